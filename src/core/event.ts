@@ -1,0 +1,39 @@
+// What travels inside Rigel once a record is decoded: one event, routed, in the shape that shards store.
+
+/** A JSON scalar: what a field of an event can be compared by. */
+export type Scalar = string | number | boolean | null
+
+/** Field name → value, extracted from one event by the extractor configuration of its type. A missing field is absent. */
+export type Fields = Readonly<Record<string, Scalar>>
+
+/** One piece of news: a CloudEvent, with its text exactly as it came (structured JSON). */
+export interface CloudEvent {
+  readonly specversion: '1.0' | '0.2' | '0.1'
+  readonly id: string
+  readonly type: string
+  readonly source: string | undefined
+  /** The event as structured-mode JSON, verbatim where it came structured. Never contains a raw CR or LF outside of JSON whitespace. */
+  readonly json: string
+  /** `json`, parsed: for extractors. Not to be changed. */
+  readonly parsed: Readonly<Record<string, unknown>>
+}
+
+/** An event on its way to shards. */
+export interface RoutedEvent {
+  /** Offset in its topic-partition: what shards drop repetitions by. Grows within a batch. */
+  readonly offset: number
+  readonly type: string
+  readonly json: string
+  readonly fields: Fields
+  /** User ids it is addressed to (those of this shard only), or null: it concerns whoever subscribes to its type. */
+  readonly recipients: readonly string[] | null
+}
+
+/** What a follower hands to one shard: events of one topic-partition, in offset order. */
+export interface AppendBatch {
+  readonly topic: string
+  readonly partition: number
+  /** Grows when offsets start anew (topic recreated, offset out of range): a shard then forgets the offsets it has seen. */
+  readonly generation: number
+  readonly events: readonly RoutedEvent[]
+}

@@ -1,0 +1,40 @@
+// Kafka's words: what a log is made of. Used by the KafkaLog port, its adapters and the follower.
+
+/** One partition of one topic. */
+export interface TopicPartition {
+  readonly topic: string
+  readonly partition: number
+}
+
+/** A place in a partition: the offset of the next record to read. */
+export interface LogPosition extends TopicPartition {
+  readonly offset: number
+}
+
+export interface RecordHeader {
+  readonly key: string
+  readonly value: Uint8Array
+}
+
+/** One Kafka record, as fetched. `timestampMs` is milliseconds since the epoch; a null `value` is a tombstone. */
+export interface LogRecord extends LogPosition {
+  readonly timestampMs: number
+  readonly key: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
+  readonly value: Uint8Array | null
+}
+
+/** A record to be produced. Without `partition`: by key (Kafka's murmur2), without key: any. */
+export interface NewRecord {
+  readonly topic: string
+  readonly partition?: number
+  readonly timestampMs?: number
+  readonly key?: Uint8Array | null
+  readonly headers?: readonly RecordHeader[]
+  readonly value: Uint8Array | null
+}
+
+/** Where the broker put a produced record. */
+export interface ProducedRecord extends LogPosition {
+  readonly timestampMs: number
+}

@@ -1,0 +1,124 @@
+// Why something was refused or ended: the one union of reasons, and its only two ways out, to HTTP and to WebSocket
+// close codes. Inside, a reason is rich (what was got, what would be right); outside it is one line and a stable code.
+
+export type Reason =
+  | { readonly kind: 'bad_request'; readonly message: string }
+  | { readonly kind: 'invalid_subscriptions'; readonly message: string }
+  | { readonly kind: 'too_many_subscriptions'; readonly limit: number; readonly got: number }
+  | { readonly kind: 'not_a_cloud_event'; readonly message: string }
+  | { readonly kind: 'event_too_large'; readonly limitBytes: number; readonly gotBytes: number }
+  | { readonly kind: 'unsupported_content_type'; readonly message: string }
+  | { readonly kind: 'not_acceptable'; readonly message: string }
+  | { readonly kind: 'no_token' }
+  | { readonly kind: 'invalid_token'; readonly message: string }
+  | { readonly kind: 'token_expired' }
+  | { readonly kind: 'subscription_denied' }
+  | { readonly kind: 'submission_denied' }
+  | { readonly kind: 'invalid_connection_token' }
+  | { readonly kind: 'connection_gone' }
+  | { readonly kind: 'foreign_connection' }
+  | { readonly kind: 'too_many_connections'; readonly scope: 'shard' | 'minute' | 'address' }
+  | { readonly kind: 'slow_reader'; readonly limitBytes: number }
+  | { readonly kind: 'lifetime_reached' }
+  | { readonly kind: 'session_killed' }
+  | { readonly kind: 'protocol_violation'; readonly message: string }
+  | { readonly kind: 'unavailable'; readonly message: string }
+
+export interface HttpFailure {
+  readonly status: 400 | 401 | 403 | 406 | 410 | 413 | 415 | 429 | 503
+  readonly message: string
+}
+
+/** Reason → HTTP status and text. RIG's statuses and texts where RIG has them. */
+export function toHttp(reason: Reason): HttpFailure {
+  switch (reason.kind) {
+    case 'bad_request':
+    case 'invalid_subscriptions':
+    case 'not_a_cloud_event':
+    case 'protocol_violation':
+      return { status: 400, message: reason.message }
+    case 'too_many_subscriptions':
+      return { status: 400, message: `Too many subscriptions: got ${reason.got}, at most ${reason.limit} are allowed.` }
+    case 'event_too_large':
+      return {
+        status: 413,
+        message: `Event too large: ${reason.gotBytes} bytes, at most ${reason.limitBytes} are allowed.`,
+      }
+    case 'unsupported_content_type':
+      return { status: 415, message: reason.message }
+    case 'not_acceptable':
+      return { status: 406, message: reason.message }
+    case 'no_token':
+      return { status: 401, message: 'A token is required.' }
+    case 'invalid_token':
+      return { status: 400, message: `could not parse subscriptions: could not decode JWT: ${reason.message}` }
+    case 'token_expired':
+      return { status: 400, message: 'could not parse subscriptions: could not decode JWT: token expired' }
+    case 'subscription_denied':
+      return { status: 403, message: 'Subscription denied.' }
+    case 'submission_denied':
+      return { status: 403, message: 'Submission denied.' }
+    case 'invalid_connection_token':
+      return { status: 400, message: 'Invalid connection token.' }
+    case 'connection_gone':
+      return { status: 410, message: 'Connection no longer exists.' }
+    case 'foreign_connection':
+      return { status: 403, message: 'The token is of another user than the connection.' }
+    case 'too_many_connections':
+      return { status: 429, message: 'Reached maximum number of connections' }
+    case 'slow_reader':
+      return { status: 503, message: `The reader is too slow: more than ${reason.limitBytes} bytes wait for it.` }
+    case 'lifetime_reached':
+      return { status: 503, message: 'The connection reached its maximum lifetime.' }
+    case 'session_killed':
+      return { status: 403, message: 'Session killed.' }
+    case 'unavailable':
+      return { status: 503, message: reason.message }
+  }
+}
+
+export interface Close {
+  /** 3000–3499 and 4000–4499: come back; 3500–3999 and 4500–4999: don't, the same request would be refused again. */
+  readonly code: number
+  /** At most 123 bytes, as RFC 6455 allows. */
+  readonly reason: string
+}
+
+/** Reason → WebSocket close. The public table stands in docs/protocol.md; codes are never reused. */
+export function toClose(reason: Reason): Close {
+  switch (reason.kind) {
+    case 'lifetime_reached':
+      return { code: 4000, reason: 'Maximum lifetime reached, come back.' }
+    case 'slow_reader':
+      return { code: 4001, reason: 'Reader too slow, come back and resume.' }
+    case 'too_many_connections':
+      return { code: 4002, reason: 'Reached maximum number of connections' }
+    case 'unavailable':
+      return { code: 4003, reason: 'Temporarily unavailable.' }
+    case 'connection_gone':
+      return { code: 4004, reason: 'Connection no longer exists.' }
+    case 'token_expired':
+      return { code: 4500, reason: 'Token expired.' }
+    case 'session_killed':
+      return { code: 4501, reason: 'Session killed.' }
+    case 'no_token':
+    case 'invalid_token':
+      return { code: 4502, reason: 'Invalid token.' }
+    case 'subscription_denied':
+    case 'submission_denied':
+    case 'foreign_connection':
+      return { code: 4503, reason: 'Not authorized.' }
+    case 'protocol_violation':
+      return { code: 4504, reason: reason.message.slice(0, 60) }
+    case 'event_too_large':
+      return { code: 4505, reason: 'Message too large.' }
+    case 'bad_request':
+    case 'invalid_subscriptions':
+    case 'too_many_subscriptions':
+    case 'not_a_cloud_event':
+    case 'unsupported_content_type':
+    case 'not_acceptable':
+    case 'invalid_connection_token':
+      return { code: 4506, reason: 'Bad request.' }
+  }
+}

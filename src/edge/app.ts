@@ -1,0 +1,3 @@
+export async function handle(_request: Request, _env: Env, _context: ExecutionContext): Promise<Response> {
+  return new Response('OK')
+}

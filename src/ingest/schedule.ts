@@ -1,0 +1,1 @@
+export async function wakeFollowers(_env: Env): Promise<void> {}

@@ -1,0 +1,44 @@
+// Two layers: what is pure runs in Node (`*.pure.test.ts` and test/core), what needs Workers runs in workerd. Both with `npm test`.
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+
+const pure = ['test/core/**/*.test.ts', 'test/**/*.pure.test.ts']
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'pure', include: pure } },
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: {
+                SHARDS: '3',
+                KAFKA_PARTITIONS: '4',
+                SUBMISSION_CHECK: 'no_check',
+                JWT_SECRET_KEY: 'a test secret of 32 bytes or more',
+                RECIPIENTS: '{"*":"/data/recipients"}',
+                EXTRACTORS: JSON.stringify({
+                  greeting: { name: { stable_field_index: 0, event: { json_pointer: '/data/name' }, jwt: { json_pointer: '/username' } } },
+                  booking: {
+                    hotel: { stable_field_index: 0, event: { json_pointer: '/data/hotel' } },
+                    room: { stable_field_index: 1, event: { json_pointer: '/data/room' } },
+                  },
+                }),
+                KAFKA_USERNAME: 'rigel',
+                KAFKA_PASSWORD: 'test',
+                LONGPOLLING_WAIT_SECONDS: '1',
+              },
+            },
+          }),
+        ],
+        test: {
+          name: 'workerd',
+          include: ['test/**/*.test.ts'],
+          exclude: [...pure, 'test/e2e/**'],
+        },
+      },
+    ],
+  },
+})
