@@ -37,3 +37,14 @@ export interface AppendBatch {
   readonly generation: number
   readonly events: readonly RoutedEvent[]
 }
+
+/** An event in a shard's log. */
+export interface StoredEvent {
+  readonly seq: number
+  readonly type: string
+  readonly json: string
+  readonly fields: Fields
+  readonly recipients: readonly string[] | null
+  /** Rigel's own events to one long-polling session are addressed to that connection alone; null: not such an event. */
+  readonly connectionId: string | null
+}

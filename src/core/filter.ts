@@ -1,0 +1,44 @@
+// What one connection may see and wants to see: the filter half of "a cursor with a filter". Built once per
+// subscription set; asked per event only while history is replayed. Live events are matched the other way round, by the
+// index of matcher.ts, and both must agree.
+import type { Fields, StoredEvent } from './event.ts'
+import type { Constraint, Subscription } from './subscription.ts'
+
+export interface Filter {
+  readonly connectionId: string
+  readonly user: string | null
+  /** Event type → any of these must be met; an empty list: every event of the type. */
+  readonly byType: ReadonlyMap<string, readonly Constraint[]>
+}
+
+export function createFilter(
+  connectionId: string,
+  user: string | null,
+  subscriptions: readonly Subscription[],
+): Filter {
+  const byType = new Map<string, readonly Constraint[]>()
+  for (const { eventType, oneOf } of subscriptions) {
+    const known = byType.get(eventType)
+    const unconstrained = oneOf.length === 0 || known?.length === 0
+    byType.set(eventType, unconstrained ? [] : [...(known ?? []), ...oneOf])
+  }
+  return { connectionId, user, byType }
+}
+
+/** An event that is addressed reaches whom it is addressed to, whatever they subscribe to, and nobody else. */
+export function passes(filter: Filter, event: StoredEvent): boolean {
+  if (event.connectionId !== null) return event.connectionId === filter.connectionId
+  if (event.recipients !== null) return filter.user !== null && event.recipients.includes(filter.user)
+  const constraints = filter.byType.get(event.type)
+  if (constraints === undefined) return false
+  return constraints.length === 0 || constraints.some((constraint) => meets(event.fields, constraint))
+}
+
+/** All members of the constraint; `null` matches anything. */
+export function meets(fields: Fields, constraint: Constraint): boolean {
+  for (const name in constraint) {
+    const wanted = constraint[name]
+    if (wanted !== null && wanted !== fields[name]) return false
+  }
+  return true
+}

@@ -1,0 +1,81 @@
+// What must survive the object's sleep about connections that do: SQL for `connections`. WebSockets and long-polling
+// sessions only; an SSE stream ends with the object that writes it.
+import type { Subscription } from '../core/subscription.ts'
+
+export interface StoredConnection {
+  readonly connectionId: string
+  readonly transport: 'ws' | 'longpolling'
+  readonly user: string | null
+  readonly session: string | null
+  /** When it must end: its token's expiry or its maximum lifetime. Milliseconds since the epoch. */
+  readonly endsAtMs: number
+  /** True: it ends then because its token does. */
+  readonly endsByToken: boolean
+  /** Long-polling: where a first poll without a position starts. */
+  readonly startSeq: number
+  readonly subscriptions: readonly Subscription[]
+}
+
+interface ConnectionRow extends Record<string, SqlStorageValue> {
+  id: string
+  transport: 'ws' | 'longpolling'
+  user: string | null
+  session: string | null
+  ends_at_ms: number
+  ends_by_token: number
+  start_seq: number
+  subscriptions: string
+}
+
+export class ConnectionStore {
+  readonly #sql: SqlStorage
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+    sql.exec(`
+      CREATE TABLE IF NOT EXISTS connections (
+        id TEXT PRIMARY KEY, transport TEXT NOT NULL, user TEXT, session TEXT, ends_at_ms INTEGER NOT NULL,
+        ends_by_token INTEGER NOT NULL, start_seq INTEGER NOT NULL, subscriptions TEXT NOT NULL
+      ) WITHOUT ROWID
+    `)
+  }
+
+  all(): readonly StoredConnection[] {
+    return this.#sql.exec<ConnectionRow>('SELECT * FROM connections').toArray().map(fromRow)
+  }
+
+  put(connection: StoredConnection): void {
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      connection.connectionId,
+      connection.transport,
+      connection.user,
+      connection.session,
+      connection.endsAtMs,
+      connection.endsByToken ? 1 : 0,
+      connection.startSeq,
+      JSON.stringify(connection.subscriptions),
+    )
+  }
+
+  setSubscriptions(connectionId: string, subscriptions: readonly Subscription[]): void {
+    this.#sql.exec('UPDATE connections SET subscriptions = ? WHERE id = ?', JSON.stringify(subscriptions), connectionId)
+  }
+
+  delete(connectionId: string): void {
+    this.#sql.exec('DELETE FROM connections WHERE id = ?', connectionId)
+  }
+}
+
+function fromRow(row: ConnectionRow): StoredConnection {
+  return {
+    connectionId: row.id,
+    transport: row.transport,
+    user: row.user,
+    session: row.session,
+    endsAtMs: row.ends_at_ms,
+    endsByToken: row.ends_by_token === 1,
+    startSeq: row.start_seq,
+    subscriptions: JSON.parse(row.subscriptions) as readonly Subscription[],
+  }
+}

@@ -1,0 +1,87 @@
+// The connections of one shard: who there is, who gets what, how many there may be, and when they must end. Plain
+// bookkeeping around the matcher; what is sent on a connection is the transport's business.
+import type { StoredEvent } from '../core/event.ts'
+import { groupByConnection } from '../core/fan-out.ts'
+import { createFilter } from '../core/filter.ts'
+import { Matcher } from '../core/matcher.ts'
+import type { Reason } from '../core/reasons.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+import type { Subscription } from '../core/subscription.ts'
+import type { Connection } from './connection.ts'
+
+export interface ConnectionLimits {
+  readonly perShard: number
+  /** New ones per calendar minute, as RIG counts. */
+  readonly perMinute: number
+}
+
+const MINUTE_MS = 60_000
+
+export class Connections {
+  readonly #limits: ConnectionLimits
+  readonly #matcher = new Matcher<Connection>()
+  #minute = 0
+  #openedInMinute = 0
+
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits
+  }
+
+  get size(): number {
+    return this.#matcher.size
+  }
+
+  /** Counts one more connection, or says why there may be none. */
+  admit(nowMs: number): Result<null, Reason> {
+    if (this.#matcher.size >= this.#limits.perShard) return fail({ kind: 'too_many_connections', scope: 'shard' })
+    const minute = Math.floor(nowMs / MINUTE_MS)
+    if (minute !== this.#minute) this.#openedInMinute = 0
+    this.#minute = minute
+    if (this.#openedInMinute >= this.#limits.perMinute) return fail({ kind: 'too_many_connections', scope: 'minute' })
+    this.#openedInMinute += 1
+    return ok(null)
+  }
+
+  add(connection: Connection): void {
+    this.#matcher.add(connection)
+  }
+
+  /** Removing what is gone already does nothing: a connection can end from both sides at once. */
+  remove(connection: Connection): void {
+    this.#matcher.remove(connection)
+  }
+
+  get(connectionId: string): Connection | undefined {
+    return this.#matcher.get(connectionId)
+  }
+
+  all(): MapIterator<Connection> {
+    return this.#matcher.connections()
+  }
+
+  wantsType(type: string): boolean {
+    return this.#matcher.hasType(type)
+  }
+
+  resubscribe(connection: Connection, subscriptions: readonly Subscription[]): void {
+    this.#matcher.remove(connection)
+    connection.filter = createFilter(connection.filter.connectionId, connection.filter.user, subscriptions)
+    this.#matcher.add(connection)
+  }
+
+  deliver(events: readonly StoredEvent[]): void {
+    const groups = groupByConnection(events, (event) => this.#matcher.match(event))
+    for (const [connection, group] of groups) connection.deliver(group)
+  }
+
+  /** The earliest moment at which one of them must end. */
+  nextEndMs(): number {
+    let next = Infinity
+    for (const { endsAtMs } of this.#matcher.connections()) if (endsAtMs < next) next = endsAtMs
+    return next
+  }
+
+  dueAt(nowMs: number): readonly Connection[] {
+    return [...this.#matcher.connections()].filter(({ endsAtMs }) => endsAtMs <= nowMs)
+  }
+}

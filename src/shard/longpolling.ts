@@ -1,0 +1,101 @@
+// A long-polling session: its cursor is in the client's hand, so nothing is kept per poll. A poll reads the log from
+// where the client says; with nothing there, it waits for the next event that passes, or for its time to run out.
+import type { Filter } from '../core/filter.ts'
+import type { Reason } from '../core/reasons.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+import { readOn, type Connection, type History } from './connection.ts'
+
+/** What one poll answers at most, so that a long history comes in several answers. */
+const MAX_ANSWER_CHARS = 262_144
+
+/** What a poll answers: events verbatim, oldest first, and the position to poll from next. */
+export interface Polled {
+  readonly lastEventId: string
+  readonly events: readonly string[]
+  /** False: there was a gap before these events, because the position given was too old or of another log. */
+  readonly recovered: boolean
+}
+
+export interface LongpollingOptions {
+  readonly filter: Filter
+  readonly endsAtMs: number
+  readonly endsByToken: boolean
+  readonly startSeq: number
+  readonly history: History
+  readonly waitMs: number
+}
+
+export class LongpollingSession implements Connection {
+  readonly transport = 'longpolling'
+  filter: Filter
+  readonly endsAtMs: number
+  readonly endsByToken: boolean
+  readonly startSeq: number
+  /** When it was last heard of, in milliseconds since the epoch. */
+  seenAtMs: number
+  readonly #options: LongpollingOptions
+  /** Ends the poll that waits, if one does; a session has one at a time, a newer poll ends an older one. */
+  #wake: ((reason: Reason | null) => void) | undefined
+
+  constructor(options: LongpollingOptions, nowMs: number) {
+    this.#options = options
+    this.filter = options.filter
+    this.endsAtMs = options.endsAtMs
+    this.endsByToken = options.endsByToken
+    this.startSeq = options.startSeq
+    this.seenAtMs = nowMs
+  }
+
+  get isWaiting(): boolean {
+    return this.#wake !== undefined
+  }
+
+  /** `seq`: to read on from; `recovered`: what to say of it. */
+  async poll(seq: number, recovered: boolean): Promise<Result<Polled, Reason>> {
+    this.#wake?.(null)
+    const found = this.#read(seq)
+    if (found.events.length > 0 || !recovered) return ok({ ...found, recovered })
+    const reason = await this.#nextEvent()
+    if (reason !== null) return fail(reason)
+    return ok({ ...this.#read(seq), recovered })
+  }
+
+  deliver(): void {
+    this.#wake?.(null)
+  }
+
+  /** Nothing: a session's own events stand in the log, addressed to it. */
+  tell(): void {}
+
+  end(reason: Reason): void {
+    this.#wake?.(reason)
+  }
+
+  #nextEvent(): Promise<Reason | null> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#wake?.(null), this.#options.waitMs)
+      this.#wake = (reason) => {
+        clearTimeout(timer)
+        this.#wake = undefined
+        resolve(reason)
+      }
+    })
+  }
+
+  #read(from: number): Omit<Polled, 'recovered'> {
+    const { history } = this.#options
+    const events: string[] = []
+    let seq = from
+    for (let chars = 0; chars < MAX_ANSWER_CHARS;) {
+      const chunk = readOn(history, this.filter, seq)
+      if (chunk.kind === 'overtaken') break
+      seq = chunk.seq
+      for (const { json } of chunk.events) {
+        events.push(json)
+        chars += json.length
+      }
+      if (chunk.atEnd) break
+    }
+    return { lastEventId: history.position(seq), events }
+  }
+}

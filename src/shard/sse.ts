@@ -1,0 +1,133 @@
+// An SSE connection: a byte stream written by the shard itself. History is read as fast as the stream takes it; live
+// events are written at once, and a reader for whom too much waits is cut: it comes back with its Last-Event-ID.
+import type { Filter } from '../core/filter.ts'
+import type { Group } from '../core/fan-out.ts'
+import { toClose, type Reason } from '../core/reasons.ts'
+import { readOn, type Connection, type History } from './connection.ts'
+import { connectionClosed, type OwnEvent } from './own-events.ts'
+import { encodeEvents, encodeHeartbeat, encodeOwn, encodeRetry, type PositionOf } from './sse-frames.ts'
+
+/** What may wait in the stream while history is replayed. */
+const HIGH_WATER_MARK_BYTES = 65_536
+
+export interface SseOptions {
+  readonly filter: Filter
+  readonly endsAtMs: number
+  readonly endsByToken: boolean
+  readonly history: History
+  /** Where to read on from. */
+  readonly seq: number
+  readonly waitingBytes: number
+  readonly reconnectMs: number
+  readonly allowOrigin: string
+  /** The client is gone, was cut, or the stream broke: called once. */
+  readonly onGone: (connection: SseConnection) => void
+  /** For what the connection itself has to tell. */
+  readonly stamp: () => { readonly id: string; readonly nowMs: number }
+}
+
+export class SseConnection implements Connection {
+  readonly transport = 'sse'
+  filter: Filter
+  readonly endsAtMs: number
+  readonly endsByToken: boolean
+  readonly response: Response
+  readonly #options: SseOptions
+  readonly #position: PositionOf
+  /** Everything up to here has been written; null: live, every settled event has. */
+  #behindSeq: number | null
+  #started = false
+  /** Set synchronously by the stream's start(); undefined again once the stream has ended. */
+  #controller: ReadableByteStreamController | undefined
+
+  constructor(options: SseOptions) {
+    this.#options = options
+    this.#position = (seq) => options.history.position(seq)
+    this.filter = options.filter
+    this.endsAtMs = options.endsAtMs
+    this.endsByToken = options.endsByToken
+    this.#behindSeq = options.seq
+    this.response = new Response(this.#openStream(), { headers: responseHeaders(options.allowOrigin) })
+    this.#write(encodeRetry(options.reconnectMs))
+  }
+
+  /** History may be read from now on: what greets the client has been written. */
+  start(): void {
+    this.#started = true
+    this.#replay()
+  }
+
+  deliver(group: Group): void {
+    if (this.#behindSeq !== null) return
+    this.#write(group.encode('sse', (events) => encodeEvents(events, this.#position)))
+  }
+
+  tell(event: OwnEvent): void {
+    this.#write(encodeOwn(event, this.#position(this.#behindSeq ?? this.#options.history.settledSeq)))
+  }
+
+  heartbeat(encoded: { readonly live: Uint8Array }): void {
+    this.#write(this.#behindSeq === null ? encoded.live : encodeHeartbeat(this.#position(this.#behindSeq)))
+  }
+
+  end(reason: Reason): void {
+    this.tell(connectionClosed(this.#options.stamp(), toClose(reason)))
+    const controller = this.#controller
+    this.#controller = undefined
+    controller?.close()
+  }
+
+  #openStream(): ReadableStream {
+    return new ReadableStream(
+      {
+        type: 'bytes',
+        start: (controller) => {
+          this.#controller = controller
+        },
+        pull: () => this.#replay(),
+        cancel: () => this.#gone(),
+      },
+      { highWaterMark: HIGH_WATER_MARK_BYTES },
+    )
+  }
+
+  /** Called by the stream whenever it has room. */
+  #replay(): void {
+    while (this.#started && this.#behindSeq !== null && (this.#controller?.desiredSize ?? 0) > 0) {
+      const chunk = readOn(this.#options.history, this.filter, this.#behindSeq)
+      if (chunk.kind === 'overtaken') return this.#cut()
+      this.#behindSeq = chunk.atEnd ? null : chunk.seq
+      if (chunk.events.length > 0) this.#write(encodeEvents(chunk.events, this.#position))
+    }
+  }
+
+  /** A copy of `bytes` is written: a byte stream takes the buffer away from whoever gives it, and a group's is shared. */
+  #write(bytes: Uint8Array): void {
+    const controller = this.#controller
+    if (controller === undefined) return
+    controller.enqueue(bytes.slice())
+    if (HIGH_WATER_MARK_BYTES - (controller.desiredSize ?? 0) > this.#options.waitingBytes) this.#cut()
+  }
+
+  /** Errors the stream, which drops what waits in it: the reader gets it from the log when it comes back. */
+  #cut(): void {
+    const controller = this.#controller
+    this.#controller = undefined
+    controller?.error(new Error(toClose({ kind: 'slow_reader', limitBytes: this.#options.waitingBytes }).reason))
+    this.#options.onGone(this)
+  }
+
+  #gone(): void {
+    this.#controller = undefined
+    this.#options.onGone(this)
+  }
+}
+
+function responseHeaders(allowOrigin: string): HeadersInit {
+  return {
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-cache',
+    'access-control-allow-origin': allowOrigin,
+    ...(allowOrigin === '*' ? {} : { vary: 'origin' }),
+  }
+}
