@@ -1,8 +1,24 @@
 // The door to the shards: the one place that makes their stubs, and that stamps and reads what crosses from the Worker
 // to a shard with a request. The stamped request is built from nothing, so no header of a client can reach a shard.
-import type { ConnectRequest } from '../core/principal.ts'
+import { z } from 'zod'
+import { TRANSPORTS, type ConnectRequest } from '../core/principal.ts'
 
 const CONNECT_HEADER = 'rigel-connect'
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()])
+
+const connectSchema: z.ZodType<ConnectRequest> = z.object({
+  transport: z.enum(TRANSPORTS),
+  principal: z.object({
+    user: z.string().nullable(),
+    session: z.string().nullable(),
+    expSeconds: z.number().nullable(),
+  }),
+  subscriptions: z.array(z.object({ eventType: z.string(), oneOf: z.array(z.record(z.string(), scalar)) })),
+  lastEventId: z.string().nullable(),
+  protocol: z.literal('rigel.v1').nullable(),
+  allowOrigin: z.string(),
+})
 
 export function shardStub(env: Env, shard: number) {
   return env.USER_SHARD.getByName(`shard-${shard}`)
@@ -19,5 +35,9 @@ export function stampConnect(connect: ConnectRequest): Request {
 export function readConnect(request: Request): ConnectRequest | undefined {
   const header = request.headers.get(CONNECT_HEADER)
   if (header === null) return undefined
-  return JSON.parse(decodeURIComponent(header)) as ConnectRequest
+  try {
+    return connectSchema.safeParse(JSON.parse(decodeURIComponent(header))).data
+  } catch {
+    return undefined
+  }
 }

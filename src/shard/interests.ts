@@ -32,10 +32,6 @@ export class Interests {
     for (const row of sql.exec<InterestRow>('SELECT * FROM interests')) this.#since.set(row.type, row.since_seq)
   }
 
-  get size(): number {
-    return this.#since.size
-  }
-
   /** True if the log holds every event of these types after `seq`. Ask before `ensure`, which makes new ones known. */
   cover(subscriptions: readonly Subscription[], seq: number): boolean {
     return subscriptions.every(({ eventType }) => (this.#since.get(eventType) ?? Infinity) <= seq)
@@ -56,17 +52,24 @@ export class Interests {
     })
   }
 
-  /** Withdraws types that nobody has wanted for `lingerMs`. A subscriber who left may come back until then. */
-  async sweep(wanted: (type: string) => boolean, nowMs: number, lingerMs: number): Promise<void> {
+  /**
+   * Withdraws types that nobody has wanted for `lingerMs`: a subscriber who left may come back until then. Answers
+   * whether there are types that nobody wants still.
+   */
+  async sweep(wanted: (type: string) => boolean, nowMs: number, lingerMs: number): Promise<boolean> {
     const lost: string[] = []
+    let idle = 0
     for (const row of this.#sql.exec<InterestRow>('SELECT * FROM interests').toArray()) {
       const idleSinceMs = wanted(row.type) ? null : (row.idle_since_ms ?? nowMs)
       if (idleSinceMs !== row.idle_since_ms) {
         this.#sql.exec('UPDATE interests SET idle_since_ms = ? WHERE type = ?', idleSinceMs, row.type)
       }
-      if (idleSinceMs !== null && nowMs - idleSinceMs >= lingerMs) lost.push(row.type)
+      if (idleSinceMs === null) continue
+      if (nowMs - idleSinceMs >= lingerMs) lost.push(row.type)
+      else idle += 1
     }
     if (lost.length > 0) await this.#inTurn(() => this.#withdraw(lost.filter((type) => !wanted(type))))
+    return idle > 0
   }
 
   /** Forgotten here first: dying in between costs events that nobody wants, never events that somebody does. */

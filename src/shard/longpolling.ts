@@ -4,6 +4,7 @@ import type { Filter } from '../core/filter.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { readOn, type Connection, type History } from './connection.ts'
+import type { Terms } from './opening.ts'
 
 /** What one poll answers at most, so that a long history comes in several answers. */
 const MAX_ANSWER_CHARS = 262_144
@@ -17,9 +18,7 @@ export interface Polled {
 }
 
 export interface LongpollingOptions {
-  readonly filter: Filter
-  readonly endsAtMs: number
-  readonly endsByToken: boolean
+  readonly terms: Terms
   readonly startSeq: number
   readonly history: History
   readonly waitMs: number
@@ -39,15 +38,15 @@ export class LongpollingSession implements Connection {
 
   constructor(options: LongpollingOptions, nowMs: number) {
     this.#options = options
-    this.filter = options.filter
-    this.endsAtMs = options.endsAtMs
-    this.endsByToken = options.endsByToken
+    this.filter = options.terms.filter
+    this.endsAtMs = options.terms.endsAtMs
+    this.endsByToken = options.terms.endsByToken
     this.startSeq = options.startSeq
     this.seenAtMs = nowMs
   }
 
-  get isWaiting(): boolean {
-    return this.#wake !== undefined
+  isIdle(nowMs: number, idleMs: number): boolean {
+    return this.#wake === undefined && nowMs - this.seenAtMs >= idleMs
   }
 
   /** `seq`: to read on from; `recovered`: what to say of it. */

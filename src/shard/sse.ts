@@ -4,6 +4,7 @@ import type { Filter } from '../core/filter.ts'
 import type { Group } from '../core/fan-out.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
 import { readOn, type Connection, type History } from './connection.ts'
+import type { Terms } from './opening.ts'
 import { connectionClosed, type OwnEvent } from './own-events.ts'
 import { encodeEvents, encodeHeartbeat, encodeOwn, encodeRetry, type PositionOf } from './sse-frames.ts'
 
@@ -11,9 +12,7 @@ import { encodeEvents, encodeHeartbeat, encodeOwn, encodeRetry, type PositionOf 
 const HIGH_WATER_MARK_BYTES = 65_536
 
 export interface SseOptions {
-  readonly filter: Filter
-  readonly endsAtMs: number
-  readonly endsByToken: boolean
+  readonly terms: Terms
   readonly history: History
   /** Where to read on from. */
   readonly seq: number
@@ -43,9 +42,9 @@ export class SseConnection implements Connection {
   constructor(options: SseOptions) {
     this.#options = options
     this.#position = (seq) => options.history.position(seq)
-    this.filter = options.filter
-    this.endsAtMs = options.endsAtMs
-    this.endsByToken = options.endsByToken
+    this.filter = options.terms.filter
+    this.endsAtMs = options.terms.endsAtMs
+    this.endsByToken = options.terms.endsByToken
     this.#behindSeq = options.seq
     this.response = new Response(this.#openStream(), { headers: responseHeaders(options.allowOrigin) })
     this.#write(encodeRetry(options.reconnectMs))

@@ -7,6 +7,7 @@ import type { Group } from '../core/fan-out.ts'
 import { parsePosition } from '../core/position.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
 import { readOn, type Connection, type History } from './connection.ts'
+import type { Terms } from './opening.ts'
 import type { OwnEvent } from './own-events.ts'
 import { encodeEventsFrame, encodeOwnFrame, encodePositionFrame } from './rigel-v1.ts'
 
@@ -24,12 +25,15 @@ export function readAttachment(socket: WebSocket): Attachment | undefined {
   return attachmentSchema.safeParse(socket.deserializeAttachment()).data
 }
 
+export function closeSocket(socket: WebSocket, reason: Reason): void {
+  const close = toClose(reason)
+  socket.close(close.code, close.reason)
+}
+
 export interface WebSocketOptions {
   readonly socket: WebSocket
   readonly attachment: Attachment
-  readonly filter: Filter
-  readonly endsAtMs: number
-  readonly endsByToken: boolean
+  readonly terms: Terms
   readonly history: History
   /** The window: what may be sent and not acknowledged; and the bound: what may wait in the log for a closed window. */
   readonly waitingBytes: number
@@ -54,9 +58,9 @@ export class WebSocketConnection implements Connection {
   constructor(options: WebSocketOptions) {
     this.#options = options
     this.#position = (seq) => options.history.position(seq)
-    this.filter = options.filter
-    this.endsAtMs = options.endsAtMs
-    this.endsByToken = options.endsByToken
+    this.filter = options.terms.filter
+    this.endsAtMs = options.terms.endsAtMs
+    this.endsByToken = options.terms.endsByToken
     this.#behindSeq = options.attachment.behindSeq
   }
 
@@ -114,8 +118,7 @@ export class WebSocketConnection implements Connection {
   }
 
   end(reason: Reason): void {
-    const { code, reason: text } = toClose(reason)
-    this.#options.socket.close(code, text)
+    closeSocket(this.#options.socket, reason)
   }
 
   #sendHistory(events: Parameters<typeof encodeEventsFrame>[0]): void {
