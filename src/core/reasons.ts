@@ -13,6 +13,8 @@ export type Reason =
   | { readonly kind: 'invalid_token'; readonly message: string }
   | { readonly kind: 'token_expired' }
   | { readonly kind: 'subscription_denied' }
+  /** As `subscription_denied`, when a connection is opened: RIG answers that with another status and text. */
+  | { readonly kind: 'connection_denied' }
   | { readonly kind: 'submission_denied' }
   | { readonly kind: 'invalid_connection_token' }
   | { readonly kind: 'connection_gone' }
@@ -56,6 +58,8 @@ export function toHttp(reason: Reason): HttpFailure {
       return { status: 400, message: 'could not parse subscriptions: could not decode JWT: token expired' }
     case 'subscription_denied':
       return { status: 403, message: 'Subscription denied.' }
+    case 'connection_denied':
+      return { status: 400, message: 'Subscription denied (not authorized).' }
     case 'submission_denied':
       return { status: 403, message: 'Submission denied.' }
     case 'invalid_connection_token':
@@ -105,6 +109,7 @@ export function toClose(reason: Reason): Close {
     case 'invalid_token':
       return { code: 4502, reason: 'Invalid token.' }
     case 'subscription_denied':
+    case 'connection_denied':
     case 'submission_denied':
     case 'foreign_connection':
       return { code: 4503, reason: 'Not authorized.' }

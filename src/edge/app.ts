@@ -1,3 +1,47 @@
-export async function handle(_request: Request, _env: Env, _context: ExecutionContext): Promise<Response> {
-  return new Response('OK')
+// The route table of the front door, top to bottom as it is matched; one handler a file. `handle` is what the Worker
+// calls. There is no middleware that writes headers: the answers of sse and ws belong to a shard and are immutable.
+import { Hono } from 'hono'
+import { wakeFollowers } from '../ingest/schedule.ts'
+import { preflight } from './cors.ts'
+import { makeDevToken } from './dev-token.ts'
+import { health, requireConfig } from './health.ts'
+import { isolateOf, type EdgeEnv } from './isolate.ts'
+import { longpoll } from './longpolling.ts'
+import { openSse } from './sse.ts'
+import { putSubscriptions } from './subscriptions.ts'
+import { openWebSocket } from './websocket.ts'
+
+const CONNECTION = '/_rig/v1/connection'
+const SUBSCRIPTIONS = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/subscriptions` as const
+
+const app = new Hono<EdgeEnv>()
+  .get('/_rig/health', health)
+  .use(requireConfig)
+  .all(`${CONNECTION}/sse`, openSse)
+  .all(`${CONNECTION}/ws`, openWebSocket)
+  .get(`${CONNECTION}/longpolling`, longpoll)
+  .options(
+    `${CONNECTION}/longpolling`,
+    preflight({ methods: 'GET', headers: '*, authorization', withCredentials: true }),
+  )
+  .put(SUBSCRIPTIONS, putSubscriptions)
+  .options(SUBSCRIPTIONS, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
+  .post('/_rig/dev/token', makeDevToken)
+  .notFound((c) => c.json({ message: 'Not Found' }, 404))
+  .onError((error, c) => {
+    console.error(`${c.req.method} ${c.req.path}`, error)
+    return c.text('Internal Server Error', 500)
+  })
+
+export function handle(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response> {
+  wakeFollowersOnce(env, context)
+  return app.fetch(request, env, context)
+}
+
+/** After a deploy nothing may be awake until the next cron: an isolate's first request sees to it, and does not wait. */
+function wakeFollowersOnce(env: Env, context: ExecutionContext): void {
+  const isolate = isolateOf(env)
+  if (isolate.hasWokenFollowers || !isolate.config.ok) return
+  isolate.hasWokenFollowers = true
+  context.waitUntil(wakeFollowers(env).catch((error: unknown) => console.warn('could not wake the followers', error)))
 }

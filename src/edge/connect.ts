@@ -1,0 +1,94 @@
+// What opening a connection has in common on every transport: limit by address, token, subscriptions, the check, the
+// shard. Called by sse.ts, websocket.ts and longpolling.ts; the connection itself is made by the shard.
+import type { Context } from 'hono'
+import type { Config } from '../config.ts'
+import { parsePosition, shardOfPosition } from '../core/position.ts'
+import type { ConnectRequest, Principal, Transport } from '../core/principal.ts'
+import type { Reason } from '../core/reasons.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+import { shardOf } from '../core/sharding.ts'
+import { inferSubscriptions, mergeSubscriptions, parseSubscriptions } from '../core/subscription.ts'
+import type { Subscription } from '../core/subscription.ts'
+import { findToken } from './bearer.ts'
+import { allowOrigin } from './cors.ts'
+import type { EdgeEnv } from './isolate.ts'
+import type { VerifiedToken } from './tokens.ts'
+
+const ANONYMOUS: VerifiedToken = { principal: { user: null, session: null, expSeconds: null }, claims: {} }
+
+/** A connection that may be opened, and the shard to open it at. */
+export interface Admission {
+  readonly shard: number
+  readonly connect: ConnectRequest
+}
+
+export interface AdmissionWishes {
+  readonly transport: Transport
+  readonly lastEventId: string | null
+  readonly protocol?: ConnectRequest['protocol']
+}
+
+/** The order of checks is RIG's: the token, the subscriptions, then whether they are allowed. */
+export async function admit(c: Context<EdgeEnv>, wishes: AdmissionWishes): Promise<Result<Admission, Reason>> {
+  const { config } = c.var
+  const request = c.req.raw
+  if (await isOverAddressLimit(request, c.env)) return fail({ kind: 'too_many_connections', scope: 'address' })
+  const token = findToken(request, config)
+  const verified = token === null ? ok(ANONYMOUS) : await c.var.verifyToken(token)
+  if (!verified.ok) return verified
+  const subscriptions = readSubscriptions(c.req.query('subscriptions'), verified.value.claims, config)
+  if (!subscriptions.ok) return subscriptions
+  const mustHaveToken = config.subscriptionCheck === 'jwt_validation' && c.req.query('subscriptions') !== undefined
+  if (mustHaveToken && token === null) return fail({ kind: 'connection_denied' })
+  const { principal } = verified.value
+  return ok({
+    shard: chooseShard(principal, wishes.lastEventId, config.shards, Math.random()),
+    connect: {
+      transport: wishes.transport,
+      principal,
+      subscriptions: subscriptions.value,
+      lastEventId: wishes.lastEventId,
+      protocol: wishes.protocol ?? null,
+      allowOrigin: allowOrigin(config, request),
+    },
+  })
+}
+
+/** `random`: from 0 to 1, where a client goes that has no name and nothing to come back to. */
+export function chooseShard(principal: Principal, lastEventId: string | null, shards: number, random: number): number {
+  if (principal.user !== null) return shardOf(principal.user, shards)
+  const position = lastEventId === null ? undefined : parsePosition(lastEventId)
+  const shard = position === undefined ? undefined : shardOfPosition(position)
+  return shard !== undefined && shard < shards ? shard : Math.floor(random * shards)
+}
+
+/** The `subscriptions` parameter, a JSON array, and what the token's claims imply. */
+export function readSubscriptions(
+  parameter: string | undefined,
+  claims: VerifiedToken['claims'],
+  config: Config,
+): Result<readonly Subscription[], Reason> {
+  const inferred = inferSubscriptions(config.extractors, claims)
+  if (parameter === undefined) return ok(inferred)
+  const list = parseList(parameter)
+  if (!list.ok) return list
+  const rules = { limit: config.connections.subscriptions, extractors: config.extractors }
+  const given = parseSubscriptions(list.value, rules)
+  return given.ok ? ok(mergeSubscriptions(given.value, inferred)) : given
+}
+
+function parseList(text: string): Result<unknown, Reason> {
+  try {
+    return ok(JSON.parse(text) as unknown)
+  } catch (error) {
+    const message = `Failed to decode subscription list: ${error instanceof Error ? error.message : 'not JSON'}`
+    return fail({ kind: 'invalid_subscriptions', message })
+  }
+}
+
+/** The binding is optional, and counts per Cloudflare location: it keeps floods away, exact limits live in the shards. */
+async function isOverAddressLimit(request: Request, env: Partial<Env>): Promise<boolean> {
+  const address = request.headers.get('cf-connecting-ip')
+  if (address === null || env.CONNECTION_RATE_LIMIT === undefined) return false
+  return !(await env.CONNECTION_RATE_LIMIT.limit({ key: address })).success
+}

@@ -1,0 +1,35 @@
+// What one isolate keeps between requests: the configuration, parsed once, and the token verifier with the keys it has
+// imported. Values only: a promise or a stream of one request must never be awaited by another. Used by app.ts, which
+// hands it to every handler as Hono variables.
+import { parseConfig, type Config, type ConfigProblems } from '../config.ts'
+import type { Result } from '../core/result.ts'
+import { createTokenVerifier, type VerifyToken } from './tokens.ts'
+
+/** What every handler gets. */
+export interface EdgeEnv {
+  Bindings: Env
+  Variables: { readonly config: Config; readonly verifyToken: VerifyToken }
+}
+
+export interface Isolate {
+  readonly config: Result<Config, ConfigProblems>
+  readonly verifyToken: VerifyToken | undefined
+  /** False until the isolate's first request has seen to it that followers run. */
+  hasWokenFollowers: boolean
+}
+
+/** By `env`, which is one object for the life of an isolate and another one for other bindings. */
+const isolates = new WeakMap<Env, Isolate>()
+
+export function isolateOf(env: Env): Isolate {
+  const known = isolates.get(env)
+  if (known !== undefined) return known
+  const config = parseConfig(env)
+  const isolate = {
+    config,
+    verifyToken: config.ok ? createTokenVerifier(config.value.jwt) : undefined,
+    hasWokenFollowers: false,
+  }
+  isolates.set(env, isolate)
+  return isolate
+}
