@@ -1,0 +1,23 @@
+// `npm run check:bundle`: builds what `wrangler deploy` would upload, without uploading it, and fails if it is too large.
+// Size is a test: every isolate parses the bundle when it starts, and every deploy starts all of them.
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
+
+/** Measured 2026-11: see the table this prints. A reserve of a good third; a new dependency should be felt here. */
+const MAX_GZIP_KIB = 200
+
+execFileSync('wrangler', ['deploy', '--dry-run', '--outdir', 'dist', '--env-file', 'scripts/no-secrets.env'], {
+  stdio: ['ignore', 'ignore', 'inherit'],
+  env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_LOG: 'warn' },
+})
+
+const bundle = readFileSync('dist/index.js')
+const rawKib = bundle.byteLength / 1024
+const gzipKib = gzipSync(bundle).byteLength / 1024
+
+console.log(`bundle: ${rawKib.toFixed(0)} KiB, ${gzipKib.toFixed(1)} KiB gzipped (limit ${MAX_GZIP_KIB} KiB)`)
+if (gzipKib > MAX_GZIP_KIB) {
+  console.error('The bundle is too large. Find what grew with dist/index.js; raise the limit only with a reason.')
+  process.exitCode = 1
+}
