@@ -1,1 +1,67 @@
-export async function consumeQueue(_batch: MessageBatch, _env: Env): Promise<void> {}
+// The queue: nudges ("read on now") and events sent straight to it. Each message is settled by itself: acknowledged when
+// its events are durable in the log, retried later when they could not be, dead-lettered when they are none.
+import { z } from 'zod'
+import { configOf, type Config } from '../config.ts'
+import { parseBatch, parseStructured } from '../core/cloud-event.ts'
+import type { CloudEvent } from '../core/event.ts'
+import { ok, type Result } from '../core/result.ts'
+import type { KafkaLog } from '../kafka/kafka-log.ts'
+import { openLog } from '../kafka/open-log.ts'
+import { deadLetter } from './dead-letter.ts'
+import { followerStub } from './door.ts'
+import { publishEvents } from './publish.ts'
+import { wakeFollowers } from './schedule.ts'
+
+const nudgeSchema = z.object({
+  nudge: z.object({ topic: z.string().optional(), partition: z.number().int().min(0).optional() }),
+})
+
+const MAX_RETRY_DELAY_SECONDS = 600
+
+export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void> {
+  const config = configOf(env)
+  const log = openLog(env, config)
+  for (const message of batch.messages) {
+    try {
+      await consume(message.body, env, config, log, batch.queue)
+      message.ack()
+    } catch (error) {
+      console.error({
+        message: 'queue message not consumed',
+        id: message.id,
+        attempts: message.attempts,
+        error: String(error),
+      })
+      message.retry({ delaySeconds: Math.min(MAX_RETRY_DELAY_SECONDS, 2 ** message.attempts) })
+    }
+  }
+}
+
+async function consume(body: unknown, env: Env, config: Config, log: KafkaLog, queue: string): Promise<void> {
+  const nudge = nudgeSchema.safeParse(body)
+  if (nudge.success) return wake(env, nudge.data.nudge)
+  const text = typeof body === 'string' ? body : JSON.stringify(body ?? null)
+  const events = parseEvents(text)
+  if (events.ok) await publishEvents(log, config, events.value)
+  else await log.produce([undecodable(config, queue, text, events.reason)])
+}
+
+async function wake(
+  env: Env,
+  { topic, partition }: { topic?: string | undefined; partition?: number | undefined },
+): Promise<void> {
+  if (topic === undefined || partition === undefined) return wakeFollowers(env)
+  await followerStub(env, { topic, partition }).nudge()
+}
+
+function parseEvents(text: string): Result<readonly CloudEvent[], string> {
+  if (text.trimStart().startsWith('[')) return parseBatch(text)
+  const event = parseStructured(text)
+  return event.ok ? ok([event.value]) : event
+}
+
+function undecodable(config: Config, queue: string, text: string, message: string) {
+  const value = new TextEncoder().encode(text)
+  const record = { topic: queue, partition: 0, offset: 0, timestampMs: Date.now(), key: null, headers: [], value }
+  return deadLetter(config.kafka.deadLetterTopic, record, { kind: 'not_a_cloud_event', message })
+}

@@ -1,9 +1,160 @@
+// TopicFollower: the Durable Object that follows one topic-partition. Wiring: the way of an event is engine.ts, its
+// place checkpoint-store.ts, who wants what interest-index.ts. Woken by the embedded log, the cron, a queue message or
+// its own alarm; told of interests by the Directory. Its door is door.ts.
 import { DurableObject } from 'cloudflare:workers'
+import { configOf } from '../config.ts'
+import { directoryStub } from '../directory/door.ts'
 import type { InterestChange } from '../directory/interest.ts'
+import { openLog } from '../kafka/open-log.ts'
+import { shardStub } from '../shard/door.ts'
+import { backoffMs } from './backoff.ts'
+import { CheckpointStore, type FollowerCounters } from './checkpoint-store.ts'
+import { drain, type Checkpoint, type DrainDeps, type Drained } from './engine.ts'
+import { InterestIndex } from './interest-index.ts'
+
+/** A fetch is decoded, routed and appended as one: a shard writes it as one or two rows, and an RPC takes 32 MiB. */
+const FETCH_BYTES = 1_048_576
+
+/** Fetches of one run: bounds its subrequests (10,000 an invocation, with one per shard and fetch) and its time. */
+const MAX_BATCHES = 50
+
+/** How long a remote log may hold a fetch at the end of the log. */
+const LONG_POLL_MS = 10_000
+
+/** A partition that is not there yet is looked for this often. */
+const UNKNOWN_RETRY_MS = 30_000
+
+export interface FollowerStatus {
+  readonly counters: FollowerCounters | null
+  readonly interestVersion: number | null
+  readonly running: boolean
+  readonly failures: number
+  readonly lastError: string | null
+}
 
 export class TopicFollower extends DurableObject<Env> {
-  /** Something was produced, or may have been: read on now. Returns at once if it reads already. */
-  async nudge(): Promise<void> {}
+  readonly #config = configOf(this.env)
+  readonly #log = openLog(this.env, this.#config)
+  readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql)
+  readonly #interests = new InterestIndex(this.ctx.storage)
+  readonly #topic: string
+  readonly #partition: number
+  /** One run at a time: two would append the same events twice for nothing. */
+  #running = false
+  /** A nudge came while running: the end of the log may have moved since it was read. */
+  #nudged = false
+  #failures = 0
+  #lastError: string | null = null
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env)
+    const name = ctx.id.name ?? ''
+    const slash = name.lastIndexOf('/')
+    this.#topic = name.slice(0, slash)
+    this.#partition = Number(name.slice(slash + 1))
+  }
+
+  /**
+   * Something was produced, or may have been: read on now. Resolves when the follower has caught up, or has seen to
+   * going on by itself: a remote log's fetch may last, and whoever nudges must not wait for it.
+   */
+  async nudge(): Promise<void> {
+    this.#nudged = true
+    if (this.#running) return
+    if (this.#log.wakesFollowers) await this.#run()
+    else await this.ctx.storage.setAlarm(Date.now())
+  }
+
+  override async alarm(): Promise<void> {
+    this.#nudged = true
+    if (!this.#running) await this.#run()
+  }
+
   /** Applied before it resolves. */
-  async applyInterest(_change: InterestChange): Promise<void> {}
+  async applyInterest(change: InterestChange): Promise<void> {
+    if (!this.#interests.apply(change)) await this.#register()
+  }
+
+  status(): FollowerStatus {
+    return {
+      counters: this.#checkpoints.read() ?? null,
+      interestVersion: this.#interests.version,
+      running: this.#running,
+      failures: this.#failures,
+      lastError: this.#lastError,
+    }
+  }
+
+  async #run(): Promise<void> {
+    this.#running = true
+    try {
+      await this.#goOn(await this.#drainWhileNudged())
+      this.#failures = 0
+      this.#lastError = null
+    } catch (error) {
+      await this.#retryLater(error)
+    } finally {
+      this.#running = false
+    }
+  }
+
+  /** A remote log's fetch waits for news by itself; the embedded log answers at once, and nudges. */
+  async #drainWhileNudged(): Promise<Drained> {
+    if (this.#interests.version === null) await this.#register()
+    let at: Checkpoint = this.#checkpoints.read() ?? (await this.#start())
+    for (;;) {
+      this.#nudged = false
+      const drained = await drain(this.#deps(), at, MAX_BATCHES)
+      at = drained.at
+      if (drained.kind !== 'caught_up' || !this.#nudged) return drained
+    }
+  }
+
+  async #goOn(drained: Drained): Promise<void> {
+    if (drained.kind === 'more') return this.ctx.storage.setAlarm(Date.now())
+    if (drained.kind === 'unknown') return this.ctx.storage.setAlarm(Date.now() + UNKNOWN_RETRY_MS)
+    const sleeps = this.#log.wakesFollowers || this.#config.kafka.pullMode === 'scheduled'
+    if (!sleeps) await this.ctx.storage.setAlarm(Date.now())
+  }
+
+  async #retryLater(error: unknown): Promise<void> {
+    this.#failures += 1
+    this.#lastError = String(error)
+    const inMs = backoffMs(this.#failures, Math.random())
+    const { offset } = this.#checkpoints.read() ?? { offset: null }
+    this.#warn('following failed, to be tried again', { offset, failures: this.#failures, inMs, error: String(error) })
+    await this.ctx.storage.setAlarm(Date.now() + inMs)
+  }
+
+  async #start(): Promise<Checkpoint> {
+    const range = await this.#log.offsets(this.#topic, this.#partition)
+    return this.#checkpoints.start(range[this.#config.kafka.autoOffsetReset])
+  }
+
+  async #register(): Promise<void> {
+    this.#interests.replace(await directoryStub(this.env).registerFollower(this.#topic, this.#partition))
+  }
+
+  #deps(): DrainDeps {
+    const { kafka, extractors, recipients, shards, maxEventBytes } = this.#config
+    const [topic, partition] = [this.#topic, this.#partition]
+    const waits = !this.#log.wakesFollowers && kafka.pullMode === 'continuous'
+    const limits = { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES }
+    return {
+      topic,
+      partition,
+      maxEventBytes,
+      deadLetterTopic: kafka.deadLetterTopic,
+      rules: { extractors, recipients, shards, interested: (type) => this.#interests.shardsOf(type) },
+      fetch: (offset) => this.#log.fetch({ topic, partition, offset }, limits),
+      append: async (shard, batch) => shardStub(this.env, shard).append([batch]),
+      produce: (records) => this.#log.produce(records),
+      checkpoint: (next, counted) => this.#checkpoints.move(next, counted),
+      warn: (message, details) => this.#warn(message, details),
+    }
+  }
+
+  #warn(message: string, details: Record<string, unknown>): void {
+    console.warn({ message, topic: this.#topic, partition: this.#partition, ...details })
+  }
 }

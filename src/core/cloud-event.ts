@@ -1,0 +1,142 @@
+// CloudEvents 1.0, 0.2 and 0.1, from structured, batched and binary mode to the one shape Rigel forwards: structured
+// JSON, verbatim where it came structured. Pure; who calls are the follower (Kafka binding) and the front door (HTTP).
+import type { CloudEvent } from './event.ts'
+import { fail, ok, type Result } from './result.ts'
+
+type Attributes = Readonly<Record<string, unknown>>
+
+/** Where each version keeps what Rigel reads, and what it may not be without. */
+const VERSIONS = {
+  '1.0': { type: 'type', id: 'id', source: 'source', required: ['id', 'source', 'type'] },
+  '0.2': { type: 'type', id: 'id', source: 'source', required: ['id', 'type'] },
+  '0.1': { type: 'eventType', id: 'eventID', source: 'source', required: ['eventID', 'eventType'] },
+} as const
+
+/** Would end a field of an SSE frame, or a header. */
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f]/
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+
+/** One event in structured mode. The error says what is missing, without naming the transport. */
+export function parseStructured(text: string): Result<CloudEvent, string> {
+  const parsed = parseJson(text)
+  return parsed.ok ? fromObject(parsed.value, text) : parsed
+}
+
+/** A batch: a JSON array of structured events. One that is wrong refuses the whole, naming its place. */
+export function parseBatch(text: string): Result<readonly CloudEvent[], string> {
+  const parsed = parseJson(text)
+  if (!parsed.ok) return parsed
+  if (!Array.isArray(parsed.value)) return fail('a batch must be a JSON array of CloudEvents')
+  const events: CloudEvent[] = []
+  for (const [index, item] of (parsed.value as readonly unknown[]).entries()) {
+    const event = fromObject(item, JSON.stringify(item))
+    if (!event.ok) return fail(`event ${index} of the batch: ${event.reason}`)
+    events.push(event.value)
+  }
+  return ok(events)
+}
+
+/** An event whose attributes stood in headers (names without their `ce_` or `ce-` prefix) and whose data was the body. */
+export function fromBinary(
+  attributes: Readonly<Record<string, string>>,
+  contentType: string | undefined,
+  data: Uint8Array,
+): Result<CloudEvent, string> {
+  const version = attributes['specversion'] ?? attributes['cloudeventsversion']
+  const body = data.length === 0 ? ok({}) : toData(version, contentType, data)
+  if (!body.ok) return body
+  const event = { ...attributes, ...body.value }
+  return fromObject(event, JSON.stringify(event))
+}
+
+/** Whether the event's JSON has more bytes of UTF-8 than allowed. A code unit is three at most: most need no counting. */
+export function isLargerThan(event: CloudEvent, limitBytes: number): boolean {
+  return event.json.length * 3 > limitBytes && encoder.encode(event.json).length > limitBytes
+}
+
+function fromObject(value: unknown, json: string): Result<CloudEvent, string> {
+  if (!isObject(value)) return fail('a CloudEvent must be a JSON object')
+  const specversion = value['specversion'] ?? value['cloudEventsVersion']
+  if (!isVersion(specversion)) {
+    return fail(
+      `specversion must be "1.0", "0.2" or "0.1" (there: cloudEventsVersion), got ${JSON.stringify(specversion)}`,
+    )
+  }
+  const names = VERSIONS[specversion]
+  for (const name of names.required) {
+    const problem = attributeProblem(specversion, name, value[name])
+    if (problem !== undefined) return fail(problem)
+  }
+  const source = value[names.source]
+  return ok({
+    specversion,
+    id: String(value[names.id]),
+    type: String(value[names.type]),
+    source: typeof source === 'string' ? source : undefined,
+    json,
+    parsed: value,
+  })
+}
+
+function attributeProblem(specversion: string, name: string, value: unknown): string | undefined {
+  if (value === undefined) return `attribute "${name}" is missing (CloudEvents ${specversion})`
+  // Ids were numbers in events of RIG's time, and RIG took them.
+  if (specversion !== '1.0' && /id$/i.test(name) && typeof value === 'number') return undefined
+  if (typeof value !== 'string' || value === '') return `attribute "${name}" must be a non-empty string`
+  if (CONTROL.test(value)) return `attribute "${name}" must not contain control characters`
+  return undefined
+}
+
+function toData(
+  version: string | undefined,
+  contentType: string | undefined,
+  data: Uint8Array,
+): Result<Record<string, unknown>, string> {
+  const typeName = version === '1.0' ? 'datacontenttype' : version === '0.2' ? 'contenttype' : 'contentType'
+  const type = contentType === undefined ? {} : { [typeName]: contentType }
+  const text = decodeUtf8(data)
+  if (text === undefined) {
+    if (version !== '1.0') return fail('data is not UTF-8, and CloudEvents before 1.0 have no place for it')
+    return ok({ ...type, data_base64: toBase64(data) })
+  }
+  if (contentType !== undefined && !/^application\/(?:[^;]*\+)?json\b/i.test(contentType))
+    return ok({ ...type, data: text })
+  const parsed = parseJson(text)
+  if (parsed.ok) return ok({ ...type, data: parsed.value })
+  return contentType === undefined
+    ? ok({ data: text })
+    : fail(`data is not the JSON that its content type says: ${parsed.reason}`)
+}
+
+function parseJson(text: string): Result<unknown, string> {
+  try {
+    return ok(JSON.parse(text) as unknown)
+  } catch (error) {
+    return fail(`not JSON: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function toBase64(bytes: Uint8Array): string {
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  return btoa(binary)
+}
+
+function isObject(value: unknown): value is Attributes {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isVersion(value: unknown): value is keyof typeof VERSIONS {
+  return value === '1.0' || value === '0.2' || value === '0.1'
+}

@@ -1,0 +1,38 @@
+// Which shards an event concerns. Pure: recipients and fields are read out of the event once, here, and travel with it.
+import type { CloudEvent, RoutedEvent } from '../core/event.ts'
+import { extractFields, extractRecipients, type Extractors, type RecipientPointers } from '../core/extractors.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+import { shardOf } from '../core/sharding.ts'
+
+export interface RouteRules {
+  readonly extractors: Extractors
+  readonly recipients: RecipientPointers
+  readonly shards: number
+  /** The shards that follow a type, as the Directory said last. */
+  readonly interested: (type: string) => Iterable<number>
+}
+
+/** Shard → its events, in offset order. */
+export type Routes = Map<number, RoutedEvent[]>
+
+/** Adds the event to the routes of the shards it concerns. The error says why its recipients cannot be known. */
+export function route(routes: Routes, rules: RouteRules, event: CloudEvent, offset: number): Result<null, string> {
+  const recipients = extractRecipients(rules.recipients, event.type, event.parsed)
+  if (recipients.kind === 'invalid') return fail(recipients.message)
+  const fields = extractFields(rules.extractors, event.type, event.parsed)
+  const routed = { offset, type: event.type, json: event.json, fields }
+  if (recipients.kind === 'users') {
+    const byShard = Map.groupBy(recipients.users, (user) => shardOf(user, rules.shards))
+    for (const [shard, users] of byShard) add(routes, shard, { ...routed, recipients: users })
+  } else {
+    const broadcast = { ...routed, recipients: null }
+    for (const shard of rules.interested(event.type)) add(routes, shard, broadcast)
+  }
+  return ok(null)
+}
+
+function add(routes: Routes, shard: number, event: RoutedEvent): void {
+  const events = routes.get(shard)
+  if (events === undefined) routes.set(shard, [event])
+  else events.push(event)
+}

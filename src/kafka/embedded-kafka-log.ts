@@ -1,0 +1,76 @@
+// The KafkaLog of the embedded log: finds the partition of a record and calls its Durable Object, one RPC a partition.
+import type { LogPosition, NewRecord, ProducedRecord } from '../core/log-record.ts'
+import { partitionOf } from '../core/murmur2.ts'
+import { embeddedBrokerStub, embeddedLogStub } from './door.ts'
+import type { FetchLimits, KafkaLog } from './kafka-log.ts'
+import { MAX_RECORD_BYTES } from './partition-log.ts'
+import { sizeOf, type AppendRecord } from './segment.ts'
+
+/** Partition counts never change, so an isolate asks once. Numbers, not promises: those belong to one request each. */
+const partitionCounts = new Map<string, number>()
+
+export function createEmbeddedKafkaLog(env: Env): KafkaLog {
+  return {
+    wakesFollowers: true,
+    partitions: async (topic) => Array.from({ length: await countPartitions(env, topic) }, (_, partition) => partition),
+    offsets: async (topic, partition) => embeddedLogStub(env, { topic, partition }).offsets(),
+    fetch: async (position, limits) => fetch(env, position, limits),
+    produce: (records) => produce(env, records),
+  }
+}
+
+async function fetch(env: Env, position: LogPosition, limits: FetchLimits) {
+  if (position.partition >= (await countPartitions(env, position.topic)))
+    return { kind: 'unknown_topic_or_partition' as const }
+  return embeddedLogStub(env, position).read(position.offset, limits)
+}
+
+async function countPartitions(env: Env, topic: string): Promise<number> {
+  const known = partitionCounts.get(topic)
+  if (known !== undefined) return known
+  const count = await embeddedBrokerStub(env).ensureTopic(topic)
+  partitionCounts.set(topic, count)
+  return count
+}
+
+async function produce(env: Env, records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
+  const nowMs = Date.now()
+  const places: ProducedRecord[] = []
+  const batches = new Map<string, { topic: string; partition: number; records: AppendRecord[]; indexes: number[] }>()
+  /** Records without a key stay together within a call, as Kafka's sticky partitioner keeps them. */
+  const sticky = Math.random()
+  for (const [index, record] of records.entries()) {
+    const append = toAppend(record, nowMs)
+    const { topic } = record
+    const partition = choosePartition(record, await countPartitions(env, topic), sticky)
+    const key = `${topic}/${partition}`
+    const batch = batches.get(key) ?? { topic, partition, records: [], indexes: [] }
+    batches.set(key, batch)
+    batch.records.push(append)
+    batch.indexes.push(index)
+  }
+  await Promise.all(
+    [...batches.values()].map(async ({ topic, partition, records: batch, indexes }) => {
+      const first = await embeddedLogStub(env, { topic, partition }).append(batch)
+      for (const [at, index] of indexes.entries()) {
+        places[index] = { topic, partition, offset: first + at, timestampMs: batch[at]?.timestampMs ?? nowMs }
+      }
+    }),
+  )
+  return places
+}
+
+function toAppend({ timestampMs, key, headers, value }: NewRecord, nowMs: number): AppendRecord {
+  const append = { timestampMs: timestampMs ?? nowMs, key: key ?? null, headers: headers ?? [], value }
+  const bytes = sizeOf(append)
+  if (bytes > MAX_RECORD_BYTES)
+    throw new RangeError(`a record has ${bytes} bytes, the embedded log takes ${MAX_RECORD_BYTES} at most`)
+  return append
+}
+
+function choosePartition({ partition, key }: NewRecord, partitions: number, sticky: number): number {
+  if (partition === undefined) return key ? partitionOf(key, partitions) : Math.floor(sticky * partitions)
+  if (partition < 0 || partition >= partitions)
+    throw new RangeError(`partition must be 0 to ${partitions - 1}, got ${partition}`)
+  return partition
+}

@@ -1,0 +1,64 @@
+// A segment of the embedded log: the records of one append in one row, a head in JSON and the bytes one behind the
+// other. Pure; partition-log.ts keeps them.
+import type { LogRecord, RecordHeader, TopicPartition } from '../core/log-record.ts'
+
+/** A record as it is appended: where it goes is known by then. */
+export interface AppendRecord {
+  readonly timestampMs: number
+  readonly key: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
+  readonly value: Uint8Array | null
+}
+
+/** Lengths of what stands in the body, in this order; -1: null. */
+type Head = [timestampMs: number, keyLength: number, valueLength: number, headers: [key: string, length: number][]]
+
+export interface Segment {
+  readonly heads: string
+  readonly body: Uint8Array
+}
+
+export function encodeSegment(records: readonly AppendRecord[]): Segment {
+  const heads: Head[] = []
+  const parts: Uint8Array[] = []
+  for (const { timestampMs, key, value, headers } of records) {
+    heads.push([
+      timestampMs,
+      key?.length ?? -1,
+      value?.length ?? -1,
+      headers.map((header) => [header.key, header.value.length]),
+    ])
+    if (key !== null) parts.push(key)
+    if (value !== null) parts.push(value)
+    for (const header of headers) parts.push(header.value)
+  }
+  return { heads: JSON.stringify(heads), body: concat(parts) }
+}
+
+export function* decodeSegment(at: TopicPartition, firstOffset: number, segment: Segment): Generator<LogRecord> {
+  let start = 0
+  const take = (length: number): Uint8Array => segment.body.slice(start, (start += length))
+  let offset = firstOffset
+  for (const [timestampMs, keyLength, valueLength, headerLengths] of JSON.parse(segment.heads) as readonly Head[]) {
+    const key = keyLength < 0 ? null : take(keyLength)
+    const value = valueLength < 0 ? null : take(valueLength)
+    const headers = headerLengths.map(([name, length]): RecordHeader => ({ key: name, value: take(length) }))
+    yield { ...at, offset, timestampMs, key, value, headers }
+    offset += 1
+  }
+}
+
+export function sizeOf({ key, value, headers }: AppendRecord): number {
+  const ofHeaders = headers.reduce((sum, header) => sum + header.key.length + header.value.length, 0)
+  return (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
