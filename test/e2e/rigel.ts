@@ -1,0 +1,114 @@
+// Starts `npm start` as a user does, as a process group of its own that can be killed whole, and knows its address and
+// its Kafka. State lives in a folder of the test's own; the settings are those of .dev.vars.example.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseEnv } from 'node:util'
+import { Kafka } from '@upstash/kafka'
+
+/** A first start of workerd on a slow machine with two cores. */
+const START_WITHIN_MS = 120_000
+const ASK_EVERY_MS = 200
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const varsFile = process.env['RIGEL_VARS'] ?? join(root, '.dev.vars.example')
+
+export class Rigel {
+  readonly origin: string
+  readonly kafka: Kafka
+  readonly #port: number
+  readonly #persistDir = mkdtempSync(join(tmpdir(), 'rigel-e2e-'))
+  #process: ChildProcess | undefined
+  #output = ''
+
+  private constructor(port: number) {
+    const vars = parseEnv(readFileSync(varsFile, 'utf8'))
+    this.#port = port
+    this.origin = `http://localhost:${port}`
+    this.kafka = new Kafka({
+      url: `${this.origin}/_rig/kafka`,
+      username: vars['KAFKA_USERNAME'] ?? '',
+      password: vars['KAFKA_PASSWORD'] ?? '',
+    })
+  }
+
+  static async start(): Promise<Rigel> {
+    const rigel = new Rigel(await freePort())
+    await rigel.start()
+    return rigel
+  }
+
+  /** With the state that is there: what was stored before a kill is there again. */
+  async start(): Promise<void> {
+    this.#process = spawn('npm', ['start'], {
+      cwd: root,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, PORT: String(this.#port), RIGEL_PERSIST: this.#persistDir, RIGEL_VARS: varsFile },
+    })
+    this.#process.stdout?.on('data', (chunk) => (this.#output += String(chunk)))
+    this.#process.stderr?.on('data', (chunk) => (this.#output += String(chunk)))
+    await this.#isHealthy(this.#process)
+  }
+
+  /** No goodbye: npm, wrangler and workerd end at once, wherever they are. */
+  async kill(): Promise<void> {
+    const { pid, exitCode, signalCode } = this.#process ?? {}
+    if (pid === undefined || exitCode !== null || signalCode !== null) return
+    const isGone = new Promise((resolve) => this.#process?.once('exit', resolve))
+    process.kill(-pid, 'SIGKILL')
+    await isGone
+  }
+
+  async mintToken(user: string): Promise<string> {
+    const response = await fetch(`${this.origin}/_rig/dev/token`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ user }),
+    })
+    const { token } = (await response.json()) as { token: string }
+    return token
+  }
+
+  /** What it printed, for when a test fails. */
+  get output(): string {
+    return this.#output
+  }
+
+  async #isHealthy(started: ChildProcess): Promise<void> {
+    const deadlineMs = Date.now() + START_WITHIN_MS
+    while (Date.now() < deadlineMs && started.exitCode === null) {
+      const response = await fetch(`${this.origin}/_rig/health`).catch(() => undefined)
+      if (response?.ok) return
+      await sleep(ASK_EVERY_MS)
+    }
+    throw new Error(`Rigel did not start:\n${this.#output}`)
+  }
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** Waits for what should become true; says what it waited for if it does not. */
+export async function until(what: string, isTrue: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<void> {
+  const deadlineMs = Date.now() + withinMs
+  while (!(await isTrue())) {
+    if (Date.now() > deadlineMs) throw new Error(`waited ${withinMs} ms in vain: ${what}`)
+    await sleep(50)
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
