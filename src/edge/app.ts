@@ -3,7 +3,10 @@
 import { Hono } from 'hono'
 import { wakeFollowers } from '../ingest/schedule.ts'
 import { preflight } from './cors.ts'
+import { produceSampleEvents } from './dev-feed.ts'
 import { makeDevToken } from './dev-token.ts'
+import { postEvents } from './events.ts'
+import { kafkaRest } from './kafka-rest.ts'
 import { health, requireConfig } from './health.ts'
 import { isolateOf, type EdgeEnv } from './isolate.ts'
 import { longpoll } from './longpolling.ts'
@@ -13,6 +16,10 @@ import { openWebSocket } from './websocket.ts'
 
 const CONNECTION = '/_rig/v1/connection'
 const SUBSCRIPTIONS = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/subscriptions` as const
+
+/** Names, because `*` covers no `authorization`: the attributes of CloudEvents and of their common extensions. */
+const EVENT_HEADERS =
+  'content-type,authorization,ce-specversion,ce-type,ce-id,ce-source,ce-time,ce-subject,ce-dataschema,ce-partitionkey,ce-traceparent,ce-tracestate'
 
 const app = new Hono<EdgeEnv>()
   .get('/_rig/health', health)
@@ -26,7 +33,11 @@ const app = new Hono<EdgeEnv>()
   )
   .put(SUBSCRIPTIONS, putSubscriptions)
   .options(SUBSCRIPTIONS, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
+  .route('/_rig/kafka', kafkaRest)
+  .post('/_rig/v1/events', postEvents)
+  .options('/_rig/v1/events', preflight({ methods: 'POST', headers: EVENT_HEADERS }))
   .post('/_rig/dev/token', makeDevToken)
+  .post('/_rig/dev/feed', produceSampleEvents)
   .notFound((c) => c.json({ message: 'Not Found' }, 404))
   .onError((error, c) => {
     console.error(`${c.req.method} ${c.req.path}`, error)

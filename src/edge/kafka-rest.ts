@@ -84,7 +84,7 @@ export const kafkaRest = new Hono<KafkaEnv>()
       ),
     )
   })
-  .notFound((c) => refuse(c, 404, 'no such verb: see docs/configuration.md on the Upstash dialect'))
+  .all('*', (c) => refuse(c, 404, 'no such verb: see docs/configuration.md on the Upstash dialect'))
   .onError((error, c) => {
     if (error instanceof SyntaxError) return refuse(c, 400, `the body must be JSON: ${error.message}`)
     if (error instanceof RangeError) return refuse(c, 400, error.message)

@@ -1,0 +1,85 @@
+// What every KafkaLog must do, whatever is behind it: run by embedded.test.ts and upstash.test.ts.
+import { describe, expect, it } from 'vitest'
+import type { NewRecord } from '../../src/core/log-record.ts'
+import { partitionOf } from '../../src/core/murmur2.ts'
+import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+const text = (value: Uint8Array | null) => (value === null ? null : new TextDecoder().decode(value))
+const limits = { maxWaitMs: 0, maxBytes: 1_000_000 }
+
+let topics = 0
+const newTopic = (): string => `contract-${(topics += 1)}-${crypto.randomUUID()}`
+
+async function recordsOf(log: KafkaLog, topic: string, partition: number, offset = 0) {
+  const fetched = await log.fetch({ topic, partition, offset }, limits)
+  if (fetched.kind !== 'records') throw new Error(fetched.kind)
+  return fetched.records
+}
+
+export function kafkaLogContract(name: string, makeLog: () => KafkaLog): void {
+  describe(`KafkaLog over ${name}`, () => {
+    it('gives back what was produced: key, headers, timestamp, value, in order, from any offset', async () => {
+      const [log, topic] = [makeLog(), newTopic()]
+      const records: NewRecord[] = [1, 2, 3].map((n) => ({
+        topic,
+        partition: 1,
+        key: bytes(`k${n}`),
+        value: bytes(`v${n} ü`),
+        timestampMs: 1_000 + n,
+        headers: [
+          { key: 'h', value: bytes(`x${n}`) },
+          { key: 'h', value: bytes('again') },
+        ],
+      }))
+      const places = await log.produce(records)
+      expect(places).toEqual([0, 1, 2].map((offset) => ({ topic, partition: 1, offset, timestampMs: 1_001 + offset })))
+      const fetched = await recordsOf(log, topic, 1, 1)
+      expect(
+        fetched.map((record) => [record.offset, record.timestampMs, text(record.key), text(record.value)]),
+      ).toEqual([
+        [1, 1_002, 'k2', 'v2 ü'],
+        [2, 1_003, 'k3', 'v3 ü'],
+      ])
+      expect(fetched[0]?.headers.map((header) => [header.key, text(header.value)])).toEqual([
+        ['h', 'x2'],
+        ['h', 'again'],
+      ])
+    })
+
+    it('puts a key where Kafka’s own clients would', async () => {
+      const [log, topic] = [makeLog(), newTopic()]
+      const keys = Array.from({ length: 20 }, (_, n) => `user-${n}`)
+      const places = await log.produce(keys.map((key) => ({ topic, key: bytes(key), value: bytes('v') })))
+      expect(places.map(({ partition }) => partition)).toEqual(keys.map((key) => partitionOf(bytes(key), 4)))
+    })
+
+    it('knows its partitions and the range of their offsets', async () => {
+      const [log, topic] = [makeLog(), newTopic()]
+      await log.produce([{ topic, partition: 3, value: bytes('v') }])
+      expect(await log.partitions(topic)).toEqual([0, 1, 2, 3])
+      expect(await log.offsets(topic, 3)).toEqual({ earliest: 0, latest: 1 })
+      expect(await log.offsets(topic, 0)).toEqual({ earliest: 0, latest: 0 })
+    })
+
+    it('answers nothing at the end, and says so when an offset is past it', async () => {
+      const [log, topic] = [makeLog(), newTopic()]
+      await log.produce([{ topic, partition: 0, value: bytes('v') }])
+      expect(await recordsOf(log, topic, 0, 1)).toEqual([])
+      expect(await log.fetch({ topic, partition: 0, offset: 2 }, limits)).toEqual({
+        kind: 'offset_out_of_range',
+        earliest: 0,
+        latest: 1,
+      })
+    })
+
+    it('answers a fetch that waits as soon as something is produced', async () => {
+      const [log, topic] = [makeLog(), newTopic()]
+      await log.produce([{ topic, partition: 0, value: bytes('v0') }])
+      const waiting = log.fetch({ topic, partition: 0, offset: 1 }, { maxWaitMs: 20_000, maxBytes: 1_000 })
+      await log.produce([{ topic, partition: 0, value: bytes('v1') }])
+      const fetched = await waiting
+      expect(fetched.kind === 'records' && fetched.records.map((record) => text(record.value))).toEqual(['v1'])
+    })
+  })
+}
