@@ -1,0 +1,175 @@
+// The four ways to connect, one function each, with nothing but what a browser has. Each takes `wishes` and tells what
+// happens through `tell`; each comes back by itself with the last position, and returns a function that ends it.
+
+/**
+ * @typedef {object} Wishes
+ * @property {string | null} token
+ * @property {{eventType: string}[]} subscriptions
+ * @property {() => string} position the last one, or ''
+ * @property {() => string[]} types that may come: EventSource wants a listener for each
+ *
+ * @typedef {object} Tell
+ * @property {(text: string) => void} open
+ * @property {(text: string) => void} waiting
+ * @property {(text: string) => void} refused the same request would be refused again
+ * @property {(event: CloudEvent, position: string | null) => void} event
+ * @property {(position: string) => void} position
+ *
+ * @typedef {{id: string, type: string, source: string, data?: any}} CloudEvent
+ */
+
+const RETRY_MIN_MS = 500
+const RETRY_MAX_MS = 4_000
+
+export const OWN_TYPES = ['rig.connection.create', 'rig.subscriptions_set', 'rig.connection.close']
+
+/** @type {Record<string, (wishes: Wishes, tell: Tell) => () => void>} */
+export const TRANSPORTS = { sse: connectSse, rigel: connectRigel, plain: connectPlain, longpolling: connectLongpolling }
+
+/** EventSource comes back by itself; only after an HTTP error it gives up, and the page asks what it was. */
+function connectSse(/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) {
+  return keep(tell, (ended) => {
+    const url = address('sse', wishes)
+    const source = new EventSource(url)
+    const onMessage = (/** @type {MessageEvent<string>} */ message) => {
+      tell.event(JSON.parse(message.data), message.lastEventId)
+    }
+    for (const type of new Set([...OWN_TYPES, ...wishes.types()])) source.addEventListener(type, onMessage)
+    source.addEventListener('open', () => tell.open('connected'))
+    source.addEventListener('error', () => {
+      if (source.readyState === EventSource.CONNECTING) return tell.waiting('connection lost, coming back')
+      void whyRefused(url).then(ended)
+    })
+    return () => source.close()
+  })
+}
+
+/** Frames with positions; each is acknowledged, so that a slow page holds the server back instead of being cut. */
+function connectRigel(/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) {
+  return keepSocket(wishes, tell, ['rigel.v1'], (text, socket) => {
+    const frame = JSON.parse(text)
+    if (frame.type === 'position') tell.position(frame.id)
+    if (frame.type !== 'events') return
+    for (const { id, event } of frame.events) tell.event(event, id)
+    socket.send(JSON.stringify({ type: 'ack', id: frame.events.at(-1).id }))
+  })
+}
+
+/** RIG's frames have no position: the page comes back to where the connection began, and drops what it knows. */
+function connectPlain(/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) {
+  return keepSocket(wishes, tell, [], (text) => {
+    const event = JSON.parse(text)
+    const isFirst = event.type === 'rig.connection.create' && wishes.position() === ''
+    tell.event(event, isFirst ? event.data.last_event_id : null)
+  })
+}
+
+/** Parameters instead of cookies: a browser has one cookie for all connections of this page. */
+function connectLongpolling(/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) {
+  let connectionToken = ''
+  return keep(tell, (ended) => {
+    const ending = new AbortController()
+    const poll = async () => {
+      const url = address('longpolling', wishes, { connection_token: connectionToken })
+      const response = await fetch(url, { signal: ending.signal })
+      if (!response.ok) return ended(await refusal(response))
+      const answer = await response.json()
+      connectionToken = answer.connection_token
+      tell.open('connected')
+      if (answer.recovered === false) tell.event(gap, null)
+      for (const event of answer.events) tell.event(event, null)
+      if (answer.last_event_id !== 'first_event') tell.position(answer.last_event_id)
+      void poll().catch(lost)
+    }
+    const lost = () => ending.signal.aborted || ended({ text: 'connection lost', comeBack: true })
+    void poll().catch(lost)
+    return () => ending.abort()
+  })
+}
+
+const gap = { id: crypto.randomUUID(), source: 'rig', type: 'rig.connection.create', data: { recovered: false } }
+
+/**
+ * @param {Wishes} wishes
+ * @param {Tell} tell
+ * @param {string[]} protocols
+ * @param {(text: string, socket: WebSocket) => void} onText
+ */
+function keepSocket(wishes, tell, protocols, onText) {
+  return keep(tell, (ended) => {
+    const socket = new WebSocket(address('ws', wishes).replace('http', 'ws'), protocols)
+    socket.addEventListener('open', () => tell.open('connected'))
+    socket.addEventListener('message', ({ data }) => onText(data, socket))
+    socket.addEventListener('close', ({ code, reason }) => {
+      ended({ text: `closed with ${code}${reason ? `: ${reason}` : ''}`, comeBack: mayComeBack(code) })
+    })
+    return () => socket.close()
+  })
+}
+
+/** Opens again with growing, jittered waits: after a deploy everybody comes back at once.
+ *
+ * @typedef {{text: string, comeBack: boolean}} Ended
+ * @param {Tell} tell
+ * @param {(ended: (why: Ended) => void) => () => void} open
+ */
+function keep(tell, open) {
+  let isStopped = false
+  let attempt = 0
+  let timer = 0
+  let stop = () => {}
+  const start = () => {
+    const openedAtMs = Date.now()
+    stop = open(({ text, comeBack }) => {
+      if (isStopped) return
+      if (!comeBack) return tell.refused(text)
+      attempt = Date.now() - openedAtMs > RETRY_MAX_MS ? 0 : attempt + 1
+      const waitMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** attempt) * (0.5 + Math.random() / 2)
+      tell.waiting(`${text}, coming back`)
+      timer = setTimeout(start, waitMs)
+    })
+  }
+  tell.waiting('connecting')
+  start()
+  return () => {
+    isStopped = true
+    clearTimeout(timer)
+    stop()
+  }
+}
+
+/** docs/protocol.md: 3500-3999 and 4500-4999 say that the same request would be refused again. */
+function mayComeBack(/** @type {number} */ code) {
+  return !((code >= 3500 && code <= 3999) || (code >= 4500 && code <= 4999))
+}
+
+/** EventSource tells a page nothing of a refusal, so the same is asked again by fetch. */
+async function whyRefused(/** @type {string} */ url) {
+  const ending = new AbortController()
+  try {
+    return await refusal(await fetch(url, { signal: ending.signal }))
+  } catch {
+    return { text: 'connection lost', comeBack: true }
+  } finally {
+    ending.abort()
+  }
+}
+
+/** @returns {Promise<Ended>} */
+async function refusal(/** @type {Response} */ response) {
+  if (response.ok) return { text: 'connection lost', comeBack: true }
+  const isOurs = response.status >= 400 && response.status < 500 && response.status !== 429
+  return { text: `refused with ${response.status}: ${(await response.text()).slice(0, 200)}`, comeBack: !isOurs }
+}
+
+/**
+ * @param {string} transport
+ * @param {Wishes} wishes
+ * @param {Record<string, string>} more
+ */
+function address(transport, wishes, more = {}) {
+  const query = new URLSearchParams({ subscriptions: JSON.stringify(wishes.subscriptions), ...more })
+  if (wishes.token !== null) query.set('jwt', wishes.token)
+  if (wishes.position() !== '') query.set('last_event_id', wishes.position())
+  return `${location.origin}/_rig/v1/connection/${transport}?${query}`
+}
