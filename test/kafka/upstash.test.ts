@@ -23,16 +23,14 @@ describe('consumer groups', () => {
     const kafka = new Kafka(credentials)
     const topic = `group-${crypto.randomUUID()}`
     const consume = (instanceId: string) =>
-      kafka
-        .consumer()
-        .consume({
-          consumerGroupId: topic,
-          instanceId,
-          topics: [topic],
-          timeout: 0,
-          autoCommit: false,
-          autoOffsetReset: 'earliest',
-        })
+      kafka.consumer().consume({
+        consumerGroupId: topic,
+        instanceId,
+        topics: [topic],
+        timeout: 0,
+        autoCommit: false,
+        autoOffsetReset: 'earliest',
+      })
     await consume('a')
     await consume('b')
     await kafka

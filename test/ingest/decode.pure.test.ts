@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import { fromBinary, parseBatch, parseStructured } from '../../src/core/cloud-event.ts'
+import type { LogRecord } from '../../src/core/log-record.ts'
+import { decodeRecord } from '../../src/ingest/decode.ts'
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+function record(value: Uint8Array | string | null, headers: Readonly<Record<string, string>> = {}): LogRecord {
+  return {
+    topic: 't',
+    partition: 0,
+    offset: 0,
+    timestampMs: 0,
+    key: null,
+    value: typeof value === 'string' ? bytes(value) : value,
+    headers: Object.entries(headers).map(([key, text]) => ({ key, value: bytes(text) })),
+  }
+}
+
+const v10 = '{"specversion":"1.0","id":"1","source":"/s","type":"t","extra":[1, 2]}'
+const v02 = '{ "specversion" : "0.2", "id": 7, "type": "t" }'
+const v01 = '{"cloudEventsVersion":"0.1","eventID":"1","eventType":"t","data":\n{"a":1}}'
+const binary = { ce_specversion: '1.0', ce_id: '1', ce_source: '/s', ce_type: 't', 'content-type': 'application/json' }
+
+describe('a record', () => {
+  it.each([
+    ['1.0', v10, {}],
+    ['0.2', v02, {}],
+    ['0.1', v01, {}],
+    ['1.0', v10, { 'Content-Type': 'application/cloudevents+json; charset=utf-8' }],
+  ])('in structured mode (%s) is forwarded verbatim', (specversion, text, headers) => {
+    expect(decodeRecord(record(text, headers), 1_000)).toMatchObject({
+      ok: true,
+      value: { specversion, type: 't', json: text },
+    })
+  })
+
+  it('in binary mode becomes structured', () => {
+    const decoded = decodeRecord(record('{"a":1}', { ...binary, CE_extension: 'x' }), 1_000)
+    expect(decoded.ok && JSON.parse(decoded.value.json)).toEqual({
+      specversion: '1.0',
+      id: '1',
+      source: '/s',
+      type: 't',
+      extension: 'x',
+      datacontenttype: 'application/json',
+      data: { a: 1 },
+    })
+  })
+
+  it('in binary mode keeps data that is no JSON, as text or as base64', () => {
+    const text = decodeRecord(record('hello', { ...binary, 'content-type': 'text/plain' }), 1_000)
+    expect(text.ok && text.value.parsed).toMatchObject({ data: 'hello', datacontenttype: 'text/plain' })
+    const blob = decodeRecord(record(Uint8Array.of(255, 0), { ...binary, 'content-type': 'image/png' }), 1_000)
+    expect(blob.ok && blob.value.parsed).toMatchObject({ data_base64: '/wA=' })
+  })
+
+  it.each([
+    [record(null), 'tombstone'],
+    [record(Uint8Array.of(255, 254)), 'not_utf8'],
+    [record(''), 'not_a_cloud_event'],
+    [record('[]'), 'not_a_cloud_event'],
+    [record('{"specversion":"1.0","id":"1","type":"t"}'), 'not_a_cloud_event'],
+    [record('{"specversion":"1.0","id":1,"source":"/s","type":"t"}'), 'not_a_cloud_event'],
+    [record('{"specversion":"1.0","id":"1","source":"/s","type":"a\\r\\nid: 9"}'), 'not_a_cloud_event'],
+    [record('{"specversion":"1.0","id":"1\\n","source":"/s","type":"t"}'), 'not_a_cloud_event'],
+    [record('x', { 'content-type': 'application/cloudevents+avro' }), 'unsupported_content_type'],
+    [record('{', binary), 'not_a_cloud_event'],
+    [record('{}', { ce_id: '1' }), 'not_a_cloud_event'],
+    [record(v10.replace('"t"', `"${'t'.repeat(1_000)}"`)), 'too_large'],
+  ])('that is no event says why: %#', (garbage, kind) => {
+    expect(decodeRecord(garbage, 1_000)).toMatchObject({ ok: false, reason: { kind } })
+  })
+})
+
+describe('over HTTP', () => {
+  it('a batch is an array of structured events, and the place of a wrong one is named', () => {
+    expect(parseBatch(`[${v10},${v02}]`)).toMatchObject({ ok: true, value: [{ id: '1' }, { id: '7' }] })
+    expect(parseBatch(`[${v10},{}]`)).toMatchObject({ ok: false, reason: expect.stringContaining('event 1') as string })
+    expect(parseBatch('{}').ok).toBe(false)
+  })
+
+  it('an error names what is missing', () => {
+    expect(parseStructured('{"specversion":"1.0","id":"1","type":"t"}')).toMatchObject({
+      reason: 'attribute "source" is missing (CloudEvents 1.0)',
+    })
+    expect(fromBinary({ specversion: '0.3' }, undefined, new Uint8Array()).ok).toBe(false)
+  })
+})

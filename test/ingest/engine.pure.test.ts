@@ -1,0 +1,204 @@
+import { describe, expect, it } from 'vitest'
+import type { AppendBatch } from '../../src/core/event.ts'
+import type { LogRecord, NewRecord } from '../../src/core/log-record.ts'
+import { shardOf } from '../../src/core/sharding.ts'
+import { drain, type Checkpoint, type DrainDeps } from '../../src/ingest/engine.ts'
+
+const SHARDS = 2
+const bytes = (text: string) => new TextEncoder().encode(text)
+const alice = shardOf('alice', SHARDS)
+const bob = ['bob', 'bert', 'bill', 'boris'].find((user) => shardOf(user, SHARDS) !== alice) ?? ''
+
+function record(offset: number, value: string | object | null): LogRecord {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return {
+    topic: 'rig',
+    partition: 0,
+    offset,
+    timestampMs: 1,
+    key: null,
+    headers: [],
+    value: value === null ? null : bytes(text),
+  }
+}
+
+const event = (id: string, recipients?: unknown, type = 'news') => ({
+  specversion: '1.0',
+  id,
+  source: '/t',
+  type,
+  ...(recipients === undefined ? {} : { data: { recipients } }),
+})
+
+/** The interface of the engine over plain arrays, with shards that drop what they have seen, and a script of deaths. */
+function makeDeps(records: readonly LogRecord[], perFetch = 10) {
+  const calls: string[] = []
+  const shards = new Map<number, { generation: number; next: number; ids: string[] }>()
+  const deadLetters: NewRecord[] = []
+  let stored: Checkpoint = { offset: 0, generation: 0 }
+  const deaths = new Set<string>()
+  const log = { earliest: 0, records: [...records] }
+  const dieIf = (call: string) => {
+    calls.push(call)
+    if (deaths.delete(call)) throw new Error(`died: ${call}`)
+  }
+  const append = async (shard: number, batch: AppendBatch) => {
+    dieIf(`append ${shard}`)
+    const state = shards.get(shard) ?? { generation: 0, next: 0, ids: [] }
+    shards.set(shard, state)
+    if (batch.generation > state.generation) Object.assign(state, { generation: batch.generation, next: 0 })
+    const fresh = batch.events.filter(({ offset }) => offset >= state.next)
+    state.ids.push(...fresh.map(({ json }) => (JSON.parse(json) as { id: string }).id))
+    state.next = (fresh.at(-1)?.offset ?? state.next - 1) + 1
+    dieIf(`appended ${shard}`)
+  }
+  const deps: DrainDeps = {
+    topic: 'rig',
+    partition: 0,
+    maxEventBytes: 1_024,
+    deadLetterTopic: 'dead',
+    rules: {
+      extractors: new Map(),
+      recipients: { all: ['data', 'recipients'], byType: new Map() },
+      shards: SHARDS,
+      interested: (type) => (type === 'news' ? [0, 1] : []),
+    },
+    fetch: async (offset) => {
+      dieIf('fetch')
+      const latest = (log.records.at(-1)?.offset ?? log.earliest - 1) + 1
+      if (offset < log.earliest || offset > latest)
+        return { kind: 'offset_out_of_range', earliest: log.earliest, latest }
+      return { kind: 'records', records: log.records.filter((one) => one.offset >= offset).slice(0, perFetch) }
+    },
+    append,
+    produce: async (letters) => {
+      dieIf('dead letters')
+      deadLetters.push(...letters)
+    },
+    checkpoint: (next) => {
+      dieIf(`checkpoint ${next.offset}`)
+      stored = next
+    },
+    warn: (message) => calls.push(`warn ${message}`),
+  }
+  /** As the follower does: from the stored checkpoint, again after each death. */
+  const run = async (): Promise<number> => {
+    for (let died = 0; ; died += 1) {
+      const result = await drain(deps, stored, 100).catch(() => undefined)
+      if (result?.kind === 'caught_up') return died
+      if (died > 50) throw new Error('never caught up')
+    }
+  }
+  return { deps, calls, shards, deadLetters, deaths, log, run, checkpoint: () => stored }
+}
+
+describe('the engine', () => {
+  it('checkpoints only after every shard has answered, batch by batch', async () => {
+    const world = makeDeps([record(0, event('a')), record(1, event('b'))], 1)
+    await world.run()
+    expect(world.calls.filter((call) => call.startsWith('checkpoint'))).toEqual(['checkpoint 1', 'checkpoint 2'])
+    const before = (first: string, second: string) => world.calls.indexOf(first) < world.calls.indexOf(second)
+    expect([before('appended 0', 'checkpoint 1'), before('appended 1', 'checkpoint 1')]).toEqual([true, true])
+    expect(world.checkpoint()).toEqual({ offset: 2, generation: 0 })
+  })
+
+  it.each([
+    ['during a fetch', 'fetch'],
+    ['before an append', 'append 0'],
+    ['between two shards’ appends', 'append 1'],
+    ['after an append whose answer was lost', 'appended 0'],
+    ['between append and checkpoint', 'checkpoint 2'],
+    ['in the dead-letter topic', 'dead letters'],
+  ])('loses nothing and appends nothing twice when it dies %s', async (_when, death) => {
+    const records = [record(0, event('a')), record(1, 'garbage'), record(2, event('c')), record(3, event('d'))]
+    const world = makeDeps(records, 2)
+    world.deaths.add(death)
+    expect(await world.run()).toBe(1)
+    expect([...world.shards.values()].map(({ ids }) => ids)).toEqual([
+      ['a', 'c', 'd'],
+      ['a', 'c', 'd'],
+    ])
+    expect(world.deadLetters.length).toBeGreaterThanOrEqual(1)
+  })
+
+  it('waits for all appends of a batch before it gives up on it: none can arrive after the batch is fetched again', async () => {
+    const world = makeDeps([record(0, event('a'))])
+    let finished = false
+    const slow = {
+      ...world.deps,
+      append: async (shard: number, batch: AppendBatch) => {
+        if (shard === 0) throw new Error('down')
+        await Promise.resolve()
+        await world.deps.append(shard, batch)
+        finished = true
+      },
+    }
+    await expect(drain(slow, { offset: 0, generation: 0 }, 1)).rejects.toThrow('down')
+    expect(finished).toBe(true)
+  })
+
+  it('sends an addressed event to the shards of its users only, and names to each only its own', async () => {
+    const world = makeDeps([
+      record(0, event('both', ['alice', bob])),
+      record(1, event('one', 'alice')),
+      record(2, event('none', [])),
+    ])
+    const batches = new Map<number, AppendBatch>()
+    await drain(
+      { ...world.deps, append: async (shard, batch) => void batches.set(shard, batch) },
+      { offset: 0, generation: 0 },
+      1,
+    )
+    expect(batches.get(alice)?.events.map(({ offset, recipients }) => [offset, recipients])).toEqual([
+      [0, ['alice']],
+      [1, ['alice']],
+    ])
+    expect(batches.get(1 - alice)?.events.map(({ offset, recipients }) => [offset, recipients])).toEqual([[0, [bob]]])
+  })
+
+  it('turns what is no event into dead letters with reason and origin, and goes on', async () => {
+    const huge = event('h', undefined, 'x'.repeat(2_000))
+    const odd = [
+      record(0, 'garbage'),
+      record(1, null),
+      record(2, event('x', { a: 1 })),
+      record(3, huge),
+      record(4, event('good')),
+    ]
+    const world = makeDeps(odd)
+    await world.run()
+    const codeOf = ({ headers }: NewRecord) =>
+      new TextDecoder().decode(headers?.find(({ key }) => key === 'rigel-reason-code')?.value)
+    expect(world.deadLetters.map(codeOf)).toEqual(['not_a_cloud_event', 'tombstone', 'invalid_recipients', 'too_large'])
+    expect(world.shards.get(0)?.ids).toEqual(['good'])
+  })
+
+  it('starts where the log starts when retention was faster, with a new generation, and says what was lost', async () => {
+    const world = makeDeps([record(5, event('e'))])
+    world.log.earliest = 5
+    await world.run()
+    expect(world.calls).toContain('warn retention overtook the checkpoint')
+    expect(world.checkpoint()).toEqual({ offset: 6, generation: 1 })
+    expect(world.shards.get(0)?.ids).toEqual(['e'])
+  })
+
+  it('reads a topic that was made anew from its start: shards do not take its offsets for seen ones', async () => {
+    const world = makeDeps([record(0, event('a')), record(1, event('b'))])
+    await world.run()
+    world.log.records = [record(0, event('a2'))]
+    await world.run()
+    expect(world.shards.get(0)?.ids).toEqual(['a', 'b', 'a2'])
+    expect(world.checkpoint()).toEqual({ offset: 1, generation: 1 })
+  })
+
+  it('does a bounded amount of work, and says that there is more', async () => {
+    const world = makeDeps(
+      Array.from({ length: 10 }, (_, n) => record(n, event(`e${n}`))),
+      1,
+    )
+    expect(await drain(world.deps, { offset: 0, generation: 0 }, 4)).toEqual({
+      kind: 'more',
+      at: { offset: 4, generation: 0 },
+    })
+  })
+})
