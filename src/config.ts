@@ -22,6 +22,8 @@ export const JWT_ALGORITHMS = [
   'EdDSA',
 ] as const
 
+const DEFAULT_JWT_ALG = 'HS256'
+
 function integer(fallback: number, minimum: number, maximum: number) {
   return z
     .string()
@@ -43,6 +45,17 @@ const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 )
 
+const origins = z
+  .string()
+  .refine(
+    (text) => text === '*' || text.split(',').every((origin) => isOrigin(origin.trim())),
+    'must be "*", or origins such as https://app.example.com, separated by commas',
+  )
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text
+}
+
 const topicName = z
   .string()
   .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a Kafka topic name: 1 to 249 of letters, digits, ".", "_" and "-"')
@@ -50,7 +63,7 @@ const topicName = z
 const pointer = z.string().transform((text, context): JsonPointer => {
   const parsed = parsePointer(text)
   if (parsed !== undefined) return parsed
-  context.addIssue(`must be a JSON pointer such as "/data/user", got "${text}"`)
+  context.addIssue(`must be a JSON pointer such as "/data/user", got "${show(text)}"`)
   return z.NEVER
 })
 
@@ -68,18 +81,26 @@ function json<T extends z.ZodType>(schema: T) {
     .pipe(schema)
 }
 
+const pointerSchema = z.strictObject({ json_pointer: pointer }, 'must be {"json_pointer": "/data/name"}')
+
+// Strict: a misspelt "jwt" would make subscriptions wider without a word.
+const fieldSchema = z.strictObject(
+  {
+    // Needed by RIG's matching table only; accepted so that RIG's configuration works as it is.
+    stable_field_index: z.number('must be a number').int('must be whole').min(0, 'must be 0 or more').optional(),
+    event: pointerSchema,
+    jwt: pointerSchema.optional(),
+  },
+  'must be {"event": {"json_pointer": "/data/name"}} and, optionally, "jwt" and "stable_field_index"',
+)
+
+const named = z.string().min(1, 'a name must not be empty')
+
 const extractorSchema = json(
   z.record(
-    z.string().min(1),
-    z.record(
-      z.string().min(1),
-      z.object({
-        // Needed by RIG's matching table only; accepted so that RIG's configuration works as it is.
-        stable_field_index: z.number().int().min(0).optional(),
-        event: z.object({ json_pointer: pointer }),
-        jwt: z.object({ json_pointer: pointer }).optional(),
-      }),
-    ),
+    named,
+    z.record(named, fieldSchema, 'must be an object: field name → where to find it'),
+    'must be a JSON object: event type → field name → {"event": {"json_pointer": "/data/name"}}',
   ),
 ).transform((config): Extractors => {
   return new Map(
@@ -97,7 +118,15 @@ const extractorSchema = json(
 const recipientSchema = z
   .string()
   .transform((text): unknown => (text.startsWith('/') ? JSON.stringify({ '*': text }) : text))
-  .pipe(json(z.record(z.string().min(1), pointer)))
+  .pipe(
+    json(
+      z.record(
+        named,
+        pointer,
+        'must be a JSON pointer such as "/data/user", or a JSON object: event type, or "*" → JSON pointer',
+      ),
+    ),
+  )
   .transform((config): RecipientPointers => {
     const { '*': all, ...byType } = config
     return { all, byType: new Map(Object.entries(byType)) }
@@ -126,18 +155,18 @@ const schema = z.object({
   RECONNECT_MS: integer(2_000, 100, 600_000),
   LONGPOLLING_WAIT_SECONDS: integer(20, 0, 60),
   LONGPOLLING_IDLE_SECONDS: integer(3_600, 10, 86_400),
-  CORS: z.string().min(1).default('*'),
+  CORS: origins.default('*'),
   // A shard's log
   LOG_RETENTION_SECONDS: integer(3_600, 1, 604_800),
   LOG_RETENTION_BYTES: integer(67_108_864, 65_536, 4_294_967_296),
   // Tokens
   JWT_SECRET_KEY: z.string().default(''),
-  JWT_ALG: z.enum(JWT_ALGORITHMS, `must be one of ${JWT_ALGORITHMS.join(', ')}`).default('HS256'),
+  JWT_ALG: z.enum(JWT_ALGORITHMS, `must be one of ${JWT_ALGORITHMS.join(', ')}`).optional(),
   JWT_JWKS_URL: z
     .url({ protocol: /^https?$/, error: 'must be a URL such as https://id.example.com/.well-known/jwks.json' })
     .optional(),
   JWT_ISSUER: z.string().min(1).optional(),
-  JWT_AUDIENCE: list.optional(),
+  JWT_AUDIENCE: list.pipe(z.array(z.string()).min(1, 'must name at least one audience')).optional(),
   JWT_LEEWAY_SECONDS: integer(0, 0, 600),
   JWT_USER_FIELD: pointer.default(['sub']),
   JWT_SESSION_FIELD: pointer.default(['jti']),
@@ -176,15 +205,45 @@ export type Config = Readonly<ReturnType<typeof toConfig>>
 export type ConfigProblems = readonly string[]
 
 export function parseConfig(env: object): Result<Config, ConfigProblems> {
-  const variables = Object.fromEntries(
-    Object.entries(env).filter(([name, value]) => name in schema.shape && typeof value === 'string' && value !== ''),
-  )
+  const variables = readVariables(env)
   const parsed = schema.safeParse(variables)
   const problems = parsed.success
     ? contradictions(parsed.data)
-    : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+    : parsed.error.issues.map((issue) => describe(issue, variables))
+  problems.push(...unsupported(env))
   if (!parsed.success || problems.length > 0) return fail(problems)
   return ok(toConfig(parsed.data))
+}
+
+/** As text, whatever TOML or JSON made of it: `SHARDS = 4` is a number. An empty variable counts as not set. */
+function readVariables(env: object): Readonly<Record<string, string>> {
+  const variables: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env) as [string, unknown][]) {
+    if (!Object.hasOwn(schema.shape, name) || value === '' || value === undefined || value === null) continue
+    variables[name] = typeof value === 'object' ? JSON.stringify(value) : String(value)
+  }
+  return variables
+}
+
+/** `NAME: in greeting, name: what would be right, got "what there is"`. */
+function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Record<string, string>>): string {
+  const [name = '', ...inner] = path.map(String)
+  const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
+  // The texts stand on a public page: what may hold a secret is not repeated.
+  const isSecret = /SECRET|PASSWORD|USERNAME|URL/.test(name)
+  const isTold = message.includes(', got ') || inner.length > 0 || isSecret
+  return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
+}
+
+function show(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text
+}
+
+/** RIG's, or planned: with them set, Rigel would seem to work while events stay in the embedded log. */
+function unsupported(env: object): readonly string[] {
+  return ['KAFKA_BROKERS', 'KAFKA_REST_URL']
+    .filter((name) => Object.hasOwn(env, name) && (env as Record<string, unknown>)[name] !== '')
+    .map((name) => `${name}: is not supported yet; unset it for the embedded log, or use UPSTASH_KAFKA_REST_URL`)
 }
 
 /** For Durable Objects: the Worker has answered a bad configuration with 500 before it reaches one. */
@@ -204,6 +263,10 @@ function contradictions(v: Variables): string[] {
   if (Boolean(v.KAFKA_USERNAME) !== Boolean(v.KAFKA_PASSWORD)) {
     problems.push('KAFKA_USERNAME: needs KAFKA_PASSWORD, and the other way round')
   }
+  if (!v.UPSTASH_KAFKA_REST_URL && (v.UPSTASH_KAFKA_REST_USERNAME || v.UPSTASH_KAFKA_REST_PASSWORD)) {
+    problems.push('UPSTASH_KAFKA_REST_USERNAME: needs UPSTASH_KAFKA_REST_URL; without it the embedded log is used')
+  }
+  problems.push(...keyContradictions(v))
   if (v.JWT_JWKS_URL && v.JWT_SECRET_KEY) problems.push('JWT_JWKS_URL: set either it or JWT_SECRET_KEY, not both')
   if (v.KAFKA_SOURCE_TOPICS.includes(v.KAFKA_DEAD_LETTER_TOPIC)) {
     problems.push(
@@ -211,6 +274,25 @@ function contradictions(v: Variables): string[] {
     )
   }
   return problems
+}
+
+/** A public key as the secret of HS* would let everybody sign; the other way round nothing would verify. */
+function keyContradictions({ JWT_SECRET_KEY: key, JWT_ALG: algorithm, JWT_JWKS_URL: url }: Variables): string[] {
+  const isHmac = (algorithm ?? DEFAULT_JWT_ALG).startsWith('HS')
+  if (url !== undefined && algorithm !== undefined && isHmac) {
+    return ['JWT_ALG: must be RS*, PS*, ES* or EdDSA with JWT_JWKS_URL, or unset: a key set holds public keys']
+  }
+  if (key.includes('PRIVATE KEY-----')) {
+    return ['JWT_SECRET_KEY: is a private key; must be the public key, or the certificate, that belongs to it']
+  }
+  const isPem = /-----BEGIN (PUBLIC KEY|CERTIFICATE)-----/.test(key)
+  if (isHmac && isPem) {
+    return ['JWT_ALG: must name the algorithm of the public key in JWT_SECRET_KEY, such as RS256']
+  }
+  if (!isHmac && key !== '' && !isPem) {
+    return [`JWT_SECRET_KEY: must be a PEM "PUBLIC KEY" or "CERTIFICATE" for JWT_ALG ${algorithm}`]
+  }
+  return []
 }
 
 function toConfig(v: Variables) {
@@ -221,7 +303,7 @@ function toConfig(v: Variables) {
         password: v.UPSTASH_KAFKA_REST_PASSWORD ?? '',
       }
     : null
-  return Object.freeze({
+  return deepFreeze({
     shards: v.SHARDS,
     connections: {
       perShard: v.MAX_CONNECTIONS_PER_SHARD,
@@ -240,7 +322,7 @@ function toConfig(v: Variables) {
     log: { retentionMs: v.LOG_RETENTION_SECONDS * 1_000, retentionBytes: v.LOG_RETENTION_BYTES },
     jwt: {
       secret: v.JWT_SECRET_KEY,
-      algorithm: v.JWT_ALG,
+      algorithm: v.JWT_ALG ?? DEFAULT_JWT_ALG,
       jwksUrl: v.JWT_JWKS_URL ?? null,
       issuer: v.JWT_ISSUER ?? null,
       audience: v.JWT_AUDIENCE ?? null,
@@ -272,4 +354,12 @@ function toConfig(v: Variables) {
     },
     devMode: v.DEV_MODE,
   })
+}
+
+/** Maps stay as they are: their types are read-only. */
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value) as unknown[]) {
+    if (typeof inner === 'object' && inner !== null && !(inner instanceof Map)) deepFreeze(inner)
+  }
+  return Object.freeze(value)
 }

@@ -1,0 +1,225 @@
+// What the configuration says of every bad value, and what it is when nothing is set.
+import { describe, expect, it } from 'vitest'
+import { parseConfig, type Config } from '../src/config.ts'
+import { CERTIFICATE, CERTIFIED_PRIVATE_KEY } from './edge/make-tokens.ts'
+
+function problemsOf(env: object): readonly string[] {
+  const config = parseConfig(env)
+  return config.ok ? [] : config.reason
+}
+
+function parsed(env: object): Config {
+  const config = parseConfig(env)
+  if (!config.ok) throw new Error(config.reason.join('\n'))
+  return config.value
+}
+
+const field = (value: unknown) => JSON.stringify({ greeting: { name: value } })
+
+describe('defaults', () => {
+  it('are those that docs/configuration.md names', () => {
+    const config = parsed({})
+    expect(config).toMatchObject({
+      shards: 4,
+      cors: '*',
+      subscriptionCheck: 'no_check',
+      submissionCheck: 'jwt_validation',
+      jwt: { algorithm: 'HS256', secret: '', userField: ['sub'], sessionField: ['jti'], cookie: null },
+      connections: { heartbeatMs: 15_000, reconnectMs: 2_000, longpollingWaitMs: 20_000, subscriptions: 100 },
+      kafka: { topics: ['rig'], autoOffsetReset: 'earliest', upstash: null, embedded: { credentials: null } },
+      devMode: false,
+    })
+  })
+
+  it('cannot be changed by whoever gets them, at any depth', () => {
+    const config = parsed({})
+    expect(() => Object.assign(config, { shards: 1 })).toThrow(TypeError)
+    expect(() => Object.assign(config.jwt, { secret: 'x' })).toThrow(TypeError)
+    expect(() => (config.kafka.topics as string[]).push('x')).toThrow(TypeError)
+  })
+})
+
+describe('values', () => {
+  it('may be numbers, booleans and objects, as wrangler.toml can hold them', () => {
+    const config = parsed({ SHARDS: 8, DEV_MODE: true, RECIPIENTS: { '*': '/data/user' } })
+    expect([config.shards, config.devMode, config.recipients.all]).toEqual([8, true, ['data', 'user']])
+    expect(problemsOf({ SHARDS: 0 })).toEqual(['SHARDS: must be a whole number from 1 to 100000, got "0"'])
+  })
+
+  it('count as not set when empty, and bindings of other names are none of its business', () => {
+    expect(parsed({ SHARDS: '', JWT_ALG: '', USER_SHARD: {}, toString: 'x', PORT: '4000' }).shards).toBe(4)
+  })
+
+  it('are accepted as RIG has them: checks in any case, extractors with their indexes', () => {
+    const config = parsed({
+      SUBSCRIPTION_CHECK: 'JWT_VALIDATION',
+      SUBMISSION_CHECK: 'NO_CHECK',
+      EXTRACTORS: field({
+        stable_field_index: 1,
+        event: { json_pointer: '/data/name' },
+        jwt: { json_pointer: '/a~1b' },
+      }),
+    })
+    expect([config.subscriptionCheck, config.submissionCheck]).toEqual(['jwt_validation', 'no_check'])
+    expect(config.extractors.get('greeting')).toEqual([{ name: 'name', event: ['data', 'name'], claim: ['a/b'] }])
+  })
+
+  it('of RECIPIENTS may be one pointer for all types', () => {
+    expect(parsed({ RECIPIENTS: '/data/user' }).recipients).toEqual({ all: ['data', 'user'], byType: new Map() })
+  })
+})
+
+const JSON_POINTER = 'must be a JSON pointer such as "/data/user", got '
+const FIELD = 'must be {"json_pointer": "/data/name"}'
+const TOPIC = 'must be a Kafka topic name: 1 to 249 of letters, digits, ".", "_" and "-"'
+
+it.each([
+  ['SHARDS', 'many', 'SHARDS: must be a whole number from 1 to 100000, got "many"'],
+  ['SHARDS', '1.5', 'SHARDS: must be a whole number from 1 to 100000, got "1.5"'],
+  [
+    'MAX_CONNECTIONS_PER_SHARD',
+    '40000',
+    'MAX_CONNECTIONS_PER_SHARD: must be a whole number from 1 to 32768, got "40000"',
+  ],
+  ['MAX_CONNECTIONS_PER_MINUTE', '0', 'MAX_CONNECTIONS_PER_MINUTE: must be a whole number from 1 to 1000000, got "0"'],
+  [
+    'MAX_SUBSCRIPTIONS_PER_CONNECTION',
+    '10001',
+    'MAX_SUBSCRIPTIONS_PER_CONNECTION: must be a whole number from 1 to 10000, got "10001"',
+  ],
+  [
+    'MAX_CONNECTION_LIFETIME_SECONDS',
+    '9',
+    'MAX_CONNECTION_LIFETIME_SECONDS: must be a whole number from 10 to 31536000, got "9"',
+  ],
+  ['MAX_WAITING_BYTES', '1', 'MAX_WAITING_BYTES: must be a whole number from 1024 to 33554432, got "1"'],
+  ['HEARTBEAT_SECONDS', '301', 'HEARTBEAT_SECONDS: must be a whole number from 1 to 300, got "301"'],
+  ['RECONNECT_MS', '99', 'RECONNECT_MS: must be a whole number from 100 to 600000, got "99"'],
+  ['LONGPOLLING_WAIT_SECONDS', '61', 'LONGPOLLING_WAIT_SECONDS: must be a whole number from 0 to 60, got "61"'],
+  ['LONGPOLLING_IDLE_SECONDS', '9', 'LONGPOLLING_IDLE_SECONDS: must be a whole number from 10 to 86400, got "9"'],
+  ['LOG_RETENTION_SECONDS', '0', 'LOG_RETENTION_SECONDS: must be a whole number from 1 to 604800, got "0"'],
+  ['LOG_RETENTION_BYTES', '1', 'LOG_RETENTION_BYTES: must be a whole number from 65536 to 4294967296, got "1"'],
+  ['MAX_EVENT_BYTES', '1e6', 'MAX_EVENT_BYTES: must be a whole number from 1024 to 1048576, got "1e6"'],
+  ['KAFKA_PARTITIONS', '0', 'KAFKA_PARTITIONS: must be a whole number from 1 to 1000, got "0"'],
+  [
+    'KAFKA_LOG_RETENTION_SECONDS',
+    '0',
+    'KAFKA_LOG_RETENTION_SECONDS: must be a whole number from 1 to 31536000, got "0"',
+  ],
+  [
+    'KAFKA_LOG_RETENTION_BYTES',
+    '1',
+    'KAFKA_LOG_RETENTION_BYTES: must be a whole number from 1024 to 8589934592, got "1"',
+  ],
+  ['JWT_LEEWAY_SECONDS', '-1', 'JWT_LEEWAY_SECONDS: must be a whole number from 0 to 600, got "-1"'],
+  [
+    'CORS',
+    'app.example.com',
+    'CORS: must be "*", or origins such as https://app.example.com, separated by commas, got "app.example.com"',
+  ],
+  [
+    'CORS',
+    'https://app.example.com/',
+    'CORS: must be "*", or origins such as https://app.example.com, separated by commas, got "https://app.example.com/"',
+  ],
+  ['CORS', 'null', 'CORS: must be "*", or origins such as https://app.example.com, separated by commas, got "null"'],
+  [
+    'JWT_ALG',
+    'none',
+    'JWT_ALG: must be one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, got "none"',
+  ],
+  [
+    'JWT_JWKS_URL',
+    'id.example.com',
+    'JWT_JWKS_URL: must be a URL such as https://id.example.com/.well-known/jwks.json',
+  ],
+  ['JWT_AUDIENCE', ',', 'JWT_AUDIENCE: must name at least one audience, got ","'],
+  ['JWT_USER_FIELD', 'sub', `JWT_USER_FIELD: ${JSON_POINTER}"sub"`],
+  ['JWT_SESSION_FIELD', '/a~2', `JWT_SESSION_FIELD: ${JSON_POINTER}"/a~2"`],
+  ['JWT_COOKIE', 'my token', 'JWT_COOKIE: must be a cookie name, got "my token"'],
+  [
+    'SUBSCRIPTION_CHECK',
+    'https://check.example',
+    'SUBSCRIPTION_CHECK: must be NO_CHECK or JWT_VALIDATION, got "https://check.example"',
+  ],
+  ['SUBMISSION_CHECK', 'yes', 'SUBMISSION_CHECK: must be NO_CHECK or JWT_VALIDATION, got "yes"'],
+  ['EXTRACTORS', '{', 'EXTRACTORS: must be JSON, got "{"'],
+  [
+    'EXTRACTORS',
+    '[]',
+    'EXTRACTORS: must be a JSON object: event type → field name → {"event": {"json_pointer": "/data/name"}}, got "[]"',
+  ],
+  ['EXTRACTORS', '{"greeting":1}', 'EXTRACTORS: in greeting: must be an object: field name → where to find it'],
+  ['EXTRACTORS', field({}), `EXTRACTORS: in greeting, name, event: ${FIELD}`],
+  [
+    'EXTRACTORS',
+    field({ event: { json_pointer: 'name' } }),
+    `EXTRACTORS: in greeting, name, event, json_pointer: ${JSON_POINTER}"name"`,
+  ],
+  ['EXTRACTORS', field({ event: { json_pointer: '/a' }, jwt: '/b' }), `EXTRACTORS: in greeting, name, jwt: ${FIELD}`],
+  [
+    'EXTRACTORS',
+    field({ event: { json_pointer: '/a' }, jwtt: {} }),
+    'EXTRACTORS: in greeting, name: must be {"event": {"json_pointer": "/data/name"}} and, optionally, "jwt" and "stable_field_index"',
+  ],
+  [
+    'EXTRACTORS',
+    field({ event: { json_pointer: '/a' }, stable_field_index: -1 }),
+    'EXTRACTORS: in greeting, name, stable_field_index: must be 0 or more',
+  ],
+  ['RECIPIENTS', 'data', 'RECIPIENTS: must be JSON, got "data"'],
+  ['RECIPIENTS', '{"*":"data"}', `RECIPIENTS: in *: ${JSON_POINTER}"data"`],
+  ['KAFKA_SOURCE_TOPICS', ',', 'KAFKA_SOURCE_TOPICS: must name at least one topic, got ","'],
+  ['KAFKA_SOURCE_TOPICS', 'rig,a b', `KAFKA_SOURCE_TOPICS: in 1: ${TOPIC}`],
+  ['KAFKA_DEAD_LETTER_TOPIC', 'a b', `KAFKA_DEAD_LETTER_TOPIC: ${TOPIC}, got "a b"`],
+  ['KAFKA_AUTO_OFFSET_RESET', 'first', 'KAFKA_AUTO_OFFSET_RESET: must be earliest or latest, got "first"'],
+  ['PULL_MODE', 'push', 'PULL_MODE: must be continuous or scheduled, got "push"'],
+  [
+    'UPSTASH_KAFKA_REST_URL',
+    'ftp://x',
+    'UPSTASH_KAFKA_REST_URL: must be a URL such as https://example-rest-kafka.upstash.io',
+  ],
+  ['DEV_MODE', 'yes', 'DEV_MODE: must be true or false, got "yes"'],
+])('%s = %s is a problem of one line', (name, value, line) => {
+  expect(problemsOf({ [name]: value })).toEqual([line])
+})
+
+it('lists all problems at once', () => {
+  const lines = problemsOf({
+    SHARDS: 'x',
+    JWT_ALG: 'none',
+    PULL_MODE: 'x',
+    EXTRACTORS: '{',
+    KAFKA_BROKERS: 'kafka:9092',
+  })
+  const names = lines.map((line) => line.split(':')[0])
+  expect(names.toSorted()).toEqual(['EXTRACTORS', 'JWT_ALG', 'KAFKA_BROKERS', 'PULL_MODE', 'SHARDS'])
+})
+
+it('never repeats what may be a secret', () => {
+  const secret = 'user:s3cret@'
+  const lines = problemsOf({ JWT_JWKS_URL: secret, UPSTASH_KAFKA_REST_URL: secret, SHARDS: 'x'.repeat(1_000) })
+  expect(lines).toHaveLength(3)
+  expect(lines.join('\n')).not.toContain('s3cret')
+  expect(lines.every((line) => line.length < 200)).toBe(true)
+})
+
+describe('contradictions', () => {
+  it.each<[object, string]>([
+    [{ UPSTASH_KAFKA_REST_URL: 'https://a.example' }, 'UPSTASH_KAFKA_REST_URL: needs UPSTASH_KAFKA_REST_USERNAME'],
+    [{ UPSTASH_KAFKA_REST_USERNAME: 'a' }, 'UPSTASH_KAFKA_REST_USERNAME: needs UPSTASH_KAFKA_REST_URL'],
+    [{ KAFKA_USERNAME: 'a' }, 'KAFKA_USERNAME: needs KAFKA_PASSWORD'],
+    [{ KAFKA_PASSWORD: 'a' }, 'KAFKA_USERNAME: needs KAFKA_PASSWORD'],
+    [{ JWT_JWKS_URL: 'https://a.example', JWT_SECRET_KEY: 'a' }, 'JWT_JWKS_URL: set either it or JWT_SECRET_KEY'],
+    [{ JWT_JWKS_URL: 'https://a.example', JWT_ALG: 'HS256' }, 'JWT_ALG: must be RS*, PS*, ES* or EdDSA'],
+    [{ JWT_SECRET_KEY: CERTIFICATE }, 'JWT_ALG: must name the algorithm of the public key'],
+    [{ JWT_SECRET_KEY: CERTIFIED_PRIVATE_KEY, JWT_ALG: 'ES256' }, 'JWT_SECRET_KEY: is a private key'],
+    [{ JWT_SECRET_KEY: 'text', JWT_ALG: 'RS256' }, 'JWT_SECRET_KEY: must be a PEM "PUBLIC KEY"'],
+    [{ KAFKA_SOURCE_TOPICS: 'a,b', KAFKA_DEAD_LETTER_TOPIC: 'b' }, 'KAFKA_DEAD_LETTER_TOPIC: must not be one of'],
+    [{ KAFKA_BROKERS: 'kafka:9092' }, 'KAFKA_BROKERS: is not supported yet'],
+  ])('%j is a problem', (env, line) => {
+    const problems = problemsOf(env)
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toContain(line)
+  })
+})
