@@ -1,6 +1,10 @@
 // What the configuration says of every bad value, and what it is when nothing is set.
 import { describe, expect, it } from 'vitest'
 import { parseConfig, type Config } from '../src/config.ts'
+import devVars from '../.dev.vars.example?raw'
+import documentation from '../docs/configuration.md?raw'
+// oxlint-disable-next-line import/default -- Vite's ?raw makes the default export: the text of the file
+import source from '../src/config.ts?raw'
 import { CERTIFICATE, CERTIFIED_PRIVATE_KEY } from './edge/make-tokens.ts'
 
 function problemsOf(env: object): readonly string[] {
@@ -221,5 +225,19 @@ describe('contradictions', () => {
     const problems = problemsOf(env)
     expect(problems).toHaveLength(1)
     expect(problems[0]).toContain(line)
+  })
+})
+
+describe('documentation', () => {
+  it('of the development variables is a configuration that works', () => {
+    const lines = devVars.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+    const variables = lines.map((line) => line.split(/=(.*)/s).slice(0, 2))
+    expect(problemsOf(Object.fromEntries(variables) as object)).toEqual([])
+  })
+
+  it('names every variable', () => {
+    const known = [...new Set(source.match(/^ {2}[A-Z][A-Z0-9_]+(?=: )/gm) ?? [])].map((name) => name.trim())
+    expect(known.length).toBeGreaterThan(30)
+    expect(known.filter((name) => !documentation.includes(`\`${name}\``))).toEqual([])
   })
 })

@@ -40,9 +40,9 @@ async function put({
 async function open(query = '') {
   const client = new SseClient(await exports.default.fetch(`${ORIGIN}/_rig/v1/connection/sse${query}`))
   const [created] = await client.until(1, 'rig.connection.create')
-  const { connection_token } = created?.data['data'] as { connection_token: string }
+  const data = created?.data['data'] as { connection_token: string } | undefined
   await client.until(1, 'rig.subscriptions_set')
-  return { client, token: connection_token }
+  return { client, token: data?.connection_token ?? '' }
 }
 
 const checked = { SUBSCRIPTION_CHECK: 'jwt_validation' }
