@@ -20,7 +20,13 @@ export default defineConfig({
                 JWT_SECRET_KEY: 'a test secret of 32 bytes or more',
                 RECIPIENTS: '{"*":"/data/recipients"}',
                 EXTRACTORS: JSON.stringify({
-                  greeting: { name: { stable_field_index: 0, event: { json_pointer: '/data/name' }, jwt: { json_pointer: '/username' } } },
+                  greeting: {
+                    name: {
+                      stable_field_index: 0,
+                      event: { json_pointer: '/data/name' },
+                      jwt: { json_pointer: '/username' },
+                    },
+                  },
                   booking: {
                     hotel: { stable_field_index: 0, event: { json_pointer: '/data/hotel' } },
                     room: { stable_field_index: 1, event: { json_pointer: '/data/room' } },

@@ -28,6 +28,7 @@ const DURABLE_OBJECTS = new Set([
 const SHELLS = new Map([
   ['src/ingest/queue.ts', 'entry point of the queue: stamps messages that carry no time'],
   ['src/ingest/schedule.ts', 'entry point of cron'],
+  ['src/kafka/open-log.ts', 'puts the adapters together: hands them clock and dice'],
 ])
 
 /** One owner per outside thing. */

@@ -6,7 +6,7 @@ import type { Extractors, FieldExtractor, RecipientPointers } from './core/extra
 import { parsePointer, type JsonPointer } from './core/json-pointer.ts'
 import { fail, ok, type Result } from './core/result.ts'
 
-export const JWT_ALGORITHMS = [
+const JWT_ALGORITHMS = [
   'HS256',
   'HS384',
   'HS512',

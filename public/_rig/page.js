@@ -79,7 +79,7 @@ function wireFeed(/** @type {HTMLInputElement} */ box) {
         )
         .catch(() => tellPublished('The server does not answer.'))
     void feed()
-    timer = setInterval(feed, FEED_EVERY_MS)
+    timer = setInterval(() => void feed(), FEED_EVERY_MS)
   })
 }
 

@@ -21,9 +21,8 @@ const partition = z.number().int().min(0).max(100_000)
 const offset = z.number().int().min(0)
 const timeout = z.number().int().min(0).max(30_000).default(1_000)
 
-export const topicName = topic
-export const topicPartition = z.object({ topic, partition })
-export const topicPartitionOffset = z.object({ topic, partition, offset })
+const topicPartition = z.object({ topic, partition })
+const topicPartitionOffset = z.object({ topic, partition, offset })
 
 export const produceRequest = z
   .array(

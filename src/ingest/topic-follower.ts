@@ -24,7 +24,7 @@ const LONG_POLL_MS = 10_000
 /** A partition that is not there yet is looked for this often. */
 const UNKNOWN_RETRY_MS = 30_000
 
-export interface FollowerStatus {
+interface FollowerStatus {
   readonly counters: FollowerCounters | null
   readonly interestVersion: number | null
   readonly running: boolean

@@ -9,13 +9,19 @@ import { sizeOf, type AppendRecord } from './segment.ts'
 /** Partition counts never change, so an isolate asks once. Numbers, not promises: those belong to one request each. */
 const partitionCounts = new Map<string, number>()
 
-export function createEmbeddedKafkaLog(env: Env): KafkaLog {
+export interface Chance {
+  nowMs(): number
+  /** In [0, 1). */
+  random(): number
+}
+
+export function createEmbeddedKafkaLog(env: Env, chance: Chance): KafkaLog {
   return {
     wakesFollowers: true,
     partitions: async (topic) => Array.from({ length: await countPartitions(env, topic) }, (_, partition) => partition),
     offsets: async (topic, partition) => embeddedLogStub(env, { topic, partition }).offsets(),
     fetch: async (position, limits) => fetch(env, position, limits),
-    produce: (records) => produce(env, records),
+    produce: (records) => produce(env, records, chance),
   }
 }
 
@@ -33,12 +39,12 @@ async function countPartitions(env: Env, topic: string): Promise<number> {
   return count
 }
 
-async function produce(env: Env, records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
-  const nowMs = Date.now()
+async function produce(env: Env, records: readonly NewRecord[], chance: Chance): Promise<readonly ProducedRecord[]> {
+  const nowMs = chance.nowMs()
   const places: ProducedRecord[] = []
   const batches = new Map<string, { topic: string; partition: number; records: AppendRecord[]; indexes: number[] }>()
   /** Records without a key stay together within a call, as Kafka's sticky partitioner keeps them. */
-  const sticky = Math.random()
+  const sticky = chance.random()
   for (const [index, record] of records.entries()) {
     const append = toAppend(record, nowMs)
     const { topic } = record

@@ -4,6 +4,9 @@ import { createEmbeddedKafkaLog } from './embedded-kafka-log.ts'
 import type { KafkaLog } from './kafka-log.ts'
 import { createUpstashKafkaLog } from './upstash-kafka-log.ts'
 
+const chance = { nowMs: () => Date.now(), random: () => Math.random() }
+
 export function openLog(env: Env, config: Config): KafkaLog {
-  return config.kafka.upstash === null ? createEmbeddedKafkaLog(env) : createUpstashKafkaLog(config.kafka.upstash)
+  const { upstash } = config.kafka
+  return upstash === null ? createEmbeddedKafkaLog(env, chance) : createUpstashKafkaLog(upstash)
 }

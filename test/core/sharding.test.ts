@@ -6,7 +6,7 @@ const users = Array.from({ length: 10_000 }, (_, n) => `user-${n}`)
 it('spreads users evenly over shards', () => {
   const counts = new Map<number, number>()
   for (const user of users) counts.set(shardOf(user, 8), (counts.get(shardOf(user, 8)) ?? 0) + 1)
-  expect([...counts.keys()].toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
+  expect(counts.size).toBe(8)
   for (const count of counts.values()) expect(Math.abs(count - 1_250)).toBeLessThan(200)
 })
 

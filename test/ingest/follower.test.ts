@@ -76,6 +76,6 @@ describe('the queue', () => {
     await worker.queue(batch, env)
     const result = await getQueueResult(batch, context)
     expect([result.explicitAcks, result.retryMessages]).toEqual([['0', '1', '2', '3', '4'], []])
-    expect(ids(await client.untilType('queued', 3)).toSorted()).toEqual(['q1', 'q2', 'q3'])
+    expect(new Set(ids(await client.untilType('queued', 3)))).toEqual(new Set(['q1', 'q2', 'q3']))
   })
 })

@@ -5,7 +5,9 @@ import { createEmbeddedKafkaLog } from '../../src/kafka/embedded-kafka-log.ts'
 import { PartitionLog } from '../../src/kafka/partition-log.ts'
 import { kafkaLogContract } from './contract.ts'
 
-kafkaLogContract('the embedded log', () => createEmbeddedKafkaLog(env))
+const chance = { nowMs: () => 1, random: () => 0 }
+
+kafkaLogContract('the embedded log', () => createEmbeddedKafkaLog(env, chance))
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const record = (value: Uint8Array | null) => ({ timestampMs: 1, key: null, headers: [], value })
@@ -57,7 +59,7 @@ describe('the embedded log', () => {
   })
 
   it('refuses a record that its storage could not hold, and one for a partition that there is not', async () => {
-    const log = createEmbeddedKafkaLog(env)
+    const log = createEmbeddedKafkaLog(env, chance)
     await expect(log.produce([{ topic: 't', value: new Uint8Array(2_000_000) }])).rejects.toThrow(/2000000 bytes/)
     await expect(log.produce([{ topic: 't', partition: 4, value: bytes('v') }])).rejects.toThrow(/0 to 3/)
     expect(await log.fetch({ topic: 't', partition: 4, offset: 0 }, { maxWaitMs: 0, maxBytes: 1 })).toEqual({
