@@ -49,7 +49,9 @@ void test(
     await until('every client is connected', () => clients.every((client) => client.recovered.length > 0))
 
     const group = consumeGroup()
-    const producing = produceAll(rigel.kafka, PLANS, ROUNDS, ROUND_EVERY_MS)
+    t.after(() => group.end())
+    let isProducing = true
+    const producing = produceAll(rigel.kafka, PLANS, ROUNDS, ROUND_EVERY_MS).finally(() => (isProducing = false))
     for (let kill = 0; kill < 2; kill++) {
       await until('events flow', () => clients.every((client) => client.seen.length >= KILL_AFTER_EVENTS * (kill + 1)))
       await rigel.kill()
@@ -60,9 +62,11 @@ void test(
 
     const all = await readAll(rigel.kafka)
     assert.ok(all.length >= ROUNDS * PLANS.length, 'the log holds everything that was acknowledged')
-    for (const client of clients) await sawExactly(client, all)
+    for (const client of clients) {
+      await sawExactly(client, all)
+      t.diagnostic(`${client.name}: ${client.seen.length} events, connected ${client.recovered.length} times`)
+    }
     await until('the group has read the topic', () => new Set(group.ids).size === new Set(all.map(({ id }) => id)).size)
-    await group.end()
   },
 )
 

@@ -1,0 +1,97 @@
+// What a newcomer sees: the page at /_rig/ in Chromium, an event that another process produced, in the column of the user
+// it is addressed to and in no other; a kill, a restart, a reload, and nothing is missing. Run: npm run test:e2e
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { openBrowser, type Browsing } from './browser.ts'
+import { Rigel, until } from './rigel.ts'
+import { TOPIC } from './topic.ts'
+
+const TRANSPORTS = ['sse', 'rigel', 'plain', 'longpolling']
+const TYPE = 'com.hotel.booking.created'
+
+let rigel: Rigel
+let browsing: Browsing
+let page: Page
+const errors: string[] = []
+
+before(async () => {
+  rigel = await Rigel.start()
+  browsing = await openBrowser()
+  page = await browsing.open(`${rigel.origin}/_rig/`)
+  page.on('pageerror', (error) => errors.push(error.message))
+})
+
+after(async () => {
+  await browsing?.close()
+  await rigel?.kill()
+})
+
+void test('alice, bob and nobody are connected when the page opens', { timeout: 120_000 }, async () => {
+  await areOpen(3)
+  assert.equal(await page.title(), 'Rigel')
+})
+
+void test('an event from outside reaches alice on every transport, and nobody else', { timeout: 120_000 }, async () => {
+  for (const transport of TRANSPORTS) await addPane('alice', transport)
+  await areOpen(7)
+  await produce('outside', ['alice'])
+  await until('alice has it five times', async () => (await panesWith('outside')).length === 5)
+  assert.deepEqual([...new Set(await panesWith('outside'))], ['alice'])
+})
+
+void test('the form publishes, to whom it names', { timeout: 120_000 }, async () => {
+  await page.fill('#publish [name=recipients]', 'bob')
+  await page.click('#publish button')
+  await until('it is in the log', async () => /In the log/.test(await page.innerText('#published')))
+  const isBobs = async () => (await page.locator('.pane').nth(1).locator('li.event').count()) === 1
+  await until('bob has it', isBobs)
+  assert.equal(await page.locator('li.event').count(), 6, 'five of alice, one of bob')
+})
+
+void test('the sample feed fills the columns', { timeout: 120_000 }, async () => {
+  await page.check('#feed')
+  await until('more has come', async () => (await page.locator('li.event').count()) > 12)
+  await page.uncheck('#feed')
+})
+
+void test('a killed server that comes back has cost nothing', { timeout: 240_000 }, async () => {
+  await rigel.kill()
+  await until('the page says so', async () => (await page.locator('.state[data-state=open]').count()) < 7)
+  await rigel.start()
+  await produce('after the kill', ['alice'])
+  await until('alice has it five times', async () => (await panesWith('after the kill')).length === 5)
+  await areOpen(7)
+})
+
+void test('a reload goes on where it was, with what came meanwhile', { timeout: 120_000 }, async () => {
+  await page.goto('about:blank')
+  await produce('while away', ['alice'])
+  await page.goto(`${rigel.origin}/_rig/`)
+  await until('alice has it five times', async () => (await panesWith('while away')).length === 5)
+  assert.deepEqual(await panesWith('after the kill'), [], 'what was seen before the reload does not come again')
+  assert.deepEqual(errors, [])
+})
+
+async function addPane(user: string, transport: string): Promise<void> {
+  await page.click('#add')
+  const pane = page.locator('.pane').last()
+  await pane.locator('[name=user]').fill(user)
+  await pane.locator('[name=transport]').selectOption(transport)
+  await pane.locator('.primary').click()
+}
+
+async function areOpen(count: number): Promise<void> {
+  await until(`${count} are open`, async () => (await page.locator('.state[data-state=open]').count()) === count)
+}
+
+async function produce(id: string, recipients: readonly string[]): Promise<void> {
+  const event = { specversion: '1.0', id, source: '/e2e', type: TYPE, data: { recipients } }
+  await rigel.kafka.producer().produce(TOPIC, event, { key: id })
+}
+
+/** The users of the panes that show the event. */
+async function panesWith(id: string): Promise<string[]> {
+  const panes = page.locator('.pane', { has: page.locator(`li[data-id="${id}"]`) })
+  return panes.locator('[name=user]').evaluateAll((fields) => fields.map((field) => (field as HTMLInputElement).value))
+}
