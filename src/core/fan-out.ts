@@ -5,8 +5,8 @@ import type { StoredEvent } from './event.ts'
 
 /** The same events for a number of connections, in log order. */
 export class Group {
-  readonly #previous: Group | undefined
-  readonly #event: StoredEvent | undefined
+  readonly before: Group | undefined
+  readonly lastEvent: StoredEvent | undefined
   readonly #next = new Map<StoredEvent, Group>()
   readonly #encodings = new Map<string, unknown>()
   #events: readonly StoredEvent[] | undefined
@@ -14,8 +14,8 @@ export class Group {
   readonly size: number
 
   constructor(previous?: Group, event?: StoredEvent) {
-    this.#previous = previous
-    this.#event = event
+    this.before = previous
+    this.lastEvent = event
     this.size = (previous?.size ?? 0) + (event?.json.length ?? 0)
   }
 
@@ -38,8 +38,11 @@ export class Group {
 
   #collect(): readonly StoredEvent[] {
     const events: StoredEvent[] = []
-    for (let step: Group | undefined = this; step !== undefined; step = step.#previous) {
-      if (step.#event !== undefined) events.push(step.#event)
+    let [event, previous] = [this.lastEvent, this.before]
+    while (event !== undefined) {
+      events.push(event)
+      event = previous?.lastEvent
+      previous = previous?.before
     }
     return events.toReversed()
   }

@@ -24,7 +24,7 @@ export async function consume(c: Ctx): Promise<Response> {
   const { group, instance, topic } = names(c)
   const body =
     c.req.method === 'GET' ? { topic, timeout: Number(c.req.query('timeout') ?? 1_000) } : await optionalJson(c)
-  const request = consumeRequest.safeParse({ ...(body ?? {}), ...(topic === undefined ? {} : { topic }) })
+  const request = consumeRequest.safeParse({ ...body, ...(topic === undefined ? {} : { topic }) })
   if (!request.success) return refuse(c, 400, request.error)
   const headers = consumeHeaders.safeParse({
     autoCommit: c.req.header('kafka-enable-auto-commit'),

@@ -107,7 +107,7 @@ it('a client gets the first event produced after its subscription is confirmed, 
 
 it('a client that changes its subscriptions by PUT gets what is produced after they are set', async () => {
   const client = await connectSse({})
-  const token = String((client.frames[0]?.data['data'] as Record<string, unknown>)['connection_token'])
+  const token = String((client.frames[0]?.data['data'] as Record<string, unknown> | undefined)?.['connection_token'])
   const put = await fetchRigel(`/_rig/v1/connection/sse/${token}/subscriptions`, {
     method: 'PUT',
     headers: { 'content-type': 'application/json' },
@@ -143,6 +143,7 @@ it('a record that is no event goes to the dead-letter topic with its reason, and
     expect(response.status).toBe(200)
     dead.push(...(await response.json<Record<string, unknown>[]>()))
   }
-  expect(dead.map((record) => record['value']).toSorted()).toEqual(['garbage', '{"specversion":"9"}'])
+  expect(new Set(dead.map((record) => record['value']))).toEqual(new Set(['garbage', '{"specversion":"9"}']))
+  expect(dead.length).toBe(2)
   expect(dead.every((record) => JSON.stringify(record['headers']).includes('rigel-reason'))).toBe(true)
 })
