@@ -31,9 +31,10 @@ export class Group {
   }
 
   /** The encoding of this group by `transport`, made once. */
-  encode<T>(transport: string, make: (events: readonly StoredEvent[]) => T): T {
-    if (!this.#encodings.has(transport)) this.#encodings.set(transport, make(this.events))
-    return this.#encodings.get(transport) as T
+  encode<T extends object | string>(transport: string, make: (events: readonly StoredEvent[]) => T): T {
+    let encoded = this.#encodings.get(transport) as T | undefined
+    if (encoded === undefined) this.#encodings.set(transport, (encoded = make(this.events)))
+    return encoded
   }
 
   #collect(): readonly StoredEvent[] {

@@ -1,7 +1,7 @@
 // The connections of one shard: who there is, who gets what, how many there may be, and when they must end. Plain
 // bookkeeping around the matcher; what is sent on a connection is the transport's business.
 import type { StoredEvent } from '../core/event.ts'
-import { groupByConnection } from '../core/fan-out.ts'
+import { Group, groupByConnection } from '../core/fan-out.ts'
 import { createFilter } from '../core/filter.ts'
 import { Matcher } from '../core/matcher.ts'
 import type { Reason } from '../core/reasons.ts'
@@ -70,8 +70,16 @@ export class Connections {
   }
 
   deliver(events: readonly StoredEvent[]): void {
+    const [first] = events
+    if (first !== undefined && events.length === 1) return this.#deliverOne(first)
     const groups = groupByConnection(events, (event) => this.#matcher.match(event))
     for (const [connection, group] of groups) connection.deliver(group)
+  }
+
+  /** One event has one group: nobody needs looking up. A connection that is removed meanwhile only leaves the set. */
+  #deliverOne(event: StoredEvent): void {
+    const group = new Group(undefined, event)
+    for (const connection of this.#matcher.match(event)) connection.deliver(group)
   }
 
   /** The earliest moment at which one of them must end. */

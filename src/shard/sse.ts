@@ -36,6 +36,8 @@ export class SseConnection implements Connection {
   /** Everything up to here has been written; null: live, every settled event has. */
   #behindSeq: number | null
   #started = false
+  /** Never less than what waits in the stream: written since it was last asked, plus what it said then. */
+  #waitsAtMostBytes = 0
   /** Set synchronously by the stream's start(); undefined again once the stream has ended. */
   #controller: ReadableByteStreamController | undefined
 
@@ -83,14 +85,22 @@ export class SseConnection implements Connection {
         start: (controller) => {
           this.#controller = controller
         },
-        pull: () => this.#replay(),
+        pull: () => this.#pull(),
         cancel: () => this.#gone(),
       },
       { highWaterMark: HIGH_WATER_MARK_BYTES },
     )
   }
 
-  /** Called by the stream whenever it has room. */
+  /**
+   * The stream asks whenever it has room. Once live there is nothing to ask for: a promise that stays open keeps the
+   * stream from asking again after every write, which would nearly double what a write costs.
+   */
+  #pull(): Promise<void> | undefined {
+    this.#replay()
+    return this.#behindSeq === null ? new Promise(() => undefined) : undefined
+  }
+
   #replay(): void {
     while (this.#started && this.#behindSeq !== null && (this.#controller?.desiredSize ?? 0) > 0) {
       const chunk = readOn(this.#options.history, this.filter, this.#behindSeq)
@@ -105,7 +115,14 @@ export class SseConnection implements Connection {
     const controller = this.#controller
     if (controller === undefined) return
     controller.enqueue(bytes.slice())
-    if (HIGH_WATER_MARK_BYTES - (controller.desiredSize ?? 0) > this.#options.waitingBytes) this.#cut()
+    this.#waitsAtMostBytes += bytes.length
+    if (this.#waitsAtMostBytes > this.#options.waitingBytes) this.#checkWaiting(controller)
+  }
+
+  /** The stream is asked only when the estimate says that the bound may be passed: asking costs as much as writing. */
+  #checkWaiting(controller: ReadableByteStreamController): void {
+    this.#waitsAtMostBytes = HIGH_WATER_MARK_BYTES - (controller.desiredSize ?? 0)
+    if (this.#waitsAtMostBytes > this.#options.waitingBytes) this.#cut()
   }
 
   /** Errors the stream, which drops what waits in it: the reader gets it from the log when it comes back. */

@@ -1,0 +1,136 @@
+// The Worker that is measured: Rigel itself, and beside it, in the same workerd, a bare Durable Object that does the
+// least that could be called the same. Bundled by scripts/bench/rig.ts, driven by scripts/bench.ts; never deployed.
+import { DurableObject } from 'cloudflare:workers'
+import { handle } from '../../src/edge/app.ts'
+import { followerStub } from '../../src/ingest/door.ts'
+import { embeddedLogStub } from '../../src/kafka/door.ts'
+import { shardStub } from '../../src/shard/door.ts'
+
+export { Directory } from '../../src/directory/directory.ts'
+export { TopicFollower } from '../../src/ingest/topic-follower.ts'
+export { EmbeddedBroker } from '../../src/kafka/embedded-broker.ts'
+export { EmbeddedLog } from '../../src/kafka/embedded-log.ts'
+export { UserShard } from '../../src/shard/user-shard.ts'
+
+interface BenchEnv extends Env {
+  BARE: DurableObjectNamespace<Bare>
+}
+
+const encoder = new TextEncoder()
+const TOPIC = 'bench'
+/** Fits the follower's fetch: about 1 MiB of events of 300 bytes. */
+const PRODUCE_BATCH = 2_000
+
+/** A Durable Object that only sends, and only stores. */
+export class Bare extends DurableObject<BenchEnv> {
+  readonly #streams = new Set<ReadableByteStreamController>()
+
+  override fetch(request: Request): Response {
+    if (request.headers.get('upgrade') === 'websocket') {
+      const { 0: client, 1: server } = new WebSocketPair()
+      this.ctx.acceptWebSocket(server)
+      return new Response(null, { status: 101, webSocket: client })
+    }
+    const body = new ReadableStream({
+      type: 'bytes',
+      start: (controller) => {
+        this.#streams.add(controller)
+        controller.enqueue(encoder.encode(': open\n\n'))
+      },
+    })
+    return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+  }
+
+  override webSocketMessage(socket: WebSocket, message: string): void {
+    socket.send(message)
+  }
+
+  sendToSockets(text: string): void {
+    for (const socket of this.ctx.getWebSockets()) socket.send(text)
+  }
+
+  sendToStreams(text: string): void {
+    const bytes = encoder.encode(text)
+    for (const controller of this.#streams) controller.enqueue(bytes.slice())
+  }
+
+  /** Events per second into SQLite, one row each. */
+  insert(text: string, count: number): void {
+    this.ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, text TEXT)')
+    for (let n = 0; n < count; n += 1) this.ctx.storage.sql.exec('INSERT INTO rows (text) VALUES (?)', text)
+  }
+}
+
+async function appendToShard(env: Env, shard: number, count: number, from: number, type: string): Promise<void> {
+  for (let offset = from; offset < from + count; offset += 1) {
+    const json = benchEvent(type)
+    const event = { offset, type, json, fields: {}, recipients: null }
+    await shardStub(env, shard).append([{ topic: TOPIC, partition: 0, generation: 0, events: [event] }])
+  }
+}
+
+/** About 100 bytes, all alike, so that both sides send the same. */
+function benchEvent(type: string): string {
+  return JSON.stringify({ specversion: '1.0', id: '0', source: '/bench', type, data: 'x'.repeat(30) })
+}
+
+async function produceBacklog(env: Env, partition: number, count: number): Promise<void> {
+  const users = Array.from({ length: 100 }, (_, n) => `user-${n}`)
+  for (let from = 0; from < count; from += PRODUCE_BATCH) {
+    const records = Array.from({ length: Math.min(PRODUCE_BATCH, count - from) }, (_, n) => {
+      const data = { recipients: [users[(from + n) % users.length]], text: 'x'.repeat(150) }
+      const json = JSON.stringify({ specversion: '1.0', id: String(from + n), source: '/bench', type: 'backlog', data })
+      return { timestampMs: 0, key: null, headers: [], value: encoder.encode(json) }
+    })
+    await embeddedLogStub(env, { topic: TOPIC, partition }).append(records)
+  }
+}
+
+async function bench(url: URL, request: Request, env: BenchEnv): Promise<Response> {
+  const number = (name: string) => Number(url.searchParams.get(name))
+  const text = url.searchParams.get('text') ?? ''
+  const bare = env.BARE.getByName(url.searchParams.get('name') ?? 'bare')
+  switch (url.pathname) {
+    case '/bench/bare':
+      return bare.fetch(request)
+    case '/bench/bare/sockets':
+      // One call an event, as a follower makes them: many in one call would leave as one write a socket.
+      for (let n = 0; n < number('count'); n += 1) await bare.sendToSockets(text)
+      break
+    case '/bench/bare/streams':
+      for (let n = 0; n < number('count'); n += 1) await bare.sendToStreams(text)
+      break
+    case '/bench/bare/insert':
+      await bare.insert(text, number('count'))
+      break
+    case '/bench/shard':
+      await appendToShard(
+        env,
+        number('shard'),
+        number('count'),
+        number('from'),
+        url.searchParams.get('type') ?? 'bench',
+      )
+      break
+    case '/bench/produce':
+      await produceBacklog(env, number('partition'), number('count'))
+      break
+    case '/bench/follow': {
+      const follower = followerStub(env, { topic: TOPIC, partition: number('partition') })
+      await follower.nudge()
+      return Response.json(await follower.status())
+    }
+    case '/bench/event':
+      return new Response(benchEvent(url.searchParams.get('type') ?? 'bench'))
+    default:
+      return new Response('no such bench', { status: 404 })
+  }
+  return new Response('done')
+}
+
+export default {
+  fetch(request, env, context) {
+    const url = new URL(request.url)
+    return url.pathname.startsWith('/bench/') ? bench(url, request, env) : handle(request, env, context)
+  },
+} satisfies ExportedHandler<BenchEnv>
