@@ -1,7 +1,7 @@
 // `npm run bench [-- figure…] [-- --quick]`: what Rigel costs, each figure beside a bare Durable Object in the same
 // workerd and the same run. Prints a line as it goes, a table, and one JSON line a figure. Figures: sockets, streams,
 // rigel-v1, latency, backlog, memory, growth. Absolute numbers are of this machine; the ratios are what counts.
-import WebSocket from 'ws'
+import { WebSocket } from 'ws'
 import { Crowd } from './bench/clients.ts'
 import { startRig, type Rig } from './bench/rig.ts'
 

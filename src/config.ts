@@ -220,7 +220,7 @@ function readVariables(env: object): Readonly<Record<string, string>> {
   const variables: Record<string, string> = {}
   for (const [name, value] of Object.entries(env) as [string, unknown][]) {
     if (!Object.hasOwn(schema.shape, name) || value === '' || value === undefined || value === null) continue
-    variables[name] = typeof value === 'object' ? JSON.stringify(value) : String(value)
+    variables[name] = typeof value === 'string' ? value : JSON.stringify(value)
   }
   return variables
 }

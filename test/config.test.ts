@@ -39,7 +39,7 @@ describe('defaults', () => {
     const config = parsed({})
     expect(() => Object.assign(config, { shards: 1 })).toThrow(TypeError)
     expect(() => Object.assign(config.jwt, { secret: 'x' })).toThrow(TypeError)
-    expect(() => (config.kafka.topics as string[]).push('x')).toThrow(TypeError)
+    expect(() => config.kafka.topics.push('x')).toThrow(TypeError)
   })
 })
 
@@ -197,7 +197,7 @@ it('lists all problems at once', () => {
     KAFKA_BROKERS: 'kafka:9092',
   })
   const names = lines.map((line) => line.split(':')[0])
-  expect(names.toSorted()).toEqual(['EXTRACTORS', 'JWT_ALG', 'KAFKA_BROKERS', 'PULL_MODE', 'SHARDS'])
+  expect(new Set(names)).toEqual(new Set(['EXTRACTORS', 'JWT_ALG', 'KAFKA_BROKERS', 'PULL_MODE', 'SHARDS']))
 })
 
 it('never repeats what may be a secret', () => {

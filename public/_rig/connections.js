@@ -81,6 +81,11 @@ function connectLongpolling(/** @type {Wishes} */ wishes, /** @type {Tell} */ te
       if (answer.last_event_id !== 'first_event') tell.position(answer.last_event_id)
       void poll().catch(lost)
     }
+    // A poll without news is answered late: whether there is a server is asked beside it.
+    void fetch('/_rig/health', { signal: ending.signal }).then(
+      (response) => response.ok && tell.open('connected'),
+      () => {},
+    )
     const lost = () => ending.signal.aborted || ended({ text: 'connection lost', comeBack: true })
     void poll().catch(lost)
     return () => ending.abort()

@@ -1,6 +1,6 @@
 // Many clients in one process, as cheap as can be: what arrives is counted, not parsed. For scripts/bench.ts.
 import { get } from 'node:http'
-import WebSocket from 'ws'
+import { WebSocket } from 'ws'
 
 /** Counts what all its connections receive, and resolves when enough has come. */
 export class Crowd {

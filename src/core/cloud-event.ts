@@ -1,6 +1,7 @@
 // CloudEvents 1.0, 0.2 and 0.1, from structured, batched and binary mode to the one shape Rigel forwards: structured
 // JSON, verbatim where it came structured. Pure; who calls are the follower (Kafka binding) and the front door (HTTP).
 import type { CloudEvent } from './event.ts'
+import { sliceArray } from './json-array.ts'
 import { fail, ok, type Result } from './result.ts'
 
 type Attributes = Readonly<Record<string, unknown>>
@@ -15,6 +16,19 @@ const VERSIONS = {
 /** Would end a field of an SSE frame, or a header. */
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
 const CONTROL = /[\u0000-\u001f\u007f]/
+
+/** Header names have no case: 0.1 is the only version whose attributes do. */
+const NAMES_OF_0_1: Readonly<Record<string, string>> = {
+  cloudeventsversion: 'cloudEventsVersion',
+  eventid: 'eventID',
+  eventtime: 'eventTime',
+  eventtype: 'eventType',
+  eventtypeversion: 'eventTypeVersion',
+  schemaurl: 'schemaURL',
+}
+
+/** What stands in an error goes into headers and logs. */
+const MAX_SHOWN_CHARS = 40
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
@@ -31,8 +45,9 @@ export function parseBatch(text: string): Result<readonly CloudEvent[], string> 
   if (!parsed.ok) return parsed
   if (!Array.isArray(parsed.value)) return fail('a batch must be a JSON array of CloudEvents')
   const events: CloudEvent[] = []
+  const texts = sliceArray(text)
   for (const [index, item] of (parsed.value as readonly unknown[]).entries()) {
-    const event = fromObject(item, JSON.stringify(item))
+    const event = fromObject(item, texts[index] ?? '')
     if (!event.ok) return fail(`event ${index} of the batch: ${event.reason}`)
     events.push(event.value)
   }
@@ -41,15 +56,19 @@ export function parseBatch(text: string): Result<readonly CloudEvent[], string> 
 
 /** An event whose attributes stood in headers (names without their `ce_` or `ce-` prefix) and whose data was the body. */
 export function fromBinary(
-  attributes: Readonly<Record<string, string>>,
+  headers: Readonly<Record<string, string>>,
   contentType: string | undefined,
   data: Uint8Array,
 ): Result<CloudEvent, string> {
-  const version = attributes['specversion'] ?? attributes['cloudeventsversion']
-  const body = data.length === 0 ? ok({}) : toData(version, contentType, data)
+  const version = headers['specversion'] ?? headers['cloudeventsversion']
+  const attributes = toAttributes(version, headers)
+  if (data.length === 0) return fromObject(attributes, JSON.stringify(attributes))
+  const body = toBody(version, contentType, data)
   if (!body.ok) return body
-  const event = { ...attributes, ...body.value }
-  return fromObject(event, JSON.stringify(event))
+  const { name, value, json, typed } = body.value
+  const head = JSON.stringify({ ...attributes, ...typed })
+  // The data as the text it came as: written anew, large numbers would be rounded.
+  return fromObject({ ...attributes, ...typed, [name]: value }, `${head.slice(0, -1)},"${name}":${json}}`)
 }
 
 /** Whether the event's JSON has more bytes of UTF-8 than allowed. A code unit is three at most: most need no counting. */
@@ -61,9 +80,7 @@ function fromObject(value: unknown, json: string): Result<CloudEvent, string> {
   if (!isObject(value)) return fail('a CloudEvent must be a JSON object')
   const specversion = value['specversion'] ?? value['cloudEventsVersion']
   if (!isVersion(specversion)) {
-    return fail(
-      `specversion must be "1.0", "0.2" or "0.1" (there: cloudEventsVersion), got ${JSON.stringify(specversion)}`,
-    )
+    return fail(`specversion must be "1.0", "0.2" or "0.1" (there: cloudEventsVersion), got ${show(specversion)}`)
   }
   const names = VERSIONS[specversion]
   for (const name of names.required) {
@@ -90,25 +107,42 @@ function attributeProblem(specversion: string, name: string, value: unknown): st
   return undefined
 }
 
-function toData(
-  version: string | undefined,
-  contentType: string | undefined,
-  data: Uint8Array,
-): Result<Record<string, unknown>, string> {
+/** `data` and `data_base64` are the body's, whatever a header says. */
+function toAttributes(version: string | undefined, headers: Readonly<Record<string, string>>): Record<string, string> {
+  const attributes = Object.entries(headers).filter(([name]) => name !== 'data' && name !== 'data_base64')
+  if (version !== '0.1') return Object.fromEntries(attributes)
+  return Object.fromEntries(attributes.map(([name, value]) => [NAMES_OF_0_1[name] ?? name, value]))
+}
+
+interface Body {
+  readonly name: 'data' | 'data_base64'
+  readonly value: unknown
+  readonly json: string
+  readonly typed: Readonly<Record<string, string>>
+}
+
+function toBody(version: string | undefined, contentType: string | undefined, data: Uint8Array): Result<Body, string> {
   const typeName = version === '1.0' ? 'datacontenttype' : version === '0.2' ? 'contenttype' : 'contentType'
-  const type = contentType === undefined ? {} : { [typeName]: contentType }
+  const typed = contentType === undefined ? {} : { [typeName]: contentType }
   const text = decodeUtf8(data)
   if (text === undefined) {
     if (version !== '1.0') return fail('data is not UTF-8, and CloudEvents before 1.0 have no place for it')
-    return ok({ ...type, data_base64: toBase64(data) })
+    const value = toBase64(data)
+    return ok({ name: 'data_base64', value, json: JSON.stringify(value), typed })
   }
-  if (contentType !== undefined && !/^application\/(?:[^;]*\+)?json\b/i.test(contentType))
-    return ok({ ...type, data: text })
+  const asText = ok<Body>({ name: 'data', value: text, json: JSON.stringify(text), typed })
+  if (contentType !== undefined && !/^application\/(?:[^;]*\+)?json\b/i.test(contentType)) return asText
   const parsed = parseJson(text)
-  if (parsed.ok) return ok({ ...type, data: parsed.value })
-  return contentType === undefined
-    ? ok({ data: text })
-    : fail(`data is not the JSON that its content type says: ${parsed.reason}`)
+  if (parsed.ok) return ok({ name: 'data', value: parsed.value, json: text, typed })
+  return contentType === undefined ? asText : fail(`data is not the JSON that its content type says: ${parsed.reason}`)
+}
+
+/** Never the inside of an object: it may be as deep and as large as the sender likes. */
+function show(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
+  if (value === undefined) return 'none'
+  const text = JSON.stringify(value)
+  return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}…` : text
 }
 
 function parseJson(text: string): Result<unknown, string> {

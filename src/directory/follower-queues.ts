@@ -6,15 +6,24 @@ import type { InterestChange } from './interest.ts'
 /** A follower that is being moved or replaced is back within moments; longer, and the client had better come back. */
 const ATTEMPTS = 3
 
-export type Tell = (follower: TopicPartition, change: InterestChange) => Promise<void>
+/** Before the second attempt at most this, before the third twice. Each shard's subscribers wait for it. */
+const RETRY_BASE_MS = 100
+
+export interface QueueDeps {
+  /** Resolves when the follower has applied it. Must not hang: whoever is behind in its queue waits. */
+  tell(follower: TopicPartition, change: InterestChange): Promise<void>
+  wait(ms: number): Promise<void>
+  /** In [0, 1). */
+  random(): number
+}
 
 export class FollowerQueues {
-  readonly #tell: Tell
+  readonly #deps: QueueDeps
   /** Follower → when its last change has been told, or given up. */
   readonly #turns = new Map<string, Promise<unknown>>()
 
-  constructor(tell: Tell) {
-    this.#tell = tell
+  constructor(deps: QueueDeps) {
+    this.#deps = deps
   }
 
   /** Resolves when all have applied it; rejects if one has not. */
@@ -35,9 +44,10 @@ export class FollowerQueues {
   async #tellPatiently(follower: TopicPartition, change: InterestChange): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.#tell(follower, change)
+        return await this.#deps.tell(follower, change)
       } catch (error) {
         if (attempt === ATTEMPTS) throw error
+        await this.#deps.wait(this.#deps.random() * RETRY_BASE_MS * attempt)
       }
     }
   }

@@ -63,7 +63,7 @@ export function chooseShard(principal: Principal, lastEventId: string | null, sh
 }
 
 /** The `subscriptions` parameter, a JSON array, and what the token's claims imply. */
-export function readSubscriptions(
+function readSubscriptions(
   parameter: string | undefined,
   claims: VerifiedToken['claims'],
   config: Config,

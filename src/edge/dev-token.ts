@@ -37,7 +37,7 @@ async function readClaims(request: Request): Promise<Record<string, unknown> | u
 }
 
 /** `claims` with `value` where `pointer` points to. */
-export function withClaim(claims: Readonly<Record<string, unknown>>, pointer: JsonPointer, value: unknown) {
+function withClaim(claims: Readonly<Record<string, unknown>>, pointer: JsonPointer, value: unknown) {
   const [name, ...rest] = pointer
   if (name === undefined) return claims
   const inner = claims[name]

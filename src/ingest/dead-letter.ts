@@ -1,26 +1,65 @@
 // What becomes of a record that is no event: itself, in the dead-letter topic, with its reason and origin in headers.
+// Pure. A dead letter must never be what the broker refuses: it would be tried for ever, and its partition stand still.
 import type { LogRecord, NewRecord, RecordHeader } from '../core/log-record.ts'
 import { describeReason, type DecodeReason } from './decode.ts'
 
+/** Below the 1 MiB that Kafka takes of a record by default, its own framing included. */
+const MAX_LETTER_BYTES = 1_000_000
+
+/** A produce of many small letters: each is larger than its record, so a batch of them could outgrow what was fetched. */
+const MAX_PARCEL_BYTES = 1_000_000
+
+/** What was wrong may quote the record. */
+const MAX_REASON_CHARS = 500
+
+/** What a record takes besides what is in it, about. */
+const RECORD_OVERHEAD_BYTES = 64
+
 const encoder = new TextEncoder()
 
+/** Too large to be produced with its headers: then what is left is its origin, by which it can be read where it came from. */
 export function deadLetter(topic: string, record: LogRecord, reason: DecodeReason): NewRecord {
-  return {
-    topic,
-    key: record.key,
-    value: record.value,
-    timestampMs: record.timestampMs,
-    headers: [
-      ...record.headers,
-      header('rigel-reason', describeReason(reason)),
-      header('rigel-reason-code', reason.kind),
-      header('rigel-topic', record.topic),
-      header('rigel-partition', String(record.partition)),
-      header('rigel-offset', String(record.offset)),
-    ],
+  const origin = originOf(record, reason)
+  const { key, value, timestampMs } = record
+  const letter: NewRecord = { topic, key, value, timestampMs, headers: [...record.headers, ...origin] }
+  const bytes = sizeOf(letter)
+  if (bytes <= MAX_LETTER_BYTES) return letter
+  return { topic, key: null, value: null, timestampMs, headers: [...origin, header('rigel-omitted-bytes', `${bytes}`)] }
+}
+
+/** In order, in parts that one produce can carry. */
+export function* inParcels(letters: readonly NewRecord[]): Generator<readonly NewRecord[]> {
+  let parcel: NewRecord[] = []
+  let bytes = 0
+  for (const letter of letters) {
+    const size = sizeOf(letter)
+    if (parcel.length > 0 && bytes + size > MAX_PARCEL_BYTES) {
+      yield parcel
+      parcel = []
+      bytes = 0
+    }
+    parcel.push(letter)
+    bytes += size
   }
+  if (parcel.length > 0) yield parcel
+}
+
+function originOf(record: LogRecord, reason: DecodeReason): readonly RecordHeader[] {
+  return [
+    header('rigel-reason', describeReason(reason).slice(0, MAX_REASON_CHARS)),
+    header('rigel-reason-code', reason.kind),
+    header('rigel-topic', record.topic),
+    header('rigel-partition', String(record.partition)),
+    header('rigel-offset', String(record.offset)),
+  ]
 }
 
 function header(key: string, value: string): RecordHeader {
   return { key, value: encoder.encode(value) }
+}
+
+/** A code unit of a header's name is three bytes at most. */
+function sizeOf({ key, value, headers = [] }: NewRecord): number {
+  const inHeaders = headers.reduce((sum, one) => sum + one.key.length * 3 + one.value.length, 0)
+  return RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0) + inHeaders
 }

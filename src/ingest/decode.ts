@@ -1,5 +1,5 @@
-// LogRecord → CloudEvent, by the Kafka protocol binding 1.0: structured mode by default, binary mode where `ce_`
-// headers say so. Pure. What is no CloudEvent comes back as a reason, for the dead-letter topic.
+// LogRecord → CloudEvent, by the Kafka protocol binding 1.0: binary mode where `ce_` headers say so, else structured
+// mode. Pure. What is no CloudEvent comes back as a reason, for the dead-letter topic.
 import { fromBinary, isLargerThan, parseStructured } from '../core/cloud-event.ts'
 import type { CloudEvent } from '../core/event.ts'
 import type { LogRecord } from '../core/log-record.ts'
@@ -8,16 +8,23 @@ import { fail, type Result } from '../core/result.ts'
 export type DecodeReason =
   | { readonly kind: 'tombstone' }
   | { readonly kind: 'not_utf8' }
+  /** Confluent's wire format: it would need the schema registry. */
+  | { readonly kind: 'avro' }
   | { readonly kind: 'unsupported_content_type'; readonly contentType: string }
   | { readonly kind: 'not_a_cloud_event'; readonly message: string }
   | { readonly kind: 'too_large'; readonly limitBytes: number }
   | { readonly kind: 'invalid_recipients'; readonly message: string }
+  /** A bug of ours, met by this record: it must not block those behind it. */
+  | { readonly kind: 'not_processable'; readonly message: string }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
+const CLOUD_EVENTS = /^application\/cloudevents/i
 const STRUCTURED_JSON = /^application\/cloudevents(\+json)?\s*(;|$)/i
-const STRUCTURED_OTHER = /^application\/cloudevents/i
 /** RIG before 3.0 wrote `ce-`; the binding says `ce_`. */
 const ATTRIBUTE_PREFIX = /^ce[_-]/i
+/** No JSON begins with it, Confluent's Avro always does: zero, four bytes of schema id, the data. */
+const AVRO_MAGIC_BYTE = 0
+const AVRO_HEAD_BYTES = 5
 
 export function decodeRecord(record: LogRecord, limitBytes: number): Result<CloudEvent, DecodeReason> {
   const decoded = decodeUnlimited(record)
@@ -31,7 +38,9 @@ export function describeReason(reason: DecodeReason): string {
     case 'tombstone':
       return 'tombstone: the record has no value'
     case 'not_utf8':
-      return 'the value is not UTF-8'
+      return 'the value, or a ce_ header, is not UTF-8'
+    case 'avro':
+      return 'Avro is not supported'
     case 'unsupported_content_type':
       return `content type ${reason.contentType} is not supported`
     case 'not_a_cloud_event':
@@ -40,33 +49,47 @@ export function describeReason(reason: DecodeReason): string {
       return `larger than ${reason.limitBytes} bytes`
     case 'invalid_recipients':
       return reason.message
+    case 'not_processable':
+      return `could not be processed: ${reason.message}`
   }
 }
 
+/**
+ * The content type of structured mode wins over `ce_` headers, as the binding has it. Without `ce_` headers an event
+ * cannot be in binary mode, so that a plain `application/json`, as many producers write, is structured mode: as over HTTP.
+ */
 function decodeUnlimited(record: LogRecord): Result<CloudEvent, DecodeReason> {
-  const contentType = headerOf(record, 'content-type')
-  const structured = contentType === undefined || STRUCTURED_OTHER.test(contentType)
-  const isBinary = !structured || record.headers.some(({ key }) => ATTRIBUTE_PREFIX.test(key))
-  if (contentType !== undefined && structured && !STRUCTURED_JSON.test(contentType)) {
+  const contentType = record.headers.length === 0 ? undefined : headerOf(record, 'content-type')
+  const saysStructured = contentType !== undefined && CLOUD_EVENTS.test(contentType)
+  if (saysStructured && !STRUCTURED_JSON.test(contentType)) {
     return fail({ kind: 'unsupported_content_type', contentType })
   }
-  if (isBinary && !(contentType !== undefined && structured)) return decodeBinary(record, contentType)
-  if (record.value === null) return fail({ kind: 'tombstone' })
-  const text = toText(record.value)
+  const isBinary = !saysStructured && record.headers.some(({ key }) => ATTRIBUTE_PREFIX.test(key))
+  return isBinary ? decodeBinary(record, contentType) : decodeStructured(record)
+}
+
+function decodeStructured({ value }: LogRecord): Result<CloudEvent, DecodeReason> {
+  if (value === null) return fail({ kind: 'tombstone' })
+  if (value[0] === AVRO_MAGIC_BYTE && value.length > AVRO_HEAD_BYTES) return fail({ kind: 'avro' })
+  const text = toText(value)
   return text === undefined ? fail({ kind: 'not_utf8' }) : orReason(parseStructured(text))
 }
 
+/** Without a value it is an event without data. */
 function decodeBinary(record: LogRecord, contentType: string | undefined): Result<CloudEvent, DecodeReason> {
-  const attributes: Record<string, string> = {}
+  if (contentType !== undefined && /^(avro\/|application\/(.*\+)?avro)/i.test(contentType))
+    return fail({ kind: 'avro' })
+  const attributes: [name: string, value: string][] = []
   for (const { key, value } of record.headers) {
-    const text = ATTRIBUTE_PREFIX.test(key) ? toText(value) : undefined
-    if (text !== undefined) attributes[key.slice(3).toLowerCase()] = text
+    if (!ATTRIBUTE_PREFIX.test(key)) continue
+    const text = toText(value)
+    if (text === undefined) return fail({ kind: 'not_utf8' })
+    attributes.push([key.slice('ce_'.length).toLowerCase(), text])
   }
-  return orReason(fromBinary(attributes, contentType, record.value ?? new Uint8Array()))
+  return orReason(fromBinary(Object.fromEntries(attributes), contentType, record.value ?? new Uint8Array()))
 }
 
 function headerOf(record: LogRecord, name: string): string | undefined {
-  if (record.headers.length === 0) return undefined
   const header = record.headers.find(({ key }) => key.toLowerCase() === name)
   return header === undefined ? undefined : toText(header.value)
 }

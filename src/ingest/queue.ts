@@ -4,11 +4,11 @@ import { z } from 'zod'
 import { configOf, type Config } from '../config.ts'
 import { parseBatch, parseStructured } from '../core/cloud-event.ts'
 import type { CloudEvent } from '../core/event.ts'
+import type { NewRecord, TopicPartition } from '../core/log-record.ts'
 import { ok, type Result } from '../core/result.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { openLog } from '../kafka/open-log.ts'
 import { deadLetter } from './dead-letter.ts'
-import { followerStub } from './door.ts'
 import { publishEvents } from './publish.ts'
 import { wakeFollowers } from './schedule.ts'
 
@@ -39,19 +39,26 @@ export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void>
 
 async function consume(body: unknown, env: Env, config: Config, log: KafkaLog, queue: string): Promise<void> {
   const nudge = nudgeSchema.safeParse(body)
-  if (nudge.success) return wake(env, nudge.data.nudge)
-  const text = typeof body === 'string' ? body : JSON.stringify(body ?? null)
+  if (nudge.success) return wakeFollowers(env, toWanted(nudge.data.nudge))
+  const text = toText(body)
   const events = parseEvents(text)
   if (events.ok) await publishEvents(log, config, events.value)
   else await log.produce([undecodable(config, queue, text, events.reason)])
 }
 
-async function wake(
-  env: Env,
-  { topic, partition }: { topic?: string | undefined; partition?: number | undefined },
-): Promise<void> {
-  if (topic === undefined || partition === undefined) return wakeFollowers(env)
-  await followerStub(env, { topic, partition }).nudge()
+function toWanted({ topic, partition }: z.infer<typeof nudgeSchema>['nudge']): Partial<TopicPartition> {
+  return { ...(topic === undefined ? {} : { topic }), ...(partition === undefined ? {} : { partition }) }
+}
+
+/** A message may hold whatever can be cloned. What JSON has no words for ends as a dead letter. */
+function toText(body: unknown): string {
+  if (typeof body === 'string') return body
+  if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return new TextDecoder().decode(body)
+  try {
+    return JSON.stringify(body ?? null)
+  } catch {
+    return String(body)
+  }
 }
 
 function parseEvents(text: string): Result<readonly CloudEvent[], string> {
@@ -60,7 +67,7 @@ function parseEvents(text: string): Result<readonly CloudEvent[], string> {
   return event.ok ? ok([event.value]) : event
 }
 
-function undecodable(config: Config, queue: string, text: string, message: string) {
+function undecodable(config: Config, queue: string, text: string, message: string): NewRecord {
   const value = new TextEncoder().encode(text)
   const record = { topic: queue, partition: 0, offset: 0, timestampMs: Date.now(), key: null, headers: [], value }
   return deadLetter(config.kafka.deadLetterTopic, record, { kind: 'not_a_cloud_event', message })

@@ -15,8 +15,11 @@ import { InterestIndex } from './interest-index.ts'
 /** A fetch is decoded, routed and appended as one: a shard writes it as one or two rows, and an RPC takes 32 MiB. */
 const FETCH_BYTES = 1_048_576
 
-/** Fetches of one run: bounds its subrequests (10,000 an invocation, with one per shard and fetch) and its time. */
-const MAX_BATCHES = 50
+/**
+ * One run. Batches bound its time: 50 long polls are well below an alarm's 15 minutes. Calls bound its subrequests:
+ * 1,000 to Cloudflare's own services is what the free plan allows, and some room is left for the Directory.
+ */
+const RUN = { batches: 50, calls: 900 }
 
 /** How long a remote log may hold a fetch at the end of the log. */
 const LONG_POLL_MS = 10_000
@@ -26,6 +29,8 @@ const UNKNOWN_RETRY_MS = 30_000
 
 interface FollowerStatus {
   readonly counters: FollowerCounters | null
+  /** Records between its place and the end of the log; null: not started, or the log cannot be asked. */
+  readonly lag: number | null
   readonly interestVersion: number | null
   readonly running: boolean
   readonly failures: number
@@ -44,6 +49,8 @@ export class TopicFollower extends DurableObject<Env> {
   /** A nudge came while running: the end of the log may have moved since it was read. */
   #nudged = false
   #failures = 0
+  /** Until then an alarm is set, and nudges wait for it: what produces must not hammer at what fails. */
+  #retryAtMs = 0
   #lastError: string | null = null
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -57,10 +64,14 @@ export class TopicFollower extends DurableObject<Env> {
   /**
    * Something was produced, or may have been: read on now. Resolves when the follower has caught up, or has seen to
    * going on by itself: a remote log's fetch may last, and whoever nudges must not wait for it.
+   *
+   * A run inside a nudge has no alarm to fall back on: that write would cost each small produce more than its append.
+   * If the object dies in it, the nudge rejects and the embedded log tries again; if both die, as in a deploy, the cron
+   * or the first request of an isolate nudges. A run inside an alarm is run again by the platform.
    */
   async nudge(): Promise<void> {
     this.#nudged = true
-    if (this.#running) return
+    if (this.#running || Date.now() < this.#retryAtMs) return
     if (this.#log.wakesFollowers) await this.#run()
     else await this.ctx.storage.setAlarm(Date.now())
   }
@@ -75,9 +86,11 @@ export class TopicFollower extends DurableObject<Env> {
     if (!this.#interests.apply(change)) await this.#register()
   }
 
-  status(): FollowerStatus {
+  async status(): Promise<FollowerStatus> {
+    const counters = this.#checkpoints.read() ?? null
     return {
-      counters: this.#checkpoints.read() ?? null,
+      counters,
+      lag: counters === null ? null : await this.#lag(counters.offset),
       interestVersion: this.#interests.version,
       running: this.#running,
       failures: this.#failures,
@@ -90,6 +103,7 @@ export class TopicFollower extends DurableObject<Env> {
     try {
       await this.#goOn(await this.#drainWhileNudged())
       this.#failures = 0
+      this.#retryAtMs = 0
       this.#lastError = null
     } catch (error) {
       await this.#retryLater(error)
@@ -98,13 +112,16 @@ export class TopicFollower extends DurableObject<Env> {
     }
   }
 
-  /** A remote log's fetch waits for news by itself; the embedded log answers at once, and nudges. */
+  /**
+   * A remote log's fetch waits for news by itself; the embedded log answers at once, and nudges. From the last look at
+   * `#nudged` to `#running = false` nothing waits for I/O, so that no nudge can fall between the two.
+   */
   async #drainWhileNudged(): Promise<Drained> {
     if (this.#interests.version === null) await this.#register()
     let at: Checkpoint = this.#checkpoints.read() ?? (await this.#start())
     for (;;) {
       this.#nudged = false
-      const drained = await drain(this.#deps(), at, MAX_BATCHES)
+      const drained = await drain(this.#deps(), at, RUN)
       at = drained.at
       if (drained.kind !== 'caught_up' || !this.#nudged) return drained
     }
@@ -123,7 +140,16 @@ export class TopicFollower extends DurableObject<Env> {
     const inMs = backoffMs(this.#failures, Math.random())
     const { offset } = this.#checkpoints.read() ?? { offset: null }
     this.#warn('following failed, to be tried again', { offset, failures: this.#failures, inMs, error: String(error) })
-    await this.ctx.storage.setAlarm(Date.now() + inMs)
+    this.#retryAtMs = Date.now() + inMs
+    await this.ctx.storage.setAlarm(this.#retryAtMs)
+  }
+
+  async #lag(offset: number): Promise<number | null> {
+    try {
+      return Math.max(0, (await this.#log.offsets(this.#topic, this.#partition)).latest - offset)
+    } catch {
+      return null
+    }
   }
 
   async #start(): Promise<Checkpoint> {

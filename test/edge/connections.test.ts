@@ -28,7 +28,7 @@ function getWith(
   headers: Readonly<Record<string, string>> = {},
 ) {
   const request = new Request(ORIGIN + path, { headers }) as Request<unknown, IncomingRequestCfProperties>
-  return handle(request, { ...env, ...variables } as unknown as Env, createExecutionContext())
+  return handle(request, { ...env, ...variables }, createExecutionContext())
 }
 
 function subscriptions(...list: readonly unknown[]): string {

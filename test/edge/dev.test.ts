@@ -11,11 +11,7 @@ import { makeConfig } from './make-tokens.ts'
 
 function post(path: string, body: unknown, variables: Readonly<Record<string, string>> = { DEV_MODE: 'true' }) {
   const request = new Request(`https://rigel.example/_rig/dev/${path}`, { method: 'POST', body: JSON.stringify(body) })
-  return handle(
-    request as Request<unknown, IncomingRequestCfProperties>,
-    { ...env, ...variables } as Env,
-    createExecutionContext(),
-  )
+  return handle(request, { ...env, ...variables }, createExecutionContext())
 }
 
 it.each(['token', 'feed'])('/_rig/dev/%s is not there without DEV_MODE', async (path) => {

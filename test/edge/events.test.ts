@@ -21,11 +21,7 @@ function post(body: unknown, headers: Readonly<Record<string, string>> = { 'cont
 }
 
 function sendWith(variables: Readonly<Record<string, unknown>>, request: Request): Promise<Response> | Response {
-  return handle(
-    request as Request<unknown, IncomingRequestCfProperties>,
-    { ...env, ...variables } as unknown as Env,
-    createExecutionContext(),
-  )
+  return handle(request, { ...env, ...variables }, createExecutionContext())
 }
 
 async function textsOf(request: Request): Promise<readonly string[]> {

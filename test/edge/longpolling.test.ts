@@ -97,11 +97,7 @@ describe('across origins', () => {
   const origin = 'https://app.example'
   const getWith = (cors: string) => {
     const request = new Request(`https://rigel.example${PATH}`, { headers: { origin } })
-    return handle(
-      request as Request<unknown, IncomingRequestCfProperties>,
-      { ...env, CORS: cors } as Env,
-      createExecutionContext(),
-    )
+    return handle(request, { ...env, CORS: cors } as Env, createExecutionContext())
   }
 
   it('never names an origin for "*": browsers then refuse answers to requests with cookies', async () => {

@@ -36,10 +36,10 @@ export async function makeKeySet(...keys: readonly { readonly publicKey: CryptoK
   const jwks = await Promise.all(keys.map(async ({ publicKey, kid }) => ({ ...(await exportJWK(publicKey)), kid })))
   const requests: string[] = []
   const fetcher = async (input: RequestInfo | URL) => {
-    requests.push(String(input))
+    requests.push(new Request(input).url)
     return Response.json({ keys: jwks })
   }
-  return { fetch: fetcher as typeof fetch, requests }
+  return { fetch: fetcher, requests }
 }
 
 /** A token that says it needs no signature. */

@@ -30,11 +30,7 @@ async function put({
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
   if (headers['content-type'] === '') request.headers.delete('content-type')
-  return handle(
-    request as Request<unknown, IncomingRequestCfProperties>,
-    { ...env, ...variables } as Env,
-    createExecutionContext(),
-  )
+  return handle(request, { ...env, ...variables }, createExecutionContext())
 }
 
 async function open(query = '') {
