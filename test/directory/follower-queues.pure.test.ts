@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { FollowerQueues } from '../../src/directory/follower-queues.ts'
+import { FollowerQueues, type QueueDeps } from '../../src/directory/follower-queues.ts'
 
 const change = (version: number) => ({ version, shard: 0, gained: [`t${version}`], lost: [] })
 const followers = [
@@ -7,11 +7,21 @@ const followers = [
   { topic: 'rig', partition: 1 },
 ]
 
+const makeQueues = (tell: QueueDeps['tell']) =>
+  new FollowerQueues({ tell, wait: async () => undefined, random: () => 0.5 })
+
+/** Waits take no time, and are noted. */
+function makeQueues(tell: QueueDeps['tell']) {
+  const waits: number[] = []
+  const queues = new FollowerQueues({ tell, wait: async (ms) => void waits.push(ms), random: () => 0.5 })
+  return { queues, waits }
+}
+
 describe('interest changes', () => {
   it('reach each follower in the order of their numbers, however slow it is', async () => {
     const told: string[] = []
     const release: (() => void)[] = []
-    const queues = new FollowerQueues(async ({ partition }, { version }) => {
+    const queues = makeQueues(async ({ partition }, { version }) => {
       if (partition === 0 && version === 1) await new Promise<void>((resolve) => release.push(resolve))
       told.push(`${partition}:${version}`)
     })
@@ -24,7 +34,7 @@ describe('interest changes', () => {
 
   it('are tried again, and one that a follower does not take rejects, without blocking the next', async () => {
     const told: string[] = []
-    const queues = new FollowerQueues(async ({ partition }, { version }) => {
+    const queues = makeQueues(async ({ partition }, { version }) => {
       told.push(`${partition}:${version}`)
       if (partition === 1 && version === 1) throw new Error('down')
     })
@@ -32,5 +42,25 @@ describe('interest changes', () => {
     await queues.push(followers, change(2))
     expect(told.filter((one) => one === '1:1').length).toBe(3)
     expect(told.at(-1)).toBe('1:2')
+    expect(waits).toEqual([50, 100])
+  })
+
+  it('are confirmed only when the slowest follower has applied them', async () => {
+    const release: (() => void)[] = []
+    const { queues } = makeQueues(({ partition }) =>
+      partition === 0 ? Promise.resolve() : new Promise((resolve) => release.push(resolve)),
+    )
+    let confirmed = false
+    const push = queues.push(followers, change(1)).then(() => (confirmed = true))
+    await vi.waitFor(() => expect(release).toHaveLength(1))
+    expect(confirmed).toBe(false)
+    release[0]?.()
+    await push
+    expect(confirmed).toBe(true)
+  })
+
+  it('that nobody has to know are confirmed at once', async () => {
+    const { queues } = makeQueues(() => Promise.reject(new Error('nobody')))
+    await expect(queues.push([], change(1))).resolves.toBeUndefined()
   })
 })

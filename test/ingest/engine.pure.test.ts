@@ -1,10 +1,12 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { AppendBatch } from '../../src/core/event.ts'
 import type { LogRecord, NewRecord } from '../../src/core/log-record.ts'
 import { shardOf } from '../../src/core/sharding.ts'
-import { drain, type Checkpoint, type DrainDeps } from '../../src/ingest/engine.ts'
+import { drain, type Checkpoint, type Counted, type DrainDeps } from '../../src/ingest/engine.ts'
 
 const SHARDS = 2
+const BOUND = { batches: 100, calls: 1_000 }
+const ONE_BATCH = { batches: 1, calls: 1_000 }
 const bytes = (text: string) => new TextEncoder().encode(text)
 const alice = shardOf('alice', SHARDS)
 const bob = ['bob', 'bert', 'bill', 'boris'].find((user) => shardOf(user, SHARDS) !== alice) ?? ''
@@ -29,6 +31,8 @@ const event = (id: string, recipients?: unknown, type = 'news') => ({
   type,
   ...(recipients === undefined ? {} : { data: { recipients } }),
 })
+
+const upTo = (batches: number) => ({ batches, calls: 1_000 })
 
 /** The interface of the engine over plain arrays, with shards that drop what they have seen, and a script of deaths. */
 function makeDeps(records: readonly LogRecord[], perFetch = 10) {
@@ -64,7 +68,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
       interested: (type) => (type === 'news' ? [0, 1] : []),
     },
     fetch: async (offset) => {
-      dieIf('fetch')
+      dieIf(`fetch ${offset}`)
       const latest = (log.records.at(-1)?.offset ?? log.earliest - 1) + 1
       if (offset < log.earliest || offset > latest)
         return { kind: 'offset_out_of_range', earliest: log.earliest, latest }
@@ -84,7 +88,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
   /** As the follower does: from the stored checkpoint, again after each death. */
   const run = async (): Promise<number> => {
     for (let died = 0; ; died += 1) {
-      const result = await drain(deps, stored, 100).catch(() => undefined)
+      const result = await drain(deps, stored, BOUND).catch(() => undefined)
       if (result?.kind === 'caught_up') return died
       if (died > 50) throw new Error('never caught up')
     }
@@ -103,7 +107,8 @@ describe('the engine', () => {
   })
 
   it.each([
-    ['during a fetch', 'fetch'],
+    ['during a fetch', 'fetch 0'],
+    ['during the fetch ahead', 'fetch 2'],
     ['before an append', 'append 0'],
     ['between two shards’ appends', 'append 1'],
     ['after an append whose answer was lost', 'appended 0'],
@@ -133,7 +138,7 @@ describe('the engine', () => {
         finished = true
       },
     }
-    await expect(drain(slow, { offset: 0, generation: 0 }, 1)).rejects.toThrow('down')
+    await expect(drain(slow, { offset: 0, generation: 0 }, ONE_BATCH)).rejects.toThrow('down')
     expect(finished).toBe(true)
   })
 
@@ -147,7 +152,7 @@ describe('the engine', () => {
     await drain(
       { ...world.deps, append: async (shard, batch) => void batches.set(shard, batch) },
       { offset: 0, generation: 0 },
-      1,
+      ONE_BATCH,
     )
     expect(batches.get(alice)?.events.map(({ offset, recipients }) => [offset, recipients])).toEqual([
       [0, ['alice']],
@@ -196,9 +201,90 @@ describe('the engine', () => {
       Array.from({ length: 10 }, (_, n) => record(n, event(`e${n}`))),
       1,
     )
-    expect(await drain(world.deps, { offset: 0, generation: 0 }, 4)).toEqual({
+    expect(await drain(world.deps, { offset: 0, generation: 0 }, { batches: 4, calls: 1_000 })).toEqual({
       kind: 'more',
       at: { offset: 4, generation: 0 },
     })
+  })
+
+  it('bounds its calls too: every batch is one fetch and one append a shard', async () => {
+    const records = Array.from({ length: 10 }, (_, n) => record(n, event(`e${n}`)))
+    const world = makeDeps(records, 1)
+    const drained = await drain(world.deps, { offset: 0, generation: 0 }, { batches: 100, calls: 6 })
+    expect(drained).toEqual({ kind: 'more', at: { offset: 2, generation: 0 } })
+    expect(world.calls.filter((call) => call.startsWith('fetch'))).toEqual(['fetch 0', 'fetch 1'])
+  })
+
+  it('fetches the next batch while it appends this one, and checkpoints in order all the same', async () => {
+    const world = makeDeps([record(0, event('a')), record(1, event('b'))], 1)
+    const ends: (() => void)[] = []
+    const append = async (shard: number, batch: AppendBatch) => {
+      await new Promise<void>((resolve) => ends.push(resolve))
+      await world.deps.append(shard, batch)
+    }
+    const drained = drain({ ...world.deps, append }, { offset: 0, generation: 0 }, BOUND)
+    await vi.waitFor(() => expect(ends).toHaveLength(2))
+    expect(world.calls).toEqual(['fetch 0', 'fetch 1'])
+    for (const end of ends.splice(0)) end()
+    await vi.waitFor(() => expect(ends).toHaveLength(2))
+    expect(world.checkpoint().offset).toBe(1)
+    for (const end of ends.splice(0)) end()
+    expect(await drained).toEqual({ kind: 'caught_up', at: { offset: 2, generation: 0 } })
+  })
+
+  it('routes a batch by the interest there is when its turn comes, not when it was fetched', async () => {
+    const world = makeDeps([record(0, event('a')), record(1, event('b'))], 1)
+    const wanted = new Set([0])
+    const append = async (shard: number, batch: AppendBatch) => {
+      wanted.add(1)
+      await world.deps.append(shard, batch)
+    }
+    const rules = { ...world.deps.rules, interested: () => wanted }
+    await drain({ ...world.deps, rules, append }, { offset: 0, generation: 0 }, BOUND)
+    expect([...world.shards].map(([shard, { ids }]) => [shard, ids])).toEqual([
+      [0, ['a', 'b']],
+      [1, ['b']],
+    ])
+  })
+
+  it('skips holes that compaction left, and keeps the order of each shard', async () => {
+    const world = makeDeps([record(0, event('a')), record(7, event('b')), record(9, event('c'))], 2)
+    await world.run()
+    expect(world.shards.get(1)?.ids).toEqual(['a', 'b', 'c'])
+    expect(world.checkpoint().offset).toBe(10)
+  })
+
+  it('is not stopped by a record that makes us throw: it becomes a dead letter', async () => {
+    const world = makeDeps([record(0, event('bad')), record(1, event('good'))])
+    let asked = 0
+    const interested = () => {
+      asked += 1
+      if (asked === 1) throw new RangeError('a bug')
+      return [0]
+    }
+    await drain({ ...world.deps, rules: { ...world.deps.rules, interested } }, { offset: 0, generation: 0 }, BOUND)
+    const reason = world.deadLetters[0]?.headers?.find(({ key }) => key === 'rigel-reason')?.value
+    expect(new TextDecoder().decode(reason)).toBe('could not be processed: RangeError: a bug')
+    expect(world.shards.get(0)?.ids).toEqual(['good'])
+  })
+
+  it('says that a partition is not there, and moves nothing', async () => {
+    const world = makeDeps([])
+    const fetch = async () => ({ kind: 'unknown_topic_or_partition' as const })
+    const from = { offset: 3, generation: 2 }
+    expect(await drain({ ...world.deps, fetch }, from, BOUND)).toEqual({ kind: 'unknown', at: from })
+    expect(world.calls).toEqual([])
+  })
+
+  it('counts what a batch was made of, and what retention took', async () => {
+    const world = makeDeps([record(5, event('e')), record(6, 'garbage')])
+    world.log.earliest = 5
+    const counted: Counted[] = []
+    const checkpoint = (_next: Checkpoint, of: Counted) => void counted.push(of)
+    await drain({ ...world.deps, checkpoint }, { offset: 2, generation: 0 }, BOUND)
+    expect(counted).toEqual([
+      { records: 0, deadLetters: 0, lost: 3 },
+      { records: 2, deadLetters: 1, lost: 0 },
+    ])
   })
 })

@@ -1,0 +1,78 @@
+import { describe, expect, it } from 'vitest'
+import { parseStructured } from '../../src/core/cloud-event.ts'
+import { shardOf } from '../../src/core/sharding.ts'
+import { route, type RouteRules, type Routes } from '../../src/ingest/route.ts'
+
+const SHARDS = 4
+const users = Array.from({ length: 20 }, (_, n) => `user-${n}`)
+
+function makeRules(interested: Readonly<Record<string, readonly number[]>> = {}): RouteRules {
+  return {
+    extractors: new Map([['news', [{ name: 'topic', event: ['data', 'topic'], claim: undefined }]]]),
+    recipients: { all: ['data', 'to'], byType: new Map([['private', ['data', 'to']]]) },
+    shards: SHARDS,
+    interested: (type) => interested[type] ?? [],
+  }
+}
+
+function routed(data: unknown, type = 'news', rules = makeRules({ news: [1, 3] })) {
+  const routes: Routes = new Map()
+  const event = parseStructured(JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type, data }))
+  if (!event.ok) throw new Error(event.reason)
+  const result = route(routes, rules, event.value, 5)
+  return { routes, result }
+}
+
+describe('an event', () => {
+  it('without recipients goes to every shard that is interested in its type, with its fields', () => {
+    const { routes } = routed({ topic: 'sport' })
+    expect([...routes.keys()]).toEqual([1, 3])
+    expect(routes.get(3)).toMatchObject([{ offset: 5, type: 'news', recipients: null, fields: { topic: 'sport' } }])
+  })
+
+  it('that nobody is interested in goes nowhere', () => {
+    expect(routed({}, 'other').routes.size).toBe(0)
+  })
+
+  it('with recipients goes to their shards only, each with its own users, interested or not', () => {
+    const { routes } = routed({ to: users }, 'unknown to all')
+    const told = [...routes].flatMap(([shard, events]) => events.flatMap(({ recipients }) => [[shard, recipients]]))
+    const expected = Map.groupBy(users, (user) => shardOf(user, SHARDS))
+    expect(new Map(told as [number, string[]][])).toEqual(expected)
+  })
+
+  it.each([
+    ['one user', 'alice', ['alice']],
+    ['a number', 7, ['7']],
+    ['the same user twice', ['alice', 'alice'], ['alice']],
+  ])('takes %s', (_what, to, recipients) => {
+    expect([...routed({ to }).routes.values()]).toMatchObject([[{ recipients }]])
+  })
+
+  it('with an empty list of recipients goes nowhere, not to everybody', () => {
+    const { routes, result } = routed({ to: [] })
+    expect([routes.size, result.ok]).toEqual([0, true])
+  })
+
+  it.each([{ to: {} }, { to: [{}] }, { to: '' }, { to: [null] }, { to: true }, { to: ['alice', ''] }])(
+    'with recipients that cannot be read is refused, and goes nowhere: %o',
+    (data) => {
+      const { routes, result } = routed(data)
+      expect([routes.size, result.ok]).toEqual([0, false])
+    },
+  )
+
+  it('of a type that must have recipients is refused without, for it would go to everybody', () => {
+    const { routes, result } = routed({ two: 'alice' }, 'private', makeRules({ private: [0, 1] }))
+    expect([routes.size, result.ok]).toEqual([0, false])
+  })
+})
+
+it('events of one shard keep the order they were routed in', () => {
+  const routes: Routes = new Map()
+  for (const offset of [1, 2, 5]) {
+    const event = parseStructured('{"specversion":"1.0","id":"1","source":"/s","type":"news"}')
+    if (event.ok) route(routes, makeRules({ news: [0] }), event.value, offset)
+  }
+  expect(routes.get(0)?.map(({ offset }) => offset)).toEqual([1, 2, 5])
+})
