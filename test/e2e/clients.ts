@@ -36,6 +36,9 @@ interface Opened {
   readonly data: { readonly recovered?: boolean; readonly last_event_id: string }
 }
 
+/** Nobody comes back before it opens, so that what is produced meanwhile can only be seen by resuming. */
+export const gate = { isOpen: true }
+
 /** Of `rigel.v1`. */
 interface Frame {
   readonly type: string
@@ -45,7 +48,7 @@ interface Frame {
 
 export function connectSse(options: ClientOptions): Client {
   const client = makeClient('sse', options)
-  const source = new EventSource(addressOf('sse', options, null))
+  const source = new EventSource(addressOf('sse', options, null), { fetch: fetchThroughGate })
   source.addEventListener('rig.connection.create', (message) => {
     client.recovered.push((JSON.parse(message.data) as Opened).data.recovered)
   })
@@ -98,7 +101,7 @@ export function connectLongpolling(options: ClientOptions): Client {
   let session = { connection_token: '', last_event_id: '' }
   const poll = async () => {
     const url = `${addressOf('longpolling', options, null)}&${new URLSearchParams(session)}`
-    const response = await fetch(url, { signal: ending.signal })
+    const response = await fetchThroughGate(url, { signal: ending.signal })
     if (!response.ok) throw new Error(`long-polling answered ${response.status}: ${await response.text()}`)
     const answer = (await response.json()) as typeof session & { events: (SeenEvent & Opened)[]; recovered?: boolean }
     session = { connection_token: answer.connection_token, last_event_id: answer.last_event_id }
@@ -120,6 +123,10 @@ function take(client: Omit<Client, 'close'>, event: SeenEvent & Opened): void {
   else if (!event.type.startsWith('rig.')) client.seen.push(event)
 }
 
+function fetchThroughGate(url: string | URL, init?: RequestInit): Promise<Response> {
+  return gate.isOpen ? fetch(url, init) : Promise.reject(new TypeError('the gate is closed'))
+}
+
 function keepSocket(open: () => WebSocket, onText: (text: string, socket: WebSocket) => void): () => void {
   let isEnding = false
   let socket = connect()
@@ -129,9 +136,13 @@ function keepSocket(open: () => WebSocket, onText: (text: string, socket: WebSoc
     // `close` follows every error.
     next.on('error', () => {})
     next.on('close', () => {
-      if (!isEnding) setTimeout(() => (socket = connect()), RETRY_MS)
+      if (!isEnding) setTimeout(comeBack, RETRY_MS)
     })
     return next
+  }
+  function comeBack(): void {
+    if (gate.isOpen) socket = connect()
+    else setTimeout(comeBack, RETRY_MS)
   }
   return () => {
     isEnding = true

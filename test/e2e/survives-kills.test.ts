@@ -4,12 +4,14 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { openBrowser, type Browsing } from './browser.ts'
-import { connectLongpolling, connectPlainSocket, connectRigelSocket, connectSse, type Client } from './clients.ts'
+import { connectLongpolling, connectPlainSocket, connectRigelSocket, connectSse, gate, type Client } from './clients.ts'
 import { Rigel, sleep, until } from './rigel.ts'
 import { producedFor, produceAll, readAll, TOPIC, type Plan, type Produced } from './topic.ts'
 
-const ROUNDS = 60
-const ROUND_EVERY_MS = 100
+const STEADY = { name: 'steady', rounds: 60, everyMs: 100 }
+/** What is produced while every client is away. */
+const AWAY_ROUNDS = 5
+const KILLS = 2
 /** Every client has seen so many before the first kill, and twice as many before the second. */
 const KILL_AFTER_EVENTS = 12
 const BROADCAST = 'e2e.broadcast'
@@ -25,7 +27,7 @@ const PLANS: readonly Plan[] = [
   { type: OTHER },
 ]
 
-/** Fails when a kill takes the answer of a `consume` with it: about every second run. */
+/** Fails when a kill takes the answer of a `consume` with it. */
 const LOST_ANSWERS = 'the embedded broker stores what it has given out, so what was in a lost answer is skipped'
 
 let rigel: Rigel
@@ -54,18 +56,23 @@ void test(
     const group = consumeGroup()
     t.after(() => group.end())
     let isProducing = true
-    const producing = produceAll(rigel.kafka, PLANS, ROUNDS, ROUND_EVERY_MS).finally(() => (isProducing = false))
-    for (let kill = 0; kill < 2; kill++) {
+    const producing = produceAll(rigel.kafka, PLANS, STEADY).finally(() => (isProducing = false))
+    for (let kill = 0; kill < KILLS; kill++) {
       await until('events flow', () => clients.every((client) => client.seen.length >= KILL_AFTER_EVENTS * (kill + 1)))
       assert.ok(isProducing, 'the kill is in mid-stream')
-      await rigel.kill()
-      await sleep(300)
-      await rigel.start()
+      await away(page, async () => {
+        await rigel.kill()
+        await rigel.start()
+        await produceAll(rigel.kafka, PLANS, { name: `away${kill}`, rounds: AWAY_ROUNDS, everyMs: 0 })
+      })
     }
     await producing
 
     const all = await readAll(rigel.kafka)
-    assert.ok(all.length >= ROUNDS * PLANS.length, 'the log holds everything that was acknowledged')
+    assert.ok(
+      all.length >= (STEADY.rounds + KILLS * AWAY_ROUNDS) * PLANS.length,
+      'the log holds everything that was acknowledged',
+    )
     for (const client of clients) {
       await sawExactly(client, all)
       t.diagnostic(`${client.name}: ${client.seen.length} events, connected ${client.recovered.length} times`)
@@ -77,6 +84,22 @@ void test(
     })
   },
 )
+
+/** Nobody is connected from the kill on until the end of `run`: not even Chromium, which is offline. */
+async function away(page: Page, run: () => Promise<void>): Promise<void> {
+  gate.isOpen = false
+  await page.context().setOffline(true)
+  const connected = clients.map((client) => client.recovered.length)
+  await run()
+  const cameBack = clients.filter((client, index) => client.recovered.length !== connected[index])
+  assert.deepEqual(
+    cameBack.map(({ name }) => name),
+    [],
+    'everybody was away',
+  )
+  gate.isOpen = true
+  await page.context().setOffline(false)
+}
 
 async function connectAll(user: string | null, page: Page): Promise<void> {
   const token = user === null ? null : await rigel.mintToken(user)

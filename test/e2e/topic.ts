@@ -17,11 +17,18 @@ export interface Plan {
   readonly recipients?: readonly string[]
 }
 
-/** Produces `rounds` times every plan in turn, one key per plan, each when the one before it is in the log. */
-export async function produceAll(kafka: Kafka, plans: readonly Plan[], rounds: number, everyMs: number): Promise<void> {
-  for (let n = 0; n < rounds; n++) {
-    await Promise.all(plans.map((plan, index) => produceOne(kafka, plan, `key-${index}`, n)))
-    await sleep(everyMs)
+export interface Pace {
+  /** Of the keys, one per plan: what one key names stays in order. */
+  readonly name: string
+  readonly rounds: number
+  readonly everyMs: number
+}
+
+/** Produces every plan once a round, each when the one before it is in the log. */
+export async function produceAll(kafka: Kafka, plans: readonly Plan[], pace: Pace): Promise<void> {
+  for (let n = 0; n < pace.rounds; n++) {
+    await Promise.all(plans.map((plan, index) => produceOne(kafka, plan, `${pace.name}-${index}`, n)))
+    await sleep(pace.everyMs)
   }
 }
 
