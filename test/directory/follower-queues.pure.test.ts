@@ -7,9 +7,6 @@ const followers = [
   { topic: 'rig', partition: 1 },
 ]
 
-const makeQueues = (tell: QueueDeps['tell']) =>
-  new FollowerQueues({ tell, wait: async () => undefined, random: () => 0.5 })
-
 /** Waits take no time, and are noted. */
 function makeQueues(tell: QueueDeps['tell']) {
   const waits: number[] = []
@@ -21,7 +18,7 @@ describe('interest changes', () => {
   it('reach each follower in the order of their numbers, however slow it is', async () => {
     const told: string[] = []
     const release: (() => void)[] = []
-    const queues = makeQueues(async ({ partition }, { version }) => {
+    const { queues } = makeQueues(async ({ partition }, { version }) => {
       if (partition === 0 && version === 1) await new Promise<void>((resolve) => release.push(resolve))
       told.push(`${partition}:${version}`)
     })
@@ -34,7 +31,7 @@ describe('interest changes', () => {
 
   it('are tried again, and one that a follower does not take rejects, without blocking the next', async () => {
     const told: string[] = []
-    const queues = makeQueues(async ({ partition }, { version }) => {
+    const { queues, waits } = makeQueues(async ({ partition }, { version }) => {
       told.push(`${partition}:${version}`)
       if (partition === 1 && version === 1) throw new Error('down')
     })
