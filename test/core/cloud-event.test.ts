@@ -30,7 +30,10 @@ describe('structured mode', () => {
     [{ cloudEventsVersion: '0.1', eventID: '1', eventType: 't' }, 'eventType'],
   ])('names what is missing: %o without %s', (event, name) => {
     const parsed = parseStructured(JSON.stringify(without(name, event)))
-    expect(parsed).toMatchObject({ ok: false, reason: expect.stringContaining(`attribute "${name}" is missing`) as string })
+    expect(parsed).toMatchObject({
+      ok: false,
+      reason: expect.stringContaining(`attribute "${name}" is missing`) as string,
+    })
   })
 
   it.each([

@@ -32,8 +32,6 @@ const event = (id: string, recipients?: unknown, type = 'news') => ({
   ...(recipients === undefined ? {} : { data: { recipients } }),
 })
 
-const upTo = (batches: number) => ({ batches, calls: 1_000 })
-
 /** The interface of the engine over plain arrays, with shards that drop what they have seen, and a script of deaths. */
 function makeDeps(records: readonly LogRecord[], perFetch = 10) {
   const calls: string[] = []

@@ -4,9 +4,10 @@ import {
   createExecutionContext,
   evictDurableObject,
   getQueueResult,
+  runDurableObjectAlarm,
   runInDurableObject,
 } from 'cloudflare:test'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { InterestIndex } from '../../src/ingest/interest-index.ts'
 import worker from '../../src/index.ts'
 import { connectWs, publish } from '../support/front-door.ts'
@@ -36,6 +37,47 @@ describe('a follower', () => {
     const follower = env.TOPIC_FOLLOWER.getByName('rig/3')
     await follower.nudge()
     await runInDurableObject(follower, async (_instance, state) => expect(await state.storage.getAlarm()).toBeNull())
+  })
+
+  it('that dies between append and checkpoint appends again, and nobody gets an event twice', async () => {
+    const client = await connectWs({ subscriptions: anyOf('once') })
+    const { partition } = await publish({ id: 'o1', type: 'once', partitionkey: 'o' })
+    await client.untilType('once', 1)
+    const follower = env.TOPIC_FOLLOWER.getByName(`rig/${partition}`)
+    await runInDurableObject(follower, (_instance, { storage }) => {
+      storage.sql.exec('UPDATE checkpoint SET next_offset = 0')
+    })
+    await evictDurableObject(follower)
+    await publish({ id: 'o2', type: 'once', partitionkey: 'o' })
+    expect(ids(await client.untilType('once', 2))).toEqual(['o1', 'o2'])
+  })
+
+  it('that fails tries again by alarm, is not hurried by nudges, and loses nothing', async () => {
+    const client = await connectWs({ subscriptions: anyOf('late') })
+    const dice = vi.spyOn(Math, 'random').mockReturnValue(0.999)
+    const shards = [0, 1, 2].map((shard) => env.USER_SHARD.getByName(`shard-${shard}`))
+    const breakShards = (from: string, to: string) =>
+      Promise.all(
+        shards.map((shard) =>
+          runInDurableObject(shard, (_instance, { storage }) => {
+            storage.sql.exec(`ALTER TABLE ${from} RENAME TO ${to}`)
+          }),
+        ),
+      )
+    await breakShards('seen', 'broken')
+    const { partition } = await publish({ id: 'l1', type: 'late', partitionkey: 'l' })
+    const follower = env.TOPIC_FOLLOWER.getByName(`rig/${partition}`)
+    // By then the next try is some seconds away, so that what follows cannot meet it.
+    while ((await follower.status()).failures < 6) await runDurableObjectAlarm(follower)
+    const before = await follower.status()
+    await follower.nudge()
+    expect(await follower.status()).toEqual(before)
+    expect(before).toMatchObject({ running: false, lag: 1, lastError: expect.stringContaining('seen') as string })
+    await breakShards('broken', 'seen')
+    await runDurableObjectAlarm(follower)
+    dice.mockRestore()
+    expect(ids(await client.untilType('late', 1))).toEqual(['l1'])
+    expect(await follower.status()).toMatchObject({ failures: 0, lastError: null, lag: 0 })
   })
 
   it('applies interest in order, and notices a gap', async () => {
@@ -70,12 +112,33 @@ describe('the queue', () => {
       { nudge: {} },
       'garbage',
     ]
-    const messages = bodies.map((body, n) => ({ id: String(n), timestamp: new Date(1), attempts: 1, body }))
-    const batch = createMessageBatch('rigel-events', messages)
-    const context = createExecutionContext()
-    await worker.queue(batch, env)
-    const result = await getQueueResult(batch, context)
+    const result = await consume(bodies)
     expect([result.explicitAcks, result.retryMessages]).toEqual([['0', '1', '2', '3', '4'], []])
     expect(new Set(ids(await client.untilType('queued', 3)))).toEqual(new Set(['q1', 'q2', 'q3']))
   })
+
+  it('takes messages that are bytes, and dead-letters what JSON has no words for', async () => {
+    const client = await connectWs({ subscriptions: anyOf('bytes') })
+    const event = JSON.stringify({ specversion: '1.0', id: 'b1', source: '/t', type: 'bytes' })
+    const bodies: unknown[] = [new TextEncoder().encode(event).buffer, 1n, null, { nudge: { topic: 'foreign' } }]
+    const result = await consume(bodies)
+    expect([result.explicitAcks, result.retryMessages]).toEqual([['0', '1', '2', '3'], []])
+    expect(ids(await client.untilType('bytes', 1))).toEqual(['b1'])
+  })
+
+  it('tries a message again later when the log does not take it, and settles the others', async () => {
+    const event = { specversion: '1.0', id: 'r1', source: '/t', type: 'refused' }
+    const result = await consume([{ ...event, data: 'x'.repeat(1_900_000) }, event], 3)
+    expect(result.explicitAcks).toEqual(['1'])
+    expect([result.retryMessages, result.delays]).toEqual([[{ msgId: '0' }], [8]])
+  })
 })
+
+async function consume(bodies: readonly unknown[], attempts = 1) {
+  const messages = bodies.map((body, n) => ({ id: String(n), timestamp: new Date(1), attempts, body }))
+  const batch = createMessageBatch('rigel-events', messages)
+  const retries = batch.messages.map((message) => vi.spyOn(message, 'retry'))
+  await worker.queue(batch, env)
+  const delays = retries.flatMap(({ mock }) => mock.calls.map(([options]) => options?.delaySeconds))
+  return { ...(await getQueueResult(batch, createExecutionContext())), delays }
+}
