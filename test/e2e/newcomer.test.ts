@@ -24,7 +24,7 @@ before(async () => {
 
 after(async () => {
   await browsing?.close()
-  await rigel?.kill()
+  await rigel?.end()
 })
 
 void test('alice, bob and nobody are connected when the page opens', { timeout: 120_000 }, async () => {

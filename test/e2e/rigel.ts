@@ -1,7 +1,7 @@
 // Starts `npm start` as a user does, as a process group of its own that can be killed whole, and knows its address and
 // its Kafka. State lives in a folder of the test's own; the settings are those of .dev.vars.example.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,6 +37,9 @@ export class Rigel {
 
   static async start(): Promise<Rigel> {
     const rigel = new Rigel(await freePort())
+    // A runner that is told to stop, or that fails, leaves nothing running behind.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
+    process.once('exit', () => rigel.#killGroup())
     await rigel.start()
     return rigel
   }
@@ -56,11 +59,22 @@ export class Rigel {
 
   /** No goodbye: npm, wrangler and workerd end at once, wherever they are. */
   async kill(): Promise<void> {
-    const { pid, exitCode, signalCode } = this.#process ?? {}
-    if (pid === undefined || exitCode !== null || signalCode !== null) return
     const isGone = new Promise((resolve) => this.#process?.once('exit', resolve))
+    if (this.#killGroup()) await isGone
+  }
+
+  /** For the last time: its state goes too. */
+  async end(): Promise<void> {
+    await this.kill()
+    rmSync(this.#persistDir, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  /** Answers whether there was anything to kill. */
+  #killGroup(): boolean {
+    const { pid, exitCode, signalCode } = this.#process ?? {}
+    if (pid === undefined || exitCode !== null || signalCode !== null) return false
     process.kill(-pid, 'SIGKILL')
-    await isGone
+    return true
   }
 
   async mintToken(user: string): Promise<string> {

@@ -42,7 +42,7 @@ before(async () => {
 after(async () => {
   for (const client of clients) client.close()
   await browsing?.close()
-  await rigel?.kill()
+  await rigel?.end()
 })
 
 void test(
