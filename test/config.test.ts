@@ -3,8 +3,6 @@ import { describe, expect, it } from 'vitest'
 import { parseConfig, type Config } from '../src/config.ts'
 import devVars from '../.dev.vars.example?raw'
 import documentation from '../docs/configuration.md?raw'
-// oxlint-disable-next-line import/default -- Vite's ?raw makes the default export: the text of the file
-import source from '../src/config.ts?raw'
 import { CERTIFICATE, CERTIFIED_PRIVATE_KEY } from './edge/make-tokens.ts'
 
 function problemsOf(env: object): readonly string[] {
@@ -17,6 +15,8 @@ function parsed(env: object): Config {
   if (!config.ok) throw new Error(config.reason.join('\n'))
   return config.value
 }
+
+const SOURCES = import.meta.glob<string>('../src/config{,/*}.ts', { query: '?raw', import: 'default', eager: true })
 
 const field = (value: unknown) => JSON.stringify({ greeting: { name: value } })
 
@@ -236,7 +236,8 @@ describe('documentation', () => {
   })
 
   it('names every variable', () => {
-    const known = [...new Set(source.match(/^ {2}[A-Z][A-Z0-9_]+(?=: )/gm) ?? [])].map((name) => name.trim())
+    const text = Object.values(SOURCES).join('\n')
+    const known = [...new Set(text.match(/^ {2}[A-Z][A-Z0-9_]+(?=: )/gm) ?? [])].map((name) => name.trim())
     expect(known.length).toBeGreaterThan(30)
     expect(known.filter((name) => !documentation.includes(`\`${name}\``))).toEqual([])
   })

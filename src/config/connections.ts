@@ -1,0 +1,52 @@
+// Connections and the log they read: limits, times and sizes.
+import { z } from 'zod'
+import { integer } from './variable.ts'
+
+const origins = z
+  .string()
+  .refine(
+    (text) => text === '*' || text.split(',').every((origin) => isOrigin(origin.trim())),
+    'must be "*", or origins such as https://app.example.com, separated by commas',
+  )
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text
+}
+
+export const connectionVariables = {
+  SHARDS: integer(4, 1, 100_000),
+  MAX_CONNECTIONS_PER_SHARD: integer(20_000, 1, 32_768),
+  MAX_CONNECTIONS_PER_MINUTE: integer(5_000, 1, 1_000_000),
+  MAX_SUBSCRIPTIONS_PER_CONNECTION: integer(100, 1, 10_000),
+  MAX_CONNECTION_LIFETIME_SECONDS: integer(86_400, 10, 31_536_000),
+  MAX_WAITING_BYTES: integer(1_048_576, 1_024, 33_554_432),
+  HEARTBEAT_SECONDS: integer(15, 1, 300),
+  RECONNECT_MS: integer(2_000, 100, 600_000),
+  LONGPOLLING_WAIT_SECONDS: integer(20, 0, 60),
+  LONGPOLLING_IDLE_SECONDS: integer(3_600, 10, 86_400),
+  CORS: origins.default('*'),
+  LOG_RETENTION_SECONDS: integer(3_600, 1, 604_800),
+  LOG_RETENTION_BYTES: integer(67_108_864, 65_536, 4_294_967_296),
+}
+
+type Variables = z.infer<z.ZodObject<typeof connectionVariables>>
+
+export function toConnections(v: Variables) {
+  return {
+    perShard: v.MAX_CONNECTIONS_PER_SHARD,
+    /** New connections per calendar minute and shard. */
+    perMinute: v.MAX_CONNECTIONS_PER_MINUTE,
+    subscriptions: v.MAX_SUBSCRIPTIONS_PER_CONNECTION,
+    lifetimeMs: v.MAX_CONNECTION_LIFETIME_SECONDS * 1_000,
+    waitingBytes: v.MAX_WAITING_BYTES,
+    heartbeatMs: v.HEARTBEAT_SECONDS * 1_000,
+    /** SSE's `retry:`. */
+    reconnectMs: v.RECONNECT_MS,
+    longpollingWaitMs: v.LONGPOLLING_WAIT_SECONDS * 1_000,
+    longpollingIdleMs: v.LONGPOLLING_IDLE_SECONDS * 1_000,
+  }
+}
+
+export function toLog(v: Variables) {
+  return { retentionMs: v.LOG_RETENTION_SECONDS * 1_000, retentionBytes: v.LOG_RETENTION_BYTES }
+}

@@ -1,0 +1,72 @@
+// Events: where in them the fields of constraints and the recipients are.
+import { z } from 'zod'
+import type { Extractors, FieldExtractor, RecipientPointers } from '../core/extractors.ts'
+import type { JsonPointer } from '../core/json-pointer.ts'
+import { integer, json, pointer } from './variable.ts'
+
+const pointerSchema = z.strictObject({ json_pointer: pointer }, 'must be {"json_pointer": "/data/name"}')
+
+// Strict: a misspelt "jwt" would make subscriptions wider without a word.
+const fieldSchema = z.strictObject(
+  {
+    // Needed by RIG's matching table only; accepted so that RIG's configuration works as it is.
+    stable_field_index: z.number('must be a number').int('must be whole').min(0, 'must be 0 or more').optional(),
+    event: pointerSchema,
+    jwt: pointerSchema.optional(),
+  },
+  'must be {"event": {"json_pointer": "/data/name"}} and, optionally, "jwt" and "stable_field_index"',
+)
+
+const named = z.string().min(1, 'a name must not be empty')
+
+const extractorSchema = json(
+  z.record(
+    named,
+    z.record(named, fieldSchema, 'must be an object: field name → where to find it'),
+    'must be a JSON object: event type → field name → {"event": {"json_pointer": "/data/name"}}',
+  ),
+).transform((config): Extractors => {
+  return new Map(
+    Object.entries(config).map(([type, fields]): [string, readonly FieldExtractor[]] => [
+      type,
+      Object.entries(fields).map(([name, field]) => ({
+        name,
+        event: field.event.json_pointer,
+        claim: field.jwt?.json_pointer,
+      })),
+    ]),
+  )
+})
+
+const recipientSchema = z
+  .string()
+  .transform((text): unknown => (text.startsWith('/') ? JSON.stringify({ '*': text }) : text))
+  .pipe(
+    json(
+      z.record(
+        named,
+        pointer,
+        'must be a JSON pointer such as "/data/user", or a JSON object: event type, or "*" → JSON pointer',
+      ),
+    ),
+  )
+  .transform((config): RecipientPointers => {
+    const { '*': all, ...byType } = config
+    return { all, byType: new Map(Object.entries(byType)) }
+  })
+
+export const eventVariables = {
+  EXTRACTORS: extractorSchema.optional(),
+  RECIPIENTS: recipientSchema.optional(),
+  MAX_EVENT_BYTES: integer(131_072, 1_024, 1_048_576),
+}
+
+type Variables = z.infer<z.ZodObject<typeof eventVariables>>
+
+export function toExtractors(v: Variables): Extractors {
+  return v.EXTRACTORS ?? new Map<string, readonly FieldExtractor[]>()
+}
+
+export function toRecipients(v: Variables): RecipientPointers {
+  return v.RECIPIENTS ?? { all: undefined, byType: new Map<string, JsonPointer>() }
+}

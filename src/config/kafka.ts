@@ -1,0 +1,74 @@
+// Kafka: which log is followed, by which adapter, and how.
+import { z } from 'zod'
+import { integer, list, topicName } from './variable.ts'
+
+export const kafkaVariables = {
+  KAFKA_SOURCE_TOPICS: list.pipe(z.array(topicName).min(1, 'must name at least one topic')).default(['rig']),
+  KAFKA_DEAD_LETTER_TOPIC: topicName.default('rig-dead-letter'),
+  KAFKA_AUTO_OFFSET_RESET: z.enum(['earliest', 'latest'], 'must be earliest or latest').optional(),
+  KAFKA_PARTITIONS: integer(4, 1, 1_000),
+  KAFKA_LOG_RETENTION_SECONDS: integer(86_400, 1, 31_536_000),
+  KAFKA_LOG_RETENTION_BYTES: integer(268_435_456, 1_024, 8_589_934_592),
+  KAFKA_USERNAME: z.string().min(1).optional(),
+  KAFKA_PASSWORD: z.string().min(1).optional(),
+  PULL_MODE: z.enum(['continuous', 'scheduled'], 'must be continuous or scheduled').default('continuous'),
+  UPSTASH_KAFKA_REST_URL: z
+    .url({ protocol: /^https?$/, error: 'must be a URL such as https://example-rest-kafka.upstash.io' })
+    .optional(),
+  UPSTASH_KAFKA_REST_USERNAME: z.string().min(1).optional(),
+  UPSTASH_KAFKA_REST_PASSWORD: z.string().min(1).optional(),
+}
+
+type Variables = z.infer<z.ZodObject<typeof kafkaVariables>>
+
+export function toKafka(v: Variables) {
+  const upstash = v.UPSTASH_KAFKA_REST_URL
+    ? {
+        url: v.UPSTASH_KAFKA_REST_URL,
+        username: v.UPSTASH_KAFKA_REST_USERNAME ?? '',
+        password: v.UPSTASH_KAFKA_REST_PASSWORD ?? '',
+      }
+    : null
+  return {
+    topics: v.KAFKA_SOURCE_TOPICS,
+    deadLetterTopic: v.KAFKA_DEAD_LETTER_TOPIC,
+    /** Where a follower without a checkpoint starts. The embedded log is new when it is first used, so nothing of it is skipped. */
+    autoOffsetReset: v.KAFKA_AUTO_OFFSET_RESET ?? (upstash ? 'latest' : 'earliest'),
+    pullMode: v.PULL_MODE,
+    upstash,
+    embedded: {
+      partitions: v.KAFKA_PARTITIONS,
+      retentionMs: v.KAFKA_LOG_RETENTION_SECONDS * 1_000,
+      retentionBytes: v.KAFKA_LOG_RETENTION_BYTES,
+      /** Who may use the embedded log over HTTP; null: nobody. */
+      credentials:
+        v.KAFKA_USERNAME && v.KAFKA_PASSWORD ? { username: v.KAFKA_USERNAME, password: v.KAFKA_PASSWORD } : null,
+    },
+  }
+}
+
+export function kafkaContradictions(v: Variables): readonly string[] {
+  const problems: string[] = []
+  if (v.UPSTASH_KAFKA_REST_URL && !(v.UPSTASH_KAFKA_REST_USERNAME && v.UPSTASH_KAFKA_REST_PASSWORD)) {
+    problems.push('UPSTASH_KAFKA_REST_URL: needs UPSTASH_KAFKA_REST_USERNAME and UPSTASH_KAFKA_REST_PASSWORD')
+  }
+  if (Boolean(v.KAFKA_USERNAME) !== Boolean(v.KAFKA_PASSWORD)) {
+    problems.push('KAFKA_USERNAME: needs KAFKA_PASSWORD, and the other way round')
+  }
+  if (!v.UPSTASH_KAFKA_REST_URL && (v.UPSTASH_KAFKA_REST_USERNAME || v.UPSTASH_KAFKA_REST_PASSWORD)) {
+    problems.push('UPSTASH_KAFKA_REST_USERNAME: needs UPSTASH_KAFKA_REST_URL; without it the embedded log is used')
+  }
+  if (v.KAFKA_SOURCE_TOPICS.includes(v.KAFKA_DEAD_LETTER_TOPIC)) {
+    problems.push(
+      'KAFKA_DEAD_LETTER_TOPIC: must not be one of KAFKA_SOURCE_TOPICS: what cannot be decoded would be followed for ever',
+    )
+  }
+  return problems
+}
+
+/** RIG's, or planned: with them set, Rigel would seem to work while events stay in the embedded log. */
+export function unsupportedKafka(env: object): readonly string[] {
+  return ['KAFKA_BROKERS', 'KAFKA_REST_URL']
+    .filter((name) => Object.hasOwn(env, name) && (env as Record<string, unknown>)[name] !== '')
+    .map((name) => `${name}: is not supported yet; unset it for the embedded log, or use UPSTASH_KAFKA_REST_URL`)
+}
