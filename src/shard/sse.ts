@@ -1,5 +1,7 @@
-// An SSE connection: a byte stream written by the shard itself. History is read as fast as the stream takes it; live
-// events are written at once, and a reader for whom too much waits is cut: it comes back with its Last-Event-ID.
+// An SSE connection: a stream written by the shard itself. History is read as fast as the stream takes it; live events
+// are written at once, and a reader for whom too much waits is cut: it comes back with its Last-Event-ID. The stream is
+// one of values, not of bytes: it lets every connection of a group write the same bytes, where a byte stream would take
+// them away from the others. A write costs half of what it costs there, and what waits for many readers is held once.
 import type { Filter } from '../core/filter.ts'
 import type { Group } from '../core/fan-out.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
@@ -39,7 +41,7 @@ export class SseConnection implements Connection {
   /** Never less than what waits in the stream: written since it was last asked, plus what it said then. */
   #waitsAtMostBytes = 0
   /** Set synchronously by the stream's start(); undefined again once the stream has ended. */
-  #controller: ReadableByteStreamController | undefined
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined
 
   constructor(options: SseOptions) {
     this.#options = options
@@ -78,17 +80,16 @@ export class SseConnection implements Connection {
     controller?.close()
   }
 
-  #openStream(): ReadableStream {
-    return new ReadableStream(
+  #openStream(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>(
       {
-        type: 'bytes',
         start: (controller) => {
           this.#controller = controller
         },
         pull: () => this.#pull(),
         cancel: () => this.#gone(),
       },
-      { highWaterMark: HIGH_WATER_MARK_BYTES },
+      new ByteLengthQueuingStrategy({ highWaterMark: HIGH_WATER_MARK_BYTES }),
     )
   }
 
@@ -110,17 +111,16 @@ export class SseConnection implements Connection {
     }
   }
 
-  /** A copy of `bytes` is written: a byte stream takes the buffer away from whoever gives it, and a group's is shared. */
   #write(bytes: Uint8Array): void {
     const controller = this.#controller
     if (controller === undefined) return
-    controller.enqueue(bytes.slice())
+    controller.enqueue(bytes)
     this.#waitsAtMostBytes += bytes.length
     if (this.#waitsAtMostBytes > this.#options.waitingBytes) this.#checkWaiting(controller)
   }
 
   /** The stream is asked only when the estimate says that the bound may be passed: asking costs as much as writing. */
-  #checkWaiting(controller: ReadableByteStreamController): void {
+  #checkWaiting(controller: ReadableStreamDefaultController<Uint8Array>): void {
     this.#waitsAtMostBytes = HIGH_WATER_MARK_BYTES - (controller.desiredSize ?? 0)
     if (this.#waitsAtMostBytes > this.#options.waitingBytes) this.#cut()
   }
@@ -129,7 +129,9 @@ export class SseConnection implements Connection {
   #cut(): void {
     const controller = this.#controller
     this.#controller = undefined
-    controller?.error(new Error(toClose({ kind: 'slow_reader', limitBytes: this.#options.waitingBytes }).reason))
+    const { reason } = toClose({ kind: 'slow_reader', limitBytes: this.#options.waitingBytes })
+    // workerd takes a retryable error for a lost connection, and does not report it as a bug of ours.
+    controller?.error(Object.assign(new Error(reason), { retryable: true }))
     this.#options.onGone(this)
   }
 
