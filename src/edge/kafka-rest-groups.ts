@@ -1,7 +1,7 @@
 // The verbs of consumer groups in the Upstash dialect: consume, commit, committed, delete-consumer. Groups and their
 // offsets are the embedded broker's; the records come from the log.
 import type { Context } from 'hono'
-import type { LogRecord } from '../core/log-record.ts'
+import type { LogPosition, LogRecord } from '../core/log-record.ts'
 import type { Assigned } from '../kafka/consumer-groups.ts'
 import { embeddedBrokerStub } from '../kafka/door.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
@@ -41,13 +41,10 @@ export async function consume(c: Ctx): Promise<Response> {
   if (autoOffsetReset === 'none' && assigned.some(({ offset }) => offset === null)) {
     return refuse(c, 409, 'no committed offset, and Kafka-Auto-Offset-Reset is none')
   }
-  const records = await read(
-    c.get('log'),
-    assigned,
-    autoOffsetReset === 'earliest' ? 'earliest' : 'latest',
-    timeout,
-    (positions) => broker.advance(group, positions),
-  )
+  const positions = await startPositions(c.get('log'), assigned, autoOffsetReset === 'earliest' ? 'earliest' : 'latest')
+  await broker.begin(group, positions)
+  const records = await read(c.get('log'), positions, timeout)
+  if (records.length > 0) await broker.advance(group, endsOf(records))
   return c.json(records.map(toMessage))
 }
 
@@ -71,39 +68,44 @@ export async function deleteConsumer(c: Ctx): Promise<Response> {
   return refuse(c, 404, `group ${group} has no instance ${instance}`)
 }
 
-/** Reads all assigned partitions from where the group is; with nothing there, waits for the first that has something. */
-async function read(
+/** Where the group is, within what the log still has. */
+function startPositions(
   log: KafkaLog,
   assigned: readonly Assigned[],
   reset: 'earliest' | 'latest',
-  timeoutMs: number,
-  advance: (positions: { topic: string; partition: number; offset: number }[]) => Promise<void>,
-): Promise<readonly LogRecord[]> {
-  const positions = await Promise.all(
+): Promise<readonly LogPosition[]> {
+  return Promise.all(
     assigned.map(async ({ topic, partition, offset }) => {
       const { earliest, latest } = await log.offsets(topic, partition)
       const start = offset ?? (reset === 'earliest' ? earliest : latest)
       return { topic, partition, offset: Math.min(Math.max(start, earliest), latest) }
     }),
   )
-  // Known from now on: what comes after this call must not be skipped by the next one's "latest".
-  await advance(positions)
-  let records = await fetchAll(log, positions, 0)
-  if (records.length === 0 && timeoutMs > 0 && positions.length > 0) {
-    await Promise.race(positions.map((position) => log.fetch(position, { maxWaitMs: timeoutMs, maxBytes: 1 })))
-    records = await fetchAll(log, positions, 0)
-  }
-  const ends = [...Map.groupBy(records, ({ topic, partition }) => `${topic}/${partition}`).values()].flatMap((of) =>
-    of.slice(-1),
-  )
-  if (ends.length > 0)
-    await advance(ends.map(({ topic, partition, offset }) => ({ topic, partition, offset: offset + 1 })))
-  return records
+}
+
+/** Reads all partitions; with nothing there, waits for the first that has something. */
+async function read(
+  log: KafkaLog,
+  positions: readonly LogPosition[],
+  timeoutMs: number,
+): Promise<readonly LogRecord[]> {
+  const records = await fetchAll(log, positions, 0)
+  if (records.length > 0 || timeoutMs === 0 || positions.length === 0) return records
+  await Promise.race(positions.map((position) => log.fetch(position, { maxWaitMs: timeoutMs, maxBytes: 1 })))
+  return fetchAll(log, positions, 0)
+}
+
+function endsOf(records: readonly LogRecord[]): readonly LogPosition[] {
+  const byPartition = Map.groupBy(records, ({ topic, partition }) => `${topic}/${partition}`)
+  return [...byPartition.values()].flatMap((of) => {
+    const last = of.at(-1)
+    return last === undefined ? [] : [{ topic: last.topic, partition: last.partition, offset: last.offset + 1 }]
+  })
 }
 
 async function fetchAll(
   log: KafkaLog,
-  positions: readonly { topic: string; partition: number; offset: number }[],
+  positions: readonly LogPosition[],
   maxWaitMs: number,
 ): Promise<readonly LogRecord[]> {
   const fetched = await Promise.all(

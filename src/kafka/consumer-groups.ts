@@ -1,5 +1,6 @@
-// Consumer groups of the embedded log: SQL for `members` and `group_offsets`. Partitions go round among the instances
-// that live, in the order of their names; an instance lives as long as it asks within its session timeout.
+// Consumer groups of the embedded log: SQL for `members` and `consumer_offsets`. Partitions go round among the instances
+// that live, in the order of their names; an instance lives as long as it asks within its session timeout. How far an
+// instance has been given records is known in memory only: when that is lost, what was not committed is given again.
 import type { LogPosition, TopicPartition } from '../core/log-record.ts'
 
 export interface Membership {
@@ -29,12 +30,14 @@ interface MemberRow extends Record<string, SqlStorageValue> {
 interface OffsetRow extends Record<string, SqlStorageValue> {
   topic: string
   partition: number
-  position: number | null
+  start: number | null
   committed: number | null
 }
 
 export class ConsumerGroups {
   readonly #sql: SqlStorage
+  /** Group → where its instances read on. */
+  readonly #positions = new Map<string, Map<string, LogPosition>>()
 
   constructor(sql: SqlStorage) {
     this.#sql = sql
@@ -43,8 +46,8 @@ export class ConsumerGroups {
         consumer_group TEXT NOT NULL, instance TEXT NOT NULL, topics TEXT NOT NULL, expires_ms INTEGER NOT NULL,
         PRIMARY KEY (consumer_group, instance)
       ) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS group_offsets (
-        consumer_group TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, position INTEGER, committed INTEGER,
+      CREATE TABLE IF NOT EXISTS consumer_offsets (
+        consumer_group TEXT NOT NULL, topic TEXT NOT NULL, partition INTEGER NOT NULL, start INTEGER, committed INTEGER,
         PRIMARY KEY (consumer_group, topic, partition)
       ) WITHOUT ROWID;
     `)
@@ -53,23 +56,19 @@ export class ConsumerGroups {
   join(member: Membership, partitions: readonly TopicPartition[], nowMs: number): readonly Assigned[] {
     const changed = this.#expire(member.group, nowMs) + this.#renew(member, nowMs)
     // What was given to others and never committed is given again: at least once, as in Kafka.
-    if (changed > 0)
-      this.#sql.exec('UPDATE group_offsets SET position = committed WHERE consumer_group = ?', member.group)
+    if (changed > 0) this.#positions.delete(member.group)
     const mine = partitions.filter(({ topic }, index) => {
       const readers = this.#members(member.group).filter((one) => (JSON.parse(one.topics) as string[]).includes(topic))
       return readers[index % readers.length]?.instance === member.instance
     })
-    return mine.map((at) => {
-      const row = this.#offsets(member.group, at)
-      return { ...at, offset: row?.position ?? row?.committed ?? null }
-    })
+    return mine.map((at) => ({ ...at, offset: this.#position(member.group, at) }))
   }
 
-  advance(group: string, positions: readonly LogPosition[]): void {
+  /** Where a group without an offset begins: from now on that is known, so that nothing is skipped by "latest" later. */
+  begin(group: string, positions: readonly LogPosition[]): void {
     for (const { topic, partition, offset } of positions) {
       this.#sql.exec(
-        `INSERT INTO group_offsets VALUES (?, ?, ?, ?, NULL)
-         ON CONFLICT DO UPDATE SET position = excluded.position`,
+        'INSERT OR IGNORE INTO consumer_offsets VALUES (?, ?, ?, ?, NULL)',
         group,
         topic,
         partition,
@@ -78,17 +77,17 @@ export class ConsumerGroups {
     }
   }
 
+  advance(group: string, positions: readonly LogPosition[]): void {
+    const known = this.#positions.get(group) ?? new Map<string, LogPosition>()
+    this.#positions.set(group, known)
+    for (const position of positions) known.set(keyOf(position), position)
+  }
+
+  /** Without positions: everything that has been given out. */
   commit(group: string, positions: readonly LogPosition[] | null): void {
-    if (positions === null) {
+    for (const { topic, partition, offset } of positions ?? this.#positions.get(group)?.values() ?? []) {
       this.#sql.exec(
-        'UPDATE group_offsets SET committed = position WHERE consumer_group = ? AND position IS NOT NULL',
-        group,
-      )
-      return
-    }
-    for (const { topic, partition, offset } of positions) {
-      this.#sql.exec(
-        `INSERT INTO group_offsets VALUES (?, ?, ?, NULL, ?)
+        `INSERT INTO consumer_offsets VALUES (?, ?, ?, NULL, ?)
          ON CONFLICT DO UPDATE SET committed = excluded.committed`,
         group,
         topic,
@@ -145,14 +144,25 @@ export class ConsumerGroups {
       .toArray()
   }
 
+  #position(group: string, at: TopicPartition): number | null {
+    const given = this.#positions.get(group)?.get(keyOf(at))
+    if (given !== undefined) return given.offset
+    const row = this.#offsets(group, at)
+    return row?.committed ?? row?.start ?? null
+  }
+
   #offsets(group: string, { topic, partition }: TopicPartition): OffsetRow | undefined {
     return this.#sql
       .exec<OffsetRow>(
-        'SELECT topic, partition, position, committed FROM group_offsets WHERE consumer_group = ? AND topic = ? AND partition = ?',
+        'SELECT topic, partition, start, committed FROM consumer_offsets WHERE consumer_group = ? AND topic = ? AND partition = ?',
         group,
         topic,
         partition,
       )
       .toArray()[0]
   }
+}
+
+function keyOf({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
 }

@@ -38,6 +38,11 @@ export class EmbeddedBroker extends DurableObject<Env> {
     return this.#groups.join(membership, partitions, Date.now())
   }
 
+  /** Where the group begins in partitions that it has no offset in. */
+  begin(group: string, positions: readonly LogPosition[]): void {
+    this.#groups.begin(group, positions)
+  }
+
   /** Where the instance will read on from: what it has been given before, not yet committed. */
   advance(group: string, positions: readonly LogPosition[]): void {
     this.#groups.advance(group, positions)

@@ -1,4 +1,6 @@
 // The real `@upstash/kafka` client against the embedded log's HTTP door, and the adapter made of it.
+import { runInDurableObject } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { Kafka } from '@upstash/kafka'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createUpstashKafkaLog } from '../../src/kafka/upstash-kafka-log.ts'
@@ -60,6 +62,36 @@ describe('consumer groups', () => {
     await kafka.producer().produceMany(Array.from({ length: 4 }, (_, n) => ({ topic, value: `w${n}`, partition: n })))
     expect((await consume('b')).map(({ value }) => value).toSorted()).toEqual(['w0', 'w1', 'w2', 'w3'])
   })
+})
+
+describe('a broker that dies', () => {
+  it('gives what was not committed once more, and goes on from what was', async () => {
+    const kafka = new Kafka(credentials)
+    const topic = `group-${crypto.randomUUID()}`
+    const group = { consumerGroupId: topic, instanceId: 'a' }
+    const consume = async () => {
+      const options = { topics: [topic], timeout: 0, autoCommit: false, autoOffsetReset: 'latest' as const }
+      return (await kafka.consumer().consume({ ...group, ...options })).map(({ value }) => value)
+    }
+    const produce = (value: string) => kafka.producer().produce(topic, value, { partition: 0 })
+    await produce('before the group')
+    expect(await consume()).toEqual([])
+    await crashBroker()
+    await produce('one')
+    expect(await consume()).toEqual(['one'])
+    await crashBroker()
+    expect(await consume()).toEqual(['one'])
+    await kafka.consumer().commit(group)
+    await crashBroker()
+    await produce('two')
+    expect(await consume()).toEqual(['two'])
+  })
+
+  async function crashBroker(): Promise<void> {
+    await runInDurableObject(env.EMBEDDED_BROKER.getByName('broker'), (_broker, state) => state.abort('crash')).catch(
+      () => undefined,
+    )
+  }
 })
 
 describe('the door', () => {
