@@ -11,8 +11,10 @@ export interface StoredConnection {
   readonly endsAtMs: number
   /** True: it ends then because its token does. */
   readonly endsByToken: boolean
-  /** Long-polling: where a first poll without a position starts. */
+  /** Where it began to read; long-polling: where a first poll without a position starts. */
   readonly startSeq: number
+  /** Set if that is where the client came back to: until when it may say what it wants from there on. */
+  readonly resumeUntilMs: number | null
   readonly subscriptions: readonly Subscription[]
 }
 
@@ -24,6 +26,7 @@ interface ConnectionRow extends Record<string, SqlStorageValue> {
   ends_at_ms: number
   ends_by_token: number
   start_seq: number
+  resume_until_ms: number | null
   subscriptions: string
 }
 
@@ -35,7 +38,8 @@ export class ConnectionStore {
     sql.exec(`
       CREATE TABLE IF NOT EXISTS connections (
         id TEXT PRIMARY KEY, transport TEXT NOT NULL, user TEXT, session TEXT, ends_at_ms INTEGER NOT NULL,
-        ends_by_token INTEGER NOT NULL, start_seq INTEGER NOT NULL, subscriptions TEXT NOT NULL
+        ends_by_token INTEGER NOT NULL, start_seq INTEGER NOT NULL, resume_until_ms INTEGER,
+        subscriptions TEXT NOT NULL
       ) WITHOUT ROWID
     `)
   }
@@ -46,7 +50,7 @@ export class ConnectionStore {
 
   put(connection: StoredConnection): void {
     this.#sql.exec(
-      'INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
       connection.connectionId,
       connection.transport,
       connection.user,
@@ -54,12 +58,17 @@ export class ConnectionStore {
       connection.endsAtMs,
       connection.endsByToken ? 1 : 0,
       connection.startSeq,
+      connection.resumeUntilMs,
       JSON.stringify(connection.subscriptions),
     )
   }
 
   setSubscriptions(connectionId: string, subscriptions: readonly Subscription[]): void {
-    this.#sql.exec('UPDATE connections SET subscriptions = ? WHERE id = ?', JSON.stringify(subscriptions), connectionId)
+    this.#sql.exec(
+      'UPDATE connections SET subscriptions = ?, resume_until_ms = NULL WHERE id = ?',
+      JSON.stringify(subscriptions),
+      connectionId,
+    )
   }
 
   delete(connectionId: string): void {
@@ -76,6 +85,7 @@ function fromRow(row: ConnectionRow): StoredConnection {
     endsAtMs: row.ends_at_ms,
     endsByToken: row.ends_by_token === 1,
     startSeq: row.start_seq,
+    resumeUntilMs: row.resume_until_ms,
     subscriptions: JSON.parse(row.subscriptions) as readonly Subscription[],
   }
 }

@@ -17,12 +17,29 @@ export interface Connection {
   /** Milliseconds since the epoch. */
   readonly endsAtMs: number
   readonly endsByToken: boolean
+  /** Set for a client that came back with a position, until it has said what it wants: see subscribing.ts. */
+  resume: Resume | null
   /** Events that have become durable and pass the filter. A connection that is behind reads them from the log later. */
   deliver(group: Group): void
+  /** Reads the log once more from `seq`, for what passes its new filter and did not pass the one `before`. */
+  rewind(seq: number, before: Filter): void
   /** One of Rigel's own events. */
   tell(event: OwnEvent): void
   /** Ends it, saying why, and whether to come back. The shard forgets the connection by itself. */
   end(reason: Reason): void
+}
+
+/** Where a client came back to, and until when it is expected to say what it wants from there on. */
+export interface Resume {
+  readonly seq: number
+  /** Milliseconds since the epoch. */
+  readonly untilMs: number
+}
+
+/** What a connection has been sent already, by the filter it had then: everything up to here. */
+export interface Had {
+  readonly filter: Filter
+  readonly untilSeq: number
 }
 
 /** The durable part of the log, for those who read on from a cursor. */
@@ -40,10 +57,14 @@ export type Chunk =
   | { readonly kind: 'overtaken' }
 
 /** The next chunk of history after `seq` that passes the filter; possibly empty, and `seq` grows all the same. */
-export function readOn(history: History, filter: Filter, seq: number): Chunk {
+export function readOn(history: History, filter: Filter, seq: number, had?: Had): Chunk {
   if (seq < history.floorSeq) return { kind: 'overtaken' }
   const read = history.read(seq, HISTORY_CHARS).filter((event) => event.seq <= history.settledSeq)
   const last = read.at(-1)?.seq ?? history.settledSeq
-  const events = read.filter((event) => passes(filter, event))
+  const events = read.filter((event) => passes(filter, event) && !wasHad(event, had))
   return { kind: 'events', events, seq: last, atEnd: read.length === 0 || last >= history.settledSeq }
+}
+
+function wasHad(event: StoredEvent, had: Had | undefined): boolean {
+  return had !== undefined && event.seq <= had.untilSeq && passes(had.filter, event)
 }

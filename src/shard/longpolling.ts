@@ -3,11 +3,21 @@
 import type { Filter } from '../core/filter.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import { readOn, type Connection, type History } from './connection.ts'
+import { readOn, type Connection, type Had, type History, type Resume } from './connection.ts'
 import type { Terms } from './opening.ts'
 
 /** What one poll answers at most, so that a long history comes in several answers. */
 const MAX_ANSWER_CHARS = 262_144
+
+/** What a poll answers at most that reads once more what it had skipped: it has to come in one answer. */
+const MAX_REWIND_CHARS = 16 * MAX_ANSWER_CHARS
+
+/** Polls from before `atSeq` read from `seq` on, without what passed the filter `before`. */
+interface Rewind {
+  readonly seq: number
+  readonly atSeq: number
+  readonly before: Filter
+}
 
 /** What a poll answers: events verbatim, oldest first, and the position to poll from next. */
 export interface Polled {
@@ -29,18 +39,22 @@ export class LongpollingSession implements Connection {
   filter: Filter
   readonly endsAtMs: number
   readonly endsByToken: boolean
+  resume: Resume | null
   readonly startSeq: number
   /** When it was last heard of, in milliseconds since the epoch. */
   seenAtMs: number
   readonly #options: LongpollingOptions
   /** Ends the poll that waits, if one does; a session has one at a time, a newer poll ends an older one. */
   #wake: ((reason: Reason | null) => void) | undefined
+  /** Kept until the client polls from after it: an answer may be lost on its way. */
+  #rewind: Rewind | undefined
 
   constructor(options: LongpollingOptions, nowMs: number) {
     this.#options = options
     this.filter = options.terms.filter
     this.endsAtMs = options.terms.endsAtMs
     this.endsByToken = options.terms.endsByToken
+    this.resume = options.terms.resume
     this.startSeq = options.startSeq
     this.seenAtMs = nowMs
   }
@@ -52,14 +66,23 @@ export class LongpollingSession implements Connection {
   /** `seq`: to read on from; `recovered`: what to say of it. */
   async poll(seq: number, recovered: boolean): Promise<Result<Polled, Reason>> {
     this.#wake?.(null)
-    const found = this.#read(seq)
+    const rewind = this.#rewind
+    if (rewind !== undefined && seq <= rewind.atSeq) return ok(this.#readAgain(seq, recovered, rewind))
+    this.#rewind = undefined
+    const found = this.#read(seq, MAX_ANSWER_CHARS)
     if (found.events.length > 0 || !recovered) return ok({ ...found, recovered })
     const reason = await this.#nextEvent()
     if (reason !== null) return fail(reason)
-    return ok({ ...this.#read(seq), recovered })
+    return ok({ ...this.#read(seq, MAX_ANSWER_CHARS), recovered })
   }
 
   deliver(): void {
+    this.#wake?.(null)
+  }
+
+  /** The position is in the client's hand, so it is the next poll that reads from `seq`. */
+  rewind(seq: number, before: Filter): void {
+    this.#rewind = { seq, before, atSeq: this.#options.history.settledSeq }
     this.#wake?.(null)
   }
 
@@ -81,12 +104,19 @@ export class LongpollingSession implements Connection {
     })
   }
 
-  #read(from: number): Omit<Polled, 'recovered'> {
+  /** What was skipped comes before what follows; if it is too much, the client is told of the gap. */
+  #readAgain(seq: number, recovered: boolean, rewind: Rewind): Polled {
+    const again = this.#read(rewind.seq, MAX_REWIND_CHARS, { filter: rewind.before, untilSeq: seq })
+    if (again.seq > rewind.atSeq) return { ...again, recovered }
+    return { ...this.#read(Math.max(seq, rewind.atSeq), MAX_ANSWER_CHARS), recovered: false }
+  }
+
+  #read(from: number, maxChars: number, had?: Had): Omit<Polled, 'recovered'> & { readonly seq: number } {
     const { history } = this.#options
     const events: string[] = []
     let seq = from
-    for (let chars = 0; chars < MAX_ANSWER_CHARS;) {
-      const chunk = readOn(history, this.filter, seq)
+    for (let chars = 0; chars < maxChars;) {
+      const chunk = readOn(history, this.filter, seq, had)
       if (chunk.kind === 'overtaken') break
       seq = chunk.seq
       for (const { json } of chunk.events) {
@@ -95,6 +125,6 @@ export class LongpollingSession implements Connection {
       }
       if (chunk.atEnd) break
     }
-    return { lastEventId: history.position(seq), events }
+    return { lastEventId: history.position(seq), events, seq }
   }
 }

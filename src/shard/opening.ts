@@ -1,10 +1,14 @@
 // What is settled about a connection before there is one, whatever its transport. Pure: clock and chance come in.
 import { createFilter, type Filter } from '../core/filter.ts'
 import type { ConnectRequest, Principal } from '../core/principal.ts'
+import type { Resume } from './connection.ts'
 import type { StoredConnection } from './connection-store.ts'
 
 /** Connections end this much earlier than their maximum lifetime, at random, so that they do not come back all at once. */
 const LIFETIME_JITTER = 0.1
+
+/** A client that came back says what it wants at once, or within this time: later it asks for what comes, as anybody. */
+const RESUBSCRIBE_WITHIN_MS = 60_000
 
 export type Wanted = Pick<ConnectRequest, 'principal' | 'subscriptions' | 'lastEventId'>
 
@@ -19,6 +23,7 @@ export interface Term {
 /** Who a connection is of, what it may see, how long it may last. */
 export interface Terms extends Term {
   readonly filter: Filter
+  readonly resume: Resume | null
 }
 
 export interface Opening extends Terms {
@@ -36,8 +41,12 @@ export function termOf(principal: Principal, lifetimeMs: number, nowMs: number, 
   return { endsAtMs: Math.min(tokenEndsAtMs, lifetimeEndsAtMs), endsByToken: tokenEndsAtMs <= lifetimeEndsAtMs }
 }
 
+export function resumeAt(seq: number | undefined, nowMs: number): Resume | null {
+  return seq === undefined ? null : { seq, untilMs: nowMs + RESUBSCRIBE_WITHIN_MS }
+}
+
 export function toStored(transport: StoredConnection['transport'], opening: Opening): StoredConnection {
-  const { filter, wanted, startSeq, endsAtMs, endsByToken } = opening
+  const { filter, wanted, startSeq, endsAtMs, endsByToken, resume } = opening
   const { user, session } = wanted.principal
   return {
     connectionId: filter.connectionId,
@@ -47,11 +56,13 @@ export function toStored(transport: StoredConnection['transport'], opening: Open
     endsAtMs,
     endsByToken,
     startSeq,
+    resumeUntilMs: resume?.untilMs ?? null,
     subscriptions: wanted.subscriptions,
   }
 }
 
 export function termsOf(stored: StoredConnection): Terms {
-  const { connectionId, user, subscriptions, endsAtMs, endsByToken } = stored
-  return { filter: createFilter(connectionId, user, subscriptions), endsAtMs, endsByToken }
+  const { connectionId, user, subscriptions, endsAtMs, endsByToken, startSeq, resumeUntilMs } = stored
+  const resume = resumeUntilMs === null ? null : { seq: startSeq, untilMs: resumeUntilMs }
+  return { filter: createFilter(connectionId, user, subscriptions), endsAtMs, endsByToken, resume }
 }

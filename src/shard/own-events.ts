@@ -28,9 +28,16 @@ export function connectionCreated(stamp: Stamp, created: Created): OwnEvent {
   })
 }
 
-/** The set is effective: whatever is produced from now on and passes it, comes. */
-export function subscriptionsSet(stamp: Stamp, subscriptions: readonly Subscription[]): OwnEvent {
-  return ownEvent(stamp, 'rig.subscriptions_set', subscriptions)
+/**
+ * The set is effective: whatever is produced from now on and passes it, comes. `recovered`, an extension attribute: for
+ * a client that came back and had not said yet what it wants, whether what it missed of this set comes as well.
+ */
+export function subscriptionsSet(
+  stamp: Stamp,
+  subscriptions: readonly Subscription[],
+  recovered: boolean | null = null,
+): OwnEvent {
+  return ownEvent(stamp, 'rig.subscriptions_set', subscriptions, recovered === null ? {} : { recovered })
 }
 
 /** Last on an SSE stream that Rigel ends: what WebSocket says by its close frame. */
@@ -38,7 +45,7 @@ export function connectionClosed(stamp: Stamp, close: Close): OwnEvent {
   return ownEvent(stamp, 'rig.connection.close', close)
 }
 
-function ownEvent(stamp: Stamp, type: string, data: unknown): OwnEvent {
+function ownEvent(stamp: Stamp, type: string, data: unknown, extensions: object = {}): OwnEvent {
   const time = new Date(stamp.nowMs).toISOString()
   const event = {
     specversion: '1.0',
@@ -46,6 +53,7 @@ function ownEvent(stamp: Stamp, type: string, data: unknown): OwnEvent {
     source: 'rig',
     type,
     time,
+    ...extensions,
     datacontenttype: 'application/json',
     data,
   }

@@ -5,7 +5,7 @@
 import type { Filter } from '../core/filter.ts'
 import type { Group } from '../core/fan-out.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
-import { readOn, type Connection, type History } from './connection.ts'
+import { readOn, type Connection, type Had, type History, type Resume } from './connection.ts'
 import type { Terms } from './opening.ts'
 import { connectionClosed, type OwnEvent } from './own-events.ts'
 import { encodeEvents, encodeHeartbeat, encodeOwn, encodeRetry, type PositionOf } from './sse-frames.ts'
@@ -32,12 +32,16 @@ export class SseConnection implements Connection {
   filter: Filter
   readonly endsAtMs: number
   readonly endsByToken: boolean
+  resume: Resume | null
   readonly response: Response
   readonly #options: SseOptions
   readonly #position: PositionOf
   /** Everything up to here has been written; null: live, every settled event has. */
   #behindSeq: number | null
+  #had: Had | undefined
   #started = false
+  /** Lets the stream ask for more again. */
+  #askAgain: () => void = () => undefined
   /** Never less than what waits in the stream: written since it was last asked, plus what it said then. */
   #waitsAtMostBytes = 0
   /** Set synchronously by the stream's start(); undefined again once the stream has ended. */
@@ -49,6 +53,7 @@ export class SseConnection implements Connection {
     this.filter = options.terms.filter
     this.endsAtMs = options.terms.endsAtMs
     this.endsByToken = options.terms.endsByToken
+    this.resume = options.terms.resume
     this.#behindSeq = options.seq
     this.response = new Response(this.#openStream(), { headers: responseHeaders(options.allowOrigin) })
     this.#write(encodeRetry(options.reconnectMs))
@@ -63,6 +68,13 @@ export class SseConnection implements Connection {
   deliver(group: Group): void {
     if (this.#behindSeq !== null) return
     this.#write(group.encode('sse', (events) => encodeEvents(events, this.#position)))
+  }
+
+  rewind(seq: number, before: Filter): void {
+    this.#had = { filter: before, untilSeq: this.#behindSeq ?? this.#options.history.settledSeq }
+    this.#behindSeq = seq
+    this.#replay()
+    this.#askAgain()
   }
 
   tell(event: OwnEvent): void {
@@ -99,12 +111,12 @@ export class SseConnection implements Connection {
    */
   #pull(): Promise<void> | undefined {
     this.#replay()
-    return this.#behindSeq === null ? new Promise(() => undefined) : undefined
+    return this.#behindSeq === null ? new Promise((resolve) => (this.#askAgain = resolve)) : undefined
   }
 
   #replay(): void {
     while (this.#started && this.#behindSeq !== null && (this.#controller?.desiredSize ?? 0) > 0) {
-      const chunk = readOn(this.#options.history, this.filter, this.#behindSeq)
+      const chunk = readOn(this.#options.history, this.filter, this.#behindSeq, this.#had)
       if (chunk.kind === 'overtaken') return this.#cut()
       this.#behindSeq = chunk.atEnd ? null : chunk.seq
       if (chunk.events.length > 0) this.#write(encodeEvents(chunk.events, this.#position))

@@ -6,7 +6,7 @@ import type { Filter } from '../core/filter.ts'
 import type { Group } from '../core/fan-out.ts'
 import { parsePosition } from '../core/position.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
-import { readOn, type Connection, type History } from './connection.ts'
+import { readOn, type Connection, type Had, type History, type Resume } from './connection.ts'
 import type { Terms } from './opening.ts'
 import type { OwnEvent } from './own-events.ts'
 import { encodeEventsFrame, encodeOwnFrame, encodePositionFrame } from './rigel-v1.ts'
@@ -45,10 +45,13 @@ export class WebSocketConnection implements Connection {
   filter: Filter
   readonly endsAtMs: number
   readonly endsByToken: boolean
+  resume: Resume | null
   readonly #options: WebSocketOptions
   readonly #position: (seq: number) => string
   /** As in the attachment, which is written only when this changes: never per event. */
   #behindSeq: number | null
+  /** Forgotten in hibernation: what a closed window still held back of a rewind then comes with what was sent before. */
+  #had: Had | undefined
   /** Frames sent and not acknowledged, oldest first; forgotten in hibernation, which opens the window anew. */
   #unacknowledged: { readonly seq: number; readonly size: number }[] = []
   #unacknowledgedSize = 0
@@ -61,6 +64,7 @@ export class WebSocketConnection implements Connection {
     this.filter = options.terms.filter
     this.endsAtMs = options.terms.endsAtMs
     this.endsByToken = options.terms.endsByToken
+    this.resume = options.terms.resume
     this.#behindSeq = options.attachment.behindSeq
   }
 
@@ -76,6 +80,12 @@ export class WebSocketConnection implements Connection {
     }
     const frame = group.encode('rigel.v1', (events) => encodeEventsFrame(events, this.#position))
     this.#sendWithinWindow(frame, group.events.at(-1)?.seq ?? 0)
+  }
+
+  rewind(seq: number, before: Filter): void {
+    this.#had = { filter: before, untilSeq: this.#behindSeq ?? this.#options.history.settledSeq }
+    this.#behind(seq)
+    this.replay()
   }
 
   tell(event: OwnEvent): void {
@@ -98,7 +108,7 @@ export class WebSocketConnection implements Connection {
   replay(): void {
     let seq = this.#behindSeq
     while (seq !== null && this.#unacknowledgedSize <= this.#options.waitingBytes) {
-      const chunk = readOn(this.#options.history, this.filter, seq)
+      const chunk = readOn(this.#options.history, this.filter, seq, this.#had)
       if (chunk.kind === 'overtaken') return this.#cut()
       this.#sendHistory(chunk.events)
       seq = chunk.atEnd ? null : chunk.seq

@@ -1,0 +1,77 @@
+// The lives of a shard's connections, from greeting to end, whatever their transport: what is told, stored, indexed and
+// woken for. Who gets which event is connections.ts's, what is written on the wire the transport's.
+import { formatConnectionToken } from '../core/connection-token.ts'
+import type { Reason } from '../core/reasons.ts'
+import type { Connection } from './connection.ts'
+import type { ConnectionStore } from './connection-store.ts'
+import type { Connections } from './connections.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import type { Opening } from './opening.ts'
+import { connectionCreated, subscriptionsSet, type OwnEvent, type Stamp } from './own-events.ts'
+import type { SettledLog } from './settled-log.ts'
+import { SseConnection } from './sse.ts'
+
+export interface RosterDeps {
+  readonly shard: number
+  readonly connections: Connections
+  readonly store: ConnectionStore
+  readonly log: SettledLog
+  readonly heartbeat: Heartbeat
+  /** Asks for the alarm, at this moment at the latest. */
+  readonly wakeBy: (atMs: number) => void
+  /** Something happened that leaves things to be tidied up one day. */
+  readonly sweepLater: () => void
+  readonly stamp: () => Stamp
+}
+
+export class Roster {
+  readonly #deps: RosterDeps
+
+  constructor(deps: RosterDeps) {
+    this.#deps = deps
+  }
+
+  /** RIG's order: the create event first, then the subscriptions that are effective. */
+  greet(connection: Connection, opening: Opening): void {
+    const { log, stamp } = this.#deps
+    const created = {
+      connectionToken: this.tokenOf(connection),
+      lastEventId: log.position(opening.startSeq),
+      recovered: opening.recovered,
+    }
+    this.tell(connection, connectionCreated(stamp(), created))
+    this.tell(connection, subscriptionsSet(stamp(), opening.wanted.subscriptions))
+  }
+
+  /** A long-polling session has nothing to write to: what it is told stands in the log, addressed to it. */
+  tell(connection: Connection, event: OwnEvent): void {
+    if (connection.transport !== 'longpolling') return connection.tell(event)
+    this.#deps.log.appendOwn(connection.filter.connectionId, event, this.#deps.stamp().nowMs)
+  }
+
+  add(connection: Connection): void {
+    const { connections, heartbeat, wakeBy, sweepLater } = this.#deps
+    connections.add(connection)
+    if (connection instanceof SseConnection) heartbeat.add(connection)
+    wakeBy(connection.endsAtMs)
+    if (connection.transport === 'longpolling') sweepLater()
+  }
+
+  /** For good. Forgetting what is gone already does nothing: a connection can end from both sides at once. */
+  forget(connection: Connection): void {
+    const { connections, heartbeat, store, sweepLater } = this.#deps
+    connections.remove(connection)
+    if (connection instanceof SseConnection) heartbeat.delete(connection)
+    else store.delete(connection.filter.connectionId)
+    sweepLater()
+  }
+
+  end(connection: Connection, reason: Reason): void {
+    connection.end(reason)
+    this.forget(connection)
+  }
+
+  tokenOf(connection: Connection): string {
+    return formatConnectionToken({ shard: this.#deps.shard, connectionId: connection.filter.connectionId })
+  }
+}

@@ -1,0 +1,79 @@
+// Replacing the subscriptions of a connection that exists, by PUT or in-band. A client that came back with a position
+// and says only now what it wants gets what it missed meanwhile as well: nothing is lost between connect and PUT.
+import type { Principal } from '../core/principal.ts'
+import type { Reason } from '../core/reasons.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+import type { Subscription } from '../core/subscription.ts'
+import type { Admission } from './admission.ts'
+import type { Connection } from './connection.ts'
+import type { ConnectionStore } from './connection-store.ts'
+import type { Connections } from './connections.ts'
+import type { Interests } from './interests.ts'
+import { subscriptionsSet, type Stamp } from './own-events.ts'
+import type { Roster } from './roster.ts'
+import type { SettledLog } from './settled-log.ts'
+
+export interface SubscribingDeps {
+  /** How many subscriptions a connection may have. */
+  readonly limit: number
+  readonly connections: Connections
+  readonly store: ConnectionStore
+  readonly log: SettledLog
+  readonly interests: Interests
+  readonly admission: Admission
+  readonly roster: Roster
+  readonly stamp: () => Stamp
+}
+
+export class Subscribing {
+  readonly #deps: SubscribingDeps
+
+  constructor(deps: SubscribingDeps) {
+    this.#deps = deps
+  }
+
+  /** Resolves when the set is effective. `principal.user` null: no token came with it. */
+  async set(
+    connectionId: string,
+    subscriptions: readonly Subscription[],
+    principal: Principal,
+  ): Promise<Result<null, Reason>> {
+    const { admission, connections, interests, log, store, roster, stamp } = this.#deps
+    const known = this.#agree(connections.get(connectionId), subscriptions, principal)
+    if (!known.ok) return known
+    const resumeSeq = this.#resumeSeqOf(known.value)
+    // Before the interests are declared: declaring makes new ones known.
+    const covered = resumeSeq === null ? null : interests.cover(subscriptions, resumeSeq)
+    const declared = await admission.declare(subscriptions)
+    if (!declared.ok) return declared
+    const connection = connections.get(connectionId)
+    if (connection === undefined) return fail({ kind: 'connection_gone' })
+    const before = connection.filter
+    connections.resubscribe(connection, subscriptions)
+    if (connection.transport !== 'sse') store.setSubscriptions(connectionId, subscriptions)
+    connection.resume = null
+    const recovered = covered === null || resumeSeq === null ? null : covered && resumeSeq >= log.floorSeq
+    roster.tell(connection, subscriptionsSet(stamp(), subscriptions, recovered))
+    if (recovered === true && resumeSeq !== null) connection.rewind(resumeSeq, before)
+    await log.settle()
+    return ok(null)
+  }
+
+  #agree(
+    known: Connection | undefined,
+    subscriptions: readonly Subscription[],
+    principal: Principal,
+  ): Result<Connection, Reason> {
+    const { limit } = this.#deps
+    if (known === undefined) return fail({ kind: 'connection_gone' })
+    const owner = known.filter.user
+    if (owner !== null && principal.user !== null && owner !== principal.user)
+      return fail({ kind: 'foreign_connection' })
+    if (subscriptions.length > limit) return fail({ kind: 'too_many_subscriptions', limit, got: subscriptions.length })
+    return ok(known)
+  }
+
+  #resumeSeqOf({ resume }: Connection): number | null {
+    return resume !== null && this.#deps.stamp().nowMs <= resume.untilMs ? resume.seq : null
+  }
+}
