@@ -18,6 +18,8 @@ export default defineConfig({
                 KAFKA_PARTITIONS: '4',
                 SUBMISSION_CHECK: 'no_check',
                 JWT_SECRET_KEY: 'a test secret of 32 bytes or more',
+                PRIVILEGED_ROLES: 'support',
+                PRESENCE_CLAIMS: 'username',
                 RECIPIENTS: '{"*":"/data/recipients"}',
                 EXTRACTORS: JSON.stringify({
                   greeting: {

@@ -21,6 +21,7 @@ const DURABLE_OBJECTS = new Set([
   'src/ingest/topic-follower.ts',
   'src/kafka/embedded-broker.ts',
   'src/kafka/embedded-log.ts',
+  'src/presence/presence-topic.ts',
   'src/shard/user-shard.ts',
 ])
 

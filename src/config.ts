@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { connectionVariables, toConnections, toLog } from './config/connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './config/events.ts'
 import { kafkaContradictions, kafkaVariables, toKafka, unsupportedKafka } from './config/kafka.ts'
+import { phoenixVariables, toPhoenix } from './config/phoenix.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './config/tokens.ts'
 import { flag, show } from './config/variable.ts'
 import { fail, ok, type Result } from './core/result.ts'
@@ -14,6 +15,7 @@ const schema = z.object({
   ...tokenVariables,
   ...eventVariables,
   ...kafkaVariables,
+  ...phoenixVariables,
   DEV_MODE: flag,
 })
 
@@ -79,6 +81,7 @@ function toConfig(v: Variables) {
     recipients: toRecipients(v),
     maxEventBytes: v.MAX_EVENT_BYTES,
     kafka: toKafka(v),
+    phoenix: toPhoenix(v),
     devMode: v.DEV_MODE,
   })
 }

@@ -7,6 +7,7 @@ export { Directory } from './directory/directory.ts'
 export { TopicFollower } from './ingest/topic-follower.ts'
 export { EmbeddedBroker } from './kafka/embedded-broker.ts'
 export { EmbeddedLog } from './kafka/embedded-log.ts'
+export { PresenceTopic } from './presence/presence-topic.ts'
 export { UserShard } from './shard/user-shard.ts'
 
 export default {

@@ -7,6 +7,8 @@ import type { Constraint, Subscription } from './subscription.ts'
 export interface Filter {
   readonly connectionId: string
   readonly user: string | null
+  /** Others whose events it may see as well. */
+  readonly watched: readonly string[]
   /** Event type → any of these must be met; an empty list: every event of the type. */
   readonly byType: ReadonlyMap<string, readonly Constraint[]>
 }
@@ -15,6 +17,7 @@ export function createFilter(
   connectionId: string,
   user: string | null,
   subscriptions: readonly Subscription[],
+  watched: readonly string[] = [],
 ): Filter {
   const byType = new Map<string, readonly Constraint[]>()
   for (const { eventType, oneOf } of subscriptions) {
@@ -22,16 +25,20 @@ export function createFilter(
     const unconstrained = oneOf.length === 0 || known?.length === 0
     byType.set(eventType, unconstrained ? [] : [...(known ?? []), ...oneOf])
   }
-  return { connectionId, user, byType }
+  return { connectionId, user, watched, byType }
 }
 
 /** An event that is addressed reaches whom it is addressed to, whatever they subscribe to, and nobody else. */
 export function passes(filter: Filter, event: StoredEvent): boolean {
   if (event.connectionId !== null) return event.connectionId === filter.connectionId
-  if (event.recipients !== null) return filter.user !== null && event.recipients.includes(filter.user)
+  if (event.recipients !== null) return isAddressed(filter, event.recipients)
   const constraints = filter.byType.get(event.type)
   if (constraints === undefined) return false
   return constraints.length === 0 || constraints.some((constraint) => meets(event.fields, constraint))
+}
+
+function isAddressed({ user, watched }: Filter, recipients: readonly string[]): boolean {
+  return (user !== null && recipients.includes(user)) || watched.some((other) => recipients.includes(other))
 }
 
 /** All members of the constraint; `null` matches anything. */

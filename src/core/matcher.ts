@@ -43,12 +43,17 @@ export class Matcher<C extends Matchable> {
     return this.#byType.has(type)
   }
 
+  hasUser(user: string): boolean {
+    return this.#byUser.has(user)
+  }
+
   add(connection: C): void {
-    const { connectionId, user, byType } = connection.filter
+    const { connectionId, user, watched, byType } = connection.filter
     const undo: (() => void)[] = []
     this.#byId.set(connectionId, connection)
     undo.push(() => this.#byId.delete(connectionId))
-    if (user !== null) undo.push(addTo(this.#byUser, user, connection))
+    const users = user === null ? watched : [user, ...watched]
+    for (const one of users) undo.push(addTo(this.#byUser, one, connection))
     for (const [type, constraints] of byType) undo.push(this.#subscribe(connection, type, constraints))
     this.#undo.set(connection, undo)
   }

@@ -10,8 +10,17 @@ export interface Principal {
   readonly expSeconds: number | null
 }
 
-export const TRANSPORTS = ['sse', 'ws', 'longpolling'] as const
+export const TRANSPORTS = ['sse', 'ws', 'longpolling', 'phoenix'] as const
 export type Transport = (typeof TRANSPORTS)[number]
+
+/** What a Phoenix socket is opened with, besides who is asking. */
+export interface PhoenixHello {
+  /** The serializer. */
+  readonly vsn: 1 | 2
+  readonly roles: readonly string[]
+  /** What others are shown of this connection: the claims that PRESENCE_CLAIMS names. */
+  readonly meta: Readonly<Record<string, unknown>>
+}
 
 /** What a shard needs to know to open a connection: stamped by the edge, read by the shard, never taken from a client. */
 export interface ConnectRequest {
@@ -20,8 +29,10 @@ export interface ConnectRequest {
   readonly subscriptions: readonly Subscription[]
   /** The position to resume from, as the client gave it; null: from now on. */
   readonly lastEventId: string | null
-  /** WebSocket only: the subprotocol that was agreed on. */
-  readonly protocol: 'rigel.v1' | null
+  /** WebSockets only: the subprotocol that was agreed on. */
+  readonly protocol: 'rigel.v1' | 'phoenix' | null
   /** What the answer carries for CORS. */
   readonly allowOrigin: string
+  /** Transport `phoenix` only. */
+  readonly phoenix?: PhoenixHello | undefined
 }

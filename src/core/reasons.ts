@@ -22,6 +22,8 @@ export type Reason =
   | { readonly kind: 'too_many_connections'; readonly scope: 'shard' | 'minute' | 'address' }
   | { readonly kind: 'slow_reader'; readonly limitBytes: number }
   | { readonly kind: 'lifetime_reached' }
+  /** Nothing was heard of the client for too long. */
+  | { readonly kind: 'silent' }
   | { readonly kind: 'session_killed' }
   | { readonly kind: 'protocol_violation'; readonly message: string }
   | { readonly kind: 'unavailable'; readonly message: string }
@@ -74,6 +76,8 @@ export function toHttp(reason: Reason): HttpFailure {
       return { status: 503, message: `The reader is too slow: more than ${reason.limitBytes} bytes wait for it.` }
     case 'lifetime_reached':
       return { status: 503, message: 'The connection reached its maximum lifetime.' }
+    case 'silent':
+      return { status: 410, message: 'Nothing was heard of the client for too long.' }
     case 'session_killed':
       return { status: 403, message: 'Session killed.' }
     case 'unavailable':
@@ -99,6 +103,8 @@ export function toClose(reason: Reason): Close {
       return { code: 4002, reason: 'Reached maximum number of connections' }
     case 'unavailable':
       return { code: 4003, reason: 'Temporarily unavailable.' }
+    case 'silent':
+      return { code: 4005, reason: 'Nothing was heard of you, come back.' }
     case 'connection_gone':
       return { code: 4004, reason: 'Connection no longer exists.' }
     case 'token_expired':

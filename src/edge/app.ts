@@ -10,6 +10,7 @@ import { health, requireConfig } from './health.ts'
 import { isolateOf, type EdgeEnv } from './isolate.ts'
 import { kafkaRest } from './kafka-rest.ts'
 import { longpoll } from './longpolling.ts'
+import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from './phoenix.ts'
 import { openSse } from './sse.ts'
 import { putSubscriptions } from './subscriptions.ts'
 import { openWebSocket } from './websocket.ts'
@@ -31,6 +32,12 @@ const app = new Hono<EdgeEnv>()
     `${CONNECTION}/longpolling`,
     preflight({ methods: 'GET', headers: '*, authorization', withCredentials: true }),
   )
+  .all(`${CONNECTION}/phoenix/websocket`, openPhoenixSocket)
+  .on(['GET', 'POST'], `${CONNECTION}/phoenix/longpoll`, phoenixLongpoll)
+  .options(`${CONNECTION}/phoenix/longpoll`, phoenixPreflight)
+  .all('/socket/websocket', ifLegacy(openPhoenixSocket))
+  .on(['GET', 'POST'], '/socket/longpoll', ifLegacy(phoenixLongpoll))
+  .options('/socket/longpoll', ifLegacy(phoenixPreflight))
   .put(SUBSCRIPTIONS, putSubscriptions)
   .options(SUBSCRIPTIONS, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
   .route('/_rig/kafka', kafkaRest)

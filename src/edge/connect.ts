@@ -20,9 +20,12 @@ const ANONYMOUS: VerifiedToken = { principal: { user: null, session: null, expSe
 export interface Admission {
   readonly shard: number
   readonly connect: ConnectRequest
+  readonly claims: VerifiedToken['claims']
 }
 
 export interface AdmissionWishes {
+  /** Found by the caller; otherwise where every request carries it. */
+  readonly token?: string | null
   readonly transport: Transport
   readonly lastEventId: string | null
   readonly protocol?: ConnectRequest['protocol']
@@ -33,15 +36,16 @@ export async function admit(c: Context<EdgeEnv>, wishes: AdmissionWishes): Promi
   const { config } = c.var
   const request = c.req.raw
   if (await isOverAddressLimit(request, c.env)) return fail({ kind: 'too_many_connections', scope: 'address' })
-  const token = findToken(request, config)
+  const token = wishes.token === undefined ? findToken(request, config) : wishes.token
   const verified = token === null ? ok(ANONYMOUS) : await c.var.verifyToken(token)
   if (!verified.ok) return verified
   const subscriptions = readSubscriptions(c.req.query('subscriptions'), verified.value.claims, config)
   if (!subscriptions.ok) return subscriptions
   const mustHaveToken = config.subscriptionCheck === 'jwt_validation' && c.req.query('subscriptions') !== undefined
   if (mustHaveToken && token === null) return fail({ kind: 'connection_denied' })
-  const { principal } = verified.value
+  const { claims, principal } = verified.value
   return ok({
+    claims,
     shard: chooseShard(principal, wishes.lastEventId, config.shards, Math.random()),
     connect: {
       transport: wishes.transport,

@@ -1,9 +1,12 @@
 // Events of clients on their way into the log: what is posted takes the way of every other event. Structured mode, so
 // that every Kafka dialect carries it whole.
 import type { Config } from '../config.ts'
+import { isLargerThan, parseStructured } from '../core/cloud-event.ts'
 import type { CloudEvent } from '../core/event.ts'
 import { extractRecipients } from '../core/extractors.ts'
 import type { NewRecord, ProducedRecord } from '../core/log-record.ts'
+import type { Reason } from '../core/reasons.ts'
+import { fail, ok, type Result } from '../core/result.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 
 const encoder = new TextEncoder()
@@ -17,6 +20,33 @@ export async function publishEvents(
 ): Promise<readonly ProducedRecord[]> {
   const topic = config.kafka.topics[0] ?? 'rig'
   return log.produce(events.map((event): NewRecord => ({ topic, ...toRecord(config, event) })))
+}
+
+/** One event of a client that has a connection, under SUBMISSION_CHECK: structured, as an object or as bytes. */
+export async function submit(
+  payload: unknown,
+  hasToken: boolean,
+  config: Config,
+  openLog: () => KafkaLog,
+): Promise<Result<ProducedRecord, Reason>> {
+  if (config.submissionCheck !== 'no_check' && !hasToken) return fail({ kind: 'submission_denied' })
+  const text = payload instanceof Uint8Array ? new TextDecoder().decode(payload) : (JSON.stringify(payload) ?? '')
+  const event = parseStructured(text)
+  if (!event.ok) return fail({ kind: 'not_a_cloud_event', message: event.reason })
+  if (isLargerThan(event.value, config.maxEventBytes)) {
+    const gotBytes = encoder.encode(event.value.json).length
+    return fail({ kind: 'event_too_large', limitBytes: config.maxEventBytes, gotBytes })
+  }
+  try {
+    const [produced] = await publishEvents(openLog(), config, [event.value])
+    if (produced !== undefined) return ok(produced)
+  } catch (error) {
+    console.error('an event could not be produced', error)
+  }
+  return fail({
+    kind: 'unavailable',
+    message: 'The log does not take events at the moment: nothing is known to be stored.',
+  })
 }
 
 function toRecord(config: Config, event: CloudEvent): Pick<NewRecord, 'key' | 'headers' | 'value'> {

@@ -3,6 +3,7 @@ import type { CloudEvent, RoutedEvent } from '../core/event.ts'
 import { extractFields, extractRecipients, type Extractors, type RecipientPointers } from '../core/extractors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { shardOf } from '../core/sharding.ts'
+import { userInterest } from '../core/user-interest.ts'
 
 export interface RouteRules {
   readonly extractors: Extractors
@@ -22,13 +23,25 @@ export function route(routes: Routes, rules: RouteRules, event: CloudEvent, offs
   const fields = extractFields(rules.extractors, event.type, event.parsed)
   const routed = { offset, type: event.type, json: event.json, fields }
   if (recipients.kind === 'users') {
-    const byShard = Map.groupBy(recipients.users, (user) => shardOf(user, rules.shards))
-    for (const [shard, users] of byShard) add(routes, shard, { ...routed, recipients: users })
+    for (const [shard, users] of byShard(recipients.users, rules)) add(routes, shard, { ...routed, recipients: users })
   } else {
     const broadcast = { ...routed, recipients: null }
     for (const shard of rules.interested(event.type)) add(routes, shard, broadcast)
   }
   return ok(null)
+}
+
+/** Each user's own shard, and those where somebody watches the user. */
+function byShard(users: readonly string[], { shards, interested }: RouteRules): Map<number, string[]> {
+  const found = new Map<number, string[]>()
+  for (const user of users) {
+    for (const shard of new Set([shardOf(user, shards), ...interested(userInterest(user))])) {
+      const known = found.get(shard)
+      if (known === undefined) found.set(shard, [user])
+      else known.push(user)
+    }
+  }
+  return found
 }
 
 function add(routes: Routes, shard: number, event: RoutedEvent): void {

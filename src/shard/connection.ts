@@ -27,6 +27,8 @@ export interface Connection {
   tell(event: OwnEvent): void
   /** Ends it, saying why, and whether to come back. The shard forgets the connection by itself. */
   end(reason: Reason): void
+  /** The shard has forgotten it, for good and for whatever reason. */
+  forgotten?(): void
 }
 
 /** Where a client came back to, and until when it is expected to say what it wants from there on. */

@@ -2,11 +2,12 @@
 // bookkeeping around the matcher; what is sent on a connection is the transport's business.
 import type { StoredEvent } from '../core/event.ts'
 import { Group, groupByConnection } from '../core/fan-out.ts'
-import { createFilter } from '../core/filter.ts'
+import { createFilter, type Filter } from '../core/filter.ts'
 import { Matcher } from '../core/matcher.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import type { Subscription } from '../core/subscription.ts'
+import { userOfInterest } from '../core/user-interest.ts'
 import type { Connection } from './connection.ts'
 
 export interface ConnectionLimits {
@@ -60,12 +61,18 @@ export class Connections {
   }
 
   wantsType(type: string): boolean {
-    return this.#matcher.hasType(type)
+    const user = userOfInterest(type)
+    return user === undefined ? this.#matcher.hasType(type) : this.#matcher.hasUser(user)
   }
 
   resubscribe(connection: Connection, subscriptions: readonly Subscription[]): void {
+    const { connectionId, user } = connection.filter
+    this.refilter(connection, createFilter(connectionId, user, subscriptions))
+  }
+
+  refilter(connection: Connection, filter: Filter): void {
     this.#matcher.remove(connection)
-    connection.filter = createFilter(connection.filter.connectionId, connection.filter.user, subscriptions)
+    connection.filter = filter
     this.#matcher.add(connection)
   }
 

@@ -16,8 +16,15 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
   }),
   subscriptions: z.array(z.object({ eventType: z.string(), oneOf: z.array(z.record(z.string(), scalar)) })),
   lastEventId: z.string().nullable(),
-  protocol: z.literal('rigel.v1').nullable(),
+  protocol: z.enum(['rigel.v1', 'phoenix']).nullable(),
   allowOrigin: z.string(),
+  phoenix: z
+    .object({
+      vsn: z.union([z.literal(1), z.literal(2)]),
+      roles: z.array(z.string()),
+      meta: z.record(z.string(), z.unknown()),
+    })
+    .optional(),
 })
 
 export function shardStub(env: Env, shard: number) {
@@ -27,7 +34,7 @@ export function shardStub(env: Env, shard: number) {
 /** The request that opens a connection at a shard. Passing it to `shardStub(...).fetch` hands the client's stream or socket over. */
 export function stampConnect(connect: ConnectRequest): Request {
   const headers = new Headers({ [CONNECT_HEADER]: encodeURIComponent(JSON.stringify(connect)) })
-  if (connect.transport === 'ws') headers.set('upgrade', 'websocket')
+  if (connect.transport === 'ws' || connect.transport === 'phoenix') headers.set('upgrade', 'websocket')
   return new Request(`https://shard/${connect.transport}`, { headers })
 }
 

@@ -62,7 +62,8 @@ export class Roster {
     const { connections, heartbeat, store, sweepLater } = this.#deps
     connections.remove(connection)
     if (connection instanceof SseConnection) heartbeat.delete(connection)
-    else store.delete(connection.filter.connectionId)
+    else if (connection.transport !== 'phoenix') store.delete(connection.filter.connectionId)
+    connection.forgotten?.()
     sweepLater()
   }
 

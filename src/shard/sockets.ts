@@ -43,7 +43,7 @@ export class Sockets {
   open(connect: ConnectRequest, opening: Opening): Response {
     const { host, roster, store } = this.#deps
     const { 0: client, 1: server } = new WebSocketPair()
-    const protocol = connect.protocol ?? 'plain'
+    const protocol = connect.protocol === 'rigel.v1' ? 'rigel.v1' : 'plain'
     const attachment: Attachment = { id: opening.filter.connectionId, protocol, behindSeq: opening.startSeq }
     host.acceptWebSocket(server)
     server.serializeAttachment(attachment)

@@ -65,7 +65,8 @@ export class Subscribing {
     principal: Principal,
   ): Result<Connection, Reason> {
     const { limit } = this.#deps
-    if (known === undefined) return fail({ kind: 'connection_gone' })
+    // What a Phoenix socket gets is what it has joined.
+    if (known === undefined || known.transport === 'phoenix') return fail({ kind: 'connection_gone' })
     const owner = known.filter.user
     if (owner !== null && principal.user !== null && owner !== principal.user)
       return fail({ kind: 'foreign_connection' })

@@ -3,12 +3,17 @@
 // the followers (append).
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../config.ts'
+import { formatConnectionToken } from '../core/connection-token.ts'
 import type { AppendBatch } from '../core/event.ts'
 import type { ConnectRequest, Principal } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
 import { ok, type Result } from '../core/result.ts'
 import type { Subscription } from '../core/subscription.ts'
 import { directoryStub } from '../directory/door.ts'
+import { submit } from '../ingest/publish.ts'
+import { openLog } from '../kafka/open-log.ts'
+import { presenceStub } from '../presence/door.ts'
+import type { Diff } from '../presence/presence.ts'
 import { Admission } from './admission.ts'
 import { AlarmClock } from './alarm-clock.ts'
 import { ConnectionStore } from './connection-store.ts'
@@ -19,6 +24,8 @@ import { Interests } from './interests.ts'
 import type { Polled } from './longpolling.ts'
 import type { Opening, Wanted } from './opening.ts'
 import type { Stamp } from './own-events.ts'
+import type { Taken } from './phoenix/outbox.ts'
+import { Phoenix } from './phoenix/phoenix.ts'
 import { Polling } from './polling.ts'
 import { refuse } from './refusal.ts'
 import { Roster } from './roster.ts'
@@ -57,10 +64,11 @@ export class UserShard extends DurableObject<Env> {
     interests: this.#interests,
     stamp,
   }
+  readonly #wakeBy = (atMs: number) => this.ctx.waitUntil(this.#alarm.wakeBy(atMs))
   readonly #roster = new Roster({
     ...this.#parts,
     heartbeat: new Heartbeat(this.#limits.heartbeatMs, () => this.#log.position(this.#log.settledSeq)),
-    wakeBy: (atMs) => this.ctx.waitUntil(this.#alarm.wakeBy(atMs)),
+    wakeBy: this.#wakeBy,
     sweepLater: () => this.#sweepLater(),
   })
   readonly #admission = new Admission({ ...this.#parts, lifetimeMs: this.#limits.lifetimeMs })
@@ -86,6 +94,32 @@ export class UserShard extends DurableObject<Env> {
     roster: this.#roster,
     now: () => Date.now(),
   })
+  readonly #phoenix = new Phoenix({
+    ...this.#parts,
+    sql: this.ctx.storage.sql,
+    host: this.ctx,
+    rules: {
+      extractors: this.#config.extractors,
+      privilegedRoles: this.#config.phoenix.privilegedRoles,
+      tokenRequired: this.#config.subscriptionCheck === 'jwt_validation',
+    },
+    limit: this.#limits.subscriptions,
+    timeoutMs: this.#config.phoenix.timeoutMs,
+    waitingChars: this.#limits.waitingBytes,
+    admission: this.#admission,
+    roster: this.#roster,
+    submit: (payload, hasToken) => submit(payload, hasToken, this.#config, () => openLog(this.env, this.#config)),
+    presence: {
+      shard: this.#shard,
+      enter: (topic, entering) => presenceStub(this.env, topic).enter(entering),
+      leave: (topic, connectionId, atOnce) => presenceStub(this.env, topic).leave(connectionId, atOnce),
+      watch: async (topic, shard) => presenceStub(this.env, topic).watch(shard),
+      background: (work) => this.ctx.waitUntil(work.catch((error) => console.warn('presence not told', error))),
+      now: () => Date.now(),
+    },
+    wakeBy: this.#wakeBy,
+    now: () => Date.now(),
+  })
   readonly #sweeper = new Sweeper({
     ...this.#parts,
     longpollingIdleMs: this.#limits.longpollingIdleMs,
@@ -105,6 +139,7 @@ export class UserShard extends DurableObject<Env> {
     const stored = Map.groupBy(this.#store.all(), ({ transport }) => transport)
     this.#sockets.restore(stored.get('ws') ?? [])
     this.#polling.restore(stored.get('longpolling') ?? [])
+    this.#phoenix.restore()
     void ctx.blockConcurrencyWhile(() => this.#alarm.load())
   }
 
@@ -114,6 +149,7 @@ export class UserShard extends DurableObject<Env> {
     if (connect === undefined) return new Response('Not opened by the Worker.', { status: 403 })
     const opening = await this.#open(connect)
     if (!opening.ok) return refuse(connect, opening.reason)
+    if (connect.transport === 'phoenix') return this.#phoenix.openSocket(connect, opening.value)
     return connect.transport === 'ws'
       ? this.#sockets.open(connect, opening.value)
       : this.#openSse(connect, opening.value)
@@ -150,20 +186,43 @@ export class UserShard extends DurableObject<Env> {
     return this.#polling.poll(connectionId, lastEventId)
   }
 
+  /** A new Phoenix session by long-polling; answers its connection id. */
+  async openPhoenixSession(connect: ConnectRequest): Promise<Result<{ readonly connectionToken: string }, Reason>> {
+    const opening = await this.#open(connect)
+    if (!opening.ok) return opening
+    const connectionId = this.#phoenix.openSession(connect, opening.value)
+    return ok({ connectionToken: formatConnectionToken({ shard: this.#shard, connectionId }) })
+  }
+
+  async pollPhoenix(connectionId: string, cursor: number): Promise<Taken> {
+    return this.#phoenix.poll(connectionId, cursor)
+  }
+
+  /** Messages of a client; false: its session is gone. */
+  async pushPhoenix(connectionId: string, frames: readonly (string | ArrayBuffer)[]): Promise<boolean> {
+    return this.#phoenix.push(connectionId, frames)
+  }
+
+  /** From a presence topic. False: nobody here listens to it any more. */
+  presenceChanged(topic: string, diff: Diff): boolean {
+    return this.#phoenix.presenceChanged(topic, diff)
+  }
+
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
-    await this.#sockets.message(socket, message)
+    if (!(await this.#phoenix.message(socket, message))) await this.#sockets.message(socket, message)
   }
 
   override webSocketClose(socket: WebSocket): void {
-    this.#sockets.closed(socket)
+    if (!this.#phoenix.closed(socket)) this.#sockets.closed(socket)
   }
 
   override webSocketError(socket: WebSocket): void {
-    this.#sockets.closed(socket)
+    this.webSocketClose(socket)
   }
 
   override async alarm(): Promise<void> {
     this.#alarm.rang()
+    this.#phoenix.sweep(Date.now())
     if (await this.#sweeper.sweep(Date.now())) this.#sweepLater()
     if (this.#connections.size > 0) await this.#alarm.wakeBy(this.#connections.nextEndMs())
   }

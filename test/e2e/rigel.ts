@@ -77,11 +77,11 @@ export class Rigel {
     return true
   }
 
-  async mintToken(user: string): Promise<string> {
+  async mintToken(user: string, claims: object = {}): Promise<string> {
     const response = await fetch(`${this.origin}/_rig/dev/token`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ user }),
+      body: JSON.stringify({ user, ...claims }),
     })
     const { token } = (await response.json()) as { token: string }
     return token

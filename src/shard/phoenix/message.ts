@@ -1,0 +1,85 @@
+// Phoenix Channels on the wire: messages of serializer V1 (an object) and V2 (an array, or binary for client pushes).
+// Pure. What V2 says in bytes stands in the `phoenix` package, assets/js/phoenix/serializer.js.
+import { z } from 'zod'
+
+/** 1: `vsn` 1.x or none; 2: `vsn` 2.x. */
+export type Vsn = 1 | 2
+
+export interface Message {
+  /** The join that the message belongs to: those of an earlier join are dropped. */
+  readonly joinRef: string | null
+  readonly ref: string | null
+  readonly topic: string
+  readonly event: string
+  /** Bytes: a binary push. */
+  readonly payload: unknown
+}
+
+export interface Reply {
+  readonly status: 'ok' | 'error'
+  readonly response: object
+}
+
+const BINARY_PUSH = 0
+const BINARY_HEAD_BYTES = 5
+
+// Old clients count in numbers.
+const ref = z
+  .union([z.string(), z.number()])
+  .nullish()
+  .transform((value) => (value === null || value === undefined ? null : String(value)))
+
+const messageV1 = z
+  .object({ topic: z.string(), event: z.string(), payload: z.unknown(), ref, join_ref: ref })
+  .transform(({ join_ref: joinRef, ...rest }): Message => ({ ...rest, joinRef }))
+
+const messageV2 = z
+  .tuple([ref, ref, z.string(), z.string(), z.unknown()])
+  .transform(([joinRef, messageRef, topic, event, payload]): Message => ({
+    joinRef,
+    ref: messageRef,
+    topic,
+    event,
+    payload,
+  }))
+
+/** Which serializer a client speaks, whatever `vsn` it names: by long-polling the library speaks V2 even where told V1. */
+export function spokenVsn(data: string | ArrayBuffer): Vsn {
+  return typeof data === 'string' && data.trimStart().startsWith('{') ? 1 : 2
+}
+
+/** Undefined: not a message of this serializer. */
+export function decodeMessage(vsn: Vsn, data: string | ArrayBuffer): Message | undefined {
+  if (typeof data !== 'string') return vsn === 2 ? decodeBinary(new Uint8Array(data)) : undefined
+  try {
+    return (vsn === 2 ? messageV2 : messageV1).safeParse(JSON.parse(data)).data
+  } catch {
+    return undefined
+  }
+}
+
+export function encodeReply(vsn: Vsn, to: Message, { status, response }: Reply): string {
+  return encode(vsn, { ...to, event: 'phx_reply' }, JSON.stringify({ status, response }))
+}
+
+/** `payload`: JSON text, which goes out as it is. */
+export function encode(vsn: Vsn, message: Omit<Message, 'payload'>, payload: string): string {
+  const { joinRef, ref: messageRef, topic, event } = message
+  if (vsn === 2) return `${JSON.stringify([joinRef, messageRef, topic, event]).slice(0, -1)},${payload}]`
+  const head = JSON.stringify({ topic, event, ref: messageRef, join_ref: joinRef })
+  return `${head.slice(0, -1)},"payload":${payload}}`
+}
+
+/** kind, four sizes, join ref, ref, topic, event, and the rest is the payload. */
+function decodeBinary(bytes: Uint8Array): Message | undefined {
+  const [kind, ...sizes] = bytes.subarray(0, BINARY_HEAD_BYTES)
+  const payloadAt = BINARY_HEAD_BYTES + sizes.reduce((sum, size) => sum + size, 0)
+  if (kind !== BINARY_PUSH || sizes.length !== BINARY_HEAD_BYTES - 1 || payloadAt > bytes.length) return undefined
+  const decoder = new TextDecoder()
+  let at = BINARY_HEAD_BYTES
+  const [joinRef = '', messageRef = '', topic = '', event = ''] = sizes.map((size) =>
+    decoder.decode(bytes.subarray(at, (at += size))),
+  )
+  const payload = bytes.slice(payloadAt)
+  return { joinRef: joinRef === '' ? null : joinRef, ref: messageRef === '' ? null : messageRef, topic, event, payload }
+}

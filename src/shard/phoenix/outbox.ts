@@ -1,0 +1,69 @@
+// The wire of a long-polling session: what is sent waits here until the client asks for what comes after it. An answer
+// that got lost is given again, because the cursor stands in the session token, which changes with every answer.
+import type { Wire } from './phoenix-connection.ts'
+
+export type Taken =
+  | { readonly kind: 'messages'; readonly frames: readonly string[]; readonly cursor: number }
+  | { readonly kind: 'nothing'; readonly cursor: number }
+  | { readonly kind: 'gone' }
+
+export class Outbox implements Wire {
+  readonly #limitChars: number
+  #frames: string[] = []
+  /** The cursor of the first frame. */
+  #first = 0
+  #chars = 0
+  #closed = false
+  #wake: (() => void) | undefined
+  /** When it was last asked, in milliseconds since the epoch. */
+  seenAtMs: number
+
+  constructor(limitChars: number, nowMs: number) {
+    this.#limitChars = limitChars
+    this.seenAtMs = nowMs
+  }
+
+  get isAsked(): boolean {
+    return this.#wake !== undefined
+  }
+
+  /** Too much for a client that does not ask: it rejoins with its positions, and has lost nothing. */
+  send(frame: string): void {
+    this.#frames.push(frame)
+    this.#chars += frame.length
+    if (this.#chars > this.#limitChars) this.close()
+    this.#wake?.()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#wake?.()
+  }
+
+  /** What comes after `cursor`; waits for it `waitMs` at most. A newer question ends an older one. */
+  async take(cursor: number, waitMs: number): Promise<Taken> {
+    this.#wake?.()
+    this.#drop(cursor)
+    if (this.#frames.length === 0 && !this.#closed) await this.#nextFrame(waitMs)
+    if (this.#closed || cursor < this.#first) return { kind: 'gone' }
+    if (this.#frames.length === 0) return { kind: 'nothing', cursor }
+    return { kind: 'messages', frames: [...this.#frames], cursor: this.#first + this.#frames.length }
+  }
+
+  #drop(cursor: number): void {
+    const dropped = this.#frames.splice(0, Math.max(0, cursor - this.#first))
+    this.#first += dropped.length
+    this.#chars -= dropped.reduce((sum, frame) => sum + frame.length, 0)
+  }
+
+  #nextFrame(waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#wake?.(), waitMs)
+      this.#wake = () => {
+        clearTimeout(timer)
+        this.#wake = undefined
+        resolve()
+      }
+    })
+  }
+}
