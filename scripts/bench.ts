@@ -1,6 +1,6 @@
 // `npm run bench [-- figure…] [-- --quick]`: what Rigel costs, each figure beside a bare Durable Object in the same
 // workerd and the same run. Prints a line as it goes, a table, and one JSON line a figure. Figures: sockets, streams,
-// rigel-v1, latency, backlog, memory, growth. Absolute numbers are of this machine; the ratios are what counts.
+// rigel-v1, phoenix, latency, backlog, memory, growth. Absolute numbers are of this machine; the ratios are what counts.
 import { WebSocket } from 'ws'
 import { Crowd } from './bench/clients.ts'
 import { startRig, type Rig } from './bench/rig.ts'
@@ -20,6 +20,8 @@ const quick = words.includes('--quick')
 const chosen = words.filter((word) => !word.startsWith('--'))
 const CONNECTIONS = quick ? 200 : 1_000
 const EVENTS = quick ? 20 : 50
+/** As in bench/rig.ts. */
+const SHARDS = 4
 const ROUNDS = quick ? 3 : 5
 const ANY = (type: string) => encodeURIComponent(JSON.stringify([{ eventType: type }]))
 
@@ -30,6 +32,7 @@ const figures: Readonly<Record<string, (rig: Rig) => Promise<readonly Figure[]>>
   sockets: (rig) => fanOutToSockets(rig, 'fan-out to WebSockets, plain frames'),
   'rigel-v1': (rig) => fanOutToSockets(rig, 'fan-out to WebSockets, rigel.v1', 'rigel.v1'),
   streams: fanOutToStreams,
+  phoenix: fanOutToPhoenix,
   latency,
   backlog,
   memory,
@@ -70,6 +73,37 @@ async function fanOutToSockets(rig: Rig, figure: string, protocol?: string): Pro
   })
   close(ours, bare)
   return [{ figure, ...rates, unit: 'deliveries/s', ratio: rates.rigel / rates.bare, goal: 0.9 }]
+}
+
+/** Each socket has joined one channel; beside Rigel's own plain WebSockets. */
+async function fanOutToPhoenix(rig: Rig): Promise<readonly Figure[]> {
+  const [ours, plain] = [new Crowd(), new Crowd()]
+  // Who has no name goes anywhere: as many events are appended to every shard, and each socket counts its shard's.
+  const join = JSON.stringify(['1', '1', 'events:bench', 'phx_join', {}])
+  await ours.addSockets(
+    `${rig.wsOrigin}/_rig/v1/connection/phoenix/websocket?vsn=2.0.0`,
+    CONNECTIONS,
+    1,
+    undefined,
+    join,
+  )
+  await plain.addSockets(`${rig.wsOrigin}/_rig/v1/connection/ws?subscriptions=${ANY('plain')}`, CONNECTIONS, 2)
+  const toAll = async (type: string) => {
+    for (let shard = 0; shard < SHARDS; shard += 1) await append(rig, EVENTS, shard, type)
+  }
+  const rates = await alternate({
+    rigel: () => rateOf(ours, () => toAll('bench')),
+    bare: () => rateOf(plain, () => toAll('plain')),
+  })
+  close(ours, plain)
+  return [
+    {
+      figure: 'fan-out by Phoenix, beside plain WebSockets',
+      ...rates,
+      unit: 'deliveries/s',
+      ratio: rates.rigel / rates.bare,
+    },
+  ]
 }
 
 async function fanOutToStreams(rig: Rig): Promise<readonly Figure[]> {
@@ -209,10 +243,10 @@ async function rateOf(
   return (deliveries / ms) * 1_000
 }
 
-async function append(rig: Rig, count: number, shard = 0): Promise<void> {
+async function append(rig: Rig, count: number, shard = 0, type = 'bench'): Promise<void> {
   const from = nextOffset
   nextOffset += count
-  await call(rig, `shard?shard=${shard}&count=${count}&from=${from}`)
+  await call(rig, `shard?shard=${shard}&count=${count}&from=${from}&type=${type}`)
 }
 
 async function followed(rig: Rig, partition: number, count: number): Promise<void> {

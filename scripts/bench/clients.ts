@@ -19,8 +19,9 @@ export class Crowd {
     return performance.now() - startedMs
   }
 
-  async addSockets(url: string, count: number, ready: number, protocol?: string): Promise<void> {
-    await inTens(count, () => this.#addSocket(url, ready, protocol))
+  /** `first`: sent by each as it opens. */
+  async addSockets(url: string, count: number, ready: number, protocol?: string, first?: string): Promise<void> {
+    await inTens(count, () => this.#addSocket(url, ready, protocol, first))
   }
 
   async addStreams(url: string, count: number, marker: string): Promise<void> {
@@ -32,12 +33,13 @@ export class Crowd {
   }
 
   /** Ready after its first `ready` messages: those greet it and do not count. */
-  #addSocket(url: string, ready: number, protocol?: string): Promise<void> {
+  #addSocket(url: string, ready: number, protocol?: string, first?: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(url, protocol === undefined ? [] : [protocol], { perMessageDeflate: false })
       this.#close.push(() => socket.terminate())
       let greetings = ready
       if (ready === 0) socket.on('open', () => resolve())
+      if (first !== undefined) socket.on('open', () => socket.send(first))
       socket.on('error', reject)
       socket.on('message', () => {
         if (greetings > 0) {

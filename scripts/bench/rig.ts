@@ -5,13 +5,14 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const CLASSES = ['UserShard', 'TopicFollower', 'Directory', 'EmbeddedLog', 'EmbeddedBroker', 'Bare']
+const CLASSES = ['UserShard', 'TopicFollower', 'Directory', 'EmbeddedLog', 'EmbeddedBroker', 'PresenceTopic', 'Bare']
 const BINDINGS: Readonly<Record<string, string>> = {
   UserShard: 'USER_SHARD',
   TopicFollower: 'TOPIC_FOLLOWER',
   Directory: 'DIRECTORY',
   EmbeddedLog: 'EMBEDDED_LOG',
   EmbeddedBroker: 'EMBEDDED_BROKER',
+  PresenceTopic: 'PRESENCE_TOPIC',
   Bare: 'BARE',
 }
 const VARIABLES = {

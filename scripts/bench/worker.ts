@@ -10,6 +10,7 @@ export { Directory } from '../../src/directory/directory.ts'
 export { TopicFollower } from '../../src/ingest/topic-follower.ts'
 export { EmbeddedBroker } from '../../src/kafka/embedded-broker.ts'
 export { EmbeddedLog } from '../../src/kafka/embedded-log.ts'
+export { PresenceTopic } from '../../src/presence/presence-topic.ts'
 export { UserShard } from '../../src/shard/user-shard.ts'
 
 interface BenchEnv extends Env {

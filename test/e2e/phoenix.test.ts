@@ -29,7 +29,7 @@ const V1: Partial<SocketConnectOption> = {
   vsn: '1.0.0',
   encode: (message: object, callback: (text: string) => void) => callback(JSON.stringify(message)),
   decode: (text: string, callback: (message: unknown) => void) => callback(JSON.parse(text)),
-} as Partial<SocketConnectOption>
+}
 
 const WAYS = [
   { name: 'WebSocket, V2', options: { transport: WebSocket } },
@@ -41,7 +41,7 @@ const WAYS = [
 
 function connect(token: string | null, options: object = { transport: WebSocket }): Socket {
   const endpoint = `${rigel.origin.replace('http', 'ws')}${PATH}`
-  const socket = new Socket(endpoint, { ...(token === null ? {} : { authToken: token }), ...options } as object)
+  const socket = new Socket(endpoint, { ...(token === null ? {} : { authToken: token }), ...options })
   sockets.push(socket)
   socket.connect()
   return socket
@@ -198,7 +198,7 @@ function joinInPage({ token, user, transport }: { token: string; user: string; t
     ...(transport === 'longpoll' ? { transport: page.Phoenix.LongPoll } : {}),
     ...(transport === 'fallback' ? { longPollFallbackMs: 1_000 } : {}),
   }
-  const socket = new page.Phoenix.Socket('/_rig/v1/connection/phoenix', options as object)
+  const socket = new page.Phoenix.Socket('/_rig/v1/connection/phoenix', options)
   page.used = () => ((socket as unknown as { transport: unknown }).transport === WebSocket ? 'WebSocket' : 'LongPoll')
   socket.connect()
   const channel = socket.channel(`user:${user}`)
