@@ -18,6 +18,7 @@ export default defineConfig({
                 KAFKA_PARTITIONS: '4',
                 SUBMISSION_CHECK: 'no_check',
                 JWT_SECRET_KEY: 'a test secret of 32 bytes or more',
+                INTERNAL_TOKEN: 'an-internal-token-of-the-tests',
                 PRIVILEGED_ROLES: 'support',
                 PRESENCE_CLAIMS: 'username',
                 RECIPIENTS: '{"*":"/data/recipients"}',

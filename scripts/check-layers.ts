@@ -15,13 +15,15 @@ interface SourceFile {
   readonly imports: readonly Import[]
 }
 
-/** Where a Durable Object class lives. Only src/index.ts may import one: everybody else goes through the room's door. */
+/** Where a class of the runtime lives: Durable Objects, and the entrypoint for service bindings. Only src/index.ts may import one: everybody else goes through the room's door. */
 const DURABLE_OBJECTS = new Set([
   'src/directory/directory.ts',
+  'src/edge/rigel-api.ts',
   'src/ingest/topic-follower.ts',
   'src/kafka/embedded-broker.ts',
   'src/kafka/embedded-log.ts',
   'src/presence/presence-topic.ts',
+  'src/sessions/session-registry.ts',
   'src/shard/user-shard.ts',
 ])
 

@@ -50,7 +50,7 @@ function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Recor
   const [name = '', ...inner] = path.map(String)
   const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
   // The texts stand on a public page: what may hold a secret is not repeated.
-  const isSecret = /SECRET|PASSWORD|USERNAME|URL/.test(name)
+  const isSecret = /SECRET|PASSWORD|USERNAME|URL|INTERNAL_TOKEN/.test(name)
   const isTold = message.includes(', got ') || inner.length > 0 || isSecret
   return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
 }
@@ -75,10 +75,13 @@ function toConfig(v: Variables) {
     log: toLog(v),
     cors: v.CORS,
     jwt: toJwt(v),
+    /** Opens the internal API to whoever has it; null: closed. */
+    internalToken: v.INTERNAL_TOKEN ?? null,
     subscriptionCheck: v.SUBSCRIPTION_CHECK,
     submissionCheck: v.SUBMISSION_CHECK,
     extractors: toExtractors(v),
     recipients: toRecipients(v),
+    ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,
     maxEventBytes: v.MAX_EVENT_BYTES,
     kafka: toKafka(v),
     phoenix: toPhoenix(v),

@@ -5,9 +5,11 @@ import { wakeFollowers } from './ingest/schedule.ts'
 
 export { Directory } from './directory/directory.ts'
 export { TopicFollower } from './ingest/topic-follower.ts'
+export { RigelApi } from './edge/rigel-api.ts'
 export { EmbeddedBroker } from './kafka/embedded-broker.ts'
 export { EmbeddedLog } from './kafka/embedded-log.ts'
 export { PresenceTopic } from './presence/presence-topic.ts'
+export { SessionRegistry } from './sessions/session-registry.ts'
 export { UserShard } from './shard/user-shard.ts'
 
 export default {

@@ -5,7 +5,16 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const CLASSES = ['UserShard', 'TopicFollower', 'Directory', 'EmbeddedLog', 'EmbeddedBroker', 'PresenceTopic', 'Bare']
+const CLASSES = [
+  'UserShard',
+  'TopicFollower',
+  'Directory',
+  'EmbeddedLog',
+  'EmbeddedBroker',
+  'PresenceTopic',
+  'SessionRegistry',
+  'Bare',
+]
 const BINDINGS: Readonly<Record<string, string>> = {
   UserShard: 'USER_SHARD',
   TopicFollower: 'TOPIC_FOLLOWER',
@@ -13,6 +22,7 @@ const BINDINGS: Readonly<Record<string, string>> = {
   EmbeddedLog: 'EMBEDDED_LOG',
   EmbeddedBroker: 'EMBEDDED_BROKER',
   PresenceTopic: 'PRESENCE_TOPIC',
+  SessionRegistry: 'SESSION_REGISTRY',
   Bare: 'BARE',
 }
 const VARIABLES = {

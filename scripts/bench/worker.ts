@@ -11,6 +11,7 @@ export { TopicFollower } from '../../src/ingest/topic-follower.ts'
 export { EmbeddedBroker } from '../../src/kafka/embedded-broker.ts'
 export { EmbeddedLog } from '../../src/kafka/embedded-log.ts'
 export { PresenceTopic } from '../../src/presence/presence-topic.ts'
+export { SessionRegistry } from '../../src/sessions/session-registry.ts'
 export { UserShard } from '../../src/shard/user-shard.ts'
 
 interface BenchEnv extends Env {

@@ -17,6 +17,8 @@ export const connectionVariables = {
   SHARDS: integer(4, 1, 100_000),
   MAX_CONNECTIONS_PER_SHARD: integer(20_000, 1, 32_768),
   MAX_CONNECTIONS_PER_MINUTE: integer(5_000, 1, 1_000_000),
+  MAX_CONNECTIONS_PER_USER: integer(1_000, 1, 32_768),
+  MAX_CONNECTIONS_PER_SESSION: integer(1_000, 1, 32_768),
   MAX_SUBSCRIPTIONS_PER_CONNECTION: integer(100, 1, 10_000),
   MAX_CONNECTION_LIFETIME_SECONDS: integer(86_400, 10, 31_536_000),
   MAX_WAITING_BYTES: integer(1_048_576, 1_024, 33_554_432),
@@ -36,6 +38,8 @@ export function toConnections(v: Variables) {
     perShard: v.MAX_CONNECTIONS_PER_SHARD,
     /** New connections per calendar minute and shard. */
     perMinute: v.MAX_CONNECTIONS_PER_MINUTE,
+    perUser: v.MAX_CONNECTIONS_PER_USER,
+    perSession: v.MAX_CONNECTIONS_PER_SESSION,
     subscriptions: v.MAX_SUBSCRIPTIONS_PER_CONNECTION,
     lifetimeMs: v.MAX_CONNECTION_LIFETIME_SECONDS * 1_000,
     waitingBytes: v.MAX_WAITING_BYTES,

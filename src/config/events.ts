@@ -58,6 +58,7 @@ const recipientSchema = z
 export const eventVariables = {
   EXTRACTORS: extractorSchema.optional(),
   RECIPIENTS: recipientSchema.optional(),
+  OWN_EVENTS_SPECVERSION: z.enum(['1.0', '0.2', '0.1'], 'must be 1.0, 0.2 or 0.1').default('1.0'),
   MAX_EVENT_BYTES: integer(131_072, 1_024, 1_048_576),
 }
 

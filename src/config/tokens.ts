@@ -46,6 +46,10 @@ export const tokenVariables = {
     .string()
     .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a cookie name')
     .optional(),
+  INTERNAL_TOKEN: z
+    .string()
+    .regex(/^[A-Za-z0-9._~+/-]{16,}=*$/, 'must be 16 or more of letters, digits and "-._~+/", as bearer tokens are')
+    .optional(),
   SUBSCRIPTION_CHECK: check.default('no_check'),
   SUBMISSION_CHECK: check.default('jwt_validation'),
 }

@@ -19,12 +19,16 @@ export type Reason =
   | { readonly kind: 'invalid_connection_token' }
   | { readonly kind: 'connection_gone' }
   | { readonly kind: 'foreign_connection' }
-  | { readonly kind: 'too_many_connections'; readonly scope: 'shard' | 'minute' | 'address' }
+  | { readonly kind: 'too_many_connections'; readonly scope: 'shard' | 'minute' | 'address' | 'user' | 'session' }
   | { readonly kind: 'slow_reader'; readonly limitBytes: number }
   | { readonly kind: 'lifetime_reached' }
   /** Nothing was heard of the client for too long. */
   | { readonly kind: 'silent' }
   | { readonly kind: 'session_killed' }
+  /** By the internal API. */
+  | { readonly kind: 'closed_by_operator' }
+  /** Its token names a session that has been revoked. */
+  | { readonly kind: 'session_revoked'; readonly session: string }
   | { readonly kind: 'protocol_violation'; readonly message: string }
   | { readonly kind: 'unavailable'; readonly message: string }
 
@@ -58,6 +62,8 @@ export function toHttp(reason: Reason): HttpFailure {
       return { status: 400, message: `could not parse subscriptions: could not decode JWT: ${reason.message}` }
     case 'token_expired':
       return { status: 400, message: 'could not parse subscriptions: could not decode JWT: token expired' }
+    case 'session_revoked':
+      return { status: 400, message: `could not parse subscriptions: could not decode JWT: ${revoked(reason.session)}` }
     case 'subscription_denied':
       return { status: 403, message: 'Subscription denied.' }
     case 'connection_denied':
@@ -78,11 +84,18 @@ export function toHttp(reason: Reason): HttpFailure {
       return { status: 503, message: 'The connection reached its maximum lifetime.' }
     case 'silent':
       return { status: 410, message: 'Nothing was heard of the client for too long.' }
+    case 'closed_by_operator':
+      return { status: 410, message: 'The connection was closed by an operator.' }
     case 'session_killed':
       return { status: 403, message: 'Session killed.' }
     case 'unavailable':
       return { status: 503, message: reason.message }
   }
+}
+
+/** RIG's text. */
+export function revoked(session: string): string {
+  return `Ignoring blacklisted JWT with ID ${JSON.stringify(session)}`
 }
 
 export interface Close {
@@ -109,7 +122,10 @@ export function toClose(reason: Reason): Close {
       return { code: 4004, reason: 'Connection no longer exists.' }
     case 'token_expired':
       return { code: 4500, reason: 'Token expired.' }
+    case 'closed_by_operator':
+      return { code: 4507, reason: 'Closed by an operator.' }
     case 'session_killed':
+    case 'session_revoked':
       return { code: 4501, reason: 'Session killed.' }
     case 'no_token':
     case 'invalid_token':

@@ -9,6 +9,7 @@ import { postEvents } from './events.ts'
 import { health, requireConfig } from './health.ts'
 import { isolateOf, type EdgeEnv } from './isolate.ts'
 import { kafkaRest } from './kafka-rest.ts'
+import { INTERNAL_PREFIX, internalApi } from './internal-api.ts'
 import { longpoll } from './longpolling.ts'
 import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from './phoenix.ts'
 import { openSse } from './sse.ts'
@@ -43,6 +44,7 @@ const app = new Hono<EdgeEnv>()
   .route('/_rig/kafka', kafkaRest)
   .post('/_rig/v1/events', postEvents)
   .options('/_rig/v1/events', preflight({ methods: 'POST', headers: EVENT_HEADERS }))
+  .route(INTERNAL_PREFIX, internalApi)
   .post('/_rig/dev/token', makeDevToken)
   .post('/_rig/dev/feed', produceSampleEvents)
   .notFound((c) => c.json({ message: 'Not Found' }, 404))

@@ -3,7 +3,7 @@
 import type { Context } from 'hono'
 import { parseStructured } from '../core/cloud-event.ts'
 import { readBody } from './body.ts'
-import { publish } from './events.ts'
+import { publish } from './operations.ts'
 import { refuse } from './failure.ts'
 import type { EdgeEnv } from './isolate.ts'
 
@@ -30,7 +30,7 @@ export async function produceSampleEvents(c: Context<EdgeEnv>): Promise<Response
   const nowMs = Date.now()
   const events = Array.from({ length: count }, () => sampleEvent(nowMs, Math.random))
   const produced = await publish(
-    c,
+    { env: c.env, config: c.var.config },
     events.flatMap((event) => {
       const parsed = parseStructured(JSON.stringify(event))
       return parsed.ok ? [parsed.value] : []

@@ -1,17 +1,14 @@
 // POST /_rig/v1/events: publishes CloudEvents to the log and answers where they stand in it. 202 means durable, and on
 // the way every other event takes; nobody may be subscribed. RIG's answer, the event encoded twice, told nothing.
 import type { Context } from 'hono'
-import type { CloudEvent } from '../core/event.ts'
-import type { ProducedRecord } from '../core/log-record.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import { publishEvents } from '../ingest/publish.ts'
-import { openLog } from '../kafka/open-log.ts'
 import { bearerTokens } from './bearer.ts'
 import { corsHeaders } from './cors.ts'
 import { readEvents } from './event-request.ts'
 import { refuse } from './failure.ts'
 import type { EdgeEnv } from './isolate.ts'
+import { publish } from './operations.ts'
 
 export async function postEvents(c: Context<EdgeEnv>): Promise<Response> {
   const { config } = c.var
@@ -20,7 +17,7 @@ export async function postEvents(c: Context<EdgeEnv>): Promise<Response> {
   if (!allowed.ok) return refuse(allowed.reason, cors)
   const posted = await readEvents(c.req.raw, config.maxEventBytes)
   if (!posted.ok) return refuse(posted.reason, cors)
-  const produced = await publish(c, posted.value.events)
+  const produced = await publish({ env: c.env, config }, posted.value.events)
   if (!produced.ok) return refuse(produced.reason, cors)
   const places = produced.value.map(({ topic, partition, offset }) => ({ topic, partition, offset }))
   return c.json(posted.value.mode === 'batched' ? places : places[0], 202, cors)
@@ -36,21 +33,4 @@ async function checkSubmission(c: Context<EdgeEnv>): Promise<Result<null, Reason
     if (verified.reason.kind === 'unavailable') return verified
   }
   return fail({ kind: 'submission_denied' })
-}
-
-/** Also used by the sample feed. */
-export async function publish(
-  c: Context<EdgeEnv>,
-  events: readonly CloudEvent[],
-): Promise<Result<readonly ProducedRecord[], Reason>> {
-  if (events.length === 0) return ok([])
-  try {
-    return ok(await publishEvents(openLog(c.env, c.var.config), c.var.config, events))
-  } catch (error) {
-    console.error('events could not be produced', error)
-    return fail({
-      kind: 'unavailable',
-      message: 'The log does not take events at the moment: nothing is known to be stored.',
-    })
-  }
 }

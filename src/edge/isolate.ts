@@ -3,6 +3,7 @@
 // hands it to every handler as Hono variables.
 import { parseConfig, type Config, type ConfigProblems } from '../config.ts'
 import type { Result } from '../core/result.ts'
+import { withRevocation } from './revocation.ts'
 import { createTokenVerifier, type VerifyToken } from './tokens.ts'
 
 /** What every handler gets. */
@@ -27,7 +28,7 @@ export function isolateOf(env: Env): Isolate {
   const config = parseConfig(env)
   const isolate = {
     config,
-    verifyToken: config.ok ? createTokenVerifier(config.value.jwt) : undefined,
+    verifyToken: config.ok ? withRevocation(env, createTokenVerifier(config.value.jwt)) : undefined,
     hasWokenFollowers: false,
   }
   isolates.set(env, isolate)

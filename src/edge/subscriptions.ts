@@ -4,7 +4,7 @@
 import type { Context } from 'hono'
 import type { Config } from '../config.ts'
 import { parseConnectionToken, type ConnectionAddress } from '../core/connection-token.ts'
-import type { Reason } from '../core/reasons.ts'
+import { revoked, type Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { inferSubscriptions, mergeSubscriptions, parseSubscriptions } from '../core/subscription.ts'
 import type { Subscription } from '../core/subscription.ts'
@@ -98,9 +98,16 @@ function allValid(verified: readonly Result<VerifiedToken, Reason>[]): Result<re
 }
 
 function toAuthorizationReason(reason: Reason): Reason {
-  if (reason.kind !== 'token_expired' && reason.kind !== 'invalid_token') return reason
-  const details = reason.kind === 'token_expired' ? 'token expired' : reason.message
+  const details = tokenProblem(reason)
+  if (details === undefined) return reason
   return refused(`invalid authorization header: could not decode JWT: ${details}`)
+}
+
+/** Undefined: it is not the token that is the problem. */
+function tokenProblem(reason: Reason): string | undefined {
+  if (reason.kind === 'token_expired') return 'token expired'
+  if (reason.kind === 'session_revoked') return revoked(reason.session)
+  return reason.kind === 'invalid_token' ? reason.message : undefined
 }
 
 function readAddress(token: string, config: Config): Result<ConnectionAddress, Reason> {

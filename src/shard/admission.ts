@@ -7,6 +7,7 @@ import type { Subscription } from '../core/subscription.ts'
 import type { Connections } from './connections.ts'
 import type { Interests } from './interests.ts'
 import { resumeAt, termOf, type Opening, type Wanted } from './opening.ts'
+import type { Revocations } from './revocations.ts'
 import type { SettledLog } from './settled-log.ts'
 
 export interface AdmissionDeps {
@@ -15,6 +16,7 @@ export interface AdmissionDeps {
   readonly connections: Connections
   readonly log: SettledLog
   readonly interests: Interests
+  readonly revocations: Revocations
 }
 
 /** What comes from outside of the rules: time, and dice. */
@@ -33,9 +35,11 @@ export class Admission {
   }
 
   async open(wanted: Wanted, { nowMs, random, connectionId }: Chance): Promise<Result<Opening, Reason>> {
-    const { connections, log, interests, lifetimeMs } = this.#deps
+    const { connections, log, interests, lifetimeMs, revocations } = this.#deps
     const { principal, subscriptions, lastEventId } = wanted
-    const admitted = connections.admit(nowMs)
+    const { session, user } = principal
+    if (session !== null && revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
+    const admitted = connections.admit(principal, nowMs)
     if (!admitted.ok) return admitted
     const term = termOf(principal, lifetimeMs, nowMs, random)
     if (term === undefined) return fail({ kind: 'token_expired' })
@@ -44,10 +48,13 @@ export class Admission {
     const covered = resumedSeq !== undefined && interests.cover(subscriptions, resumedSeq)
     const declared = await this.declare(subscriptions)
     if (!declared.ok) return declared
+    // It may have been revoked meanwhile, and then nobody would close the connection.
+    if (session !== null && revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
     return ok({
       ...term,
+      owner: { user, sessions: session === null ? [] : [session], openedAtMs: nowMs },
       wanted,
-      filter: createFilter(connectionId, principal.user, subscriptions),
+      filter: createFilter(connectionId, user, subscriptions),
       resume: resumeAt(resumedSeq, nowMs),
       startSeq: resumedSeq ?? log.settledSeq,
       recovered: lastEventId === null ? null : covered,

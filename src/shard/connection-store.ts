@@ -1,12 +1,12 @@
 // What must survive the object's sleep about connections that do: SQL for `connections`. WebSockets and long-polling
 // sessions only; an SSE stream ends with the object that writes it.
 import type { Subscription } from '../core/subscription.ts'
+import type { Owner } from './connection.ts'
 
 export interface StoredConnection {
   readonly connectionId: string
   readonly transport: 'ws' | 'longpolling'
-  readonly user: string | null
-  readonly session: string | null
+  readonly owner: Owner
   /** When it must end: its token's expiry or its maximum lifetime. Milliseconds since the epoch. */
   readonly endsAtMs: number
   /** True: it ends then because its token does. */
@@ -22,7 +22,8 @@ interface ConnectionRow extends Record<string, SqlStorageValue> {
   id: string
   transport: 'ws' | 'longpolling'
   user: string | null
-  session: string | null
+  sessions: string
+  opened_at_ms: number
   ends_at_ms: number
   ends_by_token: number
   start_seq: number
@@ -37,7 +38,7 @@ export class ConnectionStore {
     this.#sql = sql
     sql.exec(`
       CREATE TABLE IF NOT EXISTS connections (
-        id TEXT PRIMARY KEY, transport TEXT NOT NULL, user TEXT, session TEXT, ends_at_ms INTEGER NOT NULL,
+        id TEXT PRIMARY KEY, transport TEXT NOT NULL, user TEXT, sessions TEXT NOT NULL, opened_at_ms INTEGER NOT NULL, ends_at_ms INTEGER NOT NULL,
         ends_by_token INTEGER NOT NULL, start_seq INTEGER NOT NULL, resume_until_ms INTEGER,
         subscriptions TEXT NOT NULL
       ) WITHOUT ROWID
@@ -50,11 +51,12 @@ export class ConnectionStore {
 
   put(connection: StoredConnection): void {
     this.#sql.exec(
-      'INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       connection.connectionId,
       connection.transport,
-      connection.user,
-      connection.session,
+      connection.owner.user,
+      JSON.stringify(connection.owner.sessions),
+      connection.owner.openedAtMs,
       connection.endsAtMs,
       connection.endsByToken ? 1 : 0,
       connection.startSeq,
@@ -71,6 +73,10 @@ export class ConnectionStore {
     )
   }
 
+  setSessions(connectionId: string, sessions: readonly string[]): void {
+    this.#sql.exec('UPDATE connections SET sessions = ? WHERE id = ?', JSON.stringify(sessions), connectionId)
+  }
+
   delete(connectionId: string): void {
     this.#sql.exec('DELETE FROM connections WHERE id = ?', connectionId)
   }
@@ -80,8 +86,7 @@ function fromRow(row: ConnectionRow): StoredConnection {
   return {
     connectionId: row.id,
     transport: row.transport,
-    user: row.user,
-    session: row.session,
+    owner: { user: row.user, sessions: JSON.parse(row.sessions) as string[], openedAtMs: row.opened_at_ms },
     endsAtMs: row.ends_at_ms,
     endsByToken: row.ends_by_token === 1,
     startSeq: row.start_seq,

@@ -10,13 +10,24 @@ import type { OwnEvent } from './own-events.ts'
 /** About how much history is read at once: enough for few queries, small beside the isolate's 128 MB. */
 const HISTORY_CHARS = 65_536
 
+/** Who a connection is of. */
+export interface Owner {
+  readonly user: string | null
+  /** Those of the token it was opened with, and of every token that came later. */
+  readonly sessions: readonly string[]
+  /** Milliseconds since the epoch. */
+  readonly openedAtMs: number
+}
+
 export interface Connection {
   readonly transport: Transport
   /** Replaced when its subscriptions are; the matcher must not hold the connection meanwhile. */
   filter: Filter
-  /** Milliseconds since the epoch. */
-  readonly endsAtMs: number
-  readonly endsByToken: boolean
+  /** Replaced when a further token comes; the census must not hold the connection meanwhile. */
+  owner: Owner
+  /** Milliseconds since the epoch. Later, once the token is renewed. */
+  endsAtMs: number
+  endsByToken: boolean
   /** Set for a client that came back with a position, until it has said what it wants: see subscribing.ts. */
   resume: Resume | null
   /** Events that have become durable and pass the filter. A connection that is behind reads them from the log later. */

@@ -4,16 +4,20 @@ import type { StoredEvent } from '../core/event.ts'
 import { Group, groupByConnection } from '../core/fan-out.ts'
 import { createFilter, type Filter } from '../core/filter.ts'
 import { Matcher } from '../core/matcher.ts'
+import type { Principal } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import type { Subscription } from '../core/subscription.ts'
 import { userOfInterest } from '../core/user-interest.ts'
-import type { Connection } from './connection.ts'
+import { Census, type CensusQuery } from './census.ts'
+import type { Connection, Owner } from './connection.ts'
 
 export interface ConnectionLimits {
   readonly perShard: number
   /** New ones per calendar minute, as RIG counts. */
   readonly perMinute: number
+  readonly perUser: number
+  readonly perSession: number
 }
 
 const MINUTE_MS = 60_000
@@ -21,6 +25,7 @@ const MINUTE_MS = 60_000
 export class Connections {
   readonly #limits: ConnectionLimits
   readonly #matcher = new Matcher<Connection>()
+  readonly #census = new Census()
   #minute = 0
   #openedInMinute = 0
 
@@ -33,23 +38,44 @@ export class Connections {
   }
 
   /** Counts one more connection, or says why there may be none. */
-  admit(nowMs: number): Result<null, Reason> {
-    if (this.#matcher.size >= this.#limits.perShard) return fail({ kind: 'too_many_connections', scope: 'shard' })
+  admit({ user, session }: Principal, nowMs: number): Result<null, Reason> {
+    if (this.#matcher.size >= this.#limits.perShard) return tooMany('shard')
+    if (this.#census.ofUser(user).size >= this.#limits.perUser) return tooMany('user')
+    if (this.#census.ofSession(session).size >= this.#limits.perSession) return tooMany('session')
     const minute = Math.floor(nowMs / MINUTE_MS)
     if (minute !== this.#minute) this.#openedInMinute = 0
     this.#minute = minute
-    if (this.#openedInMinute >= this.#limits.perMinute) return fail({ kind: 'too_many_connections', scope: 'minute' })
+    if (this.#openedInMinute >= this.#limits.perMinute) return tooMany('minute')
     this.#openedInMinute += 1
     return ok(null)
   }
 
   add(connection: Connection): void {
     this.#matcher.add(connection)
+    this.#census.add(connection)
   }
 
   /** Removing what is gone already does nothing: a connection can end from both sides at once. */
   remove(connection: Connection): void {
     this.#matcher.remove(connection)
+    this.#census.remove(connection)
+  }
+
+  /** A further token came for it. */
+  own(connection: Connection, owner: Owner): void {
+    this.#census.remove(connection)
+    connection.owner = owner
+    this.#census.add(connection)
+  }
+
+  find({ connectionId, user, session }: CensusQuery): readonly Connection[] {
+    if (connectionId !== undefined) return [this.get(connectionId)].filter((found) => found !== undefined)
+    if (user !== undefined) return [...this.#census.ofUser(user)]
+    return session === undefined ? [...this.all()] : [...this.#census.ofSession(session)]
+  }
+
+  users(): ReadonlyMap<string, number> {
+    return this.#census.users()
   }
 
   get(connectionId: string): Connection | undefined {
@@ -99,4 +125,8 @@ export class Connections {
   dueAt(nowMs: number): readonly Connection[] {
     return [...this.#matcher.connections()].filter(({ endsAtMs }) => endsAtMs <= nowMs)
   }
+}
+
+function tooMany(scope: 'shard' | 'minute' | 'user' | 'session'): Result<never, Reason> {
+  return fail({ kind: 'too_many_connections', scope })
 }

@@ -3,7 +3,7 @@
 import type { Filter } from '../core/filter.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import { readOn, type Connection, type Had, type History, type Resume } from './connection.ts'
+import { readOn, type Connection, type Had, type History, type Owner, type Resume } from './connection.ts'
 import type { Terms } from './opening.ts'
 
 /** What one poll answers at most, so that a long history comes in several answers. */
@@ -37,8 +37,9 @@ export interface LongpollingOptions {
 export class LongpollingSession implements Connection {
   readonly transport = 'longpolling'
   filter: Filter
-  readonly endsAtMs: number
-  readonly endsByToken: boolean
+  owner: Owner
+  endsAtMs: number
+  endsByToken: boolean
   resume: Resume | null
   readonly startSeq: number
   /** When it was last heard of, in milliseconds since the epoch. */
@@ -52,6 +53,7 @@ export class LongpollingSession implements Connection {
   constructor(options: LongpollingOptions, nowMs: number) {
     this.#options = options
     this.filter = options.terms.filter
+    this.owner = options.terms.owner
     this.endsAtMs = options.terms.endsAtMs
     this.endsByToken = options.terms.endsByToken
     this.resume = options.terms.resume

@@ -1,7 +1,7 @@
 // What is settled about a connection before there is one, whatever its transport. Pure: clock and chance come in.
 import { createFilter, type Filter } from '../core/filter.ts'
 import type { ConnectRequest, Principal } from '../core/principal.ts'
-import type { Resume } from './connection.ts'
+import type { Owner, Resume } from './connection.ts'
 import type { StoredConnection } from './connection-store.ts'
 
 /** Connections end this much earlier than their maximum lifetime, at random, so that they do not come back all at once. */
@@ -24,6 +24,7 @@ export interface Term {
 export interface Terms extends Term {
   readonly filter: Filter
   readonly resume: Resume | null
+  readonly owner: Owner
 }
 
 export interface Opening extends Terms {
@@ -46,13 +47,11 @@ export function resumeAt(seq: number | undefined, nowMs: number): Resume | null 
 }
 
 export function toStored(transport: StoredConnection['transport'], opening: Opening): StoredConnection {
-  const { filter, wanted, startSeq, endsAtMs, endsByToken, resume } = opening
-  const { user, session } = wanted.principal
+  const { filter, wanted, startSeq, endsAtMs, endsByToken, resume, owner } = opening
   return {
     connectionId: filter.connectionId,
     transport,
-    user,
-    session,
+    owner,
     endsAtMs,
     endsByToken,
     startSeq,
@@ -62,7 +61,7 @@ export function toStored(transport: StoredConnection['transport'], opening: Open
 }
 
 export function termsOf(stored: StoredConnection): Terms {
-  const { connectionId, user, subscriptions, endsAtMs, endsByToken, startSeq, resumeUntilMs } = stored
+  const { connectionId, owner, subscriptions, endsAtMs, endsByToken, startSeq, resumeUntilMs } = stored
   const resume = resumeUntilMs === null ? null : { seq: startSeq, untilMs: resumeUntilMs }
-  return { filter: createFilter(connectionId, user, subscriptions), endsAtMs, endsByToken, resume }
+  return { filter: createFilter(connectionId, owner.user, subscriptions), owner, endsAtMs, endsByToken, resume }
 }

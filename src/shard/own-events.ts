@@ -1,4 +1,4 @@
-// The events Rigel itself sends on a connection: RIG's, as CloudEvents 1.0. Pure: time and ids come in.
+// The events Rigel itself sends on a connection: RIG's, as CloudEvents of a configured version. Pure: time and ids come in.
 import type { Close } from '../core/reasons.ts'
 import type { Subscription } from '../core/subscription.ts'
 
@@ -10,6 +10,8 @@ export interface OwnEvent {
 export interface Stamp {
   readonly id: string
   readonly nowMs: number
+  /** Which CloudEvents version Rigel's own events are of. */
+  readonly specversion: '1.0' | '0.2' | '0.1'
 }
 
 export interface Created {
@@ -40,6 +42,11 @@ export function subscriptionsSet(
   return ownEvent(stamp, 'rig.subscriptions_set', subscriptions, recovered === null ? {} : { recovered })
 }
 
+/** RIG's, before an SSE stream whose session was revoked ends. */
+export function sessionKilled(stamp: Stamp): OwnEvent {
+  return ownEvent(stamp, 'rig.session_killed', undefined)
+}
+
 /** Last on an SSE stream that Rigel ends: what WebSocket says by its close frame. */
 export function connectionClosed(stamp: Stamp, close: Close): OwnEvent {
   return ownEvent(stamp, 'rig.connection.close', close)
@@ -47,15 +54,17 @@ export function connectionClosed(stamp: Stamp, close: Close): OwnEvent {
 
 function ownEvent(stamp: Stamp, type: string, data: unknown, extensions: object = {}): OwnEvent {
   const time = new Date(stamp.nowMs).toISOString()
-  const event = {
-    specversion: '1.0',
-    id: stamp.id,
-    source: 'rig',
-    type,
-    time,
-    ...extensions,
-    datacontenttype: 'application/json',
-    data,
-  }
+  const event = { ...ATTRIBUTES[stamp.specversion](type, stamp.id, time), ...extensions, data }
   return { type, json: JSON.stringify(event) }
+}
+
+/** RIG 3 sent 0.2, with these members only; RIG 2 began with 0.1, whose names are others. */
+const ATTRIBUTES = {
+  '1.0': (type: string, id: string, time: string) => {
+    return { specversion: '1.0', id, source: 'rig', type, time, datacontenttype: 'application/json' }
+  },
+  '0.2': (type: string, id: string, time: string) => ({ specversion: '0.2', id, source: 'rig', type, time }),
+  '0.1': (type: string, id: string, time: string) => {
+    return { cloudEventsVersion: '0.1', eventID: id, source: 'rig', eventType: type, eventTime: time }
+  },
 }

@@ -5,9 +5,9 @@
 import type { Filter } from '../core/filter.ts'
 import type { Group } from '../core/fan-out.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
-import { readOn, type Connection, type Had, type History, type Resume } from './connection.ts'
+import { readOn, type Connection, type Had, type History, type Owner, type Resume } from './connection.ts'
 import type { Terms } from './opening.ts'
-import { connectionClosed, type OwnEvent } from './own-events.ts'
+import { connectionClosed, sessionKilled, type OwnEvent, type Stamp } from './own-events.ts'
 import { encodeEvents, encodeHeartbeat, encodeOwn, encodeRetry, type PositionOf } from './sse-frames.ts'
 
 /** What may wait in the stream while history is replayed. */
@@ -24,14 +24,15 @@ export interface SseOptions {
   /** The client is gone, was cut, or the stream broke: called once. */
   readonly onGone: (connection: SseConnection) => void
   /** For what the connection itself has to tell. */
-  readonly stamp: () => { readonly id: string; readonly nowMs: number }
+  readonly stamp: () => Stamp
 }
 
 export class SseConnection implements Connection {
   readonly transport = 'sse'
   filter: Filter
-  readonly endsAtMs: number
-  readonly endsByToken: boolean
+  owner: Owner
+  endsAtMs: number
+  endsByToken: boolean
   resume: Resume | null
   readonly response: Response
   readonly #options: SseOptions
@@ -51,6 +52,7 @@ export class SseConnection implements Connection {
     this.#options = options
     this.#position = (seq) => options.history.position(seq)
     this.filter = options.terms.filter
+    this.owner = options.terms.owner
     this.endsAtMs = options.terms.endsAtMs
     this.endsByToken = options.terms.endsByToken
     this.resume = options.terms.resume
@@ -86,6 +88,7 @@ export class SseConnection implements Connection {
   }
 
   end(reason: Reason): void {
+    if (reason.kind === 'session_killed') this.tell(sessionKilled(this.#options.stamp()))
     this.tell(connectionClosed(this.#options.stamp(), toClose(reason)))
     const controller = this.#controller
     this.#controller = undefined

@@ -10,6 +10,7 @@ import type { ConnectionStore } from './connection-store.ts'
 import type { Connections } from './connections.ts'
 import type { Interests } from './interests.ts'
 import { subscriptionsSet, type Stamp } from './own-events.ts'
+import type { Revocations } from './revocations.ts'
 import type { Roster } from './roster.ts'
 import type { SettledLog } from './settled-log.ts'
 
@@ -22,6 +23,7 @@ export interface SubscribingDeps {
   readonly interests: Interests
   readonly admission: Admission
   readonly roster: Roster
+  readonly revocations: Revocations
   readonly stamp: () => Stamp
 }
 
@@ -49,6 +51,7 @@ export class Subscribing {
     const connection = connections.get(connectionId)
     if (connection === undefined) return fail({ kind: 'connection_gone' })
     const before = connection.filter
+    this.#associate(connection, principal.session)
     connections.resubscribe(connection, subscriptions)
     if (connection.transport !== 'sse') store.setSubscriptions(connectionId, subscriptions)
     connection.resume = null
@@ -67,11 +70,22 @@ export class Subscribing {
     const { limit } = this.#deps
     // What a Phoenix socket gets is what it has joined.
     if (known === undefined || known.transport === 'phoenix') return fail({ kind: 'connection_gone' })
-    const owner = known.filter.user
-    if (owner !== null && principal.user !== null && owner !== principal.user)
-      return fail({ kind: 'foreign_connection' })
+    const { user } = known.owner
+    if (user !== null && principal.user !== null && user !== principal.user) return fail({ kind: 'foreign_connection' })
+    const { session } = principal
+    if (session !== null && this.#deps.revocations.has(session, this.#deps.stamp().nowMs))
+      return fail({ kind: 'session_revoked', session })
     if (subscriptions.length > limit) return fail({ kind: 'too_many_subscriptions', limit, got: subscriptions.length })
     return ok(known)
+  }
+
+  /** As RIG: a connection is of every session whose token was used on it, and ends with any of them. */
+  #associate(connection: Connection, session: string | null): void {
+    const { owner } = connection
+    if (session === null || owner.sessions.includes(session)) return
+    const sessions = [...owner.sessions, session]
+    this.#deps.connections.own(connection, { ...owner, sessions })
+    if (connection.transport !== 'sse') this.#deps.store.setSessions(connection.filter.connectionId, sessions)
   }
 
   #resumeSeqOf({ resume }: Connection): number | null {

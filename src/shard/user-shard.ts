@@ -16,6 +16,7 @@ import { presenceStub } from '../presence/door.ts'
 import type { Diff } from '../presence/presence.ts'
 import { Admission } from './admission.ts'
 import { AlarmClock } from './alarm-clock.ts'
+import type { CensusQuery } from './census.ts'
 import { ConnectionStore } from './connection-store.ts'
 import { Connections } from './connections.ts'
 import { readConnect } from './door.ts'
@@ -26,8 +27,10 @@ import type { Opening, Wanted } from './opening.ts'
 import type { Stamp } from './own-events.ts'
 import type { Taken } from './phoenix/outbox.ts'
 import { Phoenix } from './phoenix/phoenix.ts'
+import { Oversight, type ConnectionInfo } from './oversight.ts'
 import { Polling } from './polling.ts'
 import { refuse } from './refusal.ts'
+import { Revocations } from './revocations.ts'
 import { Roster } from './roster.ts'
 import { SettledLog } from './settled-log.ts'
 import { ShardLog } from './shard-log.ts'
@@ -54,7 +57,11 @@ export class UserShard extends DurableObject<Env> {
     change: async (gained, lost) => directoryStub(this.env).changeInterest(this.#shard, gained, lost),
     advanceLog: () => this.#shardLog.advance(),
   })
+  readonly #revocations = new Revocations(this.ctx.storage.sql)
   readonly #alarm = new AlarmClock(this.ctx.storage)
+  readonly #stamp = (): Stamp => {
+    return { id: crypto.randomUUID(), nowMs: Date.now(), specversion: this.#config.ownEventsSpecversion }
+  }
   /** What the parts of the shard share. */
   readonly #parts = {
     shard: this.#shard,
@@ -62,7 +69,8 @@ export class UserShard extends DurableObject<Env> {
     store: this.#store,
     log: this.#log,
     interests: this.#interests,
-    stamp,
+    revocations: this.#revocations,
+    stamp: this.#stamp,
   }
   readonly #wakeBy = (atMs: number) => this.ctx.waitUntil(this.#alarm.wakeBy(atMs))
   readonly #roster = new Roster({
@@ -72,6 +80,7 @@ export class UserShard extends DurableObject<Env> {
     sweepLater: () => this.#sweepLater(),
   })
   readonly #admission = new Admission({ ...this.#parts, lifetimeMs: this.#limits.lifetimeMs })
+  readonly #oversight = new Oversight({ ...this.#parts, roster: this.#roster })
   readonly #subscribing = new Subscribing({
     ...this.#parts,
     limit: this.#limits.subscriptions,
@@ -203,6 +212,32 @@ export class UserShard extends DurableObject<Env> {
     return this.#phoenix.push(connectionId, frames)
   }
 
+  /** From the session registry: resolves when the session's connections are closed, and how many there were. */
+  async revokeSession(session: string, expiresMs: number): Promise<number> {
+    const closed = this.#oversight.revoke(session, expiresMs)
+    await this.#alarm.wakeBy(expiresMs)
+    return closed
+  }
+
+  listConnections(query: CensusQuery, limit: number): readonly ConnectionInfo[] {
+    return this.#oversight.list(query, limit)
+  }
+
+  /** Answers how many were closed. */
+  closeConnections(query: CensusQuery): number {
+    return this.#oversight.close(query, { kind: 'closed_by_operator' })
+  }
+
+  /** Transport → how many connections. */
+  countConnections(): Readonly<Record<string, number>> {
+    return this.#oversight.count()
+  }
+
+  /** User → how many connections. */
+  listUsers(): ReadonlyMap<string, number> {
+    return this.#connections.users()
+  }
+
   /** From a presence topic. False: nobody here listens to it any more. */
   presenceChanged(topic: string, diff: Diff): boolean {
     return this.#phoenix.presenceChanged(topic, diff)
@@ -222,6 +257,7 @@ export class UserShard extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     this.#alarm.rang()
+    this.#revocations.forgetExpired(Date.now())
     this.#phoenix.sweep(Date.now())
     if (await this.#sweeper.sweep(Date.now())) this.#sweepLater()
     if (this.#connections.size > 0) await this.#alarm.wakeBy(this.#connections.nextEndMs())
@@ -241,7 +277,7 @@ export class UserShard extends DurableObject<Env> {
       reconnectMs: this.#limits.reconnectMs,
       allowOrigin: connect.allowOrigin,
       onGone: (gone) => this.#roster.forget(gone),
-      stamp,
+      stamp: this.#stamp,
     })
     this.#roster.greet(connection, opening)
     connection.start()
@@ -252,10 +288,6 @@ export class UserShard extends DurableObject<Env> {
   #sweepLater(): void {
     this.ctx.waitUntil(this.#alarm.wakeBy(Date.now() + this.#sweepAfterMs))
   }
-}
-
-function stamp(): Stamp {
-  return { id: crypto.randomUUID(), nowMs: Date.now() }
 }
 
 function randomHex(bytes: number): string {

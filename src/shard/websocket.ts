@@ -6,7 +6,7 @@ import type { Filter } from '../core/filter.ts'
 import type { Group } from '../core/fan-out.ts'
 import { parsePosition } from '../core/position.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
-import { readOn, type Connection, type Had, type History, type Resume } from './connection.ts'
+import { readOn, type Connection, type Had, type History, type Owner, type Resume } from './connection.ts'
 import type { Terms } from './opening.ts'
 import type { OwnEvent } from './own-events.ts'
 import { encodeEventsFrame, encodeOwnFrame, encodePositionFrame } from './rigel-v1.ts'
@@ -43,8 +43,9 @@ export interface WebSocketOptions {
 export class WebSocketConnection implements Connection {
   readonly transport = 'ws'
   filter: Filter
-  readonly endsAtMs: number
-  readonly endsByToken: boolean
+  owner: Owner
+  endsAtMs: number
+  endsByToken: boolean
   resume: Resume | null
   readonly #options: WebSocketOptions
   readonly #position: (seq: number) => string
@@ -62,6 +63,7 @@ export class WebSocketConnection implements Connection {
     this.#options = options
     this.#position = (seq) => options.history.position(seq)
     this.filter = options.terms.filter
+    this.owner = options.terms.owner
     this.endsAtMs = options.terms.endsAtMs
     this.endsByToken = options.terms.endsByToken
     this.resume = options.terms.resume

@@ -206,6 +206,15 @@ describe('a shard refuses', () => {
   })
 })
 
+it('a shard that crashed still refuses the sessions that were revoked', async () => {
+  const shard = newShard()
+  await shard.revokeSession('revoked', Date.now() + 60_000)
+  const again = await crash(shard)
+  const client = await WsClient.open(again, { principal: { user: 'x', session: 'revoked', expSeconds: null } })
+  await client.until(({ closed }) => closed !== undefined)
+  expect(client.closed?.code).toBe(4501)
+})
+
 it('an idle shard is not woken: without connections and interests no alarm is left', async () => {
   const shard = newShard()
   await shard.append([batch([event(0, { recipients: ['alice'] })])])

@@ -6,7 +6,7 @@ import type { StoredEvent } from '../../core/event.ts'
 import { createFilter, passes, type Filter } from '../../core/filter.ts'
 import { toClose, type Reason } from '../../core/reasons.ts'
 import type { Subscription } from '../../core/subscription.ts'
-import { readOn, type Connection, type History, type Resume } from '../connection.ts'
+import { readOn, type Connection, type History, type Owner, type Resume } from '../connection.ts'
 import type { OwnEvent } from '../own-events.ts'
 import type { Channel, Joiner } from './channel.ts'
 import { encode, encodeReply, type Message, type Reply, type Vsn } from './message.ts'
@@ -19,6 +19,8 @@ export interface Wire {
 
 export interface PhoenixConnectionOptions {
   readonly joiner: Joiner
+  /** Milliseconds since the epoch. */
+  readonly openedAtMs: number
   readonly endsAtMs: number
   readonly endsByToken: boolean
   readonly wire: Wire
@@ -30,8 +32,9 @@ export interface PhoenixConnectionOptions {
 export class PhoenixConnection implements Connection {
   readonly transport = 'phoenix'
   readonly resume: Resume | null = null
-  readonly endsAtMs: number
-  readonly endsByToken: boolean
+  owner: Owner
+  endsAtMs: number
+  endsByToken: boolean
   readonly joiner: Joiner
   readonly channels = new Map<string, Channel>()
   filter: Filter
@@ -44,6 +47,8 @@ export class PhoenixConnection implements Connection {
     this.#options = options
     this.joiner = options.joiner
     this.vsn = options.joiner.hello.vsn
+    const { user, session } = options.joiner.principal
+    this.owner = { user, sessions: session === null ? [] : [session], openedAtMs: options.openedAtMs }
     this.endsAtMs = options.endsAtMs
     this.endsByToken = options.endsByToken
     this.filter = createFilter(options.joiner.connectionId, null, [])

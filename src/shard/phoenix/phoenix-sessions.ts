@@ -40,6 +40,7 @@ export class PhoenixSessions implements Keeper {
     this.#outboxes.set(connectionId, outbox)
     const connection = new PhoenixConnection({
       joiner: { connectionId, principal: connect.principal, hello: connect.phoenix ?? { vsn: 1, roles: [], meta: {} } },
+      openedAtMs: opening.owner.openedAtMs,
       endsAtMs: opening.endsAtMs,
       endsByToken: opening.endsByToken,
       history,

@@ -52,8 +52,9 @@ export class PhoenixSockets implements Keeper {
     const hello = connect.phoenix ?? { vsn: 1, roles: [], meta: {} }
     const { connectionId } = opening.filter
     attach(server, { phoenix: connectionId, seenAtMs: now() })
-    const { endsAtMs, endsByToken } = opening
-    const stored = { connectionId, principal: connect.principal, hello, endsAtMs, endsByToken }
+    const { endsAtMs, endsByToken, owner } = opening
+    const { openedAtMs } = owner
+    const stored = { connectionId, principal: connect.principal, hello, openedAtMs, endsAtMs, endsByToken }
     store.put(stored)
     roster.add(this.#create(server, stored))
     const headers = connect.protocol === null ? undefined : { 'sec-websocket-protocol': connect.protocol }
@@ -131,9 +132,10 @@ export class PhoenixSockets implements Keeper {
 
   #create(socket: WebSocket | undefined, stored: StoredSocket): PhoenixConnection {
     const { history, hub, roster, store } = this.#deps
-    const { connectionId, principal, hello, endsAtMs, endsByToken } = stored
+    const { connectionId, principal, hello, openedAtMs, endsAtMs, endsByToken } = stored
     const connection: PhoenixConnection = new PhoenixConnection({
       joiner: { connectionId, principal, hello },
+      openedAtMs,
       endsAtMs,
       endsByToken,
       history,

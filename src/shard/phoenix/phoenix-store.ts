@@ -7,6 +7,7 @@ export interface StoredSocket {
   readonly connectionId: string
   readonly principal: Principal
   readonly hello: PhoenixHello
+  readonly openedAtMs: number
   readonly endsAtMs: number
   readonly endsByToken: boolean
 }
@@ -21,6 +22,7 @@ interface SocketRow extends Record<string, SqlStorageValue> {
   id: string
   principal: string
   hello: string
+  opened_at_ms: number
   ends_at_ms: number
   ends_by_token: number
 }
@@ -38,7 +40,7 @@ export class PhoenixStore {
     this.#sql = sql
     sql.exec(`
       CREATE TABLE IF NOT EXISTS phoenix_sockets (
-        id TEXT PRIMARY KEY, principal TEXT NOT NULL, hello TEXT NOT NULL, ends_at_ms INTEGER NOT NULL,
+        id TEXT PRIMARY KEY, principal TEXT NOT NULL, hello TEXT NOT NULL, opened_at_ms INTEGER NOT NULL, ends_at_ms INTEGER NOT NULL,
         ends_by_token INTEGER NOT NULL
       ) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS phoenix_channels (
@@ -56,6 +58,7 @@ export class PhoenixStore {
         connectionId: row.id,
         principal: JSON.parse(row.principal) as Principal,
         hello: JSON.parse(row.hello) as PhoenixHello,
+        openedAtMs: row.opened_at_ms,
         endsAtMs: row.ends_at_ms,
         endsByToken: row.ends_by_token === 1,
       }))
@@ -72,12 +75,13 @@ export class PhoenixStore {
       }))
   }
 
-  put({ connectionId, principal, hello, endsAtMs, endsByToken }: StoredSocket): void {
+  put({ connectionId, principal, hello, openedAtMs, endsAtMs, endsByToken }: StoredSocket): void {
     this.#sql.exec(
-      'INSERT OR REPLACE INTO phoenix_sockets VALUES (?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO phoenix_sockets VALUES (?, ?, ?, ?, ?, ?)',
       connectionId,
       JSON.stringify(principal),
       JSON.stringify(hello),
+      openedAtMs,
       endsAtMs,
       endsByToken ? 1 : 0,
     )

@@ -1,0 +1,113 @@
+// The internal API, under /_rig/api: RIG's paths (/v2, /v3), for services. Closed until INTERNAL_TOKEN is set, and then
+// for whoever has it as a bearer token. Its verbs are operations.ts's, what crosses it internal-schema.ts's.
+import { Hono, type Context } from 'hono'
+import { bearerAuth } from 'hono/bearer-auth'
+import { HTTPException } from 'hono/http-exception'
+import { timingSafeEqual } from 'hono/utils/buffer'
+import { readBody } from './body.ts'
+import { readEvents } from './event-request.ts'
+import { refuse } from './failure.ts'
+import { connectionsQuery, revocation } from './internal-schema.ts'
+import type { EdgeEnv } from './isolate.ts'
+import { metrics } from './metrics.ts'
+import { openApiDocument } from './openapi.ts'
+import {
+  closeConnections,
+  isSessionRevoked,
+  listConnections,
+  listUsers,
+  publish,
+  revokeSession,
+  type Gateway,
+} from './operations.ts'
+
+export const INTERNAL_PREFIX = '/_rig/api'
+const MAX_BODY_BYTES = 65_536
+
+type Ctx = Context<EdgeEnv>
+
+/** Compares digests: neither the length nor the content of the token shows in the time that it takes. */
+export const internalApi = new Hono<EdgeEnv>()
+  .get('/openapi.json', (c) => c.json(openApiDocument(INTERNAL_PREFIX)))
+  .use(async (c, next) => {
+    const expected = c.var.config.internalToken
+    if (expected === null) return c.text('The internal API is closed: set INTERNAL_TOKEN to open it.', 403)
+    return bearerAuth<EdgeEnv>({ verifyToken: (token) => timingSafeEqual(token, expected) })(c, next)
+  })
+  .get('/health', (c) => c.text('OK'))
+  .get('/metrics', metrics)
+  .post('/:version{v2|v3}/messages', postMessages)
+  .post('/:version{v2|v3}/session-blacklist', postRevocation)
+  .get('/:version{v2|v3}/session-blacklist/:session', async (c) => {
+    const isRevoked = await isSessionRevoked(gatewayOf(c), c.req.param('session'))
+    return isRevoked ? c.json({}) : c.text('Not found.', 404)
+  })
+  .get('/v3/users', async (c) => c.json({ users: await listUsers(gatewayOf(c)) }))
+  .get('/v3/connections', async (c) => {
+    const query = connectionsQuery.safeParse(c.req.query())
+    if (!query.success) return badQuery(query.error.issues)
+    const { limit, ...whose } = query.data
+    return c.json({ connections: await listConnections(gatewayOf(c), whose, limit) })
+  })
+  .delete('/v3/connections', async (c) => {
+    const query = connectionsQuery.safeParse(c.req.query())
+    if (!query.success) return badQuery(query.error.issues)
+    const { user, session } = query.data
+    if (user === undefined && session === undefined)
+      return refuse({ kind: 'bad_request', message: 'Name whose connections to close: ?user= or ?session=' })
+    return c.json({ closed: await closeConnections(gatewayOf(c), { user, session }) })
+  })
+  .delete('/v3/connections/:token', async (c) => {
+    const closed = await closeConnections(gatewayOf(c), { connectionToken: c.req.param('token') })
+    return closed === 0 ? refuse({ kind: 'connection_gone' }) : c.json({ closed })
+  })
+  .all('*', (c) => c.json({ message: 'Not Found' }, 404))
+  .onError((error, c) => {
+    if (error instanceof HTTPException) return error.getResponse()
+    console.error(`${c.req.method} ${c.req.path}`, error)
+    return c.text('Internal Server Error', 500)
+  })
+
+async function postMessages(c: Ctx): Promise<Response> {
+  const posted = await readEvents(c.req.raw, c.var.config.maxEventBytes)
+  if (!posted.ok) return refuse(posted.reason)
+  const produced = await publish(gatewayOf(c), posted.value.events)
+  if (!produced.ok) return refuse(produced.reason)
+  const places = produced.value.map(({ topic, partition, offset }) => ({ topic, partition, offset }))
+  return c.json(posted.value.mode === 'batched' ? places : places[0], 202)
+}
+
+async function postRevocation(c: Ctx): Promise<Response> {
+  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
+  const parsed = revocation.safeParse(body.ok ? parseJson(body.bytes) : undefined)
+  if (!parsed.success) return refuse({ kind: 'bad_request', message: messageOf(parsed.error.issues) })
+  const { sessionId, validityInSeconds } = parsed.data
+  await revokeSession(gatewayOf(c), sessionId, Math.round(Date.now() + validityInSeconds * 1_000))
+  const location = `${INTERNAL_PREFIX}/${c.req.param('version')}/session-blacklist/${encodeURIComponent(sessionId)}`
+  return c.json({}, 201, { location, 'access-control-allow-origin': '*' })
+}
+
+function gatewayOf(c: Ctx): Gateway {
+  return { env: c.env, config: c.var.config }
+}
+
+function badQuery(issues: Parameters<typeof messageOf>[0]): Response {
+  return refuse({ kind: 'bad_request', message: messageOf(issues) })
+}
+
+function messageOf(issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]): string {
+  const [first] = issues
+  if (first === undefined) return 'Bad request.'
+  if (first.path.length === 0) return 'Expected a JSON object.'
+  return first.message.startsWith('Missing') || first.message.startsWith('Expected')
+    ? first.message
+    : `${first.path.map(String).join('.')}: ${first.message}`
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as unknown
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,81 @@
+// What crosses the internal API, as zod: it validates, and openapi.ts describes the API by it.
+import { z } from 'zod'
+
+const MAX_LISTED = 10_000
+
+/** RIG's texts. */
+export const revocation = z
+  .object({
+    sessionId: z.unknown().transform((value, context) => {
+      if (typeof value === 'string' && value !== '') return value
+      const message =
+        value === undefined ? 'Missing value for "sessionId"' : `Expected non-empty string, got ${show(value)}`
+      context.addIssue(message)
+      return z.NEVER
+    }),
+    validityInSeconds: z.unknown().transform((value, context) => {
+      const seconds = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+      if (typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0) return seconds
+      context.addIssue(validityProblem(value, seconds))
+      return z.NEVER
+    }),
+  })
+  .meta({ id: 'Revocation' })
+
+/** As `revocation`, for the description: what a caller should send. */
+export const revocationShape = z
+  .object({
+    sessionId: z.string().min(1).describe('What JWT_SESSION_FIELD names in a token'),
+    validityInSeconds: z.number().positive().describe('As long as a token of the session may live'),
+  })
+  .meta({ id: 'Revocation' })
+
+export const connectionsQuery = z.object({
+  user: z.string().min(1).optional(),
+  session: z.string().min(1).optional(),
+  limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(1_000),
+})
+
+const connectionInfo = z
+  .object({
+    connectionToken: z.string(),
+    transport: z.enum(['sse', 'ws', 'longpolling', 'phoenix']),
+    user: z.string().nullable(),
+    sessions: z.array(z.string()),
+    openedAtMs: z.number(),
+    endsAtMs: z.number(),
+    subscriptions: z.array(z.string()).describe('Event types'),
+  })
+  .meta({ id: 'Connection' })
+
+export const connectionList = z.object({ connections: z.array(connectionInfo) }).meta({ id: 'ConnectionList' })
+
+export const userList = z
+  .object({ users: z.record(z.string(), z.number()).describe('User → number of connections') })
+  .meta({ id: 'UserList' })
+
+export const closedAnswer = z.object({ closed: z.number().int() }).meta({ id: 'Closed' })
+
+export const place = z
+  .object({ topic: z.string(), partition: z.number().int(), offset: z.number().int() })
+  .meta({ id: 'Place' })
+
+export const cloudEvent = z
+  .looseObject({
+    specversion: z.literal('1.0'),
+    id: z.string(),
+    source: z.string(),
+    type: z.string(),
+    data: z.unknown(),
+  })
+  .meta({ id: 'CloudEvent' })
+
+function validityProblem(value: unknown, seconds: unknown): string {
+  if (value === undefined) return 'Missing value for "validityInSeconds"'
+  const isNumber = typeof seconds === 'number' && Number.isFinite(seconds)
+  return `Expected a ${isNumber ? 'positive ' : ''}number, got ${show(value)}`
+}
+
+function show(value: unknown): string {
+  return (JSON.stringify(value) ?? String(value)).slice(0, 100)
+}

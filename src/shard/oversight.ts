@@ -1,0 +1,72 @@
+// What services ask of a shard, by the internal API: who is connected, close these, this session is revoked.
+import type { Transport } from '../core/principal.ts'
+import type { Reason } from '../core/reasons.ts'
+import type { CensusQuery } from './census.ts'
+import type { Connection } from './connection.ts'
+import type { Connections } from './connections.ts'
+import type { Revocations } from './revocations.ts'
+import type { Roster } from './roster.ts'
+
+/** One connection, as it is told. */
+export interface ConnectionInfo {
+  readonly connectionToken: string
+  readonly transport: Transport
+  readonly user: string | null
+  readonly sessions: readonly string[]
+  /** Milliseconds since the epoch. */
+  readonly openedAtMs: number
+  readonly endsAtMs: number
+  readonly subscriptions: readonly string[]
+}
+
+export interface OversightDeps {
+  readonly connections: Connections
+  readonly revocations: Revocations
+  readonly roster: Roster
+}
+
+export class Oversight {
+  readonly #deps: OversightDeps
+
+  constructor(deps: OversightDeps) {
+    this.#deps = deps
+  }
+
+  list(query: CensusQuery, limit: number): readonly ConnectionInfo[] {
+    return this.#deps.connections
+      .find(query)
+      .slice(0, limit)
+      .map((connection) => this.#describe(connection))
+  }
+
+  /** Transport → how many. */
+  count(): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {}
+    for (const { transport } of this.#deps.connections.all()) counts[transport] = (counts[transport] ?? 0) + 1
+    return counts
+  }
+
+  /** Answers how many were closed. */
+  close(query: CensusQuery, reason: Reason): number {
+    const found = this.#deps.connections.find(query)
+    for (const connection of found) this.#deps.roster.end(connection, reason)
+    return found.length
+  }
+
+  /** Remembered first: whoever connects meanwhile is refused. */
+  revoke(session: string, expiresMs: number): number {
+    this.#deps.revocations.add(session, expiresMs)
+    return this.close({ session }, { kind: 'session_killed' })
+  }
+
+  #describe(connection: Connection): ConnectionInfo {
+    const { owner, endsAtMs, transport, filter } = connection
+    return {
+      connectionToken: this.#deps.roster.tokenOf(connection),
+      transport,
+      ...owner,
+      endsAtMs,
+      subscriptions: [...filter.byType.keys()],
+    }
+  }
+}
