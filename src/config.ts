@@ -79,6 +79,7 @@ function toConfig(v: Variables) {
     internalToken: v.INTERNAL_TOKEN ?? null,
     subscriptionCheck: v.SUBSCRIPTION_CHECK,
     submissionCheck: v.SUBMISSION_CHECK,
+    checkTimeoutMs: v.CHECK_TIMEOUT_MS,
     extractors: toExtractors(v),
     recipients: toRecipients(v),
     ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,

@@ -143,10 +143,14 @@ it.each([
   ['JWT_COOKIE', 'my token', 'JWT_COOKIE: must be a cookie name, got "my token"'],
   [
     'SUBSCRIPTION_CHECK',
-    'https://check.example',
-    'SUBSCRIPTION_CHECK: must be NO_CHECK or JWT_VALIDATION, got "https://check.example"',
+    'ftp://check.example',
+    'SUBSCRIPTION_CHECK: must be NO_CHECK, JWT_VALIDATION or the URL of a service that decides, got "ftp://check.example"',
   ],
-  ['SUBMISSION_CHECK', 'yes', 'SUBMISSION_CHECK: must be NO_CHECK or JWT_VALIDATION, got "yes"'],
+  [
+    'SUBMISSION_CHECK',
+    'yes',
+    'SUBMISSION_CHECK: must be NO_CHECK, JWT_VALIDATION or the URL of a service that decides, got "yes"',
+  ],
   ['EXTRACTORS', '{', 'EXTRACTORS: must be JSON, got "{"'],
   [
     'EXTRACTORS',

@@ -20,16 +20,19 @@ const JWT_ALGORITHMS = [
 
 const DEFAULT_JWT_ALG = 'HS256'
 
-const check = z.union(
-  [
-    z
-      .string()
-      .toLowerCase()
-      .pipe(z.enum(['no_check', 'jwt_validation'])),
-    z.literal('').transform(() => 'no_check' as const),
-  ],
-  'must be NO_CHECK or JWT_VALIDATION',
-)
+/** Who may subscribe, or publish: anybody, who has a valid token, or whom a service says may. */
+export type Check = 'no_check' | 'jwt_validation' | { readonly url: string }
+
+const CHECK_PROBLEM = 'must be NO_CHECK, JWT_VALIDATION or the URL of a service that decides'
+
+/** A URL stays as it is: RIG lower-cased it. */
+const check = z.string().transform((text, context): Check => {
+  const word = text.trim().toLowerCase()
+  if (word === 'no_check' || word === 'jwt_validation') return word
+  if (/^https?:\/\//.test(word) && URL.canParse(text)) return { url: text.trim() }
+  context.addIssue(CHECK_PROBLEM)
+  return z.NEVER
+})
 
 export const tokenVariables = {
   JWT_SECRET_KEY: z.string().default(''),
@@ -50,8 +53,9 @@ export const tokenVariables = {
     .string()
     .regex(/^[A-Za-z0-9._~+/-]{16,}=*$/, 'must be 16 or more of letters, digits and "-._~+/", as bearer tokens are')
     .optional(),
-  SUBSCRIPTION_CHECK: check.default('no_check'),
-  SUBMISSION_CHECK: check.default('jwt_validation'),
+  SUBSCRIPTION_CHECK: check.prefault('no_check'),
+  SUBMISSION_CHECK: check.prefault('jwt_validation'),
+  CHECK_TIMEOUT_MS: integer(5_000, 100, 30_000),
 }
 
 type Variables = z.infer<z.ZodObject<typeof tokenVariables>>

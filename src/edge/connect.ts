@@ -2,6 +2,7 @@
 // shard. Called by sse.ts, websocket.ts and longpolling.ts; the connection itself is made by the shard.
 import type { Context } from 'hono'
 import type { Config } from '../config.ts'
+import type { Check } from '../config/tokens.ts'
 import { parsePosition, shardOfPosition } from '../core/position.ts'
 import type { ConnectRequest, Principal, Transport } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
@@ -12,7 +13,7 @@ import type { Subscription } from '../core/subscription.ts'
 import { findToken } from './bearer.ts'
 import { allowOrigin } from './cors.ts'
 import type { EdgeEnv } from './isolate.ts'
-import type { VerifiedToken } from './tokens.ts'
+import type { VerifiedToken, VerifyToken } from './tokens.ts'
 
 const ANONYMOUS: VerifiedToken = { principal: { user: null, session: null, expSeconds: null }, claims: {} }
 
@@ -37,12 +38,11 @@ export async function admit(c: Context<EdgeEnv>, wishes: AdmissionWishes): Promi
   const request = c.req.raw
   if (await isOverAddressLimit(request, c.env)) return fail({ kind: 'too_many_connections', scope: 'address' })
   const token = wishes.token === undefined ? findToken(request, config) : wishes.token
-  const verified = token === null ? ok(ANONYMOUS) : await c.var.verifyToken(token)
+  const verified = token === null ? ok(ANONYMOUS) : await verifyFor(config.subscriptionCheck, token, c.var.verifyToken)
   if (!verified.ok) return verified
   const subscriptions = readSubscriptions(c.req.query('subscriptions'), verified.value.claims, config)
   if (!subscriptions.ok) return subscriptions
-  const mustHaveToken = config.subscriptionCheck === 'jwt_validation' && c.req.query('subscriptions') !== undefined
-  if (mustHaveToken && token === null) return fail({ kind: 'connection_denied' })
+  if (!(await mayConnect(c, token))) return fail({ kind: 'connection_denied' })
   const { claims, principal } = verified.value
   return ok({
     claims,
@@ -56,6 +56,30 @@ export async function admit(c: Context<EdgeEnv>, wishes: AdmissionWishes): Promi
       allowOrigin: allowOrigin(config, request),
     },
   })
+}
+
+/** SUBSCRIPTION_CHECK. As RIG, only where subscriptions are asked for: those that a token implies need no further leave. */
+async function mayConnect(c: Context<EdgeEnv>, token: string | null): Promise<boolean> {
+  const { subscriptionCheck } = c.var.config
+  const wanted = c.req.query('subscriptions')
+  if (subscriptionCheck === 'no_check' || wanted === undefined) return true
+  if (subscriptionCheck === 'jwt_validation') return token !== null
+  return c.var.askService(subscriptionCheck.url, {
+    contentType: 'application/json; charset=utf-8',
+    authorization: token === null ? null : `Bearer ${token}`,
+    body: `{"subscriptions":${wanted}}`,
+  })
+}
+
+/** A service that decides may know tokens that we do not: whoever has one is nobody to us, and asked for by it. */
+export async function verifyFor(
+  check: Check,
+  token: string,
+  verify: VerifyToken,
+): Promise<Result<VerifiedToken, Reason>> {
+  const verified = await verify(token)
+  const isOpaque = !verified.ok && verified.reason.kind === 'invalid_token'
+  return isOpaque && typeof check === 'object' ? ok(ANONYMOUS) : verified
 }
 
 /** `random`: from 0 to 1, where a client goes that has no name and nothing to come back to. */

@@ -10,9 +10,10 @@ export function health(c: Context<EdgeEnv>): Response {
 
 /** Hands the configuration to the handlers after it. Touches no header: the answers may be immutable 101s. */
 export async function requireConfig(c: Context<EdgeEnv>, next: Next): Promise<Response | void> {
-  const { config, verifyToken } = isolateOf(c.env)
+  const { askService, config, verifyToken } = isolateOf(c.env)
   if (!config.ok || verifyToken === undefined) return c.text('Rigel is misconfigured: see /_rig/health', 500)
   c.set('config', config.value)
   c.set('verifyToken', verifyToken)
+  c.set('askService', askService)
   await next()
 }

@@ -3,18 +3,20 @@
 // hands it to every handler as Hono variables.
 import { parseConfig, type Config, type ConfigProblems } from '../config.ts'
 import type { Result } from '../core/result.ts'
+import { createAskService, type AskService } from './external-check.ts'
 import { withRevocation } from './revocation.ts'
 import { createTokenVerifier, type VerifyToken } from './tokens.ts'
 
 /** What every handler gets. */
 export interface EdgeEnv {
   Bindings: Env
-  Variables: { readonly config: Config; readonly verifyToken: VerifyToken }
+  Variables: { readonly config: Config; readonly verifyToken: VerifyToken; readonly askService: AskService }
 }
 
 export interface Isolate {
   readonly config: Result<Config, ConfigProblems>
   readonly verifyToken: VerifyToken | undefined
+  readonly askService: AskService
   /** False until the isolate's first request has seen to it that followers run. */
   hasWokenFollowers: boolean
 }
@@ -29,6 +31,11 @@ export function isolateOf(env: Env): Isolate {
   const isolate = {
     config,
     verifyToken: config.ok ? withRevocation(env, createTokenVerifier(config.value.jwt)) : undefined,
+    askService: createAskService({
+      timeoutMs: config.ok ? config.value.checkTimeoutMs : 0,
+      fetch: (input, init) => fetch(input, init),
+      nowMs: () => Date.now(),
+    }),
     hasWokenFollowers: false,
   }
   isolates.set(env, isolate)

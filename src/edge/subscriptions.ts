@@ -11,11 +11,12 @@ import type { Subscription } from '../core/subscription.ts'
 import { shardStub } from '../shard/door.ts'
 import { bearerTokens } from './bearer.ts'
 import { readBody } from './body.ts'
+import { verifyFor } from './connect.ts'
 import { corsHeaders } from './cors.ts'
 import { refuse, shardFailure } from './failure.ts'
 import type { EdgeEnv } from './isolate.ts'
 import { mediaTypeOf } from './media-type.ts'
-import type { VerifiedToken, VerifyToken } from './tokens.ts'
+import type { VerifiedToken } from './tokens.ts'
 
 /** Holds 10,000 subscriptions, the most that can be configured, of 200 bytes each. */
 const MAX_BODY_BYTES = 2_097_152
@@ -32,20 +33,41 @@ async function replaceSubscriptions(c: Context<EdgeEnv>): Promise<Result<null, R
   const { config, verifyToken } = c.var
   const body = await readSubscriptionsBody(c.req.raw)
   if (!body.ok) return body
-  const verified = await verifyAll(bearerTokens(c.req.raw), verifyToken)
-  if (config.subscriptionCheck === 'jwt_validation' && !verified.some(({ ok: isValid }) => isValid)) {
-    return fail({ kind: 'subscription_denied' })
-  }
+  const { subscriptionCheck: check } = config
+  const verified = await Promise.all(bearerTokens(c.req.raw).map((token) => verifyFor(check, token, verifyToken)))
+  const isAllowed = await maySubscribe(c, body.value.text, verified)
+  if (!isAllowed) return fail({ kind: 'subscription_denied' })
   const address = readAddress(c.req.param('token') ?? '', config)
   if (!address.ok) return address
   const tokens = allValid(verified)
   if (!tokens.ok) return tokens
-  const subscriptions = readSubscriptions(body.value, tokens.value, config)
+  const subscriptions = readSubscriptions(body.value.subscriptions, tokens.value, config)
   if (!subscriptions.ok) return subscriptions
   return setSubscriptions(c, address.value, subscriptions.value, tokens.value)
 }
 
-async function readSubscriptionsBody(request: Request): Promise<Result<unknown, Reason>> {
+/** SUBSCRIPTION_CHECK; a service gets the very body. */
+async function maySubscribe(
+  c: Context<EdgeEnv>,
+  body: string,
+  verified: readonly Result<VerifiedToken, Reason>[],
+): Promise<boolean> {
+  const { subscriptionCheck } = c.var.config
+  if (subscriptionCheck === 'no_check') return true
+  if (subscriptionCheck === 'jwt_validation') return verified.some(({ ok: isValid }) => isValid)
+  return c.var.askService(subscriptionCheck.url, {
+    contentType: c.req.header('content-type') ?? 'application/json',
+    authorization: c.req.header('authorization') ?? null,
+    body,
+  })
+}
+
+interface SubscriptionsBody {
+  readonly text: string
+  readonly subscriptions: unknown
+}
+
+async function readSubscriptionsBody(request: Request): Promise<Result<SubscriptionsBody, Reason>> {
   if (!acceptsJson(request)) {
     const message = `Not acceptable: got accept "${request.headers.get('accept')}", supported is application/json.`
     return fail({ kind: 'not_acceptable', message })
@@ -61,7 +83,7 @@ async function readSubscriptionsBody(request: Request): Promise<Result<unknown, 
     const message = `Expected field "subscriptions" is not present.\n\nDecoded request body:\n${shown}`
     return fail({ kind: 'bad_request', message })
   }
-  return ok(parsed.value['subscriptions'])
+  return ok({ text: new TextDecoder().decode(body.bytes), subscriptions: parsed.value['subscriptions'] })
 }
 
 function acceptsJson(request: Request): boolean {
@@ -81,10 +103,6 @@ function parseJson(bytes: Uint8Array): Result<unknown, Reason> {
 
 function notJson(details: string): Result<never, Reason> {
   return fail({ kind: 'bad_request', message: `Expected JSON encoded body.\n\nTechnical info:\n${details}` })
-}
-
-async function verifyAll(tokens: readonly string[], verifyToken: VerifyToken) {
-  return Promise.all(tokens.map((token) => verifyToken(token)))
 }
 
 /** One bad token refuses all, as in RIG: the subscriptions it was to imply would silently be missing. */

@@ -1,5 +1,6 @@
 // The WebSockets of a shard: opened, found again after sleep or crash, and what their clients send. The Durable Object
 // hands its WebSocket events over to here.
+import type { Check } from '../config/tokens.ts'
 import type { ConnectRequest } from '../core/principal.ts'
 import { toHttp, type Reason } from '../core/reasons.ts'
 import { fail, type Result } from '../core/result.ts'
@@ -11,7 +12,7 @@ import type { History } from './connection.ts'
 import { termsOf, toStored, type Opening } from './opening.ts'
 import { encodeErrorFrame, encodeSubscribedFrame, parseClientFrame, type ClientFrame } from './rigel-v1.ts'
 import type { Roster } from './roster.ts'
-import type { Subscribing } from './subscribing.ts'
+import { maySubscribe, type Subscribing } from './subscribing.ts'
 import { closeSocket, readAttachment, WebSocketConnection, type Attachment } from './websocket.ts'
 
 /** A client's frame is an acknowledgement or a set of subscriptions; what is larger than this is neither. */
@@ -24,8 +25,8 @@ export interface SocketsDeps {
   readonly host: Pick<DurableObjectState, 'acceptWebSocket' | 'getWebSockets'>
   readonly waitingBytes: number
   readonly rules: { readonly limit: number; readonly extractors: Extractors }
-  /** In-band subscriptions need a token as well. */
-  readonly tokenRequired: boolean
+  /** Of in-band subscriptions as well. */
+  readonly check: Check
   readonly history: History
   readonly connections: Connections
   readonly store: ConnectionStore
@@ -95,10 +96,10 @@ export class Sockets {
     connection: WebSocketConnection,
     frame: ClientFrame & { type: 'subscribe' },
   ): Promise<Result<readonly Subscription[], Reason>> {
-    const { rules, subscribing, tokenRequired } = this.#deps
+    const { check, rules, subscribing } = this.#deps
     const { connectionId, user } = connection.filter
     const hasToken = connection.endsByToken || user !== null
-    if (tokenRequired && !hasToken) return fail({ kind: 'subscription_denied' })
+    if (!maySubscribe(check, hasToken)) return fail({ kind: 'subscription_denied' })
     const parsed = parseSubscriptions(frame.subscriptions, rules)
     if (!parsed.ok) return parsed
     const set = await subscribing.set(connectionId, parsed.value, { user, session: null, expSeconds: null })

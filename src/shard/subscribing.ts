@@ -1,5 +1,6 @@
 // Replacing the subscriptions of a connection that exists, by PUT or in-band. A client that came back with a position
 // and says only now what it wants gets what it missed meanwhile as well: nothing is lost between connect and PUT.
+import type { Check } from '../config/tokens.ts'
 import type { Principal } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
@@ -91,4 +92,12 @@ export class Subscribing {
   #resumeSeqOf({ resume }: Connection): number | null {
     return resume !== null && this.#deps.stamp().nowMs <= resume.untilMs ? resume.seq : null
   }
+}
+
+/**
+ * SUBSCRIPTION_CHECK for what is asked for on a connection. A service decides by the token, which a connection does not
+ * keep: there, subscriptions are given when it connects, or by PUT.
+ */
+export function maySubscribe(check: Check, hasToken: boolean): boolean {
+  return check === 'no_check' || (check === 'jwt_validation' && hasToken)
 }

@@ -93,7 +93,7 @@ export class UserShard extends DurableObject<Env> {
     history: this.#log,
     waitingBytes: this.#limits.waitingBytes,
     rules: { limit: this.#limits.subscriptions, extractors: this.#config.extractors },
-    tokenRequired: this.#config.subscriptionCheck === 'jwt_validation',
+    check: this.#config.subscriptionCheck,
     roster: this.#roster,
     subscribing: this.#subscribing,
   })
@@ -110,7 +110,7 @@ export class UserShard extends DurableObject<Env> {
     rules: {
       extractors: this.#config.extractors,
       privilegedRoles: this.#config.phoenix.privilegedRoles,
-      tokenRequired: this.#config.subscriptionCheck === 'jwt_validation',
+      check: this.#config.subscriptionCheck,
     },
     limit: this.#limits.subscriptions,
     timeoutMs: this.#config.phoenix.timeoutMs,

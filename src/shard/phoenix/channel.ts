@@ -1,5 +1,6 @@
 // One joined channel: what a topic and the payload of its join ask for, who may have it, and the filter it becomes. Pure.
 import { z } from 'zod'
+import type { Check } from '../../config/tokens.ts'
 import type { Extractors } from '../../core/extractors.ts'
 import { createFilter, type Filter } from '../../core/filter.ts'
 import type { PhoenixHello, Principal } from '../../core/principal.ts'
@@ -7,13 +8,14 @@ import { toHttp } from '../../core/reasons.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { parseSubscriptions, type Subscription } from '../../core/subscription.ts'
 import { userInterest } from '../../core/user-interest.ts'
+import { maySubscribe } from '../subscribing.ts'
 
 export interface ChannelRules {
   readonly extractors: Extractors
   /** May join the channels of others, and of roles. */
   readonly privilegedRoles: readonly string[]
-  /** SUBSCRIPTION_CHECK: `events:*` needs a token. */
-  readonly tokenRequired: boolean
+  /** Of `events:*`. */
+  readonly check: Check
 }
 
 /** How events are named on the channel: all `message`, as RIG 1.x did, or each by its CloudEvents type. */
@@ -106,7 +108,7 @@ function eventsChannel(
   rules: ChannelRules,
 ): Result<Channel, string> {
   const hasToken = joiner.principal.expSeconds !== null
-  if (rules.tokenRequired && !hasToken) return fail('a token is required to subscribe')
+  if (!maySubscribe(rules.check, hasToken)) return fail('not authorized to subscribe')
   const wanted = [{ eventType, ...(join.oneOf === undefined ? {} : { oneOf: join.oneOf }) }]
   const parsed = parseSubscriptions(wanted, { limit: 1, extractors: rules.extractors })
   if (!parsed.ok) return fail(toHttp(parsed.reason).message)

@@ -1,0 +1,83 @@
+// Asks a service of the user's whether subscriptions or events are allowed: SUBSCRIPTION_CHECK and SUBMISSION_CHECK as a
+// URL, RIG's protocol. 2xx allows; everything else denies, silence and redirects included: this fails closed. A verdict is
+// remembered only if the service says so (`cache-control: max-age`), and only for the very same question.
+export interface Question {
+  readonly contentType: string
+  /** The `authorization` that came with the request, or made of its token; opaque tokens too. Null: none. */
+  readonly authorization: string | null
+  readonly body: string
+}
+
+/** Answers whether it is allowed. */
+export type AskService = (url: string, question: Question) => Promise<boolean>
+
+export interface AskOptions {
+  readonly timeoutMs: number
+  readonly fetch: typeof fetch
+  readonly nowMs: () => number
+}
+
+interface Verdict {
+  readonly isAllowed: boolean
+  readonly untilMs: number
+}
+
+/** What an isolate remembers at most, before it forgets it all. */
+const MAX_REMEMBERED = 1_000
+const MAX_AGE_SECONDS = 3_600
+
+export function createAskService({ timeoutMs, fetch: fetcher, nowMs }: AskOptions): AskService {
+  const verdicts = new Map<string, Verdict>()
+  return async (url, question) => {
+    const key = await digest(url, question)
+    const known = verdicts.get(key)
+    if (known !== undefined && known.untilMs > nowMs()) return known.isAllowed
+    const answer = await ask(fetcher, timeoutMs, url, question)
+    if (answer === undefined) return false
+    const maxAgeSeconds = maxAgeOf(answer.headers)
+    if (verdicts.size >= MAX_REMEMBERED) verdicts.clear()
+    if (maxAgeSeconds > 0) verdicts.set(key, { isAllowed: answer.ok, untilMs: nowMs() + maxAgeSeconds * 1_000 })
+    return answer.ok
+  }
+}
+
+async function ask(
+  fetcher: typeof fetch,
+  timeoutMs: number,
+  url: string,
+  { authorization, body, contentType }: Question,
+): Promise<Response | undefined> {
+  try {
+    const response = await fetcher(url, {
+      method: 'POST',
+      headers: { 'content-type': contentType, ...(authorization === null ? {} : { authorization }) },
+      body,
+      // To whom the service points is not who was configured.
+      redirect: 'manual',
+      signal: AbortSignal.timeout(timeoutMs),
+    })
+    // The status is the verdict: what else it says is not read, however long it is.
+    await response.body?.cancel()
+    if (!response.ok && response.status !== 401 && response.status !== 403)
+      console.warn({ message: 'a check service gave no verdict: denied', url, status: response.status })
+    return response
+  } catch (error) {
+    console.warn({ message: 'a check service did not answer: denied', url, error: String(error) })
+    return undefined
+  }
+}
+
+/** RFC 9111: 0 unless the answer may be stored. */
+function maxAgeOf(headers: Headers): number {
+  const directives = (headers.get('cache-control') ?? '').toLowerCase()
+  if (/\b(no-store|no-cache)\b/.test(directives)) return 0
+  const seconds = Number(/\bmax-age=(\d{1,9})\b/.exec(directives)?.[1] ?? 0)
+  return Math.min(seconds, MAX_AGE_SECONDS)
+}
+
+/** Tokens do not stay in memory. */
+async function digest(url: string, { authorization, body, contentType }: Question): Promise<string> {
+  const text = JSON.stringify([url, contentType, authorization, body])
+  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
+  return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
