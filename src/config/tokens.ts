@@ -43,6 +43,7 @@ export const tokenVariables = {
   JWT_ISSUER: z.string().min(1).optional(),
   JWT_AUDIENCE: list.pipe(z.array(z.string()).min(1, 'must name at least one audience')).optional(),
   JWT_LEEWAY_SECONDS: integer(0, 0, 600),
+  TOKEN_WARNING_SECONDS: integer(60, 0, 3_600),
   JWT_USER_FIELD: pointer.default(['sub']),
   JWT_SESSION_FIELD: pointer.default(['jti']),
   JWT_COOKIE: z
@@ -68,6 +69,8 @@ export function toJwt(v: Variables) {
     issuer: v.JWT_ISSUER ?? null,
     audience: v.JWT_AUDIENCE ?? null,
     leewaySeconds: v.JWT_LEEWAY_SECONDS,
+    /** How long before its token expires a connection is told. */
+    warningMs: v.TOKEN_WARNING_SECONDS * 1_000,
     userField: v.JWT_USER_FIELD,
     sessionField: v.JWT_SESSION_FIELD,
     cookie: v.JWT_COOKIE ?? null,

@@ -27,6 +27,8 @@ export interface ConnectRequest {
   readonly transport: Transport
   readonly principal: Principal
   readonly subscriptions: readonly Subscription[]
+  /** Those of them that the token implies. */
+  readonly inferred?: readonly Subscription[] | undefined
   /** The position to resume from, as the client gave it; null: from now on. */
   readonly lastEventId: string | null
   /** WebSockets only: the subprotocol that was agreed on. */

@@ -12,12 +12,14 @@ import { kafkaRest } from './kafka-rest.ts'
 import { INTERNAL_PREFIX, internalApi } from './internal-api.ts'
 import { longpoll } from './longpolling.ts'
 import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from './phoenix.ts'
+import { putToken } from './renewal.ts'
 import { openSse } from './sse.ts'
 import { putSubscriptions } from './subscriptions.ts'
 import { openWebSocket } from './websocket.ts'
 
 const CONNECTION = '/_rig/v1/connection'
 const SUBSCRIPTIONS = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/subscriptions` as const
+const TOKEN = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/token` as const
 
 /** Names, because `*` covers no `authorization`: the attributes of CloudEvents and of their common extensions. */
 const EVENT_HEADERS =
@@ -40,6 +42,8 @@ const app = new Hono<EdgeEnv>()
   .on(['GET', 'POST'], '/socket/longpoll', ifLegacy(phoenixLongpoll))
   .options('/socket/longpoll', ifLegacy(phoenixPreflight))
   .put(SUBSCRIPTIONS, putSubscriptions)
+  .put(TOKEN, putToken)
+  .options(TOKEN, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
   .options(SUBSCRIPTIONS, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
   .route('/_rig/kafka', kafkaRest)
   .post('/_rig/v1/events', postEvents)

@@ -40,7 +40,8 @@ export async function admit(c: Context<EdgeEnv>, wishes: AdmissionWishes): Promi
   const token = wishes.token === undefined ? findToken(request, config) : wishes.token
   const verified = token === null ? ok(ANONYMOUS) : await verifyFor(config.subscriptionCheck, token, c.var.verifyToken)
   if (!verified.ok) return verified
-  const subscriptions = readSubscriptions(c.req.query('subscriptions'), verified.value.claims, config)
+  const inferred = inferSubscriptions(config.extractors, verified.value.claims)
+  const subscriptions = readSubscriptions(c.req.query('subscriptions'), inferred, config)
   if (!subscriptions.ok) return subscriptions
   if (!(await mayConnect(c, token))) return fail({ kind: 'connection_denied' })
   const { claims, principal } = verified.value
@@ -51,6 +52,7 @@ export async function admit(c: Context<EdgeEnv>, wishes: AdmissionWishes): Promi
       transport: wishes.transport,
       principal,
       subscriptions: subscriptions.value,
+      inferred,
       lastEventId: wishes.lastEventId,
       protocol: wishes.protocol ?? null,
       allowOrigin: allowOrigin(config, request),
@@ -90,13 +92,12 @@ export function chooseShard(principal: Principal, lastEventId: string | null, sh
   return shard !== undefined && shard < shards ? shard : Math.floor(random * shards)
 }
 
-/** The `subscriptions` parameter, a JSON array, and what the token's claims imply. */
+/** The `subscriptions` parameter, a JSON array, and what the token implies. */
 function readSubscriptions(
   parameter: string | undefined,
-  claims: VerifiedToken['claims'],
+  inferred: readonly Subscription[],
   config: Config,
 ): Result<readonly Subscription[], Reason> {
-  const inferred = inferSubscriptions(config.extractors, claims)
   if (parameter === undefined) return ok(inferred)
   const list = parseList(parameter)
   if (!list.ok) return list

@@ -69,10 +69,10 @@ async function open(c: Context<EdgeEnv>, cursor: Cursor): Promise<Result<string,
   const { lastEventId } = cursor
   const admitted = await admit(c, { transport: 'longpolling', lastEventId })
   if (!admitted.ok) return admitted
-  const { principal, subscriptions } = admitted.value.connect
+  const { inferred, principal, subscriptions } = admitted.value.connect
   try {
     const shard = shardStub(c.env, admitted.value.shard)
-    const opened = await shard.openLongpolling(principal, subscriptions, lastEventId)
+    const opened = await shard.openLongpolling(principal, subscriptions, lastEventId, inferred)
     return opened.ok ? ok(opened.value.connectionToken) : fail(opened.reason)
   } catch (error) {
     return fail(shardFailure(error))

@@ -115,7 +115,7 @@ function allValid(verified: readonly Result<VerifiedToken, Reason>[]): Result<re
   return ok(tokens)
 }
 
-function toAuthorizationReason(reason: Reason): Reason {
+export function toAuthorizationReason(reason: Reason): Reason {
   const details = tokenProblem(reason)
   if (details === undefined) return reason
   return refused(`invalid authorization header: could not decode JWT: ${details}`)
@@ -128,24 +128,25 @@ function tokenProblem(reason: Reason): string | undefined {
   return reason.kind === 'invalid_token' ? reason.message : undefined
 }
 
-function readAddress(token: string, config: Config): Result<ConnectionAddress, Reason> {
+export function readAddress(token: string, config: Config): Result<ConnectionAddress, Reason> {
   const address = parseConnectionToken(token)
   if (address === undefined) return fail({ kind: 'invalid_connection_token' })
   // There were more shards when this connection was made: asking for it would create an empty shard.
   return address.shard < config.shards ? ok(address) : fail({ kind: 'connection_gone' })
 }
 
-function readSubscriptions(
-  input: unknown,
-  tokens: readonly VerifiedToken[],
-  config: Config,
-): Result<readonly Subscription[], Reason> {
+interface Wanted {
+  readonly all: readonly Subscription[]
+  /** Those of them that the tokens imply. */
+  readonly inferred: readonly Subscription[]
+}
+
+function readSubscriptions(input: unknown, tokens: readonly VerifiedToken[], config: Config): Result<Wanted, Reason> {
   const rules = { limit: config.connections.subscriptions, extractors: config.extractors }
   const given = parseSubscriptions(input, rules)
   if (given.ok) {
-    return ok(
-      mergeSubscriptions(given.value, ...tokens.map(({ claims }) => inferSubscriptions(config.extractors, claims))),
-    )
+    const inferred = mergeSubscriptions(...tokens.map(({ claims }) => inferSubscriptions(config.extractors, claims)))
+    return ok({ all: mergeSubscriptions(given.value, inferred), inferred })
   }
   if (given.reason.kind !== 'invalid_subscriptions') return given
   const details = given.reason.message.replace(
@@ -162,12 +163,12 @@ function refused(details: string): Reason {
 async function setSubscriptions(
   c: Context<EdgeEnv>,
   { shard, connectionId }: ConnectionAddress,
-  subscriptions: readonly Subscription[],
+  { all, inferred }: Wanted,
   tokens: readonly VerifiedToken[],
 ): Promise<Result<null, Reason>> {
   const { principal } = tokens.find((token) => token.principal.user !== null) ?? tokens[0] ?? ANONYMOUS
   try {
-    return await shardStub(c.env, shard).setSubscriptions(connectionId, subscriptions, principal)
+    return await shardStub(c.env, shard).setSubscriptions(connectionId, all, principal, inferred)
   } catch (error) {
     return fail(shardFailure(error))
   }

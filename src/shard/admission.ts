@@ -54,6 +54,8 @@ export class Admission {
       ...term,
       owner: { user, sessions: session === null ? [] : [session], openedAtMs: nowMs },
       wanted,
+      subscriptions,
+      inferred: wanted.inferred ?? [],
       filter: createFilter(connectionId, user, subscriptions),
       resume: resumeAt(resumedSeq, nowMs),
       startSeq: resumedSeq ?? log.settledSeq,

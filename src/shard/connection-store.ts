@@ -1,7 +1,7 @@
 // What must survive the object's sleep about connections that do: SQL for `connections`. WebSockets and long-polling
 // sessions only; an SSE stream ends with the object that writes it.
 import type { Subscription } from '../core/subscription.ts'
-import type { Owner } from './connection.ts'
+import type { Owner, Term } from './connection.ts'
 
 export interface StoredConnection {
   readonly connectionId: string
@@ -16,6 +16,7 @@ export interface StoredConnection {
   /** Set if that is where the client came back to: until when it may say what it wants from there on. */
   readonly resumeUntilMs: number | null
   readonly subscriptions: readonly Subscription[]
+  readonly inferred: readonly Subscription[]
 }
 
 interface ConnectionRow extends Record<string, SqlStorageValue> {
@@ -29,6 +30,7 @@ interface ConnectionRow extends Record<string, SqlStorageValue> {
   start_seq: number
   resume_until_ms: number | null
   subscriptions: string
+  inferred: string
 }
 
 export class ConnectionStore {
@@ -40,7 +42,7 @@ export class ConnectionStore {
       CREATE TABLE IF NOT EXISTS connections (
         id TEXT PRIMARY KEY, transport TEXT NOT NULL, user TEXT, sessions TEXT NOT NULL, opened_at_ms INTEGER NOT NULL, ends_at_ms INTEGER NOT NULL,
         ends_by_token INTEGER NOT NULL, start_seq INTEGER NOT NULL, resume_until_ms INTEGER,
-        subscriptions TEXT NOT NULL
+        subscriptions TEXT NOT NULL, inferred TEXT NOT NULL
       ) WITHOUT ROWID
     `)
   }
@@ -51,7 +53,7 @@ export class ConnectionStore {
 
   put(connection: StoredConnection): void {
     this.#sql.exec(
-      'INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       connection.connectionId,
       connection.transport,
       connection.owner.user,
@@ -62,13 +64,28 @@ export class ConnectionStore {
       connection.startSeq,
       connection.resumeUntilMs,
       JSON.stringify(connection.subscriptions),
+      JSON.stringify(connection.inferred),
     )
   }
 
-  setSubscriptions(connectionId: string, subscriptions: readonly Subscription[]): void {
+  setSubscriptions(
+    connectionId: string,
+    subscriptions: readonly Subscription[],
+    inferred: readonly Subscription[],
+  ): void {
     this.#sql.exec(
-      'UPDATE connections SET subscriptions = ?, resume_until_ms = NULL WHERE id = ?',
+      'UPDATE connections SET subscriptions = ?, inferred = ?, resume_until_ms = NULL WHERE id = ?',
       JSON.stringify(subscriptions),
+      JSON.stringify(inferred),
+      connectionId,
+    )
+  }
+
+  setTerm(connectionId: string, { endsAtMs, endsByToken }: Term): void {
+    this.#sql.exec(
+      'UPDATE connections SET ends_at_ms = ?, ends_by_token = ? WHERE id = ?',
+      endsAtMs,
+      endsByToken ? 1 : 0,
       connectionId,
     )
   }
@@ -92,5 +109,6 @@ function fromRow(row: ConnectionRow): StoredConnection {
     startSeq: row.start_seq,
     resumeUntilMs: row.resume_until_ms,
     subscriptions: JSON.parse(row.subscriptions) as readonly Subscription[],
+    inferred: JSON.parse(row.inferred) as readonly Subscription[],
   }
 }

@@ -5,6 +5,7 @@ import type { Group } from '../core/fan-out.ts'
 import { passes, type Filter } from '../core/filter.ts'
 import type { Transport } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
+import type { Subscription } from '../core/subscription.ts'
 import type { OwnEvent } from './own-events.ts'
 
 /** About how much history is read at once: enough for few queries, small beside the isolate's 128 MB. */
@@ -28,6 +29,12 @@ export interface Connection {
   /** Milliseconds since the epoch. Later, once the token is renewed. */
   endsAtMs: number
   endsByToken: boolean
+  /** In force; phoenix: none, its channels say. */
+  subscriptions: readonly Subscription[]
+  /** Those of them that its token implies. */
+  inferred: readonly Subscription[]
+  /** It has been told that its token is about to expire. */
+  warned: boolean
   /** Set for a client that came back with a position, until it has said what it wants: see subscribing.ts. */
   resume: Resume | null
   /** Events that have become durable and pass the filter. A connection that is behind reads them from the log later. */
@@ -40,6 +47,14 @@ export interface Connection {
   end(reason: Reason): void
   /** The shard has forgotten it, for good and for whatever reason. */
   forgotten?(): void
+}
+
+/** How long a connection may last. */
+export interface Term {
+  /** Milliseconds since the epoch. */
+  readonly endsAtMs: number
+  /** True: it ends then because its token does. */
+  readonly endsByToken: boolean
 }
 
 /** Where a client came back to, and until when it is expected to say what it wants from there on. */

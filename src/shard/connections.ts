@@ -93,6 +93,7 @@ export class Connections {
 
   resubscribe(connection: Connection, subscriptions: readonly Subscription[]): void {
     const { connectionId, user } = connection.filter
+    connection.subscriptions = subscriptions
     this.refilter(connection, createFilter(connectionId, user, subscriptions))
   }
 
@@ -115,16 +116,27 @@ export class Connections {
     for (const connection of this.#matcher.match(event)) connection.deliver(group)
   }
 
-  /** The earliest moment at which one of them must end. */
-  nextEndMs(): number {
+  /** The earliest moment at which one of them must end, or be warned of it. */
+  nextDueMs(warningMs: number): number {
     let next = Infinity
-    for (const { endsAtMs } of this.#matcher.connections()) if (endsAtMs < next) next = endsAtMs
+    for (const connection of this.#matcher.connections()) next = Math.min(next, dueMs(connection, warningMs))
     return next
+  }
+
+  /** Those whose token is about to expire, and that have not been told. */
+  toWarnAt(nowMs: number, warningMs: number): readonly Connection[] {
+    return [...this.#matcher.connections()].filter(
+      (connection) => !connection.warned && connection.endsByToken && connection.endsAtMs - warningMs <= nowMs,
+    )
   }
 
   dueAt(nowMs: number): readonly Connection[] {
     return [...this.#matcher.connections()].filter(({ endsAtMs }) => endsAtMs <= nowMs)
   }
+}
+
+export function dueMs({ endsAtMs, endsByToken, warned }: Connection, warningMs: number): number {
+  return endsByToken && !warned ? endsAtMs - warningMs : endsAtMs
 }
 
 function tooMany(scope: 'shard' | 'minute' | 'user' | 'session'): Result<never, Reason> {

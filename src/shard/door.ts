@@ -7,6 +7,8 @@ const CONNECT_HEADER = 'rigel-connect'
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()])
 
+const subscriptions = z.array(z.object({ eventType: z.string(), oneOf: z.array(z.record(z.string(), scalar)) }))
+
 const connectSchema: z.ZodType<ConnectRequest> = z.object({
   transport: z.enum(TRANSPORTS),
   principal: z.object({
@@ -14,7 +16,8 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
     session: z.string().nullable(),
     expSeconds: z.number().nullable(),
   }),
-  subscriptions: z.array(z.object({ eventType: z.string(), oneOf: z.array(z.record(z.string(), scalar)) })),
+  subscriptions,
+  inferred: subscriptions.optional(),
   lastEventId: z.string().nullable(),
   protocol: z.enum(['rigel.v1', 'phoenix']).nullable(),
   allowOrigin: z.string(),

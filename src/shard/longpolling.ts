@@ -3,6 +3,7 @@
 import type { Filter } from '../core/filter.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
+import type { Subscription } from '../core/subscription.ts'
 import { readOn, type Connection, type Had, type History, type Owner, type Resume } from './connection.ts'
 import type { Terms } from './opening.ts'
 
@@ -38,6 +39,9 @@ export class LongpollingSession implements Connection {
   readonly transport = 'longpolling'
   filter: Filter
   owner: Owner
+  subscriptions: readonly Subscription[]
+  inferred: readonly Subscription[]
+  warned = false
   endsAtMs: number
   endsByToken: boolean
   resume: Resume | null
@@ -54,6 +58,8 @@ export class LongpollingSession implements Connection {
     this.#options = options
     this.filter = options.terms.filter
     this.owner = options.terms.owner
+    this.subscriptions = options.terms.subscriptions
+    this.inferred = options.terms.inferred
     this.endsAtMs = options.terms.endsAtMs
     this.endsByToken = options.terms.endsByToken
     this.resume = options.terms.resume

@@ -42,6 +42,12 @@ export function subscriptionsSet(
   return ownEvent(stamp, 'rig.subscriptions_set', subscriptions, recovered === null ? {} : { recovered })
 }
 
+/** The connection ends when its token does, unless a new one of the same user is brought by PUT. */
+export function tokenExpires(stamp: Stamp, endsAtMs: number, path: string): OwnEvent {
+  const data = { expires_at: new Date(endsAtMs).toISOString(), renew: { method: 'PUT', path } }
+  return ownEvent(stamp, 'rig.token_expires', data)
+}
+
 /** RIG's, before an SSE stream whose session was revoked ends. */
 export function sessionKilled(stamp: Stamp): OwnEvent {
   return ownEvent(stamp, 'rig.session_killed', undefined)

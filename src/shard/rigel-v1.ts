@@ -9,6 +9,7 @@ import type { PositionOf } from './sse-frames.ts'
 const clientFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ack'), id: z.string().max(64) }),
   z.object({ type: z.literal('subscribe'), subscriptions: z.unknown(), ref: z.string().max(64).optional() }),
+  z.object({ type: z.literal('token'), token: z.string().max(16_384), ref: z.string().max(64).optional() }),
 ])
 
 export type ClientFrame = z.infer<typeof clientFrame>
@@ -38,6 +39,10 @@ export function encodePositionFrame(id: string): string {
 
 export function encodeSubscribedFrame(ref: string | undefined, subscriptions: readonly Subscription[]): string {
   return JSON.stringify({ type: 'subscribed', ref, subscriptions })
+}
+
+export function encodeRenewedFrame(ref: string | undefined, endsAtMs: number): string {
+  return JSON.stringify({ type: 'renewed', ref, expires_at: new Date(endsAtMs).toISOString() })
 }
 
 export function encodeErrorFrame(ref: string | undefined, message: string): string {

@@ -4,10 +4,10 @@ import { formatConnectionToken } from '../core/connection-token.ts'
 import type { Reason } from '../core/reasons.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionStore } from './connection-store.ts'
-import type { Connections } from './connections.ts'
+import { dueMs, type Connections } from './connections.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import type { Opening } from './opening.ts'
-import { connectionCreated, subscriptionsSet, type OwnEvent, type Stamp } from './own-events.ts'
+import { connectionCreated, subscriptionsSet, tokenExpires, type OwnEvent, type Stamp } from './own-events.ts'
 import type { SettledLog } from './settled-log.ts'
 import { SseConnection } from './sse.ts'
 
@@ -17,6 +17,8 @@ export interface RosterDeps {
   readonly store: ConnectionStore
   readonly log: SettledLog
   readonly heartbeat: Heartbeat
+  /** How long before its token expires a client is told. */
+  readonly warningMs: number
   /** Asks for the alarm, at this moment at the latest. */
   readonly wakeBy: (atMs: number) => void
   /** Something happened that leaves things to be tidied up one day. */
@@ -53,7 +55,7 @@ export class Roster {
     const { connections, heartbeat, wakeBy, sweepLater } = this.#deps
     connections.add(connection)
     if (connection instanceof SseConnection) heartbeat.add(connection)
-    wakeBy(connection.endsAtMs)
+    wakeBy(dueMs(connection, this.#deps.warningMs))
     if (connection.transport === 'longpolling') sweepLater()
   }
 
@@ -65,6 +67,18 @@ export class Roster {
     else if (connection.transport !== 'phoenix') store.delete(connection.filter.connectionId)
     connection.forgotten?.()
     sweepLater()
+  }
+
+  /** Tells those whose token is about to expire, and where to bring a new one. Answers whether anybody was told. */
+  warn(nowMs: number): boolean {
+    const { connections, stamp, warningMs } = this.#deps
+    const due = connections.toWarnAt(nowMs, warningMs)
+    for (const connection of due) {
+      connection.warned = true
+      const path = `/_rig/v1/connection/${connection.transport}/${this.tokenOf(connection)}/token`
+      this.tell(connection, tokenExpires(stamp(), connection.endsAtMs, path))
+    }
+    return due.length > 0
   }
 
   end(connection: Connection, reason: Reason): void {

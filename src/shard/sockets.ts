@@ -10,7 +10,13 @@ import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 import type { Connections } from './connections.ts'
 import type { History } from './connection.ts'
 import { termsOf, toStored, type Opening } from './opening.ts'
-import { encodeErrorFrame, encodeSubscribedFrame, parseClientFrame, type ClientFrame } from './rigel-v1.ts'
+import {
+  encodeErrorFrame,
+  encodeRenewedFrame,
+  encodeSubscribedFrame,
+  parseClientFrame,
+  type ClientFrame,
+} from './rigel-v1.ts'
 import type { Roster } from './roster.ts'
 import { maySubscribe, type Subscribing } from './subscribing.ts'
 import { closeSocket, readAttachment, WebSocketConnection, type Attachment } from './websocket.ts'
@@ -32,6 +38,8 @@ export interface SocketsDeps {
   readonly store: ConnectionStore
   readonly roster: Roster
   readonly subscribing: Subscribing
+  /** Verifies the token, and answers when the connection ends now. */
+  readonly renew: (connectionId: string, token: string) => Promise<Result<number, Reason>>
 }
 
 export class Sockets {
@@ -81,6 +89,7 @@ export class Sockets {
     const frame = small ? parseClientFrame(message) : undefined
     if (frame === undefined) return this.#violation(connection, 'Not a frame of rigel.v1.')
     if (frame.type === 'ack') return connection.acknowledge(frame.id)
+    if (frame.type === 'token') return connection.send(await this.#renew(connection, frame))
     const set = await this.#subscribe(connection, frame)
     connection.send(
       set.ok ? encodeSubscribedFrame(frame.ref, set.value) : encodeErrorFrame(frame.ref, toHttp(set.reason).message),
@@ -102,8 +111,13 @@ export class Sockets {
     if (!maySubscribe(check, hasToken)) return fail({ kind: 'subscription_denied' })
     const parsed = parseSubscriptions(frame.subscriptions, rules)
     if (!parsed.ok) return parsed
-    const set = await subscribing.set(connectionId, parsed.value, { user, session: null, expSeconds: null })
+    const set = await subscribing.set(connectionId, parsed.value, { user, session: null, expSeconds: null }, [])
     return set.ok ? parsed : set
+  }
+
+  async #renew({ filter }: WebSocketConnection, { ref, token }: ClientFrame & { type: 'token' }): Promise<string> {
+    const renewed = await this.#deps.renew(filter.connectionId, token)
+    return renewed.ok ? encodeRenewedFrame(ref, renewed.value) : encodeErrorFrame(ref, toHttp(renewed.reason).message)
   }
 
   #create(socket: WebSocket, attachment: Attachment, stored: StoredConnection): WebSocketConnection {

@@ -5,6 +5,7 @@
 import type { Filter } from '../core/filter.ts'
 import type { Group } from '../core/fan-out.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
+import type { Subscription } from '../core/subscription.ts'
 import { readOn, type Connection, type Had, type History, type Owner, type Resume } from './connection.ts'
 import type { Terms } from './opening.ts'
 import { connectionClosed, sessionKilled, type OwnEvent, type Stamp } from './own-events.ts'
@@ -31,6 +32,9 @@ export class SseConnection implements Connection {
   readonly transport = 'sse'
   filter: Filter
   owner: Owner
+  subscriptions: readonly Subscription[]
+  inferred: readonly Subscription[]
+  warned = false
   endsAtMs: number
   endsByToken: boolean
   resume: Resume | null
@@ -53,6 +57,8 @@ export class SseConnection implements Connection {
     this.#position = (seq) => options.history.position(seq)
     this.filter = options.terms.filter
     this.owner = options.terms.owner
+    this.subscriptions = options.terms.subscriptions
+    this.inferred = options.terms.inferred
     this.endsAtMs = options.terms.endsAtMs
     this.endsByToken = options.terms.endsByToken
     this.resume = options.terms.resume

@@ -35,11 +35,12 @@ export class Subscribing {
     this.#deps = deps
   }
 
-  /** Resolves when the set is effective. `principal.user` null: no token came with it. */
+  /** Resolves when the set is effective. `principal.user` null: no token came with it; `inferred`: what tokens implied. */
   async set(
     connectionId: string,
     subscriptions: readonly Subscription[],
     principal: Principal,
+    inferred: readonly Subscription[],
   ): Promise<Result<null, Reason>> {
     const { admission, connections, interests, log, store, roster, stamp } = this.#deps
     const known = this.#agree(connections.get(connectionId), subscriptions, principal)
@@ -54,7 +55,8 @@ export class Subscribing {
     const before = connection.filter
     this.#associate(connection, principal.session)
     connections.resubscribe(connection, subscriptions)
-    if (connection.transport !== 'sse') store.setSubscriptions(connectionId, subscriptions)
+    connection.inferred = inferred
+    if (connection.transport !== 'sse') store.setSubscriptions(connectionId, subscriptions, inferred)
     connection.resume = null
     const recovered = covered === null || resumeSeq === null ? null : covered && resumeSeq >= log.floorSeq
     roster.tell(connection, subscriptionsSet(stamp(), subscriptions, recovered))

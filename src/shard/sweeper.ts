@@ -29,6 +29,7 @@ export class Sweeper {
   /** Answers whether there is something left to sweep another time. */
   async sweep(nowMs: number): Promise<boolean> {
     this.#endDue(nowMs)
+    if (this.#deps.roster.warn(nowMs)) await this.#deps.log.settle()
     const sessionsLeft = this.#endIdleSessions(nowMs)
     this.#markPositions()
     return (await this.#withdrawInterests(nowMs)) || sessionsLeft

@@ -8,8 +8,9 @@ import type { AppendBatch } from '../core/event.ts'
 import type { ConnectRequest, Principal } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
 import { ok, type Result } from '../core/result.ts'
-import type { Subscription } from '../core/subscription.ts'
+import { inferSubscriptions, type Subscription } from '../core/subscription.ts'
 import { directoryStub } from '../directory/door.ts'
+import { createTokenVerifier } from '../edge/tokens.ts'
 import { submit } from '../ingest/publish.ts'
 import { openLog } from '../kafka/open-log.ts'
 import { presenceStub } from '../presence/door.ts'
@@ -30,6 +31,7 @@ import { Phoenix } from './phoenix/phoenix.ts'
 import { Oversight, type ConnectionInfo } from './oversight.ts'
 import { Polling } from './polling.ts'
 import { refuse } from './refusal.ts'
+import { Renewal } from './renewal.ts'
 import { Revocations } from './revocations.ts'
 import { Roster } from './roster.ts'
 import { SettledLog } from './settled-log.ts'
@@ -76,6 +78,7 @@ export class UserShard extends DurableObject<Env> {
   readonly #roster = new Roster({
     ...this.#parts,
     heartbeat: new Heartbeat(this.#limits.heartbeatMs, () => this.#log.position(this.#log.settledSeq)),
+    warningMs: this.#config.jwt.warningMs,
     wakeBy: this.#wakeBy,
     sweepLater: () => this.#sweepLater(),
   })
@@ -87,6 +90,14 @@ export class UserShard extends DurableObject<Env> {
     admission: this.#admission,
     roster: this.#roster,
   })
+  readonly #renewal = new Renewal({
+    ...this.#parts,
+    lifetimeMs: this.#limits.lifetimeMs,
+    subscribing: this.#subscribing,
+    wakeBy: this.#wakeBy,
+    now: () => Date.now(),
+  })
+  readonly #verifyToken = createTokenVerifier(this.#config.jwt)
   readonly #sockets = new Sockets({
     ...this.#parts,
     host: this.ctx,
@@ -96,6 +107,16 @@ export class UserShard extends DurableObject<Env> {
     check: this.#config.subscriptionCheck,
     roster: this.#roster,
     subscribing: this.#subscribing,
+    renew: async (connectionId, token) => {
+      const verified = await this.#verifyToken(token)
+      return verified.ok
+        ? this.#renewal.renew(
+            connectionId,
+            verified.value.principal,
+            inferSubscriptions(this.#config.extractors, verified.value.claims),
+          )
+        : verified
+    },
   })
   readonly #polling = new Polling({
     ...this.#parts,
@@ -175,8 +196,18 @@ export class UserShard extends DurableObject<Env> {
     connectionId: string,
     subscriptions: readonly Subscription[],
     principal: Principal,
+    inferred: readonly Subscription[] = [],
   ): Promise<Result<null, Reason>> {
-    return this.#subscribing.set(connectionId, subscriptions, principal)
+    return this.#subscribing.set(connectionId, subscriptions, principal, inferred)
+  }
+
+  /** A new token of the connection's user; answers when the connection ends now. */
+  async renewToken(
+    connectionId: string,
+    principal: Principal,
+    inferred: readonly Subscription[],
+  ): Promise<Result<number, Reason>> {
+    return this.#renewal.renew(connectionId, principal, inferred)
   }
 
   /** A new long-polling session. */
@@ -184,8 +215,9 @@ export class UserShard extends DurableObject<Env> {
     principal: Principal,
     subscriptions: readonly Subscription[],
     lastEventId: string | null,
+    inferred: readonly Subscription[] = [],
   ): Promise<Result<{ readonly connectionToken: string }, Reason>> {
-    const opening = await this.#open({ principal, subscriptions, lastEventId })
+    const opening = await this.#open({ principal, subscriptions, inferred, lastEventId })
     if (!opening.ok) return opening
     return ok({ connectionToken: await this.#polling.open(opening.value) })
   }
@@ -260,7 +292,7 @@ export class UserShard extends DurableObject<Env> {
     this.#revocations.forgetExpired(Date.now())
     this.#phoenix.sweep(Date.now())
     if (await this.#sweeper.sweep(Date.now())) this.#sweepLater()
-    if (this.#connections.size > 0) await this.#alarm.wakeBy(this.#connections.nextEndMs())
+    if (this.#connections.size > 0) await this.#alarm.wakeBy(this.#connections.nextDueMs(this.#config.jwt.warningMs))
   }
 
   #open(wanted: Wanted): Promise<Result<Opening, Reason>> {

@@ -6,6 +6,7 @@ import type { Filter } from '../core/filter.ts'
 import type { Group } from '../core/fan-out.ts'
 import { parsePosition } from '../core/position.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
+import type { Subscription } from '../core/subscription.ts'
 import { readOn, type Connection, type Had, type History, type Owner, type Resume } from './connection.ts'
 import type { Terms } from './opening.ts'
 import type { OwnEvent } from './own-events.ts'
@@ -44,6 +45,9 @@ export class WebSocketConnection implements Connection {
   readonly transport = 'ws'
   filter: Filter
   owner: Owner
+  subscriptions: readonly Subscription[]
+  inferred: readonly Subscription[]
+  warned = false
   endsAtMs: number
   endsByToken: boolean
   resume: Resume | null
@@ -64,6 +68,8 @@ export class WebSocketConnection implements Connection {
     this.#position = (seq) => options.history.position(seq)
     this.filter = options.terms.filter
     this.owner = options.terms.owner
+    this.subscriptions = options.terms.subscriptions
+    this.inferred = options.terms.inferred
     this.endsAtMs = options.terms.endsAtMs
     this.endsByToken = options.terms.endsByToken
     this.resume = options.terms.resume

@@ -32,6 +32,10 @@ export interface PhoenixConnectionOptions {
 export class PhoenixConnection implements Connection {
   readonly transport = 'phoenix'
   readonly resume: Resume | null = null
+  readonly subscriptions: readonly Subscription[] = []
+  readonly inferred: readonly Subscription[] = []
+  /** The library asks for a new token when it reconnects. */
+  readonly warned = true
   owner: Owner
   endsAtMs: number
   endsByToken: boolean
