@@ -81,6 +81,8 @@ function toConfig(v: Variables) {
     submissionCheck: v.SUBMISSION_CHECK,
     checkTimeoutMs: v.CHECK_TIMEOUT_MS,
     extractors: toExtractors(v),
+    /** RIG's way with constraints on unknown fields. */
+    widenUnknown: v.WIDEN_UNKNOWN_CONSTRAINTS,
     recipients: toRecipients(v),
     ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,
     maxEventBytes: v.MAX_EVENT_BYTES,

@@ -65,7 +65,9 @@ describe('values', () => {
       }),
     })
     expect([config.subscriptionCheck, config.submissionCheck]).toEqual(['jwt_validation', 'no_check'])
-    expect(config.extractors.get('greeting')).toEqual([{ name: 'name', event: ['data', 'name'], claim: ['a/b'] }])
+    expect(config.extractors.get('greeting')).toEqual([
+      { name: 'name', event: ['data', 'name'], claim: ['a/b'], enforced: false },
+    ])
   })
 
   it('of RECIPIENTS may be one pointer for all types', () => {
@@ -168,7 +170,7 @@ it.each([
   [
     'EXTRACTORS',
     field({ event: { json_pointer: '/a' }, jwtt: {} }),
-    'EXTRACTORS: in greeting, name: must be {"event": {"json_pointer": "/data/name"}} and, optionally, "jwt" and "stable_field_index"',
+    'EXTRACTORS: in greeting, name: must be {"event": {"json_pointer": "/data/name"}} and, optionally, "jwt", "enforced" and "stable_field_index"',
   ],
   [
     'EXTRACTORS',

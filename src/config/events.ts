@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Extractors, FieldExtractor, RecipientPointers } from '../core/extractors.ts'
 import type { JsonPointer } from '../core/json-pointer.ts'
-import { integer, json, pointer } from './variable.ts'
+import { flag, integer, json, pointer } from './variable.ts'
 
 const pointerSchema = z.strictObject({ json_pointer: pointer }, 'must be {"json_pointer": "/data/name"}')
 
@@ -13,8 +13,9 @@ const fieldSchema = z.strictObject(
     stable_field_index: z.number('must be a number').int('must be whole').min(0, 'must be 0 or more').optional(),
     event: pointerSchema,
     jwt: pointerSchema.optional(),
+    enforced: z.boolean('must be true or false').optional(),
   },
-  'must be {"event": {"json_pointer": "/data/name"}} and, optionally, "jwt" and "stable_field_index"',
+  'must be {"event": {"json_pointer": "/data/name"}} and, optionally, "jwt", "enforced" and "stable_field_index"',
 )
 
 const named = z.string().min(1, 'a name must not be empty')
@@ -33,6 +34,7 @@ const extractorSchema = json(
         name,
         event: field.event.json_pointer,
         claim: field.jwt?.json_pointer,
+        enforced: field.enforced ?? false,
       })),
     ]),
   )
@@ -57,6 +59,7 @@ const recipientSchema = z
 
 export const eventVariables = {
   EXTRACTORS: extractorSchema.optional(),
+  WIDEN_UNKNOWN_CONSTRAINTS: flag,
   RECIPIENTS: recipientSchema.optional(),
   OWN_EVENTS_SPECVERSION: z.enum(['1.0', '0.2', '0.1'], 'must be 1.0, 0.2 or 0.1').default('1.0'),
   MAX_EVENT_BYTES: integer(131_072, 1_024, 1_048_576),

@@ -3,8 +3,11 @@
 /** A JSON scalar: what a field of an event can be compared by. */
 export type Scalar = string | number | boolean | null
 
+/** One value, or all that the pointer found: a list, or through one. */
+export type FieldValue = Scalar | readonly Scalar[]
+
 /** Field name → value, extracted from one event by the extractor configuration of its type. A missing field is absent. */
-export type Fields = Readonly<Record<string, Scalar>>
+export type Fields = Readonly<Record<string, FieldValue>>
 
 /** One piece of news: a CloudEvent, with its text exactly as it came (structured JSON). */
 export interface CloudEvent {

@@ -1,7 +1,8 @@
 // What is read out of an event: the fields that subscriptions may constrain (RIG's EXTRACTORS) and the users it is
 // addressed to (RECIPIENTS). Configuration is compiled once; evaluation is once per event, never per connection.
-import type { Fields, Scalar } from './event.ts'
-import { evaluatePointer, type JsonPointer } from './json-pointer.ts'
+import type { Fields, FieldValue, Scalar } from './event.ts'
+import { evaluateAll, evaluatePointer, type JsonPointer } from './json-pointer.ts'
+import { patternsOf } from './type-pattern.ts'
 
 export interface FieldExtractor {
   readonly name: string
@@ -9,9 +10,14 @@ export interface FieldExtractor {
   readonly event: JsonPointer
   /** Into the token's claims: subscriptions are inferred by it. */
   readonly claim: JsonPointer | undefined
+  /** A client can only subscribe within its own claim. */
+  readonly enforced: boolean
 }
 
-/** Event type → its fields. */
+/** What a field may have at most: an event's list is not to be a bomb. */
+const MAX_VALUES = 100
+
+/** Event type, or pattern of it → its fields. */
 export type Extractors = ReadonlyMap<string, readonly FieldExtractor[]>
 
 /** Where the recipients of an event stand: by event type, and for every other type (`all`). */
@@ -25,13 +31,28 @@ export type Recipients =
   | { readonly kind: 'users'; readonly users: readonly string[] }
   | { readonly kind: 'invalid'; readonly message: string }
 
+/** The fields of a type: its own, and those of the patterns that cover it; of one name, the narrowest counts. */
+export function fieldsOf(extractors: Extractors, type: string): readonly FieldExtractor[] {
+  if (extractors.size === 0) return []
+  const fields = new Map<string, FieldExtractor>()
+  for (const pattern of patternsOf(type)) {
+    for (const field of extractors.get(pattern) ?? []) if (!fields.has(field.name)) fields.set(field.name, field)
+  }
+  return [...fields.values()]
+}
+
 export function extractFields(extractors: Extractors, type: string, event: Readonly<Record<string, unknown>>): Fields {
-  const fields: Record<string, Scalar> = {}
-  for (const { name, event: pointer } of extractors.get(type) ?? []) {
-    const value = evaluatePointer(pointer, event)
-    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') fields[name] = value
+  const fields: Record<string, FieldValue> = {}
+  for (const { name, event: pointer } of fieldsOf(extractors, type)) {
+    const values = evaluateAll(pointer, event).filter(isValue).slice(0, MAX_VALUES)
+    const [only] = values
+    if (only !== undefined) fields[name] = values.length === 1 ? only : values
   }
   return fields
+}
+
+function isValue(value: unknown): value is Scalar {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
 }
 
 /**

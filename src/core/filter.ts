@@ -1,15 +1,17 @@
 // What one connection may see and wants to see: the filter half of "a cursor with a filter". Built once per
 // subscription set; asked per event only while history is replayed. Live events are matched the other way round, by the
 // index of matcher.ts, and both must agree.
+import { holds } from './condition.ts'
 import type { Fields, StoredEvent } from './event.ts'
-import type { Constraint, Subscription } from './subscription.ts'
+import type { Constraint, Subscription } from './wish.ts'
+import { patternsOf } from './type-pattern.ts'
 
 export interface Filter {
   readonly connectionId: string
   readonly user: string | null
   /** Others whose events it may see as well. */
   readonly watched: readonly string[]
-  /** Event type → any of these must be met; an empty list: every event of the type. */
+  /** Event type or pattern → any of these must be met; an empty list: every event of the type. */
   readonly byType: ReadonlyMap<string, readonly Constraint[]>
 }
 
@@ -32,9 +34,12 @@ export function createFilter(
 export function passes(filter: Filter, event: StoredEvent): boolean {
   if (event.connectionId !== null) return event.connectionId === filter.connectionId
   if (event.recipients !== null) return isAddressed(filter, event.recipients)
-  const constraints = filter.byType.get(event.type)
-  if (constraints === undefined) return false
-  return constraints.length === 0 || constraints.some((constraint) => meets(event.fields, constraint))
+  if (filter.byType.size === 0) return false
+  return patternsOf(event.type).some((pattern) => {
+    const constraints = filter.byType.get(pattern)
+    if (constraints === undefined) return false
+    return constraints.length === 0 || constraints.some((constraint) => meets(event.fields, constraint))
+  })
 }
 
 function isAddressed({ user, watched }: Filter, recipients: readonly string[]): boolean {
@@ -44,8 +49,7 @@ function isAddressed({ user, watched }: Filter, recipients: readonly string[]): 
 /** All members of the constraint; `null` matches anything. */
 export function meets(fields: Fields, constraint: Constraint): boolean {
   for (const name in constraint) {
-    const wanted = constraint[name]
-    if (wanted !== null && wanted !== fields[name]) return false
+    if (!holds(constraint[name] ?? null, fields[name])) return false
   }
   return true
 }

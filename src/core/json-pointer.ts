@@ -20,3 +20,20 @@ export function evaluatePointer(pointer: JsonPointer, document: unknown): unknow
   }
   return value
 }
+
+/** All that a pointer finds if it also goes through arrays: by index where it names one, else into each item. */
+export function evaluateAll(pointer: JsonPointer, document: unknown): readonly unknown[] {
+  let values: readonly unknown[] = [document]
+  for (const token of pointer) values = values.flatMap((value) => step(value, token))
+  return values.flatMap((value) => (Array.isArray(value) ? (value as readonly unknown[]) : [value]))
+}
+
+function step(value: unknown, token: string): readonly unknown[] {
+  if (typeof value !== 'object' || value === null) return []
+  if (Object.hasOwn(value, token) && !(Array.isArray(value) && token === 'length')) {
+    return [(value as Record<string, unknown>)[token]]
+  }
+  return Array.isArray(value)
+    ? (value as readonly unknown[]).flatMap((item) => (Array.isArray(item) ? [] : step(item, token)))
+    : []
+}

@@ -1,9 +1,12 @@
 // The live index: event → the connections it concerns, without asking each connection. By connection id, by user, by
 // type; constrained subscriptions by the value of one of their fields, so that the work grows with the number of
 // matches and not with the number of subscriptions, to this type or to others.
-import type { Scalar, StoredEvent } from './event.ts'
+import { isOperators, type Condition } from './condition.ts'
+import type { StoredEvent } from './event.ts'
+import { FieldIndex } from './field-index.ts'
 import { meets, type Filter } from './filter.ts'
-import type { Constraint } from './subscription.ts'
+import type { Constraint } from './wish.ts'
+import { isPattern, patternsOf } from './type-pattern.ts'
 
 interface Entry<C> {
   readonly connection: C
@@ -12,8 +15,8 @@ interface Entry<C> {
 
 interface TypeIndex<C> {
   readonly unconstrained: Set<C>
-  /** Field → value → the constraints that are looked up by it: each constraint stands under one of its members. */
-  readonly byField: Map<string, Map<Scalar, Set<Entry<C>>>>
+  /** Field → the constraints that are looked up by it: each constraint stands under one of its members. */
+  readonly byField: Map<string, FieldIndex<Entry<C>>>
 }
 
 export interface Matchable {
@@ -24,6 +27,8 @@ export class Matcher<C extends Matchable> {
   readonly #byId = new Map<string, C>()
   readonly #byUser = new Map<string, Set<C>>()
   readonly #byType = new Map<string, TypeIndex<C>>()
+  /** How many of the keys of `#byType` are patterns. */
+  #patterns = 0
   /** What `remove` has to take out again: exactly what `add` put in, whatever became of the filter since. */
   readonly #undo = new Map<C, (() => void)[]>()
 
@@ -67,10 +72,16 @@ export class Matcher<C extends Matchable> {
   match(event: StoredEvent): ReadonlySet<C> {
     if (event.connectionId !== null) return setOf(this.#byId.get(event.connectionId))
     if (event.recipients !== null) return this.#ofUsers(event.recipients)
-    const index = this.#byType.get(event.type)
-    if (index === undefined) return setOf<C>(undefined)
-    if (index.byField.size === 0) return index.unconstrained
-    return constrained(index, event)
+    const found = this.#indexesOf(event.type).map((index) => matchType(index, event))
+    const [only] = found
+    if (found.length <= 1) return only ?? new Set()
+    return new Set(found.flatMap((connections) => [...connections]))
+  }
+
+  /** Of the type itself, and, where there are any, of the patterns that cover it. */
+  #indexesOf(type: string): readonly TypeIndex<C>[] {
+    const keys = this.#patterns === 0 ? [type] : patternsOf(type)
+    return keys.flatMap((key) => this.#byType.get(key) ?? [])
   }
 
   #ofUsers(users: readonly string[]): ReadonlySet<C> {
@@ -80,23 +91,34 @@ export class Matcher<C extends Matchable> {
   }
 
   #subscribe(connection: C, type: string, constraints: readonly Constraint[]): () => void {
-    const index: TypeIndex<C> = this.#byType.get(type) ?? { unconstrained: new Set(), byField: new Map() }
-    this.#byType.set(type, index)
+    const index = this.#byType.get(type) ?? this.#addType(type)
     const undo = constraints.length === 0 ? [addUnconstrained(index, connection)] : []
     for (const constraint of constraints) undo.push(addConstraint(index, { connection, constraint }))
     return () => {
       for (const step of undo) step()
-      if (index.unconstrained.size === 0 && index.byField.size === 0) this.#byType.delete(type)
+      if (index.unconstrained.size === 0 && index.byField.size === 0) this.#removeType(type)
     }
+  }
+
+  #addType(type: string): TypeIndex<C> {
+    const index: TypeIndex<C> = { unconstrained: new Set(), byField: new Map() }
+    this.#byType.set(type, index)
+    if (isPattern(type)) this.#patterns += 1
+    return index
+  }
+
+  #removeType(type: string): void {
+    if (this.#byType.delete(type) && isPattern(type)) this.#patterns -= 1
   }
 }
 
-function constrained<C>(index: TypeIndex<C>, event: StoredEvent): ReadonlySet<C> {
+function matchType<C>(index: TypeIndex<C>, event: StoredEvent): ReadonlySet<C> {
+  if (index.byField.size === 0) return index.unconstrained
   const matched = new Set(index.unconstrained)
-  for (const [field, byValue] of index.byField) {
+  for (const [field, conditions] of index.byField) {
     const value = event.fields[field]
     if (value === undefined) continue
-    for (const { connection, constraint } of byValue.get(value) ?? []) {
+    for (const { connection, constraint } of conditions.find(value)) {
       if (!matched.has(connection) && meets(event.fields, constraint)) matched.add(connection)
     }
   }
@@ -109,17 +131,25 @@ function addUnconstrained<C>(index: TypeIndex<C>, connection: C): () => void {
 }
 
 function addConstraint<C>(index: TypeIndex<C>, entry: Entry<C>): () => void {
-  const member = Object.entries(entry.constraint).find(([, wanted]) => wanted !== null)
+  const member = mostSelective(entry.constraint)
   // Nothing but wildcards: no different from no constraint.
   if (member === undefined) return addUnconstrained(index, entry.connection)
-  const [field, value] = member
-  const byValue = index.byField.get(field) ?? new Map<Scalar, Set<Entry<C>>>()
-  index.byField.set(field, byValue)
-  const remove = addTo(byValue, value, entry)
+  const [field, condition] = member
+  const conditions = index.byField.get(field) ?? new FieldIndex<Entry<C>>()
+  index.byField.set(field, conditions)
+  const remove = conditions.add(condition, entry)
   return () => {
     remove()
-    if (byValue.size === 0) index.byField.delete(field)
+    if (conditions.isEmpty) index.byField.delete(field)
   }
+}
+
+/** A value finds fewer constraints than a bound does. */
+function mostSelective(constraint: Constraint): readonly [string, Exclude<Condition, null>] | undefined {
+  const members = Object.entries(constraint).flatMap(([field, condition]): [string, Exclude<Condition, null>][] =>
+    condition === null ? [] : [[field, condition]],
+  )
+  return members.find(([, condition]) => !isOperators(condition)) ?? members[0]
 }
 
 function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): () => void {

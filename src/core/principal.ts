@@ -1,6 +1,6 @@
 // Who is asking, and what the front door hands to a shard. Both cross the line Worker → Durable Object, so the shapes
 // are only ever widened: for minutes during a deploy, the two sides are of different versions.
-import type { Subscription } from './subscription.ts'
+import type { Subscription } from './wish.ts'
 
 /** Who is asking. All null: nobody we know, which is allowed for events that are addressed to nobody in particular. */
 export interface Principal {

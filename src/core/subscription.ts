@@ -3,22 +3,20 @@
 import { evaluatePointer } from './json-pointer.ts'
 import { fail, ok, type Result } from './result.ts'
 import type { Reason } from './reasons.ts'
-import type { Scalar } from './event.ts'
-import type { Extractors } from './extractors.ts'
-
-/** Field name → the value it must have. `null` matches anything, as in RIG. */
-export type Constraint = Readonly<Record<string, Scalar>>
-
-export interface Subscription {
-  readonly eventType: string
-  /** An event passes if it meets any of these; none: every event of the type passes. */
-  readonly oneOf: readonly Constraint[]
-}
+import { conditionProblem, type Condition } from './condition.ts'
+import { claimCondition, enforce } from './enforcement.ts'
+import { fieldsOf, type Extractors } from './extractors.ts'
+import { patternProblem } from './type-pattern.ts'
+import type { Constraint, Subscription } from './wish.ts'
 
 export interface SubscriptionRules {
   /** How many subscriptions one connection may have. */
   readonly limit: number
   readonly extractors: Extractors
+  /** RIG's: a constraint on an unknown field is dropped, which makes the subscription wider, instead of refused. */
+  readonly widenUnknown?: boolean
+  /** Of the client's tokens: enforced fields are held to them. Undefined: they are not known here. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** An array of unknown things → subscriptions, duplicates removed. Errors carry RIG's texts. */
@@ -31,7 +29,7 @@ export function parseSubscriptions(input: unknown, rules: SubscriptionRules): Re
   if (input.length > rules.limit) return fail({ kind: 'too_many_subscriptions', limit: rules.limit, got: input.length })
   const unique = new Map<string, Subscription>()
   for (const item of input as readonly unknown[]) {
-    const parsed = parseSubscription(item, rules.extractors)
+    const parsed = parseSubscription(item, rules)
     if (typeof parsed === 'string') {
       return invalid(
         `could not parse subscription from JSON: invalid subscription: ${parsed} when parsing ${show(item)}`,
@@ -54,39 +52,49 @@ export function inferSubscriptions(
 ): readonly Subscription[] {
   const inferred: Subscription[] = []
   for (const [eventType, fields] of extractors) {
-    const constraint: Record<string, Scalar> = {}
+    const constraint: Record<string, Condition> = {}
     for (const { name, claim } of fields) {
-      const value = claim === undefined ? undefined : evaluatePointer(claim, claims)
-      if (isScalar(value) && value !== null) constraint[name] = value
+      const condition = claim === undefined ? undefined : claimCondition(evaluatePointer(claim, claims))
+      if (condition !== undefined) constraint[name] = condition
     }
     if (Object.keys(constraint).length > 0) inferred.push({ eventType, oneOf: [constraint] })
   }
   return inferred
 }
 
-function isScalar(value: unknown): value is Scalar {
-  return value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-}
-
-function parseSubscription(item: unknown, extractors: Extractors): Subscription | string {
+function parseSubscription(item: unknown, rules: SubscriptionRules): Subscription | string {
   if (!isObject(item)) return 'not a map'
   const eventType = item['eventType'] ?? item['event_type']
   if (eventType === undefined || typeof eventType !== 'string') return 'event-type not found'
   if (eventType === '') return 'event-type empty'
+  const problem = patternProblem(eventType)
+  if (problem !== undefined) return problem
   const oneOf = item['oneOf'] ?? item['one_of'] ?? item['constraints'] ?? []
   if (!Array.isArray(oneOf)) return 'constraints expected to be a list of disjunctive clauses'
-  const fields = new Set(extractors.get(eventType)?.map(({ name }) => name))
-  for (const constraint of oneOf as readonly unknown[]) {
-    if (!isObject(constraint)) return 'a disjunctive clause expected to be a conjunction represented by a map'
-    if (Object.keys(constraint).some((name) => name === ''))
-      return 'conjunctive clauses expected to be a map with nonempty strings as keys'
-    if (!Object.values(constraint).every(isScalar)) return 'constraint values expected to be JSON scalars'
-    // RIG ignores a field it does not know, which silently makes the subscription wider. Rigel says so instead.
-    const unknown = Object.keys(constraint).find((name) => !fields.has(name))
-    if (unknown !== undefined)
-      return `unknown field "${unknown}": EXTRACTORS names no such field for events of type ${eventType}`
+  const constraints: Constraint[] = []
+  for (const clause of oneOf as readonly unknown[]) {
+    const constraint = parseConstraint(clause, eventType, rules)
+    if (typeof constraint === 'string') return constraint
+    constraints.push(constraint)
   }
-  return { eventType, oneOf: oneOf as readonly Constraint[] }
+  return enforce({ eventType, oneOf: constraints }, rules.extractors, rules.claims)
+}
+
+function parseConstraint(clause: unknown, eventType: string, rules: SubscriptionRules): Constraint | string {
+  if (!isObject(clause)) return 'a disjunctive clause expected to be a conjunction represented by a map'
+  if (Object.keys(clause).some((name) => name === ''))
+    return 'conjunctive clauses expected to be a map with nonempty strings as keys'
+  const fields = new Set(fieldsOf(rules.extractors, eventType).map(({ name }) => name))
+  const constraint: Record<string, Condition> = {}
+  for (const [name, condition] of Object.entries(clause)) {
+    const problem = conditionProblem(condition)
+    if (problem !== undefined) return problem
+    if (fields.has(name)) constraint[name] = condition as Condition
+    // RIG drops it, which silently makes the subscription wider. Rigel says so instead.
+    else if (rules.widenUnknown !== true)
+      return `unknown field "${name}": EXTRACTORS names no such field for events of type ${eventType}`
+  }
+  return constraint
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

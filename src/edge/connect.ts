@@ -9,7 +9,7 @@ import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { shardOf } from '../core/sharding.ts'
 import { inferSubscriptions, mergeSubscriptions, parseSubscriptions } from '../core/subscription.ts'
-import type { Subscription } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 import { findToken } from './bearer.ts'
 import { allowOrigin } from './cors.ts'
 import type { EdgeEnv } from './isolate.ts'
@@ -41,7 +41,7 @@ export async function admit(c: Context<EdgeEnv>, wishes: AdmissionWishes): Promi
   const verified = token === null ? ok(ANONYMOUS) : await verifyFor(config.subscriptionCheck, token, c.var.verifyToken)
   if (!verified.ok) return verified
   const inferred = inferSubscriptions(config.extractors, verified.value.claims)
-  const subscriptions = readSubscriptions(c.req.query('subscriptions'), inferred, config)
+  const subscriptions = readSubscriptions(c.req.query('subscriptions'), verified.value.claims, inferred, config)
   if (!subscriptions.ok) return subscriptions
   if (!(await mayConnect(c, token))) return fail({ kind: 'connection_denied' })
   const { claims, principal } = verified.value
@@ -95,15 +95,21 @@ export function chooseShard(principal: Principal, lastEventId: string | null, sh
 /** The `subscriptions` parameter, a JSON array, and what the token implies. */
 function readSubscriptions(
   parameter: string | undefined,
+  claims: VerifiedToken['claims'],
   inferred: readonly Subscription[],
   config: Config,
 ): Result<readonly Subscription[], Reason> {
   if (parameter === undefined) return ok(inferred)
   const list = parseList(parameter)
   if (!list.ok) return list
-  const rules = { limit: config.connections.subscriptions, extractors: config.extractors }
+  const rules = { ...subscriptionRules(config), claims }
   const given = parseSubscriptions(list.value, rules)
   return given.ok ? ok(mergeSubscriptions(given.value, inferred)) : given
+}
+
+/** The rules of what may be subscribed to, but for whose tokens they are. */
+export function subscriptionRules({ connections, extractors, widenUnknown }: Config) {
+  return { limit: connections.subscriptions, extractors, widenUnknown }
 }
 
 function parseList(text: string): Result<unknown, Reason> {

@@ -7,11 +7,11 @@ import { parseConnectionToken, type ConnectionAddress } from '../core/connection
 import { revoked, type Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { inferSubscriptions, mergeSubscriptions, parseSubscriptions } from '../core/subscription.ts'
-import type { Subscription } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 import { shardStub } from '../shard/door.ts'
 import { bearerTokens } from './bearer.ts'
 import { readBody } from './body.ts'
-import { verifyFor } from './connect.ts'
+import { subscriptionRules, verifyFor } from './connect.ts'
 import { corsHeaders } from './cors.ts'
 import { refuse, shardFailure } from './failure.ts'
 import type { EdgeEnv } from './isolate.ts'
@@ -142,10 +142,12 @@ interface Wanted {
 }
 
 function readSubscriptions(input: unknown, tokens: readonly VerifiedToken[], config: Config): Result<Wanted, Reason> {
-  const rules = { limit: config.connections.subscriptions, extractors: config.extractors }
+  // As RIG merges the claims of several tokens: later ones win.
+  const claims = Object.assign({}, ...tokens.map((token) => token.claims)) as VerifiedToken['claims']
+  const rules = { ...subscriptionRules(config), claims }
   const given = parseSubscriptions(input, rules)
   if (given.ok) {
-    const inferred = mergeSubscriptions(...tokens.map(({ claims }) => inferSubscriptions(config.extractors, claims)))
+    const inferred = inferSubscriptions(config.extractors, claims)
     return ok({ all: mergeSubscriptions(given.value, inferred), inferred })
   }
   if (given.reason.kind !== 'invalid_subscriptions') return given

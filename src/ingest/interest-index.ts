@@ -1,5 +1,7 @@
 // What a follower knows of the shards' interest: SQL for `interests`, and the index that routing asks. Changes come
 // from the Directory, numbered; a missed number means that the whole has to be asked for again.
+import { patternsOf } from '../core/type-pattern.ts'
+import { userOfInterest } from '../core/user-interest.ts'
 import type { InterestChange, InterestSnapshot } from '../directory/interest.ts'
 
 export class InterestIndex {
@@ -31,7 +33,13 @@ export class InterestIndex {
   }
 
   shardsOf(type: string): Iterable<number> {
-    return this.#byType.get(type) ?? []
+    const found = this.#keysOf(type).flatMap((key) => [...(this.#byType.get(key) ?? [])])
+    return new Set(found)
+  }
+
+  /** Of the type and of the patterns that cover it; the pseudo-type of a user is covered by none. */
+  #keysOf(type: string): readonly string[] {
+    return userOfInterest(type) === undefined ? patternsOf(type) : [type]
   }
 
   /** False: a change before this one was missed, or there is no snapshot yet. Then nothing is applied. */

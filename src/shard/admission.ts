@@ -3,7 +3,7 @@
 import { createFilter } from '../core/filter.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import type { Subscription } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 import type { Connections } from './connections.ts'
 import type { Interests } from './interests.ts'
 import { resumeAt, termOf, type Opening, type Wanted } from './opening.ts'

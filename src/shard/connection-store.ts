@@ -1,6 +1,6 @@
 // What must survive the object's sleep about connections that do: SQL for `connections`. WebSockets and long-polling
 // sessions only; an SSE stream ends with the object that writes it.
-import type { Subscription } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 import type { Owner, Term } from './connection.ts'
 
 export interface StoredConnection {

@@ -5,7 +5,7 @@ import type { Group } from '../core/fan-out.ts'
 import { passes, type Filter } from '../core/filter.ts'
 import type { Transport } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
-import type { Subscription } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 import type { OwnEvent } from './own-events.ts'
 
 /** About how much history is read at once: enough for few queries, small beside the isolate's 128 MB. */

@@ -6,8 +6,21 @@ import { TRANSPORTS, type ConnectRequest } from '../core/principal.ts'
 const CONNECT_HEADER = 'rigel-connect'
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()])
+const bound = z.union([z.string(), z.number()]).optional()
+const condition = z.union([
+  scalar,
+  z.strictObject({
+    gt: bound,
+    gte: bound,
+    lt: bound,
+    lte: bound,
+    ne: scalar.optional(),
+    in: z.array(scalar).optional(),
+    prefix: z.string().optional(),
+  }),
+])
 
-const subscriptions = z.array(z.object({ eventType: z.string(), oneOf: z.array(z.record(z.string(), scalar)) }))
+const subscriptions = z.array(z.object({ eventType: z.string(), oneOf: z.array(z.record(z.string(), condition)) }))
 
 const connectSchema: z.ZodType<ConnectRequest> = z.object({
   transport: z.enum(TRANSPORTS),

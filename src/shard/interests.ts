@@ -1,6 +1,6 @@
 // Which event types this shard wants, and since when: SQL for `interests`. A type is declared to the Directory before
 // a subscription to it is confirmed, and withdrawn only when nobody could come back for it any more.
-import type { Subscription } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 
 export interface InterestDeps {
   /** Resolves when every follower knows. */

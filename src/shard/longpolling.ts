@@ -3,7 +3,7 @@
 import type { Filter } from '../core/filter.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import type { Subscription } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 import { readOn, type Connection, type Had, type History, type Owner, type Resume } from './connection.ts'
 import type { Terms } from './opening.ts'
 

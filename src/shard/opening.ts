@@ -1,7 +1,7 @@
 // What is settled about a connection before there is one, whatever its transport. Pure: clock and chance come in.
 import { createFilter, type Filter } from '../core/filter.ts'
 import type { ConnectRequest, Principal } from '../core/principal.ts'
-import type { Subscription } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 import type { Owner, Resume, Term } from './connection.ts'
 import type { StoredConnection } from './connection-store.ts'
 

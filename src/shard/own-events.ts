@@ -1,6 +1,6 @@
 // The events Rigel itself sends on a connection: RIG's, as CloudEvents of a configured version. Pure: time and ids come in.
 import type { Close } from '../core/reasons.ts'
-import type { Subscription } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 
 export interface OwnEvent {
   readonly type: string

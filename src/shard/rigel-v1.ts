@@ -2,7 +2,7 @@
 // acknowledgements as a window; subscriptions in-band. docs/protocol.md describes it; websocket.ts speaks it.
 import { z } from 'zod'
 import type { StoredEvent } from '../core/event.ts'
-import type { Subscription } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 import type { OwnEvent } from './own-events.ts'
 import type { PositionOf } from './sse-frames.ts'
 

@@ -4,8 +4,8 @@ import type { Check } from '../config/tokens.ts'
 import type { ConnectRequest } from '../core/principal.ts'
 import { toHttp, type Reason } from '../core/reasons.ts'
 import { fail, type Result } from '../core/result.ts'
-import type { Extractors } from '../core/extractors.ts'
-import { parseSubscriptions, type Subscription } from '../core/subscription.ts'
+import { parseSubscriptions, type SubscriptionRules } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 import type { ConnectionStore, StoredConnection } from './connection-store.ts'
 import type { Connections } from './connections.ts'
 import type { History } from './connection.ts'
@@ -30,7 +30,7 @@ export interface SocketsDeps {
   /** The runtime's: hibernatable. */
   readonly host: Pick<DurableObjectState, 'acceptWebSocket' | 'getWebSockets'>
   readonly waitingBytes: number
-  readonly rules: { readonly limit: number; readonly extractors: Extractors }
+  readonly rules: SubscriptionRules
   /** Of in-band subscriptions as well. */
   readonly check: Check
   readonly history: History

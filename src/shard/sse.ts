@@ -5,7 +5,7 @@
 import type { Filter } from '../core/filter.ts'
 import type { Group } from '../core/fan-out.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
-import type { Subscription } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 import { readOn, type Connection, type Had, type History, type Owner, type Resume } from './connection.ts'
 import type { Terms } from './opening.ts'
 import { connectionClosed, sessionKilled, type OwnEvent, type Stamp } from './own-events.ts'

@@ -8,7 +8,8 @@ import type { AppendBatch } from '../core/event.ts'
 import type { ConnectRequest, Principal } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
 import { ok, type Result } from '../core/result.ts'
-import { inferSubscriptions, type Subscription } from '../core/subscription.ts'
+import { inferSubscriptions } from '../core/subscription.ts'
+import type { Subscription } from '../core/wish.ts'
 import { directoryStub } from '../directory/door.ts'
 import { createTokenVerifier } from '../edge/tokens.ts'
 import { submit } from '../ingest/publish.ts'
@@ -103,7 +104,11 @@ export class UserShard extends DurableObject<Env> {
     host: this.ctx,
     history: this.#log,
     waitingBytes: this.#limits.waitingBytes,
-    rules: { limit: this.#limits.subscriptions, extractors: this.#config.extractors },
+    rules: {
+      limit: this.#limits.subscriptions,
+      extractors: this.#config.extractors,
+      widenUnknown: this.#config.widenUnknown,
+    },
     check: this.#config.subscriptionCheck,
     roster: this.#roster,
     subscribing: this.#subscribing,
@@ -130,6 +135,7 @@ export class UserShard extends DurableObject<Env> {
     host: this.ctx,
     rules: {
       extractors: this.#config.extractors,
+      widenUnknown: this.#config.widenUnknown,
       privilegedRoles: this.#config.phoenix.privilegedRoles,
       check: this.#config.subscriptionCheck,
     },

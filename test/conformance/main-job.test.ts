@@ -147,3 +147,24 @@ it('a record that is no event goes to the dead-letter topic with its reason, and
   expect(dead.length).toBe(2)
   expect(dead.every((record) => JSON.stringify(record['headers']).includes('rigel-reason'))).toBe(true)
 })
+
+it('a subscription to a pattern of types gets every type below it, from its confirmation on, and nothing else', async () => {
+  const below = await connectWs({ subscriptions: anyOf('shop.order.*') })
+  const all = await connectWs({ subscriptions: anyOf('shop.*') })
+  const types = [
+    'shop.order.paid',
+    'shop.order.item.packed',
+    'shop.orders',
+    'shop.closed',
+    'shopping',
+    'shop.order.end',
+  ]
+  for (const type of types) await publish({ id: type, type, partitionkey: 'shop' })
+  const seen = (client: typeof all) => client.events.map(({ event }) => String(event['type'])).filter(isOfShop)
+  await below.untilType('shop.order.end', 1)
+  await all.untilType('shop.order.end', 1)
+  expect(seen(below)).toEqual(['shop.order.paid', 'shop.order.item.packed', 'shop.order.end'])
+  expect(seen(all)).toEqual(types.filter((type) => type !== 'shopping'))
+})
+
+const isOfShop = (type: string) => type.startsWith('shop')

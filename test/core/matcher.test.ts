@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { Scalar, StoredEvent } from '../../src/core/event.ts'
+import type { Condition } from '../../src/core/condition.ts'
+import type { FieldValue, Scalar, StoredEvent } from '../../src/core/event.ts'
 import { createFilter, passes, type Filter } from '../../src/core/filter.ts'
 import { Matcher } from '../../src/core/matcher.ts'
-import type { Constraint, Subscription } from '../../src/core/subscription.ts'
+import type { Constraint, Subscription } from '../../src/core/wish.ts'
 
 /** Deterministic, so that a failure can be repeated: mulberry32. */
 function randomFrom(seed: number): () => number {
@@ -19,18 +20,32 @@ function makeWorld(seed: number) {
   const random = randomFrom(seed)
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T
   const scalar = (): Scalar => pick<Scalar>([1, '1', true, false, 'x', 2, null])
-  const fields = (): Record<string, Scalar> =>
-    Object.fromEntries(['a', 'b', 'c'].filter(() => random() < 0.6).map((name) => [name, scalar()]))
+  const members = <T>(value: () => T): Record<string, T> =>
+    Object.fromEntries(['a', 'b', 'c'].filter(() => random() < 0.6).map((name) => [name, value()]))
+  const bound = () => pick<number | string>([0, 1, 1.5, 2, 'a', 'x', 'y'])
+  const operators = (): Condition =>
+    pick<() => Condition>([
+      () => ({ gt: bound() }),
+      () => ({ gte: bound(), lt: bound() }),
+      () => ({ lte: bound() }),
+      () => ({ lt: bound() }),
+      () => ({ ne: scalar() }),
+      () => ({ in: [scalar(), scalar()] }),
+      () => ({ prefix: pick(['', 'x', 'xy', '1']) }),
+      () => ({ prefix: 'x', ne: 'x' }),
+    ])()
+  const condition = () => (random() < 0.5 ? scalar() : operators())
+  const value = (): FieldValue => (random() < 0.3 ? [scalar(), scalar()] : pick<FieldValue>([scalar(), 'xyz']))
   const subscription = (): Subscription => ({
-    eventType: pick(['t1', 't2', 't3']),
-    oneOf: Array.from({ length: Math.floor(random() * 3) }, (): Constraint => fields()),
+    eventType: pick(['t.a', 't.b', 't.a.c', 't.*', 't.a.*', '*']),
+    oneOf: Array.from({ length: Math.floor(random() * 3) }, (): Constraint => members(condition)),
   })
   const subscriptions = () => Array.from({ length: Math.floor(random() * 4) }, subscription)
   const event = (seq: number): StoredEvent => ({
     seq,
-    type: pick(['t1', 't2', 't3', 't4']),
+    type: pick(['t.a', 't.b', 't.a.c', 't.d', 't', 'u']),
     json: '{}',
-    fields: Object.fromEntries(Object.entries(fields()).filter(([, value]) => value !== null)),
+    fields: Object.fromEntries(Object.entries(members(value)).filter(([, one]) => one !== null)),
     recipients: random() < 0.3 ? [pick(['u1', 'u2', 'u3']), pick(['u1', 'u2', 'u3'])] : null,
     connectionId: random() < 0.1 ? pick(['c1', 'c2', 'c99']) : null,
   })

@@ -6,11 +6,11 @@ const extractors: Extractors = new Map([
   [
     't',
     [
-      { name: 'a', event: ['data', 'a'], claim: ['x', 'a'] },
-      { name: 'b', event: ['data', 'b'], claim: ['b'] },
+      { name: 'a', event: ['data', 'a'], claim: ['x', 'a'], enforced: false },
+      { name: 'b', event: ['data', 'b'], claim: ['b'], enforced: false },
     ],
   ],
-  ['other', [{ name: 'c', event: ['c'], claim: undefined }]],
+  ['other', [{ name: 'c', event: ['c'], claim: undefined, enforced: false }]],
 ])
 const rules = { limit: 3, extractors }
 
@@ -35,7 +35,7 @@ describe('subscriptions', () => {
       [{ eventType: 't', oneOf: [{ '': 1 }] }],
       'conjunctive clauses expected to be a map with nonempty strings as keys',
     ],
-    [[{ eventType: 't', oneOf: [{ a: {} }] }], 'constraint values expected to be JSON scalars'],
+    [[{ eventType: 't', oneOf: [{ a: [1] }] }], 'constraint values expected to be JSON scalars'],
     [[{ eventType: 't', oneOf: [{ c: 1 }] }], 'unknown field "c"'],
   ])('are refused with RIG’s words: %j', (input, text) => {
     const parsed = parseSubscriptions(input, rules)
@@ -55,7 +55,10 @@ describe('subscriptions', () => {
       { eventType: 't', oneOf: [{ a: 1, b: 'y' }] },
     ])
     expect(inferSubscriptions(extractors, { b: 'y' })).toEqual([{ eventType: 't', oneOf: [{ b: 'y' }] }])
-    expect(inferSubscriptions(extractors, { b: ['y'], x: 1 })).toEqual([])
+    expect(inferSubscriptions(extractors, { b: ['y', 'z'], x: 1 })).toEqual([
+      { eventType: 't', oneOf: [{ b: { in: ['y', 'z'] } }] },
+    ])
+    expect(inferSubscriptions(extractors, { b: {}, x: 1 })).toEqual([])
   })
 
   it('merge without duplicates', () => {

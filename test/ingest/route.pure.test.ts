@@ -8,7 +8,7 @@ const users = Array.from({ length: 20 }, (_, n) => `user-${n}`)
 
 function makeRules(interested: Readonly<Record<string, readonly number[]>> = {}): RouteRules {
   return {
-    extractors: new Map([['news', [{ name: 'topic', event: ['data', 'topic'], claim: undefined }]]]),
+    extractors: new Map([['news', [{ name: 'topic', event: ['data', 'topic'], claim: undefined, enforced: false }]]]),
     recipients: { all: ['data', 'to'], byType: new Map([['private', ['data', 'to']]]) },
     shards: SHARDS,
     interested: (type) => interested[type] ?? [],

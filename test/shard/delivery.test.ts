@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Constraint } from '../../src/core/subscription.ts'
+import type { Constraint } from '../../src/core/wish.ts'
 import { asUser, batch, event, newShard, SseClient, WsClient } from '../support/shard-clients.ts'
 
 const greeting = { eventType: 'greeting', oneOf: [] }

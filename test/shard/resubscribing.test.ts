@@ -1,6 +1,6 @@
 // A client that comes back with a position and says only afterwards, by PUT or in-band, what it wants: RIG's way.
 import { describe, expect, it } from 'vitest'
-import type { Subscription } from '../../src/core/subscription.ts'
+import type { Subscription } from '../../src/core/wish.ts'
 import { asUser, batch, event, newShard, SseClient, WsClient } from '../support/shard-clients.ts'
 
 const greeting: Subscription = { eventType: 'greeting', oneOf: [] }

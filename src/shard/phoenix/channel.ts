@@ -6,12 +6,14 @@ import { createFilter, type Filter } from '../../core/filter.ts'
 import type { PhoenixHello, Principal } from '../../core/principal.ts'
 import { toHttp } from '../../core/reasons.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import { parseSubscriptions, type Subscription } from '../../core/subscription.ts'
+import { parseSubscriptions } from '../../core/subscription.ts'
+import type { Subscription } from '../../core/wish.ts'
 import { userInterest } from '../../core/user-interest.ts'
 import { maySubscribe } from '../subscribing.ts'
 
 export interface ChannelRules {
   readonly extractors: Extractors
+  readonly widenUnknown: boolean
   /** May join the channels of others, and of roles. */
   readonly privilegedRoles: readonly string[]
   /** Of `events:*`. */
@@ -110,7 +112,7 @@ function eventsChannel(
   const hasToken = joiner.principal.expSeconds !== null
   if (!maySubscribe(rules.check, hasToken)) return fail('not authorized to subscribe')
   const wanted = [{ eventType, ...(join.oneOf === undefined ? {} : { oneOf: join.oneOf }) }]
-  const parsed = parseSubscriptions(wanted, { limit: 1, extractors: rules.extractors })
+  const parsed = parseSubscriptions(wanted, { ...rules, limit: 1 })
   if (!parsed.ok) return fail(toHttp(parsed.reason).message)
   const filter = createFilter(joiner.connectionId, null, parsed.value)
   return ok({ ...common(joining, join), filter, interests: parsed.value, user: null, hasPresence: false })

@@ -1,0 +1,29 @@
+// Event types and patterns of them: `com.github.pull.create` itself, `com.github.*` for all below, `*` for all. A pattern
+// ends at a dot, so what may match a type can be looked up, a few keys a type, and need not be searched for.
+
+/** What a subscription to this type has to be of to see it: the type, and the patterns that cover it, narrowest first. */
+export function patternsOf(type: string): readonly string[] {
+  const patterns = [type]
+  for (let dot = type.lastIndexOf('.'); dot > 0; dot = type.lastIndexOf('.', dot - 1)) {
+    patterns.push(`${type.slice(0, dot)}.*`)
+  }
+  patterns.push('*')
+  return [...new Set(patterns)]
+}
+
+export function isPattern(type: string): boolean {
+  return type === '*' || type.endsWith('.*')
+}
+
+/** Whether every event of `type`, which may be a pattern itself, is one of `pattern`. */
+export function covers(pattern: string, type: string): boolean {
+  return patternsOf(type).includes(pattern)
+}
+
+/** Undefined, or what is wrong with a type that has a star in it. */
+export function patternProblem(type: string): string | undefined {
+  const body = type === '*' ? '' : type.replace(/\.\*$/, '')
+  return body.includes('*') && isPattern(type)
+    ? 'a pattern has one star, behind its last dot: "com.github.*"'
+    : undefined
+}
