@@ -1,6 +1,6 @@
 // Connections and the log they read: limits, times and sizes.
 import { z } from 'zod'
-import { integer } from './variable.ts'
+import { integer, list } from './variable.ts'
 
 const origins = z
   .string()
@@ -19,6 +19,7 @@ export const connectionVariables = {
   MAX_CONNECTIONS_PER_MINUTE: integer(5_000, 1, 1_000_000),
   MAX_CONNECTIONS_PER_USER: integer(1_000, 1, 32_768),
   MAX_CONNECTIONS_PER_SESSION: integer(1_000, 1, 32_768),
+  METADATA_INDEXES: list.default([]),
   MAX_SUBSCRIPTIONS_PER_CONNECTION: integer(100, 1, 10_000),
   MAX_CONNECTION_LIFETIME_SECONDS: integer(86_400, 10, 31_536_000),
   MAX_WAITING_BYTES: integer(1_048_576, 1_024, 33_554_432),
@@ -40,6 +41,8 @@ export function toConnections(v: Variables) {
     perMinute: v.MAX_CONNECTIONS_PER_MINUTE,
     perUser: v.MAX_CONNECTIONS_PER_USER,
     perSession: v.MAX_CONNECTIONS_PER_SESSION,
+    /** The fields of their metadata that connections can be found by. */
+    metadataIndexes: v.METADATA_INDEXES,
     subscriptions: v.MAX_SUBSCRIPTIONS_PER_CONNECTION,
     lifetimeMs: v.MAX_CONNECTION_LIFETIME_SECONDS * 1_000,
     waitingBytes: v.MAX_WAITING_BYTES,

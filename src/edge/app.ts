@@ -11,6 +11,7 @@ import { isolateOf, type EdgeEnv } from './isolate.ts'
 import { kafkaRest } from './kafka-rest.ts'
 import { INTERNAL_PREFIX, internalApi } from './internal-api.ts'
 import { longpoll } from './longpolling.ts'
+import { putMetadata } from './metadata.ts'
 import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from './phoenix.ts'
 import { putToken } from './renewal.ts'
 import { openSse } from './sse.ts'
@@ -19,6 +20,7 @@ import { openWebSocket } from './websocket.ts'
 
 const CONNECTION = '/_rig/v1/connection'
 const SUBSCRIPTIONS = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/subscriptions` as const
+const METADATA = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/metadata` as const
 const TOKEN = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/token` as const
 
 /** Names, because `*` covers no `authorization`: the attributes of CloudEvents and of their common extensions. */
@@ -42,6 +44,8 @@ const app = new Hono<EdgeEnv>()
   .on(['GET', 'POST'], '/socket/longpoll', ifLegacy(phoenixLongpoll))
   .options('/socket/longpoll', ifLegacy(phoenixPreflight))
   .put(SUBSCRIPTIONS, putSubscriptions)
+  .put(METADATA, putMetadata)
+  .options(METADATA, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
   .put(TOKEN, putToken)
   .options(TOKEN, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
   .options(SUBSCRIPTIONS, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))

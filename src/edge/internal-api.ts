@@ -4,6 +4,9 @@ import { Hono, type Context } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
 import { HTTPException } from 'hono/http-exception'
 import { timingSafeEqual } from 'hono/utils/buffer'
+import type { z } from 'zod'
+import type { Reason } from '../core/reasons.ts'
+import { fail, ok, type Result } from '../core/result.ts'
 import { readBody } from './body.ts'
 import { readEvents } from './event-request.ts'
 import { refuse } from './failure.ts'
@@ -18,6 +21,7 @@ import {
   listUsers,
   publish,
   revokeSession,
+  type ConnectionsQuery,
   type Gateway,
 } from './operations.ts'
 
@@ -46,16 +50,22 @@ export const internalApi = new Hono<EdgeEnv>()
   .get('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())
     if (!query.success) return badQuery(query.error.issues)
-    const { limit, ...whose } = query.data
-    return c.json({ connections: await listConnections(gatewayOf(c), whose, limit) })
+    const whose = toQuery(c, query.data)
+    if (!whose.ok) return refuse(whose.reason)
+    return c.json({ connections: await listConnections(gatewayOf(c), whose.value, query.data.limit) })
   })
   .delete('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())
     if (!query.success) return badQuery(query.error.issues)
-    const { user, session } = query.data
-    if (user === undefined && session === undefined)
-      return refuse({ kind: 'bad_request', message: 'Name whose connections to close: ?user= or ?session=' })
-    return c.json({ closed: await closeConnections(gatewayOf(c), { user, session }) })
+    const whose = toQuery(c, query.data)
+    if (!whose.ok) return refuse(whose.reason)
+    const { user, session, metadata } = whose.value
+    if (user === undefined && session === undefined && metadata === undefined)
+      return refuse({
+        kind: 'bad_request',
+        message: 'Name whose connections to close: ?user=, ?session=, or ?field= and ?value=',
+      })
+    return c.json({ closed: await closeConnections(gatewayOf(c), whose.value) })
   })
   .delete('/v3/connections/:token', async (c) => {
     const closed = await closeConnections(gatewayOf(c), { connectionToken: c.req.param('token') })
@@ -67,6 +77,16 @@ export const internalApi = new Hono<EdgeEnv>()
     console.error(`${c.req.method} ${c.req.path}`, error)
     return c.text('Internal Server Error', 500)
   })
+
+/** A field that is not indexed finds nothing, which would look like nobody. */
+function toQuery(c: Ctx, asked: z.infer<typeof connectionsQuery>): Result<ConnectionsQuery, Reason> {
+  const { field, session, user, value } = asked
+  if (field === undefined || value === undefined) return ok({ user, session })
+  const indexes = c.var.config.connections.metadataIndexes
+  if (indexes.includes(field)) return ok({ user, session, metadata: { field, value } })
+  const message = `"${field}" is not indexed: METADATA_INDEXES names ${indexes.join(', ') || 'none'}`
+  return fail({ kind: 'bad_request', message })
+}
 
 async function postMessages(c: Ctx): Promise<Response> {
   const posted = await readEvents(c.req.raw, c.var.config.maxEventBytes)

@@ -33,6 +33,9 @@ export const revocationShape = z
 export const connectionsQuery = z.object({
   user: z.string().min(1).optional(),
   session: z.string().min(1).optional(),
+  /** Of the metadata, indexed; with `value`. */
+  field: z.string().min(1).optional(),
+  value: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(1_000),
 })
 
@@ -43,6 +46,7 @@ const connectionInfo = z
     user: z.string().nullable(),
     sessions: z.array(z.string()),
     openedAtMs: z.number(),
+    metadata: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
     endsAtMs: z.number(),
     subscriptions: z.array(z.string()).describe('Event types'),
   })

@@ -73,7 +73,7 @@ function paths(version: string): readonly (readonly [string, Json])[] {
     [
       `/${version}/connections`,
       {
-        parameters: [parameter('user', 'query'), parameter('session', 'query')],
+        parameters: ['user', 'session', 'field', 'value'].map((name) => parameter(name, 'query')),
         get: {
           summary: 'Connections: of a user, of a session, or all',
           parameters: [parameter('limit', 'query')],

@@ -20,6 +20,8 @@ export interface ConnectionsQuery {
   readonly user?: string | undefined
   readonly session?: string | undefined
   readonly connectionToken?: string | undefined
+  /** Of a field that METADATA_INDEXES names. */
+  readonly metadata?: { readonly field: string; readonly value: string } | undefined
 }
 
 export interface Gateway {
@@ -92,14 +94,14 @@ function locate(
   { config }: Gateway,
   query: ConnectionsQuery,
 ): { readonly shards: readonly number[]; readonly census: CensusQuery } {
-  const { connectionToken, user, session } = query
+  const { connectionToken, user, session, metadata } = query
   if (connectionToken !== undefined) {
     const address = parseConnectionToken(connectionToken)
     const isHere = address !== undefined && address.shard < config.shards
     return { shards: isHere ? [address.shard] : [], census: { connectionId: address?.connectionId ?? '' } }
   }
   if (user !== undefined) return { shards: [shardOf(user, config.shards)], census: { user } }
-  return { shards: allShards(config), census: { session } }
+  return { shards: allShards(config), census: { session, metadata } }
 }
 
 export function allShards({ shards }: Config): readonly number[] {

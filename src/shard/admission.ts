@@ -52,7 +52,7 @@ export class Admission {
     if (session !== null && revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
     return ok({
       ...term,
-      owner: { user, sessions: session === null ? [] : [session], openedAtMs: nowMs },
+      owner: { user, sessions: session === null ? [] : [session], openedAtMs: nowMs, metadata: {} },
       wanted,
       subscriptions,
       inferred: wanted.inferred ?? [],

@@ -1,7 +1,7 @@
 // What must survive the object's sleep about connections that do: SQL for `connections`. WebSockets and long-polling
 // sessions only; an SSE stream ends with the object that writes it.
 import type { Subscription } from '../core/wish.ts'
-import type { Owner, Term } from './connection.ts'
+import type { Metadata, Owner, Term } from './connection.ts'
 
 export interface StoredConnection {
   readonly connectionId: string
@@ -25,6 +25,7 @@ interface ConnectionRow extends Record<string, SqlStorageValue> {
   user: string | null
   sessions: string
   opened_at_ms: number
+  metadata: string
   ends_at_ms: number
   ends_by_token: number
   start_seq: number
@@ -40,7 +41,7 @@ export class ConnectionStore {
     this.#sql = sql
     sql.exec(`
       CREATE TABLE IF NOT EXISTS connections (
-        id TEXT PRIMARY KEY, transport TEXT NOT NULL, user TEXT, sessions TEXT NOT NULL, opened_at_ms INTEGER NOT NULL, ends_at_ms INTEGER NOT NULL,
+        id TEXT PRIMARY KEY, transport TEXT NOT NULL, user TEXT, sessions TEXT NOT NULL, opened_at_ms INTEGER NOT NULL, metadata TEXT NOT NULL, ends_at_ms INTEGER NOT NULL,
         ends_by_token INTEGER NOT NULL, start_seq INTEGER NOT NULL, resume_until_ms INTEGER,
         subscriptions TEXT NOT NULL, inferred TEXT NOT NULL
       ) WITHOUT ROWID
@@ -53,12 +54,13 @@ export class ConnectionStore {
 
   put(connection: StoredConnection): void {
     this.#sql.exec(
-      'INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
       connection.connectionId,
       connection.transport,
       connection.owner.user,
       JSON.stringify(connection.owner.sessions),
       connection.owner.openedAtMs,
+      JSON.stringify(connection.owner.metadata),
       connection.endsAtMs,
       connection.endsByToken ? 1 : 0,
       connection.startSeq,
@@ -90,8 +92,13 @@ export class ConnectionStore {
     )
   }
 
-  setSessions(connectionId: string, sessions: readonly string[]): void {
-    this.#sql.exec('UPDATE connections SET sessions = ? WHERE id = ?', JSON.stringify(sessions), connectionId)
+  setOwner(connectionId: string, { sessions, metadata }: Owner): void {
+    this.#sql.exec(
+      'UPDATE connections SET sessions = ?, metadata = ? WHERE id = ?',
+      JSON.stringify(sessions),
+      JSON.stringify(metadata),
+      connectionId,
+    )
   }
 
   delete(connectionId: string): void {
@@ -103,7 +110,12 @@ function fromRow(row: ConnectionRow): StoredConnection {
   return {
     connectionId: row.id,
     transport: row.transport,
-    owner: { user: row.user, sessions: JSON.parse(row.sessions) as string[], openedAtMs: row.opened_at_ms },
+    owner: {
+      user: row.user,
+      sessions: JSON.parse(row.sessions) as string[],
+      openedAtMs: row.opened_at_ms,
+      metadata: JSON.parse(row.metadata) as Metadata,
+    },
     endsAtMs: row.ends_at_ms,
     endsByToken: row.ends_by_token === 1,
     startSeq: row.start_seq,

@@ -11,6 +11,8 @@ import type { OwnEvent } from './own-events.ts'
 /** About how much history is read at once: enough for few queries, small beside the isolate's 128 MB. */
 const HISTORY_CHARS = 65_536
 
+export type Metadata = Readonly<Record<string, string | number | boolean>>
+
 /** Who a connection is of. */
 export interface Owner {
   readonly user: string | null
@@ -18,6 +20,8 @@ export interface Owner {
   readonly sessions: readonly string[]
   /** Milliseconds since the epoch. */
   readonly openedAtMs: number
+  /** What its client says of it: its device, for example. */
+  readonly metadata: Metadata
 }
 
 export interface Connection {

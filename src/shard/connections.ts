@@ -18,6 +18,7 @@ export interface ConnectionLimits {
   readonly perMinute: number
   readonly perUser: number
   readonly perSession: number
+  readonly metadataIndexes: readonly string[]
 }
 
 const MINUTE_MS = 60_000
@@ -25,12 +26,13 @@ const MINUTE_MS = 60_000
 export class Connections {
   readonly #limits: ConnectionLimits
   readonly #matcher = new Matcher<Connection>()
-  readonly #census = new Census()
+  readonly #census: Census
   #minute = 0
   #openedInMinute = 0
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits
+    this.#census = new Census(limits.metadataIndexes)
   }
 
   get size(): number {
@@ -68,10 +70,20 @@ export class Connections {
     this.#census.add(connection)
   }
 
-  find({ connectionId, user, session }: CensusQuery): readonly Connection[] {
+  find(query: CensusQuery): readonly Connection[] {
+    const { connectionId, session, user } = query
     if (connectionId !== undefined) return [this.get(connectionId)].filter((found) => found !== undefined)
-    if (user !== undefined) return [...this.#census.ofUser(user)]
-    return session === undefined ? [...this.all()] : [...this.#census.ofSession(session)]
+    return [...this.#candidates(query)].filter(
+      ({ owner }) =>
+        (user === undefined || owner.user === user) && (session === undefined || owner.sessions.includes(session)),
+    )
+  }
+
+  /** By one of the indexes; without any, all. */
+  #candidates({ metadata, session, user }: CensusQuery): Iterable<Connection> {
+    if (metadata !== undefined) return this.#census.ofMetadata(metadata.field, metadata.value)
+    if (user !== undefined) return this.#census.ofUser(user)
+    return session === undefined ? this.all() : this.#census.ofSession(session)
   }
 
   users(): ReadonlyMap<string, number> {

@@ -1,9 +1,11 @@
 // What services ask of a shard, by the internal API: who is connected, close these, this session is revoked.
-import type { Transport } from '../core/principal.ts'
+import type { Principal, Transport } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
+import { fail, ok, type Result } from '../core/result.ts'
 import type { CensusQuery } from './census.ts'
-import type { Connection } from './connection.ts'
+import type { Connection, Metadata } from './connection.ts'
 import type { Connections } from './connections.ts'
+import { metadataSet, type Stamp } from './own-events.ts'
 import type { Revocations } from './revocations.ts'
 import type { Roster } from './roster.ts'
 
@@ -15,6 +17,7 @@ export interface ConnectionInfo {
   readonly sessions: readonly string[]
   /** Milliseconds since the epoch. */
   readonly openedAtMs: number
+  readonly metadata: Metadata
   readonly endsAtMs: number
   readonly subscriptions: readonly string[]
 }
@@ -23,6 +26,7 @@ export interface OversightDeps {
   readonly connections: Connections
   readonly revocations: Revocations
   readonly roster: Roster
+  readonly stamp: () => Stamp
 }
 
 export class Oversight {
@@ -36,7 +40,7 @@ export class Oversight {
     return this.#deps.connections
       .find(query)
       .slice(0, limit)
-      .map((connection) => this.#describe(connection))
+      .map((connection) => this.#toInfo(connection))
   }
 
   /** Transport → how many. */
@@ -44,6 +48,18 @@ export class Oversight {
     const counts: Record<string, number> = {}
     for (const { transport } of this.#deps.connections.all()) counts[transport] = (counts[transport] ?? 0) + 1
     return counts
+  }
+
+  /** Replaces what a client says of its connection. */
+  describe(connectionId: string, metadata: Metadata, { user }: Principal): Result<null, Reason> {
+    const { connections, roster, stamp } = this.#deps
+    const connection = connections.get(connectionId)
+    if (connection === undefined) return fail({ kind: 'connection_gone' })
+    const { owner } = connection
+    if (owner.user !== null && user !== null && owner.user !== user) return fail({ kind: 'foreign_connection' })
+    roster.own(connection, { ...owner, metadata })
+    roster.tell(connection, metadataSet(stamp(), metadata))
+    return ok(null)
   }
 
   /** Answers how many were closed. */
@@ -59,7 +75,7 @@ export class Oversight {
     return this.close({ session }, { kind: 'session_killed' })
   }
 
-  #describe(connection: Connection): ConnectionInfo {
+  #toInfo(connection: Connection): ConnectionInfo {
     const { owner, endsAtMs, transport, filter } = connection
     return {
       connectionToken: this.#deps.roster.tokenOf(connection),

@@ -42,6 +42,11 @@ export function subscriptionsSet(
   return ownEvent(stamp, 'rig.subscriptions_set', subscriptions, recovered === null ? {} : { recovered })
 }
 
+/** RIG's, of a branch that was never merged. */
+export function metadataSet(stamp: Stamp, metadata: object): OwnEvent {
+  return ownEvent(stamp, 'rig.metadata_set', metadata)
+}
+
 /** The connection ends when its token does, unless a new one of the same user is brought by PUT. */
 export function tokenExpires(stamp: Stamp, endsAtMs: number, path: string): OwnEvent {
   const data = { expires_at: new Date(endsAtMs).toISOString(), renew: { method: 'PUT', path } }

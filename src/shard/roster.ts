@@ -2,7 +2,7 @@
 // woken for. Who gets which event is connections.ts's, what is written on the wire the transport's.
 import { formatConnectionToken } from '../core/connection-token.ts'
 import type { Reason } from '../core/reasons.ts'
-import type { Connection } from './connection.ts'
+import type { Connection, Owner } from './connection.ts'
 import type { ConnectionStore } from './connection-store.ts'
 import { dueMs, type Connections } from './connections.ts'
 import type { Heartbeat } from './heartbeat.ts'
@@ -67,6 +67,13 @@ export class Roster {
     else if (connection.transport !== 'phoenix') store.delete(connection.filter.connectionId)
     connection.forgotten?.()
     sweepLater()
+  }
+
+  /** Something about who it is of has changed. */
+  own(connection: Connection, owner: Owner): void {
+    const { connections, store } = this.#deps
+    connections.own(connection, owner)
+    if (connection.transport !== 'sse') store.setOwner(connection.filter.connectionId, owner)
   }
 
   /** Tells those whose token is about to expire, and where to bring a new one. Answers whether anybody was told. */

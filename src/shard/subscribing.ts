@@ -86,9 +86,7 @@ export class Subscribing {
   #associate(connection: Connection, session: string | null): void {
     const { owner } = connection
     if (session === null || owner.sessions.includes(session)) return
-    const sessions = [...owner.sessions, session]
-    this.#deps.connections.own(connection, { ...owner, sessions })
-    if (connection.transport !== 'sse') this.#deps.store.setSessions(connection.filter.connectionId, sessions)
+    this.#deps.roster.own(connection, { ...owner, sessions: [...owner.sessions, session] })
   }
 
   #resumeSeqOf({ resume }: Connection): number | null {

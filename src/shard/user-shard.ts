@@ -19,6 +19,7 @@ import type { Diff } from '../presence/presence.ts'
 import { Admission } from './admission.ts'
 import { AlarmClock } from './alarm-clock.ts'
 import type { CensusQuery } from './census.ts'
+import type { Metadata } from './connection.ts'
 import { ConnectionStore } from './connection-store.ts'
 import { Connections } from './connections.ts'
 import { readConnect } from './door.ts'
@@ -205,6 +206,13 @@ export class UserShard extends DurableObject<Env> {
     inferred: readonly Subscription[] = [],
   ): Promise<Result<null, Reason>> {
     return this.#subscribing.set(connectionId, subscriptions, principal, inferred)
+  }
+
+  /** Replaces a connection's metadata. */
+  async setMetadata(connectionId: string, metadata: Metadata, principal: Principal): Promise<Result<null, Reason>> {
+    const set = this.#oversight.describe(connectionId, metadata, principal)
+    await this.#log.settle()
+    return set
   }
 
   /** A new token of the connection's user; answers when the connection ends now. */

@@ -164,6 +164,31 @@ describe('who is connected', () => {
   })
 })
 
+it('connections are found by what their clients say of them, if it is indexed', async () => {
+  const device = name()
+  const client = await ws(await tokenOf(name()))
+  const [created] = client.ofType('rig.connection.create')
+  const { connection_token: token } = (created?.event['data'] ?? {}) as { connection_token?: string }
+  const put = (body: unknown, headers: HeadersInit = {}) =>
+    fetchRigel(`/_rig/v1/connection/ws/${token}/metadata`, { method: 'PUT', headers, body: JSON.stringify(body) })
+  expect((await put({ metadata: { device, app: 7 } })).status).toBe(204)
+  expect((await client.untilType('rig.metadata_set', 1))[0]?.event['data']).toEqual({ device, app: 7 })
+  const found: { connections: { metadata: object }[] } = await (
+    await call(`/v3/connections?field=device&value=${device}`)
+  ).json()
+  expect(found.connections.map(({ metadata }) => metadata)).toEqual([{ device, app: 7 }])
+  const notIndexed = await call('/v3/connections?field=app&value=7')
+  expect([notIndexed.status, await notIndexed.text()]).toEqual([
+    400,
+    '"app" is not indexed: METADATA_INDEXES names device',
+  ])
+  for (const wrong of [{}, { metadata: [] }, { metadata: { a: {} } }, { metadata: { a: 'x'.repeat(5_000) } }]) {
+    expect((await put(wrong)).status).toBe(400)
+  }
+  const other = { authorization: `Bearer ${await tokenOf('somebody else')}` }
+  expect((await put({ metadata: {} }, other)).status).toBe(403)
+})
+
 it('POST messages publishes without a check, and metrics tell of it', async () => {
   const event = { specversion: '1.0', id: 'm1', source: '/test', type: 'internal' }
   const response = await post('/v3/messages', event, 'application/cloudevents+json')

@@ -52,7 +52,7 @@ export class PhoenixConnection implements Connection {
     this.joiner = options.joiner
     this.vsn = options.joiner.hello.vsn
     const { user, session } = options.joiner.principal
-    this.owner = { user, sessions: session === null ? [] : [session], openedAtMs: options.openedAtMs }
+    this.owner = { user, sessions: session === null ? [] : [session], openedAtMs: options.openedAtMs, metadata: {} }
     this.endsAtMs = options.endsAtMs
     this.endsByToken = options.endsByToken
     this.filter = createFilter(options.joiner.connectionId, null, [])
