@@ -18,6 +18,8 @@ export type Condition = Scalar | Operators
 const COMPARISONS = ['gt', 'gte', 'lt', 'lte'] as const
 const OPERATORS: readonly string[] = [...COMPARISONS, 'ne', 'in', 'prefix']
 const MAX_LISTED = 1_000
+/** Every prefix of a value that is no longer than this is looked up. */
+export const MAX_PREFIX_CHARS = 256
 
 export function isScalar(value: unknown): value is Scalar {
   return value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
@@ -45,7 +47,9 @@ function operandProblem(name: string, operand: unknown): string | undefined {
   if (!OPERATORS.includes(name)) return `unknown operator "${name.slice(0, 40)}": there are ${OPERATORS.join(', ')}`
   if (name === 'ne') return isScalar(operand) ? undefined : 'the operand of "ne" expected to be a JSON scalar'
   if (name === 'prefix')
-    return typeof operand === 'string' ? undefined : 'the operand of "prefix" expected to be a string'
+    return typeof operand === 'string' && operand.length <= MAX_PREFIX_CHARS
+      ? undefined
+      : `the operand of "prefix" expected to be a string of ${MAX_PREFIX_CHARS} characters at most`
   if (name === 'in') {
     const isList =
       Array.isArray(operand) && operand.length > 0 && operand.length <= MAX_LISTED && operand.every(isScalar)

@@ -1,7 +1,7 @@
 // Conditions on one field, found by the value of the field instead of by asking each: equality and lists by the value,
 // prefixes by the prefixes of the value, bounds by their order. What is found still has to be checked: a range is found by
 // one of its bounds. Only `ne` is kept in a list, for it holds for nearly every value.
-import { compare, isOperators, type Condition } from './condition.ts'
+import { compare, isOperators, MAX_PREFIX_CHARS, type Condition } from './condition.ts'
 import type { FieldValue, Scalar } from './event.ts'
 
 interface Bound<E> {
@@ -56,7 +56,8 @@ export class FieldIndex<E> {
   }
 
   *#findByPrefix(value: string): Generator<E> {
-    for (let length = 0; length <= value.length; length += 1) yield* this.#byPrefix.get(value.slice(0, length)) ?? []
+    const longest = Math.min(value.length, MAX_PREFIX_CHARS)
+    for (let length = 0; length <= longest; length += 1) yield* this.#byPrefix.get(value.slice(0, length)) ?? []
   }
 
   #place(condition: Exclude<Condition, null>, entry: E): () => void {

@@ -1,14 +1,19 @@
 // Event types and patterns of them: `com.github.pull.create` itself, `com.github.*` for all below, `*` for all. A pattern
 // ends at a dot, so what may match a type can be looked up, a few keys a type, and need not be searched for.
 
+/** Of a type's dots only so many count: a type of nothing but dots must not be a bomb. */
+const MAX_DEPTH = 32
+
 /** What a subscription to this type has to be of to see it: the type, and the patterns that cover it, narrowest first. */
 export function patternsOf(type: string): readonly string[] {
-  const patterns = [type]
-  for (let dot = type.lastIndexOf('.'); dot > 0; dot = type.lastIndexOf('.', dot - 1)) {
+  const patterns = ['*']
+  let dot = type.indexOf('.', 1)
+  for (let depth = 0; dot > 0 && depth < MAX_DEPTH; depth += 1) {
     patterns.push(`${type.slice(0, dot)}.*`)
+    dot = type.indexOf('.', dot + 1)
   }
-  patterns.push('*')
-  return [...new Set(patterns)]
+  patterns.push(type)
+  return [...new Set(patterns.toReversed())]
 }
 
 export function isPattern(type: string): boolean {
@@ -22,6 +27,7 @@ export function covers(pattern: string, type: string): boolean {
 
 /** Undefined, or what is wrong with a type that has a star in it. */
 export function patternProblem(type: string): string | undefined {
+  if (isPattern(type) && type.split('.').length > MAX_DEPTH) return `a pattern has ${MAX_DEPTH} parts at most`
   const body = type === '*' ? '' : type.replace(/\.\*$/, '')
   return body.includes('*') && isPattern(type)
     ? 'a pattern has one star, behind its last dot: "com.github.*"'

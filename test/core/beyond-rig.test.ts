@@ -28,11 +28,15 @@ describe('a pattern of types', () => {
     expect(patternsOf('com.github.pull')).toEqual(['com.github.pull', 'com.github.*', 'com.*', '*'])
     expect(patternsOf('plain')).toEqual(['plain', '*'])
     expect(patternsOf('.x.')).toEqual(['.x.', '.x.*', '*'])
+    expect(patternsOf('.'.repeat(100_000))).toHaveLength(34)
   })
 
   it.each(['com.*.pull.*', '*.*', 'a*.*'])('%s is refused', (eventType) =>
     expect(parse({ eventType })).toContain('a pattern has one star'),
   )
+
+  it('of too many parts is refused', () =>
+    expect(parse({ eventType: `${'a.'.repeat(40)}*` })).toContain('32 parts at most'))
 
   it('has the fields of its own extractor; its types have them too', () => {
     expect(parse({ eventType: 'order.*', oneOf: [{ amount: { gt: 3 } }] })).toContain('enforced fields')
@@ -72,6 +76,7 @@ describe('an operator', () => {
     [{ in: [] }, 'the operand of "in" expected'],
     [{ in: [{}] }, 'the operand of "in" expected'],
     [{ prefix: 1 }, 'the operand of "prefix" expected to be a string'],
+    [{ prefix: 'x'.repeat(257) }, 'of 256 characters at most'],
     [[1], 'constraint values expected to be JSON scalars, or an object of operators'],
   ])('%j is refused: %s', (condition, message) =>
     expect(parse({ eventType: 'order.paid', oneOf: [{ amount: condition }] })).toContain(message),
