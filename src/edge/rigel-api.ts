@@ -18,22 +18,28 @@ import {
 const MAX_LISTED = 10_000
 
 /** Where an event stands in the log. */
-export interface Place {
+interface Place {
   readonly topic: string
   readonly partition: number
   readonly offset: number
 }
+
+type Published =
+  | { readonly ok: true; readonly places: readonly Place[] }
+  /** As `POST messages` would have answered. */
+  | { readonly ok: false; readonly status: number; readonly message: string }
 
 export class RigelApi extends WorkerEntrypoint<Env> {
   get #gateway(): Gateway {
     return { env: this.env, config: configOf(this.env) }
   }
 
-  /** CloudEvents, as objects. Resolves when they are durable; throws a TypeError that says what is wrong with one. */
-  async publish(...events: readonly object[]): Promise<readonly Place[]> {
+  /** CloudEvents, as objects: their places once they are durable, or, with none of them stored, what is wrong with one. */
+  async publish(...events: readonly object[]): Promise<Published> {
     const produced = await publishObjects(this.#gateway, events)
-    if (!produced.ok) throw new TypeError(toHttp(produced.reason).message)
-    return produced.value.map(({ topic, partition, offset }) => ({ topic, partition, offset }))
+    if (!produced.ok) return { ok: false, ...toHttp(produced.reason) }
+    const places = produced.value.map(({ topic, partition, offset }) => ({ topic, partition, offset }))
+    return { ok: true, places }
   }
 
   /** Closes the session's connections and refuses its tokens for that long. Answers how many connections were closed. */

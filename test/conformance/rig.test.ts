@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest'
 import { fetchRigel, publish } from '../support/front-door.ts'
 import { SseClient, WsClient } from '../support/shard-clients.ts'
-import { tokenOf } from '../edge/make-tokens.ts'
+import { sign, tokenOf } from '../edge/make-tokens.ts'
 import table from './README.md?raw'
 
 const EVENTS = '/_rig/v1/events'
@@ -197,5 +197,33 @@ rig('3.1', 'a PUT replaces the whole set, inferred subscriptions too', async () 
   await answers(path, init, 204)
   const sets = await client.until(2, 'rig.subscriptions_set')
   expect(sets[1]?.data['data']).toEqual([{ eventType: 'other', oneOf: [] }])
+  await client.close()
+})
+rig('6', 'a revoked session is told by SSE, closed everywhere, and its token refused at every door', async () => {
+  const session = crypto.randomUUID()
+  const jwt = await tokenOf('a', { jti: session })
+  const { client, token } = await connect(`?jwt=${jwt}`)
+  const revocation = { sessionId: session, validityInSeconds: 60 }
+  await answers(
+    '/_rig/api/v3/session-blacklist',
+    post(revocation, { ...INTERNAL, 'content-type': 'application/json' }),
+    201,
+  )
+  expect((await client.rest()).map(({ event }) => event)).toContain('rig.session_killed')
+  const ignored = `Ignoring blacklisted JWT with ID "${session}"`
+  await answers(`${SSE}?jwt=${jwt}`, {}, 400, new RegExp(ignored))
+  await answers(`${LONGPOLLING}?jwt=${jwt}`, {}, 400, new RegExp(ignored))
+  const { path, ...init } = put(token, { subscriptions: [] }, { authorization: `Bearer ${jwt}` })
+  expect([400, 410]).toContain((await fetchRigel(path, init)).status)
+})
+rig('6', 'a token has to have an exp that has not passed, and no session is none', async () => {
+  await answers(`${SSE}?jwt=${await sign({ sub: 'a' })}`, {}, 400, /could not decode JWT: /)
+  await answers(
+    `${SSE}?jwt=${await sign({ sub: 'a', exp: 'soon' as unknown as number })}`,
+    {},
+    400,
+    /could not decode JWT: /,
+  )
+  const { client } = await connect(`?jwt=${await tokenOf('a', { jti: '' })}`)
   await client.close()
 })
