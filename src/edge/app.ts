@@ -14,6 +14,7 @@ import { longpoll } from './longpolling.ts'
 import { putMetadata } from './metadata.ts'
 import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from './phoenix.ts'
 import { putToken } from './renewal.ts'
+import { deleteConnection, getSessionConnections, getSessions } from './rig1-sessions.ts'
 import { openSse } from './sse.ts'
 import { putSubscriptions } from './subscriptions.ts'
 import { openWebSocket } from './websocket.ts'
@@ -43,6 +44,9 @@ const app = new Hono<EdgeEnv>()
   .all('/socket/websocket', ifLegacy(openPhoenixSocket))
   .on(['GET', 'POST'], '/socket/longpoll', ifLegacy(phoenixLongpoll))
   .options('/socket/longpoll', ifLegacy(phoenixPreflight))
+  .get('/rg/sessions', ifLegacy(getSessions))
+  .get('/rg/sessions/:user', ifLegacy(getSessionConnections))
+  .delete('/rg/connections/:jti', ifLegacy(deleteConnection))
   .put(SUBSCRIPTIONS, putSubscriptions)
   .put(METADATA, putMetadata)
   .options(METADATA, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
