@@ -3,8 +3,8 @@
 import type { Filter } from '../core/filter.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import type { Subscription } from '../core/wish.ts'
-import { readOn, type Connection, type Had, type History, type Owner, type Resume } from './connection.ts'
+import { readOn, type Connection, type Had, type History } from './connection.ts'
+import { Lasting } from './lasting.ts'
 import type { Terms } from './opening.ts'
 
 /** What one poll answers at most, so that a long history comes in several answers. */
@@ -35,16 +35,8 @@ export interface LongpollingOptions {
   readonly waitMs: number
 }
 
-export class LongpollingSession implements Connection {
+export class LongpollingSession extends Lasting implements Connection {
   readonly transport = 'longpolling'
-  filter: Filter
-  owner: Owner
-  subscriptions: readonly Subscription[]
-  inferred: readonly Subscription[]
-  warned = false
-  endsAtMs: number
-  endsByToken: boolean
-  resume: Resume | null
   readonly startSeq: number
   /** When it was last heard of, in milliseconds since the epoch. */
   seenAtMs: number
@@ -55,14 +47,8 @@ export class LongpollingSession implements Connection {
   #rewind: Rewind | undefined
 
   constructor(options: LongpollingOptions, nowMs: number) {
+    super(options.terms)
     this.#options = options
-    this.filter = options.terms.filter
-    this.owner = options.terms.owner
-    this.subscriptions = options.terms.subscriptions
-    this.inferred = options.terms.inferred
-    this.endsAtMs = options.terms.endsAtMs
-    this.endsByToken = options.terms.endsByToken
-    this.resume = options.terms.resume
     this.startSeq = options.startSeq
     this.seenAtMs = nowMs
   }

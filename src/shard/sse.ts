@@ -5,8 +5,8 @@
 import type { Filter } from '../core/filter.ts'
 import type { Group } from '../core/fan-out.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
-import type { Subscription } from '../core/wish.ts'
-import { readOn, type Connection, type Had, type History, type Owner, type Resume } from './connection.ts'
+import { readOn, type Connection, type Had, type History } from './connection.ts'
+import { Lasting } from './lasting.ts'
 import type { Terms } from './opening.ts'
 import { connectionClosed, sessionKilled, type OwnEvent, type Stamp } from './own-events.ts'
 import { encodeEvents, encodeHeartbeat, encodeOwn, encodeRetry, type PositionOf } from './sse-frames.ts'
@@ -28,16 +28,8 @@ export interface SseOptions {
   readonly stamp: () => Stamp
 }
 
-export class SseConnection implements Connection {
+export class SseConnection extends Lasting implements Connection {
   readonly transport = 'sse'
-  filter: Filter
-  owner: Owner
-  subscriptions: readonly Subscription[]
-  inferred: readonly Subscription[]
-  warned = false
-  endsAtMs: number
-  endsByToken: boolean
-  resume: Resume | null
   readonly response: Response
   readonly #options: SseOptions
   readonly #position: PositionOf
@@ -53,15 +45,9 @@ export class SseConnection implements Connection {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
 
   constructor(options: SseOptions) {
+    super(options.terms)
     this.#options = options
     this.#position = (seq) => options.history.position(seq)
-    this.filter = options.terms.filter
-    this.owner = options.terms.owner
-    this.subscriptions = options.terms.subscriptions
-    this.inferred = options.terms.inferred
-    this.endsAtMs = options.terms.endsAtMs
-    this.endsByToken = options.terms.endsByToken
-    this.resume = options.terms.resume
     this.#behindSeq = options.seq
     this.response = new Response(this.#openStream(), { headers: responseHeaders(options.allowOrigin) })
     this.#write(encodeRetry(options.reconnectMs))

@@ -6,8 +6,8 @@ import type { Filter } from '../core/filter.ts'
 import type { Group } from '../core/fan-out.ts'
 import { parsePosition } from '../core/position.ts'
 import { toClose, type Reason } from '../core/reasons.ts'
-import type { Subscription } from '../core/wish.ts'
-import { readOn, type Connection, type Had, type History, type Owner, type Resume } from './connection.ts'
+import { readOn, type Connection, type Had, type History } from './connection.ts'
+import { Lasting } from './lasting.ts'
 import type { Terms } from './opening.ts'
 import type { OwnEvent } from './own-events.ts'
 import { encodeEventsFrame, encodeOwnFrame, encodePositionFrame } from './rigel-v1.ts'
@@ -41,16 +41,8 @@ export interface WebSocketOptions {
   readonly onGone: (connection: WebSocketConnection) => void
 }
 
-export class WebSocketConnection implements Connection {
+export class WebSocketConnection extends Lasting implements Connection {
   readonly transport = 'ws'
-  filter: Filter
-  owner: Owner
-  subscriptions: readonly Subscription[]
-  inferred: readonly Subscription[]
-  warned = false
-  endsAtMs: number
-  endsByToken: boolean
-  resume: Resume | null
   readonly #options: WebSocketOptions
   readonly #position: (seq: number) => string
   /** As in the attachment, which is written only when this changes: never per event. */
@@ -64,15 +56,9 @@ export class WebSocketConnection implements Connection {
   #waitingSize = 0
 
   constructor(options: WebSocketOptions) {
+    super(options.terms)
     this.#options = options
     this.#position = (seq) => options.history.position(seq)
-    this.filter = options.terms.filter
-    this.owner = options.terms.owner
-    this.subscriptions = options.terms.subscriptions
-    this.inferred = options.terms.inferred
-    this.endsAtMs = options.terms.endsAtMs
-    this.endsByToken = options.terms.endsByToken
-    this.resume = options.terms.resume
     this.#behindSeq = options.attachment.behindSeq
   }
 
