@@ -17,6 +17,7 @@ interface SourceFile {
 
 /** Where a class of the runtime lives: Durable Objects, and the entrypoint for service bindings. Only src/index.ts may import one: everybody else goes through the room's door. */
 const DURABLE_OBJECTS = new Set([
+  'src/answers/answer-desk.ts',
   'src/directory/directory.ts',
   'src/edge/rigel-api.ts',
   'src/ingest/topic-follower.ts',

@@ -6,6 +6,7 @@ import { connectionVariables, toConnections, toLog } from './config/connections.
 import { eventVariables, toExtractors, toRecipients } from './config/events.ts'
 import { kafkaContradictions, kafkaVariables, toKafka, unsupportedKafka } from './config/kafka.ts'
 import { phoenixVariables, toPhoenix } from './config/phoenix.ts'
+import { proxyContradictions, proxyVariables, toProxy } from './config/proxy.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './config/tokens.ts'
 import { flag, show } from './config/variable.ts'
 import { fail, ok, type Result } from './core/result.ts'
@@ -16,6 +17,7 @@ const schema = z.object({
   ...eventVariables,
   ...kafkaVariables,
   ...phoenixVariables,
+  ...proxyVariables,
   DEV_MODE: flag,
 })
 
@@ -28,7 +30,7 @@ export function parseConfig(env: object): Result<Config, ConfigProblems> {
   const variables = readVariables(env)
   const parsed = schema.safeParse(variables)
   const problems = parsed.success
-    ? contradictions(parsed.data)
+    ? contradictions(parsed.data, env)
     : parsed.error.issues.map((issue) => describe(issue, variables))
   problems.push(...unsupportedKafka(env))
   if (!parsed.success || problems.length > 0) return fail(problems)
@@ -64,8 +66,8 @@ export function configOf(env: object): Config {
 
 type Variables = z.infer<typeof schema>
 
-function contradictions(v: Variables): string[] {
-  return [...tokenContradictions(v), ...kafkaContradictions(v)]
+function contradictions(v: Variables, env: object): string[] {
+  return [...tokenContradictions(v), ...kafkaContradictions(v), ...proxyContradictions(v, env)]
 }
 
 function toConfig(v: Variables) {
@@ -88,6 +90,7 @@ function toConfig(v: Variables) {
     maxEventBytes: v.MAX_EVENT_BYTES,
     kafka: toKafka(v),
     phoenix: toPhoenix(v),
+    proxy: toProxy(v),
     devMode: v.DEV_MODE,
   })
 }
@@ -98,4 +101,13 @@ function deepFreeze<T extends object>(value: T): T {
     if (typeof inner === 'object' && inner !== null && !(inner instanceof Map)) deepFreeze(inner)
   }
   return Object.freeze(value)
+}
+
+/** Every topic that has followers: events for users, and answers to proxied requests. */
+export function followedTopics({ kafka, proxy }: Config): readonly string[] {
+  return [...new Set([...kafka.topics, ...proxy.responseTopics])]
+}
+
+export function isAnswerTopic({ proxy }: Config, topic: string): boolean {
+  return proxy.responseTopics.includes(topic)
 }

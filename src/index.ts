@@ -3,6 +3,7 @@ import { handle } from './edge/app.ts'
 import { consumeQueue } from './ingest/queue.ts'
 import { wakeFollowers } from './ingest/schedule.ts'
 
+export { AnswerDesk } from './answers/answer-desk.ts'
 export { Directory } from './directory/directory.ts'
 export { TopicFollower } from './ingest/topic-follower.ts'
 export { RigelApi } from './edge/rigel-api.ts'

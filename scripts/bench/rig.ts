@@ -13,6 +13,7 @@ const CLASSES = [
   'EmbeddedBroker',
   'PresenceTopic',
   'SessionRegistry',
+  'AnswerDesk',
   'Bare',
 ]
 const BINDINGS: Readonly<Record<string, string>> = {
@@ -23,6 +24,7 @@ const BINDINGS: Readonly<Record<string, string>> = {
   EmbeddedBroker: 'EMBEDDED_BROKER',
   PresenceTopic: 'PRESENCE_TOPIC',
   SessionRegistry: 'SESSION_REGISTRY',
+  AnswerDesk: 'ANSWER_DESK',
   Bare: 'BARE',
 }
 const VARIABLES = {

@@ -6,6 +6,7 @@ import { followerStub } from '../../src/ingest/door.ts'
 import { embeddedLogStub } from '../../src/kafka/door.ts'
 import { shardStub } from '../../src/shard/door.ts'
 
+export { AnswerDesk } from '../../src/answers/answer-desk.ts'
 export { Directory } from '../../src/directory/directory.ts'
 export { TopicFollower } from '../../src/ingest/topic-follower.ts'
 export { EmbeddedBroker } from '../../src/kafka/embedded-broker.ts'

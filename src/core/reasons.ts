@@ -30,10 +30,23 @@ export type Reason =
   /** Its token names a session that has been revoked. */
   | { readonly kind: 'session_revoked'; readonly session: string }
   | { readonly kind: 'protocol_violation'; readonly message: string }
+  /** No API definition takes the request. */
+  | { readonly kind: 'no_route' }
+  | { readonly kind: 'authentication_failed' }
+  /** The token is good, but has not what the route asks for. */
+  | { readonly kind: 'insufficient_scope'; readonly missing: string }
+  | { readonly kind: 'rate_limited' }
+  | { readonly kind: 'body_too_large'; readonly limitBytes: number }
+  | { readonly kind: 'upstream_unreachable' }
+  /** Taken out for a moment, after failures in a row. */
+  | { readonly kind: 'upstream_unavailable' }
+  | { readonly kind: 'upstream_timeout'; readonly timeoutMs: number }
+  /** The answer to a request that was published, or answered with 202, did not come. */
+  | { readonly kind: 'answer_timeout'; readonly timeoutMs: number }
   | { readonly kind: 'unavailable'; readonly message: string }
 
 export interface HttpFailure {
-  readonly status: 400 | 401 | 403 | 406 | 410 | 413 | 415 | 429 | 503
+  readonly status: 400 | 401 | 403 | 404 | 406 | 410 | 413 | 415 | 429 | 502 | 503 | 504
   readonly message: string
 }
 
@@ -88,6 +101,24 @@ export function toHttp(reason: Reason): HttpFailure {
       return { status: 410, message: 'The connection was closed by an operator.' }
     case 'session_killed':
       return { status: 403, message: 'Session killed.' }
+    case 'no_route':
+      return { status: 404, message: 'Not Found' }
+    case 'authentication_failed':
+      return { status: 401, message: 'Authentication failed.' }
+    case 'insufficient_scope':
+      return { status: 403, message: `The token has not what this needs: ${reason.missing}` }
+    case 'rate_limited':
+      return { status: 429, message: 'Too many requests.' }
+    case 'body_too_large':
+      return { status: 413, message: `Body too large: at most ${reason.limitBytes} bytes are allowed.` }
+    case 'upstream_unreachable':
+      return { status: 502, message: 'Bad gateway: the service could not be reached.' }
+    case 'upstream_unavailable':
+      return { status: 503, message: 'The service failed several times in a row, and is given a moment.' }
+    case 'upstream_timeout':
+      return { status: 504, message: `The service did not answer within ${reason.timeoutMs} ms.` }
+    case 'answer_timeout':
+      return { status: 504, message: `No answer came within ${reason.timeoutMs} ms.` }
     case 'unavailable':
       return { status: 503, message: reason.message }
   }
@@ -112,8 +143,13 @@ export function toClose(reason: Reason): Close {
       return { code: 4000, reason: 'Maximum lifetime reached, come back.' }
     case 'slow_reader':
       return { code: 4001, reason: 'Reader too slow, come back and resume.' }
+    case 'rate_limited':
     case 'too_many_connections':
       return { code: 4002, reason: 'Reached maximum number of connections' }
+    case 'upstream_unreachable':
+    case 'upstream_unavailable':
+    case 'upstream_timeout':
+    case 'answer_timeout':
     case 'unavailable':
       return { code: 4003, reason: 'Temporarily unavailable.' }
     case 'silent':
@@ -128,18 +164,22 @@ export function toClose(reason: Reason): Close {
     case 'session_revoked':
       return { code: 4501, reason: 'Session killed.' }
     case 'no_token':
+    case 'authentication_failed':
     case 'invalid_token':
       return { code: 4502, reason: 'Invalid token.' }
     case 'subscription_denied':
     case 'connection_denied':
     case 'submission_denied':
+    case 'insufficient_scope':
     case 'foreign_connection':
       return { code: 4503, reason: 'Not authorized.' }
     case 'protocol_violation':
       return { code: 4504, reason: reason.message.slice(0, 60) }
+    case 'body_too_large':
     case 'event_too_large':
       return { code: 4505, reason: 'Message too large.' }
     case 'bad_request':
+    case 'no_route':
     case 'invalid_subscriptions':
     case 'too_many_subscriptions':
     case 'not_a_cloud_event':

@@ -1,8 +1,13 @@
-// Directory: the Durable Object of the control plane. Who wants which event types, and which followers have to know.
-// No event and no request waits for it, except a subscription to a type that its shard did not follow yet.
+// Directory: the Durable Object of the control plane. Who wants which event types, which followers have to know, and the
+// API definitions made at run time. No event waits for it; of requests, a subscription to a type that its shard did not
+// follow yet, and the first that an isolate proxies.
 import { DurableObject } from 'cloudflare:workers'
+import { configOf } from '../config.ts'
+import { surroundingsOf } from '../config/proxy.ts'
 import type { TopicPartition } from '../core/log-record.ts'
 import { followerStub } from '../ingest/door.ts'
+import { ApiRegistry, type ApiChange } from './api-registry.ts'
+import { ApiStore } from './api-store.ts'
 import { FollowerQueues } from './follower-queues.ts'
 import type { InterestChange, InterestSnapshot } from './interest.ts'
 import { InterestStore } from './interest-store.ts'
@@ -10,8 +15,23 @@ import { InterestStore } from './interest-store.ts'
 /** A follower that hangs must not hold up every later change. What it applies too late shows it a gap, or is old. */
 const TELL_TIMEOUT_MS = 5_000
 
+/** An API definition as it crosses RPC: its document as JSON. */
+export interface ApiText {
+  readonly id: string
+  readonly version: number
+  readonly document: string
+  readonly updatedMs: number | null
+}
+
+export interface ApiTexts {
+  readonly version: number
+  readonly apis: readonly ApiText[]
+}
+
 export class Directory extends DurableObject<Env> {
   readonly #store = new InterestStore(this.ctx.storage)
+  readonly #apiStore = new ApiStore(this.ctx.storage)
+  readonly #apis = new ApiRegistry(this.#apiStore, configOf(this.env).proxy.definitions, surroundingsOf(this.env))
   readonly #queues = new FollowerQueues({
     tell: (follower, change) => this.#tell(follower, change),
     wait: (ms) => scheduler.wait(ms),
@@ -29,6 +49,28 @@ export class Directory extends DurableObject<Env> {
   async registerFollower(topic: string, partition: number): Promise<InterestSnapshot> {
     this.#store.addFollower({ topic, partition })
     return this.#store.snapshot()
+  }
+
+  /** Null: nothing has changed since the version that is known. Deactivated ones are among them. */
+  async apis(known: number | null): Promise<ApiTexts | null> {
+    const version = this.#apiStore.version()
+    if (version === known) return null
+    const apis = this.#apis.records().map((api) => ({ ...api, document: JSON.stringify(api.document) }))
+    return { version, apis }
+  }
+
+  /** `document`: a JSON object. */
+  async createApi(document: string): Promise<ApiChange> {
+    return this.#apis.create(JSON.parse(document) as Record<string, unknown>, Date.now())
+  }
+
+  /** `expected`: the version that the change was made for; null: any. */
+  async updateApi(id: string, fields: string, expected: number | null): Promise<ApiChange> {
+    return this.#apis.update(id, JSON.parse(fields) as Record<string, unknown>, expected, Date.now())
+  }
+
+  async removeApi(id: string, expected: number | null): Promise<ApiChange> {
+    return this.#apis.remove(id, expected, Date.now())
   }
 
   async #tell(follower: TopicPartition, change: InterestChange): Promise<void> {

@@ -13,6 +13,12 @@ export function refuse(reason: Reason, headers: Readonly<Record<string, string>>
   })
 }
 
+/** For requests on their way to a service, whose frontends expect JSON. */
+export function refuseAsJson(reason: Reason, headers: Readonly<Record<string, string>> = {}): Response {
+  const { status, message } = toHttp(reason)
+  return Response.json({ message }, { status, headers: { ...headers, ...headersOf(status) } })
+}
+
 function headersOf(status: number): Record<string, string> {
   // RFC 6750, section 3: no error code where no token came with the request.
   if (status === 401) return { 'www-authenticate': 'Bearer realm="rigel"' }

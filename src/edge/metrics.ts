@@ -1,6 +1,7 @@
 // GET /_rig/api/metrics: what there is to watch, in Prometheus' text format: connections by shard and transport, and of
 // every follower how far it is and what it could not deliver.
 import type { Context } from 'hono'
+import { followedTopics } from '../config.ts'
 import { followerStub } from '../ingest/door.ts'
 import { openLog } from '../kafka/open-log.ts'
 import { shardStub } from '../shard/door.ts'
@@ -52,7 +53,7 @@ async function connectionSamples(c: Context<EdgeEnv>): Promise<readonly Sample[]
 async function followerSamples(c: Context<EdgeEnv>): Promise<readonly Sample[]> {
   const log = openLog(c.env, c.var.config)
   const lists = await Promise.all(
-    c.var.config.kafka.topics.map(async (topic) =>
+    followedTopics(c.var.config).map(async (topic) =>
       (await log.partitions(topic)).map((partition) => ({ topic, partition })),
     ),
   )

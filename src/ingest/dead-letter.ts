@@ -63,3 +63,11 @@ function sizeOf({ key, value, headers = [] }: NewRecord): number {
   const inHeaders = headers.reduce((sum, one) => sum + one.key.length * 3 + one.value.length, 0)
   return RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0) + inHeaders
 }
+
+/** Parcel after parcel: the topic keeps their order. */
+export async function produceInOrder(
+  produce: (records: readonly NewRecord[]) => Promise<unknown>,
+  letters: readonly NewRecord[],
+): Promise<void> {
+  for (const parcel of inParcels(letters)) await produce(parcel)
+}

@@ -13,6 +13,8 @@ export type DecodeReason =
   | { readonly kind: 'unsupported_content_type'; readonly contentType: string }
   | { readonly kind: 'not_a_cloud_event'; readonly message: string }
   | { readonly kind: 'too_large'; readonly limitBytes: number }
+  /** Of a response topic: it answers no request. */
+  | { readonly kind: 'not_an_answer'; readonly message: string }
   | { readonly kind: 'invalid_recipients'; readonly message: string }
   /** A bug of ours, met by this record: it must not block those behind it. */
   | { readonly kind: 'not_processable'; readonly message: string }
@@ -47,6 +49,8 @@ export function describeReason(reason: DecodeReason): string {
       return `not a CloudEvent: ${reason.message}`
     case 'too_large':
       return `larger than ${reason.limitBytes} bytes`
+    case 'not_an_answer':
+      return `not an answer: ${reason.message}`
     case 'invalid_recipients':
       return reason.message
     case 'not_processable':

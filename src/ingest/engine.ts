@@ -1,13 +1,9 @@
 // The way of an event: fetch → decode → route → append → checkpoint, over a small interface and without a runtime.
 // The checkpoint moves only after every shard and the dead-letter topic have answered; whatever dies before that is
 // fetched again, and shards drop what they have. Wakes, retries and storage are topic-follower.ts's.
-import type { AppendBatch } from '../core/event.ts'
-import type { LogRecord, NewRecord } from '../core/log-record.ts'
+import type { LogRecord } from '../core/log-record.ts'
 import type { Fetched, OffsetRange } from '../kafka/kafka-log.ts'
-import { deadLetter, inParcels } from './dead-letter.ts'
-import { decodeRecord, type DecodeReason } from './decode.ts'
 import { runAll } from './pool.ts'
-import { route, type RouteRules, type Routes } from './route.ts'
 
 /** Each call under way holds its copy of a batch: with a broadcast of 1 MiB to many shards that is the memory it takes. */
 const CALLS_AT_ONCE = 16
@@ -26,15 +22,16 @@ export interface Counted {
   readonly lost: number
 }
 
+/** Records, as work: for the shards, the desks, the dead-letter topic. */
+export interface Sorted {
+  readonly work: readonly (() => Promise<unknown>)[]
+  readonly deadLetters: number
+}
+
 export interface DrainDeps {
-  readonly topic: string
-  readonly partition: number
-  readonly rules: RouteRules
-  readonly maxEventBytes: number
   fetch(offset: number): Promise<Fetched>
-  append(shard: number, batch: AppendBatch): Promise<void>
-  produce(records: readonly NewRecord[]): Promise<unknown>
-  deadLetterTopic: string
+  /** What has to be done with records of a generation before the checkpoint may pass them. */
+  sort(records: readonly LogRecord[], generation: number): Sorted
   checkpoint(next: Checkpoint, counted: Counted): void
   warn(message: string, details: Record<string, unknown>): void
 }
@@ -66,7 +63,7 @@ export async function drain(deps: DrainDeps, from: Checkpoint, bound: Bound): Pr
     const fetched = await ahead
     if (fetched.kind === 'unknown_topic_or_partition') return { kind: 'unknown', at }
     if (fetched.kind === 'records' && fetched.records.length === 0) return { kind: 'caught_up', at }
-    const batch = fetched.kind === 'records' ? sortOut(deps, at, fetched.records) : reset(deps, at, fetched)
+    const batch = fetched.kind === 'records' ? toBatch(deps, at, fetched.records) : reset(deps, at, fetched)
     calls += 1 + batch.work.length
     const isLast = batches >= bound.batches || calls >= bound.calls
     if (!isLast) ahead = fetchAhead(deps, batch.next)
@@ -107,38 +104,8 @@ function reset(deps: DrainDeps, at: Checkpoint, { earliest, latest }: OffsetRang
   return { work: [], next, counted: { records: 0, deadLetters: 0, lost } }
 }
 
-function sortOut(deps: DrainDeps, { offset, generation }: Checkpoint, records: readonly LogRecord[]): Batch {
-  const { topic, partition } = deps
-  const routes: Routes = new Map()
-  const deadLetters: NewRecord[] = []
-  for (const record of records) {
-    const reason = decodeAndRoute(deps, routes, record)
-    if (reason !== undefined) deadLetters.push(deadLetter(deps.deadLetterTopic, record, reason))
-  }
-  const appends = [...routes].map(
-    ([shard, events]) =>
-      () =>
-        deps.append(shard, { topic, partition, generation, events }),
-  )
-  return {
-    work: deadLetters.length > 0 ? [...appends, () => produceInOrder(deps, deadLetters)] : appends,
-    next: { offset: (records.at(-1)?.offset ?? offset) + 1, generation },
-    counted: { records: records.length, deadLetters: deadLetters.length, lost: 0 },
-  }
-}
-
-/** Undefined, or why the record is a dead letter. Whatever it does to us: those behind it must come through. */
-function decodeAndRoute(deps: DrainDeps, routes: Routes, record: LogRecord): DecodeReason | undefined {
-  try {
-    const decoded = decodeRecord(record, deps.maxEventBytes)
-    if (!decoded.ok) return decoded.reason
-    const routed = route(routes, deps.rules, decoded.value, record.offset)
-    return routed.ok ? undefined : { kind: 'invalid_recipients', message: routed.reason }
-  } catch (error) {
-    return { kind: 'not_processable', message: String(error) }
-  }
-}
-
-async function produceInOrder(deps: DrainDeps, deadLetters: readonly NewRecord[]): Promise<void> {
-  for (const parcel of inParcels(deadLetters)) await deps.produce(parcel)
+function toBatch(deps: DrainDeps, { offset, generation }: Checkpoint, records: readonly LogRecord[]): Batch {
+  const { deadLetters, work } = deps.sort(records, generation)
+  const next = { offset: (records.at(-1)?.offset ?? offset) + 1, generation }
+  return { work, next, counted: { records: records.length, deadLetters, lost: 0 } }
 }

@@ -2,15 +2,20 @@
 // place checkpoint-store.ts, who wants what interest-index.ts. Woken by the embedded log, the cron, a queue message or
 // its own alarm; told of interests by the Directory. Its door is door.ts.
 import { DurableObject } from 'cloudflare:workers'
-import { configOf } from '../config.ts'
+import { deliverAnswer } from '../answers/door.ts'
+import { configOf, isAnswerTopic } from '../config.ts'
+import type { AppendBatch } from '../core/event.ts'
+import type { LogRecord, NewRecord } from '../core/log-record.ts'
 import { directoryStub } from '../directory/door.ts'
 import type { InterestChange } from '../directory/interest.ts'
 import { openLog } from '../kafka/open-log.ts'
 import { shardStub } from '../shard/door.ts'
 import { backoffMs } from './backoff.ts'
 import { CheckpointStore, type FollowerCounters } from './checkpoint-store.ts'
-import { drain, type Checkpoint, type DrainDeps, type Drained } from './engine.ts'
+import { drain, type Checkpoint, type DrainDeps, type Drained, type Sorted } from './engine.ts'
 import { InterestIndex } from './interest-index.ts'
+import { sortAnswers } from './sort-answers.ts'
+import { sortEvents } from './sort-events.ts'
 
 /** A fetch is decoded, routed and appended as one: a shard writes it as one or two rows, and an RPC takes 32 MiB. */
 const FETCH_BYTES = 1_048_576
@@ -117,7 +122,8 @@ export class TopicFollower extends DurableObject<Env> {
    * `#nudged` to `#running = false` nothing waits for I/O, so that no nudge can fall between the two.
    */
   async #drainWhileNudged(): Promise<Drained> {
-    if (this.#interests.version === null) await this.#register()
+    const isForUsers = !isAnswerTopic(this.#config, this.#topic)
+    if (isForUsers && this.#interests.version === null) await this.#register()
     let at: Checkpoint = this.#checkpoints.read() ?? (await this.#start())
     for (;;) {
       this.#nudged = false
@@ -162,22 +168,35 @@ export class TopicFollower extends DurableObject<Env> {
   }
 
   #deps(): DrainDeps {
-    const { kafka, extractors, recipients, shards, maxEventBytes } = this.#config
-    const [topic, partition] = [this.#topic, this.#partition]
-    const waits = !this.#log.wakesFollowers && kafka.pullMode === 'continuous'
+    const { pullMode } = this.#config.kafka
+    const at = { topic: this.#topic, partition: this.#partition }
+    const waits = !this.#log.wakesFollowers && pullMode === 'continuous'
     const limits = { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES }
     return {
-      topic,
-      partition,
-      maxEventBytes,
-      deadLetterTopic: kafka.deadLetterTopic,
-      rules: { extractors, recipients, shards, interested: (type) => this.#interests.shardsOf(type) },
-      fetch: (offset) => this.#log.fetch({ topic, partition, offset }, limits),
-      append: async (shard, batch) => shardStub(this.env, shard).append([batch]),
-      produce: (records) => this.#log.produce(records),
+      fetch: (offset) => this.#log.fetch({ ...at, offset }, limits),
+      sort: (records, generation) => this.#sort(records, generation),
       checkpoint: (next, counted) => this.#checkpoints.move(next, counted),
       warn: (message, details) => this.#warn(message, details),
     }
+  }
+
+  #sort(records: readonly LogRecord[], generation: number): Sorted {
+    const { kafka, extractors, recipients, shards, maxEventBytes } = this.#config
+    const { deadLetterTopic } = kafka
+    const produce = (letters: readonly NewRecord[]) => this.#log.produce(letters)
+    if (isAnswerTopic(this.#config, this.#topic)) {
+      return sortAnswers({ deadLetterTopic, produce, deliver: (answer) => deliverAnswer(this.env, answer) }, records)
+    }
+    const deps = {
+      topic: this.#topic,
+      partition: this.#partition,
+      maxEventBytes,
+      deadLetterTopic,
+      produce,
+      rules: { extractors, recipients, shards, interested: (type: string) => this.#interests.shardsOf(type) },
+      append: async (shard: number, batch: AppendBatch) => shardStub(this.env, shard).append([batch]),
+    }
+    return sortEvents(deps, records, generation)
   }
 
   #warn(message: string, details: Record<string, unknown>): void {

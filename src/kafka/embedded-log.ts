@@ -1,7 +1,7 @@
 // EmbeddedLog: the Durable Object that is one topic-partition of the embedded log. Appends, fetches that may wait, and
 // waking the follower. Its door is door.ts; embedded-kafka-log.ts calls it.
 import { DurableObject } from 'cloudflare:workers'
-import { configOf } from '../config.ts'
+import { configOf, followedTopics } from '../config.ts'
 import type { TopicPartition } from '../core/log-record.ts'
 import { followerStub } from '../ingest/door.ts'
 import type { Fetched, FetchLimits, OffsetRange } from './kafka-log.ts'
@@ -24,7 +24,7 @@ export class EmbeddedLog extends DurableObject<Env> {
   append(records: readonly AppendRecord[]): number {
     const first = this.#log.append(records, Date.now())
     for (const answer of this.#waiting) answer()
-    if (this.#config.kafka.topics.includes(this.#at.topic)) this.ctx.waitUntil(this.#wakeFollower())
+    if (followedTopics(this.#config).includes(this.#at.topic)) this.ctx.waitUntil(this.#wakeFollower())
     return first
   }
 

@@ -3,6 +3,7 @@ import type { AppendBatch } from '../../src/core/event.ts'
 import type { LogRecord, NewRecord } from '../../src/core/log-record.ts'
 import { shardOf } from '../../src/core/sharding.ts'
 import { drain, type Checkpoint, type Counted, type DrainDeps } from '../../src/ingest/engine.ts'
+import { sortEvents, type EventSortDeps } from '../../src/ingest/sort-events.ts'
 
 const SHARDS = 2
 const BOUND = { batches: 100, calls: 1_000 }
@@ -54,28 +55,37 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     state.next = (fresh.at(-1)?.offset ?? state.next - 1) + 1
     dieIf(`appended ${shard}`)
   }
-  const deps: DrainDeps = {
+  const produce = async (letters: readonly NewRecord[]) => {
+    dieIf('dead letters')
+    deadLetters.push(...letters)
+  }
+  const sorting: EventSortDeps = {
     topic: 'rig',
     partition: 0,
     maxEventBytes: 1_024,
     deadLetterTopic: 'dead',
+    append,
+    produce,
     rules: {
       extractors: new Map(),
       recipients: { all: ['data', 'recipients'], byType: new Map() },
       shards: SHARDS,
       interested: (type) => (type === 'news' ? [0, 1] : []),
     },
+  }
+  /** The engine sorts events, some of it changed. */
+  const sortingWith = (changes: Partial<EventSortDeps>): DrainDeps['sort'] => {
+    const changed = { ...sorting, ...changes }
+    return (batch, generation) => sortEvents(changed, batch, generation)
+  }
+  const deps: DrainDeps = {
+    sort: sortingWith({}),
     fetch: async (offset) => {
       dieIf(`fetch ${offset}`)
       const latest = (log.records.at(-1)?.offset ?? log.earliest - 1) + 1
       if (offset < log.earliest || offset > latest)
         return { kind: 'offset_out_of_range', earliest: log.earliest, latest }
       return { kind: 'records', records: log.records.filter((one) => one.offset >= offset).slice(0, perFetch) }
-    },
-    append,
-    produce: async (letters) => {
-      dieIf('dead letters')
-      deadLetters.push(...letters)
     },
     checkpoint: (next) => {
       dieIf(`checkpoint ${next.offset}`)
@@ -91,7 +101,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
       if (died > 50) throw new Error('never caught up')
     }
   }
-  return { deps, calls, shards, deadLetters, deaths, log, run, checkpoint: () => stored }
+  return { deps, append, sorting, sortingWith, calls, shards, deadLetters, deaths, log, run, checkpoint: () => stored }
 }
 
 describe('the engine', () => {
@@ -127,15 +137,13 @@ describe('the engine', () => {
   it('waits for all appends of a batch before it gives up on it: none can arrive after the batch is fetched again', async () => {
     const world = makeDeps([record(0, event('a'))])
     let finished = false
-    const slow = {
-      ...world.deps,
-      append: async (shard: number, batch: AppendBatch) => {
-        if (shard === 0) throw new Error('down')
-        await Promise.resolve()
-        await world.deps.append(shard, batch)
-        finished = true
-      },
+    const append = async (shard: number, batch: AppendBatch) => {
+      if (shard === 0) throw new Error('down')
+      await Promise.resolve()
+      await world.append(shard, batch)
+      finished = true
     }
+    const slow = { ...world.deps, sort: world.sortingWith({ append }) }
     await expect(drain(slow, { offset: 0, generation: 0 }, ONE_BATCH)).rejects.toThrow('down')
     expect(finished).toBe(true)
   })
@@ -148,7 +156,7 @@ describe('the engine', () => {
     ])
     const batches = new Map<number, AppendBatch>()
     await drain(
-      { ...world.deps, append: async (shard, batch) => void batches.set(shard, batch) },
+      { ...world.deps, sort: world.sortingWith({ append: async (shard, batch) => void batches.set(shard, batch) }) },
       { offset: 0, generation: 0 },
       ONE_BATCH,
     )
@@ -218,9 +226,9 @@ describe('the engine', () => {
     const ends: (() => void)[] = []
     const append = async (shard: number, batch: AppendBatch) => {
       await new Promise<void>((resolve) => ends.push(resolve))
-      await world.deps.append(shard, batch)
+      await world.append(shard, batch)
     }
-    const drained = drain({ ...world.deps, append }, { offset: 0, generation: 0 }, BOUND)
+    const drained = drain({ ...world.deps, sort: world.sortingWith({ append }) }, { offset: 0, generation: 0 }, BOUND)
     await vi.waitFor(() => expect(ends).toHaveLength(2))
     expect(world.calls).toEqual(['fetch 0', 'fetch 1'])
     for (const end of ends.splice(0)) end()
@@ -235,10 +243,10 @@ describe('the engine', () => {
     const wanted = new Set([0])
     const append = async (shard: number, batch: AppendBatch) => {
       wanted.add(1)
-      await world.deps.append(shard, batch)
+      await world.append(shard, batch)
     }
-    const rules = { ...world.deps.rules, interested: () => wanted }
-    await drain({ ...world.deps, rules, append }, { offset: 0, generation: 0 }, BOUND)
+    const rules = { ...world.sorting.rules, interested: () => wanted }
+    await drain({ ...world.deps, sort: world.sortingWith({ rules, append }) }, { offset: 0, generation: 0 }, BOUND)
     expect([...world.shards].map(([shard, { ids }]) => [shard, ids])).toEqual([
       [0, ['a', 'b']],
       [1, ['b']],
@@ -260,7 +268,8 @@ describe('the engine', () => {
       if (asked === 1) throw new RangeError('a bug')
       return [0]
     }
-    await drain({ ...world.deps, rules: { ...world.deps.rules, interested } }, { offset: 0, generation: 0 }, BOUND)
+    const rules = { ...world.sorting.rules, interested }
+    await drain({ ...world.deps, sort: world.sortingWith({ rules }) }, { offset: 0, generation: 0 }, BOUND)
     const reason = world.deadLetters[0]?.headers?.find(({ key }) => key === 'rigel-reason')?.value
     expect(new TextDecoder().decode(reason)).toBe('could not be processed: RangeError: a bug')
     expect(world.shards.get(0)?.ids).toEqual(['good'])

@@ -1,0 +1,74 @@
+// The API gateway: the API definitions that are deployed with it, and how requests are proxied where a route says nothing.
+import { z } from 'zod'
+import bundled from '../../proxy.json' with { type: 'json' }
+import { parseDefinitions } from '../gateway/definitions.ts'
+import type { Surroundings } from '../gateway/route.ts'
+import { integer, json, list, topicName } from './variable.ts'
+
+const definitionList = json(
+  z.union(
+    [z.array(z.unknown()), z.object({ apis: z.array(z.unknown()) }).transform(({ apis }) => apis)],
+    'must be a JSON list of API definitions, or {"apis": [...]}',
+  ),
+)
+
+const LOGGERS = ['console', 'kafka'] as const
+
+export const proxyVariables = {
+  PROXY_CONFIG: definitionList.optional(),
+  PROXY_CONFIG_FILE: z
+    .string()
+    .refine((text) => /^\s*[[{]/.test(text), 'must be JSON: a Worker has no files; put the definitions into proxy.json')
+    .pipe(definitionList)
+    .optional(),
+  PROXY_RECV_TIMEOUT: integer(5_000, 1, 600_000),
+  PROXY_KAFKA_RESPONSE_TOPICS: list.pipe(z.array(topicName)).default(['rig-proxy-response']),
+  PROXY_KAFKA_RESPONSE_TIMEOUT: integer(5_000, 1, 600_000),
+  PROXY_HTTP_ASYNC_RESPONSE_TIMEOUT: integer(5_000, 1, 600_000),
+  PROXY_CLAIMS_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
+  REQUEST_LOG: list.pipe(z.array(z.enum(LOGGERS, 'must be console, kafka, or both'))).default([]),
+  KAFKA_LOG_TOPIC: topicName.default('rig-request-log'),
+}
+
+type Variables = z.infer<z.ZodObject<typeof proxyVariables>> & { readonly KAFKA_SOURCE_TOPICS: readonly string[] }
+
+export function toProxy(v: Variables) {
+  return {
+    /** API definitions as they are written; parsed by gateway/definitions.ts. */
+    definitions: definitionsOf(v),
+    timeoutMs: v.PROXY_RECV_TIMEOUT,
+    responseTopics: v.PROXY_KAFKA_RESPONSE_TOPICS,
+    answerTimeoutMs: { kafka: v.PROXY_KAFKA_RESPONSE_TIMEOUT, http_async: v.PROXY_HTTP_ASYNC_RESPONSE_TIMEOUT },
+    claimsSecret: v.PROXY_CLAIMS_SECRET ?? null,
+    requestLog: v.REQUEST_LOG,
+    requestLogTopic: v.KAFKA_LOG_TOPIC,
+  }
+}
+
+export function proxyContradictions(v: Variables, env: object): readonly string[] {
+  if (v.PROXY_CONFIG && v.PROXY_CONFIG_FILE) return ['PROXY_CONFIG_FILE: set either it or PROXY_CONFIG, not both']
+  const both = v.PROXY_KAFKA_RESPONSE_TOPICS.find((topic) => v.KAFKA_SOURCE_TOPICS.includes(topic))
+  if (both !== undefined) return [`PROXY_KAFKA_RESPONSE_TOPICS: ${both} must not be one of KAFKA_SOURCE_TOPICS as well`]
+  const parsed = parseDefinitions(definitionsOf(v), surroundingsOf(env))
+  const problems = parsed.ok ? [] : parsed.reason
+  return problems.map(({ where, field, message }) => `PROXY_CONFIG: in ${where}, ${field}: ${message}`)
+}
+
+/** What definitions may refer to, of a Worker's environment. */
+export function surroundingsOf(env: object): Surroundings {
+  const bindings = env as Readonly<Record<string, unknown>>
+  return {
+    variable: (name) => (typeof bindings[name] === 'string' && bindings[name] !== '' ? bindings[name] : undefined),
+    hasService: (name) => hasMethod(bindings[name], 'fetch'),
+    hasRateLimit: (name) => hasMethod(bindings[name], 'limit'),
+    canSignClaims: typeof bindings['PROXY_CLAIMS_SECRET'] === 'string' && bindings['PROXY_CLAIMS_SECRET'] !== '',
+  }
+}
+
+function definitionsOf(v: Variables): readonly unknown[] {
+  return v.PROXY_CONFIG ?? v.PROXY_CONFIG_FILE ?? bundled.apis
+}
+
+function hasMethod(value: unknown, name: string): boolean {
+  return typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[name] === 'function'
+}

@@ -1,0 +1,97 @@
+// The rules of changing API definitions: what is deployed with the Worker is the base, what was made at run time stands
+// over it, and no change is taken that would break the whole. Storage is api-store.ts's.
+import { isInactive, parseDefinitions } from '../gateway/definitions.ts'
+import type { Problem, Surroundings } from '../gateway/route.ts'
+import type { ApiStore } from './api-store.ts'
+
+export interface ApiRecord {
+  readonly id: string
+  /** 0: as deployed. */
+  readonly version: number
+  readonly document: Readonly<Record<string, unknown>>
+  /** Null: as deployed. */
+  readonly updatedMs: number | null
+}
+
+export type ApiChange =
+  | { readonly kind: 'done'; readonly version: number }
+  | { readonly kind: 'exists' }
+  | { readonly kind: 'missing' }
+  /** It is no longer the version that the change was made for. */
+  | { readonly kind: 'changed'; readonly version: number }
+  | { readonly kind: 'invalid'; readonly problems: readonly Problem[] }
+
+type Document = Readonly<Record<string, unknown>>
+
+export class ApiRegistry {
+  readonly #store: ApiStore
+  readonly #deployed: readonly unknown[]
+  readonly #surroundings: Surroundings
+
+  constructor(store: ApiStore, deployed: readonly unknown[], surroundings: Surroundings) {
+    this.#store = store
+    this.#deployed = deployed
+    this.#surroundings = surroundings
+  }
+
+  /** All, deactivated ones too, in the order in which their routes are tried. */
+  records(): readonly ApiRecord[] {
+    const stored = new Map(this.#store.all().map((api) => [api.id, api]))
+    const base = this.#deployed.flatMap((document): ApiRecord[] => {
+      const id = idOf(document)
+      if (id === undefined) return []
+      const over = stored.get(id)
+      stored.delete(id)
+      return [over ?? { id, version: 0, document: document as Document, updatedMs: null }]
+    })
+    return [...base, ...stored.values()]
+  }
+
+  create(document: Document, nowMs: number): ApiChange {
+    const known = this.#find(idOf(document) ?? '')
+    if (known !== undefined && !isInactive(known.document)) return { kind: 'exists' }
+    return this.#change(document, nowMs)
+  }
+
+  /** As RIG, what is given replaces the fields of the same name at the top. */
+  update(id: string, fields: Document, expected: number | null, nowMs: number): ApiChange {
+    const known = this.#active(id, expected)
+    return 'kind' in known ? known : this.#change({ ...known.document, ...fields, id }, nowMs)
+  }
+
+  remove(id: string, expected: number | null, nowMs: number): ApiChange {
+    const known = this.#active(id, expected)
+    if ('kind' in known) return known
+    this.#store.put(id, { ...known.document, active: false }, nowMs)
+    return { kind: 'done', version: known.version + 1 }
+  }
+
+  #active(id: string, expected: number | null): ApiRecord | ApiChange {
+    const known = this.#find(id)
+    if (known === undefined || isInactive(known.document)) return { kind: 'missing' }
+    return expected === null || expected === known.version ? known : { kind: 'changed', version: known.version }
+  }
+
+  /** Judged among all others: whether it is well-formed, and whether its routes, and theirs, can still be reached. */
+  #change(document: Document, nowMs: number): ApiChange {
+    const id = idOf(document)
+    const records = this.records()
+    const isNew = !records.some((record) => record.id === id)
+    const documents: unknown[] = records.map((record) => (record.id === id ? document : record.document))
+    const parsed = parseDefinitions(isNew ? [...documents, document] : documents, this.#surroundings)
+    if (!parsed.ok) return { kind: 'invalid', problems: parsed.reason }
+    if (id === undefined)
+      return { kind: 'invalid', problems: [{ where: 'api', field: 'id', message: 'must be present' }] }
+    this.#store.put(id, document, nowMs)
+    return { kind: 'done', version: this.#find(id)?.version ?? 0 }
+  }
+
+  #find(id: string): ApiRecord | undefined {
+    return this.records().find((record) => record.id === id)
+  }
+}
+
+function idOf(document: unknown): string | undefined {
+  const id = typeof document === 'object' && document !== null && 'id' in document ? document.id : undefined
+  return typeof id === 'string' ? id : undefined
+}

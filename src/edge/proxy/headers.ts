@@ -1,0 +1,101 @@
+// The headers of a request on its way to a service: what belongs to one hop ends here (RFC 9110, section 7.6.1), what says
+// who asked is Rigel's to say, never the client's. Of the answer, Hono's proxy helper removes what belongs to one hop.
+import type { HeaderChanges } from '../../gateway/route.ts'
+
+/** Verified claims travel in these. A client that sends one would be believed, so each is removed first. */
+export const CLAIM_PREFIX = 'x-rigel-'
+
+const ONE_HOP = [
+  'connection',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]
+
+/** Whoever sets them decides what services take for the client's address. */
+const OURS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-real-ip']
+
+const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
+
+export interface Client {
+  readonly address: string | null
+  /** The `Host` that was asked for, and `http` or `https`. */
+  readonly host: string
+  readonly scheme: string
+}
+
+export interface Trace {
+  readonly traceparent: string
+  readonly tracestate: string | null
+}
+
+export function clientOf(request: Request): Client {
+  const url = new URL(request.url)
+  return {
+    address: request.headers.get('cf-connecting-ip'),
+    host: request.headers.get('host') ?? url.host,
+    scheme: url.protocol.slice(0, -1),
+  }
+}
+
+export function toUpstreamHeaders(incoming: Headers, client: Client, trace: Trace, changes: HeaderChanges): Headers {
+  const headers = withoutOneHop(incoming)
+  for (const name of Array.from(headers.keys())) if (isClaimHeader(name)) headers.delete(name)
+  for (const name of [...OURS, 'host']) headers.delete(name)
+  for (const [name, value] of Object.entries(forwarding(client))) headers.set(name, value)
+  headers.append('via', '1.1 rigel')
+  headers.set('traceparent', trace.traceparent)
+  if (trace.tracestate === null) headers.delete('tracestate')
+  changeHeaders(headers, changes)
+  return headers
+}
+
+export function changeHeaders(headers: Headers, changes: HeaderChanges): void {
+  for (const name of changes.remove) headers.delete(name)
+  for (const [name, value] of changes.set) headers.set(name, value)
+}
+
+/** The trace that the client is in, or a new one; either way a span of its own (W3C Trace Context). */
+export function traceOf(incoming: Headers): Trace {
+  const [, traceId, parentId, flags] = TRACE_PARENT.exec(incoming.get('traceparent')?.trim() ?? '') ?? []
+  const isKnown = traceId !== undefined && !/^0+$/.test(traceId) && !/^0+$/.test(parentId ?? '0')
+  const trace = isKnown ? traceId : randomHex(16)
+  return {
+    traceparent: `00-${trace}-${randomHex(8)}-${isKnown ? flags : '01'}`,
+    tracestate: isKnown ? incoming.get('tracestate') : null,
+  }
+}
+
+export function randomHex(bytes: number): string {
+  const random = crypto.getRandomValues(new Uint8Array(bytes))
+  return Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** `_` too: CGI and WSGI make both the same. */
+function isClaimHeader(name: string): boolean {
+  return name.replaceAll('_', '-').startsWith(CLAIM_PREFIX)
+}
+
+function withoutOneHop(incoming: Headers): Headers {
+  const headers = new Headers(incoming)
+  const named = (incoming.get('connection') ?? '').split(',').map((name) => name.trim())
+  for (const name of [...ONE_HOP, ...named]) if (/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) headers.delete(name)
+  return headers
+}
+
+/** RFC 7239: what is no token, such as an IPv6 address, stands in quotes. */
+function forwarding({ address, host, scheme }: Client): Record<string, string> {
+  const node = address === null ? 'unknown' : address.includes(':') ? `"[${address}]"` : address
+  return {
+    forwarded: `for=${node};host="${host.replaceAll(/["\\]/g, '')}";proto=${scheme}`,
+    'x-forwarded-for': address ?? 'unknown',
+    'x-forwarded-host': host,
+    'x-forwarded-proto': scheme,
+  }
+}

@@ -1,0 +1,79 @@
+// The routes that an isolate knows. What is deployed is there at once; what was made at run time is asked of the
+// Directory, which answers with nothing while nothing has changed. After FRESH_MS a request has it asked in the
+// background, after STALE_MS it waits for the answer: a change is effective everywhere within that time.
+import type { Config } from '../../config.ts'
+import { surroundingsOf } from '../../config/proxy.ts'
+import { directoryStub } from '../../directory/door.ts'
+import { isInactive, parseDefinition, parseDefinitions } from '../../gateway/definitions.ts'
+import type { ApiDefinition, Surroundings } from '../../gateway/route.ts'
+import { Router } from '../../gateway/router.ts'
+
+const FRESH_MS = 2_000
+const STALE_MS = 5_000
+/** The Directory out of reach must not stop what is known from being served. */
+const ASK_TIMEOUT_MS = 2_000
+
+export class RouteTable {
+  readonly #env: Env
+  readonly #surroundings: Surroundings
+  readonly #canChange: boolean
+  #router: Router
+  /** Null: nothing but what is deployed is known. */
+  #version: number | null = null
+  #askedMs = -Infinity
+  #answeredMs = -Infinity
+
+  constructor(env: Env, config: Config) {
+    this.#env = env
+    this.#surroundings = surroundingsOf(env)
+    // Without a token nobody can make definitions at run time.
+    this.#canChange = config.internalToken !== null
+    this.#router = new Router(parseLeniently(config.proxy.definitions, this.#surroundings))
+  }
+
+  async current(nowMs: number, inBackground: (work: Promise<void>) => void): Promise<Router> {
+    if (!this.#canChange || nowMs - this.#answeredMs < FRESH_MS) return this.#router
+    if (nowMs - this.#answeredMs >= STALE_MS) await this.#refresh(nowMs)
+    else if (nowMs - this.#askedMs >= FRESH_MS) inBackground(this.#refresh(nowMs))
+    return this.#router
+  }
+
+  async #refresh(nowMs: number): Promise<void> {
+    this.#askedMs = nowMs
+    try {
+      const answer = await within(ASK_TIMEOUT_MS, directoryStub(this.#env).apis(this.#version))
+      // Of two answers that crossed, the older one says nothing.
+      if (answer !== null && answer.version >= (this.#version ?? 0)) {
+        const documents = answer.apis.map(({ document }) => JSON.parse(document) as unknown)
+        this.#router = new Router(parseLeniently(documents, this.#surroundings))
+        this.#version = answer.version
+      }
+    } catch (error) {
+      console.warn({ message: 'API definitions could not be asked for, the known ones are used', error: String(error) })
+    }
+    this.#answeredMs = nowMs
+  }
+}
+
+/** One that a later deploy has broken, such as by taking its variable away, does not take the others with it. */
+function parseLeniently(documents: readonly unknown[], surroundings: Surroundings): readonly ApiDefinition[] {
+  const all = parseDefinitions(documents, surroundings)
+  if (all.ok) return all.value
+  console.error({ message: 'API definitions with problems, what can be used of them is', problems: all.reason })
+  return documents
+    .filter((document) => !isInactive(document))
+    .flatMap((document) => {
+      const parsed = parseDefinition(document, surroundings)
+      return parsed.ok ? [parsed.value] : []
+    })
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}

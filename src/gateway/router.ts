@@ -1,0 +1,158 @@
+// Finds the route of a request: an index of segments tells the few that are worth asking, whatever their number, and the
+// first of them in the order of definition wins. Also tells routes that could never win.
+import { applyPattern, type PathPattern, type Segment } from './path-pattern.ts'
+import type { ApiDefinition, Problem, Route } from './route.ts'
+
+export interface Found {
+  readonly route: Route
+  /** What the upstream is asked for, percent-encoded. */
+  readonly path: string
+}
+
+export interface Asked {
+  readonly method: string
+  readonly path: string
+  /** The header `accept-version`. */
+  readonly version: string | null
+}
+
+interface Ranked {
+  readonly rank: number
+  readonly route: Route
+}
+
+interface Node {
+  readonly literals: Map<string, Node>
+  any: Node | undefined
+  /** Whose shape ends here. */
+  readonly ends: Ranked[]
+  /** Whose shape goes on with anything. */
+  readonly rests: Ranked[]
+}
+
+export class Router {
+  readonly #root = createNode()
+
+  constructor(definitions: readonly ApiDefinition[]) {
+    for (const [rank, route] of definitions.flatMap(({ routes }) => routes).entries())
+      insert(this.#root, { rank, route })
+  }
+
+  /** HEAD is taken by a route for GET if none is for HEAD. */
+  find(asked: Asked): Found | undefined {
+    const candidates = candidatesOf(this.#root, segmentsOf(asked.path))
+    return (
+      firstOf(candidates, asked) ??
+      (asked.method === 'HEAD' ? firstOf(candidates, { ...asked, method: 'GET' }) : undefined)
+    )
+  }
+
+  /** Whether any route takes the path: an OPTIONS request is then a preflight of it. */
+  routesAt(path: string): readonly Route[] {
+    return candidatesOf(this.#root, segmentsOf(path))
+      .filter(({ route }) => applyPattern(route.pattern, path) !== undefined)
+      .map(({ route }) => route)
+  }
+}
+
+/** Routes that can never win, because one before them takes all that they would. Each definition's problems by its id. */
+export function findShadowed(definitions: readonly ApiDefinition[]): readonly Problem[] {
+  const root = createNode()
+  const problems: Problem[] = []
+  for (const [rank, route] of definitions.flatMap(({ routes }) => routes).entries()) {
+    const covering = coversOf(root, route.pattern.shape).find(({ route: earlier }) => covers(earlier, route))
+    if (covering !== undefined) {
+      const by = `${covering.route.api}/${covering.route.id}`
+      const message = `is never reached: ${by} (${covering.route.method} ${covering.route.pattern.source}) comes first`
+      problems.push({ where: `${route.api}/${route.id}`, field: 'path', message })
+    }
+    insert(root, { rank, route })
+  }
+  return problems
+}
+
+function covers(earlier: Route, later: Route): boolean {
+  const takesMethod = earlier.method === '*' || earlier.method === later.method
+  const takesVersion = earlier.version === null || earlier.version === later.version
+  const isSame = earlier.pattern.regex.source === later.pattern.regex.source
+  const takesPath = isSame || (earlier.pattern.isExact && takesCase(earlier.pattern, later.pattern))
+  return takesMethod && takesVersion && takesPath
+}
+
+/** The index has no case: where it matters, the literals are compared. */
+function takesCase(earlier: PathPattern, later: PathPattern): boolean {
+  if (earlier.isCaseless) return true
+  return earlier.shape.every((segment, index) => {
+    if (typeof segment === 'string' || !/[a-z]/i.test(segment.literal)) return true
+    const other = later.shape[index]
+    return !later.isCaseless && typeof other === 'object' && other.literal === segment.literal
+  })
+}
+
+function createNode(): Node {
+  return { literals: new Map(), any: undefined, ends: [], rests: [] }
+}
+
+function insert(root: Node, ranked: Ranked): void {
+  let node = root
+  for (const segment of ranked.route.pattern.shape) {
+    if (segment === 'rest') {
+      node.rests.push(ranked)
+      return
+    }
+    node = childFor(node, segment)
+  }
+  node.ends.push(ranked)
+}
+
+function childFor(node: Node, segment: Exclude<Segment, 'rest'>): Node {
+  if (segment === 'any') return (node.any ??= createNode())
+  const literal = segment.literal.toLowerCase()
+  const known = node.literals.get(literal) ?? createNode()
+  node.literals.set(literal, known)
+  return known
+}
+
+function segmentsOf(path: string): readonly string[] {
+  return path.slice(1).toLowerCase().split('/')
+}
+
+/** In the order of definition. At most two ways at each segment. */
+function candidatesOf(root: Node, segments: readonly string[]): readonly Ranked[] {
+  const found: Ranked[] = []
+  let nodes: readonly Node[] = [root]
+  for (const segment of segments) {
+    for (const node of nodes) found.push(...node.rests)
+    nodes = nodes.flatMap((node) => {
+      const literal = node.literals.get(segment)
+      return [...(literal === undefined ? [] : [literal]), ...(node.any === undefined ? [] : [node.any])]
+    })
+  }
+  for (const node of nodes) found.push(...node.ends, ...node.rests)
+  return found.length < 2 ? found : found.toSorted((a, b) => a.rank - b.rank)
+}
+
+/** Whose shape takes whatever has this one. */
+function coversOf(root: Node, shape: readonly Segment[]): readonly Ranked[] {
+  const found: Ranked[] = []
+  let nodes: readonly Node[] = [root]
+  for (const segment of shape) {
+    for (const node of nodes) found.push(...node.rests)
+    if (segment === 'rest') return found
+    nodes = nodes.flatMap((node) => {
+      const literal = segment === 'any' ? undefined : node.literals.get(segment.literal.toLowerCase())
+      return [...(literal === undefined ? [] : [literal]), ...(node.any === undefined ? [] : [node.any])]
+    })
+  }
+  return [...found, ...nodes.flatMap(({ ends }) => ends)]
+}
+
+function firstOf(candidates: readonly Ranked[], { method, path, version }: Asked): Found | undefined {
+  for (const { route } of candidates) {
+    if (route.method !== '*' && route.method !== method) continue
+    if (route.version !== null && route.version !== version) continue
+    const replaced = applyPattern(route.pattern, path)
+    if (replaced !== undefined) return { route, path: replaced }
+  }
+  return undefined
+}

@@ -1,0 +1,115 @@
+// What both forms of API definitions have in common, as zod: the options of a route, and how what is wrong is told. The
+// JSON Schema for editors is made of the same schemas.
+import { z } from 'zod'
+import type { HeaderChanges, Policy, Problem, RateLimit } from './route.ts'
+
+const text = z.string().min(1)
+const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a header name')
+const headerValue = z.string().regex(/^[\t\u0020-\u007e\u0080-\u00ff]*$/, 'must be a header value: one line')
+const headers = z.record(headerName, headerValue)
+const scalar = z.union([z.string(), z.number(), z.boolean()])
+
+export const METHOD = /^([A-Za-z]+|\*)$/
+
+/** Rigel's own: RIG has none of them. */
+export const routeOptions = {
+  scopes: z.array(text).optional().describe('Scopes the token must have: all of them'),
+  claims: z
+    .record(text, z.union([scalar, z.array(scalar).min(1)]))
+    .optional()
+    .describe('JSON pointer into the claims → the value, or values, that are allowed'),
+  timeout_ms: z.int().min(1).max(600_000).optional().describe("Until the upstream's response begins"),
+  retries: z.int().min(0).max(5).optional().describe('Of idempotent requests without a body; 1 by default'),
+  circuit_breaker: z
+    .union([
+      z.literal(false),
+      z.strictObject({ failures: z.int().min(1).max(1_000), open_ms: z.int().min(100).max(600_000) }),
+    ])
+    .optional()
+    .describe('Transport failures in a row that take an upstream out, and for how long'),
+  max_body_bytes: z.int().min(0).optional(),
+  host: text.optional().describe('"target" (default), "client", or a name'),
+  cors: z.boolean().optional().describe('Answer preflights, and add CORS headers, by the variable CORS'),
+  cache: z.boolean().optional().describe("Keep what the upstream's cache-control allows in Cloudflare's cache"),
+  rate_limit: z
+    .strictObject({
+      binding: text.optional().describe('A ratelimits binding; PROXY_RATE_LIMIT by default'),
+      by: z
+        .array(z.enum(['address', 'user', 'route']))
+        .min(1)
+        .optional(),
+    })
+    .optional(),
+  forward_claims: z.enum(['none', 'plain', 'signed']).optional(),
+  response_headers: z.strictObject({ set: headers.optional(), remove: z.array(headerName).optional() }).optional(),
+  event_type: text.optional().describe('Of the event that a body is wrapped in which is none (target kafka)'),
+}
+
+export const optionsSchema = z.object(routeOptions)
+export type RouteOptions = z.infer<typeof optionsSchema>
+export { headers as headersSchema, text as textSchema }
+
+export const topicSchema = z.string().regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a Kafka topic name')
+
+const DEFAULT_BREAKER = { failures: 5, openMs: 5_000 }
+const DEFAULT_RATE_LIMIT = 'PROXY_RATE_LIMIT'
+
+export function toPolicy(options: RouteOptions): Policy {
+  const { circuit_breaker: breaker, host = 'target' } = options
+  return {
+    timeoutMs: options.timeout_ms ?? null,
+    retries: options.retries ?? 1,
+    breaker:
+      breaker === false
+        ? null
+        : breaker === undefined
+          ? DEFAULT_BREAKER
+          : { failures: breaker.failures, openMs: breaker.open_ms },
+    maxBodyBytes: options.max_body_bytes ?? null,
+    host: host === 'target' || host === 'client' ? host : { name: host },
+    cors: options.cors ?? false,
+    cache: options.cache ?? false,
+    rateLimit: options.rate_limit === undefined ? null : toRateLimit(options.rate_limit),
+    forwardClaims: options.forward_claims ?? 'none',
+  }
+}
+
+export function toHeaderChanges(
+  set: Readonly<Record<string, string>> = {},
+  remove: readonly string[] = [],
+): HeaderChanges {
+  return { set: Object.entries(set), remove }
+}
+
+/** RIG's texts, for whatever zod finds. */
+export const rigTexts = {
+  error: (issue: z.core.$ZodRawIssue): string | undefined => {
+    if (issue.code === 'invalid_type')
+      return issue.input === undefined ? 'must be present' : `must be ${typeName(issue.expected)}`
+    if (issue.code === 'too_small' && (issue.origin === 'string' || issue.origin === 'array')) {
+      return `must have a length of at least ${issue.minimum}`
+    }
+    if (issue.code === 'invalid_value') return `must be one of ${JSON.stringify(issue.values)}`
+    if (issue.code === 'unrecognized_keys') return `${issue.keys.join(', ')}: there is no such field`
+    return undefined
+  },
+}
+
+/** `place` says where a path of the document is, in RIG's words. */
+export function toProblems(error: z.ZodError, place: (path: readonly PropertyKey[]) => string): readonly Problem[] {
+  return error.issues.map(({ path, message }) => ({
+    where: place(path),
+    field: String(path.at(-1) ?? 'api'),
+    message,
+  }))
+}
+
+function toRateLimit({ binding, by }: NonNullable<RouteOptions['rate_limit']>): RateLimit {
+  return { binding: binding ?? DEFAULT_RATE_LIMIT, by: by ?? ['address'] }
+}
+
+function typeName(expected: string): string {
+  if (expected === 'array') return 'list'
+  if (expected === 'int' || expected === 'number') return 'integer'
+  return expected === 'record' ? 'object' : expected
+}

@@ -1,0 +1,40 @@
+// The records of a response topic → the desks where requests wait for them (`response_from: kafka`). One that answers
+// nothing that can be waited for is a dead letter; one that nobody waits for any more is dropped by its desk.
+import { readAnswer, readEventAnswer, type Correlated } from '../answers/answer.ts'
+import type { LogRecord, NewRecord } from '../core/log-record.ts'
+import { fail, type Result } from '../core/result.ts'
+import { deadLetter, produceInOrder } from './dead-letter.ts'
+import type { Sorted } from './engine.ts'
+
+export interface AnswerSortDeps {
+  readonly deadLetterTopic: string
+  deliver(answer: Correlated): Promise<void>
+  produce(records: readonly NewRecord[]): Promise<unknown>
+}
+
+export function sortAnswers(deps: AnswerSortDeps, records: readonly LogRecord[]): Sorted {
+  const deadLetters: NewRecord[] = []
+  const work: (() => Promise<unknown>)[] = []
+  for (const record of records) {
+    const answer = readRecord(record)
+    if (answer.ok) work.push(() => deps.deliver(answer.value))
+    else deadLetters.push(deadLetter(deps.deadLetterTopic, record, { kind: 'not_an_answer', message: answer.reason }))
+  }
+  if (deadLetters.length > 0) work.push(() => produceInOrder((letters) => deps.produce(letters), deadLetters))
+  return { work, deadLetters: deadLetters.length }
+}
+
+/** RIG 3's binary mode by its header, else the event of RIG 2. */
+function readRecord({ headers, value }: LogRecord): Result<Correlated, string> {
+  try {
+    const texts = headers.map(({ key, value: bytes }): [string, string] => [key, decode(bytes)])
+    const isBinary = texts.some(([name]) => name.toLowerCase() === 'rig-correlation')
+    return isBinary ? readAnswer(texts, value ?? new Uint8Array()) : readEventAnswer(decode(value ?? new Uint8Array()))
+  } catch {
+    return fail('a header, or the event, is not UTF-8')
+  }
+}
+
+function decode(bytes: Uint8Array): string {
+  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
+}
