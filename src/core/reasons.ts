@@ -32,6 +32,7 @@ export type Reason =
   | { readonly kind: 'protocol_violation'; readonly message: string }
   /** No API definition takes the request. */
   | { readonly kind: 'no_route' }
+  | { readonly kind: 'method_not_allowed' }
   | { readonly kind: 'authentication_failed' }
   /** The token is good, but has not what the route asks for. */
   | { readonly kind: 'insufficient_scope'; readonly missing: string }
@@ -46,7 +47,7 @@ export type Reason =
   | { readonly kind: 'unavailable'; readonly message: string }
 
 export interface HttpFailure {
-  readonly status: 400 | 401 | 403 | 404 | 406 | 410 | 413 | 415 | 429 | 502 | 503 | 504
+  readonly status: 400 | 401 | 403 | 404 | 405 | 406 | 410 | 413 | 415 | 429 | 502 | 503 | 504
   readonly message: string
 }
 
@@ -103,6 +104,8 @@ export function toHttp(reason: Reason): HttpFailure {
       return { status: 403, message: 'Session killed.' }
     case 'no_route':
       return { status: 404, message: 'Not Found' }
+    case 'method_not_allowed':
+      return { status: 405, message: 'Method not allowed.' }
     case 'authentication_failed':
       return { status: 401, message: 'Authentication failed.' }
     case 'insufficient_scope':
@@ -180,6 +183,7 @@ export function toClose(reason: Reason): Close {
       return { code: 4505, reason: 'Message too large.' }
     case 'bad_request':
     case 'no_route':
+    case 'method_not_allowed':
     case 'invalid_subscriptions':
     case 'too_many_subscriptions':
     case 'not_a_cloud_event':

@@ -13,6 +13,7 @@ import { INTERNAL_PREFIX, internalApi } from './internal-api.ts'
 import { longpoll } from './longpolling.ts'
 import { putMetadata } from './metadata.ts'
 import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from './phoenix.ts'
+import { proxyRequest } from './proxy/proxy.ts'
 import { putToken } from './renewal.ts'
 import { deleteConnection, getSessionConnections, getSessions } from './rig1-sessions.ts'
 import { openSse } from './sse.ts'
@@ -59,7 +60,7 @@ const app = new Hono<EdgeEnv>()
   .route(INTERNAL_PREFIX, internalApi)
   .post('/_rig/dev/token', makeDevToken)
   .post('/_rig/dev/feed', produceSampleEvents)
-  .notFound((c) => c.json({ message: 'Not Found' }, 404))
+  .all('*', proxyRequest)
   .onError((error, c) => {
     console.error(`${c.req.method} ${c.req.path}`, error)
     return c.text('Internal Server Error', 500)

@@ -10,10 +10,13 @@ export function health(c: Context<EdgeEnv>): Response {
 
 /** Hands the configuration to the handlers after it. Touches no header: the answers may be immutable 101s. */
 export async function requireConfig(c: Context<EdgeEnv>, next: Next): Promise<Response | void> {
-  const { askService, config, verifyToken } = isolateOf(c.env)
-  if (!config.ok || verifyToken === undefined) return c.text('Rigel is misconfigured: see /_rig/health', 500)
+  const { askService, config, routes, upstreamHealth, verifyToken } = isolateOf(c.env)
+  if (!config.ok || verifyToken === undefined || routes === undefined)
+    return c.text('Rigel is misconfigured: see /_rig/health', 500)
   c.set('config', config.value)
   c.set('verifyToken', verifyToken)
   c.set('askService', askService)
+  c.set('routes', routes)
+  c.set('upstreamHealth', upstreamHealth)
   await next()
 }

@@ -1,22 +1,32 @@
 // What one isolate keeps between requests: the configuration, parsed once, and the token verifier with the keys it has
-// imported. Values only: a promise or a stream of one request must never be awaited by another. Used by app.ts, which
+// imported, the routes of the API gateway and how the services do. Values only: a promise or a stream of one request must never be awaited by another. Used by app.ts, which
 // hands it to every handler as Hono variables.
 import { parseConfig, type Config, type ConfigProblems } from '../config.ts'
 import type { Result } from '../core/result.ts'
 import { createAskService, type AskService } from './external-check.ts'
+import { RouteTable } from './proxy/route-table.ts'
+import { UpstreamHealth } from './proxy/upstream-health.ts'
 import { withRevocation } from './revocation.ts'
 import { createTokenVerifier, type VerifyToken } from './tokens.ts'
 
 /** What every handler gets. */
 export interface EdgeEnv {
   Bindings: Env
-  Variables: { readonly config: Config; readonly verifyToken: VerifyToken; readonly askService: AskService }
+  Variables: {
+    readonly config: Config
+    readonly verifyToken: VerifyToken
+    readonly askService: AskService
+    readonly routes: RouteTable
+    readonly upstreamHealth: UpstreamHealth
+  }
 }
 
 export interface Isolate {
   readonly config: Result<Config, ConfigProblems>
   readonly verifyToken: VerifyToken | undefined
   readonly askService: AskService
+  readonly routes: RouteTable | undefined
+  readonly upstreamHealth: UpstreamHealth
   /** False until the isolate's first request has seen to it that followers run. */
   hasWokenFollowers: boolean
 }
@@ -36,6 +46,8 @@ export function isolateOf(env: Env): Isolate {
       fetch: (input, init) => fetch(input, init),
       nowMs: () => Date.now(),
     }),
+    routes: config.ok ? new RouteTable(env, config.value) : undefined,
+    upstreamHealth: new UpstreamHealth(),
     hasWokenFollowers: false,
   }
   isolates.set(env, isolate)

@@ -7,6 +7,7 @@ export const CLAIM_PREFIX = 'x-rigel-'
 
 const ONE_HOP = [
   'connection',
+  'expect',
   'http2-settings',
   'keep-alive',
   'proxy-authenticate',
