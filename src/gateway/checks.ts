@@ -15,6 +15,11 @@ export function checkRoute(route: Route, surroundings: Surroundings): readonly P
   if (policy.forwardClaims === 'signed' && !surroundings.canSignClaims) {
     add('forward_claims', 'signed needs the variable PROXY_CLAIMS_SECRET')
   }
+  // What a Worker sends as Host is where it connects to: by a client's wish it must not.
+  const { target } = route
+  if (policy.host === 'client' && target.kind === 'http' && target.upstreams.some(({ service }) => service === null)) {
+    add('host', 'client is for service bindings; other services find it in x-forwarded-host')
+  }
   if (policy.cache && authentication !== null)
     add('cache', 'must be false where secured is true: answers would be shared')
   if (policy.cache && route.method !== 'GET') add('cache', 'is for the method GET only')

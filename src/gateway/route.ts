@@ -53,7 +53,7 @@ export interface Policy {
   /** Transport failures in a row that take an upstream out, and for how long; null: never. */
   readonly breaker: { readonly failures: number; readonly openMs: number } | null
   readonly maxBodyBytes: number | null
-  /** What the upstream gets as `Host`: its own, the client's, or this text. */
+  /** What the upstream gets as `Host`: its own, this name, or, of a service binding, the client's. */
   readonly host: 'target' | 'client' | { readonly name: string }
   /** Preflights are answered, and responses get CORS headers, by the variable CORS. */
   readonly cors: boolean

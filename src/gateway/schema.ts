@@ -28,7 +28,11 @@ export const routeOptions = {
     .optional()
     .describe('Transport failures in a row that take an upstream out, and for how long'),
   max_body_bytes: z.int().min(0).optional(),
-  host: text.optional().describe('"target" (default), "client", or a name'),
+  host: z
+    .string()
+    .regex(/^[A-Za-z0-9.-]+(:\d+)?$/, 'must be "target", "client", or the name of a host')
+    .optional()
+    .describe('"target" (default), a name of the Worker\'s zone, or for service bindings "client"'),
   cors: z.boolean().optional().describe('Answer preflights, and add CORS headers, by the variable CORS'),
   cache: z.boolean().optional().describe("Keep what the upstream's cache-control allows in Cloudflare's cache"),
   rate_limit: z

@@ -68,16 +68,15 @@ async function ask(
   body: ReadableStream | null,
   deps: ForwardDeps,
 ): Promise<Result<Response, Reason>> {
-  const { clientHost, pathAndQuery, request } = outgoing
-  const url = `${upstream.base}${pathAndQuery}`
-  const headers = new Headers(outgoing.headers)
-  if (policy.host !== 'target') headers.set('host', policy.host === 'client' ? clientHost : policy.host.name)
+  const { pathAndQuery, request } = outgoing
+  const { url, cf } = addressOf(upstream, policy.host, outgoing.clientHost, pathAndQuery)
   const timeoutMs = policy.timeoutMs ?? deps.timeoutMs
   const deadline = new AbortController()
   const timer = setTimeout(() => deadline.abort(), timeoutMs)
   const send = sender(upstream, deps.env)
   const { method } = request
-  const init = { method, headers, body, redirect: 'manual', signal: deadline.signal } as const
+  const headers = new Headers(outgoing.headers)
+  const init = { method, headers, body, cf, redirect: 'manual', signal: deadline.signal } as const
   try {
     if (isUpgrade(request)) return ok(await upgrade(url, init, request, send))
     return ok(await proxy(url, { ...init, customFetch: send }))
@@ -88,6 +87,23 @@ async function ask(
   } finally {
     clearTimeout(timer)
   }
+}
+
+/**
+ * A Worker's fetch names as `Host` what its URL does: another name stands there, and where to connect is said beside it,
+ * which Cloudflare heeds if both are of the Worker's zone. A service binding is connected already.
+ */
+function addressOf(
+  { base, service }: Upstream,
+  host: Policy['host'],
+  clientHost: string,
+  pathAndQuery: string,
+): { readonly url: string; readonly cf: RequestInitCfProperties } {
+  if (host === 'target') return { url: `${base}${pathAndQuery}`, cf: {} }
+  const url = new URL(`${base}${pathAndQuery}`)
+  const resolveOverride = url.hostname
+  url.host = host === 'client' ? clientHost : host.name
+  return { url: url.href, cf: service === null ? { resolveOverride } : {} }
 }
 
 /** Returned as it is: the socket belongs to the response. */

@@ -1,0 +1,176 @@
+import { describe, expect, it } from 'vitest'
+import { makeGateway, passThrough, UPSTREAM } from './gateway.ts'
+
+const gateway = makeGateway(passThrough())
+const namesOf = (rawHeaders: readonly string[]) => rawHeaders.filter((_, index) => index % 2 === 0)
+
+describe('headers on their way to a service', () => {
+  it('are the client’s, but for what belongs to one hop', async () => {
+    const { headers } = await gateway.echo('/', {
+      headers: {
+        accept: 'text/x',
+        'x-own': 'kept',
+        connection: 'keep-alive, X-Private, transfer-encoding, x-"broken',
+        'x-private': 'for this hop',
+        'keep-alive': 'timeout=5',
+        'proxy-authorization': 'Basic c2VjcmV0',
+        'proxy-connection': 'close',
+        te: 'trailers',
+        trailer: 'x-later',
+        'http2-settings': 'AAMAAABk',
+        expect: '100-continue',
+      },
+    })
+    expect(headers).toMatchObject({ accept: 'text/x', 'x-own': 'kept' })
+    const hop = [
+      'x-private',
+      'keep-alive',
+      'proxy-authorization',
+      'proxy-connection',
+      'te',
+      'trailer',
+      'http2-settings',
+      'expect',
+    ]
+    expect(hop.filter((name) => name in headers)).toEqual([])
+  })
+
+  it('say who asked, whatever the client said before', async () => {
+    const { headers } = await gateway.echo('/', {
+      headers: {
+        'cf-connecting-ip': '2001:db8::7',
+        forwarded: 'for=10.0.0.1;proto=gopher',
+        'x-forwarded-for': '10.0.0.1',
+        'x-forwarded-host': 'evil.example.com',
+        'x-forwarded-proto': 'gopher',
+        'x-forwarded-port': '1',
+        'x-real-ip': '10.0.0.1',
+      },
+    })
+    expect(headers).toMatchObject({
+      forwarded: 'for="[2001:db8::7]";host="rigel.test";proto=https',
+      'x-forwarded-for': '2001:db8::7',
+      'x-forwarded-host': 'rigel.test',
+      'x-forwarded-proto': 'https',
+      via: '1.1 rigel',
+    })
+    expect(['x-forwarded-port', 'x-real-ip'].filter((name) => name in headers)).toEqual([])
+  })
+
+  it.each(['x-rigel-user', 'X-Rigel-Claims', 'x_rigel_user', 'x-rigel_jwt', 'x-rigel-anything'])(
+    'never hold a claim that the client made: %s',
+    async (name) => {
+      const { rawHeaders } = await gateway.echo('/', { headers: { [name]: 'admin' } })
+      expect(namesOf(rawHeaders).filter((sent) => /x[-_]rigel/i.test(sent))).toEqual([])
+    },
+  )
+
+  it.each(['x-rigel-user\r\nx: y', 'x rigel', 'x-rigel-user\0'])('cannot be split by a name: %j', async (name) => {
+    await expect((async () => gateway.echo('/', { headers: { [name]: '1' } }))()).rejects.toThrow()
+  })
+
+  it('have one content-length, the body’s own', async () => {
+    const { body, rawHeaders } = await gateway.echo('/', {
+      method: 'POST',
+      body: 'GET /admin HTTP/1.1\r\nhost: x\r\n\r\n',
+      headers: { 'content-length': '3', 'transfer-encoding': 'chunked, identity' },
+    })
+    const lengths = rawHeaders.filter((_, index) => rawHeaders[index - 1]?.toLowerCase() === 'content-length')
+    const codings = namesOf(rawHeaders).filter((name) => name.toLowerCase() === 'transfer-encoding')
+    expect([lengths.length + codings.length, body.startsWith('GET /admin')]).toEqual([1, true])
+    if (lengths.length > 0) expect(lengths).toEqual([String(body.length)])
+  })
+
+  it('name the service as Host', async () => {
+    expect((await gateway.echo('/')).headers['host']).toBe(new URL(UPSTREAM).host)
+  })
+
+  it.each([
+    [undefined, 'books'],
+    ['client', 'rigel.test'],
+    ['books.internal', 'books.internal'],
+  ])('name to a service binding as Host, by `host: %s`, %s', async (host, expected) => {
+    const BOOKS = { fetch: async (request: Request) => Response.json({ url: request.url }) }
+    const bound = makeGateway(passThrough({ target: 'service:BOOKS', ...(host === undefined ? {} : { host }) }), {
+      BOOKS,
+    })
+    expect((await bound.echo('/a?b=c')).url).toBe(`http://${expected}/a?b=c`)
+  })
+
+  it('are set and removed as the route says, in requests and answers', async () => {
+    const changing = makeGateway(
+      passThrough({
+        request_headers: { 'X-Key': 'of the service', accept: 'application/json' },
+        response_headers: { set: { 'x-frame-options': 'DENY' }, remove: ['X-Echo'] },
+      }),
+    )
+    const response = await changing.fetch('/', { headers: { 'x-key': 'of a client' } })
+    expect([response.headers.get('x-frame-options'), response.headers.get('x-echo')]).toEqual(['DENY', null])
+    expect(await response.json()).toMatchObject({ headers: { 'x-key': 'of the service', accept: 'application/json' } })
+  })
+})
+
+describe('the trace', () => {
+  const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+  const traced = async (headers: Record<string, string>) => (await gateway.echo('/', { headers })).headers
+
+  it('goes on with a span of its own', async () => {
+    const headers = await traced({ traceparent: `00-${TRACE}-00f067aa0ba902b7-00`, tracestate: 'a=1' })
+    expect(headers['traceparent']).toMatch(new RegExp(`^00-${TRACE}-(?!00f067aa0ba902b7)[0-9a-f]{16}-00$`))
+    expect(headers['tracestate']).toBe('a=1')
+  })
+
+  it.each([
+    undefined,
+    'garbage',
+    `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`,
+    `00-${TRACE}-${'0'.repeat(16)}-01`,
+    `ff-${TRACE}-00f067aa0ba902b7-01`,
+  ])('begins anew where there is none: %s', async (traceparent) => {
+    const headers = await traced({ tracestate: 'a=1', ...(traceparent === undefined ? {} : { traceparent }) })
+    expect(headers['traceparent']).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+    expect(headers['traceparent']).not.toContain(TRACE)
+    expect(headers).not.toHaveProperty('tracestate')
+  })
+})
+
+describe('where a request can go', () => {
+  const narrow = makeGateway(
+    passThrough({ routes: { 'GET /public/{path...}': '/v1/public/{path...}', 'GET /user/{id}': '/u/{id}/show' } }),
+  )
+
+  it.each([
+    '/public/..%2fadmin',
+    '/public/%2e%2e%2Fadmin',
+    '/public/a%5c..%5c..%5cadmin',
+    '/user/..%2f..',
+    '/user/.%2e%2fx',
+    '/public/%2E%2f',
+  ])('not out of its path by encoding: %s', async (path) => {
+    expect((await narrow.fetch(path)).status).toBe(400)
+  })
+
+  it('not out of its path by dots: the path is what they come to', async () => {
+    expect((await narrow.fetch('/public/../admin')).status).toBe(404)
+    expect((await narrow.echo('/public/a/%2e%2e/b')).url).toBe('/v1/public/b')
+  })
+
+  it.each(['/public//evil.example.com/x', '/public/@evil.example.com', '/public/http://evil.example.com/'])(
+    'to its own service only: %s',
+    async (path) => {
+      expect((await narrow.echo(path)).url).toBe(`/v1${path}`)
+    },
+  )
+
+  it('never where Rigel’s own paths are', async () => {
+    for (const path of ['/_rig', '/_rig/', '/_rig/nothing', '/_rig/v1/nothing']) {
+      expect((await gateway.fetch(path)).status).toBe(404)
+    }
+    expect((await gateway.echo('/_rigel')).url).toBe('/_rigel')
+  })
+
+  it('nowhere, without a definition', async () => {
+    const response = await makeGateway([]).fetch('/anything')
+    expect([response.status, await response.json()]).toEqual([404, { message: 'Not Found' }])
+  })
+})

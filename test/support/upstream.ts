@@ -1,0 +1,136 @@
+// A backend service for tests, a process of its own: it streams, hangs, resets, lies about its length, counts and echoes.
+// Prints its port. Run: node test/support/upstream.ts
+import { createHash } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
+import { WebSocketServer } from 'ws'
+
+type Handler = (request: IncomingMessage, response: ServerResponse, query: URLSearchParams) => void | Promise<void>
+
+/** By key, how often something was asked. */
+const counts = new Map<string, number>()
+/** By key, streams that go on when somebody says so. */
+const held = new Map<string, () => void>()
+const CHUNK = Buffer.alloc(65_536, 'x')
+
+function count(key: string | null): number {
+  const next = (counts.get(key ?? '') ?? 0) + 1
+  counts.set(key ?? '', next)
+  return next
+}
+
+const handlers: Record<string, Handler> = {
+  '/hang': () => undefined,
+  '/hang-after-head': (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/plain' })
+    response.write('head')
+  },
+  '/reset': (request) => void request.socket.destroy(),
+  '/reset-midway': (request, response) => {
+    response.writeHead(200, { 'content-length': '100' })
+    response.write('half', () => request.socket.resetAndDestroy())
+  },
+  '/lie-short': (request) => {
+    request.socket.end('HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nfourAND MORE')
+  },
+  '/lie-garbage': (request) => void request.socket.end('this is not HTTP\r\n\r\n'),
+  '/smuggle': (request) => {
+    request.socket.end(
+      'HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    )
+  },
+  '/early-hints': (_request, response) => {
+    response.writeEarlyHints({ link: '</style.css>; rel=preload' })
+    response.end('after the hints')
+  },
+  '/status': (_request, response, query) => void response.writeHead(Number(query.get('code'))).end(),
+  '/redirect': (_request, response) => {
+    response.writeHead(302, { location: 'http://elsewhere.example.com/stolen' }).end()
+  },
+  '/cookies': (_request, response) => {
+    response.writeHead(200, { 'set-cookie': ['a=1; Path=/', 'b=2; Path=/'], connection: 'x-hop', 'x-hop': 'own' }).end()
+  },
+  '/gzip': (_request, response) => {
+    response
+      .writeHead(200, { 'content-encoding': 'gzip', 'content-type': 'text/plain' })
+      .end(gzipSync('compressed text'))
+  },
+  '/cacheable': (_request, response, query) => {
+    response.writeHead(200, {
+      'cache-control': query.get('control') ?? '',
+      ...JSON.parse(query.get('headers') ?? '{}'),
+    })
+    response.end(String(count(query.get('key'))))
+  },
+  '/flaky': (request, response, query) => {
+    const asked = count(query.get('key'))
+    if (asked > Number(query.get('failures'))) response.end(String(asked))
+    else if (query.get('how') === 'reset') request.socket.destroy()
+    else response.writeHead(503).end('not now')
+  },
+  '/count': (_request, response, query) => void response.end(String(counts.get(query.get('key') ?? '') ?? 0)),
+  '/events': (_request, response, query) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+    response.write('data: first\n\n')
+    held.set(query.get('key') ?? '', () => response.end('data: second\n\n'))
+    response.on('close', () => count(`closed ${query.get('key')}`))
+  },
+  '/release': (_request, response, query) => {
+    held.get(query.get('key') ?? '')?.()
+    response.end()
+  },
+  '/big': async (_request, response, query) => {
+    let left = Number(query.get('bytes'))
+    response.writeHead(200, { 'content-type': 'application/octet-stream' })
+    while (left > 0 && !response.destroyed) {
+      const chunk = left < CHUNK.length ? CHUNK.subarray(0, left) : CHUNK
+      left -= chunk.length
+      if (!response.write(chunk)) await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
+    }
+    response.end()
+  },
+  '/upload': async (request, response) => {
+    const hash = createHash('sha256')
+    let bytes = 0
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length
+      hash.update(chunk)
+    }
+    response.end(JSON.stringify({ bytes, sha256: hash.digest('hex') }))
+  },
+  /** Answers with what came so far: the request's body goes on. */
+  '/first-chunk': (request, response) => {
+    request.once('data', (chunk: Buffer) => response.end(chunk))
+  },
+}
+
+async function echo(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await buffer(request)
+  response.setHeader('content-type', 'application/json')
+  response.setHeader('x-echo', 'yes')
+  if (request.headers['x-answer-status'] !== undefined) response.statusCode = Number(request.headers['x-answer-status'])
+  const { headers, method, rawHeaders, url } = request
+  response.end(JSON.stringify({ method, url, headers, rawHeaders, body: body.toString() }))
+}
+
+const server = createServer((request, response) => {
+  const url = new URL(request.url ?? '/', 'http://upstream')
+  void (handlers[url.pathname] ?? echo)(request, response, url.searchParams)
+})
+
+const sockets = new WebSocketServer({ noServer: true, handleProtocols: (protocols) => [...protocols].at(-1) ?? false })
+server.on('upgrade', (request, socket, head) => {
+  if (request.url?.startsWith('/refused') === true) {
+    socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno')
+    return
+  }
+  sockets.handleUpgrade(request, socket, head, (client) => {
+    client.send(JSON.stringify({ url: request.url, headers: request.headers }))
+    client.on('message', (data, isBinary) => client.send(data, { binary: isBinary }))
+    client.on('close', (code) => count(`closed ${request.url} ${code}`))
+  })
+})
+
+server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port))
