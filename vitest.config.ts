@@ -6,7 +6,7 @@ const pure = ['test/core/**/*.test.ts', 'test/**/*.pure.test.ts']
 
 export default defineConfig({
   test: {
-    globalSetup: './test/support/start-upstream.ts',
+    globalSetup: './test/upstream/start.ts',
     projects: [
       { test: { name: 'pure', include: pure } },
       {

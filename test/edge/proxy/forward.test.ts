@@ -4,7 +4,7 @@ import { makeGateway, passThrough, UPSTREAM } from './gateway.ts'
 const gateway = makeGateway(passThrough({ timeout_ms: 300, retries: 0, circuit_breaker: false }))
 let keys = 0
 const newKey = () => `forward-${(keys += 1)}`
-const messageOf = async (response: Response) => ((await response.json()) as { message: string }).message
+const messageOf = async (response: Response) => (await response.json<{ message: string }>()).message
 
 describe('a request on its way to a service', () => {
   it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])('keeps the method %s', async (method) => {
@@ -144,7 +144,7 @@ describe('a service that fails', () => {
 
   it('in the midst of a body ends that body as broken, never as whole', async () => {
     const response = await gateway.fetch('/reset-midway')
-    await expect(response.text()).rejects.toThrow()
+    await expect(response.text()).rejects.toThrow(/lost|premature|disconnected/i)
   })
 
   it('by sending more than it said is cut at what it said', async () => {
@@ -153,8 +153,7 @@ describe('a service that fails', () => {
 
   it('by two framings at once smuggles nothing into the next answer', async () => {
     const first = await gateway.fetch('/smuggle')
-    if (first.status === 200) expect(['hello', '5\r\n']).toContain(await first.text())
-    else expect(first.status).toBe(502)
+    expect([`${first.status} ${await first.text()}`]).toEqual([expect.stringMatching(/^(200 hello|200 5\r\n|502 .*)$/)])
     expect((await gateway.echo('/next')).url).toBe('/next')
   })
 })

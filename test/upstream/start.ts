@@ -4,12 +4,6 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { TestProject } from 'vitest/node'
 
-declare module 'vitest' {
-  export interface ProvidedContext {
-    upstreamPort: number
-  }
-}
-
 export default async function startUpstream(project: TestProject): Promise<() => void> {
   const upstream = spawn('node', [fileURLToPath(new URL('upstream.ts', import.meta.url))], {
     stdio: ['ignore', 'pipe', 'inherit'],

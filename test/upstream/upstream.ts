@@ -1,5 +1,5 @@
 // A backend service for tests, a process of its own: it streams, hangs, resets, lies about its length, counts and echoes.
-// Prints its port. Run: node test/support/upstream.ts
+// Prints its port. Run: node test/upstream/upstream.ts
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
