@@ -10,6 +10,8 @@ import { fail, ok, type Result } from '../core/result.ts'
 import { readBody } from './body.ts'
 import { readEvents } from './event-request.ts'
 import { refuse } from './failure.ts'
+import { internalApis } from './internal-apis.ts'
+import { postResponse } from './internal-responses.ts'
 import { connectionsQuery, revocation } from './internal-schema.ts'
 import type { EdgeEnv } from './isolate.ts'
 import { metrics } from './metrics.ts'
@@ -46,6 +48,8 @@ export const internalApi = new Hono<EdgeEnv>()
     const isRevoked = await isSessionRevoked(gatewayOf(c), c.req.param('session'))
     return isRevoked ? c.json({}) : c.text('Not found.', 404)
   })
+  .route('/:version{v2|v3}/apis', internalApis)
+  .post('/:version{v2|v3}/responses', postResponse)
   .get('/v3/users', async (c) => c.json({ users: await listUsers(gatewayOf(c)) }))
   .get('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())

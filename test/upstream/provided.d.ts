@@ -1,3 +1,4 @@
+// eslint-disable-next-line unicorn/require-module-specifiers -- makes this file a module, which adds to Vitest's
 export {}
 
 declare module 'vitest' {
