@@ -11,8 +11,10 @@ export interface PathPattern {
   /** Anchored. Decides; the shape only says where it is worth asking. */
   readonly regex: RegExp
   readonly shape: readonly Segment[]
-  /** The shape says all: what has it, is taken; but for case, and a rest is then one segment at least. */
+  /** The shape says all: what has it, is taken; but for case, and a rest that must not be empty. */
   readonly isExact: boolean
+  /** `.+` is one character at least. */
+  readonly needsRest: boolean
   readonly isCaseless: boolean
   /** Texts and numbers of groups; null: the path stays as it is. */
   readonly replacement: readonly (string | number)[] | null
@@ -22,7 +24,7 @@ const MAX_SOURCE_CHARS = 1_000
 const ANY_REST = /^\(?\.[*+]\)?$/
 const ANY_SEGMENT = /^\(?\[\^\/\][+]\)?$/
 /** One segment, whatever it is: a superset is good enough. */
-const WITHIN_SEGMENT = /^\(?(\\[dw]|\[[A-Za-z0-9_-]+\])(\+|\{\d+(,\d*)?\})\)?$/
+const WITHIN_SEGMENT = /^\(?(\\[dw]|\[[A-Za-z0-9_-]+\])(\+|\{[1-9]\d*(,\d*)?\})\)?$/
 const LITERAL = /^(?:[A-Za-z0-9_~%:@!&=,;' -]|\\[^A-Za-z0-9])*$/
 const QUANTIFIED = /^[?*+{]/
 const PARAMETER = /^\{([A-Za-z_]\w*)(\.\.\.)?\}$/
@@ -67,7 +69,15 @@ export function fromTemplate(source: string, to: string | null): Result<PathPatt
   const replacement = to === null ? ok(null) : parseTemplateReplacement(to, names)
   if (!replacement.ok) return replacement
   const regex = new RegExp(`${texts.join('')}$`)
-  return ok({ source, regex, shape, isExact: true, isCaseless: false, replacement: replacement.value })
+  return ok({
+    source,
+    regex,
+    shape,
+    isExact: true,
+    needsRest: false,
+    isCaseless: false,
+    replacement: replacement.value,
+  })
 }
 
 /** Undefined: the pattern does not take this path. */
@@ -90,9 +100,9 @@ export function withPrefix(pattern: PathPattern, prefix: string): PathPattern {
 }
 
 /** The segments of `/a/([^/]+)`, as far as they can be told; from there on, the rest. */
-function shapeOf(inner: string): { readonly shape: readonly Segment[]; readonly isExact: boolean } {
+function shapeOf(inner: string): Pick<PathPattern, 'shape' | 'isExact' | 'needsRest'> {
   const segments = splitSegments(inner)
-  if (segments === undefined) return { shape: ['rest'], isExact: false }
+  if (segments === undefined) return { shape: ['rest'], isExact: false, needsRest: false }
   const shape: Segment[] = []
   let isExact = true
   for (const [index, segment] of segments.entries()) {
@@ -106,10 +116,10 @@ function shapeOf(inner: string): { readonly shape: readonly Segment[]; readonly 
       // A quantifier belongs to the slash before it, so that what came before may go on.
       if (QUANTIFIED.test(segment)) shape.pop()
       shape.push('rest')
-      return { shape, isExact: false }
+      return { shape, isExact: false, needsRest: false }
     }
   }
-  return { shape, isExact }
+  return { shape, isExact, needsRest: shape.at(-1) === 'rest' && segments.at(-1)?.includes('+') === true }
 }
 
 /** At slashes outside of groups and classes; undefined if the expression is not `/…`, or has alternatives. */

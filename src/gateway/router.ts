@@ -75,8 +75,17 @@ function covers(earlier: Route, later: Route): boolean {
   const takesMethod = earlier.method === '*' || earlier.method === later.method
   const takesVersion = earlier.version === null || earlier.version === later.version
   const isSame = earlier.pattern.regex.source === later.pattern.regex.source
-  const takesPath = isSame || (earlier.pattern.isExact && takesCase(earlier.pattern, later.pattern))
+  const takesShape = earlier.pattern.isExact && takesRest(earlier.pattern, later.pattern)
+  const takesPath = isSame || (takesShape && takesCase(earlier.pattern, later.pattern))
   return takesMethod && takesVersion && takesPath
+}
+
+/** `/a/.+` does not take `/a/`. */
+function takesRest(earlier: PathPattern, later: PathPattern): boolean {
+  if (!earlier.needsRest) return true
+  const there = later.shape.slice(earlier.shape.length - 1)
+  if (there[0] === 'rest') return later.needsRest
+  return there.length > 1 || typeof there[0] !== 'object' || there[0].literal !== ''
 }
 
 /** The index has no case: where it matters, the literals are compared. */

@@ -252,6 +252,7 @@ describe('the index', () => {
     const join = (from: readonly string[]) =>
       `/${Array.from({ length: 1 + Math.floor(random() * 3) }, () => pick(from)).join('/')}`
     let hidden = 0
+    const wrong: (readonly string[])[] = []
     for (let round = 0; round < 2_000; round += 1) {
       const [first, second] = [join(pieces), join(pieces)]
       const [one, two, both] = [
@@ -270,9 +271,10 @@ describe('the index', () => {
         const takes = [a.value, b.value].map(
           (api) => new Router(api).find({ method: 'GET', path, version: null }) !== undefined,
         )
-        expect([first, second, path, takes]).not.toEqual([first, second, path, [false, true]])
+        if (takes[1] === true && takes[0] === false) wrong.push([first, second, path])
       }
     }
+    expect(wrong).toEqual([])
     expect(hidden).toBeGreaterThan(20)
   })
 })
