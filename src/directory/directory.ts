@@ -16,7 +16,7 @@ import { InterestStore } from './interest-store.ts'
 const TELL_TIMEOUT_MS = 5_000
 
 /** An API definition as it crosses RPC: its document as JSON. */
-export interface ApiText {
+interface ApiText {
   readonly id: string
   readonly version: number
   readonly document: string

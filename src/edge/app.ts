@@ -6,6 +6,7 @@ import { preflight } from './cors.ts'
 import { produceSampleEvents } from './dev-feed.ts'
 import { makeDevToken } from './dev-token.ts'
 import { postEvents } from './events.ts'
+import { refuseAsJson } from './failure.ts'
 import { health, requireConfig } from './health.ts'
 import { isolateOf, type EdgeEnv } from './isolate.ts'
 import { kafkaRest } from './kafka-rest.ts'
@@ -61,6 +62,7 @@ const app = new Hono<EdgeEnv>()
   .post('/_rig/dev/token', makeDevToken)
   .post('/_rig/dev/feed', produceSampleEvents)
   .all('*', proxyRequest)
+  .notFound(() => refuseAsJson({ kind: 'no_route' }))
   .onError((error, c) => {
     console.error(`${c.req.method} ${c.req.path}`, error)
     return c.text('Internal Server Error', 500)

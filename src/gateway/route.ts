@@ -14,7 +14,7 @@ export interface Authentication {
   readonly claims: readonly ClaimRule[]
 }
 
-export interface ClaimRule {
+interface ClaimRule {
   readonly pointer: JsonPointer
   readonly oneOf: readonly (string | number | boolean)[]
 }
@@ -37,7 +37,7 @@ export type Target =
       readonly wrapAs: string | null
     }
 
-export type ResponseFrom = 'http' | 'kafka' | 'http_async'
+type ResponseFrom = 'http' | 'kafka' | 'http_async'
 
 export interface RateLimit {
   /** A `ratelimits` binding of wrangler.toml: its limit and period are the platform's. */

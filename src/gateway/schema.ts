@@ -49,7 +49,7 @@ export const routeOptions = {
   event_type: text.optional().describe('Of the event that a body is wrapped in which is none (target kafka)'),
 }
 
-export const optionsSchema = z.object(routeOptions)
+const optionsSchema = z.object(routeOptions)
 export type RouteOptions = z.infer<typeof optionsSchema>
 export { headers as headersSchema, text as textSchema }
 

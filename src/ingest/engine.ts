@@ -62,8 +62,8 @@ export async function drain(deps: DrainDeps, from: Checkpoint, bound: Bound): Pr
   for (let batches = 1; ; batches += 1) {
     const fetched = await ahead
     if (fetched.kind === 'unknown_topic_or_partition') return { kind: 'unknown', at }
-    if (fetched.kind === 'records' && fetched.records.length === 0) return { kind: 'caught_up', at }
-    const batch = fetched.kind === 'records' ? toBatch(deps, at, fetched.records) : reset(deps, at, fetched)
+    if (fetched.kind === 'records' && fetched.next === at.offset) return { kind: 'caught_up', at }
+    const batch = fetched.kind === 'records' ? toBatch(deps, at, fetched) : reset(deps, at, fetched)
     calls += 1 + batch.work.length
     const isLast = batches >= bound.batches || calls >= bound.calls
     if (!isLast) ahead = fetchAhead(deps, batch.next)
@@ -80,6 +80,8 @@ function fetchAhead(deps: DrainDeps, { offset }: Checkpoint): Promise<Fetched> {
   fetching.catch(() => undefined)
   return fetching
 }
+
+type FetchedRecords = Extract<Fetched, { kind: 'records' }>
 
 /** What has to be done before the checkpoint may move to `next`. */
 interface Batch {
@@ -104,8 +106,8 @@ function reset(deps: DrainDeps, at: Checkpoint, { earliest, latest }: OffsetRang
   return { work: [], next, counted: { records: 0, deadLetters: 0, lost } }
 }
 
-function toBatch(deps: DrainDeps, { offset, generation }: Checkpoint, records: readonly LogRecord[]): Batch {
+function toBatch(deps: DrainDeps, { generation }: Checkpoint, fetched: FetchedRecords): Batch {
+  const { next: offset, records } = fetched
   const { deadLetters, work } = deps.sort(records, generation)
-  const next = { offset: (records.at(-1)?.offset ?? offset) + 1, generation }
-  return { work, next, counted: { records: records.length, deadLetters, lost: 0 } }
+  return { work, next: { offset, generation }, counted: { records: records.length, deadLetters, lost: 0 } }
 }

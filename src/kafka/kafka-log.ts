@@ -10,7 +10,11 @@ export interface FetchLimits {
 }
 
 export type Fetched =
-  | { readonly kind: 'records'; readonly records: readonly LogRecord[] }
+  /**
+   * `next`: where to read on. Behind the last record where a log has gaps (compaction, markers of transactions), so that
+   * an answer without records may still move on.
+   */
+  | { readonly kind: 'records'; readonly records: readonly LogRecord[]; readonly next: number }
   /** The log no longer, or not yet, has this offset. `latest` is the offset that the next record will get. */
   | { readonly kind: 'offset_out_of_range'; readonly earliest: number; readonly latest: number }
   | { readonly kind: 'unknown_topic_or_partition' }

@@ -79,11 +79,11 @@ export class PartitionLog {
       for (const record of this.#decode(row)) {
         if (record.offset < offset) continue
         bytes += sizeOf(record)
-        if (records.length > 0 && bytes > maxBytes) return { kind: 'records', records }
+        if (records.length > 0 && bytes > maxBytes) return { kind: 'records', records, next: record.offset }
         records.push(record)
       }
     }
-    return { kind: 'records', records }
+    return { kind: 'records', records, next: this.#next }
   }
 
   /** The offset of the first record that is not older; the end of the log if all are. */

@@ -47,11 +47,11 @@ async function fetchFrom(
   const { topic, partition, offset } = position
   const messages = await kafka.consumer().fetch({ topic, partition, offset, timeout: maxWaitMs })
   const records = messages.filter((message) => message.offset >= offset).map(toRecord)
-  if (records.length > 0) return { kind: 'records', records }
+  if (records.length > 0) return { kind: 'records', records, next: (records.at(-1)?.offset ?? offset) + 1 }
   if (!(await ask.partitions(topic)).includes(partition)) return { kind: 'unknown_topic_or_partition' }
   const { earliest, latest } = await ask.offsets(topic, partition)
   if (offset < earliest || offset > latest) return { kind: 'offset_out_of_range', earliest, latest }
-  return { kind: 'records', records }
+  return { kind: 'records', records, next: offset }
 }
 
 async function produceTo(kafka: Kafka, records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {

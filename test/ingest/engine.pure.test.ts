@@ -85,7 +85,8 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
       const latest = (log.records.at(-1)?.offset ?? log.earliest - 1) + 1
       if (offset < log.earliest || offset > latest)
         return { kind: 'offset_out_of_range', earliest: log.earliest, latest }
-      return { kind: 'records', records: log.records.filter((one) => one.offset >= offset).slice(0, perFetch) }
+      const found = log.records.filter((one) => one.offset >= offset).slice(0, perFetch)
+      return { kind: 'records', records: found, next: (found.at(-1)?.offset ?? offset - 1) + 1 }
     },
     checkpoint: (next) => {
       dieIf(`checkpoint ${next.offset}`)

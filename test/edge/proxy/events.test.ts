@@ -317,7 +317,7 @@ describe('an answer that comes otherwise', () => {
       'Failed to parse request body: the header rig-response-code must be an integer from 200 to 599, got "abc201"',
     ],
   ])('is refused where it is none: %j', async (headers, expected) => {
-    const response = await answerByHttp(headers as Record<string, string>, '')
+    const response = await answerByHttp(headers, '')
     expect([response.status, await response.text()]).toEqual([400, expected])
   })
 
