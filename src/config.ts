@@ -52,7 +52,7 @@ function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Recor
   const [name = '', ...inner] = path.map(String)
   const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
   // The texts stand on a public page: what may hold a secret is not repeated.
-  const isSecret = /SECRET|PASSWORD|USERNAME|URL|INTERNAL_TOKEN/.test(name)
+  const isSecret = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|ACCESS_KEY/.test(name)
   const isTold = message.includes(', got ') || inner.length > 0 || isSecret
   return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
 }
@@ -67,7 +67,7 @@ export function configOf(env: object): Config {
 type Variables = z.infer<typeof schema>
 
 function contradictions(v: Variables, env: object): string[] {
-  return [...tokenContradictions(v), ...kafkaContradictions(v), ...proxyContradictions(v, env)]
+  return [...tokenContradictions(v), ...kafkaContradictions(v, env), ...proxyContradictions(v, env)]
 }
 
 function toConfig(v: Variables) {
