@@ -5,6 +5,13 @@ import { once } from 'node:events'
 import { ConnectionError } from '../../src/kafka/protocol/errors.ts'
 import type { OpenSocket } from '../../src/kafka/protocol/socket-port.ts'
 
+const open = new Set<Socket>()
+
+/** Open sockets keep a test process alive. */
+export function closeAllSockets(): void {
+  for (const socket of open) socket.destroy()
+}
+
 export function createNodeOpener(ca?: string): OpenSocket {
   return async ({ host, port }) => {
     const socket = ca === undefined ? connectPlain(port, host) : connectTls({ host, port, ca })
@@ -13,9 +20,10 @@ export function createNodeOpener(ca?: string): OpenSocket {
     } catch (error) {
       throw new ConnectionError(String(error))
     }
-    socket.on('error', () => undefined)
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
     return {
-      readExactly: (count) => readExactly(socket, count),
+      readExactly: createExactReader(socket),
       write: async (bytes) => {
         if (!socket.writable) throw new Error('closed')
         socket.write(bytes)
@@ -25,14 +33,27 @@ export function createNodeOpener(ca?: string): OpenSocket {
   }
 }
 
-async function readExactly(socket: Socket, count: number): Promise<Uint8Array | undefined> {
-  for (;;) {
-    const chunk = socket.read(count) as Buffer | null
-    if (chunk !== null) return chunk.length === count ? new Uint8Array(chunk) : undefined
-    if (socket.readableEnded || socket.destroyed) return undefined
-    await new Promise((resolve) => {
-      socket.once('readable', resolve)
-      socket.once('close', resolve)
+function createExactReader(socket: Socket): (count: number) => Promise<Uint8Array | undefined> {
+  let buffered = Buffer.alloc(0)
+  let wake = () => {}
+  let isOver = false
+  socket.on('data', (chunk: Buffer) => {
+    buffered = Buffer.concat([buffered, chunk])
+    wake()
+  })
+  for (const end of ['end', 'close', 'error']) {
+    socket.on(end, () => {
+      isOver = true
+      wake()
     })
+  }
+  return async (count) => {
+    while (buffered.length < count) {
+      if (isOver) return undefined
+      await new Promise<void>((resolve) => (wake = resolve))
+    }
+    const read = new Uint8Array(buffered.subarray(0, count))
+    buffered = buffered.subarray(count)
+    return read
   }
 }

@@ -76,7 +76,7 @@ export class Cluster {
 
   /** How many partitions a record may go to; the cluster may make the topic, and then takes a moment. */
   async partitionCount(topic: string): Promise<number> {
-    const found = this.#fresh(topic) ?? (await this.#retrying(topic, () => this.#learn(topic, true)))
+    const found = this.#fresh(topic) ?? (await this.retrying(() => this.#learn(topic, true)))
     if (found === undefined) throw new BrokerError(UNKNOWN_TOPIC_OR_PARTITION, `producing to ${topic}`)
     return found.partitions.size
   }
@@ -90,12 +90,12 @@ export class Cluster {
     lane: Lane,
     ask: (connection: Connection, leader: Leader) => Promise<T>,
   ): Promise<T | undefined> {
-    return this.#retrying(topic, async () => {
+    return this.retrying(async () => {
       const leader = (this.#topics.get(topic) ?? (await this.#learn(topic, false)))?.partitions.get(partition)
       if (leader === undefined) return undefined
       if (leader instanceof BrokerError) throw leader
       return ask(await this.connection(leader.broker, lane), leader)
-    })
+    }, topic)
   }
 
   /** Of the leader as it is known now, without retries: for who has its own. */
@@ -150,13 +150,14 @@ export class Cluster {
     throw lastError
   }
 
-  async #retrying<T>(topic: string, attempt: () => Promise<T>): Promise<T> {
+  /** What passes is tried again, a few times, and without what is known of the topic. Throws what the last attempt met. */
+  async retrying<T>(attempt: () => Promise<T>, topic?: string): Promise<T> {
     for (let attempts = 1; ; attempts += 1) {
       try {
         return await attempt()
       } catch (error) {
+        if (topic !== undefined) this.forget(topic)
         if (!isPassing(error) || attempts >= ATTEMPTS) throw error
-        this.forget(topic)
         await this.#options.sleep(RETRY_BASE_MS * 2 ** (attempts - 1) * (0.5 + this.#options.random() / 2))
       }
     }

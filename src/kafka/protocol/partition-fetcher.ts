@@ -6,7 +6,7 @@ import { fetchRecords, type FetchResponse } from './api/fetch.ts'
 import { EARLIEST, LATEST, listOffsets, type ListOffsetsRequest } from './api/list-offsets.ts'
 import type { Cluster, Leader } from './cluster.ts'
 import type { Connection } from './connection.ts'
-import { NO_ERROR, OFFSET_OUT_OF_RANGE, throwIfError } from './errors.ts'
+import { OFFSET_OUT_OF_RANGE, throwIfError } from './errors.ts'
 import { decodeRecords } from './record-batch.ts'
 
 /** A broker that is slower than this over what it was told to wait is as good as gone. */
@@ -56,7 +56,6 @@ export class PartitionFetcher {
     const timeoutMs = maxWaitMs + REQUEST_TIMEOUT_MS
     const answer = await connection.send(fetchRecords, request, timeoutMs, topicId === null ? BY_NAME : undefined)
     if (answer.errorCode === OFFSET_OUT_OF_RANGE) return outOfRange(connection, leader, position)
-    if (answer.errorCode !== NO_ERROR) this.#cluster.forget(topic)
     throwIfError(answer.errorCode, `fetching ${topic}/${partition} at ${offset}`)
     return this.#decode({ ...position, topicId }, answer, maxBytes)
   }

@@ -16,7 +16,11 @@ export interface PasswordCredentials {
   readonly password: string
 }
 
+/** Web Crypto takes no shared memory. */
+type Bytes = Uint8Array<ArrayBuffer>
+
 const encoder = new TextEncoder()
+const utf8 = (text: string): Bytes => new Uint8Array(encoder.encode(text))
 const decoder = new TextDecoder()
 
 export function plain({ username, password }: PasswordCredentials): SaslMechanism {
@@ -69,12 +73,12 @@ function beginScram(
       }
       const withoutProof = `c=biws,r=${r}`
       const salted = await saltPassword(hash, password, fromBase64(s), iterations)
-      const message = encoder.encode(`${first},${serverFirst},${withoutProof}`)
-      const clientKey = await hmac(hash, salted, encoder.encode('Client Key'))
+      const message = utf8(`${first},${serverFirst},${withoutProof}`)
+      const clientKey = await hmac(hash, salted, utf8('Client Key'))
       const storedKey = new Uint8Array(await crypto.subtle.digest(hash, clientKey))
       const signature = await hmac(hash, storedKey, message)
       const proof = clientKey.map((byte, at) => byte ^ (signature[at] ?? 0))
-      serverSignature = toBase64(await hmac(hash, await hmac(hash, salted, encoder.encode('Server Key')), message))
+      serverSignature = toBase64(await hmac(hash, await hmac(hash, salted, utf8('Server Key')), message))
       return encoder.encode(`${withoutProof},p=${toBase64(proof)}`)
     },
     async (challenge) => {
@@ -101,13 +105,13 @@ function attributesOf(message: string): Readonly<Record<string, string>> {
   return Object.fromEntries(message.split(',').map((part) => [part.slice(0, 1), part.slice(2)]))
 }
 
-async function saltPassword(hash: string, password: string, salt: Uint8Array, iterations: number): Promise<Uint8Array> {
-  const key = await crypto.subtle.importKey('raw', encoder.encode(password), 'PBKDF2', false, ['deriveBits'])
+async function saltPassword(hash: string, password: string, salt: Bytes, iterations: number): Promise<Bytes> {
+  const key = await crypto.subtle.importKey('raw', utf8(password), 'PBKDF2', false, ['deriveBits'])
   const bits = hash === 'SHA-256' ? 256 : 512
   return new Uint8Array(await crypto.subtle.deriveBits({ name: 'PBKDF2', hash, salt, iterations }, key, bits))
 }
 
-async function hmac(hash: string, secret: Uint8Array, message: Uint8Array): Promise<Uint8Array> {
+async function hmac(hash: string, secret: Bytes, message: Bytes): Promise<Bytes> {
   const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash }, false, ['sign'])
   return new Uint8Array(await crypto.subtle.sign('HMAC', key, message))
 }
@@ -116,6 +120,6 @@ function toBase64(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes))
 }
 
-function fromBase64(text: string): Uint8Array {
+function fromBase64(text: string): Bytes {
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
 }

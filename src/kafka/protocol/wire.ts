@@ -35,7 +35,8 @@ export class Writer implements Generation {
   }
 
   int8(value: number): void {
-    this.#view.setInt8(this.#reserve(1), value)
+    const at = this.#reserve(1)
+    this.#view.setInt8(at, value)
   }
 
   boolean(value: boolean): void {
@@ -43,15 +44,18 @@ export class Writer implements Generation {
   }
 
   int16(value: number): void {
-    this.#view.setInt16(this.#reserve(2), value)
+    const at = this.#reserve(2)
+    this.#view.setInt16(at, value)
   }
 
   int32(value: number): void {
-    this.#view.setInt32(this.#reserve(4), value)
+    const at = this.#reserve(4)
+    this.#view.setInt32(at, value)
   }
 
   uint32(value: number): void {
-    this.#view.setUint32(this.#reserve(4), value)
+    const at = this.#reserve(4)
+    this.#view.setUint32(at, value)
   }
 
   /** Whole numbers up to 2^53: offsets, timestamps, producer ids. */
@@ -64,10 +68,10 @@ export class Writer implements Generation {
   uvarint(value: number): void {
     let rest = value
     while (rest > 0x7f) {
-      this.#bytes[this.#reserve(1)] = (rest & 0x7f) | 0x80
+      this.#byte((rest & 0x7f) | 0x80)
       rest = Math.floor(rest / 128)
     }
-    this.#bytes[this.#reserve(1)] = rest
+    this.#byte(rest)
   }
 
   /** Zigzag, as records have it. */
@@ -118,7 +122,8 @@ export class Writer implements Generation {
   }
 
   raw(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#reserve(bytes.length))
+    const at = this.#reserve(bytes.length)
+    this.#bytes.set(bytes, at)
   }
 
   patchInt32(at: number, value: number): void {
@@ -129,6 +134,12 @@ export class Writer implements Generation {
     this.#view.setUint32(at, value)
   }
 
+  #byte(value: number): void {
+    const at = this.#reserve(1)
+    this.#bytes[at] = value
+  }
+
+  /** May put other bytes in the place of `#bytes` and `#view`: call it before they are looked at. */
   #reserve(count: number): number {
     const at = this.#length
     this.#length += count
