@@ -33,6 +33,9 @@ const LONG_POLL_MS = 10_000
 /** A partition that is not there is looked for this often, sooner at first: a broker that just started may not know it yet. */
 const UNKNOWN_RETRY = { baseMs: 1_000, capMs: 30_000 }
 
+/** A log that is out of reach may take longer to say so. */
+const LAG_TIMEOUT_MS = 2_000
+
 interface FollowerStatus {
   readonly counters: FollowerCounters | null
   /** Records between its place and the end of the log; null: not started, or the log cannot be asked. */
@@ -167,11 +170,9 @@ export class TopicFollower extends DurableObject<Env> {
   }
 
   async #lag(offset: number): Promise<number | null> {
-    try {
-      return Math.max(0, (await this.#log.offsets(this.#topic, this.#partition)).latest - offset)
-    } catch {
-      return null
-    }
+    const timeout = scheduler.wait(LAG_TIMEOUT_MS).then(() => null)
+    const range = await Promise.race([this.#log.offsets(this.#topic, this.#partition).catch(() => null), timeout])
+    return range === null ? null : Math.max(0, range.latest - offset)
   }
 
   async #start(): Promise<Checkpoint> {

@@ -62,9 +62,8 @@ void describe('compression', () => {
       const values = lines(500, 300)
       const producer = new Producer(connectTo(kafka.brokers.plain), codec)
       await producer.produce(values.map((value) => ({ topic, key: bytes('k'), value: bytes(value) })))
-      const read = await kafka.tool('kafka-console-consumer', [
-        ...['--topic', topic, '--from-beginning', '--max-messages', '500', '--timeout-ms', '10000'],
-      ])
+      const options = '--from-beginning --max-messages 500 --timeout-ms 10000'.split(' ')
+      const read = await kafka.tool('kafka-console-consumer', ['--topic', topic, ...options])
       assert.deepEqual(read.trim().split('\n'), values)
     })
   }
@@ -183,8 +182,11 @@ void describe('transactions', () => {
 void describe('the life of a topic', () => {
   void test('a compacted topic has gaps, and tombstones come as null', { timeout: 90_000 }, async () => {
     const settings = {
-      ...{ 'cleanup.policy': 'compact', 'segment.ms': '100', 'min.cleanable.dirty.ratio': '0.01' },
-      ...{ 'max.compaction.lag.ms': '100', 'delete.retention.ms': '600000' },
+      'cleanup.policy': 'compact',
+      'segment.ms': '100',
+      'min.cleanable.dirty.ratio': '0.01',
+      'max.compaction.lag.ms': '100',
+      'delete.retention.ms': '600000',
     }
     const topic = await newTopic(...Object.entries(settings).flatMap(([key, value]) => ['--config', `${key}=${value}`]))
     const producer = new Producer(connectTo(kafka.brokers.plain), 'none')
