@@ -76,9 +76,10 @@ export class World {
 
   /** Every client has all that is for it, once each, and of each key in order. */
   async settle(withinMs = 60_000): Promise<void> {
-    const all = await this.#truth()
+    const all = await this.readTopic()
     for (const client of this.clients) {
-      const wanted = all.filter(({ type }) => type === BROADCAST || client.user === 'alice').map(({ id }) => id)
+      const isFor = ({ type }: Produced) => type === BROADCAST || (type === ADDRESSED && client.user === 'alice')
+      const wanted = all.filter(isFor).map(({ id }) => id)
       await until(`${client.name} has all ${wanted.length}`, () => client.seen.length >= wanted.length, withinMs)
       assert.deepEqual(client.seen.map(({ id }) => id).toSorted(), wanted.toSorted(), client.name)
       for (const key of new Set(client.seen.map(({ data }) => data.key))) {
@@ -90,6 +91,14 @@ export class World {
         )
       }
     }
+  }
+
+  /** What was produced twice, because an answer got lost, stands there twice, and is to be seen twice. */
+  async readTopic(): Promise<readonly Produced[]> {
+    const cluster = connectTo(this.kafka.brokers.plain)
+    const partitions = await cluster.partitions(TOPIC)
+    const lists = await Promise.all(partitions.map((partition) => readAll(cluster, TOPIC, partition)))
+    return lists.flat().flatMap(({ value }) => parseEvent(text(value)))
   }
 
   async internal(path: string): Promise<{ readonly status: number; readonly body: string }> {
@@ -122,17 +131,6 @@ export class World {
     this.#producer = producer
     return producer
   }
-
-  /** What was produced twice, because an answer got lost, stands there twice, and is to be seen twice. */
-  async #truth(): Promise<readonly Produced[]> {
-    const cluster = connectTo(this.kafka.brokers.plain)
-    const partitions = await cluster.partitions(TOPIC)
-    const lists = await Promise.all(partitions.map((partition) => readAll(cluster, TOPIC, partition, this.from)))
-    return lists.flat().flatMap(({ value }) => parseEvent(text(value)))
-  }
-
-  /** The offset from which on the topic counts. */
-  from = 0
 }
 
 function parseEvent(value: string | null): Produced[] {
