@@ -142,9 +142,19 @@ describe('where a request can go', () => {
     '/user/..%2f..',
     '/user/.%2e%2fx',
     '/public/%2E%2f',
+    '/public/..;/admin',
+    '/public/..%3bx=1/admin',
   ])('not out of its path by encoding: %s', async (path) => {
     expect((await narrow.fetch(path)).status).toBe(400)
   })
+
+  it.each(['//admin/x', '/%61dmin/x', '/admin%2fx', '/ADMIN/x', '/admin;a=1/x', '/admin/', '//admin'])(
+    'not past a route that needs a token, by writing its path otherwise: %s',
+    async (path) => {
+      const routes = { 'GET /admin': { secured: true }, 'GET /admin/{rest...}': { secured: true }, '* /{path...}': {} }
+      expect([400, 401]).toContain((await makeGateway(passThrough({ routes })).fetch(path)).status)
+    },
+  )
 
   it('not out of its path by dots: the path is what they come to', async () => {
     expect((await narrow.fetch('/public/../admin')).status).toBe(404)
