@@ -52,7 +52,7 @@ export function clientOf(request: Request): Client {
 
 export function toUpstreamHeaders(incoming: Headers, client: Client, trace: Trace, changes: HeaderChanges): Headers {
   const headers = withoutOneHop(incoming)
-  for (const name of [...headers.keys()]) if (OURS.test(name.replaceAll('_', '-'))) headers.delete(name)
+  for (const name of incoming.keys()) if (OURS.test(name.replaceAll('_', '-'))) headers.delete(name)
   for (const [name, value] of Object.entries(forwarding(client))) headers.set(name, value)
   headers.append('via', '1.1 rigel')
   headers.set('traceparent', trace.traceparent)
