@@ -141,7 +141,7 @@ const server = createServer((request, response) => {
 const sockets = new WebSocketServer({ noServer: true, handleProtocols: (protocols) => [...protocols].at(-1) ?? false })
 server.on('upgrade', (request, socket, head) => {
   if (request.url?.startsWith('/refused') === true) {
-    socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno')
+    socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno')
     return
   }
   sockets.handleUpgrade(request, socket, head, (client) => {

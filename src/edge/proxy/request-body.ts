@@ -4,6 +4,8 @@ import type { Deadline } from './deadline.ts'
 
 /** Such a body is there with its head, or soon after it: it passes without being looked at. */
 const SMALL_BYTES = 65_536
+/** What is read at once: by itself the runtime gives 4 KiB. */
+const CHUNK_BYTES = 65_536
 
 export class RequestBody {
   readonly stream: ReadableStream | null
@@ -26,15 +28,16 @@ export class RequestBody {
   }
 
   #paced(body: ReadableStream, limitBytes: number): ReadableStream<Uint8Array> {
-    const reader = body.getReader() as ReadableStreamDefaultReader<Uint8Array>
+    // Of whatever kind the body is, this can be read in pieces of that size.
+    const reader = body.pipeThrough(new IdentityTransformStream()).getReader({ mode: 'byob' })
     let gotBytes = 0
     const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
       this.#deadline?.stand()
-      const { value } = await reader.read()
+      const { done, value } = await reader.read(new Uint8Array(CHUNK_BYTES))
       this.#deadline?.begin()
       gotBytes += value?.byteLength ?? 0
       this.isExceeded = gotBytes > limitBytes
-      if (value === undefined) controller.close()
+      if (done || value === undefined) controller.close()
       else if (this.isExceeded) controller.error(new RangeError('the body is larger than the route allows'))
       else controller.enqueue(value)
     }
