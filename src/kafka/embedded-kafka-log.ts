@@ -65,7 +65,7 @@ async function produce(env: Env, records: readonly NewRecord[], chance: Chance):
   }
   await Promise.all(
     [...batches.values()].map(async (batch) => {
-      const appended = await append(env, batch)
+      const appended = await appendTo(env, batch)
       for (const [at, index] of batch.indexes.entries()) {
         const { topic, partition } = batch
         const timestampMs = batch.records[at]?.timestampMs ?? nowMs
@@ -78,9 +78,9 @@ async function produce(env: Env, records: readonly NewRecord[], chance: Chance):
 }
 
 /** Answers the place of each by its index. */
-async function append(env: Env, batch: Batch): Promise<(at: number) => Appended> {
+async function appendTo(env: Env, batch: Batch): Promise<(at: number) => Appended> {
   const log = embeddedLogStub(env, batch)
-  if (batch.records.every(({ idempotencyKey }) => idempotencyKey === null)) {
+  if (batch.records.every(({ idempotencyKey }) => idempotencyKey === undefined)) {
     const first = await log.append(batch.records)
     return (at) => ({ offset: first + at, duplicate: false })
   }
@@ -94,7 +94,7 @@ function toAppend({ timestampMs, key, headers, value, idempotencyKey }: NewRecor
     key: key ?? null,
     headers: headers ?? [],
     value,
-    idempotencyKey: idempotencyKey ?? null,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
   }
   const bytes = sizeOf(append)
   if (bytes > MAX_RECORD_BYTES)

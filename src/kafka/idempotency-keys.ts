@@ -10,8 +10,8 @@ export interface DedupeWindow {
 }
 
 export interface KeyedRecord extends AppendRecord {
-  /** Null: it is stored whatever there is. */
-  readonly idempotencyKey: string | null
+  /** None: it is stored whatever there is. */
+  readonly idempotencyKey?: string
 }
 
 /** Of a duplicate: the place of the first one. */
@@ -48,7 +48,7 @@ export class IdempotencyKeys {
 
   /** `records` were appended from `first` on. One row an append, as a segment is: a row a key would cost as much again. */
   remember(first: number, records: readonly KeyedRecord[], nowMs: number): void {
-    const keys = records.map(({ idempotencyKey }) => idempotencyKey)
+    const keys = records.map(({ idempotencyKey }) => idempotencyKey ?? null)
     this.#sql.exec('INSERT INTO idempotency_keys VALUES (?, ?, ?)', first, nowMs, JSON.stringify(keys))
     addKeys(this.#keys(), first, keys)
     this.#forget(() => this.#keys().size > this.#window.maxKeys)
@@ -94,11 +94,11 @@ export function sortOut(
   const here = new Map<string, number>()
   const places = records.map((record): Appended => {
     const key = record.idempotencyKey
-    const known = key === null ? undefined : (here.get(key) ?? offsetOf(key))
+    const known = key === undefined ? undefined : (here.get(key) ?? offsetOf(key))
     if (known !== undefined) return { offset: known, duplicate: true }
     const offset = next + fresh.length
     fresh.push(record)
-    if (key !== null) here.set(key, offset)
+    if (key !== undefined) here.set(key, offset)
     return { offset, duplicate: false }
   })
   return { places, fresh }
