@@ -30,15 +30,15 @@ function makeLog(fails: () => boolean = () => false) {
       records,
       ({ topic, key }) => `${topic}/${partitionOf(key ?? new Uint8Array(), PARTITIONS)}`,
     )
-    const places = new Map<NewRecord, ProducedRecord>()
+    const places = new Map<NewRecord | undefined, ProducedRecord>()
     let failed = false
     for (const [name, batch] of batches) {
       if (fails()) failed = true
-      else for (const [index, place] of append(name, batch).entries()) places.set(batch[index] ?? batch[0]!, place)
+      else for (const [index, place] of append(name, batch).entries()) places.set(batch[index], place)
     }
     // The answer of a produce that succeeded gets lost as well.
     if (failed || fails()) throw new Error('the log failed')
-    return records.map((record) => places.get(record)!)
+    return records.flatMap((record) => places.get(record) ?? [])
   }
   const append = (name: string, batch: readonly NewRecord[]): readonly ProducedRecord[] => {
     const log: ModelPartition = partitions.get(name) ?? { records: [], keys: new Map() }
