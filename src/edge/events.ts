@@ -23,7 +23,7 @@ export async function postEvents(c: Context<EdgeEnv>): Promise<Response> {
   const connector = connectorOf(c.req.raw)
   if (!connector.ok) return refuse(connector.reason, cors)
   if (connector.value !== null) {
-    const sender = { publisher: known.value, connector: connector.value }
+    const sender = { publisher: known.value, ...connector.value }
     return answerPush(c, sender, { cors, mayPublish: (events, isBatch) => mayPublish(c, events, isBatch) })
   }
   const posted = await readEvents(c.req.raw, config.maxEventBytes)

@@ -97,7 +97,7 @@ function toQuery(c: Ctx, asked: z.infer<typeof connectionsQuery>): Result<Connec
 async function postMessages(c: Ctx): Promise<Response> {
   const connector = connectorOf(c.req.raw)
   if (!connector.ok) return refuse(connector.reason)
-  if (connector.value !== null) return answerPush(c, { publisher: 'internal API', connector: connector.value })
+  if (connector.value !== null) return answerPush(c, { publisher: 'internal API', ...connector.value })
   const posted = await readEvents(c.req.raw, c.var.config.maxEventBytes)
   if (!posted.ok) return refuse(posted.reason)
   const produced = await publish(gatewayOf(c), posted.value.events)

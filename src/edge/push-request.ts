@@ -8,6 +8,7 @@ import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { readSourcePosition, type SourcePosition } from '../core/source-position.ts'
 import type { DecodeReason } from '../ingest/decode.ts'
+import type { Sender } from '../ingest/idempotency.ts'
 import type { Pushed } from '../ingest/push.ts'
 import { readBody } from './body.ts'
 import { readAttributes } from './event-request.ts'
@@ -34,16 +35,24 @@ export interface PushRequest {
   readonly pushed: readonly Pushed[]
 }
 
+/** As its URL describes it. */
+export type Connector = Omit<Sender, 'publisher'>
+
 /**
- * The name of the connector, empty where it has none. Null: no connector, but a client that publishes. Only what its
- * sender writes on purpose makes a request a push: events alone may have come a long way, and tell of others.
+ * Null: no connector, but a client that publishes. Only what its sender writes on purpose makes a request a push, and
+ * unique ids something to rely on: events may have come a long way, and tell of others.
  */
-export function connectorOf({ url, headers }: Request): Result<string | null, Reason> {
-  const connector = new URL(url).searchParams.get('connector')
-  if (connector === null) return ok(positionHeader(headers, 'offset') === null ? null : '')
-  if (CONNECTOR.test(connector)) return ok(connector)
-  const message = 'connector must be 1 to 100 of letters, digits, ".", "_" and "-": ?connector=orders'
-  return fail({ kind: 'bad_request', message })
+export function connectorOf({ url, headers }: Request): Result<Connector | null, Reason> {
+  const { searchParams } = new URL(url)
+  const [connector, dedupe] = [searchParams.get('connector'), searchParams.get('dedupe')]
+  if (connector === null && positionHeader(headers, 'offset') === null) return ok(null)
+  if (connector !== null && !CONNECTOR.test(connector)) {
+    return badRequest('connector must be 1 to 100 of letters, digits, ".", "_" and "-": ?connector=orders')
+  }
+  if (dedupe !== null && dedupe !== 'id') {
+    return badRequest('dedupe must be "id", for events of which no two have the same source and id, or left out')
+  }
+  return ok({ connector: connector ?? '', hasUniqueIds: dedupe === 'id' })
 }
 
 export async function readPush(request: Request, maxEventBytes: number): Promise<Result<PushRequest, Reason>> {
@@ -158,6 +167,10 @@ function positionOf(event: CloudEvent | null, request: Headers | null): Result<S
 /** With underscores where the metadata of Redpanda Connect becomes headers as it is. */
 function positionHeader(headers: Headers, name: string): string | null {
   return headers.get(`kafka-${name}`) ?? headers.get(`kafka_${name}`)
+}
+
+function badRequest(message: string): Result<never, Reason> {
+  return fail({ kind: 'bad_request', message })
 }
 
 function unsupported(type: string): Result<never, Reason> {

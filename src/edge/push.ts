@@ -39,19 +39,25 @@ async function place(
   try {
     return ok(await pushEvents(openLog(env, config), config, sender, pushed, Date.now()))
   } catch (error) {
-    console.error({ message: 'a push could not be produced', ...sender, error: String(error) })
+    console.error({ message: 'a push could not be produced', connector: sender.connector, error: String(error) })
     const message = 'The log does not take events at the moment: send the same again, what is stored by now is known.'
     return fail({ kind: 'unavailable', message })
   }
 }
 
 /** What an operator would look for: events that seem to be missing. */
-function tell(sender: Sender, places: readonly Placed[]): void {
+function tell({ publisher, connector }: Sender, places: readonly Placed[]): void {
   const duplicates = places.filter(({ duplicate }) => duplicate).length
-  if (duplicates > 0) console.info({ message: 'pushed again, and stored before', ...sender, duplicates })
+  if (duplicates > 0) console.info({ message: 'pushed again, and stored before', publisher, connector, duplicates })
   const [first, ...others] = places.flatMap(({ duplicate, error }) => (duplicate || !error ? [] : [error]))
   if (first === undefined) return
-  console.warn({ message: 'pushed, but no events: dead letters', ...sender, count: 1 + others.length, first })
+  console.warn({
+    message: 'pushed, but no events: dead letters',
+    publisher,
+    connector,
+    count: 1 + others.length,
+    first,
+  })
 }
 
 function toAnswer({ topic, partition, offset, duplicate, error }: Placed) {

@@ -1,6 +1,7 @@
-// What a pushed event is told apart by: its place in the Kafka that it comes from, or, without one, its `source` and
-// `id`. A digest, so that nobody can make another's key, however names are chosen; within one sender, so that nobody can
-// take another's place in the log before he does. Pure but for Web Crypto; used by push.ts.
+// What a pushed event is told apart by: its place in the Kafka that it comes from, or, without one, all of what it says. Its
+// `source` and `id` alone only where the sender says that they are unique: RIG's clients and Debezium write the same id
+// into different events. A digest, so that nobody can make another's key, however names are chosen; within one sender,
+// so that nobody can take another's place in the log before he does. Pure but for Web Crypto; used by push.ts.
 import type { CloudEvent } from '../core/event.ts'
 import type { SourcePosition } from '../core/source-position.ts'
 
@@ -10,6 +11,8 @@ export interface Sender {
   readonly publisher: string
   /** As the URL names it; empty: it does not. */
   readonly connector: string
+  /** Its events are what CloudEvents asks for: of one `source` and `id`, they are the same. */
+  readonly hasUniqueIds: boolean
 }
 
 /** 128 bits: two different events never meet. */
@@ -21,12 +24,12 @@ export function keyOfPosition(sender: Sender, { topic, partition, offset }: Sour
   return digest('position', sender, [topic, partition, offset])
 }
 
-/** Without a source, as events before CloudEvents 1.0 may be, the type stands in. */
-export function keyOfEvent(sender: Sender, { source, type, id }: CloudEvent): Promise<string> {
-  return source === undefined ? digest('typed event', sender, [type, id]) : digest('event', sender, [source, id])
+export function keyOfEvent(sender: Sender, { source, type, id, json }: CloudEvent): Promise<string> {
+  if (!sender.hasUniqueIds) return keyOfBytes(sender, encoder.encode(json))
+  // Without a source, as events before CloudEvents 1.0 may be, the type stands in.
+  return source === undefined ? digest('id of type', sender, [type, id]) : digest('id', sender, [source, id])
 }
 
-/** Of what is no event: all that can be told apart is what came. */
 export function keyOfBytes(sender: Sender, bytes: Uint8Array): Promise<string> {
   return digest('bytes', sender, [], bytes)
 }

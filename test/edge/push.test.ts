@@ -136,10 +136,17 @@ describe('a batch that is sent again', () => {
     expect(frames.map(({ data }) => data['data'])).toEqual([1, 2, 3, 4])
   })
 
-  it('is told apart by source and id where no position is given', async () => {
+  it('is told apart by what it says where no position is given', async () => {
     const url = newUrl()
-    await push(url, [event({ id: 'a' }), event({ id: 'b' })])
-    expect((await push(url, [event({ id: 'b' }), event({ id: 'c' })])).map(isDuplicate)).toEqual([true, false])
+    await push(url, [event({ data: 1 }), event({ data: 2 })])
+    expect((await push(url, [event({ data: 2 }), event({ data: 3 })])).map(isDuplicate)).toEqual([true, false])
+  })
+
+  it('is told apart by source and id with dedupe=id', async () => {
+    const url = `${newUrl()}&dedupe=id`
+    await push(url, [event({ id: 'a', data: 1 })])
+    const again = [event({ id: 'a', data: 2 }), event({ id: 'a', source: '/other' }), event({ id: 'b' })]
+    expect((await push(url, again)).map(isDuplicate)).toEqual([true, false, false])
   })
 
   it('is told apart by request headers, of one event', async () => {
@@ -315,6 +322,10 @@ describe('the limits of a push', () => {
   it.each(['', 'a b', 'a/b', '%0d%0a', 'x'.repeat(101)])('are those of a connector’s name: %j', async (name) => {
     const url = `https://rigel.example/_rig/v1/events?connector=${name}`
     expect(await refusal(url, [event()])).toEqual([400, expect.stringContaining('?connector=orders')])
+  })
+
+  it.each(['', 'ID', 'offset'])('are those of dedupe: %j', async (dedupe) => {
+    expect(await refusal(`${newUrl()}&dedupe=${dedupe}`, [event()])).toEqual([400, expect.stringContaining('"id"')])
   })
 
   it.each(['multipart/form-data; boundary=x', 'application/cloudevents+avro', 'application/x-www-form-urlencoded'])(

@@ -11,7 +11,7 @@ import { sortOut } from '../../src/kafka/idempotency-keys.ts'
 import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
 
 const config = configOf({})
-const SENDER = { publisher: 'user c', connector: 'orders' }
+const SENDER = { publisher: 'user c', connector: 'orders', hasUniqueIds: false }
 const PARTITIONS = 4
 
 interface ModelPartition {
@@ -96,17 +96,21 @@ function noEvent(value: string, position: SourcePosition | null = null): Pushed 
 }
 
 const push = (log: KafkaLog, pushed: readonly Pushed[], sender = SENDER) => pushEvents(log, config, sender, pushed, 7)
-const duplicates = async (...pushes: Promise<readonly ProducedRecord[]>[]) =>
-  (await Promise.all(pushes)).flat().map(({ duplicate = false }) => duplicate)
+/** One push after the other; of each event whether it was stored before. */
+async function duplicates(log: KafkaLog, ...pushes: readonly (readonly [readonly Pushed[], typeof SENDER])[]) {
+  const places: ProducedRecord[] = []
+  for (const [pushed, sender] of pushes) places.push(...(await push(log, pushed, sender)))
+  return places.map(({ duplicate = false }) => duplicate)
+}
 
 describe('a pushed event is the same as another', () => {
   it.each<[string, Pushed, Pushed]>([
     ['by its position, whatever its id', event({ id: 'a' }, at('t', 0, 1)), event({ id: 'b' }, at('t', 0, 1))],
-    ['by source and id, without a position', event({ id: 'a' }), event({ id: 'a', data: 'written anew' })],
+    ['by all it says, without a position', event({ id: 'a', data: 1 }), event({ id: 'a', data: 1 })],
     ['by what came, if it is none', noEvent('{'), noEvent('{')],
   ])('%s', async (_, first, second) => {
     const { log } = makeLog()
-    expect(await duplicates(push(log, [first]), push(log, [second]))).toEqual([false, true])
+    expect(await duplicates(log, [[first], SENDER], [[second], SENDER])).toEqual([false, true])
   })
 
   it.each<[string, Pushed, Pushed]>([
@@ -115,26 +119,42 @@ describe('a pushed event is the same as another', () => {
     ['of another topic', event({}, at('t', 0, 1)), event({}, at('u', 0, 1))],
     ['with another id', event({ id: 'a' }), event({ id: 'b' })],
     ['of another source', event({ source: '/a' }), event({ source: '/b' })],
+    // As Debezium does in a snapshot, and in MySQL's inserts of several rows; and RIG's tutorial.
+    ['that says something else under the same id', event({ data: { row: 1 } }), event({ data: { row: 2 } })],
     ['that tells its position, where the other did not', event({}), event({}, at('t', 0, 1))],
-    ['with the names cut elsewhere', event({ source: '/a"', id: 'b' }), event({ source: '/a', id: '"b' })],
     ['that is no event', event({}, null), noEvent('{')],
   ])('but not %s', async (_, first, second) => {
     const { log } = makeLog()
-    expect(await duplicates(push(log, [first]), push(log, [second]))).toEqual([false, false])
+    expect(await duplicates(log, [[first], SENDER], [[second], SENDER])).toEqual([false, false])
+  })
+
+  it('by source and id, where the sender says that they are unique', async () => {
+    const { log } = makeLog()
+    const sender = { ...SENDER, hasUniqueIds: true }
+    const written = [
+      event({ id: 'a', data: 1 }),
+      event({ id: 'a', data: 'written anew' }),
+      event({ id: 'b', data: 1 }),
+      event({ id: 'a', source: '/other' }),
+      event({ source: '/a","b', id: 'c' }),
+      event({ source: '/a', id: 'b","c' }),
+    ]
+    expect(await duplicates(log, [written, sender])).toEqual([false, true, false, false, false, false])
   })
 
   it.each([
-    { publisher: 'user d', connector: 'orders' },
-    { publisher: 'user c', connector: 'payments' },
+    { ...SENDER, publisher: 'user d' },
+    { ...SENDER, connector: 'payments' },
+    { ...SENDER, publisher: 'user corders', connector: '' },
   ])('and never as one of %o', async (other) => {
     const { log } = makeLog()
     const [byPosition, byId] = [event({}, at('t', 0, 1)), event({ id: 'a' })]
-    expect(await duplicates(push(log, [byPosition, byId], other), push(log, [byPosition, byId]))).not.toContain(true)
+    expect(await duplicates(log, [[byPosition, byId], other], [[byPosition, byId], SENDER])).not.toContain(true)
   })
 
   it('within one push', async () => {
     const { log } = makeLog()
-    expect(await duplicates(push(log, [event({}), event({}), event({ id: '2' })]))).toEqual([false, true, false])
+    expect(await duplicates(log, [[event({}), event({}), event({ id: '2' })], SENDER])).toEqual([false, true, false])
   })
 })
 
@@ -176,7 +196,7 @@ describe('what is no event', () => {
   it('is told apart, and keeps its place, when it is too large for a dead letter', async () => {
     const { log, produced } = makeLog()
     const large = noEvent('x'.repeat(1_200_000), at('t', 3, 2))
-    expect(await duplicates(push(log, [large]), push(log, [large]))).toEqual([false, true])
+    expect(await duplicates(log, [[large], SENDER], [[large], SENDER])).toEqual([false, true])
     expect(produced[0]?.value).toBeNull()
   })
 })
