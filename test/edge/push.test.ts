@@ -85,6 +85,16 @@ describe('a connector’s batch', () => {
     expect(await Promise.all(places.map(async (place) => (await read(place)).value))).toEqual(lines)
   })
 
+  it('may be what Kafka Connect’s JsonConverter and InsertField make of values', async () => {
+    // Written by those of Kafka 4.3.1.
+    const value =
+      '{"kafkapartition":3,"data":{"f":1.0,"n":1},"kafkatopic":"orders","kafkaoffset":42,"specversion":"1.0","id":"1","source":"/s","type":"t"}'
+    const url = newUrl()
+    const [place] = await push(url, `[${value}]`)
+    expect((await read(place)).value).toBe(value)
+    expect((await push(url, `[${value.replace('"id":"1"', '"id":"2"')}]`)).map(isDuplicate)).toEqual([true])
+  })
+
   it('may be one event over several lines', async () => {
     const [place] = await push(newUrl(), JSON.stringify(event(), null, 2), { 'content-type': 'application/json' })
     expect(place?.error).toBeUndefined()
