@@ -120,24 +120,16 @@ describe('the window of idempotency keys', () => {
   })
 
   it('goes back with a transaction that is undone, as the records do', async () => {
-    const seen = await withPartition({ windowMs: 1_000, maxKeys: 100 }, (open, sql) => {
+    const seen = await withPartition({ windowMs: 1_000, maxKeys: 1 }, (open, sql) => {
       const log = open()
       log.appendOnce([record('a')], 0)
-      sql.exec("CREATE TRIGGER crash BEFORE INSERT ON idempotency_keys BEGIN SELECT RAISE(ABORT, 'crash'); END")
-      const failed = () => log.appendOnce([record('b')], 0)
-      const offsets = [log.offsets()]
-      expect(failed).toThrow('crash')
-      offsets.push(log.offsets())
+      // The last step: by then the key is in memory, and would be taken for one that is stored.
+      sql.exec("CREATE TRIGGER crash BEFORE DELETE ON idempotency_keys BEGIN SELECT RAISE(ABORT, 'crash'); END")
+      expect(() => log.appendOnce([record('b')], 0)).toThrow('crash')
       sql.exec('DROP TRIGGER crash')
-      return [offsets, isDuplicate(log, ['a', 'b'])]
+      return [log.offsets(), isDuplicate(log, ['a', 'b'])]
     })
-    expect(seen).toEqual([
-      [
-        { earliest: 0, latest: 1 },
-        { earliest: 0, latest: 1 },
-      ],
-      [true, false],
-    ])
+    expect(seen).toEqual([{ earliest: 0, latest: 1 }, [true, false]])
   })
 
   it('costs a log without keys nothing: no row', async () => {
