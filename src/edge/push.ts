@@ -40,7 +40,7 @@ async function place(
     return ok(await pushEvents(openLog(env, config), config, sender, pushed, Date.now()))
   } catch (error) {
     console.error({ message: 'a push could not be produced', connector: sender.connector, error: String(error) })
-    const message = 'The log does not take events at the moment: send the same again, what is stored by now is known.'
+    const message = 'The log does not take events at the moment: send the same again.'
     return fail({ kind: 'unavailable', message })
   }
 }
