@@ -23,7 +23,9 @@ export async function answerPush(c: Context<EdgeEnv>, sender: Sender, options: P
   const push = await readPush(c.req.raw, c.var.config.maxEventBytes)
   if (!push.ok) return refuse(push.reason, cors)
   const events = push.value.pushed.flatMap((one) => (one.kind === 'event' ? [one.event] : []))
-  if (mayPublish && !(await mayPublish(events, push.value.isBatch))) return refuse({ kind: 'submission_denied' }, cors)
+  // What is no event is nothing that a service could judge: it is asked all the same, about a list without it.
+  const isList = push.value.isBatch || events.length === 0
+  if (mayPublish && !(await mayPublish(events, isList))) return refuse({ kind: 'submission_denied' }, cors)
   const placed = await place(c, sender, push.value)
   if (!placed.ok) return refuse(placed.reason, cors)
   tell(sender, placed.value)

@@ -46,12 +46,13 @@ export class IdempotencyKeys {
     return this.#keys().get(key)
   }
 
-  /** `records` were appended from `first` on. One row an append, as a segment is: a row a key would cost as much again. */
+  /** `records` were appended from `first` on. One row for all: a row for each key would be written, and billed, on its own. */
   remember(first: number, records: readonly KeyedRecord[], nowMs: number): void {
     const keys = records.map(({ idempotencyKey }) => idempotencyKey ?? null)
     this.#sql.exec('INSERT INTO idempotency_keys VALUES (?, ?, ?)', first, nowMs, JSON.stringify(keys))
     addKeys(this.#keys(), first, keys)
-    this.#forget(() => this.#keys().size > this.#window.maxKeys)
+    const isFull = () => this.#keys().size > this.#window.maxKeys
+    if (isFull()) this.#forget(isFull)
   }
 
   forgetOld(nowMs: number): void {
