@@ -88,8 +88,9 @@ function readText(type: string | undefined, bytes: Uint8Array): Result<Read, Rea
   const first = lines[0] ?? bytes
   if (first[0] === '['.charCodeAt(0)) return readArray(bytes)
   const whole = readOne(bytes)
-  // Aiven's batches are lines, unless told otherwise. One event over several lines is JSON as a whole.
-  const isLines = !whole.event.ok && lines.length > 1 && isJson(first)
+  // Aiven's batches are lines, unless told otherwise. One event over several lines is JSON as a whole; and lines are
+  // lines whichever of them is wrong.
+  const isLines = !whole.event.ok && lines.length > 1 && lines.some(isJsonObject)
   return isLines ? ok({ isBatch: true, found: lines.map(readOne) }) : ok({ isBatch: false, found: [whole] })
 }
 
@@ -203,7 +204,8 @@ function trim(line: Uint8Array): Uint8Array {
   return line.subarray(start, end)
 }
 
-function isJson(bytes: Uint8Array): boolean {
+function isJsonObject(bytes: Uint8Array): boolean {
+  if (bytes[0] !== '{'.charCodeAt(0)) return false
   try {
     JSON.parse(decoder.decode(bytes))
     return true

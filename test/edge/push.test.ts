@@ -297,6 +297,13 @@ describe('what is no event in a push', () => {
     ])
   })
 
+  it('spoils only its own line, even the first, and without a content type', async () => {
+    const bytes = new TextEncoder().encode(`hello\n${JSON.stringify(event())}\n`)
+    const response = await exports.default.fetch(new Request(newUrl(), { method: 'POST', body: bytes }))
+    const places = await response.json<readonly Place[]>()
+    expect(places.map(({ topic }) => topic)).toEqual(['rig-dead-letter', 'rig'])
+  })
+
   it('refuses the whole where its elements cannot be told apart', async () => {
     expect(await refusal(newUrl(), '[{"specversion":"1.0"},')).toEqual([
       400,
