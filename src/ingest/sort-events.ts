@@ -1,7 +1,7 @@
 // The records of a source topic → what has to be done with them: decode, route, append to shards, or the dead-letter
 // topic. What the engine runs for events; sort-answers.ts is the other.
-import type { AppendBatch } from '../core/event.ts'
 import type { LogRecord, NewRecord } from '../core/log-record.ts'
+import { packEvents, type AppendBatch } from '../core/pack.ts'
 import { deadLetter, produceInOrder } from './dead-letter.ts'
 import { decodeRecord, type DecodeReason } from './decode.ts'
 import type { Sorted } from './engine.ts'
@@ -29,7 +29,7 @@ export function sortEvents(deps: EventSortDeps, records: readonly LogRecord[], g
   const appends = [...routes].map(
     ([shard, events]) =>
       () =>
-        deps.append(shard, { topic, partition, generation, events }),
+        deps.append(shard, { topic, partition, generation, packs: packEvents(events) }),
   )
   const work =
     deadLetters.length > 0

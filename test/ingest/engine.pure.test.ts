@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
-import type { AppendBatch } from '../../src/core/event.ts'
 import type { LogRecord, NewRecord } from '../../src/core/log-record.ts'
+import { unpackEvents, type AppendBatch } from '../../src/core/pack.ts'
 import { shardOf } from '../../src/core/sharding.ts'
 import { drain, type Checkpoint, type Counted, type DrainDeps } from '../../src/ingest/engine.ts'
 import { sortEvents, type EventSortDeps } from '../../src/ingest/sort-events.ts'
@@ -8,6 +8,7 @@ import { sortEvents, type EventSortDeps } from '../../src/ingest/sort-events.ts'
 const SHARDS = 2
 const BOUND = { batches: 100, calls: 1_000 }
 const ONE_BATCH = { batches: 1, calls: 1_000 }
+const eventsOf = (batch: AppendBatch | undefined) => (batch?.packs ?? []).flatMap((pack) => [...unpackEvents(pack)])
 const bytes = (text: string) => new TextEncoder().encode(text)
 const alice = shardOf('alice', SHARDS)
 const bob = ['bob', 'bert', 'bill', 'boris'].find((user) => shardOf(user, SHARDS) !== alice) ?? ''
@@ -50,7 +51,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     const state = shards.get(shard) ?? { generation: 0, next: 0, ids: [] }
     shards.set(shard, state)
     if (batch.generation > state.generation) Object.assign(state, { generation: batch.generation, next: 0 })
-    const fresh = batch.events.filter(({ offset }) => offset >= state.next)
+    const fresh = eventsOf(batch).filter(({ offset }) => offset >= state.next)
     state.ids.push(...fresh.map(({ json }) => (JSON.parse(json) as { id: string }).id))
     state.next = (fresh.at(-1)?.offset ?? state.next - 1) + 1
     dieIf(`appended ${shard}`)
@@ -161,11 +162,11 @@ describe('the engine', () => {
       { offset: 0, generation: 0, topicId: null },
       ONE_BATCH,
     )
-    expect(batches.get(alice)?.events.map(({ offset, recipients }) => [offset, recipients])).toEqual([
+    expect(eventsOf(batches.get(alice)).map(({ offset, recipients }) => [offset, recipients])).toEqual([
       [0, ['alice']],
       [1, ['alice']],
     ])
-    expect(batches.get(1 - alice)?.events.map(({ offset, recipients }) => [offset, recipients])).toEqual([[0, [bob]]])
+    expect(eventsOf(batches.get(1 - alice)).map(({ offset, recipients }) => [offset, recipients])).toEqual([[0, [bob]]])
   })
 
   it('turns what is no event into dead letters with reason and origin, and goes on', async () => {

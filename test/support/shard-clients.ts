@@ -1,7 +1,8 @@
 // Clients of one shard for tests inside workerd: what a browser would see of an SSE stream or a WebSocket, read by
 // predicates and never by waiting for a time.
 import { env } from 'cloudflare:workers'
-import type { AppendBatch, RoutedEvent } from '../../src/core/event.ts'
+import type { RoutedEvent } from '../../src/core/event.ts'
+import { packEvents, type AppendBatch } from '../../src/core/pack.ts'
 import type { ConnectRequest } from '../../src/core/principal.ts'
 import { stampConnect } from '../../src/shard/door.ts'
 
@@ -43,7 +44,7 @@ export function event(offset: number, more: Partial<RoutedEvent> = {}): RoutedEv
 }
 
 export function batch(events: readonly RoutedEvent[], more: Partial<AppendBatch> = {}): AppendBatch {
-  return { topic: 'rig', partition: 0, generation: 0, events, ...more }
+  return { topic: 'rig', partition: 0, generation: 0, packs: packEvents(events), ...more }
 }
 
 export class SseClient {
