@@ -40,6 +40,7 @@ const OWNED_PACKAGES = [
   { name: /^hono(\/|$)/, room: 'edge' },
   { name: /^jose(\/|$)/, room: 'edge' },
   { name: /^@upstash\/kafka$/, room: 'kafka' },
+  { name: /^@bufbuild\/protobuf(\/|$)/, room: 'schema' },
 ]
 
 const MIN_FILES = 20
