@@ -3,6 +3,7 @@
 // fetched again, and shards drop what they have. Wakes, retries and storage are topic-follower.ts's.
 import type { LogRecord } from '../core/log-record.ts'
 import type { Fetched, OffsetRange } from '../kafka/kafka-log.ts'
+import type { Schemas } from '../schema/schemas.ts'
 import { runAll } from './pool.ts'
 
 /** Each call under way holds its copy of a batch: with a broadcast of 1 MiB to many shards that is the memory it takes. */
@@ -28,10 +29,18 @@ export interface Sorted {
   readonly deadLetters: number
 }
 
+export type FetchedRecords = Omit<Extract<Fetched, { kind: 'records' }>, 'kind'>
+
+/** Records that can be sorted without waiting for anything: of those fetched all, or the first. */
+export interface Prepared extends FetchedRecords {
+  readonly schemas: Schemas
+}
+
 export interface DrainDeps {
   fetch(offset: number): Promise<Fetched>
+  prepare(fetched: FetchedRecords): Promise<Prepared>
   /** What has to be done with records of a generation before the checkpoint may pass them. */
-  sort(records: readonly LogRecord[], generation: number): Sorted
+  sort(records: readonly LogRecord[], generation: number, schemas: Schemas): Sorted
   checkpoint(next: Checkpoint, counted: Counted): void
   warn(message: string, details: Record<string, unknown>): void
 }
@@ -63,7 +72,7 @@ export async function drain(deps: DrainDeps, from: Checkpoint, bound: Bound): Pr
     const fetched = await ahead
     if (fetched.kind === 'unknown_topic_or_partition') return { kind: 'unknown', at }
     if (fetched.kind === 'records' && fetched.next === at.offset) return { kind: 'caught_up', at }
-    const batch = fetched.kind === 'records' ? toBatch(deps, at, fetched) : reset(deps, at, fetched)
+    const batch = fetched.kind === 'records' ? toBatch(deps, at, await deps.prepare(fetched)) : reset(deps, at, fetched)
     calls += 1 + batch.work.length
     const isLast = batches >= bound.batches || calls >= bound.calls
     if (!isLast) ahead = fetchAhead(deps, batch.next)
@@ -80,8 +89,6 @@ function fetchAhead(deps: DrainDeps, { offset }: Checkpoint): Promise<Fetched> {
   fetching.catch(() => undefined)
   return fetching
 }
-
-type FetchedRecords = Extract<Fetched, { kind: 'records' }>
 
 /** What has to be done before the checkpoint may move to `next`. */
 interface Batch {
@@ -106,8 +113,8 @@ function reset(deps: DrainDeps, at: Checkpoint, { earliest, latest }: OffsetRang
   return { work: [], next, counted: { records: 0, deadLetters: 0, lost } }
 }
 
-function toBatch(deps: DrainDeps, { generation }: Checkpoint, fetched: FetchedRecords): Batch {
-  const { next: offset, records } = fetched
-  const { deadLetters, work } = deps.sort(records, generation)
+function toBatch(deps: DrainDeps, { generation }: Checkpoint, prepared: Prepared): Batch {
+  const { next: offset, records, schemas } = prepared
+  const { deadLetters, work } = deps.sort(records, generation, schemas)
   return { work, next: { offset, generation }, counted: { records: records.length, deadLetters, lost: 0 } }
 }

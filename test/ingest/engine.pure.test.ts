@@ -64,6 +64,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     partition: 0,
     maxEventBytes: 1_024,
     deadLetterTopic: 'dead',
+    schemas: null,
     append,
     produce,
     rules: {
@@ -79,6 +80,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     return (batch, generation) => sortEvents(changed, batch, generation)
   }
   const deps: DrainDeps = {
+    prepare: async (fetched) => ({ ...fetched, schemas: new Map() }),
     sort: sortingWith({}),
     fetch: async (offset) => {
       dieIf(`fetch ${offset}`)

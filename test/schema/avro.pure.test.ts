@@ -176,11 +176,15 @@ describe('data that is not by its schema', () => {
       ),
     )
     const random = dice(7)
+    const outcomes = new Set<string>()
     for (let n = 0; n < 20_000; n += 1) {
       const noise = Uint8Array.from({ length: n % 40 }, () => Math.floor(random() * (n % 2 === 0 ? 8 : 256)))
       const decoded = decodeAvro(schema, noise, LIMIT)
       if (decoded.ok) JSON.parse(decoded.value)
+      outcomes.add(decoded.ok ? 'read' : decoded.reason.kind)
     }
+    expect(outcomes).toContain('read')
+    expect(outcomes).toContain('malformed')
   })
 })
 

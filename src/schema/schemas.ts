@@ -1,0 +1,89 @@
+// Schemas by id, for who reads records: fetched once and kept, because what an id names never changes. One for each
+// follower. It keeps values, never promises; what throws (see registry-client.ts) is not kept.
+import { fail, ok, type Result } from '../core/result.ts'
+import { decodeAvro } from './avro-decode.ts'
+import { parseAvroSchema } from './avro-schema.ts'
+import type { Codec } from './codec.ts'
+import { jsonCodec } from './json-codec.ts'
+import type { RegisteredSchema, RegistryClient, SchemaProblem } from './registry-client.ts'
+
+/** What a batch of records needs: every id that its records name. */
+export type Schemas = ReadonlyMap<number, Result<Codec, SchemaProblem>>
+
+export interface SchemaCacheOptions {
+  readonly client: Pick<RegistryClient, 'byId'>
+  readonly nowMs: () => number
+}
+
+interface Kept {
+  readonly codec: Result<Codec, SchemaProblem>
+  readonly untilMs: number
+}
+
+const MAX_SCHEMAS = 500
+/** A registry of several nodes may learn of a new schema a little later than its producer. */
+const PROBLEM_MS = 30_000
+
+export class SchemaCache {
+  readonly #options: SchemaCacheOptions
+  /** The longest unused one first. */
+  readonly #kept = new Map<number, Kept>()
+
+  constructor(options: SchemaCacheOptions) {
+    this.#options = options
+  }
+
+  has(id: number): boolean {
+    return this.#find(id) !== undefined
+  }
+
+  /** Those unknown are asked for side by side. Throws if the registry does not answer, with what it did answer kept. */
+  async codecsOf(ids: Iterable<number>): Promise<Schemas> {
+    const codecs = await Promise.all(
+      [...new Set(ids)].map(async (id) => [id, this.#find(id) ?? (await this.#fetch(id))] as const),
+    )
+    return new Map(codecs)
+  }
+
+  #find(id: number): Result<Codec, SchemaProblem> | undefined {
+    const kept = this.#kept.get(id)
+    if (kept === undefined || kept.untilMs <= this.#options.nowMs()) return undefined
+    this.#keep(id, kept)
+    return kept.codec
+  }
+
+  async #fetch(id: number): Promise<Result<Codec, SchemaProblem>> {
+    const schema = await this.#options.client.byId(id)
+    const codec = schema.ok ? compile(schema.value) : schema
+    this.#keep(id, { codec, untilMs: codec.ok ? Infinity : this.#options.nowMs() + PROBLEM_MS })
+    return codec
+  }
+
+  #keep(id: number, kept: Kept): void {
+    this.#kept.delete(id)
+    this.#kept.set(id, kept)
+    const [oldest] = this.#kept.keys()
+    if (this.#kept.size > MAX_SCHEMAS && oldest !== undefined) this.#kept.delete(oldest)
+  }
+}
+
+function compile({ references, text, type }: RegisteredSchema): Result<Codec, SchemaProblem> {
+  switch (type) {
+    case 'JSON':
+      return ok(jsonCodec)
+    case 'AVRO': {
+      const avro = parseAvroSchema(
+        text,
+        references.map((reference) => reference.text),
+      )
+      if (!avro.ok) return unusable(avro.reason)
+      return ok({ toJson: (body, limitChars) => decodeAvro(avro.value, body, limitChars) })
+    }
+    case 'PROTOBUF':
+      return unusable('Protobuf is not supported yet')
+  }
+}
+
+function unusable(message: string): Result<never, SchemaProblem> {
+  return fail({ kind: 'unusable_schema', message })
+}

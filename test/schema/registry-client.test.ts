@@ -1,0 +1,194 @@
+import { describe, expect, it } from 'vitest'
+import { createRegistryClient, RegistryUnavailable } from '../../src/schema/registry-client.ts'
+import { SchemaCache } from '../../src/schema/schemas.ts'
+import { SubjectCache } from '../../src/schema/subjects.ts'
+import { TestRegistry } from '../support/registry.ts'
+
+let registries = 0
+
+function makeClient(authorization: string | null = null, timeoutMs = 5_000) {
+  registries += 1
+  const registry = new TestRegistry(`client-${registries}`)
+  return { registry, client: createRegistryClient({ url: registry.url, authorization, timeoutMs }, fetch) }
+}
+
+const fieldOf = (type: unknown) => ({ type: 'record', name: 'Has', fields: [{ name: 'it', type }] })
+
+describe('a schema', () => {
+  it('comes by its id', async () => {
+    const { client, registry } = makeClient()
+    const id = await registry.register('orders-value', '"int"')
+    expect(await client.byId(id)).toEqual({
+      ok: true,
+      value: { id, type: 'AVRO', text: '"int"', descriptor: null, references: [] },
+    })
+  })
+
+  it('comes by its subject, the newest version, whatever characters the subject has', async () => {
+    const { client, registry } = makeClient()
+    await registry.register('a/b c?', '"int"')
+    const id = await registry.register('a/b c?', '"long"')
+    expect(await client.bySubject('a/b c?')).toMatchObject({ value: { id, text: '"long"' } })
+  })
+
+  it('comes with those that it refers to, each once, and after those that it refers to itself', async () => {
+    const { client, registry } = makeClient()
+    const reference = (subject: string) => ({ name: subject, subject, version: 1 })
+    await registry.register('cents', { type: 'fixed', name: 'Cents', size: 2 })
+    await registry.register('price', fieldOf('Cents'), { references: [reference('cents')] })
+    const references = [reference('price'), reference('cents')]
+    const id = await registry.register('order', { ...fieldOf('Has'), name: 'Order' }, { references })
+    const schema = await client.byId(id)
+    expect(schema.ok && schema.value.references.map(({ name }) => name)).toEqual(['cents', 'price'])
+    const codecs = await new SchemaCache({ client, nowMs: () => 0 }).codecsOf([id])
+    const codec = codecs.get(id)
+    expect(codec?.ok && codec.value.toJson(Uint8Array.of(1, 2), 100)).toEqual({
+      ok: true,
+      value: '{"it":{"it":"AQI="}}',
+    })
+  })
+
+  it('that the registry does not have is a reason, and not a failure', async () => {
+    const { client, registry } = makeClient()
+    expect(await client.byId(7)).toEqual({ ok: false, reason: { kind: 'unknown_schema' } })
+    expect(await client.bySubject('none')).toEqual({ ok: false, reason: { kind: 'unknown_schema' } })
+    expect(await client.byId(4_000_000_000)).toEqual({ ok: false, reason: { kind: 'unknown_schema' } })
+    expect((await registry.asked()).length).toBe(2)
+  })
+
+  it('that the registry cannot make sense of, or that is of no known type, is a reason', async () => {
+    const { client, registry } = makeClient()
+    const id = await registry.register('thrift-value', 'struct A {}', { schemaType: 'THRIFT' })
+    expect(await client.byId(id)).toMatchObject({ ok: false, reason: { kind: 'unusable_schema' } })
+    const dangling = await registry.register('order', fieldOf('A'), {
+      references: [{ name: 'A', subject: 'gone', version: 3 }],
+    })
+    expect(await client.byId(dangling)).toEqual({
+      ok: false,
+      reason: { kind: 'unusable_schema', message: 'its reference A cannot be had' },
+    })
+  })
+})
+
+describe('a registry', () => {
+  it.each([
+    ['Basic dTpw', 'Basic dTpw'],
+    ['Bearer t', 'Bearer t'],
+  ])('gets its credentials: %s', async (authorization) => {
+    const { client, registry } = makeClient(authorization)
+    const id = await registry.register('s', '"int"')
+    await registry.behave({ authorization })
+    expect(await client.byId(id)).toMatchObject({ ok: true })
+  })
+
+  it.each([
+    [{ fault: 500 }, 'answered 500: 500 as it was told'],
+    [{ fault: 503 }, 'answered 503'],
+    [{ fault: 429 }, 'answered 429'],
+    [{ fault: 403 }, 'answered 403'],
+    // Not 40403: the address is wrong, and no record is to blame.
+    [{ fault: 404 }, 'answered 404'],
+    [{ fault: 'redirect' }, 'answered 302'],
+    [{ fault: 'garbage' }, 'no schema'],
+    [{ fault: 'huge' }, 'more than 2097152 bytes'],
+    [{ fault: 'hang' }, 'no answer in 200 ms'],
+    [{ fault: 'reset' }, 'schema registry'],
+    [{ authorization: 'Basic other' }, 'answered 401: 401 Unauthorized'],
+  ])('that does not answer as it should throws, to be asked again: %j', async (ways, message) => {
+    const { client, registry } = makeClient('Basic c2VjcmV0', 200)
+    const id = await registry.register('s', '"int"')
+    await registry.behave(ways)
+    const failure = await client.byId(id).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(RegistryUnavailable)
+    expect(String(failure)).toContain(message)
+    expect(String(failure)).toContain(registry.url)
+    expect(String(failure)).not.toContain('c2VjcmV0')
+    await registry.behave({})
+    expect(await client.byId(id)).toMatchObject({ ok: true })
+  })
+})
+
+describe('the schemas of a follower', () => {
+  it('are asked for once, side by side, and those that came are kept when another fails', async () => {
+    const { client, registry } = makeClient()
+    const ids = [await registry.register('a', '"int"'), await registry.register('b', '"string"')]
+    const cache = new SchemaCache({ client, nowMs: () => 0 })
+    for (let n = 0; n < 3; n += 1) await cache.codecsOf([...ids, ...ids])
+    expect(await registry.asked()).toEqual(ids.map((id) => `/schemas/ids/${id}`))
+    const third = await registry.register('c', '"long"')
+    await registry.behave({ fault: 500 })
+    await expect(cache.codecsOf([...ids, third])).rejects.toThrow('answered 500')
+    expect([...ids, third].map((id) => cache.has(id))).toEqual([true, true, false])
+  })
+
+  it('that are unknown are asked for again later: a node may learn of a schema late', async () => {
+    const { client, registry } = makeClient()
+    let nowMs = 0
+    const cache = new SchemaCache({ client, nowMs: () => nowMs })
+    const okOf = async () => (await cache.codecsOf([1])).get(1)?.ok
+    expect(await okOf()).toBe(false)
+    await registry.register('late', '"int"')
+    nowMs = 29_999
+    expect(await okOf()).toBe(false)
+    nowMs = 30_000
+    expect(await okOf()).toBe(true)
+  })
+
+  it('are no more than 500: the longest unused goes', async () => {
+    let asked = 0
+    const byId = async (id: number) => {
+      asked += 1
+      return { ok: true, value: { id, type: 'JSON', text: '{}', descriptor: null, references: [] } } as const
+    }
+    const cache = new SchemaCache({ client: { byId }, nowMs: () => 0 })
+    for (let id = 0; id < 500; id += 1) await cache.codecsOf([id])
+    await cache.codecsOf([0, 500])
+    expect([cache.has(0), cache.has(1), cache.has(500), asked]).toEqual([true, false, true, 501])
+  })
+
+  it('may be no Avro schemas that can be read: a reason as well', async () => {
+    const { client, registry } = makeClient()
+    const id = await registry.register('bad', '{"type":"record"}')
+    const codecs = await new SchemaCache({ client, nowMs: () => 0 }).codecsOf([id])
+    expect(codecs.get(id)).toMatchObject({ ok: false, reason: { kind: 'unusable_schema' } })
+  })
+
+  it('of JSON Schema let through what is JSON', async () => {
+    const { client, registry } = makeClient()
+    const id = await registry.register('json', '{"type":"object"}', { schemaType: 'JSON' })
+    const codec = (await new SchemaCache({ client, nowMs: () => 0 }).codecsOf([id])).get(id)
+    const toJson = (text: string) => codec?.ok && codec.value.toJson(new TextEncoder().encode(text), 20)
+    expect(toJson('{"n":9007199254740993}')).toMatchObject({ reason: { kind: 'too_large' } })
+    expect(toJson('[9007199254740993]')).toEqual({ ok: true, value: '[9007199254740993]' })
+    expect(toJson('{')).toMatchObject({ reason: { kind: 'malformed' } })
+  })
+})
+
+describe('the schemas of the proxy', () => {
+  it('are the newest of their subject, for five minutes', async () => {
+    const { client, registry } = makeClient()
+    let nowMs = 0
+    const cache = new SubjectCache({ client, nowMs: () => nowMs })
+    const encode = async (data: unknown) => {
+      const subject = await cache.find('orders')
+      return subject.ok && subject.value.encode(data)
+    }
+    expect(await encode(1)).toBe(false)
+    await registry.register('orders', '"int"')
+    expect(await encode(1)).toEqual({ ok: true, value: Uint8Array.of(0, 0, 0, 0, 1, 2) })
+    await registry.register('orders', '"string"')
+    nowMs = 299_999
+    expect(await encode('a')).toMatchObject({ ok: false, reason: expect.stringContaining('whole number') as string })
+    nowMs = 300_000
+    expect(await encode('a')).toEqual({ ok: true, value: Uint8Array.of(0, 0, 0, 0, 2, 2, 97) })
+  })
+
+  it('must be Avro', async () => {
+    const { client, registry } = makeClient()
+    await registry.register('json', '{}', { schemaType: 'JSON' })
+    expect(await new SubjectCache({ client, nowMs: () => 0 }).find('json')).toEqual({
+      ok: false,
+      reason: { kind: 'unusable_schema', message: 'it must be an Avro schema, and is JSON' },
+    })
+  })
+})
