@@ -34,8 +34,8 @@ const CLOUD_EVENTS = /^application\/cloudevents/i
 const STRUCTURED_JSON = /^application\/cloudevents(\+json)?\s*(;|$)/i
 /** RIG before 3.0 wrote `ce-`; the binding says `ce_`. */
 const ATTRIBUTE_PREFIX = /^ce[_-]/i
-/** By its schema an event may be of any format. */
-const STRUCTURED_BY_SCHEMA = /^application\/cloudevents(\+[\w.-]+)?\s*(;|$)/i
+/** An event that is written by a schema all through may be of any format. */
+const BY_SCHEMA_WHOLE = /^application\/cloudevents(\+[\w.-]+)?\s*(;|$)/i
 const AVRO = /^(avro\/|application\/([^;]*[+.])?avro)/i
 /** What may be in the wire format in binary mode; other data, such as an image, may begin with a zero too. */
 const BY_SCHEMA = /avro|protobuf|json/i
@@ -51,9 +51,7 @@ export function decodeRecord(
   schemas: Schemas | null,
 ): Result<CloudEvent, DecodeReason> {
   const framed = framedBySchema(record)
-  const json = framed === undefined ? undefined : toJson(framed, schemas, limitBytes)
-  if (json !== undefined && !json.ok) return json
-  const decoded = decodeUnlimited(record, json?.value)
+  const decoded = framed === undefined ? decodePlain(record) : decodeFramed(record, framed, schemas, limitBytes)
   if (decoded.ok && isLargerThan(decoded.value, limitBytes)) return fail({ kind: 'too_large', limitBytes })
   return decoded
 }
@@ -98,32 +96,57 @@ export function describeReason(reason: DecodeReason): string {
   }
 }
 
-function toJson({ body, schemaId }: Framed, schemas: Schemas | null, limitBytes: number): Result<string, DecodeReason> {
+/** Where the record says what it is: the content type of structured mode wins over `ce_` headers, as the binding has it. */
+function isBinary({ headers }: LogRecord, contentType: string | undefined): boolean {
+  if (contentType !== undefined && CLOUD_EVENTS.test(contentType)) return false
+  return headers.some(({ key }) => ATTRIBUTE_PREFIX.test(key))
+}
+
+/**
+ * Without `ce_` headers an event cannot be in binary mode, so that a plain `application/json`, as many producers write, is
+ * structured mode: as over HTTP.
+ */
+function decodePlain(record: LogRecord): Result<CloudEvent, DecodeReason> {
+  const contentType = record.headers.length === 0 ? undefined : headerOf(record, 'content-type')
+  if (isBinary(record, contentType)) return decodeBinary(record, contentType)
+  const saysOther = contentType !== undefined && CLOUD_EVENTS.test(contentType) && !STRUCTURED_JSON.test(contentType)
+  return saysOther ? fail({ kind: 'unsupported_content_type', contentType }) : decodeStructured(record)
+}
+
+/** As without a schema, once it is JSON. */
+function decodeFramed(
+  record: LogRecord,
+  framed: Framed,
+  schemas: Schemas | null,
+  limitBytes: number,
+): Result<CloudEvent, DecodeReason> {
+  const contentType = headerOf(record, 'content-type')
+  const isWhole = !isBinary(record, contentType)
+  const saysOther = contentType !== undefined && CLOUD_EVENTS.test(contentType) && !BY_SCHEMA_WHOLE.test(contentType)
+  if (saysOther) return fail({ kind: 'unsupported_content_type', contentType })
+  const json = toJson(framed, schemas, limitBytes, isWhole)
+  if (!json.ok) return json
+  if (isWhole) return orReason(parseStructured(json.value))
+  const attributes = attributesOf(record)
+  if (!attributes.ok) return attributes
+  const others = attributes.value.filter(([name]) => !CONTENT_TYPE_ATTRIBUTES.has(name))
+  return orReason(fromBinary(Object.fromEntries(others), 'application/json', encoder.encode(json.value)))
+}
+
+function toJson(
+  { body, schemaId }: Framed,
+  schemas: Schemas | null,
+  limitBytes: number,
+  isWholeEvent: boolean,
+): Result<string, DecodeReason> {
   if (schemas === null) return fail({ kind: 'no_schema_registry', schemaId })
   const codec = schemas.get(schemaId)
   if (codec === undefined) throw new TypeError(`schema ${schemaId} was not prepared`)
   if (!codec.ok) return fail({ schemaId, ...codec.reason })
-  const json = codec.value.toJson(body, limitBytes)
+  const json = codec.value.toJson(body, limitBytes, isWholeEvent)
   if (json.ok) return json
   if (json.reason.kind === 'too_large') return fail({ kind: 'too_large', limitBytes })
   return fail({ kind: 'not_by_its_schema', schemaId, message: json.reason.message })
-}
-
-/**
- * The content type of structured mode wins over `ce_` headers, as the binding has it. Without `ce_` headers an event
- * cannot be in binary mode, so that a plain `application/json`, as many producers write, is structured mode: as over HTTP.
- */
-function decodeUnlimited(record: LogRecord, json: string | undefined): Result<CloudEvent, DecodeReason> {
-  const contentType = record.headers.length === 0 ? undefined : headerOf(record, 'content-type')
-  const saysStructured = contentType !== undefined && CLOUD_EVENTS.test(contentType)
-  if (saysStructured && !(json === undefined ? STRUCTURED_JSON : STRUCTURED_BY_SCHEMA).test(contentType)) {
-    return fail({ kind: 'unsupported_content_type', contentType })
-  }
-  const isBinary = !saysStructured && record.headers.some(({ key }) => ATTRIBUTE_PREFIX.test(key))
-  if (!isBinary) return json === undefined ? decodeStructured(record) : orReason(parseStructured(json))
-  const attributes = attributesOf(record)
-  if (!attributes.ok) return attributes
-  return json === undefined ? decodeBinary(record, contentType, attributes.value) : withJson(attributes.value, json)
 }
 
 function decodeStructured({ value }: LogRecord): Result<CloudEvent, DecodeReason> {
@@ -133,22 +156,13 @@ function decodeStructured({ value }: LogRecord): Result<CloudEvent, DecodeReason
 }
 
 /** Without a value it is an event without data. */
-function decodeBinary(
-  { value }: LogRecord,
-  contentType: string | undefined,
-  attributes: Attributes,
-): Result<CloudEvent, DecodeReason> {
-  const data = value ?? new Uint8Array()
+function decodeBinary(record: LogRecord, contentType: string | undefined): Result<CloudEvent, DecodeReason> {
+  const data = record.value ?? new Uint8Array()
   if (contentType !== undefined && AVRO.test(contentType) && data.length > 0) {
     return fail({ kind: 'no_schema_id', contentType })
   }
-  return orReason(fromBinary(Object.fromEntries(attributes), contentType, data))
-}
-
-/** For frontends it is JSON, whatever it was on its way. */
-function withJson(attributes: Attributes, json: string): Result<CloudEvent, DecodeReason> {
-  const others = attributes.filter(([name]) => !CONTENT_TYPE_ATTRIBUTES.has(name))
-  return orReason(fromBinary(Object.fromEntries(others), 'application/json', encoder.encode(json)))
+  const attributes = attributesOf(record)
+  return attributes.ok ? orReason(fromBinary(Object.fromEntries(attributes.value), contentType, data)) : attributes
 }
 
 function attributesOf({ headers }: LogRecord): Result<Attributes, DecodeReason> {

@@ -5,6 +5,9 @@ import type { Result } from '../core/result.ts'
 export type NotBySchema = { readonly kind: 'malformed'; readonly message: string } | { readonly kind: 'too_large' }
 
 export interface Codec {
-  /** Data, what follows the schema's id in a record's value, as JSON; given up when it has more than so many characters. */
-  toJson(body: Uint8Array, limitChars: number): Result<string, NotBySchema>
+  /**
+   * What follows the schema's id in a record's value, as JSON; given up when it has more than so many characters. It is
+   * the data of an event, or the whole event.
+   */
+  toJson(body: Uint8Array, limitChars: number, isWholeEvent: boolean): Result<string, NotBySchema>
 }

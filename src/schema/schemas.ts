@@ -5,6 +5,8 @@ import { decodeAvro } from './avro-decode.ts'
 import { parseAvroSchema } from './avro-schema.ts'
 import type { Codec } from './codec.ts'
 import { jsonCodec } from './json-codec.ts'
+import { toProtobufTypes } from './proto-descriptor.ts'
+import { createProtobufCodec } from './protobuf-codec.ts'
 import type { RegisteredSchema, RegistryClient, SchemaProblem } from './registry-client.ts'
 
 /** What a batch of records needs: every id that its records name. */
@@ -67,20 +69,20 @@ export class SchemaCache {
   }
 }
 
-function compile({ references, text, type }: RegisteredSchema): Result<Codec, SchemaProblem> {
-  switch (type) {
+function compile(schema: RegisteredSchema): Result<Codec, SchemaProblem> {
+  switch (schema.type) {
     case 'JSON':
       return ok(jsonCodec)
     case 'AVRO': {
-      const avro = parseAvroSchema(
-        text,
-        references.map((reference) => reference.text),
-      )
-      if (!avro.ok) return unusable(avro.reason)
-      return ok({ toJson: (body, limitChars) => decodeAvro(avro.value, body, limitChars) })
+      const referenced = schema.references.map(({ text }) => text)
+      const type = parseAvroSchema(schema.text, referenced)
+      if (!type.ok) return unusable(type.reason)
+      return ok({ toJson: (body, limitChars) => decodeAvro(type.value, body, limitChars) })
     }
-    case 'PROTOBUF':
-      return unusable('Protobuf is not supported yet')
+    case 'PROTOBUF': {
+      const types = toProtobufTypes(schema)
+      return types.ok ? ok(createProtobufCodec(types.value)) : unusable(types.reason)
+    }
   }
 }
 

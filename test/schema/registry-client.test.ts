@@ -42,7 +42,7 @@ describe('a schema', () => {
     expect(schema.ok && schema.value.references.map(({ name }) => name)).toEqual(['cents', 'price'])
     const codecs = await new SchemaCache({ client, nowMs: () => 0 }).codecsOf([id])
     const codec = codecs.get(id)
-    expect(codec?.ok && codec.value.toJson(Uint8Array.of(1, 2), 100)).toEqual({
+    expect(codec?.ok && codec.value.toJson(Uint8Array.of(1, 2), 100, false)).toEqual({
       ok: true,
       value: '{"it":{"it":"AQI="}}',
     })
@@ -157,7 +157,7 @@ describe('the schemas of a follower', () => {
     const { client, registry } = makeClient()
     const id = await registry.register('json', '{"type":"object"}', { schemaType: 'JSON' })
     const codec = (await new SchemaCache({ client, nowMs: () => 0 }).codecsOf([id])).get(id)
-    const toJson = (text: string) => codec?.ok && codec.value.toJson(new TextEncoder().encode(text), 20)
+    const toJson = (text: string) => codec?.ok && codec.value.toJson(new TextEncoder().encode(text), 20, false)
     expect(toJson('{"n":9007199254740993}')).toMatchObject({ reason: { kind: 'too_large' } })
     expect(toJson('[9007199254740993]')).toEqual({ ok: true, value: '[9007199254740993]' })
     expect(toJson('{')).toMatchObject({ reason: { kind: 'malformed' } })
