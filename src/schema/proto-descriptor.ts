@@ -42,7 +42,8 @@ const COMMON: Readonly<Record<string, string>> = {
     'package google.type; message TimeOfDay { int32 hours = 1; int32 minutes = 2; int32 seconds = 3; int32 nanos = 4; }',
 }
 
-const MAIN = 'main.proto'
+/** A name that nobody imports. */
+const MAIN = '@main.proto'
 
 export interface ProtobufTypes {
   /** For `Any`, whose types are found by name. */
@@ -64,7 +65,7 @@ export function toProtobufTypes(schema: RegisteredSchema): Result<ProtobufTypes,
   if (unresolved !== undefined) return fail(unresolved)
   try {
     const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: files }))
-    const main = registry.getFile(MAIN.replace(/\.proto$/, '')) ?? registry.getFile(MAIN)
+    const main = registry.getFile(MAIN)
     return ok({ registry, messageAt: (path) => messageAt(main?.messages ?? [], path) })
   } catch (error) {
     return fail(String(error))

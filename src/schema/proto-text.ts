@@ -84,17 +84,15 @@ function readMessage(tokens: ProtoTokens, name: string, syntax: string, depth: n
   tokens.expect('{')
   while (!tokens.skip('}')) {
     const word = tokens.peek()
-    // A field's type may be called like a statement: then a name and a number follow.
-    const isField = tokens.peek(2) === '='
     if (tokens.skip(';')) continue
-    if (!isField && PASSED_OVER.has(word)) tokens.skipStatement()
-    else if (word === 'message' && !isField) {
+    if (PASSED_OVER.has(word)) tokens.skipStatement()
+    else if (word === 'message') {
       tokens.next()
       message.nestedType.push(readMessage(tokens, tokens.name(), syntax, depth + 1))
-    } else if (word === 'enum' && !isField) {
+    } else if (word === 'enum') {
       tokens.next()
       message.enumType.push(readEnum(tokens))
-    } else if (word === 'oneof' && !isField) readOneof(tokens, message, syntax, depth)
+    } else if (word === 'oneof') readOneof(tokens, message, syntax, depth)
     else {
       const field = readField(tokens, message, syntax, depth)
       if (syntax === 'proto3' && word === 'optional') optional.push(field)

@@ -12,7 +12,7 @@ export function createProtobufCodec(types: ProtobufTypes): Codec {
 }
 
 function decode(
-  { messageAt, registry }: ProtobufTypes,
+  types: ProtobufTypes,
   body: Uint8Array,
   limitChars: number,
   isWholeEvent: boolean,
@@ -20,14 +20,14 @@ function decode(
   const read = readMessagePath(body)
   if (!read.ok) return fail({ kind: 'malformed', message: read.reason })
   const { message: bytes, path } = read.value
-  const type = messageAt(path)
+  const type = types.messageAt(path)
   if (type === undefined) return fail({ kind: 'malformed', message: `it has no message ${path.join('.')}` })
   // Data has all its fields: who subscribes to `room: 0` must find it. An attribute that is not set is not there.
   const alwaysEmitImplicit = !isWholeEvent
   try {
     const message = fromBinary(type, bytes)
     if (alwaysEmitImplicit && leastChars(type, message, limitChars) > limitChars) return fail({ kind: 'too_large' })
-    const json = JSON.stringify(toJson(type, message, { registry, alwaysEmitImplicit }))
+    const json = JSON.stringify(toJson(type, message, { registry: types.registry, alwaysEmitImplicit }))
     return json.length > limitChars ? fail({ kind: 'too_large' }) : ok(json)
   } catch (error) {
     return fail({ kind: 'malformed', message: error instanceof Error ? error.message : String(error) })
@@ -39,7 +39,7 @@ function leastChars(type: DescMessage, message: Message, limitChars: number): nu
   let chars = type.fields.reduce((sum, { jsonName }) => sum + jsonName.length + '"":0,'.length, 0)
   for (const field of type.fields) {
     if (field.message === undefined || field.message.typeName.startsWith('google.protobuf.')) continue
-    for (const inner of messagesOf(field, message as unknown as Members)) {
+    for (const inner of messagesOf(field, message)) {
       if (chars > limitChars) return chars
       chars += leastChars(field.message, inner, limitChars - chars)
     }
@@ -47,8 +47,9 @@ function leastChars(type: DescMessage, message: Message, limitChars: number): nu
   return chars
 }
 
-function messagesOf(field: DescMessage['fields'][number], members: Members): readonly Message[] {
+function messagesOf(field: DescMessage['fields'][number], message: Message): readonly Message[] {
   const { localName, oneof } = field
+  const members = message as unknown as Members
   if (oneof !== undefined) {
     const chosen = members[oneof.localName] as { readonly case?: string; readonly value?: unknown }
     return chosen.case === localName ? [chosen.value as Message] : []

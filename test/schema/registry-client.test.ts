@@ -164,6 +164,30 @@ describe('the schemas of a follower', () => {
   })
 })
 
+describe('Protobuf, of registries of every kind,', () => {
+  const MONEY = 'syntax = "proto3"; package shop; message Money { int64 cents = 1; }'
+  const ORDER = 'syntax = "proto3"; package shop; import "money.proto"; message Order { Money total = 1; }'
+  /** Made by protobufjs: names are as the author wrote them. */
+  const ORDER_DESCRIPTOR =
+    'CgtvcmRlci5wcm90bxIEc2hvcBoLbW9uZXkucHJvdG8iGwoFT3JkZXISEgoFdG90YWwYASABMgVNb25leWIGcHJvdG8z'
+  const references = [{ name: 'money.proto', subject: 'money.proto', version: 1 }]
+
+  it.each([
+    ['that serialize it (Confluent)', {}, ORDER_DESCRIPTOR],
+    ['that do not know how (Redpanda before 25.2)', { serialized: 'unknown' }, ORDER_DESCRIPTOR],
+    ['that fail at it (Karapace, with references)', { serialized: 'fails' }, ORDER_DESCRIPTOR],
+  ])('%s, becomes JSON', async (_, ways, descriptor) => {
+    const { client, registry } = makeClient()
+    await registry.register('money.proto', MONEY, { schemaType: 'PROTOBUF' })
+    const id = await registry.register('order', ORDER, { schemaType: 'PROTOBUF', references, descriptor })
+    await registry.behave(ways)
+    const codec = (await new SchemaCache({ client, nowMs: () => 0 }).codecsOf([id])).get(id)
+    if (codec?.ok !== true) throw new Error(JSON.stringify(codec))
+    const json = codec.value.toJson(Uint8Array.of(0, 0x0a, 0x02, 0x08, 0x05), 1_000, false)
+    expect(json).toEqual({ ok: true, value: '{"total":{"cents":"5"}}' })
+  })
+})
+
 describe('the schemas of the proxy', () => {
   it('are the newest of their subject, for five minutes', async () => {
     const { client, registry } = makeClient()
