@@ -226,7 +226,7 @@ describe('a Protobuf schema that cannot be read', () => {
     ['edition = "2023"; message A { }', 'editions'],
     ['\u0001', 'no Protobuf'],
     ['struct A { }', 'struct'],
-    [`${'message A {'.repeat(100)}`, 'deeper'],
+    ['message A {'.repeat(100), 'deeper'],
   ])('says why: %#', (text, reason) => {
     expect(toProtobufTypes(schemaOf(text))).toEqual({ ok: false, reason: expect.stringContaining(reason) as string })
   })
