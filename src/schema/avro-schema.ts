@@ -9,7 +9,7 @@ export interface AvroField {
   readonly fallback: unknown
 }
 
-export interface AvroRecord {
+interface AvroRecord {
   readonly kind: 'record'
   readonly name: string
   readonly fields: readonly AvroField[]

@@ -19,7 +19,7 @@ export interface SchemaText {
   readonly descriptor: string | null
 }
 
-export interface ReferencedSchema extends SchemaText {
+interface ReferencedSchema extends SchemaText {
   /** By which it is imported. */
   readonly name: string
 }

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { fromBinary, parseBatch, parseStructured } from '../../src/core/cloud-event.ts'
 import type { LogRecord } from '../../src/core/log-record.ts'
-import { decodeRecord } from '../../src/ingest/decode.ts'
+import { decodeRecord, describeReason } from '../../src/ingest/decode.ts'
+import { jsonCodec } from '../../src/schema/json-codec.ts'
+import type { Schemas } from '../../src/schema/schemas.ts'
+import { writeFrame } from '../../src/schema/wire-format.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
@@ -107,6 +110,61 @@ describe('the headers of a record', () => {
     const plain = record('{}', binary)
     const headers = [...plain.headers, { key: 'ce_ext', value: Uint8Array.of(255) }]
     expect(decodeRecord({ ...plain, headers }, 1_000, null)).toMatchObject({ ok: false, reason: { kind: 'not_utf8' } })
+  })
+})
+
+describe('a record by a schema of the registry', () => {
+  const schemas = new Map<number, NonNullable<ReturnType<Schemas['get']>>>([
+    [7, { ok: true, value: jsonCodec }],
+    [8, { ok: false, reason: { kind: 'unusable_schema', message: 'why' } }],
+  ])
+  const framed = (text: string, headers: Readonly<Record<string, string>> = {}, id = 7) =>
+    decodeRecord(record(writeFrame(id, bytes(text)), headers), 300, schemas)
+  const v02Binary = { ce_specversion: '0.2', ce_id: '1', ce_type: 't', ce_source: '/s' }
+
+  it.each([[undefined], ['application/json'], ['avro/binary'], ['application/x-protobuf; a=b']])(
+    'is JSON, whatever its content type was: %s',
+    (contentType) => {
+      const headers = {
+        ...v02Binary,
+        ce_contenttype: 'avro/binary',
+        ...(contentType === undefined ? {} : { 'content-type': contentType }),
+      }
+      const decoded = framed('{"n":9007199254740993}', headers)
+      expect(decoded.ok && decoded.value.json).toBe(
+        '{"specversion":"0.2","id":"1","type":"t","source":"/s","contenttype":"application/json","data":{"n":9007199254740993}}',
+      )
+    },
+  )
+
+  it.each([
+    [{}],
+    [{ 'content-type': 'application/cloudevents+avro' }],
+    [{ 'content-type': 'application/cloudevents' }],
+  ])('is the event itself without ce_ headers, or by its content type: %j', (headers) =>
+    expect(framed(v02, headers)).toMatchObject({ ok: true, value: { json: v02 } }),
+  )
+
+  it('is not one where other data begins with a zero', () => {
+    const decoded = framed('icon', { ...binary, 'content-type': 'image/x-icon' })
+    expect(decoded.ok && decoded.value.parsed).toMatchObject({ data: '\u0000\u0000\u0000\u0000\u0007icon' })
+  })
+
+  it('that cannot be read says why', () => {
+    const reasons = [
+      framed('{', v02Binary),
+      framed('1', v02Binary, 8),
+      framed('[]', {}),
+      framed(`"${'x'.repeat(400)}"`, v02Binary),
+      framed('[]', { 'content-type': 'application/cloudevents-batch+json' }),
+    ].map((decoded) => (decoded.ok ? 'ok' : describeReason(decoded.reason)))
+    expect(reasons).toEqual([
+      expect.stringContaining('the value is not by its schema 7: not JSON'),
+      'schema 8 cannot be used: why',
+      'not a CloudEvent: a CloudEvent must be a JSON object',
+      'larger than 300 bytes',
+      'content type application/cloudevents-batch+json is not supported',
+    ])
   })
 })
 
