@@ -54,7 +54,7 @@ function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Recor
   const [name = '', ...inner] = path.map(String)
   const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
   // The texts stand on a public page: what may hold a secret is not repeated.
-  const isSecret = /SECRET|PASSWORD|USERNAME|URL|REGISTRY_HOST|_TOKEN$/.test(name)
+  const isSecret = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|ACCESS_KEY|REGISTRY_HOST/.test(name)
   const isTold = message.includes(', got ') || inner.length > 0 || isSecret
   return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
 }
@@ -71,7 +71,7 @@ type Variables = z.infer<typeof schema>
 function contradictions(v: Variables, env: object): string[] {
   return [
     ...tokenContradictions(v),
-    ...kafkaContradictions(v),
+    ...kafkaContradictions(v, env),
     ...schemaRegistryContradictions(v),
     ...proxyContradictions(v, env),
   ]

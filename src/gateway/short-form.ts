@@ -38,7 +38,10 @@ const options = {
   schema: textSchema
     .optional()
     .describe("The schema registry's subject, for data of kafka:topic with KAFKA_SERIALIZER=avro"),
-  response_from: z.enum(['http', 'kafka', 'http_async']).optional(),
+  response_from: z
+    .enum(['http', 'kafka', 'http_async'])
+    .optional()
+    .describe('Where the answer comes from: the upstream, Kafka, or POST /_rig/api/v3/responses'),
   request_headers: headersSchema.optional().describe('Set on the way to the upstream'),
 }
 

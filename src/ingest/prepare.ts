@@ -9,8 +9,9 @@ import type { FetchedRecords, Prepared } from './engine.ts'
 const MAX_NEW_SCHEMAS = 16
 
 /** As many of the records as need no more new schemas than that, at least one: the others come with the next fetch. Null: there is no registry. */
-export async function prepare(cache: SchemaCache | null, { records, next }: FetchedRecords): Promise<Prepared> {
-  if (cache === null) return { records, next, schemas: new Map() }
+export async function prepare(cache: SchemaCache | null, fetched: FetchedRecords): Promise<Prepared> {
+  if (cache === null) return { ...fetched, schemas: new Map() }
+  const { next, records } = fetched
   const ids = new Set<number>()
   let unknown = 0
   let end = 0
@@ -24,5 +25,5 @@ export async function prepare(cache: SchemaCache | null, { records, next }: Fetc
     end += 1
   }
   const schemas: Schemas = await cache.codecsOf(ids)
-  return { records: records.slice(0, end), next: records[end]?.offset ?? next, schemas }
+  return { ...fetched, records: records.slice(0, end), next: records[end]?.offset ?? next, schemas }
 }
