@@ -1,73 +1,12 @@
 // `npm run registry`: a real schema registry (Apicurio, which speaks Confluent's REST) on this machine, for developers and
-// tests; Java 17 is all it needs. Fetched once from Maven Central into ~/.cache/rigel, 104 MB. Keeps schemas in memory.
+// tests; Java 17 is all it needs. Keeps schemas in memory.
 //   npm run registry -- [--port 8081]
-// Ends on Ctrl-C, or with whoever started it.
-import { execFileSync, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
+// Ends on Ctrl-C.
 import { parseArgs } from 'node:util'
-import { findJava } from './kafka/distribution.ts'
-
-/** The last that runs on Java 17: later ones need 21. */
-const VERSION = '3.0.9'
-const SHA256 = '2b28181501a20cbf6efcd77f9b7153908fc01f3d3a7c32024c0bd9e1b04c8a43'
-const MAVEN_CENTRAL = process.env['MAVEN_CENTRAL'] ?? 'https://repo.maven.apache.org/maven2'
-const CACHE = process.env['RIGEL_CACHE'] ?? join(homedir(), '.cache', 'rigel')
-const DOWNLOAD_TIMEOUT_MS = 600_000
-const START_WITHIN_MS = 120_000
-const ASK_EVERY_MS = 500
+import { startRegistry } from './registry/apicurio.ts'
 
 const { values } = parseArgs({ options: { port: { type: 'string', default: '8081' } } })
-const port = Number(values.port)
-const url = `http://127.0.0.1:${port}/apis/ccompat/v7`
-
-const folder = await unpacked()
-const registry = spawn(findJava(), javaArguments(), { cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
-registry.once('exit', (code) => process.exit(code ?? 0))
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => registry.kill('SIGTERM'))
-process.once('exit', () => registry.kill('SIGKILL'))
-await isAnswering()
-console.log(`KAFKA_SCHEMA_REGISTRY_URL=${url}`)
-
-function javaArguments(): readonly string[] {
-  const settings = { 'http.port': port, 'http.host': '127.0.0.1', 'management.port': 0, 'management.host': '127.0.0.1' }
-  return [
-    '-Xmx384m',
-    ...Object.entries(settings).map(([name, value]) => `-Dquarkus.${name}=${value}`),
-    '-jar',
-    `apicurio-registry-app-${VERSION}-runner.jar`,
-  ]
-}
-
-/** Renamed into place when it is whole, so that half of it is never taken for all. */
-async function unpacked(): Promise<string> {
-  const target = join(CACHE, `apicurio-${VERSION}`)
-  if (existsSync(target)) return target
-  const address = `${MAVEN_CENTRAL}/io/apicurio/apicurio-registry-app/${VERSION}/apicurio-registry-app-${VERSION}-all.tar.gz`
-  console.error(`Fetching Apicurio Registry ${VERSION} into ${target} …`)
-  const response = await fetch(address, { signal: AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS) })
-  if (!response.ok) throw new Error(`${address}: ${response.status}`)
-  const archive = new Uint8Array(await response.arrayBuffer())
-  const got = createHash('sha256').update(archive).digest('hex')
-  if (got !== SHA256) throw new Error(`${address}: SHA-256 is ${got}, it should be ${SHA256}`)
-  const partial = `${target}.${process.pid}`
-  mkdirSync(partial, { recursive: true })
-  writeFileSync(join(partial, 'all.tar.gz'), archive)
-  execFileSync('tar', ['xzf', 'all.tar.gz'], { cwd: partial })
-  rmSync(join(partial, 'all.tar.gz'))
-  renameSync(partial, target)
-  return target
-}
-
-async function isAnswering(): Promise<void> {
-  const deadlineMs = Date.now() + START_WITHIN_MS
-  while (Date.now() < deadlineMs) {
-    const response = await fetch(`${url}/subjects`).catch(() => undefined)
-    if (response?.ok) return
-    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS))
-  }
-  registry.kill('SIGKILL')
-  throw new Error(`the registry did not answer at ${url} within ${START_WITHIN_MS} ms`)
-}
+const registry = await startRegistry(Number(values.port))
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(0))
+process.once('exit', () => registry.stop())
+console.log(`KAFKA_SCHEMA_REGISTRY_URL=${registry.url}`)
