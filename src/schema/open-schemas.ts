@@ -6,10 +6,11 @@ import { SchemaCache } from './schemas.ts'
 import { SubjectCache } from './subjects.ts'
 
 const nowMs = (): number => Date.now()
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 const fetcher: typeof fetch = (input, init) => fetch(input, init)
 
 export function openSchemas({ schemas: { registry } }: Config): SchemaCache | null {
-  return registry === null ? null : new SchemaCache({ client: createRegistryClient(registry, fetcher), nowMs })
+  return registry === null ? null : new SchemaCache({ client: createRegistryClient(registry, fetcher), nowMs, sleep })
 }
 
 export function openSubjects({ schemas: { registry } }: Config): SubjectCache | null {

@@ -15,6 +15,7 @@ export type Schemas = ReadonlyMap<number, Result<Codec, SchemaProblem>>
 export interface SchemaCacheOptions {
   readonly client: Pick<RegistryClient, 'byId'>
   readonly nowMs: () => number
+  readonly sleep: (ms: number) => Promise<void>
 }
 
 interface Kept {
@@ -23,7 +24,9 @@ interface Kept {
 }
 
 const MAX_SCHEMAS = 500
-/** A registry of several nodes may learn of a new schema a little later than its producer. */
+/** One node of a registry may learn of a new schema later than the record comes that is written by it. */
+const ASK_AGAIN_MS = 1_000
+/** What then is unknown still may be put right by somebody. */
 const PROBLEM_MS = 30_000
 
 export class SchemaCache {
@@ -55,10 +58,18 @@ export class SchemaCache {
   }
 
   async #fetch(id: number): Promise<Result<Codec, SchemaProblem>> {
-    const schema = await this.#options.client.byId(id)
+    const schema = await this.#ask(id)
     const codec = schema.ok ? compile(schema.value) : schema
     this.#keep(id, { codec, untilMs: codec.ok ? Infinity : this.#options.nowMs() + PROBLEM_MS })
     return codec
+  }
+
+  async #ask(id: number): Promise<Result<RegisteredSchema, SchemaProblem>> {
+    const { client, sleep } = this.#options
+    const schema = await client.byId(id)
+    if (schema.ok || schema.reason.kind !== 'unknown_schema') return schema
+    await sleep(ASK_AGAIN_MS)
+    return client.byId(id)
   }
 
   #keep(id: number, kept: Kept): void {

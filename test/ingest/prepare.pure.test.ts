@@ -10,7 +10,7 @@ function makeCache() {
     asked.push(id)
     return { ok: true, value: { id, type: 'JSON', text: '{}', descriptor: null, references: [] } } as const
   }
-  return { asked, cache: new SchemaCache({ client: { byId }, nowMs: () => 0 }) }
+  return { asked, cache: new SchemaCache({ client: { byId }, nowMs: () => 0, sleep: async () => undefined }) }
 }
 
 const recordOf = (offset: number, value: Uint8Array): LogRecord => ({

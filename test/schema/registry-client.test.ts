@@ -5,6 +5,7 @@ import { SubjectCache } from '../../src/schema/subjects.ts'
 import { TestRegistry } from '../support/registry.ts'
 
 let registries = 0
+const sleep = async () => undefined
 
 function makeClient(authorization: string | null = null, timeoutMs = 5_000) {
   registries += 1
@@ -40,7 +41,7 @@ describe('a schema', () => {
     const id = await registry.register('order', { ...fieldOf('Has'), name: 'Order' }, { references })
     const schema = await client.byId(id)
     expect(schema.ok && schema.value.references.map(({ name }) => name)).toEqual(['cents', 'price'])
-    const codecs = await new SchemaCache({ client, nowMs: () => 0 }).codecsOf([id])
+    const codecs = await new SchemaCache({ client, nowMs: () => 0, sleep }).codecsOf([id])
     const codec = codecs.get(id)
     expect(codec?.ok && codec.value.toJson(Uint8Array.of(1, 2), 100, false)).toEqual({
       ok: true,
@@ -112,7 +113,7 @@ describe('the schemas of a follower', () => {
   it('are asked for once, side by side, and those that came are kept when another fails', async () => {
     const { client, registry } = makeClient()
     const ids = [await registry.register('a', '"int"'), await registry.register('b', '"string"')]
-    const cache = new SchemaCache({ client, nowMs: () => 0 })
+    const cache = new SchemaCache({ client, nowMs: () => 0, sleep })
     for (let n = 0; n < 3; n += 1) await cache.codecsOf([...ids, ...ids])
     expect(await registry.asked()).toEqual(ids.map((id) => `/schemas/ids/${id}`))
     const third = await registry.register('c', '"long"')
@@ -121,10 +122,21 @@ describe('the schemas of a follower', () => {
     expect([...ids, third].map((id) => cache.has(id))).toEqual([true, true, false])
   })
 
-  it('that are unknown are asked for again later: a node may learn of a schema late', async () => {
+  it('that a node does not know yet are asked for once more, a moment later', async () => {
+    const { client, registry } = makeClient()
+    const slept: number[] = []
+    const register = async (ms: number) => {
+      slept.push(ms)
+      await registry.register('late', '"int"')
+    }
+    const codecs = await new SchemaCache({ client, nowMs: () => 0, sleep: register }).codecsOf([1])
+    expect([codecs.get(1)?.ok, slept]).toEqual([true, [1_000]])
+  })
+
+  it('that are unknown are asked for again later', async () => {
     const { client, registry } = makeClient()
     let nowMs = 0
-    const cache = new SchemaCache({ client, nowMs: () => nowMs })
+    const cache = new SchemaCache({ client, nowMs: () => nowMs, sleep })
     const okOf = async () => (await cache.codecsOf([1])).get(1)?.ok
     expect(await okOf()).toBe(false)
     await registry.register('late', '"int"')
@@ -140,7 +152,7 @@ describe('the schemas of a follower', () => {
       asked += 1
       return { ok: true, value: { id, type: 'JSON', text: '{}', descriptor: null, references: [] } } as const
     }
-    const cache = new SchemaCache({ client: { byId }, nowMs: () => 0 })
+    const cache = new SchemaCache({ client: { byId }, nowMs: () => 0, sleep })
     for (let id = 0; id < 500; id += 1) await cache.codecsOf([id])
     await cache.codecsOf([0, 500])
     expect([cache.has(0), cache.has(1), cache.has(500), asked]).toEqual([true, false, true, 501])
@@ -149,14 +161,14 @@ describe('the schemas of a follower', () => {
   it('may be no Avro schemas that can be read: a reason as well', async () => {
     const { client, registry } = makeClient()
     const id = await registry.register('bad', '{"type":"record"}')
-    const codecs = await new SchemaCache({ client, nowMs: () => 0 }).codecsOf([id])
+    const codecs = await new SchemaCache({ client, nowMs: () => 0, sleep }).codecsOf([id])
     expect(codecs.get(id)).toMatchObject({ ok: false, reason: { kind: 'unusable_schema' } })
   })
 
   it('of JSON Schema let through what is JSON', async () => {
     const { client, registry } = makeClient()
     const id = await registry.register('json', '{"type":"object"}', { schemaType: 'JSON' })
-    const codec = (await new SchemaCache({ client, nowMs: () => 0 }).codecsOf([id])).get(id)
+    const codec = (await new SchemaCache({ client, nowMs: () => 0, sleep }).codecsOf([id])).get(id)
     const toJson = (text: string) => codec?.ok && codec.value.toJson(new TextEncoder().encode(text), 20, false)
     expect(toJson('{"n":9007199254740993}')).toMatchObject({ reason: { kind: 'too_large' } })
     expect(toJson('[9007199254740993]')).toEqual({ ok: true, value: '[9007199254740993]' })
@@ -181,7 +193,7 @@ describe('Protobuf, of registries of every kind,', () => {
     await registry.register('money.proto', MONEY, { schemaType: 'PROTOBUF' })
     const id = await registry.register('order', ORDER, { schemaType: 'PROTOBUF', references, descriptor })
     await registry.behave(ways)
-    const codec = (await new SchemaCache({ client, nowMs: () => 0 }).codecsOf([id])).get(id)
+    const codec = (await new SchemaCache({ client, nowMs: () => 0, sleep }).codecsOf([id])).get(id)
     if (codec?.ok !== true) throw new Error(JSON.stringify(codec))
     const json = codec.value.toJson(Uint8Array.of(0, 0x0a, 0x02, 0x08, 0x05), 1_000, false)
     expect(json).toEqual({ ok: true, value: '{"total":{"cents":"5"}}' })
