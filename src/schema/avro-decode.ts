@@ -88,8 +88,9 @@ class Decoder {
 
   #record({ fields }: Extract<AvroType, { kind: 'record' }>): void {
     let before = '{'
-    for (const { name, type } of fields) {
-      this.#write(`${before}${JSON.stringify(name)}:`)
+    for (const { label, type } of fields) {
+      this.#write(before)
+      this.#write(label)
       this.#value(type)
       before = ','
     }

@@ -4,6 +4,8 @@ import { fail, ok, type Result } from '../core/result.ts'
 
 export interface AvroField {
   readonly name: string
+  /** Its name as JSON, with the colon: written for each record. */
+  readonly label: string
   readonly type: AvroType
   /** As it stands in the schema; undefined: the field must be there. */
   readonly fallback: unknown
@@ -127,7 +129,8 @@ function toRecord(node: Node, scope: Scope): AvroType {
     if (fields.some((other) => other.name === field['name'])) {
       throw new InvalidSchema(`${name} has two fields ${field['name']}`)
     }
-    fields.push({ name: field['name'], type: toType(field['type'], inner), fallback: field['default'] })
+    const label = `${JSON.stringify(field['name'])}:`
+    fields.push({ name: field['name'], label, type: toType(field['type'], inner), fallback: field['default'] })
   }
   return record
 }

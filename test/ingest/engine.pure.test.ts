@@ -81,7 +81,8 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
   }
   const deps: DrainDeps = {
     prepare: async (fetched) => {
-      dieIf(`prepare ${fetched.records[0]?.offset}`)
+      const call = `prepare ${fetched.records[0]?.offset}`
+      if (deaths.delete(call)) throw new Error(`died: ${call}`)
       return { ...fetched, schemas: new Map() }
     },
     sort: sortingWith({}),
