@@ -40,7 +40,7 @@ export default defineConfig({
                 KAFKA_USERNAME: 'rigel',
                 KAFKA_PASSWORD: 'test',
                 LONGPOLLING_WAIT_SECONDS: '1',
-                KAFKA_SCHEMA_REGISTRY_URL: `http://127.0.0.1:${inject('registryPort')}/main`,
+                KAFKA_SCHEMA_REGISTRY_URL: `http://127.0.0.1:${String(inject('registryPort'))}/main`,
               },
             },
           })),

@@ -7,7 +7,7 @@ import { fail, ok, type Result } from '../core/result.ts'
 import { readBody } from '../edge/body.ts'
 
 const TYPES = ['AVRO', 'JSON', 'PROTOBUF'] as const
-const MAX_ANSWER_BYTES = 2_097_152
+const MAX_ANSWER_BYTES = 1_048_576
 /** Of one schema, those of its references included. */
 const MAX_REFERENCES = 100
 /** What a registry says about itself is shown so far. */

@@ -23,7 +23,8 @@ interface Kept {
   readonly untilMs: number
 }
 
-const MAX_SCHEMAS = 500
+/** In Protobuf each takes some 75 KiB, and the followers of an isolate share its 128 MB. */
+const MAX_SCHEMAS = 100
 /** One node of a registry may learn of a new schema later than the record comes that is written by it. */
 const ASK_AGAIN_MS = 1_000
 /** What then is unknown still may be put right by somebody. */

@@ -91,7 +91,7 @@ describe('a registry', () => {
     [{ fault: 404 }, 'answered 404'],
     [{ fault: 'redirect' }, 'answered 302'],
     [{ fault: 'garbage' }, 'no schema'],
-    [{ fault: 'huge' }, 'more than 2097152 bytes'],
+    [{ fault: 'huge' }, 'more than 1048576 bytes'],
     [{ fault: 'hang' }, 'no answer in 200 ms'],
     [{ fault: 'reset' }, 'schema registry'],
     [{ authorization: 'Basic other' }, 'answered 401: 401 Unauthorized'],
@@ -146,16 +146,16 @@ describe('the schemas of a follower', () => {
     expect(await okOf()).toBe(true)
   })
 
-  it('are no more than 500: the longest unused goes', async () => {
+  it('are no more than 100: the longest unused goes', async () => {
     let asked = 0
     const byId = async (id: number) => {
       asked += 1
       return { ok: true, value: { id, type: 'JSON', text: '{}', descriptor: null, references: [] } } as const
     }
     const cache = new SchemaCache({ client: { byId }, nowMs: () => 0, sleep })
-    for (let id = 0; id < 500; id += 1) await cache.codecsOf([id])
-    await cache.codecsOf([0, 500])
-    expect([cache.has(0), cache.has(1), cache.has(500), asked]).toEqual([true, false, true, 501])
+    for (let id = 0; id < 100; id += 1) await cache.codecsOf([id])
+    await cache.codecsOf([0, 100])
+    expect([cache.has(0), cache.has(1), cache.has(100), asked]).toEqual([true, false, true, 101])
   })
 
   it('may be no Avro schemas that can be read: a reason as well', async () => {
