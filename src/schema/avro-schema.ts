@@ -121,14 +121,14 @@ function toUnion(nodes: readonly unknown[], scope: Scope): AvroType {
 function toRecord(node: Node, scope: Scope): AvroType {
   const name = fullName(node, scope)
   const fields: AvroField[] = []
+  const names = new Set<string>()
   const record = define(scope, name, () => ({ kind: 'record', name, fields }))
   const inner = { ...scope, namespace: namespaceOf(name) }
   if (!Array.isArray(node['fields'])) throw new InvalidSchema(`the record ${name} has no list of fields`)
   for (const field of node['fields'] as readonly unknown[]) {
     if (!isNode(field) || typeof field['name'] !== 'string') throw new InvalidSchema(`${name}: a field has no name`)
-    if (fields.some((other) => other.name === field['name'])) {
-      throw new InvalidSchema(`${name} has two fields ${field['name']}`)
-    }
+    if (names.has(field['name'])) throw new InvalidSchema(`${name} has two fields ${field['name']}`)
+    names.add(field['name'])
     const label = `${JSON.stringify(field['name'])}:`
     fields.push({ name: field['name'], label, type: toType(field['type'], inner), fallback: field['default'] })
   }

@@ -73,17 +73,24 @@ export function createRegistryClient(config: RegistryConfig, fetcher: typeof fet
       const message = `schemas of type ${answer.value.schemaType.slice(0, MAX_SHOWN_CHARS)} are not supported`
       return fail({ kind: 'unusable_schema', message })
     }
-    const references = new Map<string, ReferencedSchema>()
-    const problem = await loadReferences(config, fetcher, answer.value, type, references)
+    const loaded: Loaded = { seen: new Set(), references: [] }
+    // JSON is passed on as it is: nothing is looked up in its schema.
+    const problem = type === 'JSON' ? undefined : await loadReferences(config, fetcher, answer.value, type, loaded)
     if (problem !== undefined) return fail(problem)
     const descriptor = type === 'PROTOBUF' ? await descriptorOf(config, fetcher, path) : null
-    const value = { type, text: answer.value.schema, descriptor, references: [...references.values()] }
-    return ok({ ...value, id: id ?? answer.value.id ?? 0 })
+    const { references } = loaded
+    return ok({ id: id ?? answer.value.id ?? 0, type, text: answer.value.schema, descriptor, references })
   }
   return {
     byId: async (id) => (id > MAX_ID ? fail({ kind: 'unknown_schema' }) : load(`/schemas/ids/${id}`, id)),
     bySubject: (subject) => load(`/subjects/${encodeURIComponent(subject)}/versions/latest`),
   }
+}
+
+interface Loaded {
+  /** By path; before they are loaded, so that a circle comes to an end. */
+  readonly seen: Set<string>
+  readonly references: ReferencedSchema[]
 }
 
 /** Depth first, so that each comes after those that it refers to. */
@@ -92,20 +99,21 @@ async function loadReferences(
   fetcher: typeof fetch,
   { references }: Answer,
   type: RegisteredSchema['type'],
-  into: Map<string, ReferencedSchema>,
+  loaded: Loaded,
 ): Promise<SchemaProblem | undefined> {
   for (const { name, subject, version } of references) {
     const path = `/subjects/${encodeURIComponent(subject)}/versions/${version}`
-    if (into.has(path)) continue
-    if (into.size >= MAX_REFERENCES) {
+    if (loaded.seen.has(path)) continue
+    if (loaded.seen.size >= MAX_REFERENCES) {
       return { kind: 'unusable_schema', message: `it has more than ${MAX_REFERENCES} references` }
     }
+    loaded.seen.add(path)
     const answer = await ask(config, fetcher, path)
     if (!answer.ok) return { kind: 'unusable_schema', message: `its reference ${name} cannot be had` }
-    const problem = await loadReferences(config, fetcher, answer.value, type, into)
+    const problem = await loadReferences(config, fetcher, answer.value, type, loaded)
     if (problem !== undefined) return problem
     const descriptor = type === 'PROTOBUF' ? await descriptorOf(config, fetcher, path) : null
-    into.set(path, { name, text: answer.value.schema, descriptor })
+    loaded.references.push({ name, text: answer.value.schema, descriptor })
   }
   return undefined
 }
@@ -113,7 +121,7 @@ async function loadReferences(
 /** Confluent's `format=serialized`. Others do not know it (Redpanda before 25.2), or fail at it (Karapace, with references). */
 async function descriptorOf(config: RegistryConfig, fetcher: typeof fetch, path: string): Promise<string | null> {
   const { body, status } = await request(config, fetcher, `${path}?format=serialized`)
-  const answer = status === 200 ? answerShape.safeParse(parseJson(body)) : undefined
+  const answer = status === 200 && body !== null ? answerShape.safeParse(parseJson(body)) : undefined
   const text = answer?.data?.schema
   return text !== undefined && /^[A-Za-z0-9+/]+=*$/.test(text) ? text : null
 }
@@ -124,6 +132,11 @@ async function ask(
   path: string,
 ): Promise<Result<Answer, SchemaProblem>> {
   const { body, status } = await request(config, fetcher, path)
+  if (body === null) {
+    const message = `the registry's answer has more than ${MAX_ANSWER_BYTES} bytes`
+    if (status === 200) return fail({ kind: 'unusable_schema', message })
+    throw unavailable(config, path, `it answered ${status}, and more than ${MAX_ANSWER_BYTES} bytes`)
+  }
   const json = parseJson(body)
   if (status === 200) {
     const answer = answerShape.safeParse(json)
@@ -143,11 +156,12 @@ function isForGood(status: number, code: number): boolean {
   return (status === 400 || status === 422) && Math.floor(code / 100) === status
 }
 
+/** A body of null was too large to be read. */
 async function request(
   { authorization, timeoutMs, url }: RegistryConfig,
   fetcher: typeof fetch,
   path: string,
-): Promise<{ readonly status: number; readonly body: Uint8Array }> {
+): Promise<{ readonly status: number; readonly body: Uint8Array | null }> {
   const headers = {
     accept: 'application/vnd.schemaregistry.v1+json, application/json',
     ...(authorization === null ? {} : { authorization }),
@@ -160,12 +174,11 @@ async function request(
       signal: AbortSignal.timeout(timeoutMs),
     })
     const body = await readBody(response, MAX_ANSWER_BYTES)
-    if (body.ok) return { status: response.status, body: body.bytes }
+    return { status: response.status, body: body.ok ? body.bytes : null }
   } catch (error) {
     const why = error instanceof Error && error.name === 'TimeoutError' ? `no answer in ${timeoutMs} ms` : String(error)
     throw unavailable({ url }, path, why)
   }
-  throw unavailable({ url }, path, `its answer has more than ${MAX_ANSWER_BYTES} bytes`)
 }
 
 function unavailable({ url }: Pick<RegistryConfig, 'url'>, path: string, why: string): RegistryUnavailable {
