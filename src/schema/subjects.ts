@@ -34,12 +34,18 @@ export class SubjectCache {
     this.#options = options
   }
 
-  /** Throws if the registry does not answer. */
+  /** While the registry does not answer: what was the newest before, or, if there is none, throws. */
   async find(name: string): Promise<Result<Subject, SchemaProblem>> {
     const { client, nowMs } = this.#options
     const kept = this.#kept.get(name)
     if (kept !== undefined && kept.untilMs > nowMs()) return ok(kept.subject)
-    const schema = await client.bySubject(name)
+    let schema: Awaited<ReturnType<typeof client.bySubject>>
+    try {
+      schema = await client.bySubject(name)
+    } catch (error) {
+      if (kept !== undefined) return ok(kept.subject)
+      throw error
+    }
     if (!schema.ok) return schema
     const { id, references, text, type } = schema.value
     if (type !== 'AVRO') return fail({ kind: 'unusable_schema', message: `it must be an Avro schema, and is ${type}` })

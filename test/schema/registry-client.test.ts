@@ -245,6 +245,24 @@ describe('the schemas of the proxy', () => {
     expect(await encode('a')).toEqual({ ok: true, value: Uint8Array.of(0, 0, 0, 0, 2, 2, 97) })
   })
 
+  it('stay what they were while the registry does not answer', async () => {
+    const { client, registry } = makeClient()
+    let nowMs = 0
+    const cache = new SubjectCache({ client, nowMs: () => nowMs })
+    await registry.behave({ fault: 500 })
+    await expect(cache.find('orders')).rejects.toThrow('answered 500')
+    await registry.behave({})
+    await registry.register('orders', '"int"')
+    expect((await cache.find('orders')).ok).toBe(true)
+    await registry.behave({ fault: 500 })
+    nowMs = 1_000_000
+    expect((await cache.find('orders')).ok).toBe(true)
+    await registry.behave({})
+    await registry.register('orders', '"string"')
+    const subject = await cache.find('orders')
+    expect(subject.ok && subject.value.encode('a')).toMatchObject({ ok: true })
+  })
+
   it('must be Avro', async () => {
     const { client, registry } = makeClient()
     await registry.register('json', '{}', { schemaType: 'JSON' })
