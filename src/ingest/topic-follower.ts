@@ -9,12 +9,15 @@ import type { AppendBatch } from '../core/pack.ts'
 import { directoryStub } from '../directory/door.ts'
 import type { InterestChange } from '../directory/interest.ts'
 import { openLog } from '../kafka/open-log.ts'
+import { openSchemas } from '../schema/open-schemas.ts'
+import type { Schemas } from '../schema/schemas.ts'
 import { shardStub } from '../shard/door.ts'
 import { backoffMs } from './backoff.ts'
 import { CheckpointStore, type FollowerCounters } from './checkpoint-store.ts'
 import { drain, type Checkpoint, type DrainDeps, type Drained, type Sorted } from './engine.ts'
 import { InterestIndex } from './interest-index.ts'
 import { LagReport } from './lag-report.ts'
+import { prepare } from './prepare.ts'
 import { sortAnswers } from './sort-answers.ts'
 import { sortEvents } from './sort-events.ts'
 
@@ -49,6 +52,7 @@ interface FollowerStatus {
 export class TopicFollower extends DurableObject<Env> {
   readonly #config = configOf(this.env)
   readonly #log = openLog(this.env, this.#config)
+  readonly #schemas = openSchemas(this.#config)
   readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql)
   readonly #interests = new InterestIndex(this.ctx.storage)
   readonly #lagReport: LagReport
@@ -191,7 +195,8 @@ export class TopicFollower extends DurableObject<Env> {
     const limits = { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES }
     return {
       fetch: ({ offset, topicId }) => this.#log.fetch({ ...at, offset, topicId }, limits),
-      sort: (records, generation) => this.#sort(records, generation),
+      prepare: (fetched) => prepare(this.#schemas, fetched),
+      sort: (records, generation, schemas) => this.#sort(records, generation, schemas),
       checkpoint: (next, counted) => {
         this.#checkpoints.move(next, counted)
         this.ctx.waitUntil(this.#lagReport.moved(next.offset, Date.now()))
@@ -200,7 +205,7 @@ export class TopicFollower extends DurableObject<Env> {
     }
   }
 
-  #sort(records: readonly LogRecord[], generation: number): Sorted {
+  #sort(records: readonly LogRecord[], generation: number, schemas: Schemas): Sorted {
     const { kafka, extractors, recipients, shards, maxEventBytes } = this.#config
     const { deadLetterTopic } = kafka
     const produce = (letters: readonly NewRecord[]) => this.#log.produce(letters)
@@ -213,6 +218,7 @@ export class TopicFollower extends DurableObject<Env> {
       maxEventBytes,
       deadLetterTopic,
       produce,
+      schemas: this.#schemas === null ? null : schemas,
       rules: { extractors, recipients, shards, interested: (type: string) => this.#interests.shardsOf(type) },
       append: async (shard: number, batch: AppendBatch) => shardStub(this.env, shard).append([batch]),
     }

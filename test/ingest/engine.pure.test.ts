@@ -65,6 +65,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     partition: 0,
     maxEventBytes: 1_024,
     deadLetterTopic: 'dead',
+    schemas: null,
     append,
     produce,
     rules: {
@@ -80,6 +81,11 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     return (batch, generation) => sortEvents(changed, batch, generation)
   }
   const deps: DrainDeps = {
+    prepare: async (fetched) => {
+      const call = `prepare ${fetched.records[0]?.offset}`
+      if (deaths.delete(call)) throw new Error(`died: ${call}`)
+      return { ...fetched, schemas: new Map() }
+    },
     sort: sortingWith({}),
     fetch: async ({ offset }) => {
       dieIf(`fetch ${offset}`)
@@ -119,6 +125,7 @@ describe('the engine', () => {
   it.each([
     ['during a fetch', 'fetch 0'],
     ['during the fetch ahead', 'fetch 2'],
+    ['while schemas are fetched', 'prepare 2'],
     ['before an append', 'append 0'],
     ['between two shards’ appends', 'append 1'],
     ['after an append whose answer was lost', 'appended 0'],
@@ -287,6 +294,20 @@ describe('the engine', () => {
     const reason = world.deadLetters[0]?.headers?.find(({ key }) => key === 'rigel-reason')?.value
     expect(new TextDecoder().decode(reason)).toBe('could not be processed: RangeError: a bug')
     expect(world.shards.get(0)?.ids).toEqual(['good'])
+  })
+
+  it('sorts what is prepared of a batch, and fetches the rest again', async () => {
+    const world = makeDeps(['a', 'b', 'c'].map((id, offset) => record(offset * 2, event(id))))
+    const prepare: DrainDeps['prepare'] = async ({ records }) => {
+      const [first] = records
+      return { records: records.slice(0, 1), next: (first?.offset ?? 0) + 1, schemas: new Map() }
+    }
+    await drain({ ...world.deps, prepare }, { offset: 0, generation: 0, topicId: null }, BOUND)
+    expect(world.calls.filter((call) => call.startsWith('fetch'))).toEqual(['fetch 0', 'fetch 1', 'fetch 3', 'fetch 5'])
+    expect([...world.shards.values()].map(({ ids }) => ids)).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+    ])
   })
 
   it('says that a partition is not there, and moves nothing', async () => {

@@ -10,6 +10,8 @@ export interface Frame {
   readonly event: string
   readonly id: string
   readonly data: Record<string, unknown>
+  /** As it came. */
+  readonly raw: string
 }
 
 const NOBODY = { user: null, session: null, expSeconds: null }
@@ -111,6 +113,7 @@ export class SseClient {
         event: field('event')[0] ?? 'message',
         id: id ?? '',
         data: JSON.parse(data.join('\n')) as Record<string, unknown>,
+        raw: data.join('\n'),
       })
     }
   }

@@ -3,7 +3,8 @@ export {}
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Of the process that start.ts starts. */
+    /** Of the processes that start.ts starts. */
     readonly upstreamPort: number
+    readonly registryPort: number
   }
 }
