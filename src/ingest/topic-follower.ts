@@ -55,7 +55,8 @@ export class TopicFollower extends DurableObject<Env> {
   readonly #schemas = openSchemas(this.#config)
   readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql)
   readonly #interests = new InterestIndex(this.ctx.storage)
-  readonly #lagReport: LagReport
+  /** Null: nobody wants to be told. */
+  readonly #lagReport: LagReport | null
   readonly #topic: string
   readonly #partition: number
   /** One run at a time: two would append the same events twice for nothing. */
@@ -75,14 +76,7 @@ export class TopicFollower extends DurableObject<Env> {
     const slash = name.lastIndexOf('/')
     this.#topic = name.slice(0, slash)
     this.#partition = Number(name.slice(slash + 1))
-    const { groupId } = this.#config.kafka
-    this.#lagReport = new LagReport({
-      commit: async (offset) => {
-        if (groupId === null) return
-        await this.#log.commit?.(groupId, { topic: this.#topic, partition: this.#partition, offset })
-      },
-      warn: (error) => this.#warn('the position could not be committed for the group', { groupId, error }),
-    })
+    this.#lagReport = this.#makeLagReport()
   }
 
   /**
@@ -126,9 +120,7 @@ export class TopicFollower extends DurableObject<Env> {
     this.#running = true
     try {
       await this.#goOn(await this.#drainWhileNudged())
-      this.#failures = 0
-      this.#retryAtMs = 0
-      this.#lastError = null
+      this.#isWell()
     } catch (error) {
       await this.#retryLater(error)
     } finally {
@@ -157,7 +149,7 @@ export class TopicFollower extends DurableObject<Env> {
     if (drained.kind === 'unknown') {
       return this.ctx.storage.setAlarm(Date.now() + backoffMs(this.#unknowns, Math.random(), UNKNOWN_RETRY))
     }
-    await this.#lagReport.flush(Date.now())
+    await this.#lagReport?.flush(Date.now())
     if (drained.kind === 'more') return this.ctx.storage.setAlarm(Date.now())
     const sleeps = this.#log.wakesFollowers || this.#config.kafka.pullMode === 'scheduled'
     if (!sleeps) await this.ctx.storage.setAlarm(Date.now())
@@ -171,6 +163,12 @@ export class TopicFollower extends DurableObject<Env> {
     this.#warn('following failed, to be tried again', { offset, failures: this.#failures, inMs, error: String(error) })
     this.#retryAtMs = Date.now() + inMs
     await this.ctx.storage.setAlarm(this.#retryAtMs)
+  }
+
+  #isWell(): void {
+    this.#failures = 0
+    this.#retryAtMs = 0
+    this.#lastError = null
   }
 
   async #lag(offset: number): Promise<number | null> {
@@ -199,10 +197,21 @@ export class TopicFollower extends DurableObject<Env> {
       sort: (records, generation, schemas) => this.#sort(records, generation, schemas),
       checkpoint: (next, counted) => {
         this.#checkpoints.move(next, counted)
-        this.ctx.waitUntil(this.#lagReport.moved(next.offset, Date.now()))
+        // A run may go on for minutes: what it has got past is no failure any more.
+        this.#isWell()
+        if (this.#lagReport !== null) this.ctx.waitUntil(this.#lagReport.moved(next.offset, Date.now()))
       },
       warn: (message, details) => this.#warn(message, details),
     }
+  }
+
+  #makeLagReport(): LagReport | null {
+    const { groupId } = this.#config.kafka
+    if (groupId === null) return null
+    return new LagReport({
+      commit: async (offset) => this.#log.commit?.(groupId, { topic: this.#topic, partition: this.#partition, offset }),
+      warn: (error) => this.#warn('the position could not be committed for the group', { groupId, error }),
+    })
   }
 
   #sort(records: readonly LogRecord[], generation: number, schemas: Schemas): Sorted {
