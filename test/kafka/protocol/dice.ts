@@ -40,3 +40,5 @@ export const hexOf = (bytes: Uint8Array): string =>
 
 export const fromBase64 = (text: string): Uint8Array =>
   Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+
+export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text)
