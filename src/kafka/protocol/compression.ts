@@ -24,13 +24,13 @@ export function decompress(number: number, bytes: Uint8Array): Uint8Array {
     case 'none':
       return bytes
     case 'gzip':
-      return gunzipSync(bytes, { maxOutputLength: MAX_DECOMPRESSED_BYTES })
+      return plainView(gunzipSync(bytes, { maxOutputLength: MAX_DECOMPRESSED_BYTES }))
     case 'snappy':
       return snappyDecompress(bytes, MAX_DECOMPRESSED_BYTES)
     case 'lz4':
       return lz4Decompress(bytes, MAX_DECOMPRESSED_BYTES)
     case 'zstd':
-      return zstdDecompressSync(bytes, { maxOutputLength: MAX_DECOMPRESSED_BYTES })
+      return plainView(zstdDecompressSync(bytes, { maxOutputLength: MAX_DECOMPRESSED_BYTES }))
   }
 }
 
@@ -40,8 +40,13 @@ export function compress(compression: Compression, bytes: Uint8Array): { codec: 
     case 'none':
       return { codec, bytes }
     case 'gzip':
-      return { codec, bytes: gzipSync(bytes) }
+      return { codec, bytes: plainView(gzipSync(bytes)) }
     case 'zstd':
-      return { codec, bytes: zstdCompressSync(bytes) }
+      return { codec, bytes: plainView(zstdCompressSync(bytes)) }
   }
+}
+
+/** A Buffer's `slice` copies nothing: who takes a record out of a batch by it would hold, and send, the whole batch. */
+function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }

@@ -9,8 +9,11 @@ import { Reader, Writer } from './wire.ts'
 const CLIENT_ID = 'rigel'
 const SIZE_BYTES = 4
 
-/** The largest answer is a fetch: its limit, or one batch that is larger. More is garbage, such as the greeting of a web server. */
-const MAX_RESPONSE_BYTES = 100 * 1_048_576
+/**
+ * The largest answer is a fetch: its limit, or one batch that is larger. Memory is taken for it before it comes, and an
+ * isolate has 128 MB. More is a batch that could not be held, or garbage, such as the greeting of a web server.
+ */
+const MAX_RESPONSE_BYTES = 48 * 1_048_576
 
 interface Pending {
   readonly correlationId: number
@@ -28,6 +31,8 @@ export class Connection {
   readonly #pending: Pending[] = []
   #correlationId = 0
   #error: Error | null = null
+  /** Why it closes when all is answered; null: it stays. */
+  #retiring: string | null = null
   #versions: VersionRanges = new Map()
   /** Brokers that authenticate end a connection after its lifetime. */
   expiresAtMs = Infinity
@@ -39,7 +44,11 @@ export class Connection {
   }
 
   get isOpen(): boolean {
-    return this.#error === null
+    return this.#error === null && this.#retiring === null
+  }
+
+  get isIdle(): boolean {
+    return this.#pending.length === 0
   }
 
   /** Until it is known, the oldest version of an API is spoken. */
@@ -59,8 +68,10 @@ export class Connection {
     const flexible = version >= api.flexibleFrom
     this.#correlationId += 1
     const correlationId = this.#correlationId
+    // May throw: then nothing is expected.
+    const frame = toFrame(api, version, correlationId, request)
     const response = this.#expect(correlationId, api.name, timeoutMs)
-    this.#socket.write(toFrame(api, version, correlationId, request)).catch((error: unknown) => {
+    this.#socket.write(frame).catch((error: unknown) => {
       this.#end(new ConnectionError(`Kafka: ${this.#name}: ${api.name} not sent: ${String(error)}`))
     })
     const reader = new Reader({ flexible }, await response)
@@ -76,6 +87,12 @@ export class Connection {
 
   close(why: string): void {
     this.#end(new ConnectionError(`Kafka: ${this.#name}: closed: ${why}`))
+  }
+
+  /** Closes it when what is under way is answered: whoever asked must not ask again, nor wonder what became of it. */
+  retire(why: string): void {
+    this.#retiring = why
+    if (this.isIdle) this.close(why)
   }
 
   #choose({ key, name, versions: [oldest, newestOfOurs] }: AnyApi, newest: number): number {
@@ -111,7 +128,7 @@ export class Connection {
       if (head === undefined) return this.close('by the broker')
       const size = new DataView(head.buffer, head.byteOffset).getInt32(0)
       if (size < SIZE_BYTES || size > MAX_RESPONSE_BYTES)
-        return this.close(`an answer of ${size} bytes is none of Kafka's`)
+        return this.close(`an answer of ${size} bytes is none of Kafka's, or beyond ${MAX_RESPONSE_BYTES}`)
       const response = await this.#socket.readExactly(size)
       if (response === undefined) return this.close('by the broker, within an answer')
       this.#settle(response)
@@ -121,7 +138,11 @@ export class Connection {
   #settle(response: Uint8Array): void {
     const correlationId = new DataView(response.buffer, response.byteOffset).getInt32(0)
     const pending = this.#pending.shift()
-    if (pending?.correlationId === correlationId) return pending.resolve(response)
+    if (pending?.correlationId === correlationId) {
+      pending.resolve(response)
+      if (this.#retiring !== null && this.isIdle) this.close(this.#retiring)
+      return
+    }
     const wanted = pending?.correlationId ?? 'none'
     const error = new ConnectionError(`Kafka: ${this.#name}: answer ${correlationId} came, ${wanted} was next`)
     pending?.reject(error)

@@ -13,6 +13,7 @@ const CODES: Readonly<Record<number, readonly [name: string, remedy: Remedy]>> =
   5: ['LEADER_NOT_AVAILABLE', 'refresh'],
   6: ['NOT_LEADER_OR_FOLLOWER', 'refresh'],
   7: ['REQUEST_TIMED_OUT', 'retry'],
+  8: ['BROKER_NOT_AVAILABLE', 'refresh'],
   9: ['REPLICA_NOT_AVAILABLE', 'refresh'],
   10: ['MESSAGE_TOO_LARGE', 'final'],
   13: ['NETWORK_EXCEPTION', 'refresh'],
@@ -23,6 +24,9 @@ const CODES: Readonly<Record<number, readonly [name: string, remedy: Remedy]>> =
   18: ['RECORD_LIST_TOO_LARGE', 'final'],
   19: ['NOT_ENOUGH_REPLICAS', 'retry'],
   20: ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'retry'],
+  22: ['ILLEGAL_GENERATION', 'final'],
+  24: ['INVALID_GROUP_ID', 'final'],
+  25: ['UNKNOWN_MEMBER_ID', 'final'],
   29: ['TOPIC_AUTHORIZATION_FAILED', 'final'],
   30: ['GROUP_AUTHORIZATION_FAILED', 'final'],
   31: ['CLUSTER_AUTHORIZATION_FAILED', 'final'],
@@ -60,8 +64,8 @@ export const UNSUPPORTED_VERSION = 35
 export const NO_IDENTITY: ReadonlySet<number> = new Set([31, 35])
 export const DUPLICATE_SEQUENCE_NUMBER = 46
 export const LEADER_NOT_AVAILABLE = 5
-/** Of a batch, or of its records in the broker's own counting. */
-export const TOO_LARGE: ReadonlySet<number> = new Set([10, 18])
+/** One record of a batch may be the reason, or their number; the broker stores none of it. Too large (10, 18), or refused. */
+export const OF_ONE_RECORD: ReadonlySet<number> = new Set([10, 18, 32, 87])
 /** The broker has forgotten this producer, or lost count: it needs a new id. */
 export const PRODUCER_STATE_LOST: ReadonlySet<number> = new Set([45, 47, 59])
 

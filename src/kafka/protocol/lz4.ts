@@ -10,66 +10,68 @@ const UNCOMPRESSED_BLOCK = 0x80000000
 /** Matches are four bytes at least. */
 const MIN_MATCH = 4
 
-/** Throws a RangeError for what is no LZ4 frame, or larger than the limit. */
+/** Throws a RangeError for what is no LZ4 frame, or larger than the limit. All that it allocates is what it answers. */
 export function lz4Decompress(input: Uint8Array, limitBytes: number): Uint8Array {
+  const blocks = [...readBlocks(input)]
+  const bytes = blocks.reduce((sum, block) => sum + measure(block), 0)
+  if (bytes > limitBytes) throw new RangeError(`LZ4 of ${bytes} bytes, more than ${limitBytes}`)
+  const output = new Uint8Array(bytes)
+  let to = 0
+  for (const block of blocks) to = decompressBlock(block, output, to)
+  return output
+}
+
+interface Block {
+  readonly isCompressed: boolean
+  readonly body: Uint8Array
+}
+
+function* readBlocks(input: Uint8Array): Generator<Block> {
   const view = new DataView(input.buffer, input.byteOffset, input.byteLength)
   if (view.getUint32(0, true) !== MAGIC) throw new RangeError('no LZ4 frame: its magic number is missing')
   const flags = view.getUint8(4)
   if (flags & HAS_DICTIONARY) throw new RangeError('an LZ4 frame with a dictionary')
   // Magic, flags, block descriptor, size of the content, checksum of the header.
   let from = 6 + (flags & HAS_CONTENT_SIZE ? 8 : 0) + 1
-  const output = new Output(input.length * 4, limitBytes)
   for (;;) {
     const head = view.getUint32(from, true)
     from += 4
-    if (head === 0) return output.finish()
+    if (head === 0) return
     const size = head & ~UNCOMPRESSED_BLOCK
-    const block = input.subarray(from, from + size)
-    if (block.length < size) throw new RangeError('an LZ4 frame ends within a block')
-    if (head & UNCOMPRESSED_BLOCK) output.literals(block)
-    else decompressBlock(block, output)
+    const body = input.subarray(from, from + size)
+    if (body.length < size) throw new RangeError('an LZ4 frame ends within a block')
+    yield { isCompressed: (head & UNCOMPRESSED_BLOCK) === 0, body }
     from += size + (flags & HAS_BLOCK_CHECKSUMS ? 4 : 0)
   }
 }
 
-/** Grows up to the limit. Blocks may refer to those before them, so all share it. */
-class Output {
-  #bytes: Uint8Array
-  #length = 0
-  readonly #limitBytes: number
+function measure({ isCompressed, body }: Block): number {
+  if (!isCompressed) return body.length
+  let bytes = 0
+  forEachSequence(body, (_from, literals, _distance, size) => (bytes += literals + size))
+  return bytes
+}
 
-  constructor(capacity: number, limitBytes: number) {
-    this.#bytes = new Uint8Array(Math.min(capacity, limitBytes))
-    this.#limitBytes = limitBytes
+/** Matches may lie in the blocks before it. Answers where it ends. */
+function decompressBlock({ isCompressed, body }: Block, output: Uint8Array, start: number): number {
+  let to = start
+  if (!isCompressed) {
+    output.set(body, to)
+    return to + body.length
   }
-
-  literals(bytes: Uint8Array): void {
-    this.#makeRoom(bytes.length)
-    this.#bytes.set(bytes, this.#length)
-    this.#length += bytes.length
-  }
-
-  match(distance: number, size: number): void {
-    this.#makeRoom(size)
-    this.#length = repeat(this.#bytes, this.#length, distance, size)
-  }
-
-  finish(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length)
-  }
-
-  #makeRoom(count: number): void {
-    const wanted = this.#length + count
-    if (wanted <= this.#bytes.length) return
-    if (wanted > this.#limitBytes) throw new RangeError(`LZ4 of more than ${this.#limitBytes} bytes`)
-    const larger = new Uint8Array(Math.min(this.#limitBytes, Math.max(wanted, this.#bytes.length * 2)))
-    larger.set(this.#bytes)
-    this.#bytes = larger
-  }
+  forEachSequence(body, (from, literals, distance, size) => {
+    output.set(body.subarray(from, from + literals), to)
+    to += literals
+    if (size > 0) to = repeat(output, to, distance, size)
+  })
+  return to
 }
 
 /** Sequences of literals and a match; the last has no match. */
-function decompressBlock(block: Uint8Array, output: Output): void {
+function forEachSequence(
+  block: Uint8Array,
+  handle: (from: number, literals: number, distance: number, size: number) => void,
+): void {
   let at = 0
   const byte = (): number => {
     const value = block[at]
@@ -89,11 +91,11 @@ function decompressBlock(block: Uint8Array, output: Output): void {
   while (at < block.length) {
     const token = byte()
     const literals = length(token >>> 4)
-    if (at + literals > block.length) throw new RangeError('an LZ4 block ends within its literals')
-    output.literals(block.subarray(at, at + literals))
+    const from = at
+    if (literals > block.length - from) throw new RangeError('an LZ4 block ends within its literals')
     at += literals
-    if (at === block.length) return
+    if (at === block.length) return handle(from, literals, 0, 0)
     const distance = byte() | (byte() << 8)
-    output.match(distance, length(token & 15) + MIN_MATCH)
+    handle(from, literals, distance, length(token & 15) + MIN_MATCH)
   }
 }

@@ -4,6 +4,7 @@ declare module 'node:zlib' {
     /** Throws a RangeError beyond it. */
     readonly maxOutputLength?: number
   }
+  export function crc32(bytes: Uint8Array): number
   export function gunzipSync(bytes: Uint8Array, limits?: Limits): Uint8Array
   export function gzipSync(bytes: Uint8Array): Uint8Array
   export function zstdDecompressSync(bytes: Uint8Array, limits?: Limits): Uint8Array

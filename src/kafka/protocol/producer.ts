@@ -4,17 +4,20 @@
 import type { NewRecord, ProducedRecord } from '../../core/log-record.ts'
 import { partitionOf } from '../../core/murmur2.ts'
 import { initProducerId } from './api/init-producer-id.ts'
+import type { BrokerAddress } from './api/metadata.ts'
 import { produce, type ProducedPartition } from './api/produce.ts'
-import { isPassing, type Cluster } from './cluster.ts'
+import { isPassing, type Cluster, type Lane } from './cluster.ts'
 import type { Compression } from './compression.ts'
+import type { Connection } from './connection.ts'
 import {
   BrokerError,
+  ConnectionError,
   DUPLICATE_SEQUENCE_NUMBER,
   NO_ERROR,
   NO_IDENTITY,
+  OF_ONE_RECORD,
   PRODUCER_STATE_LOST,
   throwIfError,
-  TOO_LARGE,
   UNKNOWN_TOPIC_OR_PARTITION,
 } from './errors.ts'
 import { encodeBatch } from './record-batch.ts'
@@ -29,8 +32,16 @@ const RECORD_OVERHEAD_BYTES = 32
 const REPLICATION_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 15_000
 
-/** From the first attempt on. Whoever asked is told then that the outcome is not known. */
+/** From when it was asked for. Whoever asked is told then that the outcome is not known. */
 const DELIVERY_TIMEOUT_MS = 25_000
+
+/** While brokers are out of reach, what is asked for must not fill an isolate, which has 128 MB. */
+const MAX_BYTES_UNDER_WAY = 32 * 1_048_576
+
+/** Sequences are 32 bits, never negative: after the last comes the first. */
+const SEQUENCES = 2 ** 31
+const NO_OFFSET = -1
+
 const RETRY_BASE_MS = 100
 const RETRY_CAP_MS = 2_000
 
@@ -39,6 +50,7 @@ type StampedRecord = NewRecord & { readonly timestampMs: number }
 interface Entry {
   readonly record: StampedRecord
   readonly bytes: number
+  readonly sinceMs: number
   readonly resolve: (place: ProducedRecord) => void
   readonly reject: (error: unknown) => void
 }
@@ -61,18 +73,37 @@ interface Partition {
   sequence: number
 }
 
+/** What it needs of a Cluster. */
+export interface ProducerCluster extends Pick<Cluster, 'options' | 'partitionCount' | 'leader' | 'askAny' | 'forget'> {
+  connection(address: BrokerAddress, lane: Lane): Promise<Pick<Connection, 'send'>>
+}
+
 export class Producer {
-  readonly #cluster: Cluster
+  readonly #cluster: ProducerCluster
   readonly #compression: Compression
   readonly #partitions = new Map<string, Partition>()
+  #bytesUnderWay = 0
 
-  constructor(cluster: Cluster, compression: Compression) {
+  constructor(cluster: ProducerCluster, compression: Compression) {
     this.#cluster = cluster
     this.#compression = compression
   }
 
   /** Resolves when all are stored, with their places in the order given. Throws if one is not known to be. */
   async produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
+    const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0)
+    if (this.#bytesUnderWay > 0 && this.#bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY) {
+      throw new ConnectionError(`Kafka: ${this.#bytesUnderWay} bytes wait to be stored already`)
+    }
+    this.#bytesUnderWay += bytes
+    try {
+      return await this.#produce(records)
+    } finally {
+      this.#bytesUnderWay -= bytes
+    }
+  }
+
+  async #produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
     const nowMs = this.#cluster.options.nowMs()
     /** Records without a key stay together within a call, as Kafka's sticky partitioner keeps them. */
     const sticky = this.#cluster.options.random()
@@ -80,27 +111,22 @@ export class Producer {
     for (const topic of new Set(records.map((record) => record.topic))) {
       counts.set(topic, await this.#cluster.partitionCount(topic))
     }
-    const places = records.map((record) => {
-      const partition = choosePartition(record, counts.get(record.topic) ?? 1, sticky)
-      return this.#enqueue(partition, { ...record, timestampMs: record.timestampMs ?? nowMs })
+    // Of all, before the first goes out: one that has no place must not leave the others behind, unseen.
+    const partitions = records.map((record) => choosePartition(record, counts.get(record.topic) ?? 1, sticky))
+    const places = records.map((record, index) => {
+      const stamped = { ...record, timestampMs: record.timestampMs ?? nowMs }
+      return this.#enqueue(partitions[index] ?? 0, stamped, nowMs)
     })
     return Promise.all(places)
   }
 
-  #enqueue(partition: number, record: StampedRecord): Promise<ProducedRecord> {
+  #enqueue(partition: number, record: StampedRecord, sinceMs: number): Promise<ProducedRecord> {
     const { topic } = record
     const key = `${topic}/${partition}`
-    const queue = this.#partitions.get(key) ?? {
-      topic,
-      partition,
-      waiting: [],
-      isSending: false,
-      identity: null,
-      sequence: 0,
-    }
+    const queue = this.#partitions.get(key) ?? newPartition(topic, partition)
     this.#partitions.set(key, queue)
     const { promise, resolve, reject } = Promise.withResolvers<ProducedRecord>()
-    queue.waiting.push({ record, bytes: sizeOf(record), resolve, reject })
+    queue.waiting.push({ record, bytes: sizeOf(record), sinceMs, resolve, reject })
     // After this turn of the event loop, so that the records of one call go together.
     if (!queue.isSending) {
       queue.isSending = true
@@ -111,36 +137,49 @@ export class Producer {
 
   async #sendAll(key: string, queue: Partition): Promise<void> {
     while (queue.waiting.length > 0) {
+      this.#rejectLate(queue)
       const entries = takeBatch(queue.waiting)
-      try {
-        await this.#deliver(queue, entries)
-      } catch (error) {
-        // Whether the broker has the batch is not known, so neither is the next sequence.
-        queue.identity = null
-        for (const { reject } of entries) reject(error)
-      }
+      if (entries.length > 0) await this.#deliver(queue, entries)
     }
     queue.isSending = false
     if (queue.identity === null) this.#partitions.delete(key)
   }
 
-  /** Settles every entry, or throws. A batch that is too large for the broker goes in halves. */
+  /** Those whose time ran out behind others: nothing was sent of them. */
+  #rejectLate({ topic, partition, waiting }: Partition): void {
+    const oldestMs = this.#cluster.options.nowMs() - DELIVERY_TIMEOUT_MS
+    const inTime = waiting.findIndex(({ sinceMs }) => sinceMs >= oldestMs)
+    const error = new ConnectionError(
+      `Kafka: producing to ${topic}/${partition}: had to wait for ${DELIVERY_TIMEOUT_MS} ms, and was not sent`,
+    )
+    for (const { reject } of waiting.splice(0, inTime === -1 ? waiting.length : inTime)) reject(error)
+  }
+
+  /**
+   * Settles every entry. A batch that is too large for the broker, or has a record in it that it refuses, goes in halves:
+   * those that came together in a batch know nothing of each other. Nothing of it was stored, so the sequence stands.
+   */
   async #deliver(queue: Partition, entries: readonly Entry[]): Promise<void> {
     try {
       const stored = await this.#untilStored(queue, entries)
-      queue.sequence += entries.length
+      queue.sequence = nextSequence(queue.sequence, entries.length)
       settle(queue, entries, stored)
     } catch (error) {
-      if (!(error instanceof BrokerError && TOO_LARGE.has(error.code)) || entries.length === 1) throw error
-      const half = Math.ceil(entries.length / 2)
-      await this.#deliver(queue, entries.slice(0, half))
-      await this.#deliver(queue, entries.slice(half))
+      const isOfOne = error instanceof BrokerError && OF_ONE_RECORD.has(error.code)
+      if (isOfOne && entries.length > 1) {
+        const half = Math.ceil(entries.length / 2)
+        await this.#deliver(queue, entries.slice(0, half))
+        return this.#deliver(queue, entries.slice(half))
+      }
+      // Whether the broker has the batch is not known, so neither is the next sequence.
+      if (!isOfOne) queue.identity = null
+      for (const { reject } of entries) reject(error)
     }
   }
 
   async #untilStored(queue: Partition, entries: readonly Entry[]): Promise<ProducedPartition> {
     const { nowMs, random, sleep } = this.#cluster.options
-    const deadlineMs = nowMs() + DELIVERY_TIMEOUT_MS
+    const deadlineMs = (entries[0]?.sinceMs ?? nowMs()) + DELIVERY_TIMEOUT_MS
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#send(queue, entries)
@@ -187,9 +226,18 @@ export class Producer {
   }
 }
 
+/** Behind so many records. */
+export function nextSequence(sequence: number, count: number): number {
+  return (sequence + count) % SEQUENCES
+}
+
+function newPartition(topic: string, partition: number): Partition {
+  return { topic, partition, waiting: [], isSending: false, identity: null, sequence: 0 }
+}
+
 function choosePartition({ partition, key }: NewRecord, count: number, sticky: number): number {
   if (partition === undefined) return key ? partitionOf(key, count) : Math.floor(sticky * count)
-  if (partition < 0 || partition >= count) {
+  if (!Number.isInteger(partition) || partition < 0 || partition >= count) {
     throw new RangeError(`partition must be 0 to ${count - 1}, got ${partition}`)
   }
   return partition
@@ -204,10 +252,12 @@ function takeBatch(waiting: Entry[]): readonly Entry[] {
   return waiting.splice(0, end === -1 ? waiting.length : end)
 }
 
+/** A broker that knows the batch already may not know its offset any more. */
 function settle({ topic, partition }: Partition, entries: readonly Entry[], stored: ProducedPartition): void {
   for (const [index, { record, resolve }] of entries.entries()) {
     const timestampMs = stored.appendTimeMs >= 0 ? stored.appendTimeMs : record.timestampMs
-    resolve({ topic, partition, offset: stored.baseOffset + index, timestampMs })
+    const offset = stored.baseOffset < 0 ? NO_OFFSET : stored.baseOffset + index
+    resolve({ topic, partition, offset, timestampMs })
   }
 }
 

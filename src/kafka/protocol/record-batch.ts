@@ -1,14 +1,17 @@
 // Record batches, version 2, as brokers keep them: read by fetch, written by produce. Pure. Control batches and what
-// aborted transactions left are passed over; their offsets count. https://kafka.apache.org/documentation/#recordbatch
+// aborted transactions left are passed over; their offsets count. What is older is message-set.ts's.
+// https://kafka.apache.org/documentation/#recordbatch
 import type { LogRecord, NewRecord, RecordHeader, TopicPartition } from '../../core/log-record.ts'
 import { CODEC_BITS, compress, decompress, type Compression } from './compression.ts'
 import { crc32c } from './crc32c.ts'
+import { readMessage, recordsOfMessage } from './message-set.ts'
 import { Reader, Writer } from './wire.ts'
 
 const MAGIC = 2
 /** Of every version, the base offset and the length stand first. */
 const LENGTH_END = 12
 const LENGTH_AT = 8
+/** Also of messages of versions 0 and 1. */
 const MAGIC_AT = 16
 const CRC_AT = 17
 const CRC_END = 21
@@ -16,6 +19,8 @@ const LOG_APPEND_TIME = 0x08
 const IS_TRANSACTIONAL = 0x10
 const IS_CONTROL = 0x20
 const ABORT_MARKER = 0
+/** Of a message of version 0 without key and value. */
+const MIN_LENGTH = 14
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -44,24 +49,59 @@ interface Batch {
 }
 
 /**
+ * What one answer may become: batches of a few bytes may hold millions of records. What is beyond is fetched again, when
+ * its turn comes.
+ */
+export interface DecodeLimits {
+  readonly records: number
+  /** Of records as they are written. */
+  readonly bytes: number
+}
+
+const LIMITS: DecodeLimits = { records: 50_000, bytes: 16 * 1_048_576 }
+
+/** No client of Kafka's writes a hundredth of it; each takes far more memory than its two bytes. */
+const MAX_HEADERS = 10_000
+
+/**
  * The records from an offset on. Keys, values and headers are views into `bytes`, or into what a batch was decompressed to.
- * Throws a RangeError for what is broken: it cannot be told from a record that is lost.
+ * Throws a RangeError for what fails its checksum, or is no batch: another fetch may bring it whole. A batch that is what
+ * its producer wrote, and cannot be read, could not be read the next time either: one record stands for it, without a value,
+ * with the reason in a header, so that it becomes a dead letter, and those behind it come through.
  */
 export function decodeRecords(
   at: TopicPartition,
   from: number,
   bytes: Uint8Array,
   aborted: readonly AbortedTransaction[] = [],
+  limits = LIMITS,
 ): DecodedRecords {
   const records: LogRecord[] = []
   const transactions = new Transactions(aborted)
   let next = from
-  for (const batch of readBatches(bytes)) {
-    next = Math.max(next, batch.lastOffset + 1)
-    if (!transactions.isCommitted(batch) || batch.lastOffset < from) continue
-    readRecords(at, from, batch, records)
+  let taken = 0
+  for (const batch of readBatches(at, bytes, transactions)) {
+    const { lastOffset } = batch
+    try {
+      for (const { record, size } of lastOffset < from ? [] : batch.read()) {
+        if (record.offset < from) continue
+        if (records.length >= limits.records || taken >= limits.bytes) return { records, next: record.offset }
+        records.push(record)
+        taken += size
+        next = record.offset + 1
+      }
+    } catch (error) {
+      records.push(unreadable(at, next, batch, error))
+    }
+    next = Math.max(next, lastOffset + 1)
   }
   return { records, next }
+}
+
+function unreadable({ topic, partition }: TopicPartition, offset: number, batch: Readable, error: unknown): LogRecord {
+  const why = `offsets ${offset} to ${batch.lastOffset} cannot be read: ${String(error)}`
+  const headers = [{ key: 'rigel-unreadable', value: encoder.encode(why) }]
+  return { topic, partition, offset, timestampMs: batch.timestampMs, key: null, value: null, headers }
 }
 
 /** Which batches a reader of committed data sees, in the order of the log. */
@@ -87,7 +127,9 @@ class Transactions {
 }
 
 /** The key of a control record: version and type, 16 bits each. */
-function isAbortMarker({ body }: Batch): boolean {
+function isAbortMarker({ count, body }: Batch): boolean {
+  // Compaction leaves the batch when its record is gone.
+  if (count === 0) return false
   const reader = new Reader({ flexible: false }, body)
   reader.varint()
   reader.int8()
@@ -97,26 +139,48 @@ function isAbortMarker({ body }: Batch): boolean {
   return key !== null && key[3] === ABORT_MARKER
 }
 
+interface Readable {
+  readonly lastOffset: number
+  /** Of the newest record. */
+  readonly timestampMs: number
+  /** Throws for what cannot be read. */
+  read(): Iterable<{ readonly record: LogRecord; readonly size: number }>
+}
+
 /** A batch that the broker cut off at its limit is left for the next fetch. */
-function* readBatches(bytes: Uint8Array): Generator<Batch> {
+function* readBatches(at: TopicPartition, bytes: Uint8Array, transactions: Transactions): Generator<Readable> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  for (let at = 0; at + LENGTH_END < bytes.length;) {
-    const end = at + LENGTH_END + view.getInt32(at + LENGTH_AT)
+  for (let start = 0; start + LENGTH_END < bytes.length;) {
+    const length = view.getInt32(start + LENGTH_AT)
+    if (length < MIN_LENGTH) throw new RangeError(`a batch of ${length} bytes`)
+    const end = start + LENGTH_END + length
     if (end > bytes.length) return
-    yield readBatch(bytes.subarray(at, end))
-    at = end
+    yield toReadable(at, bytes.subarray(start, end), transactions)
+    start = end
   }
+}
+
+function toReadable(at: TopicPartition, bytes: Uint8Array, transactions: Transactions): Readable {
+  const magic = bytes[MAGIC_AT] ?? MAGIC
+  if (magic === MAGIC) {
+    const batch = readBatch(bytes)
+    const isCommitted = transactions.isCommitted(batch)
+    const { lastOffset, maxTimestampMs: timestampMs } = batch
+    return { lastOffset, timestampMs, read: () => (isCommitted ? recordsOf(at, batch) : []) }
+  }
+  if (magic > MAGIC) throw new RangeError(`a batch of format ${magic}, ${MAGIC} is the newest that is known`)
+  const message = readMessage(bytes)
+  const { offset: lastOffset, timestampMs } = message
+  return { lastOffset, timestampMs, read: () => sized(recordsOfMessage(at, message)) }
+}
+
+function* sized(records: Iterable<LogRecord>) {
+  for (const record of records) yield { record, size: (record.key?.length ?? 0) + (record.value?.length ?? 0) }
 }
 
 function readBatch(bytes: Uint8Array): Batch {
   const reader = new Reader({ flexible: false }, bytes)
   const baseOffset = reader.int64()
-  const magic = bytes[MAGIC_AT]
-  if (magic !== MAGIC) {
-    throw new RangeError(
-      `a message of format ${magic} at offset ${baseOffset}: Kafka before 0.11 wrote it, and it is not read`,
-    )
-  }
   reader.raw(CRC_AT - reader.position)
   const crc = reader.uint32()
   if (crc !== crc32c(bytes.subarray(CRC_END)))
@@ -133,24 +197,25 @@ function readBatch(bytes: Uint8Array): Batch {
   return { baseOffset, attributes, lastOffset, baseTimestampMs, maxTimestampMs, producerId, count, body }
 }
 
-function readRecords({ topic, partition }: TopicPartition, from: number, batch: Batch, into: LogRecord[]): void {
+function* recordsOf({ topic, partition }: TopicPartition, batch: Batch) {
+  // Compaction leaves batches whose records are all gone.
+  if (batch.count === 0) return
   const reader = new Reader({ flexible: false }, decompress(batch.attributes & CODEC_BITS, batch.body))
   for (let n = 0; n < batch.count; n += 1) {
-    const length = reader.varint()
-    const end = reader.position + length
+    const size = reader.varint()
+    const end = reader.position + size
     reader.int8()
     const deltaMs = reader.varint()
     const offset = batch.baseOffset + reader.varint()
-    if (offset < from) {
-      reader.raw(end - reader.position)
-      continue
-    }
+    if (!(offset >= batch.baseOffset && offset <= batch.lastOffset)) throw new RangeError(`offset ${offset} is not its`)
     const timestampMs = batch.attributes & LOG_APPEND_TIME ? batch.maxTimestampMs : batch.baseTimestampMs + deltaMs
     const key = reader.varintBytes()
     const value = reader.varintBytes()
-    into.push({ topic, partition, offset, timestampMs, key, value, headers: readHeaders(reader) })
+    const record: LogRecord = { topic, partition, offset, timestampMs, key, value, headers: readHeaders(reader) }
     if (reader.position !== end) throw new RangeError(`the record at offset ${offset} is not as long as it says`)
+    yield { record, size }
   }
+  if (reader.remaining > 0) throw new RangeError('there is more in it than the records that it counts')
 }
 
 const NO_HEADERS: readonly RecordHeader[] = []
@@ -159,6 +224,7 @@ const NO_BYTES = new Uint8Array()
 function readHeaders(reader: Reader): readonly RecordHeader[] {
   const count = reader.varint()
   if (count <= 0) return NO_HEADERS
+  if (count > MAX_HEADERS) throw new RangeError(`a record with ${count} headers, more than ${MAX_HEADERS}`)
   const headers: RecordHeader[] = []
   for (let n = 0; n < count; n += 1) {
     const key = decoder.decode(reader.varintBytes() ?? NO_BYTES)

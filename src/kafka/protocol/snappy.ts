@@ -5,39 +5,50 @@ const XERIAL_MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]
 /** The magic, a version and the oldest compatible version. */
 const XERIAL_HEADER_BYTES = 16
 
-/** Throws a RangeError for what is no Snappy, or larger than the limit. */
+/** What expands most is a copy: three bytes become 64. */
+const MAX_RATIO = 22
+
+/** Throws a RangeError for what is no Snappy, or larger than the limit. All that it allocates is what it answers. */
 export function snappyDecompress(input: Uint8Array, limitBytes: number): Uint8Array {
-  if (!XERIAL_MAGIC.every((byte, at) => input[at] === byte)) return decompressBlock(input, limitBytes)
+  const blocks = [...readBlocks(input)]
+  const bytes = blocks.reduce((sum, { length }) => sum + length, 0)
+  if (bytes > limitBytes) throw new RangeError(`Snappy of ${bytes} bytes, more than ${limitBytes}`)
+  if (bytes > input.length * MAX_RATIO) throw new RangeError(`Snappy of ${bytes} bytes in ${input.length}`)
+  const output = new Uint8Array(bytes)
+  let to = 0
+  for (const { length, body } of blocks) {
+    decompressBlock(body, output.subarray(to, to + length))
+    to += length
+  }
+  return output
+}
+
+interface Block {
+  /** Decompressed, as the block says itself. */
+  readonly length: number
+  readonly body: Uint8Array
+}
+
+function* readBlocks(input: Uint8Array): Generator<Block> {
+  if (!XERIAL_MAGIC.every((byte, at) => input[at] === byte)) return yield readBlock(input)
   const view = new DataView(input.buffer, input.byteOffset, input.byteLength)
-  const blocks: Uint8Array[] = []
-  let bytes = 0
   for (let at = XERIAL_HEADER_BYTES; at < input.length;) {
-    const length = view.getInt32(at)
-    const block = decompressBlock(input.subarray(at + 4, at + 4 + length), limitBytes - bytes)
-    blocks.push(block)
-    bytes += block.length
-    at += 4 + length
+    const size = view.getInt32(at)
+    at += 4
+    if (size < 0 || size > input.length - at) throw new RangeError('Snappy ends within a block')
+    yield readBlock(input.subarray(at, at + size))
+    at += size
   }
-  return concatenate(blocks, bytes)
 }
 
-function concatenate(blocks: readonly Uint8Array[], bytes: number): Uint8Array {
-  const [only] = blocks
-  if (blocks.length === 1 && only !== undefined) return only
-  const whole = new Uint8Array(bytes)
-  let at = 0
-  for (const block of blocks) {
-    whole.set(block, at)
-    at += block.length
-  }
-  return whole
-}
-
-function decompressBlock(input: Uint8Array, limitBytes: number): Uint8Array {
+function readBlock(input: Uint8Array): Block {
   const { length, start } = preamble(input)
-  if (length > limitBytes) throw new RangeError(`Snappy of ${length} bytes, more than ${limitBytes}`)
-  const output = new Uint8Array(length)
-  let from = start
+  return { length, body: input.subarray(start) }
+}
+
+/** Copies refer to what is in the same block. */
+function decompressBlock(input: Uint8Array, output: Uint8Array): void {
+  let from = 0
   let to = 0
   while (from < input.length) {
     const tag = byteAt(input, from)
@@ -45,7 +56,8 @@ function decompressBlock(input: Uint8Array, limitBytes: number): Uint8Array {
     if ((tag & 3) === 0) {
       const { size, skip } = literal(input, from, tag >>> 2)
       from += skip
-      if (from + size > input.length) throw new RangeError('Snappy ends within a literal')
+      if (size > input.length - from) throw new RangeError('Snappy ends within a literal')
+      if (size > output.length - to) throw new RangeError('a Snappy block is longer than it says')
       output.set(input.subarray(from, from + size), to)
       from += size
       to += size
@@ -55,8 +67,7 @@ function decompressBlock(input: Uint8Array, limitBytes: number): Uint8Array {
       to = repeat(output, to, distance, size)
     }
   }
-  if (to !== length) throw new RangeError(`Snappy of ${to} bytes, ${length} were promised`)
-  return output
+  if (to !== output.length) throw new RangeError(`Snappy of ${to} bytes, ${output.length} were promised`)
 }
 
 function preamble(input: Uint8Array): { readonly length: number; readonly start: number } {

@@ -12,6 +12,9 @@ const decoder = new TextDecoder()
 const INITIAL_BYTES = 256
 const UUID_BYTES = 16
 const TWO_POW_32 = 4_294_967_296
+const MAX_INT16 = 32_767
+/** Of the tenth byte, with which 64 bits end. */
+const MAX_VARINT_FACTOR = 128 ** 9
 
 export class Writer implements Generation {
   readonly flexible: boolean
@@ -88,6 +91,8 @@ export class Writer implements Generation {
   string(value: string): void {
     const bytes = encoder.encode(value)
     if (this.flexible) this.uvarint(bytes.length + 1)
+    else if (bytes.length > MAX_INT16)
+      throw new RangeError(`a string of ${bytes.length} bytes, ${MAX_INT16} are possible`)
     else this.int16(bytes.length)
     this.raw(bytes)
   }
@@ -203,6 +208,7 @@ export class Reader implements Generation {
     return this.#view.getInt32(at) * TWO_POW_32 + this.#view.getUint32(at + 4)
   }
 
+  /** Exact up to 2^53. A producer may write any 64 bits, as in the delta of a timestamp: that must not cost the batch. */
   uvarint(): number {
     let value = 0
     let factor = 1
@@ -211,7 +217,7 @@ export class Reader implements Generation {
       value += (byte & 0x7f) * factor
       if (byte < 0x80) return value
       factor *= 128
-      if (factor > Number.MAX_SAFE_INTEGER) throw new RangeError('a varint is longer than 8 bytes')
+      if (factor > MAX_VARINT_FACTOR) throw new RangeError('a varint is longer than 10 bytes')
     }
   }
 

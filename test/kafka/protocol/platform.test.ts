@@ -1,0 +1,32 @@
+// What we need of the platform's node:zlib, in workerd: it is not Node's.
+import { expect, it } from 'vitest'
+import { compress, decompress } from '../../../src/kafka/protocol/compression.ts'
+import { decodeRecords, encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
+import { recordsOfMessage, readMessage } from '../../../src/kafka/protocol/message-set.ts'
+import { utf8 } from './dice.ts'
+
+const AT = { topic: 'rig', partition: 0 }
+
+it.each(['gzip', 'zstd'] as const)('reads what it writes with %s', (compression) => {
+  const record = { topic: 'rig', value: utf8('x'.repeat(10_000)), timestampMs: 1 }
+  const batch = encodeBatch([record], { producerId: -1, epoch: -1, sequence: -1 }, compression)
+  expect(decodeRecords(AT, 0, batch).records[0]?.value).toEqual(record.value)
+})
+
+it.each(['gzip', 'zstd'] as const)('refuses what %s would make larger than an isolate can hold', (compression) => {
+  const { codec, bytes } = compress(compression, new Uint8Array(48 * 1_048_576 + 1))
+  expect(() => decompress(codec, bytes)).toThrow()
+})
+
+it.each(['gzip', 'zstd'] as const)('refuses garbage that is said to be %s', (compression) => {
+  const { codec } = compress(compression, utf8('x'))
+  expect(() => decompress(codec, utf8('garbage'))).toThrow()
+})
+
+it('knows the checksum of old messages', () => {
+  const message = Uint8Array.of(
+    ...[0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 15, 0x35, 0xb4, 0x92, 0xf2, 0, 0],
+    ...[255, 255, 255, 255, 0, 0, 0, 1, 120],
+  )
+  expect([...recordsOfMessage(AT, readMessage(message))]).toMatchObject([{ offset: 9, value: utf8('x') }])
+})
