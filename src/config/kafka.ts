@@ -1,5 +1,6 @@
 // Kafka: which log is followed, by which adapter, and how.
 import { z } from 'zod'
+import { kafkaRestContradictions, kafkaRestVariables, toKafkaRest, toKafkaRestV3 } from './kafka-rest.ts'
 import { integer, list, topicName } from './variable.ts'
 
 export const kafkaVariables = {
@@ -17,6 +18,7 @@ export const kafkaVariables = {
     .optional(),
   UPSTASH_KAFKA_REST_USERNAME: z.string().min(1).optional(),
   UPSTASH_KAFKA_REST_PASSWORD: z.string().min(1).optional(),
+  ...kafkaRestVariables,
 }
 
 type Variables = z.infer<z.ZodObject<typeof kafkaVariables>>
@@ -29,13 +31,17 @@ export function toKafka(v: Variables) {
         password: v.UPSTASH_KAFKA_REST_PASSWORD ?? '',
       }
     : null
+  const rest = toKafkaRest(v)
   return {
     topics: v.KAFKA_SOURCE_TOPICS,
     deadLetterTopic: v.KAFKA_DEAD_LETTER_TOPIC,
     /** Where a follower without a checkpoint starts. The embedded log is new when it is first used, so nothing of it is skipped. */
-    autoOffsetReset: v.KAFKA_AUTO_OFFSET_RESET ?? (upstash ? 'latest' : 'earliest'),
+    autoOffsetReset: v.KAFKA_AUTO_OFFSET_RESET ?? (upstash || rest ? 'latest' : 'earliest'),
     pullMode: v.PULL_MODE,
     upstash,
+    rest,
+    /** What is produced goes there, but for the topics that are followed in the embedded log; null: where it is followed. */
+    restV3: toKafkaRestV3(v),
     embedded: {
       partitions: v.KAFKA_PARTITIONS,
       retentionMs: v.KAFKA_LOG_RETENTION_SECONDS * 1_000,
@@ -48,7 +54,7 @@ export function toKafka(v: Variables) {
 }
 
 export function kafkaContradictions(v: Variables): readonly string[] {
-  const problems: string[] = []
+  const problems: string[] = [...kafkaRestContradictions(v)]
   if (v.UPSTASH_KAFKA_REST_URL && !(v.UPSTASH_KAFKA_REST_USERNAME && v.UPSTASH_KAFKA_REST_PASSWORD)) {
     problems.push('UPSTASH_KAFKA_REST_URL: needs UPSTASH_KAFKA_REST_USERNAME and UPSTASH_KAFKA_REST_PASSWORD')
   }
@@ -68,7 +74,7 @@ export function kafkaContradictions(v: Variables): readonly string[] {
 
 /** RIG's, or planned: with them set, Rigel would seem to work while events stay in the embedded log. */
 export function unsupportedKafka(env: object): readonly string[] {
-  return ['KAFKA_BROKERS', 'KAFKA_REST_URL']
+  return ['KAFKA_BROKERS']
     .filter((name) => Object.hasOwn(env, name) && (env as Record<string, unknown>)[name] !== '')
-    .map((name) => `${name}: is not supported yet; unset it for the embedded log, or use UPSTASH_KAFKA_REST_URL`)
+    .map((name) => `${name}: is not supported yet; unset it for the embedded log, or use KAFKA_REST_URL`)
 }
