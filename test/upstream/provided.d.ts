@@ -5,5 +5,7 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** Of the process that start.ts starts. */
     readonly upstreamPort: number
+    /** Of the process that test/kafka/start-bridges.ts starts. */
+    readonly bridgesPort: number
   }
 }

@@ -13,7 +13,7 @@ export interface Producer {
 
 /** What became of one record. */
 export type Outcome =
-  | { readonly kind: 'placed'; readonly partition: number; readonly offset: number }
+  | { readonly kind: 'placed'; readonly partition: number; readonly offset: number; readonly timestampMs?: number }
   | { readonly kind: 'retriable'; readonly message: string }
   | { readonly kind: 'refused'; readonly code: number; readonly message: string }
 
@@ -46,10 +46,10 @@ export async function placeAll(
 
 export const NO_OUTCOME: Outcome = { kind: 'refused', code: 200, message: 'answers nothing for a record' }
 
-/** No dialect says when a record was taken in. */
+/** The v2 family does not say which time a record was given: then it is about now. */
 function toPlace(record: NewRecord, place: Extract<Outcome, { kind: 'placed' }>, nowMs: number): ProducedRecord {
-  const { partition, offset } = place
-  return { topic: record.topic, partition, offset, timestampMs: record.timestampMs ?? nowMs }
+  const { partition, offset, timestampMs = nowMs } = place
+  return { topic: record.topic, partition, offset, timestampMs }
 }
 
 function toFailure(host: string, { topic }: NewRecord, outcome: Exclude<Outcome, { kind: 'placed' }>): KafkaRestError {

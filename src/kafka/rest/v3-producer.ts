@@ -19,6 +19,7 @@ const report = z.object({
   message: z.string().optional(),
   partition_id: z.number().int().optional(),
   offset: z.number().int().optional(),
+  timestamp: z.iso.datetime().nullish(),
 })
 
 export function createV3Producer(settings: KafkaRestV3Settings, deps: RestDeps): Producer {
@@ -47,9 +48,10 @@ async function send(client: RestClient, path: string, records: readonly NewRecor
   return sliceObjects(answer.text).map((text): Outcome => {
     const parsed = report.safeParse(parseOrNothing(text)).data
     if (parsed === undefined) throw toError(client, answer)
-    const { error_code: code, message = `error ${code}`, partition_id: partition, offset } = parsed
+    const { error_code: code, message = `error ${code}`, partition_id: partition, offset, timestamp } = parsed
     const isPlaced = code === CREATED && partition !== undefined && offset !== undefined
-    if (isPlaced) return { kind: 'placed', partition, offset }
+    const time = timestamp ? { timestampMs: Date.parse(timestamp) } : {}
+    if (isPlaced) return { kind: 'placed', partition, offset, ...time }
     if (RETRIABLE.has(code)) return { kind: 'retriable', message }
     return { kind: 'refused', code, message }
   })
