@@ -240,7 +240,8 @@ export class Instances {
     }
     const earliest = (await backend.offsets(topic, Number(partition)))?.earliest ?? 0
     const again = await backend.read(topic, Number(partition), earliest, { waitMs: 0, maxBytes })
-    return again.kind === 'records' ? again : { records: [], next: earliest }
+    if (again.kind !== 'records') return { records: [], next: earliest }
+    return { records: again.records.filter((record) => record.offset >= earliest), next: again.next }
   }
 
   #toWire(key: string, record: StoredRecord): object {

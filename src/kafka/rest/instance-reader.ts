@@ -7,7 +7,7 @@ import type { Fetched, FetchLimits, OffsetRange } from '../kafka-log.ts'
 import type { RestDeps } from './deps.ts'
 import { TRAITS } from './dialect.ts'
 import { assign, createInstance, deleteInstance, poll, seek, type Instance } from './instance.ts'
-import { toLogRecord, type FetchedRecord } from './records.ts'
+import { requireInOrder, toLogRecord, type FetchedRecord } from './records.ts'
 import { hostOf, type RestClient } from './rest-client.ts'
 import { isInstanceLost, KafkaRestError } from './rest-error.ts'
 import type { Topics } from './topics.ts'
@@ -132,13 +132,13 @@ export class InstanceReader {
    * compacted, or retention took it. The range tells.
    */
   async #check(records: readonly FetchedRecord[], position: LogPosition): Promise<Fetched> {
-    const { deps, topics } = this.#options
+    const { client, deps, topics } = this.#options
     const [first] = records
     if (first?.offset !== position.offset) {
       const elsewhere = notInRange(position, await topics.offsets(position))
       if (elsewhere !== null) return elsewhere
     }
-    requireInOrder(this.#options.client, records, position)
+    requireInOrder(hostOf(client), records, position)
     const nowMs = deps.nowMs()
     const next = (records.at(-1)?.offset ?? position.offset) + 1
     return { kind: 'records', records: records.map((record) => toLogRecord(record, nowMs)), next }
@@ -161,18 +161,6 @@ export class InstanceReader {
       'does not know the instance it has just made. Behind a load balancer it must be sticky by cookie, or its proxies ' +
       `be named by KAFKA_REST_INSTANCE_HOSTS (${String(error)})`
     return new KafkaRestError(hostOf(client), 'consumer instance', { status: 404, message })
-  }
-}
-
-/** What a proxy answers is taken as it is: out of order, or of another partition, it would be lost or doubled. */
-function requireInOrder(client: RestClient, records: readonly FetchedRecord[], position: LogPosition): void {
-  let least = position.offset
-  for (const { topic, partition, offset } of records) {
-    if (topic !== position.topic || partition !== position.partition || offset < least) {
-      const message = `answers ${topic}/${partition} at ${offset} where ${least} or later of ${keyOf(position)} was asked for`
-      throw new KafkaRestError(hostOf(client), 'GET records', { status: 200, message })
-    }
-    least = offset + 1
   }
 }
 

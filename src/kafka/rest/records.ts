@@ -1,7 +1,8 @@
 // Records as the REST Proxy v2 family writes them in its binary format: base64 in JSON. Timestamps and headers where the
 // dialect has them.
 import { z } from 'zod'
-import type { LogRecord, RecordHeader } from '../../core/log-record.ts'
+import type { LogPosition, LogRecord, RecordHeader } from '../../core/log-record.ts'
+import { KafkaRestError } from './rest-error.ts'
 
 export const fetchedRecords = z.array(
   z.object({
@@ -16,6 +17,18 @@ export const fetchedRecords = z.array(
 )
 
 export type FetchedRecord = z.infer<typeof fetchedRecords>[number]
+
+/** What a proxy answers is taken as it is: out of order, or of another partition, it would be lost or doubled. */
+export function requireInOrder(host: string, records: readonly FetchedRecord[], position: LogPosition): void {
+  let least = position.offset
+  for (const { topic, partition, offset } of records) {
+    if (topic !== position.topic || partition !== position.partition || offset < least) {
+      const message = `answers ${topic}/${partition} at ${offset} where ${least} or later of ${position.topic}/${position.partition} was asked for`
+      throw new KafkaRestError(host, 'GET records', { status: 200, message })
+    }
+    least = offset + 1
+  }
+}
 
 /** Without a timestamp of its own a record has the time it was read at. */
 export function toLogRecord(record: FetchedRecord, nowMs: number): LogRecord {

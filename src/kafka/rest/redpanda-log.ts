@@ -5,7 +5,7 @@ import type { LogPosition, TopicPartition } from '../../core/log-record.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../kafka-log.ts'
 import type { RestDeps } from './deps.ts'
 import { createInstance, deleteInstance, poll, subscribe } from './instance.ts'
-import { fetchedRecords, toLogRecord, type FetchedRecord } from './records.ts'
+import { fetchedRecords, requireInOrder, toLogRecord, type FetchedRecord } from './records.ts'
 import { count, findRange } from './redpanda-range.ts'
 import { BINARY_V2, hostOf, parseAnswer, toError, type RestClient } from './rest-client.ts'
 import { KafkaRestError } from './rest-error.ts'
@@ -21,7 +21,7 @@ const PARTITION_NOT_FOUND = 40_402
 /** One batch is answered whatever its size. */
 const PROBE = { waitMs: 0, maxBytes: 1 }
 /** So often a consumer of the whole topic is asked for a record of the partition. */
-const FOOTHOLD_POLLS = 10
+const FOOTHOLD_POLLS = 5
 
 type Asked =
   | { readonly kind: 'records'; readonly records: readonly FetchedRecord[] }
@@ -161,6 +161,7 @@ export class RedpandaLog implements Topics {
       throw error
     }
     const records = parseAnswer(client, answer, fetchedRecords).filter((record) => record.offset >= offset)
+    requireInOrder(hostOf(client), records, { topic, partition, offset })
     return { kind: 'records', records }
   }
 
