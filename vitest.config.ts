@@ -47,7 +47,7 @@ export default defineConfig({
         test: {
           name: 'workerd',
           include: ['test/**/*.test.ts'],
-          exclude: [...pure, 'test/e2e/**'],
+          exclude: [...pure, 'test/e2e/**', 'test/real-kafka/**', 'test/**/*.kafka.test.ts'],
         },
       },
     ],

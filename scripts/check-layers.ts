@@ -23,6 +23,7 @@ const DURABLE_OBJECTS = new Set([
   'src/ingest/topic-follower.ts',
   'src/kafka/embedded-broker.ts',
   'src/kafka/embedded-log.ts',
+  'src/kafka/kafka-producer.ts',
   'src/presence/presence-topic.ts',
   'src/sessions/session-registry.ts',
   'src/shard/user-shard.ts',
@@ -40,6 +41,8 @@ const OWNED_PACKAGES = [
   { name: /^hono(\/|$)/, room: 'edge' },
   { name: /^jose(\/|$)/, room: 'edge' },
   { name: /^@upstash\/kafka$/, room: 'kafka' },
+  { name: /^aws4fetch$/, room: 'kafka' },
+  { name: /^cloudflare:sockets$/, room: 'kafka' },
 ]
 
 const MIN_FILES = 20

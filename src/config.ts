@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { connectionVariables, toConnections, toLog } from './config/connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './config/events.ts'
-import { kafkaContradictions, kafkaVariables, toKafka, unsupportedKafka } from './config/kafka.ts'
+import { kafkaContradictions, kafkaVariables, toKafka } from './config/kafka.ts'
 import { phoenixVariables, toPhoenix } from './config/phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './config/proxy.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './config/tokens.ts'
@@ -32,7 +32,6 @@ export function parseConfig(env: object): Result<Config, ConfigProblems> {
   const problems = parsed.success
     ? contradictions(parsed.data, env)
     : parsed.error.issues.map((issue) => describe(issue, variables))
-  problems.push(...unsupportedKafka(env))
   if (!parsed.success || problems.length > 0) return fail(problems)
   return ok(toConfig(parsed.data))
 }
@@ -52,7 +51,7 @@ function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Recor
   const [name = '', ...inner] = path.map(String)
   const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
   // The texts stand on a public page: what may hold a secret is not repeated.
-  const isSecret = /SECRET|PASSWORD|USERNAME|URL|INTERNAL_TOKEN/.test(name)
+  const isSecret = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|ACCESS_KEY/.test(name)
   const isTold = message.includes(', got ') || inner.length > 0 || isSecret
   return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
 }
@@ -67,7 +66,7 @@ export function configOf(env: object): Config {
 type Variables = z.infer<typeof schema>
 
 function contradictions(v: Variables, env: object): string[] {
-  return [...tokenContradictions(v), ...kafkaContradictions(v), ...proxyContradictions(v, env)]
+  return [...tokenContradictions(v), ...kafkaContradictions(v, env), ...proxyContradictions(v, env)]
 }
 
 function toConfig(v: Variables) {

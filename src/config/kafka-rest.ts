@@ -38,7 +38,7 @@ type Variables = z.infer<z.ZodObject<typeof kafkaRestVariables>>
 /** Of other ways to Kafka, by which this one is ruled out. */
 interface OtherWays {
   readonly UPSTASH_KAFKA_REST_URL?: string | undefined
-  readonly KAFKA_BROKERS?: unknown
+  readonly KAFKA_BROKERS: readonly unknown[]
 }
 
 export type RestCredentials =
@@ -103,7 +103,8 @@ function* proxyContradictions(v: Variables & OtherWays): Generator<string> {
   }
   if (v.UPSTASH_KAFKA_REST_URL)
     yield 'KAFKA_REST_URL: cannot be set beside UPSTASH_KAFKA_REST_URL: one Kafka is followed'
-  if (v.KAFKA_BROKERS) yield 'KAFKA_REST_URL: cannot be set beside KAFKA_BROKERS: one Kafka is followed, in one way'
+  if (v.KAFKA_BROKERS.length > 0)
+    yield 'KAFKA_REST_URL: cannot be set beside KAFKA_BROKERS: one Kafka is followed, in one way'
   if ((user === undefined) !== (password === undefined)) {
     yield 'KAFKA_REST_USERNAME: needs KAFKA_REST_PASSWORD, and the other way round'
   }

@@ -1,9 +1,11 @@
 // Kafka: which log is followed, by which adapter, and how.
 import { z } from 'zod'
+import { brokersContradictions, brokersVariables, toBrokers } from './kafka-brokers.ts'
 import { kafkaRestContradictions, kafkaRestVariables, toKafkaRest, toKafkaRestV3 } from './kafka-rest.ts'
 import { integer, list, topicName } from './variable.ts'
 
 export const kafkaVariables = {
+  ...brokersVariables,
   KAFKA_SOURCE_TOPICS: list.pipe(z.array(topicName).min(1, 'must name at least one topic')).default(['rig']),
   KAFKA_DEAD_LETTER_TOPIC: topicName.default('rig-dead-letter'),
   KAFKA_AUTO_OFFSET_RESET: z.enum(['earliest', 'latest'], 'must be earliest or latest').optional(),
@@ -32,16 +34,20 @@ export function toKafka(v: Variables) {
       }
     : null
   const rest = toKafkaRest(v)
+  const brokers = toBrokers(v)
   return {
     topics: v.KAFKA_SOURCE_TOPICS,
     deadLetterTopic: v.KAFKA_DEAD_LETTER_TOPIC,
     /** Where a follower without a checkpoint starts. The embedded log is new when it is first used, so nothing of it is skipped. */
-    autoOffsetReset: v.KAFKA_AUTO_OFFSET_RESET ?? (upstash || rest ? 'latest' : 'earliest'),
+    autoOffsetReset: v.KAFKA_AUTO_OFFSET_RESET ?? ((upstash ?? brokers ?? rest) ? 'latest' : 'earliest'),
     pullMode: v.PULL_MODE,
     upstash,
+    brokers,
     rest,
-    /** What is produced goes there, but for the topics that are followed in the embedded log; null: where it is followed. */
+    /** What is produced goes there, but for topics that are followed in the embedded log; null: where it is followed. */
     restV3: toKafkaRestV3(v),
+    /** A consumer group to write positions down for, so that Kafka's tools see the lag; null: none. */
+    groupId: v.KAFKA_GROUP_ID ?? null,
     embedded: {
       partitions: v.KAFKA_PARTITIONS,
       retentionMs: v.KAFKA_LOG_RETENTION_SECONDS * 1_000,
@@ -53,8 +59,11 @@ export function toKafka(v: Variables) {
   }
 }
 
-export function kafkaContradictions(v: Variables): readonly string[] {
-  const problems: string[] = [...kafkaRestContradictions(v)]
+export function kafkaContradictions(v: Variables, env: object): readonly string[] {
+  const problems: string[] = [...brokersContradictions(v, env), ...kafkaRestContradictions(v)]
+  if (v.KAFKA_BROKERS.length > 0 && v.UPSTASH_KAFKA_REST_URL) {
+    problems.push('KAFKA_BROKERS: there is one log, unset it or UPSTASH_KAFKA_REST_URL')
+  }
   if (v.UPSTASH_KAFKA_REST_URL && !(v.UPSTASH_KAFKA_REST_USERNAME && v.UPSTASH_KAFKA_REST_PASSWORD)) {
     problems.push('UPSTASH_KAFKA_REST_URL: needs UPSTASH_KAFKA_REST_USERNAME and UPSTASH_KAFKA_REST_PASSWORD')
   }
@@ -70,11 +79,4 @@ export function kafkaContradictions(v: Variables): readonly string[] {
     )
   }
   return problems
-}
-
-/** RIG's, or planned: with them set, Rigel would seem to work while events stay in the embedded log. */
-export function unsupportedKafka(env: object): readonly string[] {
-  return ['KAFKA_BROKERS']
-    .filter((name) => Object.hasOwn(env, name) && (env as Record<string, unknown>)[name] !== '')
-    .map((name) => `${name}: is not supported yet; unset it for the embedded log, or use KAFKA_REST_URL`)
 }

@@ -51,6 +51,11 @@ export class Directory extends DurableObject<Env> {
     return this.#store.snapshot()
   }
 
+  /** Those that were ever registered: they follow events for users. */
+  async followers(): Promise<readonly TopicPartition[]> {
+    return this.#store.followers()
+  }
+
   /** Null: nothing has changed since the version that is known. Deactivated ones are among them. */
   async apis(known: number | null): Promise<ApiTexts | null> {
     const version = this.#apiStore.version()

@@ -10,6 +10,7 @@ import { fail, ok, type Result } from '../core/result.ts'
 import { readBody } from './body.ts'
 import { readEvents } from './event-request.ts'
 import { refuse } from './failure.ts'
+import { getFollowers, internalHealth } from './followers.ts'
 import { internalApis } from './internal-apis.ts'
 import { postResponse } from './internal-responses.ts'
 import { connectionsQuery, revocation } from './internal-schema.ts'
@@ -40,7 +41,7 @@ export const internalApi = new Hono<EdgeEnv>()
     if (expected === null) return c.text('The internal API is closed: set INTERNAL_TOKEN to open it.', 403)
     return bearerAuth<EdgeEnv>({ verifyToken: (token) => timingSafeEqual(token, expected) })(c, next)
   })
-  .get('/health', (c) => c.text('OK'))
+  .get('/health', internalHealth)
   .get('/metrics', metrics)
   .post('/:version{v2|v3}/messages', postMessages)
   .post('/:version{v2|v3}/session-blacklist', postRevocation)
@@ -50,6 +51,7 @@ export const internalApi = new Hono<EdgeEnv>()
   })
   .route('/:version{v2|v3}/apis', internalApis)
   .post('/:version{v2|v3}/responses', postResponse)
+  .get('/v3/followers', getFollowers)
   .get('/v3/users', async (c) => c.json({ users: await listUsers(gatewayOf(c)) }))
   .get('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())

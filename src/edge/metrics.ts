@@ -1,10 +1,8 @@
 // GET /_rig/api/metrics: what there is to watch, in Prometheus' text format: connections by shard and transport, and of
 // every follower how far it is and what it could not deliver.
 import type { Context } from 'hono'
-import { followedTopics } from '../config.ts'
-import { followerStub } from '../ingest/door.ts'
-import { openLog } from '../kafka/open-log.ts'
 import { shardStub } from '../shard/door.ts'
+import { reportFollowers } from './followers.ts'
 import type { EdgeEnv } from './isolate.ts'
 import { allShards } from './operations.ts'
 
@@ -51,24 +49,17 @@ async function connectionSamples(c: Context<EdgeEnv>): Promise<readonly Sample[]
 }
 
 async function followerSamples(c: Context<EdgeEnv>): Promise<readonly Sample[]> {
-  const log = openLog(c.env, c.var.config)
-  const lists = await Promise.all(
-    followedTopics(c.var.config).map(async (topic) =>
-      (await log.partitions(topic)).map((partition) => ({ topic, partition })),
-    ),
-  )
-  const followers = await Promise.all(
-    lists.flat().map(async (labels) => ({ labels, status: await followerStub(c.env, labels).status() })),
-  )
-  return followers.flatMap(({ labels, status: { counters, failures, lag } }) => {
+  const followers = await reportFollowers(c)
+  return followers.flatMap(({ topic, partition, counters, failures, lag }) => {
     const values = {
-      rigel_follower_lag: lag ?? 0,
+      // Not known is not zero: then there is no sample.
+      ...(lag === null ? {} : { rigel_follower_lag: lag }),
       rigel_follower_failures: failures,
       rigel_records_total: counters?.records ?? 0,
       rigel_dead_letters_total: counters?.deadLetters ?? 0,
       rigel_lost_records_total: counters?.lost ?? 0,
     }
-    return Object.entries(values).map(([name, value]) => ({ name, labels: { ...labels }, value }))
+    return Object.entries(values).map(([name, value]) => ({ name, labels: { topic, partition }, value }))
   })
 }
 

@@ -100,7 +100,24 @@ function paths(version: string): readonly (readonly [string, Json])[] {
 
 function unversioned(): readonly (readonly [string, Json])[] {
   return [
-    ['/health', { get: { summary: 'OK', responses: { 200: text('OK') } } }],
+    [
+      '/health',
+      {
+        get: {
+          summary: 'Whether every follower gets on',
+          responses: { 200: text('OK'), 503: text('A line for each that does not, with the reason') },
+        },
+      },
+    ],
+    [
+      '/v3/followers',
+      {
+        get: {
+          summary: 'How far the follower of each partition is, and what it met',
+          responses: { 200: { description: 'By topic and partition' } },
+        },
+      },
+    ],
     ['/metrics', { get: { summary: "Prometheus' text format", responses: { 200: text('Metrics') } } }],
   ]
 }

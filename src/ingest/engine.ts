@@ -2,7 +2,7 @@
 // The checkpoint moves only after every shard and the dead-letter topic have answered; whatever dies before that is
 // fetched again, and shards drop what they have. Wakes, retries and storage are topic-follower.ts's.
 import type { LogRecord } from '../core/log-record.ts'
-import type { Fetched, OffsetRange } from '../kafka/kafka-log.ts'
+import type { Fetched } from '../kafka/kafka-log.ts'
 import { runAll } from './pool.ts'
 
 /** Each call under way holds its copy of a batch: with a broadcast of 1 MiB to many shards that is the memory it takes. */
@@ -12,6 +12,8 @@ const CALLS_AT_ONCE = 16
 export interface Checkpoint {
   readonly offset: number
   readonly generation: number
+  /** The life of the topic that the offset is of; null: the log tells none, or nothing has been read yet. */
+  readonly topicId: string | null
 }
 
 /** What a batch was made of, counted in the same transaction as the checkpoint. */
@@ -29,7 +31,7 @@ export interface Sorted {
 }
 
 export interface DrainDeps {
-  fetch(offset: number): Promise<Fetched>
+  fetch(at: Checkpoint): Promise<Fetched>
   /** What has to be done with records of a generation before the checkpoint may pass them. */
   sort(records: readonly LogRecord[], generation: number): Sorted
   checkpoint(next: Checkpoint, counted: Counted): void
@@ -75,13 +77,14 @@ export async function drain(deps: DrainDeps, from: Checkpoint, bound: Bound): Pr
 }
 
 /** Its failure is met when its turn comes; if the batch before it fails, nobody asks for it any more. */
-function fetchAhead(deps: DrainDeps, { offset }: Checkpoint): Promise<Fetched> {
-  const fetching = deps.fetch(offset)
+function fetchAhead(deps: DrainDeps, at: Checkpoint): Promise<Fetched> {
+  const fetching = deps.fetch(at)
   fetching.catch(() => undefined)
   return fetching
 }
 
 type FetchedRecords = Extract<Fetched, { kind: 'records' }>
+type OutOfRange = Extract<Fetched, { kind: 'offset_out_of_range' }>
 
 /** What has to be done before the checkpoint may move to `next`. */
 interface Batch {
@@ -91,23 +94,32 @@ interface Batch {
 }
 
 /**
- * The log does not have the checkpoint's offset. Behind its start: retention was faster, and what it took is counted.
- * Past its end: the topic was made anew, and everything in it is news. Either way offsets mean something new from here.
+ * The log does not have the checkpoint's offset. Behind its start: retention was faster, and what it took is counted. Past
+ * its end, or of another topic: it was made anew, and everything in it is news; but if it is known to be the same topic,
+ * its end was cut off, as by an unclean leader election, and what comes next is news. Offsets mean something new from here.
  */
-function reset(deps: DrainDeps, at: Checkpoint, { earliest, latest }: OffsetRange): Batch {
-  const lost = Math.max(0, earliest - at.offset)
-  deps.warn(lost > 0 ? 'retention overtook the checkpoint' : 'the topic was made anew', {
-    ...at,
-    earliest,
-    latest,
-    lost,
-  })
-  const next = { offset: earliest, generation: at.generation + 1 }
+function reset(deps: DrainDeps, at: Checkpoint, { earliest, latest, topicId = null }: OutOfRange): Batch {
+  const isSameTopic = topicId !== null && topicId === at.topicId
+  const isAnother = topicId !== null && at.topicId !== null && topicId !== at.topicId
+  const lost = isAnother ? 0 : Math.max(0, earliest - at.offset)
+  const isCutOff = isSameTopic && at.offset > latest
+  deps.warn(describeReset(lost, isCutOff), { ...at, earliest, latest, lost })
+  const next = { offset: isCutOff ? latest : earliest, generation: at.generation + 1, topicId: topicId ?? at.topicId }
   return { work: [], next, counted: { records: 0, deadLetters: 0, lost } }
 }
 
-function toBatch(deps: DrainDeps, { generation }: Checkpoint, fetched: FetchedRecords): Batch {
+function describeReset(lost: number, isCutOff: boolean): string {
+  if (lost > 0) return 'retention overtook the checkpoint'
+  return isCutOff ? 'the end of the log was cut off by the brokers' : 'the topic was made anew'
+}
+
+function toBatch(deps: DrainDeps, at: Checkpoint, fetched: FetchedRecords): Batch {
   const { next: offset, records } = fetched
+  const { generation } = at
   const { deadLetters, work } = deps.sort(records, generation)
-  return { work, next: { offset, generation }, counted: { records: records.length, deadLetters, lost: 0 } }
+  return {
+    work,
+    next: { offset, generation, topicId: fetched.topicId ?? at.topicId },
+    counted: { records: records.length, deadLetters, lost: 0 },
+  }
 }

@@ -14,6 +14,7 @@ import { backoffMs } from './backoff.ts'
 import { CheckpointStore, type FollowerCounters } from './checkpoint-store.ts'
 import { drain, type Checkpoint, type DrainDeps, type Drained, type Sorted } from './engine.ts'
 import { InterestIndex } from './interest-index.ts'
+import { LagReport } from './lag-report.ts'
 import { sortAnswers } from './sort-answers.ts'
 import { sortEvents } from './sort-events.ts'
 
@@ -29,8 +30,11 @@ const RUN = { batches: 50, calls: 900 }
 /** How long a remote log may hold a fetch at the end of the log. */
 const LONG_POLL_MS = 10_000
 
-/** A partition that is not there yet is looked for this often. */
-const UNKNOWN_RETRY_MS = 30_000
+/** A partition that is not there is looked for this often, sooner at first: a broker that just started may not know it yet. */
+const UNKNOWN_RETRY = { baseMs: 1_000, capMs: 30_000 }
+
+/** A log that is out of reach may take longer to say so. */
+const LAG_TIMEOUT_MS = 2_000
 
 interface FollowerStatus {
   readonly counters: FollowerCounters | null
@@ -47,6 +51,7 @@ export class TopicFollower extends DurableObject<Env> {
   readonly #log = openLog(this.env, this.#config)
   readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql)
   readonly #interests = new InterestIndex(this.ctx.storage)
+  readonly #lagReport: LagReport
   readonly #topic: string
   readonly #partition: number
   /** One run at a time: two would append the same events twice for nothing. */
@@ -54,6 +59,8 @@ export class TopicFollower extends DurableObject<Env> {
   /** A nudge came while running: the end of the log may have moved since it was read. */
   #nudged = false
   #failures = 0
+  /** Runs in a row that found no such partition. */
+  #unknowns = 0
   /** Until then an alarm is set, and nudges wait for it: what produces must not hammer at what fails. */
   #retryAtMs = 0
   #lastError: string | null = null
@@ -64,6 +71,14 @@ export class TopicFollower extends DurableObject<Env> {
     const slash = name.lastIndexOf('/')
     this.#topic = name.slice(0, slash)
     this.#partition = Number(name.slice(slash + 1))
+    const { groupId } = this.#config.kafka
+    this.#lagReport = new LagReport({
+      commit: async (offset) => {
+        if (groupId === null) return
+        await this.#log.commit?.(groupId, { topic: this.#topic, partition: this.#partition, offset })
+      },
+      warn: (error) => this.#warn('the position could not be committed for the group', { groupId, error }),
+    })
   }
 
   /**
@@ -134,8 +149,12 @@ export class TopicFollower extends DurableObject<Env> {
   }
 
   async #goOn(drained: Drained): Promise<void> {
+    this.#unknowns = drained.kind === 'unknown' ? this.#unknowns + 1 : 0
+    if (drained.kind === 'unknown') {
+      return this.ctx.storage.setAlarm(Date.now() + backoffMs(this.#unknowns, Math.random(), UNKNOWN_RETRY))
+    }
+    await this.#lagReport.flush(Date.now())
     if (drained.kind === 'more') return this.ctx.storage.setAlarm(Date.now())
-    if (drained.kind === 'unknown') return this.ctx.storage.setAlarm(Date.now() + UNKNOWN_RETRY_MS)
     const sleeps = this.#log.wakesFollowers || this.#config.kafka.pullMode === 'scheduled'
     if (!sleeps) await this.ctx.storage.setAlarm(Date.now())
   }
@@ -151,11 +170,9 @@ export class TopicFollower extends DurableObject<Env> {
   }
 
   async #lag(offset: number): Promise<number | null> {
-    try {
-      return Math.max(0, (await this.#log.offsets(this.#topic, this.#partition)).latest - offset)
-    } catch {
-      return null
-    }
+    const timeout = scheduler.wait(LAG_TIMEOUT_MS).then(() => null)
+    const range = await Promise.race([this.#log.offsets(this.#topic, this.#partition).catch(() => null), timeout])
+    return range === null ? null : Math.max(0, range.latest - offset)
   }
 
   async #start(): Promise<Checkpoint> {
@@ -173,9 +190,12 @@ export class TopicFollower extends DurableObject<Env> {
     const waits = !this.#log.wakesFollowers && pullMode === 'continuous'
     const limits = { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES }
     return {
-      fetch: (offset) => this.#log.fetch({ ...at, offset }, limits),
+      fetch: ({ offset, topicId }) => this.#log.fetch({ ...at, offset, topicId }, limits),
       sort: (records, generation) => this.#sort(records, generation),
-      checkpoint: (next, counted) => this.#checkpoints.move(next, counted),
+      checkpoint: (next, counted) => {
+        this.#checkpoints.move(next, counted)
+        this.ctx.waitUntil(this.#lagReport.moved(next.offset, Date.now()))
+      },
       warn: (message, details) => this.#warn(message, details),
     }
   }

@@ -1,5 +1,5 @@
-// The port to Kafka: offset-based, so that the position belongs to whoever reads. Adapters: the embedded log and
-// Upstash REST. Failures that a follower must act on are values; anything else (network, bug) throws and is retried.
+// The port to Kafka: offset-based, so that the position belongs to whoever reads. Adapters: the embedded log, the Kafka
+// protocol, Upstash REST. Failures that a follower must act on are values; anything else (network, bug) throws and is retried.
 import type { LogPosition, LogRecord, NewRecord, ProducedRecord } from '../core/log-record.ts'
 
 export interface FetchLimits {
@@ -9,14 +9,21 @@ export interface FetchLimits {
   readonly maxBytes: number
 }
 
+/** The life of a topic that an offset is of: a topic that is deleted and made again has another id. Null: not known. */
+interface OfTopic {
+  readonly topicId?: string | null
+}
+
+export type FetchPosition = LogPosition & OfTopic
+
 export type Fetched =
   /**
    * `next`: where to read on. Behind the last record where a log has gaps (compaction, markers of transactions), so that
    * an answer without records may still move on.
    */
-  | { readonly kind: 'records'; readonly records: readonly LogRecord[]; readonly next: number }
-  /** The log no longer, or not yet, has this offset. `latest` is the offset that the next record will get. */
-  | { readonly kind: 'offset_out_of_range'; readonly earliest: number; readonly latest: number }
+  | ({ readonly kind: 'records'; readonly records: readonly LogRecord[]; readonly next: number } & OfTopic)
+  /** The log no longer, or not yet, has this offset, or the topic is another. `latest`: the offset that the next record will get. */
+  | ({ readonly kind: 'offset_out_of_range' } & OffsetRange & OfTopic)
   | { readonly kind: 'unknown_topic_or_partition' }
 
 export interface OffsetRange {
@@ -31,7 +38,9 @@ export interface KafkaLog {
   /** The partitions of a topic, in ascending order. The embedded log creates the topic; others answer none for an unknown one. */
   partitions(topic: string): Promise<readonly number[]>
   offsets(topic: string, partition: number): Promise<OffsetRange>
-  fetch(position: LogPosition, limits: FetchLimits): Promise<Fetched>
+  fetch(position: FetchPosition, limits: FetchLimits): Promise<Fetched>
   /** Resolves once every record is durable, with their places in the order given. */
   produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]>
+  /** Writes a position down for a consumer group, where Kafka's own tools look for lag. Only where that can be done. */
+  commit?(group: string, position: LogPosition): Promise<void>
 }

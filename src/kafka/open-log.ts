@@ -1,5 +1,6 @@
 // Which KafkaLog the configuration asks for: none of its variables set, the embedded log.
 import { followedTopics, type Config } from '../config.ts'
+import { createBrokersKafkaLog } from './brokers-kafka-log.ts'
 import { createEmbeddedKafkaLog } from './embedded-kafka-log.ts'
 import type { KafkaLog } from './kafka-log.ts'
 import { createRestMemory, type RestDeps } from './rest/deps.ts'
@@ -27,7 +28,8 @@ export function openLog(env: Env, config: Config): KafkaLog {
 }
 
 function openFollowed(env: Env, config: Config): KafkaLog {
-  const { rest, upstash } = config.kafka
+  const { brokers, rest, upstash } = config.kafka
   if (rest !== null) return createKafkaRestLog(rest, restDeps)
+  if (brokers !== null) return createBrokersKafkaLog(env, brokers, chance)
   return upstash === null ? createEmbeddedKafkaLog(env, chance) : createUpstashKafkaLog(upstash)
 }

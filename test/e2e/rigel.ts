@@ -1,7 +1,7 @@
 // Starts `npm start` as a user does, as a process group of its own that can be killed whole, and knows its address and
 // its Kafka. State lives in a folder of the test's own; the settings are those of .dev.vars.example.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,8 +24,17 @@ export class Rigel {
   #process: ChildProcess | undefined
   #output = ''
 
-  private constructor(port: number) {
-    const vars = parseEnv(readFileSync(varsFile, 'utf8'))
+  readonly #varsFile: string
+
+  private constructor(port: number, changes: Readonly<Record<string, string>>) {
+    const vars = { ...parseEnv(readFileSync(varsFile, 'utf8')), ...changes }
+    this.#varsFile = join(this.#persistDir, 'vars')
+    writeFileSync(
+      this.#varsFile,
+      Object.entries(vars)
+        .map(([name, value]) => `${name}='${value}'\n`)
+        .join(''),
+    )
     this.#port = port
     this.origin = `http://localhost:${port}`
     this.kafka = new Kafka({
@@ -35,8 +44,9 @@ export class Rigel {
     })
   }
 
-  static async start(): Promise<Rigel> {
-    const rigel = new Rigel(await freePort())
+  /** `changes`: variables besides, or instead of, those of .dev.vars.example. */
+  static async start(changes: Readonly<Record<string, string>> = {}): Promise<Rigel> {
+    const rigel = new Rigel(await freePort(), changes)
     // A runner that is told to stop, or that fails, leaves nothing running behind.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
     process.once('exit', () => rigel.#killGroup())
@@ -50,7 +60,7 @@ export class Rigel {
       cwd: root,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, PORT: String(this.#port), RIGEL_PERSIST: this.#persistDir, RIGEL_VARS: varsFile },
+      env: { ...process.env, PORT: String(this.#port), RIGEL_PERSIST: this.#persistDir, RIGEL_VARS: this.#varsFile },
     })
     this.#process.stdout?.on('data', (chunk) => (this.#output += String(chunk)))
     this.#process.stderr?.on('data', (chunk) => (this.#output += String(chunk)))

@@ -38,7 +38,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
   const calls: string[] = []
   const shards = new Map<number, { generation: number; next: number; ids: string[] }>()
   const deadLetters: NewRecord[] = []
-  let stored: Checkpoint = { offset: 0, generation: 0 }
+  let stored: Checkpoint = { offset: 0, generation: 0, topicId: null }
   const deaths = new Set<string>()
   const log = { earliest: 0, records: [...records] }
   const dieIf = (call: string) => {
@@ -80,7 +80,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
   }
   const deps: DrainDeps = {
     sort: sortingWith({}),
-    fetch: async (offset) => {
+    fetch: async ({ offset }) => {
       dieIf(`fetch ${offset}`)
       const latest = (log.records.at(-1)?.offset ?? log.earliest - 1) + 1
       if (offset < log.earliest || offset > latest)
@@ -112,7 +112,7 @@ describe('the engine', () => {
     expect(world.calls.filter((call) => call.startsWith('checkpoint'))).toEqual(['checkpoint 1', 'checkpoint 2'])
     const before = (first: string, second: string) => world.calls.indexOf(first) < world.calls.indexOf(second)
     expect([before('appended 0', 'checkpoint 1'), before('appended 1', 'checkpoint 1')]).toEqual([true, true])
-    expect(world.checkpoint()).toEqual({ offset: 2, generation: 0 })
+    expect(world.checkpoint()).toEqual({ offset: 2, generation: 0, topicId: null })
   })
 
   it.each([
@@ -145,7 +145,7 @@ describe('the engine', () => {
       finished = true
     }
     const slow = { ...world.deps, sort: world.sortingWith({ append }) }
-    await expect(drain(slow, { offset: 0, generation: 0 }, ONE_BATCH)).rejects.toThrow('down')
+    await expect(drain(slow, { offset: 0, generation: 0, topicId: null }, ONE_BATCH)).rejects.toThrow('down')
     expect(finished).toBe(true)
   })
 
@@ -158,7 +158,7 @@ describe('the engine', () => {
     const batches = new Map<number, AppendBatch>()
     await drain(
       { ...world.deps, sort: world.sortingWith({ append: async (shard, batch) => void batches.set(shard, batch) }) },
-      { offset: 0, generation: 0 },
+      { offset: 0, generation: 0, topicId: null },
       ONE_BATCH,
     )
     expect(batches.get(alice)?.events.map(({ offset, recipients }) => [offset, recipients])).toEqual([
@@ -190,7 +190,7 @@ describe('the engine', () => {
     world.log.earliest = 5
     await world.run()
     expect(world.calls).toContain('warn retention overtook the checkpoint')
-    expect(world.checkpoint()).toEqual({ offset: 6, generation: 1 })
+    expect(world.checkpoint()).toEqual({ offset: 6, generation: 1, topicId: null })
     expect(world.shards.get(0)?.ids).toEqual(['e'])
   })
 
@@ -200,7 +200,7 @@ describe('the engine', () => {
     world.log.records = [record(0, event('a2'))]
     await world.run()
     expect(world.shards.get(0)?.ids).toEqual(['a', 'b', 'a2'])
-    expect(world.checkpoint()).toEqual({ offset: 1, generation: 1 })
+    expect(world.checkpoint()).toEqual({ offset: 1, generation: 1, topicId: null })
   })
 
   it('does a bounded amount of work, and says that there is more', async () => {
@@ -208,17 +208,17 @@ describe('the engine', () => {
       Array.from({ length: 10 }, (_, n) => record(n, event(`e${n}`))),
       1,
     )
-    expect(await drain(world.deps, { offset: 0, generation: 0 }, { batches: 4, calls: 1_000 })).toEqual({
+    expect(await drain(world.deps, { offset: 0, generation: 0, topicId: null }, { batches: 4, calls: 1_000 })).toEqual({
       kind: 'more',
-      at: { offset: 4, generation: 0 },
+      at: { offset: 4, generation: 0, topicId: null },
     })
   })
 
   it('bounds its calls too: every batch is one fetch and one append a shard', async () => {
     const records = Array.from({ length: 10 }, (_, n) => record(n, event(`e${n}`)))
     const world = makeDeps(records, 1)
-    const drained = await drain(world.deps, { offset: 0, generation: 0 }, { batches: 100, calls: 6 })
-    expect(drained).toEqual({ kind: 'more', at: { offset: 2, generation: 0 } })
+    const drained = await drain(world.deps, { offset: 0, generation: 0, topicId: null }, { batches: 100, calls: 6 })
+    expect(drained).toEqual({ kind: 'more', at: { offset: 2, generation: 0, topicId: null } })
     expect(world.calls.filter((call) => call.startsWith('fetch'))).toEqual(['fetch 0', 'fetch 1'])
   })
 
@@ -229,14 +229,18 @@ describe('the engine', () => {
       await new Promise<void>((resolve) => ends.push(resolve))
       await world.append(shard, batch)
     }
-    const drained = drain({ ...world.deps, sort: world.sortingWith({ append }) }, { offset: 0, generation: 0 }, BOUND)
+    const drained = drain(
+      { ...world.deps, sort: world.sortingWith({ append }) },
+      { offset: 0, generation: 0, topicId: null },
+      BOUND,
+    )
     await vi.waitFor(() => expect(ends).toHaveLength(2))
     expect(world.calls).toEqual(['fetch 0', 'fetch 1'])
     for (const end of ends.splice(0)) end()
     await vi.waitFor(() => expect(ends).toHaveLength(2))
     expect(world.checkpoint().offset).toBe(1)
     for (const end of ends.splice(0)) end()
-    expect(await drained).toEqual({ kind: 'caught_up', at: { offset: 2, generation: 0 } })
+    expect(await drained).toEqual({ kind: 'caught_up', at: { offset: 2, generation: 0, topicId: null } })
   })
 
   it('routes a batch by the interest there is when its turn comes, not when it was fetched', async () => {
@@ -247,7 +251,11 @@ describe('the engine', () => {
       await world.append(shard, batch)
     }
     const rules = { ...world.sorting.rules, interested: () => wanted }
-    await drain({ ...world.deps, sort: world.sortingWith({ rules, append }) }, { offset: 0, generation: 0 }, BOUND)
+    await drain(
+      { ...world.deps, sort: world.sortingWith({ rules, append }) },
+      { offset: 0, generation: 0, topicId: null },
+      BOUND,
+    )
     expect([...world.shards].map(([shard, { ids }]) => [shard, ids])).toEqual([
       [0, ['a', 'b']],
       [1, ['b']],
@@ -270,7 +278,11 @@ describe('the engine', () => {
       return [0]
     }
     const rules = { ...world.sorting.rules, interested }
-    await drain({ ...world.deps, sort: world.sortingWith({ rules }) }, { offset: 0, generation: 0 }, BOUND)
+    await drain(
+      { ...world.deps, sort: world.sortingWith({ rules }) },
+      { offset: 0, generation: 0, topicId: null },
+      BOUND,
+    )
     const reason = world.deadLetters[0]?.headers?.find(({ key }) => key === 'rigel-reason')?.value
     expect(new TextDecoder().decode(reason)).toBe('could not be processed: RangeError: a bug')
     expect(world.shards.get(0)?.ids).toEqual(['good'])
@@ -279,7 +291,7 @@ describe('the engine', () => {
   it('says that a partition is not there, and moves nothing', async () => {
     const world = makeDeps([])
     const fetch = async () => ({ kind: 'unknown_topic_or_partition' as const })
-    const from = { offset: 3, generation: 2 }
+    const from = { offset: 3, generation: 2, topicId: null }
     expect(await drain({ ...world.deps, fetch }, from, BOUND)).toEqual({ kind: 'unknown', at: from })
     expect(world.calls).toEqual([])
   })
@@ -289,7 +301,7 @@ describe('the engine', () => {
     world.log.earliest = 5
     const counted: Counted[] = []
     const checkpoint = (_next: Checkpoint, of: Counted) => void counted.push(of)
-    await drain({ ...world.deps, checkpoint }, { offset: 2, generation: 0 }, BOUND)
+    await drain({ ...world.deps, checkpoint }, { offset: 2, generation: 0, topicId: null }, BOUND)
     expect(counted).toEqual([
       { records: 0, deadLetters: 0, lost: 3 },
       { records: 2, deadLetters: 1, lost: 0 },

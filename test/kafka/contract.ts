@@ -95,7 +95,7 @@ export function kafkaLogContract(
       const [log, topic] = await newLogAndTopic()
       await log.produce([{ topic, partition: 0, value: bytes('v') }])
       expect(await recordsOf(log, topic, 0, 1)).toEqual([])
-      expect(await log.fetch({ topic, partition: 0, offset: 2 }, limits)).toEqual({
+      expect(await log.fetch({ topic, partition: 0, offset: 2 }, limits)).toMatchObject({
         kind: 'offset_out_of_range',
         earliest: 0,
         latest: 1,

@@ -1,0 +1,110 @@
+// Kafka by its own protocol: where the brokers are, and who we are to them. RIG's variables, and more ways to log in.
+import { z } from 'zod'
+import { flag, list, show } from './variable.ts'
+
+const MECHANISMS =
+  'plain:user:password, scram-sha-256:user:password, scram-sha-512:user:password, oauthbearer or aws-msk-iam'
+
+export type Sasl =
+  | {
+      readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+      readonly username: string
+      readonly password: string
+    }
+  | { readonly mechanism: 'oauthbearer' | 'aws-msk-iam' }
+
+const broker = z.string().transform((address, context) => {
+  const colon = address.lastIndexOf(':')
+  const host = address.slice(0, Math.max(0, colon))
+  const port = Number(address.slice(colon + 1))
+  if (/^(\[[\da-f:]+\]|[\w.-]+)$/i.test(host) && Number.isInteger(port) && port > 0 && port <= 65_535)
+    return { host, port }
+  context.addIssue(`must be host:port, as in broker-1.example.com:9092, got "${show(address)}"`)
+  return z.NEVER
+})
+
+/** A password may contain colons. */
+const sasl = z.string().transform((text, context): Sasl => {
+  const [, mechanism = '', , username, password] = /^([^:]+)(:([^:]+):(.+))?$/s.exec(text) ?? []
+  const name = mechanism.toLowerCase()
+  if (name === 'oauthbearer' || name === 'aws-msk-iam') {
+    if (username === undefined) return { mechanism: name }
+  } else if (name === 'plain' || name === 'scram-sha-256' || name === 'scram-sha-512') {
+    if (username !== undefined && password !== undefined) return { mechanism: name, username, password }
+  }
+  context.addIssue(`must be ${MECHANISMS}`)
+  return z.NEVER
+})
+
+const text = z.string().min(1).optional()
+
+export const brokersVariables = {
+  KAFKA_BROKERS: list.pipe(z.array(broker)).default([]),
+  KAFKA_SSL_ENABLED: flag,
+  KAFKA_SASL: sasl.optional(),
+  KAFKA_COMPRESSION: z.enum(['none', 'gzip', 'zstd'], 'must be none, gzip or zstd').default('none'),
+  KAFKA_GROUP_ID: text,
+  KAFKA_OAUTH_TOKEN_URL: z
+    .url({ protocol: /^https?$/, error: 'must be a URL such as https://id.example.com/oauth/token' })
+    .optional(),
+  KAFKA_OAUTH_CLIENT_ID: text,
+  KAFKA_OAUTH_CLIENT_SECRET: text,
+  KAFKA_OAUTH_SCOPE: text,
+  AWS_REGION: text,
+  AWS_ACCESS_KEY_ID: text,
+  AWS_SECRET_ACCESS_KEY: text,
+  AWS_SESSION_TOKEN: text,
+}
+
+type Variables = z.infer<z.ZodObject<typeof brokersVariables>>
+
+/** Null: KAFKA_BROKERS is not set. */
+export function toBrokers(v: Variables) {
+  if (v.KAFKA_BROKERS.length === 0) return null
+  return {
+    bootstrap: v.KAFKA_BROKERS,
+    tls: v.KAFKA_SSL_ENABLED,
+    sasl: v.KAFKA_SASL ?? null,
+    compression: v.KAFKA_COMPRESSION,
+    oauth: {
+      tokenUrl: v.KAFKA_OAUTH_TOKEN_URL ?? '',
+      clientId: v.KAFKA_OAUTH_CLIENT_ID ?? '',
+      clientSecret: v.KAFKA_OAUTH_CLIENT_SECRET ?? '',
+      scope: v.KAFKA_OAUTH_SCOPE ?? null,
+    },
+    aws: {
+      region: v.AWS_REGION ?? '',
+      accessKeyId: v.AWS_ACCESS_KEY_ID ?? '',
+      secretAccessKey: v.AWS_SECRET_ACCESS_KEY ?? '',
+      sessionToken: v.AWS_SESSION_TOKEN ?? null,
+    },
+  }
+}
+
+export type BrokersConfig = NonNullable<ReturnType<typeof toBrokers>>
+
+const NEEDED = {
+  oauthbearer: ['KAFKA_OAUTH_TOKEN_URL', 'KAFKA_OAUTH_CLIENT_ID', 'KAFKA_OAUTH_CLIENT_SECRET'],
+  'aws-msk-iam': ['AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
+} as const
+
+/** RIG's, for what the platform's sockets cannot do. */
+const IMPOSSIBLE = ['KAFKA_SSL_CA_CERTFILE', 'KAFKA_SSL_CERTFILE', 'KAFKA_SSL_KEYFILE', 'KAFKA_SSL_KEYFILE_PASS']
+
+export function brokersContradictions(v: Variables, env: object): readonly string[] {
+  const problems: string[] = []
+  const mechanism = v.KAFKA_SASL?.mechanism
+  if (v.KAFKA_BROKERS.length === 0 && mechanism) problems.push('KAFKA_SASL: needs KAFKA_BROKERS')
+  if (v.KAFKA_BROKERS.length === 0 && v.KAFKA_GROUP_ID) problems.push('KAFKA_GROUP_ID: needs KAFKA_BROKERS')
+  if (mechanism === 'oauthbearer' || mechanism === 'aws-msk-iam') {
+    const missing = NEEDED[mechanism].filter((name) => !v[name])
+    if (missing.length > 0) problems.push(`KAFKA_SASL: ${mechanism} needs ${missing.join(', ')}`)
+  }
+  const variables = env as Readonly<Record<string, unknown>>
+  for (const name of IMPOSSIBLE.filter((one) => Boolean(variables[one]))) {
+    problems.push(
+      `${name}: Workers know public certificate authorities only, and no client certificates; unset it, and use KAFKA_SSL_ENABLED with KAFKA_SASL`,
+    )
+  }
+  return problems
+}

@@ -1,0 +1,17 @@
+// What one request of the protocol is: its number, the versions spoken, and both directions of its encoding. One file an
+// API. Every version here is one that brokers from 2.4 to 4.x still speak (KIP-896 keeps those since 2.1).
+import type { Reader, Writer } from '../wire.ts'
+
+export interface Api<Request, Response> {
+  readonly name: string
+  readonly key: number
+  /** Both inclusive. */
+  readonly versions: readonly [oldest: number, newest: number]
+  /** The first version with compact lengths and tagged fields. */
+  readonly flexibleFrom: number
+  encode(writer: Writer, request: Request, version: number): void
+  decode(reader: Reader, version: number): Response
+}
+
+/** Any request; for lists of them. */
+export type AnyApi = Pick<Api<never, unknown>, 'name' | 'key' | 'versions' | 'flexibleFrom'>

@@ -1,0 +1,79 @@
+// FindCoordinator and OffsetCommit: a follower's place, written down where Kafka's own tools look for lag. Nobody joins the
+// group: the commit is a "simple" one, of generation −1.
+import type { Api } from './api.ts'
+import type { BrokerAddress } from './metadata.ts'
+
+const GROUP = 0
+const NO_GENERATION = -1
+const NO_EPOCH = -1
+
+export interface FindCoordinatorResponse {
+  readonly errorCode: number
+  readonly message: string | null
+  readonly broker: BrokerAddress
+}
+
+export const findCoordinator: Api<string, FindCoordinatorResponse> = {
+  name: 'FindCoordinator',
+  key: 10,
+  versions: [2, 3],
+  flexibleFrom: 3,
+  encode(writer, group) {
+    writer.string(group)
+    writer.int8(GROUP)
+    writer.end()
+  },
+  decode(reader) {
+    reader.int32()
+    const head = { errorCode: reader.int16(), message: reader.nullableString() }
+    return { ...head, broker: { id: reader.int32(), host: reader.string(), port: reader.int32() } }
+  },
+}
+
+export interface OffsetCommitRequest {
+  readonly group: string
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
+/** Answers the error code of the one partition. */
+export const offsetCommit: Api<OffsetCommitRequest, number> = {
+  name: 'OffsetCommit',
+  key: 8,
+  versions: [7, 8],
+  flexibleFrom: 8,
+  encode(writer, { group, topic, partition, offset }) {
+    writer.string(group)
+    writer.int32(NO_GENERATION)
+    writer.string('')
+    writer.nullableString(null)
+    writer.array([topic], (name) => {
+      writer.string(name)
+      writer.array([partition], (index) => {
+        writer.int32(index)
+        writer.int64(offset)
+        writer.int32(NO_EPOCH)
+        writer.nullableString(null)
+        writer.end()
+      })
+      writer.end()
+    })
+    writer.end()
+  },
+  decode(reader) {
+    reader.int32()
+    const topics = reader.array(() => {
+      reader.string()
+      const codes = reader.array(() => {
+        reader.int32()
+        const code = reader.int16()
+        reader.end()
+        return code
+      })
+      reader.end()
+      return codes
+    })
+    return topics[0]?.[0] ?? -1
+  },
+}

@@ -1,0 +1,93 @@
+// The errors of Kafka: what brokers answer with a code, and what happens to a connection. All are thrown: callers that can
+// act on one look at its code, everybody else's retry is the follower's. https://kafka.apache.org/protocol#protocol_error_codes
+
+/** What a client does about a code: nothing (final), try again, or try again after asking who leads. */
+type Remedy = 'final' | 'retry' | 'refresh'
+
+/** Those that we can meet. The names are Kafka's. */
+const CODES: Readonly<Record<number, readonly [name: string, remedy: Remedy]>> = {
+  [-1]: ['UNKNOWN_SERVER_ERROR', 'final'],
+  1: ['OFFSET_OUT_OF_RANGE', 'final'],
+  2: ['CORRUPT_MESSAGE', 'retry'],
+  3: ['UNKNOWN_TOPIC_OR_PARTITION', 'refresh'],
+  5: ['LEADER_NOT_AVAILABLE', 'refresh'],
+  6: ['NOT_LEADER_OR_FOLLOWER', 'refresh'],
+  7: ['REQUEST_TIMED_OUT', 'retry'],
+  9: ['REPLICA_NOT_AVAILABLE', 'refresh'],
+  10: ['MESSAGE_TOO_LARGE', 'final'],
+  13: ['NETWORK_EXCEPTION', 'refresh'],
+  14: ['COORDINATOR_LOAD_IN_PROGRESS', 'retry'],
+  15: ['COORDINATOR_NOT_AVAILABLE', 'refresh'],
+  16: ['NOT_COORDINATOR', 'refresh'],
+  17: ['INVALID_TOPIC_EXCEPTION', 'final'],
+  18: ['RECORD_LIST_TOO_LARGE', 'final'],
+  19: ['NOT_ENOUGH_REPLICAS', 'retry'],
+  20: ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'retry'],
+  29: ['TOPIC_AUTHORIZATION_FAILED', 'final'],
+  30: ['GROUP_AUTHORIZATION_FAILED', 'final'],
+  31: ['CLUSTER_AUTHORIZATION_FAILED', 'final'],
+  32: ['INVALID_TIMESTAMP', 'final'],
+  33: ['UNSUPPORTED_SASL_MECHANISM', 'final'],
+  34: ['ILLEGAL_SASL_STATE', 'final'],
+  35: ['UNSUPPORTED_VERSION', 'final'],
+  44: ['POLICY_VIOLATION', 'final'],
+  45: ['OUT_OF_ORDER_SEQUENCE_NUMBER', 'final'],
+  46: ['DUPLICATE_SEQUENCE_NUMBER', 'final'],
+  47: ['INVALID_PRODUCER_EPOCH', 'final'],
+  53: ['TRANSACTIONAL_ID_AUTHORIZATION_FAILED', 'final'],
+  56: ['KAFKA_STORAGE_ERROR', 'refresh'],
+  58: ['SASL_AUTHENTICATION_FAILED', 'final'],
+  59: ['UNKNOWN_PRODUCER_ID', 'final'],
+  70: ['FETCH_SESSION_ID_NOT_FOUND', 'retry'],
+  72: ['LISTENER_NOT_FOUND', 'refresh'],
+  74: ['FENCED_LEADER_EPOCH', 'refresh'],
+  75: ['UNKNOWN_LEADER_EPOCH', 'refresh'],
+  76: ['UNSUPPORTED_COMPRESSION_TYPE', 'final'],
+  78: ['OFFSET_NOT_AVAILABLE', 'retry'],
+  87: ['INVALID_RECORD', 'final'],
+  89: ['THROTTLING_QUOTA_EXCEEDED', 'retry'],
+  90: ['PRODUCER_FENCED', 'final'],
+  100: ['UNKNOWN_TOPIC_ID', 'refresh'],
+  103: ['INCONSISTENT_TOPIC_ID', 'refresh'],
+}
+
+export const NO_ERROR = 0
+export const UNKNOWN_TOPIC_OR_PARTITION = 3
+export const UNKNOWN_TOPIC_ID = 100
+export const OFFSET_OUT_OF_RANGE = 1
+export const UNSUPPORTED_VERSION = 35
+export const CLUSTER_AUTHORIZATION_FAILED = 31
+export const DUPLICATE_SEQUENCE_NUMBER = 46
+export const LEADER_NOT_AVAILABLE = 5
+/** Of a batch, or of its records in the broker's own counting. */
+export const TOO_LARGE: ReadonlySet<number> = new Set([10, 18])
+/** The broker has forgotten this producer, or lost count: it needs a new id. */
+export const PRODUCER_STATE_LOST: ReadonlySet<number> = new Set([45, 47, 59])
+
+/** A broker's answer. */
+export class BrokerError extends Error {
+  override readonly name = 'BrokerError'
+  readonly code: number
+  readonly remedy: Remedy
+
+  constructor(code: number, doing: string, message: string | null = null) {
+    const [name, remedy] = CODES[code] ?? [`error ${code}`, 'final']
+    super(`Kafka: ${doing}: ${name}${message ? ` (${message})` : ''}`)
+    this.code = code
+    this.remedy = remedy
+  }
+}
+
+/** No connection, or one that died, was too slow, or spoke garbage. Another may work. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError'
+}
+
+/** Credentials were refused, or the broker does not speak what is configured. Only an operator can help. */
+export class AuthenticationError extends Error {
+  override readonly name = 'AuthenticationError'
+}
+
+export function throwIfError(code: number, doing: string, message: string | null = null): void {
+  if (code !== NO_ERROR) throw new BrokerError(code, doing, message)
+}

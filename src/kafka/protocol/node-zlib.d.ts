@@ -1,0 +1,11 @@
+// What we use of the platform's node:zlib: @types/node as a whole would replace the types of Workers.
+declare module 'node:zlib' {
+  interface Limits {
+    /** Throws a RangeError beyond it. */
+    readonly maxOutputLength?: number
+  }
+  export function gunzipSync(bytes: Uint8Array, limits?: Limits): Uint8Array
+  export function gzipSync(bytes: Uint8Array): Uint8Array
+  export function zstdDecompressSync(bytes: Uint8Array, limits?: Limits): Uint8Array
+  export function zstdCompressSync(bytes: Uint8Array): Uint8Array
+}

@@ -1,0 +1,108 @@
+// Reads partitions from their leaders: fetch by offset, and where a partition begins and ends. For the KafkaLog of the
+// protocol; one lives in each follower.
+import type { LogRecord, TopicPartition } from '../../core/log-record.ts'
+import type { Fetched, FetchLimits, FetchPosition, OffsetRange } from '../kafka-log.ts'
+import { fetchRecords, type FetchResponse } from './api/fetch.ts'
+import { EARLIEST, LATEST, listOffsets, type ListOffsetsRequest } from './api/list-offsets.ts'
+import type { Cluster, Leader } from './cluster.ts'
+import type { Connection } from './connection.ts'
+import { OFFSET_OUT_OF_RANGE, throwIfError } from './errors.ts'
+import { decodeRecords } from './record-batch.ts'
+
+/** A broker that is slower than this over what it was told to wait is as good as gone. */
+const REQUEST_TIMEOUT_MS = 15_000
+
+/** The last version of Fetch that names a topic instead of its id. */
+const BY_NAME = 12
+
+export class PartitionFetcher {
+  readonly #cluster: Cluster
+  /** What a fetch brought beyond the caller's limit: batches come whole, and compressed. */
+  #kept: { readonly at: FetchPosition; readonly records: readonly LogRecord[]; readonly next: number } | null = null
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster
+  }
+
+  async fetch(position: FetchPosition, limits: FetchLimits): Promise<Fetched> {
+    const kept = this.#kept
+    this.#kept = null
+    if (kept !== null && isSamePosition(kept.at, position)) {
+      return this.#upTo(limits.maxBytes, position, kept.records, kept.next)
+    }
+    const fetched = await this.#cluster.withLeader(position, 'fetch', (connection, leader) =>
+      this.#fetchFrom(connection, leader, position, limits),
+    )
+    return fetched ?? { kind: 'unknown_topic_or_partition' }
+  }
+
+  async offsets(at: TopicPartition): Promise<OffsetRange> {
+    const range = await this.#cluster.withLeader(at, 'control', (connection, leader) => rangeOf(connection, leader, at))
+    if (range === undefined) throw new Error(`Kafka: there is no ${at.topic}/${at.partition}`)
+    return range
+  }
+
+  async #fetchFrom(
+    connection: Connection,
+    leader: Leader,
+    position: FetchPosition,
+    { maxWaitMs, maxBytes }: FetchLimits,
+  ): Promise<Fetched> {
+    const { topic, partition, offset } = position
+    const { topicId, epoch } = leader
+    const isAnotherTopic = Boolean(position.topicId) && topicId !== null && topicId !== position.topicId
+    if (isAnotherTopic) return outOfRange(connection, leader, position)
+    const request = { topic, topicId, partition, offset, leaderEpoch: epoch, maxWaitMs, maxBytes }
+    const timeoutMs = maxWaitMs + REQUEST_TIMEOUT_MS
+    const answer = await connection.send(fetchRecords, request, timeoutMs, topicId === null ? BY_NAME : undefined)
+    if (answer.errorCode === OFFSET_OUT_OF_RANGE) return outOfRange(connection, leader, position)
+    throwIfError(answer.errorCode, `fetching ${topic}/${partition} at ${offset}`)
+    return this.#decode({ ...position, topicId }, answer, maxBytes)
+  }
+
+  #decode(at: FetchPosition, { batches, aborted }: FetchResponse, maxBytes: number): Fetched {
+    const { records, next } = decodeRecords(at, at.offset, batches, aborted)
+    return this.#upTo(maxBytes, at, records, next)
+  }
+
+  #upTo(maxBytes: number, at: FetchPosition, records: readonly LogRecord[], next: number): Fetched {
+    const { topicId = null } = at
+    const count = countUpTo(maxBytes, records)
+    const first = records[count]
+    if (first === undefined) return { kind: 'records', records, next, topicId }
+    this.#kept = { at: { ...at, offset: first.offset }, records: records.slice(count), next }
+    return { kind: 'records', records: records.slice(0, count), next: first.offset, topicId }
+  }
+}
+
+function isSamePosition(one: FetchPosition, other: FetchPosition): boolean {
+  const { topic, partition, offset, topicId } = one
+  const isSameTopic = other.topic === topic && (!other.topicId || other.topicId === topicId)
+  return isSameTopic && other.partition === partition && other.offset === offset
+}
+
+/** One at least. */
+function countUpTo(maxBytes: number, records: readonly LogRecord[]): number {
+  let bytes = 0
+  for (const [index, { key, value }] of records.entries()) {
+    bytes += (key?.length ?? 0) + (value?.length ?? 0)
+    if (bytes > maxBytes) return Math.max(1, index)
+  }
+  return records.length
+}
+
+async function outOfRange(connection: Connection, leader: Leader, at: TopicPartition): Promise<Fetched> {
+  const range = await rangeOf(connection, leader, at)
+  return { kind: 'offset_out_of_range', ...range, topicId: leader.topicId }
+}
+
+async function rangeOf(connection: Connection, leader: Leader, at: TopicPartition): Promise<OffsetRange> {
+  const ask = async (timestamp: ListOffsetsRequest['timestamp']) => {
+    const request = { topic: at.topic, partition: at.partition, leaderEpoch: leader.epoch, timestamp }
+    const { errorCode, offset } = await connection.send(listOffsets, request, REQUEST_TIMEOUT_MS)
+    throwIfError(errorCode, `asking for the offsets of ${at.topic}/${at.partition}`)
+    return offset
+  }
+  const [earliest, latest] = await Promise.all([ask(EARLIEST), ask(LATEST)])
+  return { earliest, latest }
+}

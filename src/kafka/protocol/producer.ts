@@ -1,0 +1,212 @@
+// The idempotent producer: what waits for a partition goes out as one batch while the batch before is on its way, so that
+// order is kept and load makes batches larger by itself. A batch is sent until every replica in sync has it; the broker
+// knows it by producer id and sequence, and stores it once. One lives in each KafkaProducer object.
+import type { NewRecord, ProducedRecord } from '../../core/log-record.ts'
+import { partitionOf } from '../../core/murmur2.ts'
+import { initProducerId } from './api/init-producer-id.ts'
+import { produce, type ProducedPartition } from './api/produce.ts'
+import { isPassing, type Cluster } from './cluster.ts'
+import type { Compression } from './compression.ts'
+import {
+  BrokerError,
+  CLUSTER_AUTHORIZATION_FAILED,
+  DUPLICATE_SEQUENCE_NUMBER,
+  NO_ERROR,
+  PRODUCER_STATE_LOST,
+  TOO_LARGE,
+  UNKNOWN_TOPIC_OR_PARTITION,
+} from './errors.ts'
+import { encodeBatch } from './record-batch.ts'
+
+/** Below the 1 MiB that brokers take of a batch by default. A larger record goes alone, and the broker decides. */
+const MAX_BATCH_BYTES = 900_000
+
+/** What a record takes besides what is in it, about. */
+const RECORD_OVERHEAD_BYTES = 32
+
+/** How long the leader may wait for its replicas, and we for the leader. */
+const REPLICATION_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 15_000
+
+/** From the first attempt on. Whoever asked is told then that the outcome is not known. */
+const DELIVERY_TIMEOUT_MS = 25_000
+const RETRY_BASE_MS = 100
+const RETRY_CAP_MS = 2_000
+
+type StampedRecord = NewRecord & { readonly timestampMs: number }
+
+interface Entry {
+  readonly record: StampedRecord
+  readonly bytes: number
+  readonly resolve: (place: ProducedRecord) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Who the broker knows us as. Without an id it takes every batch for news. */
+interface Identity {
+  readonly producerId: number
+  readonly epoch: number
+}
+
+const NOBODY: Identity = { producerId: -1, epoch: -1 }
+
+interface Partition {
+  readonly topic: string
+  readonly partition: number
+  readonly waiting: Entry[]
+  isSending: boolean
+  identity: Identity | null
+  /** Of the next record. */
+  sequence: number
+}
+
+export class Producer {
+  readonly #cluster: Cluster
+  readonly #compression: Compression
+  readonly #partitions = new Map<string, Partition>()
+
+  constructor(cluster: Cluster, compression: Compression) {
+    this.#cluster = cluster
+    this.#compression = compression
+  }
+
+  /** Resolves when all are stored, with their places in the order given. Throws if one is not known to be. */
+  async produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
+    const nowMs = this.#cluster.options.nowMs()
+    /** Records without a key stay together within a call, as Kafka's sticky partitioner keeps them. */
+    const sticky = this.#cluster.options.random()
+    const counts = new Map<string, number>()
+    for (const topic of new Set(records.map((record) => record.topic))) {
+      counts.set(topic, await this.#cluster.partitionCount(topic))
+    }
+    const places = records.map((record) => {
+      const partition = choosePartition(record, counts.get(record.topic) ?? 1, sticky)
+      return this.#enqueue(partition, { ...record, timestampMs: record.timestampMs ?? nowMs })
+    })
+    return Promise.all(places)
+  }
+
+  #enqueue(partition: number, record: StampedRecord): Promise<ProducedRecord> {
+    const { topic } = record
+    const key = `${topic}/${partition}`
+    const queue = this.#partitions.get(key) ?? {
+      topic,
+      partition,
+      waiting: [],
+      isSending: false,
+      identity: null,
+      sequence: 0,
+    }
+    this.#partitions.set(key, queue)
+    const { promise, resolve, reject } = Promise.withResolvers<ProducedRecord>()
+    queue.waiting.push({ record, bytes: sizeOf(record), resolve, reject })
+    // After this turn of the event loop, so that the records of one call go together.
+    if (!queue.isSending) {
+      queue.isSending = true
+      queueMicrotask(() => void this.#sendAll(key, queue))
+    }
+    return promise
+  }
+
+  async #sendAll(key: string, queue: Partition): Promise<void> {
+    while (queue.waiting.length > 0) {
+      const entries = takeBatch(queue.waiting)
+      try {
+        await this.#deliver(queue, entries)
+      } catch (error) {
+        // Whether the broker has the batch is not known, so neither is the next sequence.
+        queue.identity = null
+        for (const { reject } of entries) reject(error)
+      }
+    }
+    queue.isSending = false
+    if (queue.identity === null) this.#partitions.delete(key)
+  }
+
+  /** Settles every entry, or throws. A batch that is too large for the broker goes in halves. */
+  async #deliver(queue: Partition, entries: readonly Entry[]): Promise<void> {
+    try {
+      const stored = await this.#untilStored(queue, entries)
+      queue.sequence += entries.length
+      settle(queue, entries, stored)
+    } catch (error) {
+      if (!(error instanceof BrokerError && TOO_LARGE.has(error.code)) || entries.length === 1) throw error
+      const half = Math.ceil(entries.length / 2)
+      await this.#deliver(queue, entries.slice(0, half))
+      await this.#deliver(queue, entries.slice(half))
+    }
+  }
+
+  async #untilStored(queue: Partition, entries: readonly Entry[]): Promise<ProducedPartition> {
+    const { nowMs, random, sleep } = this.#cluster.options
+    const deadlineMs = nowMs() + DELIVERY_TIMEOUT_MS
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#send(queue, entries)
+      } catch (error) {
+        const isForgotten = error instanceof BrokerError && PRODUCER_STATE_LOST.has(error.code)
+        if (isForgotten) queue.identity = null
+        if (!(isForgotten || isPassing(error)) || nowMs() > deadlineMs) throw error
+        this.#cluster.forget(queue.topic)
+        await sleep(Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** (attempt - 1)) * (0.5 + random() / 2))
+      }
+    }
+  }
+
+  /** One attempt. Repeated with the same identity and sequence it is the same batch to the broker. */
+  async #send(queue: Partition, entries: readonly Entry[]): Promise<ProducedPartition> {
+    if (queue.identity === null) {
+      queue.identity = await this.#identify()
+      queue.sequence = 0
+    }
+    const state = { ...queue.identity, sequence: queue.identity === NOBODY ? -1 : queue.sequence }
+    const records = entries.map(({ record }) => record)
+    const { topic, partition } = queue
+    const leader = await this.#cluster.leader(queue)
+    if (leader === undefined) throw new BrokerError(UNKNOWN_TOPIC_OR_PARTITION, `producing to ${topic}/${partition}`)
+    const connection = await this.#cluster.connection(leader.broker, 'control')
+    const batch = encodeBatch(records, state, this.#compression)
+    const request = { timeoutMs: REPLICATION_TIMEOUT_MS, topics: [{ topic, partitions: [{ partition, batch }] }] }
+    const [answer] = await connection.send(produce, request, REQUEST_TIMEOUT_MS)
+    if (answer === undefined) throw new BrokerError(-1, `producing to ${topic}/${partition}: no answer`)
+    if (answer.errorCode === NO_ERROR || answer.errorCode === DUPLICATE_SEQUENCE_NUMBER) return answer
+    throw new BrokerError(answer.errorCode, `producing to ${topic}/${partition}`, answer.message)
+  }
+
+  /** Brokers before 2.8 ask for a permission of its own; without it batches are sent as they are. */
+  async #identify(): Promise<Identity> {
+    const { errorCode, producerId, epoch } = await this.#cluster.askAny(initProducerId, null)
+    if (errorCode === NO_ERROR) return { producerId, epoch }
+    if (errorCode === CLUSTER_AUTHORIZATION_FAILED) return NOBODY
+    throw new BrokerError(errorCode, 'asking for a producer id')
+  }
+}
+
+function choosePartition({ partition, key }: NewRecord, count: number, sticky: number): number {
+  if (partition === undefined) return key ? partitionOf(key, count) : Math.floor(sticky * count)
+  if (partition < 0 || partition >= count) {
+    throw new RangeError(`partition must be 0 to ${count - 1}, got ${partition}`)
+  }
+  return partition
+}
+
+function takeBatch(waiting: Entry[]): readonly Entry[] {
+  let bytes = 0
+  const end = waiting.findIndex((entry, index) => {
+    bytes += entry.bytes
+    return index > 0 && bytes > MAX_BATCH_BYTES
+  })
+  return waiting.splice(0, end === -1 ? waiting.length : end)
+}
+
+function settle({ topic, partition }: Partition, entries: readonly Entry[], stored: ProducedPartition): void {
+  for (const [index, { record, resolve }] of entries.entries()) {
+    const timestampMs = stored.appendTimeMs >= 0 ? stored.appendTimeMs : record.timestampMs
+    resolve({ topic, partition, offset: stored.baseOffset + index, timestampMs })
+  }
+}
+
+function sizeOf({ key, value, headers = [] }: NewRecord): number {
+  const inHeaders = headers.reduce((sum, header) => sum + header.key.length * 3 + header.value.length, 0)
+  return RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0) + inHeaders
+}

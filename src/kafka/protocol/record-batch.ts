@@ -1,0 +1,225 @@
+// Record batches, version 2, as brokers keep them: read by fetch, written by produce. Pure. Control batches and what
+// aborted transactions left are passed over; their offsets count. https://kafka.apache.org/documentation/#recordbatch
+import type { LogRecord, NewRecord, RecordHeader, TopicPartition } from '../../core/log-record.ts'
+import { CODEC_BITS, compress, decompress, type Compression } from './compression.ts'
+import { crc32c } from './crc32c.ts'
+import { Reader, Writer } from './wire.ts'
+
+const MAGIC = 2
+/** Of every version, the base offset and the length stand first. */
+const LENGTH_END = 12
+const LENGTH_AT = 8
+const MAGIC_AT = 16
+const CRC_AT = 17
+const CRC_END = 21
+const LOG_APPEND_TIME = 0x08
+const IS_TRANSACTIONAL = 0x10
+const IS_CONTROL = 0x20
+const ABORT_MARKER = 0
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+export interface AbortedTransaction {
+  readonly producerId: number
+  readonly firstOffset: number
+}
+
+export interface DecodedRecords {
+  readonly records: readonly LogRecord[]
+  /** Behind the last whole batch; `from` if there is none. */
+  readonly next: number
+}
+
+interface Batch {
+  readonly baseOffset: number
+  readonly attributes: number
+  readonly lastOffset: number
+  readonly baseTimestampMs: number
+  readonly maxTimestampMs: number
+  readonly producerId: number
+  readonly count: number
+  /** Compressed as the attributes say. */
+  readonly body: Uint8Array
+}
+
+/**
+ * The records from an offset on. Keys, values and headers are views into `bytes`, or into what a batch was decompressed to.
+ * Throws a RangeError for what is broken: it cannot be told from a record that is lost.
+ */
+export function decodeRecords(
+  at: TopicPartition,
+  from: number,
+  bytes: Uint8Array,
+  aborted: readonly AbortedTransaction[] = [],
+): DecodedRecords {
+  const records: LogRecord[] = []
+  const transactions = new Transactions(aborted)
+  let next = from
+  for (const batch of readBatches(bytes)) {
+    next = Math.max(next, batch.lastOffset + 1)
+    if (!transactions.isCommitted(batch) || batch.lastOffset < from) continue
+    readRecords(at, from, batch, records)
+  }
+  return { records, next }
+}
+
+/** Which batches a reader of committed data sees, in the order of the log. */
+class Transactions {
+  readonly #aborted: AbortedTransaction[]
+  readonly #producers = new Set<number>()
+
+  constructor(aborted: readonly AbortedTransaction[]) {
+    this.#aborted = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset)
+  }
+
+  isCommitted(batch: Batch): boolean {
+    for (let [first] = this.#aborted; first && first.firstOffset <= batch.lastOffset; [first] = this.#aborted) {
+      this.#producers.add(first.producerId)
+      this.#aborted.shift()
+    }
+    if (batch.attributes & IS_CONTROL) {
+      if (isAbortMarker(batch)) this.#producers.delete(batch.producerId)
+      return false
+    }
+    return !(batch.attributes & IS_TRANSACTIONAL && this.#producers.has(batch.producerId))
+  }
+}
+
+/** The key of a control record: version and type, 16 bits each. */
+function isAbortMarker({ body }: Batch): boolean {
+  const reader = new Reader({ flexible: false }, body)
+  reader.varint()
+  reader.int8()
+  reader.varint()
+  reader.varint()
+  const key = reader.varintBytes()
+  return key !== null && key[3] === ABORT_MARKER
+}
+
+/** A batch that the broker cut off at its limit is left for the next fetch. */
+function* readBatches(bytes: Uint8Array): Generator<Batch> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  for (let at = 0; at + LENGTH_END < bytes.length;) {
+    const end = at + LENGTH_END + view.getInt32(at + LENGTH_AT)
+    if (end > bytes.length) return
+    yield readBatch(bytes.subarray(at, end))
+    at = end
+  }
+}
+
+function readBatch(bytes: Uint8Array): Batch {
+  const reader = new Reader({ flexible: false }, bytes)
+  const baseOffset = reader.int64()
+  const magic = bytes[MAGIC_AT]
+  if (magic !== MAGIC) {
+    throw new RangeError(
+      `a message of format ${magic} at offset ${baseOffset}: Kafka before 0.11 wrote it, and it is not read`,
+    )
+  }
+  reader.raw(CRC_AT - reader.position)
+  const crc = reader.uint32()
+  if (crc !== crc32c(bytes.subarray(CRC_END)))
+    throw new RangeError(`the batch at offset ${baseOffset} fails its checksum`)
+  const attributes = reader.int16()
+  const lastOffset = baseOffset + reader.int32()
+  const baseTimestampMs = reader.int64()
+  const maxTimestampMs = reader.int64()
+  const producerId = reader.int64()
+  reader.int16()
+  reader.int32()
+  const count = reader.int32()
+  const body = reader.raw(reader.remaining)
+  return { baseOffset, attributes, lastOffset, baseTimestampMs, maxTimestampMs, producerId, count, body }
+}
+
+function readRecords({ topic, partition }: TopicPartition, from: number, batch: Batch, into: LogRecord[]): void {
+  const reader = new Reader({ flexible: false }, decompress(batch.attributes & CODEC_BITS, batch.body))
+  for (let n = 0; n < batch.count; n += 1) {
+    const length = reader.varint()
+    const end = reader.position + length
+    reader.int8()
+    const deltaMs = reader.varint()
+    const offset = batch.baseOffset + reader.varint()
+    if (offset < from) {
+      reader.raw(end - reader.position)
+      continue
+    }
+    const timestampMs = batch.attributes & LOG_APPEND_TIME ? batch.maxTimestampMs : batch.baseTimestampMs + deltaMs
+    const key = reader.varintBytes()
+    const value = reader.varintBytes()
+    into.push({ topic, partition, offset, timestampMs, key, value, headers: readHeaders(reader) })
+    if (reader.position !== end) throw new RangeError(`the record at offset ${offset} is not as long as it says`)
+  }
+}
+
+const NO_HEADERS: readonly RecordHeader[] = []
+const NO_BYTES = new Uint8Array()
+
+function readHeaders(reader: Reader): readonly RecordHeader[] {
+  const count = reader.varint()
+  if (count <= 0) return NO_HEADERS
+  const headers: RecordHeader[] = []
+  for (let n = 0; n < count; n += 1) {
+    const key = decoder.decode(reader.varintBytes() ?? NO_BYTES)
+    headers.push({ key, value: reader.varintBytes() ?? NO_BYTES })
+  }
+  return headers
+}
+
+/** Who wrote a batch: the broker drops what it has from this producer already. −1 everywhere: it takes everything. */
+export interface ProducerState {
+  readonly producerId: number
+  readonly epoch: number
+  readonly sequence: number
+}
+
+export function encodeBatch(
+  records: readonly (NewRecord & { readonly timestampMs: number })[],
+  { producerId, epoch, sequence }: ProducerState,
+  compression: Compression,
+): Uint8Array {
+  const first = records[0]?.timestampMs ?? 0
+  const { codec, bytes } = compress(compression, encodeRecords(records, first))
+  const writer = new Writer({ flexible: false }, bytes.length + 128)
+  writer.int64(0)
+  writer.int32(0)
+  writer.int32(-1)
+  writer.int8(MAGIC)
+  writer.uint32(0)
+  writer.int16(codec)
+  writer.int32(records.length - 1)
+  writer.int64(first)
+  writer.int64(records.reduce((latest, { timestampMs }) => Math.max(latest, timestampMs), first))
+  writer.int64(producerId)
+  writer.int16(epoch)
+  writer.int32(sequence)
+  writer.int32(records.length)
+  writer.raw(bytes)
+  writer.patchInt32(LENGTH_AT, writer.length - LENGTH_END)
+  writer.patchUint32(CRC_AT, crc32c(writer.finish().subarray(CRC_END)))
+  return writer.finish()
+}
+
+function encodeRecords(
+  records: readonly (NewRecord & { readonly timestampMs: number })[],
+  firstTimestampMs: number,
+): Uint8Array {
+  const all = new Writer({ flexible: false }, 4_096)
+  for (const [delta, { timestampMs, key, value, headers }] of records.entries()) {
+    const one = new Writer({ flexible: false }, 64 + (key?.length ?? 0) + (value?.length ?? 0))
+    one.int8(0)
+    one.varint(timestampMs - firstTimestampMs)
+    one.varint(delta)
+    one.varintBytes(key ?? null)
+    one.varintBytes(value)
+    one.varint(headers?.length ?? 0)
+    for (const header of headers ?? []) {
+      one.varintBytes(encoder.encode(header.key))
+      one.varintBytes(header.value)
+    }
+    all.varint(one.length)
+    all.raw(one.finish())
+  }
+  return all.finish()
+}

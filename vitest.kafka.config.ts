@@ -1,0 +1,34 @@
+// `npm run test:kafka`, its first half: the contract of KafkaLog over every adapter, in workerd, one of them against a real
+// Kafka. The second half is test/real-kafka, which runs in Node.
+import { cloudflareTest } from '@cloudflare/vitest-plugin'
+import { defineConfig } from 'vitest/config'
+import { KAFKA_PORT } from './test/real-kafka/port.ts'
+
+const wrangler = { configPath: './wrangler.toml' }
+const common = { KAFKA_PARTITIONS: '4', KAFKA_USERNAME: 'rigel', KAFKA_PASSWORD: 'test' }
+
+export default defineConfig({
+  test: {
+    globalSetup: './test/real-kafka/start.ts',
+    testTimeout: 30_000,
+    projects: [
+      {
+        plugins: [cloudflareTest({ wrangler, miniflare: { bindings: common } })],
+        test: {
+          name: 'no Kafka needed',
+          include: ['test/kafka/**/*.test.ts'],
+          exclude: ['test/kafka/**/*.kafka.test.ts', 'test/kafka/**/*.pure.test.ts'],
+        },
+      },
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler,
+            miniflare: { bindings: { ...common, KAFKA_BROKERS: `127.0.0.1:${KAFKA_PORT}` } },
+          }),
+        ],
+        test: { name: 'a real Kafka', include: ['test/kafka/**/*.kafka.test.ts'] },
+      },
+    ],
+  },
+})
