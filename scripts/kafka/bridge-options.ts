@@ -4,6 +4,8 @@ export type BridgeDialect = 'redpanda' | 'confluent' | 'karapace' | 'strimzi'
 export interface BridgeOptions {
   readonly dialect: BridgeDialect
   readonly port?: number
+  /** Of a real Kafka to stand before; without them the log is in memory. For bridges.ts. */
+  readonly brokers?: readonly string[]
   /** What `authorization` must be. */
   readonly authorization?: string
   readonly idleMs?: number

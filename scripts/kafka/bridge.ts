@@ -2,7 +2,7 @@
 // the real ones can be had here. It speaks the four dialects of the REST Proxy v2 family and Confluent's REST v3 produce,
 // with their quirks, over a Backend, behind a load balancer if wanted, and fails on order. What it has in common with the
 // real ones is what its author understood of them: it proves that the adapters do what they mean to, not that a proxy
-// does. test/kafka/bridges.ts runs it for `npm test`, bridge-kafka.ts before a real Kafka.
+// does. test/kafka/bridges.ts runs it for tests, bridge-kafka.ts for developers.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { partitionOf } from '../../src/core/murmur2.ts'

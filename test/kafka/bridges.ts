@@ -5,14 +5,20 @@ import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
 import type { BridgeOptions } from '../../scripts/kafka/bridge-options.ts'
 import { createBridge, type Bridge } from '../../scripts/kafka/bridge.ts'
+import { KafkaBackend } from '../../scripts/kafka/kafka-backend.ts'
 import { MemoryBackend } from '../../scripts/kafka/memory-backend.ts'
 import type { BridgeState, Order } from './orders.ts'
 
-const bridges = new Map<string, { readonly bridge: Bridge; readonly backend: MemoryBackend }>()
+const bridges = new Map<string, { readonly bridge: Bridge; readonly backend: MemoryBackend | KafkaBackend }>()
 
-async function obey(bridge: Bridge, backend: MemoryBackend, order: Order): Promise<void> {
-  const { addPartitions, append, compact, createTopic, failures, fault, mark, trim } = order
-  if (createTopic) backend.createTopic(createTopic.topic, createTopic.partitions)
+async function obey(bridge: Bridge, backend: MemoryBackend | KafkaBackend, order: Order): Promise<void> {
+  const { createTopic } = order
+  if (createTopic) await backend.createTopic(createTopic.topic, createTopic.partitions)
+  if (backend instanceof MemoryBackend) await obeyInMemory(bridge, backend, order)
+}
+
+async function obeyInMemory(bridge: Bridge, backend: MemoryBackend, order: Order): Promise<void> {
+  const { addPartitions, append, compact, failures, fault, mark, trim } = order
   if (addPartitions) backend.addPartitions(addPartitions.topic, addPartitions.partitions)
   if (order.removeTopic !== undefined) backend.removeTopic(order.removeTopic)
   if (append) await backend.append(append.topic, append.partition, append.records)
@@ -33,8 +39,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   const known = bridges.get(id)
   try {
     if (request.method === 'POST' && known === undefined) {
-      const backend = new MemoryBackend()
-      bridges.set(id, { bridge: await createBridge(backend, (await json(request)) as BridgeOptions), backend })
+      const options = (await json(request)) as BridgeOptions
+      const backend = options.brokers === undefined ? new MemoryBackend() : await KafkaBackend.connect(options.brokers)
+      bridges.set(id, { bridge: await createBridge(backend, options), backend })
     } else if (request.method === 'POST' && known !== undefined) {
       await obey(known.bridge, known.backend, (await json(request)) as Order)
     }
