@@ -12,6 +12,8 @@ interface Instance {
   readonly positions: Map<string, number>
   askedMs: number
   isPolled: boolean
+  /** Confluent's: read and not answered with, given first by the next poll, even if it has been sought elsewhere since. */
+  cached: readonly StoredRecord[]
 }
 
 export interface InstanceOptions {
@@ -112,6 +114,7 @@ export class Instances {
       positions: new Map(),
       askedMs: Date.now(),
       isPolled: false,
+      cached: [],
     })
     const base = `${this.#options.baseUri()}/consumers/${group}/instances/${name}`
     return { status: 200, body: { instance_id: name, base_uri: base } }
@@ -206,20 +209,23 @@ export class Instances {
     const found: object[] = []
     let bytes = 0
     for (const [key, position] of instance.positions) {
-      const { records, next } = await this.#read(key, position, Math.max(0, untilMs - Date.now()), maxBytes)
-      let at = next
-      for (const record of records) {
+      const read =
+        instance.cached.length > 0
+          ? { records: instance.cached, next: position }
+          : await this.#read(key, position, Math.max(0, untilMs - Date.now()), maxBytes)
+      let taken = 0
+      for (const record of read.records) {
         const size = sizeOf(record)
         const isFull =
           bytes + size >= maxBytes && dialect !== 'strimzi' && (dialect === 'confluent' || found.length > 0)
-        if (isFull) {
-          at = record.offset
-          break
-        }
+        if (isFull) break
+        taken += 1
         bytes += size
         found.push(this.#toWire(key, record))
       }
-      instance.positions.set(key, at)
+      const left = read.records.slice(taken)
+      if (dialect === 'confluent') instance.cached = left
+      instance.positions.set(key, dialect === 'confluent' ? read.next : (left[0]?.offset ?? read.next))
     }
     if (dialect === 'strimzi' && bytes > maxBytes)
       throw new Refused(422, 422, 'Response exceeds the maximum number of bytes')

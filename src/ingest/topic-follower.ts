@@ -48,7 +48,7 @@ interface FollowerStatus {
 
 export class TopicFollower extends DurableObject<Env> {
   readonly #config = configOf(this.env)
-  readonly #log = openLog(this.env, this.#config)
+  readonly #log = openLog(this.env, this.#config, this.ctx.storage.sql)
   readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql)
   readonly #interests = new InterestIndex(this.ctx.storage)
   readonly #lagReport: LagReport

@@ -4,6 +4,7 @@ import { createBrokersKafkaLog } from './brokers-kafka-log.ts'
 import { createEmbeddedKafkaLog } from './embedded-kafka-log.ts'
 import type { KafkaLog } from './kafka-log.ts'
 import { createRestMemory, type RestDeps } from './rest/deps.ts'
+import { createInstanceNotes } from './rest/instance-notes.ts'
 import { createKafkaRestLog } from './rest/kafka-rest-log.ts'
 import { createV3Producer } from './rest/v3-producer.ts'
 import { withProducer } from './rest/with-producer.ts'
@@ -20,16 +21,17 @@ const restDeps: RestDeps = {
   memory: createRestMemory(),
 }
 
-export function openLog(env: Env, config: Config): KafkaLog {
+/** `sql`: of a follower, for what its next life must know of the log. */
+export function openLog(env: Env, config: Config, sql?: SqlStorage): KafkaLog {
   const { restV3 } = config.kafka
-  const log = openFollowed(env, config)
+  const log = openFollowed(env, config, sql)
   if (restV3 === null) return log
   return withProducer(log, createV3Producer(restV3, restDeps), log.wakesFollowers ? followedTopics(config) : [])
 }
 
-function openFollowed(env: Env, config: Config): KafkaLog {
+function openFollowed(env: Env, config: Config, sql: SqlStorage | undefined): KafkaLog {
   const { brokers, rest, upstash } = config.kafka
-  if (rest !== null) return createKafkaRestLog(rest, restDeps)
+  if (rest !== null) return createKafkaRestLog(rest, restDeps, sql && createInstanceNotes(sql))
   if (brokers !== null) return createBrokersKafkaLog(env, brokers, chance)
   return upstash === null ? createEmbeddedKafkaLog(env, chance) : createUpstashKafkaLog(upstash)
 }

@@ -4,6 +4,7 @@ import type { BridgeOptions } from '../../scripts/kafka/bridge-options.ts'
 import type { KafkaRestSettings } from '../../src/config/kafka-rest.ts'
 import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
 import { createRestMemory, type RestDeps } from '../../src/kafka/rest/deps.ts'
+import type { InstanceNotes } from '../../src/kafka/rest/instance-notes.ts'
 import { createKafkaRestLog } from '../../src/kafka/rest/kafka-rest-log.ts'
 import type { BridgeState, Order } from './orders.ts'
 
@@ -64,9 +65,9 @@ export class TestBridge {
     return this.order({ append: { topic, partition, records } })
   }
 
-  log(settings: Partial<KafkaRestSettings> = {}, deps: RestDeps = makeDeps().deps): KafkaLog {
+  log(settings: Partial<KafkaRestSettings> = {}, deps: RestDeps = makeDeps().deps, notes?: InstanceNotes): KafkaLog {
     const all = { url: this.url, credentials: { kind: 'none' }, dialect: null, instanceHosts: [] } as const
-    return createKafkaRestLog({ ...all, ...settings }, deps)
+    return createKafkaRestLog({ ...all, ...settings }, deps, notes)
   }
 }
 

@@ -1,11 +1,12 @@
 // Fetch by offset, by way of consumer instances: one a partition, kept as long as it lives and made anew when it is lost,
-// which is normal. The offset is the caller's: an instance that would read elsewhere is sought there, and what it answers
-// is checked against the range that the partition has, since an instance leaps over what it cannot read without a word.
+// which is normal. The offset is the caller's: an instance that would read elsewhere is replaced, and what one answers is
+// checked against the range that the partition has, since an instance leaps over what it cannot read without a word.
 import type { Dialect } from '../../config/kafka-rest.ts'
 import type { LogPosition } from '../../core/log-record.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../kafka-log.ts'
 import type { RestDeps } from './deps.ts'
 import { TRAITS } from './dialect.ts'
+import type { InstanceNotes } from './instance-notes.ts'
 import { assign, createInstance, deleteInstance, poll, seek, type Instance } from './instance.ts'
 import { requireInOrder, toLogRecord, type FetchedRecord } from './records.ts'
 import { hostOf, type RestClient } from './rest-client.ts'
@@ -24,8 +25,8 @@ const CAP_BYTES = 16_777_216
 
 interface Seat {
   readonly instance: Instance
-  /** The offset it reads next; null: nobody has told it. */
-  next: number | null
+  /** The offset it reads next. */
+  readonly next: number
 }
 
 export interface InstanceReaderOptions {
@@ -33,6 +34,8 @@ export interface InstanceReaderOptions {
   readonly topics: Topics
   readonly dialect: Dialect
   readonly instanceHosts: readonly string[]
+  /** Undefined: nothing is written down. */
+  readonly notes: InstanceNotes | undefined
   readonly deps: Pick<RestDeps, 'nowMs' | 'pause' | 'newId'>
 }
 
@@ -43,6 +46,8 @@ export class InstanceReader {
    * same time (a run that failed leaves a fetch under way) never share one; whoever comes back second ends his own.
    */
   readonly #free = new Map<string, Seat>()
+  /** Partitions whose instance of a former life has been ended. */
+  readonly #tidied = new Set<string>()
 
   constructor(options: InstanceReaderOptions) {
     this.#options = options
@@ -51,7 +56,7 @@ export class InstanceReader {
   async fetch(position: LogPosition, limits: FetchLimits): Promise<Fetched> {
     const { deps, topics } = this.#options
     const untilMs = deps.nowMs() + Math.max(limits.maxWaitMs, MIN_WAIT_MS)
-    let seat = this.#take(position)
+    let seat = await this.#take(position)
     for (let losses = 0; ; losses += 1) {
       try {
         if (seat === undefined) {
@@ -70,25 +75,38 @@ export class InstanceReader {
     }
   }
 
-  /** Assigned and not yet sought. */
   async #open(position: LogPosition): Promise<Seat> {
-    const { client, deps, dialect, instanceHosts } = this.#options
+    const { client, deps, dialect, instanceHosts, notes } = this.#options
+    await this.#endFormer(position)
     const name = `rigel-${position.topic.slice(0, 100)}-${position.partition}-${deps.newId()}`
     const instance = await createInstance(client, { dialect, name, instanceHosts })
+    notes?.write(keyOf(position), instance)
     try {
       await assign(client, instance, position)
+      await seek(client, instance, position)
     } catch (error) {
       if (!isInstanceLost(error)) await deleteInstance(client, instance)
       throw error
     }
-    return { instance, next: null }
+    return { instance, next: position.offset }
+  }
+
+  /** Once: what is written down after that is an instance of this life. Of another proxy: it would get the credentials. */
+  async #endFormer(position: LogPosition): Promise<void> {
+    const key = keyOf(position)
+    if (this.#tidied.has(key)) return
+    this.#tidied.add(key)
+    const { client, instanceHosts, notes } = this.#options
+    const former = notes?.read(key)
+    if (former === undefined) return
+    const isOurs = former.url.startsWith(`${client.url}/`) || instanceHosts.includes(new URL(former.url).host)
+    if (isOurs) await deleteInstance(client, former)
   }
 
   /** An instance whose read fails may have gone on: where it is, nobody knows. */
   async #read(seat: Seat, position: LogPosition, limits: FetchLimits, untilMs: number): Promise<Fetched> {
     const { client } = this.#options
     try {
-      if (seat.next !== position.offset) await seek(client, seat.instance, position)
       const fetched = await this.#poll(seat.instance, position, limits, untilMs)
       const isAtRest = fetched.kind === 'records' && (fetched.records.length > 0 || limits.maxWaitMs > 0)
       if (!isAtRest) await deleteInstance(client, seat.instance)
@@ -144,10 +162,17 @@ export class InstanceReader {
     return { kind: 'records', records: records.map((record) => toLogRecord(record, nowMs)), next }
   }
 
-  #take(position: LogPosition): Seat | undefined {
+  /**
+   * One that would read elsewhere is no use: Confluent's proxy keeps records that it has read and not answered with, and
+   * would answer with these first, wherever it is sought.
+   */
+  async #take(position: LogPosition): Promise<Seat | undefined> {
     const seat = this.#free.get(keyOf(position))
+    if (seat === undefined) return undefined
     this.#free.delete(keyOf(position))
-    return seat
+    if (seat.next === position.offset) return seat
+    await deleteInstance(this.#options.client, seat.instance)
+    return undefined
   }
 
   async #putBack(position: LogPosition, seat: Seat): Promise<void> {

@@ -5,6 +5,7 @@ import type { LogPosition } from '../../core/log-record.ts'
 import type { Fetched, FetchLimits, KafkaLog } from '../kafka-log.ts'
 import type { RestDeps } from './deps.ts'
 import { detectDialect, TRAITS } from './dialect.ts'
+import type { InstanceNotes } from './instance-notes.ts'
 import { InstanceReader } from './instance-reader.ts'
 import type { Producer } from './placing.ts'
 import { createProducer } from './produce.ts'
@@ -19,13 +20,14 @@ interface Spoken {
   readonly producer: Producer
 }
 
-export function createKafkaRestLog(settings: KafkaRestSettings, deps: RestDeps): KafkaLog {
+/** `notes`: of a follower, who alone fetches. */
+export function createKafkaRestLog(settings: KafkaRestSettings, deps: RestDeps, notes?: InstanceNotes): KafkaLog {
   const client = createRestClient(settings.url, settings.credentials, deps.fetch)
   let spoken: Spoken | undefined
   const speak = async (): Promise<Spoken> => {
     const dialect = await dialectOf(settings, client, deps)
     // Two that ask at the same time: the instances of the one that is kept must be the only ones.
-    spoken ??= createSpoken(settings, client, dialect, deps)
+    spoken ??= createSpoken(settings, client, dialect, deps, notes)
     return spoken
   }
   const sayOnce = createNotice(settings, client, deps)
@@ -55,11 +57,17 @@ async function dialectOf(settings: KafkaRestSettings, client: RestClient, { memo
   return found
 }
 
-function createSpoken(settings: KafkaRestSettings, client: RestClient, dialect: Dialect, deps: RestDeps): Spoken {
+function createSpoken(
+  settings: KafkaRestSettings,
+  client: RestClient,
+  dialect: Dialect,
+  deps: RestDeps,
+  notes: InstanceNotes | undefined,
+): Spoken {
   const { instanceHosts } = settings
   const redpanda = dialect === 'redpanda' ? new RedpandaLog({ client, instanceHosts, deps }) : undefined
   const topics = redpanda ?? createTopics(client)
-  const reader = redpanda ?? new InstanceReader({ client, topics, dialect, instanceHosts, deps })
+  const reader = redpanda ?? new InstanceReader({ client, topics, dialect, instanceHosts, notes, deps })
   const partitions = (topic: string) => topics.partitions(topic)
   return { topics, reader, producer: createProducer({ client, dialect, partitions, deps }) }
 }
