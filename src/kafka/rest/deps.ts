@@ -23,6 +23,9 @@ export interface RestMemory {
   readonly partitions: Map<string, { readonly count: number; readonly untilMs: number }>
 }
 
+/** As by Kafka's own clients. */
+export const PARTITIONS_MS = 300_000
+
 export function createRestMemory(): RestMemory {
   return { dialects: new Map(), partitions: new Map() }
 }

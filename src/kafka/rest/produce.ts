@@ -5,15 +5,13 @@ import { z } from 'zod'
 import type { Dialect } from '../../config/kafka-rest.ts'
 import type { NewRecord } from '../../core/log-record.ts'
 import { partitionOf } from '../../core/murmur2.ts'
-import type { RestDeps } from './deps.ts'
+import { PARTITIONS_MS, type RestDeps } from './deps.ts'
 import { TRAITS } from './dialect.ts'
 import { byTopic, placeAll, type Outcome, type Producer } from './placing.ts'
 import { toBase64 } from './records.ts'
 import { BINARY_V2, hostOf, jsonOf, parseAnswer, toError, type RestClient } from './rest-client.ts'
 
 const PRODUCE_TIMEOUT_MS = 30_000
-/** A count of partitions is believed for this long, as by Kafka's own clients. */
-const PARTITIONS_MS = 300_000
 /** "Retriable", in Confluent's words and Karapace's. */
 const RETRIABLE = new Set([2, 50_003])
 /** Redpanda's are Kafka's: no leader, not the leader, too few replicas. Nothing was appended. */

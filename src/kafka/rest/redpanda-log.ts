@@ -3,7 +3,7 @@
 // records before the offset are left out here, and markers of transactions are an answer without records.
 import type { LogPosition, TopicPartition } from '../../core/log-record.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../kafka-log.ts'
-import type { RestDeps } from './deps.ts'
+import { PARTITIONS_MS, type RestDeps } from './deps.ts'
 import { createInstance, deleteInstance, poll, subscribe } from './instance.ts'
 import { fetchedRecords, requireInOrder, toLogRecord, type FetchedRecord } from './records.ts'
 import { count, findRange } from './redpanda-range.ts'
@@ -76,6 +76,7 @@ export class RedpandaLog implements Topics {
     // What is counted up from what it once was does not see a topic that is gone, or was made anew with fewer.
     const isStillThere = known === 0 || (await isThere(known - 1))
     const now = await count(isThere, isStillThere ? known : 0)
+    if (now > 0) deps.memory.partitions.set(key, { count: now, untilMs: deps.nowMs() + PARTITIONS_MS })
     return Array.from({ length: now }, (_, partition) => partition)
   }
 

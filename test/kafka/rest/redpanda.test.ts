@@ -76,6 +76,25 @@ describe('a fetch from Redpanda', () => {
   })
 })
 
+it('partitions of Redpanda that were counted before cost two requests', async () => {
+  const bridge = await start()
+  const log = bridge.log({ dialect: 'redpanda' })
+  await log.partitions('events')
+  const before = (await bridge.state()).requests.length
+  expect(await log.partitions('events')).toEqual([0, 1, 2, 3])
+  expect((await bridge.state()).requests.length - before).toBe(2)
+})
+
+it('partitions of Redpanda are fewer when the topic is made anew with fewer', async () => {
+  const bridge = await start()
+  const log = bridge.log()
+  await log.partitions('events')
+  await bridge.order({ removeTopic: 'events' })
+  expect(await log.partitions('events')).toEqual([])
+  await bridge.makeTopic('events', 2)
+  expect(await log.partitions('events')).toEqual([0, 1])
+})
+
 it.each([1, 2, 3, 4, 7, 16, 33])('%i partitions of Redpanda are counted', async (partitions) => {
   const bridge = await TestBridge.start({ dialect: 'redpanda' })
   const topic = await bridge.makeTopic('counted', partitions)
