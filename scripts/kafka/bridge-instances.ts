@@ -63,6 +63,9 @@ const FIELDS: Readonly<Record<BridgeDialect, readonly string[]>> = {
 }
 
 const KARAPACE_TIMEOUT_MS = 11_000
+/** Of Java's consumer, by which Strimzi's answers are bounded. */
+const MAX_POLL_RECORDS = 500
+const MAX_PARTITION_FETCH_BYTES = 1_048_576
 
 export class Instances {
   readonly all = new Map<string, Instance>()
@@ -212,13 +215,11 @@ export class Instances {
       const read =
         instance.cached.length > 0
           ? { records: instance.cached, next: position }
-          : await this.#read(key, position, Math.max(0, untilMs - Date.now()), maxBytes)
+          : await this.#read(key, position, Math.max(0, untilMs - Date.now()))
       let taken = 0
       for (const record of read.records) {
         const size = sizeOf(record)
-        const isFull =
-          bytes + size >= maxBytes && dialect !== 'strimzi' && (dialect === 'confluent' || found.length > 0)
-        if (isFull) break
+        if (this.#isFull(bytes, size, found.length, maxBytes)) break
         taken += 1
         bytes += size
         found.push(this.#toWire(key, record))
@@ -235,17 +236,26 @@ export class Instances {
     return found
   }
 
+  /** Whether a record of this size is left for the next poll. Confluent's leaves one that is too large for ever. */
+  #isFull(bytes: number, size: number, count: number, maxBytes: number): boolean {
+    const { dialect } = this.#options
+    if (dialect === 'strimzi') return count >= MAX_POLL_RECORDS
+    return dialect === 'confluent' ? bytes + size >= maxBytes : bytes >= maxBytes
+  }
+
   /** A position out of range is reset without a word. */
-  async #read(key: string, position: number, waitMs: number, maxBytes: number) {
-    const { backend } = this.#options
+  async #read(key: string, position: number, waitMs: number) {
+    const { backend, dialect } = this.#options
     const [topic = '', partition = '0'] = key.split(/\/(?=\d+$)/)
-    const read = await backend.read(topic, Number(partition), position, { waitMs, maxBytes })
+    // Karapace polls record by record, Java's consumer fetches what it is configured to, whatever is asked for.
+    const fetchBytes = dialect === 'karapace' ? Infinity : MAX_PARTITION_FETCH_BYTES
+    const read = await backend.read(topic, Number(partition), position, { waitMs, maxBytes: fetchBytes })
     if (read.kind === 'unknown') return { records: [], next: position }
     if (read.kind === 'records') {
       return { records: read.records.filter((record) => record.offset >= position), next: read.next }
     }
     const earliest = (await backend.offsets(topic, Number(partition)))?.earliest ?? 0
-    const again = await backend.read(topic, Number(partition), earliest, { waitMs: 0, maxBytes })
+    const again = await backend.read(topic, Number(partition), earliest, { waitMs: 0, maxBytes: fetchBytes })
     if (again.kind !== 'records') return { records: [], next: earliest }
     return { records: again.records.filter((record) => record.offset >= earliest), next: again.next }
   }
