@@ -200,7 +200,7 @@ it('lists all problems at once', () => {
     JWT_ALG: 'none',
     PULL_MODE: 'x',
     EXTRACTORS: '{',
-    KAFKA_BROKERS: 'kafka:9092',
+    KAFKA_BROKERS: 'kafka',
   })
   const names = lines.map((line) => line.split(':')[0])
   expect(new Set(names)).toEqual(new Set(['EXTRACTORS', 'JWT_ALG', 'KAFKA_BROKERS', 'PULL_MODE', 'SHARDS']))
@@ -226,7 +226,7 @@ describe('contradictions', () => {
     [{ JWT_SECRET_KEY: CERTIFIED_PRIVATE_KEY, JWT_ALG: 'ES256' }, 'JWT_SECRET_KEY: is a private key'],
     [{ JWT_SECRET_KEY: 'text', JWT_ALG: 'RS256' }, 'JWT_SECRET_KEY: must be a PEM "PUBLIC KEY"'],
     [{ KAFKA_SOURCE_TOPICS: 'a,b', KAFKA_DEAD_LETTER_TOPIC: 'b' }, 'KAFKA_DEAD_LETTER_TOPIC: must not be one of'],
-    [{ KAFKA_BROKERS: 'kafka:9092' }, 'KAFKA_BROKERS: is not supported yet'],
+    [{ KAFKA_GROUP_ID: 'a' }, 'KAFKA_GROUP_ID: needs KAFKA_BROKERS'],
   ])('%j is a problem', (env, line) => {
     const problems = problemsOf(env)
     expect(problems).toHaveLength(1)

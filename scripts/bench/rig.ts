@@ -1,7 +1,9 @@
 // The measuring rig: bundles worker.ts, writes a workerd configuration, runs workerd itself (no wrangler proxy in
 // front) on a free port with a storage folder of its own, and tells its memory. For scripts/bench.ts.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -11,6 +13,7 @@ const CLASSES = [
   'Directory',
   'EmbeddedLog',
   'EmbeddedBroker',
+  'KafkaProducer',
   'PresenceTopic',
   'SessionRegistry',
   'AnswerDesk',
@@ -22,19 +25,20 @@ const BINDINGS: Readonly<Record<string, string>> = {
   Directory: 'DIRECTORY',
   EmbeddedLog: 'EMBEDDED_LOG',
   EmbeddedBroker: 'EMBEDDED_BROKER',
+  KafkaProducer: 'KAFKA_PRODUCER',
   PresenceTopic: 'PRESENCE_TOPIC',
   SessionRegistry: 'SESSION_REGISTRY',
   AnswerDesk: 'ANSWER_DESK',
   Bare: 'BARE',
 }
+export const SHARDS = 4
 const VARIABLES = {
-  SHARDS: '4',
+  SHARDS: String(SHARDS),
   SUBMISSION_CHECK: 'NO_CHECK',
   RECIPIENTS: '{"*":"/data/recipients"}',
   MAX_CONNECTIONS_PER_MINUTE: '1000000',
   MAX_SUBSCRIPTIONS_PER_CONNECTION: '10000',
 }
-const PORT = 18_080
 
 export interface Rig {
   readonly origin: string
@@ -44,9 +48,11 @@ export interface Rig {
   stop(): void
 }
 
-export async function startRig(): Promise<Rig> {
+/** `variables`: of its Worker, besides the bench's own. */
+export async function startRig(variables: Readonly<Record<string, string>> = {}): Promise<Rig> {
+  const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'rigel-bench-'))
-  const config = bundle(folder)
+  const config = bundle(folder, port, { ...VARIABLES, ...variables })
   const workerd = spawn('node_modules/.bin/workerd', ['serve', config], {
     stdio: ['ignore', 'ignore', 'inherit'],
     detached: true,
@@ -56,12 +62,31 @@ export async function startRig(): Promise<Rig> {
     rmSync(folder, { recursive: true, force: true })
   }
   process.once('exit', stop)
-  const origin = `http://127.0.0.1:${PORT}`
+  const origin = `http://127.0.0.1:${port}`
   await untilHealthy(origin)
-  return { origin, wsOrigin: `ws://127.0.0.1:${PORT}`, memoryBytes: () => residentBytes(workerd), stop }
+  return { origin, wsOrigin: `ws://127.0.0.1:${port}`, memoryBytes: () => residentBytes(workerd), stop }
 }
 
-function bundle(folder: string): string {
+/** Nobody else's a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+export const ANY = (type: string) => encodeURIComponent(JSON.stringify([{ eventType: type }]))
+
+/** Of worker.ts. */
+export async function call(rig: Rig, path: string): Promise<void> {
+  const response = await fetch(`${rig.origin}/bench/${path}`)
+  if (!response.ok) throw new Error(`${path.slice(0, 60)}: ${response.status} ${await response.text()}`)
+  await response.text()
+}
+
+function bundle(folder: string, port: number, variables: Readonly<Record<string, string>>): string {
   const outdir = join(folder, 'bundle')
   const args = [
     'node_modules/wrangler/bin/wrangler.js',
@@ -76,21 +101,22 @@ function bundle(folder: string): string {
   mkdirSync(join(folder, 'storage'))
   cpSync(join(outdir, 'worker.js'), join(folder, 'worker.js'))
   const path = join(folder, 'config.capnp')
-  writeFileSync(path, capnp(folder))
+  writeFileSync(path, capnp(folder, port, variables))
   return path
 }
 
-function capnp(folder: string): string {
+function capnp(folder: string, port: number, variables: Readonly<Record<string, string>>): string {
   const namespaces = CLASSES.map((name) => `(className = "${name}", uniqueKey = "bench-${name}", enableSql = true)`)
   const objects = CLASSES.map((name) => `(name = "${BINDINGS[name]}", durableObjectNamespace = "${name}")`)
-  const texts = Object.entries(VARIABLES).map(([name, value]) => `(name = "${name}", text = ${JSON.stringify(value)})`)
+  const texts = Object.entries(variables).map(([name, value]) => `(name = "${name}", text = ${JSON.stringify(value)})`)
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
     (name = "main", worker = .worker),
+    (name = "internet", network = (allow = ["public", "private"])),
     (name = "storage", disk = (path = "${folder}/storage", writable = true)),
   ],
-  sockets = [(name = "http", address = "127.0.0.1:${PORT}", http = (), service = "main")],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
 );
 const worker :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "worker.js")],

@@ -18,10 +18,13 @@ export { UserShard } from '../../src/shard/user-shard.ts'
 
 interface BenchEnv extends Env {
   BARE: DurableObjectNamespace<Bare>
+  /** The service that `/bench/pass/…` passes requests on to, as they are. */
+  PASS_TO: string
 }
 
 const encoder = new TextEncoder()
 const TOPIC = 'bench'
+const PASS = '/bench/pass'
 /** Fits the follower's fetch: about 1 MiB of events of 300 bytes. */
 const PRODUCE_BATCH = 2_000
 
@@ -135,6 +138,9 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
 export default {
   fetch(request, env, context) {
     const url = new URL(request.url)
+    if (url.pathname.startsWith(PASS)) {
+      return fetch(new Request(`${env.PASS_TO}${url.pathname.slice(PASS.length)}${url.search}`, request))
+    }
     return url.pathname.startsWith('/bench/') ? bench(url, request, env) : handle(request, env, context)
   },
 } satisfies ExportedHandler<BenchEnv>

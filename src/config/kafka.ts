@@ -12,6 +12,9 @@ export const kafkaVariables = {
   KAFKA_PARTITIONS: integer(4, 1, 1_000),
   KAFKA_LOG_RETENTION_SECONDS: integer(86_400, 1, 31_536_000),
   KAFKA_LOG_RETENTION_BYTES: integer(268_435_456, 1_024, 8_589_934_592),
+  KAFKA_LOG_DEDUPE_SECONDS: integer(86_400, 1, 31_536_000),
+  // At least what one push may have, or a retry of it would not be known.
+  KAFKA_LOG_DEDUPE_EVENTS: integer(100_000, 1_000, 1_000_000),
   KAFKA_USERNAME: z.string().min(1).optional(),
   KAFKA_PASSWORD: z.string().min(1).optional(),
   PULL_MODE: z.enum(['continuous', 'scheduled'], 'must be continuous or scheduled').default('continuous'),
@@ -52,6 +55,8 @@ export function toKafka(v: Variables) {
       partitions: v.KAFKA_PARTITIONS,
       retentionMs: v.KAFKA_LOG_RETENTION_SECONDS * 1_000,
       retentionBytes: v.KAFKA_LOG_RETENTION_BYTES,
+      /** What is pushed again within it is stored once. */
+      dedupe: { windowMs: v.KAFKA_LOG_DEDUPE_SECONDS * 1_000, maxKeys: v.KAFKA_LOG_DEDUPE_EVENTS },
       /** Who may use the embedded log over HTTP; null: nobody. */
       credentials:
         v.KAFKA_USERNAME && v.KAFKA_PASSWORD ? { username: v.KAFKA_USERNAME, password: v.KAFKA_PASSWORD } : null,

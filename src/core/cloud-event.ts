@@ -41,17 +41,33 @@ export function parseStructured(text: string): Result<CloudEvent, string> {
 
 /** A batch: a JSON array of structured events. One that is wrong refuses the whole, naming its place. */
 export function parseBatch(text: string): Result<readonly CloudEvent[], string> {
-  const parsed = parseJson(text)
-  if (!parsed.ok) return parsed
-  if (!Array.isArray(parsed.value)) return fail('a batch must be a JSON array of CloudEvents')
+  const elements = parseElements(text)
+  if (!elements.ok) return elements
   const events: CloudEvent[] = []
-  const texts = sliceArray(text)
-  for (const [index, item] of (parsed.value as readonly unknown[]).entries()) {
-    const event = fromObject(item, texts[index] ?? '')
+  for (const [index, { event }] of elements.value.entries()) {
     if (!event.ok) return fail(`event ${index} of the batch: ${event.reason}`)
     events.push(event.value)
   }
   return ok(events)
+}
+
+export interface Element {
+  /** As it was written. */
+  readonly text: string
+  readonly event: Result<CloudEvent, string>
+}
+
+/** The elements of a JSON array, each an event or not: the first of them, up to the limit. */
+export function parseElements(text: string, limit?: number): Result<readonly Element[], string> {
+  const parsed = parseJson(text)
+  if (!parsed.ok) return parsed
+  if (!Array.isArray(parsed.value)) return fail('a batch must be a JSON array of CloudEvents')
+  const texts = sliceArray(text, limit)
+  const toElement = (item: unknown, index: number): Element => {
+    const written = texts[index] ?? ''
+    return { text: written, event: fromObject(item, written) }
+  }
+  return ok((parsed.value as readonly unknown[]).slice(0, limit).map(toElement))
 }
 
 /** An event whose attributes stood in headers (names without their `ce_` or `ce-` prefix) and whose data was the body. */

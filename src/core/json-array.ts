@@ -1,11 +1,12 @@
 // The elements of a JSON array as the texts they were written as: parsing and writing again would round large numbers
 // and change what is to be forwarded verbatim. Pure; only for text that JSON.parse has accepted, which it does not check.
 
-export function sliceArray(text: string): readonly string[] {
+/** `limit`: it stops behind that many, so that a sender of millions does not decide how much memory is used. */
+export function sliceArray(text: string, limit = Number.POSITIVE_INFINITY): readonly string[] {
   const slices: string[] = []
   let depth = 0
   let start = 0
-  for (let at = 0; at < text.length; at += 1) {
+  for (let at = 0; at < text.length && slices.length < limit; at += 1) {
     const char = text[at]
     if (char === '"') at = endOfString(text, at)
     else if (char === '[' || char === '{') {

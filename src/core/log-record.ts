@@ -32,9 +32,16 @@ export interface NewRecord {
   readonly key?: Uint8Array | null
   readonly headers?: readonly RecordHeader[]
   readonly value: Uint8Array | null
+  /**
+   * A log that can remember keys stores a record with one that it knows no second time. The record must then choose the
+   * same partition every time, by `partition` or `key`. Only the embedded log can; others store it as any record.
+   */
+  readonly idempotencyKey?: string
 }
 
 /** Where the broker put a produced record. */
 export interface ProducedRecord extends LogPosition {
   readonly timestampMs: number
+  /** Its idempotency key was known: this is the place of the first one, and nothing was stored. */
+  readonly duplicate?: true
 }

@@ -7,6 +7,7 @@ export type Reason =
   | { readonly kind: 'too_many_subscriptions'; readonly limit: number; readonly got: number }
   | { readonly kind: 'not_a_cloud_event'; readonly message: string }
   | { readonly kind: 'event_too_large'; readonly limitBytes: number; readonly gotBytes: number }
+  | { readonly kind: 'too_many_events'; readonly limit: number }
   | { readonly kind: 'unsupported_content_type'; readonly message: string }
   | { readonly kind: 'not_acceptable'; readonly message: string }
   | { readonly kind: 'no_token' }
@@ -66,6 +67,8 @@ export function toHttp(reason: Reason): HttpFailure {
         status: 413,
         message: `Event too large: ${reason.gotBytes} bytes, at most ${reason.limitBytes} are allowed.`,
       }
+    case 'too_many_events':
+      return { status: 413, message: `Batch too large: at most ${reason.limit} events are allowed.` }
     case 'unsupported_content_type':
       return { status: 415, message: reason.message }
     case 'not_acceptable':
@@ -180,6 +183,7 @@ export function toClose(reason: Reason): Close {
       return { code: 4504, reason: reason.message.slice(0, 60) }
     case 'body_too_large':
     case 'event_too_large':
+    case 'too_many_events':
       return { code: 4505, reason: 'Message too large.' }
     case 'bad_request':
     case 'no_route':

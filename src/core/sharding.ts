@@ -1,28 +1,57 @@
 // user → shard, by jump consistent hashing (Lamping & Veach 2014): even, without a table, and growing from N to N+1
-// shards moves only 1/(N+1) of the users. The hash is FNV-1a over UTF-8 with a final mix, 64 bits.
+// shards moves only 1/(N+1) of the users. The hash is FNV-1a over UTF-8 with a final mix, 64 bits, in halves of 32: this
+// runs for every recipient of every event, and BigInt would take most of the time of routing.
 
 const encoder = new TextEncoder()
-const MASK = 0xffff_ffff_ffff_ffffn
 
-function hash64(text: string): bigint {
-  let hash = 0xcbf2_9ce4_8422_2325n
+/** 64 bits: `high` and `low` as unsigned 32. */
+interface Word {
+  high: number
+  low: number
+}
+
+function multiply(word: Word, high: number, low: number): void {
+  const a = word.low >>> 16
+  const b = word.low & 0xffff
+  const c = low >>> 16
+  const d = low & 0xffff
+  const bd = b * d
+  const middle = a * d + (bd >>> 16)
+  const carried = b * c + (middle & 0xffff)
+  const carry = a * c + Math.floor(middle / 65_536) + Math.floor(carried / 65_536)
+  word.high = (Math.imul(word.high, low) + Math.imul(word.low, high) + carry) >>> 0
+  word.low = ((carried << 16) | (bd & 0xffff)) >>> 0
+}
+
+/** XOR with itself, 33 bits to the right. */
+function foldHigh(word: Word): void {
+  word.low = (word.low ^ (word.high >>> 1)) >>> 0
+}
+
+function hash64(text: string): Word {
+  const word = { high: 0xcbf2_9ce4, low: 0x8422_2325 }
   for (const byte of encoder.encode(text)) {
-    hash = ((hash ^ BigInt(byte)) * 0x100_0000_01b3n) & MASK
+    word.low = (word.low ^ byte) >>> 0
+    multiply(word, 0x100, 0x1b3)
   }
-  hash ^= hash >> 33n
-  hash = (hash * 0xff51_afd7_ed55_8ccdn) & MASK
-  return hash ^ (hash >> 33n)
+  foldHigh(word)
+  multiply(word, 0xff51_afd7, 0xed55_8ccd)
+  foldHigh(word)
+  return word
 }
 
 /** The shard of a user, in `0 .. shards - 1`. Also spreads connection ids of clients without a user. */
 export function shardOf(id: string, shards: number): number {
-  let key = hash64(id)
+  const key = hash64(id)
   let bucket = -1
   let jump = 0
   while (jump < shards) {
     bucket = jump
-    key = (key * 2_862_933_555_777_941_757n + 1n) & MASK
-    jump = Math.floor(((bucket + 1) * 2_147_483_648) / (Number(key >> 33n) + 1))
+    // 2862933555777941757, and one.
+    multiply(key, 0x27bb_2ee6, 0x87b0_b0fd)
+    key.low = (key.low + 1) >>> 0
+    if (key.low === 0) key.high = (key.high + 1) >>> 0
+    jump = Math.floor(((bucket + 1) * 2_147_483_648) / ((key.high >>> 1) + 1))
   }
   return bucket
 }

@@ -1,17 +1,9 @@
 // The rules of changing API definitions: what is deployed with the Worker is the base, what was made at run time stands
 // over it, and no change is taken that would break the whole. Storage is api-store.ts's.
+import { idOf, mergeApis, type ApiRecord } from '../gateway/api-record.ts'
 import { isInactive, parseDefinitions } from '../gateway/definitions.ts'
 import type { Problem, Surroundings } from '../gateway/route.ts'
 import type { ApiStore } from './api-store.ts'
-
-export interface ApiRecord {
-  readonly id: string
-  /** 0: as deployed. */
-  readonly version: number
-  readonly document: Readonly<Record<string, unknown>>
-  /** Null: as deployed. */
-  readonly updatedMs: number | null
-}
 
 export type ApiChange =
   | { readonly kind: 'done'; readonly version: number }
@@ -32,19 +24,6 @@ export class ApiRegistry {
     this.#store = store
     this.#deployed = deployed
     this.#surroundings = surroundings
-  }
-
-  /** All, deactivated ones too, in the order in which their routes are tried. */
-  records(): readonly ApiRecord[] {
-    const stored = new Map(this.#store.all().map((api) => [api.id, api]))
-    const base = this.#deployed.flatMap((document): ApiRecord[] => {
-      const id = idOf(document)
-      if (id === undefined) return []
-      const over = stored.get(id)
-      stored.delete(id)
-      return [over ?? { id, version: 0, document: document as Document, updatedMs: null }]
-    })
-    return [...base, ...stored.values()]
   }
 
   create(document: Document, nowMs: number): ApiChange {
@@ -75,7 +54,7 @@ export class ApiRegistry {
   /** Judged among all others: whether it is well-formed, and whether its routes, and theirs, can still be reached. */
   #change(document: Document, nowMs: number): ApiChange {
     const id = idOf(document)
-    const records = this.records()
+    const records = this.#records()
     const isNew = !records.some((record) => record.id === id)
     const documents: unknown[] = records.map((record) => (record.id === id ? document : record.document))
     const parsed = parseDefinitions(isNew ? [...documents, document] : documents, this.#surroundings)
@@ -86,12 +65,11 @@ export class ApiRegistry {
     return { kind: 'done', version: this.#find(id)?.version ?? 0 }
   }
 
-  #find(id: string): ApiRecord | undefined {
-    return this.records().find((record) => record.id === id)
+  #records(): readonly ApiRecord[] {
+    return mergeApis(this.#deployed, this.#store.all())
   }
-}
 
-function idOf(document: unknown): string | undefined {
-  const id = typeof document === 'object' && document !== null && 'id' in document ? document.id : undefined
-  return typeof id === 'string' ? id : undefined
+  #find(id: string): ApiRecord | undefined {
+    return this.#records().find((record) => record.id === id)
+  }
 }

@@ -8,25 +8,13 @@ import type { TopicPartition } from '../core/log-record.ts'
 import { followerStub } from '../ingest/door.ts'
 import { ApiRegistry, type ApiChange } from './api-registry.ts'
 import { ApiStore } from './api-store.ts'
+import type { ApiTexts } from './door.ts'
 import { FollowerQueues } from './follower-queues.ts'
 import type { InterestChange, InterestSnapshot } from './interest.ts'
 import { InterestStore } from './interest-store.ts'
 
 /** A follower that hangs must not hold up every later change. What it applies too late shows it a gap, or is old. */
 const TELL_TIMEOUT_MS = 5_000
-
-/** An API definition as it crosses RPC: its document as JSON. */
-interface ApiText {
-  readonly id: string
-  readonly version: number
-  readonly document: string
-  readonly updatedMs: number | null
-}
-
-export interface ApiTexts {
-  readonly version: number
-  readonly apis: readonly ApiText[]
-}
 
 export class Directory extends DurableObject<Env> {
   readonly #store = new InterestStore(this.ctx.storage)
@@ -56,11 +44,11 @@ export class Directory extends DurableObject<Env> {
     return this.#store.followers()
   }
 
-  /** Null: nothing has changed since the version that is known. Deactivated ones are among them. */
-  async apis(known: number | null): Promise<ApiTexts | null> {
+  /** Those made at run time, deactivated ones too. Null: nothing has changed since the version that is known; 0: none was made. */
+  async apis(known: number): Promise<ApiTexts | null> {
     const version = this.#apiStore.version()
     if (version === known) return null
-    const apis = this.#apis.records().map((api) => ({ ...api, document: JSON.stringify(api.document) }))
+    const apis = this.#apiStore.all().map((api) => ({ ...api, document: JSON.stringify(api.document) }))
     return { version, apis }
   }
 

@@ -69,6 +69,8 @@ const app = new Hono<EdgeEnv>()
   })
 
 export function handle(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response> {
+  // It is made of the `Host` that the client sent.
+  if (!URL.canParse(request.url)) return new Response('Bad Request', { status: 400 })
   wakeFollowersOnce(env, context)
   return app.fetch(request, env, context)
 }

@@ -77,7 +77,7 @@ function asList(event: Result<CloudEvent, string>): Result<readonly CloudEvent[]
 }
 
 /** `ce-` headers are percent-encoded where they are not printable ASCII (binding 1.0, section 3.1.3.2). */
-function readAttributes(headers: Headers): Readonly<Record<string, string>> {
+export function readAttributes(headers: Headers): Readonly<Record<string, string>> {
   const attributes = [...headers].filter(([name]) => name.startsWith('ce-') && name !== 'ce-data')
   return Object.fromEntries(attributes.map(([name, value]) => [name.slice('ce-'.length), percentDecode(value)]))
 }

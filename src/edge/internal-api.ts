@@ -27,6 +27,8 @@ import {
   type ConnectionsQuery,
   type Gateway,
 } from './operations.ts'
+import { answerPush } from './push.ts'
+import { connectorOf } from './push-request.ts'
 
 export const INTERNAL_PREFIX = '/_rig/api'
 const MAX_BODY_BYTES = 65_536
@@ -95,6 +97,9 @@ function toQuery(c: Ctx, asked: z.infer<typeof connectionsQuery>): Result<Connec
 }
 
 async function postMessages(c: Ctx): Promise<Response> {
+  const connector = connectorOf(c.req.raw)
+  if (!connector.ok) return refuse(connector.reason)
+  if (connector.value !== null) return answerPush(c, { publisher: 'internal API', ...connector.value })
   const posted = await readEvents(c.req.raw, c.var.config.maxEventBytes)
   if (!posted.ok) return refuse(posted.reason)
   const produced = await publish(gatewayOf(c), posted.value.events)

@@ -2,8 +2,9 @@
 // version, and If-Match the version that a change was made for. The Directory keeps and judges them, effective everywhere
 // within five seconds (proxy/route-table.ts).
 import { Hono, type Context } from 'hono'
-import type { ApiChange, ApiRecord } from '../directory/api-registry.ts'
-import { directoryStub } from '../directory/door.ts'
+import type { ApiChange } from '../directory/api-registry.ts'
+import { directoryStub, toRecords } from '../directory/door.ts'
+import { mergeApis, type ApiRecord } from '../gateway/api-record.ts'
 import { isInactive } from '../gateway/definitions.ts'
 import { toProblemMap } from '../gateway/route.ts'
 import { readBody } from './body.ts'
@@ -17,7 +18,7 @@ const MAX_BODY_BYTES = 1_048_576
 const NEVER = -1
 
 export const internalApis = new Hono<EdgeEnv>()
-  .get('/', async (c) => c.json((await activeApis(c.env)).map(({ document }) => JSON.parse(document) as unknown)))
+  .get('/', async (c) => c.json((await activeApis(c)).map(({ document }) => document)))
   .post('/', async (c) => {
     const document = await readDocument(c)
     if (document === undefined) return notAnObject(c)
@@ -25,9 +26,9 @@ export const internalApis = new Hono<EdgeEnv>()
     return toAnswer(c, String(document['id']), change, 201)
   })
   .get('/:id', async (c) => {
-    const api = (await activeApis(c.env)).find(({ id }) => id === c.req.param('id'))
+    const api = (await activeApis(c)).find(({ id }) => id === c.req.param('id'))
     if (api === undefined) return toAnswer(c, c.req.param('id'), { kind: 'missing' }, 200)
-    return c.body(api.document, 200, { 'content-type': 'application/json', etag: etagOf(api.version) })
+    return c.json(api.document, 200, { etag: etagOf(api.version) })
   })
   .put('/:id', async (c) => {
     const document = await readDocument(c)
@@ -58,9 +59,10 @@ function toAnswer(c: Ctx, id: string, change: ApiChange, done: 200 | 201 | 204):
   }
 }
 
-async function activeApis(env: Env): Promise<readonly (Omit<ApiRecord, 'document'> & { readonly document: string })[]> {
-  const answer = await directoryStub(env).apis(null)
-  return (answer?.apis ?? []).filter(({ document }) => !isInactive(JSON.parse(document)))
+async function activeApis(c: Ctx): Promise<readonly ApiRecord[]> {
+  const answer = await directoryStub(c.env).apis(0)
+  const made = answer === null ? [] : toRecords(answer)
+  return mergeApis(c.var.config.proxy.definitions, made).filter(({ document }) => !isInactive(document))
 }
 
 /** Null: whatever the version is. */

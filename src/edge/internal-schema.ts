@@ -60,8 +60,15 @@ export const userList = z
 
 export const closedAnswer = z.object({ closed: z.number().int() }).meta({ id: 'Closed' })
 
+/** The optional ones are of a push. */
 export const place = z
-  .object({ topic: z.string(), partition: z.number().int(), offset: z.number().int() })
+  .object({
+    topic: z.string(),
+    partition: z.number().int(),
+    offset: z.number().int(),
+    duplicate: z.literal(true).optional(),
+    error: z.string().optional(),
+  })
   .meta({ id: 'Place' })
 
 export const cloudEvent = z

@@ -35,7 +35,9 @@ function paths(version: string): readonly (readonly [string, Json])[] {
       `/${version}/messages`,
       {
         post: {
-          summary: 'Publishes a CloudEvent: structured, binary or batched mode',
+          summary:
+            'Publishes a CloudEvent: structured, binary or batched mode; with a connector, pushes (docs/push.md)',
+          parameters: [parameter('connector', 'query'), parameter('dedupe', 'query')],
           requestBody: {
             required: true,
             content: { 'application/cloudevents+json': { schema: reference('CloudEvent') } },

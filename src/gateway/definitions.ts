@@ -44,9 +44,9 @@ export function isInactive(document: unknown): boolean {
   return typeof document === 'object' && document !== null && 'active' in document && document.active === false
 }
 
-/** For editors: `proxy.json`, and the variable PROXY_CONFIG. */
+/** For editors: of `proxy.json`, and of the variable PROXY_CONFIG. scripts/proxy-schema.ts publishes it. */
 export function definitionsJsonSchema(): unknown {
-  const apis = z.array(z.union([shortFormSchema, rigFormSchema]))
-  const file = z.object({ $schema: z.string().optional(), apis })
-  return z.toJSONSchema(z.union([file, apis]), { io: 'input' })
+  const apis = z.array(z.union([shortFormSchema.meta({ id: 'Api' }), rigFormSchema.meta({ id: 'RigApi' })]))
+  const file = z.strictObject({ $schema: z.string().optional(), apis })
+  return z.toJSONSchema(z.union([file, apis]), { io: 'input', target: 'draft-7' })
 }

@@ -2,6 +2,7 @@
 // Each pattern also has a shape, the segments that any path it takes must have: the router's index is made of shapes.
 import safeRegex from 'safe-regex2'
 import { fail, ok, type Result } from '../core/result.ts'
+import { plainPath } from './request-path.ts'
 
 /** `any` is one segment of any text; `rest` is any number of segments, none too. */
 export type Segment = { readonly literal: string } | 'any' | 'rest'
@@ -53,7 +54,9 @@ export function fromTemplate(source: string, to: string | null): Result<PathPatt
   const names: string[] = []
   const shape: Segment[] = []
   const texts: string[] = []
-  for (const [index, segment] of source.slice(1).split('/').entries()) {
+  for (const [index, written] of source.slice(1).split('/').entries()) {
+    // Paths come percent-encoded.
+    const segment = plainPath(written.replaceAll(/[^\u0021-\u007e]+/g, encodeURIComponent))
     const [, name, rest] = PARAMETER.exec(segment) ?? []
     if (name === undefined && /[{}*]/.test(segment)) {
       return fail(`"${segment}" must be text, {name}, or at the end {name...}`)

@@ -1,6 +1,7 @@
 // Finds the route of a request: an index of segments tells the few that are worth asking, whatever their number, and the
 // first of them in the order of definition wins. Also tells routes that could never win.
 import { applyPattern, type PathPattern, type Segment } from './path-pattern.ts'
+import { lenientPaths, plainPath } from './request-path.ts'
 import type { ApiDefinition, Problem, Route } from './route.ts'
 
 export interface Found {
@@ -38,19 +39,42 @@ export class Router {
       insert(this.#root, { rank, route })
   }
 
-  /** HEAD is taken by a route for GET if none is for HEAD. */
+  /** HEAD is taken by a route for GET if none is for HEAD. A path that is not rewritten stays as it came. */
   find(asked: Asked): Found | undefined {
-    const candidates = candidatesOf(this.#root, segmentsOf(asked.path))
-    return (
-      firstOf(candidates, asked) ??
-      (asked.method === 'HEAD' ? firstOf(candidates, { ...asked, method: 'GET' }) : undefined)
-    )
+    const path = plainPath(asked.path)
+    const candidates = candidatesOf(this.#root, segmentsOf(path))
+    for (const method of methodsFor(asked.method)) {
+      for (const { route } of candidates) {
+        if (!takes(route, method, asked.version)) continue
+        const replaced = applyPattern(route.pattern, path)
+        if (replaced !== undefined) return { route, path: route.pattern.replacement === null ? asked.path : replaced }
+      }
+    }
+    return undefined
+  }
+
+  /**
+   * A route that asks for more than the one that was found and comes before it, for which a lenient service may take the
+   * path: `//admin` gets by `/admin` to a route for everything, and the service would answer as to `/admin`.
+   */
+  findStricter(asked: Asked, found: Route): Route | undefined {
+    for (const path of lenientPaths(plainPath(asked.path))) {
+      const first = candidatesOf(this.#root, segmentsOf(path)).find(
+        ({ route }) =>
+          route === found ||
+          (methodsFor(asked.method).some((method) => takes(route, method, asked.version)) &&
+            new RegExp(route.pattern.regex.source, 'i').test(path)),
+      )
+      if (first !== undefined && first.route !== found && isStricter(first.route, found)) return first.route
+    }
+    return undefined
   }
 
   /** Whether any route takes the path: an OPTIONS request is then a preflight of it. */
   routesAt(path: string): readonly Route[] {
-    return candidatesOf(this.#root, segmentsOf(path))
-      .filter(({ route }) => applyPattern(route.pattern, path) !== undefined)
+    const plain = plainPath(path)
+    return candidatesOf(this.#root, segmentsOf(plain))
+      .filter(({ route }) => applyPattern(route.pattern, plain) !== undefined)
       .map(({ route }) => route)
   }
 }
@@ -156,12 +180,14 @@ function coversOf(root: Node, shape: readonly Segment[]): readonly Ranked[] {
   return [...found, ...nodes.flatMap(({ ends }) => ends)]
 }
 
-function firstOf(candidates: readonly Ranked[], { method, path, version }: Asked): Found | undefined {
-  for (const { route } of candidates) {
-    if (route.method !== '*' && route.method !== method) continue
-    if (route.version !== null && route.version !== version) continue
-    const replaced = applyPattern(route.pattern, path)
-    if (replaced !== undefined) return { route, path: replaced }
-  }
-  return undefined
+function methodsFor(method: string): readonly string[] {
+  return method === 'HEAD' ? ['HEAD', 'GET'] : [method]
+}
+
+function takes(route: Route, method: string, version: string | null): boolean {
+  return (route.method === '*' || route.method === method) && (route.version === null || route.version === version)
+}
+
+function isStricter({ authentication }: Route, than: Route): boolean {
+  return authentication !== null && JSON.stringify(authentication) !== JSON.stringify(than.authentication)
 }

@@ -27,7 +27,7 @@ export const routeOptions = {
     ])
     .optional()
     .describe('Transport failures in a row that take an upstream out, and for how long'),
-  max_body_bytes: z.int().min(0).optional(),
+  max_body_bytes: z.int().min(0).optional().describe('Larger bodies of requests answer 413'),
   host: z
     .string()
     .regex(/^[A-Za-z0-9.-]+(:\d+)?$/, 'must be "target", "client", or the name of a host')
@@ -41,11 +41,21 @@ export const routeOptions = {
       by: z
         .array(z.enum(['address', 'user', 'route']))
         .min(1)
-        .optional(),
+        .optional()
+        .describe('Each has a count of its own; ["address"] by default'),
     })
-    .optional(),
-  forward_claims: z.enum(['none', 'plain', 'signed']).optional(),
-  response_headers: z.strictObject({ set: headers.optional(), remove: z.array(headerName).optional() }).optional(),
+    .optional()
+    .describe('429 beyond it'),
+  forward_claims: z
+    .enum(['none', 'plain', 'signed'])
+    .optional()
+    .describe(
+      'The verified claims for the upstream: as headers x-rigel-user, -session, -claims; or as the token x-rigel-jwt',
+    ),
+  response_headers: z
+    .strictObject({ set: headers.optional(), remove: z.array(headerName).optional() })
+    .optional()
+    .describe('Changed on the way back'),
   event_type: text.optional().describe('Of the event that a body is wrapped in which is none (target kafka)'),
 }
 

@@ -35,7 +35,10 @@ const options = {
     ])
     .optional()
     .describe('true: a bearer token is required; or where else it may be'),
-  response_from: z.enum(['http', 'kafka', 'http_async']).optional(),
+  response_from: z
+    .enum(['http', 'kafka', 'http_async'])
+    .optional()
+    .describe('Where the answer comes from: the upstream, Kafka, or POST /_rig/api/v3/responses'),
   request_headers: headersSchema.optional().describe('Set on the way to the upstream'),
 }
 

@@ -4,11 +4,18 @@ import { patternsOf } from '../core/type-pattern.ts'
 import { userOfInterest } from '../core/user-interest.ts'
 import type { InterestChange, InterestSnapshot } from '../directory/interest.ts'
 
+const NOBODY: readonly number[] = []
+
+/** Types whose shards are remembered. Producers that make up types must not fill the memory. */
+const MAX_FOUND = 10_000
+
 export class InterestIndex {
   readonly #storage: DurableObjectStorage
   readonly #sql: SqlStorage
   /** Type → shards. Equals the table at every await. */
   readonly #byType = new Map<string, Set<number>>()
+  /** What `shardsOf` found for types of events since the last change. */
+  readonly #found = new Map<string, ReadonlySet<number>>()
   /** The last change applied; null: no snapshot yet. */
   #version: number | null
 
@@ -32,14 +39,14 @@ export class InterestIndex {
     return this.#version
   }
 
+  /** Those interested in the type, or in a pattern that covers it; no pattern covers the pseudo-type of a user. */
   shardsOf(type: string): Iterable<number> {
-    const found = this.#keysOf(type).flatMap((key) => [...(this.#byType.get(key) ?? [])])
-    return new Set(found)
-  }
-
-  /** Of the type and of the patterns that cover it; the pseudo-type of a user is covered by none. */
-  #keysOf(type: string): readonly string[] {
-    return userOfInterest(type) === undefined ? patternsOf(type) : [type]
+    if (userOfInterest(type) !== undefined) return this.#byType.get(type) ?? NOBODY
+    const known = this.#found.get(type)
+    if (known !== undefined) return known
+    const found = new Set(patternsOf(type).flatMap((key) => [...(this.#byType.get(key) ?? NOBODY)]))
+    if (this.#found.size < MAX_FOUND) this.#found.set(type, found)
+    return found
   }
 
   /** False: a change before this one was missed, or there is no snapshot yet. Then nothing is applied. */
@@ -53,6 +60,7 @@ export class InterestIndex {
         this.#sql.exec('DELETE FROM interests WHERE type = ? AND shard = ?', type, change.shard)
       this.#setVersion(change.version)
     })
+    this.#found.clear()
     for (const type of change.gained) this.#gain(type, change.shard)
     for (const type of change.lost) this.#byType.get(type)?.delete(change.shard)
     return true
@@ -69,6 +77,7 @@ export class InterestIndex {
       this.#setVersion(snapshot.version)
     })
     this.#byType.clear()
+    this.#found.clear()
     for (const { shard, types } of snapshot.interests) for (const type of types) this.#gain(type, shard)
   }
 

@@ -52,16 +52,16 @@ export async function submit(
 }
 
 function toRecord(config: Config, event: CloudEvent): Pick<NewRecord, 'key' | 'headers' | 'value'> {
-  const key = keyOf(config, event)
-  return {
-    key: key === undefined ? null : encoder.encode(key),
-    headers: [CONTENT_TYPE],
-    value: encoder.encode(event.json),
-  }
+  const key = orderKeyOf(config, event)
+  return { key: key === undefined ? null : encoder.encode(key), ...toValue(event) }
+}
+
+export function toValue(event: CloudEvent): Pick<NewRecord, 'headers' | 'value'> {
+  return { headers: [CONTENT_TYPE], value: encoder.encode(event.json) }
 }
 
 /** What must keep its order shares a key: CloudEvents' own extension first, then the user, then the subject. */
-function keyOf(config: Config, event: CloudEvent): string | undefined {
+export function orderKeyOf(config: Config, event: CloudEvent): string | undefined {
   const { partitionkey, subject } = event.parsed
   if (typeof partitionkey === 'string') return partitionkey
   const recipients = extractRecipients(config.recipients, event.type, event.parsed)

@@ -34,12 +34,15 @@ export function route(routes: Routes, rules: RouteRules, event: CloudEvent, offs
 /** Each user's own shard, and those where somebody watches the user. */
 function byShard(users: readonly string[], { shards, interested }: RouteRules): Map<number, string[]> {
   const found = new Map<number, string[]>()
+  const concern = (shard: number, user: string): void => {
+    const known = found.get(shard)
+    if (known === undefined) found.set(shard, [user])
+    else known.push(user)
+  }
   for (const user of users) {
-    for (const shard of new Set([shardOf(user, shards), ...interested(userInterest(user))])) {
-      const known = found.get(shard)
-      if (known === undefined) found.set(shard, [user])
-      else known.push(user)
-    }
+    const own = shardOf(user, shards)
+    concern(own, user)
+    for (const shard of interested(userInterest(user))) if (shard !== own) concern(shard, user)
   }
   return found
 }

@@ -1,10 +1,12 @@
 // The KafkaLog of the embedded log: finds the partition of a record and calls its Durable Object, one RPC a partition.
-import type { LogPosition, NewRecord, ProducedRecord } from '../core/log-record.ts'
+// A produce that fails may have stored the records of some partitions: with idempotency keys it can be tried again.
+import type { LogPosition, NewRecord, ProducedRecord, TopicPartition } from '../core/log-record.ts'
 import { partitionOf } from '../core/murmur2.ts'
 import { embeddedBrokerStub, embeddedLogStub } from './door.ts'
+import type { Appended, KeyedRecord } from './idempotency-keys.ts'
 import type { FetchLimits, KafkaLog } from './kafka-log.ts'
 import { MAX_RECORD_BYTES } from './partition-log.ts'
-import { sizeOf, type AppendRecord } from './segment.ts'
+import { sizeOf } from './segment.ts'
 
 /** Partition counts never change, so an isolate asks once. Numbers, not promises: those belong to one request each. */
 const partitionCounts = new Map<string, number>()
@@ -39,35 +41,61 @@ async function countPartitions(env: Env, topic: string): Promise<number> {
   return count
 }
 
+interface Batch extends TopicPartition {
+  readonly records: KeyedRecord[]
+  /** Of each, among those that are produced. */
+  readonly indexes: number[]
+}
+
 async function produce(env: Env, records: readonly NewRecord[], chance: Chance): Promise<readonly ProducedRecord[]> {
   const nowMs = chance.nowMs()
   const places: ProducedRecord[] = []
-  const batches = new Map<string, { topic: string; partition: number; records: AppendRecord[]; indexes: number[] }>()
+  const batches = new Map<string, Batch>()
   /** Records without a key stay together within a call, as Kafka's sticky partitioner keeps them. */
   const sticky = chance.random()
   for (const [index, record] of records.entries()) {
-    const append = toAppend(record, nowMs)
+    const keyed = toAppend(record, nowMs)
     const { topic } = record
     const partition = choosePartition(record, await countPartitions(env, topic), sticky)
     const key = `${topic}/${partition}`
     const batch = batches.get(key) ?? { topic, partition, records: [], indexes: [] }
     batches.set(key, batch)
-    batch.records.push(append)
+    batch.records.push(keyed)
     batch.indexes.push(index)
   }
   await Promise.all(
-    [...batches.values()].map(async ({ topic, partition, records: batch, indexes }) => {
-      const first = await embeddedLogStub(env, { topic, partition }).append(batch)
-      for (const [at, index] of indexes.entries()) {
-        places[index] = { topic, partition, offset: first + at, timestampMs: batch[at]?.timestampMs ?? nowMs }
+    [...batches.values()].map(async (batch) => {
+      const appended = await appendTo(env, batch)
+      for (const [at, index] of batch.indexes.entries()) {
+        const { topic, partition } = batch
+        const timestampMs = batch.records[at]?.timestampMs ?? nowMs
+        const { offset, duplicate } = appended(at)
+        places[index] = { topic, partition, offset, timestampMs, ...(duplicate ? { duplicate } : {}) }
       }
     }),
   )
   return places
 }
 
-function toAppend({ timestampMs, key, headers, value }: NewRecord, nowMs: number): AppendRecord {
-  const append = { timestampMs: timestampMs ?? nowMs, key: key ?? null, headers: headers ?? [], value }
+/** Answers the place of each by its index. */
+async function appendTo(env: Env, batch: Batch): Promise<(at: number) => Appended> {
+  const log = embeddedLogStub(env, batch)
+  if (batch.records.every(({ idempotencyKey }) => idempotencyKey === undefined)) {
+    const first = await log.append(batch.records)
+    return (at) => ({ offset: first + at, duplicate: false })
+  }
+  const places = await log.appendOnce(batch.records)
+  return (at) => places[at] ?? { offset: -1, duplicate: false }
+}
+
+function toAppend({ timestampMs, key, headers, value, idempotencyKey }: NewRecord, nowMs: number): KeyedRecord {
+  const append = {
+    timestampMs: timestampMs ?? nowMs,
+    key: key ?? null,
+    headers: headers ?? [],
+    value,
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  }
   const bytes = sizeOf(append)
   if (bytes > MAX_RECORD_BYTES)
     throw new RangeError(`a record has ${bytes} bytes, the embedded log takes ${MAX_RECORD_BYTES} at most`)

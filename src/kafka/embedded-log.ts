@@ -4,6 +4,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { configOf, followedTopics } from '../config.ts'
 import type { TopicPartition } from '../core/log-record.ts'
 import { followerStub } from '../ingest/door.ts'
+import type { Appended, KeyedRecord } from './idempotency-keys.ts'
 import type { Fetched, FetchLimits, OffsetRange } from './kafka-log.ts'
 import { PartitionLog } from './partition-log.ts'
 import type { AppendRecord } from './segment.ts'
@@ -23,9 +24,15 @@ export class EmbeddedLog extends DurableObject<Env> {
   /** Answers the offset of the first; the others follow. Durable when it resolves. */
   append(records: readonly AppendRecord[]): number {
     const first = this.#log.append(records, Date.now())
-    for (const answer of this.#waiting) answer()
-    if (followedTopics(this.#config).includes(this.#at.topic)) this.ctx.waitUntil(this.#wakeFollower())
+    this.#tell()
     return first
+  }
+
+  /** As `append`, but that records whose key is known are left out. Answers the place of each. */
+  appendOnce(records: readonly KeyedRecord[]): readonly Appended[] {
+    const places = this.#log.appendOnce(records, Date.now())
+    if (places.some(({ duplicate }) => !duplicate)) this.#tell()
+    return places
   }
 
   async read(offset: number, { maxWaitMs, maxBytes }: FetchLimits): Promise<Fetched> {
@@ -45,6 +52,11 @@ export class EmbeddedLog extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     await this.#wakeFollower()
+  }
+
+  #tell(): void {
+    for (const answer of this.#waiting) answer()
+    if (followedTopics(this.#config).includes(this.#at.topic)) this.ctx.waitUntil(this.#wakeFollower())
   }
 
   #nextAppend(maxWaitMs: number): Promise<void> {

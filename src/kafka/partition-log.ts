@@ -1,6 +1,7 @@
 // The records of one topic-partition: SQL for `partition` and `segments`, retention by time and bytes. Knows nothing of
-// who reads or waits; embedded-log.ts is the object around it.
+// who reads or waits; embedded-log.ts is the object around it. What was stored before is known by idempotency-keys.ts.
 import type { LogRecord, TopicPartition } from '../core/log-record.ts'
+import { IdempotencyKeys, sortOut, type Appended, type DedupeWindow, type KeyedRecord } from './idempotency-keys.ts'
 import type { Fetched, OffsetRange } from './kafka-log.ts'
 import { decodeSegment, encodeSegment, sizeOf, type AppendRecord } from './segment.ts'
 
@@ -18,6 +19,7 @@ interface SegmentRow extends Record<string, SqlStorageValue> {
 export interface Retention {
   readonly retentionMs: number
   readonly retentionBytes: number
+  readonly dedupe: DedupeWindow
 }
 
 export class PartitionLog {
@@ -25,6 +27,7 @@ export class PartitionLog {
   readonly #sql: SqlStorage
   readonly #at: TopicPartition
   readonly #retention: Retention
+  readonly #keys: IdempotencyKeys
   /** The offset that the next record will get. Equals the `partition` row at every await. */
   #next: number
   /** Sum of `segments.bytes`. */
@@ -35,6 +38,7 @@ export class PartitionLog {
     this.#sql = storage.sql
     this.#at = at
     this.#retention = retention
+    this.#keys = new IdempotencyKeys(storage.sql, retention.dedupe)
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS partition (id INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL);
       INSERT OR IGNORE INTO partition VALUES (0, 0);
@@ -55,19 +59,21 @@ export class PartitionLog {
   /** Answers the offset of the first. All or nothing. */
   append(records: readonly AppendRecord[], nowMs: number): number {
     const first = this.#next
-    const bytesBefore = this.#bytes
-    try {
-      this.#storage.transactionSync(() => {
-        for (const segment of splitSegments(records)) this.#insert(segment, nowMs)
-        this.#sql.exec('UPDATE partition SET next_offset = ?', this.#next)
-        this.#trim(nowMs)
-      })
-    } catch (error) {
-      this.#next = first
-      this.#bytes = bytesBefore
-      throw error
-    }
+    this.#transact(() => this.#append(records, nowMs))
     return first
+  }
+
+  /** Leaves out what it has by its key, also within `records`, and answers the place of each. All or nothing. */
+  appendOnce(records: readonly KeyedRecord[], nowMs: number): readonly Appended[] {
+    return this.#transact(() => {
+      this.#keys.forgetOld(nowMs)
+      const first = this.#next
+      const { places, fresh } = sortOut(records, first, (key) => this.#keys.offsetOf(key))
+      if (fresh.length === 0) return places
+      this.#append(fresh, nowMs)
+      this.#keys.remember(first, fresh, nowMs)
+      return places
+    })
   }
 
   read(offset: number, maxBytes: number): Fetched {
@@ -92,6 +98,25 @@ export class PartitionLog {
       for (const record of this.#decode(row)) if (record.timestampMs >= timestampMs) return record.offset
     }
     return this.#next
+  }
+
+  /** What is in memory goes back with the transaction. */
+  #transact<T>(work: () => T): T {
+    const [next, bytes] = [this.#next, this.#bytes]
+    try {
+      return this.#storage.transactionSync(work)
+    } catch (error) {
+      this.#next = next
+      this.#bytes = bytes
+      this.#keys.reload()
+      throw error
+    }
+  }
+
+  #append(records: readonly AppendRecord[], nowMs: number): void {
+    for (const segment of splitSegments(records)) this.#insert(segment, nowMs)
+    this.#sql.exec('UPDATE partition SET next_offset = ?', this.#next)
+    this.#trim(nowMs)
   }
 
   #segmentsAfter(offset: number): SqlStorageCursor<SegmentRow> {

@@ -81,3 +81,20 @@ it('an event is published if the service says so, and it sees the event', async 
   const refused = await post('Bearer other')
   expect([refused.status, await refused.text()]).toEqual([403, 'Submission denied.'])
 })
+
+it('a push is stored if the service says so, and it sees the events of it; dead letters are no way around', async () => {
+  const asked = stubService()
+  const event = { specversion: '1.0', id: '1', source: '/s', type: 't' }
+  const push = (authorization: string, body: unknown) =>
+    call('/_rig/v1/events?connector=checked', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization },
+      body: JSON.stringify(body),
+    })
+  for (const body of [[event, 'no event'], event, 'no event']) {
+    expect((await push('Bearer opaque', body)).status).toBe(202)
+    expect((await push('Bearer other', body)).status).toBe(403)
+  }
+  const seen = [[event], [event], event, event, [], []]
+  expect(asked.map(({ body }) => JSON.parse(body) as unknown)).toEqual(seen)
+})

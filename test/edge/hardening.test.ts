@@ -94,3 +94,10 @@ async function openSse(user?: string) {
   const { connection_token: token = '' } = (client.frames[0]?.data['data'] ?? {}) as { connection_token?: string }
   return { client, token }
 }
+
+it('a Host that is none is a bad request, not an error of ours', async () => {
+  const request = new Proxy(new Request('https://rigel.test/'), {
+    get: (target, name) => (name === 'url' ? 'http://a.test, b.test/x' : Reflect.get(target, name, target)),
+  })
+  expect((await handle(request, env, createExecutionContext())).status).toBe(400)
+})

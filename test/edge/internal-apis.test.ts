@@ -4,7 +4,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { directoryStub } from '../../src/directory/door.ts'
 import { handle } from '../../src/edge/app.ts'
 import { fetchRigel } from '../support/front-door.ts'
-import { UPSTREAM } from './proxy/gateway.ts'
+import { makeGateway, passThrough, UPSTREAM } from './proxy/gateway.ts'
 
 const AUTHORIZATION = { authorization: 'Bearer an-internal-token-of-the-tests' }
 const port = Number(new URL(UPSTREAM).port)
@@ -129,6 +129,23 @@ describe('a definition made at run time', () => {
       expect(await call('GET', `/v3/apis/${id}`)).toMatchObject({ status: 200 })
       await call('DELETE', `/v3/apis/${id}`)
       await vi.waitFor(async () => expect((await ask()).status).toBe(404), within)
+    },
+  )
+})
+
+describe('definitions that are deployed', () => {
+  it(
+    'stay those of this deployment, while the Directory is still, or already, of another',
+    { timeout: 20_000 },
+    async () => {
+      const id = newId()
+      const other = makeGateway(passThrough({ routes: { 'GET /things': {} } }), {
+        INTERNAL_TOKEN: 'an-internal-token-of-the-tests',
+      })
+      expect((await other.fetch('/things')).status).toBe(200)
+      await call('POST', '/v3/apis', rigApi(id))
+      await vi.waitFor(async () => expect((await other.echo(`/${id}/7`)).url).toBe('/books/7'), { timeout: 6_000 })
+      expect((await other.fetch('/things')).status).toBe(200)
     },
   )
 })

@@ -40,7 +40,11 @@ describe('the embedded log', () => {
     const log = env.EMBEDDED_LOG.getByName('trimmed/0')
     const ranges = await runInDurableObject(log, (_instance, state) => {
       const at = { topic: 'trimmed', partition: 0 }
-      const partition = new PartitionLog(state.storage, at, { retentionMs: 1_000, retentionBytes: 2_500 })
+      const partition = new PartitionLog(state.storage, at, {
+        retentionMs: 1_000,
+        retentionBytes: 2_500,
+        dedupe: { windowMs: 1_000, maxKeys: 10 },
+      })
       const thousand = record(bytes('x'.repeat(1_000)))
       const seen = [0, 1, 2].map((nowMs) => {
         partition.append([thousand], nowMs)

@@ -57,6 +57,19 @@ const handlers: Record<string, Handler> = {
       .writeHead(200, { 'content-encoding': 'gzip', 'content-type': 'text/plain' })
       .end(gzipSync('compressed text'))
   },
+  /** Of a coding that nobody here decodes, or of gzip a part. */
+  '/coded': (request, response, query) => {
+    const coding = query.get('coding') ?? 'gzip'
+    const bytes = coding === 'gzip' ? gzipSync('compressed text') : Buffer.from('what only the client can read')
+    const range = request.headers.range === undefined ? {} : { 'content-range': `bytes 0-9/${bytes.length}` }
+    response.writeHead(request.headers.range === undefined ? 200 : 206, {
+      'content-encoding': coding,
+      'x-accepted': request.headers['accept-encoding'] ?? '',
+      'cache-control': 'max-age=60',
+      ...range,
+    })
+    response.end(request.headers.range === undefined ? bytes : bytes.subarray(0, 10))
+  },
   '/cacheable': (_request, response, query) => {
     response.writeHead(200, {
       'cache-control': query.get('control') ?? '',
@@ -100,6 +113,11 @@ const handlers: Record<string, Handler> = {
     }
     response.end(JSON.stringify({ bytes, sha256: hash.digest('hex') }))
   },
+  /** Its head is there at once, its body when all has come. */
+  '/answer-first': async (request, response) => {
+    response.writeHead(200).flushHeaders()
+    response.end(String((await buffer(request)).length))
+  },
   /** Answers with what came so far: the request's body goes on. */
   '/first-chunk': (request, response) => {
     request.once('data', (chunk: Buffer) => response.end(chunk))
@@ -123,7 +141,7 @@ const server = createServer((request, response) => {
 const sockets = new WebSocketServer({ noServer: true, handleProtocols: (protocols) => [...protocols].at(-1) ?? false })
 server.on('upgrade', (request, socket, head) => {
   if (request.url?.startsWith('/refused') === true) {
-    socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno')
+    socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno')
     return
   }
   sockets.handleUpgrade(request, socket, head, (client) => {

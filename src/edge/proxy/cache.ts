@@ -6,7 +6,10 @@ import { ok, type Result } from '../../core/result.ts'
 /** What is larger passes, and is not kept: it stays in memory until it is whole. */
 const MAX_BYTES = 5_000_000
 const STATUS = 'cache-status'
-const CREDENTIALS = ['authorization', 'cookie', 'range']
+/** With these an answer is somebody's, or a part, or no answer at all. */
+const PECULIAR = ['authorization', 'cookie', 'range', 'upgrade']
+/** What the runtime decodes when it is read: it is kept decoded, for all. */
+const CODINGS = ['gzip', 'br']
 
 type Answer = Result<Response, Reason>
 
@@ -23,7 +26,9 @@ export async function throughCache(
   const asked = await ask()
   if (!asked.ok || !mayKeep(asked.value)) return asked
   const { promise, resolve } = Promise.withResolvers<Uint8Array[] | undefined>()
-  const { headers, status } = asked.value
+  const { status } = asked.value
+  const headers = new Headers(asked.value.headers)
+  for (const name of ['content-encoding', 'content-length']) headers.delete(name)
   const response = new Response(collect(asked.value.body, resolve), { status, headers })
   inBackground(promise.then((chunks) => chunks && caches.default.put(key, new Response(new Blob(chunks), { headers }))))
   return ok(withStatus(response, 'rigel; fwd=miss; stored'))
@@ -31,7 +36,7 @@ export async function throughCache(
 
 function mayAsk(request: Request): boolean {
   const asksForFresh = /no-cache|no-store|max-age=0/i.test(request.headers.get('cache-control') ?? '')
-  return request.method === 'GET' && !asksForFresh && !CREDENTIALS.some((name) => request.headers.has(name))
+  return request.method === 'GET' && !asksForFresh && !PECULIAR.some((name) => request.headers.has(name))
 }
 
 function mayKeep({ headers, status }: Response): boolean {
@@ -42,7 +47,9 @@ function mayKeep({ headers, status }: Response): boolean {
     .split(',')
     .some((name) => !['', 'accept-encoding'].includes(name.trim().toLowerCase()))
   const isSmall = Number(headers.get('content-length') ?? 0) <= MAX_BYTES
-  return status === 200 && isForAll && isSmall && !varies && !headers.has('set-cookie')
+  const coding = headers.get('content-encoding')
+  const isReadable = coding === null || CODINGS.includes(coding.toLowerCase())
+  return status === 200 && isForAll && isSmall && isReadable && !varies && !headers.has('set-cookie')
 }
 
 /** Passes the body on at the client's pace, and says what it was: undefined if it was too large, or did not end well. */

@@ -4,8 +4,9 @@ import { proxy } from 'hono/proxy'
 import type { Reason } from '../../core/reasons.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Policy, Route, Upstream } from '../../gateway/route.ts'
-import { limitBody } from './body-limit.ts'
+import { Deadline } from './deadline.ts'
 import { changeHeaders } from './headers.ts'
+import { isTooLarge, RequestBody } from './request-body.ts'
 import type { UpstreamHealth } from './upstream-health.ts'
 
 export interface Outgoing {
@@ -29,6 +30,10 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 /** What a service, or what stands before it, says when the next try may be better. */
 const WORTH_RETRYING = new Set([502, 503, 504])
 const RETRY_BASE_MS = 50
+/** The platform's `fetch` sends no body with these. */
+const BODILESS = new Set(['GET', 'HEAD'])
+const NO_BODY = 'A body of GET or HEAD cannot be passed on: use another method.'
+const CODING = ['content-encoding', 'content-length']
 /** The runtime makes its own handshake. */
 const HANDSHAKE = ['sec-websocket-accept', 'sec-websocket-extensions', 'sec-websocket-key', 'sec-websocket-version']
 
@@ -38,19 +43,21 @@ export async function forward(
   outgoing: Outgoing,
   deps: ForwardDeps,
 ): Promise<Result<Response, Reason>> {
-  const limited = limitBody(outgoing.request, policy.maxBodyBytes)
-  if (limited === undefined) return tooLarge(policy)
-  const isRepeatable = limited.body === null && IDEMPOTENT.has(outgoing.request.method)
+  const { request } = outgoing
+  if (isTooLarge(request, policy.maxBodyBytes)) return tooLarge(policy)
+  const body = new RequestBody(request, policy.maxBodyBytes)
+  if (body.stream !== null && BODILESS.has(request.method)) return fail({ kind: 'bad_request', message: NO_BODY })
+  const isRepeatable = body.stream === null && IDEMPOTENT.has(request.method)
   const tried = new Set<Upstream>()
   for (let attempt = 0; ; attempt += 1) {
     const upstream = deps.health.choose(upstreams, policy.breaker, Date.now(), Math.random(), tried)
     if (upstream === undefined) return fail({ kind: 'upstream_unavailable' })
     tried.add(upstream)
-    const answered = await ask(upstream, policy, outgoing, limited.body, deps)
-    if (limited.isExceeded()) return tooLarge(policy)
+    const answered = await ask(upstream, policy, outgoing, body, deps)
+    if (body.isExceeded) return tooLarge(policy)
     // With a body it may have been the client that failed: that must not take a service out for others.
     if (answered.ok) deps.health.succeeded(upstream)
-    else if (limited.body === null) deps.health.failed(upstream, policy.breaker, Date.now())
+    else if (body.stream === null) deps.health.failed(upstream, policy.breaker, Date.now())
     const isFailure = !answered.ok || WORTH_RETRYING.has(answered.value.status)
     if (!isFailure || !isRepeatable || attempt >= policy.retries || !deps.health.mayRetry(upstream)) {
       if (answered.ok && answered.value.status !== 101) changeHeaders(answered.value.headers, responseHeaders)
@@ -65,28 +72,50 @@ async function ask(
   upstream: Upstream,
   policy: Policy,
   outgoing: Outgoing,
-  body: ReadableStream | null,
+  body: RequestBody,
   deps: ForwardDeps,
 ): Promise<Result<Response, Reason>> {
   const { pathAndQuery, request } = outgoing
   const { url, cf } = addressOf(upstream, policy.host, outgoing.clientHost, pathAndQuery)
   const timeoutMs = policy.timeoutMs ?? deps.timeoutMs
-  const deadline = new AbortController()
-  const timer = setTimeout(() => deadline.abort(), timeoutMs)
+  const deadline = new Deadline(timeoutMs)
+  body.timedBy(deadline)
   const send = sender(upstream, deps.env)
   const { method } = request
   const headers = new Headers(outgoing.headers)
-  const init = { method, headers, body, cf, redirect: 'manual', signal: deadline.signal } as const
+  const init = { method, headers, body: body.stream, cf, redirect: 'manual', signal: deadline.signal } as const
   try {
     if (isUpgrade(request)) return ok(await upgrade(url, init, request, send))
-    return ok(await proxy(url, { ...init, customFetch: send }))
+    return ok(await passCoding(url, init, send))
   } catch (error) {
-    if (deadline.signal.aborted) return fail({ kind: 'upstream_timeout', timeoutMs })
+    if (deadline.isOver) return fail({ kind: 'upstream_timeout', timeoutMs })
     console.warn({ message: 'a service could not be reached', upstream: upstream.base, error: String(error) })
     return fail({ kind: 'upstream_unreachable' })
   } finally {
-    clearTimeout(timer)
+    deadline.met()
   }
+}
+
+/**
+ * Hono's helper asks for what this runtime decodes, and says nothing of a coding. But nothing is decoded on the way: what
+ * the client accepts is asked for, and what the service has coded stays so, parts of it (206) and codings of others too.
+ */
+async function passCoding(
+  url: string,
+  init: RequestInit & { readonly headers: Headers },
+  send: (request: Request) => Promise<Response>,
+): Promise<Response> {
+  const accepted = init.headers.get('accept-encoding')
+  const said = new Headers()
+  const customFetch = async (request: Request): Promise<Response> => {
+    if (accepted !== null) request.headers.set('accept-encoding', accepted)
+    const response = await send(request)
+    for (const name of CODING) if (response.headers.has(name)) said.set(name, response.headers.get(name) ?? '')
+    return response
+  }
+  const response = await proxy(url, { ...init, customFetch })
+  for (const [name, value] of said) response.headers.set(name, value)
+  return response
 }
 
 /**

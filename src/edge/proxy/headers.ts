@@ -2,7 +2,7 @@
 // who asked is Rigel's to say, never the client's. Of the answer, Hono's proxy helper removes what belongs to one hop.
 import type { HeaderChanges } from '../../gateway/route.ts'
 
-/** Verified claims travel in these. A client that sends one would be believed, so each is removed first. */
+/** Verified claims travel in these. */
 export const CLAIM_PREFIX = 'x-rigel-'
 
 const ONE_HOP = [
@@ -19,9 +19,14 @@ const ONE_HOP = [
   'upgrade',
 ]
 
-/** Whoever sets them decides what services take for the client's address. */
-const OURS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-forwarded-port', 'x-real-ip']
+/**
+ * Who asks, for what host, path and method, and what Rigel has verified: whoever sets these decides what services believe
+ * of it. In lower case, `_` as `-`, for CGI and WSGI make both the same.
+ */
+const OURS =
+  /^(x-rigel-.*|forwarded|x-forwarded(-.*)?|x-real-ip|true-client-ip|x-client-ip|x-cluster-client-ip|x-original-.*|x-rewrite-url|x-http-method(-override)?|x-method-override|host)$/
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 
 export interface Client {
@@ -47,8 +52,7 @@ export function clientOf(request: Request): Client {
 
 export function toUpstreamHeaders(incoming: Headers, client: Client, trace: Trace, changes: HeaderChanges): Headers {
   const headers = withoutOneHop(incoming)
-  for (const name of Array.from(headers.keys())) if (isClaimHeader(name)) headers.delete(name)
-  for (const name of [...OURS, 'host']) headers.delete(name)
+  for (const name of incoming.keys()) if (OURS.test(name.replaceAll('_', '-'))) headers.delete(name)
   for (const [name, value] of Object.entries(forwarding(client))) headers.set(name, value)
   headers.append('via', '1.1 rigel')
   headers.set('traceparent', trace.traceparent)
@@ -74,13 +78,9 @@ export function traceOf(incoming: Headers): Trace {
 }
 
 export function randomHex(bytes: number): string {
-  const random = crypto.getRandomValues(new Uint8Array(bytes))
-  return Array.from(random, (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
-/** `_` too: CGI and WSGI make both the same. */
-function isClaimHeader(name: string): boolean {
-  return name.replaceAll('_', '-').startsWith(CLAIM_PREFIX)
+  let text = ''
+  for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) text += HEX[byte]
+  return text
 }
 
 function withoutOneHop(incoming: Headers): Headers {

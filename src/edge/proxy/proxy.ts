@@ -3,6 +3,7 @@
 import type { Context } from 'hono'
 import type { Reason } from '../../core/reasons.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
+import { hidesDotSegments } from '../../gateway/request-path.ts'
 import type { Found } from '../../gateway/router.ts'
 import type { Route, Target } from '../../gateway/route.ts'
 import { openLog } from '../../kafka/open-log.ts'
@@ -36,6 +37,7 @@ interface Passage {
 
 /** The platform's `fetch` cannot make such requests. */
 const IMPOSSIBLE = new Set(['CONNECT', 'TRACE', 'TRACK'])
+const AMBIGUOUS = 'The path must be written plainly: a service may take it for another one.'
 
 export async function proxyRequest(c: Ctx): Promise<Response> {
   const request = c.req.raw
@@ -76,19 +78,11 @@ async function findRoute(c: Ctx, url: URL): Promise<Found | Response> {
     const preflight = answerPreflight(config, request, router.routesAt(path))
     if (preflight !== undefined) return preflight
   }
-  const found = router.find({ method, path, version: request.headers.get('accept-version') })
+  const asked = { method, path, version: request.headers.get('accept-version') }
+  const found = router.find(asked)
   if (found === undefined) return refuseAsJson({ kind: 'no_route' }, cors)
-  if (!hidesDotSegments(found.path)) return found
-  return refuseAsJson(
-    { kind: 'bad_request', message: 'The path must not hide "." or ".." behind percent-encoding.' },
-    cors,
-  )
-}
-
-/** `/public/..%2Fadmin`: what a service makes of it after decoding is not what the route was found by. */
-function hidesDotSegments(path: string): boolean {
-  const decoded = path.replaceAll(/%2e/gi, '.').replaceAll(/%2f|%5c/gi, '/')
-  return decoded.split('/').some((segment) => segment === '.' || segment === '..')
+  if (!hidesDotSegments(found.path) && router.findStricter(asked, found.route) === undefined) return found
+  return refuseAsJson({ kind: 'bad_request', message: AMBIGUOUS }, cors)
 }
 
 async function pass(passage: Passage): Promise<{ readonly response: Response; readonly user: string | null }> {

@@ -3,7 +3,8 @@
 // background, after STALE_MS it waits for the answer: a change is effective everywhere within that time.
 import type { Config } from '../../config.ts'
 import { surroundingsOf } from '../../config/proxy.ts'
-import { directoryStub } from '../../directory/door.ts'
+import { directoryStub, toRecords } from '../../directory/door.ts'
+import { mergeApis } from '../../gateway/api-record.ts'
 import { isInactive, parseDefinition, parseDefinitions } from '../../gateway/definitions.ts'
 import type { ApiDefinition, Surroundings } from '../../gateway/route.ts'
 import { Router } from '../../gateway/router.ts'
@@ -16,10 +17,11 @@ const ASK_TIMEOUT_MS = 2_000
 export class RouteTable {
   readonly #env: Env
   readonly #surroundings: Surroundings
+  readonly #deployed: readonly unknown[]
   readonly #canChange: boolean
   #router: Router
-  /** Null: nothing but what is deployed is known. */
-  #version: number | null = null
+  /** Of what was made at run time; 0: nothing was. */
+  #version = 0
   #askedMs = -Infinity
   #answeredMs = -Infinity
 
@@ -28,7 +30,8 @@ export class RouteTable {
     this.#surroundings = surroundingsOf(env)
     // Without a token nobody can make definitions at run time.
     this.#canChange = config.internalToken !== null
-    this.#router = new Router(parseLeniently(config.proxy.definitions, this.#surroundings))
+    this.#deployed = config.proxy.definitions
+    this.#router = new Router(parseLeniently(this.#deployed, this.#surroundings))
   }
 
   async current(nowMs: number, inBackground: (work: Promise<void>) => void): Promise<Router> {
@@ -43,8 +46,8 @@ export class RouteTable {
     try {
       const answer = await within(ASK_TIMEOUT_MS, directoryStub(this.#env).apis(this.#version))
       // Of two answers that crossed, the older one says nothing.
-      if (answer !== null && answer.version >= (this.#version ?? 0)) {
-        const documents = answer.apis.map(({ document }) => JSON.parse(document) as unknown)
+      if (answer !== null && answer.version >= this.#version) {
+        const documents = mergeApis(this.#deployed, toRecords(answer)).map(({ document }) => document)
         this.#router = new Router(parseLeniently(documents, this.#surroundings))
         this.#version = answer.version
       }

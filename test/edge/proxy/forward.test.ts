@@ -40,6 +40,15 @@ describe('a request on its way to a service', () => {
     expect((await gateway.echo('/things', { method, body: 'a body' })).body).toBe('a body')
   })
 
+  it('is refused if it is a GET with a body, which a Worker cannot send on', async () => {
+    const { handle } = await import('../../../src/edge/app.ts')
+    const { createExecutionContext } = await import('cloudflare:test')
+    const request = new Proxy(new Request('https://rigel.test/things', { method: 'POST', body: 'a body' }), {
+      get: (target, name) => (name === 'method' ? 'GET' : (Reflect.get(target, name, target) as unknown)),
+    })
+    expect((await handle(request, gateway.env, createExecutionContext())).status).toBe(400)
+  })
+
   it('streams the body: the service answers before it has ended', async () => {
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
     const writer = writable.getWriter()
@@ -58,6 +67,38 @@ describe('a request on its way to a service', () => {
     const patient = makeGateway(passThrough({ timeout_ms: 60_000 }))
     const answer = await (await patient.fetch('/upload', { method: 'POST', body })).json()
     expect(answer).toMatchObject({ bytes: 100_000_000 })
+  })
+})
+
+describe('the time that a service has', () => {
+  const hasty = makeGateway(passThrough({ timeout_ms: 150, circuit_breaker: false }))
+  const untilOver = () => new Promise((resolve) => setTimeout(resolve, 300))
+
+  /** More than the service's time lies between its halves. */
+  const slowBody = () => {
+    const halves = ['the first half, ', 'the second']
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      const half = halves.shift()
+      if (half === undefined) return controller.close()
+      if (halves.length === 0) await untilOver()
+      controller.enqueue(new TextEncoder().encode(half))
+    }
+    return new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 })
+  }
+
+  it('stands while it waits for the client', async () => {
+    expect((await hasty.echo('/things', { method: 'POST', body: slowBody() })).body).toBe('the first half, the second')
+  })
+
+  it('is over when its answer has begun, whatever is still to come', async () => {
+    const response = await hasty.fetch('/answer-first', { method: 'POST', body: slowBody() })
+    expect(await response.text()).toBe('26')
+  })
+
+  it('runs out for a service that takes a body and says nothing, and for one that takes none', async () => {
+    const endless = new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)) })
+    expect((await hasty.fetch('/hang', { method: 'POST', body: endless })).status).toBe(504)
+    expect((await hasty.fetch('/hang', { method: 'POST', body: 'all of it' })).status).toBe(504)
   })
 })
 
@@ -101,6 +142,21 @@ describe('the answer on its way back', () => {
     const { headers } = await gateway.fetch('/cookies')
     expect(headers.getSetCookie()).toEqual(['a=1; Path=/', 'b=2; Path=/'])
     expect([headers.has('x-hop'), headers.has('connection')]).toEqual([false, false])
+  })
+
+  it('stays coded as the client accepts it', async () => {
+    const headers = { 'accept-encoding': 'zstd, gzip;q=0.5' }
+    const known = await gateway.fetch('/coded', { headers })
+    expect([known.headers.get('content-encoding'), known.headers.get('x-accepted')]).toEqual([
+      'gzip',
+      'zstd, gzip;q=0.5',
+    ])
+    expect(await known.text()).toBe('compressed text')
+    const unknown = await gateway.fetch('/coded?coding=zstd', { headers })
+    expect([unknown.headers.get('content-encoding'), await unknown.text()]).toEqual([
+      'zstd',
+      'what only the client can read',
+    ])
   })
 
   it('is readable when the service compresses', async () => {
@@ -154,7 +210,8 @@ describe('a service that fails', () => {
   it('by two framings at once smuggles nothing into the next answer', async () => {
     const first = await gateway.fetch('/smuggle')
     expect([`${first.status} ${await first.text()}`]).toEqual([expect.stringMatching(/^(200 hello|200 5\r\n|502 .*)$/)])
-    expect((await gateway.echo('/next')).url).toBe('/next')
+    // The service has closed the connection: whoever is to use it next tries again.
+    expect((await makeGateway(passThrough()).echo('/next')).url).toBe('/next')
   })
 })
 

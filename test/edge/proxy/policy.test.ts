@@ -145,6 +145,20 @@ describe('the cache', () => {
     },
   )
 
+  it('keeps what is compressed readable for all, and nothing that it cannot read', async () => {
+    const compressed = '/coded?key=compressed'
+    const headers = { 'accept-encoding': 'gzip' }
+    expect(await twice(compressed, { headers })).toEqual(['compressed text', 'compressed text'])
+    const plain = await gateway.fetch(compressed)
+    expect([plain.headers.get('cache-status'), plain.headers.get('content-encoding'), await plain.text()]).toEqual([
+      'rigel; hit',
+      null,
+      'compressed text',
+    ])
+    await twice('/coded?coding=zstd', { headers })
+    expect((await gateway.fetch('/coded?coding=zstd')).headers.get('cache-status')).toBeNull()
+  })
+
   it('says what it did', async () => {
     const path = newPath('max-age=60')
     const first = await gateway.fetch(path)

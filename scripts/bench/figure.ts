@@ -1,0 +1,45 @@
+// What a figure is, how much is measured for one, and the statistics of it. Of no subject; for the files beside it.
+export interface Figure {
+  readonly figure: string
+  readonly rigel: number
+  readonly bare: number
+  readonly unit: string
+  /** Rigel beside bare: above 1 is more than bare. */
+  readonly ratio: number
+  readonly goal?: number
+}
+
+export const quick = process.argv.includes('--quick')
+const ROUNDS = quick ? 3 : 5
+
+/** Several rounds, after one that warms up, taken in turn, so that what else the machine does meets all. */
+export async function inTurns<Name extends string, Taken>(
+  measures: Readonly<Record<Name, () => Promise<Taken>>>,
+  rounds = ROUNDS,
+): Promise<Record<Name, readonly Taken[]>> {
+  const names = Object.keys(measures) as Name[]
+  const taken = Object.fromEntries(names.map((name) => [name, [] as Taken[]])) as Record<Name, Taken[]>
+  for (const name of names) await measures[name]()
+  for (let round = 0; round < rounds; round += 1) for (const name of names) taken[name].push(await measures[name]())
+  return taken
+}
+
+/** The medians. */
+export async function alternate(
+  measures: { rigel: () => Promise<number>; bare: () => Promise<number> },
+  rounds = ROUNDS,
+): Promise<{ readonly rigel: number; readonly bare: number }> {
+  const { bare, rigel } = await inTurns(measures, rounds)
+  return { rigel: quantileOf(rigel, 0.5), bare: quantileOf(bare, 0.5) }
+}
+
+export async function millisecondsOf(work: () => Promise<unknown>): Promise<number> {
+  const startedMs = performance.now()
+  await work()
+  return performance.now() - startedMs
+}
+
+export function quantileOf(values: readonly number[], quantile: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))] ?? 0
+}
