@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { list } from './variable.ts'
 
-export const DIALECTS = ['redpanda', 'confluent', 'karapace', 'strimzi'] as const
+const DIALECTS = ['redpanda', 'confluent', 'karapace', 'strimzi'] as const
 export type Dialect = (typeof DIALECTS)[number]
 
 /** It stands in an `authorization` header. The value is a secret, and not repeated in the message. */

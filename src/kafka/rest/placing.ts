@@ -44,7 +44,7 @@ export async function placeAll(
   return places
 }
 
-export const NO_OUTCOME: Outcome = { kind: 'refused', code: 200, message: 'answers nothing for a record' }
+const NO_OUTCOME: Outcome = { kind: 'refused', code: 200, message: 'answers nothing for a record' }
 
 /** The v2 family does not say which time a record was given: then it is about now. */
 function toPlace(record: NewRecord, place: Extract<Outcome, { kind: 'placed' }>, nowMs: number): ProducedRecord {

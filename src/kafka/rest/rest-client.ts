@@ -13,7 +13,7 @@ const MAX_BYTES = 4_194_304
 /** Of what is no JSON, in a message. */
 const MAX_QUOTED_CHARS = 120
 
-export interface RestRequest {
+interface RestRequest {
   readonly method: 'GET' | 'POST' | 'DELETE'
   /** Below the proxy's URL; or a URL of its own, of an instance. */
   readonly path: string
