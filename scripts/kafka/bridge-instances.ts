@@ -66,6 +66,7 @@ const KARAPACE_TIMEOUT_MS = 11_000
 /** Of Java's consumer, by which Strimzi's answers are bounded. */
 const MAX_POLL_RECORDS = 500
 const MAX_PARTITION_FETCH_BYTES = 1_048_576
+const MAX_FETCH_BYTES = 67_108_864
 
 export class Instances {
   readonly all = new Map<string, Instance>()
@@ -248,7 +249,7 @@ export class Instances {
     const { backend, dialect } = this.#options
     const [topic = '', partition = '0'] = key.split(/\/(?=\d+$)/)
     // Karapace polls record by record, Java's consumer fetches what it is configured to, whatever is asked for.
-    const fetchBytes = dialect === 'karapace' ? Infinity : MAX_PARTITION_FETCH_BYTES
+    const fetchBytes = dialect === 'karapace' ? MAX_FETCH_BYTES : MAX_PARTITION_FETCH_BYTES
     const read = await backend.read(topic, Number(partition), position, { waitMs, maxBytes: fetchBytes })
     if (read.kind === 'unknown') return { records: [], next: position }
     if (read.kind === 'records') {
