@@ -1,4 +1,4 @@
-// A STAND-IN for Kafka's REST proxies, written from their documentation and sources (/docs/kafka.md names them): none of
+// A STAND-IN for Kafka's REST proxies, written from their documentation and sources (docs/kafka.md): none of
 // the real ones can be had here. It speaks the four dialects of the REST Proxy v2 family and Confluent's REST v3 produce,
 // with their quirks, over a Backend, behind a load balancer if wanted, and fails on order. What it has in common with the
 // real ones is what its author understood of them: it proves that the adapters do what they mean to, not that a proxy
