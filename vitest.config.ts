@@ -6,7 +6,7 @@ const pure = ['test/core/**/*.test.ts', 'test/**/*.pure.test.ts']
 
 export default defineConfig({
   test: {
-    globalSetup: './test/upstream/start.ts',
+    globalSetup: ['./test/upstream/start.ts', './test/kafka/start-bridges.ts'],
     projects: [
       { test: { name: 'pure', include: pure } },
       {

@@ -9,7 +9,7 @@ const common = { KAFKA_PARTITIONS: '4', KAFKA_USERNAME: 'rigel', KAFKA_PASSWORD:
 
 export default defineConfig({
   test: {
-    globalSetup: './test/real-kafka/start.ts',
+    globalSetup: ['./test/real-kafka/start.ts', './test/kafka/start-bridges.ts'],
     testTimeout: 30_000,
     projects: [
       {

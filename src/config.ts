@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { connectionVariables, toConnections, toLog } from './config/connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './config/events.ts'
-import { kafkaContradictions, kafkaVariables, toKafka, unsupportedKafka } from './config/kafka.ts'
+import { kafkaContradictions, kafkaVariables, toKafka } from './config/kafka.ts'
 import { phoenixVariables, toPhoenix } from './config/phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './config/proxy.ts'
 import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './config/schema-registry.ts'
@@ -34,7 +34,6 @@ export function parseConfig(env: object): Result<Config, ConfigProblems> {
   const problems = parsed.success
     ? contradictions(parsed.data, env)
     : parsed.error.issues.map((issue) => describe(issue, variables))
-  problems.push(...unsupportedKafka(env))
   if (!parsed.success || problems.length > 0) return fail(problems)
   return ok(toConfig(parsed.data))
 }

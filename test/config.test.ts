@@ -260,6 +260,7 @@ describe('contradictions', () => {
     [{ JWT_SECRET_KEY: CERTIFIED_PRIVATE_KEY, JWT_ALG: 'ES256' }, 'JWT_SECRET_KEY: is a private key'],
     [{ JWT_SECRET_KEY: 'text', JWT_ALG: 'RS256' }, 'JWT_SECRET_KEY: must be a PEM "PUBLIC KEY"'],
     [{ KAFKA_SOURCE_TOPICS: 'a,b', KAFKA_DEAD_LETTER_TOPIC: 'b' }, 'KAFKA_DEAD_LETTER_TOPIC: must not be one of'],
+    [{ KAFKA_GROUP_ID: 'a' }, 'KAFKA_GROUP_ID: needs KAFKA_BROKERS'],
     [{ KAFKA_SERIALIZER: 'avro' }, 'KAFKA_SERIALIZER: needs KAFKA_SCHEMA_REGISTRY_URL'],
     [{ KAFKA_SERIALIZER: 'json', ...REGISTRY }, 'KAFKA_SERIALIZER: must be avro'],
     [{ ...REGISTRY, KAFKA_SCHEMA_REGISTRY_HOST: 'a:1' }, 'KAFKA_SCHEMA_REGISTRY_HOST: set either it or'],

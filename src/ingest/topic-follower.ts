@@ -51,7 +51,7 @@ interface FollowerStatus {
 
 export class TopicFollower extends DurableObject<Env> {
   readonly #config = configOf(this.env)
-  readonly #log = openLog(this.env, this.#config)
+  readonly #log = openLog(this.env, this.#config, this.ctx.storage.sql)
   readonly #schemas = openSchemas(this.#config)
   readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql)
   readonly #interests = new InterestIndex(this.ctx.storage)

@@ -5,6 +5,8 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /** Of the processes that start.ts starts. */
     readonly upstreamPort: number
+    /** Of the process that test/kafka/start-bridges.ts starts. */
+    readonly bridgesPort: number
     readonly registryPort: number
   }
 }
