@@ -57,7 +57,6 @@ const CODES: Readonly<Record<number, readonly [name: string, remedy: Remedy]>> =
 
 export const NO_ERROR = 0
 export const UNKNOWN_TOPIC_OR_PARTITION = 3
-export const UNKNOWN_TOPIC_ID = 100
 export const OFFSET_OUT_OF_RANGE = 1
 export const UNSUPPORTED_VERSION = 35
 /** No producer id is to be had: CLUSTER_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION. */

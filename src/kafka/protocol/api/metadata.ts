@@ -13,7 +13,7 @@ export interface BrokerAddress {
   readonly port: number
 }
 
-export interface PartitionMetadata {
+interface PartitionMetadata {
   readonly errorCode: number
   readonly partition: number
   /** −1: there is none now. */
