@@ -1,4 +1,4 @@
-// The least that carries Kafka to a WebSocket: a kafkajs consumer that writes each value to every socket. For kafka.ts.
+// The least that carries Kafka to a WebSocket: a kafkajs consumer that writes each value to every socket. For kafka-latency.ts.
 //   node scripts/bench/bare-consumer.ts brokers topic    prints its port when it is following
 import type { AddressInfo } from 'node:net'
 import { Kafka, logLevel } from 'kafkajs'

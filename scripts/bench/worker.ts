@@ -4,7 +4,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { packEvents } from '../../src/core/pack.ts'
 import { handle } from '../../src/edge/app.ts'
 import { followerStub } from '../../src/ingest/door.ts'
-import { embeddedLogStub } from '../../src/kafka/door.ts'
+import { embeddedBrokerStub, embeddedLogStub } from '../../src/kafka/door.ts'
 import { shardStub } from '../../src/shard/door.ts'
 
 export { AnswerDesk } from '../../src/answers/answer-desk.ts'
@@ -82,11 +82,13 @@ function benchEvent(type: string): string {
   return JSON.stringify({ specversion: '1.0', id: '0', source: '/bench', type, data: 'x'.repeat(30) })
 }
 
-async function produceBacklog(env: Env, partition: number, count: number): Promise<void> {
+/** Events of `bytes`, about. */
+async function produceBacklog(env: Env, partition: number, count: number, bytes: number): Promise<void> {
+  await embeddedBrokerStub(env).ensureTopic(TOPIC)
   const users = Array.from({ length: 100 }, (_, n) => `user-${n}`)
   for (let from = 0; from < count; from += PRODUCE_BATCH) {
     const records = Array.from({ length: Math.min(PRODUCE_BATCH, count - from) }, (_, n) => {
-      const data = { recipients: [users[(from + n) % users.length]], text: 'x'.repeat(150) }
+      const data = { recipients: [users[(from + n) % users.length]], text: 'x'.repeat(bytes - 150) }
       const json = JSON.stringify({ specversion: '1.0', id: String(from + n), source: '/bench', type: 'backlog', data })
       return { timestampMs: 0, key: null, headers: [], value: encoder.encode(json) }
     })
@@ -121,7 +123,7 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
       )
       break
     case '/bench/produce':
-      await produceBacklog(env, number('partition'), number('count'))
+      await produceBacklog(env, number('partition'), number('count'), number('bytes') || 300)
       break
     case '/bench/follow': {
       const follower = followerStub(env, { topic: TOPIC, partition: number('partition') })

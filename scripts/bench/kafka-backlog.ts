@@ -1,0 +1,132 @@
+// A backlog of a real Kafka, by each adapter, beside kafkajs's own consumer in Node reading the same topic.
+import { writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import { createBridge } from '../kafka/bridge.ts'
+import type { Cluster } from '../kafka/cluster.ts'
+import { KafkaBackend } from '../kafka/kafka-backend.ts'
+import { millisecondsOf, quick, type Figure } from './figure.ts'
+import { kafkajs, PARTITIONS, startFollowing, untilFollowed } from './kafka-rig.ts'
+import { call, startRig } from './rig.ts'
+
+const RECORDS = quick ? 100_000 : 1_000_000
+const REST_RECORDS = quick ? 20_000 : 100_000
+const RECORD_BYTES = 1_000
+const USERS = 100
+const BACKLOG = 'backlog'
+
+/** Beside two consumers: one that counts, and one that does the least that could be called the same. */
+export async function kafkaBacklog(cluster: Cluster): Promise<readonly Figure[]> {
+  await cluster.tool('kafka-topics', ['--create', '--topic', BACKLOG, '--partitions', String(PARTITIONS)])
+  await fill(cluster)
+  await consumeAll(cluster, 'warm-up', null)
+  const counting = await consumeAll(cluster, 'counting', null)
+  const rigel = await followAll(RECORDS, { KAFKA_BROKERS: cluster.brokers.plain })
+  const storing = await consumeAll(cluster, 'storing', createStore(cluster))
+  const others = Object.entries({ ...(await byRest(cluster)), ...(await byEmbeddedLog()) })
+  const what = `${RECORDS.toLocaleString('en')} records of 1 kB from Kafka into shards`
+  const beside = (figure: string, bare: number) => ({ figure, rigel, bare, unit: 'records/s', ratio: rigel / bare })
+  return [
+    { ...beside(`${what}, beside kafkajs counting`, counting), goal: 0.5 },
+    beside(`${what}, beside kafkajs parsing and storing`, storing),
+    ...others.map(([adapter, rate]) => ({
+      figure: `the same by ${adapter}, beside kafkajs counting`,
+      rigel: rate,
+      bare: counting,
+      unit: 'records/s',
+      ratio: rate / counting,
+    })),
+  ]
+}
+
+/** Records a second into shards. */
+async function followAll(records: number, source: Readonly<Record<string, string>>, topic = BACKLOG): Promise<number> {
+  const rig = await startFollowing(topic, 'earliest', source)
+  const ms = await millisecondsOf(() => untilFollowed(rig, records))
+  rig.stop()
+  return (records / ms) * 1_000
+}
+
+/** By what speaks HTTP: fewer records, for the way is longer. Proxies are stand-ins, so this is the adapter's bound, and theirs. */
+async function byRest(cluster: Cluster): Promise<Readonly<Record<string, number>>> {
+  const rates: Record<string, number> = {}
+  const backend = await KafkaBackend.connect(cluster.brokers.plain.split(','))
+  for (const dialect of ['redpanda', 'confluent', 'karapace', 'strimzi'] as const) {
+    const bridge = await createBridge(backend, { dialect })
+    const KAFKA_REST_URL = `http://127.0.0.1:${bridge.port}`
+    rates[`REST, stand-in for ${dialect}`] = await followAll(REST_RECORDS, {
+      KAFKA_REST_URL,
+      KAFKA_REST_DIALECT: dialect,
+    })
+    await bridge.stop()
+  }
+  await backend.disconnect()
+  return rates
+}
+
+/** Another Rigel's embedded log, by HTTP and directly. */
+async function byEmbeddedLog(): Promise<Readonly<Record<string, number>>> {
+  const login = { KAFKA_USERNAME: 'bench', KAFKA_PASSWORD: 'bench' }
+  const source = await startRig({ ...login, KAFKA_SOURCE_TOPICS: 'none' })
+  for (let partition = 0; partition < PARTITIONS; partition += 1) {
+    await call(source, `produce?partition=${partition}&count=${REST_RECORDS / PARTITIONS}&bytes=${RECORD_BYTES}`)
+  }
+  const upstash = {
+    UPSTASH_KAFKA_REST_URL: `${source.origin}/_rig/kafka`,
+    UPSTASH_KAFKA_REST_USERNAME: login.KAFKA_USERNAME,
+    UPSTASH_KAFKA_REST_PASSWORD: login.KAFKA_PASSWORD,
+  }
+  const rate = await followAll(REST_RECORDS, upstash, 'bench')
+  source.stop()
+  return { 'Upstash’s dialect, of an embedded log': rate }
+}
+
+/** Each value is parsed, and each batch is a row of SQLite, in a transaction of its own, as a shard's. */
+function createStore(cluster: Cluster): (values: readonly string[]) => void {
+  const database = new DatabaseSync(`${cluster.folder}/store.sqlite`)
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE batches (body TEXT NOT NULL)')
+  const insert = database.prepare('INSERT INTO batches VALUES (?)')
+  return (values) => {
+    for (const value of values) JSON.parse(value)
+    insert.run(values.join(''))
+  }
+}
+
+/** By Kafka's own producer, from lines that it chooses among. */
+async function fill(cluster: Cluster): Promise<void> {
+  const file = `${cluster.folder}/payload`
+  const lines = Array.from({ length: USERS }, (_, n) => {
+    const data = { recipients: [`user-${n}`], text: '' }
+    const event = { specversion: '1.0', id: `${n}`, source: '/bench', type: 'backlog', data }
+    data.text = 'x'.repeat(RECORD_BYTES - JSON.stringify(event).length)
+    return JSON.stringify(event)
+  })
+  writeFileSync(file, `${lines.join('\n')}\n`)
+  const options = ['--num-records', String(RECORDS), '--throughput', '-1', '--payload-file', file]
+  await cluster.tool('kafka-producer-perf-test', ['--topic', BACKLOG, ...options])
+}
+
+/** Records a second, from the first batch on: what comes before is joining a group, which Rigel has none of. */
+async function consumeAll(
+  cluster: Cluster,
+  groupId: string,
+  take: ((values: readonly string[]) => void) | null,
+): Promise<number> {
+  const consumer = kafkajs(cluster).consumer({ groupId })
+  await consumer.connect()
+  await consumer.subscribe({ topic: BACKLOG, fromBeginning: true })
+  let count = 0
+  let startedMs = 0
+  const { promise: isDone, resolve } = Promise.withResolvers<number>()
+  await consumer.run({
+    eachBatchAutoResolve: true,
+    eachBatch: async ({ batch }) => {
+      startedMs ||= performance.now()
+      take?.(batch.messages.map(({ value }) => String(value)))
+      count += batch.messages.length
+      if (count >= RECORDS) resolve(performance.now() - startedMs)
+    },
+  })
+  const ms = await isDone
+  await consumer.disconnect()
+  return (count / ms) * 1_000
+}
