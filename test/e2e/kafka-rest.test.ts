@@ -47,6 +47,32 @@ for (const dialect of ['redpanda', 'confluent', 'karapace', 'strimzi'] as const)
   })
 }
 
+void test('beside REST v3: what is posted is followed here, dead letters go there', { timeout: 120_000 }, async (t) => {
+  const backend = new MemoryBackend()
+  backend.createTopic('rig-dead-letter', 1)
+  const authorization = `Basic ${btoa('key:secret')}`
+  const bridge = await createBridge(backend, { dialect: 'confluent', authorization })
+  const rigel = await Rigel.start({
+    KAFKA_REST_V3_URL: `http://127.0.0.1:${bridge.port}/kafka`,
+    KAFKA_REST_V3_CLUSTER: 'lkc-1',
+    KAFKA_REST_V3_KEY: 'key',
+    KAFKA_REST_V3_SECRET: 'secret',
+  })
+  t.after(() => rigel.end())
+  const client = connectSse({ origin: rigel.origin, user: null, token: null, types: [TYPE], addressedTypes: [] })
+  t.after(() => client.close())
+  await until('the client is connected', () => client.recovered.length > 0)
+  await rigel.kafka.producer().produce('rig', 'no event')
+  await rigel.kafka.producer().produce('rig', { specversion: '1.0', id: '1', source: '/e2e', type: TYPE, data: {} })
+  await until('the event is seen', () => client.seen.length > 0, 20_000)
+  const read = await backend.read('rig-dead-letter', 0, 0, { waitMs: 0, maxBytes: 1_000_000 })
+  assert.equal(read.kind, 'records')
+  const [letter] = read.kind === 'records' ? read.records : []
+  assert.equal(atob(letter?.value ?? ''), 'no event')
+  const code = letter?.headers.find(({ key }) => key === 'rigel-reason-code')
+  assert.equal(atob(code?.value ?? ''), 'not_a_cloud_event')
+})
+
 async function startBridge(dialect: BridgeDialect): Promise<Bridge> {
   const backend = new MemoryBackend()
   for (const topic of ['rig', 'rig-dead-letter', 'rig-proxy-response']) backend.createTopic(topic, 2)
