@@ -7,13 +7,15 @@ import type { OpenSocket } from './socket-port.ts'
 export function createSocketOpener(options: { readonly tls: boolean; readonly timeoutMs: number }): OpenSocket {
   return async ({ host, port }) => {
     const secureTransport = options.tls ? 'on' : 'off'
-    const socket = connect({ hostname: host, port }, { secureTransport, allowHalfOpen: false })
-    // Whoever reads or writes is told as well.
-    socket.closed.catch(() => undefined)
+    let socket: Socket | undefined
     try {
+      // Throws at once for addresses that cannot be, which brokers may advertise.
+      socket = connect({ hostname: host, port }, { secureTransport, allowHalfOpen: false })
+      // Whoever reads or writes is told as well.
+      socket.closed.catch(() => undefined)
       await within(socket.opened, options.timeoutMs)
     } catch (error) {
-      socket.close().catch(() => undefined)
+      socket?.close().catch(() => undefined)
       throw new ConnectionError(`Kafka: no ${options.tls ? 'TLS ' : ''}connection to ${host}:${port}: ${String(error)}`)
     }
     const reader = socket.readable.getReader({ mode: 'byob' })
