@@ -4,6 +4,9 @@ import { connect } from 'cloudflare:sockets'
 import { ConnectionError } from './errors.ts'
 import type { OpenSocket } from './socket-port.ts'
 
+/** The platform says no more than that it cannot connect. */
+const TLS_HINT = ' (it must listen with TLS, with a certificate of a public authority for this very name)'
+
 export function createSocketOpener(options: { readonly tls: boolean; readonly timeoutMs: number }): OpenSocket {
   return async ({ host, port }) => {
     const secureTransport = options.tls ? 'on' : 'off'
@@ -16,7 +19,8 @@ export function createSocketOpener(options: { readonly tls: boolean; readonly ti
       await within(socket.opened, options.timeoutMs)
     } catch (error) {
       socket?.close().catch(() => undefined)
-      throw new ConnectionError(`Kafka: no ${options.tls ? 'TLS ' : ''}connection to ${host}:${port}: ${String(error)}`)
+      const what = options.tls ? 'TLS connection' : 'connection'
+      throw new ConnectionError(`Kafka: no ${what} to ${host}:${port}: ${String(error)}${options.tls ? TLS_HINT : ''}`)
     }
     const reader = socket.readable.getReader({ mode: 'byob' })
     const writer = socket.writable.getWriter()
