@@ -6,12 +6,12 @@ const pure = ['test/core/**/*.test.ts', 'test/**/*.pure.test.ts']
 
 export default defineConfig({
   test: {
-    globalSetup: './test/upstream/start.ts',
+    globalSetup: ['./test/upstream/start.ts', './test/kafka/start-bridges.ts'],
     projects: [
       { test: { name: 'pure', include: pure } },
       {
         plugins: [
-          cloudflareTest({
+          cloudflareTest(({ inject }) => ({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
               bindings: {
@@ -40,9 +40,10 @@ export default defineConfig({
                 KAFKA_USERNAME: 'rigel',
                 KAFKA_PASSWORD: 'test',
                 LONGPOLLING_WAIT_SECONDS: '1',
+                KAFKA_SCHEMA_REGISTRY_URL: `http://127.0.0.1:${String(inject('registryPort'))}/main`,
               },
             },
-          }),
+          })),
         ],
         test: {
           name: 'workerd',

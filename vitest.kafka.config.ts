@@ -1,5 +1,5 @@
-// `npm run test:kafka`, its first half: the contract of KafkaLog over every adapter, in workerd, one of them against a real
-// Kafka. The second half is test/real-kafka, which runs in Node.
+// `npm run test:kafka:contract`: the contract of KafkaLog over every adapter, in workerd, one of them against a real
+// Kafka. What goes wrong with one is test/real-kafka, which runs in Node.
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 import { KAFKA_PORT } from './test/real-kafka/port.ts'
@@ -9,7 +9,7 @@ const common = { KAFKA_PARTITIONS: '4', KAFKA_USERNAME: 'rigel', KAFKA_PASSWORD:
 
 export default defineConfig({
   test: {
-    globalSetup: './test/real-kafka/start.ts',
+    globalSetup: ['./test/real-kafka/start.ts', './test/kafka/start-bridges.ts'],
     testTimeout: 30_000,
     projects: [
       {

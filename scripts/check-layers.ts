@@ -34,6 +34,7 @@ const SHELLS = new Map([
   ['src/ingest/queue.ts', 'entry point of the queue: stamps messages that carry no time'],
   ['src/ingest/schedule.ts', 'entry point of cron'],
   ['src/kafka/open-log.ts', 'puts the adapters together: hands them clock and dice'],
+  ['src/schema/open-schemas.ts', 'puts the registry together: hands it clock and network'],
 ])
 
 /** One owner per outside thing. */
@@ -41,6 +42,7 @@ const OWNED_PACKAGES = [
   { name: /^hono(\/|$)/, room: 'edge' },
   { name: /^jose(\/|$)/, room: 'edge' },
   { name: /^@upstash\/kafka$/, room: 'kafka' },
+  { name: /^@bufbuild\/protobuf(\/|$)/, room: 'schema' },
   { name: /^aws4fetch$/, room: 'kafka' },
   { name: /^cloudflare:sockets$/, room: 'kafka' },
 ]

@@ -1,5 +1,6 @@
 // Adds up what the test runners report, for .ci/run: `N passed, N failed` as the last line, non-zero if anything failed.
-// Run: node scripts/count-tests.ts <failed steps> <vitest json> <node:test junit xml>. A report that is missing is a failure.
+// Run: node scripts/count-tests.ts <failed steps> <report…>, each of Vitest (.json) or of node:test (.xml, JUnit). A report
+// that is missing is a failure.
 import { existsSync, readFileSync } from 'node:fs'
 
 interface Count {
@@ -7,9 +8,9 @@ interface Count {
   readonly failed: number
 }
 
-const [failedSteps = '0', unitReport = '', endToEndReport = ''] = process.argv.slice(2)
+const [failedSteps = '0', ...reports] = process.argv.slice(2)
 
-const counts = [countVitest(unitReport), countNodeTest(endToEndReport)]
+const counts = reports.map((report) => (report.endsWith('.json') ? countVitest(report) : countNodeTest(report)))
 const passed = counts.reduce((sum, count) => sum + count.passed, 0)
 const failedTests = counts.reduce((sum, count) => sum + count.failed, 0)
 // A step that failed without a failed test (format, types, bundle) still is a failure, and says so.

@@ -4,9 +4,10 @@
 import { z } from 'zod'
 import { connectionVariables, toConnections, toLog } from './config/connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './config/events.ts'
-import { kafkaContradictions, kafkaVariables, toKafka, unsupportedKafka } from './config/kafka.ts'
+import { kafkaContradictions, kafkaVariables, toKafka } from './config/kafka.ts'
 import { phoenixVariables, toPhoenix } from './config/phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './config/proxy.ts'
+import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './config/schema-registry.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './config/tokens.ts'
 import { flag, show } from './config/variable.ts'
 import { fail, ok, type Result } from './core/result.ts'
@@ -18,6 +19,7 @@ const schema = z.object({
   ...kafkaVariables,
   ...phoenixVariables,
   ...proxyVariables,
+  ...schemaRegistryVariables,
   DEV_MODE: flag,
 })
 
@@ -32,7 +34,6 @@ export function parseConfig(env: object): Result<Config, ConfigProblems> {
   const problems = parsed.success
     ? contradictions(parsed.data, env)
     : parsed.error.issues.map((issue) => describe(issue, variables))
-  problems.push(...unsupportedKafka(env))
   if (!parsed.success || problems.length > 0) return fail(problems)
   return ok(toConfig(parsed.data))
 }
@@ -52,7 +53,7 @@ function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Recor
   const [name = '', ...inner] = path.map(String)
   const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
   // The texts stand on a public page: what may hold a secret is not repeated.
-  const isSecret = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|ACCESS_KEY/.test(name)
+  const isSecret = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|ACCESS_KEY|REGISTRY_HOST/.test(name)
   const isTold = message.includes(', got ') || inner.length > 0 || isSecret
   return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
 }
@@ -67,7 +68,12 @@ export function configOf(env: object): Config {
 type Variables = z.infer<typeof schema>
 
 function contradictions(v: Variables, env: object): string[] {
-  return [...tokenContradictions(v), ...kafkaContradictions(v, env), ...proxyContradictions(v, env)]
+  return [
+    ...tokenContradictions(v),
+    ...kafkaContradictions(v, env),
+    ...schemaRegistryContradictions(v),
+    ...proxyContradictions(v, env),
+  ]
 }
 
 function toConfig(v: Variables) {
@@ -91,6 +97,7 @@ function toConfig(v: Variables) {
     kafka: toKafka(v),
     phoenix: toPhoenix(v),
     proxy: toProxy(v),
+    schemas: toSchemas(v),
     devMode: v.DEV_MODE,
   })
 }

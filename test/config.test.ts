@@ -18,6 +18,9 @@ function parsed(env: object): Config {
 
 const SOURCES = import.meta.glob<string>('../src/config{,/*}.ts', { query: '?raw', import: 'default', eager: true })
 
+const REGISTRY = { KAFKA_SCHEMA_REGISTRY_URL: 'https://a.example' }
+const LOGIN = { KAFKA_SCHEMA_REGISTRY_USERNAME: 'u', KAFKA_SCHEMA_REGISTRY_PASSWORD: 'pä:ß' }
+
 const field = (value: unknown) => JSON.stringify({ greeting: { name: value } })
 
 describe('defaults', () => {
@@ -33,6 +36,10 @@ describe('defaults', () => {
       kafka: { topics: ['rig'], autoOffsetReset: 'earliest', upstash: null, embedded: { credentials: null } },
       devMode: false,
     })
+  })
+
+  it('name no schema registry', () => {
+    expect(parsed({}).schemas).toEqual({ registry: null, serializer: null, logSubject: null })
   })
 
   it('cannot be changed by whoever gets them, at any depth', () => {
@@ -203,15 +210,42 @@ it('lists all problems at once', () => {
     KAFKA_BROKERS: 'kafka:9092',
   })
   const names = lines.map((line) => line.split(':')[0])
-  expect(new Set(names)).toEqual(new Set(['EXTRACTORS', 'JWT_ALG', 'KAFKA_BROKERS', 'PULL_MODE', 'SHARDS']))
+  expect(new Set(names)).toEqual(new Set(['EXTRACTORS', 'JWT_ALG', 'PULL_MODE', 'SHARDS']))
 })
 
 it('never repeats what may be a secret', () => {
   const secret = 'user:s3cret@'
-  const lines = problemsOf({ JWT_JWKS_URL: secret, UPSTASH_KAFKA_REST_URL: secret, SHARDS: 'x'.repeat(1_000) })
-  expect(lines).toHaveLength(3)
+  const registry = { KAFKA_SCHEMA_REGISTRY_HOST: `${secret} a`, KAFKA_SCHEMA_REGISTRY_TOKEN: `${secret} a` }
+  const env = { JWT_JWKS_URL: secret, UPSTASH_KAFKA_REST_URL: secret, SHARDS: 'x'.repeat(1_000), ...registry }
+  const lines = problemsOf(env)
+  expect(lines).toHaveLength(5)
   expect(lines.join('\n')).not.toContain('s3cret')
   expect(lines.every((line) => line.length < 200)).toBe(true)
+})
+
+describe('the schema registry', () => {
+  const registryOf = (env: object) => parsed(env).schemas.registry
+
+  it('is RIG’s host, with or without a scheme, or a URL', () => {
+    expect(registryOf({ KAFKA_SCHEMA_REGISTRY_HOST: 'registry:8081' })).toEqual({
+      url: 'http://registry:8081',
+      authorization: null,
+      timeoutMs: 5_000,
+    })
+    expect(registryOf({ KAFKA_SCHEMA_REGISTRY_HOST: 'https://a.example' })?.url).toBe('https://a.example')
+    expect(registryOf({ KAFKA_SCHEMA_REGISTRY_URL: 'https://a.example/apis/ccompat/v7/' })?.url).toBe(
+      'https://a.example/apis/ccompat/v7',
+    )
+  })
+
+  it('gets a user name and password, or a token: by https, or nearby', () => {
+    const basic = `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode('u:pä:ß')))}`
+    expect(registryOf({ ...REGISTRY, ...LOGIN })?.authorization).toBe(basic)
+    expect(registryOf({ ...REGISTRY, KAFKA_SCHEMA_REGISTRY_TOKEN: 't.o-k' })?.authorization).toBe('Bearer t.o-k')
+    for (const host of ['localhost:8081', '127.0.0.1:8081', 'registry:8081']) {
+      expect(registryOf({ ...LOGIN, KAFKA_SCHEMA_REGISTRY_HOST: host })?.authorization).toBe(basic)
+    }
+  })
 })
 
 describe('contradictions', () => {
@@ -226,7 +260,22 @@ describe('contradictions', () => {
     [{ JWT_SECRET_KEY: CERTIFIED_PRIVATE_KEY, JWT_ALG: 'ES256' }, 'JWT_SECRET_KEY: is a private key'],
     [{ JWT_SECRET_KEY: 'text', JWT_ALG: 'RS256' }, 'JWT_SECRET_KEY: must be a PEM "PUBLIC KEY"'],
     [{ KAFKA_SOURCE_TOPICS: 'a,b', KAFKA_DEAD_LETTER_TOPIC: 'b' }, 'KAFKA_DEAD_LETTER_TOPIC: must not be one of'],
-    [{ KAFKA_BROKERS: 'kafka:9092' }, 'KAFKA_BROKERS: is not supported yet'],
+    [{ KAFKA_GROUP_ID: 'a' }, 'KAFKA_GROUP_ID: needs KAFKA_BROKERS'],
+    [{ KAFKA_SERIALIZER: 'avro' }, 'KAFKA_SERIALIZER: needs KAFKA_SCHEMA_REGISTRY_URL'],
+    [{ KAFKA_SERIALIZER: 'json', ...REGISTRY }, 'KAFKA_SERIALIZER: must be avro'],
+    [{ ...REGISTRY, KAFKA_SCHEMA_REGISTRY_HOST: 'a:1' }, 'KAFKA_SCHEMA_REGISTRY_HOST: set either it or'],
+    [{ KAFKA_SCHEMA_REGISTRY_HOST: 'not a host' }, 'KAFKA_SCHEMA_REGISTRY_HOST: must be host:port'],
+    [{ KAFKA_SCHEMA_REGISTRY_URL: 'registry:8081' }, 'KAFKA_SCHEMA_REGISTRY_URL: must be a URL'],
+    [{ KAFKA_SCHEMA_REGISTRY_URL: 'https://u:p@a.example' }, 'KAFKA_SCHEMA_REGISTRY_URL: must have no credentials'],
+    [
+      { KAFKA_SCHEMA_REGISTRY_URL: 'https://a.example?b' },
+      'KAFKA_SCHEMA_REGISTRY_URL: must have no credentials, query',
+    ],
+    [{ ...REGISTRY, KAFKA_SCHEMA_REGISTRY_USERNAME: 'a' }, 'needs KAFKA_SCHEMA_REGISTRY_PASSWORD'],
+    [{ ...REGISTRY, ...LOGIN, KAFKA_SCHEMA_REGISTRY_TOKEN: 't' }, 'KAFKA_SCHEMA_REGISTRY_TOKEN: set either it or'],
+    [{ ...REGISTRY, KAFKA_SCHEMA_REGISTRY_TOKEN: 'a b' }, 'KAFKA_SCHEMA_REGISTRY_TOKEN: must be a bearer token'],
+    [LOGIN, 'KAFKA_SCHEMA_REGISTRY_URL: must be set, because there are credentials'],
+    [{ ...LOGIN, KAFKA_SCHEMA_REGISTRY_HOST: 'a.example:80' }, 'KAFKA_SCHEMA_REGISTRY_URL: must be https'],
   ])('%j is a problem', (env, line) => {
     const problems = problemsOf(env)
     expect(problems).toHaveLength(1)

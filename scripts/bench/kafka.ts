@@ -1,9 +1,10 @@
-// Following a real Kafka by its protocol: a backlog, beside kafkajs's own consumer in Node reading the same topic, which
-// only counts; and one event from producer to client, beside a bare kafkajs consumer that writes to a bare WebSocket.
+// Following a real Kafka by its protocol: a backlog, beside kafkajs's own consumer in Node reading the same topic; and one
+// event from producer to client, beside a bare kafkajs consumer that writes to a bare WebSocket.
 // Needs Java 17, as `npm run kafka` does.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { Kafka, logLevel } from 'kafkajs'
 import { WebSocket } from 'ws'
@@ -23,7 +24,7 @@ const LATENCY = 'latency'
 export async function kafka(): Promise<readonly Figure[]> {
   const cluster = await startCluster({ nodes: 1, port: PORT, partitions: PARTITIONS, sasl: false })
   try {
-    return [await backlog(cluster), ...(await latency(cluster))]
+    return [...(await backlog(cluster)), ...(await latency(cluster))]
   } finally {
     await cluster.stop()
   }
@@ -40,17 +41,38 @@ const startFollowing = (cluster: Cluster, topic: string, reset: 'earliest' | 'la
 const kafkajs = (cluster: Cluster) =>
   new Kafka({ brokers: cluster.brokers.plain.split(','), logLevel: logLevel.NOTHING })
 
-async function backlog(cluster: Cluster): Promise<Figure> {
+/** Beside two consumers: one that counts, and one that does the least that could be called the same. */
+async function backlog(cluster: Cluster): Promise<readonly Figure[]> {
   await cluster.tool('kafka-topics', ['--create', '--topic', BACKLOG, '--partitions', String(PARTITIONS)])
   await fill(cluster)
-  // In turn, and the bare one twice around ours, so that neither finds the broker's files warmer.
-  const bare = [await consumeAll(cluster, 'warm-up'), await consumeAll(cluster, 'measured')].at(-1) ?? 0
+  await consumeAll(cluster, 'warm-up', null)
+  const counting = await consumeAll(cluster, 'counting', null)
+  const rigel = await followAll(cluster)
+  const storing = await consumeAll(cluster, 'storing', createStore(cluster))
+  const what = `${RECORDS.toLocaleString('en')} records of 1 kB from Kafka into shards`
+  const beside = (figure: string, bare: number) => ({ figure, rigel, bare, unit: 'records/s', ratio: rigel / bare })
+  return [
+    { ...beside(`${what}, beside kafkajs counting`, counting), goal: 0.5 },
+    beside(`${what}, beside kafkajs parsing and storing`, storing),
+  ]
+}
+
+async function followAll(cluster: Cluster): Promise<number> {
   const rig = await startFollowing(cluster, BACKLOG, 'earliest')
   const ms = await millisecondsOf(() => followedAll(rig))
   rig.stop()
-  const rigel = (RECORDS / ms) * 1_000
-  const figure = `a backlog of ${RECORDS.toLocaleString('en')} records of 1 kB from Kafka into shards, beside kafkajs counting`
-  return { figure, rigel, bare, unit: 'records/s', ratio: rigel / bare, goal: 0.5 }
+  return (RECORDS / ms) * 1_000
+}
+
+/** Each value is parsed, and each batch is a row of SQLite, in a transaction of its own, as a shard's. */
+function createStore(cluster: Cluster): (values: readonly string[]) => void {
+  const database = new DatabaseSync(`${cluster.folder}/store.sqlite`)
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; CREATE TABLE batches (body TEXT NOT NULL)')
+  const insert = database.prepare('INSERT INTO batches VALUES (?)')
+  return (values) => {
+    for (const value of values) JSON.parse(value)
+    insert.run(values.join(''))
+  }
 }
 
 /** By Kafka's own producer, from lines that it chooses among. */
@@ -68,7 +90,11 @@ async function fill(cluster: Cluster): Promise<void> {
 }
 
 /** Records a second, from the first batch on: what comes before is joining a group, which Rigel has none of. */
-async function consumeAll(cluster: Cluster, groupId: string): Promise<number> {
+async function consumeAll(
+  cluster: Cluster,
+  groupId: string,
+  take: ((values: readonly string[]) => void) | null,
+): Promise<number> {
   const consumer = kafkajs(cluster).consumer({ groupId })
   await consumer.connect()
   await consumer.subscribe({ topic: BACKLOG, fromBeginning: true })
@@ -79,6 +105,7 @@ async function consumeAll(cluster: Cluster, groupId: string): Promise<number> {
     eachBatchAutoResolve: true,
     eachBatch: async ({ batch }) => {
       startedMs ||= performance.now()
+      take?.(batch.messages.map(({ value }) => String(value)))
       count += batch.messages.length
       if (count >= RECORDS) resolve(performance.now() - startedMs)
     },
@@ -112,14 +139,17 @@ async function latency(cluster: Cluster): Promise<readonly Figure[]> {
   await producer.connect()
   const ours = await open(`${rig.wsOrigin}/_rig/v1/connection/ws?subscriptions=${ANY('bench')}`)
   const plain = await open(bare.url)
+  const send = (id: string) => {
+    const event = { specversion: '1.0', id, source: '/bench', type: 'bench', data: 'x'.repeat(30) }
+    return producer.send({ topic: LATENCY, acks: -1, messages: [{ value: JSON.stringify(event) }] })
+  }
+  await bothFollow([ours, plain], send)
   const samples: { rigel: number[]; bare: number[] } = { rigel: [], bare: [] }
-  for (let n = 0; n < SAMPLES + 20; n += 1) {
-    const event = { specversion: '1.0', id: String(n), source: '/bench', type: 'bench', data: 'x'.repeat(30) }
+  for (let n = 0; n < SAMPLES; n += 1) {
     const startedMs = performance.now()
-    const arrivals = [arrivalOf(ours, event.id), arrivalOf(plain, event.id)] as const
-    await producer.send({ topic: LATENCY, acks: -1, messages: [{ value: JSON.stringify(event) }] })
+    const arrivals = [arrivalOf(ours, `sample-${n}`), arrivalOf(plain, `sample-${n}`)]
+    await send(`sample-${n}`)
     const [rigel = 0, kafkajsOnly = 0] = (await Promise.all(arrivals)).map((atMs) => atMs - startedMs)
-    if (n < 20) continue
     samples.rigel.push(rigel)
     samples.bare.push(kafkajsOnly)
   }
@@ -133,6 +163,19 @@ async function latency(cluster: Cluster): Promise<readonly Figure[]> {
     const figure = `Kafka to WebSocket, p${quantile * 100}, beside kafkajs and ws`
     return { figure, rigel, bare: plainMs, unit: 'ms', ratio: rigel / plainMs, goal: 2 }
   })
+}
+
+/** Both begin at the end of the topic, whenever that is: what is produced before is for nobody. */
+async function bothFollow(sockets: readonly WebSocket[], send: (id: string) => Promise<unknown>): Promise<void> {
+  const isFollowing = Promise.all(sockets.map((socket) => arrivalOf(socket, 'warm-up')))
+  const isOver = isFollowing.then(() => true)
+  while (!(await Promise.race([isOver, new Promise((resolve) => setTimeout(resolve, 100, false))])))
+    await send('warm-up')
+  for (let n = 0; n < 20; n += 1) {
+    const arrivals = Promise.all(sockets.map((socket) => arrivalOf(socket, `warm-${n}`)))
+    await send(`warm-${n}`)
+    await arrivals
+  }
 }
 
 async function startBareConsumer(cluster: Cluster): Promise<{ readonly url: string; stop(): void }> {

@@ -1,6 +1,7 @@
 // The Worker that is measured: Rigel itself, and beside it, in the same workerd, a bare Durable Object that does the
 // least that could be called the same. Bundled by scripts/bench/rig.ts, driven by scripts/bench.ts; never deployed.
 import { DurableObject } from 'cloudflare:workers'
+import { packEvents } from '../../src/core/pack.ts'
 import { handle } from '../../src/edge/app.ts'
 import { followerStub } from '../../src/ingest/door.ts'
 import { embeddedLogStub } from '../../src/kafka/door.ts'
@@ -71,8 +72,8 @@ export class Bare extends DurableObject<BenchEnv> {
 async function appendToShard(env: Env, shard: number, count: number, from: number, type: string): Promise<void> {
   for (let offset = from; offset < from + count; offset += 1) {
     const json = benchEvent(type)
-    const event = { offset, type, json, fields: {}, recipients: null }
-    await shardStub(env, shard).append([{ topic: TOPIC, partition: 0, generation: 0, events: [event] }])
+    const packs = packEvents([{ offset, type, json, fields: {}, recipients: null }])
+    await shardStub(env, shard).append([{ topic: TOPIC, partition: 0, generation: 0, packs }])
   }
 }
 

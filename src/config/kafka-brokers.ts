@@ -5,7 +5,7 @@ import { flag, list, show } from './variable.ts'
 const MECHANISMS =
   'plain:user:password, scram-sha-256:user:password, scram-sha-512:user:password, oauthbearer or aws-msk-iam'
 
-export type Sasl =
+type Sasl =
   | {
       readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
       readonly username: string

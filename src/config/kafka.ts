@@ -1,6 +1,7 @@
 // Kafka: which log is followed, by which adapter, and how.
 import { z } from 'zod'
 import { brokersContradictions, brokersVariables, toBrokers } from './kafka-brokers.ts'
+import { kafkaRestContradictions, kafkaRestVariables, toKafkaRest, toKafkaRestV3 } from './kafka-rest.ts'
 import { integer, list, topicName } from './variable.ts'
 
 export const kafkaVariables = {
@@ -22,6 +23,7 @@ export const kafkaVariables = {
     .optional(),
   UPSTASH_KAFKA_REST_USERNAME: z.string().min(1).optional(),
   UPSTASH_KAFKA_REST_PASSWORD: z.string().min(1).optional(),
+  ...kafkaRestVariables,
 }
 
 type Variables = z.infer<z.ZodObject<typeof kafkaVariables>>
@@ -34,15 +36,19 @@ export function toKafka(v: Variables) {
         password: v.UPSTASH_KAFKA_REST_PASSWORD ?? '',
       }
     : null
+  const rest = toKafkaRest(v)
   const brokers = toBrokers(v)
   return {
     topics: v.KAFKA_SOURCE_TOPICS,
     deadLetterTopic: v.KAFKA_DEAD_LETTER_TOPIC,
     /** Where a follower without a checkpoint starts. The embedded log is new when it is first used, so nothing of it is skipped. */
-    autoOffsetReset: v.KAFKA_AUTO_OFFSET_RESET ?? ((upstash ?? brokers) ? 'latest' : 'earliest'),
+    autoOffsetReset: v.KAFKA_AUTO_OFFSET_RESET ?? ((upstash ?? brokers ?? rest) ? 'latest' : 'earliest'),
     pullMode: v.PULL_MODE,
     upstash,
     brokers,
+    rest,
+    /** What is produced goes there, but for topics that are followed in the embedded log; null: where it is followed. */
+    restV3: toKafkaRestV3(v),
     /** A consumer group to write positions down for, so that Kafka's tools see the lag; null: none. */
     groupId: v.KAFKA_GROUP_ID ?? null,
     embedded: {
@@ -59,7 +65,7 @@ export function toKafka(v: Variables) {
 }
 
 export function kafkaContradictions(v: Variables, env: object): readonly string[] {
-  const problems: string[] = [...brokersContradictions(v, env)]
+  const problems: string[] = [...brokersContradictions(v, env), ...kafkaRestContradictions(v)]
   if (v.KAFKA_BROKERS.length > 0 && v.UPSTASH_KAFKA_REST_URL) {
     problems.push('KAFKA_BROKERS: there is one log, unset it or UPSTASH_KAFKA_REST_URL')
   }
@@ -78,11 +84,4 @@ export function kafkaContradictions(v: Variables, env: object): readonly string[
     )
   }
   return problems
-}
-
-/** RIG's, or planned: with them set, Rigel would seem to work while events stay in the embedded log. */
-export function unsupportedKafka(env: object): readonly string[] {
-  return ['KAFKA_REST_URL']
-    .filter((name) => Object.hasOwn(env, name) && (env as Record<string, unknown>)[name] !== '')
-    .map((name) => `${name}: is not supported yet; unset it for the embedded log, or use UPSTASH_KAFKA_REST_URL`)
 }

@@ -32,15 +32,6 @@ export interface RoutedEvent {
   readonly recipients: readonly string[] | null
 }
 
-/** What a follower hands to one shard: events of one topic-partition, in offset order. */
-export interface AppendBatch {
-  readonly topic: string
-  readonly partition: number
-  /** Grows when offsets start anew (topic recreated, offset out of range): a shard then forgets the offsets it has seen. */
-  readonly generation: number
-  readonly events: readonly RoutedEvent[]
-}
-
 /** An event in a shard's log. */
 export interface StoredEvent {
   readonly seq: number

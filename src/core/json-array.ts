@@ -23,6 +23,25 @@ export function sliceArray(text: string, limit = Number.POSITIVE_INFINITY): read
   return slices.length === 1 && slices[0] === '' ? [] : slices
 }
 
+/** The objects of concatenated JSON (`{…}{…}`, whatever stands between). One that is cut off is left out. */
+export function sliceObjects(text: string): readonly string[] {
+  const slices: string[] = []
+  let depth = 0
+  let start = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at]
+    if (char === '"') at = endOfString(text, at)
+    else if (char === '{') {
+      if (depth === 0) start = at
+      depth += 1
+    } else if (char === '}') {
+      depth -= 1
+      if (depth === 0) slices.push(text.slice(start, at + 1))
+    }
+  }
+  return slices
+}
+
 /** The index of the quote that ends the string begun at `start`. */
 function endOfString(text: string, start: number): number {
   for (let at = start + 1; at < text.length; at += 1) {

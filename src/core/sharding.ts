@@ -3,6 +3,8 @@
 // runs for every recipient of every event, and BigInt would take most of the time of routing.
 
 const encoder = new TextEncoder()
+// oxlint-disable-next-line no-control-regex -- ASCII has them
+const ASCII = /^[\u0000-\u007f]*$/
 
 /** 64 bits: `high` and `low` as unsigned 32. */
 interface Word {
@@ -10,6 +12,7 @@ interface Word {
   low: number
 }
 
+/** Modulo 2^64, by limbs of 16 bits. */
 function multiply(word: Word, high: number, low: number): void {
   const a = word.low >>> 16
   const b = word.low & 0xffff
@@ -30,8 +33,11 @@ function foldHigh(word: Word): void {
 
 function hash64(text: string): Word {
   const word = { high: 0xcbf2_9ce4, low: 0x8422_2325 }
-  for (const byte of encoder.encode(text)) {
-    word.low = (word.low ^ byte) >>> 0
+  // What is ASCII, as nearly all ids are, is its own UTF-8: a call into the encoder would cost more than the hash.
+  const bytes = ASCII.test(text) ? undefined : encoder.encode(text)
+  const count = bytes?.length ?? text.length
+  for (let at = 0; at < count; at += 1) {
+    word.low = (word.low ^ (bytes?.[at] ?? text.charCodeAt(at))) >>> 0
     multiply(word, 0x100, 0x1b3)
   }
   foldHigh(word)

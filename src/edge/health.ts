@@ -10,7 +10,7 @@ export function health(c: Context<EdgeEnv>): Response {
 
 /** Hands the configuration to the handlers after it. Touches no header: the answers may be immutable 101s. */
 export async function requireConfig(c: Context<EdgeEnv>, next: Next): Promise<Response | void> {
-  const { askService, config, routes, upstreamHealth, verifyToken } = isolateOf(c.env)
+  const { askService, config, routes, subjects, upstreamHealth, verifyToken } = isolateOf(c.env)
   if (!config.ok || verifyToken === undefined || routes === undefined)
     return c.text('Rigel is misconfigured: see /_rig/health', 500)
   c.set('config', config.value)
@@ -18,5 +18,6 @@ export async function requireConfig(c: Context<EdgeEnv>, next: Next): Promise<Re
   c.set('askService', askService)
   c.set('routes', routes)
   c.set('upstreamHealth', upstreamHealth)
+  c.set('subjects', subjects)
   await next()
 }

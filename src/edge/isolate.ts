@@ -3,6 +3,8 @@
 // hands it to every handler as Hono variables.
 import { parseConfig, type Config, type ConfigProblems } from '../config.ts'
 import type { Result } from '../core/result.ts'
+import { openSubjects } from '../schema/open-schemas.ts'
+import type { SubjectCache } from '../schema/subjects.ts'
 import { createAskService, type AskService } from './external-check.ts'
 import { RouteTable } from './proxy/route-table.ts'
 import { UpstreamHealth } from './proxy/upstream-health.ts'
@@ -18,6 +20,7 @@ export interface EdgeEnv {
     readonly askService: AskService
     readonly routes: RouteTable
     readonly upstreamHealth: UpstreamHealth
+    readonly subjects: SubjectCache | null
   }
 }
 
@@ -27,6 +30,8 @@ export interface Isolate {
   readonly askService: AskService
   readonly routes: RouteTable | undefined
   readonly upstreamHealth: UpstreamHealth
+  /** Schemas by which requests are written; null: there is no registry. */
+  readonly subjects: SubjectCache | null
   /** False until the isolate's first request has seen to it that followers run. */
   hasWokenFollowers: boolean
 }
@@ -48,6 +53,7 @@ export function isolateOf(env: Env): Isolate {
     }),
     routes: config.ok ? new RouteTable(env, config.value) : undefined,
     upstreamHealth: new UpstreamHealth(),
+    subjects: config.ok ? openSubjects(config.value) : null,
     hasWokenFollowers: false,
   }
   isolates.set(env, isolate)

@@ -27,7 +27,8 @@ export const kafkaRest = new Hono<KafkaEnv>()
   .use(async (c, next) => {
     const config = configOf(c.env)
     const { credentials } = config.kafka.embedded
-    if (config.kafka.upstash !== null) return refuse(c, 404, 'another Kafka is configured: produce to it directly')
+    if ((config.kafka.upstash ?? config.kafka.rest ?? config.kafka.brokers) !== null)
+      return refuse(c, 404, 'another Kafka is configured: produce to it directly')
     if (credentials === null)
       return refuse(c, 403, 'closed: set KAFKA_USERNAME and KAFKA_PASSWORD to use the embedded log over HTTP')
     c.set('config', config)

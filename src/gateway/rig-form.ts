@@ -203,8 +203,10 @@ function inOrder(routes: readonly Route[]): readonly Route[] {
   return [...routes.filter(({ version }) => version !== null), ...routes.filter(({ version }) => version === null)]
 }
 
-function toTarget({ event_type, target, topic }: Endpoint, upstreams: readonly Upstream[]): Target {
-  if (target === 'kafka') return { kind: 'kafka', topic: topic ?? '', wrapAs: event_type ?? null }
+function toTarget({ event_type, schema = '', target, topic }: Endpoint, upstreams: readonly Upstream[]): Target {
+  if (target === 'kafka') {
+    return { kind: 'kafka', topic: topic ?? '', wrapAs: event_type ?? null, schema: schema === '' ? null : schema }
+  }
   return { kind: 'http', upstreams }
 }
 

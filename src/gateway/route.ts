@@ -35,6 +35,8 @@ export type Target =
       readonly topic: string
       /** The type of the event that a body is wrapped in if it is none itself; null: such a body is refused, as by RIG. */
       readonly wrapAs: string | null
+      /** The schema registry's subject, by which data is written with KAFKA_SERIALIZER=avro; null: as JSON. */
+      readonly schema: string | null
     }
 
 type ResponseFrom = 'http' | 'kafka' | 'http_async'

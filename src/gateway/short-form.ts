@@ -35,6 +35,9 @@ const options = {
     ])
     .optional()
     .describe('true: a bearer token is required; or where else it may be'),
+  schema: textSchema
+    .optional()
+    .describe("The schema registry's subject, for data of kafka:topic with KAFKA_SERIALIZER=avro"),
   response_from: z
     .enum(['http', 'kafka', 'http_async'])
     .optional()
@@ -120,12 +123,12 @@ function toRoute(
   ]
 }
 
-function toTarget({ event_type, target }: Options, surroundings: Surroundings): Result<Target, string> {
+function toTarget({ event_type, schema, target }: Options, surroundings: Surroundings): Result<Target, string> {
   if (target === undefined) return fail('must be present, here or beside routes')
   if (typeof target === 'string' && target.startsWith('kafka:')) {
     const topic = topicSchema.safeParse(target.slice('kafka:'.length))
     return topic.success
-      ? ok({ kind: 'kafka', topic: topic.data, wrapAs: event_type ?? DEFAULT_EVENT_TYPE })
+      ? ok({ kind: 'kafka', topic: topic.data, wrapAs: event_type ?? DEFAULT_EVENT_TYPE, schema: schema ?? null })
       : fail('must name a Kafka topic: kafka:orders')
   }
   const upstreams: Upstream[] = []

@@ -1,15 +1,23 @@
 // LogRecord → CloudEvent, by the Kafka protocol binding 1.0: binary mode where `ce_` headers say so, else structured
-// mode. Pure. What is no CloudEvent comes back as a reason, for the dead-letter topic.
+// mode; data of a schema registry's schema becomes JSON first. Pure: prepare.ts has fetched the schemas. What is no
+// CloudEvent comes back as a reason, for the dead-letter topic.
 import { fromBinary, isLargerThan, parseStructured } from '../core/cloud-event.ts'
 import type { CloudEvent } from '../core/event.ts'
 import type { LogRecord } from '../core/log-record.ts'
-import { fail, type Result } from '../core/result.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+import type { Schemas } from '../schema/schemas.ts'
+import { readFrame, type Framed } from '../schema/wire-format.ts'
 
 export type DecodeReason =
   | { readonly kind: 'tombstone' }
   | { readonly kind: 'not_utf8' }
-  /** Confluent's wire format: it would need the schema registry. */
-  | { readonly kind: 'avro' }
+  /** Confluent's wire format, and no registry is configured. */
+  | { readonly kind: 'no_schema_registry'; readonly schemaId: number }
+  /** Avro without the wire format, that would say by which schema. */
+  | { readonly kind: 'no_schema_id'; readonly contentType: string }
+  | { readonly kind: 'unknown_schema'; readonly schemaId: number }
+  | { readonly kind: 'unusable_schema'; readonly schemaId: number; readonly message: string }
+  | { readonly kind: 'not_by_its_schema'; readonly schemaId: number; readonly message: string }
   | { readonly kind: 'unsupported_content_type'; readonly contentType: string }
   | { readonly kind: 'not_a_cloud_event'; readonly message: string }
   | { readonly kind: 'too_large'; readonly limitBytes: number }
@@ -19,19 +27,41 @@ export type DecodeReason =
   /** A bug of ours, met by this record: it must not block those behind it. */
   | { readonly kind: 'not_processable'; readonly message: string }
 
+type Attributes = readonly (readonly [name: string, value: string])[]
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 const CLOUD_EVENTS = /^application\/cloudevents/i
 const STRUCTURED_JSON = /^application\/cloudevents(\+json)?\s*(;|$)/i
 /** RIG before 3.0 wrote `ce-`; the binding says `ce_`. */
 const ATTRIBUTE_PREFIX = /^ce[_-]/i
-/** No JSON begins with it, Confluent's Avro always does: zero, four bytes of schema id, the data. */
-const AVRO_MAGIC_BYTE = 0
-const AVRO_HEAD_BYTES = 5
+/** An event that is written by a schema all through may be of any format. */
+const BY_SCHEMA_WHOLE = /^application\/cloudevents(\+[\w.-]+)?\s*(;|$)/i
+const AVRO = /^(avro\/|application\/([^;]*[+.])?avro)/i
+/** What may be in the wire format in binary mode; other data, such as an image, may begin with a zero too. */
+const BY_SCHEMA = /avro|protobuf|json/i
+/** What the data was, before it became JSON. */
+const CONTENT_TYPE_ATTRIBUTES = new Set(['contenttype', 'datacontenttype'])
 
-export function decodeRecord(record: LogRecord, limitBytes: number): Result<CloudEvent, DecodeReason> {
-  const decoded = decodeUnlimited(record)
+const encoder = new TextEncoder()
+
+/** `schemas`: at least those that the record names; null: there is no registry. */
+export function decodeRecord(
+  record: LogRecord,
+  limitBytes: number,
+  schemas: Schemas | null,
+): Result<CloudEvent, DecodeReason> {
+  const framed = framedBySchema(record)
+  const decoded = framed === undefined ? decodePlain(record) : decodeFramed(record, framed, schemas, limitBytes)
   if (decoded.ok && isLargerThan(decoded.value, limitBytes)) return fail({ kind: 'too_large', limitBytes })
   return decoded
+}
+
+/** Undefined: the record does not name a schema. */
+export function framedBySchema(record: LogRecord): Framed | undefined {
+  const framed = readFrame(record.value)
+  if (framed === undefined) return undefined
+  const contentType = headerOf(record, 'content-type')
+  return contentType === undefined || CLOUD_EVENTS.test(contentType) || BY_SCHEMA.test(contentType) ? framed : undefined
 }
 
 /** For the dead letter's header and the log: one line. */
@@ -41,8 +71,16 @@ export function describeReason(reason: DecodeReason): string {
       return 'tombstone: the record has no value'
     case 'not_utf8':
       return 'the value, or a ce_ header, is not UTF-8'
-    case 'avro':
-      return 'Avro is not supported'
+    case 'no_schema_registry':
+      return `written by schema ${reason.schemaId}, and KAFKA_SCHEMA_REGISTRY_URL is not set`
+    case 'no_schema_id':
+      return `content type ${reason.contentType} must come in Confluent's wire format, which names the schema`
+    case 'unknown_schema':
+      return `the schema registry has no schema ${reason.schemaId}`
+    case 'unusable_schema':
+      return `schema ${reason.schemaId} cannot be used: ${reason.message}`
+    case 'not_by_its_schema':
+      return `the value is not by its schema ${reason.schemaId}: ${reason.message}`
     case 'unsupported_content_type':
       return `content type ${reason.contentType} is not supported`
     case 'not_a_cloud_event':
@@ -58,39 +96,84 @@ export function describeReason(reason: DecodeReason): string {
   }
 }
 
+/** Where the record says what it is: the content type of structured mode wins over `ce_` headers, as the binding has it. */
+function isBinary({ headers }: LogRecord, contentType: string | undefined): boolean {
+  if (contentType !== undefined && CLOUD_EVENTS.test(contentType)) return false
+  return headers.some(({ key }) => ATTRIBUTE_PREFIX.test(key))
+}
+
 /**
- * The content type of structured mode wins over `ce_` headers, as the binding has it. Without `ce_` headers an event
- * cannot be in binary mode, so that a plain `application/json`, as many producers write, is structured mode: as over HTTP.
+ * Without `ce_` headers an event cannot be in binary mode, so that a plain `application/json`, as many producers write, is
+ * structured mode: as over HTTP.
  */
-function decodeUnlimited(record: LogRecord): Result<CloudEvent, DecodeReason> {
+function decodePlain(record: LogRecord): Result<CloudEvent, DecodeReason> {
   const contentType = record.headers.length === 0 ? undefined : headerOf(record, 'content-type')
-  const saysStructured = contentType !== undefined && CLOUD_EVENTS.test(contentType)
-  if (saysStructured && !STRUCTURED_JSON.test(contentType)) {
-    return fail({ kind: 'unsupported_content_type', contentType })
-  }
-  const isBinary = !saysStructured && record.headers.some(({ key }) => ATTRIBUTE_PREFIX.test(key))
-  return isBinary ? decodeBinary(record, contentType) : decodeStructured(record)
+  if (isBinary(record, contentType)) return decodeBinary(record, contentType)
+  const saysOther = contentType !== undefined && CLOUD_EVENTS.test(contentType) && !STRUCTURED_JSON.test(contentType)
+  return saysOther ? fail({ kind: 'unsupported_content_type', contentType }) : decodeStructured(record)
+}
+
+/** As without a schema, once it is JSON. */
+function decodeFramed(
+  record: LogRecord,
+  framed: Framed,
+  schemas: Schemas | null,
+  limitBytes: number,
+): Result<CloudEvent, DecodeReason> {
+  const contentType = headerOf(record, 'content-type')
+  const isWhole = !isBinary(record, contentType)
+  const saysOther = contentType !== undefined && CLOUD_EVENTS.test(contentType) && !BY_SCHEMA_WHOLE.test(contentType)
+  if (saysOther) return fail({ kind: 'unsupported_content_type', contentType })
+  const json = toJson(framed, schemas, limitBytes, isWhole)
+  if (!json.ok) return json
+  if (isWhole) return orReason(parseStructured(json.value))
+  const attributes = attributesOf(record)
+  if (!attributes.ok) return attributes
+  const others = attributes.value.filter(([name]) => !CONTENT_TYPE_ATTRIBUTES.has(name))
+  return orReason(fromBinary(Object.fromEntries(others), 'application/json', encoder.encode(json.value)))
+}
+
+function toJson(
+  { body, schemaId }: Framed,
+  schemas: Schemas | null,
+  limitBytes: number,
+  isWholeEvent: boolean,
+): Result<string, DecodeReason> {
+  if (schemas === null) return fail({ kind: 'no_schema_registry', schemaId })
+  const codec = schemas.get(schemaId)
+  if (codec === undefined) throw new TypeError(`schema ${schemaId} was not prepared`)
+  if (!codec.ok) return fail({ schemaId, ...codec.reason })
+  const json = codec.value.toJson(body, limitBytes, isWholeEvent)
+  if (json.ok) return json
+  if (json.reason.kind === 'too_large') return fail({ kind: 'too_large', limitBytes })
+  return fail({ kind: 'not_by_its_schema', schemaId, message: json.reason.message })
 }
 
 function decodeStructured({ value }: LogRecord): Result<CloudEvent, DecodeReason> {
   if (value === null) return fail({ kind: 'tombstone' })
-  if (value[0] === AVRO_MAGIC_BYTE && value.length > AVRO_HEAD_BYTES) return fail({ kind: 'avro' })
   const text = toText(value)
   return text === undefined ? fail({ kind: 'not_utf8' }) : orReason(parseStructured(text))
 }
 
 /** Without a value it is an event without data. */
 function decodeBinary(record: LogRecord, contentType: string | undefined): Result<CloudEvent, DecodeReason> {
-  if (contentType !== undefined && /^(avro\/|application\/(.*\+)?avro)/i.test(contentType))
-    return fail({ kind: 'avro' })
+  const data = record.value ?? new Uint8Array()
+  if (contentType !== undefined && AVRO.test(contentType) && data.length > 0) {
+    return fail({ kind: 'no_schema_id', contentType })
+  }
+  const attributes = attributesOf(record)
+  return attributes.ok ? orReason(fromBinary(Object.fromEntries(attributes.value), contentType, data)) : attributes
+}
+
+function attributesOf({ headers }: LogRecord): Result<Attributes, DecodeReason> {
   const attributes: [name: string, value: string][] = []
-  for (const { key, value } of record.headers) {
+  for (const { key, value } of headers) {
     if (!ATTRIBUTE_PREFIX.test(key)) continue
     const text = toText(value)
     if (text === undefined) return fail({ kind: 'not_utf8' })
     attributes.push([key.slice('ce_'.length).toLowerCase(), text])
   }
-  return orReason(fromBinary(Object.fromEntries(attributes), contentType, record.value ?? new Uint8Array()))
+  return ok(attributes)
 }
 
 function headerOf(record: LogRecord, name: string): string | undefined {

@@ -3,6 +3,7 @@
 // fetched again, and shards drop what they have. Wakes, retries and storage are topic-follower.ts's.
 import type { LogRecord } from '../core/log-record.ts'
 import type { Fetched } from '../kafka/kafka-log.ts'
+import type { Schemas } from '../schema/schemas.ts'
 import { runAll } from './pool.ts'
 
 /** Each call under way holds its copy of a batch: with a broadcast of 1 MiB to many shards that is the memory it takes. */
@@ -30,10 +31,18 @@ export interface Sorted {
   readonly deadLetters: number
 }
 
+export type FetchedRecords = Omit<Extract<Fetched, { kind: 'records' }>, 'kind'>
+
+/** Records that can be sorted without waiting for anything: of those fetched all, or the first. */
+export interface Prepared extends FetchedRecords {
+  readonly schemas: Schemas
+}
+
 export interface DrainDeps {
   fetch(at: Checkpoint): Promise<Fetched>
+  prepare(fetched: FetchedRecords): Promise<Prepared>
   /** What has to be done with records of a generation before the checkpoint may pass them. */
-  sort(records: readonly LogRecord[], generation: number): Sorted
+  sort(records: readonly LogRecord[], generation: number, schemas: Schemas): Sorted
   checkpoint(next: Checkpoint, counted: Counted): void
   warn(message: string, details: Record<string, unknown>): void
 }
@@ -65,7 +74,7 @@ export async function drain(deps: DrainDeps, from: Checkpoint, bound: Bound): Pr
     const fetched = await ahead
     if (fetched.kind === 'unknown_topic_or_partition') return { kind: 'unknown', at }
     if (fetched.kind === 'records' && fetched.next === at.offset) return { kind: 'caught_up', at }
-    const batch = fetched.kind === 'records' ? toBatch(deps, at, fetched) : reset(deps, at, fetched)
+    const batch = fetched.kind === 'records' ? toBatch(deps, at, await deps.prepare(fetched)) : reset(deps, at, fetched)
     calls += 1 + batch.work.length
     const isLast = batches >= bound.batches || calls >= bound.calls
     if (!isLast) ahead = fetchAhead(deps, batch.next)
@@ -83,7 +92,6 @@ function fetchAhead(deps: DrainDeps, at: Checkpoint): Promise<Fetched> {
   return fetching
 }
 
-type FetchedRecords = Extract<Fetched, { kind: 'records' }>
 type OutOfRange = Extract<Fetched, { kind: 'offset_out_of_range' }>
 
 /** What has to be done before the checkpoint may move to `next`. */
@@ -113,13 +121,13 @@ function describeReset(lost: number, isCutOff: boolean): string {
   return isCutOff ? 'the end of the log was cut off by the brokers' : 'the topic was made anew'
 }
 
-function toBatch(deps: DrainDeps, at: Checkpoint, fetched: FetchedRecords): Batch {
-  const { next: offset, records } = fetched
+function toBatch(deps: DrainDeps, at: Checkpoint, prepared: Prepared): Batch {
+  const { next: offset, records, schemas, topicId } = prepared
   const { generation } = at
-  const { deadLetters, work } = deps.sort(records, generation)
+  const { deadLetters, work } = deps.sort(records, generation, schemas)
   return {
     work,
-    next: { offset, generation, topicId: fetched.topicId ?? at.topicId },
+    next: { offset, generation, topicId: topicId ?? at.topicId },
     counted: { records: records.length, deadLetters, lost: 0 },
   }
 }

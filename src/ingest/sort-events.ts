@@ -1,7 +1,8 @@
 // The records of a source topic → what has to be done with them: decode, route, append to shards, or the dead-letter
 // topic. What the engine runs for events; sort-answers.ts is the other.
-import type { AppendBatch } from '../core/event.ts'
 import type { LogRecord, NewRecord } from '../core/log-record.ts'
+import { packEvents, type AppendBatch } from '../core/pack.ts'
+import type { Schemas } from '../schema/schemas.ts'
 import { deadLetter, produceInOrder } from './dead-letter.ts'
 import { decodeRecord, type DecodeReason } from './decode.ts'
 import type { Sorted } from './engine.ts'
@@ -13,6 +14,8 @@ export interface EventSortDeps {
   readonly rules: RouteRules
   readonly maxEventBytes: number
   readonly deadLetterTopic: string
+  /** Those that the records name; null: there is no schema registry. */
+  readonly schemas: Schemas | null
   append(shard: number, batch: AppendBatch): Promise<void>
   produce(records: readonly NewRecord[]): Promise<unknown>
 }
@@ -29,7 +32,7 @@ export function sortEvents(deps: EventSortDeps, records: readonly LogRecord[], g
   const appends = [...routes].map(
     ([shard, events]) =>
       () =>
-        deps.append(shard, { topic, partition, generation, events }),
+        deps.append(shard, { topic, partition, generation, packs: packEvents(events) }),
   )
   const work =
     deadLetters.length > 0
@@ -41,7 +44,7 @@ export function sortEvents(deps: EventSortDeps, records: readonly LogRecord[], g
 /** Undefined, or why the record is a dead letter. Whatever it does to us: those behind it must come through. */
 function decodeAndRoute(deps: EventSortDeps, routes: Routes, record: LogRecord): DecodeReason | undefined {
   try {
-    const decoded = decodeRecord(record, deps.maxEventBytes)
+    const decoded = decodeRecord(record, deps.maxEventBytes, deps.schemas)
     if (!decoded.ok) return decoded.reason
     const routed = route(routes, deps.rules, decoded.value, record.offset)
     return routed.ok ? undefined : { kind: 'invalid_recipients', message: routed.reason }

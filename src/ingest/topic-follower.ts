@@ -4,17 +4,20 @@
 import { DurableObject } from 'cloudflare:workers'
 import { deliverAnswer } from '../answers/door.ts'
 import { configOf, isAnswerTopic } from '../config.ts'
-import type { AppendBatch } from '../core/event.ts'
 import type { LogRecord, NewRecord } from '../core/log-record.ts'
+import type { AppendBatch } from '../core/pack.ts'
 import { directoryStub } from '../directory/door.ts'
 import type { InterestChange } from '../directory/interest.ts'
 import { openLog } from '../kafka/open-log.ts'
+import { openSchemas } from '../schema/open-schemas.ts'
+import type { Schemas } from '../schema/schemas.ts'
 import { shardStub } from '../shard/door.ts'
 import { backoffMs } from './backoff.ts'
 import { CheckpointStore, type FollowerCounters } from './checkpoint-store.ts'
 import { drain, type Checkpoint, type DrainDeps, type Drained, type Sorted } from './engine.ts'
 import { InterestIndex } from './interest-index.ts'
 import { LagReport } from './lag-report.ts'
+import { prepare } from './prepare.ts'
 import { sortAnswers } from './sort-answers.ts'
 import { sortEvents } from './sort-events.ts'
 
@@ -48,10 +51,12 @@ interface FollowerStatus {
 
 export class TopicFollower extends DurableObject<Env> {
   readonly #config = configOf(this.env)
-  readonly #log = openLog(this.env, this.#config)
+  readonly #log = openLog(this.env, this.#config, this.ctx.storage.sql)
+  readonly #schemas = openSchemas(this.#config)
   readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql)
   readonly #interests = new InterestIndex(this.ctx.storage)
-  readonly #lagReport: LagReport
+  /** Null: nobody wants to be told. */
+  readonly #lagReport: LagReport | null
   readonly #topic: string
   readonly #partition: number
   /** One run at a time: two would append the same events twice for nothing. */
@@ -71,14 +76,7 @@ export class TopicFollower extends DurableObject<Env> {
     const slash = name.lastIndexOf('/')
     this.#topic = name.slice(0, slash)
     this.#partition = Number(name.slice(slash + 1))
-    const { groupId } = this.#config.kafka
-    this.#lagReport = new LagReport({
-      commit: async (offset) => {
-        if (groupId === null) return
-        await this.#log.commit?.(groupId, { topic: this.#topic, partition: this.#partition, offset })
-      },
-      warn: (error) => this.#warn('the position could not be committed for the group', { groupId, error }),
-    })
+    this.#lagReport = this.#makeLagReport()
   }
 
   /**
@@ -122,9 +120,7 @@ export class TopicFollower extends DurableObject<Env> {
     this.#running = true
     try {
       await this.#goOn(await this.#drainWhileNudged())
-      this.#failures = 0
-      this.#retryAtMs = 0
-      this.#lastError = null
+      this.#isWell()
     } catch (error) {
       await this.#retryLater(error)
     } finally {
@@ -153,7 +149,7 @@ export class TopicFollower extends DurableObject<Env> {
     if (drained.kind === 'unknown') {
       return this.ctx.storage.setAlarm(Date.now() + backoffMs(this.#unknowns, Math.random(), UNKNOWN_RETRY))
     }
-    await this.#lagReport.flush(Date.now())
+    await this.#lagReport?.flush(Date.now())
     if (drained.kind === 'more') return this.ctx.storage.setAlarm(Date.now())
     const sleeps = this.#log.wakesFollowers || this.#config.kafka.pullMode === 'scheduled'
     if (!sleeps) await this.ctx.storage.setAlarm(Date.now())
@@ -167,6 +163,12 @@ export class TopicFollower extends DurableObject<Env> {
     this.#warn('following failed, to be tried again', { offset, failures: this.#failures, inMs, error: String(error) })
     this.#retryAtMs = Date.now() + inMs
     await this.ctx.storage.setAlarm(this.#retryAtMs)
+  }
+
+  #isWell(): void {
+    this.#failures = 0
+    this.#retryAtMs = 0
+    this.#lastError = null
   }
 
   async #lag(offset: number): Promise<number | null> {
@@ -191,16 +193,28 @@ export class TopicFollower extends DurableObject<Env> {
     const limits = { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES }
     return {
       fetch: ({ offset, topicId }) => this.#log.fetch({ ...at, offset, topicId }, limits),
-      sort: (records, generation) => this.#sort(records, generation),
+      prepare: (fetched) => prepare(this.#schemas, fetched),
+      sort: (records, generation, schemas) => this.#sort(records, generation, schemas),
       checkpoint: (next, counted) => {
         this.#checkpoints.move(next, counted)
-        this.ctx.waitUntil(this.#lagReport.moved(next.offset, Date.now()))
+        // A run may go on for minutes: what it has got past is no failure any more.
+        this.#isWell()
+        if (this.#lagReport !== null) this.ctx.waitUntil(this.#lagReport.moved(next.offset, Date.now()))
       },
       warn: (message, details) => this.#warn(message, details),
     }
   }
 
-  #sort(records: readonly LogRecord[], generation: number): Sorted {
+  #makeLagReport(): LagReport | null {
+    const { groupId } = this.#config.kafka
+    if (groupId === null) return null
+    return new LagReport({
+      commit: async (offset) => this.#log.commit?.(groupId, { topic: this.#topic, partition: this.#partition, offset }),
+      warn: (error) => this.#warn('the position could not be committed for the group', { groupId, error }),
+    })
+  }
+
+  #sort(records: readonly LogRecord[], generation: number, schemas: Schemas): Sorted {
     const { kafka, extractors, recipients, shards, maxEventBytes } = this.#config
     const { deadLetterTopic } = kafka
     const produce = (letters: readonly NewRecord[]) => this.#log.produce(letters)
@@ -213,6 +227,7 @@ export class TopicFollower extends DurableObject<Env> {
       maxEventBytes,
       deadLetterTopic,
       produce,
+      schemas: this.#schemas === null ? null : schemas,
       rules: { extractors, recipients, shards, interested: (type: string) => this.#interests.shardsOf(type) },
       append: async (shard: number, batch: AppendBatch) => shardStub(this.env, shard).append([batch]),
     }

@@ -1,15 +1,16 @@
 // The durable part of a shard's log. What is appended is delivered, and becomes readable, once storage has it: nothing
 // is sent that was not stored first. Output gates hold back WebSocket frames by themselves, but not what is written to
 // a stream that is open already, so the shard waits for storage itself, for every transport alike.
-import type { AppendBatch, StoredEvent } from '../core/event.ts'
+import type { StoredEvent } from '../core/event.ts'
+import type { AppendBatch } from '../core/pack.ts'
 import type { History } from './connection.ts'
 import type { OwnEvent } from './own-events.ts'
-import type { ShardLog } from './shard-log.ts'
+import type { Segment, ShardLog } from './shard-log.ts'
 
 export interface SettleDeps {
   /** Resolves when everything written before the call is durable. */
   sync(): Promise<void>
-  deliver(events: readonly StoredEvent[]): void
+  deliver(segments: readonly Segment[]): void
 }
 
 export class SettledLog implements History {
@@ -18,7 +19,7 @@ export class SettledLog implements History {
   /** Everything up to here is durable and delivered: the newest position that anybody is told. */
   #settledSeq: number
   /** Appended and not settled yet, in order. */
-  #pending: StoredEvent[] = []
+  #pending: Segment[] = []
 
   constructor(log: ShardLog, deps: SettleDeps) {
     this.#log = log
@@ -55,7 +56,7 @@ export class SettledLog implements History {
 
   /** To be settled by the caller: several can be told at once. */
   appendOwn(connectionId: string, event: OwnEvent, nowMs: number): void {
-    this.#pending.push(this.#log.appendOwn(connectionId, event.type, event.json, nowMs))
+    this.#pending.push(...this.#log.appendOwn(connectionId, event.type, event.json, nowMs))
   }
 
   /** Waits until what has been appended is durable, then delivers it: in order, whoever of several callers comes first. */
@@ -64,9 +65,9 @@ export class SettledLog implements History {
     if (upTo <= this.#settledSeq) return
     await this.#deps.sync()
     if (upTo <= this.#settledSeq) return
-    const later = this.#pending.findIndex((event) => event.seq > upTo)
-    const events = this.#pending.splice(0, later === -1 ? this.#pending.length : later)
+    const later = this.#pending.findIndex(({ lastSeq }) => lastSeq > upTo)
+    const segments = this.#pending.splice(0, later === -1 ? this.#pending.length : later)
     this.#settledSeq = upTo
-    if (events.length > 0) this.#deps.deliver(events)
+    if (segments.length > 0) this.#deps.deliver(segments)
   }
 }

@@ -1,10 +1,8 @@
-// The log of one shard: SQL for `log`, `segments` and `seen`. A batch is one row (a segment): per event a head in JSON,
-// and the events' texts one behind the other, so that nothing is escaped twice. Knows nothing of connections.
-import type { AppendBatch, RoutedEvent, StoredEvent } from '../core/event.ts'
+// The log of one shard: SQL for `log`, `segments` and `seen`. A pack of events is one row, a segment, as it came from the
+// follower. Knows nothing of connections.
+import type { StoredEvent } from '../core/event.ts'
+import { packEvents, unpackEvents, type AppendBatch, type EventPack, type Head } from '../core/pack.ts'
 import { formatPosition, parsePosition } from '../core/position.ts'
-
-/** A row of SQLite holds 2 MB at most; half of it leaves room for heads and for UTF-8. */
-const MAX_SEGMENT_CHARS = 500_000
 
 /** How often time-based retention is looked at, at most. */
 const TRIM_INTERVAL_MS = 1_000
@@ -14,13 +12,13 @@ export interface Retention {
   readonly retentionBytes: number
 }
 
-type Head = [
-  type: string,
-  fields: StoredEvent['fields'],
-  recipients: StoredEvent['recipients'],
-  connectionId: string | null,
-  length: number,
-]
+/** Events in a row of the log: a pack, with sequence numbers instead of offsets. */
+export interface Segment {
+  readonly firstSeq: number
+  readonly lastSeq: number
+  readonly heads: string
+  readonly body: string
+}
 
 interface SegmentRow extends Record<string, SqlStorageValue> {
   first_seq: number
@@ -79,23 +77,21 @@ export class ShardLog {
   }
 
   /** Stores what has not been seen yet, all or nothing, and answers it. Durable once `storage.sync()` resolves. */
-  append(batches: readonly AppendBatch[], nowMs: number): readonly StoredEvent[] {
-    const fresh = this.#atomically(() => {
-      const stored = batches.flatMap((batch) => this.#unseen(batch)).map((event) => this.#number(event, null))
-      this.#write(stored, nowMs)
-      return stored
-    })
+  append(batches: readonly AppendBatch[], nowMs: number): readonly Segment[] {
+    const fresh = this.#atomically(() =>
+      this.#write(
+        batches.flatMap((batch) => this.#unseen(batch)),
+        nowMs,
+      ),
+    )
     this.#atomically(() => this.#trim(nowMs))
     return fresh
   }
 
   /** Stores one of Rigel's own events for one connection. */
-  appendOwn(connectionId: string, type: string, json: string, nowMs: number): StoredEvent {
-    return this.#atomically(() => {
-      const event = this.#number({ type, json, fields: {}, recipients: null }, connectionId)
-      this.#write([event], nowMs)
-      return event
-    })
+  appendOwn(connectionId: string, type: string, json: string, nowMs: number): readonly Segment[] {
+    const head: Head = [type, {}, null, connectionId, json.length]
+    return this.#atomically(() => this.#write([{ count: 1, heads: JSON.stringify([head]), body: json }], nowMs))
   }
 
   /** Makes positions given out before this call differ from those given out after it. Answers the new head. */
@@ -114,7 +110,7 @@ export class ShardLog {
       seq,
     )
     for (const row of rows) {
-      for (const event of decodeSegment(row)) if (event.seq > seq) events.push(event)
+      for (const event of decodeSegment(toSegment(row))) if (event.seq > seq) events.push(event)
       chars += row.body.length
       if (chars >= maxChars) break
     }
@@ -134,53 +130,48 @@ export class ShardLog {
     }
   }
 
-  #unseen(batch: AppendBatch): readonly RoutedEvent[] {
+  #unseen({ topic, partition, generation, packs }: AppendBatch): readonly EventPack[] {
     const seen = this.#sql
       .exec<{ generation: number; next_offset: number }>(
         'SELECT generation, next_offset FROM seen WHERE topic = ? AND partition = ?',
-        batch.topic,
-        batch.partition,
+        topic,
+        partition,
       )
       .toArray()[0]
-    if (seen !== undefined && batch.generation < seen.generation) return []
-    const next = seen?.generation === batch.generation ? seen.next_offset : 0
-    const fresh = batch.events.filter((event) => event.offset >= next)
+    if (seen !== undefined && generation < seen.generation) return []
+    const next = seen?.generation === generation ? seen.next_offset : 0
+    const fresh = packs.flatMap((pack) => from(next, pack))
     const last = fresh.at(-1)
     if (last !== undefined) {
       this.#sql.exec(
         'INSERT OR REPLACE INTO seen (topic, partition, generation, next_offset) VALUES (?, ?, ?, ?)',
-        batch.topic,
-        batch.partition,
-        batch.generation,
-        last.offset + 1,
+        topic,
+        partition,
+        generation,
+        last.lastOffset + 1,
       )
     }
     return fresh
   }
 
-  #number(event: Omit<RoutedEvent, 'offset'>, connectionId: string | null): StoredEvent {
-    this.#head += 1
-    const { type, json, fields, recipients } = event
-    return { seq: this.#head, type, json, fields, recipients, connectionId }
-  }
-
-  #write(events: readonly StoredEvent[], nowMs: number): void {
-    if (events.length === 0) return
-    for (const segment of splitSegments(events)) this.#insert(segment, nowMs)
+  #write(packs: readonly Pick<EventPack, 'count' | 'heads' | 'body'>[], nowMs: number): readonly Segment[] {
+    if (packs.length === 0) return []
+    const segments = packs.map(({ count, heads, body }): Segment => {
+      const firstSeq = this.#head + 1
+      this.#head += count
+      return { firstSeq, lastSeq: this.#head, heads, body }
+    })
+    for (const segment of segments) this.#insert(segment, nowMs)
     this.#sql.exec('UPDATE log SET head = ?', this.#head)
+    return segments
   }
 
-  #insert(events: readonly StoredEvent[], nowMs: number): void {
-    const heads = JSON.stringify(
-      events.map((event): Head => [event.type, event.fields, event.recipients, event.connectionId, event.json.length]),
-    )
-    const body = events.map((event) => event.json).join('')
+  #insert({ firstSeq, lastSeq, heads, body }: Segment, nowMs: number): void {
     const bytes = heads.length + body.length
-    const first = events[0]?.seq ?? 0
     this.#sql.exec(
       'INSERT INTO segments (last_seq, first_seq, appended_ms, bytes, heads, body) VALUES (?, ?, ?, ?, ?, ?)',
-      first + events.length - 1,
-      first,
+      lastSeq,
+      firstSeq,
       nowMs,
       bytes,
       heads,
@@ -232,26 +223,22 @@ export class ShardLog {
   }
 }
 
-function* splitSegments(events: readonly StoredEvent[]): Generator<readonly StoredEvent[]> {
-  let segment: StoredEvent[] = []
-  let chars = 0
-  for (const event of events) {
-    if (segment.length > 0 && chars + event.json.length > MAX_SEGMENT_CHARS) {
-      yield segment
-      segment = []
-      chars = 0
-    }
-    segment.push(event)
-    chars += event.json.length
-  }
-  if (segment.length > 0) yield segment
+/** What of a pack is not older. Nearly always that is all of it or nothing. */
+function from(next: number, pack: EventPack): readonly EventPack[] {
+  if (pack.firstOffset >= next) return [pack]
+  if (pack.lastOffset < next) return []
+  return packEvents([...unpackEvents(pack)].filter(({ offset }) => offset >= next))
 }
 
-function* decodeSegment(row: SegmentRow): Generator<StoredEvent> {
+function toSegment({ first_seq: firstSeq, last_seq: lastSeq, heads, body }: SegmentRow): Segment {
+  return { firstSeq, lastSeq, heads, body }
+}
+
+export function* decodeSegment({ firstSeq, heads, body }: Segment): Generator<StoredEvent> {
   let at = 0
-  let seq = row.first_seq
-  for (const [type, fields, recipients, connectionId, length] of JSON.parse(row.heads) as readonly Head[]) {
-    yield { seq, type, json: row.body.slice(at, at + length), fields, recipients, connectionId }
+  let seq = firstSeq
+  for (const [type, fields, recipients, connectionId, length] of JSON.parse(heads) as readonly Head[]) {
+    yield { seq, type, json: body.slice(at, at + length), fields, recipients, connectionId }
     at += length
     seq += 1
   }

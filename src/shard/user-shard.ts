@@ -4,7 +4,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../config.ts'
 import { formatConnectionToken } from '../core/connection-token.ts'
-import type { AppendBatch } from '../core/event.ts'
+import type { AppendBatch } from '../core/pack.ts'
 import type { ConnectRequest, Principal } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
 import { ok, type Result } from '../core/result.ts'
@@ -37,7 +37,7 @@ import { Renewal } from './renewal.ts'
 import { Revocations } from './revocations.ts'
 import { Roster } from './roster.ts'
 import { SettledLog } from './settled-log.ts'
-import { ShardLog } from './shard-log.ts'
+import { decodeSegment, ShardLog } from './shard-log.ts'
 import { Sockets } from './sockets.ts'
 import { SseConnection } from './sse.ts'
 import { Subscribing } from './subscribing.ts'
@@ -55,7 +55,10 @@ export class UserShard extends DurableObject<Env> {
   readonly #shardLog = new ShardLog(this.ctx.storage, `${this.#shard}.${randomHex(6)}`, this.#config.log)
   readonly #log = new SettledLog(this.#shardLog, {
     sync: () => this.ctx.storage.sync(),
-    deliver: (events) => this.#connections.deliver(events),
+    deliver: (segments) => {
+      if (this.#connections.size > 0)
+        this.#connections.deliver(segments.flatMap((segment) => [...decodeSegment(segment)]))
+    },
   })
   readonly #interests = new Interests(this.ctx.storage.sql, {
     change: async (gained, lost) => directoryStub(this.env).changeInterest(this.#shard, gained, lost),

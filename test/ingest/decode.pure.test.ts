@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { fromBinary, parseBatch, parseStructured } from '../../src/core/cloud-event.ts'
 import type { LogRecord } from '../../src/core/log-record.ts'
-import { decodeRecord } from '../../src/ingest/decode.ts'
+import { decodeRecord, describeReason } from '../../src/ingest/decode.ts'
+import { jsonCodec } from '../../src/schema/json-codec.ts'
+import type { Schemas } from '../../src/schema/schemas.ts'
+import { writeFrame } from '../../src/schema/wire-format.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 
@@ -29,14 +32,14 @@ describe('a record', () => {
     ['0.1', v01, {}],
     ['1.0', v10, { 'Content-Type': 'application/cloudevents+json; charset=utf-8' }],
   ])('in structured mode (%s) is forwarded verbatim', (specversion, text, headers) => {
-    expect(decodeRecord(record(text, headers), 1_000)).toMatchObject({
+    expect(decodeRecord(record(text, headers), 1_000, null)).toMatchObject({
       ok: true,
       value: { specversion, type: 't', json: text },
     })
   })
 
   it('in binary mode becomes structured', () => {
-    const decoded = decodeRecord(record('{"a":1}', { ...binary, CE_extension: 'x' }), 1_000)
+    const decoded = decodeRecord(record('{"a":1}', { ...binary, CE_extension: 'x' }), 1_000, null)
     expect(decoded.ok && JSON.parse(decoded.value.json)).toEqual({
       specversion: '1.0',
       id: '1',
@@ -49,9 +52,9 @@ describe('a record', () => {
   })
 
   it('in binary mode keeps data that is no JSON, as text or as base64', () => {
-    const text = decodeRecord(record('hello', { ...binary, 'content-type': 'text/plain' }), 1_000)
+    const text = decodeRecord(record('hello', { ...binary, 'content-type': 'text/plain' }), 1_000, null)
     expect(text.ok && text.value.parsed).toMatchObject({ data: 'hello', datacontenttype: 'text/plain' })
-    const blob = decodeRecord(record(Uint8Array.of(255, 0), { ...binary, 'content-type': 'image/png' }), 1_000)
+    const blob = decodeRecord(record(Uint8Array.of(255, 0), { ...binary, 'content-type': 'image/png' }), 1_000, null)
     expect(blob.ok && blob.value.parsed).toMatchObject({ data_base64: '/wA=' })
   })
 
@@ -66,8 +69,8 @@ describe('a record', () => {
     [record('{"specversion":"1.0","id":"1\\n","source":"/s","type":"t"}'), 'not_a_cloud_event'],
     [record('x', { 'content-type': 'application/cloudevents+avro' }), 'unsupported_content_type'],
     [record('[]', { 'content-type': 'application/cloudevents-batch+json' }), 'unsupported_content_type'],
-    [record(Uint8Array.of(0, 0, 0, 0, 7, 2, 4)), 'avro'],
-    [record('x', { ...binary, 'content-type': 'avro/binary' }), 'avro'],
+    [record(Uint8Array.of(0, 0, 0, 0, 7, 2, 4)), 'no_schema_registry'],
+    [record('x', { ...binary, 'content-type': 'avro/binary' }), 'no_schema_id'],
     [record('hello', { 'content-type': 'text/plain' }), 'not_a_cloud_event'],
     [record('1'), 'not_a_cloud_event'],
     [record('null'), 'not_a_cloud_event'],
@@ -76,37 +79,92 @@ describe('a record', () => {
     [record('{}', { ce_id: '1' }), 'not_a_cloud_event'],
     [record(v10.replace('"t"', `"${'t'.repeat(1_000)}"`)), 'too_large'],
   ])('that is no event says why: %#', (garbage, kind) => {
-    expect(decodeRecord(garbage, 1_000)).toMatchObject({ ok: false, reason: { kind } })
+    expect(decodeRecord(garbage, 1_000, null)).toMatchObject({ ok: false, reason: { kind } })
   })
 })
 
 describe('the headers of a record', () => {
   it('structured mode wins over ce_ headers', () => {
     const both = record(v10, { ...binary, ce_type: 'other', 'content-type': 'application/cloudevents+json' })
-    expect(decodeRecord(both, 1_000)).toMatchObject({ ok: true, value: { type: 't', json: v10 } })
+    expect(decodeRecord(both, 1_000, null)).toMatchObject({ ok: true, value: { type: 't', json: v10 } })
   })
 
   it('application/json without ce_ headers is structured mode, as over HTTP', () => {
-    expect(decodeRecord(record(v10, { 'content-type': 'application/json' }), 1_000)).toMatchObject({ ok: true })
+    expect(decodeRecord(record(v10, { 'content-type': 'application/json' }), 1_000, null)).toMatchObject({ ok: true })
   })
 
   it('take the prefix of RIG before 3.0, and need no content type', () => {
     const old = { 'ce-specversion': '0.2', 'ce-id': '1', 'ce-type': 't' }
-    expect(decodeRecord(record('{"a":1}', old), 1_000)).toMatchObject({
+    expect(decodeRecord(record('{"a":1}', old), 1_000, null)).toMatchObject({
       ok: true,
       value: { specversion: '0.2', parsed: { data: { a: 1 } } },
     })
   })
 
   it('without a value are an event without data', () => {
-    const decoded = decodeRecord(record(null, binary), 1_000)
+    const decoded = decodeRecord(record(null, binary), 1_000, null)
     expect(decoded.ok && decoded.value.parsed).not.toHaveProperty('data')
   })
 
   it('that are not UTF-8 are not dropped silently', () => {
     const plain = record('{}', binary)
     const headers = [...plain.headers, { key: 'ce_ext', value: Uint8Array.of(255) }]
-    expect(decodeRecord({ ...plain, headers }, 1_000)).toMatchObject({ ok: false, reason: { kind: 'not_utf8' } })
+    expect(decodeRecord({ ...plain, headers }, 1_000, null)).toMatchObject({ ok: false, reason: { kind: 'not_utf8' } })
+  })
+})
+
+describe('a record by a schema of the registry', () => {
+  const schemas = new Map<number, NonNullable<ReturnType<Schemas['get']>>>([
+    [7, { ok: true, value: jsonCodec }],
+    [8, { ok: false, reason: { kind: 'unusable_schema', message: 'why' } }],
+  ])
+  const framed = (text: string, headers: Readonly<Record<string, string>> = {}, id = 7) =>
+    decodeRecord(record(writeFrame(id, bytes(text)), headers), 300, schemas)
+  const v02Binary = { ce_specversion: '0.2', ce_id: '1', ce_type: 't', ce_source: '/s' }
+
+  it.each([[undefined], ['application/json'], ['avro/binary'], ['application/x-protobuf; a=b']])(
+    'is JSON, whatever its content type was: %s',
+    (contentType) => {
+      const headers = {
+        ...v02Binary,
+        ce_contenttype: 'avro/binary',
+        ...(contentType === undefined ? {} : { 'content-type': contentType }),
+      }
+      const decoded = framed('{"n":9007199254740993}', headers)
+      expect(decoded.ok && decoded.value.json).toBe(
+        '{"specversion":"0.2","id":"1","type":"t","source":"/s","contenttype":"application/json","data":{"n":9007199254740993}}',
+      )
+    },
+  )
+
+  it.each([
+    [{}],
+    [{ 'content-type': 'application/cloudevents+avro' }],
+    [{ 'content-type': 'application/cloudevents' }],
+  ])('is the event itself without ce_ headers, or by its content type: %j', (headers) =>
+    expect(framed(v02, headers)).toMatchObject({ ok: true, value: { json: v02 } }),
+  )
+
+  it('is not one where other data begins with a zero', () => {
+    const decoded = framed('icon', { ...binary, 'content-type': 'image/x-icon' })
+    expect(decoded.ok && decoded.value.parsed).toMatchObject({ data: '\u0000\u0000\u0000\u0000\u0007icon' })
+  })
+
+  it('that cannot be read says why', () => {
+    const reasons = [
+      framed('{', v02Binary),
+      framed('1', v02Binary, 8),
+      framed('[]', {}),
+      framed(`"${'x'.repeat(400)}"`, v02Binary),
+      framed('[]', { 'content-type': 'application/cloudevents-batch+json' }),
+    ].map((decoded) => (decoded.ok ? 'ok' : describeReason(decoded.reason)))
+    expect(reasons).toEqual([
+      expect.stringContaining('the value is not by its schema 7: not JSON'),
+      'schema 8 cannot be used: why',
+      'not a CloudEvent: a CloudEvent must be a JSON object',
+      'larger than 300 bytes',
+      'content type application/cloudevents-batch+json is not supported',
+    ])
   })
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
-import type { AppendBatch } from '../../src/core/event.ts'
 import type { LogRecord, NewRecord } from '../../src/core/log-record.ts'
+import { unpackEvents, type AppendBatch } from '../../src/core/pack.ts'
 import { shardOf } from '../../src/core/sharding.ts'
 import { drain, type Checkpoint, type Counted, type DrainDeps } from '../../src/ingest/engine.ts'
 import { sortEvents, type EventSortDeps } from '../../src/ingest/sort-events.ts'
@@ -8,6 +8,7 @@ import { sortEvents, type EventSortDeps } from '../../src/ingest/sort-events.ts'
 const SHARDS = 2
 const BOUND = { batches: 100, calls: 1_000 }
 const ONE_BATCH = { batches: 1, calls: 1_000 }
+const eventsOf = (batch: AppendBatch | undefined) => (batch?.packs ?? []).flatMap((pack) => [...unpackEvents(pack)])
 const bytes = (text: string) => new TextEncoder().encode(text)
 const alice = shardOf('alice', SHARDS)
 const bob = ['bob', 'bert', 'bill', 'boris'].find((user) => shardOf(user, SHARDS) !== alice) ?? ''
@@ -50,7 +51,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     const state = shards.get(shard) ?? { generation: 0, next: 0, ids: [] }
     shards.set(shard, state)
     if (batch.generation > state.generation) Object.assign(state, { generation: batch.generation, next: 0 })
-    const fresh = batch.events.filter(({ offset }) => offset >= state.next)
+    const fresh = eventsOf(batch).filter(({ offset }) => offset >= state.next)
     state.ids.push(...fresh.map(({ json }) => (JSON.parse(json) as { id: string }).id))
     state.next = (fresh.at(-1)?.offset ?? state.next - 1) + 1
     dieIf(`appended ${shard}`)
@@ -64,6 +65,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     partition: 0,
     maxEventBytes: 1_024,
     deadLetterTopic: 'dead',
+    schemas: null,
     append,
     produce,
     rules: {
@@ -79,6 +81,11 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     return (batch, generation) => sortEvents(changed, batch, generation)
   }
   const deps: DrainDeps = {
+    prepare: async (fetched) => {
+      const call = `prepare ${fetched.records[0]?.offset}`
+      if (deaths.delete(call)) throw new Error(`died: ${call}`)
+      return { ...fetched, schemas: new Map() }
+    },
     sort: sortingWith({}),
     fetch: async ({ offset }) => {
       dieIf(`fetch ${offset}`)
@@ -118,6 +125,7 @@ describe('the engine', () => {
   it.each([
     ['during a fetch', 'fetch 0'],
     ['during the fetch ahead', 'fetch 2'],
+    ['while schemas are fetched', 'prepare 2'],
     ['before an append', 'append 0'],
     ['between two shards’ appends', 'append 1'],
     ['after an append whose answer was lost', 'appended 0'],
@@ -161,11 +169,11 @@ describe('the engine', () => {
       { offset: 0, generation: 0, topicId: null },
       ONE_BATCH,
     )
-    expect(batches.get(alice)?.events.map(({ offset, recipients }) => [offset, recipients])).toEqual([
+    expect(eventsOf(batches.get(alice)).map(({ offset, recipients }) => [offset, recipients])).toEqual([
       [0, ['alice']],
       [1, ['alice']],
     ])
-    expect(batches.get(1 - alice)?.events.map(({ offset, recipients }) => [offset, recipients])).toEqual([[0, [bob]]])
+    expect(eventsOf(batches.get(1 - alice)).map(({ offset, recipients }) => [offset, recipients])).toEqual([[0, [bob]]])
   })
 
   it('turns what is no event into dead letters with reason and origin, and goes on', async () => {
@@ -286,6 +294,20 @@ describe('the engine', () => {
     const reason = world.deadLetters[0]?.headers?.find(({ key }) => key === 'rigel-reason')?.value
     expect(new TextDecoder().decode(reason)).toBe('could not be processed: RangeError: a bug')
     expect(world.shards.get(0)?.ids).toEqual(['good'])
+  })
+
+  it('sorts what is prepared of a batch, and fetches the rest again', async () => {
+    const world = makeDeps(['a', 'b', 'c'].map((id, offset) => record(offset * 2, event(id))))
+    const prepare: DrainDeps['prepare'] = async ({ records }) => {
+      const [first] = records
+      return { records: records.slice(0, 1), next: (first?.offset ?? 0) + 1, schemas: new Map() }
+    }
+    await drain({ ...world.deps, prepare }, { offset: 0, generation: 0, topicId: null }, BOUND)
+    expect(world.calls.filter((call) => call.startsWith('fetch'))).toEqual(['fetch 0', 'fetch 1', 'fetch 3', 'fetch 5'])
+    expect([...world.shards.values()].map(({ ids }) => ids)).toEqual([
+      ['a', 'b', 'c'],
+      ['a', 'b', 'c'],
+    ])
   })
 
   it('says that a partition is not there, and moves nothing', async () => {

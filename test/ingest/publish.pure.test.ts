@@ -49,7 +49,7 @@ describe('publishing', () => {
     const events = [parse({ data: 1 }), parse({ data: 2 })]
     expect((await publishEvents(log, config, events)).map(({ offset }) => offset)).toEqual([0, 1])
     const read = produced.map(({ topic, value, headers = [] }) =>
-      decodeRecord({ topic, partition: 0, offset: 0, timestampMs: 0, key: null, value, headers }, 1_000),
+      decodeRecord({ topic, partition: 0, offset: 0, timestampMs: 0, key: null, value, headers }, 1_000, null),
     )
     expect(read).toEqual(events.map((value) => ({ ok: true, value })))
     expect(produced.map(({ topic }) => topic)).toEqual(['first', 'first'])

@@ -4,21 +4,23 @@ import type { Fetched } from '../../src/kafka/kafka-log.ts'
 import { Cluster } from '../../src/kafka/protocol/cluster.ts'
 import { PartitionFetcher } from '../../src/kafka/protocol/partition-fetcher.ts'
 import type { SaslMechanism } from '../../src/kafka/protocol/sasl.ts'
+import type { OpenSocket } from '../../src/kafka/protocol/socket-port.ts'
 import { createNodeOpener } from './node-socket.ts'
 
 export interface ConnectOptions {
   readonly mechanism?: SaslMechanism
   readonly ca?: string
+  readonly open?: OpenSocket
 }
 
-export function connectTo(brokers: string, { mechanism, ca }: ConnectOptions = {}): Cluster {
+export function connectTo(brokers: string, { mechanism, ca, open }: ConnectOptions = {}): Cluster {
   const nowMs = () => Date.now()
   return new Cluster({
     bootstrap: brokers.split(',').map((broker) => {
       const [host = '', port] = broker.split(':')
       return { host, port: Number(port) }
     }),
-    open: createNodeOpener(ca),
+    open: open ?? createNodeOpener(ca),
     authentication: { mechanism: mechanism ?? null, timeoutMs: 10_000, nowMs },
     nowMs,
     random: () => Math.random(),

@@ -5,11 +5,11 @@ import { once } from 'node:events'
 import { ConnectionError } from '../../src/kafka/protocol/errors.ts'
 import type { OpenSocket } from '../../src/kafka/protocol/socket-port.ts'
 
-const open = new Set<Socket>()
+const sockets = new Set<Socket>()
 
 /** Open sockets keep a test process alive. */
 export function closeAllSockets(): void {
-  for (const socket of open) socket.destroy()
+  for (const socket of sockets) socket.destroy()
 }
 
 export function createNodeOpener(ca?: string): OpenSocket {
@@ -20,8 +20,8 @@ export function createNodeOpener(ca?: string): OpenSocket {
     } catch (error) {
       throw new ConnectionError(String(error))
     }
-    open.add(socket)
-    socket.once('close', () => open.delete(socket))
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
     return {
       readExactly: createExactReader(socket),
       write: async (bytes) => {
@@ -56,4 +56,34 @@ function createExactReader(socket: Socket): (count: number) => Promise<Uint8Arra
     buffered = buffered.subarray(count)
     return read
   }
+}
+
+/** A broker that says it knows nothing newer than `newest`, by the number of the API: null, not at all. */
+export function createOldOpener(newest: Readonly<Record<number, number | null>>): OpenSocket {
+  const open = createNodeOpener()
+  return async (address) => {
+    const socket = await open(address)
+    let reads = 0
+    return {
+      ...socket,
+      // The first answer on each connection: its length, then that of ApiVersions 0.
+      readExactly: async (count) => {
+        const bytes = await socket.readExactly(count)
+        return bytes !== undefined && (reads += 1) === 2 ? limitVersions(bytes, newest) : bytes
+      },
+    }
+  }
+}
+
+const KEY_OF_NOBODY = 999
+
+function limitVersions(answer: Uint8Array, newest: Readonly<Record<number, number | null>>): Uint8Array {
+  const view = new DataView(answer.buffer, answer.byteOffset, answer.byteLength)
+  const count = view.getInt32(6)
+  for (let at = 10; at < 10 + count * 6; at += 6) {
+    const limit = newest[view.getInt16(at)]
+    if (limit === null) view.setInt16(at, KEY_OF_NOBODY)
+    else if (limit !== undefined) view.setInt16(at + 4, limit)
+  }
+  return answer
 }

@@ -14,7 +14,7 @@ import { Producer } from '../../src/kafka/protocol/producer.ts'
 import { oauthBearer, plain, scram } from '../../src/kafka/protocol/sasl.ts'
 import { startCluster, type Cluster as KafkaCluster } from '../../scripts/kafka/cluster.ts'
 import { user } from '../../scripts/kafka/properties.ts'
-import { closeAllSockets } from './node-socket.ts'
+import { closeAllSockets, createOldOpener } from './node-socket.ts'
 import { bytes, connectTo, readAll, text } from './connect.ts'
 
 const PORT = 29_192
@@ -336,3 +336,35 @@ void test('a committed position is the lag that Kafka’s own tool shows', async
     ?.split(/\s+/)
   assert.deepEqual(row?.slice(1, 6), [topic, '0', '7', '10', '3'])
 })
+
+const OLDEST = { 0: 3, 1: 4, 2: 2, 3: 4, 8: 2, 10: 1, 22: 0 }
+
+for (const [name, newest] of Object.entries({
+  'the oldest versions that it says it speaks': OLDEST,
+  'versions that Azure Event Hubs spoke in 2022': { ...OLDEST, 0: 7, 1: 6, 3: 5, 10: 2, 22: null },
+  'one version less than the newest': { 0: 8, 1: 12, 2: 6, 3: 11, 8: 7, 10: 2, 22: 3 },
+})) {
+  void test(`produces, fetches, asks and commits in ${name}`, async () => {
+    const topic = await newTopic('--partitions', '2')
+    const cluster = connectTo(kafka.brokers.plain, { open: createOldOpener(newest) })
+    assert.deepEqual(await cluster.partitions(topic), [0, 1])
+    const producer = new Producer(cluster, 'none')
+    const headers = [{ key: 'h', value: bytes('1') }]
+    for (const value of ['a', 'b']) await producer.produce([{ topic, partition: 1, value: bytes(value), headers }])
+    const records = await readAll(cluster, topic, 1)
+    assert.deepEqual(
+      records.map(({ offset, value, headers: [first] }) => [offset, text(value), first?.key]),
+      [
+        [0, 'a', 'h'],
+        [1, 'b', 'h'],
+      ],
+    )
+    const fetcher = new PartitionFetcher(cluster)
+    assert.deepEqual(await fetcher.offsets({ topic, partition: 1 }), { earliest: 0, latest: 2 })
+    const past = await fetcher.fetch({ topic, partition: 1, offset: 9 }, { maxWaitMs: 0, maxBytes: 1_000 })
+    assert.equal(past.kind, 'offset_out_of_range')
+    await commitOffset(cluster, topic, { topic, partition: 1, offset: 1 })
+    const described = await kafka.tool('kafka-consumer-groups', ['--describe', '--group', topic])
+    assert.match(described, new RegExp(`${topic}\\s+${topic}\\s+1\\s+1\\s+2\\s+1`))
+  })
+}

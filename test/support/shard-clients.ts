@@ -1,7 +1,8 @@
 // Clients of one shard for tests inside workerd: what a browser would see of an SSE stream or a WebSocket, read by
 // predicates and never by waiting for a time.
 import { env } from 'cloudflare:workers'
-import type { AppendBatch, RoutedEvent } from '../../src/core/event.ts'
+import type { RoutedEvent } from '../../src/core/event.ts'
+import { packEvents, type AppendBatch } from '../../src/core/pack.ts'
 import type { ConnectRequest } from '../../src/core/principal.ts'
 import { stampConnect } from '../../src/shard/door.ts'
 
@@ -9,6 +10,8 @@ export interface Frame {
   readonly event: string
   readonly id: string
   readonly data: Record<string, unknown>
+  /** As it came. */
+  readonly raw: string
 }
 
 const NOBODY = { user: null, session: null, expSeconds: null }
@@ -43,7 +46,7 @@ export function event(offset: number, more: Partial<RoutedEvent> = {}): RoutedEv
 }
 
 export function batch(events: readonly RoutedEvent[], more: Partial<AppendBatch> = {}): AppendBatch {
-  return { topic: 'rig', partition: 0, generation: 0, events, ...more }
+  return { topic: 'rig', partition: 0, generation: 0, packs: packEvents(events), ...more }
 }
 
 export class SseClient {
@@ -110,6 +113,7 @@ export class SseClient {
         event: field('event')[0] ?? 'message',
         id: id ?? '',
         data: JSON.parse(data.join('\n')) as Record<string, unknown>,
+        raw: data.join('\n'),
       })
     }
   }

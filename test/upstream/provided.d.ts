@@ -3,7 +3,10 @@ export {}
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Of the process that start.ts starts. */
+    /** Of the processes that start.ts starts. */
     readonly upstreamPort: number
+    /** Of the process that test/kafka/start-bridges.ts starts. */
+    readonly bridgesPort: number
+    readonly registryPort: number
   }
 }

@@ -1,6 +1,7 @@
 // Everything that is not Rigel's own: the way of a request to a service, or into Kafka, and of the answer back. What each
 // step does is its file's: route-table.ts, authorize.ts, limit.ts, forward.ts, request-event.ts, answers.ts.
 import type { Context } from 'hono'
+import type { NewRecord } from '../../core/log-record.ts'
 import type { Reason } from '../../core/reasons.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { hidesDotSegments } from '../../gateway/request-path.ts'
@@ -15,6 +16,7 @@ import { expectAnswer, type Waiting } from './answers.ts'
 import { authorize } from './authorize.ts'
 import { throughCache } from './cache.ts'
 import { claimHeaders } from './claims.ts'
+import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
 import { forward } from './forward.ts'
 import { clientOf, toUpstreamHeaders, traceOf, type Client, type Trace } from './headers.ts'
 import { isOverLimit } from './limit.ts'
@@ -49,17 +51,20 @@ export async function proxyRequest(c: Ctx): Promise<Response> {
   const { response, user } = await pass(passage)
   if (c.var.config.proxy.requestLog.length > 0) {
     const { client, route, trace } = passage
-    const logged = logCall(c.env, c.var.config, {
-      route,
-      user,
-      method: request.method,
-      path: url.pathname,
-      address: client.address,
-      status: response.status,
-      atMs: startedMs,
-      durationMs: Date.now() - startedMs,
-      traceparent: trace.traceparent,
-    })
+    const logged = logCall(
+      { env: c.env, config: c.var.config, subjects: c.var.subjects },
+      {
+        route,
+        user,
+        method: request.method,
+        path: url.pathname,
+        address: client.address,
+        status: response.status,
+        atMs: startedMs,
+        durationMs: Date.now() - startedMs,
+        traceparent: trace.traceparent,
+      },
+    )
     c.executionCtx.waitUntil(logged)
   }
   return response
@@ -158,8 +163,10 @@ async function publishRequest(
   const correlation = waiting.value?.correlation ?? null
   const facts = { method: c.req.method, path, query: url.search.slice(1), headers, client, trace, correlation }
   const made = { id: crypto.randomUUID(), time: new Date().toISOString() }
-  const record = toRequestEvent(body.bytes, facts, route, target, made)
-  if (!record.ok) return giveUp(c, waiting.value, { kind: 'not_a_cloud_event', message: record.reason })
+  const event = toRequestEvent(body.bytes, facts, route, target, made)
+  if (!event.ok) return giveUp(c, waiting.value, { kind: 'not_a_cloud_event', message: event.reason })
+  const record = await toRecord(c, target, event.value)
+  if (!record.ok) return giveUp(c, waiting.value, record.reason)
   try {
     await openLog(c.env, config).produce([record.value])
   } catch (error) {
@@ -168,6 +175,20 @@ async function publishRequest(
     return giveUp(c, waiting.value, { kind: 'unavailable', message })
   }
   return waiting.value === null ? ok(new Response('Accepted.', { status: 202 })) : waiting.value.answer()
+}
+
+async function toRecord(
+  c: Ctx,
+  { schema, topic }: Extract<Target, { kind: 'kafka' }>,
+  event: KeyedEvent,
+): Promise<Result<NewRecord, Reason>> {
+  if (schema === null || c.var.config.schemas.serializer !== 'avro') return ok(toJsonRecord(topic, event))
+  const subject = await findSubject(c.var.subjects, schema)
+  if (!subject.ok) return subject
+  const record = toAvroRecord(topic, event, subject.value)
+  if (record.ok) return record
+  const message = `Bad request: the data does not fit the schema "${schema}": ${record.reason}.`
+  return fail({ kind: 'bad_request', message })
 }
 
 /** Null: the answer is the service's own. */

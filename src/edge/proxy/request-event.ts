@@ -2,9 +2,9 @@
 // it. What else there is to know of the request goes into RIG's extension `rig`.
 import { fromBinary } from '../../core/cloud-event.ts'
 import { parseExactly } from '../../core/exact-json.ts'
-import type { NewRecord } from '../../core/log-record.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Route, Target } from '../../gateway/route.ts'
+import type { KeyedEvent } from './event-record.ts'
 import type { Client, Trace } from './headers.ts'
 
 export interface RequestFacts {
@@ -26,31 +26,23 @@ export interface Made {
 
 type Members = Readonly<Record<string, unknown>>
 
-const encoder = new TextEncoder()
 const NOT_AN_EVENT = 'Bad request: the body does not look like a CloudEvent.'
-const CONTENT_TYPE = { key: 'content-type', value: encoder.encode('application/cloudevents+json; charset=utf-8') }
 
 /** RIG's rule: what has a `specversion` is an event, of whatever version. Fails with the text for the client. */
 export function toRequestEvent(
   body: Uint8Array,
   facts: RequestFacts,
   { api }: Pick<Route, 'api'>,
-  { topic, wrapAs }: Extract<Target, { kind: 'kafka' }>,
+  { wrapAs }: Extract<Target, { kind: 'kafka' }>,
   made: Made,
-): Result<NewRecord, string> {
+): Result<KeyedEvent, string> {
   const own = ownEvent(body)
   const read = own !== undefined ? ok(own) : wrapAs === null ? fail(NOT_AN_EVENT) : wrap(body, facts, api, wrapAs, made)
   if (!read.ok) return read
   const event = read.value
   const { traceparent, tracestate } = facts.trace
   const traced = tracestate === null ? { traceparent } : { traceparent, tracestate }
-  const key = keyOf(event)
-  return ok({
-    topic,
-    key: key === null ? null : encoder.encode(key),
-    headers: [CONTENT_TYPE],
-    value: encoder.encode(JSON.stringify({ ...event, ...traced, rig: rigOf(facts) })),
-  })
+  return ok({ key: keyOf(event), event: { ...event, ...traced, rig: rigOf(facts) } })
 }
 
 function ownEvent(body: Uint8Array): Members | undefined {

@@ -1,8 +1,11 @@
 // REQUEST_LOG: one line, or one event, for every request that a route took, refused ones too. Of its path only: a query,
 // and headers, may hold tokens.
 import type { Config } from '../../config.ts'
+import type { NewRecord } from '../../core/log-record.ts'
 import type { Route, Target } from '../../gateway/route.ts'
 import { openLog } from '../../kafka/open-log.ts'
+import type { SubjectCache } from '../../schema/subjects.ts'
+import { findSubject, toAvroRecord, toJsonRecord } from './event-record.ts'
 
 export interface Call {
   readonly route: Route
@@ -18,22 +21,37 @@ export interface Call {
   readonly traceparent: string
 }
 
-const encoder = new TextEncoder()
+export interface CallLog {
+  readonly env: Env
+  readonly config: Config
+  readonly subjects: SubjectCache | null
+}
+
 /** RIG's: all calls in one partition, in their order. */
-const KEY = encoder.encode('partition')
-const CONTENT_TYPE = { key: 'content-type', value: encoder.encode('application/cloudevents+json; charset=utf-8') }
+const KEY = 'partition'
 
 /** Never throws: a request is not refused for its log. */
-export async function logCall(env: Env, config: Config, call: Call): Promise<void> {
+export async function logCall(log: CallLog, call: Call): Promise<void> {
+  const { config, env } = log
   const { proxy } = config
   if (proxy.requestLog.includes('console')) console.info(toLine(call))
   if (!proxy.requestLog.includes('kafka')) return
-  const value = encoder.encode(JSON.stringify(toEvent(call)))
   try {
-    await openLog(env, config).produce([{ topic: proxy.requestLogTopic, key: KEY, headers: [CONTENT_TYPE], value }])
+    await openLog(env, config).produce([await toRecord(log, call)])
   } catch (error) {
     console.error('a proxied request could not be logged to Kafka', error)
   }
+}
+
+async function toRecord({ config, subjects }: CallLog, call: Call): Promise<NewRecord> {
+  const { proxy, schemas } = config
+  const event = { key: KEY, event: toEvent(call) }
+  if (schemas.serializer === null || schemas.logSubject === null) return toJsonRecord(proxy.requestLogTopic, event)
+  const subject = await findSubject(subjects, schemas.logSubject)
+  if (!subject.ok) throw new Error(subject.reason.kind === 'unavailable' ? subject.reason.message : subject.reason.kind)
+  const record = toAvroRecord(proxy.requestLogTopic, event, subject.value)
+  if (!record.ok) throw new Error(`it does not fit KAFKA_LOG_SCHEMA: ${record.reason}`)
+  return record.value
 }
 
 function toLine(call: Call) {

@@ -2,7 +2,7 @@
 // that is not answered in time ends the connection, for nothing behind it would be answered either. Who authenticates it
 // and who opens another: authenticate.ts, cluster.ts.
 import type { AnyApi, Api } from './api/api.ts'
-import { ConnectionError } from './errors.ts'
+import { BrokerError, ConnectionError, UNSUPPORTED_VERSION } from './errors.ts'
 import type { BrokerSocket } from './socket-port.ts'
 import { Reader, Writer } from './wire.ts'
 
@@ -56,7 +56,7 @@ export class Connection {
     this.#versions = versions
   }
 
-  /** Rejects with a ConnectionError. `newest`: speak no newer version than this. */
+  /** Rejects with a ConnectionError; with a BrokerError if there is no version in common. `newest`: speak none newer. */
   async send<Request, Response>(
     api: Api<Request, Response>,
     request: Request,
@@ -96,14 +96,13 @@ export class Connection {
   }
 
   #choose({ key, name, versions: [oldest, newestOfOurs] }: AnyApi, newest: number): number {
-    const isKnown = this.#versions.size > 0
-    if (isKnown && !this.#versions.has(key)) throw new ConnectionError(`Kafka: ${this.#name} does not speak ${name}`)
-    const [theirOldest, theirNewest] = this.#versions.get(key) ?? [oldest, oldest]
+    const theirs = this.#versions.get(key) ?? (this.#versions.size === 0 ? [oldest, oldest] : null)
+    if (theirs === null) throw new BrokerError(UNSUPPORTED_VERSION, `${this.#name} knows no ${name}`)
+    const [theirOldest, theirNewest] = theirs
     const version = Math.min(newestOfOurs, newest, theirNewest)
     if (version >= oldest && version >= theirOldest) return version
-    throw new ConnectionError(
-      `Kafka: ${this.#name} speaks ${name} ${theirOldest} to ${theirNewest}, we ${oldest} to ${newestOfOurs}`,
-    )
+    const both = `${this.#name} speaks ${name} ${theirOldest} to ${theirNewest}, we ${oldest} to ${newestOfOurs}`
+    throw new BrokerError(UNSUPPORTED_VERSION, both)
   }
 
   #expect(correlationId: number, what: string, timeoutMs: number): Promise<Uint8Array> {

@@ -57,10 +57,10 @@ const CODES: Readonly<Record<number, readonly [name: string, remedy: Remedy]>> =
 
 export const NO_ERROR = 0
 export const UNKNOWN_TOPIC_OR_PARTITION = 3
-export const UNKNOWN_TOPIC_ID = 100
 export const OFFSET_OUT_OF_RANGE = 1
 export const UNSUPPORTED_VERSION = 35
-export const CLUSTER_AUTHORIZATION_FAILED = 31
+/** No producer id is to be had: CLUSTER_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION. */
+export const NO_IDENTITY: ReadonlySet<number> = new Set([31, 35])
 export const DUPLICATE_SEQUENCE_NUMBER = 46
 export const LEADER_NOT_AVAILABLE = 5
 /** One record of a batch may be the reason, or their number; the broker stores none of it. Too large (10, 18), or refused. */

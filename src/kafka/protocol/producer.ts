@@ -11,12 +11,13 @@ import type { Compression } from './compression.ts'
 import type { Connection } from './connection.ts'
 import {
   BrokerError,
-  CLUSTER_AUTHORIZATION_FAILED,
   ConnectionError,
   DUPLICATE_SEQUENCE_NUMBER,
   NO_ERROR,
+  NO_IDENTITY,
   OF_ONE_RECORD,
   PRODUCER_STATE_LOST,
+  throwIfError,
   UNKNOWN_TOPIC_OR_PARTITION,
 } from './errors.ts'
 import { encodeBatch } from './record-batch.ts'
@@ -212,12 +213,16 @@ export class Producer {
     throw new BrokerError(answer.errorCode, `producing to ${topic}/${partition}`, answer.message)
   }
 
-  /** Brokers before 2.8 ask for a permission of its own; without it batches are sent as they are. */
+  /** Where that is not known, or not allowed (brokers before 2.8 ask for a permission of its own), batches go as they are. */
   async #identify(): Promise<Identity> {
-    const { errorCode, producerId, epoch } = await this.#cluster.askAny(initProducerId, null)
-    if (errorCode === NO_ERROR) return { producerId, epoch }
-    if (errorCode === CLUSTER_AUTHORIZATION_FAILED) return NOBODY
-    throw new BrokerError(errorCode, 'asking for a producer id')
+    try {
+      const { errorCode, producerId, epoch } = await this.#cluster.askAny(initProducerId, null)
+      throwIfError(errorCode, 'asking for a producer id')
+      return { producerId, epoch }
+    } catch (error) {
+      if (error instanceof BrokerError && NO_IDENTITY.has(error.code)) return NOBODY
+      throw error
+    }
   }
 }
 

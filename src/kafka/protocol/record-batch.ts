@@ -52,7 +52,7 @@ interface Batch {
  * What one answer may become: batches of a few bytes may hold millions of records. What is beyond is fetched again, when
  * its turn comes.
  */
-export interface DecodeLimits {
+interface DecodeLimits {
   readonly records: number
   /** Of records as they are written. */
   readonly bytes: number

@@ -9,7 +9,7 @@ export interface SaslMechanism {
 }
 
 /** The first challenge is empty. Throws an AuthenticationError if the broker cannot be who it should be. */
-export type SaslDialogue = (challenge: Uint8Array) => Promise<Uint8Array | null>
+type SaslDialogue = (challenge: Uint8Array) => Promise<Uint8Array | null>
 
 export interface PasswordCredentials {
   readonly username: string

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Api } from '../../../src/kafka/protocol/api/api.ts'
 import { Connection } from '../../../src/kafka/protocol/connection.ts'
-import { ConnectionError } from '../../../src/kafka/protocol/errors.ts'
+import { BrokerError, ConnectionError, UNSUPPORTED_VERSION } from '../../../src/kafka/protocol/errors.ts'
 import { FakeSocket, type Request } from './fake-socket.ts'
 
 /** Answers the number that it was asked with. */
@@ -74,10 +74,10 @@ describe('requests', () => {
   it('that the broker does not speak, or no more, are named', async () => {
     connection.versions = new Map([[7, [5, 9]]])
     expect(await outcome(connection.send(echo, 1, TIMEOUT_MS))).toEqual(
-      new ConnectionError('Kafka: kafka:9092 speaks Echo 5 to 9, we 2 to 4'),
+      new BrokerError(UNSUPPORTED_VERSION, 'kafka:9092 speaks Echo 5 to 9, we 2 to 4'),
     )
     connection.versions = new Map([[8, [0, 9]]])
-    const error = new ConnectionError('Kafka: kafka:9092 does not speak Echo')
+    const error = new BrokerError(UNSUPPORTED_VERSION, 'kafka:9092 knows no Echo')
     expect(await outcome(connection.send(echo, 1, TIMEOUT_MS))).toEqual(error)
     expect(connection.isOpen).toBe(true)
   })

@@ -51,7 +51,7 @@ class FakeKafka implements ProducerCluster {
     this.forgotten += 1
   }
 
-  async askAny<_Request, Response>(): Promise<Response> {
+  async askAny<Request, Response>(_api: Api<Request, Response>, _request: Request): Promise<Response> {
     this.producerIds += 1
     return { errorCode: this.identityError, producerId: this.producerIds, epoch: 0 } as Response
   }

@@ -3,11 +3,11 @@
 import { describe, expect, it } from 'vitest'
 import { AuthenticationError, ConnectionError } from '../../../src/kafka/protocol/errors.ts'
 import { fetchToken, signMskToken } from '../../../src/kafka/protocol/oauth.ts'
-import { oauthBearer, plain, scram, type SaslDialogue } from '../../../src/kafka/protocol/sasl.ts'
+import { oauthBearer, plain, scram, type SaslMechanism } from '../../../src/kafka/protocol/sasl.ts'
 import { fromBase64, utf8 } from './dice.ts'
 
 const text = (bytes: Uint8Array | null) => bytes && new TextDecoder().decode(bytes)
-const say = async (dialogue: SaslDialogue, message: string) => text(await dialogue(utf8(message)))
+const say = async (dialogue: ReturnType<SaslMechanism['begin']>, message: string) => text(await dialogue(utf8(message)))
 
 it('PLAIN says name and password, and no more', async () => {
   const dialogue = plain({ username: 'rigel', password: 'a:ö' }).begin()

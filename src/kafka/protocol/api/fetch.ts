@@ -1,6 +1,7 @@
 // Fetch: record batches of one partition, from an offset on. Without fetch sessions: they save bytes for readers of many
 // partitions, and a follower reads one.
 import type { AbortedTransaction } from '../record-batch.ts'
+import { NO_ERROR } from '../errors.ts'
 import type { Api } from './api.ts'
 
 const READ_COMMITTED = 1
@@ -9,6 +10,8 @@ const NO_SESSION = 0
 const FULL_FETCH = -1
 const NO_EPOCH = -1
 const NO_OFFSET = -1
+const WITH_SESSIONS = 7
+const WITH_RACKS = 11
 const WITH_TOPIC_IDS = 13
 
 /** Smaller answers wait for more, up to `maxWaitMs`: one byte, so that news comes at once. */
@@ -37,7 +40,7 @@ const NO_BYTES = new Uint8Array()
 export const fetchRecords: Api<FetchRequest, FetchResponse> = {
   name: 'Fetch',
   key: 1,
-  versions: [11, 13],
+  versions: [4, 13],
   flexibleFrom: 12,
   encode(writer, { topic, topicId, partition, offset, leaderEpoch, maxWaitMs, maxBytes }, version) {
     writer.int32(CONSUMER)
@@ -45,30 +48,30 @@ export const fetchRecords: Api<FetchRequest, FetchResponse> = {
     writer.int32(MIN_BYTES)
     writer.int32(maxBytes)
     writer.int8(READ_COMMITTED)
-    writer.int32(NO_SESSION)
-    writer.int32(FULL_FETCH)
+    if (version >= WITH_SESSIONS) writer.int32(NO_SESSION)
+    if (version >= WITH_SESSIONS) writer.int32(FULL_FETCH)
     writer.array([topic], (name) => {
       if (version >= WITH_TOPIC_IDS) writer.uuid(topicId ?? '')
       else writer.string(name)
       writer.array([partition], (index) => {
         writer.int32(index)
-        writer.int32(leaderEpoch)
+        if (version >= 9) writer.int32(leaderEpoch)
         writer.int64(offset)
         if (version >= 12) writer.int32(NO_EPOCH)
-        writer.int64(NO_OFFSET)
+        if (version >= 5) writer.int64(NO_OFFSET)
         writer.int32(maxBytes)
         writer.end()
       })
       writer.end()
     })
-    writer.array([], () => undefined)
-    writer.string('')
+    if (version >= WITH_SESSIONS) writer.array([], () => undefined)
+    if (version >= WITH_RACKS) writer.string('')
     writer.end()
   },
   decode(reader, version) {
     reader.int32()
-    const errorCode = reader.int16()
-    reader.int32()
+    const errorCode = version >= WITH_SESSIONS ? reader.int16() : NO_ERROR
+    if (version >= WITH_SESSIONS) reader.int32()
     const topics = reader.array(() => {
       if (version >= WITH_TOPIC_IDS) reader.uuid()
       else reader.string()
@@ -76,13 +79,13 @@ export const fetchRecords: Api<FetchRequest, FetchResponse> = {
         reader.int32()
         const partitionError = reader.int16()
         // High watermark, last stable offset, start of the log.
-        for (let n = 0; n < 3; n += 1) reader.int64()
+        for (let n = 0; n < (version >= 5 ? 3 : 2); n += 1) reader.int64()
         const aborted = reader.array(() => {
           const transaction = { producerId: reader.int64(), firstOffset: reader.int64() }
           reader.end()
           return transaction
         })
-        reader.int32()
+        if (version >= WITH_RACKS) reader.int32()
         const batches = reader.nullableBytes() ?? NO_BYTES
         reader.end()
         return { errorCode: partitionError, aborted, batches }
@@ -91,7 +94,7 @@ export const fetchRecords: Api<FetchRequest, FetchResponse> = {
       return partitions
     })
     const only = topics[0]?.[0]
-    if (errorCode === 0 && only !== undefined) return only
+    if (errorCode === NO_ERROR && only !== undefined) return only
     return { errorCode: errorCode || (only?.errorCode ?? -1), aborted: [], batches: NO_BYTES }
   },
 }

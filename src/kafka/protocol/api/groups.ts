@@ -6,6 +6,7 @@ import type { BrokerAddress } from './metadata.ts'
 const GROUP = 0
 const NO_GENERATION = -1
 const NO_EPOCH = -1
+const RETENTION_OF_BROKER = -1
 
 export interface FindCoordinatorResponse {
   readonly errorCode: number
@@ -16,7 +17,7 @@ export interface FindCoordinatorResponse {
 export const findCoordinator: Api<string, FindCoordinatorResponse> = {
   name: 'FindCoordinator',
   key: 10,
-  versions: [2, 3],
+  versions: [1, 3],
   flexibleFrom: 3,
   encode(writer, group) {
     writer.string(group)
@@ -41,19 +42,20 @@ export interface OffsetCommitRequest {
 export const offsetCommit: Api<OffsetCommitRequest, number> = {
   name: 'OffsetCommit',
   key: 8,
-  versions: [7, 8],
+  versions: [2, 8],
   flexibleFrom: 8,
-  encode(writer, { group, topic, partition, offset }) {
+  encode(writer, { group, topic, partition, offset }, version) {
     writer.string(group)
     writer.int32(NO_GENERATION)
     writer.string('')
-    writer.nullableString(null)
+    if (version >= 7) writer.nullableString(null)
+    if (version <= 4) writer.int64(RETENTION_OF_BROKER)
     writer.array([topic], (name) => {
       writer.string(name)
       writer.array([partition], (index) => {
         writer.int32(index)
         writer.int64(offset)
-        writer.int32(NO_EPOCH)
+        if (version >= 6) writer.int32(NO_EPOCH)
         writer.nullableString(null)
         writer.end()
       })
@@ -61,8 +63,8 @@ export const offsetCommit: Api<OffsetCommitRequest, number> = {
     })
     writer.end()
   },
-  decode(reader) {
-    reader.int32()
+  decode(reader, version) {
+    if (version >= 3) reader.int32()
     const topics = reader.array(() => {
       reader.string()
       const codes = reader.array(() => {

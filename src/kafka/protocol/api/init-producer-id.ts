@@ -13,7 +13,7 @@ export interface InitProducerIdResponse {
 export const initProducerId: Api<null, InitProducerIdResponse> = {
   name: 'InitProducerId',
   key: 22,
-  versions: [1, 4],
+  versions: [0, 4],
   flexibleFrom: 2,
   encode(writer, _request, version) {
     writer.nullableString(null)

@@ -23,16 +23,16 @@ export interface ListOffsetsResponse {
 export const listOffsets: Api<ListOffsetsRequest, ListOffsetsResponse> = {
   name: 'ListOffsets',
   key: 2,
-  versions: [4, 7],
+  versions: [2, 7],
   flexibleFrom: 6,
-  encode(writer, { topic, partition, leaderEpoch, timestamp }) {
+  encode(writer, { topic, partition, leaderEpoch, timestamp }, version) {
     writer.int32(CONSUMER)
     writer.int8(READ_COMMITTED)
     writer.array([topic], (name) => {
       writer.string(name)
       writer.array([partition], (index) => {
         writer.int32(index)
-        writer.int32(leaderEpoch)
+        if (version >= 4) writer.int32(leaderEpoch)
         writer.int64(timestamp)
         writer.end()
       })
@@ -40,7 +40,7 @@ export const listOffsets: Api<ListOffsetsRequest, ListOffsetsResponse> = {
     })
     writer.end()
   },
-  decode(reader) {
+  decode(reader, version) {
     reader.int32()
     const topics = reader.array(() => {
       reader.string()
@@ -49,7 +49,7 @@ export const listOffsets: Api<ListOffsetsRequest, ListOffsetsResponse> = {
         const errorCode = reader.int16()
         reader.int64()
         const offset = reader.int64()
-        reader.int32()
+        if (version >= 4) reader.int32()
         reader.end()
         return { errorCode, offset }
       })

@@ -13,7 +13,7 @@ export interface BrokerAddress {
   readonly port: number
 }
 
-export interface PartitionMetadata {
+interface PartitionMetadata {
   readonly errorCode: number
   readonly partition: number
   /** −1: there is none now. */
@@ -34,13 +34,14 @@ export interface MetadataResponse {
   readonly topics: readonly TopicMetadata[]
 }
 
+const NO_EPOCH = -1
 const NO_ID = '0'.repeat(32)
 const WITH_TOPIC_IDS = 10
 
 export const metadata: Api<MetadataRequest, MetadataResponse> = {
   name: 'Metadata',
   key: 3,
-  versions: [8, 12],
+  versions: [4, 12],
   flexibleFrom: 9,
   encode(writer, { topics, create }, version) {
     writer.array(topics, (topic) => {
@@ -50,8 +51,8 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
     })
     writer.boolean(create)
     // Authorized operations: of the cluster, then of topics. Not asked for.
-    if (version < 11) writer.boolean(false)
-    writer.boolean(false)
+    if (version >= 8 && version < 11) writer.boolean(false)
+    if (version >= 8) writer.boolean(false)
     writer.end()
   },
   decode(reader, version) {
@@ -74,13 +75,14 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
           errorCode: reader.int16(),
           partition: reader.int32(),
           leader: reader.int32(),
-          leaderEpoch: reader.int32(),
+          leaderEpoch: version >= 7 ? reader.int32() : NO_EPOCH,
         }
-        for (let list = 0; list < 3; list += 1) reader.array(() => reader.int32())
+        // Replicas, those in sync, and those offline.
+        for (let list = 0; list < (version >= 5 ? 3 : 2); list += 1) reader.array(() => reader.int32())
         reader.end()
         return partition
       })
-      reader.int32()
+      if (version >= 8) reader.int32()
       reader.end()
       return { errorCode, name, topicId: topicId === NO_ID ? null : topicId, partitions }
     })

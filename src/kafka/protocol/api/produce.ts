@@ -25,7 +25,7 @@ export interface ProducedPartition {
 export const produce: Api<ProduceRequest, readonly ProducedPartition[]> = {
   name: 'Produce',
   key: 0,
-  versions: [7, 9],
+  versions: [3, 9],
   flexibleFrom: 9,
   encode(writer, { timeoutMs, topics }) {
     writer.nullableString(null)
@@ -48,7 +48,7 @@ export const produce: Api<ProduceRequest, readonly ProducedPartition[]> = {
       const partitions = reader.array(() => {
         const head = { partition: reader.int32(), errorCode: reader.int16(), baseOffset: reader.int64() }
         const appendTimeMs = reader.int64()
-        reader.int64()
+        if (version >= 5) reader.int64()
         const message = version >= 8 ? readErrors() : null
         reader.end()
         return { topic, ...head, appendTimeMs, message }

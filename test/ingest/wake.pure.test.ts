@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { wakeAll, type WakeDeps } from '../../src/ingest/schedule.ts'
+import { wakeAll, type WakeDeps } from '../../src/ingest/wake.ts'
 
 function makeDeps(broken: readonly string[] = []) {
   const woken: string[] = []

@@ -1,0 +1,24 @@
+// `npm run kafka:bridge`: the stand-in bridge (bridge.ts says what that is) before a real Kafka, such as `npm run kafka`'s.
+//   npm run kafka:bridge -- [--dialect redpanda|confluent|karapace|strimzi] [--port 8082] [--brokers 127.0.0.1:9092]
+// Ends on Ctrl-C.
+import { parseArgs } from 'node:util'
+import type { BridgeDialect } from './bridge-options.ts'
+import { createBridge } from './bridge.ts'
+import { KafkaBackend } from './kafka-backend.ts'
+
+const DIALECTS: readonly BridgeDialect[] = ['redpanda', 'confluent', 'karapace', 'strimzi']
+
+const { values } = parseArgs({
+  options: {
+    dialect: { type: 'string', default: 'strimzi' },
+    port: { type: 'string', default: '8082' },
+    brokers: { type: 'string', default: '127.0.0.1:9092' },
+  },
+})
+const dialect = DIALECTS.find((one) => one === values.dialect)
+if (dialect === undefined) throw new Error(`--dialect must be one of ${DIALECTS.join(', ')}`)
+
+const backend = await KafkaBackend.connect(values.brokers.split(','))
+const { port } = await createBridge(backend, { dialect, port: Number(values.port) })
+console.log(`A stand-in for ${dialect}, before ${values.brokers}:\n\n  KAFKA_REST_URL=http://127.0.0.1:${port}\n`)
+setInterval(() => undefined, 60_000)

@@ -1,0 +1,144 @@
+// Kafka by REST: the proxy that is followed and produced to (the REST Proxy v2 family), and Confluent's REST v3, which
+// only takes records. What contradicts what is said here; src/kafka/rest uses it.
+import { z } from 'zod'
+import { list } from './variable.ts'
+
+const DIALECTS = ['redpanda', 'confluent', 'karapace', 'strimzi'] as const
+export type Dialect = (typeof DIALECTS)[number]
+
+/** It stands in an `authorization` header. The value is a secret, and not repeated in the message. */
+const credential = z.string().regex(/^[\x20-\x7e]+$/, 'must be printable ASCII, got other characters')
+
+const baseUrl = (example: string) =>
+  z
+    .url({ protocol: /^https?$/, error: `must be a URL such as ${example}` })
+    .refine((text) => !/[?#@]/.test(text), 'must have no user, no query and no fragment: credentials have variables')
+
+export const kafkaRestVariables = {
+  KAFKA_REST_URL: baseUrl('https://rest-proxy.example.com').optional(),
+  KAFKA_REST_USERNAME: credential.optional(),
+  KAFKA_REST_PASSWORD: credential.optional(),
+  KAFKA_REST_TOKEN: credential.optional(),
+  KAFKA_REST_DIALECT: z.enum(DIALECTS, `must be one of ${DIALECTS.join(', ')}`).optional(),
+  KAFKA_REST_INSTANCE_HOSTS: list
+    .pipe(z.array(z.string().regex(/^[A-Za-z0-9.-]+(:\d{1,5})?$/, 'must be hosts such as rest-1.example.com:8443')))
+    .default([]),
+  KAFKA_REST_V3_URL: baseUrl('https://pkc-abcde.eu-west-1.aws.confluent.cloud/kafka').optional(),
+  KAFKA_REST_V3_CLUSTER: z
+    .string()
+    .regex(/^[A-Za-z0-9_-]{1,64}$/, 'must be a cluster id such as lkc-vo9pz')
+    .optional(),
+  KAFKA_REST_V3_KEY: credential.optional(),
+  KAFKA_REST_V3_SECRET: credential.optional(),
+  KAFKA_REST_V3_TOKEN: credential.optional(),
+}
+
+type Variables = z.infer<z.ZodObject<typeof kafkaRestVariables>>
+
+/** Of other ways to Kafka, by which this one is ruled out. */
+interface OtherWays {
+  readonly UPSTASH_KAFKA_REST_URL?: string | undefined
+  readonly KAFKA_BROKERS: readonly unknown[]
+}
+
+export type RestCredentials =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'basic'; readonly username: string; readonly password: string }
+  | { readonly kind: 'bearer'; readonly token: string }
+
+export interface KafkaRestSettings {
+  /** Without a slash at its end. */
+  readonly url: string
+  readonly credentials: RestCredentials
+  /** Null: found out. */
+  readonly dialect: Dialect | null
+  /** Hosts of a `base_uri` that are used as they are; every other one is replaced by that of `url`. */
+  readonly instanceHosts: readonly string[]
+}
+
+export interface KafkaRestV3Settings {
+  readonly url: string
+  readonly cluster: string
+  readonly credentials: RestCredentials
+}
+
+export function toKafkaRest(v: Variables): KafkaRestSettings | null {
+  if (v.KAFKA_REST_URL === undefined) return null
+  return {
+    url: v.KAFKA_REST_URL.replace(/\/+$/, ''),
+    credentials: toCredentials(v.KAFKA_REST_USERNAME, v.KAFKA_REST_PASSWORD, v.KAFKA_REST_TOKEN),
+    dialect: v.KAFKA_REST_DIALECT ?? null,
+    instanceHosts: v.KAFKA_REST_INSTANCE_HOSTS,
+  }
+}
+
+export function toKafkaRestV3(v: Variables): KafkaRestV3Settings | null {
+  if (v.KAFKA_REST_V3_URL === undefined) return null
+  return {
+    url: v.KAFKA_REST_V3_URL.replace(/\/+$/, ''),
+    cluster: v.KAFKA_REST_V3_CLUSTER ?? '',
+    credentials: toCredentials(v.KAFKA_REST_V3_KEY, v.KAFKA_REST_V3_SECRET, v.KAFKA_REST_V3_TOKEN),
+  }
+}
+
+function toCredentials(username: string | undefined, password: string | undefined, token: string | undefined) {
+  if (token !== undefined) return { kind: 'bearer', token } as const
+  if (username !== undefined) return { kind: 'basic', username, password: password ?? '' } as const
+  return { kind: 'none' } as const
+}
+
+export function kafkaRestContradictions(v: Variables & OtherWays): readonly string[] {
+  return [...proxyContradictions(v), ...v3Contradictions(v)]
+}
+
+function* proxyContradictions(v: Variables & OtherWays): Generator<string> {
+  const { KAFKA_REST_URL: url, KAFKA_REST_USERNAME: user, KAFKA_REST_PASSWORD: password, KAFKA_REST_TOKEN: token } = v
+  if (url === undefined) {
+    const alone = [
+      ...(['KAFKA_REST_USERNAME', 'KAFKA_REST_PASSWORD', 'KAFKA_REST_TOKEN', 'KAFKA_REST_DIALECT'] as const),
+    ].filter((name) => v[name] !== undefined)
+    for (const name of alone) yield `${name}: needs KAFKA_REST_URL`
+    if (v.KAFKA_REST_INSTANCE_HOSTS.length > 0) yield 'KAFKA_REST_INSTANCE_HOSTS: needs KAFKA_REST_URL'
+    return
+  }
+  if (v.UPSTASH_KAFKA_REST_URL)
+    yield 'KAFKA_REST_URL: cannot be set beside UPSTASH_KAFKA_REST_URL: one Kafka is followed'
+  if (v.KAFKA_BROKERS.length > 0)
+    yield 'KAFKA_REST_URL: cannot be set beside KAFKA_BROKERS: one Kafka is followed, in one way'
+  if ((user === undefined) !== (password === undefined)) {
+    yield 'KAFKA_REST_USERNAME: needs KAFKA_REST_PASSWORD, and the other way round'
+  }
+  if (user !== undefined && token !== undefined) {
+    yield 'KAFKA_REST_TOKEN: cannot be set beside KAFKA_REST_USERNAME: one of them is sent'
+  }
+  if ((user ?? token) !== undefined && isOpenToListeners(url)) {
+    yield 'KAFKA_REST_URL: must be https, or everybody on the way reads the credentials'
+  }
+}
+
+function* v3Contradictions(v: Variables & OtherWays): Generator<string> {
+  const { KAFKA_REST_V3_URL: url, KAFKA_REST_V3_KEY: key, KAFKA_REST_V3_SECRET: secret, KAFKA_REST_V3_TOKEN: token } = v
+  if (url === undefined) {
+    const names = ['KAFKA_REST_V3_CLUSTER', 'KAFKA_REST_V3_KEY', 'KAFKA_REST_V3_SECRET', 'KAFKA_REST_V3_TOKEN'] as const
+    for (const name of names.filter((one) => v[one] !== undefined)) yield `${name}: needs KAFKA_REST_V3_URL`
+    return
+  }
+  if (v.KAFKA_REST_V3_CLUSTER === undefined) yield 'KAFKA_REST_V3_URL: needs KAFKA_REST_V3_CLUSTER'
+  if (v.UPSTASH_KAFKA_REST_URL)
+    yield 'KAFKA_REST_V3_URL: cannot be set beside UPSTASH_KAFKA_REST_URL, which produces itself'
+  if ((key === undefined) !== (secret === undefined)) {
+    yield 'KAFKA_REST_V3_KEY: needs KAFKA_REST_V3_SECRET, and the other way round'
+  }
+  if (key !== undefined && token !== undefined) {
+    yield 'KAFKA_REST_V3_TOKEN: cannot be set beside KAFKA_REST_V3_KEY: one of them is sent'
+  }
+  if ((key ?? token) !== undefined && isOpenToListeners(url)) {
+    yield 'KAFKA_REST_V3_URL: must be https, or everybody on the way reads the credentials'
+  }
+}
+
+/** A proxy on the same machine, as in development, is nobody's to listen to. */
+function isOpenToListeners(url: string): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'http:' && !['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+}

@@ -1,0 +1,103 @@
+// The schema registry: where it is, who asks, and whether requests are written by its schemas.
+import { z } from 'zod'
+import { integer } from './variable.ts'
+
+/** RIG's: the scheme may be missing. */
+const host = z
+  .string()
+  .transform((text) => (/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`))
+  .pipe(z.url({ protocol: /^https?$/, error: 'must be host:port, such as registry.example.com:8081' }))
+
+export const schemaRegistryVariables = {
+  KAFKA_SERIALIZER: z.enum(['avro'], 'must be avro, or not set for JSON').optional(),
+  KAFKA_SCHEMA_REGISTRY_HOST: host.optional(),
+  KAFKA_SCHEMA_REGISTRY_URL: z
+    .url({ protocol: /^https?$/, error: 'must be a URL such as https://registry.example.com' })
+    .optional(),
+  KAFKA_SCHEMA_REGISTRY_USERNAME: z.string().min(1).optional(),
+  KAFKA_SCHEMA_REGISTRY_PASSWORD: z.string().min(1).optional(),
+  KAFKA_SCHEMA_REGISTRY_TOKEN: z
+    .string()
+    .regex(/^[A-Za-z0-9._~+/=-]+$/, 'must be a bearer token')
+    .optional(),
+  KAFKA_SCHEMA_REGISTRY_TIMEOUT_MS: integer(5_000, 100, 30_000),
+  KAFKA_LOG_SCHEMA: z.string().optional(),
+}
+
+type Variables = z.infer<z.ZodObject<typeof schemaRegistryVariables>>
+
+export interface RegistryConfig {
+  /** Without a slash at its end. */
+  readonly url: string
+  /** The header of every request; null: none. */
+  readonly authorization: string | null
+  readonly timeoutMs: number
+}
+
+export function toSchemas(v: Variables) {
+  const url = urlOf(v)
+  const registry: RegistryConfig | null =
+    url === undefined
+      ? null
+      : {
+          url: url.href.replace(/\/+$/, ''),
+          authorization: authorizationOf(v),
+          timeoutMs: v.KAFKA_SCHEMA_REGISTRY_TIMEOUT_MS,
+        }
+  return {
+    registry,
+    /** Requests that a route names a schema for are written by it; null: as JSON all. */
+    serializer: v.KAFKA_SERIALIZER ?? null,
+    /** The subject of the request log's schema; null: it is written as JSON. */
+    logSubject: v.KAFKA_LOG_SCHEMA ?? null,
+  }
+}
+
+export function schemaRegistryContradictions(v: Variables): readonly string[] {
+  const problems: string[] = []
+  const url = urlOf(v)
+  const [username, password] = [v.KAFKA_SCHEMA_REGISTRY_USERNAME, v.KAFKA_SCHEMA_REGISTRY_PASSWORD]
+  const isAuthenticated = Boolean(username ?? password ?? v.KAFKA_SCHEMA_REGISTRY_TOKEN)
+  if (v.KAFKA_SCHEMA_REGISTRY_HOST && v.KAFKA_SCHEMA_REGISTRY_URL) {
+    problems.push('KAFKA_SCHEMA_REGISTRY_HOST: set either it or KAFKA_SCHEMA_REGISTRY_URL, not both')
+  }
+  if (v.KAFKA_SERIALIZER && url === undefined) {
+    problems.push('KAFKA_SERIALIZER: needs KAFKA_SCHEMA_REGISTRY_URL (or KAFKA_SCHEMA_REGISTRY_HOST)')
+  }
+  if (Boolean(username) !== Boolean(password)) {
+    problems.push('KAFKA_SCHEMA_REGISTRY_USERNAME: needs KAFKA_SCHEMA_REGISTRY_PASSWORD, and the other way round')
+  }
+  if (v.KAFKA_SCHEMA_REGISTRY_TOKEN && (username ?? password)) {
+    problems.push('KAFKA_SCHEMA_REGISTRY_TOKEN: set either it or a user name and password, not both')
+  }
+  if (isAuthenticated && url === undefined) {
+    problems.push('KAFKA_SCHEMA_REGISTRY_URL: must be set, because there are credentials for it')
+  }
+  if (url && (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')) {
+    problems.push(
+      'KAFKA_SCHEMA_REGISTRY_URL: must have no credentials, query or fragment: use KAFKA_SCHEMA_REGISTRY_USERNAME and KAFKA_SCHEMA_REGISTRY_PASSWORD',
+    )
+  }
+  if (isAuthenticated && url && url.protocol === 'http:' && !isNearby(url.hostname)) {
+    problems.push('KAFKA_SCHEMA_REGISTRY_URL: must be https, or everybody on the way could read the credentials')
+  }
+  return problems
+}
+
+function urlOf(v: Variables): URL | undefined {
+  const text = v.KAFKA_SCHEMA_REGISTRY_URL ?? v.KAFKA_SCHEMA_REGISTRY_HOST
+  return text === undefined ? undefined : new URL(text)
+}
+
+/** The developer's own machine, or a name of a private network such as a compose file's. */
+function isNearby(hostname: string): boolean {
+  return !hostname.includes('.') || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+}
+
+function authorizationOf(v: Variables): string | null {
+  if (v.KAFKA_SCHEMA_REGISTRY_TOKEN) return `Bearer ${v.KAFKA_SCHEMA_REGISTRY_TOKEN}`
+  if (!v.KAFKA_SCHEMA_REGISTRY_USERNAME) return null
+  // The password may have any character, btoa takes bytes only.
+  const bytes = new TextEncoder().encode(`${v.KAFKA_SCHEMA_REGISTRY_USERNAME}:${v.KAFKA_SCHEMA_REGISTRY_PASSWORD}`)
+  return `Basic ${btoa(String.fromCharCode(...bytes))}`
+}

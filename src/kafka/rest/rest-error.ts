@@ -1,0 +1,26 @@
+// What a Kafka REST proxy refuses, or does not answer at all. Thrown: a follower tries again with backoff, and whoever
+// produces is told that nothing is known to be stored. The few that mean something to an adapter are asked for by code.
+
+/** No answer: the network, a timeout, more bytes than are taken. */
+export const NO_ANSWER = 0
+
+export class KafkaRestError extends Error {
+  /** HTTP's, or NO_ANSWER. */
+  readonly status: number
+  /** The proxy's `error_code`; without one, the status. */
+  readonly code: number
+
+  constructor(host: string, doing: string, failure: { status: number; code?: number | undefined; message: string }) {
+    const { status, code = status, message } = failure
+    const said = status === NO_ANSWER ? message : `HTTP ${status}${code === status ? '' : `, ${code}`}: ${message}`
+    super(`Kafka REST proxy ${host}: ${doing}: ${said}`)
+    this.name = 'KafkaRestError'
+    this.status = status
+    this.code = code
+  }
+}
+
+/** 40403 everywhere but at Strimzi, whose codes are HTTP's; Karapace says it of unknown topics too. */
+export function isInstanceLost(error: unknown): boolean {
+  return error instanceof KafkaRestError && error.status === 404
+}
