@@ -53,6 +53,13 @@ class FakeCluster {
     return this.sockets.filter(({ socket }) => !socket.isClosed).map(({ port }) => port)
   }
 
+  /** What was asked last on a connection while it was silent. */
+  answerLate(connection: number) {
+    const socket = this.sockets[connection]?.socket
+    const request = socket?.requests.at(-1)
+    if (request !== undefined) socket?.onRequest(request)
+  }
+
   async #open({ port }: SocketAddress) {
     if (!this.alive.has(port)) throw new ConnectionError(`no connection to ${port}`)
     const socket = new FakeSocket()
@@ -268,8 +275,7 @@ describe('connections', () => {
     await connect(6)
     await connect(7)
     expect(kafka.openSockets()).toEqual([1, 2, 4, 5, 6, 7])
-    const { socket } = kafka.sockets[0]!
-    kafka.sockets[0]!.socket.onRequest(socket.requests.at(-1)!)
+    kafka.answerLate(0)
     expect(await asked).toMatchObject({ topics: [{ name: 'rig' }] })
     expect(kafka.openSockets()).toEqual([2, 4, 5, 6, 7])
   })
@@ -293,8 +299,7 @@ describe('authentication', () => {
     kafka.nowMs += 8_000
     expect(await cluster.connection({ host: 'kafka', port: 1 }, 'fetch')).not.toBe(first)
     expect(kafka.openSockets()).toEqual([1, 1])
-    const { socket } = kafka.sockets[0]!
-    socket.onRequest(socket.requests.at(-1)!)
+    kafka.answerLate(0)
     expect((await asked).brokers).toHaveLength(3)
     expect(kafka.openSockets()).toEqual([1])
   })

@@ -65,7 +65,7 @@ function batchAt(baseOffset: number, values: readonly string[], headerBytes = 0)
 const joined = (...parts: readonly Uint8Array[]): Uint8Array => Uint8Array.from(parts.flatMap((part) => [...part]))
 const offsetsOf = (records: readonly LogRecord[]) => records.map(({ offset }) => offset)
 
-async function records(offset: number, of: string | null = ID) {
+async function read(offset: number, of: string | null = ID) {
   const fetched = await fetcher.fetch(position(offset, of), LIMITS)
   if (fetched.kind !== 'records') throw new Error(fetched.kind)
   return { offsets: offsetsOf(fetched.records), next: fetched.next, topicId: fetched.topicId }
@@ -74,7 +74,7 @@ async function records(offset: number, of: string | null = ID) {
 describe('what is fetched', () => {
   it('comes with the life of the topic that it is of', async () => {
     answer = { batches: batchAt(5, ['a', 'b']) }
-    expect(await records(5)).toEqual({ offsets: [5, 6], next: 7, topicId: ID })
+    expect(await read(5)).toEqual({ offsets: [5, 6], next: 7, topicId: ID })
     expect(asked).toMatchObject([{ request: { offset: 5, leaderEpoch: 4, topicId: ID }, newest: undefined }])
   })
 
@@ -85,22 +85,22 @@ describe('what is fetched', () => {
         ['a', 'b', 'c', 'd'].map((value) => value.repeat(40)),
       ),
     }
-    expect(await records(0)).toMatchObject({ offsets: [0, 1], next: 2 })
-    expect(await records(2)).toMatchObject({ offsets: [2, 3], next: 4 })
+    expect(await read(0)).toMatchObject({ offsets: [0, 1], next: 2 })
+    expect(await read(2)).toMatchObject({ offsets: [2, 3], next: 4 })
     expect(asked).toHaveLength(1)
     answer = {}
-    expect(await records(4)).toMatchObject({ offsets: [], next: 4 })
+    expect(await read(4)).toMatchObject({ offsets: [], next: 4 })
     expect(asked).toHaveLength(2)
   })
 
   it('is counted with its headers', async () => {
     answer = { batches: batchAt(0, ['a', 'b', 'c'], 60) }
-    expect(await records(0)).toMatchObject({ offsets: [0], next: 1 })
+    expect(await read(0)).toMatchObject({ offsets: [0], next: 1 })
   })
 
   it('is one record at least, whatever its size', async () => {
     answer = { batches: batchAt(0, ['x'.repeat(500), 'y']) }
-    expect(await records(0)).toMatchObject({ offsets: [0], next: 1 })
+    expect(await read(0)).toMatchObject({ offsets: [0], next: 1 })
   })
 
   it('and kept is not what another place, or another topic of that name, asks for', async () => {
@@ -110,24 +110,24 @@ describe('what is fetched', () => {
         ['a', 'b', 'c'].map((value) => value.repeat(60)),
       ),
     }
-    await records(0)
-    expect(await records(0)).toMatchObject({ offsets: [0], next: 1 })
+    await read(0)
+    expect(await read(0)).toMatchObject({ offsets: [0], next: 1 })
     topicId = OTHER_ID
-    expect(await records(1, OTHER_ID)).toMatchObject({ offsets: [1], topicId: OTHER_ID })
+    expect(await read(1, OTHER_ID)).toMatchObject({ offsets: [1], topicId: OTHER_ID })
     expect(asked).toHaveLength(3)
   })
 
   it('has the end behind what was passed over, so that a place moves on without records', async () => {
     const marker = batchAt(7, ['x'])
     answer = { batches: joined(batchAt(5, ['a', 'b']), marker), aborted: [] }
-    expect(await records(7)).toMatchObject({ offsets: [7], next: 8 })
+    expect(await read(7)).toMatchObject({ offsets: [7], next: 8 })
   })
 
   it('without a whole batch is an error, not the end of the log: it would be asked for again and again', async () => {
     answer = { batches: batchAt(5, ['a']).subarray(0, 40) }
-    await expect(records(5)).rejects.toThrow(new RangeError('Kafka: rig/0 at 5: 40 bytes, no whole batch'))
+    await expect(read(5)).rejects.toThrow(new RangeError('Kafka: rig/0 at 5: 40 bytes, no whole batch'))
     answer = { batches: batchAt(2, ['a']) }
-    await expect(records(5)).rejects.toThrow('no whole batch')
+    await expect(read(5)).rejects.toThrow('no whole batch')
   })
 })
 
@@ -147,7 +147,7 @@ describe('a place that the log does not have', () => {
 
   it('is not that of a cluster that knows no ids: it is asked by name', async () => {
     topicId = null
-    await records(5, null)
+    await read(5, null)
     expect(asked).toMatchObject([{ newest: 12 }])
   })
 
@@ -161,7 +161,7 @@ describe('a place that the log does not have', () => {
 it('throws what the broker answers, with what was asked', async () => {
   answer = { errorCode: 29 }
   const error = new BrokerError(29, 'fetching rig/0 at 5')
-  await expect(records(5)).rejects.toThrow(error)
+  await expect(read(5)).rejects.toThrow(error)
   expect(error.message).toBe('Kafka: fetching rig/0 at 5: TOPIC_AUTHORIZATION_FAILED')
 })
 

@@ -111,7 +111,7 @@ describe('a token by client credentials', () => {
       seen.push({ url, method, redirect, authorization: headers.get('authorization'), body: await request.text() })
       return response()
     }
-    return { fetch: answer as typeof fetch, seen }
+    return { fetch: answer, seen }
   }
 
   it('is asked for with the secret in a header, escaped, and no redirect is followed', async () => {
