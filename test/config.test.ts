@@ -283,6 +283,123 @@ describe('contradictions', () => {
   })
 })
 
+describe('Kafka by its own protocol', () => {
+  const KAFKA = { KAFKA_BROKERS: 'kafka:9092' }
+  const MECHANISMS =
+    'KAFKA_SASL: must be plain:user:password, scram-sha-256:user:password, scram-sha-512:user:password, oauthbearer or aws-msk-iam'
+  const OAUTH = {
+    KAFKA_OAUTH_TOKEN_URL: 'https://id.example/token',
+    KAFKA_OAUTH_CLIENT_ID: 'a',
+    KAFKA_OAUTH_CLIENT_SECRET: 'b',
+  }
+  const AWS = { AWS_REGION: 'eu-west-1', AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b' }
+  const brokersOf = (env: object) => parsed({ ...KAFKA, ...env }).kafka.brokers
+
+  it('is what is followed once brokers are set: nobody asks who we are, nothing is compressed', () => {
+    expect(parsed({}).kafka.brokers).toBeNull()
+    expect(brokersOf({ KAFKA_BROKERS: ' a.example:9092, 10.0.0.1:1 ,[::1]:65535,' })).toMatchObject({
+      bootstrap: [
+        { host: 'a.example', port: 9092 },
+        { host: '10.0.0.1', port: 1 },
+        { host: '[::1]', port: 65_535 },
+      ],
+      tls: false,
+      sasl: null,
+      compression: 'none',
+    })
+    expect(parsed(KAFKA).kafka.autoOffsetReset).toBe('latest')
+  })
+
+  it.each([
+    ['plain:rigel:a:b', { mechanism: 'plain', username: 'rigel', password: 'a:b' }],
+    ['PLAIN:rigel:secret', { mechanism: 'plain', username: 'rigel', password: 'secret' }],
+    [
+      'scram-sha-256:$ConnectionString:Endpoint=sb://a/;Key=b=',
+      {
+        mechanism: 'scram-sha-256',
+        username: '$ConnectionString',
+        password: 'Endpoint=sb://a/;Key=b=',
+      },
+    ],
+    ['SCRAM-SHA-512:rigel:secret', { mechanism: 'scram-sha-512', username: 'rigel', password: 'secret' }],
+  ])('KAFKA_SASL = %s says who we are', (value, sasl) => {
+    expect(brokersOf({ KAFKA_SASL: value })?.sasl).toEqual(sasl)
+  })
+
+  it('has credentials for tokens', () => {
+    const oauth = { tokenUrl: 'https://id.example/token', clientId: 'a', clientSecret: 'b', scope: 'c' }
+    expect(brokersOf({ KAFKA_SASL: 'oauthbearer', ...OAUTH, KAFKA_OAUTH_SCOPE: 'c' })).toMatchObject({ oauth })
+    const aws = { region: 'eu-west-1', accessKeyId: 'a', secretAccessKey: 'b', sessionToken: 't' }
+    const env = { KAFKA_SASL: 'aws-msk-iam', KAFKA_SSL_ENABLED: 'true', ...AWS, AWS_SESSION_TOKEN: 't' }
+    expect(brokersOf(env)).toMatchObject({ aws, tls: true })
+  })
+
+  it.each<[object, string]>([
+    [
+      { KAFKA_BROKERS: 'kafka' },
+      'KAFKA_BROKERS: in 0: must be host:port, as in broker-1.example.com:9092, got "kafka"',
+    ],
+    [
+      { KAFKA_BROKERS: 'a:1,kafka:0' },
+      'KAFKA_BROKERS: in 1: must be host:port, as in broker-1.example.com:9092, got "kafka:0"',
+    ],
+    [
+      { KAFKA_BROKERS: 'kafka:65536' },
+      'KAFKA_BROKERS: in 0: must be host:port, as in broker-1.example.com:9092, got "kafka:65536"',
+    ],
+    [
+      { KAFKA_BROKERS: ':9092' },
+      'KAFKA_BROKERS: in 0: must be host:port, as in broker-1.example.com:9092, got ":9092"',
+    ],
+    [
+      { KAFKA_BROKERS: 'kafka://a:9092' },
+      'KAFKA_BROKERS: in 0: must be host:port, as in broker-1.example.com:9092, got "kafka://a:9092"',
+    ],
+    [
+      { KAFKA_BROKERS: 'rigel:s3cret@kafka:9092' },
+      'KAFKA_BROKERS: in 0: must be host:port, as in broker-1.example.com:9092',
+    ],
+    [{ KAFKA_SSL_ENABLED: 'yes' }, 'KAFKA_SSL_ENABLED: must be true or false, got "yes"'],
+    [{ KAFKA_COMPRESSION: 'lz4' }, 'KAFKA_COMPRESSION: must be none, gzip or zstd, got "lz4"'],
+    [{ KAFKA_SASL: 'plain' }, MECHANISMS],
+    [{ KAFKA_SASL: 'plain:s3cret' }, MECHANISMS],
+    [{ KAFKA_SASL: 'plain:rigel:' }, MECHANISMS],
+    [{ KAFKA_SASL: 'scram-sha-1:rigel:s3cret' }, MECHANISMS],
+    [{ KAFKA_SASL: 'oauthbearer:rigel:s3cret' }, MECHANISMS],
+    [{ KAFKA_BROKERS: '', KAFKA_SASL: 'plain:rigel:s3cret' }, 'KAFKA_SASL: needs KAFKA_BROKERS'],
+    [
+      { KAFKA_SASL: 'oauthbearer' },
+      'KAFKA_SASL: oauthbearer needs KAFKA_OAUTH_TOKEN_URL, KAFKA_OAUTH_CLIENT_ID, KAFKA_OAUTH_CLIENT_SECRET',
+    ],
+    [
+      { KAFKA_SASL: 'aws-msk-iam', KAFKA_SSL_ENABLED: 'true', AWS_REGION: 'eu-west-1' },
+      'KAFKA_SASL: aws-msk-iam needs AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY',
+    ],
+    [
+      { KAFKA_SASL: 'aws-msk-iam', ...AWS },
+      'KAFKA_SASL: aws-msk-iam needs KAFKA_SSL_ENABLED: MSK takes it with TLS only',
+    ],
+    [
+      { KAFKA_OAUTH_TOKEN_URL: 'id.example' },
+      'KAFKA_OAUTH_TOKEN_URL: must be a URL such as https://id.example.com/oauth/token',
+    ],
+    [
+      { KAFKA_SASL: 'oauthbearer', ...OAUTH, KAFKA_OAUTH_TOKEN_URL: 'http://id.example/token' },
+      'KAFKA_OAUTH_TOKEN_URL: must be https, or everybody on the way could read the secret',
+    ],
+    ...['KAFKA_SSL_CA_CERTFILE', 'KAFKA_SSL_CERTFILE', 'KAFKA_SSL_KEYFILE', 'KAFKA_SSL_KEYFILE_PASS'].map(
+      (name): [object, string] => [
+        { [name]: 's3cret' },
+        `${name}: Workers know public certificate authorities only, and no client certificates; unset it, and use KAFKA_SSL_ENABLED with KAFKA_SASL`,
+      ],
+    ),
+  ])('%j is a problem of one line, without a secret', (env, line) => {
+    const problems = problemsOf({ ...KAFKA, ...env })
+    expect(problems).toEqual([line])
+    expect(problems.join()).not.toContain('s3cret')
+  })
+})
+
 describe('documentation', () => {
   it('of the development variables is a configuration that works', () => {
     const lines = devVars.split('\n').filter((line) => line !== '' && !line.startsWith('#'))

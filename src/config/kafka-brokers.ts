@@ -1,6 +1,6 @@
 // Kafka by its own protocol: where the brokers are, and who we are to them. RIG's variables, and more ways to log in.
 import { z } from 'zod'
-import { flag, list, show } from './variable.ts'
+import { flag, isNearby, list, show } from './variable.ts'
 
 const MECHANISMS =
   'plain:user:password, scram-sha-256:user:password, scram-sha-512:user:password, oauthbearer or aws-msk-iam'
@@ -19,7 +19,9 @@ const broker = z.string().transform((address, context) => {
   const port = Number(address.slice(colon + 1))
   if (/^(\[[\da-f:]+\]|[\w.-]+)$/i.test(host) && Number.isInteger(port) && port > 0 && port <= 65_535)
     return { host, port }
-  context.addIssue(`must be host:port, as in broker-1.example.com:9092, got "${show(address)}"`)
+  // What stands before an @ may be a password.
+  const got = address.includes('@') ? '' : `, got "${show(address)}"`
+  context.addIssue(`must be host:port, as in broker-1.example.com:9092${got}`)
   return z.NEVER
 })
 
@@ -99,6 +101,13 @@ export function brokersContradictions(v: Variables, env: object): readonly strin
   if (mechanism === 'oauthbearer' || mechanism === 'aws-msk-iam') {
     const missing = NEEDED[mechanism].filter((name) => !v[name])
     if (missing.length > 0) problems.push(`KAFKA_SASL: ${mechanism} needs ${missing.join(', ')}`)
+  }
+  if (mechanism === 'aws-msk-iam' && !v.KAFKA_SSL_ENABLED) {
+    problems.push('KAFKA_SASL: aws-msk-iam needs KAFKA_SSL_ENABLED: MSK takes it with TLS only')
+  }
+  const tokenUrl = v.KAFKA_OAUTH_TOKEN_URL && new URL(v.KAFKA_OAUTH_TOKEN_URL)
+  if (tokenUrl && tokenUrl.protocol === 'http:' && !isNearby(tokenUrl.hostname)) {
+    problems.push('KAFKA_OAUTH_TOKEN_URL: must be https, or everybody on the way could read the secret')
   }
   const variables = env as Readonly<Record<string, unknown>>
   for (const name of IMPOSSIBLE.filter((one) => Boolean(variables[one]))) {

@@ -1,6 +1,6 @@
 // The schema registry: where it is, who asks, and whether requests are written by its schemas.
 import { z } from 'zod'
-import { integer } from './variable.ts'
+import { integer, isNearby } from './variable.ts'
 
 /** RIG's: the scheme may be missing. */
 const host = z
@@ -88,12 +88,6 @@ function urlOf(v: Variables): URL | undefined {
   const text = v.KAFKA_SCHEMA_REGISTRY_URL ?? v.KAFKA_SCHEMA_REGISTRY_HOST
   return text === undefined ? undefined : new URL(text)
 }
-
-/** The developer's own machine, or a name of a private network such as a compose file's. */
-function isNearby(hostname: string): boolean {
-  return !hostname.includes('.') || /^127\.\d+\.\d+\.\d+$/.test(hostname)
-}
-
 function authorizationOf(v: Variables): string | null {
   if (v.KAFKA_SCHEMA_REGISTRY_TOKEN) return `Bearer ${v.KAFKA_SCHEMA_REGISTRY_TOKEN}`
   if (!v.KAFKA_SCHEMA_REGISTRY_USERNAME) return null

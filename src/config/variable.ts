@@ -52,3 +52,8 @@ export function json<T extends z.ZodType>(schema: T) {
 export function show(text: string): string {
   return text.length > 40 ? `${text.slice(0, 40)}…` : text
 }
+
+/** The developer's own machine, or a name of a private network such as a compose file's. */
+export function isNearby(hostname: string): boolean {
+  return !hostname.includes('.') || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+}

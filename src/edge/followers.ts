@@ -13,20 +13,50 @@ const LIST_TIMEOUT_MS = 3_000
 
 export type FollowerReport = TopicPartition & Awaited<ReturnType<ReturnType<typeof followerStub>['status']>>
 
-/** In the order of topics and partitions. */
-export async function reportFollowers(c: Context<EdgeEnv>): Promise<readonly FollowerReport[]> {
-  const lists = await Promise.all([directoryStub(c.env).followers(), ...listPartitions(c)])
-  const byName = new Map(lists.flat().map((at) => [`${at.topic}/${at.partition}`, at]))
-  const reports = [...byName.values()].map(async (at) => ({ ...at, ...(await followerStub(c.env, at).status()) }))
-  return (await Promise.all(reports)).toSorted((a, b) => (a.topic < b.topic ? -1 : 1) || a.partition - b.partition)
+interface Report {
+  /** In the order of topics and partitions. */
+  readonly followers: readonly FollowerReport[]
+  /** A line for each topic of which no follower is known, with why the log could not name its partitions. */
+  readonly unlisted: readonly string[]
 }
 
-function listPartitions(c: Context<EdgeEnv>): readonly Promise<readonly TopicPartition[]>[] {
+export async function reportFollowers(c: Context<EdgeEnv>): Promise<readonly FollowerReport[]> {
+  return (await report(c)).followers
+}
+
+async function report(c: Context<EdgeEnv>): Promise<Report> {
+  const [known, ...lists] = await Promise.all([directoryStub(c.env).followers(), ...listPartitions(c)])
+  const all = [...known, ...lists.flatMap(({ partitions }) => partitions)]
+  const byName = new Map(all.map((at) => [`${at.topic}/${at.partition}`, at]))
+  const reports = [...byName.values()].map(async (at) => ({ ...at, ...(await followerStub(c.env, at).status()) }))
+  const followers = (await Promise.all(reports)).toSorted(
+    (a, b) => (a.topic < b.topic ? -1 : 1) || a.partition - b.partition,
+  )
+  const unlisted = lists.flatMap(({ topic, problem }) => {
+    const speaksForItself = all.some((at) => at.topic === topic)
+    return problem === null || speaksForItself ? [] : [`${topic}: its partitions cannot be listed: ${problem}`]
+  })
+  return { followers, unlisted }
+}
+
+interface Listed {
+  readonly topic: string
+  readonly partitions: readonly TopicPartition[]
+  readonly problem: string | null
+}
+
+function listPartitions(c: Context<EdgeEnv>): readonly Promise<Listed>[] {
   const log = openLog(c.env, c.var.config)
   return followedTopics(c.var.config).map(async (topic) => {
-    const timeout = scheduler.wait(LIST_TIMEOUT_MS).then(() => [])
-    const partitions = await Promise.race([log.partitions(topic).catch(() => []), timeout])
-    return partitions.map((partition) => ({ topic, partition }))
+    const late = scheduler.wait(LIST_TIMEOUT_MS).then(() => {
+      throw new Error(`no answer within ${LIST_TIMEOUT_MS} ms`)
+    })
+    try {
+      const partitions = await Promise.race([log.partitions(topic), late])
+      return { topic, partitions: partitions.map((partition) => ({ topic, partition })), problem: null }
+    } catch (error) {
+      return { topic, partitions: [], problem: String(error) }
+    }
   })
 }
 
@@ -34,12 +64,13 @@ export async function getFollowers(c: Context<EdgeEnv>): Promise<Response> {
   return c.json({ followers: await reportFollowers(c) })
 }
 
-/** RIG's `OK`; or 503, and a line for each follower that does not get on, with the reason. */
+/** RIG's `OK`; or 503, and a line for each follower that does not get on, or cannot be found, with the reason. */
 export async function internalHealth(c: Context<EdgeEnv>): Promise<Response> {
-  const failing = (await reportFollowers(c)).filter(({ failures }) => failures > 0)
-  if (failing.length === 0) return c.text('OK')
+  const { followers, unlisted } = await report(c)
+  const failing = followers.filter(({ failures }) => failures > 0)
+  if (failing.length === 0 && unlisted.length === 0) return c.text('OK')
   const lines = failing.map(
     ({ topic, partition, failures, lastError }) => `${topic}/${partition}: failed ${failures} times: ${lastError}`,
   )
-  return c.text(`${lines.join('\n')}\n`, 503)
+  return c.text(`${[...lines, ...unlisted].join('\n')}\n`, 503)
 }

@@ -26,7 +26,8 @@ export function openCluster(brokers: BrokersConfig, { nowMs, random }: Chance): 
   })
 }
 
-function mechanismOf({ sasl, oauth, aws }: BrokersConfig, nowMs: () => number): SaslMechanism | null {
+/** Null: the listener asks nobody. */
+export function mechanismOf({ sasl, oauth, aws }: BrokersConfig, nowMs: () => number): SaslMechanism | null {
   switch (sasl?.mechanism) {
     case undefined:
       return null

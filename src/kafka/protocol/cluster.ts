@@ -91,16 +91,15 @@ export class Cluster {
     ask: (connection: Connection, leader: Leader) => Promise<T>,
   ): Promise<T | undefined> {
     return this.retrying(async () => {
-      const leader = (this.#topics.get(topic) ?? (await this.#learn(topic, false)))?.partitions.get(partition)
-      if (leader === undefined) return undefined
-      if (leader instanceof BrokerError) throw leader
-      return ask(await this.connection(leader.broker, lane), leader)
+      const leader = await this.leader({ topic, partition })
+      return leader && ask(await this.connection(leader.broker, lane), leader)
     }, topic)
   }
 
-  /** Of the leader as it is known now, without retries: for who has its own. */
+  /** As it is known now, without retries: for who has its own. A partition that is not known yet is asked for. */
   async leader({ topic, partition }: TopicPartition): Promise<Leader | undefined> {
-    const leader = (this.#topics.get(topic) ?? (await this.#learn(topic, false)))?.partitions.get(partition)
+    const known = this.#topics.get(topic)?.partitions.get(partition)
+    const leader = known ?? (await this.#learn(topic, false))?.partitions.get(partition)
     if (leader instanceof BrokerError) throw leader
     return leader
   }
@@ -120,7 +119,7 @@ export class Cluster {
         return connection
       }
       if (this.#connections.get(key) === known) this.#connections.delete(key)
-      connection.close('its time is over')
+      connection.retire('its time is over')
     }
     // Another event of this object may have opened one while this one waited.
     const opening = this.#connections.get(key) ?? this.#open(address)
@@ -136,9 +135,8 @@ export class Cluster {
 
   /** Any broker will do: those that are known, then those that are configured, from a random one on. */
   async askAny<Request, Response>(api: Api<Request, Response>, request: Request): Promise<Response> {
-    const addresses = [...this.#shuffled(this.#brokers), ...this.#shuffled(this.#options.bootstrap)]
     let lastError: unknown = new ConnectionError('Kafka: no broker is configured')
-    for (const address of addresses) {
+    for (const address of this.#addresses()) {
       try {
         const connection = await this.connection(address, 'control')
         return await connection.send(api, request, REQUEST_TIMEOUT_MS)
@@ -163,6 +161,17 @@ export class Cluster {
     }
   }
 
+  /** Each once: one that is out of reach takes its time to say so. */
+  #addresses(): Iterable<SocketAddress> {
+    const all = [...this.#shuffled(this.#brokers), ...this.#shuffled(this.#options.bootstrap)]
+    const byName = new Map<string, SocketAddress>()
+    for (const address of all) {
+      const name = `${address.host}:${address.port}`
+      if (!byName.has(name)) byName.set(name, address)
+    }
+    return byName.values()
+  }
+
   #fresh(topic: string): Topic | undefined {
     const known = this.#topics.get(topic)
     return known && known.fetchedAtMs > this.#options.nowMs() - METADATA_AGE_MS ? known : undefined
@@ -178,7 +187,9 @@ export class Cluster {
       this.forget(topic)
       return undefined
     }
-    if (found.errorCode !== NO_ERROR) throw new BrokerError(found.errorCode, `asking for topic ${topic}`)
+    // A topic that is being made has no partitions for a moment, on some brokers.
+    const errorCode = found.errorCode || (found.partitions.length === 0 ? LEADER_NOT_AVAILABLE : NO_ERROR)
+    if (errorCode !== NO_ERROR) throw new BrokerError(errorCode, `asking for topic ${topic}`)
     const known = this.#toTopic(found, answer)
     this.#topics.set(topic, known)
     return known
@@ -214,13 +225,13 @@ export class Cluster {
     this.#connections.set(key, connection)
   }
 
-  /** What is being asked on them fails, and is asked again. */
+  /** The least recently used. What is being asked on one is answered first; only what is being opened now is not its. */
   #dropSurplus(): void {
     for (const [key, opening] of this.#connections) {
       if (this.#connections.size <= MAX_CONNECTIONS) return
       this.#connections.delete(key)
       opening.then(
-        (connection) => connection.close('others were needed more'),
+        (connection) => connection.retire('others were needed more'),
         () => undefined,
       )
     }

@@ -12,7 +12,8 @@ export interface ClientCredentials {
 }
 
 const TOKEN_TIMEOUT_MS = 10_000
-const MAX_ANSWER_CHARS = 65_536
+const MAX_ANSWER_BYTES = 65_536
+const TOO_MANY_REQUESTS = 429
 
 const answerSchema = z.object({ access_token: z.string().min(1) })
 
@@ -22,6 +23,7 @@ export async function fetchToken(credentials: ClientCredentials, customFetch: ty
   const basic = btoa(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`)
   const { host } = new URL(tokenUrl)
   let response: Response
+  let text: string
   try {
     response = await customFetch(tokenUrl, {
       method: 'POST',
@@ -31,15 +33,29 @@ export async function fetchToken(credentials: ClientCredentials, customFetch: ty
       redirect: 'manual',
       signal: AbortSignal.timeout(TOKEN_TIMEOUT_MS),
     })
+    text = await readText(response)
   } catch (error) {
     throw new ConnectionError(`Kafka: OAUTHBEARER: no token from ${host}: ${String(error)}`)
   }
-  const text = (await response.text()).slice(0, MAX_ANSWER_CHARS)
-  if (response.status >= 500) throw new ConnectionError(`Kafka: OAUTHBEARER: ${host} answered ${response.status}`)
+  if (response.status >= 500 || response.status === TOO_MANY_REQUESTS)
+    throw new ConnectionError(`Kafka: OAUTHBEARER: ${host} answered ${response.status}`)
   if (!response.ok) throw new AuthenticationError(`Kafka: OAUTHBEARER: ${host} answered ${response.status}, no token`)
   const parsed = answerSchema.safeParse(parseJson(text))
   if (parsed.success) return parsed.data.access_token
   throw new AuthenticationError(`Kafka: OAUTHBEARER: ${host} answered no access_token`)
+}
+
+/** No more than a token can need. */
+async function readText({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes > MAX_ANSWER_BYTES) throw new Error(`an answer of more than ${MAX_ANSWER_BYTES} bytes`)
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text
 }
 
 function parseJson(text: string): unknown {

@@ -4,7 +4,7 @@ import type { LogRecord, TopicPartition } from '../../core/log-record.ts'
 import type { Fetched, FetchLimits, FetchPosition, OffsetRange } from '../kafka-log.ts'
 import { fetchRecords, type FetchResponse } from './api/fetch.ts'
 import { EARLIEST, LATEST, listOffsets, type ListOffsetsRequest } from './api/list-offsets.ts'
-import type { Cluster, Leader } from './cluster.ts'
+import type { Lane, Leader } from './cluster.ts'
 import type { Connection } from './connection.ts'
 import { OFFSET_OUT_OF_RANGE, throwIfError } from './errors.ts'
 import { decodeRecords } from './record-batch.ts'
@@ -15,12 +15,22 @@ const REQUEST_TIMEOUT_MS = 15_000
 /** The last version of Fetch that names a topic instead of its id. */
 const BY_NAME = 12
 
+/** What it needs of a Cluster, and of its connections. */
+type Asking = Pick<Connection, 'send'>
+export interface FetcherCluster {
+  withLeader<T>(
+    at: TopicPartition,
+    lane: Lane,
+    ask: (connection: Asking, leader: Leader) => Promise<T>,
+  ): Promise<T | undefined>
+}
+
 export class PartitionFetcher {
-  readonly #cluster: Cluster
+  readonly #cluster: FetcherCluster
   /** What a fetch brought beyond the caller's limit: batches come whole, and compressed. */
   #kept: { readonly at: FetchPosition; readonly records: readonly LogRecord[]; readonly next: number } | null = null
 
-  constructor(cluster: Cluster) {
+  constructor(cluster: FetcherCluster) {
     this.#cluster = cluster
   }
 
@@ -43,7 +53,7 @@ export class PartitionFetcher {
   }
 
   async #fetchFrom(
-    connection: Connection,
+    connection: Asking,
     leader: Leader,
     position: FetchPosition,
     { maxWaitMs, maxBytes }: FetchLimits,
@@ -62,6 +72,12 @@ export class PartitionFetcher {
 
   #decode(at: FetchPosition, { batches, aborted }: FetchResponse, maxBytes: number): Fetched {
     const { records, next } = decodeRecords(at, at.offset, batches, aborted)
+    // Since Kafka 0.10.1 the first batch comes whole, whatever the limit. It must not look like the end of the log.
+    if (batches.length > 0 && next === at.offset) {
+      throw new RangeError(
+        `Kafka: ${at.topic}/${at.partition} at ${at.offset}: ${batches.length} bytes, no whole batch`,
+      )
+    }
     return this.#upTo(maxBytes, at, records, next)
   }
 
@@ -84,19 +100,20 @@ function isSamePosition(one: FetchPosition, other: FetchPosition): boolean {
 /** One at least. */
 function countUpTo(maxBytes: number, records: readonly LogRecord[]): number {
   let bytes = 0
-  for (const [index, { key, value }] of records.entries()) {
+  for (const [index, { key, value, headers }] of records.entries()) {
     bytes += (key?.length ?? 0) + (value?.length ?? 0)
+    for (const header of headers) bytes += header.key.length + header.value.length
     if (bytes > maxBytes) return Math.max(1, index)
   }
   return records.length
 }
 
-async function outOfRange(connection: Connection, leader: Leader, at: TopicPartition): Promise<Fetched> {
+async function outOfRange(connection: Asking, leader: Leader, at: TopicPartition): Promise<Fetched> {
   const range = await rangeOf(connection, leader, at)
   return { kind: 'offset_out_of_range', ...range, topicId: leader.topicId }
 }
 
-async function rangeOf(connection: Connection, leader: Leader, at: TopicPartition): Promise<OffsetRange> {
+async function rangeOf(connection: Asking, leader: Leader, at: TopicPartition): Promise<OffsetRange> {
   const ask = async (timestamp: ListOffsetsRequest['timestamp']) => {
     const request = { topic: at.topic, partition: at.partition, leaderEpoch: leader.epoch, timestamp }
     const { errorCode, offset } = await connection.send(listOffsets, request, REQUEST_TIMEOUT_MS)

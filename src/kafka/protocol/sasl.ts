@@ -31,12 +31,20 @@ export function plain({ username, password }: PasswordCredentials): SaslMechanis
 export function oauthBearer(getToken: () => Promise<string>): SaslMechanism {
   return {
     name: 'OAUTHBEARER',
-    begin: () =>
-      inTurn(
+    begin: () => {
+      let refusal = ''
+      return inTurn(
         async () => encoder.encode(`n,,\u0001auth=Bearer ${await getToken()}\u0001\u0001`),
         // A refusal comes as a challenge with JSON in it, and has to be answered before it is told as an error.
-        async (challenge) => (challenge.length === 0 ? null : encoder.encode('\u0001')),
-      ),
+        async (challenge) => {
+          refusal = decoder.decode(challenge)
+          return challenge.length === 0 ? null : encoder.encode('\u0001')
+        },
+        async () => {
+          throw new AuthenticationError(`Kafka: OAUTHBEARER: ${refusal}`)
+        },
+      )
+    },
   }
 }
 
@@ -65,10 +73,12 @@ function beginScram(
     async () => encoder.encode(`n,,${first}`),
     async (challenge) => {
       const serverFirst = decoder.decode(challenge)
-      const { r = '', s = '', i = '' } = attributesOf(serverFirst)
+      const { r = '', s = '', i = '', m } = attributesOf(serverFirst)
       const iterations = Number(i)
+      // RFC 5802: whoever does not know an extension must not go on.
+      if (m !== undefined) throw new AuthenticationError('Kafka: SCRAM: the broker wants an extension')
       if (!r.startsWith(nonce) || r === nonce) throw new AuthenticationError('Kafka: SCRAM: the nonce is not ours')
-      if (!(iterations >= MIN_ITERATIONS && iterations <= MAX_ITERATIONS)) {
+      if (!(Number.isInteger(iterations) && iterations >= MIN_ITERATIONS && iterations <= MAX_ITERATIONS)) {
         throw new AuthenticationError(`Kafka: SCRAM: ${MIN_ITERATIONS} to ${MAX_ITERATIONS} iterations, got "${i}"`)
       }
       const withoutProof = `c=biws,r=${r}`
@@ -121,5 +131,9 @@ function toBase64(bytes: Uint8Array): string {
 }
 
 function fromBase64(text: string): Bytes {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+  } catch {
+    throw new AuthenticationError('Kafka: SCRAM: the salt is not Base64')
+  }
 }

@@ -4,17 +4,23 @@ import { connect } from 'cloudflare:sockets'
 import { ConnectionError } from './errors.ts'
 import type { OpenSocket } from './socket-port.ts'
 
+/** The platform says no more than that it cannot connect. */
+const TLS_HINT = ' (it must listen with TLS, with a certificate of a public authority for this very name)'
+
 export function createSocketOpener(options: { readonly tls: boolean; readonly timeoutMs: number }): OpenSocket {
   return async ({ host, port }) => {
     const secureTransport = options.tls ? 'on' : 'off'
-    const socket = connect({ hostname: host, port }, { secureTransport, allowHalfOpen: false })
-    // Whoever reads or writes is told as well.
-    socket.closed.catch(() => undefined)
+    let socket: Socket | undefined
     try {
+      // Throws at once for addresses that cannot be, which brokers may advertise.
+      socket = connect({ hostname: host, port }, { secureTransport, allowHalfOpen: false })
+      // Whoever reads or writes is told as well.
+      socket.closed.catch(() => undefined)
       await within(socket.opened, options.timeoutMs)
     } catch (error) {
-      socket.close().catch(() => undefined)
-      throw new ConnectionError(`Kafka: no ${options.tls ? 'TLS ' : ''}connection to ${host}:${port}: ${String(error)}`)
+      socket?.close().catch(() => undefined)
+      const what = options.tls ? 'TLS connection' : 'connection'
+      throw new ConnectionError(`Kafka: no ${what} to ${host}:${port}: ${String(error)}${options.tls ? TLS_HINT : ''}`)
     }
     const reader = socket.readable.getReader({ mode: 'byob' })
     const writer = socket.writable.getWriter()

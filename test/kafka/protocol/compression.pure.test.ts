@@ -56,9 +56,8 @@ describe.each(cases)('%s', (_name, decode, compressed, original) => {
 
   it('is a RangeError, or less, cut off at any length', () => {
     for (let length = 0; length < compressed.length; length += 1) {
-      const result = attempt(() => decode(compressed.subarray(0, length), LIMIT_BYTES))
-      if (result instanceof Error) expect(result).toBeInstanceOf(RangeError)
-      else expect(result.length).toBeLessThanOrEqual(original.length)
+      const bytes = lengthOf(() => decode(compressed.subarray(0, length), LIMIT_BYTES))
+      expect(bytes).toBeLessThanOrEqual(original.length)
     }
   })
 
@@ -67,8 +66,7 @@ describe.each(cases)('%s', (_name, decode, compressed, original) => {
       for (const flip of [0x01, 0x80, 0xff]) {
         const broken = compressed.slice()
         broken[at] = (broken[at] ?? 0) ^ flip
-        const result = attempt(() => decode(broken, LIMIT_BYTES))
-        if (result instanceof Error) expect(result).toBeInstanceOf(RangeError)
+        expect(lengthOf(() => decode(broken, LIMIT_BYTES))).toBeLessThanOrEqual(LIMIT_BYTES)
       }
     }
   })
@@ -111,7 +109,7 @@ describe('of a batch', () => {
 
   it.each(['gzip', 'zstd'] as const)('%s of more than 48 MiB is refused', (compression) => {
     const { codec, bytes } = compress(compression, new Uint8Array(48 * 1_048_576 + 1))
-    expect(() => decompress(codec, bytes)).toThrow()
+    expect(() => decompress(codec, bytes)).toThrow(/larger|memory|length/i)
   })
 
   it('an unknown codec is named', () => {
@@ -119,10 +117,12 @@ describe('of a batch', () => {
   })
 })
 
-function attempt(read: () => Uint8Array): Uint8Array | Error {
+/** 0 for a RangeError, which is what broken bytes have to be. Any other error fails the test. */
+function lengthOf(read: () => Uint8Array): number {
   try {
-    return read()
+    return read().length
   } catch (error) {
-    return error as Error
+    if (error instanceof RangeError) return 0
+    throw error
   }
 }

@@ -27,13 +27,20 @@ beforeEach(() => {
 })
 
 afterEach(() => {
-  expect(vi.getTimerCount()).toBe(0)
+  const left = vi.getTimerCount()
   vi.useRealTimers()
+  if (left > 0) throw new Error(`${left} timers are left behind`)
 })
 
 const answer = (request: Request | undefined, value: number) => {
   if (request === undefined) throw new Error('nothing was asked')
   socket.answer(request, echo, (writer) => writer.int32(value))
+}
+
+const requestAt = (index: number): Request => {
+  const request = socket.requests[index]
+  if (request === undefined) throw new Error(`there is no request ${index}`)
+  return request
 }
 
 /** Of every promise, as it ends: a rejection that nobody looks at would fail the run. */
@@ -50,7 +57,7 @@ describe('requests', () => {
   it('are answered however the bytes are cut', async () => {
     const asked = connection.send(echo, 1, TIMEOUT_MS)
     const other = new FakeSocket()
-    other.answer(socket.requests[0]!, echo, (writer) => writer.int32(42))
+    other.answer(requestAt(0), echo, (writer) => writer.int32(42))
     for (const byte of (await other.readExactly(12)) ?? []) {
       socket.push(Uint8Array.of(byte))
       await vi.advanceTimersByTimeAsync(1)

@@ -35,8 +35,9 @@ export class FakeSocket implements BrokerSocket {
     reader.int32()
     const head = { key: reader.int16(), version: reader.int16(), correlationId: reader.int32() }
     reader.string()
-    this.requests.push({ ...head, body: reader.raw(reader.remaining).slice() })
-    this.onRequest(this.requests.at(-1)!)
+    const request = { ...head, body: reader.raw(reader.remaining).slice() }
+    this.requests.push(request)
+    this.onRequest(request)
   }
 
   /** For brokers that answer by themselves. */

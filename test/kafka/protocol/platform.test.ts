@@ -15,18 +15,16 @@ it.each(['gzip', 'zstd'] as const)('reads what it writes with %s', (compression)
 
 it.each(['gzip', 'zstd'] as const)('refuses what %s would make larger than an isolate can hold', (compression) => {
   const { codec, bytes } = compress(compression, new Uint8Array(48 * 1_048_576 + 1))
-  expect(() => decompress(codec, bytes)).toThrow()
+  expect(() => decompress(codec, bytes)).toThrow(/larger|memory|length|limit/i)
 })
 
 it.each(['gzip', 'zstd'] as const)('refuses garbage that is said to be %s', (compression) => {
   const { codec } = compress(compression, utf8('x'))
-  expect(() => decompress(codec, utf8('garbage'))).toThrow()
+  expect(() => decompress(codec, utf8('garbage'))).toThrow(/./)
 })
 
 it('knows the checksum of old messages', () => {
-  const message = Uint8Array.of(
-    ...[0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 15, 0x35, 0xb4, 0x92, 0xf2, 0, 0],
-    ...[255, 255, 255, 255, 0, 0, 0, 1, 120],
-  )
+  const head = [0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 15, 0x35, 0xb4, 0x92, 0xf2, 0, 0]
+  const message = Uint8Array.from([...head, 255, 255, 255, 255, 0, 0, 0, 1, 120])
   expect([...recordsOfMessage(AT, readMessage(message))]).toMatchObject([{ offset: 9, value: utf8('x') }])
 })

@@ -66,7 +66,7 @@ class FakeKafka implements ProducerCluster {
   }
 
   #produce({ topics: [first] }: ProduceRequest) {
-    const { partition, batch: bytes } = first!.partitions[0]!
+    const { partition, batch: bytes } = first?.partitions[0] ?? { partition: -1, batch: new Uint8Array() }
     const view = new DataView(bytes.buffer, bytes.byteOffset)
     const { records } = decodeRecords({ topic: 'rig', partition }, 0, bytes)
     const values = records.map(({ value }) => text(value))
