@@ -131,6 +131,33 @@ describe('regular expressions', () => {
   })
 })
 
+describe('regular expressions that could take for ever', () => {
+  it.each([
+    '/(a+)+b',
+    '/a/(.+)/(.*)/(.+)/x',
+    String.raw`/\S+/\S+/[\s\S]*/x`,
+    '/[^x]+[^y]+[^z]{1,}x',
+    '/(/a)*(/b)*(/[ab])*x',
+  ])('are refused: %s', (pattern) => {
+    expect(parseDefinitions([rig([['GET', pattern]])], nothing)).toMatchObject({
+      ok: false,
+      reason: [{ where: 'rig/0', field: 'path_regex' }],
+    })
+  })
+
+  it.each(['/a/(.+)/b/(.+)', String.raw`/(\d+)/([^/]+)/([\w-]+)/(.{1,9})/(.*)/[a.*+]x`, String.raw`/a\.*b\.+c\.*/.+`])(
+    'are not such: %s',
+    (pattern) => expect(parseDefinitions([rig([['GET', pattern]])], nothing)).toMatchObject({ ok: true }),
+  )
+
+  it('are not asked of paths that are longer than any', () => {
+    const definitions = parse(rig([['GET', '/a/(.+)/(.+)/x']]), short({ 'GET /a/{rest...}': {} }, 'rest'))
+    const path = (repeated: number) => `/a${'/b'.repeat(repeated)}/x`
+    expect(find(definitions, `GET ${path(1_000)}`)).toMatch(/^0/)
+    expect(find(definitions, `GET ${path(5_000)}`)).toMatch(/^GET /)
+  })
+})
+
 describe('versions', () => {
   const endpoints = (path: string) => ({ endpoints: [{ id: path, method: 'GET', path_regex: path }] })
   const versioned = parse({
