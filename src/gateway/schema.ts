@@ -126,7 +126,7 @@ export function toProblems(error: z.ZodError, place: (path: readonly PropertyKey
     }
     const field = issue.path.findLast((key) => typeof key === 'string') ?? 'api'
     const [cause = issue] = issue.code === 'invalid_key' ? issue.issues : []
-    return [{ where, field: String(field), message: cause.message }]
+    return [{ where, field, message: cause.message }]
   })
 }
 

@@ -1,5 +1,5 @@
 // A backend service for tests, a process of its own: it streams, hangs, resets, lies about its length, counts and echoes.
-// Prints its port. Run: node test/upstream/upstream.ts
+// Prints its port. Run: node test/upstream/upstream.ts [port]
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -151,4 +151,5 @@ server.on('upgrade', (request, socket, head) => {
   })
 })
 
-server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port))
+// Its argument: the port, any by default.
+server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => console.log((server.address() as AddressInfo).port))
