@@ -83,6 +83,7 @@ export function randomHex(bytes: number): string {
   return text
 }
 
+/** workerd keeps `Connection` of HTTP/1 to itself, and Cloudflare's edge speaks for the client: it is seldom seen here. */
 function withoutOneHop(incoming: Headers): Headers {
   const headers = new Headers(incoming)
   const named = (incoming.get('connection') ?? '').split(',').map((name) => name.trim())
