@@ -35,6 +35,19 @@ const handlers: Record<string, Handler> = {
   '/lie-short': (request) => {
     request.socket.end('HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nfourAND MORE')
   },
+  /** Ends as if that were all. */
+  '/lie-long': (request) => void request.socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf'),
+  '/lie-chunked': (request) =>
+    void request.socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n'),
+  /** Nobody asked for an upgrade. */
+  '/switch': (request) => {
+    request.socket.end('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nbytes of x')
+  },
+  '/continue': (_request, response) => {
+    response.writeContinue()
+    response.writeProcessing()
+    response.end('after 100 and 102')
+  },
   '/lie-garbage': (request) => void request.socket.end('this is not HTTP\r\n\r\n'),
   '/smuggle': (request) => {
     request.socket.end(

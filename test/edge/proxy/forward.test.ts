@@ -133,9 +133,12 @@ describe('the answer on its way back', () => {
     expect((await gateway.fetch(`/status?code=${code}`)).status).toBe(code)
   })
 
-  it('comes after early hints', async () => {
-    const response = await gateway.fetch('/early-hints')
-    expect([response.status, await response.text()]).toEqual([200, 'after the hints'])
+  it.each([
+    ['/early-hints', 'after the hints'],
+    ['/continue', 'after 100 and 102'],
+  ])('comes after what comes before it: %s', async (path, text) => {
+    const response = await gateway.fetch(path)
+    expect([response.status, await response.text()]).toEqual([200, text])
   })
 
   it('keeps each cookie, and loses what belongs to one hop', async () => {
@@ -198,9 +201,16 @@ describe('a service that fails', () => {
     await reader?.cancel()
   })
 
-  it('in the midst of a body ends that body as broken, never as whole', async () => {
-    const response = await gateway.fetch('/reset-midway')
-    await expect(response.text()).rejects.toThrow(/lost|premature|disconnected/i)
+  it.each(['/reset-midway', '/lie-long', '/lie-chunked'])(
+    'in the midst of a body ends that body as broken, never as whole: %s',
+    async (path) => {
+      const response = await gateway.fetch(path)
+      await expect(response.text()).rejects.toThrow(/lost|premature|disconnected/i)
+    },
+  )
+
+  it('by switching to a protocol that nobody asked for is 502', async () => {
+    expect((await gateway.fetch('/switch')).status).toBe(502)
   })
 
   it('by sending more than it said is cut at what it said', async () => {
