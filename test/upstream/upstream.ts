@@ -65,11 +65,6 @@ const handlers: Record<string, Handler> = {
   '/cookies': (_request, response) => {
     response.writeHead(200, { 'set-cookie': ['a=1; Path=/', 'b=2; Path=/'], connection: 'x-hop', 'x-hop': 'own' }).end()
   },
-  '/gzip': (_request, response) => {
-    response
-      .writeHead(200, { 'content-encoding': 'gzip', 'content-type': 'text/plain' })
-      .end(gzipSync('compressed text'))
-  },
   /** Of a coding that nobody here decodes, or of gzip a part. */
   '/coded': (request, response, query) => {
     const coding = query.get('coding') ?? 'gzip'

@@ -34,6 +34,8 @@ const RETRY_BASE_MS = 50
 const BODILESS = new Set(['GET', 'HEAD'])
 const NO_BODY = 'A body of GET or HEAD cannot be passed on: use another method.'
 const CODING = ['content-encoding', 'content-length']
+/** By the runtime, when `content-encoding` is taken away. */
+const DECODABLE = new Set(['gzip', 'br'])
 /** The runtime makes its own handshake. */
 const HANDSHAKE = ['sec-websocket-accept', 'sec-websocket-extensions', 'sec-websocket-key', 'sec-websocket-version']
 
@@ -86,7 +88,7 @@ async function ask(
   const init = { method, headers, body: body.stream, cf, redirect: 'manual', signal: deadline.signal } as const
   try {
     if (isUpgrade(request)) return ok(await upgrade(url, init, request, send))
-    return ok(await passCoding(url, init, send))
+    return ok(await passCoding(url, init, request, send))
   } catch (error) {
     if (deadline.isOver) return fail({ kind: 'upstream_timeout', timeoutMs })
     console.warn({ message: 'a service could not be reached', upstream: upstream.base, error: String(error) })
@@ -97,25 +99,36 @@ async function ask(
 }
 
 /**
- * Hono's helper asks for what this runtime decodes, and says nothing of a coding. But nothing is decoded on the way: what
- * the client accepts is asked for, and what the service has coded stays so, parts of it (206) and codings of others too.
+ * Hono's helper asks for what this runtime decodes, and takes `content-encoding` away, so that it does. Only for a client that
+ * could not: all others get an answer coded as the service did it, and nobody loses parts (206), or codings of others.
  */
 async function passCoding(
   url: string,
   init: RequestInit & { readonly headers: Headers },
+  client: Request,
   send: (request: Request) => Promise<Response>,
 ): Promise<Response> {
-  const accepted = init.headers.get('accept-encoding')
+  const asked = init.headers.get('accept-encoding')
   const said = new Headers()
   const customFetch = async (request: Request): Promise<Response> => {
-    if (accepted !== null) request.headers.set('accept-encoding', accepted)
+    if (asked !== null) request.headers.set('accept-encoding', asked)
     const response = await send(request)
+    if (mustDecode(response, client)) return response
     for (const name of CODING) if (response.headers.has(name)) said.set(name, response.headers.get(name) ?? '')
     return response
   }
   const response = await proxy(url, { ...init, customFetch })
   for (const [name, value] of said) response.headers.set(name, value)
   return response
+}
+
+function mustDecode({ headers, status }: Response, client: Request): boolean {
+  const coding = headers.get('content-encoding')?.toLowerCase()
+  if (coding === undefined || !DECODABLE.has(coding) || status === 206) return false
+  // Cloudflare's edge asks for more than the client did, and says so.
+  const said = (client.cf as IncomingRequestCfProperties | undefined)?.clientAcceptEncoding
+  const accepted = said ?? client.headers.get('accept-encoding') ?? ''
+  return !accepted.toLowerCase().includes(coding)
 }
 
 /**

@@ -162,9 +162,13 @@ describe('the answer on its way back', () => {
     ])
   })
 
-  it('is readable when the service compresses', async () => {
-    const response = await gateway.fetch('/gzip', { headers: { 'accept-encoding': 'gzip' } })
-    expect(await response.text()).toBe('compressed text')
+  it.each([
+    {},
+    { headers: { 'accept-encoding': 'br' } },
+    { headers: { 'accept-encoding': 'gzip' }, cf: { clientAcceptEncoding: '' } },
+  ])('is decoded for a client that could not: %j', async (init) => {
+    const response = await gateway.fetch('/coded', init)
+    expect([response.headers.get('content-encoding'), await response.text()]).toEqual([null, 'compressed text'])
   })
 
   it('of a redirect is the redirect: nothing is followed', async () => {
