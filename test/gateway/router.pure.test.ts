@@ -3,6 +3,7 @@ import { parseDefinitions } from '../../src/gateway/definitions.ts'
 import { applyPattern } from '../../src/gateway/path-pattern.ts'
 import type { ApiDefinition, Surroundings } from '../../src/gateway/route.ts'
 import { Router } from '../../src/gateway/router.ts'
+import { dice } from './dice.ts'
 
 const nothing: Surroundings = {
   variable: () => undefined,
@@ -210,17 +211,6 @@ describe('routes that can never win', () => {
   })
 })
 
-/** Repeatable dice: mulberry32. */
-function dice(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 describe('the index', () => {
   const pieces = [
     'a',
@@ -303,62 +293,5 @@ describe('the index', () => {
     }
     expect(wrong).toEqual([])
     expect(hidden).toBeGreaterThan(20)
-  })
-})
-
-describe('fuzzed definitions', () => {
-  const fields = [
-    'id',
-    'name',
-    'active',
-    'auth_type',
-    'auth',
-    'versioned',
-    'version_data',
-    'proxy',
-    'routes',
-    'target',
-    'default',
-    'endpoints',
-    'method',
-    'path_regex',
-    'GET /x',
-    'scopes',
-    '__proto__',
-    'constructor',
-  ]
-
-  it('never throw: they are parsed, or every problem has a place, a field and a text', () => {
-    const random = dice(3)
-    const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T
-    const make = (depth: number): unknown => {
-      const kind = Math.floor(random() * (depth > 4 ? 6 : 9))
-      if (kind < 6)
-        return pick<unknown>([
-          null,
-          0,
-          -1,
-          1e308,
-          '',
-          '/(',
-          'x'.repeat(2_000),
-          true,
-          'jwt',
-          '/a',
-          'https://x.example.com',
-          'kafka:t',
-        ])
-      if (kind === 6) return Array.from({ length: Math.floor(random() * 3) }, () => make(depth + 1))
-      return Object.fromEntries(Array.from({ length: Math.floor(random() * 8) }, () => [pick(fields), make(depth + 1)]))
-    }
-    for (let round = 0; round < 3_000; round += 1) {
-      const parsed = parseDefinitions([make(0)], nothing)
-      const problems = parsed.ok ? [] : parsed.reason
-      expect(
-        problems.filter(
-          ({ field, message, where }) => typeof field !== 'string' || message === '' || typeof where !== 'string',
-        ),
-      ).toEqual([])
-    }
   })
 })
