@@ -8,7 +8,7 @@ import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
-import { Rigel, until } from './rigel.ts'
+import { Rigel, sleep, until } from './rigel.ts'
 
 /** Of .dev.vars.example. */
 const INTERNAL = { authorization: 'Bearer a-development-token' }
@@ -133,6 +133,20 @@ void test('garbage is refused, and harms nobody', async () => {
   assert.equal((await fetch(`${rigel.origin}/x`)).status, 200)
 })
 
+void test('clients that break off take no service out for others', async () => {
+  const starts: readonly (readonly [string, string])[] = [
+    ['POST /upload HTTP/1.1\r\nhost: a.test\r\ncontent-length: 100', 'a part'],
+    ['POST /upload HTTP/1.1\r\nhost: a.test\r\ncontent-length: 1000000', 'x'.repeat(70_000)],
+    ['POST /upload HTTP/1.1\r\nhost: a.test\r\ntransfer-encoding: chunked', '5\r\nhello\r\n'],
+    ['GET /hang HTTP/1.1\r\nhost: a.test', ''],
+    ['GET /hang-after-head HTTP/1.1\r\nhost: a.test', ''],
+  ]
+  for (const [head, body] of starts) {
+    await Promise.all(Array.from({ length: 8 }, () => breakOff(`${head}\r\n\r\n${body}`)))
+    assert.equal((await fetch(`${rigel.origin}/x`)).status, 200, head)
+  }
+})
+
 void test(
   'a service that is killed breaks what was under way, is 502, and is back when it is',
   { timeout: 60_000 },
@@ -195,6 +209,18 @@ function exchange(request: string): Promise<string> {
     )
     socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')))
   })
+}
+
+/** Sends it, and resets the connection when the service has it. */
+async function breakOff(request: string): Promise<void> {
+  const { hostname, port } = new URL(rigel.origin)
+  const socket = connect(Number(port), hostname)
+  socket.on('error', () => undefined)
+  await once(socket, 'connect')
+  socket.write(request)
+  await sleep(200)
+  socket.resetAndDestroy()
+  await once(socket, 'close')
 }
 
 /** Of each answer in a row. */

@@ -141,10 +141,17 @@ async function echo(request: IncomingMessage, response: ServerResponse): Promise
   response.end(JSON.stringify({ method, url, headers, rawHeaders, body: body.toString() }))
 }
 
-const server = createServer((request, response) => {
+/** A request that breaks off is no error of this process. */
+async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://upstream')
-  void (handlers[url.pathname] ?? echo)(request, response, url.searchParams)
-})
+  try {
+    await (handlers[url.pathname] ?? echo)(request, response, url.searchParams)
+  } catch {
+    response.destroy()
+  }
+}
+
+const server = createServer((request, response) => void handle(request, response))
 
 const sockets = new WebSocketServer({ noServer: true, handleProtocols: (protocols) => [...protocols].at(-1) ?? false })
 server.on('upgrade', (request, socket, head) => {
