@@ -1,5 +1,6 @@
 // `npm start`: Rigel on this machine, on workerd, with state kept in .wrangler/state. Needs no network and no login.
-// PORT (8787), HOST (localhost), RIGEL_PERSIST (another folder for the state), RIGEL_VARS (another file than .dev.vars).
+// PORT (8787), HOST (localhost), RIGEL_PERSIST (another folder for the state), RIGEL_VARS (another file than .dev.vars),
+// RIGEL_LOG_LEVEL (warn; info shows REQUEST_LOG=console).
 // Ends when wrangler ends, and ends it when told to.
 import { spawn } from 'node:child_process'
 import { copyFileSync, existsSync } from 'node:fs'

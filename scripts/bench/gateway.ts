@@ -1,12 +1,15 @@
 // The API gateway: a request to a service and back, through Rigel; through a bare `fetch` in the same workerd; through
 // nginx; and without any of them. And whether it takes longer with more routes.
-import { inTurns, quantileOf, quick, type Figure } from './figure.ts'
+import { once } from 'node:events'
+import { Agent, get, type IncomingMessage } from 'node:http'
+import { inTurns, millisecondsOf, quantileOf, quick, type Figure } from './figure.ts'
 import { startReverseProxy, startService } from './nginx.ts'
 import { startRig, type Rig } from './rig.ts'
-import { load, type Measured } from './wrk.ts'
+import { requestsPerSecond } from './wrk.ts'
 
-const SECONDS = quick ? 1 : 3
-const BUSY_CONNECTIONS = 32
+const SAMPLES = quick ? 500 : 5_000
+/** Until what runs in workerd is compiled. */
+const WARM_UP = 500
 const ROUTE_COUNTS = [1, 100, 10_000] as const
 const ROUTES_PER_API = 10
 
@@ -34,64 +37,57 @@ export async function gateway(): Promise<readonly Figure[]> {
 type Way = 'rigel' | 'bare' | 'nginx' | 'direct'
 
 async function besideOthers(urls: Readonly<Record<Way, string>>): Promise<readonly Figure[]> {
-  const measure = async (connections: number): Promise<Record<Way, Measured>> => {
-    const ask = (way: Way) => () => load({ url: urls[way], connections, seconds: SECONDS, routes: 100 })
-    const taken = await inTurns({ rigel: ask('rigel'), bare: ask('bare'), nginx: ask('nginx'), direct: ask('direct') })
-    return {
-      rigel: medianOf(taken.rigel),
-      bare: medianOf(taken.bare),
-      nginx: medianOf(taken.nginx),
-      direct: medianOf(taken.direct),
-    }
-  }
-  const [busy, alone] = [await measure(BUSY_CONNECTIONS), await measure(1)]
+  const rates = await ratesOf(urls)
+  const took = await latenciesOf(urls)
+  /** Beyond what the service itself takes. */
+  const added = (way: Way, quantile: number) => quantileOf(took[way], quantile) - quantileOf(took.direct, quantile)
   return [{ name: 'a bare fetch', other: 'bare' } as const, { name: 'nginx', other: 'nginx' } as const].flatMap(
     ({ name, other }) => [
-      row(`proxied, beside ${name}`, 'requests/s', busy.rigel.requestsPerSecond, busy[other].requestsPerSecond),
-      row(
-        `added by the proxy, p50, beside ${name}`,
-        'ms',
-        added(alone, 'rigel', 'p50Ms'),
-        added(alone, other, 'p50Ms'),
-      ),
-      row(
-        `added by the proxy, p99, beside ${name}`,
-        'ms',
-        added(alone, 'rigel', 'p99Ms'),
-        added(alone, other, 'p99Ms'),
-      ),
+      row(`proxied, beside ${name}`, 'requests/s', rates.rigel, rates[other]),
+      row(`added by the proxy, p50, beside ${name}`, 'ms', added('rigel', 0.5), added(other, 0.5)),
+      row(`added by the proxy, p99, beside ${name}`, 'ms', added('rigel', 0.99), added(other, 0.99)),
     ],
   )
 }
 
+async function ratesOf(urls: Readonly<Record<Way, string>>): Promise<Readonly<Record<Exclude<Way, 'direct'>, number>>> {
+  const ask = (way: Way) => () => requestsPerSecond(urls[way], 100)
+  const taken = await inTurns({ rigel: ask('rigel'), bare: ask('bare'), nginx: ask('nginx') })
+  return { rigel: median(taken.rigel), bare: median(taken.bare), nginx: median(taken.nginx) }
+}
+
+/** One request at a time, each way in turn: what else the machine does meets all of them. */
+async function latenciesOf(urls: Readonly<Record<Way, string>>): Promise<Readonly<Record<Way, readonly number[]>>> {
+  const took: Record<Way, number[]> = { rigel: [], bare: [], nginx: [], direct: [] }
+  const agent = new Agent({ keepAlive: true })
+  for (let n = 0; n < WARM_UP + SAMPLES; n += 1) {
+    for (const way of ['rigel', 'bare', 'nginx', 'direct'] as const) {
+      const url = `${urls[way]}/service-${Math.floor((n % 100) / 10)}/resource-${n % 10}/${n}`
+      const ms = await millisecondsOf(() => askOnce(url, agent))
+      if (n >= WARM_UP) took[way].push(ms)
+    }
+  }
+  agent.destroy()
+  return took
+}
+
+async function askOnce(url: string, agent: Agent): Promise<void> {
+  const [response] = (await once(get(url, { agent }), 'response')) as [IncomingMessage]
+  if (response.statusCode !== 200) throw new Error(`${url}: ${response.statusCode}`)
+  response.resume()
+  await once(response, 'end')
+}
+
 /** Rigel beside itself with one route. */
 async function byRoutes(originOf: (count: number) => string): Promise<readonly Figure[]> {
-  const ask = (routes: number) => () =>
-    load({ url: originOf(routes), connections: BUSY_CONNECTIONS, seconds: SECONDS, routes })
+  const rate = (routes: number) => () => requestsPerSecond(originOf(routes), routes)
   const [one, some, many] = ROUTE_COUNTS
-  const taken = await inTurns({ one: ask(one), some: ask(some), many: ask(many) })
-  const rates = { one: rateOf(taken.one), some: rateOf(taken.some), many: rateOf(taken.many) }
+  const taken = await inTurns({ one: rate(one), some: rate(some), many: rate(many) })
+  const rates = { one: median(taken.one), some: median(taken.some), many: median(taken.many) }
   return [
     row(`${some} routes, beside one`, 'requests/s', rates.some, rates.one),
     row(`${many.toLocaleString('en')} routes, beside one`, 'requests/s', rates.many, rates.one),
   ]
-}
-
-/** Beyond what the service itself takes. */
-function added(ways: Record<Way, Measured>, way: Way, quantile: 'p50Ms' | 'p99Ms'): number {
-  return ways[way][quantile] - ways.direct[quantile]
-}
-
-function medianOf(taken: readonly Measured[]): Measured {
-  return {
-    requestsPerSecond: rateOf(taken),
-    p50Ms: median(taken.map(({ p50Ms }) => p50Ms)),
-    p99Ms: median(taken.map(({ p99Ms }) => p99Ms)),
-  }
-}
-
-function rateOf(taken: readonly Measured[]): number {
-  return median(taken.map(({ requestsPerSecond }) => requestsPerSecond))
 }
 
 function median(values: readonly number[]): number {

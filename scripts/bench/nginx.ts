@@ -61,10 +61,9 @@ http {
   const failed = new Promise<never>((_resolve, reject) => {
     nginx.once('error', () => reject(new Error('there is no nginx: apt-get install nginx-light wrk')))
   })
-  const stop = (): void => {
-    nginx.kill('SIGTERM')
-    rmSync(folder, { recursive: true, force: true })
-  }
+  // Its folder goes when it has: it looks for its pid there.
+  nginx.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const stop = (): void => void nginx.kill('SIGTERM')
   process.once('exit', stop)
   const origin = `http://127.0.0.1:${port}`
   await Promise.race([untilAnswers(origin), failed])

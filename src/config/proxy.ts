@@ -51,7 +51,8 @@ export function proxyContradictions(v: Variables, env: object): readonly string[
   if (both !== undefined) return [`PROXY_KAFKA_RESPONSE_TOPICS: ${both} must not be one of KAFKA_SOURCE_TOPICS as well`]
   const parsed = parseDefinitions(definitionsOf(v), surroundingsOf(env))
   const problems = parsed.ok ? [] : parsed.reason
-  return problems.map(({ where, field, message }) => `PROXY_CONFIG: in ${where}, ${field}: ${message}`)
+  const source = v.PROXY_CONFIG ? 'PROXY_CONFIG' : v.PROXY_CONFIG_FILE ? 'PROXY_CONFIG_FILE' : 'proxy.json'
+  return problems.map(({ where, field, message }) => `${source}: in ${where}, ${field}: ${message}`)
 }
 
 /** What definitions may refer to, of a Worker's environment. */

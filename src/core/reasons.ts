@@ -34,6 +34,8 @@ export type Reason =
   /** No API definition takes the request. */
   | { readonly kind: 'no_route' }
   | { readonly kind: 'method_not_allowed' }
+  /** A target is Rigel itself. */
+  | { readonly kind: 'loop' }
   | { readonly kind: 'authentication_failed' }
   /** The token is good, but has not what the route asks for. */
   | { readonly kind: 'insufficient_scope'; readonly missing: string }
@@ -48,7 +50,7 @@ export type Reason =
   | { readonly kind: 'unavailable'; readonly message: string }
 
 export interface HttpFailure {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 406 | 410 | 413 | 415 | 429 | 502 | 503 | 504
+  readonly status: 400 | 401 | 403 | 404 | 405 | 406 | 410 | 413 | 415 | 429 | 502 | 503 | 504 | 508
   readonly message: string
 }
 
@@ -109,6 +111,8 @@ export function toHttp(reason: Reason): HttpFailure {
       return { status: 404, message: 'Not Found' }
     case 'method_not_allowed':
       return { status: 405, message: 'Method not allowed.' }
+    case 'loop':
+      return { status: 508, message: 'Loop detected: a target of an API definition is Rigel itself.' }
     case 'authentication_failed':
       return { status: 401, message: 'Authentication failed.' }
     case 'insufficient_scope':
@@ -188,6 +192,7 @@ export function toClose(reason: Reason): Close {
     case 'bad_request':
     case 'no_route':
     case 'method_not_allowed':
+    case 'loop':
     case 'invalid_subscriptions':
     case 'too_many_subscriptions':
     case 'not_a_cloud_event':

@@ -1,6 +1,6 @@
-// What one isolate keeps between requests: the configuration, parsed once, and the token verifier with the keys it has
-// imported, the routes of the API gateway and how the services do. Values only: a promise or a stream of one request must never be awaited by another. Used by app.ts, which
-// hands it to every handler as Hono variables.
+// What one isolate keeps between requests: the configuration, parsed once, the token verifier with the keys it has
+// imported, the routes of the API gateway and how its services do. Values only: a promise or a stream of one request must
+// never be awaited by another. Used by app.ts, which hands it to every handler as Hono variables.
 import { parseConfig, type Config, type ConfigProblems } from '../config.ts'
 import type { Result } from '../core/result.ts'
 import { openSubjects } from '../schema/open-schemas.ts'

@@ -14,13 +14,21 @@ const SCHEMAS = {
   UserList: userList,
 }
 
+const DEFINITION = 'In either form: /_rig/proxy.schema.json'
+
 export function openApiDocument(prefix: string): Json {
   return {
     openapi: '3.1.0',
     info: { title: 'Rigel, internal API', version: '3', license: { name: 'Apache-2.0' } },
     servers: [{ url: prefix }],
     security: [{ internalToken: [] }],
-    paths: Object.fromEntries([...paths('v3'), ...paths('v2').slice(0, 2), ...unversioned()]),
+    paths: Object.fromEntries([
+      ...paths('v3'),
+      ...apiPaths('v3'),
+      ...paths('v2').slice(0, 2),
+      ...apiPaths('v2'),
+      ...unversioned(),
+    ]),
     components: {
       securitySchemes: { internalToken: { type: 'http', scheme: 'bearer', description: 'INTERNAL_TOKEN' } },
       schemas: Object.fromEntries(Object.entries(SCHEMAS).map(([name, schema]) => [name, toSchema(schema)])),
@@ -100,6 +108,53 @@ function paths(version: string): readonly (readonly [string, Json])[] {
   ]
 }
 
+/** Of the API gateway. */
+function apiPaths(version: string): readonly (readonly [string, Json])[] {
+  const definition = { 'application/json': { schema: { type: 'object', description: DEFINITION } } }
+  const requestBody = { required: true, content: definition }
+  const invalid = { description: 'What is wrong with it: {where: [{field: text}]}' }
+  const changed = { 404: { description: 'There is none' }, 412: { description: 'If-Match names another version' } }
+  return [
+    [
+      `/${version}/apis`,
+      {
+        get: { summary: 'API definitions', responses: { 200: { description: 'All', content: definition } } },
+        post: {
+          summary: 'Adds an API definition, effective everywhere within five seconds',
+          requestBody,
+          responses: { 201: { description: 'Added' }, 400: invalid, 409: { description: 'There is one of this id' } },
+        },
+      },
+    ],
+    [
+      `/${version}/apis/{id}`,
+      {
+        parameters: [parameter('id', 'path'), { ...parameter('if-match', 'header'), required: false }],
+        get: {
+          summary: 'One, with its version as ETag',
+          responses: { 200: { description: 'The definition', content: definition }, 404: changed[404] },
+        },
+        put: {
+          summary: 'Replaces the fields that are given',
+          requestBody,
+          responses: { 200: { description: 'Changed' }, 400: invalid, ...changed },
+        },
+        delete: { summary: 'Takes it away', responses: { 204: { description: 'Gone' }, ...changed } },
+      },
+    ],
+    [
+      `/${version}/responses`,
+      {
+        post: {
+          summary: 'Answers a request that waits (response_from: http_async): its body is the answer',
+          parameters: ['rig-correlation', 'rig-response-code'].map((name) => parameter(name, 'header')),
+          responses: { 202: text('It is on its way, if anybody waits'), 400: text('What is wrong with it') },
+        },
+      },
+    ],
+  ]
+}
+
 function unversioned(): readonly (readonly [string, Json])[] {
   return [
     [
@@ -124,8 +179,8 @@ function unversioned(): readonly (readonly [string, Json])[] {
   ]
 }
 
-function parameter(name: string, where: 'path' | 'query'): Json {
-  return { name, in: where, required: where === 'path', schema: { type: name === 'limit' ? 'integer' : 'string' } }
+function parameter(name: string, where: 'header' | 'path' | 'query'): Json {
+  return { name, in: where, required: where !== 'query', schema: { type: name === 'limit' ? 'integer' : 'string' } }
 }
 
 function json(description: string, name: keyof typeof SCHEMAS): Json {

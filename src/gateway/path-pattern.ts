@@ -22,6 +22,9 @@ export interface PathPattern {
 }
 
 const MAX_SOURCE_CHARS = 1_000
+/** A regular expression with two parts such as `.+` takes time by the square of the path's length: some 60 ms at this one. */
+const MAX_WIDE_PARTS = 2
+const MAX_REGEX_PATH_CHARS = 4_096
 const ANY_REST = /^\(?\.[*+]\)?$/
 const ANY_SEGMENT = /^\(?\[\^\/\][+]\)?$/
 /** One segment, whatever it is: a superset is good enough. */
@@ -41,6 +44,9 @@ export function fromRegex(source: string, replacement: string | null): Result<Pa
     return fail(`must be a regular expression: ${error instanceof Error ? error.message : String(error)}`)
   }
   if (!safeRegex(regex)) return fail('must not nest quantifiers such as (a+)+: one request could take for ever')
+  if (countWideParts(inner) > MAX_WIDE_PARTS) {
+    return fail(`must have at most ${MAX_WIDE_PARTS} parts such as .+ that slashes can be in: [^/]+ is one segment`)
+  }
   const parts = replacement === null ? null : parseRigReplacement(replacement)
   const groups = countGroups(inner)
   const missing = parts?.find((part) => typeof part === 'number' && part > groups)
@@ -84,12 +90,23 @@ export function fromTemplate(source: string, to: string | null): Result<PathPatt
 }
 
 /** Undefined: the pattern does not take this path. */
-export function applyPattern({ regex, replacement }: PathPattern, path: string): string | undefined {
+export function applyPattern(pattern: PathPattern, path: string): string | undefined {
+  if (isTooLong(pattern, path)) return undefined
+  const { regex, replacement } = pattern
   if (replacement === null) return regex.test(path) ? path : undefined
   const groups = regex.exec(path)
   if (groups === null) return undefined
   const replaced = replacement.map((part) => (typeof part === 'string' ? part : (groups[part] ?? ''))).join('')
   return replaced.startsWith('/') ? replaced : `/${replaced}`
+}
+
+/** As a service without case would. */
+export function takesAnyCase(pattern: PathPattern, path: string): boolean {
+  return !isTooLong(pattern, path) && new RegExp(pattern.regex.source, 'i').test(path)
+}
+
+function isTooLong({ isExact }: PathPattern, path: string): boolean {
+  return !isExact && path.length > MAX_REGEX_PATH_CHARS
 }
 
 /** `/v1` before the pattern. */
@@ -150,6 +167,12 @@ function splitSegments(inner: string): readonly string[] | undefined {
     }
   }
   return [...segments, inner.slice(from)]
+}
+
+/** Quantifiers without a limit, of what a slash can be in: each may begin where another one ends. */
+function countWideParts(inner: string): number {
+  const quantified = inner.matchAll(/(\\.|\[(?:\\.|[^\]\\])*\]|[^\\[])(?:[*+]|\{\d+,\})/gs)
+  return [...quantified].filter(([, what = '']) => what === ')' || new RegExp(`^${what}$`).test('/')).length
 }
 
 function countGroups(inner: string): number {

@@ -1,9 +1,9 @@
 // API definitions as RIG has them, with RIG's validation texts. Beyond RIG: versions work, `auth` may name a cookie,
 // `proxy.targets` names several upstreams, and an endpoint takes the options of schema.ts.
 import { z } from 'zod'
-import { parsePointer } from '../core/json-pointer.ts'
 import { checkRoute } from './checks.ts'
 import { fromRegex, withPrefix, type PathPattern } from './path-pattern.ts'
+import { openProblems, toRequirements } from './requirements.ts'
 import type { ApiDefinition, Authentication, Problem, Route, Surroundings, Target, Upstream } from './route.ts'
 import {
   headersSchema,
@@ -123,8 +123,9 @@ function* contradictions({ auth, auth_type, id, version_data, versioned }: RigFo
     if (auth_type !== 'jwt') yield { where: id, field: 'auth_type', message: 'must be one of ["jwt"]' }
   }
   const endpoints = Object.values(version_data).flatMap((version) => version.endpoints)
-  for (const { id: endpoint, schema, secured, target, topic } of endpoints) {
+  for (const { claims, id: endpoint, schema, scopes, secured, target, topic } of endpoints) {
     const where = `${id}/${endpoint}`
+    yield* openProblems(where, secured, { claims, scopes })
     if (secured && auth_type !== 'jwt') yield { where: id, field: 'auth_type', message: 'must be one of ["jwt"]' }
     if (target === 'kafka' && topic === undefined) yield { where, field: 'topic', message: 'must be present' }
     if (schema !== undefined && schema !== '' && target === undefined)
@@ -224,23 +225,6 @@ function toAuthentication(
     cookie: auth?.use_cookie === true ? auth.cookie_name : null,
     ...toRequirements(options, where, problems),
   }
-}
-
-/** What a route asks of a token besides that it is one. */
-export function toRequirements(
-  { claims = {}, scopes = [] }: RouteOptions,
-  where: string,
-  problems: Problem[],
-): Pick<Authentication, 'scopes' | 'claims'> {
-  const rules = Object.entries(claims).flatMap(([text, allowed]) => {
-    const pointer = parsePointer(text)
-    if (pointer === undefined) {
-      problems.push({ where, field: 'claims', message: `"${text}" must be a JSON pointer such as "/role"` })
-      return []
-    }
-    return [{ pointer, oneOf: Array.isArray(allowed) ? allowed : [allowed] }]
-  })
-  return { scopes, claims: rules }
 }
 
 function read(value: unknown, key: PropertyKey | undefined): unknown {

@@ -1,6 +1,6 @@
 // Finds the route of a request: an index of segments tells the few that are worth asking, whatever their number, and the
 // first of them in the order of definition wins. Also tells routes that could never win.
-import { applyPattern, type PathPattern, type Segment } from './path-pattern.ts'
+import { applyPattern, takesAnyCase, type PathPattern, type Segment } from './path-pattern.ts'
 import { lenientPaths, plainPath } from './request-path.ts'
 import type { ApiDefinition, Problem, Route } from './route.ts'
 
@@ -63,7 +63,7 @@ export class Router {
         ({ route }) =>
           route === found ||
           (methodsFor(asked.method).some((method) => takes(route, method, asked.version)) &&
-            new RegExp(route.pattern.regex.source, 'i').test(path)),
+            takesAnyCase(route.pattern, path)),
       )
       if (first !== undefined && first.route !== found && isStricter(first.route, found)) return first.route
     }

@@ -98,24 +98,54 @@ export function toHeaderChanges(
 /** RIG's texts, for whatever zod finds. */
 export const rigTexts = {
   error: (issue: z.core.$ZodRawIssue): string | undefined => {
-    if (issue.code === 'invalid_type')
-      return issue.input === undefined ? 'must be present' : `must be ${typeName(issue.expected)}`
-    if (issue.code === 'too_small' && (issue.origin === 'string' || issue.origin === 'array')) {
-      return `must have a length of at least ${issue.minimum}`
+    switch (issue.code) {
+      case 'invalid_type':
+        return issue.input === undefined ? 'must be present' : `must be ${typeName(issue.expected)}`
+      case 'too_small':
+        return isSized(issue.origin)
+          ? `must have a length of at least ${issue.minimum}`
+          : `must be at least ${issue.minimum}`
+      case 'too_big':
+        return isSized(issue.origin)
+          ? `must have a length of at most ${issue.maximum}`
+          : `must be at most ${issue.maximum}`
+      case 'invalid_value':
+        return `must be one of ${JSON.stringify(issue.values)}`
+      default:
+        return undefined
     }
-    if (issue.code === 'invalid_value') return `must be one of ${JSON.stringify(issue.values)}`
-    if (issue.code === 'unrecognized_keys') return `${issue.keys.join(', ')}: there is no such field`
-    return undefined
   },
 }
 
 /** `place` says where a path of the document is, in RIG's words. */
 export function toProblems(error: z.ZodError, place: (path: readonly PropertyKey[]) => string): readonly Problem[] {
-  return error.issues.map(({ path, message }) => ({
-    where: place(path),
-    field: String(path.at(-1) ?? 'api'),
-    message,
-  }))
+  return error.issues.flatMap(plainIssues).flatMap((issue): Problem[] => {
+    const where = place(issue.path)
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((field) => ({ where, field, message: 'there is no such field' }))
+    }
+    const field = issue.path.findLast((key) => typeof key === 'string') ?? 'api'
+    const [cause = issue] = issue.code === 'invalid_key' ? issue.issues : []
+    return [{ where, field, message: cause.message }]
+  })
+}
+
+/** Of a union, what is wrong with the alternative that was meant: the one that is wrong only within, else none of them. */
+function plainIssues(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const alternatives = issue.errors.map((issues) => issues.flatMap(plainIssues))
+  const meant = alternatives.find((issues) => issues.every(({ code, path }) => path.length > 0 || !isOfType(code)))
+  if (meant !== undefined) return meant.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
+  const texts = alternatives.flat().map(({ message }) => message.replace(/^must be /, ''))
+  return [{ ...issue, message: `must be ${[...new Set(texts)].join(', or ')}` }]
+}
+
+function isOfType(code: z.core.$ZodIssue['code']): boolean {
+  return code === 'invalid_type' || code === 'invalid_value' || code === 'invalid_union'
+}
+
+function isSized(origin: string): boolean {
+  return origin === 'string' || origin === 'array'
 }
 
 function toRateLimit({ binding, by }: NonNullable<RouteOptions['rate_limit']>): RateLimit {

@@ -4,7 +4,8 @@ import { z } from 'zod'
 import { fail, ok, type Result } from '../core/result.ts'
 import { checkRoute } from './checks.ts'
 import { fromTemplate } from './path-pattern.ts'
-import { toRequirements } from './rig-form.ts'
+import { idOf } from './api-record.ts'
+import { openProblems, toRequirements } from './requirements.ts'
 import type { ApiDefinition, Authentication, Problem, Route, Surroundings, Target, Upstream } from './route.ts'
 import {
   headersSchema,
@@ -74,16 +75,27 @@ export function parseShortForm(
 ): Result<ApiDefinition, readonly Problem[]> {
   const parsed = shortFormSchema.safeParse(document, rigTexts)
   if (!parsed.success) {
-    return fail(toProblems(parsed.error, ([first, line]) => (first === 'routes' && line ? String(line) : 'api')))
+    return fail(
+      toProblems(parsed.error, ([first, line]) =>
+        first === 'routes' && line ? `${idOf(document)}/${String(line)}` : 'api',
+      ),
+    )
   }
   const { active: _, id, name: __, routes: lines, ...shared } = parsed.data
   const problems: Problem[] = []
   const routes = Object.entries(lines).flatMap(([line, value]) => {
     const { path = null, ...own } = typeof value === 'string' ? { path: value } : value
+    problems.push(...contradictions(`${id}/${line}`, own, shared))
     return toRoute(id, line, path, { ...shared, ...own }, surroundings, problems)
   })
   problems.push(...routes.flatMap((route) => checkRoute(route, surroundings)))
   return problems.length > 0 ? fail(problems) : ok({ id, routes })
+}
+
+/** One that says `secured: false` itself is meant to be open, whatever stands beside `routes`. */
+function contradictions(where: string, own: Options, shared: Options): readonly Problem[] {
+  const { claims, scopes, secured } = own.secured === false ? own : { ...shared, ...own }
+  return openProblems(where, secured ?? false, { claims, scopes })
 }
 
 function toRoute(

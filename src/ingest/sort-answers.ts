@@ -27,11 +27,12 @@ export function sortAnswers(deps: AnswerSortDeps, records: readonly LogRecord[])
 /** RIG 3's binary mode by its header, else the event of RIG 2. */
 function readRecord({ headers, value }: LogRecord): Result<Correlated, string> {
   try {
-    const texts = headers.map(({ key, value: bytes }): [string, string] => [key, decode(bytes)])
+    // What is no text, such as a tracer's bytes, can be no header of an answer, and is left out of it.
+    const texts = headers.map(({ key, value: bytes }): [string, string] => [key, new TextDecoder().decode(bytes)])
     const isBinary = texts.some(([name]) => name.toLowerCase() === 'rig-correlation')
     return isBinary ? readAnswer(texts, value ?? new Uint8Array()) : readEventAnswer(decode(value ?? new Uint8Array()))
   } catch {
-    return fail('a header, or the event, is not UTF-8')
+    return fail('the event is not UTF-8')
   }
 }
 

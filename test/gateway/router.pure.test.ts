@@ -3,6 +3,7 @@ import { parseDefinitions } from '../../src/gateway/definitions.ts'
 import { applyPattern } from '../../src/gateway/path-pattern.ts'
 import type { ApiDefinition, Surroundings } from '../../src/gateway/route.ts'
 import { Router } from '../../src/gateway/router.ts'
+import { dice } from './dice.ts'
 
 const nothing: Surroundings = {
   variable: () => undefined,
@@ -131,6 +132,33 @@ describe('regular expressions', () => {
   })
 })
 
+describe('regular expressions that could take for ever', () => {
+  it.each([
+    '/(a+)+b',
+    '/a/(.+)/(.*)/(.+)/x',
+    String.raw`/\S+/\S+/[\s\S]*/x`,
+    '/[^x]+[^y]+[^z]{1,}x',
+    '/(/a)*(/b)*(/[ab])*x',
+  ])('are refused: %s', (pattern) => {
+    expect(parseDefinitions([rig([['GET', pattern]])], nothing)).toMatchObject({
+      ok: false,
+      reason: [{ where: 'rig/0', field: 'path_regex' }],
+    })
+  })
+
+  it.each(['/a/(.+)/b/(.+)', String.raw`/(\d+)/([^/]+)/([\w-]+)/(.{1,9})/(.*)/[a.*+]x`, String.raw`/a\.*b\.+c\.*/.+`])(
+    'are not such: %s',
+    (pattern) => expect(parseDefinitions([rig([['GET', pattern]])], nothing)).toMatchObject({ ok: true }),
+  )
+
+  it('are not asked of paths that are longer than any', () => {
+    const definitions = parse(rig([['GET', '/a/(.+)/(.+)/x']]), short({ 'GET /a/{rest...}': {} }, 'rest'))
+    const path = (repeated: number) => `/a${'/b'.repeat(repeated)}/x`
+    expect(find(definitions, `GET ${path(1_000)}`)).toMatch(/^0/)
+    expect(find(definitions, `GET ${path(5_000)}`)).toMatch(/^GET /)
+  })
+})
+
 describe('versions', () => {
   const endpoints = (path: string) => ({ endpoints: [{ id: path, method: 'GET', path_regex: path }] })
   const versioned = parse({
@@ -182,17 +210,6 @@ describe('routes that can never win', () => {
     expect(parseDefinitions([short({ 'GET /a/{b}': {} }), first], nothing).ok).toBe(true)
   })
 })
-
-/** Repeatable dice: mulberry32. */
-function dice(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 describe('the index', () => {
   const pieces = [
@@ -276,62 +293,5 @@ describe('the index', () => {
     }
     expect(wrong).toEqual([])
     expect(hidden).toBeGreaterThan(20)
-  })
-})
-
-describe('fuzzed definitions', () => {
-  const fields = [
-    'id',
-    'name',
-    'active',
-    'auth_type',
-    'auth',
-    'versioned',
-    'version_data',
-    'proxy',
-    'routes',
-    'target',
-    'default',
-    'endpoints',
-    'method',
-    'path_regex',
-    'GET /x',
-    'scopes',
-    '__proto__',
-    'constructor',
-  ]
-
-  it('never throw: they are parsed, or every problem has a place, a field and a text', () => {
-    const random = dice(3)
-    const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T
-    const make = (depth: number): unknown => {
-      const kind = Math.floor(random() * (depth > 4 ? 6 : 9))
-      if (kind < 6)
-        return pick<unknown>([
-          null,
-          0,
-          -1,
-          1e308,
-          '',
-          '/(',
-          'x'.repeat(2_000),
-          true,
-          'jwt',
-          '/a',
-          'https://x.example.com',
-          'kafka:t',
-        ])
-      if (kind === 6) return Array.from({ length: Math.floor(random() * 3) }, () => make(depth + 1))
-      return Object.fromEntries(Array.from({ length: Math.floor(random() * 8) }, () => [pick(fields), make(depth + 1)]))
-    }
-    for (let round = 0; round < 3_000; round += 1) {
-      const parsed = parseDefinitions([make(0)], nothing)
-      const problems = parsed.ok ? [] : parsed.reason
-      expect(
-        problems.filter(
-          ({ field, message, where }) => typeof field !== 'string' || message === '' || typeof where !== 'string',
-        ),
-      ).toEqual([])
-    }
   })
 })

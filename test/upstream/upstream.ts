@@ -1,5 +1,5 @@
 // A backend service for tests, a process of its own: it streams, hangs, resets, lies about its length, counts and echoes.
-// Prints its port. Run: node test/upstream/upstream.ts
+// Prints its port. Run: node test/upstream/upstream.ts [port]
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -35,6 +35,19 @@ const handlers: Record<string, Handler> = {
   '/lie-short': (request) => {
     request.socket.end('HTTP/1.1 200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nfourAND MORE')
   },
+  /** Ends as if that were all. */
+  '/lie-long': (request) => void request.socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf'),
+  '/lie-chunked': (request) =>
+    void request.socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n'),
+  /** Nobody asked for an upgrade. */
+  '/switch': (request) => {
+    request.socket.end('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nbytes of x')
+  },
+  '/continue': (_request, response) => {
+    response.writeContinue()
+    response.writeProcessing()
+    response.end('after 100 and 102')
+  },
   '/lie-garbage': (request) => void request.socket.end('this is not HTTP\r\n\r\n'),
   '/smuggle': (request) => {
     request.socket.end(
@@ -51,11 +64,6 @@ const handlers: Record<string, Handler> = {
   },
   '/cookies': (_request, response) => {
     response.writeHead(200, { 'set-cookie': ['a=1; Path=/', 'b=2; Path=/'], connection: 'x-hop', 'x-hop': 'own' }).end()
-  },
-  '/gzip': (_request, response) => {
-    response
-      .writeHead(200, { 'content-encoding': 'gzip', 'content-type': 'text/plain' })
-      .end(gzipSync('compressed text'))
   },
   /** Of a coding that nobody here decodes, or of gzip a part. */
   '/coded': (request, response, query) => {
@@ -133,10 +141,17 @@ async function echo(request: IncomingMessage, response: ServerResponse): Promise
   response.end(JSON.stringify({ method, url, headers, rawHeaders, body: body.toString() }))
 }
 
-const server = createServer((request, response) => {
+/** A request that breaks off is no error of this process. */
+async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://upstream')
-  void (handlers[url.pathname] ?? echo)(request, response, url.searchParams)
-})
+  try {
+    await (handlers[url.pathname] ?? echo)(request, response, url.searchParams)
+  } catch {
+    response.destroy()
+  }
+}
+
+const server = createServer((request, response) => void handle(request, response))
 
 const sockets = new WebSocketServer({ noServer: true, handleProtocols: (protocols) => [...protocols].at(-1) ?? false })
 server.on('upgrade', (request, socket, head) => {
@@ -151,4 +166,5 @@ server.on('upgrade', (request, socket, head) => {
   })
 })
 
-server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port))
+// Its argument: the port, any by default.
+server.listen(Number(process.argv[2] ?? 0), '127.0.0.1', () => console.log((server.address() as AddressInfo).port))

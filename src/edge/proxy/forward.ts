@@ -1,9 +1,9 @@
 // A request to a service and its answer back, both streaming. Which upstream, how often and for how long is the route's
-// policy; what is known of upstreams upstream-health.ts's. Hono's proxy helper removes what belongs to one hop.
-import { proxy } from 'hono/proxy'
+// policy; what is known of upstreams upstream-health.ts's.
 import type { Reason } from '../../core/reasons.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Policy, Route, Upstream } from '../../gateway/route.ts'
+import { proxyCoded } from './content-coding.ts'
 import { Deadline } from './deadline.ts'
 import { changeHeaders } from './headers.ts'
 import { isTooLarge, RequestBody } from './request-body.ts'
@@ -33,7 +33,6 @@ const RETRY_BASE_MS = 50
 /** The platform's `fetch` sends no body with these. */
 const BODILESS = new Set(['GET', 'HEAD'])
 const NO_BODY = 'A body of GET or HEAD cannot be passed on: use another method.'
-const CODING = ['content-encoding', 'content-length']
 /** The runtime makes its own handshake. */
 const HANDSHAKE = ['sec-websocket-accept', 'sec-websocket-extensions', 'sec-websocket-key', 'sec-websocket-version']
 
@@ -86,7 +85,7 @@ async function ask(
   const init = { method, headers, body: body.stream, cf, redirect: 'manual', signal: deadline.signal } as const
   try {
     if (isUpgrade(request)) return ok(await upgrade(url, init, request, send))
-    return ok(await passCoding(url, init, send))
+    return ok(await proxyCoded(url, init, request, send))
   } catch (error) {
     if (deadline.isOver) return fail({ kind: 'upstream_timeout', timeoutMs })
     console.warn({ message: 'a service could not be reached', upstream: upstream.base, error: String(error) })
@@ -94,28 +93,6 @@ async function ask(
   } finally {
     deadline.met()
   }
-}
-
-/**
- * Hono's helper asks for what this runtime decodes, and says nothing of a coding. But nothing is decoded on the way: what
- * the client accepts is asked for, and what the service has coded stays so, parts of it (206) and codings of others too.
- */
-async function passCoding(
-  url: string,
-  init: RequestInit & { readonly headers: Headers },
-  send: (request: Request) => Promise<Response>,
-): Promise<Response> {
-  const accepted = init.headers.get('accept-encoding')
-  const said = new Headers()
-  const customFetch = async (request: Request): Promise<Response> => {
-    if (accepted !== null) request.headers.set('accept-encoding', accepted)
-    const response = await send(request)
-    for (const name of CODING) if (response.headers.has(name)) said.set(name, response.headers.get(name) ?? '')
-    return response
-  }
-  const response = await proxy(url, { ...init, customFetch })
-  for (const [name, value] of said) response.headers.set(name, value)
-  return response
 }
 
 /**

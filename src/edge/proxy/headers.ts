@@ -27,6 +27,10 @@ const OURS =
   /^(x-rigel-.*|forwarded|x-forwarded(-.*)?|x-real-ip|true-client-ip|x-client-ip|x-cluster-client-ip|x-original-.*|x-rewrite-url|x-http-method(-override)?|x-method-override|host)$/
 
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const VIA = '1.1 rigel'
+/** More Rigels in a row than anybody has. */
+const MAX_HOPS = 5
+
 const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
 
 export interface Client {
@@ -54,7 +58,7 @@ export function toUpstreamHeaders(incoming: Headers, client: Client, trace: Trac
   const headers = withoutOneHop(incoming)
   for (const name of incoming.keys()) if (OURS.test(name.replaceAll('_', '-'))) headers.delete(name)
   for (const [name, value] of Object.entries(forwarding(client))) headers.set(name, value)
-  headers.append('via', '1.1 rigel')
+  headers.append('via', VIA)
   headers.set('traceparent', trace.traceparent)
   if (trace.tracestate === null) headers.delete('tracestate')
   changeHeaders(headers, changes)
@@ -77,12 +81,19 @@ export function traceOf(incoming: Headers): Trace {
   }
 }
 
+/** A target is Rigel itself: each round would be another request, and its retry, without an end. */
+export function isLoop(incoming: Headers): boolean {
+  const hops = (incoming.get('via') ?? '').split(',').filter((hop) => hop.trim() === VIA)
+  return hops.length >= MAX_HOPS
+}
+
 export function randomHex(bytes: number): string {
   let text = ''
   for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) text += HEX[byte]
   return text
 }
 
+/** workerd keeps `Connection` of HTTP/1 to itself, and Cloudflare's edge speaks for the client: it is seldom seen here. */
 function withoutOneHop(incoming: Headers): Headers {
   const headers = new Headers(incoming)
   const named = (incoming.get('connection') ?? '').split(',').map((name) => name.trim())

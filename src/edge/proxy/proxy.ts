@@ -18,7 +18,7 @@ import { throughCache } from './cache.ts'
 import { claimHeaders } from './claims.ts'
 import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
 import { forward } from './forward.ts'
-import { clientOf, toUpstreamHeaders, traceOf, type Client, type Trace } from './headers.ts'
+import { clientOf, isLoop, toUpstreamHeaders, traceOf, type Client, type Trace } from './headers.ts'
 import { isOverLimit } from './limit.ts'
 import { answerPreflight, proxyCorsHeaders, setCors } from './preflight.ts'
 import { toRequestEvent } from './request-event.ts'
@@ -77,6 +77,7 @@ async function findRoute(c: Ctx, url: URL): Promise<Found | Response> {
   const { method } = request
   const path = url.pathname
   if (path === '/_rig' || path.startsWith('/_rig/')) return refuseAsJson({ kind: 'no_route' }, cors)
+  if (isLoop(request.headers)) return refuseAsJson({ kind: 'loop' }, cors)
   if (IMPOSSIBLE.has(method)) return refuse({ kind: 'method_not_allowed' }, cors)
   const router = await routes.current(Date.now(), (work) => c.executionCtx.waitUntil(work))
   if (method === 'OPTIONS') {

@@ -133,9 +133,12 @@ describe('the answer on its way back', () => {
     expect((await gateway.fetch(`/status?code=${code}`)).status).toBe(code)
   })
 
-  it('comes after early hints', async () => {
-    const response = await gateway.fetch('/early-hints')
-    expect([response.status, await response.text()]).toEqual([200, 'after the hints'])
+  it.each([
+    ['/early-hints', 'after the hints'],
+    ['/continue', 'after 100 and 102'],
+  ])('comes after what comes before it: %s', async (path, text) => {
+    const response = await gateway.fetch(path)
+    expect([response.status, await response.text()]).toEqual([200, text])
   })
 
   it('keeps each cookie, and loses what belongs to one hop', async () => {
@@ -159,9 +162,13 @@ describe('the answer on its way back', () => {
     ])
   })
 
-  it('is readable when the service compresses', async () => {
-    const response = await gateway.fetch('/gzip', { headers: { 'accept-encoding': 'gzip' } })
-    expect(await response.text()).toBe('compressed text')
+  it.each([
+    {},
+    { headers: { 'accept-encoding': 'br' } },
+    { headers: { 'accept-encoding': 'gzip' }, cf: { clientAcceptEncoding: '' } },
+  ])('is decoded for a client that could not: %j', async (init) => {
+    const response = await gateway.fetch('/coded', init)
+    expect([response.headers.get('content-encoding'), await response.text()]).toEqual([null, 'compressed text'])
   })
 
   it('of a redirect is the redirect: nothing is followed', async () => {
@@ -198,9 +205,16 @@ describe('a service that fails', () => {
     await reader?.cancel()
   })
 
-  it('in the midst of a body ends that body as broken, never as whole', async () => {
-    const response = await gateway.fetch('/reset-midway')
-    await expect(response.text()).rejects.toThrow(/lost|premature|disconnected/i)
+  it.each(['/reset-midway', '/lie-long', '/lie-chunked'])(
+    'in the midst of a body ends that body as broken, never as whole: %s',
+    async (path) => {
+      const response = await gateway.fetch(path)
+      await expect(response.text()).rejects.toThrow(/lost|premature|disconnected/i)
+    },
+  )
+
+  it('by switching to a protocol that nobody asked for is 502', async () => {
+    expect((await gateway.fetch('/switch')).status).toBe(502)
   })
 
   it('by sending more than it said is cut at what it said', async () => {

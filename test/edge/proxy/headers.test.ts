@@ -191,6 +191,12 @@ describe('where a request can go', () => {
     expect((await gateway.echo('/_rigel')).url).toBe('/_rigel')
   })
 
+  it('not round and round: 508 when it has come by several times', async () => {
+    const passed = (times: number) =>
+      gateway.fetch('/', { headers: { via: Array(times).fill('1.1 rigel').join(', ') } })
+    expect([(await passed(2)).status, (await passed(5)).status]).toEqual([200, 508])
+  })
+
   it('nowhere, without a definition', async () => {
     const response = await makeGateway([]).fetch('/anything')
     expect([response.status, await response.json()]).toEqual([404, { message: 'Not Found' }])
