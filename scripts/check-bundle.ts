@@ -4,8 +4,11 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 
-/** Measured 2026-11: see the table this prints. A reserve of a good third; a new dependency should be felt here. */
-const MAX_GZIP_KIB = 200
+/**
+ * 264 KiB on 2026-11-25: with the API gateway, Kafka's protocol (12), its REST dialects (9) and the schema registry, of which
+ * @bufbuild/protobuf is 28. A new dependency should be felt here; the platform takes 3 MB.
+ */
+const MAX_GZIP_KIB = 300
 
 execFileSync('wrangler', ['deploy', '--dry-run', '--outdir', 'dist', '--env-file', 'scripts/no-secrets.env'], {
   stdio: ['ignore', 'ignore', 'inherit'],
