@@ -7,8 +7,11 @@ const pure = ['test/core/**/*.test.ts', 'test/**/*.pure.test.ts']
 export default defineConfig({
   test: {
     globalSetup: ['./test/upstream/start.ts', './test/kafka/start-bridges.ts'],
+    // Its default leaves a core to itself: of two, that is half.
+    maxWorkers: '100%',
     projects: [
-      { test: { name: 'pure', include: pure } },
+      // Pure: there is nothing that one file could leave to another.
+      { test: { name: 'pure', include: pure, isolate: false } },
       {
         plugins: [
           cloudflareTest(({ inject }) => ({
