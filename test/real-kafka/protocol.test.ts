@@ -7,15 +7,17 @@ import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { randomBytes } from 'node:crypto'
 import { Kafka, logLevel } from 'kafkajs'
+import { produce } from '../../src/kafka/protocol/api/produce.ts'
 import { commitOffset } from '../../src/kafka/protocol/commit-offset.ts'
 import { fetchToken } from '../../src/kafka/protocol/oauth.ts'
 import { PartitionFetcher } from '../../src/kafka/protocol/partition-fetcher.ts'
 import { Producer } from '../../src/kafka/protocol/producer.ts'
+import { encodeBatch } from '../../src/kafka/protocol/record-batch.ts'
 import { oauthBearer, plain, scram } from '../../src/kafka/protocol/sasl.ts'
 import { startCluster, type Cluster as KafkaCluster } from '../../scripts/kafka/cluster.ts'
 import { user } from '../../scripts/kafka/properties.ts'
 import { closeAllSockets, createOldOpener } from './node-socket.ts'
-import { bytes, connectTo, readAll, text } from './connect.ts'
+import { bytes, connectTo, isRecords, readAll, text } from './connect.ts'
 
 const PORT = 29_192
 let kafka: KafkaCluster
@@ -82,6 +84,33 @@ void describe('compression', () => {
       (await readAll(connectTo(kafka.brokers.plain), topic, 0, 1_234)).map(({ offset }) => offset)[0],
       1_234,
     )
+  })
+
+  void test('a batch that becomes too large for memory is one record that says so, and what is behind it comes', async () => {
+    const topic = await newTopic()
+    const cluster = connectTo(kafka.brokers.plain)
+    const producer = new Producer(cluster, 'zstd')
+    await producer.produce([{ topic, value: new Uint8Array(50_400_000) }])
+    await producer.produce([{ topic, value: bytes('behind') }])
+    const [bomb, behind] = await readAll(cluster, topic)
+    assert.deepEqual([bomb?.offset, bomb?.value, text(behind?.value)], [0, null, 'behind'])
+    assert.equal(bomb?.headers[0]?.key, 'rigel-unreadable')
+    assert.match(text(bomb?.headers[0]?.value) ?? '', /^offsets 0 to 0 cannot be read: RangeError/)
+  })
+
+  void test('a batch of a few bytes with very many records comes in parts, none lost, none twice', async () => {
+    const topic = await newTopic()
+    const cluster = connectTo(kafka.brokers.plain)
+    const records = Array.from({ length: 180_000 }, () => ({ topic, value: null, timestampMs: Date.now() }))
+    const batch = encodeBatch(records, { producerId: -1, epoch: -1, sequence: -1 }, 'zstd')
+    const request = { timeoutMs: 10_000, topics: [{ topic, partitions: [{ partition: 0, batch }] }] }
+    const at = { topic, partition: 0 }
+    const answers = await cluster.withLeader(at, 'control', (connection) => connection.send(produce, request, 20_000))
+    assert.equal(answers?.[0]?.errorCode, 0)
+    const first = await new PartitionFetcher(cluster).fetch({ ...at, offset: 0 }, { maxWaitMs: 0, maxBytes: 1_048_576 })
+    assert.ok(isRecords(first) && first.records.length === 50_000 && first.next === 50_000)
+    const offsets = (await readAll(cluster, topic)).map(({ offset }) => offset)
+    assert.deepEqual([offsets.length, offsets.every((offset, index) => offset === index)], [180_000, true])
   })
 })
 
