@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { randomBytes } from 'node:crypto'
 import { Kafka, logLevel } from 'kafkajs'
-import { produce } from '../../src/kafka/protocol/api/produce.ts'
+import { produce as produceApi } from '../../src/kafka/protocol/api/produce.ts'
 import { commitOffset } from '../../src/kafka/protocol/commit-offset.ts'
 import { fetchToken } from '../../src/kafka/protocol/oauth.ts'
 import { PartitionFetcher } from '../../src/kafka/protocol/partition-fetcher.ts'
@@ -105,7 +105,9 @@ void describe('compression', () => {
     const batch = encodeBatch(records, { producerId: -1, epoch: -1, sequence: -1 }, 'zstd')
     const request = { timeoutMs: 10_000, topics: [{ topic, partitions: [{ partition: 0, batch }] }] }
     const at = { topic, partition: 0 }
-    const answers = await cluster.withLeader(at, 'control', (connection) => connection.send(produce, request, 20_000))
+    const answers = await cluster.withLeader(at, 'control', (connection) =>
+      connection.send(produceApi, request, 20_000),
+    )
     assert.equal(answers?.[0]?.errorCode, 0)
     const first = await new PartitionFetcher(cluster).fetch({ ...at, offset: 0 }, { maxWaitMs: 0, maxBytes: 1_048_576 })
     assert.ok(isRecords(first) && first.records.length === 50_000 && first.next === 50_000)
