@@ -20,11 +20,12 @@ const encoder = new TextEncoder()
 /** Too large to be produced with its headers: then what is left is its origin, by which it can be read where it came from. */
 export function deadLetter(topic: string, record: LogRecord, reason: DecodeReason): NewRecord {
   const origin = originOf(record, reason)
-  const { key, value, timestampMs } = record
-  const letter: NewRecord = { topic, key, value, timestampMs, headers: [...record.headers, ...origin] }
+  const { key, value } = record
+  // Without its timestamp, which a topic may refuse as too old or too new: that stands among the headers.
+  const letter: NewRecord = { topic, key, value, headers: [...record.headers, ...origin] }
   const bytes = sizeOf(letter)
   if (bytes <= MAX_LETTER_BYTES) return letter
-  return { topic, key: null, value: null, timestampMs, headers: [...origin, header('rigel-omitted-bytes', `${bytes}`)] }
+  return { topic, key: null, value: null, headers: [...origin, header('rigel-omitted-bytes', `${bytes}`)] }
 }
 
 /** In order, in parts that one produce can carry. */
@@ -51,6 +52,7 @@ function originOf(record: LogRecord, reason: DecodeReason): readonly RecordHeade
     header('rigel-topic', record.topic),
     header('rigel-partition', String(record.partition)),
     header('rigel-offset', String(record.offset)),
+    header('rigel-timestamp', String(record.timestampMs)),
   ]
 }
 
