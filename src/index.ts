@@ -16,6 +16,6 @@ export { UserShard } from './shard/user-shard.ts'
 
 export default {
   fetch: (request, env, context) => handle(request, env, context),
-  scheduled: (_controller, env) => wakeFollowers(env),
+  scheduled: async (_controller, env) => void (await wakeFollowers(env)),
   queue: (batch, env) => consumeQueue(batch, env),
 } satisfies ExportedHandler<Env>

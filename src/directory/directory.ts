@@ -39,6 +39,11 @@ export class Directory extends DurableObject<Env> {
     return this.#store.snapshot()
   }
 
+  /** How many partitions the topic had when it was first looked for: `count`, if that is now. */
+  async firstSeenPartitions(topic: string, count: number): Promise<number> {
+    return this.#store.firstSeenPartitions(topic, count)
+  }
+
   /** Those that were ever registered: they follow events for users. */
   async followers(): Promise<readonly TopicPartition[]> {
     return this.#store.followers()

@@ -1,4 +1,4 @@
-// What the Directory remembers: SQL for `interests`, `followers` and `version`.
+// What the Directory remembers: SQL for `interests`, `followers`, `first_seen` and `version`.
 import type { TopicPartition } from '../core/log-record.ts'
 import type { InterestChange, InterestSnapshot } from './interest.ts'
 
@@ -12,6 +12,7 @@ export class InterestStore {
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS interests (shard INTEGER NOT NULL, type TEXT NOT NULL, PRIMARY KEY (shard, type)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS followers (topic TEXT NOT NULL, partition INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS first_seen (topic TEXT PRIMARY KEY, partitions INTEGER NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS version (id INTEGER PRIMARY KEY, version INTEGER NOT NULL);
       INSERT OR IGNORE INTO version VALUES (0, 0);
     `)
@@ -29,6 +30,13 @@ export class InterestStore {
 
   addFollower({ topic, partition }: TopicPartition): void {
     this.#sql.exec('INSERT OR IGNORE INTO followers VALUES (?, ?)', topic, partition)
+  }
+
+  /** How many partitions the topic had when it was first asked for: `count`, if that is now. */
+  firstSeenPartitions(topic: string, count: number): number {
+    this.#sql.exec('INSERT OR IGNORE INTO first_seen VALUES (?, ?)', topic, count)
+    return this.#sql.exec<{ partitions: number }>('SELECT partitions FROM first_seen WHERE topic = ?', topic).one()
+      .partitions
   }
 
   followers(): readonly TopicPartition[] {

@@ -75,10 +75,21 @@ export function handle(request: Request, env: Env, context: ExecutionContext): R
   return app.fetch(request, env, context)
 }
 
+/** How soon a topic is looked for again that is not there: the first event that is published may make it. */
+const LOOK_AGAIN_MS = 2_000
+
 /** After a deploy nothing may be awake until the next cron: an isolate's first request sees to it, and does not wait. */
 function wakeFollowersOnce(env: Env, context: ExecutionContext): void {
   const isolate = isolateOf(env)
-  if (isolate.hasWokenFollowers || !isolate.config.ok) return
-  isolate.hasWokenFollowers = true
-  context.waitUntil(wakeFollowers(env).catch((error: unknown) => console.warn('could not wake the followers', error)))
+  if (Date.now() < isolate.wakeFollowersAtMs || !isolate.config.ok) return
+  isolate.wakeFollowersAtMs = Infinity
+  context.waitUntil(wakeAndLookAgain(env))
+}
+
+async function wakeAndLookAgain(env: Env): Promise<void> {
+  const areAllThere = await wakeFollowers(env).catch((error: unknown) => {
+    console.warn('could not wake the followers', error)
+    return false
+  })
+  if (!areAllThere) isolateOf(env).wakeFollowersAtMs = Date.now() + LOOK_AGAIN_MS
 }

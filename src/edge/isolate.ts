@@ -32,8 +32,8 @@ export interface Isolate {
   readonly upstreamHealth: UpstreamHealth
   /** Schemas by which requests are written; null: there is no registry. */
   readonly subjects: SubjectCache | null
-  /** False until the isolate's first request has seen to it that followers run. */
-  hasWokenFollowers: boolean
+  /** From then on a request sees to it that followers run: the first one, and, while a topic is not there yet, others. */
+  wakeFollowersAtMs: number
 }
 
 /** By `env`, which is one object for the life of an isolate and another one for other bindings. */
@@ -54,7 +54,7 @@ export function isolateOf(env: Env): Isolate {
     routes: config.ok ? new RouteTable(env, config.value) : undefined,
     upstreamHealth: new UpstreamHealth(),
     subjects: config.ok ? openSubjects(config.value) : null,
-    hasWokenFollowers: false,
+    wakeFollowersAtMs: 0,
   }
   isolates.set(env, isolate)
   return isolate

@@ -39,7 +39,7 @@ export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void>
 
 async function consume(body: unknown, env: Env, config: Config, log: KafkaLog, queue: string): Promise<void> {
   const nudge = nudgeSchema.safeParse(body)
-  if (nudge.success) return wakeFollowers(env, toWanted(nudge.data.nudge))
+  if (nudge.success) return void (await wakeFollowers(env, toWanted(nudge.data.nudge)))
   const text = toText(body)
   const events = parseEvents(text)
   if (events.ok) await publishEvents(log, config, events.value)

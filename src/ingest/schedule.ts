@@ -2,18 +2,24 @@
 // runs already takes no notice, so waking too often does no harm.
 import { configOf, followedTopics } from '../config.ts'
 import type { TopicPartition } from '../core/log-record.ts'
+import { directoryStub } from '../directory/door.ts'
 import { openLog } from '../kafka/open-log.ts'
 import { followerStub } from './door.ts'
 import { wakeAll, type WakeDeps } from './wake.ts'
 
-export async function wakeFollowers(env: Env, wanted: Partial<TopicPartition> = {}): Promise<void> {
+/** Answers whether every source topic is there: one that is not yet may be, soon. */
+export async function wakeFollowers(env: Env, wanted: Partial<TopicPartition> = {}): Promise<boolean> {
   const config = configOf(env)
   const log = openLog(env, config)
   const deps: WakeDeps = {
     topics: followedTopics(config),
     partitions: (topic) => log.partitions(topic),
-    nudge: async (follower) => followerStub(env, follower).nudge(),
+    // The embedded log is read from its start anyway.
+    firstSeen: async (topic, count) =>
+      log.wakesFollowers ? count : directoryStub(env).firstSeenPartitions(topic, count),
+    nudge: async (follower, isLate) => followerStub(env, follower).nudge(isLate),
     failed: (follower, error) => console.error({ message: 'follower not woken', ...follower, error: String(error) }),
   }
-  await wakeAll(deps, wanted)
+  const woken = new Set((await wakeAll(deps, wanted)).map(({ topic }) => topic))
+  return config.kafka.topics.every((topic) => woken.has(topic))
 }

@@ -80,14 +80,16 @@ export class TopicFollower extends DurableObject<Env> {
   }
 
   /**
-   * Something was produced, or may have been: read on now. Resolves when the follower has caught up, or has seen to
+   * Something was produced, or may have been: read on now. `isLate`: the partition came after the topic was first looked
+   * for, and is read from its start: what was produced until it was found is news. Resolves when the follower has caught up, or has seen to
    * going on by itself: a remote log's fetch may last, and whoever nudges must not wait for it.
    *
    * A run inside a nudge has no alarm to fall back on: that write would cost each small produce more than its append.
    * If the object dies in it, the nudge rejects and the embedded log tries again; if both die, as in a deploy, the cron
    * or the first request of an isolate nudges. A run inside an alarm is run again by the platform.
    */
-  async nudge(): Promise<void> {
+  async nudge(isLate = false): Promise<void> {
+    if (isLate && !this.#running && this.#checkpoints.read() === undefined) this.#checkpoints.start(0)
     this.#nudged = true
     if (this.#running || Date.now() < this.#retryAtMs) return
     if (this.#log.wakesFollowers) await this.#run()

@@ -96,4 +96,11 @@ describe('the Directory', () => {
     expect(wanted.shards).toEqual([[0], [1]])
     expect(follower && (await known(follower, ['before', 'after']))).toEqual(wanted)
   })
+
+  it('remembers how many partitions a topic had when it was first looked for', async () => {
+    const topic = `seen-${crypto.randomUUID()}`
+    expect(await directoryStub(env).firstSeenPartitions(topic, 3)).toBe(3)
+    await evictDurableObject(directoryStub(env))
+    expect(await directoryStub(env).firstSeenPartitions(topic, 8)).toBe(3)
+  })
 })

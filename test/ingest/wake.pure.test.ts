@@ -11,9 +11,10 @@ function makeDeps(broken: readonly string[] = []) {
       if (broken.includes(topic)) throw new Error('down')
       return [0, 1, 2]
     },
-    nudge: async (follower) => {
+    firstSeen: async (_topic, count) => count,
+    nudge: async (follower, isLate) => {
       if (broken.includes(name(follower))) throw new Error('down')
-      woken.push(name(follower))
+      woken.push(isLate ? `${name(follower)} late` : name(follower))
     },
     failed: (follower) => failed.push(name(follower)),
   }
@@ -43,10 +44,19 @@ describe('waking', () => {
     ])
   })
 
+  it('tells a partition that it came later than its topic was first looked for', async () => {
+    const { deps, woken } = makeDeps()
+    await wakeAll({ ...deps, firstSeen: async (topic) => (topic === 'a' ? 2 : 0) }, {})
+    expect(woken.toSorted()).toEqual(['a/0', 'a/1', 'a/2 late', 'b/0 late', 'b/1 late', 'b/2 late'])
+  })
+
   it('does not wait for one follower before it wakes the next', async () => {
     const { deps, woken } = makeDeps()
     const never = new Promise<void>(() => undefined)
-    void wakeAll({ ...deps, nudge: (at) => (at.partition === 0 ? never : deps.nudge(at)) }, { topic: 'a' })
+    void wakeAll(
+      { ...deps, nudge: (at, isLate) => (at.partition === 0 ? never : deps.nudge(at, isLate)) },
+      { topic: 'a' },
+    )
     await expect.poll(() => woken).toEqual(['a/1', 'a/2'])
   })
 })
