@@ -29,14 +29,17 @@ async function report(c: Context<EdgeEnv>): Promise<Report> {
   const all = [...known, ...lists.flatMap(({ partitions }) => partitions)]
   const byName = new Map(all.map((at) => [`${at.topic}/${at.partition}`, at]))
   const reports = [...byName.values()].map(async (at) => ({ ...at, ...(await followerStub(c.env, at).status()) }))
-  const followers = (await Promise.all(reports)).toSorted(
-    (a, b) => (a.topic < b.topic ? -1 : 1) || a.partition - b.partition,
-  )
+  const followers = (await Promise.all(reports)).toSorted(byPlace)
   const unlisted = lists.flatMap(({ topic, problem }) => {
     const speaksForItself = all.some((at) => at.topic === topic)
     return problem === null || speaksForItself ? [] : [`${topic}: its partitions cannot be listed: ${problem}`]
   })
   return { followers, unlisted }
+}
+
+function byPlace(a: TopicPartition, b: TopicPartition): number {
+  if (a.topic !== b.topic) return a.topic < b.topic ? -1 : 1
+  return a.partition - b.partition
 }
 
 interface Listed {
