@@ -39,6 +39,15 @@ export interface NewRecord {
   readonly idempotencyKey?: string
 }
 
+/** What a record takes besides what is in it, about. */
+const RECORD_OVERHEAD_BYTES = 64
+
+/** How many bytes a record takes in a produce, at most about. A code unit of a header's name is three bytes at most. */
+export function sizeOfRecord({ key, value, headers = [] }: NewRecord): number {
+  const inHeaders = headers.reduce((sum, header) => sum + header.key.length * 3 + header.value.length, 0)
+  return RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0) + inHeaders
+}
+
 /** Where the broker put a produced record. */
 export interface ProducedRecord extends LogPosition {
   readonly timestampMs: number

@@ -1,6 +1,6 @@
 // What becomes of a record that is no event: itself, in the dead-letter topic, with its reason and origin in headers.
 // Pure. A dead letter must never be what the broker refuses: it would be tried for ever, and its partition stand still.
-import type { LogRecord, NewRecord, RecordHeader } from '../core/log-record.ts'
+import { sizeOfRecord, type LogRecord, type NewRecord, type RecordHeader } from '../core/log-record.ts'
 import { describeReason, type DecodeReason } from './decode.ts'
 
 /** Below the 1 MiB that Kafka takes of a record by default, its own framing included. */
@@ -12,9 +12,6 @@ const MAX_PARCEL_BYTES = 1_000_000
 /** What was wrong may quote the record. */
 const MAX_REASON_CHARS = 500
 
-/** What a record takes besides what is in it, about. */
-const RECORD_OVERHEAD_BYTES = 64
-
 const encoder = new TextEncoder()
 
 /** Too large to be produced with its headers: then what is left is its origin, by which it can be read where it came from. */
@@ -23,7 +20,7 @@ export function deadLetter(topic: string, record: LogRecord, reason: DecodeReaso
   const { key, value } = record
   // Without its timestamp, which a topic may refuse as too old or too new: that stands among the headers.
   const letter: NewRecord = { topic, key, value, headers: [...record.headers, ...origin] }
-  const bytes = sizeOf(letter)
+  const bytes = sizeOfRecord(letter)
   if (bytes <= MAX_LETTER_BYTES) return letter
   return { topic, key: null, value: null, headers: [...origin, header('rigel-omitted-bytes', `${bytes}`)] }
 }
@@ -33,7 +30,7 @@ export function* inParcels(letters: readonly NewRecord[]): Generator<readonly Ne
   let parcel: NewRecord[] = []
   let bytes = 0
   for (const letter of letters) {
-    const size = sizeOf(letter)
+    const size = sizeOfRecord(letter)
     if (parcel.length > 0 && bytes + size > MAX_PARCEL_BYTES) {
       yield parcel
       parcel = []
@@ -58,12 +55,6 @@ function originOf(record: LogRecord, reason: DecodeReason): readonly RecordHeade
 
 function header(key: string, value: string): RecordHeader {
   return { key, value: encoder.encode(value) }
-}
-
-/** A code unit of a header's name is three bytes at most. */
-function sizeOf({ key, value, headers = [] }: NewRecord): number {
-  const inHeaders = headers.reduce((sum, one) => sum + one.key.length * 3 + one.value.length, 0)
-  return RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0) + inHeaders
 }
 
 /** Parcel after parcel: the topic keeps their order. */

@@ -202,6 +202,43 @@ describe('the engine', () => {
     expect(world.shards.get(0)?.ids).toEqual(['e'])
   })
 
+  /** A log that answers once that the offset is out of range, as one that knows topics' ids does. */
+  const outOfRangeOnce = (
+    world: ReturnType<typeof makeDeps>,
+    range: { earliest: number; latest: number },
+    topicId: string,
+  ) => {
+    let isAnswered = false
+    const fetch: DrainDeps['fetch'] = async (at) => {
+      if (isAnswered) return { kind: 'records', records: [], next: at.offset, topicId }
+      isAnswered = true
+      return { kind: 'offset_out_of_range', ...range, topicId }
+    }
+    return { ...world.deps, fetch }
+  }
+
+  it('goes on at the new end of a topic that is the same and was cut off: nothing is sent again', async () => {
+    const world = makeDeps([])
+    const deps = outOfRangeOnce(world, { earliest: 0, latest: 7 }, 'one')
+    await drain(deps, { offset: 9, generation: 2, topicId: 'one' }, BOUND)
+    expect(world.checkpoint()).toEqual({ offset: 7, generation: 3, topicId: 'one' })
+    expect(world.calls).toContain('warn the end of the log was cut off by the brokers')
+  })
+
+  it('reads another topic of the name from its start, even where the old offset exists, and calls nothing lost', async () => {
+    const world = makeDeps([])
+    const counted: Counted[] = []
+    const checkpoint: DrainDeps['checkpoint'] = (next, of) => {
+      counted.push(of)
+      world.deps.checkpoint(next, of)
+    }
+    const deps = { ...outOfRangeOnce(world, { earliest: 5, latest: 50 }, 'two'), checkpoint }
+    await drain(deps, { offset: 3, generation: 0, topicId: 'one' }, BOUND)
+    expect(world.checkpoint()).toEqual({ offset: 5, generation: 1, topicId: 'two' })
+    expect(counted).toEqual([{ records: 0, deadLetters: 0, lost: 0 }])
+    expect(world.calls).toContain('warn the topic was made anew')
+  })
+
   it('reads a topic that was made anew from its start: shards do not take its offsets for seen ones', async () => {
     const world = makeDeps([record(0, event('a')), record(1, event('b'))])
     await world.run()

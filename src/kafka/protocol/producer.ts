@@ -1,7 +1,7 @@
 // The idempotent producer: what waits for a partition goes out as one batch while the batch before is on its way, so that
 // order is kept and load makes batches larger by itself. A batch is sent until every replica in sync has it; the broker
 // knows it by producer id and sequence, and stores it once. One lives in each KafkaProducer object.
-import type { NewRecord, ProducedRecord } from '../../core/log-record.ts'
+import { sizeOfRecord, type NewRecord, type ProducedRecord } from '../../core/log-record.ts'
 import { partitionOf } from '../../core/murmur2.ts'
 import { initProducerId } from './api/init-producer-id.ts'
 import type { BrokerAddress } from './api/metadata.ts'
@@ -24,9 +24,6 @@ import { encodeBatch } from './record-batch.ts'
 
 /** Below the 1 MiB that brokers take of a batch by default. A larger record goes alone, and the broker decides. */
 const MAX_BATCH_BYTES = 900_000
-
-/** What a record takes besides what is in it, about. */
-const RECORD_OVERHEAD_BYTES = 32
 
 /** How long the leader may wait for its replicas, and we for the leader. */
 const REPLICATION_TIMEOUT_MS = 10_000
@@ -91,7 +88,7 @@ export class Producer {
 
   /** Resolves when all are stored, with their places in the order given. Throws if one is not known to be. */
   async produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
-    const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0)
+    const bytes = records.reduce((sum, record) => sum + sizeOfRecord(record), 0)
     if (this.#bytesUnderWay > 0 && this.#bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY) {
       throw new ConnectionError(`Kafka: ${this.#bytesUnderWay} bytes wait to be stored already`)
     }
@@ -126,7 +123,7 @@ export class Producer {
     const queue = this.#partitions.get(key) ?? newPartition(topic, partition)
     this.#partitions.set(key, queue)
     const { promise, resolve, reject } = Promise.withResolvers<ProducedRecord>()
-    queue.waiting.push({ record, bytes: sizeOf(record), sinceMs, resolve, reject })
+    queue.waiting.push({ record, bytes: sizeOfRecord(record), sinceMs, resolve, reject })
     // After this turn of the event loop, so that the records of one call go together.
     if (!queue.isSending) {
       queue.isSending = true
@@ -259,9 +256,4 @@ function settle({ topic, partition }: Partition, entries: readonly Entry[], stor
     const offset = stored.baseOffset < 0 ? NO_OFFSET : stored.baseOffset + index
     resolve({ topic, partition, offset, timestampMs })
   }
-}
-
-function sizeOf({ key, value, headers = [] }: NewRecord): number {
-  const inHeaders = headers.reduce((sum, header) => sum + header.key.length * 3 + header.value.length, 0)
-  return RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0) + inHeaders
 }
