@@ -189,16 +189,6 @@ it('connections are found by what their clients say of them, if it is indexed', 
   expect((await put({ metadata: {} }, other)).status).toBe(403)
 })
 
-it('lists followers by topic and partition, however they became known', async () => {
-  for (const partition of [3, 1, 2, 0]) await env.TOPIC_FOLLOWER.getByName(`rig/${partition}`).nudge()
-  const { followers } = await (
-    await call('/v3/followers')
-  ).json<{ followers: { topic: string; partition: number }[] }>()
-  const places = followers.map(({ topic, partition }) => `${topic}/${partition}`)
-  const of = (topic: string) => [0, 1, 2, 3].map((partition) => `${topic}/${partition}`)
-  expect(places).toEqual([...of('rig'), ...of('rig-proxy-response')])
-})
-
 it('POST messages publishes without a check, and metrics tell of it', async () => {
   const event = { specversion: '1.0', id: 'm1', source: '/test', type: 'internal' }
   const response = await post('/v3/messages', event, 'application/cloudevents+json')
