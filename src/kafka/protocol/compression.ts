@@ -16,6 +16,11 @@ export const CODEC_BITS = 0x07
 /** What a batch may become: an isolate has 128 MB. Brokers take batches of 1 MiB by default, compressed. */
 const MAX_DECOMPRESSED_BYTES = 48 * 1_048_576
 
+const LIMIT = { maxOutputLength: MAX_DECOMPRESSED_BYTES }
+
+const WORKERD_BUFFER_BYTES = 40_960
+const FRAME_OF_ONE_BYTE = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 1, 9, 0, 0, 0)
+
 /** Throws for an unknown codec, garbage, or too much. */
 export function decompress(number: number, bytes: Uint8Array): Uint8Array {
   const codec = CODECS[number]
@@ -24,16 +29,38 @@ export function decompress(number: number, bytes: Uint8Array): Uint8Array {
     case 'none':
       return bytes
     case 'gzip':
-      return plainView(gunzipSync(bytes, { maxOutputLength: MAX_DECOMPRESSED_BYTES }))
+      return plainView(gunzipSync(bytes, LIMIT))
     case 'snappy':
       return snappyDecompress(bytes, MAX_DECOMPRESSED_BYTES)
     case 'lz4':
       return lz4Decompress(bytes, MAX_DECOMPRESSED_BYTES)
     case 'zstd':
-      return plainView(zstdDecompressSync(bytes, { maxOutputLength: MAX_DECOMPRESSED_BYTES }))
+      return zstdDecompress(bytes)
   }
 }
 
+/**
+ * workerd takes a frame for cut off that fills its buffer, of 40,960 bytes or that doubled, to the last byte
+ * (cloudflare/workerd#6769 is its like). With another frame behind it, it reads on; what truly is cut off fails again.
+ */
+function zstdDecompress(bytes: Uint8Array): Uint8Array {
+  try {
+    return plainView(zstdDecompressSync(bytes, LIMIT))
+  } catch (error) {
+    const withByte = new Uint8Array(bytes.length + FRAME_OF_ONE_BYTE.length)
+    withByte.set(bytes)
+    withByte.set(FRAME_OF_ONE_BYTE, bytes.length)
+    const longer = plainView(zstdDecompressSync(withByte, LIMIT))
+    if (!isBufferSize(longer.length - 1)) throw error
+    return longer.subarray(0, -1)
+  }
+}
+
+function isBufferSize(length: number): boolean {
+  return length > 0 && Number.isInteger(Math.log2(length / WORKERD_BUFFER_BYTES))
+}
+
+/** `codec` is what it became: where zstd fails, gzip, for a batch says itself how it is to be read. */
 export function compress(compression: Compression, bytes: Uint8Array): { codec: number; bytes: Uint8Array } {
   const codec = CODECS.indexOf(compression)
   switch (compression) {
@@ -42,7 +69,16 @@ export function compress(compression: Compression, bytes: Uint8Array): { codec: 
     case 'gzip':
       return { codec, bytes: plainView(gzipSync(bytes)) }
     case 'zstd':
-      return { codec, bytes: plainView(zstdCompressSync(bytes)) }
+      return tryZstd(codec, bytes) ?? compress('gzip', bytes)
+  }
+}
+
+/** workerd throws "Unexpected end of file" for most of what becomes 40,960 bytes or more: cloudflare/workerd#6769. */
+function tryZstd(codec: number, bytes: Uint8Array): { codec: number; bytes: Uint8Array } | undefined {
+  try {
+    return { codec, bytes: plainView(zstdCompressSync(bytes)) }
+  } catch {
+    return undefined
   }
 }
 

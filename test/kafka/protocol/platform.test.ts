@@ -28,3 +28,29 @@ it('knows the checksum of old messages', () => {
   const message = Uint8Array.from([...head, 255, 255, 255, 255, 0, 0, 0, 1, 120])
   expect([...recordsOfMessage(AT, readMessage(message))]).toMatchObject([{ offset: 9, value: utf8('x') }])
 })
+
+// Among them sizes at which workerd's own zstd fails.
+it.each([1, 40_959, 40_960, 40_961, 81_920, 655_360])('reads %i bytes by zstd', (length) => {
+  const { bytes, codec } = compress('zstd', new Uint8Array(length).fill(7))
+  expect(decompress(codec, bytes)).toEqual(new Uint8Array(length).fill(7))
+})
+
+it('refuses zstd that was cut off', () => {
+  const { bytes, codec } = compress('zstd', new Uint8Array(40_960))
+  for (let length = 1; length < bytes.length; length += 1) {
+    expect(() => decompress(codec, bytes.subarray(0, length))).toThrow(/./)
+  }
+})
+
+it.each([40_959, 40_960, 131_072, 1_000_000])(
+  'writes what hardly gets smaller, %i bytes, by zstd or else by gzip',
+  (length) => {
+    const noise = new Uint8Array(length)
+    for (let at = 0; at < length; at += 65_536) crypto.getRandomValues(noise.subarray(at, at + 65_536))
+    const record = { topic: 't', key: null, value: noise, headers: [], timestampMs: 5 }
+    const batch = encodeBatch([record], { producerId: -1, epoch: -1, sequence: -1 }, 'zstd')
+    const { records } = decodeRecords({ topic: 't', partition: 0 }, 0, batch)
+    expect(records).toHaveLength(1)
+    expect(records[0]?.value).toEqual(noise)
+  },
+)
