@@ -1,15 +1,15 @@
 /* oxlint-disable typescript/no-non-null-assertion -- Indexes are bytes: the table has them all. A check each would cost more than the checksum. */
-// CRC-32C (Castagnoli), the checksum of record batches; eight bytes a step, for it runs over every byte that is fetched.
+// CRC-32C (Castagnoli), the checksum of record batches; sixteen bytes a step, for it runs over every byte that is fetched.
 // Pure. https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4
 
 /** 0x1EDC6F41, reflected. */
 const POLYNOMIAL = 0x82f63b78
-const SLICES = 8
+const SLICES = 16
 const TABLE = makeTable()
 
 /** Table n holds the checksum of a byte followed by n zero bytes. */
-function makeTable(): Uint32Array {
-  const table = new Uint32Array(256 * SLICES)
+function makeTable(): Int32Array {
+  const table = new Int32Array(256 * SLICES)
   for (let byte = 0; byte < 256; byte += 1) {
     let crc = byte
     for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1
@@ -26,19 +26,29 @@ export function crc32c(bytes: Uint8Array): number {
   const table = TABLE
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const wholeSteps = bytes.length - (bytes.length % SLICES)
-  let crc = 0xffffffff
+  let crc = -1
   for (let at = 0; at < wholeSteps; at += SLICES) {
-    const low = crc ^ view.getUint32(at, true)
-    const high = view.getUint32(at + 4, true)
+    const a = crc ^ view.getInt32(at, true)
+    const b = view.getInt32(at + 4, true)
+    const c = view.getInt32(at + 8, true)
+    const d = view.getInt32(at + 12, true)
     crc =
-      table[1792 + (low & 0xff)]! ^
-      table[1536 + ((low >>> 8) & 0xff)]! ^
-      table[1280 + ((low >>> 16) & 0xff)]! ^
-      table[1024 + (low >>> 24)]! ^
-      table[768 + (high & 0xff)]! ^
-      table[512 + ((high >>> 8) & 0xff)]! ^
-      table[256 + ((high >>> 16) & 0xff)]! ^
-      table[high >>> 24]!
+      table[3840 + (a & 0xff)]! ^
+      table[3584 + ((a >>> 8) & 0xff)]! ^
+      table[3328 + ((a >>> 16) & 0xff)]! ^
+      table[3072 + (a >>> 24)]! ^
+      table[2816 + (b & 0xff)]! ^
+      table[2560 + ((b >>> 8) & 0xff)]! ^
+      table[2304 + ((b >>> 16) & 0xff)]! ^
+      table[2048 + (b >>> 24)]! ^
+      table[1792 + (c & 0xff)]! ^
+      table[1536 + ((c >>> 8) & 0xff)]! ^
+      table[1280 + ((c >>> 16) & 0xff)]! ^
+      table[1024 + (c >>> 24)]! ^
+      table[768 + (d & 0xff)]! ^
+      table[512 + ((d >>> 8) & 0xff)]! ^
+      table[256 + ((d >>> 16) & 0xff)]! ^
+      table[d >>> 24]!
   }
   for (let at = wholeSteps; at < bytes.length; at += 1) crc = (crc >>> 8) ^ table[(crc ^ bytes[at]!) & 0xff]!
   return ~crc >>> 0
