@@ -31,15 +31,21 @@ function foldHigh(word: Word): void {
   word.low = (word.low ^ (word.high >>> 1)) >>> 0
 }
 
+/** What is ASCII, as nearly all ids are, is its own UTF-8: a call into the encoder would cost more than the hash. */
 function hash64(text: string): Word {
-  const word = { high: 0xcbf2_9ce4, low: 0x8422_2325 }
-  // What is ASCII, as nearly all ids are, is its own UTF-8: a call into the encoder would cost more than the hash.
   const bytes = ASCII.test(text) ? undefined : encoder.encode(text)
   const count = bytes?.length ?? text.length
+  let high = 0xcbf2_9ce4 | 0
+  let low = 0x8422_2325 | 0
   for (let at = 0; at < count; at += 1) {
-    word.low = (word.low ^ (bytes?.[at] ?? text.charCodeAt(at))) >>> 0
-    multiply(word, 0x100, 0x1b3)
+    low ^= bytes === undefined ? text.charCodeAt(at) : (bytes[at] ?? 0)
+    // Times 2^40 + 0x1b3: the one is a shift, the other is done by limbs of 16 bits.
+    const lower = (low & 0xffff) * 0x1b3
+    const upper = (low >>> 16) * 0x1b3 + (lower >>> 16)
+    high = (Math.imul(high, 0x1b3) + (low << 8) + (upper >>> 16)) | 0
+    low = (upper << 16) | (lower & 0xffff)
   }
+  const word = { high: high >>> 0, low: low >>> 0 }
   foldHigh(word)
   multiply(word, 0xff51_afd7, 0xed55_8ccd)
   foldHigh(word)
