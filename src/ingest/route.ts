@@ -13,42 +13,51 @@ export interface RouteRules {
   readonly interested: (type: string) => Iterable<number>
 }
 
+/** Its recipients are still being collected. */
+interface Routed extends RoutedEvent {
+  readonly recipients: string[] | null
+}
+
 /** Shard → its events, in offset order. */
-export type Routes = Map<number, RoutedEvent[]>
+export type Routes = Map<number, Routed[]>
 
 /** Adds the event to the routes of the shards it concerns. The error says why its recipients cannot be known. */
-export function route(routes: Routes, rules: RouteRules, event: CloudEvent, offset: number): Result<null, string> {
-  const recipients = extractRecipients(rules.recipients, event.type, event.parsed)
+export function route(
+  routes: Routes,
+  rules: RouteRules,
+  { json, parsed, type }: CloudEvent,
+  offset: number,
+): Result<null, string> {
+  const recipients = extractRecipients(rules.recipients, type, parsed)
   if (recipients.kind === 'invalid') return fail(recipients.message)
-  const fields = extractFields(rules.extractors, event.type, event.parsed)
-  const routed = { offset, type: event.type, json: event.json, fields }
+  const fields = extractFields(rules.extractors, type, parsed)
+  const event = { offset, type, json, fields }
   if (recipients.kind === 'users') {
-    for (const [shard, users] of byShard(recipients.users, rules)) add(routes, shard, { ...routed, recipients: users })
+    for (const user of recipients.users) {
+      const own = shardOf(user, rules.shards)
+      addFor(user, eventsOf(routes, own), event)
+      // Where somebody watches the user.
+      for (const shard of rules.interested(userInterest(user))) {
+        if (shard !== own) addFor(user, eventsOf(routes, shard), event)
+      }
+    }
   } else {
-    const broadcast = { ...routed, recipients: null }
-    for (const shard of rules.interested(event.type)) add(routes, shard, broadcast)
+    for (const shard of rules.interested(type)) eventsOf(routes, shard).push({ ...event, recipients: null })
   }
   return ok(null)
 }
 
-/** Each user's own shard, and those where somebody watches the user. */
-function byShard(users: readonly string[], { shards, interested }: RouteRules): Map<number, string[]> {
-  const found = new Map<number, string[]>()
-  const concern = (shard: number, user: string): void => {
-    const known = found.get(shard)
-    if (known === undefined) found.set(shard, [user])
-    else known.push(user)
-  }
-  for (const user of users) {
-    const own = shardOf(user, shards)
-    concern(own, user)
-    for (const shard of interested(userInterest(user))) if (shard !== own) concern(shard, user)
-  }
-  return found
+/** An event is in a shard's once, for all of its users there: they come one after the other. */
+function addFor(user: string, events: Routed[], event: Omit<Routed, 'recipients'>): void {
+  const last = events.at(-1)
+  if (last?.offset === event.offset) last.recipients?.push(user)
+  else events.push({ ...event, recipients: [user] })
 }
 
-function add(routes: Routes, shard: number, event: RoutedEvent): void {
-  const events = routes.get(shard)
-  if (events === undefined) routes.set(shard, [event])
-  else events.push(event)
+function eventsOf(routes: Routes, shard: number): Routed[] {
+  const known = routes.get(shard)
+  if (known !== undefined) return known
+  const events: Routed[] = []
+  routes.set(shard, events)
+  return events
 }
