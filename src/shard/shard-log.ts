@@ -180,31 +180,32 @@ export class ShardLog {
     this.#bytes += bytes
   }
 
+  /** Oldest first, so that what is left has no gap. Not by RETURNING, which reads whole what it deletes. */
   #trim(nowMs: number): void {
     const tooOld = nowMs - this.#trimmedAtMs >= TRIM_INTERVAL_MS
     if (!tooOld && this.#bytes <= this.#retention.retentionBytes) return
     this.#trimmedAtMs = nowMs
-    this.#bytes -= this.#delete('appended_ms < ?', nowMs - this.#retention.retentionMs)
-    const excess = this.#bytes - this.#retention.retentionBytes
-    if (excess <= 0) return
-    this.#bytes -= this.#delete(
-      'last_seq <= (SELECT last_seq FROM (SELECT last_seq, SUM(bytes) OVER (ORDER BY last_seq) AS upto FROM segments) WHERE upto >= ? LIMIT 1)',
-      excess,
-    )
+    const { bytes, upTo } = this.#excess(nowMs - this.#retention.retentionMs)
+    if (upTo === undefined) return
+    this.#sql.exec('DELETE FROM segments WHERE last_seq <= ?', upTo)
+    this.#sql.exec('UPDATE log SET floor = ?', upTo)
+    this.#bytes -= bytes
+    this.#floor = upTo
   }
 
-  /** Segments are deleted oldest first, so what is left begins after the last one deleted. */
-  #delete(condition: string, value: number): number {
-    const deleted = this.#sql
-      .exec<{ bytes: number; last_seq: number }>(
-        `DELETE FROM segments WHERE ${condition} RETURNING bytes, last_seq`,
-        value,
-      )
-      .toArray()
-    if (deleted.length === 0) return 0
-    this.#floor = Math.max(this.#floor, ...deleted.map((row) => row.last_seq))
-    this.#sql.exec('UPDATE log SET floor = ?', this.#floor)
-    return deleted.reduce((sum, row) => sum + row.bytes, 0)
+  /** What retention has to give up: all up to a sequence number; undefined: nothing. */
+  #excess(sinceMs: number): { readonly bytes: number; readonly upTo: number | undefined } {
+    let bytes = 0
+    let upTo: number | undefined
+    const oldestFirst = this.#sql.exec<{ last_seq: number; appended_ms: number; bytes: number }>(
+      'SELECT last_seq, appended_ms, bytes FROM segments ORDER BY last_seq',
+    )
+    for (const row of oldestFirst) {
+      if (row.appended_ms >= sinceMs && this.#bytes - bytes <= this.#retention.retentionBytes) break
+      bytes += row.bytes
+      upTo = row.last_seq
+    }
+    return { bytes, upTo }
   }
 
   #createTables(): void {
@@ -214,7 +215,6 @@ export class ShardLog {
         last_seq INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL, appended_ms INTEGER NOT NULL,
         bytes INTEGER NOT NULL, heads TEXT NOT NULL, body TEXT NOT NULL
       );
-      CREATE INDEX IF NOT EXISTS segments_by_time ON segments (appended_ms);
       CREATE TABLE IF NOT EXISTS seen (
         topic TEXT NOT NULL, partition INTEGER NOT NULL, generation INTEGER NOT NULL, next_offset INTEGER NOT NULL,
         PRIMARY KEY (topic, partition)
