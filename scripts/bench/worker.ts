@@ -71,8 +71,8 @@ export class Bare extends DurableObject<BenchEnv> {
 
 async function appendToShard(env: Env, shard: number, count: number, from: number, type: string): Promise<void> {
   for (let offset = from; offset < from + count; offset += 1) {
-    const json = benchEvent(type)
-    const packs = packEvents([{ offset, type, json, fields: {}, recipients: null }])
+    const utf8 = encoder.encode(benchEvent(type))
+    const packs = packEvents([{ offset, type, utf8, fields: {}, recipients: null }])
     await shardStub(env, shard).append([{ topic: TOPIC, partition: 0, generation: 0, packs }])
   }
 }

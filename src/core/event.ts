@@ -26,7 +26,8 @@ export interface RoutedEvent {
   /** Offset in its topic-partition: what shards drop repetitions by. Grows within a batch. */
   readonly offset: number
   readonly type: string
-  readonly json: string
+  /** Its text; most often a view of what was fetched, so that it is copied once only, into a pack. */
+  readonly utf8: Uint8Array
   readonly fields: Fields
   /** User ids it is addressed to (those of this shard only), or null: it concerns whoever subscribes to its type. */
   readonly recipients: readonly string[] | null

@@ -1,7 +1,7 @@
 // LogRecord → CloudEvent, by the Kafka protocol binding 1.0: binary mode where `ce_` headers say so, else structured
 // mode; data of a schema registry's schema becomes JSON first. Pure: prepare.ts has fetched the schemas. What is no
 // CloudEvent comes back as a reason, for the dead-letter topic.
-import { fromBinary, isLargerThan, parseStructured } from '../core/cloud-event.ts'
+import { fromBinary, parseStructured } from '../core/cloud-event.ts'
 import type { CloudEvent } from '../core/event.ts'
 import type { LogRecord } from '../core/log-record.ts'
 import { fail, ok, type Result } from '../core/result.ts'
@@ -27,6 +27,11 @@ export type DecodeReason =
   /** A bug of ours, met by this record: it must not block those behind it. */
   | { readonly kind: 'not_processable'; readonly message: string }
 
+/** An event, and its text as bytes: the record's own where it came as it is forwarded. */
+export interface Decoded extends CloudEvent {
+  readonly utf8: Uint8Array
+}
+
 type Attributes = readonly (readonly [name: string, value: string])[]
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
@@ -49,10 +54,10 @@ export function decodeRecord(
   record: LogRecord,
   limitBytes: number,
   schemas: Schemas | null,
-): Result<CloudEvent, DecodeReason> {
+): Result<Decoded, DecodeReason> {
   const framed = framedBySchema(record)
   const decoded = framed === undefined ? decodePlain(record) : decodeFramed(record, framed, schemas, limitBytes)
-  if (decoded.ok && isLargerThan(decoded.value, limitBytes)) return fail({ kind: 'too_large', limitBytes })
+  if (decoded.ok && decoded.value.utf8.length > limitBytes) return fail({ kind: 'too_large', limitBytes })
   return decoded
 }
 
@@ -106,7 +111,7 @@ function isBinary({ headers }: LogRecord, contentType: string | undefined): bool
  * Without `ce_` headers an event cannot be in binary mode, so that a plain `application/json`, as many producers write, is
  * structured mode: as over HTTP.
  */
-function decodePlain(record: LogRecord): Result<CloudEvent, DecodeReason> {
+function decodePlain(record: LogRecord): Result<Decoded, DecodeReason> {
   const contentType = record.headers.length === 0 ? undefined : headerOf(record, 'content-type')
   if (isBinary(record, contentType)) return decodeBinary(record, contentType)
   const saysOther = contentType !== undefined && CLOUD_EVENTS.test(contentType) && !STRUCTURED_JSON.test(contentType)
@@ -119,7 +124,7 @@ function decodeFramed(
   framed: Framed,
   schemas: Schemas | null,
   limitBytes: number,
-): Result<CloudEvent, DecodeReason> {
+): Result<Decoded, DecodeReason> {
   const contentType = headerOf(record, 'content-type')
   const isWhole = !isBinary(record, contentType)
   const saysOther = contentType !== undefined && CLOUD_EVENTS.test(contentType) && !BY_SCHEMA_WHOLE.test(contentType)
@@ -149,14 +154,19 @@ function toJson(
   return fail({ kind: 'not_by_its_schema', schemaId, message: json.reason.message })
 }
 
-function decodeStructured({ value }: LogRecord): Result<CloudEvent, DecodeReason> {
+function decodeStructured({ value }: LogRecord): Result<Decoded, DecodeReason> {
   if (value === null) return fail({ kind: 'tombstone' })
   const text = toText(value)
-  return text === undefined ? fail({ kind: 'not_utf8' }) : orReason(parseStructured(text))
+  return text === undefined ? fail({ kind: 'not_utf8' }) : orReason(parseStructured(text), withoutMark(value))
+}
+
+/** What the decoder drops from the text is no part of the event. */
+function withoutMark(value: Uint8Array): Uint8Array {
+  return value[0] === 0xef && value[1] === 0xbb && value[2] === 0xbf ? value.subarray(3) : value
 }
 
 /** Without a value it is an event without data. */
-function decodeBinary(record: LogRecord, contentType: string | undefined): Result<CloudEvent, DecodeReason> {
+function decodeBinary(record: LogRecord, contentType: string | undefined): Result<Decoded, DecodeReason> {
   const data = record.value ?? new Uint8Array()
   if (contentType !== undefined && AVRO.test(contentType) && data.length > 0) {
     return fail({ kind: 'no_schema_id', contentType })
@@ -181,8 +191,9 @@ function headerOf(record: LogRecord, name: string): string | undefined {
   return header === undefined ? undefined : toText(header.value)
 }
 
-function orReason(parsed: Result<CloudEvent, string>): Result<CloudEvent, DecodeReason> {
-  return parsed.ok ? parsed : fail({ kind: 'not_a_cloud_event', message: parsed.reason })
+function orReason(parsed: Result<CloudEvent, string>, utf8?: Uint8Array): Result<Decoded, DecodeReason> {
+  if (!parsed.ok) return fail({ kind: 'not_a_cloud_event', message: parsed.reason })
+  return ok({ ...parsed.value, utf8: utf8 ?? encoder.encode(parsed.value.json) })
 }
 
 function toText(bytes: Uint8Array): string | undefined {

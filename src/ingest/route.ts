@@ -1,9 +1,10 @@
 // Which shards an event concerns. Pure: recipients and fields are read out of the event once, here, and travel with it.
-import type { CloudEvent, RoutedEvent } from '../core/event.ts'
+import type { RoutedEvent } from '../core/event.ts'
 import { extractFields, extractRecipients, type Extractors, type RecipientPointers } from '../core/extractors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { shardOf } from '../core/sharding.ts'
 import { userInterest } from '../core/user-interest.ts'
+import type { Decoded } from './decode.ts'
 
 export interface RouteRules {
   readonly extractors: Extractors
@@ -25,13 +26,13 @@ export type Routes = Map<number, Routed[]>
 export function route(
   routes: Routes,
   rules: RouteRules,
-  { json, parsed, type }: CloudEvent,
+  { parsed, type, utf8 }: Pick<Decoded, 'parsed' | 'type' | 'utf8'>,
   offset: number,
 ): Result<null, string> {
   const recipients = extractRecipients(rules.recipients, type, parsed)
   if (recipients.kind === 'invalid') return fail(recipients.message)
   const fields = extractFields(rules.extractors, type, parsed)
-  const event = { offset, type, json, fields }
+  const event = { offset, type, utf8, fields }
   if (recipients.kind === 'users') {
     for (const user of recipients.users) {
       const own = shardOf(user, rules.shards)

@@ -9,7 +9,7 @@ import type { Subscription } from '../core/wish.ts'
 import type { OwnEvent } from './own-events.ts'
 
 /** About how much history is read at once: enough for few queries, small beside the isolate's 128 MB. */
-const HISTORY_CHARS = 65_536
+const HISTORY_BYTES = 65_536
 
 export type Metadata = Readonly<Record<string, string | number | boolean>>
 
@@ -80,7 +80,7 @@ export interface History {
   readonly settledSeq: number
   readonly floorSeq: number
   position(seq: number): string
-  read(seq: number, maxChars: number): readonly StoredEvent[]
+  read(seq: number, maxBytes: number): readonly StoredEvent[]
 }
 
 export type Chunk =
@@ -91,7 +91,7 @@ export type Chunk =
 /** The next chunk of history after `seq` that passes the filter; possibly empty, and `seq` grows all the same. */
 export function readOn(history: History, filter: Filter, seq: number, had?: Had): Chunk {
   if (seq < history.floorSeq) return { kind: 'overtaken' }
-  const read = history.read(seq, HISTORY_CHARS).filter((event) => event.seq <= history.settledSeq)
+  const read = history.read(seq, HISTORY_BYTES).filter((event) => event.seq <= history.settledSeq)
   const last = read.at(-1)?.seq ?? history.settledSeq
   const events = read.filter((event) => passes(filter, event) && !wasHad(event, had))
   return { kind: 'events', events, seq: last, atEnd: read.length === 0 || last >= history.settledSeq }

@@ -39,8 +39,8 @@ export class SettledLog implements History {
     return this.#log.position(seq)
   }
 
-  read(seq: number, maxChars: number): readonly StoredEvent[] {
-    return this.#log.read(seq, maxChars)
+  read(seq: number, maxBytes: number): readonly StoredEvent[] {
+    return this.#log.read(seq, maxBytes)
   }
 
   /** Where to read on from after a position; undefined: there would be a gap. */

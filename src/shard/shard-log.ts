@@ -1,8 +1,19 @@
 // The log of one shard: SQL for `log`, `segments` and `seen`. A pack of events is one row, a segment, as it came from the
 // follower. Knows nothing of connections.
 import type { StoredEvent } from '../core/event.ts'
-import { packEvents, unpackEvents, type AppendBatch, type EventPack, type Head } from '../core/pack.ts'
+import {
+  headsOf,
+  packEvents,
+  textsOf,
+  unpackEvents,
+  type AppendBatch,
+  type EventPack,
+  type Head,
+  type Packed,
+} from '../core/pack.ts'
 import { formatPosition, parsePosition } from '../core/position.ts'
+
+const encoder = new TextEncoder()
 
 /** How often time-based retention is looked at, at most. */
 const TRIM_INTERVAL_MS = 1_000
@@ -13,18 +24,16 @@ export interface Retention {
 }
 
 /** Events in a row of the log: a pack, with sequence numbers instead of offsets. */
-export interface Segment {
+export interface Segment extends Packed {
   readonly firstSeq: number
   readonly lastSeq: number
-  readonly heads: string
-  readonly body: string
 }
 
 interface SegmentRow extends Record<string, SqlStorageValue> {
   first_seq: number
   last_seq: number
   heads: string
-  body: string
+  body: ArrayBuffer
 }
 
 export class ShardLog {
@@ -90,8 +99,9 @@ export class ShardLog {
 
   /** Stores one of Rigel's own events for one connection. */
   appendOwn(connectionId: string, type: string, json: string, nowMs: number): readonly Segment[] {
-    const head: Head = [type, {}, null, connectionId, json.length]
-    return this.#atomically(() => this.#write([{ count: 1, heads: JSON.stringify([head]), body: json }], nowMs))
+    const body = encoder.encode(json)
+    const head: Head = [type, {}, null, connectionId, body.length]
+    return this.#atomically(() => this.#write([{ count: 1, heads: JSON.stringify([head]), body }], nowMs))
   }
 
   /** Makes positions given out before this call differ from those given out after it. Answers the new head. */
@@ -101,18 +111,18 @@ export class ShardLog {
     return this.#head
   }
 
-  /** Events after `seq`, oldest first, in whole segments: at least one if there is any, then up to about `maxChars`. */
-  read(seq: number, maxChars: number): readonly StoredEvent[] {
+  /** Events after `seq`, oldest first, in whole segments: at least one if there is any, then up to about `maxBytes`. */
+  read(seq: number, maxBytes: number): readonly StoredEvent[] {
     const events: StoredEvent[] = []
-    let chars = 0
+    let bytes = 0
     const rows = this.#sql.exec<SegmentRow>(
       'SELECT first_seq, last_seq, heads, body FROM segments WHERE last_seq > ? ORDER BY last_seq',
       seq,
     )
     for (const row of rows) {
       for (const event of decodeSegment(toSegment(row))) if (event.seq > seq) events.push(event)
-      chars += row.body.length
-      if (chars >= maxChars) break
+      bytes += row.body.byteLength
+      if (bytes >= maxBytes) break
     }
     return events
   }
@@ -154,7 +164,7 @@ export class ShardLog {
     return fresh
   }
 
-  #write(packs: readonly Pick<EventPack, 'count' | 'heads' | 'body'>[], nowMs: number): readonly Segment[] {
+  #write(packs: readonly (Packed & Pick<EventPack, 'count'>)[], nowMs: number): readonly Segment[] {
     if (packs.length === 0) return []
     const segments = packs.map(({ count, heads, body }): Segment => {
       const firstSeq = this.#head + 1
@@ -213,7 +223,7 @@ export class ShardLog {
       CREATE TABLE IF NOT EXISTS log (id INTEGER PRIMARY KEY, epoch TEXT NOT NULL, head INTEGER NOT NULL, floor INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS segments (
         last_seq INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL, appended_ms INTEGER NOT NULL,
-        bytes INTEGER NOT NULL, heads TEXT NOT NULL, body TEXT NOT NULL
+        bytes INTEGER NOT NULL, heads TEXT NOT NULL, body BLOB NOT NULL
       );
       CREATE TABLE IF NOT EXISTS seen (
         topic TEXT NOT NULL, partition INTEGER NOT NULL, generation INTEGER NOT NULL, next_offset INTEGER NOT NULL,
@@ -231,15 +241,13 @@ function from(next: number, pack: EventPack): readonly EventPack[] {
 }
 
 function toSegment({ first_seq: firstSeq, last_seq: lastSeq, heads, body }: SegmentRow): Segment {
-  return { firstSeq, lastSeq, heads, body }
+  return { firstSeq, lastSeq, heads, body: new Uint8Array(body) }
 }
 
 export function* decodeSegment({ firstSeq, heads, body }: Segment): Generator<StoredEvent> {
-  let at = 0
-  let seq = firstSeq
-  for (const [type, fields, recipients, connectionId, length] of JSON.parse(heads) as readonly Head[]) {
-    yield { seq, type, json: body.slice(at, at + length), fields, recipients, connectionId }
-    at += length
-    seq += 1
+  const events = headsOf(heads)
+  const texts = textsOf(events, body)
+  for (const [index, [type, fields, recipients, connectionId]] of events.entries()) {
+    yield { seq: firstSeq + index, type, json: texts[index] ?? '', fields, recipients, connectionId }
   }
 }

@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest'
 import type { RoutedEvent } from '../../src/core/event.ts'
-import { packEvents, unpackEvents } from '../../src/core/pack.ts'
+import { headsOf, packEvents, textsOf, unpackEvents } from '../../src/core/pack.ts'
+
+const encoder = new TextEncoder()
 
 const event = (offset: number, json: string): RoutedEvent => ({
   offset,
   type: `t${offset % 3}`,
-  json,
+  utf8: encoder.encode(json),
   fields: offset % 2 ? { n: offset, list: ['a', 'ü'] } : {},
   recipients: offset % 3 ? ['alice', 'bob'] : null,
 })
@@ -27,4 +29,13 @@ it('makes packs that a row can hold, in order; an event that is larger has one t
 
 it('makes no pack of nothing', () => {
   expect(packEvents([])).toEqual([])
+})
+
+it.each([
+  ['ASCII', ['{"a":1}', '', '{"b":2}']],
+  ['other characters', ['{"a":"ü"}', '{"b":"漢字"}', '', '{"c":"🙂"}', '{}']],
+  ['marks of byte order', ['\ufeff{}', '\ufeff\ufeff', '{}']],
+])('gives back the texts of a pack of %s', (_what, texts) => {
+  const [pack] = packEvents(texts.map((json, offset) => event(offset, json)))
+  expect(pack && textsOf(headsOf(pack.heads), pack.body)).toEqual(texts)
 })

@@ -38,6 +38,24 @@ describe('a record', () => {
     })
   })
 
+  it('is forwarded as the bytes that came, without copying them, and without a mark of byte order', () => {
+    const plain = record(v10)
+    const decoded = decodeRecord(plain, 1_000, null)
+    expect(decoded.ok && decoded.value.utf8).toBe(plain.value)
+    const marked = decodeRecord(record(`\ufeff${v10}`), 1_000, null)
+    expect(marked.ok && marked.value.utf8).toEqual(bytes(v10))
+  })
+
+  it('may have as many bytes as the limit says, however few characters they are', () => {
+    const text = v10.replace('"t"', '"üüü"')
+    const limit = bytes(text).length
+    expect(decodeRecord(record(text), limit, null)).toMatchObject({ ok: true })
+    expect(decodeRecord(record(text), limit - 1, null)).toEqual({
+      ok: false,
+      reason: { kind: 'too_large', limitBytes: limit - 1 },
+    })
+  })
+
   it('in binary mode becomes structured', () => {
     const decoded = decodeRecord(record('{"a":1}', { ...binary, CE_extension: 'x' }), 1_000, null)
     expect(decoded.ok && JSON.parse(decoded.value.json)).toEqual({
@@ -49,6 +67,7 @@ describe('a record', () => {
       datacontenttype: 'application/json',
       data: { a: 1 },
     })
+    expect(decoded.ok && decoded.value.utf8).toEqual(decoded.ok && bytes(decoded.value.json))
   })
 
   it('in binary mode keeps data that is no JSON, as text or as base64', () => {

@@ -10,6 +10,7 @@ const BOUND = { batches: 100, calls: 1_000 }
 const ONE_BATCH = { batches: 1, calls: 1_000 }
 const eventsOf = (batch: AppendBatch | undefined) => (batch?.packs ?? []).flatMap((pack) => [...unpackEvents(pack)])
 const bytes = (text: string) => new TextEncoder().encode(text)
+const decoder = new TextDecoder()
 const alice = shardOf('alice', SHARDS)
 const bob = ['bob', 'bert', 'bill', 'boris'].find((user) => shardOf(user, SHARDS) !== alice) ?? ''
 
@@ -52,7 +53,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     shards.set(shard, state)
     if (batch.generation > state.generation) Object.assign(state, { generation: batch.generation, next: 0 })
     const fresh = eventsOf(batch).filter(({ offset }) => offset >= state.next)
-    state.ids.push(...fresh.map(({ json }) => (JSON.parse(json) as { id: string }).id))
+    state.ids.push(...fresh.map(({ utf8 }) => (JSON.parse(decoder.decode(utf8)) as { id: string }).id))
     state.next = (fresh.at(-1)?.offset ?? state.next - 1) + 1
     dieIf(`appended ${shard}`)
   }

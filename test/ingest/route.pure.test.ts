@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseStructured } from '../../src/core/cloud-event.ts'
 import { shardOf } from '../../src/core/sharding.ts'
+import { decodeRecord } from '../../src/ingest/decode.ts'
 import { route, type RouteRules, type Routes } from '../../src/ingest/route.ts'
 
 const SHARDS = 4
@@ -15,11 +15,18 @@ function makeRules(interested: Readonly<Record<string, readonly number[]>> = {})
   }
 }
 
+function decode(text: string) {
+  const value = new TextEncoder().encode(text)
+  const record = { topic: 't', partition: 0, offset: 5, timestampMs: 0, key: null, headers: [], value }
+  const decoded = decodeRecord(record, 1_000, null)
+  if (!decoded.ok) throw new Error(decoded.reason.kind)
+  return decoded.value
+}
+
 function routed(data: unknown, type = 'news', rules = makeRules({ news: [1, 3] })) {
   const routes: Routes = new Map()
-  const event = parseStructured(JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type, data }))
-  if (!event.ok) throw new Error(event.reason)
-  const result = route(routes, rules, event.value, 5)
+  const event = decode(JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type, data }))
+  const result = route(routes, rules, event, 5)
   return { routes, result }
 }
 
@@ -71,8 +78,8 @@ describe('an event', () => {
 it('events of one shard keep the order they were routed in', () => {
   const routes: Routes = new Map()
   for (const offset of [1, 2, 5]) {
-    const event = parseStructured('{"specversion":"1.0","id":"1","source":"/s","type":"news"}')
-    if (event.ok) route(routes, makeRules({ news: [0] }), event.value, offset)
+    const event = decode('{"specversion":"1.0","id":"1","source":"/s","type":"news"}')
+    route(routes, makeRules({ news: [0] }), event, offset)
   }
   expect(routes.get(0)?.map(({ offset }) => offset)).toEqual([1, 2, 5])
 })

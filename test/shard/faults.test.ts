@@ -24,7 +24,7 @@ const big = (offset: number, bytes: number) => {
     type: 'greeting',
     data: 'x'.repeat(bytes),
   })
-  return event(offset, { json })
+  return event(offset, { utf8: new TextEncoder().encode(json) })
 }
 
 describe('a shard that sleeps', () => {

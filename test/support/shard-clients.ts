@@ -42,7 +42,7 @@ export function newShard() {
 export function event(offset: number, more: Partial<RoutedEvent> = {}): RoutedEvent {
   const type = more.type ?? 'greeting'
   const json = JSON.stringify({ specversion: '1.0', id: String(offset), source: '/test', type, data: { n: offset } })
-  return { offset, type, json, fields: {}, recipients: null, ...more }
+  return { offset, type, utf8: new TextEncoder().encode(json), fields: {}, recipients: null, ...more }
 }
 
 export function batch(events: readonly RoutedEvent[], more: Partial<AppendBatch> = {}): AppendBatch {
