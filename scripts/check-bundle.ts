@@ -5,10 +5,10 @@ import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 
 /**
- * 264 KiB on 2026-11-25: with the API gateway, Kafka's protocol (12), its REST dialects (9) and the schema registry, of which
+ * 247 KiB on 2026-11-26: with the API gateway, Kafka's protocol (12), its REST dialects (9) and the schema registry, of which
  * @bufbuild/protobuf is 28. A new dependency should be felt here; the platform takes 3 MB.
  */
-const MAX_GZIP_KIB = 300
+const MAX_GZIP_KIB = 280
 
 execFileSync('wrangler', ['deploy', '--dry-run', '--outdir', 'dist', '--env-file', 'scripts/no-secrets.env'], {
   stdio: ['ignore', 'ignore', 'inherit'],
