@@ -1,12 +1,13 @@
 // A backlog of a real Kafka, by each adapter, beside kafkajs's own consumer in Node reading the same topic.
 import { writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
+import type { ConsumerRunConfig } from 'kafkajs'
 import { createBridge } from '../kafka/bridge.ts'
 import type { Cluster } from '../kafka/cluster.ts'
 import { KafkaBackend } from '../kafka/kafka-backend.ts'
 import { millisecondsOf, quick, type Figure } from './figure.ts'
 import { kafkajs, PARTITIONS, startFollowing, untilFollowed } from './kafka-rig.ts'
-import { call, startRig } from './rig.ts'
+import { call, startRig, type Rig } from './rig.ts'
 
 const RECORDS = quick ? 100_000 : 1_000_000
 const REST_RECORDS = quick ? 20_000 : 100_000
@@ -14,35 +15,86 @@ const RECORD_BYTES = 1_000
 const USERS = 100
 const BACKLOG = 'backlog'
 
-/** Beside two consumers: one that counts, and one that does the least that could be called the same. */
+type Took = (records: number) => void
+
+/** What kafkajs's consumer does with records, least first. Its documentation has `eachMessage`; `eachBatch` is for more speed. */
+const consumers = (cluster: Cluster): Readonly<Record<string, (took: Took) => ConsumerRunConfig>> => {
+  const store = createStore(cluster)
+  return {
+    'counting batches': (took) => ({ eachBatch: async ({ batch }) => took(batch.messages.length) }),
+    'counting messages': (took) => ({ eachMessage: async () => took(1) }),
+    'parsing messages': (took) => ({
+      eachMessage: async ({ message }) => {
+        JSON.parse(String(message.value))
+        took(1)
+      },
+    }),
+    'parsing messages and storing batches': (took) => ({
+      eachBatch: async ({ batch }) => {
+        store(batch.messages.map(({ value }) => String(value)))
+        took(batch.messages.length)
+      },
+    }),
+  }
+}
+
+/** In one workerd, which is one thread, and in two, of which one has the shards. */
 export async function kafkaBacklog(cluster: Cluster): Promise<readonly Figure[]> {
   await cluster.tool('kafka-topics', ['--create', '--topic', BACKLOG, '--partitions', String(PARTITIONS)])
   await fill(cluster)
-  await consumeAll(cluster, 'warm-up', null)
-  const counting = await consumeAll(cluster, 'counting', null)
-  const rigel = await followAll(RECORDS, { KAFKA_BROKERS: cluster.brokers.plain })
-  const storing = await consumeAll(cluster, 'storing', createStore(cluster))
-  const others = Object.entries({ ...(await byRest(cluster)), ...(await byEmbeddedLog()) })
-  const what = `${RECORDS.toLocaleString('en')} records of 1 kB from Kafka into shards`
-  const beside = (figure: string, bare: number) => ({ figure, rigel, bare, unit: 'records/s', ratio: rigel / bare })
+  const bare = await ratesOfConsumers(cluster)
+  const source = { KAFKA_BROKERS: cluster.brokers.plain }
+  const byProtocol = {
+    'the protocol': await followAll(RECORDS, source),
+    'the protocol, shards in another workerd': await followAll(RECORDS, source, { shards: await startRig() }),
+  }
+  const byHttp = { ...(await byRest(cluster)), ...(await byEmbeddedLog()) }
   return [
-    { ...beside(`${what}, beside kafkajs counting`, counting), goal: 0.5 },
-    beside(`${what}, beside kafkajs parsing and storing`, storing),
-    ...others.map(([adapter, rate]) => ({
-      figure: `the same by ${adapter}, beside kafkajs counting`,
-      rigel: rate,
-      bare: counting,
-      unit: 'records/s',
-      ratio: rate / counting,
-    })),
+    ...Object.entries(byProtocol).flatMap(([adapter, rate]) =>
+      bare.map((consumer) => ({ ...figureOf(adapter, rate, consumer), goal: 0.5 })),
+    ),
+    ...Object.entries(byHttp).flatMap(([adapter, rate]) =>
+      bare.slice(0, 1).map((consumer) => figureOf(adapter, rate, consumer)),
+    ),
   ]
 }
 
-/** Records a second into shards. */
-async function followAll(records: number, source: Readonly<Record<string, string>>, topic = BACKLOG): Promise<number> {
-  const rig = await startFollowing(topic, 'earliest', source)
+interface Rate {
+  readonly name: string
+  readonly perSecond: number
+}
+
+/** The first runs twice, for the broker's files are read from disk once. */
+async function ratesOfConsumers(cluster: Cluster): Promise<readonly Rate[]> {
+  const rates: Rate[] = []
+  const [first, ...others] = Object.entries(consumers(cluster))
+  if (first !== undefined) await consumeAll(cluster, 'warm-up', first[1])
+  for (const [name, toConfig] of first === undefined ? others : [first, ...others]) {
+    rates.push({ name, perSecond: await consumeAll(cluster, name, toConfig) })
+  }
+  return rates
+}
+
+function figureOf(adapter: string, rigel: number, { name, perSecond: bare }: Rate): Figure {
+  return {
+    figure: `a backlog by ${adapter}, beside kafkajs ${name}`,
+    rigel,
+    bare,
+    unit: 'records/s',
+    ratio: rigel / bare,
+  }
+}
+
+/** Records a second into shards: here, or those of another rig, which is stopped. */
+async function followAll(
+  records: number,
+  source: Readonly<Record<string, string>>,
+  { topic = BACKLOG, shards }: { readonly topic?: string; readonly shards?: Rig } = {},
+): Promise<number> {
+  const rig = await startFollowing(topic, 'earliest', { ...source, ...(shards && { SHARDS_AT: shards.debugAddress }) })
   const ms = await millisecondsOf(() => untilFollowed(rig, records))
   rig.stop()
+  shards?.stop()
   return (records / ms) * 1_000
 }
 
@@ -75,7 +127,7 @@ async function byEmbeddedLog(): Promise<Readonly<Record<string, number>>> {
     UPSTASH_KAFKA_REST_USERNAME: login.KAFKA_USERNAME,
     UPSTASH_KAFKA_REST_PASSWORD: login.KAFKA_PASSWORD,
   }
-  const rate = await followAll(REST_RECORDS, upstash, 'bench')
+  const rate = await followAll(REST_RECORDS, upstash, { topic: 'bench' })
   source.stop()
   return { 'Upstash’s dialect, of an embedded log': rate }
 }
@@ -105,11 +157,11 @@ async function fill(cluster: Cluster): Promise<void> {
   await cluster.tool('kafka-producer-perf-test', ['--topic', BACKLOG, ...options])
 }
 
-/** Records a second, from the first batch on: what comes before is joining a group, which Rigel has none of. */
+/** Records a second, from the first on: what comes before is joining a group, which Rigel has none of. */
 async function consumeAll(
   cluster: Cluster,
   groupId: string,
-  take: ((values: readonly string[]) => void) | null,
+  toConfig: (took: Took) => ConsumerRunConfig,
 ): Promise<number> {
   const consumer = kafkajs(cluster).consumer({ groupId })
   await consumer.connect()
@@ -117,15 +169,12 @@ async function consumeAll(
   let count = 0
   let startedMs = 0
   const { promise: isDone, resolve } = Promise.withResolvers<number>()
-  await consumer.run({
-    eachBatchAutoResolve: true,
-    eachBatch: async ({ batch }) => {
-      startedMs ||= performance.now()
-      take?.(batch.messages.map(({ value }) => String(value)))
-      count += batch.messages.length
-      if (count >= RECORDS) resolve(performance.now() - startedMs)
-    },
-  })
+  const took: Took = (records) => {
+    startedMs ||= performance.now()
+    count += records
+    if (count >= RECORDS) resolve(performance.now() - startedMs)
+  }
+  await consumer.run(toConfig(took))
   const ms = await isDone
   await consumer.disconnect()
   return (count / ms) * 1_000

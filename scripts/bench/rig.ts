@@ -43,6 +43,8 @@ const VARIABLES = {
 export interface Rig {
   readonly origin: string
   readonly wsOrigin: string
+  /** By which another workerd's followers reach its shards. */
+  readonly debugAddress: string
   /** Resident memory of workerd, in bytes. */
   memoryBytes(): number
   stop(): void
@@ -51,20 +53,27 @@ export interface Rig {
 /** `variables`: of its Worker, besides the bench's own. */
 export async function startRig(variables: Readonly<Record<string, string>> = {}): Promise<Rig> {
   const port = await freePort()
+  const debugAddress = `127.0.0.1:${await freePort()}`
   const folder = mkdtempSync(join(tmpdir(), 'rigel-bench-'))
   const config = bundle(folder, port, { ...VARIABLES, ...variables })
-  const workerd = spawn('node_modules/.bin/workerd', ['serve', config], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    detached: true,
-  })
+  const workerd = spawn(
+    'node_modules/.bin/workerd',
+    ['serve', '--experimental', `--debug-port=${debugAddress}`, config],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      detached: true,
+    },
+  )
   const stop = (): void => {
+    process.off('exit', stop)
     kill(workerd)
     rmSync(folder, { recursive: true, force: true })
   }
   process.once('exit', stop)
   const origin = `http://127.0.0.1:${port}`
   await untilHealthy(origin)
-  return { origin, wsOrigin: `ws://127.0.0.1:${port}`, memoryBytes: () => residentBytes(workerd), stop }
+  const wsOrigin = `ws://127.0.0.1:${port}`
+  return { origin, wsOrigin, debugAddress, memoryBytes: () => residentBytes(workerd), stop }
 }
 
 /** Nobody else's a moment ago. */
@@ -121,10 +130,9 @@ const config :Workerd.Config = (
 const worker :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "worker.js")],
   compatibilityDate = "2026-09-15",
-  compatibilityFlags = ["nodejs_compat"],
   durableObjectNamespaces = [${namespaces.join(', ')}],
   durableObjectStorage = (localDisk = "storage"),
-  bindings = [${[...objects, ...texts].join(', ')}],
+  bindings = [${[...objects, ...texts, '(name = "DEBUG_PORT", workerdDebugPort = void)'].join(', ')}],
 );
 `
 }

@@ -1,15 +1,15 @@
 // The Worker that is measured: Rigel itself, and beside it, in the same workerd, a bare Durable Object that does the
 // least that could be called the same. Bundled by scripts/bench/rig.ts, driven by scripts/bench.ts; never deployed.
-import { DurableObject } from 'cloudflare:workers'
-import { packEvents } from '../../src/core/pack.ts'
+import { DurableObject, WorkerEntrypoint } from 'cloudflare:workers'
+import { packEvents, type AppendBatch } from '../../src/core/pack.ts'
 import { handle } from '../../src/edge/app.ts'
 import { followerStub } from '../../src/ingest/door.ts'
+import { TopicFollower as Follower } from '../../src/ingest/topic-follower.ts'
 import { embeddedBrokerStub, embeddedLogStub } from '../../src/kafka/door.ts'
 import { shardStub } from '../../src/shard/door.ts'
 
 export { AnswerDesk } from '../../src/answers/answer-desk.ts'
 export { Directory } from '../../src/directory/directory.ts'
-export { TopicFollower } from '../../src/ingest/topic-follower.ts'
 export { EmbeddedBroker } from '../../src/kafka/embedded-broker.ts'
 export { EmbeddedLog } from '../../src/kafka/embedded-log.ts'
 export { KafkaProducer } from '../../src/kafka/kafka-producer.ts'
@@ -17,8 +17,16 @@ export { PresenceTopic } from '../../src/presence/presence-topic.ts'
 export { SessionRegistry } from '../../src/sessions/session-registry.ts'
 export { UserShard } from '../../src/shard/user-shard.ts'
 
+/** What leads to another workerd: of workerd alone, so no types have it. */
+interface DebugPort {
+  connect(address: string): { getEntrypoint(service: string, name: string): Service<Shards> }
+}
+
 interface BenchEnv extends Env {
   BARE: DurableObjectNamespace<Bare>
+  DEBUG_PORT: DebugPort
+  /** Of another workerd, which has the shards that followers append to; none: they are here. */
+  SHARDS_AT?: string
   /** The service that `/bench/pass/…` passes requests on to, as they are. */
   PASS_TO: string
 }
@@ -28,6 +36,30 @@ const TOPIC = 'bench'
 const PASS = '/bench/pass'
 /** Fits the follower's fetch: about 1 MiB of events of 300 bytes. */
 const PRODUCE_BATCH = 2_000
+
+/** For followers of another workerd. */
+export class Shards extends WorkerEntrypoint<BenchEnv> {
+  append(shard: string, batches: readonly AppendBatch[]): Promise<void> {
+    return this.env.USER_SHARD.getByName(shard).append(batches)
+  }
+}
+
+/** Rigel's own, with its shards in another workerd if there is one: as on Cloudflare, where no two objects share a thread for long. */
+export class TopicFollower extends Follower {
+  constructor(ctx: DurableObjectState, env: BenchEnv) {
+    super(ctx, env.SHARDS_AT === undefined ? env : withShardsAt(env, env.SHARDS_AT))
+  }
+}
+
+function withShardsAt(env: BenchEnv, address: string): Env {
+  let shards: Service<Shards> | undefined
+  const append = async (shard: string, batches: readonly AppendBatch[]) => {
+    shards ??= (await env.DEBUG_PORT.connect(address)).getEntrypoint('main', 'Shards')
+    await shards.append(shard, batches)
+  }
+  const getByName = (name: string) => ({ append: (batches: readonly AppendBatch[]) => append(name, batches) })
+  return { ...env, USER_SHARD: { getByName } as unknown as Env['USER_SHARD'] }
+}
 
 /** A Durable Object that only sends, and only stores. */
 export class Bare extends DurableObject<BenchEnv> {
