@@ -175,10 +175,14 @@ function decodeBinary(record: LogRecord, contentType: string | undefined): Resul
   return attributes.ok ? orReason(fromBinary(Object.fromEntries(attributes.value), contentType, data)) : attributes
 }
 
+/**
+ * Empty is not there: some clients write null, which is read as empty, for an attribute that an event does not have, and of
+ * those that CloudEvents defines none may be empty.
+ */
 function attributesOf({ headers }: LogRecord): Result<Attributes, DecodeReason> {
   const attributes: [name: string, value: string][] = []
   for (const { key, value } of headers) {
-    if (!ATTRIBUTE_PREFIX.test(key)) continue
+    if (value.length === 0 || !ATTRIBUTE_PREFIX.test(key)) continue
     const text = toText(value)
     if (text === undefined) return fail({ kind: 'not_utf8' })
     attributes.push([key.slice('ce_'.length).toLowerCase(), text])
@@ -188,7 +192,7 @@ function attributesOf({ headers }: LogRecord): Result<Attributes, DecodeReason> 
 
 function headerOf(record: LogRecord, name: string): string | undefined {
   const header = record.headers.find(({ key }) => key.toLowerCase() === name)
-  return header === undefined ? undefined : toText(header.value)
+  return header === undefined || header.value.length === 0 ? undefined : toText(header.value)
 }
 
 function orReason(parsed: Result<CloudEvent, string>, utf8?: Uint8Array): Result<Decoded, DecodeReason> {

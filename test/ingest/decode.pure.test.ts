@@ -125,6 +125,21 @@ describe('the headers of a record', () => {
     expect(decoded.ok && decoded.value.parsed).not.toHaveProperty('data')
   })
 
+  it('that are null, as some clients write what is not there, are as if they were not there', () => {
+    const nulls = { ...binary, ce_time: '', ce_subject: '', 'content-type': '' }
+    const decoded = decodeRecord(record('{"a":1}', nulls), 1_000, null)
+    expect(decoded.ok && decoded.value.parsed).toEqual({
+      specversion: '1.0',
+      id: '1',
+      source: '/s',
+      type: 't',
+      data: { a: 1 },
+    })
+    expect(decodeRecord(record('{"a":1}', { ...binary, ce_type: '' }), 1_000, null)).toMatchObject({
+      reason: { message: expect.stringContaining('"type" is missing') as unknown },
+    })
+  })
+
   it('that are not UTF-8 are not dropped silently', () => {
     const plain = record('{}', binary)
     const headers = [...plain.headers, { key: 'ce_ext', value: Uint8Array.of(255) }]

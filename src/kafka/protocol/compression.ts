@@ -1,8 +1,9 @@
 // The four codecs of record batches. gzip and zstd are the platform's own (node:zlib); Snappy and LZ4 are read here, for
 // their npm packages are native, or compile WebAssembly at run time, which Workers forbid.
-import { gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { lz4Decompress } from './lz4.ts'
 import { snappyDecompress } from './snappy.ts'
+import { zstdDecompress } from './zstd.ts'
 
 /** By their place in the attributes of a batch. */
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
@@ -16,11 +17,6 @@ export const CODEC_BITS = 0x07
 /** What a batch may become: an isolate has 128 MB. Brokers take batches of 1 MiB by default, compressed. */
 const MAX_DECOMPRESSED_BYTES = 48 * 1_048_576
 
-const LIMIT = { maxOutputLength: MAX_DECOMPRESSED_BYTES }
-
-const WORKERD_BUFFER_BYTES = 40_960
-const FRAME_OF_ONE_BYTE = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, 1, 9, 0, 0, 0)
-
 /** Throws for an unknown codec, garbage, or too much. */
 export function decompress(number: number, bytes: Uint8Array): Uint8Array {
   const codec = CODECS[number]
@@ -29,35 +25,14 @@ export function decompress(number: number, bytes: Uint8Array): Uint8Array {
     case 'none':
       return bytes
     case 'gzip':
-      return plainView(gunzipSync(bytes, LIMIT))
+      return plainView(gunzipSync(bytes, { maxOutputLength: MAX_DECOMPRESSED_BYTES }))
     case 'snappy':
       return snappyDecompress(bytes, MAX_DECOMPRESSED_BYTES)
     case 'lz4':
       return lz4Decompress(bytes, MAX_DECOMPRESSED_BYTES)
     case 'zstd':
-      return zstdDecompress(bytes)
+      return zstdDecompress(bytes, MAX_DECOMPRESSED_BYTES)
   }
-}
-
-/**
- * workerd takes a frame for cut off that fills its buffer, of 40,960 bytes or that doubled, to the last byte
- * (cloudflare/workerd#6769 is its like). With another frame behind it, it reads on; what truly is cut off fails again.
- */
-function zstdDecompress(bytes: Uint8Array): Uint8Array {
-  try {
-    return plainView(zstdDecompressSync(bytes, LIMIT))
-  } catch (error) {
-    const withByte = new Uint8Array(bytes.length + FRAME_OF_ONE_BYTE.length)
-    withByte.set(bytes)
-    withByte.set(FRAME_OF_ONE_BYTE, bytes.length)
-    const longer = plainView(zstdDecompressSync(withByte, LIMIT))
-    if (!isBufferSize(longer.length - 1)) throw error
-    return longer.subarray(0, -1)
-  }
-}
-
-function isBufferSize(length: number): boolean {
-  return length > 0 && Number.isInteger(Math.log2(length / WORKERD_BUFFER_BYTES))
 }
 
 /** `codec` is what it became: where zstd fails, gzip, for a batch says itself how it is to be read. */

@@ -61,6 +61,7 @@ describe.each(cases)('%s', (_name, decode, compressed, original) => {
     }
   })
 
+  // Two seconds of work for the largest of them: on a machine that does something else as well, more than Vitest's five.
   it('is a RangeError, or other bytes, with any byte changed', () => {
     for (let at = 0; at < compressed.length; at += 1) {
       for (const flip of [0x01, 0x80, 0xff]) {
@@ -69,7 +70,7 @@ describe.each(cases)('%s', (_name, decode, compressed, original) => {
         expect(lengthOf(() => decode(broken, LIMIT_BYTES))).toBeLessThanOrEqual(LIMIT_BYTES)
       }
     }
-  })
+  }, 30_000)
 })
 
 const compressing = cases.filter(([, , , original]) => original.length > 0)
