@@ -1,6 +1,7 @@
 // The door to the shards: the one place that makes their stubs, and that stamps and reads what crosses from the Worker
 // to a shard with a request. The stamped request is built from nothing, so no header of a client can reach a shard.
 import { z } from 'zod'
+import type { Carrier } from '../core/deliveries.ts'
 import { TRANSPORTS, type ConnectRequest } from '../core/principal.ts'
 
 const CONNECT_HEADER = 'rigel-connect'
@@ -45,6 +46,14 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
 
 export function shardStub(env: Env, shard: number) {
   return env.USER_SHARD.getByName(`shard-${shard}`)
+}
+
+/** Carries events to shards. */
+export function toShards(env: Env): Carrier {
+  return {
+    append: async (shard, batch) => shardStub(env, shard).append([batch]),
+    relay: async (shard, shipment) => shardStub(env, shard).relay(shipment),
+  }
 }
 
 /** The request that opens a connection at a shard. Passing it to `shardStub(...).fetch` hands the client's stream or socket over. */

@@ -4,10 +4,13 @@
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../config.ts'
 import { formatConnectionToken } from '../core/connection-token.ts'
+import { deliveries } from '../core/deliveries.ts'
 import type { AppendBatch } from '../core/pack.ts'
+import { CALLS_AT_ONCE, runAll } from '../core/pool.ts'
 import type { ConnectRequest, Principal } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
 import { ok, type Result } from '../core/result.ts'
+import { fromShipment, type Shipment } from '../core/shipment.ts'
 import { inferSubscriptions } from '../core/subscription.ts'
 import type { Subscription } from '../core/wish.ts'
 import { directoryStub } from '../directory/door.ts'
@@ -22,7 +25,7 @@ import type { CensusQuery } from './census.ts'
 import type { Metadata } from './connection.ts'
 import { ConnectionStore } from './connection-store.ts'
 import { Connections } from './connections.ts'
-import { readConnect } from './door.ts'
+import { readConnect, toShards } from './door.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Interests } from './interests.ts'
 import type { Polled } from './longpolling.ts'
@@ -199,6 +202,15 @@ export class UserShard extends DurableObject<Env> {
   async append(batches: readonly AppendBatch[]): Promise<void> {
     await this.#log.append(batches, Date.now())
     if (this.#connections.size > 0) this.#sweepLater()
+  }
+
+  /** For this shard and others: appends what is its own, passes on the rest. Resolves, or throws, when all of that has ended. */
+  async relay(shipment: Shipment): Promise<void> {
+    const away = toShards(this.env)
+    const append = (shard: number, batch: AppendBatch) =>
+      shard === this.#shard ? this.append([batch]) : away.append(shard, batch)
+    const routes = fromShipment(shipment)
+    await runAll(deliveries({ ...away, append }, shipment, shipment.fanOut, routes, this.#shard), CALLS_AT_ONCE)
   }
 
   /** Replaces the subscriptions of a connection; resolves when the set is effective. `principal.user` null: no token came with it. */
