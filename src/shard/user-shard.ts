@@ -25,7 +25,7 @@ import type { CensusQuery } from './census.ts'
 import type { Metadata } from './connection.ts'
 import { ConnectionStore } from './connection-store.ts'
 import { Connections } from './connections.ts'
-import { readConnect, toShards } from './door.ts'
+import { askShards, readConnect, toShards } from './door.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Interests } from './interests.ts'
 import type { Polled } from './longpolling.ts'
@@ -35,6 +35,7 @@ import type { Taken } from './phoenix/outbox.ts'
 import { Phoenix } from './phoenix/phoenix.ts'
 import { Oversight, type ConnectionInfo } from './oversight.ts'
 import { Polling } from './polling.ts'
+import type { AnyAnswer, Answers, Question } from './questions.ts'
 import { refuse } from './refusal.ts'
 import { Renewal } from './renewal.ts'
 import { Revocations } from './revocations.ts'
@@ -280,6 +281,13 @@ export class UserShard extends DurableObject<Env> {
     return closed
   }
 
+  /** For this shard and others: what each of `shards` answers. */
+  async answer(question: Question, shards: readonly number[], fanOut: number): Promise<readonly AnyAnswer[]> {
+    const others = shards.filter((shard) => shard !== this.#shard)
+    const asked = askShards(this.env, others, question, fanOut)
+    return [await this.#answerOwn(question), ...(await asked)]
+  }
+
   listConnections(query: CensusQuery, limit: number): readonly ConnectionInfo[] {
     return this.#oversight.list(query, limit)
   }
@@ -322,6 +330,25 @@ export class UserShard extends DurableObject<Env> {
     this.#phoenix.sweep(Date.now())
     if (await this.#sweeper.sweep(Date.now())) this.#sweepLater()
     if (this.#connections.size > 0) await this.#alarm.wakeBy(this.#connections.nextDueMs(this.#config.jwt.warningMs))
+  }
+
+  async #answerOwn(question: Question): Promise<AnyAnswer> {
+    try {
+      return { shard: this.#shard, ok: true, value: await this.#do(question) }
+    } catch (error) {
+      return { shard: this.#shard, ok: false, error: String(error) }
+    }
+  }
+
+  async #do(question: Question): Promise<Answers[Question['kind']]> {
+    switch (question.kind) {
+      case 'revoke_session':
+        return this.revokeSession(question.session, question.expiresMs)
+      case 'close_connections':
+        return this.closeConnections(question.query)
+      case 'count_connections':
+        return this.countConnections()
+    }
   }
 
   #open(wanted: Wanted): Promise<Result<Opening, Reason>> {

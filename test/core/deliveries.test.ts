@@ -26,7 +26,7 @@ type Expected = Map<number, { offset: number; text: string; recipients: readonly
 function makeUp(random: () => number, shards: number, events: number) {
   const routes = newRoutes()
   const expected: Expected = new Map()
-  const expect_ = (shard: number, { offset, utf8 }: Omit<RoutedEvent, 'recipients'>, recipients: string[] | null) => {
+  const due = (shard: number, { offset, utf8 }: Omit<RoutedEvent, 'recipients'>, recipients: string[] | null) => {
     const known = expected.get(shard) ?? []
     expected.set(shard, [...known, { offset, text: decoder.decode(utf8), recipients }])
   }
@@ -40,7 +40,7 @@ function makeUp(random: () => number, shards: number, events: number) {
       const stream = routes.broadcasts.get(interested) ?? new Stream()
       routes.broadcasts.set(interested, stream)
       stream.push({ ...event, recipients: null })
-      for (const shard of interested) expect_(shard, event, null)
+      for (const shard of interested) due(shard, event, null)
     } else {
       const users = new Map<number, string[]>()
       for (let user = 0; user < random() * 10; user += 1) {
@@ -49,7 +49,7 @@ function makeUp(random: () => number, shards: number, events: number) {
       }
       for (const [shard, recipients] of users) {
         routes.addressed.set(shard, [...(routes.addressed.get(shard) ?? []), { ...event, recipients }])
-        expect_(shard, event, recipients)
+        due(shard, event, recipients)
       }
     }
   }

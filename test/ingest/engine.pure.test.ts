@@ -346,11 +346,10 @@ describe('the engine', () => {
     expect(await world.run()).toBe(1)
     const ids = Array.from({ length: 10 }, (_, offset) => String(offset))
     expect([world.shards.get(0)?.ids, world.shards.get(1)?.ids]).toEqual([ids, ids])
-    const both = ['append 0', 'append 1', 'appended 0', 'appended 1']
-    const appends = world.calls.filter((call) => call.startsWith('append')).map((call, index) => [index >> 2, call])
-    expect(Map.groupBy(appends, ([stage]) => stage).size).toBe(4)
-    for (const [, calls] of Map.groupBy(appends, ([stage]) => stage))
-      expect(calls.map(([, call]) => call).toSorted()).toEqual(both)
+    // Three stages; of the first try only the first, for a shard died in it.
+    const appends = world.calls.filter((call) => call.startsWith('append'))
+    const stage = ['append 0', 'appended 0', 'append 1', 'appended 1']
+    expect(appends).toEqual([...stage, ...stage, ...stage, ...stage])
   })
 
   it('sorts what is prepared of a batch, and fetches the rest again', async () => {

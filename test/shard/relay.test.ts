@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest'
 import type { LogRecord } from '../../src/core/log-record.ts'
 import { runAll } from '../../src/core/pool.ts'
 import { sortEvents } from '../../src/ingest/sort-events.ts'
-import { shardStub, toShards } from '../../src/shard/door.ts'
-import { SseClient, WsClient } from '../support/shard-clients.ts'
+import { askShards, shardStub, toShards } from '../../src/shard/door.ts'
+import { asUser, SseClient, WsClient } from '../support/shard-clients.ts'
 
 const SHARDS = 200
 const FAN_OUT = 6
@@ -82,4 +82,25 @@ describe('a broadcast to more shards than one invocation may call', () => {
     )
     expect(heads).toEqual(shards.map(() => ({ events: 4 })))
   })
+})
+
+it('a revocation closes the session on each of more shards than one invocation may call, and tells who failed', async () => {
+  const session = 'everywhere'
+  const connect = (index: number) =>
+    WsClient.open(shardStub(env, shards[index] ?? 0), { principal: { ...asUser('alice'), session } })
+  const clients = await Promise.all([0, 40, 150].map(connect))
+  const expiresMs = Date.now() + 60_000
+  const broken = shardStub(env, shards[41] ?? 0)
+  const rename = (from: string, to: string) =>
+    runInDurableObject(broken, (_instance, { storage }) => {
+      storage.sql.exec(`ALTER TABLE ${from} RENAME TO ${to}`)
+    })
+  await rename('revoked_sessions', 'gone')
+  const answers = await askShards(env, shards, { kind: 'revoke_session', session, expiresMs }, FAN_OUT)
+  expect(answers.map(({ shard }) => shard)).toEqual(shards)
+  expect(answers.filter(({ ok }) => !ok).map(({ shard }) => shard)).toEqual([shards[41]])
+  expect(answers.reduce((sum, answer) => sum + (answer.ok ? answer.value : 0), 0)).toBe(3)
+  for (const client of clients)
+    expect((await client.until(({ closed }) => closed !== undefined)).closed?.code).toBe(4501)
+  await rename('gone', 'revoked_sessions')
 })
