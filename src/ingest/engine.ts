@@ -25,7 +25,7 @@ export interface Counted {
 /** Calls that may be made side by side. */
 export type Stage = readonly (() => Promise<unknown>)[]
 
-/** Records, as work: for the shards, the desks, the dead-letter topic. A stage begins when all of the one before it has ended well. */
+/** Records, as work: for the shards, the desks, the dead-letter topic. A stage begins when the one before it has ended well. */
 export interface Sorted {
   readonly stages: readonly Stage[]
   readonly deadLetters: number

@@ -40,8 +40,8 @@ export class InterestIndex {
   }
 
   /**
-   * Those interested in the type, or in a pattern that covers it; no pattern covers the pseudo-type of a user. The same set for
-   * the same type until interests change, which they do not within a batch.
+   * Those interested in the type, or in a pattern that covers it; no pattern covers the pseudo-type of a user. For a type it
+   * is the same set until interests change, and that set never changes: what is routed by it may be sent later.
    */
   shardsOf(type: string): ReadonlySet<number> {
     if (userOfInterest(type) !== undefined) return this.#byType.get(type) ?? NOBODY

@@ -205,7 +205,7 @@ export class UserShard extends DurableObject<Env> {
     if (this.#connections.size > 0) this.#sweepLater()
   }
 
-  /** For this shard and others: appends what is its own, passes on the rest. Resolves, or throws, when all of that has ended. */
+  /** For this shard and others: appends its own, passes on the rest. Resolves, or throws, when all of that has ended. */
   async relay(shipment: Shipment): Promise<void> {
     const away = toShards(this.env)
     const append = (shard: number, batch: AppendBatch) =>
