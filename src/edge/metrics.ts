@@ -1,7 +1,8 @@
 // GET /_rig/api/metrics: what there is to watch, in Prometheus' text format: connections by shard and transport, and of
 // every follower how far it is and what it could not deliver.
 import type { Context } from 'hono'
-import { shardStub } from '../shard/door.ts'
+import { valuesOf } from '../core/survey.ts'
+import { askShards } from '../shard/door.ts'
 import { reportFollowers } from './followers.ts'
 import type { EdgeEnv } from './isolate.ts'
 import { allShards } from './operations.ts'
@@ -33,14 +34,10 @@ export async function metrics(c: Context<EdgeEnv>): Promise<Response> {
 }
 
 async function connectionSamples(c: Context<EdgeEnv>): Promise<readonly Sample[]> {
-  const counts = await Promise.all(
-    allShards(c.var.config).map(async (shard) => ({
-      shard,
-      byTransport: await shardStub(c.env, shard).countConnections(),
-    })),
-  )
-  return counts.flatMap(({ shard, byTransport }) =>
-    Object.entries(byTransport).map(([transport, value]) => ({
+  const answers = await askShards(c.env, allShards(c.var.config), { kind: 'count_connections' })
+  const counts = valuesOf(answers)
+  return answers.flatMap(({ shard }, index) =>
+    Object.entries(counts[index] ?? {}).map(([transport, value]) => ({
       name: 'rigel_connections',
       labels: { shard, transport },
       value,

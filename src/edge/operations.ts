@@ -8,10 +8,11 @@ import type { ProducedRecord } from '../core/log-record.ts'
 import type { Reason } from '../core/reasons.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { shardOf } from '../core/sharding.ts'
+import { valuesOf } from '../core/survey.ts'
 import { publishEvents } from '../ingest/publish.ts'
 import { openLog } from '../kafka/open-log.ts'
 import { registryStub } from '../sessions/door.ts'
-import { shardStub } from '../shard/door.ts'
+import { askShards, shardStub } from '../shard/door.ts'
 import type { CensusQuery } from '../shard/census.ts'
 import type { ConnectionInfo } from '../shard/oversight.ts'
 
@@ -79,8 +80,8 @@ export async function listConnections(
 /** Answers how many were closed. */
 export async function closeConnections(gateway: Gateway, query: ConnectionsQuery): Promise<number> {
   const { shards, census } = locate(gateway, query)
-  const closed = await Promise.all(shards.map((shard) => shardStub(gateway.env, shard).closeConnections(census)))
-  return closed.reduce((sum, count) => sum + count, 0)
+  const answers = await askShards(gateway.env, shards, { kind: 'close_connections', query: census })
+  return valuesOf(answers).reduce((sum, count) => sum + count, 0)
 }
 
 /** User → how many connections. */

@@ -2,12 +2,9 @@
 // The checkpoint moves only after every shard and the dead-letter topic have answered; whatever dies before that is
 // fetched again, and shards drop what they have. Wakes, retries and storage are topic-follower.ts's.
 import type { LogRecord } from '../core/log-record.ts'
+import { CALLS_AT_ONCE, runAll } from '../core/pool.ts'
 import type { Fetched } from '../kafka/kafka-log.ts'
 import type { Schemas } from '../schema/schemas.ts'
-import { runAll } from './pool.ts'
-
-/** Each call under way holds its copy of a batch: with a broadcast of 1 MiB to many shards that is the memory it takes. */
-const CALLS_AT_ONCE = 16
 
 /** Where a follower is: the next offset to fetch, and how often offsets have started anew. */
 export interface Checkpoint {
@@ -25,9 +22,12 @@ export interface Counted {
   readonly lost: number
 }
 
-/** Records, as work: for the shards, the desks, the dead-letter topic. */
+/** Calls that may be made side by side. */
+export type Stage = readonly (() => Promise<unknown>)[]
+
+/** Records, as work: for the shards, the desks, the dead-letter topic. A stage begins when the one before it has ended well. */
 export interface Sorted {
-  readonly work: readonly (() => Promise<unknown>)[]
+  readonly stages: readonly Stage[]
   readonly deadLetters: number
 }
 
@@ -75,10 +75,10 @@ export async function drain(deps: DrainDeps, from: Checkpoint, bound: Bound): Pr
     if (fetched.kind === 'unknown_topic_or_partition') return { kind: 'unknown', at }
     if (fetched.kind === 'records' && fetched.next === at.offset) return { kind: 'caught_up', at }
     const batch = fetched.kind === 'records' ? toBatch(deps, at, await deps.prepare(fetched)) : reset(deps, at, fetched)
-    calls += 1 + batch.work.length
+    calls += 1 + batch.stages.flat().length
     const isLast = batches >= bound.batches || calls >= bound.calls
     if (!isLast) ahead = fetchAhead(deps, batch.next)
-    await runAll(batch.work, CALLS_AT_ONCE)
+    for (const stage of batch.stages) await runAll(stage, CALLS_AT_ONCE)
     deps.checkpoint(batch.next, batch.counted)
     at = batch.next
     if (isLast) return { kind: 'more', at }
@@ -96,7 +96,7 @@ type OutOfRange = Extract<Fetched, { kind: 'offset_out_of_range' }>
 
 /** What has to be done before the checkpoint may move to `next`. */
 interface Batch {
-  readonly work: readonly (() => Promise<unknown>)[]
+  readonly stages: readonly Stage[]
   readonly next: Checkpoint
   readonly counted: Counted
 }
@@ -113,7 +113,7 @@ function reset(deps: DrainDeps, at: Checkpoint, { earliest, latest, topicId = nu
   const isCutOff = isSameTopic && at.offset > latest
   deps.warn(describeReset(lost, isCutOff), { ...at, earliest, latest, lost })
   const next = { offset: isCutOff ? latest : earliest, generation: at.generation + 1, topicId: topicId ?? at.topicId }
-  return { work: [], next, counted: { records: 0, deadLetters: 0, lost } }
+  return { stages: [], next, counted: { records: 0, deadLetters: 0, lost } }
 }
 
 function describeReset(lost: number, isCutOff: boolean): string {
@@ -124,9 +124,9 @@ function describeReset(lost: number, isCutOff: boolean): string {
 function toBatch(deps: DrainDeps, at: Checkpoint, prepared: Prepared): Batch {
   const { next: offset, records, schemas, topicId } = prepared
   const { generation } = at
-  const { deadLetters, work } = deps.sort(records, generation, schemas)
+  const { deadLetters, stages } = deps.sort(records, generation, schemas)
   return {
-    work,
+    stages,
     next: { offset, generation, topicId: topicId ?? at.topicId },
     counted: { records: records.length, deadLetters, lost: 0 },
   }

@@ -4,7 +4,7 @@ import { patternsOf } from '../core/type-pattern.ts'
 import { userOfInterest } from '../core/user-interest.ts'
 import type { InterestChange, InterestSnapshot } from '../directory/interest.ts'
 
-const NOBODY: readonly number[] = []
+const NOBODY: ReadonlySet<number> = new Set()
 
 /** Types whose shards are remembered. Producers that make up types must not fill the memory. */
 const MAX_FOUND = 10_000
@@ -39,8 +39,11 @@ export class InterestIndex {
     return this.#version
   }
 
-  /** Those interested in the type, or in a pattern that covers it; no pattern covers the pseudo-type of a user. */
-  shardsOf(type: string): Iterable<number> {
+  /**
+   * Those interested in the type, or in a pattern that covers it; no pattern covers the pseudo-type of a user. For a type it
+   * is the same set until interests change, and that set never changes: what is routed by it may be sent later.
+   */
+  shardsOf(type: string): ReadonlySet<number> {
     if (userOfInterest(type) !== undefined) return this.#byType.get(type) ?? NOBODY
     const known = this.#found.get(type)
     if (known !== undefined) return known

@@ -1,6 +1,7 @@
 // Which shards an event concerns. Pure: recipients and fields are read out of the event once, here, and travel with it.
 import type { RoutedEvent } from '../core/event.ts'
 import { extractFields, extractRecipients, type Extractors, type RecipientPointers } from '../core/extractors.ts'
+import { Stream, type Addressed, type Routes } from '../core/routes.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { shardOf } from '../core/sharding.ts'
 import { userInterest } from '../core/user-interest.ts'
@@ -11,16 +12,8 @@ export interface RouteRules {
   readonly recipients: RecipientPointers
   readonly shards: number
   /** The shards that follow a type, as the Directory said last. */
-  readonly interested: (type: string) => Iterable<number>
+  readonly interested: (type: string) => ReadonlySet<number>
 }
-
-/** Its recipients are still being collected. */
-interface Routed extends RoutedEvent {
-  readonly recipients: string[] | null
-}
-
-/** Shard → its events, in offset order. */
-export type Routes = Map<number, Routed[]>
 
 /** Adds the event to the routes of the shards it concerns. The error says why its recipients cannot be known. */
 export function route(
@@ -43,22 +36,31 @@ export function route(
       }
     }
   } else {
-    for (const shard of rules.interested(type)) eventsOf(routes, shard).push({ ...event, recipients: null })
+    broadcast(routes, rules.interested(type), { ...event, recipients: null })
   }
   return ok(null)
 }
 
 /** An event is in a shard's once, for all of its users there: they come one after the other. */
-function addFor(user: string, events: Routed[], event: Omit<Routed, 'recipients'>): void {
+function addFor(user: string, events: Addressed[], event: Omit<Addressed, 'recipients'>): void {
   const last = events.at(-1)
-  if (last?.offset === event.offset) last.recipients?.push(user)
+  if (last?.offset === event.offset) last.recipients.push(user)
   else events.push({ ...event, recipients: [user] })
 }
 
-function eventsOf(routes: Routes, shard: number): Routed[] {
-  const known = routes.get(shard)
+function eventsOf({ addressed }: Routes, shard: number): Addressed[] {
+  const known = addressed.get(shard)
   if (known !== undefined) return known
-  const events: Routed[] = []
-  routes.set(shard, events)
+  const events: Addressed[] = []
+  addressed.set(shard, events)
   return events
+}
+
+/** One object for all shards, and one step however many they are. */
+function broadcast({ broadcasts }: Routes, shards: ReadonlySet<number>, event: RoutedEvent): void {
+  if (shards.size === 0) return
+  const known = broadcasts.get(shards)
+  const stream = known ?? new Stream()
+  stream.push(event)
+  if (known === undefined) broadcasts.set(shards, stream)
 }

@@ -21,7 +21,7 @@ export function sortAnswers(deps: AnswerSortDeps, records: readonly LogRecord[])
     else deadLetters.push(deadLetter(deps.deadLetterTopic, record, { kind: 'not_an_answer', message: answer.reason }))
   }
   if (deadLetters.length > 0) work.push(() => produceInOrder((letters) => deps.produce(letters), deadLetters))
-  return { work, deadLetters: deadLetters.length }
+  return { stages: [work], deadLetters: deadLetters.length }
 }
 
 /** RIG 3's binary mode by its header, else the event of RIG 2. */

@@ -5,13 +5,13 @@ import { DurableObject } from 'cloudflare:workers'
 import { deliverAnswer } from '../answers/door.ts'
 import { configOf, isAnswerTopic } from '../config.ts'
 import type { LogRecord, NewRecord } from '../core/log-record.ts'
-import type { AppendBatch } from '../core/pack.ts'
+import { FAN_OUT } from '../core/shares.ts'
 import { directoryStub } from '../directory/door.ts'
 import type { InterestChange } from '../directory/interest.ts'
 import { openLog } from '../kafka/open-log.ts'
 import { openSchemas } from '../schema/open-schemas.ts'
 import type { Schemas } from '../schema/schemas.ts'
-import { shardStub } from '../shard/door.ts'
+import { toShards } from '../shard/door.ts'
 import { backoffMs } from './backoff.ts'
 import { CheckpointStore, type FollowerCounters } from './checkpoint-store.ts'
 import { drain, type Checkpoint, type DrainDeps, type Drained, type Sorted } from './engine.ts'
@@ -21,7 +21,7 @@ import { prepare } from './prepare.ts'
 import { sortAnswers } from './sort-answers.ts'
 import { sortEvents } from './sort-events.ts'
 
-/** A fetch is decoded, routed and appended as one: a shard writes it as one or two rows, and an RPC takes 32 MiB. */
+/** A fetch is decoded, routed and appended as one: a shard writes it as one or two rows. */
 const FETCH_BYTES = 1_048_576
 
 /**
@@ -231,7 +231,8 @@ export class TopicFollower extends DurableObject<Env> {
       produce,
       schemas: this.#schemas === null ? null : schemas,
       rules: { extractors, recipients, shards, interested: (type: string) => this.#interests.shardsOf(type) },
-      append: async (shard: number, batch: AppendBatch) => shardStub(this.env, shard).append([batch]),
+      ...toShards(this.env),
+      fanOut: FAN_OUT,
     }
     return sortEvents(deps, records, generation)
   }

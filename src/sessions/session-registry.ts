@@ -3,12 +3,12 @@
 // reach is told again until the revocation has expired. Its door is door.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../config.ts'
-import { shardStub } from '../shard/door.ts'
+import type { Answer } from '../core/survey.ts'
+import { askShards } from '../shard/door.ts'
 
 const RETRY_AFTER_MS = 1_000
 
 interface PendingRow extends Record<string, SqlStorageValue> {
-  session: string
   shard: number
   expires_ms: number
 }
@@ -65,23 +65,33 @@ export class SessionRegistry extends DurableObject<Env> {
   async #tellShards(session: string): Promise<number> {
     const pending = this.#sql
       .exec<PendingRow>(
-        'SELECT session, shard, expires_ms FROM pending JOIN revoked USING (session) WHERE session = ?',
+        'SELECT shard, expires_ms FROM pending JOIN revoked USING (session) WHERE session = ? ORDER BY shard',
         session,
       )
       .toArray()
-    const closed = await Promise.all(pending.map((row) => this.#tellShard(row)))
-    return closed.reduce((sum, count) => sum + count, 0)
+    const expiresMs = pending[0]?.expires_ms
+    if (expiresMs === undefined) return 0
+    const shards = pending.map(({ shard }) => shard)
+    const answers = await askShards(this.env, shards, { kind: 'revoke_session', session, expiresMs })
+    return this.#told(session, answers)
   }
 
-  async #tellShard({ session, shard, expires_ms: expiresMs }: PendingRow): Promise<number> {
-    try {
-      const closed = await shardStub(this.env, shard).revokeSession(session, expiresMs)
-      this.#sql.exec('DELETE FROM pending WHERE session = ? AND shard = ?', session, shard)
-      return closed
-    } catch (error) {
-      console.warn({ message: 'revocation not told, to be tried again', shard, error: String(error) })
-      return 0
+  /** Who did not answer stays pending. Answers how many connections the others closed. */
+  #told(session: string, answers: readonly Answer<number>[]): number {
+    let closed = 0
+    const untold: Answer<number>[] = []
+    for (const answer of answers) {
+      if (!answer.ok) untold.push(answer)
+      else {
+        this.#sql.exec('DELETE FROM pending WHERE session = ? AND shard = ?', session, answer.shard)
+        closed += answer.value
+      }
     }
+    const [first] = untold
+    if (first !== undefined) {
+      console.warn({ message: 'revocation not told, to be tried again', shards: untold.length, first })
+    }
+    return closed
   }
 
   async #wakeNext(): Promise<void> {

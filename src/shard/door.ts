@@ -1,7 +1,11 @@
 // The door to the shards: the one place that makes their stubs, and that stamps and reads what crosses from the Worker
 // to a shard with a request. The stamped request is built from nothing, so no header of a client can reach a shard.
 import { z } from 'zod'
+import type { Carrier } from '../core/deliveries.ts'
 import { TRANSPORTS, type ConnectRequest } from '../core/principal.ts'
+import { FAN_OUT } from '../core/shares.ts'
+import { survey, type Answer } from '../core/survey.ts'
+import type { Answers, Question } from './questions.ts'
 
 const CONNECT_HEADER = 'rigel-connect'
 
@@ -45,6 +49,26 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
 
 export function shardStub(env: Env, shard: number) {
   return env.USER_SHARD.getByName(`shard-${shard}`)
+}
+
+/** Carries events to shards. */
+export function toShards(env: Env): Carrier {
+  return {
+    append: async (shard, batch) => shardStub(env, shard).append([batch]),
+    relay: async (shard, shipment) => shardStub(env, shard).relay(shipment),
+  }
+}
+
+/** What each of them answers, or why it did not. */
+export function askShards<K extends Question['kind']>(
+  env: Env,
+  shards: readonly number[],
+  question: Extract<Question, { kind: K }>,
+  fanOut = FAN_OUT,
+): Promise<readonly Answer<Answers[K]>[]> {
+  const ask = async (shard: number, share: readonly number[]) =>
+    (await shardStub(env, shard).answer(question, share, fanOut)) as readonly Answer<Answers[K]>[]
+  return survey(ask, shards, fanOut)
 }
 
 /** The request that opens a connection at a shard. Passing it to `shardStub(...).fetch` hands the client's stream or socket over. */

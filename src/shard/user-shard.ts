@@ -4,10 +4,13 @@
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../config.ts'
 import { formatConnectionToken } from '../core/connection-token.ts'
+import { deliveries } from '../core/deliveries.ts'
 import type { AppendBatch } from '../core/pack.ts'
+import { CALLS_AT_ONCE, runAll } from '../core/pool.ts'
 import type { ConnectRequest, Principal } from '../core/principal.ts'
 import type { Reason } from '../core/reasons.ts'
 import { ok, type Result } from '../core/result.ts'
+import { fromShipment, type Shipment } from '../core/shipment.ts'
 import { inferSubscriptions } from '../core/subscription.ts'
 import type { Subscription } from '../core/wish.ts'
 import { directoryStub } from '../directory/door.ts'
@@ -22,7 +25,7 @@ import type { CensusQuery } from './census.ts'
 import type { Metadata } from './connection.ts'
 import { ConnectionStore } from './connection-store.ts'
 import { Connections } from './connections.ts'
-import { readConnect } from './door.ts'
+import { askShards, readConnect, toShards } from './door.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Interests } from './interests.ts'
 import type { Polled } from './longpolling.ts'
@@ -32,6 +35,7 @@ import type { Taken } from './phoenix/outbox.ts'
 import { Phoenix } from './phoenix/phoenix.ts'
 import { Oversight, type ConnectionInfo } from './oversight.ts'
 import { Polling } from './polling.ts'
+import type { AnyAnswer, Answers, Question } from './questions.ts'
 import { refuse } from './refusal.ts'
 import { Renewal } from './renewal.ts'
 import { Revocations } from './revocations.ts'
@@ -201,6 +205,15 @@ export class UserShard extends DurableObject<Env> {
     if (this.#connections.size > 0) this.#sweepLater()
   }
 
+  /** For this shard and others: appends its own, passes on the rest. Resolves, or throws, when all of that has ended. */
+  async relay(shipment: Shipment): Promise<void> {
+    const away = toShards(this.env)
+    const append = (shard: number, batch: AppendBatch) =>
+      shard === this.#shard ? this.append([batch]) : away.append(shard, batch)
+    const routes = fromShipment(shipment)
+    await runAll(deliveries({ ...away, append }, shipment, shipment.fanOut, routes, this.#shard), CALLS_AT_ONCE)
+  }
+
   /** Replaces the subscriptions of a connection; resolves when the set is effective. `principal.user` null: no token came with it. */
   async setSubscriptions(
     connectionId: string,
@@ -268,6 +281,13 @@ export class UserShard extends DurableObject<Env> {
     return closed
   }
 
+  /** For this shard and others: what each of `shards` answers. */
+  async answer(question: Question, shards: readonly number[], fanOut: number): Promise<readonly AnyAnswer[]> {
+    const others = shards.filter((shard) => shard !== this.#shard)
+    const asked = askShards(this.env, others, question, fanOut)
+    return [await this.#answerOwn(question), ...(await asked)]
+  }
+
   listConnections(query: CensusQuery, limit: number): readonly ConnectionInfo[] {
     return this.#oversight.list(query, limit)
   }
@@ -310,6 +330,25 @@ export class UserShard extends DurableObject<Env> {
     this.#phoenix.sweep(Date.now())
     if (await this.#sweeper.sweep(Date.now())) this.#sweepLater()
     if (this.#connections.size > 0) await this.#alarm.wakeBy(this.#connections.nextDueMs(this.#config.jwt.warningMs))
+  }
+
+  async #answerOwn(question: Question): Promise<AnyAnswer> {
+    try {
+      return { shard: this.#shard, ok: true, value: await this.#do(question) }
+    } catch (error) {
+      return { shard: this.#shard, ok: false, error: String(error) }
+    }
+  }
+
+  async #do(question: Question): Promise<Answers[Question['kind']]> {
+    switch (question.kind) {
+      case 'revoke_session':
+        return this.revokeSession(question.session, question.expiresMs)
+      case 'close_connections':
+        return this.closeConnections(question.query)
+      case 'count_connections':
+        return this.countConnections()
+    }
   }
 
   #open(wanted: Wanted): Promise<Result<Opening, Reason>> {

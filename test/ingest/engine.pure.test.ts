@@ -6,6 +6,8 @@ import { drain, type Checkpoint, type Counted, type DrainDeps } from '../../src/
 import { sortEvents, type EventSortDeps } from '../../src/ingest/sort-events.ts'
 
 const SHARDS = 2
+const both = new Set([0, 1])
+const nobody = new Set<number>()
 const BOUND = { batches: 100, calls: 1_000 }
 const ONE_BATCH = { batches: 1, calls: 1_000 }
 const eventsOf = (batch: AppendBatch | undefined) => (batch?.packs ?? []).flatMap((pack) => [...unpackEvents(pack)])
@@ -67,13 +69,15 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     maxEventBytes: 1_024,
     deadLetterTopic: 'dead',
     schemas: null,
+    fanOut: 64,
     append,
+    relay: () => Promise.reject(new Error('there are too few shards for a relay')),
     produce,
     rules: {
       extractors: new Map(),
       recipients: { all: ['data', 'recipients'], byType: new Map() },
       shards: SHARDS,
-      interested: (type) => (type === 'news' ? [0, 1] : []),
+      interested: (type) => (type === 'news' ? both : nobody),
     },
   }
   /** The engine sorts events, some of it changed. */
@@ -321,7 +325,7 @@ describe('the engine', () => {
     const interested = () => {
       asked += 1
       if (asked === 1) throw new RangeError('a bug')
-      return [0]
+      return new Set([0])
     }
     const rules = { ...world.sorting.rules, interested }
     await drain(
@@ -332,6 +336,20 @@ describe('the engine', () => {
     const reason = world.deadLetters[0]?.headers?.find(({ key }) => key === 'rigel-reason')?.value
     expect(new TextDecoder().decode(reason)).toBe('could not be processed: RangeError: a bug')
     expect(world.shards.get(0)?.ids).toEqual(['good'])
+  })
+
+  it('appends what is too much for a call in stages: the next begins when every shard has the one before', async () => {
+    const large = { ...event('x'), data: 'x'.repeat(1_000_000) }
+    const world = makeDeps(Array.from({ length: 10 }, (_, offset) => record(offset, { ...large, id: String(offset) })))
+    world.deps.sort = world.sortingWith({ maxEventBytes: 1_048_576 })
+    world.deaths.add('appended 1')
+    expect(await world.run()).toBe(1)
+    const ids = Array.from({ length: 10 }, (_, offset) => String(offset))
+    expect([world.shards.get(0)?.ids, world.shards.get(1)?.ids]).toEqual([ids, ids])
+    // Three stages; of the first try only the first, for a shard died in it.
+    const appends = world.calls.filter((call) => call.startsWith('append'))
+    const stage = ['append 0', 'appended 0', 'append 1', 'appended 1']
+    expect(appends).toEqual([...stage, ...stage, ...stage, ...stage])
   })
 
   it('sorts what is prepared of a batch, and fetches the rest again', async () => {

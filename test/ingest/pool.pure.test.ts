@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { backoffMs } from '../../src/ingest/backoff.ts'
-import { runAll } from '../../src/ingest/pool.ts'
+import { runAll } from '../../src/core/pool.ts'
 
 /** Work that ends when it is told to. */
 function makeWork(pieces: number) {
@@ -39,6 +39,17 @@ describe('a pool', () => {
     end(2)
     await done
     expect(failed).toBe(true)
+  })
+
+  it('takes a piece that throws before it waits for anything for one that failed', async () => {
+    const { work, started, end } = makeWork(1)
+    const bug = () => {
+      throw new Error('a bug')
+    }
+    const done = runAll([bug, ...work], 1).catch(String)
+    await vi.waitFor(() => expect(started).toEqual([0]))
+    end(0)
+    expect(await done).toBe('Error: a bug')
   })
 
   it('has nothing to do without work', async () => {

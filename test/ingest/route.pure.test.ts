@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import type { RoutedEvent } from '../../src/core/event.ts'
+import { newRoutes, parcelsOf, type Routes } from '../../src/core/routes.ts'
+import { unpackEvents } from '../../src/core/pack.ts'
 import { shardOf } from '../../src/core/sharding.ts'
 import { decodeRecord } from '../../src/ingest/decode.ts'
-import { route, type RouteRules, type Routes } from '../../src/ingest/route.ts'
+import { route, type RouteRules } from '../../src/ingest/route.ts'
 
 const SHARDS = 4
 const users = Array.from({ length: 20 }, (_, n) => `user-${n}`)
@@ -11,7 +14,7 @@ function makeRules(interested: Readonly<Record<string, readonly number[]>> = {})
     extractors: new Map([['news', [{ name: 'topic', event: ['data', 'topic'], claim: undefined, enforced: false }]]]),
     recipients: { all: ['data', 'to'], byType: new Map([['private', ['data', 'to']]]) },
     shards: SHARDS,
-    interested: (type) => interested[type] ?? [],
+    interested: (type) => new Set(interested[type]),
   }
 }
 
@@ -23,11 +26,20 @@ function decode(text: string) {
   return decoded.value
 }
 
+/** Shard → the events that it gets. */
+function eventsByShard(routes: Routes): ReadonlyMap<number, readonly RoutedEvent[]> {
+  return new Map(
+    parcelsOf(routes).flatMap(({ shards, take }) =>
+      shards.map((shard) => [shard, take().flatMap((pack) => [...unpackEvents(pack)])] as const),
+    ),
+  )
+}
+
 function routed(data: unknown, type = 'news', rules = makeRules({ news: [1, 3] })) {
-  const routes: Routes = new Map()
+  const routes = newRoutes()
   const event = decode(JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type, data }))
   const result = route(routes, rules, event, 5)
-  return { routes, result }
+  return { routes: eventsByShard(routes), result }
 }
 
 describe('an event', () => {
@@ -76,10 +88,14 @@ describe('an event', () => {
 })
 
 it('events of one shard keep the order they were routed in', () => {
-  const routes: Routes = new Map()
+  const routes = newRoutes()
   for (const offset of [1, 2, 5]) {
     const event = decode('{"specversion":"1.0","id":"1","source":"/s","type":"news"}')
     route(routes, makeRules({ news: [0] }), event, offset)
   }
-  expect(routes.get(0)?.map(({ offset }) => offset)).toEqual([1, 2, 5])
+  expect(
+    eventsByShard(routes)
+      .get(0)
+      ?.map(({ offset }) => offset),
+  ).toEqual([1, 2, 5])
 })

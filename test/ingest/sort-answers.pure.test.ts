@@ -23,8 +23,8 @@ async function sorted(headers: readonly (readonly [string, Uint8Array])[], value
     headers: headers.map(([key, of]) => ({ key, value: of })),
     value,
   }
-  const { deadLetters, work } = sortAnswers(deps, [record])
-  await Promise.all(work.map((one) => one()))
+  const { deadLetters, stages } = sortAnswers(deps, [record])
+  await Promise.all(stages.flat().map((one) => one()))
   return { delivered, letters: letters.length, deadLetters }
 }
 

@@ -1,11 +1,20 @@
 // Runs work side by side, a bounded amount at once. Every piece is run, also after one has failed, and all have ended
 // before the first failure is thrown: nothing of it can still be on its way when the caller tries again. No runtime.
 
+/** Each call under way holds its copy of what it carries: that is the memory it takes. */
+export const CALLS_AT_ONCE = 16
+
 export async function runAll(work: readonly (() => Promise<unknown>)[], atOnce: number): Promise<void> {
   const waiting = work.values()
   const failures: unknown[] = []
   const runner = async () => {
-    for (const piece of waiting) await piece().catch((error: unknown) => failures.push(error))
+    for (const piece of waiting) {
+      try {
+        await piece()
+      } catch (error) {
+        failures.push(error)
+      }
+    }
   }
   await Promise.all(Array.from({ length: Math.min(atOnce, work.length) }, runner))
   if (failures.length > 0) throw failures[0]
