@@ -4,9 +4,9 @@ import type { LogRecord, TopicPartition } from '../../core/log-record.ts'
 import type { Fetched, FetchLimits, FetchPosition, OffsetRange } from '../kafka-log.ts'
 import { fetchRecords, type FetchResponse } from './api/fetch.ts'
 import { EARLIEST, LATEST, listOffsets, type ListOffsetsRequest } from './api/list-offsets.ts'
-import type { Lane, Leader } from './cluster.ts'
+import type { ClusterOptions, Lane, Leader } from './cluster.ts'
 import type { Connection } from './connection.ts'
-import { OFFSET_OUT_OF_RANGE, throwIfError } from './errors.ts'
+import { BrokerError, OFFSET_OUT_OF_RANGE, THROTTLING_QUOTA_EXCEEDED, throwIfError } from './errors.ts'
 import { decodeRecords } from './record-batch.ts'
 
 /** A broker that is slower than this over what it was told to wait is as good as gone. */
@@ -15,9 +15,19 @@ const REQUEST_TIMEOUT_MS = 15_000
 /** The last version of Fetch that names a topic instead of its id. */
 const BY_NAME = 12
 
+/** A fetch waits for its quota this often, and so long each time: the run of an alarm may take 15 minutes. */
+const MAX_THROTTLES = 3
+const MAX_THROTTLE_MS = 30_000
+
+interface Throttled {
+  readonly kind: 'throttled'
+  readonly ms: number
+}
+
 /** What it needs of a Cluster, and of its connections. */
 type Asking = Pick<Connection, 'send'>
 export interface FetcherCluster {
+  readonly options: Pick<ClusterOptions, 'sleep'>
   withLeader<T>(
     at: TopicPartition,
     lane: Lane,
@@ -40,10 +50,21 @@ export class PartitionFetcher {
     if (kept !== null && isSamePosition(kept.at, position)) {
       return this.#upTo(limits.maxBytes, position, kept.records, kept.next)
     }
-    const fetched = await this.#cluster.withLeader(position, 'fetch', (connection, leader) =>
-      this.#fetchFrom(connection, leader, position, limits),
-    )
-    return fetched ?? { kind: 'unknown_topic_or_partition' }
+    return this.#fetchWithinQuota(position, limits)
+  }
+
+  /** A broker reads no more from a connection that it throttles: what is asked before its time would seem unanswered. */
+  async #fetchWithinQuota(position: FetchPosition, limits: FetchLimits): Promise<Fetched> {
+    for (let throttles = 0; ; throttles += 1) {
+      const fetched = await this.#cluster.withLeader(position, 'fetch', (connection, leader) =>
+        this.#fetchFrom(connection, leader, position, limits),
+      )
+      if (fetched?.kind !== 'throttled') return fetched ?? { kind: 'unknown_topic_or_partition' }
+      if (throttles === MAX_THROTTLES) {
+        throw new BrokerError(THROTTLING_QUOTA_EXCEEDED, describe(position), `no records for ${fetched.ms} ms`)
+      }
+      await this.#cluster.options.sleep(Math.min(fetched.ms, MAX_THROTTLE_MS))
+    }
   }
 
   async offsets(at: TopicPartition): Promise<OffsetRange> {
@@ -57,7 +78,7 @@ export class PartitionFetcher {
     leader: Leader,
     position: FetchPosition,
     { maxWaitMs, maxBytes }: FetchLimits,
-  ): Promise<Fetched> {
+  ): Promise<Fetched | Throttled> {
     const { topic, partition, offset } = position
     const { topicId, epoch } = leader
     const isAnotherTopic = Boolean(position.topicId) && topicId !== null && topicId !== position.topicId
@@ -66,7 +87,8 @@ export class PartitionFetcher {
     const timeoutMs = maxWaitMs + REQUEST_TIMEOUT_MS
     const answer = await connection.send(fetchRecords, request, timeoutMs, topicId === null ? BY_NAME : undefined)
     if (answer.errorCode === OFFSET_OUT_OF_RANGE) return outOfRange(connection, leader, position)
-    throwIfError(answer.errorCode, `fetching ${topic}/${partition} at ${offset}`)
+    throwIfError(answer.errorCode, describe(position))
+    if (answer.throttledMs > 0) return { kind: 'throttled', ms: answer.throttledMs }
     return this.#decode({ ...position, topicId }, answer, maxBytes)
   }
 
@@ -89,6 +111,10 @@ export class PartitionFetcher {
     this.#kept = { at: { ...at, offset: first.offset }, records: records.slice(count), next }
     return { kind: 'records', records: records.slice(0, count), next: first.offset, topicId }
   }
+}
+
+function describe({ topic, partition, offset }: FetchPosition): string {
+  return `fetching ${topic}/${partition} at ${offset}`
 }
 
 function isSamePosition(one: FetchPosition, other: FetchPosition): boolean {

@@ -21,8 +21,12 @@ let isThere: boolean
 /** What was asked, with the newest version that was allowed. */
 let asked: { request: FetchRequest; newest: number | undefined }[]
 let fetcher: PartitionFetcher
+let slept: number[]
+/** Called before each answer to a fetch. */
+let beforeAnswer: () => void
 
 const cluster: FetcherCluster = {
+  options: { sleep: async (ms) => void slept.push(ms) },
   async withLeader(_at, _lane, ask) {
     if (!isThere) return undefined
     const leader: Leader = { broker: { id: 1, host: 'kafka', port: 9092 }, epoch: 4, topicId }
@@ -38,7 +42,8 @@ const cluster: FetcherCluster = {
       }
       expect(api.name).toBe(fetchRecords.name)
       asked.push({ request: request as FetchRequest, newest })
-      return { errorCode: 0, aborted: [], batches: new Uint8Array(), ...answer } as Response
+      beforeAnswer()
+      return { errorCode: 0, throttledMs: 0, aborted: [], batches: new Uint8Array(), ...answer } as Response
     }
     return ask({ send }, leader)
   },
@@ -49,6 +54,8 @@ beforeEach(() => {
   topicId = ID
   isThere = true
   asked = []
+  slept = []
+  beforeAnswer = () => undefined
   fetcher = new PartitionFetcher(cluster)
 })
 
@@ -155,6 +162,22 @@ describe('a place that the log does not have', () => {
     isThere = false
     expect(await fetcher.fetch(position(5), LIMITS)).toEqual({ kind: 'unknown_topic_or_partition' })
     await expect(fetcher.offsets({ topic: 'rig', partition: 0 })).rejects.toThrow('Kafka: there is no rig/0')
+  })
+})
+
+describe('a broker that throttles us', () => {
+  it('is asked again when the time is over that it wants: its answer is neither an error nor the end of the log', async () => {
+    answer = { throttledMs: 9_000 }
+    beforeAnswer = () => asked.length === 3 && (answer = { batches: batchAt(5, ['a', 'b']) })
+    expect(await read(5)).toEqual({ offsets: [5, 6], next: 7, topicId: ID })
+    expect(slept).toEqual([9_000, 9_000])
+  })
+
+  it('for ever is an error that says so, before an alarm has to end', async () => {
+    answer = { throttledMs: 600_000 }
+    const error = 'Kafka: fetching rig/0 at 5: THROTTLING_QUOTA_EXCEEDED (no records for 600000 ms)'
+    await expect(read(5)).rejects.toThrow(error)
+    expect(slept).toEqual([30_000, 30_000, 30_000])
   })
 })
 

@@ -1,7 +1,7 @@
 // Fetch: record batches of one partition, from an offset on. Without fetch sessions: they save bytes for readers of many
 // partitions, and a follower reads one.
 import type { AbortedTransaction } from '../record-batch.ts'
-import { NO_ERROR } from '../errors.ts'
+import { NO_ERROR, UNKNOWN_SERVER_ERROR } from '../errors.ts'
 import type { Api } from './api.ts'
 
 const READ_COMMITTED = 1
@@ -30,6 +30,8 @@ export interface FetchRequest {
 
 export interface FetchResponse {
   readonly errorCode: number
+  /** More than 0: the broker answers nothing for so long, not even that there is nothing (KIP-219). */
+  readonly throttledMs: number
   readonly aborted: readonly AbortedTransaction[]
   /** Batches, the last of which may be cut off. */
   readonly batches: Uint8Array
@@ -69,7 +71,7 @@ export const fetchRecords: Api<FetchRequest, FetchResponse> = {
     writer.end()
   },
   decode(reader, version) {
-    reader.int32()
+    const throttledMs = reader.int32()
     const errorCode = version >= WITH_SESSIONS ? reader.int16() : NO_ERROR
     if (version >= WITH_SESSIONS) reader.int32()
     const topics = reader.array(() => {
@@ -88,13 +90,15 @@ export const fetchRecords: Api<FetchRequest, FetchResponse> = {
         if (version >= WITH_RACKS) reader.int32()
         const batches = reader.nullableBytes() ?? NO_BYTES
         reader.end()
-        return { errorCode: partitionError, aborted, batches }
+        return { errorCode: partitionError, throttledMs: 0, aborted, batches }
       })
       reader.end()
       return partitions
     })
     const only = topics[0]?.[0]
     if (errorCode === NO_ERROR && only !== undefined) return only
-    return { errorCode: errorCode || (only?.errorCode ?? -1), aborted: [], batches: NO_BYTES }
+    const nothing = { throttledMs, aborted: [], batches: NO_BYTES }
+    if (errorCode === NO_ERROR && throttledMs > 0) return { errorCode, ...nothing }
+    return { errorCode: errorCode || (only?.errorCode ?? UNKNOWN_SERVER_ERROR), ...nothing, throttledMs: 0 }
   },
 }
