@@ -7,7 +7,7 @@ import { EARLIEST, LATEST, listOffsets, type ListOffsetsRequest } from './api/li
 import type { ClusterOptions, Lane, Leader } from './cluster.ts'
 import type { Connection } from './connection.ts'
 import { BrokerError, OFFSET_OUT_OF_RANGE, THROTTLING_QUOTA_EXCEEDED, throwIfError } from './errors.ts'
-import { decodeRecords } from './record-batch.ts'
+import { decodeRecords, leaderEpochBefore } from './record-batch.ts'
 
 /** A broker that is slower than this over what it was told to wait is as good as gone. */
 const REQUEST_TIMEOUT_MS = 15_000
@@ -24,6 +24,8 @@ interface Throttled {
   readonly ms: number
 }
 
+const NO_EPOCH = -1
+
 /** What it needs of a Cluster, and of its connections. */
 type Asking = Pick<Connection, 'send'>
 export interface FetcherCluster {
@@ -39,6 +41,9 @@ export class PartitionFetcher {
   readonly #cluster: FetcherCluster
   /** What a fetch brought beyond the caller's limit: batches come whole, and compressed. */
   #kept: { readonly at: FetchPosition; readonly records: readonly LogRecord[]; readonly next: number } | null = null
+
+  /** Who wrote the record before a place: a leader that knows nothing of it has another log (KIP-595). */
+  #written: { readonly before: FetchPosition; readonly epoch: number } | null = null
 
   constructor(cluster: FetcherCluster) {
     this.#cluster = cluster
@@ -83,13 +88,32 @@ export class PartitionFetcher {
     const { topicId, epoch } = leader
     const isAnotherTopic = Boolean(position.topicId) && topicId !== null && topicId !== position.topicId
     if (isAnotherTopic) return outOfRange(connection, leader, position)
-    const request = { topic, topicId, partition, offset, leaderEpoch: epoch, maxWaitMs, maxBytes }
+    const lastFetchedEpoch = this.#epochBefore({ ...position, topicId })
+    const request = { topic, topicId, partition, offset, leaderEpoch: epoch, lastFetchedEpoch, maxWaitMs, maxBytes }
     const timeoutMs = maxWaitMs + REQUEST_TIMEOUT_MS
     const answer = await connection.send(fetchRecords, request, timeoutMs, topicId === null ? BY_NAME : undefined)
-    if (answer.errorCode === OFFSET_OUT_OF_RANGE) return outOfRange(connection, leader, position)
+    if (answer.errorCode === OFFSET_OUT_OF_RANGE) {
+      if (lastFetchedEpoch === NO_EPOCH) return outOfRange(connection, leader, position)
+      // Also a leader that cannot compare the logs says so.
+      this.#written = null
+      return this.#fetchFrom(connection, leader, position, { maxWaitMs, maxBytes })
+    }
     throwIfError(answer.errorCode, describe(position))
     if (answer.throttledMs > 0) return { kind: 'throttled', ms: answer.throttledMs }
+    if (answer.divergesAt !== null) return this.#cutOff(connection, leader, position, answer.divergesAt)
     return this.#decode({ ...position, topicId }, answer, maxBytes)
+  }
+
+  #epochBefore(position: FetchPosition): number {
+    return this.#written !== null && isSamePosition(this.#written.before, position) ? this.#written.epoch : NO_EPOCH
+  }
+
+  /** By an unclean leader election: what the new leader wrote behind the cut is news, up to the old place and beyond. */
+  async #cutOff(connection: Asking, leader: Leader, at: FetchPosition, cutAt: number): Promise<Fetched> {
+    const { earliest } = await rangeOf(connection, leader, at)
+    this.#written = null
+    const latest = Math.min(cutAt, at.offset - 1)
+    return { kind: 'offset_out_of_range', earliest, latest, topicId: leader.topicId }
   }
 
   #decode(at: FetchPosition, { batches, aborted }: FetchResponse, maxBytes: number): Fetched {
@@ -100,6 +124,7 @@ export class PartitionFetcher {
         `Kafka: ${at.topic}/${at.partition} at ${at.offset}: ${batches.length} bytes, no whole batch`,
       )
     }
+    if (next > at.offset) this.#written = { before: { ...at, offset: next }, epoch: leaderEpochBefore(next, batches) }
     return this.#upTo(maxBytes, at, records, next)
   }
 

@@ -19,6 +19,7 @@ const LOG_APPEND_TIME = 0x08
 const IS_TRANSACTIONAL = 0x10
 const IS_CONTROL = 0x20
 const ABORT_MARKER = 0
+const NO_EPOCH = -1
 /** Of a message of version 0 without key and value. */
 const MIN_LENGTH = 14
 
@@ -96,6 +97,19 @@ export function decodeRecords(
     next = Math.max(next, lastOffset + 1)
   }
   return { records, next }
+}
+
+/** Of the leader that wrote the record before an offset: of the last batch that begins before it. −1: not known. */
+export function leaderEpochBefore(offset: number, bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let epoch = NO_EPOCH
+  for (let start = 0; start + MAGIC_AT < bytes.length;) {
+    const reader = new Reader({ flexible: false }, bytes.subarray(start))
+    if (reader.int64() >= offset) return epoch
+    epoch = bytes[start + MAGIC_AT] === MAGIC ? view.getInt32(start + LENGTH_END) : NO_EPOCH
+    start += LENGTH_END + Math.max(MIN_LENGTH, view.getInt32(start + LENGTH_AT))
+  }
+  return epoch
 }
 
 function unreadable({ topic, partition }: TopicPartition, offset: number, batch: Readable, error: unknown): LogRecord {

@@ -43,7 +43,14 @@ const cluster: FetcherCluster = {
       expect(api.name).toBe(fetchRecords.name)
       asked.push({ request: request as FetchRequest, newest })
       beforeAnswer()
-      return { errorCode: 0, throttledMs: 0, aborted: [], batches: new Uint8Array(), ...answer } as Response
+      return {
+        errorCode: 0,
+        throttledMs: 0,
+        divergesAt: null,
+        aborted: [],
+        batches: new Uint8Array(),
+        ...answer,
+      } as Response
     }
     return ask({ send }, leader)
   },
@@ -61,11 +68,12 @@ beforeEach(() => {
 
 const position = (offset: number, of: string | null = ID) => ({ topic: 'rig', partition: 0, offset, topicId: of })
 
-function batchAt(baseOffset: number, values: readonly string[], headerBytes = 0): Uint8Array {
+function batchAt(baseOffset: number, values: readonly string[], headerBytes = 0, leaderEpoch = -1): Uint8Array {
   const headers = headerBytes > 0 ? [{ key: 'h', value: new Uint8Array(headerBytes) }] : []
   const records = values.map((value) => ({ topic: 'rig', value: utf8(value), timestampMs: 1, headers }))
   const bytes = encodeBatch(records, NOBODY, 'none').slice()
   new DataView(bytes.buffer).setBigInt64(0, BigInt(baseOffset))
+  new DataView(bytes.buffer).setInt32(12, leaderEpoch)
   return bytes
 }
 
@@ -162,6 +170,54 @@ describe('a place that the log does not have', () => {
     isThere = false
     expect(await fetcher.fetch(position(5), LIMITS)).toEqual({ kind: 'unknown_topic_or_partition' })
     await expect(fetcher.offsets({ topic: 'rig', partition: 0 })).rejects.toThrow('Kafka: there is no rig/0')
+  })
+})
+
+describe('a log whose end was cut off', () => {
+  const epochs = () => asked.map(({ request }) => request.lastFetchedEpoch)
+  const readBatches = async () => {
+    answer = { batches: joined(batchAt(5, ['a', 'b'], 0, 3), batchAt(7, ['c'], 0, 4)) }
+    await read(5)
+    answer = {}
+  }
+
+  it('is found out by the leader, who is told by whom the last record was written', async () => {
+    await readBatches()
+    await read(8)
+    await read(8)
+    expect(epochs()).toEqual([-1, 4, 4])
+  })
+
+  it('goes on where it was cut off, though it has the old place again: what is behind the cut is news', async () => {
+    await readBatches()
+    answer = { divergesAt: 6 }
+    const cut = { kind: 'offset_out_of_range', earliest: 3, latest: 6, topicId: ID }
+    expect(await fetcher.fetch(position(8), LIMITS)).toEqual(cut)
+    answer = { batches: batchAt(6, ['news'], 0, 5) }
+    expect(await read(6)).toMatchObject({ offsets: [6], next: 7 })
+    expect(epochs()).toEqual([-1, 4, -1])
+  })
+
+  it('goes on before the old place, whatever the leader says, or it would be asked the same for ever', async () => {
+    await readBatches()
+    answer = { divergesAt: 20 }
+    expect(await fetcher.fetch(position(8), LIMITS)).toMatchObject({ latest: 7 })
+  })
+
+  it('is not compared at another place, nor with another topic of the name', async () => {
+    await readBatches()
+    await read(7)
+    topicId = OTHER_ID
+    await read(8, OTHER_ID)
+    expect(epochs()).toEqual([-1, -1, -1])
+  })
+
+  it('is asked without, of a leader that cannot compare: it says that the place is out of range', async () => {
+    await readBatches()
+    answer = { errorCode: 1 }
+    beforeAnswer = () => asked.at(-1)?.request.lastFetchedEpoch === -1 && (answer = { batches: batchAt(8, ['d']) })
+    expect(await read(8)).toMatchObject({ offsets: [8], next: 9 })
+    expect(epochs()).toEqual([-1, 4, -1])
   })
 })
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { LogRecord, NewRecord } from '../../../src/core/log-record.ts'
 import type { Compression } from '../../../src/kafka/protocol/compression.ts'
 import { crc32c } from '../../../src/kafka/protocol/crc32c.ts'
-import { decodeRecords, encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
+import { decodeRecords, encodeBatch, leaderEpochBefore } from '../../../src/kafka/protocol/record-batch.ts'
 import { Writer } from '../../../src/kafka/protocol/wire.ts'
 import { Dice, utf8 } from './dice.ts'
 
@@ -134,6 +134,28 @@ describe('offsets', () => {
     const empty = stored(batch.subarray(0, 61), { lastOffsetDelta: 6, count: 0 })
     new DataView(empty.buffer).setInt32(8, 49)
     expect(decodeRecords(AT, 4, stored(empty, {}))).toEqual({ records: [], next: 17 })
+  })
+})
+
+describe('the epoch of the leader that wrote the record before an offset', () => {
+  const ofEpoch = (baseOffset: number, epoch: number) => {
+    const batch = batchOf(['a', 'b'], { baseOffset }).slice()
+    new DataView(batch.buffer).setInt32(12, epoch)
+    return batch
+  }
+  const bytes = joined(ofEpoch(10, 3), ofEpoch(12, 4), ofEpoch(14, 6))
+
+  it('is that of its batch', () => {
+    expect([11, 12, 13, 14, 15, 16, 99].map((offset) => leaderEpochBefore(offset, bytes))).toEqual([
+      3, 3, 4, 4, 6, 6, 6,
+    ])
+  })
+
+  it('is not known before the first, nor of old messages', () => {
+    expect([leaderEpochBefore(10, bytes), leaderEpochBefore(5, new Uint8Array())]).toEqual([-1, -1])
+    const old = bytes.slice()
+    old[16] = 1
+    expect(leaderEpochBefore(11, old)).toBe(-1)
   })
 })
 
