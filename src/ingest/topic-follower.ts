@@ -18,7 +18,7 @@ import { drain, type Checkpoint, type DrainDeps, type Drained, type Sorted } fro
 import { InterestIndex } from './interest-index.ts'
 import { LagReport } from './lag-report.ts'
 import { prepare } from './prepare.ts'
-import { sortAnswers } from './sort-answers.ts'
+import { ANSWERS_RUN, prepareAnswers, sortAnswers } from './sort-answers.ts'
 import { sortEvents } from './sort-events.ts'
 
 /** A fetch is decoded, routed and appended as one: a shard writes it as one or two rows, and an RPC takes 32 MiB. */
@@ -140,7 +140,7 @@ export class TopicFollower extends DurableObject<Env> {
     let at: Checkpoint = this.#checkpoints.read() ?? (await this.#start())
     for (;;) {
       this.#nudged = false
-      const drained = await drain(this.#deps(), at, RUN)
+      const drained = await drain(this.#deps(isForUsers), at, isForUsers ? RUN : ANSWERS_RUN)
       at = drained.at
       if (drained.kind !== 'caught_up' || !this.#nudged) return drained
     }
@@ -188,14 +188,14 @@ export class TopicFollower extends DurableObject<Env> {
     this.#interests.replace(await directoryStub(this.env).registerFollower(this.#topic, this.#partition))
   }
 
-  #deps(): DrainDeps {
+  #deps(isForUsers: boolean): DrainDeps {
     const { pullMode } = this.#config.kafka
     const at = { topic: this.#topic, partition: this.#partition }
     const waits = !this.#log.wakesFollowers && pullMode === 'continuous'
     const limits = { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES }
     return {
       fetch: ({ offset, topicId }) => this.#log.fetch({ ...at, offset, topicId }, limits),
-      prepare: (fetched) => prepare(this.#schemas, fetched),
+      prepare: async (fetched) => (isForUsers ? prepare(this.#schemas, fetched) : prepareAnswers(fetched)),
       sort: (records, generation, schemas) => this.#sort(records, generation, schemas),
       checkpoint: (next, counted) => {
         this.#checkpoints.move(next, counted)
