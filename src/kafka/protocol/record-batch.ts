@@ -55,14 +55,17 @@ interface Batch {
  */
 interface DecodeLimits {
   readonly records: number
-  /** Of records as they are written. */
+  /** Of records as they are written, and of what their headers take besides. */
   readonly bytes: number
 }
 
 const LIMITS: DecodeLimits = { records: 50_000, bytes: 16 * 1_048_576 }
 
-/** No client of Kafka's writes a hundredth of it; each takes far more memory than its two bytes. */
+/** No client of Kafka's writes a hundredth of it. */
 const MAX_HEADERS = 10_000
+
+/** Each takes far more memory than the two bytes that it has at least: two objects, and a view. */
+const HEADER_BYTES = 150
 
 /**
  * The records from an offset on. Keys, values and headers are views into `bytes`, or into what a batch was decompressed to.
@@ -88,7 +91,7 @@ export function decodeRecords(
         if (record.offset < from) continue
         if (records.length >= limits.records || taken >= limits.bytes) return { records, next: record.offset }
         records.push(record)
-        taken += size
+        taken += size + record.headers.length * HEADER_BYTES
         next = record.offset + 1
       }
     } catch (error) {
