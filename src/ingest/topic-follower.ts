@@ -151,7 +151,7 @@ export class TopicFollower extends DurableObject<Env> {
     if (drained.kind === 'unknown') {
       return this.ctx.storage.setAlarm(Date.now() + backoffMs(this.#unknowns, Math.random(), UNKNOWN_RETRY))
     }
-    await this.#lagReport?.flush(Date.now())
+    this.#lagReport?.flush(Date.now())
     if (drained.kind === 'more') return this.ctx.storage.setAlarm(Date.now())
     const sleeps = this.#log.wakesFollowers || this.#config.kafka.pullMode === 'scheduled'
     if (!sleeps) await this.ctx.storage.setAlarm(Date.now())
@@ -201,7 +201,7 @@ export class TopicFollower extends DurableObject<Env> {
         this.#checkpoints.move(next, counted)
         // A run may go on for minutes: what it has got past is no failure any more.
         this.#isWell()
-        if (this.#lagReport !== null) this.ctx.waitUntil(this.#lagReport.moved(next.offset, Date.now()))
+        this.#lagReport?.moved(next.offset, Date.now())
       },
       warn: (message, details) => this.#warn(message, details),
     }
@@ -212,6 +212,7 @@ export class TopicFollower extends DurableObject<Env> {
     if (groupId === null) return null
     return new LagReport({
       commit: async (offset) => this.#log.commit?.(groupId, { topic: this.#topic, partition: this.#partition, offset }),
+      inBackground: (work) => this.ctx.waitUntil(work),
       warn: (error) => this.#warn('the position could not be committed for the group', { groupId, error }),
     })
   }
