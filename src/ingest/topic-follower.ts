@@ -25,10 +25,13 @@ import { sortEvents } from './sort-events.ts'
 const FETCH_BYTES = 1_048_576
 
 /**
- * One run. Batches bound its time: 50 long polls are well below an alarm's 15 minutes. Calls bound its subrequests:
- * 1,000 to Cloudflare's own services is what the free plan allows, and some room is left for the Directory.
+ * One run. Calls bound its subrequests: 1,000 to Cloudflare's own services is what the free plan allows, and some room is
+ * left for the Directory.
  */
 const RUN = { batches: 50, calls: 900 }
+
+/** Of a run, but for its last batch. An alarm is killed after 15 minutes; batches of slow or throttling brokers take long. */
+const RUN_MS = 300_000
 
 /** How long a remote log may hold a fetch at the end of the log. */
 const LONG_POLL_MS = 10_000
@@ -191,6 +194,7 @@ export class TopicFollower extends DurableObject<Env> {
   #deps(isForUsers: boolean): DrainDeps {
     const { pullMode } = this.#config.kafka
     const at = { topic: this.#topic, partition: this.#partition }
+    const lateMs = Date.now() + RUN_MS
     const waits = !this.#log.wakesFollowers && pullMode === 'continuous'
     const limits = { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES }
     return {
@@ -203,6 +207,7 @@ export class TopicFollower extends DurableObject<Env> {
         this.#isWell()
         this.#lagReport?.moved(next.offset, Date.now())
       },
+      isLate: () => Date.now() >= lateMs,
       warn: (message, details) => this.#warn(message, details),
     }
   }

@@ -85,6 +85,7 @@ describe('a backlog of answers', () => {
       prepare: async (fetched: FetchedRecords) => prepareAnswers(fetched),
       sort: (records: readonly LogRecord[]) => sortAnswers(sortDeps, records),
       checkpoint: () => undefined,
+      isLate: () => false,
       warn: () => undefined,
     }
     for (let kind = ''; kind !== 'caught_up';) {
