@@ -64,6 +64,7 @@ export const UNSUPPORTED_VERSION = 35
 export const NO_IDENTITY: ReadonlySet<number> = new Set([31, 35])
 export const DUPLICATE_SEQUENCE_NUMBER = 46
 export const LEADER_NOT_AVAILABLE = 5
+export const OFFSET_NOT_AVAILABLE = 78
 export const THROTTLING_QUOTA_EXCEEDED = 89
 /** One record of a batch may be the reason, or their number; the broker stores none of it. Too large (10, 18), or refused. */
 export const OF_ONE_RECORD: ReadonlySet<number> = new Set([10, 18, 32, 87])

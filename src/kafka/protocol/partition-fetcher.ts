@@ -6,7 +6,13 @@ import { fetchRecords, type FetchResponse } from './api/fetch.ts'
 import { EARLIEST, LATEST, listOffsets, type ListOffsetsRequest } from './api/list-offsets.ts'
 import type { ClusterOptions, Lane, Leader } from './cluster.ts'
 import type { Connection } from './connection.ts'
-import { BrokerError, OFFSET_OUT_OF_RANGE, THROTTLING_QUOTA_EXCEEDED, throwIfError } from './errors.ts'
+import {
+  BrokerError,
+  OFFSET_NOT_AVAILABLE,
+  OFFSET_OUT_OF_RANGE,
+  THROTTLING_QUOTA_EXCEEDED,
+  throwIfError,
+} from './errors.ts'
 import { decodeRecords, leaderEpochBefore } from './record-batch.ts'
 
 /** A broker that is slower than this over what it was told to wait is as good as gone. */
@@ -159,8 +165,15 @@ function countUpTo(maxBytes: number, records: readonly LogRecord[]): number {
   return records.length
 }
 
-async function outOfRange(connection: Asking, leader: Leader, at: TopicPartition): Promise<Fetched> {
+async function outOfRange(connection: Asking, leader: Leader, at: FetchPosition): Promise<Fetched> {
   const range = await rangeOf(connection, leader, at)
+  const { earliest, latest } = range
+  // Cut off, and grown since: where the log is the same up to, nobody knows any more, but not that all of it is news.
+  const isSameTopic = leader.topicId !== null && leader.topicId === at.topicId
+  if (isSameTopic && earliest <= at.offset && at.offset <= latest) {
+    const message = `out of range, but the log has ${earliest} to ${latest} now`
+    throw new BrokerError(OFFSET_NOT_AVAILABLE, describe(at), message)
+  }
   return { kind: 'offset_out_of_range', ...range, topicId: leader.topicId }
 }
 

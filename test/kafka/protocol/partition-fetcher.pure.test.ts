@@ -4,7 +4,7 @@ import type { LogRecord } from '../../../src/core/log-record.ts'
 import type { Api } from '../../../src/kafka/protocol/api/api.ts'
 import { fetchRecords, type FetchRequest, type FetchResponse } from '../../../src/kafka/protocol/api/fetch.ts'
 import { EARLIEST, listOffsets, type ListOffsetsRequest } from '../../../src/kafka/protocol/api/list-offsets.ts'
-import type { Leader } from '../../../src/kafka/protocol/cluster.ts'
+import { isPassing, type Leader } from '../../../src/kafka/protocol/cluster.ts'
 import { BrokerError } from '../../../src/kafka/protocol/errors.ts'
 import { PartitionFetcher, type FetcherCluster } from '../../../src/kafka/protocol/partition-fetcher.ts'
 import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
@@ -152,6 +152,15 @@ describe('a place that the log does not have', () => {
   it('is told with where the log begins and ends', async () => {
     answer = { errorCode: 1 }
     expect(await fetcher.fetch(position(99), LIMITS)).toEqual({ ...range, topicId: ID })
+  })
+
+  it('and has again a moment later, of the same topic, is asked for again: to start anew would send all of it twice', async () => {
+    answer = { errorCode: 1 }
+    const error: unknown = await fetcher.fetch(position(5), LIMITS).catch((thrown: unknown) => thrown)
+    expect(String(error)).toContain('fetching rig/0 at 5: OFFSET_NOT_AVAILABLE (out of range, but the log has 3 to 9')
+    expect(isPassing(error)).toBe(true)
+    topicId = null
+    expect(await fetcher.fetch(position(5, null), LIMITS)).toEqual({ ...range, topicId: null })
   })
 
   it('is that of another life of the topic, without a fetch', async () => {
