@@ -164,16 +164,31 @@ interface Readable {
   read(): Iterable<{ readonly record: LogRecord; readonly size: number }>
 }
 
-/** A batch that the broker cut off at its limit is left for the next fetch. */
+/**
+ * A batch that the broker cut off at its limit is left for the next fetch, and so is one that is broken, behind others: it
+ * is the first then, and the error.
+ */
 function* readBatches(at: TopicPartition, bytes: Uint8Array, transactions: Transactions): Generator<Readable> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let start = 0; start + LENGTH_END < bytes.length;) {
-    const length = view.getInt32(start + LENGTH_AT)
-    if (length < MIN_LENGTH) throw new RangeError(`a batch of ${length} bytes`)
-    const end = start + LENGTH_END + length
-    if (end > bytes.length) return
-    yield toReadable(at, bytes.subarray(start, end), transactions)
-    start = end
+    const batch = tryBatch(at, bytes.subarray(start), transactions)
+    if (batch === undefined || (batch instanceof RangeError && start > 0)) return
+    if (batch instanceof RangeError) throw batch
+    yield batch.readable
+    start += batch.size
+  }
+}
+
+/** Undefined: cut off. */
+function tryBatch(at: TopicPartition, bytes: Uint8Array, transactions: Transactions) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getInt32(LENGTH_AT)
+  if (length < MIN_LENGTH) return new RangeError(`a batch of ${length} bytes`)
+  const size = LENGTH_END + length
+  if (size > bytes.length) return undefined
+  try {
+    return { size, readable: toReadable(at, bytes.subarray(0, size), transactions) }
+  } catch (error) {
+    if (error instanceof RangeError) return error
+    throw error
   }
 }
 

@@ -137,6 +137,14 @@ describe('offsets', () => {
   })
 })
 
+it('that is broken behind others does not keep those back: they come first, and then the error', () => {
+  const broken = batchOf(['c'], { baseOffset: 2 }).slice()
+  broken[broken.length - 1] = 1
+  const bytes = joined(batchOf(['a', 'b']), broken)
+  expect(decodeRecords(AT, 0, bytes)).toMatchObject({ records: [{ offset: 0 }, { offset: 1 }], next: 2 })
+  expect(() => decodeRecords(AT, 2, broken)).toThrow('the batch at offset 2 fails its checksum')
+})
+
 describe('the epoch of the leader that wrote the record before an offset', () => {
   const ofEpoch = (baseOffset: number, epoch: number) => {
     const batch = batchOf(['a', 'b'], { baseOffset }).slice()
