@@ -84,7 +84,7 @@ describe('values', () => {
 
 const JSON_POINTER = 'must be a JSON pointer such as "/data/user", got '
 const FIELD = 'must be {"json_pointer": "/data/name"}'
-const TOPIC = 'must be a Kafka topic name: 1 to 249 of letters, digits, ".", "_" and "-"'
+const TOPIC = 'must be a Kafka topic name: 1 to 249 of letters, digits, ".", "_" and "-", but not "." or ".."'
 
 it.each([
   ['SHARDS', 'many', 'SHARDS: must be a whole number from 1 to 100000, got "many"'],
@@ -187,6 +187,8 @@ it.each([
   ['RECIPIENTS', 'data', 'RECIPIENTS: must be JSON, got "data"'],
   ['RECIPIENTS', '{"*":"data"}', `RECIPIENTS: in *: ${JSON_POINTER}"data"`],
   ['KAFKA_SOURCE_TOPICS', ',', 'KAFKA_SOURCE_TOPICS: must name at least one topic, got ","'],
+  ['KAFKA_SOURCE_TOPICS', 'rig,..', `KAFKA_SOURCE_TOPICS: in 1: ${TOPIC}`],
+  ['KAFKA_DEAD_LETTER_TOPIC', '.', `KAFKA_DEAD_LETTER_TOPIC: ${TOPIC}, got "."`],
   ['KAFKA_SOURCE_TOPICS', 'rig,a b', `KAFKA_SOURCE_TOPICS: in 1: ${TOPIC}`],
   ['KAFKA_DEAD_LETTER_TOPIC', 'a b', `KAFKA_DEAD_LETTER_TOPIC: ${TOPIC}, got "a b"`],
   ['KAFKA_AUTO_OFFSET_RESET', 'first', 'KAFKA_AUTO_OFFSET_RESET: must be earliest or latest, got "first"'],

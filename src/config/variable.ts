@@ -25,7 +25,10 @@ export const list = z.string().transform((text) =>
 
 export const topicName = z
   .string()
-  .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a Kafka topic name: 1 to 249 of letters, digits, ".", "_" and "-"')
+  .regex(
+    /^(?!\.\.?$)[A-Za-z0-9._-]{1,249}$/,
+    'must be a Kafka topic name: 1 to 249 of letters, digits, ".", "_" and "-", but not "." or ".."',
+  )
 
 export const pointer = z.string().transform((text, context): JsonPointer => {
   const parsed = parsePointer(text)

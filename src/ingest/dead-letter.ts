@@ -12,6 +12,12 @@ const MAX_PARCEL_BYTES = 1_000_000
 /** What was wrong may quote the record. */
 const MAX_REASON_CHARS = 500
 
+/** Ours stand last: the record may have some of the same names. */
+const ORIGIN_HEADERS = 6
+
+/** As Kafka's error is called, and as REST proxies describe it: only the words come through the call of an object. */
+const TOO_LARGE = /too[ _]large|larger than/i
+
 const encoder = new TextEncoder()
 
 /** Too large to be produced with its headers: then what is left is its origin, by which it can be read where it came from. */
@@ -22,7 +28,13 @@ export function deadLetter(topic: string, record: LogRecord, reason: DecodeReaso
   const letter: NewRecord = { topic, key, value, headers: [...record.headers, ...origin] }
   const bytes = sizeOfRecord(letter)
   if (bytes <= MAX_LETTER_BYTES) return letter
-  return { topic, key: null, value: null, headers: [...origin, header('rigel-omitted-bytes', `${bytes}`)] }
+  return withoutContent(letter)
+}
+
+function withoutContent(letter: NewRecord): NewRecord {
+  const origin = (letter.headers ?? []).slice(-ORIGIN_HEADERS)
+  const omitted = header('rigel-omitted-bytes', String(sizeOfRecord(letter)))
+  return { topic: letter.topic, key: null, value: null, headers: [...origin, omitted] }
 }
 
 /** In order, in parts that one produce can carry. */
@@ -57,10 +69,23 @@ function header(key: string, value: string): RecordHeader {
   return { key, value: encoder.encode(value) }
 }
 
+type Produce = (records: readonly NewRecord[]) => Promise<unknown>
+
 /** Parcel after parcel: the topic keeps their order. */
-export async function produceInOrder(
-  produce: (records: readonly NewRecord[]) => Promise<unknown>,
-  letters: readonly NewRecord[],
-): Promise<void> {
-  for (const parcel of inParcels(letters)) await produce(parcel)
+export async function produceInOrder(produce: Produce, letters: readonly NewRecord[]): Promise<void> {
+  for (const parcel of inParcels(letters)) await produceParcel(produce, parcel)
+}
+
+/** The topic may take less than Kafka does by default: which letters are too large for it is found out by halves. */
+async function produceParcel(produce: Produce, letters: readonly NewRecord[]): Promise<void> {
+  try {
+    await produce(letters)
+  } catch (error) {
+    if (!TOO_LARGE.test(String(error))) throw error
+    const [letter, another] = letters
+    if (letter !== undefined && another === undefined) return void (await produce([withoutContent(letter)]))
+    const half = Math.ceil(letters.length / 2)
+    await produceParcel(produce, letters.slice(0, half))
+    await produceParcel(produce, letters.slice(half))
+  }
 }

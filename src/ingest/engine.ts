@@ -44,6 +44,8 @@ export interface DrainDeps {
   /** What has to be done with records of a generation before the checkpoint may pass them. */
   sort(records: readonly LogRecord[], generation: number, schemas: Schemas): Sorted
   checkpoint(next: Checkpoint, counted: Counted): void
+  /** The run has had its time: what is under way is its last batch. */
+  isLate(): boolean
   warn(message: string, details: Record<string, unknown>): void
 }
 
@@ -76,7 +78,7 @@ export async function drain(deps: DrainDeps, from: Checkpoint, bound: Bound): Pr
     if (fetched.kind === 'records' && fetched.next === at.offset) return { kind: 'caught_up', at }
     const batch = fetched.kind === 'records' ? toBatch(deps, at, await deps.prepare(fetched)) : reset(deps, at, fetched)
     calls += 1 + batch.stages.flat().length
-    const isLast = batches >= bound.batches || calls >= bound.calls
+    const isLast = batches >= bound.batches || calls >= bound.calls || deps.isLate()
     if (!isLast) ahead = fetchAhead(deps, batch.next)
     for (const stage of batch.stages) await runAll(stage, CALLS_AT_ONCE)
     deps.checkpoint(batch.next, batch.counted)

@@ -1,5 +1,5 @@
 // A follower's position, told to Kafka now and then, for its own tools to see the lag (KAFKA_GROUP_ID). Pure. Nothing depends
-// on it: the place is in the checkpoint, and what could not be told is told with the next.
+// on it, and nobody waits for it: the place is in the checkpoint, and what could not be told is told with the next.
 
 /** As often as Kafka's consumers commit by default. */
 const EVERY_MS = 5_000
@@ -7,6 +7,8 @@ const EVERY_MS = 5_000
 export interface LagReportDeps {
   commit(offset: number): Promise<void>
   warn(error: string): void
+  /** Sees to it that work comes to its end, which may take a minute when a coordinator is out of reach. */
+  inBackground(work: Promise<void>): void
 }
 
 export class LagReport {
@@ -23,16 +25,20 @@ export class LagReport {
     this.#deps = deps
   }
 
-  async moved(offset: number, nowMs: number): Promise<void> {
+  moved(offset: number, nowMs: number): void {
     this.#offset = offset
-    if (nowMs - this.#toldMs >= EVERY_MS) await this.flush(nowMs)
+    if (nowMs - this.#toldMs >= EVERY_MS) this.flush(nowMs)
   }
 
-  async flush(nowMs: number): Promise<void> {
+  flush(nowMs: number): void {
     const offset = this.#offset
     if (offset === null || offset === this.#told || this.#isTelling) return
     this.#isTelling = true
     this.#toldMs = nowMs
+    this.#deps.inBackground(this.#tell(offset))
+  }
+
+  async #tell(offset: number): Promise<void> {
     try {
       await this.#deps.commit(offset)
       this.#told = offset

@@ -4,7 +4,21 @@ import { readAnswer, readEventAnswer, type Correlated } from '../answers/answer.
 import type { LogRecord, NewRecord } from '../core/log-record.ts'
 import { fail, type Result } from '../core/result.ts'
 import { deadLetter, produceInOrder } from './dead-letter.ts'
-import type { Sorted } from './engine.ts'
+import type { Bound, FetchedRecords, Prepared, Sorted } from './engine.ts'
+
+/** Each is a call of its own, and a fetch may bring thousands. */
+const ANSWERS_AT_ONCE = 500
+
+/** With the last batch, fewer calls than the 1,000 that the free plan allows an invocation. */
+export const ANSWERS_RUN: Bound = { batches: 50, calls: 400 }
+
+const NO_SCHEMAS: Prepared['schemas'] = new Map()
+
+/** The first of those fetched: the others come with the next fetch. An answer is passed on as it is, without its schema. */
+export function prepareAnswers({ next, records, ...fetched }: FetchedRecords): Prepared {
+  const first = records.slice(0, ANSWERS_AT_ONCE)
+  return { ...fetched, records: first, next: records[ANSWERS_AT_ONCE]?.offset ?? next, schemas: NO_SCHEMAS }
+}
 
 export interface AnswerSortDeps {
   readonly deadLetterTopic: string

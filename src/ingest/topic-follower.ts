@@ -18,17 +18,20 @@ import { drain, type Checkpoint, type DrainDeps, type Drained, type Sorted } fro
 import { InterestIndex } from './interest-index.ts'
 import { LagReport } from './lag-report.ts'
 import { prepare } from './prepare.ts'
-import { sortAnswers } from './sort-answers.ts'
+import { ANSWERS_RUN, prepareAnswers, sortAnswers } from './sort-answers.ts'
 import { sortEvents } from './sort-events.ts'
 
 /** A fetch is decoded, routed and appended as one: a shard writes it as one or two rows. */
 const FETCH_BYTES = 1_048_576
 
 /**
- * One run. Batches bound its time: 50 long polls are well below an alarm's 15 minutes. Calls bound its subrequests:
- * 1,000 to Cloudflare's own services is what the free plan allows, and some room is left for the Directory.
+ * One run. Calls bound its subrequests: 1,000 to Cloudflare's own services is what the free plan allows, and some room is
+ * left for the Directory.
  */
 const RUN = { batches: 50, calls: 900 }
+
+/** Of a run, but for its last batch. An alarm is killed after 15 minutes; batches of slow or throttling brokers take long. */
+const RUN_MS = 300_000
 
 /** How long a remote log may hold a fetch at the end of the log. */
 const LONG_POLL_MS = 10_000
@@ -140,7 +143,7 @@ export class TopicFollower extends DurableObject<Env> {
     let at: Checkpoint = this.#checkpoints.read() ?? (await this.#start())
     for (;;) {
       this.#nudged = false
-      const drained = await drain(this.#deps(), at, RUN)
+      const drained = await drain(this.#deps(isForUsers), at, isForUsers ? RUN : ANSWERS_RUN)
       at = drained.at
       if (drained.kind !== 'caught_up' || !this.#nudged) return drained
     }
@@ -151,7 +154,7 @@ export class TopicFollower extends DurableObject<Env> {
     if (drained.kind === 'unknown') {
       return this.ctx.storage.setAlarm(Date.now() + backoffMs(this.#unknowns, Math.random(), UNKNOWN_RETRY))
     }
-    await this.#lagReport?.flush(Date.now())
+    this.#lagReport?.flush(Date.now())
     if (drained.kind === 'more') return this.ctx.storage.setAlarm(Date.now())
     const sleeps = this.#log.wakesFollowers || this.#config.kafka.pullMode === 'scheduled'
     if (!sleeps) await this.ctx.storage.setAlarm(Date.now())
@@ -188,21 +191,23 @@ export class TopicFollower extends DurableObject<Env> {
     this.#interests.replace(await directoryStub(this.env).registerFollower(this.#topic, this.#partition))
   }
 
-  #deps(): DrainDeps {
+  #deps(isForUsers: boolean): DrainDeps {
     const { pullMode } = this.#config.kafka
     const at = { topic: this.#topic, partition: this.#partition }
+    const lateMs = Date.now() + RUN_MS
     const waits = !this.#log.wakesFollowers && pullMode === 'continuous'
     const limits = { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES }
     return {
       fetch: ({ offset, topicId }) => this.#log.fetch({ ...at, offset, topicId }, limits),
-      prepare: (fetched) => prepare(this.#schemas, fetched),
+      prepare: async (fetched) => (isForUsers ? prepare(this.#schemas, fetched) : prepareAnswers(fetched)),
       sort: (records, generation, schemas) => this.#sort(records, generation, schemas),
       checkpoint: (next, counted) => {
         this.#checkpoints.move(next, counted)
         // A run may go on for minutes: what it has got past is no failure any more.
         this.#isWell()
-        if (this.#lagReport !== null) this.ctx.waitUntil(this.#lagReport.moved(next.offset, Date.now()))
+        this.#lagReport?.moved(next.offset, Date.now())
       },
+      isLate: () => Date.now() >= lateMs,
       warn: (message, details) => this.#warn(message, details),
     }
   }
@@ -212,6 +217,7 @@ export class TopicFollower extends DurableObject<Env> {
     if (groupId === null) return null
     return new LagReport({
       commit: async (offset) => this.#log.commit?.(groupId, { topic: this.#topic, partition: this.#partition, offset }),
+      inBackground: (work) => this.ctx.waitUntil(work),
       warn: (error) => this.#warn('the position could not be committed for the group', { groupId, error }),
     })
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { LogRecord, NewRecord } from '../../src/core/log-record.ts'
-import { deadLetter, inParcels } from '../../src/ingest/dead-letter.ts'
+import { deadLetter, inParcels, produceInOrder } from '../../src/ingest/dead-letter.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const record: LogRecord = {
@@ -68,5 +68,66 @@ describe('dead letters of one batch', () => {
 
   it('are no parcel when there is none', () => {
     expect([...inParcels([])]).toEqual([])
+  })
+})
+
+describe('a topic that takes less than Kafka does by default', () => {
+  const letterOf = (offset: number, size: number): NewRecord => {
+    const of = { ...record, offset, value: new Uint8Array(size) }
+    return deadLetter('dead', of, { kind: 'not_a_cloud_event', message: 'not JSON' })
+  }
+  /** As a broker: a produce with one record that is too large stores none of it. */
+  const makeTopic = (limit: number, message = 'Kafka: producing to dead/0: MESSAGE_TOO_LARGE') => {
+    const stored: NewRecord[] = []
+    let calls = 0
+    const produce = async (letters: readonly NewRecord[]) => {
+      calls += 1
+      if (letters.some((letter) => sizeOf(letter) > limit)) throw new Error(message)
+      stored.push(...letters)
+    }
+    return { stored, produce, calls: () => calls }
+  }
+  const offsets = (letters: readonly NewRecord[]) => letters.map((letter) => headersOf(letter)['rigel-offset'])
+
+  it.each([
+    'Kafka: producing to dead/0: MESSAGE_TOO_LARGE',
+    'the REST proxy answered: The message is 9 bytes when serialized which is larger than 8',
+  ])('gets every letter in order, and of those that are too large where they came from: %s', async (message) => {
+    const { calls, produce, stored } = makeTopic(1_000, message)
+    const letters = Array.from({ length: 1_000 }, (_, n) => letterOf(n, n === 300 || n === 999 ? 5_000 : 10))
+    await produceInOrder(produce, letters)
+    expect(offsets(stored)).toEqual(letters.map((_, n) => String(n)))
+    const [short] = stored.filter(({ value }) => value === null)
+    const { 'rigel-reason': reason, 'rigel-omitted-bytes': omitted, ...rest } = headersOf(short as NewRecord)
+    expect([reason, Number(omitted) > 5_000, rest['trace'], short?.key]).toEqual([
+      'not a CloudEvent: not JSON',
+      true,
+      undefined,
+      null,
+    ])
+    // Halves of halves, and not each letter by itself: an invocation may make so many calls.
+    expect(calls()).toBeLessThan(60)
+  })
+
+  it('gets a letter without the headers of the record, whatever they are called', async () => {
+    const { produce, stored } = makeTopic(1_000)
+    const headers = [{ key: 'rigel-reason', value: new Uint8Array(5_000) }]
+    const letter = deadLetter('dead', { ...record, headers }, { kind: 'not_utf8' })
+    await produceInOrder(produce, [letter])
+    expect(stored.map(({ headers: [first] = [] }) => new TextDecoder().decode(first?.value))).toEqual([
+      'the value, or a ce_ header, is not UTF-8',
+    ])
+    expect(headersOf(stored[0] as NewRecord)).toMatchObject({ 'rigel-offset': '42', 'rigel-timestamp': '7' })
+  })
+
+  it('and not even that much is an error', async () => {
+    const { produce } = makeTopic(10)
+    await expect(produceInOrder(produce, [letterOf(1, 5_000)])).rejects.toThrow('MESSAGE_TOO_LARGE')
+  })
+
+  it('is not what fails otherwise: then it is tried again as a whole', async () => {
+    const { calls, produce } = makeTopic(10, 'Kafka: producing to dead/0: NOT_ENOUGH_REPLICAS')
+    await expect(produceInOrder(produce, [letterOf(1, 5_000), letterOf(2, 5_000)])).rejects.toThrow('NOT_ENOUGH')
+    expect(calls()).toBe(1)
   })
 })

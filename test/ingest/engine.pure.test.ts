@@ -104,6 +104,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
       dieIf(`checkpoint ${next.offset}`)
       stored = next
     },
+    isLate: () => false,
     warn: (message) => calls.push(`warn ${message}`),
   }
   /** As the follower does: from the stored checkpoint, again after each death. */
@@ -251,6 +252,22 @@ describe('the engine', () => {
     await world.run()
     expect(world.shards.get(0)?.ids).toEqual(['a', 'b', 'a2'])
     expect(world.checkpoint()).toEqual({ offset: 1, generation: 1, topicId: null })
+  })
+
+  it('ends when its time is over, however few batches it had: an alarm is killed after a quarter of an hour', async () => {
+    const world = makeDeps(
+      Array.from({ length: 10 }, (_, n) => record(n, event(`e${n}`))),
+      1,
+    )
+    let batches = 0
+    const checkpoint: DrainDeps['checkpoint'] = (next, counted) => {
+      batches += 1
+      world.deps.checkpoint(next, counted)
+    }
+    const deps = { ...world.deps, checkpoint, isLate: () => batches >= 2 }
+    const drained = await drain(deps, { offset: 0, generation: 0, topicId: null }, BOUND)
+    expect(drained).toMatchObject({ kind: 'more', at: { offset: 3 } })
+    expect(world.checkpoint()?.offset).toBe(3)
   })
 
   it('does a bounded amount of work, and says that there is more', async () => {

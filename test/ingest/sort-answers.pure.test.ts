@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Correlated } from '../../src/answers/answer.ts'
-import type { NewRecord } from '../../src/core/log-record.ts'
-import { sortAnswers } from '../../src/ingest/sort-answers.ts'
+import type { LogRecord, NewRecord } from '../../src/core/log-record.ts'
+import { drain, type Checkpoint, type FetchedRecords } from '../../src/ingest/engine.ts'
+import { ANSWERS_RUN, prepareAnswers, sortAnswers } from '../../src/ingest/sort-answers.ts'
 
 const CORRELATION = `7.${'a'.repeat(32)}`
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -47,4 +48,53 @@ describe('a record of a response topic', () => {
     'that nobody can wait for is a dead letter: %j',
     async (value) => expect(await sorted([], value)).toEqual({ delivered: [], letters: 1, deadLetters: 1 }),
   )
+})
+
+describe('a backlog of answers', () => {
+  const COUNT = 7_000
+  /** What the free plan lets an invocation call. */
+  const MAX_CALLS = 1_000
+  const answer = (offset: number): LogRecord => ({
+    topic: 'answers',
+    partition: 0,
+    offset,
+    timestampMs: 0,
+    key: null,
+    headers: [
+      { key: 'rig-correlation', value: bytes(CORRELATION) },
+      { key: 'rig-response-code', value: bytes('200') },
+    ],
+    value: bytes(String(offset)),
+  })
+
+  it('is delivered in runs of as many calls as a run may make', async () => {
+    const delivered: number[] = []
+    let calls = 0
+    const deliver = async ({ answer: { body } }: Correlated) => {
+      calls += 1
+      delivered.push(Number(new TextDecoder().decode(body)))
+    }
+    const sortDeps = { deadLetterTopic: 'dead', deliver, produce: async () => undefined }
+    let at: Checkpoint = { offset: 0, generation: 0, topicId: null }
+    const deps = {
+      fetch: async ({ offset }: Checkpoint) => {
+        calls += 1
+        const records = Array.from({ length: COUNT - offset }, (_, n) => answer(offset + n))
+        return { kind: 'records', records, next: COUNT } as const
+      },
+      prepare: async (fetched: FetchedRecords) => prepareAnswers(fetched),
+      sort: (records: readonly LogRecord[]) => sortAnswers(sortDeps, records),
+      checkpoint: () => undefined,
+      isLate: () => false,
+      warn: () => undefined,
+    }
+    for (let kind = ''; kind !== 'caught_up';) {
+      calls = 0
+      const drained = await drain(deps, at, ANSWERS_RUN)
+      expect(calls).toBeLessThan(MAX_CALLS)
+      kind = drained.kind
+      at = drained.at
+    }
+    expect(delivered).toEqual(Array.from({ length: COUNT }, (_, n) => n))
+  })
 })

@@ -92,7 +92,11 @@ export class Connection {
   /** Closes it when what is under way is answered: whoever asked must not ask again, nor wonder what became of it. */
   retire(why: string): void {
     this.#retiring = why
-    if (this.isIdle) this.close(why)
+    if (!this.isIdle) return
+    // In the next turn of the event loop: somebody may have it in hand, and be about to ask.
+    setTimeout(() => {
+      if (this.isIdle) this.close(why)
+    }, 0)
   }
 
   #choose({ key, name, versions: [oldest, newestOfOurs] }: AnyApi, newest: number): number {

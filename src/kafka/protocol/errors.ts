@@ -56,6 +56,7 @@ const CODES: Readonly<Record<number, readonly [name: string, remedy: Remedy]>> =
 }
 
 export const NO_ERROR = 0
+export const UNKNOWN_SERVER_ERROR = -1
 export const UNKNOWN_TOPIC_OR_PARTITION = 3
 export const OFFSET_OUT_OF_RANGE = 1
 export const UNSUPPORTED_VERSION = 35
@@ -63,6 +64,8 @@ export const UNSUPPORTED_VERSION = 35
 export const NO_IDENTITY: ReadonlySet<number> = new Set([31, 35])
 export const DUPLICATE_SEQUENCE_NUMBER = 46
 export const LEADER_NOT_AVAILABLE = 5
+export const OFFSET_NOT_AVAILABLE = 78
+export const THROTTLING_QUOTA_EXCEEDED = 89
 /** One record of a batch may be the reason, or their number; the broker stores none of it. Too large (10, 18), or refused. */
 export const OF_ONE_RECORD: ReadonlySet<number> = new Set([10, 18, 32, 87])
 /** The broker has forgotten this producer, or lost count: it needs a new id. */

@@ -4,10 +4,16 @@ import type { LogRecord, TopicPartition } from '../../core/log-record.ts'
 import type { Fetched, FetchLimits, FetchPosition, OffsetRange } from '../kafka-log.ts'
 import { fetchRecords, type FetchResponse } from './api/fetch.ts'
 import { EARLIEST, LATEST, listOffsets, type ListOffsetsRequest } from './api/list-offsets.ts'
-import type { Lane, Leader } from './cluster.ts'
+import type { ClusterOptions, Lane, Leader } from './cluster.ts'
 import type { Connection } from './connection.ts'
-import { OFFSET_OUT_OF_RANGE, throwIfError } from './errors.ts'
-import { decodeRecords } from './record-batch.ts'
+import {
+  BrokerError,
+  OFFSET_NOT_AVAILABLE,
+  OFFSET_OUT_OF_RANGE,
+  THROTTLING_QUOTA_EXCEEDED,
+  throwIfError,
+} from './errors.ts'
+import { decodeRecords, leaderEpochBefore } from './record-batch.ts'
 
 /** A broker that is slower than this over what it was told to wait is as good as gone. */
 const REQUEST_TIMEOUT_MS = 15_000
@@ -15,9 +21,21 @@ const REQUEST_TIMEOUT_MS = 15_000
 /** The last version of Fetch that names a topic instead of its id. */
 const BY_NAME = 12
 
+/** A fetch waits for its quota this often, and so long each time: the run of an alarm may take 15 minutes. */
+const MAX_THROTTLES = 3
+const MAX_THROTTLE_MS = 30_000
+
+interface Throttled {
+  readonly kind: 'throttled'
+  readonly ms: number
+}
+
+const NO_EPOCH = -1
+
 /** What it needs of a Cluster, and of its connections. */
 type Asking = Pick<Connection, 'send'>
 export interface FetcherCluster {
+  readonly options: Pick<ClusterOptions, 'sleep'>
   withLeader<T>(
     at: TopicPartition,
     lane: Lane,
@@ -30,6 +48,9 @@ export class PartitionFetcher {
   /** What a fetch brought beyond the caller's limit: batches come whole, and compressed. */
   #kept: { readonly at: FetchPosition; readonly records: readonly LogRecord[]; readonly next: number } | null = null
 
+  /** Who wrote the record before a place: a leader that knows nothing of it has another log (KIP-595). */
+  #written: { readonly before: FetchPosition; readonly epoch: number } | null = null
+
   constructor(cluster: FetcherCluster) {
     this.#cluster = cluster
   }
@@ -40,10 +61,21 @@ export class PartitionFetcher {
     if (kept !== null && isSamePosition(kept.at, position)) {
       return this.#upTo(limits.maxBytes, position, kept.records, kept.next)
     }
-    const fetched = await this.#cluster.withLeader(position, 'fetch', (connection, leader) =>
-      this.#fetchFrom(connection, leader, position, limits),
-    )
-    return fetched ?? { kind: 'unknown_topic_or_partition' }
+    return this.#fetchWithinQuota(position, limits)
+  }
+
+  /** A broker reads no more from a connection that it throttles: what is asked before its time would seem unanswered. */
+  async #fetchWithinQuota(position: FetchPosition, limits: FetchLimits): Promise<Fetched> {
+    for (let throttles = 0; ; throttles += 1) {
+      const fetched = await this.#cluster.withLeader(position, 'fetch', (connection, leader) =>
+        this.#fetchFrom(connection, leader, position, limits),
+      )
+      if (fetched?.kind !== 'throttled') return fetched ?? { kind: 'unknown_topic_or_partition' }
+      if (throttles === MAX_THROTTLES) {
+        throw new BrokerError(THROTTLING_QUOTA_EXCEEDED, describe(position), `no records for ${fetched.ms} ms`)
+      }
+      await this.#cluster.options.sleep(Math.min(fetched.ms, MAX_THROTTLE_MS))
+    }
   }
 
   async offsets(at: TopicPartition): Promise<OffsetRange> {
@@ -57,17 +89,37 @@ export class PartitionFetcher {
     leader: Leader,
     position: FetchPosition,
     { maxWaitMs, maxBytes }: FetchLimits,
-  ): Promise<Fetched> {
+  ): Promise<Fetched | Throttled> {
     const { topic, partition, offset } = position
     const { topicId, epoch } = leader
     const isAnotherTopic = Boolean(position.topicId) && topicId !== null && topicId !== position.topicId
     if (isAnotherTopic) return outOfRange(connection, leader, position)
-    const request = { topic, topicId, partition, offset, leaderEpoch: epoch, maxWaitMs, maxBytes }
+    const lastFetchedEpoch = this.#epochBefore({ ...position, topicId })
+    const request = { topic, topicId, partition, offset, leaderEpoch: epoch, lastFetchedEpoch, maxWaitMs, maxBytes }
     const timeoutMs = maxWaitMs + REQUEST_TIMEOUT_MS
     const answer = await connection.send(fetchRecords, request, timeoutMs, topicId === null ? BY_NAME : undefined)
-    if (answer.errorCode === OFFSET_OUT_OF_RANGE) return outOfRange(connection, leader, position)
-    throwIfError(answer.errorCode, `fetching ${topic}/${partition} at ${offset}`)
+    if (answer.errorCode === OFFSET_OUT_OF_RANGE) {
+      if (lastFetchedEpoch === NO_EPOCH) return outOfRange(connection, leader, position)
+      // Also a leader that cannot compare the logs says so.
+      this.#written = null
+      return this.#fetchFrom(connection, leader, position, { maxWaitMs, maxBytes })
+    }
+    throwIfError(answer.errorCode, describe(position))
+    if (answer.throttledMs > 0) return { kind: 'throttled', ms: answer.throttledMs }
+    if (answer.divergesAt !== null) return this.#cutOff(connection, leader, position, answer.divergesAt)
     return this.#decode({ ...position, topicId }, answer, maxBytes)
+  }
+
+  #epochBefore(position: FetchPosition): number {
+    return this.#written !== null && isSamePosition(this.#written.before, position) ? this.#written.epoch : NO_EPOCH
+  }
+
+  /** By an unclean leader election: what the new leader wrote behind the cut is news, up to the old place and beyond. */
+  async #cutOff(connection: Asking, leader: Leader, at: FetchPosition, cutAt: number): Promise<Fetched> {
+    const { earliest } = await rangeOf(connection, leader, at)
+    this.#written = null
+    const latest = Math.min(cutAt, at.offset - 1)
+    return { kind: 'offset_out_of_range', earliest, latest, topicId: leader.topicId }
   }
 
   #decode(at: FetchPosition, { batches, aborted }: FetchResponse, maxBytes: number): Fetched {
@@ -78,6 +130,7 @@ export class PartitionFetcher {
         `Kafka: ${at.topic}/${at.partition} at ${at.offset}: ${batches.length} bytes, no whole batch`,
       )
     }
+    if (next > at.offset) this.#written = { before: { ...at, offset: next }, epoch: leaderEpochBefore(next, batches) }
     return this.#upTo(maxBytes, at, records, next)
   }
 
@@ -89,6 +142,10 @@ export class PartitionFetcher {
     this.#kept = { at: { ...at, offset: first.offset }, records: records.slice(count), next }
     return { kind: 'records', records: records.slice(0, count), next: first.offset, topicId }
   }
+}
+
+function describe({ topic, partition, offset }: FetchPosition): string {
+  return `fetching ${topic}/${partition} at ${offset}`
 }
 
 function isSamePosition(one: FetchPosition, other: FetchPosition): boolean {
@@ -108,8 +165,15 @@ function countUpTo(maxBytes: number, records: readonly LogRecord[]): number {
   return records.length
 }
 
-async function outOfRange(connection: Asking, leader: Leader, at: TopicPartition): Promise<Fetched> {
+async function outOfRange(connection: Asking, leader: Leader, at: FetchPosition): Promise<Fetched> {
   const range = await rangeOf(connection, leader, at)
+  const { earliest, latest } = range
+  // Cut off, and grown since: where the log is the same up to, nobody knows any more, but not that all of it is news.
+  const isSameTopic = leader.topicId !== null && leader.topicId === at.topicId
+  if (isSameTopic && earliest <= at.offset && at.offset <= latest) {
+    const message = `out of range, but the log has ${earliest} to ${latest} now`
+    throw new BrokerError(OFFSET_NOT_AVAILABLE, describe(at), message)
+  }
   return { kind: 'offset_out_of_range', ...range, topicId: leader.topicId }
 }
 

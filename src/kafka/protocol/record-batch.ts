@@ -19,6 +19,7 @@ const LOG_APPEND_TIME = 0x08
 const IS_TRANSACTIONAL = 0x10
 const IS_CONTROL = 0x20
 const ABORT_MARKER = 0
+const NO_EPOCH = -1
 /** Of a message of version 0 without key and value. */
 const MIN_LENGTH = 14
 
@@ -54,14 +55,17 @@ interface Batch {
  */
 interface DecodeLimits {
   readonly records: number
-  /** Of records as they are written. */
+  /** Of records as they are written, and of what their headers take besides. */
   readonly bytes: number
 }
 
 const LIMITS: DecodeLimits = { records: 50_000, bytes: 16 * 1_048_576 }
 
-/** No client of Kafka's writes a hundredth of it; each takes far more memory than its two bytes. */
+/** No client of Kafka's writes a hundredth of it. */
 const MAX_HEADERS = 10_000
+
+/** Each takes far more memory than the two bytes that it has at least: two objects, and a view. */
+const HEADER_BYTES = 150
 
 /**
  * The records from an offset on. Keys, values and headers are views into `bytes`, or into what a batch was decompressed to.
@@ -87,7 +91,7 @@ export function decodeRecords(
         if (record.offset < from) continue
         if (records.length >= limits.records || taken >= limits.bytes) return { records, next: record.offset }
         records.push(record)
-        taken += size
+        taken += size + record.headers.length * HEADER_BYTES
         next = record.offset + 1
       }
     } catch (error) {
@@ -96,6 +100,19 @@ export function decodeRecords(
     next = Math.max(next, lastOffset + 1)
   }
   return { records, next }
+}
+
+/** Of the leader that wrote the record before an offset: of the last batch that begins before it. −1: not known. */
+export function leaderEpochBefore(offset: number, bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let epoch = NO_EPOCH
+  for (let start = 0; start + MAGIC_AT < bytes.length;) {
+    const reader = new Reader({ flexible: false }, bytes.subarray(start))
+    if (reader.int64() >= offset) return epoch
+    epoch = bytes[start + MAGIC_AT] === MAGIC ? view.getInt32(start + LENGTH_END) : NO_EPOCH
+    start += LENGTH_END + Math.max(MIN_LENGTH, view.getInt32(start + LENGTH_AT))
+  }
+  return epoch
 }
 
 function unreadable({ topic, partition }: TopicPartition, offset: number, batch: Readable, error: unknown): LogRecord {
@@ -147,16 +164,31 @@ interface Readable {
   read(): Iterable<{ readonly record: LogRecord; readonly size: number }>
 }
 
-/** A batch that the broker cut off at its limit is left for the next fetch. */
+/**
+ * A batch that the broker cut off at its limit is left for the next fetch, and so is one that is broken, behind others: it
+ * is the first then, and the error.
+ */
 function* readBatches(at: TopicPartition, bytes: Uint8Array, transactions: Transactions): Generator<Readable> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let start = 0; start + LENGTH_END < bytes.length;) {
-    const length = view.getInt32(start + LENGTH_AT)
-    if (length < MIN_LENGTH) throw new RangeError(`a batch of ${length} bytes`)
-    const end = start + LENGTH_END + length
-    if (end > bytes.length) return
-    yield toReadable(at, bytes.subarray(start, end), transactions)
-    start = end
+    const batch = tryBatch(at, bytes.subarray(start), transactions)
+    if (batch === undefined || (batch instanceof RangeError && start > 0)) return
+    if (batch instanceof RangeError) throw batch
+    yield batch.readable
+    start += batch.size
+  }
+}
+
+/** Undefined: cut off. */
+function tryBatch(at: TopicPartition, bytes: Uint8Array, transactions: Transactions) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getInt32(LENGTH_AT)
+  if (length < MIN_LENGTH) return new RangeError(`a batch of ${length} bytes`)
+  const size = LENGTH_END + length
+  if (size > bytes.length) return undefined
+  try {
+    return { size, readable: toReadable(at, bytes.subarray(0, size), transactions) }
+  } catch (error) {
+    if (error instanceof RangeError) return error
+    throw error
   }
 }
 

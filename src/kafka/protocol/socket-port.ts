@@ -14,3 +14,8 @@ export interface SocketAddress {
 
 /** Throws a ConnectionError. */
 export type OpenSocket = (address: SocketAddress) => Promise<BrokerSocket>
+
+/** As the platform wants it: brokers advertise addresses of IPv6 without brackets, to which it cannot connect. */
+export function hostnameOf(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+}

@@ -2,7 +2,7 @@
 // Certificates are checked against public authorities; the platform knows no others, and no client certificates.
 import { connect } from 'cloudflare:sockets'
 import { ConnectionError } from './errors.ts'
-import type { OpenSocket } from './socket-port.ts'
+import { hostnameOf, type OpenSocket } from './socket-port.ts'
 
 /** The platform says no more than that it cannot connect. */
 const TLS_HINT = ' (it must listen with TLS, with a certificate of a public authority for this very name)'
@@ -13,7 +13,7 @@ export function createSocketOpener(options: { readonly tls: boolean; readonly ti
     let socket: Socket | undefined
     try {
       // Throws at once for addresses that cannot be, which brokers may advertise.
-      socket = connect({ hostname: host, port }, { secureTransport, allowHalfOpen: false })
+      socket = connect({ hostname: hostnameOf(host), port }, { secureTransport, allowHalfOpen: false })
       // Whoever reads or writes is told as well.
       socket.closed.catch(() => undefined)
       await within(socket.opened, options.timeoutMs)

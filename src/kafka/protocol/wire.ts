@@ -267,11 +267,19 @@ export class Reader implements Generation {
 
   /** The end of a structure: tagged fields that we do not know are skipped. */
   end(): void {
-    if (!this.flexible) return
+    this.endWith(null)
+  }
+
+  /** The end of a structure, and of its tagged fields the one that is wanted. Null: it is not there. */
+  endWith(wanted: number | null): Uint8Array | null {
+    let found: Uint8Array | null = null
+    if (!this.flexible) return found
     for (let tags = this.uvarint(); tags > 0; tags -= 1) {
-      this.uvarint()
-      this.raw(this.uvarint())
+      const tag = this.uvarint()
+      const field = this.raw(this.uvarint())
+      if (tag === wanted) found = field
     }
+    return found
   }
 
   /** A view, not a copy. */

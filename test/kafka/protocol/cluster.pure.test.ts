@@ -141,6 +141,10 @@ const countOf = (name: string) => kafka.asked.filter((one) => one.endsWith(name)
 const leaderOf = (partition: number) =>
   cluster.withLeader(at(partition), 'fetch', async (_connection, { broker }) => broker.id)
 
+async function until(condition: () => boolean): Promise<void> {
+  await expect.poll(condition).toBe(true)
+}
+
 describe('the leader of a partition', () => {
   it('is asked for once, and remembered', async () => {
     expect([await leaderOf(0), await leaderOf(1), await leaderOf(2)]).toEqual([1, 2, 3])
@@ -274,10 +278,33 @@ describe('connections', () => {
     await connect(2)
     await connect(6)
     await connect(7)
-    expect(kafka.openSockets()).toEqual([1, 2, 4, 5, 6, 7])
+    await expect.poll(() => kafka.openSockets()).toEqual([1, 2, 4, 5, 6, 7])
     kafka.answerLate(0)
     expect(await asked).toMatchObject({ topics: [{ name: 'rig' }] })
     expect(kafka.openSockets()).toEqual([2, 4, 5, 6, 7])
+  })
+})
+
+describe('connections that many ask for at once', () => {
+  const ask = async (port: number) => {
+    const connection = await cluster.connection({ host: 'kafka', port }, 'control')
+    return connection.send(metadata, { topics: ['rig'], create: false }, 60_000)
+  }
+  const ports = [1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+  it('are asked on before they make room for others, and then do', async () => {
+    for (const port of ports) kafka.alive.add(port)
+    const answers = await Promise.allSettled(ports.map((port) => ask(port)))
+    expect(answers.map(({ status }) => status)).toEqual(ports.map(() => 'fulfilled'))
+    await until(() => kafka.openSockets().length === 5)
+  })
+
+  it('are not closed between the moment that one is had, and the question', async () => {
+    for (const port of ports) kafka.alive.add(port)
+    for (const port of [1, 2, 3, 4, 5]) await ask(port)
+    const answers = await Promise.allSettled([1, 6, 7, 8, 9, 2].map((port) => ask(port)))
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 'fulfilled'))
+    await until(() => kafka.openSockets().length === 5)
   })
 })
 

@@ -168,8 +168,18 @@ describe('a broker that', () => {
 })
 
 describe('retiring', () => {
-  it('closes at once what is idle', () => {
+  it('closes what is idle, but not before somebody who has it in hand has asked', async () => {
     connection.retire('over')
+    await vi.advanceTimersByTimeAsync(0)
+    expect(socket.isClosed).toBe(true)
+  })
+
+  it('answers who asks in the same turn of the event loop', async () => {
+    connection.retire('over')
+    const asked = connection.send(echo, 1, TIMEOUT_MS)
+    await vi.advanceTimersByTimeAsync(0)
+    answer(socket.requests[0], 1)
+    expect(await asked).toBe(1)
     expect(socket.isClosed).toBe(true)
   })
 

@@ -4,7 +4,7 @@ import type { LogRecord } from '../../../src/core/log-record.ts'
 import type { Api } from '../../../src/kafka/protocol/api/api.ts'
 import { fetchRecords, type FetchRequest, type FetchResponse } from '../../../src/kafka/protocol/api/fetch.ts'
 import { EARLIEST, listOffsets, type ListOffsetsRequest } from '../../../src/kafka/protocol/api/list-offsets.ts'
-import type { Leader } from '../../../src/kafka/protocol/cluster.ts'
+import { isPassing, type Leader } from '../../../src/kafka/protocol/cluster.ts'
 import { BrokerError } from '../../../src/kafka/protocol/errors.ts'
 import { PartitionFetcher, type FetcherCluster } from '../../../src/kafka/protocol/partition-fetcher.ts'
 import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
@@ -21,8 +21,12 @@ let isThere: boolean
 /** What was asked, with the newest version that was allowed. */
 let asked: { request: FetchRequest; newest: number | undefined }[]
 let fetcher: PartitionFetcher
+let slept: number[]
+/** Called before each answer to a fetch. */
+let beforeAnswer: () => void
 
 const cluster: FetcherCluster = {
+  options: { sleep: async (ms) => void slept.push(ms) },
   async withLeader(_at, _lane, ask) {
     if (!isThere) return undefined
     const leader: Leader = { broker: { id: 1, host: 'kafka', port: 9092 }, epoch: 4, topicId }
@@ -38,7 +42,15 @@ const cluster: FetcherCluster = {
       }
       expect(api.name).toBe(fetchRecords.name)
       asked.push({ request: request as FetchRequest, newest })
-      return { errorCode: 0, aborted: [], batches: new Uint8Array(), ...answer } as Response
+      beforeAnswer()
+      return {
+        errorCode: 0,
+        throttledMs: 0,
+        divergesAt: null,
+        aborted: [],
+        batches: new Uint8Array(),
+        ...answer,
+      } as Response
     }
     return ask({ send }, leader)
   },
@@ -49,16 +61,19 @@ beforeEach(() => {
   topicId = ID
   isThere = true
   asked = []
+  slept = []
+  beforeAnswer = () => undefined
   fetcher = new PartitionFetcher(cluster)
 })
 
 const position = (offset: number, of: string | null = ID) => ({ topic: 'rig', partition: 0, offset, topicId: of })
 
-function batchAt(baseOffset: number, values: readonly string[], headerBytes = 0): Uint8Array {
+function batchAt(baseOffset: number, values: readonly string[], headerBytes = 0, leaderEpoch = -1): Uint8Array {
   const headers = headerBytes > 0 ? [{ key: 'h', value: new Uint8Array(headerBytes) }] : []
   const records = values.map((value) => ({ topic: 'rig', value: utf8(value), timestampMs: 1, headers }))
   const bytes = encodeBatch(records, NOBODY, 'none').slice()
   new DataView(bytes.buffer).setBigInt64(0, BigInt(baseOffset))
+  new DataView(bytes.buffer).setInt32(12, leaderEpoch)
   return bytes
 }
 
@@ -139,6 +154,15 @@ describe('a place that the log does not have', () => {
     expect(await fetcher.fetch(position(99), LIMITS)).toEqual({ ...range, topicId: ID })
   })
 
+  it('and has again a moment later, of the same topic, is asked for again: to start anew would send all of it twice', async () => {
+    answer = { errorCode: 1 }
+    const error: unknown = await fetcher.fetch(position(5), LIMITS).catch((thrown: unknown) => thrown)
+    expect(String(error)).toContain('fetching rig/0 at 5: OFFSET_NOT_AVAILABLE (out of range, but the log has 3 to 9')
+    expect(isPassing(error)).toBe(true)
+    topicId = null
+    expect(await fetcher.fetch(position(5, null), LIMITS)).toEqual({ ...range, topicId: null })
+  })
+
   it('is that of another life of the topic, without a fetch', async () => {
     topicId = OTHER_ID
     expect(await fetcher.fetch(position(5), LIMITS)).toEqual({ ...range, topicId: OTHER_ID })
@@ -155,6 +179,70 @@ describe('a place that the log does not have', () => {
     isThere = false
     expect(await fetcher.fetch(position(5), LIMITS)).toEqual({ kind: 'unknown_topic_or_partition' })
     await expect(fetcher.offsets({ topic: 'rig', partition: 0 })).rejects.toThrow('Kafka: there is no rig/0')
+  })
+})
+
+describe('a log whose end was cut off', () => {
+  const epochs = () => asked.map(({ request }) => request.lastFetchedEpoch)
+  const readBatches = async () => {
+    answer = { batches: joined(batchAt(5, ['a', 'b'], 0, 3), batchAt(7, ['c'], 0, 4)) }
+    await read(5)
+    answer = {}
+  }
+
+  it('is found out by the leader, who is told by whom the last record was written', async () => {
+    await readBatches()
+    await read(8)
+    await read(8)
+    expect(epochs()).toEqual([-1, 4, 4])
+  })
+
+  it('goes on where it was cut off, though it has the old place again: what is behind the cut is news', async () => {
+    await readBatches()
+    answer = { divergesAt: 6 }
+    const cut = { kind: 'offset_out_of_range', earliest: 3, latest: 6, topicId: ID }
+    expect(await fetcher.fetch(position(8), LIMITS)).toEqual(cut)
+    answer = { batches: batchAt(6, ['news'], 0, 5) }
+    expect(await read(6)).toMatchObject({ offsets: [6], next: 7 })
+    expect(epochs()).toEqual([-1, 4, -1])
+  })
+
+  it('goes on before the old place, whatever the leader says, or it would be asked the same for ever', async () => {
+    await readBatches()
+    answer = { divergesAt: 20 }
+    expect(await fetcher.fetch(position(8), LIMITS)).toMatchObject({ latest: 7 })
+  })
+
+  it('is not compared at another place, nor with another topic of the name', async () => {
+    await readBatches()
+    await read(7)
+    topicId = OTHER_ID
+    await read(8, OTHER_ID)
+    expect(epochs()).toEqual([-1, -1, -1])
+  })
+
+  it('is asked without, of a leader that cannot compare: it says that the place is out of range', async () => {
+    await readBatches()
+    answer = { errorCode: 1 }
+    beforeAnswer = () => asked.at(-1)?.request.lastFetchedEpoch === -1 && (answer = { batches: batchAt(8, ['d']) })
+    expect(await read(8)).toMatchObject({ offsets: [8], next: 9 })
+    expect(epochs()).toEqual([-1, 4, -1])
+  })
+})
+
+describe('a broker that throttles us', () => {
+  it('is asked again when the time is over that it wants: its answer is neither an error nor the end of the log', async () => {
+    answer = { throttledMs: 9_000 }
+    beforeAnswer = () => asked.length === 3 && (answer = { batches: batchAt(5, ['a', 'b']) })
+    expect(await read(5)).toEqual({ offsets: [5, 6], next: 7, topicId: ID })
+    expect(slept).toEqual([9_000, 9_000])
+  })
+
+  it('for ever is an error that says so, before an alarm has to end', async () => {
+    answer = { throttledMs: 600_000 }
+    const error = 'Kafka: fetching rig/0 at 5: THROTTLING_QUOTA_EXCEEDED (no records for 600000 ms)'
+    await expect(read(5)).rejects.toThrow(error)
+    expect(slept).toEqual([30_000, 30_000, 30_000])
   })
 })
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import type { LogRecord, NewRecord } from '../../../src/core/log-record.ts'
 import type { Compression } from '../../../src/kafka/protocol/compression.ts'
 import { crc32c } from '../../../src/kafka/protocol/crc32c.ts'
-import { decodeRecords, encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
+import { decodeRecords, encodeBatch, leaderEpochBefore } from '../../../src/kafka/protocol/record-batch.ts'
 import { Writer } from '../../../src/kafka/protocol/wire.ts'
 import { Dice, utf8 } from './dice.ts'
 
@@ -137,6 +137,36 @@ describe('offsets', () => {
   })
 })
 
+it('that is broken behind others does not keep those back: they come first, and then the error', () => {
+  const broken = batchOf(['c'], { baseOffset: 2 }).slice()
+  broken[broken.length - 1] = 1
+  const bytes = joined(batchOf(['a', 'b']), broken)
+  expect(decodeRecords(AT, 0, bytes)).toMatchObject({ records: [{ offset: 0 }, { offset: 1 }], next: 2 })
+  expect(() => decodeRecords(AT, 2, broken)).toThrow('the batch at offset 2 fails its checksum')
+})
+
+describe('the epoch of the leader that wrote the record before an offset', () => {
+  const ofEpoch = (baseOffset: number, epoch: number) => {
+    const batch = batchOf(['a', 'b'], { baseOffset }).slice()
+    new DataView(batch.buffer).setInt32(12, epoch)
+    return batch
+  }
+  const bytes = joined(ofEpoch(10, 3), ofEpoch(12, 4), ofEpoch(14, 6))
+
+  it('is that of its batch', () => {
+    expect([11, 12, 13, 14, 15, 16, 99].map((offset) => leaderEpochBefore(offset, bytes))).toEqual([
+      3, 3, 4, 4, 6, 6, 6,
+    ])
+  })
+
+  it('is not known before the first, nor of old messages', () => {
+    expect([leaderEpochBefore(10, bytes), leaderEpochBefore(5, new Uint8Array())]).toEqual([-1, -1])
+    const old = bytes.slice()
+    old[16] = 1
+    expect(leaderEpochBefore(11, old)).toBe(-1)
+  })
+})
+
 it('has the time of the broker where the topic says so', () => {
   const batch = batchOf(['a', 'b'], { attributes: LOG_APPEND_TIME, maxTimestampMs: T0 + 5 })
   expect(decodeRecords(AT, 0, batch).records.map(({ timestampMs }) => timestampMs)).toEqual([T0 + 5, T0 + 5])
@@ -242,5 +272,13 @@ describe('limits', () => {
       from = next
     }
     expect(valuesOf(seen)).toEqual(['a', 'b', 'c', 'd', 'e'])
+  })
+
+  it('count headers as what they take, though empty ones are written in two bytes: a small batch may hold millions', () => {
+    const headers = Array.from({ length: 10_000 }, () => ({ key: '', value: new Uint8Array() }))
+    const records = Array.from({ length: 100 }, (_, n) => ({ ...record(`v${n}`), headers }))
+    const { records: read, next } = decodeRecords(AT, 0, encodeBatch(records, NOBODY, 'gzip'))
+    expect(read.length * headers.length).toBeLessThan(200_000)
+    expect([read.length > 0, next]).toEqual([true, read.length])
   })
 })
