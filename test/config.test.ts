@@ -326,6 +326,8 @@ describe('Kafka by its own protocol', () => {
     ['SCRAM-SHA-512:rigel:secret', { mechanism: 'scram-sha-512', username: 'rigel', password: 'secret' }],
   ])('KAFKA_SASL = %s says who we are', (value, sasl) => {
     expect(brokersOf({ KAFKA_SASL: value })?.sasl).toEqual(sasl)
+    const elsewhere = { KAFKA_BROKERS: 'kafka.example:9093', KAFKA_SSL_ENABLED: 'true' }
+    expect(brokersOf({ KAFKA_SASL: value, ...elsewhere })?.sasl).toEqual(sasl)
   })
 
   it('has credentials for tokens', () => {
@@ -380,6 +382,14 @@ describe('Kafka by its own protocol', () => {
     [
       { KAFKA_SASL: 'aws-msk-iam', ...AWS },
       'KAFKA_SASL: aws-msk-iam needs KAFKA_SSL_ENABLED: MSK takes it with TLS only',
+    ],
+    [
+      { KAFKA_BROKERS: 'kafka:9092,kafka.example:9092', KAFKA_SASL: 'plain:rigel:s3cret' },
+      'KAFKA_SASL: plain needs KAFKA_SSL_ENABLED, or everybody on the way could read the secret',
+    ],
+    [
+      { KAFKA_BROKERS: '10.0.0.1:9092', KAFKA_SASL: 'oauthbearer', ...OAUTH },
+      'KAFKA_SASL: oauthbearer needs KAFKA_SSL_ENABLED, or everybody on the way could read the secret',
     ],
     [
       { KAFKA_OAUTH_TOKEN_URL: 'id.example' },

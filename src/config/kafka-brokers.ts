@@ -105,6 +105,10 @@ export function brokersContradictions(v: Variables, env: object): readonly strin
   if (mechanism === 'aws-msk-iam' && !v.KAFKA_SSL_ENABLED) {
     problems.push('KAFKA_SASL: aws-msk-iam needs KAFKA_SSL_ENABLED: MSK takes it with TLS only')
   }
+  const isReadable = mechanism === 'plain' || mechanism === 'oauthbearer'
+  if (isReadable && !v.KAFKA_SSL_ENABLED && v.KAFKA_BROKERS.some(({ host }) => !isNearby(host))) {
+    problems.push(`KAFKA_SASL: ${mechanism} needs KAFKA_SSL_ENABLED, or everybody on the way could read the secret`)
+  }
   const tokenUrl = v.KAFKA_OAUTH_TOKEN_URL && new URL(v.KAFKA_OAUTH_TOKEN_URL)
   if (tokenUrl && tokenUrl.protocol === 'http:' && !isNearby(tokenUrl.hostname)) {
     problems.push('KAFKA_OAUTH_TOKEN_URL: must be https, or everybody on the way could read the secret')
