@@ -1,0 +1,275 @@
+// Rigel following a real Kafka through REST proxies, of every dialect at the same time, and through everything that goes
+// wrong with a proxy and behind it: nothing lost, nothing twice, the order kept, the reason visible, recovery by itself,
+// and no consumer instance left behind. The proxies are stand-ins (scripts/kafka/bridge.ts). Run: npm run test:kafka
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { BridgeDialect, BridgeOptions } from '../../scripts/kafka/bridge-options.ts'
+import { startCluster, type Cluster as KafkaCluster } from '../../scripts/kafka/cluster.ts'
+import { connectRigelSocket, connectSse, type Client } from '../e2e/clients.ts'
+import { sleep, until, type Rigel } from '../e2e/rigel.ts'
+import { BridgeProcess } from './bridge-process.ts'
+import { ADDRESSED, BROADCAST, settle, TOPIC, TopicOfEvents } from './events.ts'
+import { closeAllSockets } from './node-socket.ts'
+import { askInternal, createTopics, startRigel } from './world.ts'
+
+const PARTITIONS = 2
+/** Of a test: what goes wrong is said, and the others are tried. */
+const TIMEOUT_MS = 90_000
+const CREDENTIALS = `Basic ${btoa('rigel:secret')}`
+
+interface Way extends Omit<BridgeOptions, 'dialect' | 'port'> {
+  readonly dialect: BridgeDialect
+  readonly port: number
+}
+
+/** Each dialect in a setting of its own: two proxies that need no affinity, by cookie, one, two with names of their own. */
+const WAYS: readonly Way[] = [
+  { dialect: 'redpanda', port: 29_610, replicas: 2 },
+  { dialect: 'confluent', port: 29_620, replicas: 2, sticky: true },
+  { dialect: 'karapace', port: 29_630 },
+  { dialect: 'strimzi', port: 29_640, replicas: 2, baseUri: 'reachable' },
+]
+
+/** One Rigel for each, and a client of it. */
+interface Following extends Way {
+  readonly rigel: Rigel
+  readonly client: Client
+  /** Of what it was asked to publish: whether it said that it is in Kafka. */
+  readonly accepted: Map<string, number>
+}
+
+let kafka: KafkaCluster
+let bridges: BridgeProcess
+let events: TopicOfEvents
+let all: readonly Following[] = []
+let posted = 0
+
+async function follow(way: Way): Promise<Following> {
+  const { dialect, port } = way
+  const rigel = await startRigel({
+    KAFKA_REST_URL: `http://127.0.0.1:${port}`,
+    KAFKA_REST_USERNAME: 'rigel',
+    KAFKA_REST_PASSWORD: 'secret',
+    ...(way.baseUri === 'reachable'
+      ? { KAFKA_REST_INSTANCE_HOSTS: `127.0.0.1:${port + 1},127.0.0.1:${port + 2}` }
+      : {}),
+  })
+  const options = { origin: rigel.origin, user: null, token: null, types: [BROADCAST], addressedTypes: [ADDRESSED] }
+  const client = (dialect === 'karapace' ? connectSse : connectRigelSocket)(options)
+  return { ...way, rigel, client: { ...client, name: `${client.name} by ${dialect}` }, accepted: new Map() }
+}
+
+const forEach = (act: (one: Following) => Promise<unknown>) => Promise.all(all.map((one) => act(one)))
+
+async function settleAll(): Promise<void> {
+  const stored = await events.read()
+  await settle(
+    all.map(({ client }) => client),
+    stored,
+  )
+  const ids = new Set(stored.map(({ id }) => id))
+  for (const { accepted, dialect } of all) {
+    for (const [id, status] of accepted)
+      assert.ok(status !== 202 || ids.has(id), `${id}, accepted by ${dialect}, is in Kafka`)
+  }
+}
+
+async function post({ accepted, dialect, rigel }: Following): Promise<number> {
+  const n = (posted += 1)
+  const [id, key] = [`${dialect}-${n}`, `http-${dialect}`]
+  const event = { specversion: '1.0', id, source: '/http', type: BROADCAST, partitionkey: key, data: { key, n } }
+  const response = await fetch(`${rigel.origin}/_rig/v1/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/cloudevents+json' },
+    body: JSON.stringify(event),
+  })
+  const text = await response.text()
+  accepted.set(id, response.status)
+  if (response.status === 202) assert.match(text, /"offset":\d+/)
+  return response.status
+}
+
+/** One after the other until told to stop; answers what was said to each. */
+function keepPosting(one: Following): { end(): Promise<readonly number[]> } {
+  let isOver = false
+  const posting = (async () => {
+    const statuses: number[] = []
+    while (!isOver) {
+      statuses.push(await post(one))
+      await sleep(100)
+    }
+    return statuses
+  })()
+  return { end: () => ((isOver = true), posting) }
+}
+
+/** Of every Rigel: what it says of itself while something is wrong. */
+async function healthTells(reason: RegExp, ways: readonly Following[] = all): Promise<void> {
+  await Promise.all(
+    ways.map(({ dialect, rigel }) => {
+      const what = `health tells the reason by ${dialect}: ${reason}`
+      return until(what, async () => {
+        const { body, status } = await askInternal(rigel, 'health')
+        return status === 503 && reason.test(body)
+      })
+    }),
+  )
+}
+
+const isWell = () =>
+  forEach(({ dialect, rigel }) =>
+    until(`health is well by ${dialect}`, async () => (await askInternal(rigel, 'health')).status === 200),
+  )
+
+/** Of every partition one that reads, and no others: what was lost or replaced is ended, if its proxy lives. */
+const hasNoStrays = () =>
+  forEach(async ({ dialect }) => {
+    const wanted = dialect === 'redpanda' ? 0 : PARTITIONS
+    let alive = -1
+    const isSo = async () => (alive = (await bridges.state(dialect)).instances) === wanted
+    await until(`${dialect} has ${wanted} instances`, isSo, 15_000).catch(() => assert.equal(alive, wanted, dialect))
+  })
+
+async function isPublishedAgain(one: Following): Promise<void> {
+  await until(`events are taken by ${one.dialect}`, async () => (await post(one)) === 202)
+}
+
+void describe('REST proxies before a real Kafka', () => {
+  before(async () => {
+    kafka = await startCluster({ nodes: 1, port: 29_600, partitions: PARTITIONS, sasl: false })
+    await createTopics(kafka, 1)
+    const common = { authorization: CREDENTIALS, brokers: [kafka.brokers.plain] }
+    bridges = new BridgeProcess(WAYS.map((way) => ({ ...way, ...common })))
+    await bridges.start()
+    events = new TopicOfEvents(kafka.brokers.plain)
+    all = await Promise.all(WAYS.map((way) => follow(way)))
+    await events.produce(1)
+    await until('every client sees the first event', () => all.every(({ client }) => client.seen.length > 0), 30_000)
+  })
+  after(async () => {
+    for (const { client } of all) client.close()
+    await events?.disconnect()
+    closeAllSockets()
+    await forEach(({ rigel }) => rigel.end())
+    await bridges?.signal('SIGKILL')
+    await kafka?.stop()
+  })
+
+  void test(
+    'events posted over HTTP are in Kafka when the answer is 202, and are seen',
+    { timeout: TIMEOUT_MS },
+    async () => {
+      await forEach(async (one) => assert.equal(await post(one), 202, one.dialect))
+      await settleAll()
+      await hasNoStrays()
+    },
+  )
+
+  void test(
+    'a proxy that is killed in mid-stream, and comes back without its instances',
+    { timeout: TIMEOUT_MS },
+    async () => {
+      const producing = events.produce(60, 30)
+      const posting = all.map((one) => keepPosting(one))
+      await sleep(500)
+      await bridges.signal('SIGKILL')
+      await healthTells(/rig\/\d: failed \d+ times: KafkaRestError: Kafka REST proxy 127\.0\.0\.1:\d+: /)
+      await sleep(500)
+      await bridges.start()
+      await producing
+      for (const statuses of await Promise.all(posting.map(({ end }) => end()))) {
+        assert.ok(
+          statuses.some((status) => status >= 500),
+          `refused while it was gone: ${statuses.join()}`,
+        )
+      }
+      await forEach(isPublishedAgain)
+      await settleAll()
+      await isWell()
+      await hasNoStrays()
+    },
+  )
+
+  void test('a broker that is killed behind a proxy that stays, and comes back', { timeout: TIMEOUT_MS }, async () => {
+    const producing = events.produce(20, 30)
+    await sleep(300)
+    await kafka.signalNode(1, 'SIGKILL')
+    const refused = forEach(async (one) => assert.notEqual(await post(one), 202, one.dialect))
+    await healthTells(/rig\/\d: failed \d+ times: KafkaRestError: Kafka REST proxy 127\.0\.0\.1:\d+: .*HTTP 500/)
+    await refused
+    await kafka.startNode(1)
+    await producing
+    await forEach(isPublishedAgain)
+    await settleAll()
+    await isWell()
+    await hasNoStrays()
+  })
+
+  void test('a proxy that takes connections and says nothing, and recovers', { timeout: TIMEOUT_MS }, async () => {
+    await bridges.signal('SIGSTOP')
+    const producing = events.produce(5)
+    const posting = forEach(async (one) => [one.dialect, await post(one)])
+    await healthTells(/rig\/\d: failed \d+ times: KafkaRestError: .*TimeoutError/)
+    await bridges.signal('SIGCONT')
+    await producing
+    await posting
+    await forEach(isPublishedAgain)
+    await settleAll()
+    await isWell()
+    await hasNoStrays()
+  })
+
+  void test('credentials that are refused, and taken again', { timeout: TIMEOUT_MS }, async () => {
+    await forEach(({ dialect }) => bridges.order(dialect, { expect: `Basic ${btoa('rigel:another')}` }))
+    await events.produce(3)
+    await forEach(async (one) => assert.ok((await post(one)) >= 500, one.dialect))
+    await healthTells(/rig\/\d: failed \d+ times: KafkaRestError: .*HTTP 401.*Unauthorized/)
+    await forEach(({ dialect }) => bridges.order(dialect, { expect: CREDENTIALS }))
+    await settleAll()
+    await isWell()
+    await hasNoStrays()
+  })
+
+  void test('one of two proxies behind an address that dies, and then the other', { timeout: TIMEOUT_MS }, async () => {
+    const pairs = all.filter(({ replicas }) => replicas === 2)
+    for (const dying of [0, 1]) {
+      const producing = events.produce(20, 20)
+      await sleep(200)
+      await Promise.all(pairs.map(({ dialect }) => bridges.order(dialect, { stopReplica: dying })))
+      await producing
+      await Promise.all(pairs.map(isPublishedAgain))
+      await settleAll()
+      await Promise.all(pairs.map(({ dialect }) => bridges.order(dialect, { startReplica: dying })))
+    }
+    await isWell()
+    await hasNoStrays()
+  })
+
+  void test('a topic that is deleted behind a proxy, and made anew', { timeout: TIMEOUT_MS }, async () => {
+    await settleAll()
+    for (const { accepted, client } of all) {
+      client.seen.length = 0
+      accepted.clear()
+    }
+    await kafka.tool('kafka-topics', ['--delete', '--topic', TOPIC])
+    await forEach(async (one) => assert.notEqual(await post(one), 202, one.dialect))
+    await kafka.tool('kafka-topics', ['--create', '--topic', TOPIC, '--partitions', String(PARTITIONS)])
+    await events.produce(3)
+    await forEach(isPublishedAgain)
+    await settleAll()
+    await isWell()
+    await hasNoStrays()
+  })
+
+  void test(
+    'a Rigel that is killed, and ends in its next life the instances of the last one',
+    { timeout: TIMEOUT_MS },
+    async () => {
+      await forEach(({ rigel }) => rigel.kill())
+      await events.produce(3)
+      await forEach(({ rigel }) => rigel.start())
+      await settleAll()
+      await hasNoStrays()
+    },
+  )
+})
