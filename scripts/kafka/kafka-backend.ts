@@ -40,7 +40,7 @@ interface Connection {
   bytesBuffered: number
   bytesNeeded: number
   isConnected(): boolean
-  connect(): Promise<unknown>
+  connect: (this: Connection) => Promise<unknown>
 }
 
 /**
@@ -50,7 +50,7 @@ interface Connection {
 function mendConnections(): void {
   const { prototype } = createRequire(import.meta.url)('kafkajs/src/network/connection') as { prototype: Connection }
   const { connect } = prototype
-  prototype.connect = function connectAnew(this: Connection) {
+  prototype.connect = function connectAnew() {
     if (!this.isConnected()) Object.assign(this, { chunks: [], bytesBuffered: 0, bytesNeeded: 4 })
     return connect.call(this)
   }

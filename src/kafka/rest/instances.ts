@@ -16,7 +16,7 @@ export interface InstancesOptions {
   readonly dialect: Dialect
   readonly instanceHosts: readonly string[]
   readonly notes: InstanceNotes
-  newId(): string
+  readonly newId: () => string
 }
 
 export class Instances {
