@@ -11,7 +11,7 @@ import { poll, type Instance } from './instance.ts'
 import { Instances } from './instances.ts'
 import { requireInOrder, toLogRecord, type FetchedRecord } from './records.ts'
 import { hostOf, type RestClient } from './rest-client.ts'
-import { isInstanceLost, KafkaRestError } from './rest-error.ts'
+import { isNotFound, KafkaRestError } from './rest-error.ts'
 import type { Topics } from './topics.ts'
 
 /** A consumer that has just been made needs a moment to reach its broker, even for a reader that does not wait. */
@@ -68,7 +68,7 @@ export class InstanceReader {
         }
         return await this.#read(seat, position, limits, untilMs)
       } catch (error) {
-        if (!isInstanceLost(error)) throw error
+        if (!isNotFound(error)) throw error
         if (losses > 0) throw this.#lostAgain(error)
         seat = undefined
       }

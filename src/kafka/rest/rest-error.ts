@@ -23,10 +23,10 @@ export class KafkaRestError extends Error {
   }
 }
 
-/** Of an instance, a topic, a partition; what an ingress says of a proxy that is not up yet is nothing of the kind. */
+/**
+ * An instance, a topic, a partition: 40403 of instances everywhere but at Strimzi, whose codes are HTTP's; Karapace says it
+ * of unknown topics too. What an ingress says of a proxy that is not up yet is nothing of the kind.
+ */
 export function isNotFound(error: unknown): boolean {
   return error instanceof KafkaRestError && error.status === 404 && error.isOfProxy
 }
-
-/** 40403 everywhere but at Strimzi, whose codes are HTTP's; Karapace says it of unknown topics too. */
-export const isInstanceLost = isNotFound
