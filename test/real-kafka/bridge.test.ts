@@ -41,19 +41,20 @@ interface Following extends Way {
 let kafka: KafkaCluster
 let bridges: BridgeProcess
 let events: TopicOfEvents
+let starting: readonly Promise<Following>[] = []
 let all: readonly Following[] = []
 let posted = 0
 
 async function follow(way: Way): Promise<Following> {
   const { dialect, port } = way
-  const rigel = await startRigel({
+  const reachable = { KAFKA_REST_INSTANCE_HOSTS: `127.0.0.1:${port + 1},127.0.0.1:${port + 2}` }
+  const variables = {
     KAFKA_REST_URL: `http://127.0.0.1:${port}`,
     KAFKA_REST_USERNAME: 'rigel',
     KAFKA_REST_PASSWORD: 'secret',
-    ...(way.baseUri === 'reachable'
-      ? { KAFKA_REST_INSTANCE_HOSTS: `127.0.0.1:${port + 1},127.0.0.1:${port + 2}` }
-      : {}),
-  })
+    ...(way.baseUri === 'reachable' ? reachable : {}),
+  }
+  const rigel = await startRigel(variables, port + 5)
   const options = { origin: rigel.origin, user: null, token: null, types: [BROADCAST], addressedTypes: [ADDRESSED] }
   const client = (dialect === 'karapace' ? connectSse : connectRigelSocket)(options)
   return { ...way, rigel, client: { ...client, name: `${client.name} by ${dialect}` }, answers: new Map() }
@@ -131,7 +132,8 @@ async function isPublishedAgain(one: Following): Promise<void> {
 void describe('REST proxies before a real Kafka', () => {
   // Rigel is there before its proxy.
   before(async () => {
-    const following = Promise.all(WAYS.map((way) => follow(way)))
+    starting = WAYS.map((way) => follow(way))
+    const following = Promise.all(starting)
     following.catch(() => undefined)
     kafka = await startCluster({ nodes: 1, port: 29_600, partitions: PARTITIONS, sasl: false })
     await createTopics(kafka, 1)
@@ -148,10 +150,11 @@ void describe('REST proxies before a real Kafka', () => {
     })
   })
   after(async () => {
-    for (const { client } of all) client.close()
+    const started = (await Promise.allSettled(starting)).filter((one) => one.status === 'fulfilled')
+    for (const { value } of started) value.client.close()
     await events?.disconnect()
     closeAllSockets()
-    await forEach(({ rigel }) => rigel.end())
+    await Promise.all(started.map(({ value }) => value.rigel.end()))
     await bridges?.signal('SIGKILL')
     await kafka?.stop()
   })

@@ -74,8 +74,8 @@ export async function createTopics(kafka: KafkaCluster, nodes: number): Promise<
 }
 
 /** From the start of the topic; its internal API is open to askInternal. */
-export function startRigel(variables: Readonly<Record<string, string>>): Promise<Rigel> {
-  return Rigel.start({ KAFKA_AUTO_OFFSET_RESET: 'earliest', INTERNAL_TOKEN, ...variables })
+export function startRigel(variables: Readonly<Record<string, string>>, port?: number): Promise<Rigel> {
+  return Rigel.start({ KAFKA_AUTO_OFFSET_RESET: 'earliest', INTERNAL_TOKEN, ...variables }, port)
 }
 
 export async function askInternal(rigel: Rigel, path: string) {
