@@ -3,6 +3,7 @@ export type BridgeDialect = 'redpanda' | 'confluent' | 'karapace' | 'strimzi'
 
 export interface BridgeOptions {
   readonly dialect: BridgeDialect
+  /** Those of proxies behind a load balancer follow it. Without it, any. */
   readonly port?: number
   /** Of a real Kafka to stand before; without them the log is in memory. For bridges.ts. */
   readonly brokers?: readonly string[]

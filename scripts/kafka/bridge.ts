@@ -23,6 +23,11 @@ export interface Bridge {
   /** `host:port` of each proxy behind the load balancer. */
   hosts(): readonly string[]
   loseInstances(): void
+  /** What `authorization` must be from now on: undefined, anything. */
+  expect(authorization: string | undefined): void
+  /** One of those behind the load balancer ends, with all that it had; and comes back with nothing. */
+  stopReplica(index: number): Promise<void>
+  startReplica(index: number): Promise<void>
   /** What a restart does: connections cut, instances lost. Comes back on the same port. */
   stop(): Promise<void>
   start(): Promise<void>
@@ -30,8 +35,12 @@ export interface Bridge {
 
 interface Replica {
   readonly instances: Instances
-  readonly server: Server
+  readonly open: () => Server
+  /** Undefined: it is gone. */
+  server: Server | undefined
   port: number
+  /** By way of the load balancer. */
+  readonly underway: Set<IncomingMessage>
 }
 
 export async function createBridge(backend: Backend, options: BridgeOptions): Promise<Bridge> {
@@ -40,7 +49,7 @@ export async function createBridge(backend: Backend, options: BridgeOptions): Pr
   const faults: Bridge['faults'] = []
   const replicas: Replica[] = []
   const { baseUri = 'inside', dialect, idleMs = 300_000, replicas: count = 1, sticky = false } = options
-  let port = options.port ?? 0
+  let { authorization, port = 0 } = options
   let turn = 0
 
   for (let index = 0; index < count; index += 1) {
@@ -48,18 +57,25 @@ export async function createBridge(backend: Backend, options: BridgeOptions): Pr
     // An internal name, and http for what clients reach by https.
     const called = () => (baseUri === 'inside' ? `http://proxy-${index}.internal:8082` : own())
     const instances = new Instances({ dialect, backend, baseUri: called, idleMs })
-    const server = createServer((request, response) => void answerTo(request, response, instances))
-    replicas.push({ instances, server, port: 0 })
+    const open = () => createServer((request, response) => void answerTo(request, response, instances))
+    const ownPort = port === 0 ? 0 : port + 1 + index
+    replicas.push({ instances, open, server: undefined, port: ownPort, underway: new Set() })
   }
   let front = createFront()
 
   function createFront(): Server {
     return createServer((request, response) => {
       const kept = sticky ? /\bproxy=(\d+)/.exec(request.headers.cookie ?? '')?.[1] : undefined
-      const index = kept === undefined ? (turn += 1) % count : Number(kept)
-      if (sticky && kept === undefined) response.setHeader('set-cookie', `proxy=${index}; Path=/; HttpOnly`)
-      const replica = replicas[index]
-      if (replica) void answerTo(request, response, replica.instances)
+      const wanted = replicas[Number(kept)]
+      const living = replicas.filter(({ server }) => server !== undefined)
+      const replica = wanted?.server === undefined ? living[(turn += 1) % living.length] : wanted
+      if (replica === undefined) return write(response, { status: 503, text: 'no healthy upstream' })
+      if (sticky && replica !== wanted) {
+        response.setHeader('set-cookie', `proxy=${replicas.indexOf(replica)}; Path=/; HttpOnly`)
+      }
+      replica.underway.add(request)
+      response.once('close', () => replica.underway.delete(request))
+      return void answerTo(request, response, replica.instances)
     })
   }
 
@@ -87,7 +103,7 @@ export async function createBridge(backend: Backend, options: BridgeOptions): Pr
 
   async function handle(request: BridgeRequest, instances: Instances): Promise<BridgeAnswer> {
     try {
-      const isKnown = options.authorization === undefined || request.authorization === options.authorization
+      const isKnown = authorization === undefined || request.authorization === authorization
       if (!isKnown) throw new Refused(401, 40_101, 'Unauthorized')
       const produceOptions = { dialect, backend, failures, partitionOf: byMurmur2 }
       return await route(request, dialect, backend, instances, produceOptions)
@@ -107,20 +123,41 @@ export async function createBridge(backend: Backend, options: BridgeOptions): Pr
     instances: () => replicas.reduce((sum, { instances }) => sum + instances.all.size, 0),
     hosts: () => replicas.map((replica) => `127.0.0.1:${replica.port}`),
     loseInstances: () => replicas.forEach(({ instances }) => instances.all.clear()),
+    expect: (expected) => (authorization = expected),
+    stopReplica: async (index) => {
+      const replica = replicas[index]
+      if (replica?.server === undefined) return
+      const { instances, server, underway } = replica
+      replica.server = undefined
+      instances.all.clear()
+      for (const { socket } of underway) socket.destroy()
+      await close(server)
+    },
+    startReplica: async (index) => {
+      const replica = replicas[index]
+      if (replica === undefined || replica.server !== undefined) return
+      const server = replica.open()
+      replica.port = await listen(server, replica.port)
+      replica.server = server
+    },
     stop: async () => {
       bridge.loseInstances()
-      const closed = new Promise((resolve) => front.close(resolve))
-      front.closeAllConnections()
-      await closed
+      await close(front)
     },
     start: async () => {
       front = createFront()
       port = await listen(front, port)
     },
   }
-  for (const replica of replicas) replica.port = await listen(replica.server, 0)
+  for (const index of replicas.keys()) await bridge.startReplica(index)
   port = await listen(front, port)
   return bridge
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = new Promise((resolve) => server.close(resolve))
+  server.closeAllConnections()
+  await closed
 }
 
 async function listen(server: Server, port: number): Promise<number> {

@@ -1,11 +1,15 @@
 // The log of the stand-in bridge on a real Kafka, by kafkajs: for test:kafka, and for developers by bridge-kafka.ts.
-// kafkajs has no public fetch by offset, so its cluster is taken out by the symbol it hides it behind.
+// kafkajs has no public fetch by offset, so its cluster is taken out by the symbol it hides it behind; and its connections
+// are mended.
+import { createRequire } from 'node:module'
 import { Kafka, logLevel, type Message } from 'kafkajs'
 import type { AppendRecord, Backend, Read, StoredHeader, StoredRecord } from './bridge-backend.ts'
 
 /** A broker answers the requests of a connection in turn, so nobody may hold it for long. */
 const SLICE_MS = 50
 const READ_UNCOMMITTED = 0
+/** A broker that is gone is said to be within a second or two. */
+const RETRY = { retries: 2, initialRetryTime: 200 }
 
 interface FetchedMessage {
   readonly offset: string
@@ -31,6 +35,29 @@ interface Cluster {
   findBroker(broker: { nodeId: string }): Promise<Broker>
 }
 
+interface Connection {
+  chunks: Buffer[]
+  bytesBuffered: number
+  bytesNeeded: number
+  isConnected(): boolean
+  connect: (this: Connection) => Promise<unknown>
+}
+
+/**
+ * What kafkajs has of half an answer when its broker is killed it takes for the beginning of the next connection's first
+ * answer, and throws where nobody can catch it.
+ */
+function mendConnections(): void {
+  const { prototype } = createRequire(import.meta.url)('kafkajs/src/network/connection') as { prototype: Connection }
+  const { connect } = prototype
+  prototype.connect = function connectAnew() {
+    if (!this.isConnected()) Object.assign(this, { chunks: [], bytesBuffered: 0, bytesNeeded: 4 })
+    return connect.call(this)
+  }
+}
+
+mendConnections()
+
 export class KafkaBackend implements Backend {
   readonly #admin
   readonly #producer
@@ -43,7 +70,7 @@ export class KafkaBackend implements Backend {
   }
 
   static async connect(brokers: readonly string[]): Promise<KafkaBackend> {
-    const kafka = new Kafka({ clientId: 'bridge', brokers: [...brokers], logLevel: logLevel.NOTHING })
+    const kafka = new Kafka({ clientId: 'bridge', brokers: [...brokers], logLevel: logLevel.NOTHING, retry: RETRY })
     const backend = new KafkaBackend(kafka)
     await Promise.all([backend.#admin.connect(), backend.#producer.connect(), backend.#cluster.connect()])
     return backend

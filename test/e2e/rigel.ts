@@ -44,9 +44,12 @@ export class Rigel {
     })
   }
 
-  /** `changes`: variables besides, or instead of, those of .dev.vars.example. */
-  static async start(changes: Readonly<Record<string, string>> = {}): Promise<Rigel> {
-    const rigel = new Rigel(await freePort(), changes)
+  /**
+   * `changes`: variables besides, or instead of, those of .dev.vars.example. `port`: for several that start at the same
+   * time, since a free one may be taken meanwhile.
+   */
+  static async start(changes: Readonly<Record<string, string>> = {}, port?: number): Promise<Rigel> {
+    const rigel = new Rigel(port ?? (await freePort()), changes)
     // A runner that is told to stop, or that fails, leaves nothing running behind.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
     process.once('exit', () => rigel.#killGroup())

@@ -12,24 +12,27 @@ import type { BridgeState, Order } from './orders.ts'
 const bridges = new Map<string, { readonly bridge: Bridge; readonly backend: MemoryBackend | KafkaBackend }>()
 
 async function obey(bridge: Bridge, backend: MemoryBackend | KafkaBackend, order: Order): Promise<void> {
-  const { createTopic } = order
+  const { createTopic, failures, fault } = order
   if (createTopic) await backend.createTopic(createTopic.topic, createTopic.partitions)
-  if (backend instanceof MemoryBackend) await obeyInMemory(bridge, backend, order)
+  if (backend instanceof MemoryBackend) await obeyInMemory(backend, order)
+  if (fault) bridge.faults.push({ left: fault.times, fault })
+  if (failures) bridge.failures.push(...failures)
+  if (order.loseInstances) bridge.loseInstances()
+  if (order.expect !== undefined) bridge.expect(order.expect)
+  if (order.stopReplica !== undefined) await bridge.stopReplica(order.stopReplica)
+  if (order.startReplica !== undefined) await bridge.startReplica(order.startReplica)
+  if (order.stop) await bridge.stop()
+  if (order.start) await bridge.start()
 }
 
-async function obeyInMemory(bridge: Bridge, backend: MemoryBackend, order: Order): Promise<void> {
-  const { addPartitions, append, compact, failures, fault, mark, trim } = order
+async function obeyInMemory(backend: MemoryBackend, order: Order): Promise<void> {
+  const { addPartitions, append, compact, mark, trim } = order
   if (addPartitions) backend.addPartitions(addPartitions.topic, addPartitions.partitions)
   if (order.removeTopic !== undefined) backend.removeTopic(order.removeTopic)
   if (append) await backend.append(append.topic, append.partition, append.records)
   if (trim) backend.trim(trim.topic, trim.partition, trim.before)
   if (compact) backend.compact(compact.topic, compact.partition, compact.offset)
   if (mark) backend.mark(mark.topic, mark.partition)
-  if (fault) bridge.faults.push({ left: fault.times, fault })
-  if (failures) bridge.failures.push(...failures)
-  if (order.loseInstances) bridge.loseInstances()
-  if (order.stop) await bridge.stop()
-  if (order.start) await bridge.start()
 }
 
 const server = createServer((request, response) => void answer(request, response))

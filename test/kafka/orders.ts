@@ -22,6 +22,10 @@ export interface Order {
   readonly fault?: Fault
   readonly failures?: readonly (Failure | null)[]
   readonly loseInstances?: true
+  /** What `authorization` must be from now on. */
+  readonly expect?: string
+  readonly stopReplica?: number
+  readonly startReplica?: number
   readonly stop?: true
   readonly start?: true
 }

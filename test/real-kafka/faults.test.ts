@@ -5,7 +5,8 @@ import { writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { user } from '../../scripts/kafka/properties.ts'
 import { sleep, until } from '../e2e/rigel.ts'
-import { BROADCAST, TOPIC, World } from './world.ts'
+import { BROADCAST, TOPIC } from './events.ts'
+import { World } from './world.ts'
 
 /** How long a stopped broker says nothing: longer than a request is waited for. */
 const SLOW_MS = 30_000

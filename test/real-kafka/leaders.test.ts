@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { sleep, until } from '../e2e/rigel.ts'
 import { connectTo } from './connect.ts'
-import { TOPIC, World } from './world.ts'
+import { TOPIC } from './events.ts'
+import { World } from './world.ts'
 
 let world: World
 

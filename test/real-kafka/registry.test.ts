@@ -8,7 +8,8 @@ import protobuf from 'protobufjs'
 import { startRegistry } from '../../scripts/registry/apicurio.ts'
 import { connectSse, type Client } from '../e2e/clients.ts'
 import { until } from '../e2e/rigel.ts'
-import { BROADCAST, TOPIC, World } from './world.ts'
+import { BROADCAST, TOPIC } from './events.ts'
+import { World } from './world.ts'
 
 const CENTS = { type: 'fixed' as const, name: 'Cents', size: 2 }
 const PLACE = [

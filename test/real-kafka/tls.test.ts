@@ -10,7 +10,8 @@ import { connect } from 'node:tls'
 import { user } from '../../scripts/kafka/properties.ts'
 import { Rigel, until } from '../e2e/rigel.ts'
 import { makeCertificates, type Certificates } from './certificates.ts'
-import { BROADCAST, INTERNAL_TOKEN, World } from './world.ts'
+import { BROADCAST } from './events.ts'
+import { INTERNAL_TOKEN, World } from './world.ts'
 
 const PORT = 29_692
 const folder = mkdtempSync(join(tmpdir(), 'rigel-tls-'))

@@ -7,10 +7,11 @@ import type { Fetched, FetchLimits, OffsetRange } from '../kafka-log.ts'
 import type { RestDeps } from './deps.ts'
 import { TRAITS } from './dialect.ts'
 import type { InstanceNotes } from './instance-notes.ts'
-import { assign, createInstance, deleteInstance, poll, seek, type Instance } from './instance.ts'
+import { poll, type Instance } from './instance.ts'
+import { Instances } from './instances.ts'
 import { requireInOrder, toLogRecord, type FetchedRecord } from './records.ts'
 import { hostOf, type RestClient } from './rest-client.ts'
-import { isInstanceLost, KafkaRestError } from './rest-error.ts'
+import { isNotFound, KafkaRestError } from './rest-error.ts'
 import type { Topics } from './topics.ts'
 
 /** A consumer that has just been made needs a moment to reach its broker, even for a reader that does not wait. */
@@ -34,23 +35,22 @@ export interface InstanceReaderOptions {
   readonly topics: Topics
   readonly dialect: Dialect
   readonly instanceHosts: readonly string[]
-  /** Undefined: nothing is written down. */
-  readonly notes: InstanceNotes | undefined
+  readonly notes: InstanceNotes
   readonly deps: Pick<RestDeps, 'nowMs' | 'pause' | 'newId'>
 }
 
 export class InstanceReader {
   readonly #options: InstanceReaderOptions
+  readonly #instances: Instances
   /**
    * By partition, an instance that nobody reads from just now. Whoever reads takes it out, so that two that read at the
    * same time (a run that failed leaves a fetch under way) never share one; whoever comes back second ends his own.
    */
   readonly #free = new Map<string, Seat>()
-  /** Partitions whose instance of a former life has been ended. */
-  readonly #tidied = new Set<string>()
 
   constructor(options: InstanceReaderOptions) {
     this.#options = options
+    this.#instances = new Instances({ ...options, newId: () => options.deps.newId() })
   }
 
   async fetch(position: LogPosition, limits: FetchLimits): Promise<Fetched> {
@@ -64,56 +64,27 @@ export class InstanceReader {
           const elsewhere = notInRange(position, range)
           if (elsewhere !== null) return elsewhere
           if (limits.maxWaitMs === 0 && range?.latest === position.offset) return nothing(position)
-          seat = await this.#open(position)
+          seat = { instance: await this.#instances.make(position), next: position.offset }
         }
         return await this.#read(seat, position, limits, untilMs)
       } catch (error) {
-        if (!isInstanceLost(error)) throw error
+        if (!isNotFound(error)) throw error
         if (losses > 0) throw this.#lostAgain(error)
         seat = undefined
       }
     }
   }
 
-  async #open(position: LogPosition): Promise<Seat> {
-    const { client, deps, dialect, instanceHosts, notes } = this.#options
-    await this.#endFormer(position)
-    const name = `rigel-${position.topic.slice(0, 100)}-${position.partition}-${deps.newId()}`
-    const instance = await createInstance(client, { dialect, name, instanceHosts })
-    notes?.write(keyOf(position), instance)
-    try {
-      await assign(client, instance, position)
-      await seek(client, instance, position)
-    } catch (error) {
-      if (!isInstanceLost(error)) await deleteInstance(client, instance)
-      throw error
-    }
-    return { instance, next: position.offset }
-  }
-
-  /** Once: what is written down after that is an instance of this life. Of another proxy: it would get the credentials. */
-  async #endFormer(position: LogPosition): Promise<void> {
-    const key = keyOf(position)
-    if (this.#tidied.has(key)) return
-    this.#tidied.add(key)
-    const { client, instanceHosts, notes } = this.#options
-    const former = notes?.read(key)
-    if (former === undefined) return
-    const isOurs = former.url.startsWith(`${client.url}/`) || instanceHosts.includes(new URL(former.url).host)
-    if (isOurs) await deleteInstance(client, former)
-  }
-
   /** An instance whose read fails may have gone on: where it is, nobody knows. */
   async #read(seat: Seat, position: LogPosition, limits: FetchLimits, untilMs: number): Promise<Fetched> {
-    const { client } = this.#options
     try {
       const fetched = await this.#poll(seat.instance, position, limits, untilMs)
       const isAtRest = fetched.kind === 'records' && (fetched.records.length > 0 || limits.maxWaitMs > 0)
-      if (!isAtRest) await deleteInstance(client, seat.instance)
+      if (!isAtRest) await this.#instances.end(seat.instance)
       else await this.#putBack(position, { instance: seat.instance, next: fetched.next })
       return fetched
     } catch (error) {
-      if (!isInstanceLost(error)) await deleteInstance(client, seat.instance)
+      await this.#instances.end(seat.instance)
       throw error
     }
   }
@@ -171,12 +142,12 @@ export class InstanceReader {
     if (seat === undefined) return undefined
     this.#free.delete(keyOf(position))
     if (seat.next === position.offset) return seat
-    await deleteInstance(this.#options.client, seat.instance)
+    await this.#instances.end(seat.instance)
     return undefined
   }
 
   async #putBack(position: LogPosition, seat: Seat): Promise<void> {
-    if (this.#free.has(keyOf(position))) await deleteInstance(this.#options.client, seat.instance)
+    if (this.#free.has(keyOf(position))) await this.#instances.end(seat.instance)
     else this.#free.set(keyOf(position), seat)
   }
 

@@ -10,7 +10,7 @@ import { BINARY_V2, parseAnswer, requireOk, V2, type RestClient } from './rest-c
 const GROUP = 'rigel'
 /** How long an instance may hold a poll; the poll says how long it does. */
 const REQUEST_TIMEOUT_MS = 60_000
-/** The end of an instance is worth a moment, not more: its proxy ends it too when nobody asks for it. */
+/** The end of an instance is worth a moment, not more: it is tried again. */
 const DELETE_TIMEOUT_MS = 3_000
 
 export interface Instance {
@@ -41,9 +41,14 @@ export async function createInstance(client: RestClient, options: InstanceOption
   const { instance_id: id, base_uri: baseUri } = parseAnswer(client, answer, created)
   const cookie = answer.cookies.length === 0 ? undefined : answer.cookies.join('; ')
   return {
-    url: instanceUrl(`${client.url}/consumers/${group}/instances/${encodeURIComponent(id)}`, baseUri, instanceHosts),
+    url: instanceUrl(urlOf(client, id, group), baseUri, instanceHosts),
     cookie,
   }
+}
+
+/** Where it is, as far as can be said without the proxy's answer. */
+export function urlOf(client: RestClient, id: string, group = GROUP): string {
+  return `${client.url}/consumers/${group}/instances/${encodeURIComponent(id)}`
 }
 
 /** `auto.offset.reset` and auto-commit are always said: their defaults differ, and most of them lose records. */
@@ -121,8 +126,9 @@ export async function poll(
   return parseAnswer(client, answer, fetchedRecords)
 }
 
-/** Never throws: what is left is ended by its proxy when it has been idle for long enough. */
-export async function deleteInstance(client: RestClient, { url, cookie }: Instance): Promise<void> {
+/** Answers whether it is gone. Never throws. */
+export async function deleteInstance(client: RestClient, { url, cookie }: Instance): Promise<boolean> {
   const request = { method: 'DELETE', path: url, contentType: V2, cookie, timeoutMs: DELETE_TIMEOUT_MS } as const
-  await client.ask(request).catch(() => undefined)
+  const answer = await client.ask(request).catch(() => undefined)
+  return answer !== undefined && (answer.status < 300 || answer.status === 404)
 }

@@ -5,7 +5,7 @@ import type { LogPosition } from '../../core/log-record.ts'
 import type { Fetched, FetchLimits, KafkaLog } from '../kafka-log.ts'
 import type { RestDeps } from './deps.ts'
 import { detectDialect, TRAITS } from './dialect.ts'
-import type { InstanceNotes } from './instance-notes.ts'
+import { createPassingNotes, type InstanceNotes } from './instance-notes.ts'
 import { InstanceReader } from './instance-reader.ts'
 import type { Producer } from './placing.ts'
 import { createProducer } from './produce.ts'
@@ -21,7 +21,11 @@ interface Spoken {
 }
 
 /** `notes`: of a follower, who alone fetches. */
-export function createKafkaRestLog(settings: KafkaRestSettings, deps: RestDeps, notes?: InstanceNotes): KafkaLog {
+export function createKafkaRestLog(
+  settings: KafkaRestSettings,
+  deps: RestDeps,
+  notes: InstanceNotes = createPassingNotes(),
+): KafkaLog {
   const client = createRestClient(settings.url, settings.credentials, deps.fetch)
   let spoken: Spoken | undefined
   const speak = async (): Promise<Spoken> => {
@@ -62,7 +66,7 @@ function createSpoken(
   client: RestClient,
   dialect: Dialect,
   deps: RestDeps,
-  notes: InstanceNotes | undefined,
+  notes: InstanceNotes,
 ): Spoken {
   const { instanceHosts } = settings
   const redpanda = dialect === 'redpanda' ? new RedpandaLog({ client, instanceHosts, deps }) : undefined

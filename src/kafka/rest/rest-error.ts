@@ -9,6 +9,8 @@ export class KafkaRestError extends Error {
   readonly status: number
   /** The proxy's `error_code`; without one, the status. */
   readonly code: number
+  /** It has a code of the proxy's. A load balancer's page has none. */
+  readonly isOfProxy: boolean
 
   constructor(host: string, doing: string, failure: { status: number; code?: number | undefined; message: string }) {
     const { status, code = status, message } = failure
@@ -17,10 +19,14 @@ export class KafkaRestError extends Error {
     this.name = 'KafkaRestError'
     this.status = status
     this.code = code
+    this.isOfProxy = failure.code !== undefined
   }
 }
 
-/** 40403 everywhere but at Strimzi, whose codes are HTTP's; Karapace says it of unknown topics too. */
-export function isInstanceLost(error: unknown): boolean {
-  return error instanceof KafkaRestError && error.status === 404
+/**
+ * An instance, a topic, a partition: 40403 of instances everywhere but at Strimzi, whose codes are HTTP's; Karapace says it
+ * of unknown topics too. What an ingress says of a proxy that is not up yet is nothing of the kind.
+ */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof KafkaRestError && error.status === 404 && error.isOfProxy
 }

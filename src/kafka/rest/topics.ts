@@ -3,7 +3,8 @@
 import { z } from 'zod'
 import type { TopicPartition } from '../../core/log-record.ts'
 import type { OffsetRange } from '../kafka-log.ts'
-import { parseAnswer, type RestClient } from './rest-client.ts'
+import { parseAnswer, toError, type RestClient } from './rest-client.ts'
+import { isNotFound } from './rest-error.ts'
 
 export interface Topics {
   /** In ascending order; none: there is no such topic. */
@@ -19,14 +20,14 @@ export function createTopics(client: RestClient): Topics {
   return {
     partitions: async (topic) => {
       const answer = await client.ask({ method: 'GET', path: `/topics/${encodeURIComponent(topic)}/partitions` })
-      if (answer.status === 404) return []
+      if (isNotFound(toError(client, answer))) return []
       const partitions = parseAnswer(client, answer, partitionList).map(({ partition }) => partition)
       return partitions.toSorted((a, b) => a - b)
     },
     offsets: async ({ topic, partition }) => {
       const path = `/topics/${encodeURIComponent(topic)}/partitions/${partition}/offsets`
       const answer = await client.ask({ method: 'GET', path })
-      if (answer.status === 404) return null
+      if (isNotFound(toError(client, answer))) return null
       const { beginning_offset: earliest, end_offset: latest } = parseAnswer(client, answer, offsetsSummary)
       return { earliest, latest }
     },

@@ -69,6 +69,11 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
 
   it.each([
     ['an error page', { status: 502, text: '<html>Bad Gateway</html>' }, 'HTTP 502: <html>Bad Gateway'],
+    [
+      'an ingress that knows no proxy',
+      { status: 404, text: '<html>default backend</html>' },
+      'HTTP 404: <html>default',
+    ],
     ['a page for an answer', { status: 200, text: '<html>Sign in</html>' }, '<html>Sign in'],
     ['another shape', { status: 200, text: '{"records":[]}' }, '{"records":[]}'],
     ['nothing', { status: 200, text: '' }, 'answers what nobody asked for'],
@@ -93,6 +98,16 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
     expect(reader.failures[0]).toContain(said)
     await reader.fetch()
     expect(reader.values).toEqual(['a', 'b', 'c'])
+  })
+
+  it('does not take the page of an ingress for a topic that is not there', async () => {
+    const { bridge, log } = await startWith(dialect, ['a'])
+    await log.partitions('events')
+    await bridge.order({ fault: { pattern: '', times: 1, status: 404, text: '<html>default backend</html>' } })
+    await expect(log.partitions('events')).rejects.toThrow('HTTP 404: <html>default')
+    await bridge.order({ fault: { pattern: '', times: 1, status: 404, text: '' } })
+    await expect(log.offsets('events', 0)).rejects.toThrow('HTTP 404: no reason given')
+    expect(await log.offsets('events', 0)).toEqual({ earliest: 0, latest: 1 })
   })
 
   it('takes an answer that comes late', async () => {

@@ -1,8 +1,7 @@
 // Consumer instances: made once, kept, made anew when lost, ended when done; and found behind load balancers.
 import { describe, expect, it } from 'vitest'
 import type { KafkaLog } from '../../../src/kafka/kafka-log.ts'
-import type { InstanceNotes } from '../../../src/kafka/rest/instance-notes.ts'
-import type { Instance } from '../../../src/kafka/rest/instance.ts'
+import { createPassingNotes } from '../../../src/kafka/rest/instance-notes.ts'
 import { makeDeps, TestBridge } from '../test-bridge.ts'
 
 const DIALECTS = ['confluent', 'karapace', 'strimzi'] as const
@@ -11,11 +10,6 @@ const SLEEPS = { maxWaitMs: 0, maxBytes: 100_000 }
 const MADE = /^POST \/consumers\/[^/]+$/
 const ENDED = /^DELETE \/consumers\//
 const LARGE = Array.from({ length: 10 }, () => ({ key: null, value: btoa('x'.repeat(1_000)) }))
-
-function makeNotes(): InstanceNotes {
-  const notes = new Map<string, Instance>()
-  return { read: (key) => notes.get(key), write: (key, instance) => notes.set(key, instance) }
-}
 
 async function offsetsOf(log: KafkaLog, offset: number, limits = WAITS): Promise<readonly number[]> {
   const fetched = await log.fetch({ topic: 'events', partition: 0, offset }, limits)
@@ -56,7 +50,7 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
 
   it('of a former life is ended by the next one, unless it is at another proxy', async () => {
     const [bridge, former] = [await startWith({ dialect }), await startWith({ dialect })]
-    const notes = makeNotes()
+    const notes = createPassingNotes()
     await offsetsOf(bridge.log({}, makeDeps().deps, notes), 0)
     await offsetsOf(bridge.log({}, makeDeps().deps, notes), 0)
     expect([(await bridge.state()).instances, await bridge.count(ENDED)]).toEqual([1, 1])
@@ -124,6 +118,32 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
     expect((await bridge.state()).instances).toBe(0)
   })
 
+  it('is ended later where it cannot be now: when the credentials are refused, and when the proxy does not answer', async () => {
+    const bridge = await startWith({ dialect, authorization: 'Bearer t0ken' })
+    const log = bridge.log({ credentials: { kind: 'bearer', token: 't0ken' } })
+    await offsetsOf(log, 0)
+    await bridge.order({ expect: 'Bearer another' })
+    await expect(offsetsOf(log, 3)).rejects.toThrow('HTTP 401')
+    await bridge.order({ expect: 'Bearer t0ken' })
+    expect((await bridge.state()).instances).toBe(1)
+    await offsetsOf(log, 3)
+    expect((await bridge.state()).instances).toBe(1)
+    await bridge.order({ fault: { pattern: '^/consumers/rigel/instances/', times: 2, status: 502 } })
+    await expect(offsetsOf(log, 3)).rejects.toThrow('HTTP 502')
+    await offsetsOf(log, 3)
+    expect((await bridge.state()).instances).toBe(1)
+  })
+
+  it('is ended if it was made and nobody was told', async () => {
+    const bridge = await startWith({ dialect })
+    const log = bridge.log({ dialect })
+    await bridge.order({ fault: { pattern: '^/consumers/rigel$', times: 1, cut: true } })
+    await expect(offsetsOf(log, 0)).rejects.toThrow('POST /consumers/rigel')
+    expect((await bridge.state()).instances).toBe(1)
+    expect(await offsetsOf(log, 0)).toEqual([0, 1, 2])
+    expect((await bridge.state()).instances).toBe(1)
+  })
+
   it('is found by the load balancer’s cookie, whatever host it is said to be at', async () => {
     const bridge = await startWith({ dialect, replicas: 3, sticky: true })
     const log = bridge.log()
@@ -142,6 +162,17 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
   it('cannot be found behind a load balancer that forgets, which is said', async () => {
     const bridge = await startWith({ dialect, replicas: 2 })
     await expect(offsetsOf(bridge.log({ dialect }), 0)).rejects.toThrow(/sticky by cookie.*KAFKA_REST_INSTANCE_HOSTS/)
+  })
+})
+
+describe('a proxy that ends no instance', () => {
+  it('is asked to five times for each', async () => {
+    const bridge = await startWith({ dialect: 'confluent' })
+    await bridge.order({ fault: { method: 'DELETE', pattern: '', times: 1_000, status: 500 } })
+    const log = bridge.log()
+    // Each is replaced by the next, since what is wanted is not what it would read next: the last is not to be ended.
+    for (let times = 0; times < 7; times += 1) await offsetsOf(log, 0)
+    expect([await bridge.count(ENDED), (await bridge.state()).instances]).toEqual([5 + 5 + 5 + 4 + 3 + 2, 7])
   })
 })
 
