@@ -42,6 +42,9 @@ const LONG_POLL_MS = 10_000
 /** A partition that is not there is looked for this often, sooner at first: a broker that just started may not know it yet. */
 const UNKNOWN_RETRY = { baseMs: 1_000, capMs: 30_000 }
 
+/** Of one that was followed: the topic was deleted, or its brokers have forgotten it. */
+const NO_PARTITION = 'there is no such topic or partition'
+
 /** A log that is out of reach may take longer to say so. */
 const LAG_TIMEOUT_MS = 2_000
 
@@ -119,8 +122,8 @@ export class TopicFollower extends DurableObject<Env> {
       lag: counters === null ? null : await this.#lag(counters.offset),
       interestVersion: this.#interests.version,
       running: this.#running,
-      failures: this.#failures,
-      lastError: this.#lastError,
+      failures: this.#failures + this.#unknowns,
+      lastError: this.#lastError ?? (this.#unknowns > 0 ? NO_PARTITION : null),
     }
   }
 
@@ -155,6 +158,7 @@ export class TopicFollower extends DurableObject<Env> {
   async #goOn(drained: Drained): Promise<void> {
     this.#unknowns = drained.kind === 'unknown' ? this.#unknowns + 1 : 0
     if (drained.kind === 'unknown') {
+      if (this.#unknowns === 1) this.#warn(`${NO_PARTITION}, looked for until there is`, { offset: drained.at.offset })
       return this.ctx.storage.setAlarm(Date.now() + backoffMs(this.#unknowns, Math.random(), UNKNOWN_RETRY))
     }
     this.#lagReport?.flush(Date.now())

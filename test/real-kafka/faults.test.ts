@@ -118,10 +118,14 @@ void describe('a broker that asks who is there', () => {
     await world.settle()
     for (const client of world.clients) client.seen.length = 0
     await world.kafka.tool('kafka-topics', ['--delete', '--topic', TOPIC])
-    await sleep(1_000)
+    await until('health tells that it is gone', async () => {
+      const { status, body } = await world.internal('health')
+      return status === 503 && /rig\/\d: failed \d+ times: there is no such topic or partition/.test(body)
+    })
     await world.kafka.tool('kafka-topics', ['--create', '--topic', TOPIC, '--partitions', '2'])
     await world.produce(5)
     await world.settle()
+    await until('health is well', async () => (await world.internal('health')).status === 200)
   })
 
   void test(
