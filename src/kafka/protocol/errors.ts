@@ -34,6 +34,7 @@ const CODES: Readonly<Record<number, readonly [name: string, remedy: Remedy]>> =
   33: ['UNSUPPORTED_SASL_MECHANISM', 'final'],
   34: ['ILLEGAL_SASL_STATE', 'final'],
   35: ['UNSUPPORTED_VERSION', 'final'],
+  38: ['INVALID_REPLICATION_FACTOR', 'final'],
   44: ['POLICY_VIOLATION', 'final'],
   45: ['OUT_OF_ORDER_SEQUENCE_NUMBER', 'final'],
   46: ['DUPLICATE_SEQUENCE_NUMBER', 'final'],
