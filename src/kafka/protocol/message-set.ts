@@ -1,5 +1,5 @@
 // Messages of versions 0 and 1: Kafka before 0.11 wrote them, and brokers answer what is stored as it is stored. Pure. Only
-// read, by record-batch.ts. https://kafka.apache.org/documentation/#messageset
+// read, by fetched-records.ts. https://kafka.apache.org/documentation/#messageset
 import { crc32 } from 'node:zlib'
 import type { LogRecord, TopicPartition } from '../../core/log-record.ts'
 import { CODEC_BITS, decompress } from './compression.ts'

@@ -13,7 +13,7 @@ import {
   THROTTLING_QUOTA_EXCEEDED,
   throwIfError,
 } from './errors.ts'
-import { decodeRecords, leaderEpochBefore } from './record-batch.ts'
+import { decodeRecords, leaderEpochBefore } from './fetched-records.ts'
 
 /** A broker that is slower than this over what it was told to wait is as good as gone. */
 const REQUEST_TIMEOUT_MS = 15_000

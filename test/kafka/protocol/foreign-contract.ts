@@ -2,7 +2,7 @@
 // (foreign.pure.test.ts), of workerd (foreign.test.ts). docs/kafka.md says what else was tried with them.
 import { describe, expect, it } from 'vitest'
 import type { LogRecord } from '../../../src/core/log-record.ts'
-import { decodeRecords } from '../../../src/kafka/protocol/record-batch.ts'
+import { decodeRecords } from '../../../src/kafka/protocol/fetched-records.ts'
 import { utf8 } from './dice.ts'
 import { JAVA_ZSTD_22, LOG_APPEND_TIME, TRANSACTIONS_BY, WRITTEN_BY } from './foreign-batches.ts'
 

@@ -1,7 +1,8 @@
 // Messages of Kafka before 0.11, as brokers still answer them: alone, in a compressed one, and beside what is newer.
 import { crc32, gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
-import { decodeRecords, encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
+import { decodeRecords } from '../../../src/kafka/protocol/fetched-records.ts'
+import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
 import { Writer } from '../../../src/kafka/protocol/wire.ts'
 import { utf8 } from './dice.ts'
 import { LZ4_NOISE } from './fixtures.ts'

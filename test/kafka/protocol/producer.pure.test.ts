@@ -6,7 +6,7 @@ import type { Api } from '../../../src/kafka/protocol/api/api.ts'
 import { produce, type ProduceRequest } from '../../../src/kafka/protocol/api/produce.ts'
 import { BrokerError, ConnectionError } from '../../../src/kafka/protocol/errors.ts'
 import { nextSequence, Producer, type ProducerCluster } from '../../../src/kafka/protocol/producer.ts'
-import { decodeRecords } from '../../../src/kafka/protocol/record-batch.ts'
+import { decodeRecords } from '../../../src/kafka/protocol/fetched-records.ts'
 import { utf8 } from './dice.ts'
 
 const text = (bytes: Uint8Array | null) => new TextDecoder().decode(bytes ?? undefined)

@@ -1,6 +1,6 @@
 // Fetch: record batches of one partition, from an offset on. Without fetch sessions: they save bytes for readers of many
 // partitions, and a follower reads one.
-import type { AbortedTransaction } from '../record-batch.ts'
+import type { AbortedTransaction } from '../fetched-records.ts'
 import { Reader } from '../wire.ts'
 import { NO_ERROR, UNKNOWN_SERVER_ERROR } from '../errors.ts'
 import type { Api } from './api.ts'
