@@ -22,6 +22,22 @@ export async function publishEvents(
   return log.produce(events.map((event): NewRecord => ({ topic, ...toRecord(config, event) })))
 }
 
+/** As `publishEvents`, of a message that may come again: a log that remembers keys stores each of its events once. */
+export async function publishOnce(
+  log: KafkaLog,
+  config: Config,
+  messageId: string,
+  events: readonly CloudEvent[],
+): Promise<void> {
+  const topic = config.kafka.topics[0] ?? 'rig'
+  const records = events.map((event, index): NewRecord => {
+    const { key, ...record } = toRecord(config, event)
+    // A key there must be, or the next time another partition might be chosen.
+    return { topic, ...record, key: key ?? encoder.encode(messageId), idempotencyKey: `${messageId}/${index}` }
+  })
+  await log.produce(records)
+}
+
 /** One event of a client that has a connection, under SUBMISSION_CHECK: structured, as an object or as bytes. */
 export async function submit(
   payload: unknown,

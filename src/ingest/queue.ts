@@ -1,5 +1,6 @@
 // The queue: nudges ("read on now") and events sent straight to it. Each message is settled by itself: acknowledged when
-// its events are durable in the log, retried later when they could not be, dead-lettered when they are none.
+// its events are durable in the log, retried later when they could not be, dead-lettered when they are none. Queues deliver
+// at least once: a log that remembers keys stores what comes again once.
 import { z } from 'zod'
 import { configOf, type Config } from '../config.ts'
 import { parseBatch, parseStructured } from '../core/cloud-event.ts'
@@ -9,7 +10,7 @@ import { ok, type Result } from '../core/result.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { openLog } from '../kafka/open-log.ts'
 import { deadLetter } from './dead-letter.ts'
-import { publishEvents } from './publish.ts'
+import { publishOnce } from './publish.ts'
 import { wakeFollowers } from './schedule.ts'
 
 const nudgeSchema = z.object({
@@ -23,7 +24,7 @@ export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void>
   const log = openLog(env, config)
   for (const message of batch.messages) {
     try {
-      await consume(message.body, env, config, log, batch.queue)
+      await consume(message, env, config, log, batch.queue)
       message.ack()
     } catch (error) {
       console.error({
@@ -37,12 +38,12 @@ export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void>
   }
 }
 
-async function consume(body: unknown, env: Env, config: Config, log: KafkaLog, queue: string): Promise<void> {
+async function consume({ body, id }: Message, env: Env, config: Config, log: KafkaLog, queue: string): Promise<void> {
   const nudge = nudgeSchema.safeParse(body)
   if (nudge.success) return void (await wakeFollowers(env, toWanted(nudge.data.nudge)))
   const text = toText(body)
   const events = parseEvents(text)
-  if (events.ok) await publishEvents(log, config, events.value)
+  if (events.ok) await publishOnce(log, config, `${queue}/${id}`, events.value)
   else await log.produce([undecodable(config, queue, text, events.reason)])
 }
 

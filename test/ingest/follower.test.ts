@@ -116,7 +116,7 @@ describe('the queue', () => {
       'garbage',
     ]
     const result = await consume(bodies)
-    expect([result.explicitAcks, result.retryMessages]).toEqual([['0', '1', '2', '3', '4'], []])
+    expect([result.acked, result.retried]).toEqual([['0', '1', '2', '3', '4'], []])
     expect(new Set(ids(await client.untilType('queued', 3)))).toEqual(new Set(['q1', 'q2', 'q3']))
   })
 
@@ -125,23 +125,41 @@ describe('the queue', () => {
     const event = JSON.stringify({ specversion: '1.0', id: 'b1', source: '/t', type: 'bytes' })
     const bodies: unknown[] = [new TextEncoder().encode(event).buffer, 1n, null, { nudge: { topic: 'foreign' } }]
     const result = await consume(bodies)
-    expect([result.explicitAcks, result.retryMessages]).toEqual([['0', '1', '2', '3'], []])
+    expect([result.acked, result.retried]).toEqual([['0', '1', '2', '3'], []])
     expect(ids(await client.untilType('bytes', 1))).toEqual(['b1'])
   })
 
   it('tries a message again later when the log does not take it, and settles the others', async () => {
     const event = { specversion: '1.0', id: 'r1', source: '/t', type: 'refused' }
     const result = await consume([{ ...event, data: 'x'.repeat(1_900_000) }, event], 3)
-    expect(result.explicitAcks).toEqual(['1'])
-    expect([result.retryMessages, result.delays]).toEqual([[{ msgId: '0' }], [8]])
+    expect(result).toEqual({ acked: ['1'], retried: ['0'], delays: [8] })
+  })
+
+  it('stores the events of a message that is delivered again once', async () => {
+    const client = await connectWs({ subscriptions: anyOf('again') })
+    const event = { specversion: '1.0', source: '/t', type: 'again' }
+    const bodies = [
+      [
+        { ...event, id: 'a1' },
+        { ...event, id: 'a1' },
+      ],
+      { ...event, id: 'a2' },
+    ]
+    const call = crypto.randomUUID()
+    for (const attempts of [1, 2]) expect((await consume(bodies, attempts, call)).acked).toEqual(['0', '1'])
+    await consume([{ ...event, id: 'last' }])
+    expect(ids(await client.untilType('again', 4)).toSorted()).toEqual(['a1', 'a1', 'a2', 'last'])
   })
 })
 
-async function consume(bodies: readonly unknown[], attempts = 1) {
-  const messages = bodies.map((body, n) => ({ id: String(n), timestamp: new Date(1), attempts, body }))
+/** A message's id is its place among them; those of one call are no others' unless `call` says so. */
+async function consume(bodies: readonly unknown[], attempts = 1, call: string = crypto.randomUUID()) {
+  const messages = bodies.map((body, n) => ({ id: `${call} ${n}`, timestamp: new Date(1), attempts, body }))
   const batch = createMessageBatch('rigel-events', messages)
   const retries = batch.messages.map((message) => vi.spyOn(message, 'retry'))
   await worker.queue(batch, env)
   const delays = retries.flatMap(({ mock }) => mock.calls.map(([options]) => options?.delaySeconds))
-  return { ...(await getQueueResult(batch, createExecutionContext())), delays }
+  const { explicitAcks, retryMessages } = await getQueueResult(batch, createExecutionContext())
+  const placeOf = (id: string) => id.slice(call.length + 1)
+  return { acked: explicitAcks.map(placeOf), retried: retryMessages.map(({ msgId }) => placeOf(msgId)), delays }
 }
