@@ -19,7 +19,7 @@ export { UserShard } from '../../src/shard/user-shard.ts'
 
 /** What leads to another workerd: of workerd alone, so no types have it. */
 interface DebugPort {
-  connect(address: string): { getEntrypoint(service: string, name: string): Service<Shards> }
+  connect(address: string): Promise<{ getEntrypoint(service: string, name: string): Service<Shards> }>
 }
 
 interface BenchEnv extends Env {
