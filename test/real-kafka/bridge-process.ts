@@ -19,10 +19,12 @@ export class BridgeProcess {
   }
 
   async start(): Promise<void> {
-    const started = spawn('node', [program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const started = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#process = started
     process.once('exit', () => started.kill('SIGKILL'))
-    const [port] = (await once(started.stdout, 'data')) as [Buffer]
+    const isOver = once(started, 'exit').then(() => assert.fail('the proxies have not started'))
+    const [port] = (await Promise.race([once(started.stdout, 'data'), isOver])) as [Buffer]
+    isOver.catch(() => undefined)
     this.#control = `http://127.0.0.1:${Number(port.toString())}`
     await Promise.all(this.#bridges.map((options) => this.#tell(options.dialect, options)))
   }
