@@ -31,11 +31,16 @@ export function sortAnswers(deps: AnswerSortDeps, records: readonly LogRecord[])
   const work: (() => Promise<unknown>)[] = []
   for (const record of records) {
     const answer = readRecord(record)
-    if (answer.ok) work.push(() => deps.deliver(answer.value))
+    if (answer.ok) work.push(() => deps.deliver(detached(answer.value)))
     else deadLetters.push(deadLetter(deps.deadLetterTopic, record, { kind: 'not_an_answer', message: answer.reason }))
   }
   if (deadLetters.length > 0) work.push(() => produceInOrder((letters) => deps.produce(letters), deadLetters))
   return { stages: [work], deadLetters: deadLetters.length }
+}
+
+/** A fetched value is a view of the whole fetch, all of which would cross each call. */
+function detached({ answer, correlation }: Correlated): Correlated {
+  return { correlation, answer: { ...answer, body: answer.body.slice() } }
 }
 
 /** RIG 3's binary mode by its header, else the event of RIG 2. */

@@ -44,6 +44,17 @@ describe('a record of a response topic', () => {
     expect([deadLetters, delivered]).toEqual([0, [{ correlation: CORRELATION, answer }]])
   })
 
+  it('is delivered without what else was fetched with it', async () => {
+    const fetched = new Uint8Array(1_000).fill(7)
+    const headers = [
+      ['rig-correlation', bytes(CORRELATION)],
+      ['rig-response-code', bytes('200')],
+    ] as const
+    const { delivered } = await sorted(headers, fetched.subarray(10, 13))
+    const body = delivered[0]?.answer.body
+    expect([body, body?.buffer.byteLength]).toEqual([new Uint8Array([7, 7, 7]), 3])
+  })
+
   it.each([null, bytes('{}'), bytes('garbage'), new Uint8Array([255])])(
     'that nobody can wait for is a dead letter: %j',
     async (value) => expect(await sorted([], value)).toEqual({ delivered: [], letters: 1, deadLetters: 1 }),
