@@ -388,12 +388,20 @@ describe('Kafka by its own protocol', () => {
       'KAFKA_SASL: plain needs KAFKA_SSL_ENABLED, or everybody on the way could read the secret',
     ],
     [
+      { KAFKA_BROKERS: '[::1]:9092,[2001:db8::1]:9092', KAFKA_SASL: 'plain:rigel:s3cret' },
+      'KAFKA_SASL: plain needs KAFKA_SSL_ENABLED, or everybody on the way could read the secret',
+    ],
+    [
       { KAFKA_BROKERS: '10.0.0.1:9092', KAFKA_SASL: 'oauthbearer', ...OAUTH },
       'KAFKA_SASL: oauthbearer needs KAFKA_SSL_ENABLED, or everybody on the way could read the secret',
     ],
     [
       { KAFKA_OAUTH_TOKEN_URL: 'id.example' },
       'KAFKA_OAUTH_TOKEN_URL: must be a URL such as https://id.example.com/oauth/token',
+    ],
+    [
+      { KAFKA_SASL: 'oauthbearer', ...OAUTH, KAFKA_OAUTH_TOKEN_URL: 'http://[2001:db8::1]/token' },
+      'KAFKA_OAUTH_TOKEN_URL: must be https, or everybody on the way could read the secret',
     ],
     [
       { KAFKA_SASL: 'oauthbearer', ...OAUTH, KAFKA_OAUTH_TOKEN_URL: 'http://id.example/token' },

@@ -58,5 +58,7 @@ export function show(text: string): string {
 
 /** The developer's own machine, or a name of a private network such as a compose file's. */
 export function isNearby(hostname: string): boolean {
+  // An address of IPv6 has no dots either, wherever it is.
+  if (hostname.includes(':')) return hostname === '[::1]'
   return !hostname.includes('.') || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }
