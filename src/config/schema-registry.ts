@@ -1,5 +1,6 @@
 // The schema registry: where it is, who asks, and whether requests are written by its schemas.
 import { z } from 'zod'
+import { toBase64 } from '../core/bytes.ts'
 import { integer, isNearby } from './variable.ts'
 
 /** RIG's: the scheme may be missing. */
@@ -88,10 +89,11 @@ function urlOf(v: Variables): URL | undefined {
   const text = v.KAFKA_SCHEMA_REGISTRY_URL ?? v.KAFKA_SCHEMA_REGISTRY_HOST
   return text === undefined ? undefined : new URL(text)
 }
+
 function authorizationOf(v: Variables): string | null {
   if (v.KAFKA_SCHEMA_REGISTRY_TOKEN) return `Bearer ${v.KAFKA_SCHEMA_REGISTRY_TOKEN}`
   if (!v.KAFKA_SCHEMA_REGISTRY_USERNAME) return null
-  // The password may have any character, btoa takes bytes only.
+  // The password may have any character: as UTF-8.
   const bytes = new TextEncoder().encode(`${v.KAFKA_SCHEMA_REGISTRY_USERNAME}:${v.KAFKA_SCHEMA_REGISTRY_PASSWORD}`)
-  return `Basic ${btoa(String.fromCharCode(...bytes))}`
+  return `Basic ${toBase64(bytes)}`
 }

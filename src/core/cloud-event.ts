@@ -1,5 +1,6 @@
 // CloudEvents 1.0, 0.2 and 0.1, from structured, batched and binary mode to the one shape Rigel forwards: structured
 // JSON, verbatim where it came structured. Pure; who calls are the follower (Kafka binding) and the front door (HTTP).
+import { toBase64 } from './bytes.ts'
 import type { CloudEvent } from './event.ts'
 import { sliceArray } from './json-array.ts'
 import { fail, ok, type Result } from './result.ts'
@@ -175,12 +176,6 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function toBase64(bytes: Uint8Array): string {
-  let binary = ''
-  for (const byte of bytes) binary += String.fromCharCode(byte)
-  return btoa(binary)
 }
 
 function isObject(value: unknown): value is Attributes {

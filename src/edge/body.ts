@@ -1,5 +1,6 @@
 // Reads a body up to a limit, whatever its content-length says, so that no sender decides how much memory is used.
 // For request bodies and for what is fetched from elsewhere.
+import { concat } from '../core/bytes.ts'
 
 export type Body = { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly gotBytes: number }
 
@@ -17,15 +18,5 @@ export async function readBody(source: Request | Response, limitBytes: number): 
       chunks.push(chunk)
     }
   }
-  return { ok: true, bytes: concatenate(chunks, gotBytes) }
-}
-
-function concatenate(chunks: readonly Uint8Array[], totalBytes: number): Uint8Array {
-  const bytes = new Uint8Array(totalBytes)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return bytes
+  return { ok: true, bytes: concat(chunks) }
 }

@@ -2,6 +2,7 @@
 // `source` and `id` alone only where the sender says that they are unique: RIG's clients and Debezium write the same id
 // into different events. A digest, so that nobody can make another's key, however names are chosen; within one sender,
 // so that nobody can take another's place in the log before he does. Pure but for Web Crypto; used by push.ts.
+import { toBase64 } from '../core/bytes.ts'
 import type { CloudEvent } from '../core/event.ts'
 import type { SourcePosition } from '../core/source-position.ts'
 
@@ -46,5 +47,5 @@ async function digest(
   bytes.set(head)
   bytes.set(rest, head.length + 1)
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes))
-  return btoa(String.fromCharCode(...hash.subarray(0, KEY_BYTES)))
+  return toBase64(hash.subarray(0, KEY_BYTES))
 }

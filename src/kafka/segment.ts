@@ -1,5 +1,6 @@
 // A segment of the embedded log: the records of one append in one row, a head in JSON and the bytes one behind the
 // other. Pure; partition-log.ts keeps them.
+import { concat } from '../core/bytes.ts'
 import type { LogRecord, RecordHeader, TopicPartition } from '../core/log-record.ts'
 
 /** A record as it is appended: where it goes is known by then. */
@@ -51,14 +52,4 @@ export function* decodeSegment(at: TopicPartition, firstOffset: number, segment:
 export function sizeOf({ key, value, headers }: AppendRecord): number {
   const ofHeaders = headers.reduce((sum, header) => sum + header.key.length + header.value.length, 0)
   return (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }

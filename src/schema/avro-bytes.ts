@@ -1,9 +1,9 @@
 // What Avro's bytes stand for ↔ JSON: base64, and text for the logical types that are no plain bytes. Pure; for
 // avro-decode.ts and avro-encode.ts.
+import { fromBase64, toBase64 } from '../core/bytes.ts'
 import { numberText } from '../core/exact-json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import type { BytesMeaning } from './avro-schema.ts'
-import { fromBase64, toBase64 } from './base64.ts'
 
 /** Turning larger ones into digits takes the square of their size. */
 const MAX_DECIMAL_BYTES = 256

@@ -16,8 +16,8 @@ import {
   type EnumDescriptorProto,
   type FileDescriptorProto,
 } from '@bufbuild/protobuf/wkt'
+import { fromBase64 } from '../core/bytes.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import { fromBase64 } from './base64.ts'
 import { parseProto } from './proto-text.ts'
 import type { RegisteredSchema, SchemaText } from './registry-client.ts'
 

@@ -5,7 +5,7 @@ import { parseExactly } from '../../src/core/exact-json.ts'
 import { decodeAvro } from '../../src/schema/avro-decode.ts'
 import { encodeAvro } from '../../src/schema/avro-encode.ts'
 import { parseAvroSchema, type AvroType } from '../../src/schema/avro-schema.ts'
-import { toBase64 } from '../../src/schema/base64.ts'
+import { toBase64 } from '../../src/core/bytes.ts'
 import { dice } from './dice.ts'
 
 interface NodeBuffer extends Uint8Array {

@@ -3,7 +3,7 @@
 import protobuf from 'protobufjs'
 import { FileDescriptorProto } from 'protobufjs/ext/descriptor.js'
 import { describe, expect, it } from 'vitest'
-import { toBase64 } from '../../src/schema/base64.ts'
+import { toBase64 } from '../../src/core/bytes.ts'
 import { toProtobufTypes } from '../../src/schema/proto-descriptor.ts'
 import { createProtobufCodec } from '../../src/schema/protobuf-codec.ts'
 import type { RegisteredSchema } from '../../src/schema/registry-client.ts'

@@ -1,5 +1,6 @@
 // SASL mechanisms, each a dialogue: the broker's message in, ours out, null when all is said. PLAIN (RFC 4616), SCRAM
-// (RFC 5802, RFC 7677) and OAUTHBEARER (RFC 7628), which is also how MSK knows IAM. Where tokens come from: oauth.ts, msk-iam.ts.
+// (RFC 5802, RFC 7677) and OAUTHBEARER (RFC 7628), which is also how MSK knows IAM. Where tokens come from: oauth.ts.
+import { fromBase64, toBase64 } from '../../core/bytes.ts'
 import { AuthenticationError } from './errors.ts'
 
 export interface SaslMechanism {
@@ -81,8 +82,10 @@ function beginScram(
       if (!(Number.isInteger(iterations) && iterations >= MIN_ITERATIONS && iterations <= MAX_ITERATIONS)) {
         throw new AuthenticationError(`Kafka: SCRAM: ${MIN_ITERATIONS} to ${MAX_ITERATIONS} iterations, got "${i}"`)
       }
+      const salt = fromBase64(s)
+      if (salt === undefined) throw new AuthenticationError('Kafka: SCRAM: the salt is not Base64')
       const withoutProof = `c=biws,r=${r}`
-      const salted = await saltPassword(hash, password, fromBase64(s), iterations)
+      const salted = await saltPassword(hash, password, salt, iterations)
       const message = utf8(`${first},${serverFirst},${withoutProof}`)
       const clientKey = await hmac(hash, salted, utf8('Client Key'))
       const storedKey = new Uint8Array(await crypto.subtle.digest(hash, clientKey))
@@ -124,16 +127,4 @@ async function saltPassword(hash: string, password: string, salt: Bytes, iterati
 async function hmac(hash: string, secret: Bytes, message: Bytes): Promise<Bytes> {
   const key = await crypto.subtle.importKey('raw', secret, { name: 'HMAC', hash }, false, ['sign'])
   return new Uint8Array(await crypto.subtle.sign('HMAC', key, message))
-}
-
-function toBase64(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-}
-
-function fromBase64(text: string): Bytes {
-  try {
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
-  } catch {
-    throw new AuthenticationError('Kafka: SCRAM: the salt is not Base64')
-  }
 }

@@ -2,6 +2,7 @@
 // nothing of the others, nor of what else is behind it. Only finds where frames end. Called by compression.ts.
 // https://www.rfc-editor.org/rfc/rfc8878#section-3.1
 import { zstdDecompressSync } from 'node:zlib'
+import { concat } from '../../core/bytes.ts'
 
 const MAGIC = 0xfd2fb528
 /** Of frames that hold nothing of the content: the last four bits are their writer's. */
@@ -31,17 +32,7 @@ export function zstdDecompress(input: Uint8Array, limitBytes: number): Uint8Arra
     parts.push(part)
   }
   const [only] = parts
-  return only !== undefined && parts.length === 1 ? only : joined(parts, length)
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const output = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    output.set(part, at)
-    at += part.length
-  }
-  return output
+  return only !== undefined && parts.length === 1 ? only : concat(parts)
 }
 
 function* readFrames(input: Uint8Array): Generator<Uint8Array> {
@@ -79,8 +70,7 @@ function decompressFrame(frame: Uint8Array, limitBytes: number): Uint8Array {
   try {
     return platformDecompress(frame, limitBytes)
   } catch (error) {
-    const frames = joined([frame, FRAME_OF_ONE_BYTE], frame.length + FRAME_OF_ONE_BYTE.length)
-    const longer = platformDecompress(frames, limitBytes + 1)
+    const longer = platformDecompress(concat([frame, FRAME_OF_ONE_BYTE]), limitBytes + 1)
     if (!isBufferSize(longer.length - 1)) throw error
     return longer.subarray(0, -1)
   }

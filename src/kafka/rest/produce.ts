@@ -3,12 +3,12 @@
 // if it is configured to, which no request can say.
 import { z } from 'zod'
 import type { Dialect } from '../../config/kafka-rest.ts'
+import { toBase64 } from '../../core/bytes.ts'
 import type { NewRecord } from '../../core/log-record.ts'
 import { partitionOf } from '../../core/murmur2.ts'
 import { PARTITIONS_MS, type RestDeps } from './deps.ts'
 import { TRAITS } from './dialect.ts'
 import { byTopic, placeAll, type Outcome, type Producer } from './placing.ts'
-import { toBase64 } from './records.ts'
 import { BINARY_V2, hostOf, jsonOf, parseAnswer, toError, type RestClient } from './rest-client.ts'
 
 const PRODUCE_TIMEOUT_MS = 30_000

@@ -1,6 +1,7 @@
 // Records as the REST Proxy v2 family writes them in its binary format: base64 in JSON. Timestamps and headers where the
 // dialect has them.
 import { z } from 'zod'
+import { fromBase64 } from '../../core/bytes.ts'
 import type { LogPosition, LogRecord, RecordHeader } from '../../core/log-record.ts'
 import { KafkaRestError } from './rest-error.ts'
 
@@ -42,25 +43,15 @@ export function toLogRecord(record: FetchedRecord, nowMs: number): LogRecord {
     value: toBytes(value),
     headers: (headers ?? []).map((header): RecordHeader => ({
       key: header.key,
-      value: fromBase64(header.value ?? ''),
+      value: toBytes(header.value) ?? new Uint8Array(),
     })),
   }
 }
 
+/** The shape of the answer was checked: what is not base64 here is a bug, and no tombstone. */
 function toBytes(base64: string | null | undefined): Uint8Array | null {
-  return base64 === null || base64 === undefined ? null : fromBase64(base64)
-}
-
-function fromBase64(base64: string): Uint8Array {
-  const binary = atob(base64)
-  const bytes = new Uint8Array(binary.length)
-  for (let at = 0; at < binary.length; at += 1) bytes[at] = binary.charCodeAt(at)
+  if (base64 === null || base64 === undefined) return null
+  const bytes = fromBase64(base64)
+  if (bytes === undefined) throw new TypeError('not base64, though it passed for it')
   return bytes
-}
-
-/** In chunks: a call takes only so many arguments. */
-export function toBase64(bytes: Uint8Array): string {
-  let binary = ''
-  for (let at = 0; at < bytes.length; at += 8_192) binary += String.fromCharCode(...bytes.subarray(at, at + 8_192))
-  return btoa(binary)
 }

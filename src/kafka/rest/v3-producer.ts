@@ -3,10 +3,10 @@
 import { z } from 'zod'
 import type { KafkaRestV3Settings } from '../../config/kafka-rest.ts'
 import { sliceObjects } from '../../core/json-array.ts'
+import { toBase64 } from '../../core/bytes.ts'
 import type { NewRecord } from '../../core/log-record.ts'
 import type { RestDeps } from './deps.ts'
 import { byTopic, placeAll, type Outcome, type Producer } from './placing.ts'
-import { toBase64 } from './records.ts'
 import { createRestClient, hostOf, requireOk, toError, type RestClient } from './rest-client.ts'
 
 const PRODUCE_TIMEOUT_MS = 30_000
