@@ -94,10 +94,8 @@ export function kafkaRestContradictions(v: Variables & OtherWays): readonly stri
 function* proxyContradictions(v: Variables & OtherWays): Generator<string> {
   const { KAFKA_REST_URL: url, KAFKA_REST_USERNAME: user, KAFKA_REST_PASSWORD: password, KAFKA_REST_TOKEN: token } = v
   if (url === undefined) {
-    const alone = [
-      ...(['KAFKA_REST_USERNAME', 'KAFKA_REST_PASSWORD', 'KAFKA_REST_TOKEN', 'KAFKA_REST_DIALECT'] as const),
-    ].filter((name) => v[name] !== undefined)
-    for (const name of alone) yield `${name}: needs KAFKA_REST_URL`
+    const names = ['KAFKA_REST_USERNAME', 'KAFKA_REST_PASSWORD', 'KAFKA_REST_TOKEN', 'KAFKA_REST_DIALECT'] as const
+    for (const name of names.filter((one) => v[one] !== undefined)) yield `${name}: needs KAFKA_REST_URL`
     if (v.KAFKA_REST_INSTANCE_HOSTS.length > 0) yield 'KAFKA_REST_INSTANCE_HOSTS: needs KAFKA_REST_URL'
     return
   }

@@ -36,7 +36,10 @@ export class Stream {
 export interface Routes {
   /** Shard → what is for users there, in offset order. */
   readonly addressed: Map<number, Addressed[]>
-  /** The shards that are interested → what is for everybody there, in offset order. Types that share the very set share its stream. */
+  /**
+   * The shards that are interested → what is for everybody there, in offset order. Types that share the very set share its
+   * stream.
+   */
   readonly broadcasts: Map<ReadonlySet<number>, Stream>
 }
 

@@ -8,7 +8,10 @@ import type { FetchedRecords, Prepared } from './engine.ts'
 /** Each takes one call, and some more for its references; records of garbage may name a thousand. */
 const MAX_NEW_SCHEMAS = 16
 
-/** As many of the records as need no more new schemas than that, at least one: the others come with the next fetch. Null: there is no registry. */
+/**
+ * As many of the records as need no more new schemas than that, at least one: the others come with the next fetch. Null:
+ * there is no registry.
+ */
 export async function prepare(cache: SchemaCache | null, fetched: FetchedRecords): Promise<Prepared> {
   if (cache === null) return { ...fetched, schemas: new Map() }
   const { next, records } = fetched

@@ -90,8 +90,8 @@ export class TopicFollower extends DurableObject<Env> {
 
   /**
    * Something was produced, or may have been: read on now. `isLate`: the partition came after the topic was first looked
-   * for, and is read from its start: what was produced until it was found is news. Resolves when the follower has caught up, or has seen to
-   * going on by itself: a remote log's fetch may last, and whoever nudges must not wait for it.
+   * for, and is read from its start: what was produced until it was found is news. Resolves when the follower has caught
+   * up, or has seen to going on by itself: a remote log's fetch may last, and whoever nudges must not wait for it.
    *
    * A run inside a nudge has no alarm to fall back on: that write would cost each small produce more than its append.
    * If the object dies in it, the nudge rejects and the embedded log tries again; if both die, as in a deploy, the cron

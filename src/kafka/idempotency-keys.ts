@@ -5,7 +5,10 @@ import type { AppendRecord } from './segment.ts'
 
 export interface DedupeWindow {
   readonly windowMs: number
-  /** The most keys that are remembered: each takes about 50 bytes of memory while the object is awake, and 100,000 some 20 ms to read when it wakes. */
+  /**
+   * The most keys that are remembered: each takes about 50 bytes of memory while the object is awake, and 100,000 some 20
+   * ms to read when it wakes.
+   */
   readonly maxKeys: number
 }
 

@@ -1,5 +1,6 @@
 // The port to Kafka: offset-based, so that the position belongs to whoever reads. Adapters: the embedded log, the Kafka
-// protocol, Upstash REST. Failures that a follower must act on are values; anything else (network, bug) throws and is retried.
+// protocol, REST proxies, Upstash REST. Failures that a follower must act on are values; anything else (network, bug)
+// throws and is retried.
 import type { LogPosition, LogRecord, NewRecord, ProducedRecord } from '../core/log-record.ts'
 
 export interface FetchLimits {

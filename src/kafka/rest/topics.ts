@@ -1,5 +1,5 @@
 // What a proxy knows of topics: their partitions, and the offsets that a partition has. For every dialect but Redpanda's,
-// which has no such routes (redpanda-topics.ts).
+// which has no such routes (redpanda-log.ts).
 import { z } from 'zod'
 import type { TopicPartition } from '../../core/log-record.ts'
 import type { OffsetRange } from '../kafka-log.ts'

@@ -1,6 +1,6 @@
 // What one request of the protocol is: its number, the versions spoken, and both directions of its encoding. One file an
-// API. The oldest are those of Azure Event Hubs, which
-// speaks few; the newest need no more than what brokers of 4.x have (KIP-896 keeps what 2.1 had).
+// API. The oldest are those of Azure Event Hubs, which speaks few; the newest need no more than what brokers of 4.x have
+// (KIP-896 keeps what 2.1 had).
 import type { Reader, Writer } from '../wire.ts'
 
 export interface Api<Request, Response> {

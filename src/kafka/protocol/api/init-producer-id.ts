@@ -1,7 +1,8 @@
 // InitProducerId: an identity by which the broker knows a batch that it has already (idempotent producer, KIP-98).
 import type { Api } from './api.ts'
 
-const NO_TIMEOUT = 60_000
+/** Of transactions, which we have none of; it must be said all the same. */
+const TRANSACTION_TIMEOUT_MS = 60_000
 const NONE = -1
 
 export interface InitProducerIdResponse {
@@ -17,7 +18,7 @@ export const initProducerId: Api<null, InitProducerIdResponse> = {
   flexibleFrom: 2,
   encode(writer, _request, version) {
     writer.nullableString(null)
-    writer.int32(NO_TIMEOUT)
+    writer.int32(TRANSACTION_TIMEOUT_MS)
     if (version >= 3) {
       writer.int64(NONE)
       writer.int16(NONE)
