@@ -1,5 +1,6 @@
 // The answer to a request that went to Kafka, or was answered with 202: what its correlation id is made of, and how it is
 // read from a record or an HTTP request. RIG's headers: `rig-correlation`, `rig-response-code`, and those of the answer.
+import { parseJson } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 
 export interface Answer {
@@ -65,14 +66,6 @@ export function readEventAnswer(text: string): Result<Correlated, string> {
   }
   const body = new TextEncoder().encode(text)
   return ok({ correlation, answer: { status: 200, headers: [['content-type', 'application/json']], body } })
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

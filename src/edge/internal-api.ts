@@ -1,5 +1,6 @@
 // The internal API, under /_rig/api: RIG's paths (/v2, /v3), for services. Closed until INTERNAL_TOKEN is set, and then
 // for whoever has it as a bearer token. Its verbs are operations.ts's, what crosses it internal-schema.ts's.
+import { parseJson } from '../core/json.ts'
 import { Hono, type Context } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
 import { HTTPException } from 'hono/http-exception'
@@ -110,7 +111,7 @@ async function postMessages(c: Ctx): Promise<Response> {
 
 async function postRevocation(c: Ctx): Promise<Response> {
   const body = await readBody(c.req.raw, MAX_BODY_BYTES)
-  const parsed = revocation.safeParse(body.ok ? parseJson(body.bytes) : undefined)
+  const parsed = revocation.safeParse(body.ok ? parseJson(new TextDecoder().decode(body.bytes)) : undefined)
   if (!parsed.success) return refuse({ kind: 'bad_request', message: messageOf(parsed.error.issues) })
   const { sessionId, validityInSeconds } = parsed.data
   await revokeSession(gatewayOf(c), sessionId, Math.round(Date.now() + validityInSeconds * 1_000))
@@ -133,12 +134,4 @@ function messageOf(issues: readonly { readonly path: readonly PropertyKey[]; rea
   return first.message.startsWith('Missing') || first.message.startsWith('Expected')
     ? first.message
     : `${first.path.map(String).join('.')}: ${first.message}`
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as unknown
-  } catch {
-    return undefined
-  }
 }

@@ -1,5 +1,6 @@
 // PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/metadata: what a client says of its connection, such as its device.
 // Services find connections by the fields that METADATA_INDEXES names.
+import { parseJson } from '../core/json.ts'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Reason } from '../core/reasons.ts'
@@ -28,7 +29,7 @@ export async function putMetadata(c: Context<EdgeEnv>): Promise<Response> {
 
 async function replaceMetadata(c: Context<EdgeEnv>): Promise<Result<null, Reason>> {
   const body = await readBody(c.req.raw, MAX_BYTES)
-  const parsed = bodySchema.safeParse(body.ok ? parseJson(body.bytes) : undefined)
+  const parsed = bodySchema.safeParse(body.ok ? parseJson(new TextDecoder().decode(body.bytes)) : undefined)
   if (!parsed.success) return fail({ kind: 'bad_request', message: `Expected JSON such as ${WANTED}.` })
   const address = readAddress(c.req.param('token') ?? '', c.var.config)
   if (!address.ok) return address
@@ -41,13 +42,5 @@ async function replaceMetadata(c: Context<EdgeEnv>): Promise<Result<null, Reason
     return await shardStub(c.env, shard).setMetadata(connectionId, parsed.data.metadata, principal)
   } catch (error) {
     return fail(shardFailure(error))
-  }
-}
-
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as unknown
-  } catch {
-    return undefined
   }
 }

@@ -1,6 +1,7 @@
 // The schema registry's REST, as Confluent documents it and Redpanda, Karapace and Apicurio (`/apis/ccompat/v7`) speak
 // it. What it says for good is a value; what may be over in a moment (out of reach, 5xx, refused credentials) throws,
 // and is tried again by whoever asked. Keeps nothing: schemas.ts and subjects.ts do.
+import { parseJson } from '../core/json.ts'
 import { z } from 'zod'
 import type { RegistryConfig } from '../config/schema-registry.ts'
 import { fail, ok, type Result } from '../core/result.ts'
@@ -121,7 +122,8 @@ async function loadReferences(
 /** Confluent's `format=serialized`. Others do not know it (Redpanda before 25.2), or fail at it (Karapace, with references). */
 async function descriptorOf(config: RegistryConfig, fetcher: typeof fetch, path: string): Promise<string | null> {
   const { body, status } = await request(config, fetcher, `${path}?format=serialized`)
-  const answer = status === 200 && body !== null ? answerShape.safeParse(parseJson(body)) : undefined
+  const answer =
+    status === 200 && body !== null ? answerShape.safeParse(parseJson(new TextDecoder().decode(body))) : undefined
   const text = answer?.data?.schema
   return text !== undefined && /^[A-Za-z0-9+/]+=*$/.test(text) ? text : null
 }
@@ -137,7 +139,7 @@ async function ask(
     if (status === 200) return fail({ kind: 'unusable_schema', message })
     throw unavailable(config, path, `it answered ${status}, and more than ${MAX_ANSWER_BYTES} bytes`)
   }
-  const json = parseJson(body)
+  const json = parseJson(new TextDecoder().decode(body))
   if (status === 200) {
     const answer = answerShape.safeParse(json)
     if (answer.success) return ok(answer.data)
@@ -183,12 +185,4 @@ async function request(
 
 function unavailable({ url }: Pick<RegistryConfig, 'url'>, path: string, why: string): RegistryUnavailable {
   return new RegistryUnavailable(`schema registry ${url}, GET ${path}: ${why}`)
-}
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(body)) as unknown
-  } catch {
-    return undefined
-  }
 }

@@ -1,5 +1,6 @@
 // Tokens for OAUTHBEARER: from an authorization server by client credentials (RFC 6749, section 4.4), or, for Amazon MSK,
 // a signed URL that stands for an IAM identity. Asked for by sasl.ts, once a connection.
+import { parseJson } from '../../core/json.ts'
 import { AwsV4Signer } from 'aws4fetch'
 import { z } from 'zod'
 import { AuthenticationError, ConnectionError } from './errors.ts'
@@ -56,14 +57,6 @@ async function readText({ body }: Response): Promise<string> {
     text += decoder.decode(chunk, { stream: true })
   }
   return text
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 export interface AwsCredentials {

@@ -1,5 +1,6 @@
 // HTTP to one Kafka REST proxy: credentials, timeouts, size caps, `{error_code, message}`. A status is a value, for what
 // it means is the adapter's to know; no answer throws. Redirects are not followed: they would take the credentials along.
+import { parseJson } from '../../core/json.ts'
 import { z } from 'zod'
 import type { RestCredentials } from '../../config/kafka-rest.ts'
 import { KafkaRestError, NO_ANSWER } from './rest-error.ts'
@@ -109,11 +110,7 @@ export function toError(client: RestClient, answer: RestAnswer): KafkaRestError 
 
 /** Undefined: it is none. A load balancer's error page is none. */
 export function jsonOf({ text }: RestAnswer): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return parseJson(text)
 }
 
 export function hostOf({ url }: RestClient): string {

@@ -1,5 +1,6 @@
 // Produce by Confluent's REST v3, Confluent Cloud's too: records as concatenated JSON in one chunked request, and a report
 // for each in the same order. There is no way to read by it: with-producer.ts puts it beside a log that can be followed.
+import { parseJson } from '../../core/json.ts'
 import { z } from 'zod'
 import type { KafkaRestV3Settings } from '../../config/kafka-rest.ts'
 import { sliceObjects } from '../../core/json-array.ts'
@@ -46,7 +47,7 @@ async function send(client: RestClient, path: string, records: readonly NewRecor
   })
   requireOk(client, answer)
   return sliceObjects(answer.text).map((text): Outcome => {
-    const parsed = report.safeParse(parseOrNothing(text)).data
+    const parsed = report.safeParse(parseJson(text)).data
     if (parsed === undefined) throw toError(client, answer)
     const { error_code: code, message = `error ${code}`, partition_id: partition, offset, timestamp } = parsed
     const isPlaced = code === CREATED && partition !== undefined && offset !== undefined
@@ -55,14 +56,6 @@ async function send(client: RestClient, path: string, records: readonly NewRecor
     if (RETRIABLE.has(code)) return { kind: 'retriable', message }
     return { kind: 'refused', code, message }
   })
-}
-
-function parseOrNothing(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** Of unknown length, and so chunked: that is what turns the route into a stream of records. */
