@@ -21,6 +21,7 @@ import { presenceStub } from '../presence/door.ts'
 import type { Diff } from '../presence/presence.ts'
 import { Admission } from './admission.ts'
 import { AlarmClock } from './alarm-clock.ts'
+import { Answering } from './answering.ts'
 import type { CensusQuery } from './census.ts'
 import type { Metadata } from './connection.ts'
 import { ConnectionStore } from './connection-store.ts'
@@ -35,7 +36,7 @@ import type { Taken } from './phoenix/outbox.ts'
 import { Phoenix } from './phoenix/phoenix.ts'
 import { Oversight, type ConnectionInfo } from './oversight.ts'
 import { Polling } from './polling.ts'
-import type { AnyAnswer, Answers, Question } from './questions.ts'
+import type { AnyAnswer, Question } from './questions.ts'
 import { refuse } from './refusal.ts'
 import { Renewal } from './renewal.ts'
 import { Revocations } from './revocations.ts'
@@ -93,6 +94,12 @@ export class UserShard extends DurableObject<Env> {
   })
   readonly #admission = new Admission({ ...this.#parts, lifetimeMs: this.#limits.lifetimeMs })
   readonly #oversight = new Oversight({ ...this.#parts, roster: this.#roster })
+  readonly #answering = new Answering({
+    shard: this.#shard,
+    oversight: this.#oversight,
+    wakeBy: (atMs) => this.#alarm.wakeBy(atMs),
+    askOthers: (question, shards, fanOut) => askShards(this.env, shards, question, fanOut),
+  })
   readonly #subscribing = new Subscribing({
     ...this.#parts,
     limit: this.#limits.subscriptions,
@@ -274,32 +281,13 @@ export class UserShard extends DurableObject<Env> {
     return this.#phoenix.push(connectionId, frames)
   }
 
-  /** From the session registry: resolves when the session's connections are closed, and how many there were. */
-  async revokeSession(session: string, expiresMs: number): Promise<number> {
-    const closed = this.#oversight.revoke(session, expiresMs)
-    await this.#alarm.wakeBy(expiresMs)
-    return closed
-  }
-
   /** For this shard and others: what each of `shards` answers. */
   async answer(question: Question, shards: readonly number[], fanOut: number): Promise<readonly AnyAnswer[]> {
-    const others = shards.filter((shard) => shard !== this.#shard)
-    const asked = askShards(this.env, others, question, fanOut)
-    return [await this.#answerOwn(question), ...(await asked)]
+    return this.#answering.answer(question, shards, fanOut)
   }
 
   listConnections(query: CensusQuery, limit: number): readonly ConnectionInfo[] {
     return this.#oversight.list(query, limit)
-  }
-
-  /** Answers how many were closed. */
-  closeConnections(query: CensusQuery): number {
-    return this.#oversight.close(query, { kind: 'closed_by_operator' })
-  }
-
-  /** Transport → how many connections. */
-  countConnections(): Readonly<Record<string, number>> {
-    return this.#oversight.count()
   }
 
   /** User → how many connections. */
@@ -330,25 +318,6 @@ export class UserShard extends DurableObject<Env> {
     this.#phoenix.sweep(Date.now())
     if (await this.#sweeper.sweep(Date.now())) this.#sweepLater()
     if (this.#connections.size > 0) await this.#alarm.wakeBy(this.#connections.nextDueMs(this.#config.jwt.warningMs))
-  }
-
-  async #answerOwn(question: Question): Promise<AnyAnswer> {
-    try {
-      return { shard: this.#shard, ok: true, value: await this.#do(question) }
-    } catch (error) {
-      return { shard: this.#shard, ok: false, error: String(error) }
-    }
-  }
-
-  async #do(question: Question): Promise<Answers[Question['kind']]> {
-    switch (question.kind) {
-      case 'revoke_session':
-        return this.revokeSession(question.session, question.expiresMs)
-      case 'close_connections':
-        return this.closeConnections(question.query)
-      case 'count_connections':
-        return this.countConnections()
-    }
   }
 
   #open(wanted: Wanted): Promise<Result<Opening, Reason>> {

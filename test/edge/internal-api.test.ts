@@ -100,7 +100,7 @@ describe('POST session-blacklist', () => {
   it('refuses a connection at the shard, even if the edge did not know yet', async () => {
     const [user, session] = [name(), name()]
     const shard = env.USER_SHARD.getByName(`shard-${shardOf(user, SHARDS)}`)
-    await shard.revokeSession(session, Date.now() + 60_000)
+    await shard.answer({ kind: 'revoke_session', session, expiresMs: Date.now() + 60_000 }, [], 1)
     expect((await ws(await tokenOf(user, { jti: session }))).closed?.code).toBe(4501)
   })
 

@@ -208,7 +208,7 @@ describe('a shard refuses', () => {
 
 it('a shard that crashed still refuses the sessions that were revoked', async () => {
   const shard = newShard()
-  await shard.revokeSession('revoked', Date.now() + 60_000)
+  await shard.answer({ kind: 'revoke_session', session: 'revoked', expiresMs: Date.now() + 60_000 }, [], 1)
   const again = await crash(shard)
   const client = await WsClient.open(again, { principal: { user: 'x', session: 'revoked', expSeconds: null } })
   await client.until(({ closed }) => closed !== undefined)
