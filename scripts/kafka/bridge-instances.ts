@@ -25,41 +25,13 @@ export interface InstanceOptions {
   readonly idleMs: number
 }
 
+const COMMON_FIELDS = ['name', 'format', 'auto.offset.reset', 'fetch.min.bytes', 'consumer.request.timeout.ms']
+
 const FIELDS: Readonly<Record<BridgeDialect, readonly string[]>> = {
-  redpanda: [
-    'name',
-    'format',
-    'auto.offset.reset',
-    'auto.commit.enable',
-    'fetch.min.bytes',
-    'consumer.request.timeout.ms',
-  ],
-  confluent: [
-    'id',
-    'name',
-    'format',
-    'auto.offset.reset',
-    'auto.commit.enable',
-    'fetch.min.bytes',
-    'consumer.request.timeout.ms',
-  ],
-  karapace: [
-    'name',
-    'format',
-    'auto.offset.reset',
-    'auto.commit.enable',
-    'fetch.min.bytes',
-    'consumer.request.timeout.ms',
-  ],
-  strimzi: [
-    'name',
-    'format',
-    'auto.offset.reset',
-    'enable.auto.commit',
-    'fetch.min.bytes',
-    'consumer.request.timeout.ms',
-    'isolation.level',
-  ],
+  redpanda: [...COMMON_FIELDS, 'auto.commit.enable'],
+  confluent: [...COMMON_FIELDS, 'auto.commit.enable', 'id'],
+  karapace: [...COMMON_FIELDS, 'auto.commit.enable'],
+  strimzi: [...COMMON_FIELDS, 'enable.auto.commit', 'isolation.level'],
 }
 
 const KARAPACE_TIMEOUT_MS = 11_000
