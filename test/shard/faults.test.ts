@@ -203,7 +203,8 @@ describe('a shard refuses', () => {
       await Promise.all(Array.from({ length: 50 }, opening))
     expect(statuses.get(429)).toBeGreaterThanOrEqual(1)
     expect(statuses.get(200)).toBeGreaterThanOrEqual(limit)
-  })
+    // Thousands of connections take their time where others use the machine.
+  }, 30_000)
 })
 
 it('a shard that crashed still refuses the sessions that were revoked', async () => {
