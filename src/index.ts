@@ -1,18 +1,18 @@
 // The front door: fetch, scheduled, queue, and the Durable Object exports; no logic.
-import { handle } from './edge/app.ts'
-import { consumeQueue } from './ingest/queue.ts'
-import { wakeFollowers } from './ingest/schedule.ts'
+import { handle } from './http/app.ts'
+import { consumeQueue } from './http/queue.ts'
+import { wakeFollowers } from './http/wake-followers.ts'
 
-export { AnswerDesk } from './answers/answer-desk.ts'
-export { Directory } from './directory/directory.ts'
-export { TopicFollower } from './ingest/topic-follower.ts'
-export { RigelApi } from './edge/rigel-api.ts'
-export { EmbeddedBroker } from './kafka/embedded-broker.ts'
-export { EmbeddedLog } from './kafka/embedded-log.ts'
-export { KafkaProducer } from './kafka/kafka-producer.ts'
-export { PresenceTopic } from './presence/presence-topic.ts'
-export { SessionRegistry } from './sessions/session-registry.ts'
-export { UserShard } from './shard/user-shard.ts'
+export { AnswerDesk } from './objects/pending-responses/pending-responses.ts'
+export { Directory } from './objects/directory/directory.ts'
+export { TopicFollower } from './objects/follower/topic-follower.ts'
+export { RigelApi } from './http/admin/rigel-api.ts'
+export { EmbeddedBroker } from './objects/embedded-kafka/embedded-broker.ts'
+export { EmbeddedLog } from './objects/embedded-kafka/embedded-log.ts'
+export { KafkaProducer } from './objects/kafka-producer/kafka-producer.ts'
+export { PresenceTopic } from './objects/presence/presence-topic.ts'
+export { SessionRegistry } from './objects/session-registry/session-registry.ts'
+export { UserShard } from './objects/shard/user-shard.ts'
 
 export default {
   fetch: (request, env, context) => handle(request, env, context),

@@ -1,21 +1,21 @@
 // The Worker that is measured: Rigel itself, and beside it, in the same workerd, a bare Durable Object that does the
 // least that could be called the same. Bundled by scripts/bench/rig.ts, driven by scripts/bench.ts; never deployed.
 import { DurableObject, WorkerEntrypoint } from 'cloudflare:workers'
-import { packEvents, type AppendBatch } from '../../src/core/pack.ts'
-import { handle } from '../../src/edge/app.ts'
-import { followerStub } from '../../src/ingest/door.ts'
-import { TopicFollower as Follower } from '../../src/ingest/topic-follower.ts'
-import { embeddedBrokerStub, embeddedLogStub } from '../../src/kafka/door.ts'
-import { shardStub } from '../../src/shard/door.ts'
+import { packEvents, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
+import { handle } from '../../src/http/app.ts'
+import { followerStub } from '../../src/rpc/follower.ts'
+import { TopicFollower as Follower } from '../../src/objects/follower/topic-follower.ts'
+import { embeddedBrokerStub, embeddedLogStub } from '../../src/rpc/embedded-kafka.ts'
+import { shardStub } from '../../src/rpc/shard.ts'
 
-export { AnswerDesk } from '../../src/answers/answer-desk.ts'
-export { Directory } from '../../src/directory/directory.ts'
-export { EmbeddedBroker } from '../../src/kafka/embedded-broker.ts'
-export { EmbeddedLog } from '../../src/kafka/embedded-log.ts'
-export { KafkaProducer } from '../../src/kafka/kafka-producer.ts'
-export { PresenceTopic } from '../../src/presence/presence-topic.ts'
-export { SessionRegistry } from '../../src/sessions/session-registry.ts'
-export { UserShard } from '../../src/shard/user-shard.ts'
+export { AnswerDesk } from '../../src/objects/pending-responses/pending-responses.ts'
+export { Directory } from '../../src/objects/directory/directory.ts'
+export { EmbeddedBroker } from '../../src/objects/embedded-kafka/embedded-broker.ts'
+export { EmbeddedLog } from '../../src/objects/embedded-kafka/embedded-log.ts'
+export { KafkaProducer } from '../../src/objects/kafka-producer/kafka-producer.ts'
+export { PresenceTopic } from '../../src/objects/presence/presence-topic.ts'
+export { SessionRegistry } from '../../src/objects/session-registry/session-registry.ts'
+export { UserShard } from '../../src/objects/shard/user-shard.ts'
 
 /** What leads to another workerd: of workerd alone, so no types have it. */
 interface DebugPort {

@@ -5,7 +5,7 @@
 // does. test/kafka/bridges.ts runs it for tests, bridge-kafka.ts for developers.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { partitionOf } from '../../src/core/murmur2.ts'
+import { partitionOf } from '../../src/core/events/partitioner.ts'
 import type { Backend } from './bridge-backend.ts'
 import type { BridgeDialect, BridgeOptions, Failure, Fault } from './bridge-options.ts'
 import { BINARY_V2, readRequest, Refused, requireAccept } from './bridge-http.ts'

@@ -1,6 +1,6 @@
 // Connections and the log they read: limits, times and sizes.
 import { z } from 'zod'
-import { integer, list } from './variable.ts'
+import { integer, list } from './env-fields.ts'
 
 const origins = z
   .string()

@@ -1,8 +1,8 @@
 // Events: where in them the fields of constraints and the recipients are.
 import { z } from 'zod'
-import type { Extractors, FieldExtractor, RecipientPointers } from '../core/extractors.ts'
+import type { Extractors, FieldExtractor, RecipientPointers } from '../core/events/extractors.ts'
 import type { JsonPointer } from '../core/json-pointer.ts'
-import { flag, integer, json, pointer } from './variable.ts'
+import { flag, integer, json, pointer } from './env-fields.ts'
 
 const pointerSchema = z.strictObject({ json_pointer: pointer }, 'must be {"json_pointer": "/data/name"}')
 

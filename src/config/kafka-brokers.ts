@@ -1,6 +1,6 @@
 // Kafka by its own protocol: where the brokers are, and who we are to them. RIG's variables, and more ways to log in.
 import { z } from 'zod'
-import { flag, isNearby, list, show } from './variable.ts'
+import { flag, isNearby, list, show } from './env-fields.ts'
 
 const MECHANISMS =
   'plain:user:password, scram-sha-256:user:password, scram-sha-512:user:password, oauthbearer or aws-msk-iam'

@@ -1,7 +1,7 @@
 // Kafka by REST: the proxy that is followed and produced to (the REST Proxy v2 family), and Confluent's REST v3, which
 // only takes records. What contradicts what is said here; src/kafka/rest uses it.
 import { z } from 'zod'
-import { list } from './variable.ts'
+import { list } from './env-fields.ts'
 
 const DIALECTS = ['redpanda', 'confluent', 'karapace', 'strimzi'] as const
 export type Dialect = (typeof DIALECTS)[number]

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { brokersContradictions, brokersVariables, toBrokers } from './kafka-brokers.ts'
 import { kafkaRestContradictions, kafkaRestVariables, toKafkaRest, toKafkaRestV3 } from './kafka-rest.ts'
-import { integer, list, topicName } from './variable.ts'
+import { integer, list, topicName } from './env-fields.ts'
 
 export const kafkaVariables = {
   ...brokersVariables,

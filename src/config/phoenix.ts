@@ -1,6 +1,6 @@
 // Phoenix Channels: who may join what, and what others are shown of a connection.
 import type { z } from 'zod'
-import { flag, integer, list, pointer } from './variable.ts'
+import { flag, integer, list, pointer } from './env-fields.ts'
 
 export const phoenixVariables = {
   JWT_ROLES_FIELD: pointer.default(['roles']),

@@ -1,9 +1,9 @@
 // The API gateway: the API definitions that are deployed with it, and how requests are proxied where a route says nothing.
 import { z } from 'zod'
 import bundled from '../../proxy.json' with { type: 'json' }
-import { parseDefinitions } from '../gateway/definitions.ts'
-import type { Surroundings } from '../gateway/route.ts'
-import { integer, json, list, topicName } from './variable.ts'
+import { parseDefinitions } from '../api-definitions/parse-definitions.ts'
+import type { Surroundings } from '../api-definitions/api-route.ts'
+import { integer, json, list, topicName } from './env-fields.ts'
 
 const definitionList = json(
   z.union(

@@ -1,7 +1,7 @@
 // The schema registry: where it is, who asks, and whether requests are written by its schemas.
 import { z } from 'zod'
 import { toBase64 } from '../core/bytes.ts'
-import { integer, isNearby } from './variable.ts'
+import { integer, isNearby } from './env-fields.ts'
 
 /** RIG's: the scheme may be missing. */
 const host = z

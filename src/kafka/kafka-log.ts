@@ -1,7 +1,7 @@
 // The port to Kafka: offset-based, so that the position belongs to whoever reads. Adapters: the embedded log, the Kafka
 // protocol, REST proxies, Upstash REST. Failures that a follower must act on are values; anything else (network, bug)
 // throws and is retried.
-import type { LogPosition, LogRecord, NewRecord, ProducedRecord } from '../core/log-record.ts'
+import type { LogPosition, LogRecord, NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
 
 export interface FetchLimits {
   /** How long the log may hold the answer while there is nothing to read. */

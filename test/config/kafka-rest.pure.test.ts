@@ -1,6 +1,6 @@
 // KAFKA_REST_*: what it makes of them, and what contradicts what.
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../src/config.ts'
+import { parseConfig } from '../../src/config/parse-config.ts'
 
 function kafkaOf(env: object) {
   const config = parseConfig(env)

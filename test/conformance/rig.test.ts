@@ -3,7 +3,7 @@
 import { expect, it } from 'vitest'
 import { fetchRigel, publish } from '../support/front-door.ts'
 import { SseClient, WsClient } from '../support/shard-clients.ts'
-import { sign, tokenOf } from '../edge/make-tokens.ts'
+import { sign, tokenOf } from '../support/make-tokens.ts'
 import table from './README.md?raw'
 
 const EVENTS = '/_rig/v1/events'

@@ -1,7 +1,7 @@
 // The contract of KafkaLog over the Kafka protocol, against a real broker.
 import { env } from 'cloudflare:workers'
-import { createBrokersKafkaLog } from '../../src/kafka/brokers-kafka-log.ts'
-import { configOf } from '../../src/config.ts'
+import { createBrokersKafkaLog } from '../../src/kafka/brokers-adapter.ts'
+import { configOf } from '../../src/config/parse-config.ts'
 import { kafkaLogContract } from './contract.ts'
 
 const chance = { nowMs: () => Date.now(), random: () => Math.random() }

@@ -1,7 +1,7 @@
 // What every KafkaLog must do, whatever is behind it: run by embedded.test.ts, upstash.test.ts and rest/contract.test.ts.
 import { describe, expect, it } from 'vitest'
-import type { NewRecord } from '../../src/core/log-record.ts'
-import { partitionOf } from '../../src/core/murmur2.ts'
+import type { NewRecord } from '../../src/core/events/kafka-record.ts'
+import { partitionOf } from '../../src/core/events/partitioner.ts'
 import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)

@@ -3,9 +3,9 @@ import { inject } from 'vitest'
 import type { BridgeOptions } from '../../scripts/kafka/bridge-options.ts'
 import type { KafkaRestSettings } from '../../src/config/kafka-rest.ts'
 import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
-import { createRestMemory, type RestDeps } from '../../src/kafka/rest/deps.ts'
-import type { InstanceNotes } from '../../src/kafka/rest/instance-notes.ts'
-import { createKafkaRestLog } from '../../src/kafka/rest/kafka-rest-log.ts'
+import { createRestMemory, type RestDeps } from '../../src/kafka/rest/rest-deps.ts'
+import type { InstanceNotes } from '../../src/kafka/rest/instance-journal.ts'
+import { createKafkaRestLog } from '../../src/kafka/rest/create-rest-log.ts'
 import type { BridgeState, Order } from './orders.ts'
 
 export interface Warning {

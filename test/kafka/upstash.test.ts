@@ -3,7 +3,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { Kafka } from '@upstash/kafka'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { createUpstashKafkaLog } from '../../src/kafka/upstash-kafka-log.ts'
+import { createUpstashKafkaLog } from '../../src/kafka/upstash-adapter.ts'
 import { fetchRigel } from '../support/front-door.ts'
 import { kafkaLogContract } from './contract.ts'
 

@@ -1,9 +1,9 @@
 // The protocol of src/kafka against a test cluster, in Node: a Cluster with Node's sockets, and everything in a partition.
-import type { LogRecord } from '../../src/core/log-record.ts'
+import type { LogRecord } from '../../src/core/events/kafka-record.ts'
 import type { Fetched } from '../../src/kafka/kafka-log.ts'
 import { Cluster } from '../../src/kafka/protocol/cluster.ts'
 import { PartitionFetcher } from '../../src/kafka/protocol/partition-fetcher.ts'
-import type { SaslMechanism } from '../../src/kafka/protocol/sasl.ts'
+import type { SaslMechanism } from '../../src/kafka/protocol/auth/sasl.ts'
 import type { OpenSocket } from '../../src/kafka/protocol/socket-port.ts'
 import { createNodeOpener } from './node-socket.ts'
 

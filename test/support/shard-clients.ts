@@ -1,10 +1,10 @@
 // Clients of one shard for tests inside workerd: what a browser would see of an SSE stream or a WebSocket, read by
 // predicates and never by waiting for a time.
 import { env } from 'cloudflare:workers'
-import type { RoutedEvent } from '../../src/core/event.ts'
-import { packEvents, type AppendBatch } from '../../src/core/pack.ts'
-import type { ConnectRequest } from '../../src/core/principal.ts'
-import { stampConnect } from '../../src/shard/door.ts'
+import type { RoutedEvent } from '../../src/core/events/stored-event.ts'
+import { packEvents, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
+import type { ConnectRequest } from '../../src/core/identity/principal.ts'
+import { stampConnect } from '../../src/rpc/shard.ts'
 
 export interface Frame {
   readonly event: string

@@ -2,7 +2,7 @@
 // opened when they are needed and dropped when they die. Lives as long as its Durable Object, whose events may share it.
 import type { Api } from './api/api.ts'
 import { metadata, type BrokerAddress, type MetadataResponse, type TopicMetadata } from './api/metadata.ts'
-import { authenticate, type Authentication } from './authenticate.ts'
+import { authenticate, type Authentication } from './auth/authenticate.ts'
 import { Connection } from './connection.ts'
 import {
   AuthenticationError,
@@ -13,7 +13,7 @@ import {
   UNKNOWN_TOPIC_OR_PARTITION,
 } from './errors.ts'
 import type { OpenSocket, SocketAddress } from './socket-port.ts'
-import type { TopicPartition } from '../../core/log-record.ts'
+import type { TopicPartition } from '../../core/events/kafka-record.ts'
 
 /** A Worker invocation may hold six; one is left for what else is asked. */
 const MAX_CONNECTIONS = 5

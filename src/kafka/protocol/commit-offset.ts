@@ -1,6 +1,6 @@
 // Writes an offset down for a consumer group, for Kafka's own tools to see the lag. Nobody reads it back: a follower's
 // place is its checkpoint.
-import type { LogPosition } from '../../core/log-record.ts'
+import type { LogPosition } from '../../core/events/kafka-record.ts'
 import { findCoordinator, offsetCommit } from './api/groups.ts'
 import type { Cluster } from './cluster.ts'
 import { throwIfError } from './errors.ts'

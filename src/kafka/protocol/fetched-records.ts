@@ -1,6 +1,6 @@
 // The bytes of a fetch → records: batch after batch, of whatever format, up to what memory allows. Pure. Control batches and
 // what aborted transactions left are passed over; their offsets count. One batch is record-batch.ts's, or message-set.ts's.
-import type { LogRecord, TopicPartition } from '../../core/log-record.ts'
+import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
 import { readMessage, recordsOfMessage } from './message-set.ts'
 import {
   IS_CONTROL,

@@ -1,8 +1,8 @@
 // Messages of versions 0 and 1: Kafka before 0.11 wrote them, and brokers answer what is stored as it is stored. Pure. Only
 // read, by fetched-records.ts. https://kafka.apache.org/documentation/#messageset
 import { crc32 } from 'node:zlib'
-import type { LogRecord, TopicPartition } from '../../core/log-record.ts'
-import { CODEC_BITS, decompress } from './compression.ts'
+import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
+import { CODEC_BITS, decompress } from './compression/compression.ts'
 import { Reader } from './wire.ts'
 
 const LOG_APPEND_TIME = 0x08

@@ -1,6 +1,6 @@
 // Reads partitions from their leaders: fetch by offset, and where a partition begins and ends. For the KafkaLog of the
 // protocol; one lives in each follower.
-import type { LogRecord, TopicPartition } from '../../core/log-record.ts'
+import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, FetchPosition, OffsetRange } from '../kafka-log.ts'
 import { fetchRecords, type FetchResponse } from './api/fetch.ts'
 import { EARLIEST, LATEST, listOffsets, type ListOffsetsRequest } from './api/list-offsets.ts'

@@ -1,13 +1,13 @@
 // The idempotent producer: what waits for a partition goes out as one batch while the batch before is on its way, so that
 // order is kept and load makes batches larger by itself. A batch is sent until every replica in sync has it; the broker
 // knows it by producer id and sequence, and stores it once. One lives in each KafkaProducer object.
-import { sizeOfRecord, type NewRecord, type ProducedRecord } from '../../core/log-record.ts'
-import { partitionOf } from '../../core/murmur2.ts'
+import { sizeOfRecord, type NewRecord, type ProducedRecord } from '../../core/events/kafka-record.ts'
+import { partitionOf } from '../../core/events/partitioner.ts'
 import { initProducerId } from './api/init-producer-id.ts'
 import type { BrokerAddress } from './api/metadata.ts'
 import { produce, type ProducedPartition } from './api/produce.ts'
 import { isPassing, type Cluster, type Lane } from './cluster.ts'
-import type { Compression } from './compression.ts'
+import type { Compression } from './compression/compression.ts'
 import type { Connection } from './connection.ts'
 import {
   BrokerError,

@@ -1,9 +1,9 @@
 // One record batch, version 2, as brokers keep it: read out of what was fetched (fetched-records.ts), written by produce.
 // Pure. What is older is message-set.ts's.
 // https://kafka.apache.org/documentation/#recordbatch
-import type { LogRecord, NewRecord, RecordHeader, TopicPartition } from '../../core/log-record.ts'
-import { CODEC_BITS, compress, decompress, type Compression } from './compression.ts'
-import { crc32c } from './crc32c.ts'
+import type { LogRecord, NewRecord, RecordHeader, TopicPartition } from '../../core/events/kafka-record.ts'
+import { CODEC_BITS, compress, decompress, type Compression } from './compression/compression.ts'
+import { crc32c } from './compression/crc32c.ts'
 import { Reader, Writer } from './wire.ts'
 
 export const MAGIC = 2

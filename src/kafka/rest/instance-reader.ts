@@ -2,13 +2,13 @@
 // which is normal. The offset is the caller's: an instance that would read elsewhere is replaced, and what one answers is
 // checked against the range that the partition has, since an instance leaps over what it cannot read without a word.
 import type { Dialect } from '../../config/kafka-rest.ts'
-import type { LogPosition } from '../../core/log-record.ts'
+import type { LogPosition } from '../../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../kafka-log.ts'
-import type { RestDeps } from './deps.ts'
+import type { RestDeps } from './rest-deps.ts'
 import { TRAITS } from './dialect.ts'
-import type { InstanceNotes } from './instance-notes.ts'
-import { poll, type Instance } from './instance.ts'
-import { Instances } from './instances.ts'
+import type { InstanceNotes } from './instance-journal.ts'
+import { poll, type Instance } from './consumer-instance.ts'
+import { Instances } from './instance-pool.ts'
 import { requireInOrder, toLogRecord, type FetchedRecord } from './records.ts'
 import { hostOf, type RestClient } from './rest-client.ts'
 import { isNotFound, KafkaRestError } from './rest-error.ts'

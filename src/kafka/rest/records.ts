@@ -2,7 +2,7 @@
 // dialect has them.
 import { z } from 'zod'
 import { fromBase64 } from '../../core/bytes.ts'
-import type { LogPosition, LogRecord, RecordHeader } from '../../core/log-record.ts'
+import type { LogPosition, LogRecord, RecordHeader } from '../../core/events/kafka-record.ts'
 import { KafkaRestError } from './rest-error.ts'
 
 export const fetchedRecords = z.array(

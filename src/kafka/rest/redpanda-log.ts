@@ -1,10 +1,10 @@
 // Redpanda's HTTP Proxy: fetch by offset without an instance. It has no routes for partitions and offsets, so these are
 // found out by fetching: what is unknown and what is out of range it says by its errors. Its answers are whole batches:
 // records before the offset are left out here, and markers of transactions are an answer without records.
-import type { LogPosition, TopicPartition } from '../../core/log-record.ts'
+import type { LogPosition, TopicPartition } from '../../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../kafka-log.ts'
-import { PARTITIONS_MS, type RestDeps } from './deps.ts'
-import { createInstance, deleteInstance, poll, subscribe } from './instance.ts'
+import { PARTITIONS_MS, type RestDeps } from './rest-deps.ts'
+import { createInstance, deleteInstance, poll, subscribe } from './consumer-instance.ts'
 import { fetchedRecords, requireInOrder, toLogRecord, type FetchedRecord } from './records.ts'
 import { count, findRange } from './redpanda-range.ts'
 import { BINARY_V2, hostOf, parseAnswer, toError, type RestClient } from './rest-client.ts'

@@ -1,7 +1,7 @@
 // What a proxy knows of topics: their partitions, and the offsets that a partition has. For every dialect but Redpanda's,
 // which has no such routes (redpanda-log.ts).
 import { z } from 'zod'
-import type { TopicPartition } from '../../core/log-record.ts'
+import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { OffsetRange } from '../kafka-log.ts'
 import { parseAnswer, toError, type RestClient } from './rest-client.ts'
 import { isNotFound } from './rest-error.ts'

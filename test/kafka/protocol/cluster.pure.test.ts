@@ -7,7 +7,7 @@ import { saslAuthenticate, saslHandshake } from '../../../src/kafka/protocol/api
 import { Cluster, type ClusterOptions } from '../../../src/kafka/protocol/cluster.ts'
 import type { Connection } from '../../../src/kafka/protocol/connection.ts'
 import { AuthenticationError, BrokerError, ConnectionError } from '../../../src/kafka/protocol/errors.ts'
-import { plain } from '../../../src/kafka/protocol/sasl.ts'
+import { plain } from '../../../src/kafka/protocol/auth/sasl.ts'
 import type { SocketAddress } from '../../../src/kafka/protocol/socket-port.ts'
 import { FakeSocket, type Request } from './fake-socket.ts'
 

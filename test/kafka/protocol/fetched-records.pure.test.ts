@@ -1,13 +1,13 @@
 // What is written as a batch is read as it was; what brokers, compaction and transactions make of it; what is broken.
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import type { LogRecord, NewRecord } from '../../../src/core/log-record.ts'
-import type { Compression } from '../../../src/kafka/protocol/compression.ts'
-import { crc32c } from '../../../src/kafka/protocol/crc32c.ts'
+import type { LogRecord, NewRecord } from '../../../src/core/events/kafka-record.ts'
+import type { Compression } from '../../../src/kafka/protocol/compression/compression.ts'
+import { crc32c } from '../../../src/kafka/protocol/compression/crc32c.ts'
 import { decodeRecords, leaderEpochBefore } from '../../../src/kafka/protocol/fetched-records.ts'
 import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
 import { Writer } from '../../../src/kafka/protocol/wire.ts'
-import { Dice, utf8 } from './dice.ts'
+import { Dice, utf8 } from './random.ts'
 
 const AT = { topic: 'rig', partition: 3 }
 const NOBODY = { producerId: -1, epoch: -1, sequence: -1 }

@@ -1,6 +1,6 @@
 // Made once, by others: Python's cramjam 2.14 (Snappy), lz4 4.4 (the LZ4 frame format, by its own C library) and zstandard
 // 0.25 (zstd's own).
-import { fromBase64 } from './dice.ts'
+import { fromBase64 } from './random.ts'
 
 /** 392 bytes of words. */
 export const WORDS = fromBase64(

@@ -1,7 +1,7 @@
 // What other clients wrote, as Apache Kafka 4.3 answered it to a fetch on 2026-11-26. Two batches each, with Snappy and
 // without compression the first only. By librdkafka 2.16, aiokafka 0.14, kafka-python 3.0, franz-go 1.22, Sarama 1.61,
 // kafka-go 0.4, @platformatic/kafka 2.12 and KafkaJS 2.2. Read by foreign-contract.ts, which says what is in them.
-import { fromBase64 } from './dice.ts'
+import { fromBase64 } from './random.ts'
 
 export const WRITTEN_BY: readonly (readonly [client: string, codec: string, batches: Uint8Array])[] = [
   [

@@ -1,9 +1,9 @@
 // What other clients wrote (foreign-batches.ts) is read as they meant it, wherever node:zlib comes from: of Node
 // (foreign.pure.test.ts), of workerd (foreign.test.ts). docs/kafka.md says what else was tried with them.
 import { describe, expect, it } from 'vitest'
-import type { LogRecord } from '../../../src/core/log-record.ts'
+import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
 import { decodeRecords } from '../../../src/kafka/protocol/fetched-records.ts'
-import { utf8 } from './dice.ts'
+import { utf8 } from './random.ts'
 import { JAVA_ZSTD_22, LOG_APPEND_TIME, TRANSACTIONS_BY, WRITTEN_BY } from './foreign-batches.ts'
 
 const AT = { topic: 'orders', partition: 0 }

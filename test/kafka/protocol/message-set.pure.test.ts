@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { decodeRecords } from '../../../src/kafka/protocol/fetched-records.ts'
 import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
 import { Writer } from '../../../src/kafka/protocol/wire.ts'
-import { utf8 } from './dice.ts'
+import { utf8 } from './random.ts'
 import { LZ4_NOISE } from './fixtures.ts'
 
 const AT = { topic: 'rig', partition: 0 }

@@ -1,6 +1,6 @@
 // A partition, read in pieces that the caller can hold: what came beyond its limit is kept, and only for the next piece.
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { LogRecord } from '../../../src/core/log-record.ts'
+import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
 import type { Api } from '../../../src/kafka/protocol/api/api.ts'
 import { fetchRecords, type FetchRequest, type FetchResponse } from '../../../src/kafka/protocol/api/fetch.ts'
 import { EARLIEST, listOffsets, type ListOffsetsRequest } from '../../../src/kafka/protocol/api/list-offsets.ts'
@@ -8,7 +8,7 @@ import { isPassing, type Leader } from '../../../src/kafka/protocol/cluster.ts'
 import { BrokerError } from '../../../src/kafka/protocol/errors.ts'
 import { PartitionFetcher, type FetcherCluster } from '../../../src/kafka/protocol/partition-fetcher.ts'
 import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
-import { utf8 } from './dice.ts'
+import { utf8 } from './random.ts'
 
 const ID = 'ab'.repeat(16)
 const OTHER_ID = 'cd'.repeat(16)

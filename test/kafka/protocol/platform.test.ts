@@ -1,10 +1,10 @@
 // What we need of the platform's node:zlib, in workerd: it is not Node's.
 import { expect, it } from 'vitest'
-import { compress, decompress } from '../../../src/kafka/protocol/compression.ts'
+import { compress, decompress } from '../../../src/kafka/protocol/compression/compression.ts'
 import { decodeRecords } from '../../../src/kafka/protocol/fetched-records.ts'
 import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
 import { recordsOfMessage, readMessage } from '../../../src/kafka/protocol/message-set.ts'
-import { utf8 } from './dice.ts'
+import { utf8 } from './random.ts'
 
 const AT = { topic: 'rig', partition: 0 }
 

@@ -1,13 +1,13 @@
 // The idempotent producer against a broker that checks sequences as Kafka does, and fails in every way: nothing twice,
 // nothing lost that was promised, order kept, and whoever asked is told.
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { NewRecord } from '../../../src/core/log-record.ts'
+import type { NewRecord } from '../../../src/core/events/kafka-record.ts'
 import type { Api } from '../../../src/kafka/protocol/api/api.ts'
 import { produce, type ProduceRequest } from '../../../src/kafka/protocol/api/produce.ts'
 import { BrokerError, ConnectionError } from '../../../src/kafka/protocol/errors.ts'
 import { nextSequence, Producer, type ProducerCluster } from '../../../src/kafka/protocol/producer.ts'
 import { decodeRecords } from '../../../src/kafka/protocol/fetched-records.ts'
-import { utf8 } from './dice.ts'
+import { utf8 } from './random.ts'
 
 const text = (bytes: Uint8Array | null) => new TextDecoder().decode(bytes ?? undefined)
 

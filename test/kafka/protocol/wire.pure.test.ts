@@ -1,7 +1,7 @@
 // What is written is what is read, in both generations; what is broken is a RangeError.
 import { describe, expect, it } from 'vitest'
 import { Reader, Writer } from '../../../src/kafka/protocol/wire.ts'
-import { Dice, hexOf } from './dice.ts'
+import { Dice, hexOf } from './random.ts'
 
 type Field = { readonly write: (writer: Writer) => void; readonly read: (reader: Reader) => unknown; value: unknown }
 

@@ -1,9 +1,9 @@
 // Producing by REST: a success only when every record has its place, whatever the dialect calls a failure.
 import { describe, expect, it } from 'vitest'
-import type { NewRecord } from '../../../src/core/log-record.ts'
-import { partitionOf } from '../../../src/core/murmur2.ts'
-import { createV3Producer } from '../../../src/kafka/rest/v3-producer.ts'
-import { withProducer } from '../../../src/kafka/rest/with-producer.ts'
+import type { NewRecord } from '../../../src/core/events/kafka-record.ts'
+import { partitionOf } from '../../../src/core/events/partitioner.ts'
+import { createV3Producer } from '../../../src/kafka/rest/produce-v3.ts'
+import { withProducer } from '../../../src/kafka/rest/split-producer.ts'
 import { makeDeps, TestBridge } from '../test-bridge.ts'
 
 const DIALECTS = ['redpanda', 'confluent', 'karapace', 'strimzi'] as const

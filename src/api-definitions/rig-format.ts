@@ -1,0 +1,234 @@
+// API definitions as RIG has them, with RIG's validation texts. Beyond RIG: versions work, `auth` may name a cookie,
+// `proxy.targets` names several upstreams, and an endpoint takes the options of schema.ts.
+import { z } from 'zod'
+import { checkRoute } from './validate-route.ts'
+import { fromRegex, withPrefix, type PathPattern } from './path-pattern.ts'
+import { openProblems, toRequirements } from './token-requirements.ts'
+import type { ApiDefinition, Authentication, Problem, Route, Surroundings, Target, Upstream } from './api-route.ts'
+import {
+  headersSchema,
+  METHOD,
+  rigTexts,
+  routeOptions,
+  textSchema,
+  toHeaderChanges,
+  toPolicy,
+  toProblems,
+  topicSchema,
+  type RouteOptions,
+} from './route-options.ts'
+import { parseUpstream } from './upstream.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+
+const TARGETS = ['http', 'kafka'] as const
+
+/** RIG selects targets without regard to case. */
+const caseless = <T extends readonly string[]>(values: T) =>
+  z.preprocess((value) => (typeof value === 'string' ? value.toLowerCase() : value), z.enum(values))
+
+const endpointSchema = z.object({
+  id: textSchema,
+  method: textSchema.regex(METHOD, 'must be a method such as GET, or *'),
+  path_regex: textSchema,
+  path_replacement: z.string().optional(),
+  secured: z.boolean().default(false),
+  transform_request_headers: z.boolean().default(false),
+  target: caseless(TARGETS).optional(),
+  topic: topicSchema.optional(),
+  schema: z.string().optional(),
+  response_from: caseless(['http', 'kafka', 'http_async'] as const).default('http'),
+  ...routeOptions,
+})
+
+const versionSchema = z.object({
+  endpoints: z.array(endpointSchema),
+  transform_request_headers: z.object({ add_headers: headersSchema.default({}) }).optional(),
+})
+
+export const rigFormSchema = z.object({
+  id: textSchema,
+  name: z.string().optional(),
+  active: z.boolean().default(true),
+  auth_type: z.enum(['none', 'jwt']).default('none'),
+  auth: z
+    .object({
+      use_header: z.boolean().default(false),
+      header_name: z.string().default(''),
+      use_query: z.boolean().default(false),
+      query_name: z.string().default(''),
+      use_cookie: z.boolean().default(false),
+      cookie_name: z.string().default(''),
+    })
+    .optional(),
+  versioned: z.boolean().default(false),
+  version_data: z.record(z.string(), versionSchema),
+  proxy: z.object({
+    target_url: z.string(),
+    port: z.int().min(1).max(65_535),
+    use_env: z.boolean().default(false),
+    targets: z
+      .array(z.object({ url: textSchema, weight: z.int().min(1).max(1_000).default(1) }))
+      .min(1)
+      .optional(),
+  }),
+})
+
+type RigForm = z.infer<typeof rigFormSchema>
+type Endpoint = z.infer<typeof endpointSchema>
+
+export function parseRigForm(document: unknown, surroundings: Surroundings): Result<ApiDefinition, readonly Problem[]> {
+  const parsed = rigFormSchema.safeParse(document, rigTexts)
+  if (!parsed.success) return fail(toProblems(parsed.error, (path) => placeOf(document, path)))
+  const api = parsed.data
+  const problems = [...contradictions(api)]
+  const upstreams = toUpstreams(api, surroundings, problems)
+  const routes = Object.entries(api.version_data).flatMap(([version, { endpoints, transform_request_headers }]) =>
+    endpoints.flatMap((endpoint) => {
+      const headers = endpoint.transform_request_headers ? (transform_request_headers?.add_headers ?? {}) : {}
+      return toRoutes(api, version, endpoint, { upstreams, headers }, problems)
+    }),
+  )
+  problems.push(...routes.flatMap((route) => checkRoute(route, surroundings)))
+  return problems.length > 0 ? fail(problems) : ok({ id: api.id, routes: inOrder(routes) })
+}
+
+/** RIG keys what is wrong by API, and by API and endpoint. */
+function placeOf(document: unknown, path: readonly PropertyKey[]): string {
+  const id = read(document, 'id')
+  const apiId = typeof id === 'string' ? id : 'api'
+  const [first, version, , index] = path
+  if (first === 'auth' || first === 'auth_type') return apiId
+  if (first !== 'version_data' || index === undefined) return 'api'
+  const endpoint = read(read(read(read(document, 'version_data'), version), 'endpoints'), index)
+  const endpointId = read(endpoint, 'id')
+  return `${apiId}/${typeof endpointId === 'string' ? endpointId : String(index)}`
+}
+
+function* contradictions({ auth, auth_type, id, version_data, versioned }: RigForm): Generator<Problem> {
+  const versions = Object.keys(version_data)
+  if (versions.length === 0) {
+    yield { where: 'api', field: 'version_data', message: 'must have at least one version, e.g. default' }
+  }
+  if (!versioned && versions.length > 0 && !versions.includes('default')) {
+    yield { where: 'api', field: 'version_data', message: 'must have the version default, or versioned must be true' }
+  }
+  const uses = { header: auth?.use_header, query: auth?.use_query, cookie: auth?.use_cookie }
+  const names = { header: auth?.header_name, query: auth?.query_name, cookie: auth?.cookie_name }
+  for (const where of ['header', 'query', 'cookie'] as const) {
+    if (uses[where] !== true) continue
+    // RIG forces the header's name where a token is asked for.
+    if (where !== 'header' && names[where] === '') {
+      yield { where: id, field: `${where}_name`, message: 'must have a length of at least 1' }
+    }
+    if (auth_type !== 'jwt') yield { where: id, field: 'auth_type', message: 'must be one of ["jwt"]' }
+  }
+  const endpoints = Object.values(version_data).flatMap((version) => version.endpoints)
+  for (const { claims, id: endpoint, schema, scopes, secured, target, topic } of endpoints) {
+    const where = `${id}/${endpoint}`
+    yield* openProblems(where, secured, { claims, scopes })
+    if (secured && auth_type !== 'jwt') yield { where: id, field: 'auth_type', message: 'must be one of ["jwt"]' }
+    if (target === 'kafka' && topic === undefined) yield { where, field: 'topic', message: 'must be present' }
+    if (schema !== undefined && schema !== '' && target === undefined)
+      yield { where, field: 'target', message: 'must be present' }
+  }
+}
+
+/** Any path in `target_url` is dropped, and the port always given, as by RIG. */
+function toUpstreams({ proxy }: RigForm, surroundings: Surroundings, problems: Problem[]): readonly Upstream[] {
+  if (proxy.targets !== undefined) {
+    return proxy.targets.flatMap(({ url, weight }) => orProblem(parseUpstream(url, weight, surroundings), problems))
+  }
+  const named = proxy.use_env ? surroundings.variable(proxy.target_url) : proxy.target_url
+  if (named === undefined) {
+    const message = `names the variable ${proxy.target_url}, which is not set`
+    problems.push({ where: 'api', field: 'target_url', message })
+    return []
+  }
+  if (named.startsWith('service:')) return orProblem(parseUpstream(named, 1, surroundings), problems)
+  const withScheme = /^https?:\/\//i.test(named) ? named : `http://${named}`
+  if (!URL.canParse(withScheme)) {
+    problems.push({ where: 'api', field: 'target_url', message: 'must be a host, or a URL' })
+    return []
+  }
+  const url = new URL(withScheme)
+  url.port = String(proxy.port)
+  return [{ base: url.origin, weight: 1, service: null }]
+}
+
+function orProblem(parsed: Result<Upstream, string>, problems: Problem[]): readonly Upstream[] {
+  if (parsed.ok) return [parsed.value]
+  problems.push({ where: 'api', field: 'target_url', message: parsed.reason })
+  return []
+}
+
+interface Inherited {
+  readonly upstreams: readonly Upstream[]
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** One; of a versioned API two: by path, `/v2/…`, and by the header `accept-version`. */
+function toRoutes(
+  api: RigForm,
+  version: string,
+  endpoint: Endpoint,
+  inherited: Inherited,
+  problems: Problem[],
+): Route[] {
+  const where = `${api.id}/${endpoint.id}`
+  const pattern = fromRegex(endpoint.path_regex, endpoint.path_replacement ?? null)
+  if (!pattern.ok) {
+    problems.push({ where, field: 'path_regex', message: pattern.reason })
+    return []
+  }
+  const authentication = endpoint.secured ? toAuthentication(api.auth, endpoint, where, problems) : null
+  const route = (at: PathPattern, of: string | null): Route => ({
+    api: api.id,
+    id: endpoint.id,
+    method: endpoint.method.toUpperCase(),
+    pattern: at,
+    version: of,
+    authentication,
+    target: toTarget(endpoint, inherited.upstreams),
+    responseFrom: endpoint.response_from,
+    requestHeaders: toHeaderChanges(inherited.headers),
+    responseHeaders: toHeaderChanges(endpoint.response_headers?.set, endpoint.response_headers?.remove),
+    policy: toPolicy(endpoint),
+  })
+  if (!api.versioned) return version === 'default' ? [route(pattern.value, null)] : []
+  if (version === 'default') return [route(pattern.value, null)]
+  return [route(withPrefix(pattern.value, version), null), route(pattern.value, version)]
+}
+
+/** Those that ask for a version come before those that take any. */
+function inOrder(routes: readonly Route[]): readonly Route[] {
+  return [...routes.filter(({ version }) => version !== null), ...routes.filter(({ version }) => version === null)]
+}
+
+function toTarget({ event_type, schema = '', target, topic }: Endpoint, upstreams: readonly Upstream[]): Target {
+  if (target === 'kafka') {
+    return { kind: 'kafka', topic: topic ?? '', wrapAs: event_type ?? null, schema: schema === '' ? null : schema }
+  }
+  return { kind: 'http', upstreams }
+}
+
+/** RIG forces `Authorization`; another header has to be named. */
+function toAuthentication(
+  auth: RigForm['auth'],
+  options: RouteOptions,
+  where: string,
+  problems: Problem[],
+): Authentication {
+  const isOther = auth?.use_header === true && auth.header_name !== ''
+  return {
+    header: isOther ? auth.header_name.toLowerCase() : 'authorization',
+    query: auth?.use_query === true ? auth.query_name : null,
+    cookie: auth?.use_cookie === true ? auth.cookie_name : null,
+    ...toRequirements(options, where, problems),
+  }
+}
+
+function read(value: unknown, key: PropertyKey | undefined): unknown {
+  return typeof value === 'object' && value !== null && key !== undefined
+    ? (value as Record<PropertyKey, unknown>)[key]
+    : undefined
+}

@@ -1,0 +1,159 @@
+// What both forms of API definitions have in common, as zod: the options of a route, and how what is wrong is told. The
+// JSON Schema for editors is made of the same schemas.
+import { z } from 'zod'
+import type { HeaderChanges, Policy, Problem, RateLimit } from './api-route.ts'
+
+const text = z.string().min(1)
+const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a header name')
+const headerValue = z.string().regex(/^[\t\u0020-\u007e\u0080-\u00ff]*$/, 'must be a header value: one line')
+const headers = z.record(headerName, headerValue)
+const scalar = z.union([z.string(), z.number(), z.boolean()])
+
+export const METHOD = /^([A-Za-z]+|\*)$/
+
+/** Rigel's own: RIG has none of them. */
+export const routeOptions = {
+  scopes: z.array(text).optional().describe('Scopes the token must have: all of them'),
+  claims: z
+    .record(text, z.union([scalar, z.array(scalar).min(1)]))
+    .optional()
+    .describe('JSON pointer into the claims → the value, or values, that are allowed'),
+  timeout_ms: z.int().min(1).max(600_000).optional().describe("Until the upstream's response begins"),
+  retries: z.int().min(0).max(5).optional().describe('Of idempotent requests without a body; 1 by default'),
+  circuit_breaker: z
+    .union([
+      z.literal(false),
+      z.strictObject({ failures: z.int().min(1).max(1_000), open_ms: z.int().min(100).max(600_000) }),
+    ])
+    .optional()
+    .describe('Transport failures in a row that take an upstream out, and for how long'),
+  max_body_bytes: z.int().min(0).optional().describe('Larger bodies of requests answer 413'),
+  host: z
+    .string()
+    .regex(/^[A-Za-z0-9.-]+(:\d+)?$/, 'must be "target", "client", or the name of a host')
+    .optional()
+    .describe('"target" (default), a name of the Worker\'s zone, or for service bindings "client"'),
+  cors: z.boolean().optional().describe('Answer preflights, and add CORS headers, by the variable CORS'),
+  cache: z.boolean().optional().describe("Keep what the upstream's cache-control allows in Cloudflare's cache"),
+  rate_limit: z
+    .strictObject({
+      binding: text.optional().describe('A ratelimits binding; PROXY_RATE_LIMIT by default'),
+      by: z
+        .array(z.enum(['address', 'user', 'route']))
+        .min(1)
+        .optional()
+        .describe('Each has a count of its own; ["address"] by default'),
+    })
+    .optional()
+    .describe('429 beyond it'),
+  forward_claims: z
+    .enum(['none', 'plain', 'signed'])
+    .optional()
+    .describe(
+      'The verified claims for the upstream: as headers x-rigel-user, -session, -claims; or as the token x-rigel-jwt',
+    ),
+  response_headers: z
+    .strictObject({ set: headers.optional(), remove: z.array(headerName).optional() })
+    .optional()
+    .describe('Changed on the way back'),
+  event_type: text.optional().describe('Of the event that a body is wrapped in which is none (target kafka)'),
+}
+
+const optionsSchema = z.object(routeOptions)
+export type RouteOptions = z.infer<typeof optionsSchema>
+export { headers as headersSchema, text as textSchema }
+
+export const topicSchema = z.string().regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a Kafka topic name')
+
+const DEFAULT_BREAKER = { failures: 5, openMs: 5_000 }
+const DEFAULT_RATE_LIMIT = 'PROXY_RATE_LIMIT'
+
+export function toPolicy(options: RouteOptions): Policy {
+  const { circuit_breaker: breaker, host = 'target' } = options
+  return {
+    timeoutMs: options.timeout_ms ?? null,
+    retries: options.retries ?? 1,
+    breaker:
+      breaker === false
+        ? null
+        : breaker === undefined
+          ? DEFAULT_BREAKER
+          : { failures: breaker.failures, openMs: breaker.open_ms },
+    maxBodyBytes: options.max_body_bytes ?? null,
+    host: host === 'target' || host === 'client' ? host : { name: host },
+    cors: options.cors ?? false,
+    cache: options.cache ?? false,
+    rateLimit: options.rate_limit === undefined ? null : toRateLimit(options.rate_limit),
+    forwardClaims: options.forward_claims ?? 'none',
+  }
+}
+
+export function toHeaderChanges(
+  set: Readonly<Record<string, string>> = {},
+  remove: readonly string[] = [],
+): HeaderChanges {
+  return { set: Object.entries(set), remove }
+}
+
+/** RIG's texts, for whatever zod finds. */
+export const rigTexts = {
+  error: (issue: z.core.$ZodRawIssue): string | undefined => {
+    switch (issue.code) {
+      case 'invalid_type':
+        return issue.input === undefined ? 'must be present' : `must be ${typeName(issue.expected)}`
+      case 'too_small':
+        return isSized(issue.origin)
+          ? `must have a length of at least ${issue.minimum}`
+          : `must be at least ${issue.minimum}`
+      case 'too_big':
+        return isSized(issue.origin)
+          ? `must have a length of at most ${issue.maximum}`
+          : `must be at most ${issue.maximum}`
+      case 'invalid_value':
+        return `must be one of ${JSON.stringify(issue.values)}`
+      default:
+        return undefined
+    }
+  },
+}
+
+/** `place` says where a path of the document is, in RIG's words. */
+export function toProblems(error: z.ZodError, place: (path: readonly PropertyKey[]) => string): readonly Problem[] {
+  return error.issues.flatMap(plainIssues).flatMap((issue): Problem[] => {
+    const where = place(issue.path)
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((field) => ({ where, field, message: 'there is no such field' }))
+    }
+    const field = issue.path.findLast((key) => typeof key === 'string') ?? 'api'
+    const [cause = issue] = issue.code === 'invalid_key' ? issue.issues : []
+    return [{ where, field, message: cause.message }]
+  })
+}
+
+/** Of a union, what is wrong with the alternative that was meant: the one that is wrong only within, else none of them. */
+function plainIssues(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const alternatives = issue.errors.map((issues) => issues.flatMap(plainIssues))
+  const meant = alternatives.find((issues) => issues.every(({ code, path }) => path.length > 0 || !isOfType(code)))
+  if (meant !== undefined) return meant.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
+  const texts = alternatives.flat().map(({ message }) => message.replace(/^must be /, ''))
+  return [{ ...issue, message: `must be ${[...new Set(texts)].join(', or ')}` }]
+}
+
+function isOfType(code: z.core.$ZodIssue['code']): boolean {
+  return code === 'invalid_type' || code === 'invalid_value' || code === 'invalid_union'
+}
+
+function isSized(origin: string): boolean {
+  return origin === 'string' || origin === 'array'
+}
+
+function toRateLimit({ binding, by }: NonNullable<RouteOptions['rate_limit']>): RateLimit {
+  return { binding: binding ?? DEFAULT_RATE_LIMIT, by: by ?? ['address'] }
+}
+
+function typeName(expected: string): string {
+  if (expected === 'array') return 'list'
+  if (expected === 'int' || expected === 'number') return 'integer'
+  return expected === 'record' ? 'object' : expected
+}

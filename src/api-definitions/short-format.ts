@@ -1,0 +1,165 @@
+// API definitions for newcomers: one line a route, `"GET /books/{id}": {}`. What stands beside `routes` holds for each of
+// them, and each may say otherwise.
+import { z } from 'zod'
+import { fail, ok, type Result } from '../core/result.ts'
+import { checkRoute } from './validate-route.ts'
+import { fromTemplate } from './path-pattern.ts'
+import { idOf } from './api-record.ts'
+import { openProblems, toRequirements } from './token-requirements.ts'
+import type { ApiDefinition, Authentication, Problem, Route, Surroundings, Target, Upstream } from './api-route.ts'
+import {
+  headersSchema,
+  rigTexts,
+  routeOptions,
+  textSchema,
+  toHeaderChanges,
+  toPolicy,
+  toProblems,
+  topicSchema,
+} from './route-options.ts'
+import { parseUpstream } from './upstream.ts'
+
+const targetSchema = z.union([
+  textSchema,
+  z.array(z.strictObject({ url: textSchema, weight: z.int().min(1).max(1_000).default(1) })).min(1),
+])
+
+const options = {
+  ...routeOptions,
+  target: targetSchema
+    .optional()
+    .describe('https://host/base, service:BINDING, env:VARIABLE, kafka:topic, or a list of {url, weight}'),
+  secured: z
+    .union([
+      z.boolean(),
+      z.strictObject({ header: textSchema.optional(), query: textSchema.optional(), cookie: textSchema.optional() }),
+    ])
+    .optional()
+    .describe('true: a bearer token is required; or where else it may be'),
+  schema: textSchema
+    .optional()
+    .describe("The schema registry's subject, for data of kafka:topic with KAFKA_SERIALIZER=avro"),
+  response_from: z
+    .enum(['http', 'kafka', 'http_async'])
+    .optional()
+    .describe('Where the answer comes from: the upstream, Kafka, or POST /_rig/api/v3/responses'),
+  request_headers: headersSchema.optional().describe('Set on the way to the upstream'),
+}
+
+const routeSchema = z.union([
+  z.string().describe('The path that the upstream is asked for: /v1/books/{id}'),
+  z.strictObject({ ...options, path: z.string().optional().describe('As the string form') }),
+])
+
+export const shortFormSchema = z.strictObject({
+  id: textSchema,
+  name: z.string().optional(),
+  active: z.boolean().default(true),
+  ...options,
+  routes: z.record(z.string(), routeSchema).describe('"METHOD /path/{name}" → options, or the path to ask for'),
+})
+
+type ShortForm = z.infer<typeof shortFormSchema>
+type Options = Omit<ShortForm, 'id' | 'routes' | 'active' | 'name'>
+
+const LINE = /^([A-Za-z]+|\*)\s+(\/\S*)$/
+const DEFAULT_EVENT_TYPE = 'com.rig.proxy.request'
+
+export function isShortForm(document: unknown): boolean {
+  return typeof document === 'object' && document !== null && 'routes' in document
+}
+
+export function parseShortForm(
+  document: unknown,
+  surroundings: Surroundings,
+): Result<ApiDefinition, readonly Problem[]> {
+  const parsed = shortFormSchema.safeParse(document, rigTexts)
+  if (!parsed.success) {
+    return fail(
+      toProblems(parsed.error, ([first, line]) =>
+        first === 'routes' && line ? `${idOf(document)}/${String(line)}` : 'api',
+      ),
+    )
+  }
+  const { active: _, id, name: __, routes: lines, ...shared } = parsed.data
+  const problems: Problem[] = []
+  const routes = Object.entries(lines).flatMap(([line, value]) => {
+    const { path = null, ...own } = typeof value === 'string' ? { path: value } : value
+    problems.push(...contradictions(`${id}/${line}`, own, shared))
+    return toRoute(id, line, path, { ...shared, ...own }, surroundings, problems)
+  })
+  problems.push(...routes.flatMap((route) => checkRoute(route, surroundings)))
+  return problems.length > 0 ? fail(problems) : ok({ id, routes })
+}
+
+/** One that says `secured: false` itself is meant to be open, whatever stands beside `routes`. */
+function contradictions(where: string, own: Options, shared: Options): readonly Problem[] {
+  const { claims, scopes, secured } = own.secured === false ? own : { ...shared, ...own }
+  return openProblems(where, secured ?? false, { claims, scopes })
+}
+
+function toRoute(
+  api: string,
+  line: string,
+  path: string | null,
+  route: Options,
+  surroundings: Surroundings,
+  problems: Problem[],
+): readonly Route[] {
+  const where = `${api}/${line}`
+  const refuse = (field: string, message: string): readonly Route[] => {
+    problems.push({ where, field, message })
+    return []
+  }
+  const [, method, template] = LINE.exec(line) ?? []
+  if (method === undefined || template === undefined)
+    return refuse('routes', 'must be a line such as "GET /books/{id}"')
+  const pattern = fromTemplate(template, path)
+  if (!pattern.ok) return refuse('path', pattern.reason)
+  const target = toTarget(route, surroundings)
+  if (!target.ok) return refuse('target', target.reason)
+  return [
+    {
+      api,
+      id: line,
+      method: method.toUpperCase(),
+      pattern: pattern.value,
+      version: null,
+      authentication: toAuthentication(route, where, problems),
+      target: target.value,
+      responseFrom: route.response_from ?? 'http',
+      requestHeaders: toHeaderChanges(route.request_headers),
+      responseHeaders: toHeaderChanges(route.response_headers?.set, route.response_headers?.remove),
+      policy: toPolicy(route),
+    },
+  ]
+}
+
+function toTarget({ event_type, schema, target }: Options, surroundings: Surroundings): Result<Target, string> {
+  if (target === undefined) return fail('must be present, here or beside routes')
+  if (typeof target === 'string' && target.startsWith('kafka:')) {
+    const topic = topicSchema.safeParse(target.slice('kafka:'.length))
+    return topic.success
+      ? ok({ kind: 'kafka', topic: topic.data, wrapAs: event_type ?? DEFAULT_EVENT_TYPE, schema: schema ?? null })
+      : fail('must name a Kafka topic: kafka:orders')
+  }
+  const upstreams: Upstream[] = []
+  for (const { url, weight } of typeof target === 'string' ? [{ url: target, weight: 1 }] : target) {
+    const upstream = parseUpstream(url, weight, surroundings)
+    if (!upstream.ok) return upstream
+    upstreams.push(upstream.value)
+  }
+  return ok({ kind: 'http', upstreams })
+}
+
+function toAuthentication(route: Options, where: string, problems: Problem[]): Authentication | null {
+  const { secured = false } = route
+  if (secured === false) return null
+  const places = secured === true ? { header: 'authorization' } : secured
+  return {
+    header: places.header?.toLowerCase() ?? null,
+    query: places.query ?? null,
+    cookie: places.cookie ?? null,
+    ...toRequirements(route, where, problems),
+  }
+}

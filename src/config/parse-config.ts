@@ -1,0 +1,120 @@
+// env → Config: every variable, its default, limit and unit, once; one file a subject in config/. Nothing else reads a
+// variable. A bad value never half works: parseConfig lists every problem with the variable's name, what was wrong and
+// what would be right. docs/configuration.md is written from these files.
+import { z } from 'zod'
+import { connectionVariables, toConnections, toLog } from './connections.ts'
+import { eventVariables, toExtractors, toRecipients } from './events.ts'
+import { kafkaContradictions, kafkaVariables, toKafka } from './kafka.ts'
+import { phoenixVariables, toPhoenix } from './phoenix.ts'
+import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
+import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './schema-registry.ts'
+import { tokenContradictions, tokenVariables, toJwt } from './auth.ts'
+import { flag, show } from './env-fields.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+
+const schema = z.object({
+  ...connectionVariables,
+  ...tokenVariables,
+  ...eventVariables,
+  ...kafkaVariables,
+  ...phoenixVariables,
+  ...proxyVariables,
+  ...schemaRegistryVariables,
+  DEV_MODE: flag,
+})
+
+export type Config = Readonly<ReturnType<typeof toConfig>>
+
+/** One line a problem: `NAME: what was wrong and what would be right`. */
+export type ConfigProblems = readonly string[]
+
+export function parseConfig(env: object): Result<Config, ConfigProblems> {
+  const variables = readVariables(env)
+  const parsed = schema.safeParse(variables)
+  const problems = parsed.success
+    ? contradictions(parsed.data, env)
+    : parsed.error.issues.map((issue) => describe(issue, variables))
+  if (!parsed.success || problems.length > 0) return fail(problems)
+  return ok(toConfig(parsed.data))
+}
+
+/** As text, whatever TOML or JSON made of it: `SHARDS = 4` is a number. An empty variable counts as not set. */
+function readVariables(env: object): Readonly<Record<string, string>> {
+  const variables: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env) as [string, unknown][]) {
+    if (!Object.hasOwn(schema.shape, name) || value === '' || value === undefined || value === null) continue
+    variables[name] = typeof value === 'string' ? value : JSON.stringify(value)
+  }
+  return variables
+}
+
+/** `NAME: in greeting, name: what would be right, got "what there is"`. */
+function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Record<string, string>>): string {
+  const [name = '', ...inner] = path.map(String)
+  const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
+  // The texts stand on a public page: what may hold a secret is not repeated.
+  const isSecret = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|ACCESS_KEY|REGISTRY_HOST/.test(name)
+  const isTold = message.includes(', got ') || inner.length > 0 || isSecret
+  return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
+}
+
+/** For Durable Objects: the Worker has answered a bad configuration with 500 before it reaches one. */
+export function configOf(env: object): Config {
+  const config = parseConfig(env)
+  if (!config.ok) throw new TypeError(`invalid configuration: ${config.reason.join('; ')}`)
+  return config.value
+}
+
+type Variables = z.infer<typeof schema>
+
+function contradictions(v: Variables, env: object): string[] {
+  return [
+    ...tokenContradictions(v),
+    ...kafkaContradictions(v, env),
+    ...schemaRegistryContradictions(v),
+    ...proxyContradictions(v, env),
+  ]
+}
+
+function toConfig(v: Variables) {
+  return deepFreeze({
+    shards: v.SHARDS,
+    connections: toConnections(v),
+    log: toLog(v),
+    cors: v.CORS,
+    jwt: toJwt(v),
+    /** Opens the internal API to whoever has it; null: closed. */
+    internalToken: v.INTERNAL_TOKEN ?? null,
+    subscriptionCheck: v.SUBSCRIPTION_CHECK,
+    submissionCheck: v.SUBMISSION_CHECK,
+    checkTimeoutMs: v.CHECK_TIMEOUT_MS,
+    extractors: toExtractors(v),
+    /** RIG's way with constraints on unknown fields. */
+    widenUnknown: v.WIDEN_UNKNOWN_CONSTRAINTS,
+    recipients: toRecipients(v),
+    ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,
+    maxEventBytes: v.MAX_EVENT_BYTES,
+    kafka: toKafka(v),
+    phoenix: toPhoenix(v),
+    proxy: toProxy(v),
+    schemas: toSchemas(v),
+    devMode: v.DEV_MODE,
+  })
+}
+
+/** Maps stay as they are: their types are read-only. */
+function deepFreeze<T extends object>(value: T): T {
+  for (const inner of Object.values(value) as unknown[]) {
+    if (typeof inner === 'object' && inner !== null && !(inner instanceof Map)) deepFreeze(inner)
+  }
+  return Object.freeze(value)
+}
+
+/** Every topic that has followers: events for users, and answers to proxied requests. */
+export function followedTopics({ kafka, proxy }: Config): readonly string[] {
+  return [...new Set([...kafka.topics, ...proxy.responseTopics])]
+}
+
+export function isAnswerTopic({ proxy }: Config, topic: string): boolean {
+  return proxy.responseTopics.includes(topic)
+}

@@ -1,0 +1,105 @@
+// Which events go to which shards, so that a broadcast costs the same for one shard as for a thousand: it is routed and
+// packed once, for the very set of shards that are interested. What each shard gets of it is worked out when it is sent.
+// Filled by a follower (ingest/route.ts) or from a shipment (shipment.ts). Pure.
+import type { RoutedEvent } from '../events/stored-event.ts'
+import { packEvents, unpackEvents, type EventPack } from './batch-codec.ts'
+
+/** Its recipients are still being collected. */
+export interface Addressed extends RoutedEvent {
+  readonly recipients: string[]
+}
+
+/** Events in offset order: packed once however many shards get them, unpacked only where others have to join them. */
+export class Stream {
+  #events: RoutedEvent[] | undefined
+  #packs: readonly EventPack[] | undefined
+
+  constructor(packs?: readonly EventPack[]) {
+    this.#packs = packs
+    if (packs === undefined) this.#events = []
+  }
+
+  /** Before anybody asks for packs. */
+  push(event: RoutedEvent): void {
+    this.#events?.push(event)
+  }
+
+  get events(): readonly RoutedEvent[] {
+    return (this.#events ??= (this.#packs ?? []).flatMap((pack) => [...unpackEvents(pack)]))
+  }
+
+  get packs(): readonly EventPack[] {
+    return (this.#packs ??= packEvents(this.#events ?? []))
+  }
+}
+
+export interface Routes {
+  /** Shard → what is for users there, in offset order. */
+  readonly addressed: Map<number, Addressed[]>
+  /**
+   * The shards that are interested → what is for everybody there, in offset order. Types that share the very set share its
+   * stream.
+   */
+  readonly broadcasts: Map<ReadonlySet<number>, Stream>
+}
+
+export function newRoutes(): Routes {
+  return { addressed: new Map(), broadcasts: new Map() }
+}
+
+/** Shards that get the very same events. */
+export interface Parcel {
+  readonly shards: readonly number[]
+  /** To be asked for once for each of the shards: made for the first, forgotten with the last. */
+  readonly take: () => readonly EventPack[]
+}
+
+interface Mail {
+  readonly streams: Stream[]
+  /** Of the streams: which they are. */
+  key: string
+}
+
+export function parcelsOf({ addressed, broadcasts }: Routes): readonly Parcel[] {
+  const mails = new Map<number, Mail>()
+  for (const [index, [shards, stream]] of [...broadcasts].entries()) {
+    for (const shard of shards) {
+      const mail = mails.get(shard)
+      if (mail === undefined) mails.set(shard, { streams: [stream], key: String(index) })
+      else {
+        mail.streams.push(stream)
+        mail.key += `,${index}`
+      }
+    }
+  }
+  const alike = new Map<string, { shards: number[]; streams: readonly Stream[] }>()
+  for (const [shard, { key, streams }] of mails) {
+    if (addressed.has(shard)) continue
+    const found = alike.get(key)
+    if (found === undefined) alike.set(key, { shards: [shard], streams })
+    else found.shards.push(shard)
+  }
+  const shared = [...alike.values()].map(({ shards, streams }) => toParcel(shards, streams, []))
+  const own = [...addressed].map(([shard, events]) => toParcel([shard], mails.get(shard)?.streams ?? [], events))
+  return [...shared, ...own]
+}
+
+function toParcel(shards: readonly number[], streams: readonly Stream[], own: readonly RoutedEvent[]): Parcel {
+  const [only, ...others] = streams
+  if (only !== undefined && others.length === 0 && own.length === 0) return { shards, take: () => only.packs }
+  let left = shards.length
+  let packs: readonly EventPack[] | undefined
+  const take = () => {
+    const taken = (packs ??= packEvents(inOrder([...streams.map(({ events }) => events), own])))
+    left -= 1
+    if (left <= 0) packs = undefined
+    return taken
+  }
+  return { shards, take }
+}
+
+function inOrder(lists: readonly (readonly RoutedEvent[])[]): readonly RoutedEvent[] {
+  const filled = lists.filter(({ length }) => length > 0)
+  if (filled.length === 1) return filled[0] ?? []
+  return filled.flat().toSorted((a, b) => a.offset - b.offset)
+}

@@ -1,0 +1,94 @@
+// What is read out of an event: the fields that subscriptions may constrain (RIG's EXTRACTORS) and the users it is
+// addressed to (RECIPIENTS). Configuration is compiled once; evaluation is once per event, never per connection.
+import type { Fields, FieldValue, Scalar } from './stored-event.ts'
+import { evaluateAll, evaluatePointer, type JsonPointer } from '../json-pointer.ts'
+import { patternsOf } from './event-type-pattern.ts'
+
+export interface FieldExtractor {
+  readonly name: string
+  /** Into the whole CloudEvent. */
+  readonly event: JsonPointer
+  /** Into the token's claims: subscriptions are inferred by it. */
+  readonly claim: JsonPointer | undefined
+  /** A client can only subscribe within its own claim. */
+  readonly enforced: boolean
+}
+
+/** What a field may have at most: an event's list is not to be a bomb. */
+const MAX_VALUES = 100
+
+/** Event type, or pattern of it → its fields. */
+export type Extractors = ReadonlyMap<string, readonly FieldExtractor[]>
+
+/** Where the recipients of an event stand: by event type, and for every other type (`all`). */
+export interface RecipientPointers {
+  readonly byType: ReadonlyMap<string, JsonPointer>
+  readonly all: JsonPointer | undefined
+}
+
+export type Recipients =
+  | { readonly kind: 'nobody_in_particular' }
+  | { readonly kind: 'users'; readonly users: readonly string[] }
+  | { readonly kind: 'invalid'; readonly message: string }
+
+/** The fields of a type: its own, and those of the patterns that cover it; of one name, the narrowest counts. */
+export function fieldsOf(extractors: Extractors, type: string): readonly FieldExtractor[] {
+  if (extractors.size === 0) return []
+  const fields = new Map<string, FieldExtractor>()
+  for (const pattern of patternsOf(type)) {
+    for (const field of extractors.get(pattern) ?? []) if (!fields.has(field.name)) fields.set(field.name, field)
+  }
+  return [...fields.values()]
+}
+
+export function extractFields(extractors: Extractors, type: string, event: Readonly<Record<string, unknown>>): Fields {
+  const fields: Record<string, FieldValue> = {}
+  for (const { name, event: pointer } of fieldsOf(extractors, type)) {
+    const values = evaluateAll(pointer, event).filter(isValue).slice(0, MAX_VALUES)
+    const [only] = values
+    if (only !== undefined) fields[name] = values.length === 1 ? only : values
+  }
+  return fields
+}
+
+function isValue(value: unknown): value is Scalar {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+}
+
+/**
+ * The users an event is addressed to: a string, a number, or a list of them. A type with a pointer of its own must have
+ * recipients: an event without would otherwise go to everybody because of a typing mistake. Under the pointer for all
+ * types, an event without the member is addressed to nobody in particular.
+ */
+export function extractRecipients(
+  pointers: RecipientPointers,
+  type: string,
+  event: Readonly<Record<string, unknown>>,
+): Recipients {
+  const own = pointers.byType.get(type)
+  const pointer = own ?? pointers.all
+  if (pointer === undefined) return { kind: 'nobody_in_particular' }
+  const value = evaluatePointer(pointer, event)
+  if (value === undefined || value === null) {
+    return own === undefined
+      ? { kind: 'nobody_in_particular' }
+      : {
+          kind: 'invalid',
+          message: `no recipient at /${pointer.join('/')}, where events of type ${type} must have one`,
+        }
+  }
+  const users = (Array.isArray(value) ? (value as readonly unknown[]) : [value]).map(toUserId)
+  if (users.some((user) => user === undefined)) {
+    return {
+      kind: 'invalid',
+      message: `recipients at /${pointer.join('/')} must be a user id or a list of user ids (non-empty strings or numbers)`,
+    }
+  }
+  return { kind: 'users', users: [...new Set(users as string[])] }
+}
+
+function toUserId(value: unknown): string | undefined {
+  if (typeof value === 'string' && value !== '') return value
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value)
+  return undefined
+}

@@ -1,0 +1,46 @@
+// Where in somebody else's Kafka an event stood, as whoever pushes it says: the extension attributes `kafkatopic`,
+// `kafkapartition` and `kafkaoffset`, which CloudEvents' own SDK for Go writes and Kafka Connect's InsertField can, or
+// the request headers of these names. Pure; push-request.ts reads, push.ts deduplicates and orders by it.
+import type { LogPosition } from './kafka-record.ts'
+import { fail, ok, type Result } from '../result.ts'
+
+/** As text: offsets are 64 bits wide, and only ever compared. */
+export interface SourcePosition {
+  readonly topic: string
+  readonly partition: string
+  readonly offset: string
+}
+
+const TOPIC = /^[A-Za-z0-9._-]{1,249}$/
+/** 32 and 64 bits. Without leading zeros: one place has one name. */
+const PARTITION = /^(0|[1-9]\d{0,9})$/
+const OFFSET = /^(0|[1-9]\d{0,18})$/
+
+/** Null: it says nothing of it. Half of a position is a mistake of whoever configured it, and says so. */
+export function readSourcePosition(
+  topic: unknown,
+  partition: unknown,
+  offset: unknown,
+): Result<SourcePosition | null, string> {
+  if (isAbsent(topic) && isAbsent(partition) && isAbsent(offset)) return ok(null)
+  const position = { topic: toText(topic), partition: toText(partition), offset: toText(offset) }
+  if (!TOPIC.test(position.topic)) return fail('kafkatopic must be the name of a Kafka topic')
+  if (!PARTITION.test(position.partition)) return fail('kafkapartition must be a whole number from 0')
+  if (!OFFSET.test(position.offset)) return fail('kafkaoffset must be a whole number from 0')
+  return ok(position)
+}
+
+/** For what wants numbers, as the headers of a dead letter do. */
+export function toLogPosition({ topic, partition, offset }: SourcePosition): LogPosition {
+  return { topic, partition: Number(partition), offset: Number(offset) }
+}
+
+function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null
+}
+
+/** A number that JSON could not hold exactly is no offset: its neighbour would look the same. */
+function toText(value: unknown): string {
+  if (typeof value === 'string') return value
+  return typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : ''
+}

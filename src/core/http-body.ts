@@ -1,0 +1,22 @@
+// Reads a body up to a limit, whatever its content-length says, so that no sender decides how much memory is used.
+// For request bodies and for what is fetched from elsewhere.
+import { concat } from './bytes.ts'
+
+export type Body = { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly gotBytes: number }
+
+/** Gives up, and cancels the rest, as soon as the limit is passed; `gotBytes` is then what is known to have come. */
+export async function readBody(source: Request | Response, limitBytes: number): Promise<Body> {
+  const declaredBytes = Number(source.headers.get('content-length') ?? 0)
+  if (declaredBytes > limitBytes) return { ok: false, gotBytes: declaredBytes }
+  const chunks: Uint8Array[] = []
+  let gotBytes = 0
+  if (source.body !== null) {
+    for await (const chunk of source.body as ReadableStream<Uint8Array>) {
+      gotBytes += chunk.byteLength
+      // Leaving the loop cancels the stream.
+      if (gotBytes > limitBytes) return { ok: false, gotBytes }
+      chunks.push(chunk)
+    }
+  }
+  return { ok: true, bytes: concat(chunks) }
+}

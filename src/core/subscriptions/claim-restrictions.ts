@@ -1,0 +1,60 @@
+// Enforced fields: what a client may subscribe to is held to the claims of its tokens. What it leaves open is filled in,
+// and shows in `rig.subscriptions_set`; what reaches beyond is refused.
+import { holds, isOperators, isScalar, type Condition } from './constraint.ts'
+import type { Scalar } from '../events/stored-event.ts'
+import { fieldsOf, type Extractors, type FieldExtractor } from '../events/extractors.ts'
+import { evaluatePointer } from '../json-pointer.ts'
+import { covers, isPattern } from '../events/event-type-pattern.ts'
+import type { Constraint, Subscription } from './subscription.ts'
+
+type Claims = Readonly<Record<string, unknown>>
+
+/** What a field must be for somebody with this claim; a list means any of it. Undefined: no such claim. */
+export function claimCondition(claim: unknown): Condition | undefined {
+  if (Array.isArray(claim)) {
+    const values = (claim as readonly unknown[]).filter((value) => isScalar(value) && value !== null) as Scalar[]
+    return values.length === 0 ? undefined : { in: values }
+  }
+  return isScalar(claim) && claim !== null ? claim : undefined
+}
+
+/** The subscription within the claims, or why it cannot be. */
+export function enforce(
+  wanted: Subscription,
+  extractors: Extractors,
+  claims: Claims | undefined,
+): Subscription | string {
+  const hidden = hiddenType(wanted.eventType, extractors)
+  if (hidden !== undefined)
+    return `"${wanted.eventType}" covers ${hidden}, which has enforced fields: subscribe to it by name`
+  const enforced = fieldsOf(extractors, wanted.eventType).filter((field) => field.enforced)
+  if (enforced.length === 0) return wanted
+  if (claims === undefined)
+    return `${wanted.eventType} has enforced fields: give its subscriptions when connecting, or by PUT, with a token`
+  let constraints: readonly Constraint[] = wanted.oneOf.length === 0 ? [{}] : wanted.oneOf
+  for (const field of enforced) {
+    const own = claimCondition(field.claim === undefined ? undefined : evaluatePointer(field.claim, claims))
+    if (own === undefined) return `the token has no claim for the enforced field "${field.name}"`
+    const within = constraints.map((constraint) => hold(constraint, field, own))
+    const refused = within.find((result) => typeof result === 'string')
+    if (refused !== undefined) return refused
+    constraints = within as readonly Constraint[]
+  }
+  return { ...wanted, oneOf: constraints }
+}
+
+/** A pattern sees types whose fields it does not know. */
+function hiddenType(eventType: string, extractors: Extractors): string | undefined {
+  if (!isPattern(eventType)) return undefined
+  return [...extractors].find(
+    ([type, fields]) => type !== eventType && covers(eventType, type) && fields.some(({ enforced }) => enforced),
+  )?.[0]
+}
+
+function hold(constraint: Constraint, { name }: FieldExtractor, own: Condition): Constraint | string {
+  const wanted = constraint[name] ?? null
+  if (wanted === null) return { ...constraint, [name]: own }
+  const values = isOperators(wanted) ? wanted.in : [wanted]
+  const isWithin = values?.every((value) => holds(own, value)) === true
+  return isWithin ? constraint : `the field "${name}" is enforced: it must be within the token's claim`
+}

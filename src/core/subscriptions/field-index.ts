@@ -1,0 +1,106 @@
+// Conditions on one field, found by the value of the field instead of by asking each: equality and lists by the value,
+// prefixes by the prefixes of the value, bounds by their order. What is found still has to be checked: a range is found by
+// one of its bounds. Only `ne` is kept in a list, for it holds for nearly every value.
+import { compare, isOperators, MAX_PREFIX_CHARS, type Condition } from './constraint.ts'
+import type { FieldValue, Scalar } from '../events/stored-event.ts'
+
+interface Bound<E> {
+  readonly bound: number | string
+  readonly entry: E
+}
+
+export class FieldIndex<E> {
+  readonly #byValue = new Map<Scalar, Set<E>>()
+  readonly #byPrefix = new Map<string, Set<E>>()
+  /** Sorted by bound, numbers and strings apart: `gt` and `gte`, then `lt` and `lte`. */
+  readonly #lower = { number: [] as Bound<E>[], string: [] as Bound<E>[] }
+  readonly #upper = { number: [] as Bound<E>[], string: [] as Bound<E>[] }
+  readonly #others = new Set<E>()
+  #size = 0
+
+  get isEmpty(): boolean {
+    return this.#size === 0
+  }
+
+  /** Answers what takes it out again. */
+  add(condition: Exclude<Condition, null>, entry: E): () => void {
+    const remove = this.#place(condition, entry)
+    this.#size += 1
+    return () => {
+      this.#size -= 1
+      remove()
+    }
+  }
+
+  *find(value: FieldValue): Generator<E> {
+    for (const one of Array.isArray(value) ? (value as readonly Scalar[]) : [value as Scalar]) yield* this.#findOne(one)
+  }
+
+  *#findOne(value: Scalar): Generator<E> {
+    yield* this.#byValue.get(value) ?? []
+    yield* this.#others
+    if (typeof value !== 'string' && typeof value !== 'number') return
+    const lower = typeof value === 'string' ? this.#lower.string : this.#lower.number
+    const upper = typeof value === 'string' ? this.#upper.string : this.#upper.number
+    for (let at = 0; at < lower.length; at += 1) {
+      const { bound, entry } = lower[at] as Bound<E>
+      if (compare(value, bound) < 0) break
+      yield entry
+    }
+    for (let at = upper.length - 1; at >= 0; at -= 1) {
+      const { bound, entry } = upper[at] as Bound<E>
+      if (compare(value, bound) > 0) break
+      yield entry
+    }
+    if (typeof value === 'string' && this.#byPrefix.size > 0) yield* this.#findByPrefix(value)
+  }
+
+  *#findByPrefix(value: string): Generator<E> {
+    const longest = Math.min(value.length, MAX_PREFIX_CHARS)
+    for (let length = 0; length <= longest; length += 1) yield* this.#byPrefix.get(value.slice(0, length)) ?? []
+  }
+
+  #place(condition: Exclude<Condition, null>, entry: E): () => void {
+    if (!isOperators(condition)) return addTo(this.#byValue, condition, entry)
+    const { gt, gte, in: list, lt, lte, prefix } = condition
+    if (list !== undefined) {
+      const undo = [...new Set(list)].map((value) => addTo(this.#byValue, value, entry))
+      return () => undo.forEach((remove) => remove())
+    }
+    if (prefix !== undefined) return addTo(this.#byPrefix, prefix, entry)
+    const lower = gte ?? gt
+    if (lower !== undefined) return insert(listFor(this.#lower, lower), { bound: lower, entry })
+    const upper = lte ?? lt
+    if (upper !== undefined) return insert(listFor(this.#upper, upper), { bound: upper, entry })
+    this.#others.add(entry)
+    return () => this.#others.delete(entry)
+  }
+}
+
+function listFor<E>(lists: { number: Bound<E>[]; string: Bound<E>[] }, bound: number | string): Bound<E>[] {
+  return typeof bound === 'number' ? lists.number : lists.string
+}
+
+/** Behind all that are not above it, by halving. */
+function insert<E>(list: Bound<E>[], item: Bound<E>): () => void {
+  let [from, to] = [0, list.length]
+  while (from < to) {
+    const middle = (from + to) >> 1
+    if (compare((list[middle] as Bound<E>).bound, item.bound) <= 0) from = middle + 1
+    else to = middle
+  }
+  list.splice(from, 0, item)
+  return () => {
+    const at = list.indexOf(item)
+    if (at >= 0) list.splice(at, 1)
+  }
+}
+
+function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): () => void {
+  const set = sets.get(key) ?? new Set<V>()
+  sets.set(key, set.add(value))
+  return () => {
+    set.delete(value)
+    if (set.size === 0) sets.delete(key)
+  }
+}

@@ -1,0 +1,55 @@
+// What one connection may see and wants to see: the filter half of "a cursor with a filter". Built once per
+// subscription set; asked per event only while history is replayed. Live events are matched the other way round, by the
+// index of matcher.ts, and both must agree.
+import { holds } from './constraint.ts'
+import type { Fields, StoredEvent } from '../events/stored-event.ts'
+import type { Constraint, Subscription } from './subscription.ts'
+import { patternsOf } from '../events/event-type-pattern.ts'
+
+export interface Filter {
+  readonly connectionId: string
+  readonly user: string | null
+  /** Others whose events it may see as well. */
+  readonly watched: readonly string[]
+  /** Event type or pattern → any of these must be met; an empty list: every event of the type. */
+  readonly byType: ReadonlyMap<string, readonly Constraint[]>
+}
+
+export function createFilter(
+  connectionId: string,
+  user: string | null,
+  subscriptions: readonly Subscription[],
+  watched: readonly string[] = [],
+): Filter {
+  const byType = new Map<string, readonly Constraint[]>()
+  for (const { eventType, oneOf } of subscriptions) {
+    const known = byType.get(eventType)
+    const unconstrained = oneOf.length === 0 || known?.length === 0
+    byType.set(eventType, unconstrained ? [] : [...(known ?? []), ...oneOf])
+  }
+  return { connectionId, user, watched, byType }
+}
+
+/** An event that is addressed reaches whom it is addressed to, whatever they subscribe to, and nobody else. */
+export function passes(filter: Filter, event: StoredEvent): boolean {
+  if (event.connectionId !== null) return event.connectionId === filter.connectionId
+  if (event.recipients !== null) return isAddressed(filter, event.recipients)
+  if (filter.byType.size === 0) return false
+  return patternsOf(event.type).some((pattern) => {
+    const constraints = filter.byType.get(pattern)
+    if (constraints === undefined) return false
+    return constraints.length === 0 || constraints.some((constraint) => meets(event.fields, constraint))
+  })
+}
+
+function isAddressed({ user, watched }: Filter, recipients: readonly string[]): boolean {
+  return (user !== null && recipients.includes(user)) || watched.some((other) => recipients.includes(other))
+}
+
+/** All members of the constraint; `null` matches anything. */
+export function meets(fields: Fields, constraint: Constraint): boolean {
+  for (const name in constraint) {
+    if (!holds(constraint[name] ?? null, fields[name])) return false
+  }
+  return true
+}

@@ -1,0 +1,112 @@
+// Subscriptions, in RIG's shape: an event type and constraints (`oneOf`: any of these; members of one: all of them).
+// Parsing with RIG's aliases and validation texts, and inferring subscriptions from a token's claims.
+import { evaluatePointer } from '../json-pointer.ts'
+import { fail, ok, type Result } from '../result.ts'
+import type { Reason } from '../errors.ts'
+import { conditionProblem, type Condition } from './constraint.ts'
+import { claimCondition, enforce } from './claim-restrictions.ts'
+import { fieldsOf, type Extractors } from '../events/extractors.ts'
+import { patternProblem } from '../events/event-type-pattern.ts'
+import type { Constraint, Subscription } from './subscription.ts'
+
+export interface SubscriptionRules {
+  /** How many subscriptions one connection may have. */
+  readonly limit: number
+  readonly extractors: Extractors
+  /** RIG's: a constraint on an unknown field is dropped, which makes the subscription wider, instead of refused. */
+  readonly widenUnknown?: boolean
+  /** Of the client's tokens: enforced fields are held to them. Undefined: they are not known here. */
+  readonly claims?: Readonly<Record<string, unknown>> | undefined
+}
+
+/** An array of unknown things → subscriptions, duplicates removed. Errors carry RIG's texts. */
+export function parseSubscriptions(input: unknown, rules: SubscriptionRules): Result<readonly Subscription[], Reason> {
+  if (!Array.isArray(input)) {
+    return invalid(
+      `could not decode subscriptions: subscriptions is expected to be a JSON encoded list when parsing JSON: ${show(input)}`,
+    )
+  }
+  if (input.length > rules.limit) return fail({ kind: 'too_many_subscriptions', limit: rules.limit, got: input.length })
+  const unique = new Map<string, Subscription>()
+  for (const item of input as readonly unknown[]) {
+    const parsed = parseSubscription(item, rules)
+    if (typeof parsed === 'string') {
+      return invalid(
+        `could not parse subscription from JSON: invalid subscription: ${parsed} when parsing ${show(item)}`,
+      )
+    }
+    unique.set(JSON.stringify(parsed), parsed)
+  }
+  return ok([...unique.values()])
+}
+
+/** Both sets as one, duplicates removed. */
+export function mergeSubscriptions(...sets: readonly (readonly Subscription[])[]): readonly Subscription[] {
+  return [...new Map(sets.flat().map((subscription) => [JSON.stringify(subscription), subscription])).values()]
+}
+
+/** RIG's automatic subscriptions: for each event type, the fields whose claim the token has, as one conjunction. */
+export function inferSubscriptions(
+  extractors: Extractors,
+  claims: Readonly<Record<string, unknown>>,
+): readonly Subscription[] {
+  const inferred: Subscription[] = []
+  for (const [eventType, fields] of extractors) {
+    const constraint: Record<string, Condition> = {}
+    for (const { name, claim } of fields) {
+      const condition = claim === undefined ? undefined : claimCondition(evaluatePointer(claim, claims))
+      if (condition !== undefined) constraint[name] = condition
+    }
+    if (Object.keys(constraint).length > 0) inferred.push({ eventType, oneOf: [constraint] })
+  }
+  return inferred
+}
+
+function parseSubscription(item: unknown, rules: SubscriptionRules): Subscription | string {
+  if (!isObject(item)) return 'not a map'
+  const eventType = item['eventType'] ?? item['event_type']
+  if (eventType === undefined || typeof eventType !== 'string') return 'event-type not found'
+  if (eventType === '') return 'event-type empty'
+  const problem = patternProblem(eventType)
+  if (problem !== undefined) return problem
+  const oneOf = item['oneOf'] ?? item['one_of'] ?? item['constraints'] ?? []
+  if (!Array.isArray(oneOf)) return 'constraints expected to be a list of disjunctive clauses'
+  const constraints: Constraint[] = []
+  for (const clause of oneOf as readonly unknown[]) {
+    const constraint = parseConstraint(clause, eventType, rules)
+    if (typeof constraint === 'string') return constraint
+    constraints.push(constraint)
+  }
+  return enforce({ eventType, oneOf: constraints }, rules.extractors, rules.claims)
+}
+
+function parseConstraint(clause: unknown, eventType: string, rules: SubscriptionRules): Constraint | string {
+  if (!isObject(clause)) return 'a disjunctive clause expected to be a conjunction represented by a map'
+  if (Object.keys(clause).some((name) => name === ''))
+    return 'conjunctive clauses expected to be a map with nonempty strings as keys'
+  const fields = new Set(fieldsOf(rules.extractors, eventType).map(({ name }) => name))
+  const constraint: Record<string, Condition> = {}
+  for (const [name, condition] of Object.entries(clause)) {
+    const problem = conditionProblem(condition)
+    if (problem !== undefined) return problem
+    if (fields.has(name)) constraint[name] = condition as Condition
+    // RIG drops it, which silently makes the subscription wider. Rigel says so instead.
+    else if (rules.widenUnknown !== true)
+      return `unknown field "${name}": EXTRACTORS names no such field for events of type ${eventType}`
+  }
+  return constraint
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function invalid(message: string): Result<never, Reason> {
+  return fail({ kind: 'invalid_subscriptions', message: `could not parse subscriptions: ${message}` })
+}
+
+/** The offending value, short enough for an error text. */
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value)
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text
+}

@@ -1,0 +1,167 @@
+// The live index: event → the connections it concerns, without asking each connection. By connection id, by user, by
+// type; constrained subscriptions by the value of one of their fields, so that the work grows with the number of
+// matches and not with the number of subscriptions, to this type or to others.
+import { isOperators, type Condition } from './constraint.ts'
+import type { StoredEvent } from '../events/stored-event.ts'
+import { FieldIndex } from './field-index.ts'
+import { meets, type Filter } from './filter.ts'
+import type { Constraint } from './subscription.ts'
+import { isPattern, patternsOf } from '../events/event-type-pattern.ts'
+
+interface Entry<C> {
+  readonly connection: C
+  readonly constraint: Constraint
+}
+
+interface TypeIndex<C> {
+  readonly unconstrained: Set<C>
+  /** Field → the constraints that are looked up by it: each constraint stands under one of its members. */
+  readonly byField: Map<string, FieldIndex<Entry<C>>>
+}
+
+export interface Matchable {
+  readonly filter: Filter
+}
+
+export class Matcher<C extends Matchable> {
+  readonly #byId = new Map<string, C>()
+  readonly #byUser = new Map<string, Set<C>>()
+  readonly #byType = new Map<string, TypeIndex<C>>()
+  /** How many of the keys of `#byType` are patterns. */
+  #patterns = 0
+  /** What `remove` has to take out again: exactly what `add` put in, whatever became of the filter since. */
+  readonly #undo = new Map<C, (() => void)[]>()
+
+  get(connectionId: string): C | undefined {
+    return this.#byId.get(connectionId)
+  }
+
+  connections(): MapIterator<C> {
+    return this.#byId.values()
+  }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  hasType(type: string): boolean {
+    return this.#byType.has(type)
+  }
+
+  hasUser(user: string): boolean {
+    return this.#byUser.has(user)
+  }
+
+  add(connection: C): void {
+    const { connectionId, user, watched, byType } = connection.filter
+    const undo: (() => void)[] = []
+    this.#byId.set(connectionId, connection)
+    undo.push(() => this.#byId.delete(connectionId))
+    const users = user === null ? watched : [user, ...watched]
+    for (const one of users) undo.push(addTo(this.#byUser, one, connection))
+    for (const [type, constraints] of byType) undo.push(this.#subscribe(connection, type, constraints))
+    this.#undo.set(connection, undo)
+  }
+
+  remove(connection: C): void {
+    for (const undo of this.#undo.get(connection) ?? []) undo()
+    this.#undo.delete(connection)
+  }
+
+  /** Each connection at most once. The set is to be read before anything is added or removed. */
+  match(event: StoredEvent): ReadonlySet<C> {
+    if (event.connectionId !== null) return setOf(this.#byId.get(event.connectionId))
+    if (event.recipients !== null) return this.#ofUsers(event.recipients)
+    const found = this.#indexesOf(event.type).map((index) => matchType(index, event))
+    const [only] = found
+    if (found.length <= 1) return only ?? new Set()
+    return new Set(found.flatMap((connections) => [...connections]))
+  }
+
+  /** Of the type itself, and, where there are any, of the patterns that cover it. */
+  #indexesOf(type: string): readonly TypeIndex<C>[] {
+    const keys = this.#patterns === 0 ? [type] : patternsOf(type)
+    return keys.flatMap((key) => this.#byType.get(key) ?? [])
+  }
+
+  #ofUsers(users: readonly string[]): ReadonlySet<C> {
+    const [only] = users
+    if (users.length === 1 && only !== undefined) return this.#byUser.get(only) ?? new Set()
+    return new Set(users.flatMap((user) => [...(this.#byUser.get(user) ?? [])]))
+  }
+
+  #subscribe(connection: C, type: string, constraints: readonly Constraint[]): () => void {
+    const index = this.#byType.get(type) ?? this.#addType(type)
+    const undo = constraints.length === 0 ? [addUnconstrained(index, connection)] : []
+    for (const constraint of constraints) undo.push(addConstraint(index, { connection, constraint }))
+    return () => {
+      for (const step of undo) step()
+      if (index.unconstrained.size === 0 && index.byField.size === 0) this.#removeType(type)
+    }
+  }
+
+  #addType(type: string): TypeIndex<C> {
+    const index: TypeIndex<C> = { unconstrained: new Set(), byField: new Map() }
+    this.#byType.set(type, index)
+    if (isPattern(type)) this.#patterns += 1
+    return index
+  }
+
+  #removeType(type: string): void {
+    if (this.#byType.delete(type) && isPattern(type)) this.#patterns -= 1
+  }
+}
+
+function matchType<C>(index: TypeIndex<C>, event: StoredEvent): ReadonlySet<C> {
+  if (index.byField.size === 0) return index.unconstrained
+  const matched = new Set(index.unconstrained)
+  for (const [field, conditions] of index.byField) {
+    const value = event.fields[field]
+    if (value === undefined) continue
+    for (const { connection, constraint } of conditions.find(value)) {
+      if (!matched.has(connection) && meets(event.fields, constraint)) matched.add(connection)
+    }
+  }
+  return matched
+}
+
+function addUnconstrained<C>(index: TypeIndex<C>, connection: C): () => void {
+  index.unconstrained.add(connection)
+  return () => index.unconstrained.delete(connection)
+}
+
+function addConstraint<C>(index: TypeIndex<C>, entry: Entry<C>): () => void {
+  const member = mostSelective(entry.constraint)
+  // Nothing but wildcards: no different from no constraint.
+  if (member === undefined) return addUnconstrained(index, entry.connection)
+  const [field, condition] = member
+  const conditions = index.byField.get(field) ?? new FieldIndex<Entry<C>>()
+  index.byField.set(field, conditions)
+  const remove = conditions.add(condition, entry)
+  return () => {
+    remove()
+    if (conditions.isEmpty) index.byField.delete(field)
+  }
+}
+
+/** A value finds fewer constraints than a bound does. */
+function mostSelective(constraint: Constraint): readonly [string, Exclude<Condition, null>] | undefined {
+  const members = Object.entries(constraint).flatMap(([field, condition]): [string, Exclude<Condition, null>][] =>
+    condition === null ? [] : [[field, condition]],
+  )
+  return members.find(([, condition]) => !isOperators(condition)) ?? members[0]
+}
+
+function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): () => void {
+  const set = sets.get(key) ?? new Set<V>()
+  sets.set(key, set)
+  set.add(value)
+  return () => {
+    set.delete(value)
+    if (set.size === 0) sets.delete(key)
+  }
+}
+
+function setOf<C>(value: C | undefined): ReadonlySet<C> {
+  return value === undefined ? new Set() : new Set([value])
+}

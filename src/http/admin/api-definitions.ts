@@ -1,0 +1,94 @@
+// /v3/apis and /v2/apis of the internal API: API definitions made at run time. RIG's answers; an ETag is a definition's
+// version, and If-Match the version that a change was made for. The Directory keeps and judges them, effective everywhere
+// within five seconds (proxy/route-table.ts).
+import { Hono, type Context } from 'hono'
+import type { ApiChange } from '../../objects/directory/api-registry.ts'
+import { directoryStub, toRecords } from '../../rpc/directory.ts'
+import { mergeApis, type ApiRecord } from '../../api-definitions/api-record.ts'
+import { isInactive } from '../../api-definitions/parse-definitions.ts'
+import { toProblemMap } from '../../api-definitions/api-route.ts'
+import { readBody } from '../../core/http-body.ts'
+import type { EdgeEnv } from '../worker-context.ts'
+
+type Ctx = Context<EdgeEnv>
+
+/** SQLite holds up to 2 MB in a row. */
+const MAX_BODY_BYTES = 1_048_576
+/** No definition has it. */
+const NEVER = -1
+
+export const internalApis = new Hono<EdgeEnv>()
+  .get('/', async (c) => c.json((await activeApis(c)).map(({ document }) => document)))
+  .post('/', async (c) => {
+    const document = await readDocument(c)
+    if (document === undefined) return notAnObject(c)
+    const change = await directoryStub(c.env).createApi(JSON.stringify(document))
+    return toAnswer(c, String(document['id']), change, 201)
+  })
+  .get('/:id', async (c) => {
+    const api = (await activeApis(c)).find(({ id }) => id === c.req.param('id'))
+    if (api === undefined) return toAnswer(c, c.req.param('id'), { kind: 'missing' }, 200)
+    return c.json(api.document, 200, { etag: etagOf(api.version) })
+  })
+  .put('/:id', async (c) => {
+    const document = await readDocument(c)
+    if (document === undefined) return notAnObject(c)
+    const id = c.req.param('id')
+    return toAnswer(c, id, await directoryStub(c.env).updateApi(id, JSON.stringify(document), expectedOf(c)), 200)
+  })
+  .delete('/:id', async (c) => {
+    const id = c.req.param('id')
+    return toAnswer(c, id, await directoryStub(c.env).removeApi(id, expectedOf(c)), 204)
+  })
+
+function toAnswer(c: Ctx, id: string, change: ApiChange, done: 200 | 201 | 204): Response {
+  switch (change.kind) {
+    case 'done':
+      if (done === 204) return c.body(null, 204)
+      return c.json({ message: 'ok' }, done, { etag: etagOf(change.version) })
+    case 'exists':
+      return c.json({ message: `API with id=${id} already exists.` }, 409)
+    case 'missing':
+      return c.json({ message: `API with id=${id} doesn't exists.` }, 404)
+    case 'changed': {
+      const message = `API with id=${id} was changed in between: it is now ${etagOf(change.version)}.`
+      return c.json({ message }, 412, { etag: etagOf(change.version) })
+    }
+    case 'invalid':
+      return c.json(toProblemMap(change.problems), 400)
+  }
+}
+
+async function activeApis(c: Ctx): Promise<readonly ApiRecord[]> {
+  const answer = await directoryStub(c.env).apis(0)
+  const made = answer === null ? [] : toRecords(answer)
+  return mergeApis(c.var.config.proxy.definitions, made).filter(({ document }) => !isInactive(document))
+}
+
+/** Null: whatever the version is. */
+function expectedOf(c: Ctx): number | null {
+  const wanted = c.req.header('if-match')?.trim()
+  if (wanted === undefined || wanted === '*') return null
+  return Number(/^"(\d+)"$/.exec(wanted)?.[1] ?? NEVER)
+}
+
+function etagOf(version: number): string {
+  return `"${version}"`
+}
+
+async function readDocument(c: Ctx): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
+  if (!body.ok) return undefined
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(body.bytes))
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function notAnObject(c: Ctx): Response {
+  const message = `must be a JSON object of at most ${MAX_BODY_BYTES} bytes`
+  return c.json(toProblemMap([{ where: 'api', field: 'body', message }]), 400)
+}

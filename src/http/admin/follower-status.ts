@@ -1,0 +1,79 @@
+// How the followers fare: GET /_rig/api/health and /_rig/api/v3/followers, and what the metrics are made of. It must answer
+// best when the log does not: then those that the Directory knows are asked.
+import type { Context } from 'hono'
+import { followedTopics } from '../../config/parse-config.ts'
+import type { TopicPartition } from '../../core/events/kafka-record.ts'
+import { directoryStub } from '../../rpc/directory.ts'
+import { followerStub } from '../../rpc/follower.ts'
+import { openLog } from '../../kafka/create-kafka-log.ts'
+import type { EdgeEnv } from '../worker-context.ts'
+
+/** A log that is out of reach may take longer to say so. */
+const LIST_TIMEOUT_MS = 3_000
+
+export type FollowerReport = TopicPartition & Awaited<ReturnType<ReturnType<typeof followerStub>['status']>>
+
+interface Report {
+  /** In the order of topics and partitions. */
+  readonly followers: readonly FollowerReport[]
+  /** A line for each topic of which no follower is known, with why the log could not name its partitions. */
+  readonly unlisted: readonly string[]
+}
+
+export async function reportFollowers(c: Context<EdgeEnv>): Promise<readonly FollowerReport[]> {
+  return (await report(c)).followers
+}
+
+async function report(c: Context<EdgeEnv>): Promise<Report> {
+  const [known, ...lists] = await Promise.all([directoryStub(c.env).followers(), ...listPartitions(c)])
+  const all = [...known, ...lists.flatMap(({ partitions }) => partitions)]
+  const byName = new Map(all.map((at) => [`${at.topic}/${at.partition}`, at]))
+  const reports = [...byName.values()].map(async (at) => ({ ...at, ...(await followerStub(c.env, at).status()) }))
+  const followers = (await Promise.all(reports)).toSorted(byPlace)
+  const unlisted = lists.flatMap(({ topic, problem }) => {
+    const speaksForItself = all.some((at) => at.topic === topic)
+    return problem === null || speaksForItself ? [] : [`${topic}: its partitions cannot be listed: ${problem}`]
+  })
+  return { followers, unlisted }
+}
+
+function byPlace(a: TopicPartition, b: TopicPartition): number {
+  if (a.topic !== b.topic) return a.topic < b.topic ? -1 : 1
+  return a.partition - b.partition
+}
+
+interface Listed {
+  readonly topic: string
+  readonly partitions: readonly TopicPartition[]
+  readonly problem: string | null
+}
+
+function listPartitions(c: Context<EdgeEnv>): readonly Promise<Listed>[] {
+  const log = openLog(c.env, c.var.config)
+  return followedTopics(c.var.config).map(async (topic) => {
+    const late = scheduler.wait(LIST_TIMEOUT_MS).then(() => {
+      throw new Error(`no answer within ${LIST_TIMEOUT_MS} ms`)
+    })
+    try {
+      const partitions = await Promise.race([log.partitions(topic), late])
+      return { topic, partitions: partitions.map((partition) => ({ topic, partition })), problem: null }
+    } catch (error) {
+      return { topic, partitions: [], problem: String(error) }
+    }
+  })
+}
+
+export async function getFollowers(c: Context<EdgeEnv>): Promise<Response> {
+  return c.json({ followers: await reportFollowers(c) })
+}
+
+/** RIG's `OK`; or 503, and a line for each follower that does not get on, or cannot be found, with the reason. */
+export async function internalHealth(c: Context<EdgeEnv>): Promise<Response> {
+  const { followers, unlisted } = await report(c)
+  const failing = followers.filter(({ failures }) => failures > 0)
+  if (failing.length === 0 && unlisted.length === 0) return c.text('OK')
+  const lines = failing.map(
+    ({ topic, partition, failures, lastError }) => `${topic}/${partition}: failed ${failures} times: ${lastError}`,
+  )
+  return c.text(`${[...lines, ...unlisted].join('\n')}\n`, 503)
+}

@@ -1,0 +1,69 @@
+// RIG 1.x's session API, /rg/sessions and /rg/connections, where PHOENIX_LEGACY_PATHS says so: who is connected, with a token
+// whose claim `scopes.rg.actions` names the action. RIG looked at the token after it had acted; here nothing happens first.
+import type { Context } from 'hono'
+import { z } from 'zod'
+import { bearerTokens } from '../token-source.ts'
+import { corsHeaders } from '../cors.ts'
+import type { EdgeEnv } from '../worker-context.ts'
+import { listConnections, listUsers, revokeSession, type Gateway } from './operations.ts'
+
+type Action = 'getSessions' | 'getSessionConnections' | 'deleteConnection'
+
+const MAX_LISTED = 10_000
+/** For a caller's token without end, which there is none of: RIG's default. */
+const HOUR_MS = 3_600_000
+
+const claimsSchema = z.object({ scopes: z.object({ rg: z.object({ actions: z.array(z.string()) }) }) })
+
+/** The names of all users that are connected. */
+export async function getSessions(c: Context<EdgeEnv>): Promise<Response> {
+  const allowed = await allows(c, 'getSessions')
+  return allowed === undefined ? unauthorized(c) : answer(c, Object.keys(await listUsers(gatewayOf(c))))
+}
+
+/** The connections of one user, one object each. */
+export async function getSessionConnections(c: Context<EdgeEnv>): Promise<Response> {
+  const allowed = await allows(c, 'getSessionConnections')
+  if (allowed === undefined) return unauthorized(c)
+  const connections = await listConnections(gatewayOf(c), { user: c.req.param('user') ?? '' }, MAX_LISTED)
+  return answer(
+    c,
+    connections.map(({ metadata, openedAtMs, sessions, transport, user }) => {
+      return { ...metadata, username: user, jti: sessions[0] ?? null, time: openedAtMs, transport }
+    }),
+  )
+}
+
+/** Revokes the session until the caller's own token expires. */
+export async function deleteConnection(c: Context<EdgeEnv>): Promise<Response> {
+  const allowed = await allows(c, 'deleteConnection')
+  if (allowed === undefined) return unauthorized(c)
+  const expiresMs = allowed.expSeconds === null ? Date.now() + HOUR_MS : allowed.expSeconds * 1_000
+  await revokeSession(gatewayOf(c), c.req.param('jti') ?? '', expiresMs)
+  return new Response(null, { status: 204, headers: corsHeaders(c.var.config, c.req.raw) })
+}
+
+/** Undefined: the token, if there is one, does not allow it. RIG 1.x took it without `Bearer` as well. */
+async function allows(
+  c: Context<EdgeEnv>,
+  action: Action,
+): Promise<{ readonly expSeconds: number | null } | undefined> {
+  const token = bearerTokens(c.req.raw)[0] ?? c.req.header('authorization')
+  if (token === undefined) return undefined
+  const verified = await c.var.verifyToken(token)
+  if (!verified.ok) return undefined
+  const claims = claimsSchema.safeParse(verified.value.claims)
+  return claims.success && claims.data.scopes.rg.actions.includes(action) ? verified.value.principal : undefined
+}
+
+function unauthorized(c: Context<EdgeEnv>): Response {
+  return c.json({ msg: 'Unauthorized' }, 403, corsHeaders(c.var.config, c.req.raw))
+}
+
+function answer(c: Context<EdgeEnv>, body: readonly unknown[]): Response {
+  return c.json(body, 200, corsHeaders(c.var.config, c.req.raw))
+}
+
+function gatewayOf(c: Context<EdgeEnv>): Gateway {
+  return { env: c.env, config: c.var.config }
+}

@@ -1,0 +1,66 @@
+// GET /_rig/api/metrics: what there is to watch, in Prometheus' text format: connections by shard and transport, and of
+// every follower how far it is and what it could not deliver.
+import type { Context } from 'hono'
+import { valuesOf } from '../../core/delivery/scatter-gather.ts'
+import { askShards } from '../../rpc/shard.ts'
+import { reportFollowers } from './follower-status.ts'
+import type { EdgeEnv } from '../worker-context.ts'
+import { allShards } from './operations.ts'
+
+interface Sample {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string | number>>
+  readonly value: number
+}
+
+const HELP: Readonly<Record<string, readonly [type: string, text: string]>> = {
+  rigel_connections: ['gauge', 'Open connections'],
+  rigel_follower_lag: ['gauge', 'Records in the log that the follower has not read'],
+  rigel_follower_failures: ['gauge', 'Tries in a row that failed'],
+  rigel_records_total: ['counter', 'Records read from the log'],
+  rigel_dead_letters_total: ['counter', 'Records that went to the dead-letter topic'],
+  rigel_lost_records_total: ['counter', 'Records that retention took before they were read'],
+}
+
+export async function metrics(c: Context<EdgeEnv>): Promise<Response> {
+  const { config } = c.var
+  const samples = (await Promise.all([connectionSamples(c), followerSamples(c)])).flat()
+  const blocks = Object.entries(HELP).map(([name, [type, text]]) => {
+    const lines = samples.filter((sample) => sample.name === name).map(toLine)
+    return [`# HELP ${name} ${text}`, `# TYPE ${name} ${type}`, ...lines].join('\n')
+  })
+  const info = `# HELP rigel_shards Configured shards\n# TYPE rigel_shards gauge\nrigel_shards ${config.shards}`
+  return c.text(`${[info, ...blocks].join('\n')}\n`, 200, { 'content-type': 'text/plain; version=0.0.4' })
+}
+
+async function connectionSamples(c: Context<EdgeEnv>): Promise<readonly Sample[]> {
+  const answers = await askShards(c.env, allShards(c.var.config), { kind: 'count_connections' })
+  const counts = valuesOf(answers)
+  return answers.flatMap(({ shard }, index) =>
+    Object.entries(counts[index] ?? {}).map(([transport, value]) => ({
+      name: 'rigel_connections',
+      labels: { shard, transport },
+      value,
+    })),
+  )
+}
+
+async function followerSamples(c: Context<EdgeEnv>): Promise<readonly Sample[]> {
+  const followers = await reportFollowers(c)
+  return followers.flatMap(({ topic, partition, counters, failures, lag }) => {
+    const values = {
+      // Not known is not zero: then there is no sample.
+      ...(lag === null ? {} : { rigel_follower_lag: lag }),
+      rigel_follower_failures: failures,
+      rigel_records_total: counters?.records ?? 0,
+      rigel_dead_letters_total: counters?.deadLetters ?? 0,
+      rigel_lost_records_total: counters?.lost ?? 0,
+    }
+    return Object.entries(values).map(([name, value]) => ({ name, labels: { topic, partition }, value }))
+  })
+}
+
+function toLine({ name, labels, value }: Sample): string {
+  const pairs = Object.entries(labels).map(([label, of]) => `${label}=${JSON.stringify(String(of))}`)
+  return `${name}{${pairs.join(',')}} ${value}`
+}

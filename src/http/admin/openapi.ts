@@ -1,0 +1,202 @@
+// The description of the internal API, OpenAPI 3.1, made of the schemas that validate it. Served at openapi.json, without
+// a token: it holds nothing that this repository does not.
+import { z } from 'zod'
+import { cloudEvent, closedAnswer, connectionList, place, revocationShape, userList } from './admin-schema.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+const SCHEMAS = {
+  CloudEvent: cloudEvent,
+  Closed: closedAnswer,
+  ConnectionList: connectionList,
+  Place: place,
+  Revocation: revocationShape,
+  UserList: userList,
+}
+
+const DEFINITION = 'In either form: /_rig/proxy.schema.json'
+
+export function openApiDocument(prefix: string): Json {
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Rigel, internal API', version: '3', license: { name: 'Apache-2.0' } },
+    servers: [{ url: prefix }],
+    security: [{ internalToken: [] }],
+    paths: Object.fromEntries([
+      ...paths('v3'),
+      ...apiPaths('v3'),
+      ...paths('v2').slice(0, 2),
+      ...apiPaths('v2'),
+      ...unversioned(),
+    ]),
+    components: {
+      securitySchemes: { internalToken: { type: 'http', scheme: 'bearer', description: 'INTERNAL_TOKEN' } },
+      schemas: Object.fromEntries(Object.entries(SCHEMAS).map(([name, schema]) => [name, toSchema(schema)])),
+    },
+  }
+}
+
+function paths(version: string): readonly (readonly [string, Json])[] {
+  const session = parameter('sessionId', 'path')
+  return [
+    [
+      `/${version}/messages`,
+      {
+        post: {
+          summary:
+            'Publishes a CloudEvent: structured, binary or batched mode; with a connector, pushes (docs/push.md)',
+          parameters: [parameter('connector', 'query'), parameter('dedupe', 'query')],
+          requestBody: {
+            required: true,
+            content: { 'application/cloudevents+json': { schema: reference('CloudEvent') } },
+          },
+          responses: {
+            202: json('Durable in the log, at this place', 'Place'),
+            400: text('Not a CloudEvent'),
+            413: text('Too large'),
+            415: text('Unknown content type'),
+          },
+        },
+      },
+    ],
+    [
+      `/${version}/session-blacklist`,
+      {
+        post: {
+          summary: 'Revokes a session: closes its connections, and refuses its tokens everywhere',
+          requestBody: { required: true, content: { 'application/json': { schema: reference('Revocation') } } },
+          responses: { 201: { description: 'Its connections are closed' }, 400: text('What is wrong with the body') },
+        },
+      },
+    ],
+    [
+      `/${version}/session-blacklist/{sessionId}`,
+      {
+        parameters: [session],
+        get: {
+          summary: 'Whether a session is revoked',
+          responses: { 200: { description: 'It is' }, 404: text('It is not') },
+        },
+      },
+    ],
+    [`/${version}/users`, { get: { summary: 'Who is connected', responses: { 200: json('Users', 'UserList') } } }],
+    [
+      `/${version}/connections`,
+      {
+        parameters: ['user', 'session', 'field', 'value'].map((name) => parameter(name, 'query')),
+        get: {
+          summary: 'Connections: of a user, of a session, or all',
+          parameters: [parameter('limit', 'query')],
+          responses: { 200: json('Connections', 'ConnectionList') },
+        },
+        delete: {
+          summary: 'Closes those of a user or of a session',
+          responses: { 200: json('How many', 'Closed'), 400: text('Neither is named') },
+        },
+      },
+    ],
+    [
+      `/${version}/connections/{connectionToken}`,
+      {
+        parameters: [parameter('connectionToken', 'path')],
+        delete: {
+          summary: 'Closes one connection',
+          responses: { 200: json('Closed', 'Closed'), 410: text('There is none') },
+        },
+      },
+    ],
+  ]
+}
+
+/** Of the API gateway. */
+function apiPaths(version: string): readonly (readonly [string, Json])[] {
+  const definition = { 'application/json': { schema: { type: 'object', description: DEFINITION } } }
+  const requestBody = { required: true, content: definition }
+  const invalid = { description: 'What is wrong with it: {where: [{field: text}]}' }
+  const changed = { 404: { description: 'There is none' }, 412: { description: 'If-Match names another version' } }
+  return [
+    [
+      `/${version}/apis`,
+      {
+        get: { summary: 'API definitions', responses: { 200: { description: 'All', content: definition } } },
+        post: {
+          summary: 'Adds an API definition, effective everywhere within five seconds',
+          requestBody,
+          responses: { 201: { description: 'Added' }, 400: invalid, 409: { description: 'There is one of this id' } },
+        },
+      },
+    ],
+    [
+      `/${version}/apis/{id}`,
+      {
+        parameters: [parameter('id', 'path'), { ...parameter('if-match', 'header'), required: false }],
+        get: {
+          summary: 'One, with its version as ETag',
+          responses: { 200: { description: 'The definition', content: definition }, 404: changed[404] },
+        },
+        put: {
+          summary: 'Replaces the fields that are given',
+          requestBody,
+          responses: { 200: { description: 'Changed' }, 400: invalid, ...changed },
+        },
+        delete: { summary: 'Takes it away', responses: { 204: { description: 'Gone' }, ...changed } },
+      },
+    ],
+    [
+      `/${version}/responses`,
+      {
+        post: {
+          summary: 'Answers a request that waits (response_from: http_async): its body is the answer',
+          parameters: ['rig-correlation', 'rig-response-code'].map((name) => parameter(name, 'header')),
+          responses: { 202: text('It is on its way, if anybody waits'), 400: text('What is wrong with it') },
+        },
+      },
+    ],
+  ]
+}
+
+function unversioned(): readonly (readonly [string, Json])[] {
+  return [
+    [
+      '/health',
+      {
+        get: {
+          summary: 'Whether every follower gets on',
+          responses: { 200: text('OK'), 503: text('A line for each that does not, with the reason') },
+        },
+      },
+    ],
+    [
+      '/v3/followers',
+      {
+        get: {
+          summary: 'How far the follower of each partition is, and what it met',
+          responses: { 200: { description: 'By topic and partition' } },
+        },
+      },
+    ],
+    ['/metrics', { get: { summary: "Prometheus' text format", responses: { 200: text('Metrics') } } }],
+  ]
+}
+
+function parameter(name: string, where: 'header' | 'path' | 'query'): Json {
+  return { name, in: where, required: where !== 'query', schema: { type: name === 'limit' ? 'integer' : 'string' } }
+}
+
+function json(description: string, name: keyof typeof SCHEMAS): Json {
+  return { description, content: { 'application/json': { schema: reference(name) } } }
+}
+
+function text(description: string): Json {
+  return { description, content: { 'text/plain': { schema: { type: 'string' } } } }
+}
+
+function reference(name: keyof typeof SCHEMAS): Json {
+  return { $ref: `#/components/schemas/${name}` }
+}
+
+/** Nested schemas stand in place: every name of the document is one of SCHEMAS. */
+function toSchema(schema: z.ZodType): Json {
+  const { $schema: _, id: __, $defs: ___, ...rest } = z.toJSONSchema(schema, { reused: 'inline' })
+  return rest
+}

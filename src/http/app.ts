@@ -1,0 +1,95 @@
+// The route table of the front door, top to bottom as it is matched; one handler a file. `handle` is what the Worker
+// calls. There is no middleware that writes headers: the answers of sse and ws belong to a shard and are immutable.
+import { Hono } from 'hono'
+import { wakeFollowers } from './wake-followers.ts'
+import { preflight } from './cors.ts'
+import { produceSampleEvents } from './dev/dev-feed.ts'
+import { makeDevToken } from './dev/dev-token.ts'
+import { postEvents } from './events/post-events.ts'
+import { refuseAsJson } from './error-response.ts'
+import { health, requireConfig } from './require-config.ts'
+import { isolateOf, type EdgeEnv } from './worker-context.ts'
+import { kafkaRest } from './kafka-rest/kafka-rest.ts'
+import { INTERNAL_PREFIX, internalApi } from './admin/admin-api.ts'
+import { longpoll } from './connections/longpoll.ts'
+import { putMetadata } from './connections/put-metadata.ts'
+import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from './connections/phoenix.ts'
+import { proxyRequest } from './proxy/proxy.ts'
+import { putToken } from './connections/put-token.ts'
+import { deleteConnection, getSessionConnections, getSessions } from './admin/legacy-session-api.ts'
+import { openSse } from './connections/sse.ts'
+import { putSubscriptions } from './connections/put-subscriptions.ts'
+import { openWebSocket } from './connections/websocket.ts'
+
+const CONNECTION = '/_rig/v1/connection'
+const SUBSCRIPTIONS = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/subscriptions` as const
+const METADATA = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/metadata` as const
+const TOKEN = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/token` as const
+
+/** Names, because `*` covers no `authorization`: the attributes of CloudEvents and of their common extensions. */
+const EVENT_HEADERS =
+  'content-type,authorization,ce-specversion,ce-type,ce-id,ce-source,ce-time,ce-subject,ce-dataschema,ce-partitionkey,ce-traceparent,ce-tracestate'
+
+const app = new Hono<EdgeEnv>()
+  .get('/_rig/health', health)
+  .use(requireConfig)
+  .all(`${CONNECTION}/sse`, openSse)
+  .all(`${CONNECTION}/ws`, openWebSocket)
+  .get(`${CONNECTION}/longpolling`, longpoll)
+  .options(
+    `${CONNECTION}/longpolling`,
+    preflight({ methods: 'GET', headers: '*, authorization', withCredentials: true }),
+  )
+  .all(`${CONNECTION}/phoenix/websocket`, openPhoenixSocket)
+  .on(['GET', 'POST'], `${CONNECTION}/phoenix/longpoll`, phoenixLongpoll)
+  .options(`${CONNECTION}/phoenix/longpoll`, phoenixPreflight)
+  .all('/socket/websocket', ifLegacy(openPhoenixSocket))
+  .on(['GET', 'POST'], '/socket/longpoll', ifLegacy(phoenixLongpoll))
+  .options('/socket/longpoll', ifLegacy(phoenixPreflight))
+  .get('/rg/sessions', ifLegacy(getSessions))
+  .get('/rg/sessions/:user', ifLegacy(getSessionConnections))
+  .delete('/rg/connections/:jti', ifLegacy(deleteConnection))
+  .put(SUBSCRIPTIONS, putSubscriptions)
+  .put(METADATA, putMetadata)
+  .options(METADATA, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
+  .put(TOKEN, putToken)
+  .options(TOKEN, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
+  .options(SUBSCRIPTIONS, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
+  .route('/_rig/kafka', kafkaRest)
+  .post('/_rig/v1/events', postEvents)
+  .options('/_rig/v1/events', preflight({ methods: 'POST', headers: EVENT_HEADERS }))
+  .route(INTERNAL_PREFIX, internalApi)
+  .post('/_rig/dev/token', makeDevToken)
+  .post('/_rig/dev/feed', produceSampleEvents)
+  .all('*', proxyRequest)
+  .notFound(() => refuseAsJson({ kind: 'no_route' }))
+  .onError((error, c) => {
+    console.error(`${c.req.method} ${c.req.path}`, error)
+    return c.text('Internal Server Error', 500)
+  })
+
+export function handle(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response> {
+  // It is made of the `Host` that the client sent.
+  if (!URL.canParse(request.url)) return new Response('Bad Request', { status: 400 })
+  wakeFollowersOnce(env, context)
+  return app.fetch(request, env, context)
+}
+
+/** How soon a topic is looked for again that is not there: the first event that is published may make it. */
+const LOOK_AGAIN_MS = 2_000
+
+/** After a deploy nothing may be awake until the next cron: an isolate's first request sees to it, and does not wait. */
+function wakeFollowersOnce(env: Env, context: ExecutionContext): void {
+  const isolate = isolateOf(env)
+  if (Date.now() < isolate.wakeFollowersAtMs || !isolate.config.ok) return
+  isolate.wakeFollowersAtMs = Infinity
+  context.waitUntil(wakeAndLookAgain(env))
+}
+
+async function wakeAndLookAgain(env: Env): Promise<void> {
+  const areAllThere = await wakeFollowers(env).catch((error: unknown) => {
+    console.warn('could not wake the followers', error)
+    return false
+  })
+  if (!areAllThere) isolateOf(env).wakeFollowersAtMs = Date.now() + LOOK_AGAIN_MS
+}

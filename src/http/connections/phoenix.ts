@@ -1,0 +1,182 @@
+// Phoenix Channels: /websocket and /longpoll, as the library of the Phoenix web framework asks for them. Checks the
+// token, chooses the shard and hands over; long-polling always answers 200 and says the rest in its body.
+import type { Context, MiddlewareHandler } from 'hono'
+import { z } from 'zod'
+import { parseConnectionToken, type ConnectionAddress } from '../../core/identity/connection-token.ts'
+import { evaluatePointer } from '../../core/json-pointer.ts'
+import type { PhoenixHello } from '../../core/identity/principal.ts'
+import type { Reason } from '../../core/errors.ts'
+import { ok, type Result } from '../../core/result.ts'
+import { shardStub, stampConnect } from '../../rpc/shard.ts'
+import { findToken, offeredProtocols } from '../token-source.ts'
+import { readBody } from '../../core/http-body.ts'
+import { admit, type Admission } from './authorize-connection.ts'
+import { corsHeaders } from '../cors.ts'
+import { shardFailure } from '../error-response.ts'
+import type { EdgeEnv } from '../worker-context.ts'
+
+/** The library's subprotocol, and the one that carries its `authToken`. */
+const PROTOCOL = 'phoenix'
+const AUTH_PROTOCOL = 'base64url.bearer.phx.'
+const AUTH_HEADER = 'x-phoenix-authtoken'
+
+/** A batch of a hundred messages, the library's most. */
+const MAX_BODY_BYTES = 4_194_304
+
+const rolesSchema = z.array(z.string()).catch([])
+
+type Ctx = Context<EdgeEnv>
+
+/** A session token: where the session is, and what its client has. */
+interface Session extends ConnectionAddress {
+  readonly cursor: number
+}
+
+export async function openPhoenixSocket(c: Ctx): Promise<Response> {
+  if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET' })
+  if (c.req.header('upgrade')?.toLowerCase() !== 'websocket') {
+    return c.text('Expected a WebSocket upgrade.', 426, { upgrade: 'websocket', connection: 'Upgrade' })
+  }
+  const admitted = await admitPhoenix(c)
+  // The library tells its user of a refused upgrade, and goes on trying or falls back: a close code would say no more.
+  if (!admitted.ok) return c.text('Forbidden', statusOf(admitted.reason))
+  try {
+    return await shardStub(c.env, admitted.value.shard).fetch(stampConnect(admitted.value.connect))
+  } catch (error) {
+    return c.text('Unavailable', statusOf(shardFailure(error)))
+  }
+}
+
+/** RIG 1.x's paths exist when PHOENIX_LEGACY_PATHS says so; otherwise they are anybody's. */
+export function ifLegacy(handler: (c: Ctx) => Response | Promise<Response>): MiddlewareHandler<EdgeEnv> {
+  return (c, next) => (c.var.config.phoenix.legacyPaths ? Promise.resolve(handler(c)) : next())
+}
+
+/** GET: opens a session, or polls one. POST: messages of the client. */
+export async function phoenixLongpoll(c: Ctx): Promise<Response> {
+  const session = readSession(c)
+  try {
+    if (c.req.raw.method === 'POST') return answer(c, { status: await push(c, session) })
+    return session === undefined ? await open(c) : await poll(c, session)
+  } catch (error) {
+    shardFailure(error)
+    return answer(c, { status: 500 })
+  }
+}
+
+export function phoenixPreflight(c: Ctx): Response {
+  return new Response(null, {
+    status: 200,
+    headers: {
+      ...corsHeaders(c.var.config, c.req.raw),
+      'access-control-allow-methods': 'get, post, options',
+      'access-control-allow-headers': `content-type, authorization, ${AUTH_HEADER}`,
+      'access-control-max-age': '3600',
+    },
+  })
+}
+
+/** 410 is the library's word for: this is your session. */
+async function open(c: Ctx): Promise<Response> {
+  const admitted = await admitPhoenix(c)
+  if (!admitted.ok) return answer(c, { status: statusOf(admitted.reason) === 403 ? 403 : 500 })
+  const { connect, shard } = admitted.value
+  const opened = await shardStub(c.env, shard).openPhoenixSession(connect)
+  if (!opened.ok) return answer(c, { status: statusOf(opened.reason) === 403 ? 403 : 500 })
+  return answer(c, { status: 410, token: `${opened.value.connectionToken}.0` })
+}
+
+async function poll(c: Ctx, { shard, connectionId, cursor }: Session): Promise<Response> {
+  const taken = await shardStub(c.env, shard).pollPhoenix(connectionId, cursor)
+  // A session that is gone: the library starts over, and rejoins its channels.
+  if (taken.kind === 'gone') return answer(c, { status: 410 })
+  const token = `${shard}.${connectionId}.${taken.cursor}`
+  if (taken.kind === 'nothing') return answer(c, { status: 204, token, messages: [] })
+  return answer(c, { status: 200, token, messages: taken.frames })
+}
+
+async function push(c: Ctx, session: Session | undefined): Promise<number> {
+  if (session === undefined) return 410
+  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
+  if (!body.ok) return 500
+  const lines = new TextDecoder()
+    .decode(body.bytes)
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+  const frames = lines.map(toFrame)
+  return (await shardStub(c.env, session.shard).pushPhoenix(session.connectionId, frames)) ? 200 : 410
+}
+
+/** The library sends binary messages in base64, which never begins like JSON. */
+function toFrame(line: string): string | ArrayBuffer {
+  if (/^\s*[[{]/.test(line)) return line
+  try {
+    return Uint8Array.from(atob(line), (char) => char.charCodeAt(0)).buffer
+  } catch {
+    return line
+  }
+}
+
+async function admitPhoenix(c: Ctx): Promise<Result<Admission, Reason>> {
+  const admitted = await admit(c, { transport: 'phoenix', lastEventId: null, token: findPhoenixToken(c) })
+  if (!admitted.ok) return admitted
+  const { claims, connect, shard } = admitted.value
+  // A browser fails a connection whose answer names none of the protocols it offered.
+  const protocol = offeredProtocols(c.req.raw).includes(PROTOCOL) ? PROTOCOL : null
+  return ok({ shard, claims, connect: { ...connect, subscriptions: [], protocol, phoenix: readHello(c, claims) } })
+}
+
+function readHello(c: Ctx, claims: Admission['claims']): PhoenixHello {
+  const { presenceClaims, rolesField } = c.var.config.phoenix
+  const shown = presenceClaims.filter((name) => Object.hasOwn(claims, name)).map((name) => [name, claims[name]])
+  return {
+    vsn: (c.req.query('vsn') ?? '').startsWith('2') ? 2 : 1,
+    roles: rolesSchema.parse(evaluatePointer(rolesField, claims)),
+    meta: Object.fromEntries(shown) as Record<string, unknown>,
+  }
+}
+
+/** `authToken` first, then RIG 1.x's parameter `token`, which a session token stands behind, then where any token is. */
+function findPhoenixToken(c: Ctx): string | null {
+  const offered = offeredProtocols(c.req.raw).find((protocol) => protocol.startsWith(AUTH_PROTOCOL))
+  const parameter = c.req.queries('token')?.find((token) => token !== '' && token !== 'null' && !parseSession(token))
+  const header = c.req.header(AUTH_HEADER)
+  return (
+    (offered === undefined ? header : fromBase64(offered.slice(AUTH_PROTOCOL.length))) ??
+    parameter ??
+    findToken(c.req.raw, c.var.config)
+  )
+}
+
+/** Garbage stays garbage, and is refused as a token. */
+function fromBase64(text: string): string {
+  try {
+    return atob(text.replaceAll('-', '+').replaceAll('_', '/'))
+  } catch {
+    return text
+  }
+}
+
+/** The last `token` is the session's: the library appends it to whatever its user put in front. */
+function readSession(c: Ctx): Session | undefined {
+  const session = parseSession(c.req.queries('token')?.at(-1) ?? '')
+  return session !== undefined && session.shard < c.var.config.shards ? session : undefined
+}
+
+function parseSession(token: string): Session | undefined {
+  const [, connectionToken = '', cursor = ''] = /^(\d+\.[0-9a-f]+)\.(\d{1,15})$/.exec(token) ?? []
+  const address = parseConnectionToken(connectionToken)
+  return address === undefined ? undefined : { ...address, cursor: Number(cursor) }
+}
+
+function statusOf(reason: Reason): 403 | 429 | 503 {
+  if (reason.kind === 'unavailable') return 503
+  return reason.kind === 'too_many_connections' ? 429 : 403
+}
+
+function answer(
+  c: Ctx,
+  body: { readonly status: number; readonly token?: string; readonly messages?: readonly string[] },
+) {
+  return c.json(body, 200, { ...corsHeaders(c.var.config, c.req.raw), 'cache-control': 'no-store' })
+}

@@ -1,0 +1,46 @@
+// PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/metadata: what a client says of its connection, such as its device.
+// Services find connections by the fields that METADATA_INDEXES names.
+import { parseJson } from '../../core/json.ts'
+import type { Context } from 'hono'
+import { z } from 'zod'
+import type { Reason } from '../../core/errors.ts'
+import { fail, type Result } from '../../core/result.ts'
+import { shardStub } from '../../rpc/shard.ts'
+import { bearerTokens } from '../token-source.ts'
+import { readBody } from '../../core/http-body.ts'
+import { corsHeaders } from '../cors.ts'
+import { refuse, shardFailure } from '../error-response.ts'
+import type { EdgeEnv } from '../worker-context.ts'
+import { readAddress, toAuthorizationReason } from './put-subscriptions.ts'
+
+const MAX_BYTES = 4_096
+const WANTED = '{"metadata": {"name": a string, number or boolean}}, of 4 KiB at most'
+const NOBODY = { user: null, session: null, expSeconds: null }
+
+const bodySchema = z.object({
+  metadata: z.record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()])),
+})
+
+export async function putMetadata(c: Context<EdgeEnv>): Promise<Response> {
+  const cors = corsHeaders(c.var.config, c.req.raw)
+  const set = await replaceMetadata(c)
+  return set.ok ? new Response(null, { status: 204, headers: cors }) : refuse(set.reason, cors)
+}
+
+async function replaceMetadata(c: Context<EdgeEnv>): Promise<Result<null, Reason>> {
+  const body = await readBody(c.req.raw, MAX_BYTES)
+  const parsed = bodySchema.safeParse(body.ok ? parseJson(new TextDecoder().decode(body.bytes)) : undefined)
+  if (!parsed.success) return fail({ kind: 'bad_request', message: `Expected JSON such as ${WANTED}.` })
+  const address = readAddress(c.req.param('token') ?? '', c.var.config)
+  if (!address.ok) return address
+  const [token] = bearerTokens(c.req.raw)
+  const verified = token === undefined ? undefined : await c.var.verifyToken(token)
+  if (verified?.ok === false) return fail(toAuthorizationReason(verified.reason))
+  const { connectionId, shard } = address.value
+  try {
+    const principal = verified?.value.principal ?? NOBODY
+    return await shardStub(c.env, shard).setMetadata(connectionId, parsed.data.metadata, principal)
+  } catch (error) {
+    return fail(shardFailure(error))
+  }
+}

@@ -1,0 +1,74 @@
+// POST /_rig/dev/feed, in development mode only: publishes a burst of sample events of a chain of hotels, from several
+// services and to several users, so that there is something to see. `{"count": 10}`; no timer runs here, the page calls.
+import type { Context } from 'hono'
+import { parseStructured } from '../../core/events/cloud-event.ts'
+import { readBody } from '../../core/http-body.ts'
+import { publish } from '../admin/operations.ts'
+import { refuse } from '../error-response.ts'
+import type { EdgeEnv } from '../worker-context.ts'
+
+const DEFAULT_COUNT = 5
+const MAX_COUNT = 100
+const MAX_BODY_BYTES = 1_024
+
+const USERS = ['alice', 'bob', 'carol']
+const HOTELS = ['Alster', 'Bellevue', 'Continental']
+
+/** Event type → the service that sends it, and whether it concerns one user or whoever subscribes. */
+const TYPES = [
+  { type: 'com.hotel.booking.created', source: '/services/booking', isAddressed: true },
+  { type: 'com.hotel.room.cleaned', source: '/services/housekeeping', isAddressed: false },
+  { type: 'com.hotel.payment.received', source: '/services/payment', isAddressed: true },
+] as const
+
+export async function produceSampleEvents(c: Context<EdgeEnv>): Promise<Response> {
+  if (!c.var.config.devMode) return c.notFound()
+  const count = await readCount(c.req.raw)
+  if (count === undefined) {
+    return refuse({ kind: 'bad_request', message: `Expected JSON such as {"count":5}, from 1 to ${MAX_COUNT}.` })
+  }
+  const nowMs = Date.now()
+  const events = Array.from({ length: count }, () => sampleEvent(nowMs, Math.random))
+  const produced = await publish(
+    { env: c.env, config: c.var.config },
+    events.flatMap((event) => {
+      const parsed = parseStructured(JSON.stringify(event))
+      return parsed.ok ? [parsed.value] : []
+    }),
+  )
+  return produced.ok ? c.json({ produced: produced.value.length }, 202) : refuse(produced.reason)
+}
+
+/** `random`: from 0 to 1, below 1. */
+export function sampleEvent(nowMs: number, random: () => number) {
+  const pick = <T>(items: readonly T[]): T | undefined => items[Math.floor(random() * items.length)]
+  const { type, source, isAddressed } = pick(TYPES) ?? TYPES[0]
+  const user = pick(USERS)
+  return {
+    specversion: '1.0',
+    id: crypto.randomUUID(),
+    type,
+    source,
+    time: new Date(nowMs).toISOString(),
+    datacontenttype: 'application/json',
+    data: {
+      hotel: pick(HOTELS),
+      room: 100 + Math.floor(random() * 400),
+      ...(isAddressed ? { recipients: [user], amount: 60 + Math.floor(random() * 240) } : {}),
+    },
+  }
+}
+
+/** An empty body asks for the default. */
+async function readCount(request: Request): Promise<number | undefined> {
+  const body = await readBody(request, MAX_BODY_BYTES)
+  if (!body.ok) return undefined
+  if (body.bytes.byteLength === 0) return DEFAULT_COUNT
+  try {
+    const asked = JSON.parse(new TextDecoder().decode(body.bytes)) as { readonly count?: unknown } | null
+    const count = asked?.count ?? DEFAULT_COUNT
+    return typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= MAX_COUNT ? count : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,60 @@
+// POST /_rig/dev/token, in development mode only: signs a token, so that a newcomer has one without an identity
+// provider. Body: `{"user": "alice"}` and any further claims. Knows jose beside tokens.ts, and only to sign.
+import { SignJWT } from 'jose'
+import type { Context } from 'hono'
+import type { Config } from '../../config/parse-config.ts'
+import type { JsonPointer } from '../../core/json-pointer.ts'
+import { readBody } from '../../core/http-body.ts'
+import { refuse } from '../error-response.ts'
+import type { EdgeEnv } from '../worker-context.ts'
+
+const VALID_SECONDS = 3_600
+const MAX_BODY_BYTES = 16_384
+
+export async function makeDevToken(c: Context<EdgeEnv>): Promise<Response> {
+  const { config } = c.var
+  if (!config.devMode) return c.notFound()
+  if (!config.jwt.algorithm.startsWith('HS') || config.jwt.secret === '') {
+    return refuse({ kind: 'bad_request', message: 'Development tokens need JWT_SECRET_KEY, and HS256 as JWT_ALG.' })
+  }
+  const body = await readClaims(c.req.raw)
+  if (body === undefined) {
+    return refuse({ kind: 'bad_request', message: 'Expected JSON such as {"user":"alice"}, and further claims.' })
+  }
+  const { user, ...claims } = body
+  return c.json({ token: await sign(withClaim(claims, config.jwt.userField, user), config.jwt) })
+}
+
+async function readClaims(request: Request): Promise<Record<string, unknown> | undefined> {
+  const body = await readBody(request, MAX_BODY_BYTES)
+  if (!body.ok) return undefined
+  try {
+    const claims = JSON.parse(new TextDecoder().decode(body.bytes)) as unknown
+    return isObject(claims) && typeof claims['user'] === 'string' && claims['user'] !== '' ? claims : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** `claims` with `value` where `pointer` points to. */
+function withClaim(claims: Readonly<Record<string, unknown>>, pointer: JsonPointer, value: unknown) {
+  const [name, ...rest] = pointer
+  if (name === undefined) return claims
+  const inner = claims[name]
+  const next: unknown = rest.length === 0 ? value : withClaim(isObject(inner) ? inner : {}, rest, value)
+  return { ...claims, [name]: next }
+}
+
+function sign(claims: Readonly<Record<string, unknown>>, jwt: Config['jwt']): Promise<string> {
+  const token = new SignJWT({ jti: crypto.randomUUID(), ...claims })
+    .setProtectedHeader({ alg: jwt.algorithm })
+    .setIssuedAt()
+    .setExpirationTime(`${VALID_SECONDS}s`)
+  if (jwt.issuer !== null) token.setIssuer(jwt.issuer)
+  if (jwt.audience !== null) token.setAudience([...jwt.audience])
+  return token.sign(new TextEncoder().encode(jwt.secret))
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

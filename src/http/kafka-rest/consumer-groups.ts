@@ -1,0 +1,124 @@
+// The verbs of consumer groups in the Upstash dialect: consume, commit, committed, delete-consumer. Groups and their
+// offsets are the embedded broker's; the records come from the log.
+import type { Context } from 'hono'
+import type { LogPosition, LogRecord } from '../../core/events/kafka-record.ts'
+import type { Assigned } from '../../objects/embedded-kafka/consumer-groups.ts'
+import { embeddedBrokerStub } from '../../rpc/embedded-kafka.ts'
+import type { KafkaLog } from '../../kafka/kafka-log.ts'
+import {
+  commitRequest,
+  committedRequest,
+  consumeHeaders,
+  consumeRequest,
+  refuse,
+  toMessage,
+  type KafkaEnv,
+} from './kafka-rest-schema.ts'
+
+const MAX_BYTES = 1_048_576
+const SUCCESS = { result: 'Success', status: 200 }
+
+type Ctx = Context<KafkaEnv>
+
+export async function consume(c: Ctx): Promise<Response> {
+  const { group, instance, topic } = names(c)
+  const body =
+    c.req.method === 'GET' ? { topic, timeout: Number(c.req.query('timeout') ?? 1_000) } : await optionalJson(c)
+  const request = consumeRequest.safeParse({ ...body, ...(topic === undefined ? {} : { topic }) })
+  if (!request.success) return refuse(c, 400, request.error)
+  const headers = consumeHeaders.safeParse({
+    autoCommit: c.req.header('kafka-enable-auto-commit'),
+    autoOffsetReset: c.req.header('kafka-auto-offset-reset'),
+    sessionTimeoutMs: c.req.header('kafka-session-timeout-ms'),
+  })
+  if (!headers.success) return refuse(c, 400, headers.error)
+  const { topics, timeout } = request.data
+  const { autoCommit, autoOffsetReset, sessionTimeoutMs } = headers.data
+  const broker = embeddedBrokerStub(c.env)
+  // What was given out by the call before has been handled if the client asks for more.
+  if (autoCommit === 'true') await broker.commit(group, null)
+  const assigned = await broker.join({ group, instance, topics, sessionTimeoutMs })
+  if (autoOffsetReset === 'none' && assigned.some(({ offset }) => offset === null)) {
+    return refuse(c, 409, 'no committed offset, and Kafka-Auto-Offset-Reset is none')
+  }
+  const positions = await startPositions(c.get('log'), assigned, autoOffsetReset === 'earliest' ? 'earliest' : 'latest')
+  await broker.begin(group, positions)
+  const records = await read(c.get('log'), positions, timeout)
+  if (records.length > 0) await broker.advance(group, endsOf(records))
+  return c.json(records.map(toMessage))
+}
+
+export async function commit(c: Ctx): Promise<Response> {
+  const parsed = commitRequest.safeParse((await optionalJson(c)) ?? null)
+  if (!parsed.success) return refuse(c, 400, parsed.error)
+  await embeddedBrokerStub(c.env).commit(names(c).group, parsed.data)
+  return c.json(SUCCESS)
+}
+
+export async function committed(c: Ctx): Promise<Response> {
+  const parsed = committedRequest.safeParse(await optionalJson(c))
+  if (!parsed.success) return refuse(c, 400, parsed.error)
+  const positions = await embeddedBrokerStub(c.env).committed(names(c).group, parsed.data)
+  return c.json(positions.filter((position) => position !== null))
+}
+
+export async function deleteConsumer(c: Ctx): Promise<Response> {
+  const { group, instance } = names(c)
+  if (await embeddedBrokerStub(c.env).leave(group, instance)) return c.json(SUCCESS)
+  return refuse(c, 404, `group ${group} has no instance ${instance}`)
+}
+
+/** Where the group is, within what the log still has. */
+function startPositions(
+  log: KafkaLog,
+  assigned: readonly Assigned[],
+  reset: 'earliest' | 'latest',
+): Promise<readonly LogPosition[]> {
+  return Promise.all(
+    assigned.map(async ({ topic, partition, offset }) => {
+      const { earliest, latest } = await log.offsets(topic, partition)
+      const start = offset ?? (reset === 'earliest' ? earliest : latest)
+      return { topic, partition, offset: Math.min(Math.max(start, earliest), latest) }
+    }),
+  )
+}
+
+/** Reads all partitions; with nothing there, waits for the first that has something. */
+async function read(
+  log: KafkaLog,
+  positions: readonly LogPosition[],
+  timeoutMs: number,
+): Promise<readonly LogRecord[]> {
+  const records = await fetchAll(log, positions, 0)
+  if (records.length > 0 || timeoutMs === 0 || positions.length === 0) return records
+  await Promise.race(positions.map((position) => log.fetch(position, { maxWaitMs: timeoutMs, maxBytes: 1 })))
+  return fetchAll(log, positions, 0)
+}
+
+function endsOf(records: readonly LogRecord[]): readonly LogPosition[] {
+  const byPartition = Map.groupBy(records, ({ topic, partition }) => `${topic}/${partition}`)
+  return [...byPartition.values()].flatMap((of) => {
+    const last = of.at(-1)
+    return last === undefined ? [] : [{ topic: last.topic, partition: last.partition, offset: last.offset + 1 }]
+  })
+}
+
+async function fetchAll(
+  log: KafkaLog,
+  positions: readonly LogPosition[],
+  maxWaitMs: number,
+): Promise<readonly LogRecord[]> {
+  const fetched = await Promise.all(
+    positions.map((position) => log.fetch(position, { maxWaitMs, maxBytes: MAX_BYTES })),
+  )
+  return fetched.flatMap((one) => (one.kind === 'records' ? one.records : []))
+}
+
+function names(c: Ctx): { group: string; instance: string; topic: string | undefined } {
+  return { group: c.req.param('group') ?? '', instance: c.req.param('instance') ?? '', topic: c.req.param('topic') }
+}
+
+async function optionalJson(c: Ctx): Promise<Record<string, unknown> | null> {
+  const text = await c.req.text()
+  return text === '' ? null : (JSON.parse(text) as Record<string, unknown>)
+}

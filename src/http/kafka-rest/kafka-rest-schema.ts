@@ -1,0 +1,110 @@
+// What goes over the wire of the Upstash dialect: requests parsed, records and errors shaped. Used by kafka-rest*.ts.
+import type { Context } from 'hono'
+import { z } from 'zod'
+import type { Config } from '../../config/parse-config.ts'
+import type { LogRecord, NewRecord } from '../../core/events/kafka-record.ts'
+import type { KafkaLog } from '../../kafka/kafka-log.ts'
+
+/** Of Hono, for this sub-app. */
+export interface KafkaEnv {
+  Bindings: Env
+  Variables: { config: Config; log: KafkaLog }
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+const topic = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a Kafka topic name: 1 to 249 of letters, digits, ".", "_", "-"')
+const partition = z.number().int().min(0).max(100_000)
+const offset = z.number().int().min(0)
+const timeout = z.number().int().min(0).max(30_000).default(1_000)
+
+const topicPartition = z.object({ topic, partition })
+const topicPartitionOffset = z.object({ topic, partition, offset })
+
+export const produceRequest = z
+  .array(
+    z.object({
+      topic,
+      value: z.string(),
+      key: z.string().optional(),
+      partition: partition.optional(),
+      timestamp: z.number().int().min(0).optional(),
+      headers: z.array(z.object({ key: z.string(), value: z.string() })).optional(),
+    }),
+  )
+  .min(1, 'must have at least one message')
+  .max(10_000, 'must have at most 10000 messages')
+
+export const fetchRequest = z.object({
+  topic: topic.optional(),
+  partition: partition.optional(),
+  offset: offset.optional(),
+  topicPartitionOffsets: z.array(topicPartitionOffset).max(1_000).optional(),
+  timeout,
+})
+
+export const offsetsRequest = z.object({
+  at: z.union(
+    [z.enum(['earliest', 'latest']), z.coerce.number().int().min(0)],
+    'must be earliest, latest or milliseconds',
+  ),
+  of: z.array(topicPartition).min(1).max(1_000),
+})
+
+export const consumeRequest = z
+  .object({ topic: topic.optional(), topics: z.array(topic).max(100).optional(), timeout })
+  .transform((request) => ({
+    timeout: request.timeout,
+    topics: [...(request.topics ?? []), ...(request.topic ? [request.topic] : [])],
+  }))
+  .refine((request) => request.topics.length > 0, 'name a topic, or topics')
+
+export const consumeHeaders = z.object({
+  autoCommit: z.enum(['true', 'false']).default('true'),
+  autoOffsetReset: z.enum(['earliest', 'latest', 'none']).default('latest'),
+  sessionTimeoutMs: z.coerce.number().int().min(1_000).max(3_600_000).default(120_000),
+})
+
+/** One position, several, or none at all: what has been given out. */
+export const commitRequest = z.union([
+  z.array(topicPartitionOffset),
+  topicPartitionOffset.transform((one) => [one]),
+  z.null(),
+])
+export const committedRequest = z.array(topicPartition).min(1).max(1_000)
+
+export function toNewRecord(message: z.infer<typeof produceRequest>[number]): NewRecord {
+  return {
+    topic: message.topic,
+    value: encoder.encode(message.value),
+    key: message.key === undefined ? null : encoder.encode(message.key),
+    headers: (message.headers ?? []).map((header) => ({ key: header.key, value: encoder.encode(header.value) })),
+    ...(message.partition === undefined ? {} : { partition: message.partition }),
+    ...(message.timestamp === undefined ? {} : { timestampMs: message.timestamp }),
+  }
+}
+
+/** The dialect carries text: what is not UTF-8 has replacement characters, and a tombstone is empty. */
+export function toMessage(record: LogRecord) {
+  return {
+    topic: record.topic,
+    partition: record.partition,
+    offset: record.offset,
+    timestamp: record.timestampMs,
+    key: record.key === null ? '' : decoder.decode(record.key),
+    value: record.value === null ? '' : decoder.decode(record.value),
+    headers: record.headers.map((header) => ({ key: header.key, value: decoder.decode(header.value) })),
+  }
+}
+
+/** The dialect's error: a text, and the status once more. */
+export function refuse(c: Context, status: 400 | 401 | 403 | 404 | 409 | 503, why: string | z.ZodError): Response {
+  const error =
+    typeof why === 'string'
+      ? why
+      : why.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`).join('; ')
+  return c.json({ error, status }, status)
+}

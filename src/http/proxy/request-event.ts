@@ -1,0 +1,105 @@
+// A request as an event (`target: kafka`): the body is a CloudEvent, or is wrapped in one where the route names a type for
+// it. What else there is to know of the request goes into RIG's extension `rig`.
+import { fromBinary } from '../../core/events/cloud-event.ts'
+import { parseExactly } from '../../core/exact-json.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
+import type { Route, Target } from '../../api-definitions/api-route.ts'
+import type { KeyedEvent } from './event-record.ts'
+import type { Client, Trace } from './headers.ts'
+
+export interface RequestFacts {
+  readonly method: string
+  /** As a service would be asked: rewritten, and with the headers it would get. */
+  readonly path: string
+  readonly query: string
+  readonly headers: Headers
+  readonly client: Client
+  readonly trace: Trace
+  /** By which its answer is found; null: nobody waits. */
+  readonly correlation: string | null
+}
+
+export interface Made {
+  readonly id: string
+  readonly time: string
+}
+
+type Members = Readonly<Record<string, unknown>>
+
+const NOT_AN_EVENT = 'Bad request: the body does not look like a CloudEvent.'
+
+/** RIG's rule: what has a `specversion` is an event, of whatever version. Fails with the text for the client. */
+export function toRequestEvent(
+  body: Uint8Array,
+  facts: RequestFacts,
+  { api }: Pick<Route, 'api'>,
+  { wrapAs }: Extract<Target, { kind: 'kafka' }>,
+  made: Made,
+): Result<KeyedEvent, string> {
+  const own = ownEvent(body)
+  const read = own !== undefined ? ok(own) : wrapAs === null ? fail(NOT_AN_EVENT) : wrap(body, facts, api, wrapAs, made)
+  if (!read.ok) return read
+  const event = read.value
+  const { traceparent, tracestate } = facts.trace
+  const traced = tracestate === null ? { traceparent } : { traceparent, tracestate }
+  return ok({ key: keyOf(event), event: { ...event, ...traced, rig: rigOf(facts) } })
+}
+
+function ownEvent(body: Uint8Array): Members | undefined {
+  const value = parseJson(decodeUtf8(body) ?? '')
+  return isObject(value) && 'specversion' in value ? value : undefined
+}
+
+function wrap(
+  body: Uint8Array,
+  { headers }: RequestFacts,
+  api: string,
+  type: string,
+  { id, time }: Made,
+): Result<Members, string> {
+  const attributes = { specversion: '1.0', id, source: `/${encodeURIComponent(api)}`, type, time }
+  const event = fromBinary(attributes, headers.get('content-type') ?? undefined, body)
+  return event.ok ? ok(parseExactly(event.value.json) as Members) : fail(`Bad request: ${event.reason}`)
+}
+
+function rigOf({ client, correlation, headers, method, path, query }: RequestFacts): Members {
+  const url = URL.parse(`${client.scheme}://${client.host}`)
+  return {
+    ...(correlation === null ? {} : { correlation }),
+    remoteip: client.address,
+    host: url?.hostname ?? client.host,
+    port: Number(url?.port) || (client.scheme === 'https' ? 443 : 80),
+    scheme: client.scheme,
+    headers: [...headers],
+    method,
+    path,
+    query,
+  }
+}
+
+/** RIG's name for it first. */
+function keyOf({ partitionkey, rig }: Members): string | null {
+  const asked = isObject(rig) ? rig['target_partition'] : undefined
+  const key = asked ?? partitionkey
+  return typeof key === 'string' && key !== '' ? key : null
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return parseExactly(text)
+  } catch {
+    return undefined
+  }
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,75 @@
+// The queue: nudges ("read on now") and events sent straight to it. Each message is settled by itself: acknowledged when
+// its events are durable in the log, retried later when they could not be, dead-lettered when they are none. Queues deliver
+// at least once: a log that remembers keys stores what comes again once.
+import { z } from 'zod'
+import { configOf, type Config } from '../config/parse-config.ts'
+import { parseBatch, parseStructured } from '../core/events/cloud-event.ts'
+import type { CloudEvent } from '../core/events/stored-event.ts'
+import type { NewRecord, TopicPartition } from '../core/events/kafka-record.ts'
+import { ok, type Result } from '../core/result.ts'
+import type { KafkaLog } from '../kafka/kafka-log.ts'
+import { openLog } from '../kafka/create-kafka-log.ts'
+import { deadLetter } from '../publishing/dead-letter.ts'
+import { publishOnce } from '../publishing/publish.ts'
+import { wakeFollowers } from './wake-followers.ts'
+
+const nudgeSchema = z.object({
+  nudge: z.object({ topic: z.string().optional(), partition: z.number().int().min(0).optional() }),
+})
+
+const MAX_RETRY_DELAY_SECONDS = 600
+
+export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void> {
+  const config = configOf(env)
+  const log = openLog(env, config)
+  for (const message of batch.messages) {
+    try {
+      await consume(message, env, config, log, batch.queue)
+      message.ack()
+    } catch (error) {
+      console.error({
+        message: 'queue message not consumed',
+        id: message.id,
+        attempts: message.attempts,
+        error: String(error),
+      })
+      message.retry({ delaySeconds: Math.min(MAX_RETRY_DELAY_SECONDS, 2 ** message.attempts) })
+    }
+  }
+}
+
+async function consume({ body, id }: Message, env: Env, config: Config, log: KafkaLog, queue: string): Promise<void> {
+  const nudge = nudgeSchema.safeParse(body)
+  if (nudge.success) return void (await wakeFollowers(env, toWanted(nudge.data.nudge)))
+  const text = toText(body)
+  const events = parseEvents(text)
+  if (events.ok) await publishOnce(log, config, `${queue}/${id}`, events.value)
+  else await log.produce([undecodable(config, queue, text, events.reason)])
+}
+
+function toWanted({ topic, partition }: z.infer<typeof nudgeSchema>['nudge']): Partial<TopicPartition> {
+  return { ...(topic === undefined ? {} : { topic }), ...(partition === undefined ? {} : { partition }) }
+}
+
+/** A message may hold whatever can be cloned. What JSON has no words for ends as a dead letter. */
+function toText(body: unknown): string {
+  if (typeof body === 'string') return body
+  if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return new TextDecoder().decode(body)
+  try {
+    return JSON.stringify(body ?? null)
+  } catch {
+    return String(body)
+  }
+}
+
+function parseEvents(text: string): Result<readonly CloudEvent[], string> {
+  if (text.trimStart().startsWith('[')) return parseBatch(text)
+  const event = parseStructured(text)
+  return event.ok ? ok([event.value]) : event
+}
+
+function undecodable(config: Config, queue: string, text: string, message: string): NewRecord {
+  const value = new TextEncoder().encode(text)
+  const record = { topic: queue, partition: 0, offset: 0, timestampMs: Date.now(), key: null, headers: [], value }
+  return deadLetter(config.kafka.deadLetterTopic, record, { kind: 'not_a_cloud_event', message })
+}

@@ -1,0 +1,23 @@
+// GET /_rig/health: 200 `OK`, or everything that is wrong with the configuration. With a bad configuration no other
+// route answers, so that nothing runs on half of it.
+import type { Context, Next } from 'hono'
+import { isolateOf, type EdgeEnv } from './worker-context.ts'
+
+export function health(c: Context<EdgeEnv>): Response {
+  const { config } = isolateOf(c.env)
+  return config.ok ? c.text('OK') : c.text(`Rigel is misconfigured:\n${config.reason.join('\n')}\n`, 500)
+}
+
+/** Hands the configuration to the handlers after it. Touches no header: the answers may be immutable 101s. */
+export async function requireConfig(c: Context<EdgeEnv>, next: Next): Promise<Response | void> {
+  const { askService, config, routes, subjects, upstreamHealth, verifyToken } = isolateOf(c.env)
+  if (!config.ok || verifyToken === undefined || routes === undefined)
+    return c.text('Rigel is misconfigured: see /_rig/health', 500)
+  c.set('config', config.value)
+  c.set('verifyToken', verifyToken)
+  c.set('askService', askService)
+  c.set('routes', routes)
+  c.set('upstreamHealth', upstreamHealth)
+  c.set('subjects', subjects)
+  await next()
+}

@@ -1,0 +1,49 @@
+// A cluster by the configuration: sockets, credentials, clock and dice put together. For the two that live long enough to
+// keep connections: followers, through brokers-kafka-log.ts, and KafkaProducer.
+import type { BrokersConfig } from '../config/kafka-brokers.ts'
+import { Cluster } from './protocol/cluster.ts'
+import { fetchToken, signMskToken } from './protocol/auth/oauth.ts'
+import { oauthBearer, plain, scram, type SaslMechanism } from './protocol/auth/sasl.ts'
+import { createSocketOpener } from './protocol/socket.ts'
+
+const CONNECT_TIMEOUT_MS = 10_000
+const AUTHENTICATION_TIMEOUT_MS = 10_000
+
+export interface Chance {
+  readonly nowMs: () => number
+  /** In [0, 1). */
+  readonly random: () => number
+}
+
+export function openCluster(brokers: BrokersConfig, { nowMs, random }: Chance): Cluster {
+  return new Cluster({
+    bootstrap: brokers.bootstrap,
+    open: createSocketOpener({ tls: brokers.tls, timeoutMs: CONNECT_TIMEOUT_MS }),
+    authentication: { mechanism: mechanismOf(brokers, nowMs), timeoutMs: AUTHENTICATION_TIMEOUT_MS, nowMs },
+    nowMs,
+    random,
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  })
+}
+
+/** Null: the listener asks nobody. */
+export function mechanismOf({ sasl, oauth, aws }: BrokersConfig, nowMs: () => number): SaslMechanism | null {
+  switch (sasl?.mechanism) {
+    case undefined:
+      return null
+    case 'plain':
+      return plain(sasl)
+    case 'scram-sha-256':
+      return scram('SHA-256', sasl, randomBytes)
+    case 'scram-sha-512':
+      return scram('SHA-512', sasl, randomBytes)
+    case 'oauthbearer':
+      return oauthBearer(() => fetchToken(oauth, fetch))
+    case 'aws-msk-iam':
+      return oauthBearer(() => signMskToken(aws, nowMs()))
+  }
+}
+
+function randomBytes(count: number): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(count))
+}

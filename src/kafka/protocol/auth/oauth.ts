@@ -1,0 +1,89 @@
+// Tokens for OAUTHBEARER: from an authorization server by client credentials (RFC 6749, section 4.4), or, for Amazon MSK,
+// a signed URL that stands for an IAM identity. Asked for by sasl.ts, once a connection.
+import { parseJson } from '../../../core/json.ts'
+import { AwsV4Signer } from 'aws4fetch'
+import { z } from 'zod'
+import { AuthenticationError, ConnectionError } from '../errors.ts'
+
+export interface ClientCredentials {
+  readonly tokenUrl: string
+  readonly clientId: string
+  readonly clientSecret: string
+  readonly scope: string | null
+}
+
+const TOKEN_TIMEOUT_MS = 10_000
+const MAX_ANSWER_BYTES = 65_536
+const TOO_MANY_REQUESTS = 429
+
+const answerSchema = z.object({ access_token: z.string().min(1) })
+
+export async function fetchToken(credentials: ClientCredentials, customFetch: typeof fetch): Promise<string> {
+  const { tokenUrl, clientId, clientSecret, scope } = credentials
+  const body = new URLSearchParams({ grant_type: 'client_credentials', ...(scope === null ? {} : { scope }) })
+  const basic = btoa(`${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`)
+  const { host } = new URL(tokenUrl)
+  let response: Response
+  let text: string
+  try {
+    response = await customFetch(tokenUrl, {
+      method: 'POST',
+      body,
+      headers: { authorization: `Basic ${basic}`, accept: 'application/json' },
+      // The secret is for this server only.
+      redirect: 'manual',
+      signal: AbortSignal.timeout(TOKEN_TIMEOUT_MS),
+    })
+    text = await readText(response)
+  } catch (error) {
+    throw new ConnectionError(`Kafka: OAUTHBEARER: no token from ${host}: ${String(error)}`)
+  }
+  if (response.status >= 500 || response.status === TOO_MANY_REQUESTS)
+    throw new ConnectionError(`Kafka: OAUTHBEARER: ${host} answered ${response.status}`)
+  if (!response.ok) throw new AuthenticationError(`Kafka: OAUTHBEARER: ${host} answered ${response.status}, no token`)
+  const parsed = answerSchema.safeParse(parseJson(text))
+  if (parsed.success) return parsed.data.access_token
+  throw new AuthenticationError(`Kafka: OAUTHBEARER: ${host} answered no access_token`)
+}
+
+/** No more than a token can need. */
+async function readText({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length
+    if (bytes > MAX_ANSWER_BYTES) throw new Error(`an answer of more than ${MAX_ANSWER_BYTES} bytes`)
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text
+}
+
+export interface AwsCredentials {
+  readonly region: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+  /** Of temporary credentials. */
+  readonly sessionToken: string | null
+}
+
+/** The longest that MSK takes. */
+const MSK_TOKEN_SECONDS = '900'
+
+/** As aws-msk-iam-sasl-signer makes it: a presigned request to connect, in base64url. */
+export async function signMskToken({ sessionToken, ...aws }: AwsCredentials, nowMs: number): Promise<string> {
+  const url = new URL(`https://kafka.${aws.region}.amazonaws.com/`)
+  url.searchParams.set('Action', 'kafka-cluster:Connect')
+  url.searchParams.set('X-Amz-Expires', MSK_TOKEN_SECONDS)
+  const signed = await new AwsV4Signer({
+    ...aws,
+    ...(sessionToken === null ? {} : { sessionToken }),
+    url: url.href,
+    method: 'GET',
+    service: 'kafka-cluster',
+    signQuery: true,
+    datetime: new Date(nowMs).toISOString().replaceAll(/[:-]|\.\d{3}/g, ''),
+  }).sign()
+  signed.url.searchParams.set('User-Agent', 'rigel')
+  return btoa(signed.url.href).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+}

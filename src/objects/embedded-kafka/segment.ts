@@ -1,0 +1,43 @@
+// A segment of the embedded log: the records of one append in one row, a head in JSON and the bytes one behind the
+// other. Pure; partition-log.ts keeps them.
+import { concat } from '../../core/bytes.ts'
+import type { AppendRecord } from '../../rpc/embedded-kafka.ts'
+import type { LogRecord, RecordHeader, TopicPartition } from '../../core/events/kafka-record.ts'
+
+/** Lengths of what stands in the body, in this order; -1: null. */
+type Head = [timestampMs: number, keyLength: number, valueLength: number, headers: [key: string, length: number][]]
+
+export interface Segment {
+  readonly heads: string
+  readonly body: Uint8Array
+}
+
+export function encodeSegment(records: readonly AppendRecord[]): Segment {
+  const heads: Head[] = []
+  const parts: Uint8Array[] = []
+  for (const { timestampMs, key, value, headers } of records) {
+    heads.push([
+      timestampMs,
+      key?.length ?? -1,
+      value?.length ?? -1,
+      headers.map((header) => [header.key, header.value.length]),
+    ])
+    if (key !== null) parts.push(key)
+    if (value !== null) parts.push(value)
+    for (const header of headers) parts.push(header.value)
+  }
+  return { heads: JSON.stringify(heads), body: concat(parts) }
+}
+
+export function* decodeSegment(at: TopicPartition, firstOffset: number, segment: Segment): Generator<LogRecord> {
+  let start = 0
+  const take = (length: number): Uint8Array => segment.body.slice(start, (start += length))
+  let offset = firstOffset
+  for (const [timestampMs, keyLength, valueLength, headerLengths] of JSON.parse(segment.heads) as readonly Head[]) {
+    const key = keyLength < 0 ? null : take(keyLength)
+    const value = valueLength < 0 ? null : take(valueLength)
+    const headers = headerLengths.map(([name, length]): RecordHeader => ({ key: name, value: take(length) }))
+    yield { ...at, offset, timestampMs, key, value, headers }
+    offset += 1
+  }
+}

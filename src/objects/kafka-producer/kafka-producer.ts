@@ -1,0 +1,30 @@
+// KafkaProducer: a Durable Object that produces to brokers for everybody, and keeps connections and the idempotent
+// producer's state in memory: when it is evicted they are made anew. Stores nothing. Its door is door.ts.
+import { DurableObject } from 'cloudflare:workers'
+import { configOf } from '../../config/parse-config.ts'
+import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
+import { openCluster } from '../../kafka/create-cluster.ts'
+import { Producer } from '../../kafka/protocol/producer.ts'
+
+const chance = { nowMs: () => Date.now(), random: () => Math.random() }
+
+export class KafkaProducer extends DurableObject<Env> {
+  readonly #brokers = brokersOf(this.env)
+  readonly #cluster = openCluster(this.#brokers, chance)
+  readonly #producer = new Producer(this.#cluster, this.#brokers.compression)
+
+  /** Resolves when every replica in sync has all of them. */
+  async produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
+    return this.#producer.produce(records)
+  }
+
+  async partitions(topic: string): Promise<readonly number[]> {
+    return this.#cluster.partitions(topic)
+  }
+}
+
+function brokersOf(env: Env) {
+  const { brokers } = configOf(env).kafka
+  if (brokers === null) throw new TypeError('KafkaProducer is for KAFKA_BROKERS, which is not set')
+  return brokers
+}

@@ -1,0 +1,93 @@
+// Which event types this shard wants, and since when: SQL for `interests`. A type is declared to the Directory before
+// a subscription to it is confirmed, and withdrawn only when nobody could come back for it any more.
+import type { Subscription } from '../../core/subscriptions/subscription.ts'
+
+export interface InterestDeps {
+  /** Resolves when every follower knows. */
+  change(gained: readonly string[], lost: readonly string[]): Promise<void>
+  /** Makes positions before and after differ; answers the head after it. */
+  advanceLog(): number
+}
+
+interface InterestRow extends Record<string, SqlStorageValue> {
+  type: string
+  since_seq: number
+  idle_since_ms: number | null
+}
+
+export class Interests {
+  readonly #sql: SqlStorage
+  readonly #deps: InterestDeps
+  /** Type → the position from which the log holds every event of it. Equals the table at every await. */
+  readonly #since = new Map<string, number>()
+  /** Changes reach the Directory one after the other: a withdrawal must not overtake the declaration after it. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(sql: SqlStorage, deps: InterestDeps) {
+    this.#sql = sql
+    this.#deps = deps
+    sql.exec(
+      'CREATE TABLE IF NOT EXISTS interests (type TEXT PRIMARY KEY, since_seq INTEGER NOT NULL, idle_since_ms INTEGER) WITHOUT ROWID',
+    )
+    for (const row of sql.exec<InterestRow>('SELECT * FROM interests')) this.#since.set(row.type, row.since_seq)
+  }
+
+  /** True if the log holds every event of these types after `seq`. Ask before `ensure`, which makes new ones known. */
+  cover(subscriptions: readonly Subscription[], seq: number): boolean {
+    return subscriptions.every(({ eventType }) => (this.#since.get(eventType) ?? Infinity) <= seq)
+  }
+
+  /** Resolves when events of these types are sure to come. Rejects if the control plane cannot be told. */
+  async ensure(subscriptions: readonly Subscription[]): Promise<void> {
+    if (this.#missing(subscriptions).length === 0) return
+    await this.#inTurn(async () => {
+      const gained = this.#missing(subscriptions)
+      if (gained.length === 0) return
+      await this.#deps.change(gained, [])
+      const since = this.#deps.advanceLog()
+      for (const type of gained) {
+        this.#sql.exec('INSERT OR REPLACE INTO interests (type, since_seq) VALUES (?, ?)', type, since)
+        this.#since.set(type, since)
+      }
+    })
+  }
+
+  /**
+   * Withdraws types that nobody has wanted for `lingerMs`: a subscriber who left may come back until then. Answers
+   * whether there are types that nobody wants still.
+   */
+  async sweep(wanted: (type: string) => boolean, nowMs: number, lingerMs: number): Promise<boolean> {
+    const lost: string[] = []
+    let idle = 0
+    for (const row of this.#sql.exec<InterestRow>('SELECT * FROM interests').toArray()) {
+      const idleSinceMs = wanted(row.type) ? null : (row.idle_since_ms ?? nowMs)
+      if (idleSinceMs !== row.idle_since_ms) {
+        this.#sql.exec('UPDATE interests SET idle_since_ms = ? WHERE type = ?', idleSinceMs, row.type)
+      }
+      if (idleSinceMs === null) continue
+      if (nowMs - idleSinceMs >= lingerMs) lost.push(row.type)
+      else idle += 1
+    }
+    if (lost.length > 0) await this.#inTurn(() => this.#withdraw(lost.filter((type) => !wanted(type))))
+    return idle > 0
+  }
+
+  /** Forgotten here first: dying in between costs events that nobody wants, never events that somebody does. */
+  async #withdraw(types: readonly string[]): Promise<void> {
+    for (const type of types) {
+      this.#sql.exec('DELETE FROM interests WHERE type = ?', type)
+      this.#since.delete(type)
+    }
+    await this.#deps.change([], types)
+  }
+
+  #missing(subscriptions: readonly Subscription[]): readonly string[] {
+    return [...new Set(subscriptions.map(({ eventType }) => eventType))].filter((type) => !this.#since.has(type))
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const mine = this.#turn.then(work)
+    this.#turn = mine.catch(() => undefined)
+    return mine
+  }
+}

@@ -1,0 +1,73 @@
+// The durable part of a shard's log. What is appended is delivered, and becomes readable, once storage has it: nothing
+// is sent that was not stored first. Output gates hold back WebSocket frames by themselves, but not what is written to
+// a stream that is open already, so the shard waits for storage itself, for every transport alike.
+import type { StoredEvent } from '../../../core/events/stored-event.ts'
+import type { AppendBatch } from '../../../core/delivery/batch-codec.ts'
+import type { History } from '../connection.ts'
+import type { OwnEvent } from '../system-events.ts'
+import type { Segment, ShardLog } from './log-store.ts'
+
+export interface SettleDeps {
+  /** Resolves when everything written before the call is durable. */
+  sync(): Promise<void>
+  deliver(segments: readonly Segment[]): void
+}
+
+export class SettledLog implements History {
+  readonly #log: ShardLog
+  readonly #deps: SettleDeps
+  /** Everything up to here is durable and delivered: the newest position that anybody is told. */
+  #settledSeq: number
+  /** Appended and not settled yet, in order. */
+  #pending: Segment[] = []
+
+  constructor(log: ShardLog, deps: SettleDeps) {
+    this.#log = log
+    this.#deps = deps
+    this.#settledSeq = log.head
+  }
+
+  get settledSeq(): number {
+    return this.#settledSeq
+  }
+
+  get floorSeq(): number {
+    return this.#log.floor
+  }
+
+  position(seq: number): string {
+    return this.#log.position(seq)
+  }
+
+  read(seq: number, maxBytes: number): readonly StoredEvent[] {
+    return this.#log.read(seq, maxBytes)
+  }
+
+  /** Where to read on from after a position; undefined: there would be a gap. */
+  resumable(lastEventId: string): number | undefined {
+    const seq = this.#log.resumable(lastEventId)
+    return seq === undefined ? undefined : Math.min(seq, this.#settledSeq)
+  }
+
+  append(batches: readonly AppendBatch[], nowMs: number): Promise<void> {
+    this.#pending.push(...this.#log.append(batches, nowMs))
+    return this.settle()
+  }
+
+  /** To be settled by the caller: several can be told at once. */
+  appendOwn(connectionId: string, event: OwnEvent, nowMs: number): void {
+    this.#pending.push(...this.#log.appendOwn(connectionId, event.type, event.json, nowMs))
+  }
+
+  /** Waits until what has been appended is durable, then delivers it: in order, whoever of several callers comes first. */
+  async settle(): Promise<void> {
+    const upTo = this.#log.head
+    if (upTo <= this.#settledSeq) return
+    await this.#deps.sync()
+    if (upTo <= this.#settledSeq) return
+    const later = this.#pending.findIndex(({ lastSeq }) => lastSeq > upTo)
+    const segments = this.#pending.splice(0, later === -1 ? this.#pending.length : later)
+    this.#settledSeq = upTo
+    if (segments.length > 0) this.#deps.deliver(segments)
+  }
+}

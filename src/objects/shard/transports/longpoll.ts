@@ -1,0 +1,124 @@
+// A long-polling session: its cursor is in the client's hand, so nothing is kept per poll. A poll reads the log from
+// where the client says; with nothing there, it waits for the next event that passes, or for its time to run out.
+import type { Filter } from '../../../core/subscriptions/filter.ts'
+import type { Reason } from '../../../core/errors.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
+import { readOn, type Connection, type Had, type History } from '../connection.ts'
+import { Lasting } from '../lasting.ts'
+import type { Terms } from '../connection-state.ts'
+
+/** What one poll answers at most, so that a long history comes in several answers. */
+const MAX_ANSWER_CHARS = 262_144
+
+/** What a poll answers at most that reads once more what it had skipped: it has to come in one answer. */
+const MAX_REWIND_CHARS = 16 * MAX_ANSWER_CHARS
+
+/** Polls from before `atSeq` read from `seq` on, without what passed the filter `before`. */
+interface Rewind {
+  readonly seq: number
+  readonly atSeq: number
+  readonly before: Filter
+}
+
+/** What a poll answers: events verbatim, oldest first, and the position to poll from next. */
+export interface Polled {
+  readonly lastEventId: string
+  readonly events: readonly string[]
+  /** False: there was a gap before these events, because the position given was too old or of another log. */
+  readonly recovered: boolean
+}
+
+export interface LongpollingOptions {
+  readonly terms: Terms
+  readonly startSeq: number
+  readonly history: History
+  readonly waitMs: number
+}
+
+export class LongpollingSession extends Lasting implements Connection {
+  readonly transport = 'longpolling'
+  readonly startSeq: number
+  /** When it was last heard of, in milliseconds since the epoch. */
+  seenAtMs: number
+  readonly #options: LongpollingOptions
+  /** Ends the poll that waits, if one does; a session has one at a time, a newer poll ends an older one. */
+  #wake: ((reason: Reason | null) => void) | undefined
+  /** Kept until the client polls from after it: an answer may be lost on its way. */
+  #rewind: Rewind | undefined
+
+  constructor(options: LongpollingOptions, nowMs: number) {
+    super(options.terms)
+    this.#options = options
+    this.startSeq = options.startSeq
+    this.seenAtMs = nowMs
+  }
+
+  isIdle(nowMs: number, idleMs: number): boolean {
+    return this.#wake === undefined && nowMs - this.seenAtMs >= idleMs
+  }
+
+  /** `seq`: to read on from; `recovered`: what to say of it. */
+  async poll(seq: number, recovered: boolean): Promise<Result<Polled, Reason>> {
+    this.#wake?.(null)
+    const rewind = this.#rewind
+    if (rewind !== undefined && seq <= rewind.atSeq) return ok(this.#readAgain(seq, recovered, rewind))
+    this.#rewind = undefined
+    const found = this.#read(seq, MAX_ANSWER_CHARS)
+    if (found.events.length > 0 || !recovered) return ok({ ...found, recovered })
+    const reason = await this.#nextEvent()
+    if (reason !== null) return fail(reason)
+    return ok({ ...this.#read(seq, MAX_ANSWER_CHARS), recovered })
+  }
+
+  deliver(): void {
+    this.#wake?.(null)
+  }
+
+  /** The position is in the client's hand, so it is the next poll that reads from `seq`. */
+  rewind(seq: number, before: Filter): void {
+    this.#rewind = { seq, before, atSeq: this.#options.history.settledSeq }
+    this.#wake?.(null)
+  }
+
+  /** Nothing: a session's own events stand in the log, addressed to it. */
+  tell(): void {}
+
+  end(reason: Reason): void {
+    this.#wake?.(reason)
+  }
+
+  #nextEvent(): Promise<Reason | null> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#wake?.(null), this.#options.waitMs)
+      this.#wake = (reason) => {
+        clearTimeout(timer)
+        this.#wake = undefined
+        resolve(reason)
+      }
+    })
+  }
+
+  /** What was skipped comes before what follows; if it is too much, the client is told of the gap. */
+  #readAgain(seq: number, recovered: boolean, rewind: Rewind): Polled {
+    const again = this.#read(rewind.seq, MAX_REWIND_CHARS, { filter: rewind.before, untilSeq: seq })
+    if (again.seq > rewind.atSeq) return { ...again, recovered }
+    return { ...this.#read(Math.max(seq, rewind.atSeq), MAX_ANSWER_CHARS), recovered: false }
+  }
+
+  #read(from: number, maxChars: number, had?: Had): Omit<Polled, 'recovered'> & { readonly seq: number } {
+    const { history } = this.#options
+    const events: string[] = []
+    let seq = from
+    for (let chars = 0; chars < maxChars;) {
+      const chunk = readOn(history, this.filter, seq, had)
+      if (chunk.kind === 'overtaken') break
+      seq = chunk.seq
+      for (const { json } of chunk.events) {
+        events.push(json)
+        chars += json.length
+      }
+      if (chunk.atEnd) break
+    }
+    return { lastEventId: history.position(seq), events, seq }
+  }
+}

@@ -1,0 +1,54 @@
+// The WebSocket subprotocol `rigel.v1`: its frames, as text. Many events in one frame, each with its position;
+// acknowledgements as a window; subscriptions in-band. docs/protocol.md describes it; websocket.ts speaks it.
+import { z } from 'zod'
+import type { StoredEvent } from '../../../core/events/stored-event.ts'
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import type { OwnEvent } from '../system-events.ts'
+import type { PositionOf } from './sse-frames.ts'
+
+const clientFrame = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ack'), id: z.string().max(64) }),
+  z.object({ type: z.literal('subscribe'), subscriptions: z.unknown(), ref: z.string().max(64).optional() }),
+  z.object({ type: z.literal('token'), token: z.string().max(16_384), ref: z.string().max(64).optional() }),
+])
+
+export type ClientFrame = z.infer<typeof clientFrame>
+
+/** Undefined for anything that is no frame of this protocol. */
+export function parseClientFrame(text: string): ClientFrame | undefined {
+  try {
+    return clientFrame.safeParse(JSON.parse(text)).data
+  } catch {
+    return undefined
+  }
+}
+
+/** Events keep their text as it came: they are put into the frame, not parsed and written anew. */
+export function encodeEventsFrame(events: readonly StoredEvent[], position: PositionOf): string {
+  return eventsFrame(events.map((event) => `{"id":"${position(event.seq)}","event":${event.json}}`))
+}
+
+export function encodeOwnFrame(event: OwnEvent, id: string): string {
+  return eventsFrame([`{"id":"${id}","event":${event.json}}`])
+}
+
+/** A quiet connection's position stays fresh: nothing up to here concerned it that it has not been sent. */
+export function encodePositionFrame(id: string): string {
+  return JSON.stringify({ type: 'position', id })
+}
+
+export function encodeSubscribedFrame(ref: string | undefined, subscriptions: readonly Subscription[]): string {
+  return JSON.stringify({ type: 'subscribed', ref, subscriptions })
+}
+
+export function encodeRenewedFrame(ref: string | undefined, endsAtMs: number): string {
+  return JSON.stringify({ type: 'renewed', ref, expires_at: new Date(endsAtMs).toISOString() })
+}
+
+export function encodeErrorFrame(ref: string | undefined, message: string): string {
+  return JSON.stringify({ type: 'error', ref, message })
+}
+
+function eventsFrame(items: readonly string[]): string {
+  return `{"type":"events","events":[${items.join(',')}]}`
+}

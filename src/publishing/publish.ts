@@ -1,0 +1,86 @@
+// Events of clients on their way into the log: what is posted takes the way of every other event. Structured mode, so
+// that every Kafka dialect carries it whole.
+import type { Config } from '../config/parse-config.ts'
+import { isLargerThan, parseStructured } from '../core/events/cloud-event.ts'
+import type { CloudEvent } from '../core/events/stored-event.ts'
+import { extractRecipients } from '../core/events/extractors.ts'
+import type { NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
+import type { Reason } from '../core/errors.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+import type { KafkaLog } from '../kafka/kafka-log.ts'
+
+const encoder = new TextEncoder()
+const CONTENT_TYPE = { key: 'content-type', value: encoder.encode('application/cloudevents+json; charset=utf-8') }
+
+/** Resolves when all are durable, with their places in the order given. Throws what the log throws. */
+export async function publishEvents(
+  log: KafkaLog,
+  config: Config,
+  events: readonly CloudEvent[],
+): Promise<readonly ProducedRecord[]> {
+  const topic = config.kafka.topics[0] ?? 'rig'
+  return log.produce(events.map((event): NewRecord => ({ topic, ...toRecord(config, event) })))
+}
+
+/** As `publishEvents`, of a message that may come again: a log that remembers keys stores each of its events once. */
+export async function publishOnce(
+  log: KafkaLog,
+  config: Config,
+  messageId: string,
+  events: readonly CloudEvent[],
+): Promise<void> {
+  const topic = config.kafka.topics[0] ?? 'rig'
+  const records = events.map((event, index): NewRecord => {
+    const { key, ...record } = toRecord(config, event)
+    // A key there must be, or the next time another partition might be chosen.
+    return { topic, ...record, key: key ?? encoder.encode(messageId), idempotencyKey: `${messageId}/${index}` }
+  })
+  await log.produce(records)
+}
+
+/** One event of a client that has a connection, under SUBMISSION_CHECK: structured, as an object or as bytes. */
+export async function submit(
+  payload: unknown,
+  hasToken: boolean,
+  config: Config,
+  openLog: () => KafkaLog,
+): Promise<Result<ProducedRecord, Reason>> {
+  // A service decides by the token, which a connection does not keep: such events are posted.
+  const isAllowed = config.submissionCheck === 'no_check' || (config.submissionCheck === 'jwt_validation' && hasToken)
+  if (!isAllowed) return fail({ kind: 'submission_denied' })
+  const text = payload instanceof Uint8Array ? new TextDecoder().decode(payload) : (JSON.stringify(payload) ?? '')
+  const event = parseStructured(text)
+  if (!event.ok) return fail({ kind: 'not_a_cloud_event', message: event.reason })
+  if (isLargerThan(event.value, config.maxEventBytes)) {
+    const gotBytes = encoder.encode(event.value.json).length
+    return fail({ kind: 'event_too_large', limitBytes: config.maxEventBytes, gotBytes })
+  }
+  try {
+    const [produced] = await publishEvents(openLog(), config, [event.value])
+    if (produced !== undefined) return ok(produced)
+  } catch (error) {
+    console.error('an event could not be produced', error)
+  }
+  return fail({
+    kind: 'unavailable',
+    message: 'The log does not take events at the moment: nothing is known to be stored.',
+  })
+}
+
+function toRecord(config: Config, event: CloudEvent): Pick<NewRecord, 'key' | 'headers' | 'value'> {
+  const key = orderKeyOf(config, event)
+  return { key: key === undefined ? null : encoder.encode(key), ...toValue(event) }
+}
+
+export function toValue(event: CloudEvent): Pick<NewRecord, 'headers' | 'value'> {
+  return { headers: [CONTENT_TYPE], value: encoder.encode(event.json) }
+}
+
+/** What must keep its order shares a key: CloudEvents' own extension first, then the user, then the subject. */
+export function orderKeyOf(config: Config, event: CloudEvent): string | undefined {
+  const { partitionkey, subject } = event.parsed
+  if (typeof partitionkey === 'string') return partitionkey
+  const recipients = extractRecipients(config.recipients, event.type, event.parsed)
+  if (recipients.kind === 'users' && recipients.users[0] !== undefined) return recipients.users[0]
+  return typeof subject === 'string' ? subject : undefined
+}

@@ -1,0 +1,38 @@
+// Stubs of the embedded Kafka: one EmbeddedLog object per topic-partition, and one EmbeddedBroker.
+import type { RecordHeader, TopicPartition } from '../core/events/kafka-record.ts'
+
+export function embeddedLogStub(env: Env, { topic, partition }: TopicPartition) {
+  return env.EMBEDDED_LOG.getByName(`${topic}/${partition}`)
+}
+
+export function embeddedBrokerStub(env: Env) {
+  return env.EMBEDDED_BROKER.getByName('broker')
+}
+
+/** Largest record that the embedded log stores: a row of SQLite holds 2 MB. */
+export const MAX_RECORD_BYTES = 1_800_000
+
+/** A record with its partition chosen and its timestamp set. */
+export interface AppendRecord {
+  readonly timestampMs: number
+  readonly key: Uint8Array | null
+  readonly headers: readonly RecordHeader[]
+  readonly value: Uint8Array | null
+}
+
+export interface KeyedRecord extends AppendRecord {
+  /** A record without a key is always stored. */
+  readonly idempotencyKey?: string
+}
+
+export interface Appended {
+  /** Offset of the record. For a duplicate, offset of the record that was stored first. */
+  readonly offset: number
+  readonly duplicate: boolean
+}
+
+/** Bytes of key, value and headers. */
+export function sizeOf({ key, value, headers }: AppendRecord): number {
+  const ofHeaders = headers.reduce((sum, header) => sum + header.key.length + header.value.length, 0)
+  return (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders
+}

@@ -1,0 +1,90 @@
+// The door to the shards: the one place that makes their stubs, and that stamps and reads what crosses from the Worker
+// to a shard with a request. The stamped request is built from nothing, so no header of a client can reach a shard.
+import { z } from 'zod'
+import type { Carrier } from '../core/delivery/fan-out-tree.ts'
+import { TRANSPORTS, type ConnectRequest } from '../core/identity/principal.ts'
+import { FAN_OUT } from '../core/delivery/partition-evenly.ts'
+import { survey, type Answer } from '../core/delivery/scatter-gather.ts'
+import type { Answers, Question } from './shard-commands.ts'
+
+const CONNECT_HEADER = 'rigel-connect'
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()])
+const bound = z.union([z.string(), z.number()]).optional()
+const condition = z.union([
+  scalar,
+  z.strictObject({
+    gt: bound,
+    gte: bound,
+    lt: bound,
+    lte: bound,
+    ne: scalar.optional(),
+    in: z.array(scalar).optional(),
+    prefix: z.string().optional(),
+  }),
+])
+
+const subscriptions = z.array(z.object({ eventType: z.string(), oneOf: z.array(z.record(z.string(), condition)) }))
+
+const connectSchema: z.ZodType<ConnectRequest> = z.object({
+  transport: z.enum(TRANSPORTS),
+  principal: z.object({
+    user: z.string().nullable(),
+    session: z.string().nullable(),
+    expSeconds: z.number().nullable(),
+  }),
+  subscriptions,
+  inferred: subscriptions.optional(),
+  lastEventId: z.string().nullable(),
+  protocol: z.enum(['rigel.v1', 'phoenix']).nullable(),
+  allowOrigin: z.string(),
+  phoenix: z
+    .object({
+      vsn: z.union([z.literal(1), z.literal(2)]),
+      roles: z.array(z.string()),
+      meta: z.record(z.string(), z.unknown()),
+    })
+    .optional(),
+})
+
+export function shardStub(env: Env, shard: number) {
+  return env.USER_SHARD.getByName(`shard-${shard}`)
+}
+
+/** Carries events to shards. */
+export function toShards(env: Env): Carrier {
+  return {
+    append: async (shard, batch) => shardStub(env, shard).append([batch]),
+    relay: async (shard, shipment) => shardStub(env, shard).relay(shipment),
+  }
+}
+
+/** What each of them answers, or why it did not. */
+export function askShards<K extends Question['kind']>(
+  env: Env,
+  shards: readonly number[],
+  question: Extract<Question, { kind: K }>,
+  fanOut = FAN_OUT,
+): Promise<readonly Answer<Answers[K]>[]> {
+  const ask = async (shard: number, share: readonly number[]) =>
+    (await shardStub(env, shard).answer(question, share, fanOut)) as readonly Answer<Answers[K]>[]
+  return survey(ask, shards, fanOut)
+}
+
+/** The request that opens a connection at a shard. Passing it to `shardStub(...).fetch` hands the client's stream or socket over. */
+export function stampConnect(connect: ConnectRequest): Request {
+  const headers = new Headers({ [CONNECT_HEADER]: encodeURIComponent(JSON.stringify(connect)) })
+  if (connect.transport === 'ws' || connect.transport === 'phoenix') headers.set('upgrade', 'websocket')
+  return new Request(`https://shard/${connect.transport}`, { headers })
+}
+
+/** Undefined if the request was not stamped by the Worker: it is then refused. */
+export function readConnect(request: Request): ConnectRequest | undefined {
+  const header = request.headers.get(CONNECT_HEADER)
+  if (header === null) return undefined
+  try {
+    return connectSchema.safeParse(JSON.parse(decodeURIComponent(header))).data
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,92 @@
+// What Avro's bytes stand for ↔ JSON: base64, and text for the logical types that are no plain bytes. Pure; for
+// avro-decode.ts and avro-encode.ts.
+import { fromBase64, toBase64 } from '../../core/bytes.ts'
+import { numberText } from '../../core/exact-json.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
+import type { BytesMeaning } from './avro-schema.ts'
+
+/** Turning larger ones into digits takes the square of their size. */
+const MAX_DECIMAL_BYTES = 256
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+const DURATION = ['months', 'days', 'millis'] as const
+
+/** As JSON. */
+export function bytesToJson(bytes: Uint8Array, meaning: BytesMeaning): Result<string, string> {
+  switch (meaning.as) {
+    case 'bytes':
+      return ok(`"${toBase64(bytes)}"`)
+    case 'uuid':
+      return ok(`"${toHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')}"`)
+    case 'duration':
+      return ok(toDuration(bytes))
+    case 'decimal':
+      if (bytes.length > MAX_DECIMAL_BYTES) return fail(`a decimal has more than ${MAX_DECIMAL_BYTES} bytes`)
+      return ok(`"${toDecimal(bytes, meaning.scale)}"`)
+  }
+}
+
+/** Of a parsed value. `sizeBytes`: what a decimal must fill. The reason is told as `must …`. */
+export function bytesOf(value: unknown, meaning: BytesMeaning, sizeBytes?: number): Result<Uint8Array, string> {
+  switch (meaning.as) {
+    case 'bytes': {
+      const bytes = typeof value === 'string' ? fromBase64(value) : undefined
+      return bytes === undefined ? fail('must be a base64 string') : ok(bytes)
+    }
+    case 'uuid':
+      if (typeof value !== 'string' || !UUID.test(value)) return fail('must be a UUID')
+      return ok(fromHex(value.replaceAll('-', '')))
+    case 'duration':
+      return ofDuration(value)
+    case 'decimal':
+      return ofDecimal(value, meaning.scale, sizeBytes)
+  }
+}
+
+function toDuration(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return JSON.stringify(Object.fromEntries(DURATION.map((name, n) => [name, view.getUint32(n * 4, true)])))
+}
+
+function ofDuration(value: unknown): Result<Uint8Array, string> {
+  const bytes = new Uint8Array(DURATION.length * 4)
+  for (const [n, name] of DURATION.entries()) {
+    const part = Number(numberText((value as Readonly<Record<string, unknown>> | null)?.[name]) ?? 'none')
+    if (!Number.isInteger(part) || part < 0 || part >= 2 ** 32) {
+      return fail('must be an object of months, days and millis, whole numbers all')
+    }
+    new DataView(bytes.buffer).setUint32(n * 4, part, true)
+  }
+  return ok(bytes)
+}
+
+/** Two's complement, big endian; as text, because money must not be rounded. */
+function toDecimal(bytes: Uint8Array, scale: number): string {
+  const unscaled = bytes.length === 0 ? 0n : BigInt.asIntN(bytes.length * 8, BigInt(`0x${toHex(bytes)}`))
+  const digits = (unscaled < 0n ? -unscaled : unscaled).toString().padStart(scale + 1, '0')
+  const sign = unscaled < 0n ? '-' : ''
+  return scale === 0 ? sign + digits : `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+}
+
+/** A string, or a number; in as few bytes as hold it, or in all of a fixed one. */
+function ofDecimal(value: unknown, scale: number, sizeBytes?: number): Result<Uint8Array, string> {
+  const text = typeof value === 'string' ? value : (numberText(value) ?? '')
+  const [, sign = '', whole = '', part = ''] = /^(-?)(\d{1,300})(?:\.(\d{1,300}))?$/.exec(text) ?? []
+  if (whole === '' || part.length > scale) {
+    return fail(`must be a decimal such as "12.5", with ${scale} digits behind the point at most`)
+  }
+  const unscaled = BigInt(`${whole}${part.padEnd(scale, '0')}`) * (sign === '-' ? -1n : 1n)
+  let bytes = 1
+  while (BigInt.asIntN(bytes * 8, unscaled) !== unscaled) bytes += 1
+  if (sizeBytes !== undefined && bytes > sizeBytes) return fail(`must fit into ${sizeBytes} bytes`)
+  const width = sizeBytes ?? bytes
+  const hex = BigInt.asUintN(width * 8, unscaled).toString(16)
+  return ok(fromHex(hex.padStart(width * 2, '0')))
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+function fromHex(hex: string): Uint8Array {
+  return Uint8Array.from({ length: hex.length / 2 }, (_, n) => Number.parseInt(hex.slice(n * 2, n * 2 + 2), 16))
+}

@@ -1,0 +1,18 @@
+// The schemas of the configured registry, for a follower (by id) and for the proxy (by subject): puts the parts together,
+// and hands them clock and network. Null: no registry is configured.
+import type { Config } from '../config/parse-config.ts'
+import { createRegistryClient } from './registry-client.ts'
+import { SchemaCache } from './schema-cache.ts'
+import { SubjectCache } from './subject-cache.ts'
+
+const nowMs = (): number => Date.now()
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+const fetcher: typeof fetch = (input, init) => fetch(input, init)
+
+export function openSchemas({ schemas: { registry } }: Config): SchemaCache | null {
+  return registry === null ? null : new SchemaCache({ client: createRegistryClient(registry, fetcher), nowMs, sleep })
+}
+
+export function openSubjects({ schemas: { registry } }: Config): SubjectCache | null {
+  return registry === null ? null : new SubjectCache({ client: createRegistryClient(registry, fetcher), nowMs })
+}

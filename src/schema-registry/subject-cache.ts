@@ -1,0 +1,71 @@
+// Schemas by subject, for who writes records: the newest version, as RIG. Kept for a while, because there may be a newer
+// one. One for each isolate; it keeps values, never promises.
+import { fail, ok, type Result } from '../core/result.ts'
+import { encodeAvro } from './avro/avro-encode.ts'
+import { parseAvroSchema, type AvroType } from './avro/avro-schema.ts'
+import type { RegistryClient, SchemaProblem } from './registry-client.ts'
+import { writeFrame } from './wire-format.ts'
+
+export interface Subject {
+  /** Data, as it was parsed, in Confluent's wire format. The reason is what does not fit, and where. */
+  encode(data: unknown): Result<Uint8Array, string>
+}
+
+export interface SubjectCacheOptions {
+  readonly client: Pick<RegistryClient, 'bySubject'>
+  readonly nowMs: () => number
+}
+
+interface Kept {
+  readonly subject: Subject
+  readonly untilMs: number
+}
+
+/** RIG keeps the first that it finds until it is started anew. */
+const KEPT_MS = 300_000
+/** Routes name them: there are not many. */
+const MAX_SUBJECTS = 500
+
+export class SubjectCache {
+  readonly #options: SubjectCacheOptions
+  readonly #kept = new Map<string, Kept>()
+
+  constructor(options: SubjectCacheOptions) {
+    this.#options = options
+  }
+
+  /** While the registry does not answer: what was the newest before, or, if there is none, throws. */
+  async find(name: string): Promise<Result<Subject, SchemaProblem>> {
+    const { client, nowMs } = this.#options
+    const kept = this.#kept.get(name)
+    if (kept !== undefined && kept.untilMs > nowMs()) return ok(kept.subject)
+    let schema: Awaited<ReturnType<typeof client.bySubject>>
+    try {
+      schema = await client.bySubject(name)
+    } catch (error) {
+      if (kept !== undefined) return ok(kept.subject)
+      throw error
+    }
+    if (!schema.ok) return schema
+    const { id, references, text, type } = schema.value
+    if (type !== 'AVRO') return fail({ kind: 'unusable_schema', message: `it must be an Avro schema, and is ${type}` })
+    const avro = parseAvroSchema(
+      text,
+      references.map((reference) => reference.text),
+    )
+    if (!avro.ok) return fail({ kind: 'unusable_schema', message: avro.reason })
+    const subject = toSubject(id, avro.value)
+    if (this.#kept.size >= MAX_SUBJECTS) this.#kept.clear()
+    this.#kept.set(name, { subject, untilMs: nowMs() + KEPT_MS })
+    return ok(subject)
+  }
+}
+
+function toSubject(id: number, type: AvroType): Subject {
+  return {
+    encode: (data) => {
+      const encoded = encodeAvro(type, data)
+      return encoded.ok ? ok(writeFrame(id, encoded.value)) : encoded
+    },
+  }
+}

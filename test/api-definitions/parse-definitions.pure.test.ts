@@ -1,0 +1,73 @@
+// What is refused, and how it is told: by API and route, field, and what would be right.
+import { describe, expect, it } from 'vitest'
+import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
+
+const nothing = { variable: () => undefined, hasService: () => false, hasRateLimit: () => false, canSignClaims: false }
+
+function problemsOf(document: unknown): readonly string[] {
+  const parsed = parseDefinitions([document], nothing)
+  return parsed.ok ? [] : parsed.reason.map(({ field, message, where }) => `${where}: ${field} ${message}`)
+}
+
+const withRoute = (route: unknown, shared = {}) => ({
+  id: 'a',
+  target: 'http://a.test',
+  routes: { 'GET /x': route },
+  ...shared,
+})
+const withEndpoint = (endpoint: object, api = {}) => ({
+  id: 'a',
+  version_data: { default: { endpoints: [{ id: 'x', method: 'GET', path_regex: '/x', ...endpoint }] } },
+  proxy: { target_url: 'a.test', port: 80 },
+  ...api,
+})
+
+describe('a definition in the short form', () => {
+  it.each<[unknown, readonly string[]]>([
+    [withRoute({}), []],
+    [withRoute('/y'), []],
+    [withRoute(5), ['a/GET /x: GET /x must be string, or object']],
+    [
+      withRoute({ timout_ms: 1, y: 2 }),
+      ['a/GET /x: timout_ms there is no such field', 'a/GET /x: y there is no such field'],
+    ],
+    [withRoute({ cors: 'true' }), ['a/GET /x: cors must be boolean']],
+    [withRoute({ timeout_ms: 1.5 }), ['a/GET /x: timeout_ms must be integer']],
+    [withRoute({ retries: 9 }), ['a/GET /x: retries must be at most 5']],
+    [withRoute({ rate_limit: { by: ['ip'] } }), ['a/GET /x: by must be one of ["address","user","route"]']],
+    [withRoute({ circuit_breaker: true }), ['a/GET /x: circuit_breaker must be one of [false], or object']],
+    [withRoute({ circuit_breaker: { failures: 0, open_ms: 100 } }), ['a/GET /x: failures must be at least 1']],
+    [withRoute({ response_from: 'kafak' }), ['a/GET /x: response_from must be one of ["http","kafka","http_async"]']],
+    [withRoute({ request_headers: { 'a b': '1' } }), ['a/GET /x: a b must be a header name']],
+    [withRoute({ request_headers: { a: '1\r\nb: 2' } }), ['a/GET /x: a must be a header value: one line']],
+    [withRoute({}, { target: 5 }), ['api: target must be string, or list']],
+    [withRoute({}, { target: [{ url: 'http://a.test', weight: 0 }] }), ['api: weight must be at least 1']],
+    [withRoute({}, { target: undefined }), ['a/GET /x: target must be present, here or beside routes']],
+    [withRoute({}, { route: {} }), ['api: route there is no such field']],
+    [withRoute({}, { routes: [] }), ['api: routes must be object']],
+    [{ routes: {} }, ['api: id must be present']],
+    [5, ['api: api must be object']],
+  ])('%j: %j', (document, problems) => expect(problemsOf(document)).toEqual(problems))
+})
+
+describe('a route that asks for scopes or claims', () => {
+  it.each<[unknown, readonly string[]]>([
+    [withRoute({ scopes: ['a'] }), ['a/GET /x: scopes needs secured: true']],
+    [withRoute({ claims: { '/role': 'a' } }), ['a/GET /x: claims needs secured: true']],
+    [withRoute({}, { scopes: ['a'] }), ['a/GET /x: scopes needs secured: true']],
+    [withRoute({ secured: false, scopes: ['a'] }, { secured: true }), ['a/GET /x: scopes needs secured: true']],
+    [
+      withEndpoint({ scopes: ['a'], claims: { '/b': 1 } }),
+      ['a/x: scopes needs secured: true', 'a/x: claims needs secured: true'],
+    ],
+  ])('is never open to all: %j', (document, problems) => expect(problemsOf(document)).toEqual(problems))
+
+  it.each([
+    withRoute({ scopes: ['a'] }, { secured: true }),
+    withRoute({ secured: true }, { scopes: ['a'] }),
+    withRoute({ secured: false }, { secured: true, scopes: ['a'] }),
+    withEndpoint({ secured: true, scopes: ['a'] }, { auth_type: 'jwt' }),
+  ])('is taken where a token is asked for, or where it is said to be open: %j', (document) =>
+    expect(problemsOf(document)).toEqual([]),
+  )
+})

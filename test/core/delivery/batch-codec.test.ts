@@ -1,0 +1,41 @@
+import { expect, it } from 'vitest'
+import type { RoutedEvent } from '../../../src/core/events/stored-event.ts'
+import { headsOf, packEvents, textsOf, unpackEvents } from '../../../src/core/delivery/batch-codec.ts'
+
+const encoder = new TextEncoder()
+
+const event = (offset: number, json: string): RoutedEvent => ({
+  offset,
+  type: `t${offset % 3}`,
+  utf8: encoder.encode(json),
+  fields: offset % 2 ? { n: offset, list: ['a', 'ü'] } : {},
+  recipients: offset % 3 ? ['alice', 'bob'] : null,
+})
+
+it('gives back what was packed, whatever its text', () => {
+  const events = ['{}', '{"a":"ü"}', '{"b":"🙂 \\u0000"}', ''].map((json, index) => event(index * 7, json))
+  const packs = packEvents(events)
+  expect(packs).toMatchObject([{ count: 4, firstOffset: 0, lastOffset: 21 }])
+  expect(packs.flatMap((pack) => [...unpackEvents(pack)])).toEqual(events)
+})
+
+it('makes packs that a row can hold, in order; an event that is larger has one to itself', () => {
+  const sizes = [400_000, 100_000, 1, 600_000, 10]
+  const events = sizes.map((size, index) => event(index, 'x'.repeat(size)))
+  const packs = packEvents(events)
+  expect(packs.map(({ count }) => count)).toEqual([2, 1, 1, 1])
+  expect(packs.flatMap((pack) => [...unpackEvents(pack)])).toEqual(events)
+})
+
+it('makes no pack of nothing', () => {
+  expect(packEvents([])).toEqual([])
+})
+
+it.each([
+  ['ASCII', ['{"a":1}', '', '{"b":2}']],
+  ['other characters', ['{"a":"ü"}', '{"b":"漢字"}', '', '{"c":"🙂"}', '{}']],
+  ['marks of byte order', ['\ufeff{}', '\ufeff\ufeff', '{}']],
+])('gives back the texts of a pack of %s', (_what, texts) => {
+  const [pack] = packEvents(texts.map((json, offset) => event(offset, json)))
+  expect(pack && textsOf(headsOf(pack.heads), pack.body)).toEqual(texts)
+})

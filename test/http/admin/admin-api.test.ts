@@ -1,0 +1,217 @@
+import { env, exports } from 'cloudflare:workers'
+import { createExecutionContext, evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it } from 'vitest'
+import { handle } from '../../../src/http/app.ts'
+import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
+import type { RigelApi } from '../../../src/http/admin/rigel-api.ts'
+import { registryStub } from '../../../src/rpc/session-registry.ts'
+import { fetchRigel } from '../../support/front-door.ts'
+import { PhoenixClient } from '../../support/phoenix-client.ts'
+import { SseClient, WsClient } from '../../support/shard-clients.ts'
+import { tokenOf } from '../../support/make-tokens.ts'
+
+const API = '/_rig/api'
+const AUTHORIZATION = { authorization: 'Bearer an-internal-token-of-the-tests' }
+const SHARDS = 3
+
+const call = (path: string, init: RequestInit = {}) =>
+  fetchRigel(`${API}${path}`, { ...init, headers: { ...AUTHORIZATION, ...(init.headers as Record<string, string>) } })
+const post = (path: string, body: unknown, type = 'application/json') =>
+  call(path, { method: 'POST', headers: { 'content-type': type }, body: JSON.stringify(body) })
+const name = () => crypto.randomUUID()
+
+async function sse(token: string): Promise<SseClient> {
+  return new SseClient(await fetchRigel(`/_rig/v1/connection/sse?jwt=${token}`))
+}
+
+async function ws(token: string): Promise<WsClient> {
+  const headers = { upgrade: 'websocket' }
+  const client = new WsClient(await fetchRigel(`/_rig/v1/connection/ws?jwt=${token}`, { headers }))
+  return client.until(({ received, closed }) => received.length >= 2 || closed !== undefined)
+}
+
+describe('the door of the internal API', () => {
+  it.each([undefined, 'Bearer wrong', 'Basic cmlnZWw6dGVzdA==', 'Bearer '])(
+    'is closed to %j',
+    async (authorization) => {
+      const headers: HeadersInit = authorization === undefined ? {} : { authorization }
+      const response = await fetchRigel(`${API}/v3/users`, { headers })
+      expect([400, 401]).toContain(response.status)
+    },
+  )
+
+  it('is closed to everybody where no token is set', async () => {
+    const request = new Request(`https://rigel.test${API}/v3/users`, { headers: AUTHORIZATION })
+    const response = await handle(request, { ...env, INTERNAL_TOKEN: '' } as Env, createExecutionContext())
+    expect(response.status).toBe(403)
+  })
+
+  it('describes itself', async () => {
+    const document: { openapi: string; paths: object } = await (await fetchRigel(`${API}/openapi.json`)).json()
+    expect(document.openapi).toBe('3.1.0')
+    expect(Object.keys(document.paths)).toContain('/v3/session-blacklist')
+    expect(JSON.stringify(document)).not.toContain('undefined')
+  })
+
+  it('answers 404 to what is not there, and OK of its health', async () => {
+    expect((await call('/v3/nothing')).status).toBe(404)
+    expect(await (await call('/health')).text()).toBe('OK')
+  })
+})
+
+describe('POST session-blacklist', () => {
+  it('closes the connections of the session on every transport, tells why, and refuses its token', async () => {
+    const [user, session] = [name(), name()]
+    const token = await tokenOf(user, { jti: session })
+    const [stream, socket, phoenix] = [await sse(token), await ws(token), await PhoenixClient.open(token)]
+    const other = await ws(await tokenOf(user, { jti: name() }))
+    const revoked = await post('/v3/session-blacklist', { sessionId: session, validityInSeconds: 60 })
+    expect(revoked.status).toBe(201)
+    expect(await revoked.json()).toEqual({})
+    expect(revoked.headers.get('location')).toBe(`${API}/v3/session-blacklist/${session}`)
+    const frames = await stream.rest()
+    expect(frames.slice(-2).map(({ event }) => event)).toEqual(['rig.session_killed', 'rig.connection.close'])
+    await socket.until(({ closed }) => closed !== undefined)
+    expect(socket.closed).toEqual({ code: 4501, reason: 'Session killed.' })
+    expect((await phoenix.untilClosed()).code).toBe(4501)
+    expect(other.closed).toBeUndefined()
+    const refused = await fetchRigel(`/_rig/v1/connection/sse?jwt=${token}`)
+    expect(refused.status).toBe(400)
+    expect(await refused.text()).toBe(
+      `could not parse subscriptions: could not decode JWT: Ignoring blacklisted JWT with ID "${session}"`,
+    )
+    const late = await ws(token)
+    expect(late.closed?.code).toBe(4501)
+  })
+
+  it('is known by GET, also after the registry slept, until it has expired', async () => {
+    const session = name()
+    expect((await call(`/v3/session-blacklist/${session}`)).status).toBe(404)
+    await post('/v2/session-blacklist', { sessionId: session, validityInSeconds: '60' })
+    await evictDurableObject(registryStub(env, session))
+    expect(await (await call(`/v2/session-blacklist/${session}`)).json()).toEqual({})
+    await runInDurableObject(registryStub(env, session), (_registry, { storage }) => {
+      storage.sql.exec('UPDATE revoked SET expires_ms = 1')
+    })
+    const gone = await call(`/v3/session-blacklist/${session}`)
+    expect([gone.status, await gone.text()]).toEqual([404, 'Not found.'])
+  })
+
+  it('refuses a connection at the shard, even if the edge did not know yet', async () => {
+    const [user, session] = [name(), name()]
+    const shard = env.USER_SHARD.getByName(`shard-${shardOf(user, SHARDS)}`)
+    await shard.answer({ kind: 'revoke_session', session, expiresMs: Date.now() + 60_000 }, [], 1)
+    expect((await ws(await tokenOf(user, { jti: session }))).closed?.code).toBe(4501)
+  })
+
+  it('closes a connection that only used a token of the session to subscribe', async () => {
+    const [user, session] = [name(), name()]
+    const client = await ws(await tokenOf(user))
+    const [created] = client.ofType('rig.connection.create')
+    const { connection_token: connectionToken } = (created?.event['data'] ?? {}) as { connection_token?: string }
+    const put = await fetchRigel(`/_rig/v1/connection/ws/${connectionToken}/subscriptions`, {
+      method: 'PUT',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${await tokenOf(user, { jti: session })}`,
+      },
+      body: '{"subscriptions":[]}',
+    })
+    expect(put.status).toBe(204)
+    await post('/v3/session-blacklist', { sessionId: session, validityInSeconds: 60 })
+    await client.until(({ closed }) => closed !== undefined)
+    expect(client.closed?.code).toBe(4501)
+  })
+
+  it.each([
+    [{ validityInSeconds: 1 }, 'Missing value for "sessionId"'],
+    [{ sessionId: '', validityInSeconds: 1 }, 'Expected non-empty string, got ""'],
+    [{ sessionId: 7, validityInSeconds: 1 }, 'Expected non-empty string, got 7'],
+    [{ sessionId: 'a' }, 'Missing value for "validityInSeconds"'],
+    [{ sessionId: 'a', validityInSeconds: 'soon' }, 'Expected a number, got "soon"'],
+    [{ sessionId: 'a', validityInSeconds: -1 }, 'Expected a positive number, got -1'],
+    ['text', 'Expected a JSON object.'],
+    [null, 'Expected a JSON object.'],
+  ])('%j is refused: %s', async (body, message) => {
+    const response = await post('/v3/session-blacklist', body)
+    expect([response.status, await response.text()]).toEqual([400, message])
+  })
+})
+
+describe('who is connected', () => {
+  it('is told by user and by session, and can be closed', async () => {
+    const [user, session] = [name(), name()]
+    const [first, second] = [await ws(await tokenOf(user, { jti: session })), await ws(await tokenOf(user))]
+    const { connections }: { connections: { transport: string; user: string; connectionToken: string }[] } = await (
+      await call(`/v3/connections?user=${user}`)
+    ).json()
+    expect(connections.map(({ transport, user: of }) => [transport, of])).toEqual([
+      ['ws', user],
+      ['ws', user],
+    ])
+    const { users }: { users: Record<string, number> } = await (await call('/v3/users')).json()
+    expect(users[user]).toBe(2)
+    expect(await (await call(`/v3/connections?session=${session}`, { method: 'DELETE' })).json()).toEqual({ closed: 1 })
+    await first.until(({ closed }) => closed !== undefined)
+    expect(first.closed?.code).toBe(4507)
+    const token = connections[1]?.connectionToken ?? ''
+    expect((await call(`/v3/connections/${token}`, { method: 'DELETE' })).status).toBe(200)
+    await second.until(({ closed }) => closed !== undefined)
+    expect((await call(`/v3/connections/${token}`, { method: 'DELETE' })).status).toBe(410)
+    expect((await call('/v3/connections', { method: 'DELETE' })).status).toBe(400)
+    expect((await call('/v3/connections/garbage', { method: 'DELETE' })).status).toBe(410)
+    expect((await call('/v3/connections?limit=no')).status).toBe(400)
+  })
+})
+
+it('connections are found by what their clients say of them, if it is indexed', async () => {
+  const device = name()
+  const client = await ws(await tokenOf(name()))
+  const [created] = client.ofType('rig.connection.create')
+  const { connection_token: token } = (created?.event['data'] ?? {}) as { connection_token?: string }
+  const put = (body: unknown, headers: HeadersInit = {}) =>
+    fetchRigel(`/_rig/v1/connection/ws/${token}/metadata`, { method: 'PUT', headers, body: JSON.stringify(body) })
+  expect((await put({ metadata: { device, app: 7 } })).status).toBe(204)
+  expect((await client.untilType('rig.metadata_set', 1))[0]?.event['data']).toEqual({ device, app: 7 })
+  const found: { connections: { metadata: object }[] } = await (
+    await call(`/v3/connections?field=device&value=${device}`)
+  ).json()
+  expect(found.connections.map(({ metadata }) => metadata)).toEqual([{ device, app: 7 }])
+  const notIndexed = await call('/v3/connections?field=app&value=7')
+  expect([notIndexed.status, await notIndexed.text()]).toEqual([
+    400,
+    '"app" is not indexed: METADATA_INDEXES names device',
+  ])
+  for (const wrong of [{}, { metadata: [] }, { metadata: { a: {} } }, { metadata: { a: 'x'.repeat(5_000) } }]) {
+    expect((await put(wrong)).status).toBe(400)
+  }
+  const other = { authorization: `Bearer ${await tokenOf('somebody else')}` }
+  expect((await put({ metadata: {} }, other)).status).toBe(403)
+})
+
+it('POST messages publishes without a check, and metrics tell of it', async () => {
+  const event = { specversion: '1.0', id: 'm1', source: '/test', type: 'internal' }
+  const response = await post('/v3/messages', event, 'application/cloudevents+json')
+  expect(response.status).toBe(202)
+  expect(await response.json()).toMatchObject({ topic: 'rig' })
+  const metrics = await (await call('/metrics')).text()
+  expect(metrics).toContain('rigel_shards 3')
+  expect(metrics).toMatch(/rigel_follower_lag\{topic="rig",partition="0"\} \d+/)
+})
+
+it('a service binding has the same verbs, typed', async () => {
+  // The types of `exports` do not reach through promises of read-only lists.
+  const api = exports.RigelApi as unknown as Pick<
+    RigelApi,
+    'publish' | 'connections' | 'revokeSession' | 'isSessionRevoked'
+  >
+  const published = await api.publish({ specversion: '1.0', id: 'b1', source: '/test', type: 'bound' })
+  expect(published).toMatchObject({ ok: true, places: [{ topic: 'rig' }] })
+  expect(await api.publish({ id: 'b2' })).toMatchObject({ ok: false, status: 400 })
+  const session = name()
+  const client = await ws(await tokenOf(name(), { jti: session }))
+  expect(await api.connections({ session })).toHaveLength(1)
+  expect(await api.revokeSession(session, 60)).toBe(1)
+  expect(await api.isSessionRevoked(session)).toBe(true)
+  await client.until(({ closed }) => closed !== undefined)
+})

@@ -1,0 +1,100 @@
+// SUBSCRIPTION_CHECK and SUBMISSION_CHECK as the URL of a service, through the front door.
+import { createExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { afterEach, expect, it, vi } from 'vitest'
+import { handle } from '../../src/http/app.ts'
+import { SseClient } from '../support/shard-clients.ts'
+import { tokenOf } from '../support/make-tokens.ts'
+
+const checked = {
+  ...env,
+  SUBSCRIPTION_CHECK: 'https://check.test/Sub',
+  SUBMISSION_CHECK: 'https://check.test/Event',
+} as Env
+const SUBSCRIPTIONS = [{ eventType: 'checked', oneOf: [] }]
+
+interface Asked {
+  readonly url: string
+  readonly authorization: string | null
+  readonly body: string
+}
+
+/** The service lets opaque tokens through, and nothing else. */
+function stubService(): Asked[] {
+  const asked: Asked[] = []
+  vi.stubGlobal('fetch', async (url: string, init: RequestInit) => {
+    const authorization = new Headers(init.headers).get('authorization')
+    asked.push({ url, authorization, body: typeof init.body === 'string' ? init.body : '' })
+    return new Response(null, { status: authorization?.endsWith('opaque') ? 204 : 403 })
+  })
+  return asked
+}
+
+afterEach(() => vi.unstubAllGlobals())
+
+const call = (path: string, init: RequestInit = {}) =>
+  Promise.resolve(handle(new Request(`https://rigel.test${path}`, init), checked, createExecutionContext()))
+const connect = (token: string) =>
+  call(`/_rig/v1/connection/sse?jwt=${token}&subscriptions=${encodeURIComponent(JSON.stringify(SUBSCRIPTIONS))}`)
+
+it('a connection with subscriptions is opened if the service says so, with a token that only it knows', async () => {
+  const asked = stubService()
+  const opened = await connect('opaque')
+  expect(opened.status).toBe(200)
+  expect(asked).toEqual([
+    {
+      url: 'https://check.test/Sub',
+      authorization: 'Bearer opaque',
+      body: JSON.stringify({ subscriptions: SUBSCRIPTIONS }),
+    },
+  ])
+  const client = new SseClient(opened)
+  const [created] = await client.until(2)
+  const { connection_token: token = '' } = (created?.data['data'] ?? {}) as { connection_token?: string }
+  const put = (authorization: string) =>
+    call(`/_rig/v1/connection/sse/${token}/subscriptions`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json', authorization },
+      body: '{ "subscriptions": [] }',
+    })
+  expect((await put('Bearer opaque')).status).toBe(204)
+  expect(asked.at(-1)).toMatchObject({ authorization: 'Bearer opaque', body: '{ "subscriptions": [] }' })
+  expect((await put('Bearer wrong')).status).toBe(403)
+  await client.close()
+})
+
+it('a connection is refused if the service says no, whatever we know of the token', async () => {
+  stubService()
+  const refused = await connect(await tokenOf('alice'))
+  expect([refused.status, await refused.text()]).toEqual([400, 'Subscription denied (not authorized).'])
+})
+
+it('an event is published if the service says so, and it sees the event', async () => {
+  const asked = stubService()
+  const post = (authorization: string) =>
+    call('/_rig/v1/events', {
+      method: 'POST',
+      headers: { 'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/s', 'ce-type': 't', authorization },
+    })
+  expect((await post('Bearer opaque')).status).toBe(202)
+  expect(JSON.parse(asked[0]?.body ?? '')).toEqual({ specversion: '1.0', id: '1', source: '/s', type: 't' })
+  const refused = await post('Bearer other')
+  expect([refused.status, await refused.text()]).toEqual([403, 'Submission denied.'])
+})
+
+it('a push is stored if the service says so, and it sees the events of it; dead letters are no way around', async () => {
+  const asked = stubService()
+  const event = { specversion: '1.0', id: '1', source: '/s', type: 't' }
+  const push = (authorization: string, body: unknown) =>
+    call('/_rig/v1/events?connector=checked', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization },
+      body: JSON.stringify(body),
+    })
+  for (const body of [[event, 'no event'], event, 'no event']) {
+    expect((await push('Bearer opaque', body)).status).toBe(202)
+    expect((await push('Bearer other', body)).status).toBe(403)
+  }
+  const seen = [[event], [event], event, event, [], []]
+  expect(asked.map(({ body }) => JSON.parse(body) as unknown)).toEqual(seen)
+})

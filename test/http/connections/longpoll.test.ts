@@ -1,0 +1,126 @@
+// Long-polling through the front door: RIG's cookies and bodies, the dialect without cookies, and who may read answers.
+import { env, exports } from 'cloudflare:workers'
+import { createExecutionContext } from 'cloudflare:test'
+import { describe, expect, it } from 'vitest'
+import { handle } from '../../../src/http/app.ts'
+import { sign, tokenOf } from '../../support/make-tokens.ts'
+
+const PATH = '/_rig/v1/connection/longpolling'
+
+interface Answer {
+  readonly connection_token?: string
+  readonly last_event_id: string
+  readonly events: readonly { readonly type: string; readonly data: unknown }[]
+  readonly recovered?: boolean
+}
+
+function get(query = '', headers: Readonly<Record<string, string>> = {}, origin = 'http://rigel.example') {
+  return exports.default.fetch(new Request(`${origin}${PATH}${query}`, { headers }))
+}
+
+function cookiesOf(response: Response): string {
+  return response.headers
+    .getSetCookie()
+    .map((cookie) => cookie.split(';')[0])
+    .join('; ')
+}
+
+async function poll(cookie: string) {
+  const response = await get('', { cookie })
+  return { cookie: cookiesOf(response), answer: await response.json<Answer>() }
+}
+
+describe('with cookies', () => {
+  it('opens a session as RIG does', async () => {
+    const response = await get()
+    expect([response.status, await response.text()]).toEqual([200, '"ok"'])
+    expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8')
+    expect(response.headers.get('cache-control')).toBe('no-cache')
+    expect(response.headers.get('access-control-allow-origin')).toBe('*')
+    expect(response.headers.get('access-control-allow-credentials')).toBe('true')
+    const [token, id] = response.headers.getSetCookie()
+    expect(token).toMatch(/^connection_token=\d+\.[0-9a-f]{32}; path=\/; HttpOnly; SameSite=Lax$/)
+    expect(id).toBe('last_event_id="first_event"; path=/; HttpOnly; SameSite=Lax')
+  })
+
+  it('answers the first poll with the two greetings, the next one with nothing', async () => {
+    const first = await poll(cookiesOf(await get(`?jwt=${await tokenOf('a', { username: 'alice' })}`)))
+    expect(first.answer.events.map(({ type }) => type)).toEqual(['rig.connection.create', 'rig.subscriptions_set'])
+    expect(first.answer.events[1]?.data).toEqual([{ eventType: 'greeting', oneOf: [{ name: 'alice' }] }])
+    expect(Object.keys(first.answer).toSorted()).toEqual(['events', 'last_event_id'])
+    expect(first.cookie).toContain(`last_event_id="${first.answer.last_event_id}"`)
+    const second = await poll(first.cookie)
+    expect(second.answer).toEqual({ last_event_id: first.answer.last_event_id, events: [] })
+  })
+
+  it.each([
+    `connection_token=0.${'0'.repeat(32)}`,
+    `connection_token=999.${'0'.repeat(32)}`,
+    'connection_token=nonsense',
+  ])('opens a new session for %s', async (cookie) => {
+    const response = await get('', { cookie })
+    expect(await response.text()).toBe('"ok"')
+  })
+
+  it('refuses a bad token and bad subscriptions, with CORS', async () => {
+    const response = await get(`?jwt=${await sign({ sub: 'a', exp: 1 })}`)
+    expect([response.status, await response.text()]).toEqual([
+      400,
+      'could not parse subscriptions: could not decode JWT: token expired',
+    ])
+    expect(response.headers.get('access-control-allow-origin')).toBe('*')
+    expect((await get('?subscriptions=x')).status).toBe(400)
+  })
+
+  it('marks cookies Secure over https', async () => {
+    const response = await get('', {}, 'https://rigel.example')
+    for (const cookie of response.headers.getSetCookie()) expect(cookie).toMatch(/SameSite=Lax; Secure$/)
+  })
+})
+
+describe('without cookies', () => {
+  it('tells token and position in every answer, and sets no cookie', async () => {
+    const opened = await get('?connection_token=')
+    expect(opened.headers.getSetCookie()).toEqual([])
+    const start = await opened.json<Answer>()
+    expect(start).toMatchObject({ last_event_id: 'first_event', events: [] })
+    const polled = await get(`?connection_token=${start.connection_token}&last_event_id=${start.last_event_id}`)
+    const first = await polled.json<Answer>()
+    expect(first.connection_token).toBe(start.connection_token)
+    expect(first.events).toHaveLength(2)
+    const next = await get(`?connection_token=${first.connection_token}&last_event_id=${first.last_event_id}`)
+    expect((await next.json<Answer>()).events).toEqual([])
+  })
+})
+
+describe('across origins', () => {
+  const origin = 'https://app.example'
+  const getWith = (cors: string) => {
+    const request = new Request(`https://rigel.example${PATH}`, { headers: { origin } })
+    return handle(request, { ...env, CORS: cors } as Env, createExecutionContext())
+  }
+
+  it('never names an origin for "*": browsers then refuse answers to requests with cookies', async () => {
+    const response = await getWith('*')
+    expect(response.headers.get('access-control-allow-origin')).toBe('*')
+  })
+
+  it('names an origin of the list, and lets its pages send the cookies', async () => {
+    const response = await getWith('https://other.example, https://app.example')
+    expect(response.headers.get('access-control-allow-origin')).toBe(origin)
+    expect(response.headers.get('vary')).toBe('Origin')
+    for (const cookie of response.headers.getSetCookie()) expect(cookie).toMatch(/SameSite=None; Secure$/)
+  })
+
+  it('names another origin to a stranger', async () => {
+    const response = await getWith('https://other.example')
+    expect(response.headers.get('access-control-allow-origin')).toBe('https://other.example')
+  })
+
+  it('answers the preflight', async () => {
+    const response = await exports.default.fetch(new Request(`https://rigel.example${PATH}`, { method: 'OPTIONS' }))
+    expect(response.status).toBe(204)
+    expect(response.headers.get('access-control-allow-methods')).toBe('GET')
+    expect(response.headers.get('access-control-allow-credentials')).toBe('true')
+  })
+})

@@ -1,0 +1,217 @@
+// Publishing CloudEvents over HTTP: which requests are events, how large they may be, who may send them, and what the
+// sender learns.
+import { env, exports } from 'cloudflare:workers'
+import { createExecutionContext } from 'cloudflare:test'
+import { describe, expect, it } from 'vitest'
+import { handle } from '../../../src/http/app.ts'
+import { modeOf, readEvents } from '../../../src/http/events/read-events.ts'
+import { sign, tokenOf } from '../../support/make-tokens.ts'
+
+const URL = 'https://rigel.example/_rig/v1/events'
+const STRUCTURED = 'application/cloudevents+json'
+const BATCH = 'application/cloudevents-batch+json'
+const LIMIT_BYTES = 2_000
+
+function event(more: Readonly<Record<string, unknown>> = {}) {
+  return { specversion: '1.0', id: '1', source: '/test', type: 'greeting', data: { name: 'alice' }, ...more }
+}
+
+function post(body: unknown, headers: Readonly<Record<string, string>> = { 'content-type': STRUCTURED }): Request {
+  return new Request(URL, { method: 'POST', headers, body: typeof body === 'string' ? body : JSON.stringify(body) })
+}
+
+function sendWith(variables: Readonly<Record<string, unknown>>, request: Request): Promise<Response> | Response {
+  return handle(request, { ...env, ...variables }, createExecutionContext())
+}
+
+async function textsOf(request: Request): Promise<readonly string[]> {
+  const read = await readEvents(request, LIMIT_BYTES)
+  if (!read.ok) throw new Error(JSON.stringify(read.reason))
+  return read.value.events.map(({ json }) => json)
+}
+
+describe('the mode', () => {
+  it.each([
+    [{ 'content-type': STRUCTURED }, 'structured'],
+    [{ 'content-type': 'Application/CloudEvents+JSON; charset=utf-8' }, 'structured'],
+    [{ 'content-type': 'application/json' }, 'structured'],
+    [{ 'content-type': 'application/json', 'ce-specversion': '1.0' }, 'binary'],
+    [{ 'content-type': STRUCTURED, 'ce-specversion': '1.0' }, 'structured'],
+    [{ 'content-type': 'text/plain', 'ce-specversion': '1.0' }, 'binary'],
+    [{ 'ce-specversion': '1.0' }, 'binary'],
+    [{ 'content-type': BATCH }, 'batched'],
+  ] as [Record<string, string>, string][])('of %j is %s', (headers, mode) => {
+    expect(modeOf(new Headers(headers))).toEqual({ ok: true, value: mode })
+  })
+
+  it.each(['application/cloudevents+avro', 'application/cloudevents-batch', 'application/cloudevents-batch+xml'])(
+    'of %s is none that is supported',
+    async (type) => {
+      const response = await exports.default.fetch(post('x', { 'content-type': type }))
+      expect([response.status, await response.text()]).toEqual([415, expect.stringContaining(type)])
+    },
+  )
+
+  it('must be named', async () => {
+    const request = post('x')
+    request.headers.delete('content-type')
+    const response = await exports.default.fetch(request)
+    expect([response.status, await response.text()]).toEqual([
+      400,
+      expect.stringContaining('A content-type is required'),
+    ])
+  })
+})
+
+describe('an event', () => {
+  it('in structured mode stays as it came, byte for byte', async () => {
+    const text = '{ "id":"1",\n "unknown": [1.0], "type":"a", "specversion":"1.0", "source":"/s" }'
+    expect(await textsOf(post(text))).toEqual([text])
+  })
+
+  it.each(['0.2', '0.1'])("of RIG's time, CloudEvents %s, is taken without a source", async (version) => {
+    const old =
+      version === '0.2'
+        ? { specversion: '0.2', id: 1, type: 'a' }
+        : { cloudEventsVersion: '0.1', eventID: '1', eventType: 'a' }
+    expect(await textsOf(post(old, { 'content-type': 'application/json' }))).toHaveLength(1)
+  })
+
+  it('in binary mode has its attributes in headers, percent-decoded', async () => {
+    const headers = {
+      'content-type': 'application/json',
+      'ce-specversion': '1.0',
+      'ce-id': '1',
+      'ce-source': '/s',
+      'ce-type': 'a',
+      'ce-who': 'J%C3%BCrgen',
+    }
+    const [json = ''] = await textsOf(post({ n: 1 }, headers))
+    expect(JSON.parse(json)).toEqual({
+      specversion: '1.0',
+      id: '1',
+      source: '/s',
+      type: 'a',
+      who: 'Jürgen',
+      datacontenttype: 'application/json',
+      data: { n: 1 },
+    })
+  })
+
+  it('in a batch is one of several, in order', async () => {
+    const texts = await textsOf(post([event({ id: 'a' }), event({ id: 'b' })], { 'content-type': BATCH }))
+    expect(texts.map((text) => (JSON.parse(text) as { id: string }).id)).toEqual(['a', 'b'])
+  })
+})
+
+describe('what is no event', () => {
+  it.each<[string, unknown, Readonly<Record<string, string>>]>([
+    ['no JSON', '{', { 'content-type': STRUCTURED }],
+    ['a list in structured mode', [event()], { 'content-type': STRUCTURED }],
+    ['an event without id', { ...event(), id: undefined }, { 'content-type': STRUCTURED }],
+    ['an event of another version', event({ specversion: '9' }), { 'content-type': STRUCTURED }],
+    ['a line break in a type', event({ type: 'a\r\ndata: injected' }), { 'content-type': STRUCTURED }],
+    [
+      'an encoded line break in a header',
+      '{}',
+      {
+        'content-type': 'application/json',
+        'ce-specversion': '1.0',
+        'ce-id': '1',
+        'ce-source': '/s',
+        'ce-type': 'a%0D%0Ab',
+      },
+    ],
+    ['a batch with one that is none', [event(), 1], { 'content-type': BATCH }],
+    ['a batch of 101 events', Array.from({ length: 101 }, () => event()), { 'content-type': BATCH }],
+    ['text without attributes', 'hello', { 'content-type': 'text/plain' }],
+  ])('%s is refused with a reason', async (_, body, headers) => {
+    const response = await exports.default.fetch(post(body, headers))
+    expect(response.status).toBe(400)
+    expect(await response.text()).toMatch(/^The request body does not look like a CloudEvent: ./)
+    expect(response.headers.get('access-control-allow-origin')).toBe('*')
+  })
+})
+
+describe('size', () => {
+  it('is limited per event, by what is declared', async () => {
+    const response = await exports.default.fetch(post(event({ data: 'x'.repeat(140_000) })))
+    expect([response.status, await response.text()]).toEqual([
+      413,
+      expect.stringContaining('at most 131072 are allowed'),
+    ])
+  })
+
+  it('is limited per event, by what comes when nothing is declared', async () => {
+    let sent = 0
+    const endless = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        sent += 1_000
+        controller.enqueue(new Uint8Array(1_000))
+      },
+    })
+    const request = new Request(URL, { method: 'POST', headers: { 'content-type': STRUCTURED }, body: endless })
+    expect(await readEvents(request, LIMIT_BYTES)).toMatchObject({ ok: false, reason: { kind: 'event_too_large' } })
+    expect(sent).toBeLessThan(10_000)
+  })
+
+  it('is limited for each event of a batch', async () => {
+    const batch = post([event(), event({ data: 'x'.repeat(LIMIT_BYTES) })], { 'content-type': BATCH })
+    expect(await readEvents(batch, LIMIT_BYTES)).toMatchObject({ ok: false, reason: { kind: 'event_too_large' } })
+  })
+})
+
+describe('SUBMISSION_CHECK=jwt_validation', () => {
+  const checked = { SUBMISSION_CHECK: 'JWT_VALIDATION' }
+
+  it.each<[string, () => Promise<Record<string, string>>]>([
+    ['no token', async () => ({})],
+    ['an expired token', async () => ({ authorization: `Bearer ${await sign({ sub: 'a', exp: 1 })}` })],
+    ['a token that is no bearer token', async () => ({ authorization: `Basic ${await tokenOf('a')}` })],
+    ['a token in a cookie', async () => ({ cookie: `token=${await tokenOf('a')}` })],
+  ])('denies %s', async (_, headers) => {
+    const request = post(event(), { 'content-type': STRUCTURED, ...(await headers()) })
+    const response = await sendWith({ ...checked, JWT_COOKIE: 'token' }, request)
+    expect([response.status, await response.text()]).toEqual([403, 'Submission denied.'])
+  })
+
+  it('lets a valid token pass', async () => {
+    const headers = { 'content-type': STRUCTURED, authorization: `Bearer ${await tokenOf('a')}` }
+    const response = await sendWith(checked, post({}, headers))
+    expect(response.status).toBe(400)
+  })
+})
+
+describe('the answer', () => {
+  it('tells where the event stands', async () => {
+    const response = await exports.default.fetch(post(event()))
+    expect(response.status).toBe(202)
+    expect(await response.json()).toEqual({ topic: 'rig', partition: expect.any(Number), offset: expect.any(Number) })
+  })
+
+  it('is a list for a batch, in its order', async () => {
+    const batch = [event({ partitionkey: 'k', id: 'a' }), event({ partitionkey: 'k', id: 'b' })]
+    const response = await exports.default.fetch(post(batch, { 'content-type': BATCH }))
+    expect(response.status).toBe(202)
+    const [first, second] = await response.json<{ offset: number; partition: number }[]>()
+    expect(second).toMatchObject({ partition: first?.partition, offset: (first?.offset ?? NaN) + 1 })
+  })
+
+  it('is an empty list for an empty batch', async () => {
+    const response = await exports.default.fetch(post([], { 'content-type': BATCH }))
+    expect([response.status, await response.json()]).toEqual([202, []])
+  })
+
+  it('is 503 when the log takes nothing', async () => {
+    const broken = { getByName: () => ({}) }
+    const response = await sendWith({ EMBEDDED_LOG: broken, EMBEDDED_BROKER: broken }, post(event()))
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2'])
+  })
+})
+
+it('answers the preflight so that browsers may send tokens and attributes', async () => {
+  const response = await exports.default.fetch(new Request(URL, { method: 'OPTIONS' }))
+  expect([response.status, response.headers.get('access-control-allow-methods')]).toEqual([204, 'POST'])
+  const allowed = response.headers.get('access-control-allow-headers')?.split(',') ?? []
+  expect(allowed).toEqual(expect.arrayContaining(['content-type', 'authorization', 'ce-specversion', 'ce-type']))
+})

@@ -1,0 +1,336 @@
+import { describe, expect, it, vi } from 'vitest'
+import { makeGateway, passThrough, UPSTREAM } from './gateway.ts'
+
+const gateway = makeGateway(passThrough({ timeout_ms: 300, retries: 0, circuit_breaker: false }))
+let keys = 0
+const newKey = () => `forward-${(keys += 1)}`
+const messageOf = async (response: Response) => (await response.json<{ message: string }>()).message
+
+describe('a request on its way to a service', () => {
+  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'])('keeps the method %s', async (method) => {
+    expect((await gateway.echo('/things', { method })).method).toBe(method)
+  })
+
+  it('passes HEAD, with the headers of the answer and no body', async () => {
+    const response = await gateway.fetch('/things', { method: 'HEAD' })
+    expect([response.status, response.headers.get('x-echo'), await response.text()]).toEqual([200, 'yes', ''])
+  })
+
+  it.each(['TRACE', 'CONNECT', 'TRACK'])('refuses %s, which a Worker cannot send on', async (method) => {
+    const { handle } = await import('../../../src/http/app.ts')
+    const { createExecutionContext } = await import('cloudflare:test')
+    const request = new Proxy(new Request('https://rigel.test/things'), {
+      get: (target, name) => (name === 'method' ? method : Reflect.get(target, name, target)),
+    })
+    const response = await handle(request, gateway.env, createExecutionContext())
+    expect([response.status, await response.text()]).toEqual([405, 'Method not allowed.'])
+  })
+
+  it.each([
+    '/a?b=2&a=1&b=1',
+    '/a?q=a+b%20c&x[y]=z&empty=&flag',
+    '/a%2Fb/c%20d?e=%26',
+    '/a//b/',
+    '/%E4%BD%A0?%E5%A5%BD=1',
+  ])('leaves path and query as they are: %s', async (path) => {
+    expect((await gateway.echo(path)).url).toBe(path)
+  })
+
+  it.each(['POST', 'DELETE', 'OPTIONS', 'PATCH'])('brings the body of a %s', async (method) => {
+    expect((await gateway.echo('/things', { method, body: 'a body' })).body).toBe('a body')
+  })
+
+  it('is refused if it is a GET with a body, which a Worker cannot send on', async () => {
+    const { handle } = await import('../../../src/http/app.ts')
+    const { createExecutionContext } = await import('cloudflare:test')
+    const request = new Proxy(new Request('https://rigel.test/things', { method: 'POST', body: 'a body' }), {
+      get: (target, name) => (name === 'method' ? 'GET' : (Reflect.get(target, name, target) as unknown)),
+    })
+    expect((await handle(request, gateway.env, createExecutionContext())).status).toBe(400)
+  })
+
+  it('streams the body: the service answers before it has ended', async () => {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+    const writer = writable.getWriter()
+    const answered = gateway.fetch('/first-chunk', { method: 'POST', body: readable })
+    await writer.write(new TextEncoder().encode('the first'))
+    expect(await (await answered).text()).toBe('the first')
+    await writer.close().catch(() => undefined)
+  })
+
+  it('brings 100 MB up, every byte', async () => {
+    const chunk = new Uint8Array(1_000_000).fill(120)
+    let left = 100
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => (left-- > 0 ? controller.enqueue(chunk) : controller.close()),
+    })
+    const patient = makeGateway(passThrough({ timeout_ms: 60_000 }))
+    const answer = await (await patient.fetch('/upload', { method: 'POST', body })).json()
+    expect(answer).toMatchObject({ bytes: 100_000_000 })
+  })
+})
+
+describe('the time that a service has', () => {
+  const hasty = makeGateway(passThrough({ timeout_ms: 150, circuit_breaker: false }))
+  const untilOver = () => new Promise((resolve) => setTimeout(resolve, 300))
+
+  /** More than the service's time lies between its halves. */
+  const slowBody = () => {
+    const halves = ['the first half, ', 'the second']
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>) => {
+      const half = halves.shift()
+      if (half === undefined) return controller.close()
+      if (halves.length === 0) await untilOver()
+      controller.enqueue(new TextEncoder().encode(half))
+    }
+    return new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 })
+  }
+
+  it('stands while it waits for the client', async () => {
+    expect((await hasty.echo('/things', { method: 'POST', body: slowBody() })).body).toBe('the first half, the second')
+  })
+
+  it('is over when its answer has begun, whatever is still to come', async () => {
+    const response = await hasty.fetch('/answer-first', { method: 'POST', body: slowBody() })
+    expect(await response.text()).toBe('26')
+  })
+
+  it('runs out for a service that takes a body and says nothing, and for one that takes none', async () => {
+    const endless = new ReadableStream<Uint8Array>({ pull: (controller) => controller.enqueue(new Uint8Array(65_536)) })
+    expect((await hasty.fetch('/hang', { method: 'POST', body: endless })).status).toBe(504)
+    expect((await hasty.fetch('/hang', { method: 'POST', body: 'all of it' })).status).toBe(504)
+  })
+})
+
+describe('the answer on its way back', () => {
+  it('streams: the first event is there before the service sends the second', async () => {
+    const key = newKey()
+    const response = await gateway.fetch(`/events?key=${key}`)
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+    expect((await reader?.read())?.value).toBe('data: first\n\n')
+    await gateway.fetch(`/release?key=${key}`)
+    expect((await reader?.read())?.value).toBe('data: second\n\n')
+    expect((await reader?.read())?.done).toBe(true)
+  })
+
+  it('ends at the service when the client leaves', async () => {
+    const key = newKey()
+    const response = await gateway.fetch(`/events?key=${key}`)
+    await response.body?.cancel()
+    await vi.waitFor(async () => {
+      expect(await (await gateway.fetch(`/count?key=${encodeURIComponent(`closed ${key}`)}`)).text()).toBe('1')
+    })
+  })
+
+  it('brings 100 MB down, every byte, and takes as long as it takes', async () => {
+    const response = await gateway.fetch('/big?bytes=100000000')
+    let bytes = 0
+    for await (const chunk of response.body as ReadableStream<Uint8Array>) bytes += chunk.byteLength
+    expect(bytes).toBe(100_000_000)
+  })
+
+  it.each([200, 201, 204, 205, 304, 400, 404, 418, 500, 503])('keeps status %i', async (code) => {
+    expect((await gateway.fetch(`/status?code=${code}`)).status).toBe(code)
+  })
+
+  it.each([
+    ['/early-hints', 'after the hints'],
+    ['/continue', 'after 100 and 102'],
+  ])('comes after what comes before it: %s', async (path, text) => {
+    const response = await gateway.fetch(path)
+    expect([response.status, await response.text()]).toEqual([200, text])
+  })
+
+  it('keeps each cookie, and loses what belongs to one hop', async () => {
+    const { headers } = await gateway.fetch('/cookies')
+    expect(headers.getSetCookie()).toEqual(['a=1; Path=/', 'b=2; Path=/'])
+    expect([headers.has('x-hop'), headers.has('connection')]).toEqual([false, false])
+  })
+
+  it('stays coded as the client accepts it', async () => {
+    const headers = { 'accept-encoding': 'zstd, gzip;q=0.5' }
+    const known = await gateway.fetch('/coded', { headers })
+    expect([known.headers.get('content-encoding'), known.headers.get('x-accepted')]).toEqual([
+      'gzip',
+      'zstd, gzip;q=0.5',
+    ])
+    expect(await known.text()).toBe('compressed text')
+    const unknown = await gateway.fetch('/coded?coding=zstd', { headers })
+    expect([unknown.headers.get('content-encoding'), await unknown.text()]).toEqual([
+      'zstd',
+      'what only the client can read',
+    ])
+  })
+
+  it.each([
+    {},
+    { headers: { 'accept-encoding': 'br' } },
+    { headers: { 'accept-encoding': 'gzip' }, cf: { clientAcceptEncoding: '' } },
+  ])('is decoded for a client that could not: %j', async (init) => {
+    const response = await gateway.fetch('/coded', init)
+    expect([response.headers.get('content-encoding'), await response.text()]).toEqual([null, 'compressed text'])
+  })
+
+  it('of a redirect is the redirect: nothing is followed', async () => {
+    const response = await gateway.fetch('/redirect', { headers: { authorization: 'Bearer secret' } })
+    expect([response.status, response.headers.get('location')]).toEqual([302, 'http://elsewhere.example.com/stolen'])
+  })
+})
+
+describe('a service that fails', () => {
+  it('by a reset is 502, as JSON a page may read', async () => {
+    const response = await gateway.fetch('/reset', { headers: { origin: 'https://app.example.com' } })
+    expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([502, '*'])
+    expect(await messageOf(response)).toBe('Bad gateway: the service could not be reached.')
+  })
+
+  it('by not being there is 502', async () => {
+    const closed = makeGateway([{ id: 'a', target: 'http://127.0.0.1:1', routes: { 'GET /': {} } }])
+    expect((await closed.fetch('/')).status).toBe(502)
+  })
+
+  it('by garbage is 502', async () => {
+    expect((await gateway.fetch('/lie-garbage')).status).toBe(502)
+  })
+
+  it('by silence is 504 after the route’s time', async () => {
+    const response = await gateway.fetch('/hang')
+    expect([response.status, await messageOf(response)]).toEqual([504, 'The service did not answer within 300 ms.'])
+  })
+
+  it('may take its time once it has begun', async () => {
+    const response = await gateway.fetch('/hang-after-head')
+    const reader = response.body?.getReader()
+    expect(new TextDecoder().decode((await reader?.read())?.value)).toBe('head')
+    await reader?.cancel()
+  })
+
+  it.each(['/reset-midway', '/lie-long', '/lie-chunked'])(
+    'in the midst of a body ends that body as broken, never as whole: %s',
+    async (path) => {
+      const response = await gateway.fetch(path)
+      await expect(response.text()).rejects.toThrow(/lost|premature|disconnected/i)
+    },
+  )
+
+  it('by switching to a protocol that nobody asked for is 502', async () => {
+    expect((await gateway.fetch('/switch')).status).toBe(502)
+  })
+
+  it('by sending more than it said is cut at what it said', async () => {
+    expect(await (await gateway.fetch('/lie-short')).text()).toBe('four')
+  })
+
+  it('by two framings at once smuggles nothing into the next answer', async () => {
+    const first = await gateway.fetch('/smuggle')
+    expect([`${first.status} ${await first.text()}`]).toEqual([expect.stringMatching(/^(200 hello|200 5\r\n|502 .*)$/)])
+    // The service has closed the connection: whoever is to use it next tries again.
+    expect((await makeGateway(passThrough()).echo('/next')).url).toBe('/next')
+  })
+})
+
+describe('WebSockets', () => {
+  const open = async (path: string, headers: Record<string, string> = {}) => {
+    const response = await gateway.fetch(path, { headers: { upgrade: 'websocket', ...headers } })
+    const socket = response.webSocket
+    if (!socket) throw new Error(`${response.status}: ${await response.text()}`)
+    const messages: (string | Blob)[] = []
+    socket.addEventListener('message', ({ data }) => messages.push(data as string | Blob))
+    socket.accept()
+    return { response, socket, messages }
+  }
+
+  it('pass both ways, text and bytes, with path, query and subprotocol', async () => {
+    const { messages, response, socket } = await open('/chat?room=1', { 'sec-websocket-protocol': 'one, two' })
+    expect([response.status, response.headers.get('sec-websocket-protocol')]).toEqual([101, 'two'])
+    await vi.waitFor(() => expect(messages).toHaveLength(1))
+    expect(JSON.parse(messages[0] as string)).toMatchObject({
+      url: '/chat?room=1',
+      headers: { 'x-forwarded-proto': 'https' },
+    })
+    socket.send('hello')
+    await vi.waitFor(() => expect(messages[1]).toBe('hello'))
+    socket.send(new Uint8Array([1, 2, 3]))
+    await vi.waitFor(() => expect(messages).toHaveLength(3))
+    expect(new Uint8Array(await new Response(messages[2]).arrayBuffer())).toEqual(new Uint8Array([1, 2, 3]))
+    socket.close(4321, 'enough')
+    const closed = encodeURIComponent('closed /chat?room=1 4321')
+    await vi.waitFor(async () => expect(await (await gateway.fetch(`/count?key=${closed}`)).text()).toBe('1'))
+  })
+
+  it('are refused as the service refuses them', async () => {
+    const response = await gateway.fetch('/refused', { headers: { upgrade: 'websocket' } })
+    expect([response.status, response.webSocket, await response.text()]).toEqual([403, null, 'no'])
+  })
+})
+
+describe('retries and rests', () => {
+  const failing = (options: Readonly<Record<string, unknown>>) =>
+    makeGateway(passThrough({ circuit_breaker: false, ...options }))
+  const ask = (how: string, failures: number, key: string) => `/flaky?how=${how}&failures=${failures}&key=${key}`
+  const countOf = async (key: string) => (await gateway.fetch(`/count?key=${key}`)).text()
+
+  it.each(['reset', '503'])('asks again for what is idempotent, after %s', async (how) => {
+    const response = await failing({}).fetch(ask(how, 1, newKey()))
+    expect([response.status, await response.text()]).toEqual([200, '2'])
+  })
+
+  it('never repeats a POST, nor a request with a body', async () => {
+    const [posted, put] = [newKey(), newKey()]
+    expect((await failing({}).fetch(ask('503', 1, posted), { method: 'POST' })).status).toBe(503)
+    expect((await failing({}).fetch(ask('503', 1, put), { method: 'PUT', body: 'x' })).status).toBe(503)
+    expect([await countOf(posted), await countOf(put)]).toEqual(['1', '1'])
+  })
+
+  it('gives up after as many as the route allows, with the service’s own answer', async () => {
+    const key = newKey()
+    const response = await failing({ retries: 2 }).fetch(ask('503', 10, key))
+    expect([response.status, await response.text(), await countOf(key)]).toEqual([503, 'not now', '3'])
+  })
+
+  it('has a budget: where everything fails, most is not asked twice', async () => {
+    const key = newKey()
+    const broken = failing({})
+    for (let n = 0; n < 40; n += 1) await (await broken.fetch(ask('503', 1_000, key))).text()
+    const asked = Number(await countOf(key))
+    expect([asked > 40, asked < 65]).toEqual([true, true])
+  })
+
+  it('gives a service that fails in a row a rest, and lets one request find out whether it is back', async () => {
+    const key = newKey()
+    const resting = makeGateway(passThrough({ retries: 0, circuit_breaker: { failures: 2, open_ms: 100 } }))
+    const statuses: number[] = []
+    for (let n = 0; n < 4; n += 1) statuses.push((await resting.fetch(ask('reset', 2, key))).status)
+    expect(statuses).toEqual([502, 502, 503, 503])
+    expect(await countOf(key)).toBe('2')
+    await vi.waitFor(async () => expect((await resting.fetch(ask('reset', 2, key))).status).toBe(200), { interval: 50 })
+    expect((await resting.fetch(ask('reset', 2, key))).status).toBe(200)
+  })
+
+  it('uses the other of two targets when one is down, and then no longer asks it', async () => {
+    const target = [
+      { url: 'http://127.0.0.1:1', weight: 1_000 },
+      { url: UPSTREAM, weight: 1 },
+    ]
+    const pair = makeGateway(passThrough({ target, circuit_breaker: { failures: 1, open_ms: 600_000 } }))
+    for (let n = 0; n < 5; n += 1) expect((await pair.fetch('/things')).status).toBe(200)
+  })
+})
+
+describe('the size of a body', () => {
+  const narrow = makeGateway(passThrough({ max_body_bytes: 10 }))
+
+  it('is refused by what it says', async () => {
+    const response = await narrow.fetch('/things', { method: 'POST', body: 'x'.repeat(11) })
+    expect([response.status, await messageOf(response)]).toEqual([413, 'Body too large: at most 10 bytes are allowed.'])
+  })
+
+  it('is refused by what comes, if it says nothing', async () => {
+    const body = new Blob(['x'.repeat(11)]).stream()
+    expect((await narrow.fetch('/things', { method: 'POST', body })).status).toBe(413)
+  })
+
+  it('may be just so', async () => {
+    expect((await narrow.echo('/things', { method: 'POST', body: 'x'.repeat(10) })).body).toHaveLength(10)
+  })
+})

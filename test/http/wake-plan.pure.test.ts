@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { wakeAll, type WakeDeps } from '../../src/http/wake-plan.ts'
+
+function makeDeps(broken: readonly string[] = []) {
+  const woken: string[] = []
+  const failed: string[] = []
+  const name = ({ topic, partition }: { topic?: string; partition?: number }) => [topic, partition].join('/')
+  const deps: WakeDeps = {
+    topics: ['a', 'b'],
+    partitions: async (topic) => {
+      if (broken.includes(topic)) throw new Error('down')
+      return [0, 1, 2]
+    },
+    firstSeen: async (_topic, count) => count,
+    nudge: async (follower, isLate) => {
+      if (broken.includes(name(follower))) throw new Error('down')
+      woken.push(isLate ? `${name(follower)} late` : name(follower))
+    },
+    failed: (follower) => failed.push(name(follower)),
+  }
+  return { deps, woken, failed }
+}
+
+describe('waking', () => {
+  it.each([
+    [{}, ['a/0', 'a/1', 'a/2', 'b/0', 'b/1', 'b/2']],
+    [{ topic: 'b' }, ['b/0', 'b/1', 'b/2']],
+    [{ topic: 'b', partition: 1 }, ['b/1']],
+    [{ partition: 2 }, ['a/2', 'b/2']],
+    [{ topic: 'foreign' }, []],
+    [{ topic: 'a', partition: 9 }, []],
+  ])('%o wakes those of the log that are meant, and creates no others', async (wanted, expected) => {
+    const { deps, woken } = makeDeps()
+    await wakeAll(deps, wanted)
+    expect(woken.toSorted()).toEqual(expected)
+  })
+
+  it('one topic that cannot be listed and one follower that cannot be woken do not keep the others asleep', async () => {
+    const { deps, woken, failed } = makeDeps(['a', 'b/0'])
+    await wakeAll(deps, {})
+    expect([woken, failed]).toEqual([
+      ['b/1', 'b/2'],
+      ['a/', 'b/0'],
+    ])
+  })
+
+  it('tells a partition that it came later than its topic was first looked for', async () => {
+    const { deps, woken } = makeDeps()
+    await wakeAll({ ...deps, firstSeen: async (topic) => (topic === 'a' ? 2 : 0) }, {})
+    expect(woken.toSorted()).toEqual(['a/0', 'a/1', 'a/2 late', 'b/0 late', 'b/1 late', 'b/2 late'])
+  })
+
+  it('does not wait for one follower before it wakes the next', async () => {
+    const { deps, woken } = makeDeps()
+    const never = new Promise<void>(() => undefined)
+    void wakeAll(
+      { ...deps, nudge: (at, isLate) => (at.partition === 0 ? never : deps.nudge(at, isLate)) },
+      { topic: 'a' },
+    )
+    await expect.poll(() => woken).toEqual(['a/1', 'a/2'])
+  })
+})

@@ -1,0 +1,59 @@
+// Notes of instances: what may live is known until it is removed, by the next life too, and not without limit.
+import { env } from 'cloudflare:workers'
+import { runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it } from 'vitest'
+import {
+  createInstanceNotes,
+  createPassingNotes,
+  type InstanceNotes,
+} from '../../../src/kafka/rest/instance-journal.ts'
+
+const instance = (n: number) => ({ url: `https://proxy/consumers/rigel/instances/${n}`, cookie: undefined })
+const several = (count: number, from = 0) => Array.from({ length: count }, (_, n) => instance(from + n))
+
+function inStorage<T>(act: (sql: SqlStorage) => T): Promise<T> {
+  const stub = env.TOPIC_FOLLOWER.getByName(`${crypto.randomUUID()}/0`)
+  return runInDurableObject(stub, (_, state) => act(state.storage.sql))
+}
+
+const KINDS = [
+  ['that pass with the reader', async (act: (notes: InstanceNotes) => void) => act(createPassingNotes())],
+  [
+    'in storage',
+    (act: (notes: InstanceNotes) => void) =>
+      inStorage((sql) => {
+        act(createInstanceNotes(sql))
+      }),
+  ],
+] as const
+
+describe.each(KINDS)('notes %s', (_, withNotes) => {
+  it('are read with their cookies, the oldest first, until they are removed', () =>
+    withNotes((notes) => {
+      const kept = { ...instance(1), cookie: 'proxy=1' }
+      for (const one of [instance(2), kept, instance(0)]) notes.add(one)
+      expect(notes.read()).toEqual([instance(2), kept, instance(0)])
+      notes.remove(instance(2))
+      expect(notes.read()).toEqual([kept, instance(0)])
+    }))
+
+  it('are sixteen at most: the oldest are forgotten', () =>
+    withNotes((notes) => {
+      for (const one of several(20)) notes.add(one)
+      expect(notes.read()).toEqual(several(16, 4))
+    }))
+})
+
+describe('notes in storage', () => {
+  it('are there in the next life, and so is the one of when the partition was the key', async () => {
+    const read = await inStorage((sql) => {
+      createInstanceNotes(sql)
+      sql.exec('INSERT INTO rest_instances VALUES (?, ?, ?)', 'rig/0', instance(7).url, null)
+      createInstanceNotes(sql).add(instance(8))
+      const before = createInstanceNotes(sql).read()
+      createInstanceNotes(sql).remove(instance(7))
+      return [before, createInstanceNotes(sql).read()]
+    })
+    expect(read).toEqual([[instance(7), instance(8)], [instance(8)]])
+  })
+})

@@ -1,0 +1,46 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Answer } from '../../../src/core/events/correlated-response.ts'
+import { WaitingRoom } from '../../../src/objects/pending-responses/response-waiters.ts'
+
+const answer = (status: number): Answer => ({ status, headers: [], body: new Uint8Array() })
+
+describe('a waiting room', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  it('gives the first answer, whether it comes before or after its request waits', async () => {
+    const room = new WaitingRoom(10)
+    room.expect('early', 100)
+    room.answer('early', answer(201))
+    room.answer('early', answer(500))
+    room.expect('late', 100)
+    const waiting = room.take('late')
+    room.answer('late', answer(202))
+    expect([(await room.take('early'))?.status, (await waiting)?.status, room.waiting]).toEqual([201, 202, 0])
+  })
+
+  it('gives nothing after the time, and to nobody', async () => {
+    const room = new WaitingRoom(10)
+    room.expect('a', 100)
+    const waiting = room.take('a')
+    vi.advanceTimersByTime(100)
+    room.answer('a', answer(200))
+    expect([await waiting, await room.take('a'), await room.take('nobody')]).toEqual([null, null, null])
+  })
+
+  it('gives nothing to a request that was answered otherwise', async () => {
+    const room = new WaitingRoom(10)
+    room.expect('a', 100)
+    const waiting = room.take('a')
+    room.forget('a')
+    expect([await waiting, room.waiting, vi.getTimerCount()]).toEqual([null, 0, 0])
+  })
+
+  it('is full for as long as its requests have time, even if they never come to wait', () => {
+    const room = new WaitingRoom(2)
+    expect([room.expect('a', 100), room.expect('b', 100), room.expect('c', 100)]).toEqual([true, true, false])
+    room.answer('a', answer(200))
+    vi.advanceTimersByTime(100)
+    expect([room.waiting, room.expect('d', 100)]).toEqual([0, true])
+  })
+})
