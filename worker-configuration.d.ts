@@ -15,7 +15,7 @@ interface __BaseEnv_Env {
 	KAFKA_PRODUCER: DurableObjectNamespace<import("./src/index").KafkaProducer>;
 	PRESENCE_TOPIC: DurableObjectNamespace<import("./src/index").PresenceTopic>;
 	SESSION_REGISTRY: DurableObjectNamespace<import("./src/index").SessionRegistry>;
-	ANSWER_DESK: DurableObjectNamespace<import("./src/index").AnswerDesk>;
+	ANSWER_DESK: DurableObjectNamespace<import("./src/index").PendingResponses>;
 }
 declare namespace Cloudflare {
 	interface GlobalProps {

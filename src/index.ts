@@ -3,7 +3,7 @@ import { handle } from './http/app.ts'
 import { consumeQueue } from './http/queue.ts'
 import { wakeFollowers } from './http/wake-followers.ts'
 
-export { AnswerDesk } from './objects/pending-responses/pending-responses.ts'
+export { PendingResponses } from './objects/pending-responses/pending-responses.ts'
 export { Directory } from './objects/directory/directory.ts'
 export { TopicFollower } from './objects/follower/topic-follower.ts'
 export { RigelApi } from './http/admin/rigel-api.ts'

@@ -1,14 +1,14 @@
 // The Worker that is measured: Rigel itself, and beside it, in the same workerd, a bare Durable Object that does the
 // least that could be called the same. Bundled by scripts/bench/rig.ts, driven by scripts/bench.ts; never deployed.
 import { DurableObject, WorkerEntrypoint } from 'cloudflare:workers'
-import { packEvents, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
+import { encodeBatches, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
 import { handle } from '../../src/http/app.ts'
 import { followerStub } from '../../src/rpc/follower.ts'
 import { TopicFollower as Follower } from '../../src/objects/follower/topic-follower.ts'
 import { embeddedBrokerStub, embeddedLogStub } from '../../src/rpc/embedded-kafka.ts'
 import { shardStub } from '../../src/rpc/shard.ts'
 
-export { AnswerDesk } from '../../src/objects/pending-responses/pending-responses.ts'
+export { PendingResponses } from '../../src/objects/pending-responses/pending-responses.ts'
 export { Directory } from '../../src/objects/directory/directory.ts'
 export { EmbeddedBroker } from '../../src/objects/embedded-kafka/embedded-broker.ts'
 export { EmbeddedLog } from '../../src/objects/embedded-kafka/embedded-log.ts'
@@ -104,7 +104,7 @@ export class Bare extends DurableObject<BenchEnv> {
 async function appendToShard(env: Env, shard: number, count: number, from: number, type: string): Promise<void> {
   for (let offset = from; offset < from + count; offset += 1) {
     const utf8 = encoder.encode(benchEvent(type))
-    const packs = packEvents([{ offset, type, utf8, fields: {}, recipients: null }])
+    const packs = encodeBatches([{ offset, type, utf8, fields: {}, recipients: null }])
     await shardStub(env, shard).append([{ topic: TOPIC, partition: 0, generation: 0, packs }])
   }
 }

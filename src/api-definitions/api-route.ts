@@ -100,7 +100,7 @@ export interface Problem {
 }
 
 /** What definitions may refer to. */
-export interface Surroundings {
+export interface DefinitionEnv {
   variable(name: string): string | undefined
   hasService(name: string): boolean
   hasRateLimit(name: string): boolean

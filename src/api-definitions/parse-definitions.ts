@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { fail, ok, type Result } from '../core/result.ts'
 import { parseRigForm, rigFormSchema } from './rig-format.ts'
-import type { ApiDefinition, Problem, Surroundings } from './api-route.ts'
+import type { ApiDefinition, Problem, DefinitionEnv } from './api-route.ts'
 import { findShadowed } from './router.ts'
 import { isShortForm, parseShortForm, shortFormSchema } from './short-format.ts'
 
@@ -12,7 +12,7 @@ const MAX_ROUTES = 20_000
 
 export function parseDefinition(
   document: unknown,
-  surroundings: Surroundings,
+  surroundings: DefinitionEnv,
 ): Result<ApiDefinition, readonly Problem[]> {
   return isShortForm(document) ? parseShortForm(document, surroundings) : parseRigForm(document, surroundings)
 }
@@ -20,7 +20,7 @@ export function parseDefinition(
 /** Active ones only, in the order given, which is the order in which routes are tried. */
 export function parseDefinitions(
   documents: readonly unknown[],
-  surroundings: Surroundings,
+  surroundings: DefinitionEnv,
 ): Result<readonly ApiDefinition[], readonly Problem[]> {
   const definitions: ApiDefinition[] = []
   const problems: Problem[] = []

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { checkRoute } from './validate-route.ts'
 import { fromRegex, withPrefix, type PathPattern } from './path-pattern.ts'
 import { openProblems, toRequirements } from './token-requirements.ts'
-import type { ApiDefinition, Authentication, Problem, Route, Surroundings, Target, Upstream } from './api-route.ts'
+import type { ApiDefinition, Authentication, Problem, Route, DefinitionEnv, Target, Upstream } from './api-route.ts'
 import {
   headersSchema,
   METHOD,
@@ -76,7 +76,10 @@ export const rigFormSchema = z.object({
 type RigForm = z.infer<typeof rigFormSchema>
 type Endpoint = z.infer<typeof endpointSchema>
 
-export function parseRigForm(document: unknown, surroundings: Surroundings): Result<ApiDefinition, readonly Problem[]> {
+export function parseRigForm(
+  document: unknown,
+  surroundings: DefinitionEnv,
+): Result<ApiDefinition, readonly Problem[]> {
   const parsed = rigFormSchema.safeParse(document, rigTexts)
   if (!parsed.success) return fail(toProblems(parsed.error, (path) => placeOf(document, path)))
   const api = parsed.data
@@ -134,7 +137,7 @@ function* contradictions({ auth, auth_type, id, version_data, versioned }: RigFo
 }
 
 /** Any path in `target_url` is dropped, and the port always given, as by RIG. */
-function toUpstreams({ proxy }: RigForm, surroundings: Surroundings, problems: Problem[]): readonly Upstream[] {
+function toUpstreams({ proxy }: RigForm, surroundings: DefinitionEnv, problems: Problem[]): readonly Upstream[] {
   if (proxy.targets !== undefined) {
     return proxy.targets.flatMap(({ url, weight }) => orProblem(parseUpstream(url, weight, surroundings), problems))
   }

@@ -6,7 +6,7 @@ import { checkRoute } from './validate-route.ts'
 import { fromTemplate } from './path-pattern.ts'
 import { idOf } from './api-record.ts'
 import { openProblems, toRequirements } from './token-requirements.ts'
-import type { ApiDefinition, Authentication, Problem, Route, Surroundings, Target, Upstream } from './api-route.ts'
+import type { ApiDefinition, Authentication, Problem, Route, DefinitionEnv, Target, Upstream } from './api-route.ts'
 import {
   headersSchema,
   rigTexts,
@@ -71,7 +71,7 @@ export function isShortForm(document: unknown): boolean {
 
 export function parseShortForm(
   document: unknown,
-  surroundings: Surroundings,
+  surroundings: DefinitionEnv,
 ): Result<ApiDefinition, readonly Problem[]> {
   const parsed = shortFormSchema.safeParse(document, rigTexts)
   if (!parsed.success) {
@@ -103,7 +103,7 @@ function toRoute(
   line: string,
   path: string | null,
   route: Options,
-  surroundings: Surroundings,
+  surroundings: DefinitionEnv,
   problems: Problem[],
 ): readonly Route[] {
   const where = `${api}/${line}`
@@ -135,7 +135,7 @@ function toRoute(
   ]
 }
 
-function toTarget({ event_type, schema, target }: Options, surroundings: Surroundings): Result<Target, string> {
+function toTarget({ event_type, schema, target }: Options, surroundings: DefinitionEnv): Result<Target, string> {
   if (target === undefined) return fail('must be present, here or beside routes')
   if (typeof target === 'string' && target.startsWith('kafka:')) {
     const topic = topicSchema.safeParse(target.slice('kafka:'.length))

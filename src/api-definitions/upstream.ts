@@ -1,12 +1,12 @@
 // Where requests go: `https://host:port/base`, `service:NAME`, or `env:VARIABLE` that holds one of them. Only definitions
 // name upstreams, never a request.
 import { fail, ok, type Result } from '../core/result.ts'
-import type { Surroundings, Upstream } from './api-route.ts'
+import type { DefinitionEnv, Upstream } from './api-route.ts'
 
 /** A service binding has no address: the name stands where a host would. */
 const SERVICE_ORIGIN = 'http://'
 
-export function parseUpstream(text: string, weight: number, surroundings: Surroundings): Result<Upstream, string> {
+export function parseUpstream(text: string, weight: number, surroundings: DefinitionEnv): Result<Upstream, string> {
   if (text.startsWith('env:')) {
     const name = text.slice('env:'.length)
     const value = surroundings.variable(name)

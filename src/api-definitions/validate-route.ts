@@ -1,7 +1,7 @@
 // What a route may not be although its fields are well-formed: it refers to what is not there, or asks for what cannot be.
-import type { Problem, Route, Surroundings } from './api-route.ts'
+import type { Problem, Route, DefinitionEnv } from './api-route.ts'
 
-export function checkRoute(route: Route, surroundings: Surroundings): readonly Problem[] {
+export function checkRoute(route: Route, surroundings: DefinitionEnv): readonly Problem[] {
   const where = `${route.api}/${route.id}`
   const problems: Problem[] = []
   const add = (field: string, message: string): void => void problems.push({ where, field, message })

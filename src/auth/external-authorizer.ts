@@ -1,7 +1,7 @@
 // Asks a service of the user's whether subscriptions or events are allowed: SUBSCRIPTION_CHECK and SUBMISSION_CHECK as a
 // URL, RIG's protocol. 2xx allows; everything else denies, silence and redirects included: this fails closed. A verdict is
 // remembered only if the service says so (`cache-control: max-age`), and only for the very same question.
-export interface Question {
+export interface AuthorizationRequest {
   readonly contentType: string
   /** The `authorization` that came with the request, or made of its token; opaque tokens too. Null: none. */
   readonly authorization: string | null
@@ -9,9 +9,9 @@ export interface Question {
 }
 
 /** Answers whether it is allowed. */
-export type AskService = (url: string, question: Question) => Promise<boolean>
+export type Authorizer = (url: string, question: AuthorizationRequest) => Promise<boolean>
 
-export interface AskOptions {
+export interface AuthorizerOptions {
   readonly timeoutMs: number
   readonly fetch: typeof fetch
   readonly nowMs: () => number
@@ -26,7 +26,7 @@ interface Verdict {
 const MAX_REMEMBERED = 1_000
 const MAX_AGE_SECONDS = 3_600
 
-export function createAskService({ timeoutMs, fetch: fetcher, nowMs }: AskOptions): AskService {
+export function createAuthorizer({ timeoutMs, fetch: fetcher, nowMs }: AuthorizerOptions): Authorizer {
   const verdicts = new Map<string, Verdict>()
   return async (url, question) => {
     const key = await digest(url, question)
@@ -45,7 +45,7 @@ async function ask(
   fetcher: typeof fetch,
   timeoutMs: number,
   url: string,
-  { authorization, body, contentType }: Question,
+  { authorization, body, contentType }: AuthorizationRequest,
 ): Promise<Response | undefined> {
   try {
     const response = await fetcher(url, {
@@ -76,7 +76,7 @@ function maxAgeOf(headers: Headers): number {
 }
 
 /** Tokens do not stay in memory. */
-async function digest(url: string, { authorization, body, contentType }: Question): Promise<string> {
+async function digest(url: string, { authorization, body, contentType }: AuthorizationRequest): Promise<string> {
   const text = JSON.stringify([url, contentType, authorization, body])
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, '0')).join('')

@@ -1,8 +1,8 @@
 // Whether the session of a token is revoked: asked of its registry for every token that is verified, and remembered for a
 // moment, so that a busy session is not a call for every request. A registry out of reach refuses: this fails closed.
-import type { Reason } from '../core/errors.ts'
+import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import { registryStub } from '../rpc/session-registry.ts'
+import { sessionRegistryStub } from '../rpc/session-registry.ts'
 import type { VerifyToken } from './verify-token.ts'
 
 /** A revocation is known everywhere after this time at the latest. */
@@ -28,12 +28,12 @@ export function withRevocation(env: Env, verify: VerifyToken): VerifyToken {
   }
 }
 
-async function isRevoked(env: Env, known: Map<string, Known>, session: string): Promise<Result<boolean, Reason>> {
+async function isRevoked(env: Env, known: Map<string, Known>, session: string): Promise<Result<boolean, RigelError>> {
   const nowMs = Date.now()
   const remembered = known.get(session)
   if (remembered !== undefined && remembered.untilMs > nowMs) return ok(remembered.isRevoked)
   try {
-    const untilMs = await registryStub(env, session).revokedUntil(session)
+    const untilMs = await sessionRegistryStub(env, session).revokedUntil(session)
     if (known.size >= MAX_REMEMBERED) known.clear()
     known.set(session, { isRevoked: untilMs !== null, untilMs: untilMs ?? nowMs + REMEMBER_MS })
     return ok(untilMs !== null)

@@ -5,7 +5,7 @@ import type { JWTPayload, JWTVerifyOptions } from 'jose'
 import type { Config } from '../config/parse-config.ts'
 import { evaluatePointer, type JsonPointer } from '../core/json-pointer.ts'
 import type { Principal } from '../core/identity/principal.ts'
-import type { Reason } from '../core/errors.ts'
+import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { readBody } from '../core/http-body.ts'
 
@@ -14,7 +14,7 @@ export interface VerifiedToken {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-export type VerifyToken = (token: string) => Promise<Result<VerifiedToken, Reason>>
+export type VerifyToken = (token: string) => Promise<Result<VerifiedToken, RigelError>>
 
 export interface VerifierOptions {
   /** Fetches the key set of JWT_JWKS_URL. */
@@ -132,7 +132,7 @@ function readName(pointer: JsonPointer, claims: JWTPayload): string | null {
 }
 
 /** RIG's texts where RIG has them. Whatever is not known to be harmless refuses the token: this fails closed. */
-function toReason(error: unknown): Reason {
+function toReason(error: unknown): RigelError {
   if (error instanceof errors.JWTExpired) return { kind: 'token_expired' }
   if (error instanceof errors.JWTClaimValidationFailed) {
     // As RIG: a token without an end, or with one that is no number, counts as ended.
@@ -165,6 +165,6 @@ function isKeySetFailure(error: unknown): error is errors.JOSEError {
   )
 }
 
-function invalid(message: string): Result<never, Reason> {
+function invalid(message: string): Result<never, RigelError> {
   return fail({ kind: 'invalid_token', message })
 }

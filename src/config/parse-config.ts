@@ -115,6 +115,6 @@ export function followedTopics({ kafka, proxy }: Config): readonly string[] {
   return [...new Set([...kafka.topics, ...proxy.responseTopics])]
 }
 
-export function isAnswerTopic({ proxy }: Config, topic: string): boolean {
+export function isResponseTopic({ proxy }: Config, topic: string): boolean {
   return proxy.responseTopics.includes(topic)
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import bundled from '../../proxy.json' with { type: 'json' }
 import { parseDefinitions } from '../api-definitions/parse-definitions.ts'
-import type { Surroundings } from '../api-definitions/api-route.ts'
+import type { DefinitionEnv } from '../api-definitions/api-route.ts'
 import { integer, json, list, topicName } from './env-fields.ts'
 
 const definitionList = json(
@@ -56,7 +56,7 @@ export function proxyContradictions(v: Variables, env: object): readonly string[
 }
 
 /** What definitions may refer to, of a Worker's environment. */
-export function surroundingsOf(env: object): Surroundings {
+export function surroundingsOf(env: object): DefinitionEnv {
   const bindings = env as Readonly<Record<string, unknown>>
   return {
     variable: (name) => (typeof bindings[name] === 'string' && bindings[name] !== '' ? bindings[name] : undefined),

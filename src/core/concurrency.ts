@@ -2,9 +2,9 @@
 // before the first failure is thrown: nothing of it can still be on its way when the caller tries again. No runtime.
 
 /** Each call under way holds its copy of what it carries: that is the memory it takes. */
-export const CALLS_AT_ONCE = 16
+export const MAX_CONCURRENT_CALLS = 16
 
-export async function runAll(work: readonly (() => Promise<unknown>)[], atOnce: number): Promise<void> {
+export async function runWithLimit(work: readonly (() => Promise<unknown>)[], atOnce: number): Promise<void> {
   const waiting = work.values()
   const failures: unknown[] = []
   const runner = async () => {

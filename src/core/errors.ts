@@ -1,7 +1,7 @@
 // Why something was refused or ended: the one union of reasons, and its only two ways out, to HTTP and to WebSocket
 // close codes. Inside, a reason is rich (what was got, what would be right); outside it is one line and a stable code.
 
-export type Reason =
+export type RigelError =
   | { readonly kind: 'bad_request'; readonly message: string }
   | { readonly kind: 'invalid_subscriptions'; readonly message: string }
   | { readonly kind: 'too_many_subscriptions'; readonly limit: number; readonly got: number }
@@ -55,7 +55,7 @@ export interface HttpFailure {
 }
 
 /** Reason → HTTP status and text. RIG's statuses and texts where RIG has them. */
-export function toHttp(reason: Reason): HttpFailure {
+export function toHttp(reason: RigelError): HttpFailure {
   switch (reason.kind) {
     case 'bad_request':
     case 'invalid_subscriptions':
@@ -147,7 +147,7 @@ export interface Close {
 }
 
 /** Reason → WebSocket close. The public table stands in docs/protocol.md; codes are never reused. */
-export function toClose(reason: Reason): Close {
+export function toClose(reason: RigelError): Close {
   switch (reason.kind) {
     case 'lifetime_reached':
       return { code: 4000, reason: 'Maximum lifetime reached, come back.' }

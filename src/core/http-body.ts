@@ -2,10 +2,12 @@
 // For request bodies and for what is fetched from elsewhere.
 import { concat } from './bytes.ts'
 
-export type Body = { readonly ok: true; readonly bytes: Uint8Array } | { readonly ok: false; readonly gotBytes: number }
+export type BodyRead =
+  | { readonly ok: true; readonly bytes: Uint8Array }
+  | { readonly ok: false; readonly gotBytes: number }
 
 /** Gives up, and cancels the rest, as soon as the limit is passed; `gotBytes` is then what is known to have come. */
-export async function readBody(source: Request | Response, limitBytes: number): Promise<Body> {
+export async function readBody(source: Request | Response, limitBytes: number): Promise<BodyRead> {
   const declaredBytes = Number(source.headers.get('content-length') ?? 0)
   if (declaredBytes > limitBytes) return { ok: false, gotBytes: declaredBytes }
   const chunks: Uint8Array[] = []

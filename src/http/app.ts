@@ -6,11 +6,11 @@ import { preflight } from './cors.ts'
 import { produceSampleEvents } from './dev/dev-feed.ts'
 import { makeDevToken } from './dev/dev-token.ts'
 import { postEvents } from './events/post-events.ts'
-import { refuseAsJson } from './error-response.ts'
+import { jsonErrorResponse } from './error-response.ts'
 import { health, requireConfig } from './require-config.ts'
-import { isolateOf, type EdgeEnv } from './worker-context.ts'
+import { workerContext, type HttpEnv } from './worker-context.ts'
 import { kafkaRest } from './kafka-rest/kafka-rest.ts'
-import { INTERNAL_PREFIX, internalApi } from './admin/admin-api.ts'
+import { INTERNAL_PREFIX, adminApi } from './admin/admin-api.ts'
 import { longpoll } from './connections/longpoll.ts'
 import { putMetadata } from './connections/put-metadata.ts'
 import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from './connections/phoenix.ts'
@@ -30,7 +30,7 @@ const TOKEN = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/token` as con
 const EVENT_HEADERS =
   'content-type,authorization,ce-specversion,ce-type,ce-id,ce-source,ce-time,ce-subject,ce-dataschema,ce-partitionkey,ce-traceparent,ce-tracestate'
 
-const app = new Hono<EdgeEnv>()
+const app = new Hono<HttpEnv>()
   .get('/_rig/health', health)
   .use(requireConfig)
   .all(`${CONNECTION}/sse`, openSse)
@@ -58,11 +58,11 @@ const app = new Hono<EdgeEnv>()
   .route('/_rig/kafka', kafkaRest)
   .post('/_rig/v1/events', postEvents)
   .options('/_rig/v1/events', preflight({ methods: 'POST', headers: EVENT_HEADERS }))
-  .route(INTERNAL_PREFIX, internalApi)
+  .route(INTERNAL_PREFIX, adminApi)
   .post('/_rig/dev/token', makeDevToken)
   .post('/_rig/dev/feed', produceSampleEvents)
   .all('*', proxyRequest)
-  .notFound(() => refuseAsJson({ kind: 'no_route' }))
+  .notFound(() => jsonErrorResponse({ kind: 'no_route' }))
   .onError((error, c) => {
     console.error(`${c.req.method} ${c.req.path}`, error)
     return c.text('Internal Server Error', 500)
@@ -80,7 +80,7 @@ const LOOK_AGAIN_MS = 2_000
 
 /** After a deploy nothing may be awake until the next cron: an isolate's first request sees to it, and does not wait. */
 function wakeFollowersOnce(env: Env, context: ExecutionContext): void {
-  const isolate = isolateOf(env)
+  const isolate = workerContext(env)
   if (Date.now() < isolate.wakeFollowersAtMs || !isolate.config.ok) return
   isolate.wakeFollowersAtMs = Infinity
   context.waitUntil(wakeAndLookAgain(env))
@@ -91,5 +91,5 @@ async function wakeAndLookAgain(env: Env): Promise<void> {
     console.warn('could not wake the followers', error)
     return false
   })
-  if (!areAllThere) isolateOf(env).wakeFollowersAtMs = Date.now() + LOOK_AGAIN_MS
+  if (!areAllThere) workerContext(env).wakeFollowersAtMs = Date.now() + LOOK_AGAIN_MS
 }

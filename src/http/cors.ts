@@ -5,7 +5,7 @@
 // wants long-polling by cookie across origins names the origins; without cookies it works with `*`, see longpolling.ts.
 import type { Context, Handler } from 'hono'
 import type { Config } from '../config/parse-config.ts'
-import type { EdgeEnv } from './worker-context.ts'
+import type { HttpEnv } from './worker-context.ts'
 
 /** `access-control-allow-origin`. A stranger to the list is told its first origin, which is not his. */
 export function allowOrigin(config: Config, request: Request): string {
@@ -42,8 +42,8 @@ export interface Preflight {
   readonly withCredentials?: boolean
 }
 
-export function preflight({ methods, headers, withCredentials = false }: Preflight): Handler<EdgeEnv> {
-  return function answerPreflight(c: Context<EdgeEnv>) {
+export function preflight({ methods, headers, withCredentials = false }: Preflight): Handler<HttpEnv> {
+  return function answerPreflight(c: Context<HttpEnv>) {
     const { config } = c.var
     const cors = withCredentials ? credentialedCorsHeaders(config, c.req.raw) : corsHeaders(config, c.req.raw)
     return new Response(null, {

@@ -1,11 +1,11 @@
 // Reason → HTTP answer: status and text from core/reasons, and the headers that belong to a status. The only place in
 // edge that answers a failure, but for WebSockets (websocket.ts).
-import { toHttp, type Reason } from '../core/errors.ts'
+import { toHttp, type RigelError } from '../core/errors.ts'
 
 /** For what passes by itself: a shard that is overloaded or just restarts. Clients should add jitter. */
 const RETRY_AFTER_SECONDS = 2
 
-export function refuse(reason: Reason, headers: Readonly<Record<string, string>> = {}): Response {
+export function errorResponse(reason: RigelError, headers: Readonly<Record<string, string>> = {}): Response {
   const { status, message } = toHttp(reason)
   return new Response(message, {
     status,
@@ -14,7 +14,7 @@ export function refuse(reason: Reason, headers: Readonly<Record<string, string>>
 }
 
 /** For requests on their way to a service, whose frontends expect JSON. */
-export function refuseAsJson(reason: Reason, headers: Readonly<Record<string, string>> = {}): Response {
+export function jsonErrorResponse(reason: RigelError, headers: Readonly<Record<string, string>> = {}): Response {
   const { status, message } = toHttp(reason)
   return Response.json({ message }, { status, headers: { ...headers, ...headersOf(status) } })
 }
@@ -27,7 +27,7 @@ function headersOf(status: number): Record<string, string> {
 }
 
 /** A Durable Object was overloaded, reset by a deploy, or is out of reach: the next request may succeed. */
-export function shardFailure(error: unknown): Reason {
+export function shardFailure(error: unknown): RigelError {
   console.warn('a shard did not answer', error)
   return { kind: 'unavailable', message: 'Temporarily unavailable, come back.' }
 }

@@ -8,7 +8,7 @@ import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { NewRecord, TopicPartition } from '../core/events/kafka-record.ts'
 import { ok, type Result } from '../core/result.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
-import { openLog } from '../kafka/create-kafka-log.ts'
+import { createKafkaLog } from '../kafka/create-kafka-log.ts'
 import { deadLetter } from '../publishing/dead-letter.ts'
 import { publishOnce } from '../publishing/publish.ts'
 import { wakeFollowers } from './wake-followers.ts'
@@ -21,7 +21,7 @@ const MAX_RETRY_DELAY_SECONDS = 600
 
 export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void> {
   const config = configOf(env)
-  const log = openLog(env, config)
+  const log = createKafkaLog(env, config)
   for (const message of batch.messages) {
     try {
       await consume(message, env, config, log, batch.queue)

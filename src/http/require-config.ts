@@ -1,16 +1,16 @@
 // GET /_rig/health: 200 `OK`, or everything that is wrong with the configuration. With a bad configuration no other
 // route answers, so that nothing runs on half of it.
 import type { Context, Next } from 'hono'
-import { isolateOf, type EdgeEnv } from './worker-context.ts'
+import { workerContext, type HttpEnv } from './worker-context.ts'
 
-export function health(c: Context<EdgeEnv>): Response {
-  const { config } = isolateOf(c.env)
+export function health(c: Context<HttpEnv>): Response {
+  const { config } = workerContext(c.env)
   return config.ok ? c.text('OK') : c.text(`Rigel is misconfigured:\n${config.reason.join('\n')}\n`, 500)
 }
 
 /** Hands the configuration to the handlers after it. Touches no header: the answers may be immutable 101s. */
-export async function requireConfig(c: Context<EdgeEnv>, next: Next): Promise<Response | void> {
-  const { askService, config, routes, subjects, upstreamHealth, verifyToken } = isolateOf(c.env)
+export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Response | void> {
+  const { askService, config, routes, subjects, upstreamHealth, verifyToken } = workerContext(c.env)
   if (!config.ok || verifyToken === undefined || routes === undefined)
     return c.text('Rigel is misconfigured: see /_rig/health', 500)
   c.set('config', config.value)

@@ -3,15 +3,15 @@
 import { configOf, followedTopics } from '../config/parse-config.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import { directoryStub } from '../rpc/directory.ts'
-import { openLog } from '../kafka/create-kafka-log.ts'
+import { createKafkaLog } from '../kafka/create-kafka-log.ts'
 import { followerStub } from '../rpc/follower.ts'
-import { wakeAll, type WakeDeps } from './wake-plan.ts'
+import { wakeAll, type WakePlanDeps } from './wake-plan.ts'
 
 /** Answers whether every source topic is there: one that is not yet may be, soon. */
 export async function wakeFollowers(env: Env, wanted: Partial<TopicPartition> = {}): Promise<boolean> {
   const config = configOf(env)
-  const log = openLog(env, config)
-  const deps: WakeDeps = {
+  const log = createKafkaLog(env, config)
+  const deps: WakePlanDeps = {
     topics: followedTopics(config),
     partitions: (topic) => log.partitions(topic),
     // The embedded log is read from its start anyway.

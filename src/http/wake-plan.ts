@@ -1,7 +1,7 @@
 // Who is woken, and what a failure to wake one means to the others. Pure; schedule.ts puts it to work.
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 
-export interface WakeDeps {
+export interface WakePlanDeps {
   readonly topics: readonly string[]
   partitions(topic: string): Promise<readonly number[]>
   /** How many partitions a topic had when it was first looked for; asked with how many it has now. */
@@ -17,7 +17,7 @@ export interface WakeDeps {
  * log has is woken: to name a follower is to create it, and the Directory would tell it of every interest from then on.
  * Answers whom it tried to wake.
  */
-export async function wakeAll(deps: WakeDeps, wanted: Partial<TopicPartition>): Promise<readonly TopicPartition[]> {
+export async function wakeAll(deps: WakePlanDeps, wanted: Partial<TopicPartition>): Promise<readonly TopicPartition[]> {
   const topics = deps.topics.filter((topic) => topic === (wanted.topic ?? topic))
   const lists = await Promise.all(topics.map((topic) => listFollowers(deps, topic)))
   const followers = lists.flat().filter(({ partition }) => partition === (wanted.partition ?? partition))
@@ -29,7 +29,7 @@ interface Found extends TopicPartition {
   readonly isLate: boolean
 }
 
-async function listFollowers(deps: WakeDeps, topic: string): Promise<readonly Found[]> {
+async function listFollowers(deps: WakePlanDeps, topic: string): Promise<readonly Found[]> {
   try {
     const partitions = await deps.partitions(topic)
     const firstSeen = await deps.firstSeen(topic, partitions.length)
@@ -40,7 +40,7 @@ async function listFollowers(deps: WakeDeps, topic: string): Promise<readonly Fo
   }
 }
 
-async function wake(deps: WakeDeps, { isLate, ...follower }: Found): Promise<void> {
+async function wake(deps: WakePlanDeps, { isLate, ...follower }: Found): Promise<void> {
   try {
     await deps.nudge(follower, isLate)
   } catch (error) {

@@ -3,31 +3,31 @@
 // never be awaited by another. Used by app.ts, which hands it to every handler as Hono variables.
 import { parseConfig, type Config, type ConfigProblems } from '../config/parse-config.ts'
 import type { Result } from '../core/result.ts'
-import { openSubjects } from '../schema-registry/create-caches.ts'
+import { createSubjectCache } from '../schema-registry/create-caches.ts'
 import type { SubjectCache } from '../schema-registry/subject-cache.ts'
-import { createAskService, type AskService } from '../auth/external-authorizer.ts'
+import { createAuthorizer, type Authorizer } from '../auth/external-authorizer.ts'
 import { RouteTable } from './proxy/route-table.ts'
 import { UpstreamHealth } from './proxy/upstream-health.ts'
 import { withRevocation } from '../auth/revocation-check.ts'
 import { createTokenVerifier, type VerifyToken } from '../auth/verify-token.ts'
 
 /** What every handler gets. */
-export interface EdgeEnv {
+export interface HttpEnv {
   Bindings: Env
   Variables: {
     readonly config: Config
     readonly verifyToken: VerifyToken
-    readonly askService: AskService
+    readonly askService: Authorizer
     readonly routes: RouteTable
     readonly upstreamHealth: UpstreamHealth
     readonly subjects: SubjectCache | null
   }
 }
 
-export interface Isolate {
+export interface WorkerContext {
   readonly config: Result<Config, ConfigProblems>
   readonly verifyToken: VerifyToken | undefined
-  readonly askService: AskService
+  readonly askService: Authorizer
   readonly routes: RouteTable | undefined
   readonly upstreamHealth: UpstreamHealth
   /** Schemas by which requests are written; null: there is no registry. */
@@ -37,23 +37,23 @@ export interface Isolate {
 }
 
 /** By `env`, which is one object for the life of an isolate and another one for other bindings. */
-const isolates = new WeakMap<Env, Isolate>()
+const isolates = new WeakMap<Env, WorkerContext>()
 
-export function isolateOf(env: Env): Isolate {
+export function workerContext(env: Env): WorkerContext {
   const known = isolates.get(env)
   if (known !== undefined) return known
   const config = parseConfig(env)
   const isolate = {
     config,
     verifyToken: config.ok ? withRevocation(env, createTokenVerifier(config.value.jwt)) : undefined,
-    askService: createAskService({
+    askService: createAuthorizer({
       timeoutMs: config.ok ? config.value.checkTimeoutMs : 0,
       fetch: (input, init) => fetch(input, init),
       nowMs: () => Date.now(),
     }),
     routes: config.ok ? new RouteTable(env, config.value) : undefined,
     upstreamHealth: new UpstreamHealth(),
-    subjects: config.ok ? openSubjects(config.value) : null,
+    subjects: config.ok ? createSubjectCache(config.value) : null,
     wakeFollowersAtMs: 0,
   }
   isolates.set(env, isolate)

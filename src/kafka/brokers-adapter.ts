@@ -4,12 +4,12 @@ import type { BrokersConfig } from '../config/kafka-brokers.ts'
 import type { NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
 import { kafkaProducerStub } from '../rpc/kafka-producer.ts'
 import type { KafkaLog } from './kafka-log.ts'
-import { openCluster, type Chance } from './create-cluster.ts'
+import { createCluster, type Chance } from './create-cluster.ts'
 import { commitOffset } from './protocol/commit-offset.ts'
 import { PartitionFetcher } from './protocol/partition-fetcher.ts'
 
 export function createBrokersKafkaLog(env: Env, brokers: BrokersConfig, chance: Chance): KafkaLog {
-  const cluster = openCluster(brokers, chance)
+  const cluster = createCluster(brokers, chance)
   const fetcher = new PartitionFetcher(cluster)
   return {
     wakesFollowers: false,

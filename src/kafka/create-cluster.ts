@@ -15,7 +15,7 @@ export interface Chance {
   readonly random: () => number
 }
 
-export function openCluster(brokers: BrokersConfig, { nowMs, random }: Chance): Cluster {
+export function createCluster(brokers: BrokersConfig, { nowMs, random }: Chance): Cluster {
   return new Cluster({
     bootstrap: brokers.bootstrap,
     open: createSocketOpener({ tls: brokers.tls, timeoutMs: CONNECT_TIMEOUT_MS }),

@@ -22,7 +22,7 @@ const restDeps: RestDeps = {
 }
 
 /** `sql`: of a follower, for what its next life must know of the log. */
-export function openLog(env: Env, config: Config, sql?: SqlStorage): KafkaLog {
+export function createKafkaLog(env: Env, config: Config, sql?: SqlStorage): KafkaLog {
   const { restV3 } = config.kafka
   const log = openFollowed(env, config, sql)
   if (restV3 === null) return log

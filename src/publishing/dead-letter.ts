@@ -38,7 +38,7 @@ function withoutContent(letter: NewRecord): NewRecord {
 }
 
 /** In order, in parts that one produce can carry. */
-export function* inParcels(letters: readonly NewRecord[]): Generator<readonly NewRecord[]> {
+export function* splitBySize(letters: readonly NewRecord[]): Generator<readonly NewRecord[]> {
   let parcel: NewRecord[] = []
   let bytes = 0
   for (const letter of letters) {
@@ -73,7 +73,7 @@ type Produce = (records: readonly NewRecord[]) => Promise<unknown>
 
 /** Parcel after parcel: the topic keeps their order. */
 export async function produceInOrder(produce: Produce, letters: readonly NewRecord[]): Promise<void> {
-  for (const parcel of inParcels(letters)) await produceParcel(produce, parcel)
+  for (const parcel of splitBySize(letters)) await produceParcel(produce, parcel)
 }
 
 /** The topic may take less than Kafka does by default: which letters are too large for it is found out by halves. */

@@ -5,7 +5,7 @@ import { isLargerThan, parseStructured } from '../core/events/cloud-event.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import { extractRecipients } from '../core/events/extractors.ts'
 import type { NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
-import type { Reason } from '../core/errors.ts'
+import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 
@@ -44,7 +44,7 @@ export async function submit(
   hasToken: boolean,
   config: Config,
   openLog: () => KafkaLog,
-): Promise<Result<ProducedRecord, Reason>> {
+): Promise<Result<ProducedRecord, RigelError>> {
   // A service decides by the token, which a connection does not keep: such events are posted.
   const isAllowed = config.submissionCheck === 'no_check' || (config.submissionCheck === 'jwt_validation' && hasToken)
   if (!isAllowed) return fail({ kind: 'submission_denied' })

@@ -2,7 +2,7 @@
 import type { ApiRecord } from '../api-definitions/api-record.ts'
 
 /** API definitions, their documents as JSON. */
-export interface ApiTexts {
+export interface ApiSnapshot {
   /** Grows with each change of any of them. */
   readonly version: number
   readonly apis: readonly (Omit<ApiRecord, 'document'> & { readonly document: string })[]
@@ -12,6 +12,6 @@ export function directoryStub(env: Env) {
   return env.DIRECTORY.getByName('directory')
 }
 
-export function toRecords(texts: ApiTexts): readonly ApiRecord[] {
+export function toRecords(texts: ApiSnapshot): readonly ApiRecord[] {
   return texts.apis.map((api) => ({ ...api, document: JSON.parse(api.document) as ApiRecord['document'] }))
 }

@@ -1,16 +1,16 @@
 // The door to the desks where requests wait for their answers: the one place that makes their stubs.
-import { parseCorrelation, type Correlated } from '../core/events/correlated-response.ts'
+import { parseCorrelation, type CorrelatedResponse } from '../core/events/correlated-response.ts'
 
 /** So many waiting rooms: a request takes any of them. May be changed: requests under way time out. */
-export const DESKS = 64
+export const PENDING_RESPONSES_COUNT = 64
 
-export function deskStub(env: Env, desk: number) {
+export function pendingResponsesStub(env: Env, desk: number) {
   return env.ANSWER_DESK.getByName(`desk-${desk}`)
 }
 
 /** To whoever waits for it, if anybody does. */
-export async function deliverAnswer(env: Env, { answer, correlation }: Correlated): Promise<void> {
+export async function deliverResponse(env: Env, { answer, correlation }: CorrelatedResponse): Promise<void> {
   const address = parseCorrelation(correlation)
-  if (address === undefined || address.desk >= DESKS) return
-  await deskStub(env, address.desk).answer(address.id, answer)
+  if (address === undefined || address.desk >= PENDING_RESPONSES_COUNT) return
+  await pendingResponsesStub(env, address.desk).answer(address.id, answer)
 }

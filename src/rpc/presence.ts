@@ -6,25 +6,25 @@ type Meta = Readonly<Record<string, unknown>> & { readonly phx_ref: string }
 /** Name → its connections. */
 export type Presences = Readonly<Record<string, { readonly metas: readonly Meta[] }>>
 
-export interface Diff {
+export interface PresenceDiff {
   readonly joins: Presences
   readonly leaves: Presences
 }
 
-export interface Entry {
+export interface PresenceEntry {
   readonly name: string
   readonly meta: Meta
 }
 
 /** Who enters, from where. */
-export interface Entering {
+export interface PresenceEnter {
   readonly shard: number
   readonly connectionId: string
   readonly name: string
   readonly meta: Readonly<Record<string, unknown>>
 }
 
-export function toPresences(entries: readonly Entry[]): Presences {
+export function toPresences(entries: readonly PresenceEntry[]): Presences {
   const names = Map.groupBy(entries, ({ name }) => name)
   return Object.fromEntries([...names].map(([name, of]) => [name, { metas: of.map(({ meta }) => meta) }]))
 }

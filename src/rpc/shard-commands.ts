@@ -1,14 +1,14 @@
 // What all shards are asked at once, by relays if they are many: questions whose answers are small, for a relay holds those
 // of its share. Spoken between the internal API, the session registries and the shards; asked by door.ts.
-import type { Answer } from '../core/delivery/scatter-gather.ts'
+import type { ShardResult } from '../core/delivery/scatter-gather.ts'
 import type { Metadata, Transport } from '../core/identity/principal.ts'
 
-export type Question =
+export type ShardCommand =
   | { readonly kind: 'revoke_session'; readonly session: string; readonly expiresMs: number }
-  | { readonly kind: 'close_connections'; readonly query: CensusQuery }
+  | { readonly kind: 'close_connections'; readonly query: ConnectionQuery }
   | { readonly kind: 'count_connections' }
 
-export interface Answers {
+export interface ShardCommandResults {
   /** How many connections were closed. */
   readonly revoke_session: number
   readonly close_connections: number
@@ -16,10 +16,10 @@ export interface Answers {
   readonly count_connections: Readonly<Record<string, number>>
 }
 
-export type AnyAnswer = Answer<Answers[Question['kind']]>
+export type AnyShardResult = ShardResult<ShardCommandResults[ShardCommand['kind']]>
 
 /** Any of these that is given has to hold. */
-export interface CensusQuery {
+export interface ConnectionQuery {
   readonly connectionId?: string | undefined
   readonly user?: string | undefined
   readonly session?: string | undefined

@@ -1,11 +1,11 @@
 // The door to the shards: the one place that makes their stubs, and that stamps and reads what crosses from the Worker
 // to a shard with a request. The stamped request is built from nothing, so no header of a client can reach a shard.
 import { z } from 'zod'
-import type { Carrier } from '../core/delivery/fan-out-tree.ts'
+import type { ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { TRANSPORTS, type ConnectRequest } from '../core/identity/principal.ts'
 import { FAN_OUT } from '../core/delivery/partition-evenly.ts'
-import { survey, type Answer } from '../core/delivery/scatter-gather.ts'
-import type { Answers, Question } from './shard-commands.ts'
+import { scatterGather, type ShardResult } from '../core/delivery/scatter-gather.ts'
+import type { ShardCommandResults, ShardCommand } from './shard-commands.ts'
 
 const CONNECT_HEADER = 'rigel-connect'
 
@@ -52,7 +52,7 @@ export function shardStub(env: Env, shard: number) {
 }
 
 /** Carries events to shards. */
-export function toShards(env: Env): Carrier {
+export function createShardSender(env: Env): ShardSender {
   return {
     append: async (shard, batch) => shardStub(env, shard).append([batch]),
     relay: async (shard, shipment) => shardStub(env, shard).relay(shipment),
@@ -60,15 +60,15 @@ export function toShards(env: Env): Carrier {
 }
 
 /** What each of them answers, or why it did not. */
-export function askShards<K extends Question['kind']>(
+export function broadcastCommand<K extends ShardCommand['kind']>(
   env: Env,
   shards: readonly number[],
-  question: Extract<Question, { kind: K }>,
+  question: Extract<ShardCommand, { kind: K }>,
   fanOut = FAN_OUT,
-): Promise<readonly Answer<Answers[K]>[]> {
+): Promise<readonly ShardResult<ShardCommandResults[K]>[]> {
   const ask = async (shard: number, share: readonly number[]) =>
-    (await shardStub(env, shard).answer(question, share, fanOut)) as readonly Answer<Answers[K]>[]
-  return survey(ask, shards, fanOut)
+    (await shardStub(env, shard).answer(question, share, fanOut)) as readonly ShardResult<ShardCommandResults[K]>[]
+  return scatterGather(ask, shards, fanOut)
 }
 
 /** The request that opens a connection at a shard. Passing it to `shardStub(...).fetch` hands the client's stream or socket over. */

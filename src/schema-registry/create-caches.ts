@@ -9,10 +9,10 @@ const nowMs = (): number => Date.now()
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 const fetcher: typeof fetch = (input, init) => fetch(input, init)
 
-export function openSchemas({ schemas: { registry } }: Config): SchemaCache | null {
+export function createSchemaCache({ schemas: { registry } }: Config): SchemaCache | null {
   return registry === null ? null : new SchemaCache({ client: createRegistryClient(registry, fetcher), nowMs, sleep })
 }
 
-export function openSubjects({ schemas: { registry } }: Config): SubjectCache | null {
+export function createSubjectCache({ schemas: { registry } }: Config): SubjectCache | null {
   return registry === null ? null : new SubjectCache({ client: createRegistryClient(registry, fetcher), nowMs })
 }

@@ -1,11 +1,11 @@
 // Definitions that nobody would write: good ones, with something hostile in one or several of their places.
 import { describe, expect, it } from 'vitest'
 import { definitionsJsonSchema, parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
-import type { ApiDefinition, Problem, Surroundings } from '../../src/api-definitions/api-route.ts'
+import type { ApiDefinition, Problem, DefinitionEnv } from '../../src/api-definitions/api-route.ts'
 import { Router } from '../../src/api-definitions/router.ts'
 import { dice } from './random.ts'
 
-const surroundings: Surroundings = {
+const surroundings: DefinitionEnv = {
   variable: (name) => (name === 'HOST' ? 'http://host.example.com' : undefined),
   hasService: (name) => name === 'BOOKS',
   hasRateLimit: (name) => name === 'PROXY_RATE_LIMIT',

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
 import { applyPattern } from '../../src/api-definitions/path-pattern.ts'
-import type { ApiDefinition, Surroundings } from '../../src/api-definitions/api-route.ts'
+import type { ApiDefinition, DefinitionEnv } from '../../src/api-definitions/api-route.ts'
 import { Router } from '../../src/api-definitions/router.ts'
 import { dice } from './random.ts'
 
-const nothing: Surroundings = {
+const nothing: DefinitionEnv = {
   variable: () => undefined,
   hasService: () => false,
   hasRateLimit: () => false,

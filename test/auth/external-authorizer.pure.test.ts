@@ -1,14 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import { createAskService, type Question } from '../../src/auth/external-authorizer.ts'
+import { createAuthorizer, type AuthorizationRequest } from '../../src/auth/external-authorizer.ts'
 
 const URL = 'https://check.test/Path'
-const question: Question = { contentType: 'application/json', authorization: 'Bearer opaque', body: '{"a":1}' }
+const question: AuthorizationRequest = {
+  contentType: 'application/json',
+  authorization: 'Bearer opaque',
+  body: '{"a":1}',
+}
 
 /** A service that gives these answers, and what it was asked. */
 function makeService(...answers: readonly (() => Response | Promise<Response>)[]) {
   const asked: { url: string; init: RequestInit | undefined }[] = []
   const clock = { nowMs: 0 }
-  const ask = createAskService({
+  const ask = createAuthorizer({
     timeoutMs: 50,
     nowMs: () => clock.nowMs,
     fetch: async (input, init) => {
@@ -56,7 +60,7 @@ describe('a check service', () => {
   it('that redirects, fails or is silent denies', async () => {
     expect(await makeService(() => Response.redirect('https://other.test/', 302)).ask(URL, question)).toBe(false)
     expect(await makeService(() => Promise.reject(new TypeError('network'))).ask(URL, question)).toBe(false)
-    const silent = createAskService({
+    const silent = createAuthorizer({
       timeoutMs: 10,
       nowMs: () => 0,
       fetch: (_input, init) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { backoffMs } from '../../src/core/backoff.ts'
-import { runAll } from '../../src/core/concurrency.ts'
+import { runWithLimit } from '../../src/core/concurrency.ts'
 
 /** Work that ends when it is told to. */
 function makeWork(pieces: number) {
@@ -18,7 +18,7 @@ function makeWork(pieces: number) {
 describe('a pool', () => {
   it('runs a bounded amount at once, and starts the next when one ends', async () => {
     const { work, started, end } = makeWork(3)
-    const done = runAll(work, 2)
+    const done = runWithLimit(work, 2)
     expect(started).toEqual([0, 1])
     end(1)
     await vi.waitFor(() => expect(started).toEqual([0, 1, 2]))
@@ -30,7 +30,7 @@ describe('a pool', () => {
   it('runs everything although one fails, and fails only when all have ended', async () => {
     const { work, started, end } = makeWork(3)
     let failed = false
-    const done = runAll(work, 1).catch(() => (failed = true))
+    const done = runWithLimit(work, 1).catch(() => (failed = true))
     end(0, new Error('down'))
     await vi.waitFor(() => expect(started).toEqual([0, 1]))
     end(1)
@@ -46,14 +46,14 @@ describe('a pool', () => {
     const bug = () => {
       throw new Error('a bug')
     }
-    const done = runAll([bug, ...work], 1).catch(String)
+    const done = runWithLimit([bug, ...work], 1).catch(String)
     await vi.waitFor(() => expect(started).toEqual([0]))
     end(0)
     expect(await done).toBe('Error: a bug')
   })
 
   it('has nothing to do without work', async () => {
-    await expect(runAll([], 4)).resolves.toBeUndefined()
+    await expect(runWithLimit([], 4)).resolves.toBeUndefined()
   })
 })
 

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { wakeAll, type WakeDeps } from '../../src/http/wake-plan.ts'
+import { wakeAll, type WakePlanDeps } from '../../src/http/wake-plan.ts'
 
 function makeDeps(broken: readonly string[] = []) {
   const woken: string[] = []
   const failed: string[] = []
   const name = ({ topic, partition }: { topic?: string; partition?: number }) => [topic, partition].join('/')
-  const deps: WakeDeps = {
+  const deps: WakePlanDeps = {
     topics: ['a', 'b'],
     partitions: async (topic) => {
       if (broken.includes(topic)) throw new Error('down')

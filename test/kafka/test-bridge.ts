@@ -4,7 +4,7 @@ import type { BridgeOptions } from '../../scripts/kafka/bridge-options.ts'
 import type { KafkaRestSettings } from '../../src/config/kafka-rest.ts'
 import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
 import { createRestMemory, type RestDeps } from '../../src/kafka/rest/rest-deps.ts'
-import type { InstanceNotes } from '../../src/kafka/rest/instance-journal.ts'
+import type { InstanceJournal } from '../../src/kafka/rest/instance-journal.ts'
 import { createKafkaRestLog } from '../../src/kafka/rest/create-rest-log.ts'
 import type { BridgeState, Order } from './orders.ts'
 
@@ -65,7 +65,7 @@ export class TestBridge {
     return this.order({ append: { topic, partition, records } })
   }
 
-  log(settings: Partial<KafkaRestSettings> = {}, deps: RestDeps = makeDeps().deps, notes?: InstanceNotes): KafkaLog {
+  log(settings: Partial<KafkaRestSettings> = {}, deps: RestDeps = makeDeps().deps, notes?: InstanceJournal): KafkaLog {
     const all = { url: this.url, credentials: { kind: 'none' }, dialect: null, instanceHosts: [] } as const
     return createKafkaRestLog({ ...all, ...settings }, deps, notes)
   }

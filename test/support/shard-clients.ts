@@ -2,7 +2,7 @@
 // predicates and never by waiting for a time.
 import { env } from 'cloudflare:workers'
 import type { RoutedEvent } from '../../src/core/events/stored-event.ts'
-import { packEvents, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
+import { encodeBatches, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
 import type { ConnectRequest } from '../../src/core/identity/principal.ts'
 import { stampConnect } from '../../src/rpc/shard.ts'
 
@@ -46,7 +46,7 @@ export function event(offset: number, more: Partial<RoutedEvent> = {}): RoutedEv
 }
 
 export function batch(events: readonly RoutedEvent[], more: Partial<AppendBatch> = {}): AppendBatch {
-  return { topic: 'rig', partition: 0, generation: 0, packs: packEvents(events), ...more }
+  return { topic: 'rig', partition: 0, generation: 0, packs: encodeBatches(events), ...more }
 }
 
 export class SseClient {

@@ -9,7 +9,7 @@ const MAX_PACK_BYTES = 500_000
 /** Nothing was decoded yet, so no mark of byte order is to be dropped. */
 const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
 
-export type Head = readonly [
+export type EventHeader = readonly [
   type: string,
   fields: RoutedEvent['fields'],
   recipients: RoutedEvent['recipients'],
@@ -21,14 +21,14 @@ export type Head = readonly [
   offset?: number,
 ]
 
-export interface Packed {
+export interface EncodedEvents {
   /** A JSON array of a `Head` for each event. */
   readonly heads: string
   /** Its buffer holds nothing else: a call would carry that too. */
   readonly body: Uint8Array
 }
 
-export interface EventPack extends Packed {
+export interface EventBatch extends EncodedEvents {
   readonly count: number
   readonly firstOffset: number
   readonly lastOffset: number
@@ -40,12 +40,12 @@ export interface AppendBatch {
   readonly partition: number
   /** Grows when offsets start anew (topic recreated, offset out of range): a shard then forgets the offsets it has seen. */
   readonly generation: number
-  readonly packs: readonly EventPack[]
+  readonly packs: readonly EventBatch[]
 }
 
 /** In order, in packs that a row can hold. */
-export function packEvents(events: readonly RoutedEvent[]): readonly EventPack[] {
-  const packs: EventPack[] = []
+export function encodeBatches(events: readonly RoutedEvent[]): readonly EventBatch[] {
+  const packs: EventBatch[] = []
   let from = 0
   let bytes = 0
   for (const [index, { utf8 }] of events.entries()) {
@@ -60,10 +60,10 @@ export function packEvents(events: readonly RoutedEvent[]): readonly EventPack[]
   return packs
 }
 
-function packOne(events: readonly RoutedEvent[], bytes: number): EventPack {
+function packOne(events: readonly RoutedEvent[], bytes: number): EventBatch {
   const body = new Uint8Array(bytes)
   let at = 0
-  const heads = events.map(({ fields, offset, recipients, type, utf8 }): Head => {
+  const heads = events.map(({ fields, offset, recipients, type, utf8 }): EventHeader => {
     body.set(utf8, at)
     at += utf8.length
     return [type, fields, recipients, null, utf8.length, offset]
@@ -77,20 +77,20 @@ function packOne(events: readonly RoutedEvent[], bytes: number): EventPack {
   }
 }
 
-export function* unpackEvents({ heads, body }: EventPack): Generator<RoutedEvent> {
+export function* decodeBatch({ heads, body }: EventBatch): Generator<RoutedEvent> {
   let at = 0
-  for (const [type, fields, recipients, , length, offset = 0] of headsOf(heads)) {
+  for (const [type, fields, recipients, , length, offset = 0] of decodeHeaders(heads)) {
     yield { offset, type, utf8: body.subarray(at, at + length), fields, recipients }
     at += length
   }
 }
 
-export function headsOf(heads: string): readonly Head[] {
-  return JSON.parse(heads) as readonly Head[]
+export function decodeHeaders(heads: string): readonly EventHeader[] {
+  return JSON.parse(heads) as readonly EventHeader[]
 }
 
 /** In order. Most packs are ASCII: there one call decodes all, and a place in bytes is one in characters. */
-export function textsOf(heads: readonly Head[], body: Uint8Array): readonly string[] {
+export function decodePayloads(heads: readonly EventHeader[], body: Uint8Array): readonly string[] {
   const all = decoder.decode(body)
   const isAscii = all.length === body.length
   let at = 0

@@ -4,16 +4,16 @@
 import type { StoredEvent } from '../events/stored-event.ts'
 
 /** The same events for a number of connections, in log order. */
-export class Group {
-  readonly before: Group | undefined
+export class DeliveryGroup {
+  readonly before: DeliveryGroup | undefined
   readonly lastEvent: StoredEvent | undefined
-  readonly #next = new Map<StoredEvent, Group>()
+  readonly #next = new Map<StoredEvent, DeliveryGroup>()
   readonly #encodings = new Map<string, unknown>()
   #events: readonly StoredEvent[] | undefined
   /** Sum of the events' JSON, in UTF-16 code units: a measure for queues, not the bytes on a wire. */
   readonly size: number
 
-  constructor(previous?: Group, event?: StoredEvent) {
+  constructor(previous?: DeliveryGroup, event?: StoredEvent) {
     this.before = previous
     this.lastEvent = event
     this.size = (previous?.size ?? 0) + (event?.json.length ?? 0)
@@ -24,9 +24,9 @@ export class Group {
     return (this.#events ??= this.#collect())
   }
 
-  followedBy(event: StoredEvent): Group {
+  append(event: StoredEvent): DeliveryGroup {
     let next = this.#next.get(event)
-    if (next === undefined) this.#next.set(event, (next = new Group(this, event)))
+    if (next === undefined) this.#next.set(event, (next = new DeliveryGroup(this, event)))
     return next
   }
 
@@ -52,12 +52,12 @@ export class Group {
 export function groupByConnection<C>(
   events: readonly StoredEvent[],
   match: (event: StoredEvent) => ReadonlySet<C>,
-): ReadonlyMap<C, Group> {
-  const root = new Group()
-  const groups = new Map<C, Group>()
+): ReadonlyMap<C, DeliveryGroup> {
+  const root = new DeliveryGroup()
+  const groups = new Map<C, DeliveryGroup>()
   for (const event of events) {
     for (const connection of match(event)) {
-      groups.set(connection, (groups.get(connection) ?? root).followedBy(event))
+      groups.set(connection, (groups.get(connection) ?? root).append(event))
     }
   }
   return groups

@@ -6,34 +6,34 @@
 // way when a caller or a relay dies does no harm either: it carries offsets that are sent again before any later one, and
 // a shard drops what is not newer than what it has.
 import type { AppendBatch } from './batch-codec.ts'
-import { parcelsOf, type Routes } from './routed-batch.ts'
-import { shareOut } from './partition-evenly.ts'
-import { toShipment, type Shipment, type Source } from './relay-batch.ts'
+import { groupByPayload, type RoutedBatch } from './routed-batch.ts'
+import { partitionEvenly } from './partition-evenly.ts'
+import { toRelayBatch, type RelayBatch, type BatchSource } from './relay-batch.ts'
 
-export interface Carrier {
+export interface ShardSender {
   append(shard: number, batch: AppendBatch): Promise<void>
   /** To the shard that relays it; some of it is for itself. */
-  relay(shard: number, shipment: Shipment): Promise<void>
+  relay(shard: number, shipment: RelayBatch): Promise<void>
 }
 
 /** `self`: the shard that relays: what it appends to itself is no call. */
-export function deliveries(
-  carrier: Carrier,
-  { topic, partition, generation }: Source,
+export function planDeliveries(
+  carrier: ShardSender,
+  { topic, partition, generation }: BatchSource,
   fanOut: number,
-  routes: Routes,
+  routes: RoutedBatch,
   self?: number,
 ): readonly (() => Promise<void>)[] {
-  const parcels = parcelsOf(routes)
+  const parcels = groupByPayload(routes)
   const takes = new Map(parcels.flatMap(({ shards, take }) => shards.map((shard) => [shard, take] as const)))
   const source = { topic, partition, generation }
   const append = (shard: number) => async () => carrier.append(shard, { ...source, packs: takes.get(shard)?.() ?? [] })
   const others = [...takes.keys()].filter((shard) => shard !== self)
-  const calls = shareOut(others, fanOut).map((share) => {
+  const calls = partitionEvenly(others, fanOut).map((share) => {
     const relay = relayOf(share, partition)
     return share.length === 1
       ? append(relay)
-      : async () => carrier.relay(relay, toShipment(source, fanOut, routes, share))
+      : async () => carrier.relay(relay, toRelayBatch(source, fanOut, routes, share))
   })
   return self !== undefined && takes.has(self) ? [append(self), ...calls] : calls
 }

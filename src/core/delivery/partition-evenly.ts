@@ -8,7 +8,7 @@
 export const FAN_OUT = 64
 
 /** In order, as even as can be; each a single one while there are no more than `most`. */
-export function shareOut<T>(all: readonly T[], most: number): readonly (readonly T[])[] {
+export function partitionEvenly<T>(all: readonly T[], most: number): readonly (readonly T[])[] {
   const count = Math.min(most, all.length)
   const start = (share: number) => Math.floor((share * all.length) / count)
   return Array.from({ length: count }, (_, share) => all.slice(start(share), start(share + 1)))

@@ -1,10 +1,10 @@
 // What a relay gets: a share of the shards, and each event that is for any of them once. Pure: routes.ts ↔ one call.
 import type { RoutedEvent } from '../events/stored-event.ts'
-import { packEvents, unpackEvents, type AppendBatch, type EventPack } from './batch-codec.ts'
-import { newRoutes, Stream, type Addressed, type Routes } from './routed-batch.ts'
+import { encodeBatches, decodeBatch, type AppendBatch, type EventBatch } from './batch-codec.ts'
+import { emptyRoutedBatch, BroadcastStream, type AddressedEvent, type RoutedBatch } from './routed-batch.ts'
 
 /** Whose events they are. */
-export type Source = Omit<AppendBatch, 'packs'>
+export type BatchSource = Omit<AppendBatch, 'packs'>
 
 /** Which of the addressed events are for users of a shard, and who they are. */
 interface Letters {
@@ -13,14 +13,19 @@ interface Letters {
   readonly recipients: readonly string[][]
 }
 
-export interface Shipment extends Source {
+export interface RelayBatch extends BatchSource {
   /** Calls that each relay may make; travels, so that a tree is of one kind. */
   readonly fanOut: number
-  readonly broadcasts: readonly { readonly shards: readonly number[]; readonly packs: readonly EventPack[] }[]
-  readonly addressed: { readonly packs: readonly EventPack[]; readonly letters: readonly Letters[] }
+  readonly broadcasts: readonly { readonly shards: readonly number[]; readonly packs: readonly EventBatch[] }[]
+  readonly addressed: { readonly packs: readonly EventBatch[]; readonly letters: readonly Letters[] }
 }
 
-export function toShipment(source: Source, fanOut: number, routes: Routes, share: readonly number[]): Shipment {
+export function toRelayBatch(
+  source: BatchSource,
+  fanOut: number,
+  routes: RoutedBatch,
+  share: readonly number[],
+): RelayBatch {
   const { topic, partition, generation } = source
   const broadcasts = [...routes.broadcasts].flatMap(([interested, stream]) => {
     const shards = share.filter((shard) => interested.has(shard))
@@ -30,7 +35,7 @@ export function toShipment(source: Source, fanOut: number, routes: Routes, share
 }
 
 /** An event to users of several shards is in it once. */
-function toAddressed({ addressed }: Routes, share: readonly number[]): Shipment['addressed'] {
+function toAddressed({ addressed }: RoutedBatch, share: readonly number[]): RelayBatch['addressed'] {
   const byOffset = new Map<number, RoutedEvent>()
   for (const shard of share) for (const event of addressed.get(shard) ?? []) byOffset.set(event.offset, event)
   const events = [...byOffset.values()].toSorted((a, b) => a.offset - b.offset)
@@ -41,15 +46,15 @@ function toAddressed({ addressed }: Routes, share: readonly number[]): Shipment[
     const at = own.map(({ offset }) => places.get(offset) ?? 0)
     return [{ shard, events: at, recipients: own.map(({ recipients }) => recipients) }]
   })
-  return { packs: packEvents(events.map((event) => ({ ...event, recipients: null }))), letters }
+  return { packs: encodeBatches(events.map((event) => ({ ...event, recipients: null }))), letters }
 }
 
-export function fromShipment({ addressed, broadcasts }: Shipment): Routes {
-  const routes = newRoutes()
-  for (const { shards, packs } of broadcasts) routes.broadcasts.set(new Set(shards), new Stream(packs))
-  const events = addressed.packs.flatMap((pack) => [...unpackEvents(pack)])
+export function fromRelayBatch({ addressed, broadcasts }: RelayBatch): RoutedBatch {
+  const routes = emptyRoutedBatch()
+  for (const { shards, packs } of broadcasts) routes.broadcasts.set(new Set(shards), new BroadcastStream(packs))
+  const events = addressed.packs.flatMap((pack) => [...decodeBatch(pack)])
   for (const { shard, events: at, recipients } of addressed.letters) {
-    const own = at.flatMap((place, index): readonly Addressed[] => {
+    const own = at.flatMap((place, index): readonly AddressedEvent[] => {
       const event = events[place]
       return event === undefined ? [] : [{ ...event, recipients: recipients[index] ?? [] }]
     })

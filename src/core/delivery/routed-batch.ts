@@ -2,19 +2,19 @@
 // packed once, for the very set of shards that are interested. What each shard gets of it is worked out when it is sent.
 // Filled by a follower (ingest/route.ts) or from a shipment (shipment.ts). Pure.
 import type { RoutedEvent } from '../events/stored-event.ts'
-import { packEvents, unpackEvents, type EventPack } from './batch-codec.ts'
+import { encodeBatches, decodeBatch, type EventBatch } from './batch-codec.ts'
 
 /** Its recipients are still being collected. */
-export interface Addressed extends RoutedEvent {
+export interface AddressedEvent extends RoutedEvent {
   readonly recipients: string[]
 }
 
 /** Events in offset order: packed once however many shards get them, unpacked only where others have to join them. */
-export class Stream {
+export class BroadcastStream {
   #events: RoutedEvent[] | undefined
-  #packs: readonly EventPack[] | undefined
+  #packs: readonly EventBatch[] | undefined
 
-  constructor(packs?: readonly EventPack[]) {
+  constructor(packs?: readonly EventBatch[]) {
     this.#packs = packs
     if (packs === undefined) this.#events = []
   }
@@ -25,42 +25,42 @@ export class Stream {
   }
 
   get events(): readonly RoutedEvent[] {
-    return (this.#events ??= (this.#packs ?? []).flatMap((pack) => [...unpackEvents(pack)]))
+    return (this.#events ??= (this.#packs ?? []).flatMap((pack) => [...decodeBatch(pack)]))
   }
 
-  get packs(): readonly EventPack[] {
-    return (this.#packs ??= packEvents(this.#events ?? []))
+  get packs(): readonly EventBatch[] {
+    return (this.#packs ??= encodeBatches(this.#events ?? []))
   }
 }
 
-export interface Routes {
+export interface RoutedBatch {
   /** Shard → what is for users there, in offset order. */
-  readonly addressed: Map<number, Addressed[]>
+  readonly addressed: Map<number, AddressedEvent[]>
   /**
    * The shards that are interested → what is for everybody there, in offset order. Types that share the very set share its
    * stream.
    */
-  readonly broadcasts: Map<ReadonlySet<number>, Stream>
+  readonly broadcasts: Map<ReadonlySet<number>, BroadcastStream>
 }
 
-export function newRoutes(): Routes {
+export function emptyRoutedBatch(): RoutedBatch {
   return { addressed: new Map(), broadcasts: new Map() }
 }
 
 /** Shards that get the very same events. */
-export interface Parcel {
+export interface SharedPayload {
   readonly shards: readonly number[]
   /** To be asked for once for each of the shards: made for the first, forgotten with the last. */
-  readonly take: () => readonly EventPack[]
+  readonly take: () => readonly EventBatch[]
 }
 
 interface Mail {
-  readonly streams: Stream[]
+  readonly streams: BroadcastStream[]
   /** Of the streams: which they are. */
   key: string
 }
 
-export function parcelsOf({ addressed, broadcasts }: Routes): readonly Parcel[] {
+export function groupByPayload({ addressed, broadcasts }: RoutedBatch): readonly SharedPayload[] {
   const mails = new Map<number, Mail>()
   for (const [index, [shards, stream]] of [...broadcasts].entries()) {
     for (const shard of shards) {
@@ -72,7 +72,7 @@ export function parcelsOf({ addressed, broadcasts }: Routes): readonly Parcel[] 
       }
     }
   }
-  const alike = new Map<string, { shards: number[]; streams: readonly Stream[] }>()
+  const alike = new Map<string, { shards: number[]; streams: readonly BroadcastStream[] }>()
   for (const [shard, { key, streams }] of mails) {
     if (addressed.has(shard)) continue
     const found = alike.get(key)
@@ -84,13 +84,17 @@ export function parcelsOf({ addressed, broadcasts }: Routes): readonly Parcel[] 
   return [...shared, ...own]
 }
 
-function toParcel(shards: readonly number[], streams: readonly Stream[], own: readonly RoutedEvent[]): Parcel {
+function toParcel(
+  shards: readonly number[],
+  streams: readonly BroadcastStream[],
+  own: readonly RoutedEvent[],
+): SharedPayload {
   const [only, ...others] = streams
   if (only !== undefined && others.length === 0 && own.length === 0) return { shards, take: () => only.packs }
   let left = shards.length
-  let packs: readonly EventPack[] | undefined
+  let packs: readonly EventBatch[] | undefined
   const take = () => {
-    const taken = (packs ??= packEvents(inOrder([...streams.map(({ events }) => events), own])))
+    const taken = (packs ??= encodeBatches(inOrder([...streams.map(({ events }) => events), own])))
     left -= 1
     if (left <= 0) packs = undefined
     return taken

@@ -3,19 +3,19 @@
 import { parseJson } from '../json.ts'
 import { fail, ok, type Result } from '../result.ts'
 
-export interface Answer {
+export interface BackendResponse {
   readonly status: number
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Uint8Array
 }
 
-export interface Correlated {
+export interface CorrelatedResponse {
   readonly correlation: string
-  readonly answer: Answer
+  readonly answer: BackendResponse
 }
 
 /** Where an answer is waited for: 128 random bits, that only who got the request can know, at one of the desks. */
-export interface Address {
+export interface CorrelationId {
   readonly desk: number
   readonly id: string
 }
@@ -27,20 +27,20 @@ const HEADER_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/
 /** What belongs to the message's own way, or is written anew. */
 const NOT_ANSWERS = /^(connection|content-length|date|host|keep-alive|rig-.*|te|trailer|transfer-encoding|upgrade)$/
 
-export function formatCorrelation({ desk, id }: Address): string {
+export function formatCorrelation({ desk, id }: CorrelationId): string {
   return `${desk}.${id}`
 }
 
-export function parseCorrelation(text: string): Address | undefined {
+export function parseCorrelation(text: string): CorrelationId | undefined {
   const [, desk, id] = CORRELATION.exec(text) ?? []
   return desk === undefined || id === undefined ? undefined : { desk: Number(desk), id }
 }
 
 /** Binary mode, RIG 3's only one. */
-export function readAnswer(
+export function parseResponse(
   headers: readonly (readonly [name: string, value: string])[],
   body: Uint8Array,
-): Result<Correlated, string> {
+): Result<CorrelatedResponse, string> {
   const lower = headers.map(([name, value]) => [name.toLowerCase(), value] as const)
   const correlation = lower.find(([name]) => name === 'rig-correlation')?.[1]
   if (correlation === undefined) return fail('the header rig-correlation must be present')
@@ -57,7 +57,7 @@ export function readAnswer(
 }
 
 /** A CloudEvent with the extension `rig`, as before RIG 3: the whole event is the answer. */
-export function readEventAnswer(text: string): Result<Correlated, string> {
+export function parseEventResponse(text: string): Result<CorrelatedResponse, string> {
   const event = parseJson(text)
   const rig = isObject(event) ? event['rig'] : undefined
   const correlation = isObject(rig) ? rig['correlation'] : undefined

@@ -1,6 +1,6 @@
 // Enforced fields: what a client may subscribe to is held to the claims of its tokens. What it leaves open is filled in,
 // and shows in `rig.subscriptions_set`; what reaches beyond is refused.
-import { holds, isOperators, isScalar, type Condition } from './constraint.ts'
+import { matchesCondition, isOperators, isScalar, type Condition } from './constraint.ts'
 import type { Scalar } from '../events/stored-event.ts'
 import { fieldsOf, type Extractors, type FieldExtractor } from '../events/extractors.ts'
 import { evaluatePointer } from '../json-pointer.ts'
@@ -19,7 +19,7 @@ export function claimCondition(claim: unknown): Condition | undefined {
 }
 
 /** The subscription within the claims, or why it cannot be. */
-export function enforce(
+export function restrictToClaims(
   wanted: Subscription,
   extractors: Extractors,
   claims: Claims | undefined,
@@ -55,6 +55,6 @@ function hold(constraint: Constraint, { name }: FieldExtractor, own: Condition):
   const wanted = constraint[name] ?? null
   if (wanted === null) return { ...constraint, [name]: own }
   const values = isOperators(wanted) ? wanted.in : [wanted]
-  const isWithin = values?.every((value) => holds(own, value)) === true
+  const isWithin = values?.every((value) => matchesCondition(own, value)) === true
   return isWithin ? constraint : `the field "${name}" is enforced: it must be within the token's claim`
 }

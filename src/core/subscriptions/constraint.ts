@@ -59,7 +59,7 @@ function operandProblem(name: string, operand: unknown): string | undefined {
   return isOrdered ? undefined : `the operand of "${name}" expected to be a number or a string`
 }
 
-export function holds(condition: Condition, value: FieldValue | undefined): boolean {
+export function matchesCondition(condition: Condition, value: FieldValue | undefined): boolean {
   if (condition === null) return true
   if (value === undefined) return false
   return Array.isArray(value)

@@ -1,7 +1,7 @@
 // What one connection may see and wants to see: the filter half of "a cursor with a filter". Built once per
 // subscription set; asked per event only while history is replayed. Live events are matched the other way round, by the
 // index of matcher.ts, and both must agree.
-import { holds } from './constraint.ts'
+import { matchesCondition } from './constraint.ts'
 import type { Fields, StoredEvent } from '../events/stored-event.ts'
 import type { Constraint, Subscription } from './subscription.ts'
 import { patternsOf } from '../events/event-type-pattern.ts'
@@ -31,14 +31,14 @@ export function createFilter(
 }
 
 /** An event that is addressed reaches whom it is addressed to, whatever they subscribe to, and nobody else. */
-export function passes(filter: Filter, event: StoredEvent): boolean {
+export function matchesFilter(filter: Filter, event: StoredEvent): boolean {
   if (event.connectionId !== null) return event.connectionId === filter.connectionId
   if (event.recipients !== null) return isAddressed(filter, event.recipients)
   if (filter.byType.size === 0) return false
   return patternsOf(event.type).some((pattern) => {
     const constraints = filter.byType.get(pattern)
     if (constraints === undefined) return false
-    return constraints.length === 0 || constraints.some((constraint) => meets(event.fields, constraint))
+    return constraints.length === 0 || constraints.some((constraint) => matchesConstraint(event.fields, constraint))
   })
 }
 
@@ -47,9 +47,9 @@ function isAddressed({ user, watched }: Filter, recipients: readonly string[]): 
 }
 
 /** All members of the constraint; `null` matches anything. */
-export function meets(fields: Fields, constraint: Constraint): boolean {
+export function matchesConstraint(fields: Fields, constraint: Constraint): boolean {
   for (const name in constraint) {
-    if (!holds(constraint[name] ?? null, fields[name])) return false
+    if (!matchesCondition(constraint[name] ?? null, fields[name])) return false
   }
   return true
 }

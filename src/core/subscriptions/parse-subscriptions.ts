@@ -2,9 +2,9 @@
 // Parsing with RIG's aliases and validation texts, and inferring subscriptions from a token's claims.
 import { evaluatePointer } from '../json-pointer.ts'
 import { fail, ok, type Result } from '../result.ts'
-import type { Reason } from '../errors.ts'
+import type { RigelError } from '../errors.ts'
 import { conditionProblem, type Condition } from './constraint.ts'
-import { claimCondition, enforce } from './claim-restrictions.ts'
+import { claimCondition, restrictToClaims } from './claim-restrictions.ts'
 import { fieldsOf, type Extractors } from '../events/extractors.ts'
 import { patternProblem } from '../events/event-type-pattern.ts'
 import type { Constraint, Subscription } from './subscription.ts'
@@ -20,7 +20,10 @@ export interface SubscriptionRules {
 }
 
 /** An array of unknown things → subscriptions, duplicates removed. Errors carry RIG's texts. */
-export function parseSubscriptions(input: unknown, rules: SubscriptionRules): Result<readonly Subscription[], Reason> {
+export function parseSubscriptions(
+  input: unknown,
+  rules: SubscriptionRules,
+): Result<readonly Subscription[], RigelError> {
   if (!Array.isArray(input)) {
     return invalid(
       `could not decode subscriptions: subscriptions is expected to be a JSON encoded list when parsing JSON: ${show(input)}`,
@@ -77,7 +80,7 @@ function parseSubscription(item: unknown, rules: SubscriptionRules): Subscriptio
     if (typeof constraint === 'string') return constraint
     constraints.push(constraint)
   }
-  return enforce({ eventType, oneOf: constraints }, rules.extractors, rules.claims)
+  return restrictToClaims({ eventType, oneOf: constraints }, rules.extractors, rules.claims)
 }
 
 function parseConstraint(clause: unknown, eventType: string, rules: SubscriptionRules): Constraint | string {
@@ -101,7 +104,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function invalid(message: string): Result<never, Reason> {
+function invalid(message: string): Result<never, RigelError> {
   return fail({ kind: 'invalid_subscriptions', message: `could not parse subscriptions: ${message}` })
 }
 

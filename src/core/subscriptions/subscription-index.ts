@@ -4,7 +4,7 @@
 import { isOperators, type Condition } from './constraint.ts'
 import type { StoredEvent } from '../events/stored-event.ts'
 import { FieldIndex } from './field-index.ts'
-import { meets, type Filter } from './filter.ts'
+import { matchesConstraint, type Filter } from './filter.ts'
 import type { Constraint } from './subscription.ts'
 import { isPattern, patternsOf } from '../events/event-type-pattern.ts'
 
@@ -23,7 +23,7 @@ export interface Matchable {
   readonly filter: Filter
 }
 
-export class Matcher<C extends Matchable> {
+export class SubscriptionIndex<C extends Matchable> {
   readonly #byId = new Map<string, C>()
   readonly #byUser = new Map<string, Set<C>>()
   readonly #byType = new Map<string, TypeIndex<C>>()
@@ -119,7 +119,7 @@ function matchType<C>(index: TypeIndex<C>, event: StoredEvent): ReadonlySet<C> {
     const value = event.fields[field]
     if (value === undefined) continue
     for (const { connection, constraint } of conditions.find(value)) {
-      if (!matched.has(connection) && meets(event.fields, constraint)) matched.add(connection)
+      if (!matched.has(connection) && matchesConstraint(event.fields, constraint)) matched.add(connection)
     }
   }
   return matched

@@ -2,11 +2,11 @@
 // the followers as a type among types; the NUL in front cannot stand in an event's type.
 const PREFIX = '\u0000user:'
 
-export function userInterest(user: string): string {
+export function watchTopic(user: string): string {
   return PREFIX + user
 }
 
 /** Undefined for the type of an event. */
-export function userOfInterest(type: string): string | undefined {
+export function userOfWatchTopic(type: string): string | undefined {
   return type.startsWith(PREFIX) ? type.slice(PREFIX.length) : undefined
 }

@@ -6,16 +6,16 @@ import { bearerAuth } from 'hono/bearer-auth'
 import { HTTPException } from 'hono/http-exception'
 import { timingSafeEqual } from 'hono/utils/buffer'
 import type { z } from 'zod'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { readBody } from '../../core/http-body.ts'
 import { readEvents } from '../events/read-events.ts'
-import { refuse } from '../error-response.ts'
+import { errorResponse } from '../error-response.ts'
 import { getFollowers, internalHealth } from './follower-status.ts'
-import { internalApis } from './api-definitions.ts'
+import { apiDefinitionRoutes } from './api-definitions.ts'
 import { postResponse } from './responses.ts'
 import { connectionsQuery, revocation } from './admin-schema.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import type { HttpEnv } from '../worker-context.ts'
 import { metrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
 import {
@@ -26,7 +26,7 @@ import {
   publish,
   revokeSession,
   type ConnectionsQuery,
-  type Gateway,
+  type AppContext,
 } from './operations.ts'
 import { answerPush } from '../events/post-push.ts'
 import { connectorOf } from '../events/read-push.ts'
@@ -34,15 +34,15 @@ import { connectorOf } from '../events/read-push.ts'
 export const INTERNAL_PREFIX = '/_rig/api'
 const MAX_BODY_BYTES = 65_536
 
-type Ctx = Context<EdgeEnv>
+type Ctx = Context<HttpEnv>
 
 /** Compares digests: neither the length nor the content of the token shows in the time that it takes. */
-export const internalApi = new Hono<EdgeEnv>()
+export const adminApi = new Hono<HttpEnv>()
   .get('/openapi.json', (c) => c.json(openApiDocument(INTERNAL_PREFIX)))
   .use(async (c, next) => {
     const expected = c.var.config.internalToken
     if (expected === null) return c.text('The internal API is closed: set INTERNAL_TOKEN to open it.', 403)
-    return bearerAuth<EdgeEnv>({ verifyToken: (token) => timingSafeEqual(token, expected) })(c, next)
+    return bearerAuth<HttpEnv>({ verifyToken: (token) => timingSafeEqual(token, expected) })(c, next)
   })
   .get('/health', internalHealth)
   .get('/metrics', metrics)
@@ -52,7 +52,7 @@ export const internalApi = new Hono<EdgeEnv>()
     const isRevoked = await isSessionRevoked(gatewayOf(c), c.req.param('session'))
     return isRevoked ? c.json({}) : c.text('Not found.', 404)
   })
-  .route('/:version{v2|v3}/apis', internalApis)
+  .route('/:version{v2|v3}/apis', apiDefinitionRoutes)
   .post('/:version{v2|v3}/responses', postResponse)
   .get('/v3/followers', getFollowers)
   .get('/v3/users', async (c) => c.json({ users: await listUsers(gatewayOf(c)) }))
@@ -60,17 +60,17 @@ export const internalApi = new Hono<EdgeEnv>()
     const query = connectionsQuery.safeParse(c.req.query())
     if (!query.success) return badQuery(query.error.issues)
     const whose = toQuery(c, query.data)
-    if (!whose.ok) return refuse(whose.reason)
+    if (!whose.ok) return errorResponse(whose.reason)
     return c.json({ connections: await listConnections(gatewayOf(c), whose.value, query.data.limit) })
   })
   .delete('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())
     if (!query.success) return badQuery(query.error.issues)
     const whose = toQuery(c, query.data)
-    if (!whose.ok) return refuse(whose.reason)
+    if (!whose.ok) return errorResponse(whose.reason)
     const { user, session, metadata } = whose.value
     if (user === undefined && session === undefined && metadata === undefined)
-      return refuse({
+      return errorResponse({
         kind: 'bad_request',
         message: 'Name whose connections to close: ?user=, ?session=, or ?field= and ?value=',
       })
@@ -78,7 +78,7 @@ export const internalApi = new Hono<EdgeEnv>()
   })
   .delete('/v3/connections/:token', async (c) => {
     const closed = await closeConnections(gatewayOf(c), { connectionToken: c.req.param('token') })
-    return closed === 0 ? refuse({ kind: 'connection_gone' }) : c.json({ closed })
+    return closed === 0 ? errorResponse({ kind: 'connection_gone' }) : c.json({ closed })
   })
   .all('*', (c) => c.json({ message: 'Not Found' }, 404))
   .onError((error, c) => {
@@ -88,7 +88,7 @@ export const internalApi = new Hono<EdgeEnv>()
   })
 
 /** A field that is not indexed finds nothing, which would look like nobody. */
-function toQuery(c: Ctx, asked: z.infer<typeof connectionsQuery>): Result<ConnectionsQuery, Reason> {
+function toQuery(c: Ctx, asked: z.infer<typeof connectionsQuery>): Result<ConnectionsQuery, RigelError> {
   const { field, session, user, value } = asked
   if (field === undefined || value === undefined) return ok({ user, session })
   const indexes = c.var.config.connections.metadataIndexes
@@ -99,12 +99,12 @@ function toQuery(c: Ctx, asked: z.infer<typeof connectionsQuery>): Result<Connec
 
 async function postMessages(c: Ctx): Promise<Response> {
   const connector = connectorOf(c.req.raw)
-  if (!connector.ok) return refuse(connector.reason)
+  if (!connector.ok) return errorResponse(connector.reason)
   if (connector.value !== null) return answerPush(c, { publisher: 'internal API', ...connector.value })
   const posted = await readEvents(c.req.raw, c.var.config.maxEventBytes)
-  if (!posted.ok) return refuse(posted.reason)
+  if (!posted.ok) return errorResponse(posted.reason)
   const produced = await publish(gatewayOf(c), posted.value.events)
-  if (!produced.ok) return refuse(produced.reason)
+  if (!produced.ok) return errorResponse(produced.reason)
   const places = produced.value.map(({ topic, partition, offset }) => ({ topic, partition, offset }))
   return c.json(posted.value.mode === 'batched' ? places : places[0], 202)
 }
@@ -112,19 +112,19 @@ async function postMessages(c: Ctx): Promise<Response> {
 async function postRevocation(c: Ctx): Promise<Response> {
   const body = await readBody(c.req.raw, MAX_BODY_BYTES)
   const parsed = revocation.safeParse(body.ok ? parseJson(new TextDecoder().decode(body.bytes)) : undefined)
-  if (!parsed.success) return refuse({ kind: 'bad_request', message: messageOf(parsed.error.issues) })
+  if (!parsed.success) return errorResponse({ kind: 'bad_request', message: messageOf(parsed.error.issues) })
   const { sessionId, validityInSeconds } = parsed.data
   await revokeSession(gatewayOf(c), sessionId, Math.round(Date.now() + validityInSeconds * 1_000))
   const location = `${INTERNAL_PREFIX}/${c.req.param('version')}/session-blacklist/${encodeURIComponent(sessionId)}`
   return c.json({}, 201, { location, 'access-control-allow-origin': '*' })
 }
 
-function gatewayOf(c: Ctx): Gateway {
+function gatewayOf(c: Ctx): AppContext {
   return { env: c.env, config: c.var.config }
 }
 
 function badQuery(issues: Parameters<typeof messageOf>[0]): Response {
-  return refuse({ kind: 'bad_request', message: messageOf(issues) })
+  return errorResponse({ kind: 'bad_request', message: messageOf(issues) })
 }
 
 function messageOf(issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]): string {

@@ -8,16 +8,16 @@ import { mergeApis, type ApiRecord } from '../../api-definitions/api-record.ts'
 import { isInactive } from '../../api-definitions/parse-definitions.ts'
 import { toProblemMap } from '../../api-definitions/api-route.ts'
 import { readBody } from '../../core/http-body.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import type { HttpEnv } from '../worker-context.ts'
 
-type Ctx = Context<EdgeEnv>
+type Ctx = Context<HttpEnv>
 
 /** SQLite holds up to 2 MB in a row. */
 const MAX_BODY_BYTES = 1_048_576
 /** No definition has it. */
 const NEVER = -1
 
-export const internalApis = new Hono<EdgeEnv>()
+export const apiDefinitionRoutes = new Hono<HttpEnv>()
   .get('/', async (c) => c.json((await activeApis(c)).map(({ document }) => document)))
   .post('/', async (c) => {
     const document = await readDocument(c)

@@ -5,8 +5,8 @@ import { followedTopics } from '../../config/parse-config.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { followerStub } from '../../rpc/follower.ts'
-import { openLog } from '../../kafka/create-kafka-log.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import type { HttpEnv } from '../worker-context.ts'
 
 /** A log that is out of reach may take longer to say so. */
 const LIST_TIMEOUT_MS = 3_000
@@ -20,11 +20,11 @@ interface Report {
   readonly unlisted: readonly string[]
 }
 
-export async function reportFollowers(c: Context<EdgeEnv>): Promise<readonly FollowerReport[]> {
+export async function reportFollowers(c: Context<HttpEnv>): Promise<readonly FollowerReport[]> {
   return (await report(c)).followers
 }
 
-async function report(c: Context<EdgeEnv>): Promise<Report> {
+async function report(c: Context<HttpEnv>): Promise<Report> {
   const [known, ...lists] = await Promise.all([directoryStub(c.env).followers(), ...listPartitions(c)])
   const all = [...known, ...lists.flatMap(({ partitions }) => partitions)]
   const byName = new Map(all.map((at) => [`${at.topic}/${at.partition}`, at]))
@@ -48,8 +48,8 @@ interface Listed {
   readonly problem: string | null
 }
 
-function listPartitions(c: Context<EdgeEnv>): readonly Promise<Listed>[] {
-  const log = openLog(c.env, c.var.config)
+function listPartitions(c: Context<HttpEnv>): readonly Promise<Listed>[] {
+  const log = createKafkaLog(c.env, c.var.config)
   return followedTopics(c.var.config).map(async (topic) => {
     const late = scheduler.wait(LIST_TIMEOUT_MS).then(() => {
       throw new Error(`no answer within ${LIST_TIMEOUT_MS} ms`)
@@ -63,12 +63,12 @@ function listPartitions(c: Context<EdgeEnv>): readonly Promise<Listed>[] {
   })
 }
 
-export async function getFollowers(c: Context<EdgeEnv>): Promise<Response> {
+export async function getFollowers(c: Context<HttpEnv>): Promise<Response> {
   return c.json({ followers: await reportFollowers(c) })
 }
 
 /** RIG's `OK`; or 503, and a line for each follower that does not get on, or cannot be found, with the reason. */
-export async function internalHealth(c: Context<EdgeEnv>): Promise<Response> {
+export async function internalHealth(c: Context<HttpEnv>): Promise<Response> {
   const { followers, unlisted } = await report(c)
   const failing = followers.filter(({ failures }) => failures > 0)
   if (failing.length === 0 && unlisted.length === 0) return c.text('OK')

@@ -4,8 +4,8 @@ import type { Context } from 'hono'
 import { z } from 'zod'
 import { bearerTokens } from '../token-source.ts'
 import { corsHeaders } from '../cors.ts'
-import type { EdgeEnv } from '../worker-context.ts'
-import { listConnections, listUsers, revokeSession, type Gateway } from './operations.ts'
+import type { HttpEnv } from '../worker-context.ts'
+import { listConnections, listUsers, revokeSession, type AppContext } from './operations.ts'
 
 type Action = 'getSessions' | 'getSessionConnections' | 'deleteConnection'
 
@@ -16,13 +16,13 @@ const HOUR_MS = 3_600_000
 const claimsSchema = z.object({ scopes: z.object({ rg: z.object({ actions: z.array(z.string()) }) }) })
 
 /** The names of all users that are connected. */
-export async function getSessions(c: Context<EdgeEnv>): Promise<Response> {
+export async function getSessions(c: Context<HttpEnv>): Promise<Response> {
   const allowed = await allows(c, 'getSessions')
   return allowed === undefined ? unauthorized(c) : answer(c, Object.keys(await listUsers(gatewayOf(c))))
 }
 
 /** The connections of one user, one object each. */
-export async function getSessionConnections(c: Context<EdgeEnv>): Promise<Response> {
+export async function getSessionConnections(c: Context<HttpEnv>): Promise<Response> {
   const allowed = await allows(c, 'getSessionConnections')
   if (allowed === undefined) return unauthorized(c)
   const connections = await listConnections(gatewayOf(c), { user: c.req.param('user') ?? '' }, MAX_LISTED)
@@ -35,7 +35,7 @@ export async function getSessionConnections(c: Context<EdgeEnv>): Promise<Respon
 }
 
 /** Revokes the session until the caller's own token expires. */
-export async function deleteConnection(c: Context<EdgeEnv>): Promise<Response> {
+export async function deleteConnection(c: Context<HttpEnv>): Promise<Response> {
   const allowed = await allows(c, 'deleteConnection')
   if (allowed === undefined) return unauthorized(c)
   const expiresMs = allowed.expSeconds === null ? Date.now() + HOUR_MS : allowed.expSeconds * 1_000
@@ -45,7 +45,7 @@ export async function deleteConnection(c: Context<EdgeEnv>): Promise<Response> {
 
 /** Undefined: the token, if there is one, does not allow it. RIG 1.x took it without `Bearer` as well. */
 async function allows(
-  c: Context<EdgeEnv>,
+  c: Context<HttpEnv>,
   action: Action,
 ): Promise<{ readonly expSeconds: number | null } | undefined> {
   const token = bearerTokens(c.req.raw)[0] ?? c.req.header('authorization')
@@ -56,14 +56,14 @@ async function allows(
   return claims.success && claims.data.scopes.rg.actions.includes(action) ? verified.value.principal : undefined
 }
 
-function unauthorized(c: Context<EdgeEnv>): Response {
+function unauthorized(c: Context<HttpEnv>): Response {
   return c.json({ msg: 'Unauthorized' }, 403, corsHeaders(c.var.config, c.req.raw))
 }
 
-function answer(c: Context<EdgeEnv>, body: readonly unknown[]): Response {
+function answer(c: Context<HttpEnv>, body: readonly unknown[]): Response {
   return c.json(body, 200, corsHeaders(c.var.config, c.req.raw))
 }
 
-function gatewayOf(c: Context<EdgeEnv>): Gateway {
+function gatewayOf(c: Context<HttpEnv>): AppContext {
   return { env: c.env, config: c.var.config }
 }

@@ -2,9 +2,9 @@
 // every follower how far it is and what it could not deliver.
 import type { Context } from 'hono'
 import { valuesOf } from '../../core/delivery/scatter-gather.ts'
-import { askShards } from '../../rpc/shard.ts'
+import { broadcastCommand } from '../../rpc/shard.ts'
 import { reportFollowers } from './follower-status.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import type { HttpEnv } from '../worker-context.ts'
 import { allShards } from './operations.ts'
 
 interface Sample {
@@ -22,7 +22,7 @@ const HELP: Readonly<Record<string, readonly [type: string, text: string]>> = {
   rigel_lost_records_total: ['counter', 'Records that retention took before they were read'],
 }
 
-export async function metrics(c: Context<EdgeEnv>): Promise<Response> {
+export async function metrics(c: Context<HttpEnv>): Promise<Response> {
   const { config } = c.var
   const samples = (await Promise.all([connectionSamples(c), followerSamples(c)])).flat()
   const blocks = Object.entries(HELP).map(([name, [type, text]]) => {
@@ -33,8 +33,8 @@ export async function metrics(c: Context<EdgeEnv>): Promise<Response> {
   return c.text(`${[info, ...blocks].join('\n')}\n`, 200, { 'content-type': 'text/plain; version=0.0.4' })
 }
 
-async function connectionSamples(c: Context<EdgeEnv>): Promise<readonly Sample[]> {
-  const answers = await askShards(c.env, allShards(c.var.config), { kind: 'count_connections' })
+async function connectionSamples(c: Context<HttpEnv>): Promise<readonly Sample[]> {
+  const answers = await broadcastCommand(c.env, allShards(c.var.config), { kind: 'count_connections' })
   const counts = valuesOf(answers)
   return answers.flatMap(({ shard }, index) =>
     Object.entries(counts[index] ?? {}).map(([transport, value]) => ({
@@ -45,7 +45,7 @@ async function connectionSamples(c: Context<EdgeEnv>): Promise<readonly Sample[]
   )
 }
 
-async function followerSamples(c: Context<EdgeEnv>): Promise<readonly Sample[]> {
+async function followerSamples(c: Context<HttpEnv>): Promise<readonly Sample[]> {
   const followers = await reportFollowers(c)
   return followers.flatMap(({ topic, partition, counters, failures, lag }) => {
     const values = {

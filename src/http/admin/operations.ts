@@ -5,15 +5,15 @@ import { parseStructured } from '../../core/events/cloud-event.ts'
 import { parseConnectionToken } from '../../core/identity/connection-token.ts'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { ProducedRecord } from '../../core/events/kafka-record.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { shardOf } from '../../core/delivery/shard-hash.ts'
 import { valuesOf } from '../../core/delivery/scatter-gather.ts'
 import { publishEvents } from '../../publishing/publish.ts'
-import { openLog } from '../../kafka/create-kafka-log.ts'
-import { registryStub } from '../../rpc/session-registry.ts'
-import { askShards, shardStub } from '../../rpc/shard.ts'
-import type { CensusQuery } from '../../rpc/shard-commands.ts'
+import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import { sessionRegistryStub } from '../../rpc/session-registry.ts'
+import { broadcastCommand, shardStub } from '../../rpc/shard.ts'
+import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
 import type { ConnectionInfo } from '../../rpc/shard-commands.ts'
 
 /** Whose connections; nothing given: all. */
@@ -25,16 +25,16 @@ export interface ConnectionsQuery {
   readonly metadata?: { readonly field: string; readonly value: string } | undefined
 }
 
-export interface Gateway {
+export interface AppContext {
   readonly env: Env
   readonly config: Config
 }
 
 /** Objects, as CloudEvents in structured mode. */
 export async function publishObjects(
-  gateway: Gateway,
+  gateway: AppContext,
   events: readonly unknown[],
-): Promise<Result<readonly ProducedRecord[], Reason>> {
+): Promise<Result<readonly ProducedRecord[], RigelError>> {
   const parsed: CloudEvent[] = []
   for (const [index, event] of events.entries()) {
     const result = parseStructured(JSON.stringify(event) ?? '')
@@ -45,12 +45,12 @@ export async function publishObjects(
 }
 
 export async function publish(
-  { env, config }: Gateway,
+  { env, config }: AppContext,
   events: readonly CloudEvent[],
-): Promise<Result<readonly ProducedRecord[], Reason>> {
+): Promise<Result<readonly ProducedRecord[], RigelError>> {
   if (events.length === 0) return ok([])
   try {
-    return ok(await publishEvents(openLog(env, config), config, events))
+    return ok(await publishEvents(createKafkaLog(env, config), config, events))
   } catch (error) {
     console.error('events could not be produced', error)
     const message = 'The log does not take events at the moment: nothing is known to be stored.'
@@ -59,16 +59,16 @@ export async function publish(
 }
 
 /** Resolves when the session's connections are closed on every shard that answers; answers how many there were. */
-export async function revokeSession({ env }: Gateway, session: string, expiresMs: number): Promise<number> {
-  return registryStub(env, session).revoke(session, expiresMs)
+export async function revokeSession({ env }: AppContext, session: string, expiresMs: number): Promise<number> {
+  return sessionRegistryStub(env, session).revoke(session, expiresMs)
 }
 
-export async function isSessionRevoked({ env }: Gateway, session: string): Promise<boolean> {
-  return (await registryStub(env, session).revokedUntil(session)) !== null
+export async function isSessionRevoked({ env }: AppContext, session: string): Promise<boolean> {
+  return (await sessionRegistryStub(env, session).revokedUntil(session)) !== null
 }
 
 export async function listConnections(
-  gateway: Gateway,
+  gateway: AppContext,
   query: ConnectionsQuery,
   limit: number,
 ): Promise<readonly ConnectionInfo[]> {
@@ -78,23 +78,23 @@ export async function listConnections(
 }
 
 /** Answers how many were closed. */
-export async function closeConnections(gateway: Gateway, query: ConnectionsQuery): Promise<number> {
+export async function closeConnections(gateway: AppContext, query: ConnectionsQuery): Promise<number> {
   const { shards, census } = locate(gateway, query)
-  const answers = await askShards(gateway.env, shards, { kind: 'close_connections', query: census })
+  const answers = await broadcastCommand(gateway.env, shards, { kind: 'close_connections', query: census })
   return valuesOf(answers).reduce((sum, count) => sum + count, 0)
 }
 
 /** User → how many connections. */
-export async function listUsers({ env, config }: Gateway): Promise<Readonly<Record<string, number>>> {
+export async function listUsers({ env, config }: AppContext): Promise<Readonly<Record<string, number>>> {
   const lists = await Promise.all(allShards(config).map(async (shard) => shardStub(env, shard).listUsers()))
   return Object.fromEntries(lists.flatMap((list) => [...list]))
 }
 
 /** A user and a connection are on one shard, a session may be on any. */
 function locate(
-  { config }: Gateway,
+  { config }: AppContext,
   query: ConnectionsQuery,
-): { readonly shards: readonly number[]; readonly census: CensusQuery } {
+): { readonly shards: readonly number[]; readonly census: ConnectionQuery } {
   const { connectionToken, user, session, metadata } = query
   if (connectionToken !== undefined) {
     const address = parseConnectionToken(connectionToken)

@@ -1,25 +1,26 @@
 // POST /v3/responses and /v2/responses: a service answers a request that waits for it (`response_from: http_async`). RIG's
 // texts. Of the headers only those that can be an answer's, for the others are the service's own, its token among them.
 import type { Context } from 'hono'
-import { readAnswer, readEventAnswer } from '../../core/events/correlated-response.ts'
-import { deliverAnswer } from '../../rpc/pending-responses.ts'
+import { parseResponse, parseEventResponse } from '../../core/events/correlated-response.ts'
+import { deliverResponse } from '../../rpc/pending-responses.ts'
 import { readBody } from '../../core/http-body.ts'
-import { refuse } from '../error-response.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import { errorResponse } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
 
 const MAX_BODY_BYTES = 10_000_000
 const ANSWERS =
   /^(rig-correlation|rig-response-code|cache-control|content-(disposition|encoding|language|location|type)|etag|expires|last-modified|link|location|retry-after|set-cookie|vary|x-(?!forwarded-|real-ip$|rigel-).*)$/
 
-export async function postResponse(c: Context<EdgeEnv>): Promise<Response> {
+export async function postResponse(c: Context<HttpEnv>): Promise<Response> {
   const body = await readBody(c.req.raw, MAX_BODY_BYTES)
-  if (!body.ok) return refuse({ kind: 'body_too_large', limitBytes: MAX_BODY_BYTES })
+  if (!body.ok) return errorResponse({ kind: 'body_too_large', limitBytes: MAX_BODY_BYTES })
   const { headers } = c.req.raw
   const kept = [...headers].filter(([name]) => ANSWERS.test(name))
   const isEvent =
     !headers.has('rig-correlation') && !headers.has('rig-response-code') && c.req.param('version') === 'v2'
-  const answer = isEvent ? readEventAnswer(new TextDecoder().decode(body.bytes)) : readAnswer(kept, body.bytes)
-  if (!answer.ok) return refuse({ kind: 'bad_request', message: `Failed to parse request body: ${answer.reason}` })
-  await deliverAnswer(c.env, answer.value)
+  const answer = isEvent ? parseEventResponse(new TextDecoder().decode(body.bytes)) : parseResponse(kept, body.bytes)
+  if (!answer.ok)
+    return errorResponse({ kind: 'bad_request', message: `Failed to parse request body: ${answer.reason}` })
+  await deliverResponse(c.env, answer.value)
   return c.text('message sent to correlated reverse proxy request', 202)
 }

@@ -12,7 +12,7 @@ import {
   publishObjects,
   revokeSession,
   type ConnectionsQuery,
-  type Gateway,
+  type AppContext,
 } from './operations.ts'
 
 const MAX_LISTED = 10_000
@@ -30,7 +30,7 @@ type Published =
   | { readonly ok: false; readonly status: number; readonly message: string }
 
 export class RigelApi extends WorkerEntrypoint<Env> {
-  get #gateway(): Gateway {
+  get #gateway(): AppContext {
     return { env: this.env, config: configOf(this.env) }
   }
 

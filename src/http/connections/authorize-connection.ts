@@ -5,7 +5,7 @@ import type { Config } from '../../config/parse-config.ts'
 import type { Check } from '../../config/auth.ts'
 import { parsePosition, shardOfPosition } from '../../core/identity/position.ts'
 import type { ConnectRequest, Principal, Transport } from '../../core/identity/principal.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { shardOf } from '../../core/delivery/shard-hash.ts'
 import {
@@ -16,13 +16,13 @@ import {
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import { findToken } from '../token-source.ts'
 import { allowOrigin } from '../cors.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import type { HttpEnv } from '../worker-context.ts'
 import type { VerifiedToken, VerifyToken } from '../../auth/verify-token.ts'
 
 const ANONYMOUS: VerifiedToken = { principal: { user: null, session: null, expSeconds: null }, claims: {} }
 
 /** A connection that may be opened, and the shard to open it at. */
-export interface Admission {
+export interface ConnectGrant {
   readonly shard: number
   readonly connect: ConnectRequest
   readonly claims: VerifiedToken['claims']
@@ -37,7 +37,10 @@ export interface AdmissionWishes {
 }
 
 /** The order of checks is RIG's: the token, the subscriptions, then whether they are allowed. */
-export async function admit(c: Context<EdgeEnv>, wishes: AdmissionWishes): Promise<Result<Admission, Reason>> {
+export async function authorizeConnection(
+  c: Context<HttpEnv>,
+  wishes: AdmissionWishes,
+): Promise<Result<ConnectGrant, RigelError>> {
   const { config } = c.var
   const request = c.req.raw
   if (await isOverAddressLimit(request, c.env)) return fail({ kind: 'too_many_connections', scope: 'address' })
@@ -65,7 +68,7 @@ export async function admit(c: Context<EdgeEnv>, wishes: AdmissionWishes): Promi
 }
 
 /** SUBSCRIPTION_CHECK. As RIG, only where subscriptions are asked for: those that a token implies need no further leave. */
-async function mayConnect(c: Context<EdgeEnv>, token: string | null): Promise<boolean> {
+async function mayConnect(c: Context<HttpEnv>, token: string | null): Promise<boolean> {
   const { subscriptionCheck } = c.var.config
   const wanted = c.req.query('subscriptions')
   if (subscriptionCheck === 'no_check' || wanted === undefined) return true
@@ -82,7 +85,7 @@ export async function verifyFor(
   check: Check,
   token: string,
   verify: VerifyToken,
-): Promise<Result<VerifiedToken, Reason>> {
+): Promise<Result<VerifiedToken, RigelError>> {
   const verified = await verify(token)
   const isOpaque = !verified.ok && verified.reason.kind === 'invalid_token'
   return isOpaque && typeof check === 'object' ? ok(ANONYMOUS) : verified
@@ -102,7 +105,7 @@ function readSubscriptions(
   claims: VerifiedToken['claims'],
   inferred: readonly Subscription[],
   config: Config,
-): Result<readonly Subscription[], Reason> {
+): Result<readonly Subscription[], RigelError> {
   if (parameter === undefined) return ok(inferred)
   const list = parseList(parameter)
   if (!list.ok) return list
@@ -116,7 +119,7 @@ export function subscriptionRules({ connections, extractors, widenUnknown }: Con
   return { limit: connections.subscriptions, extractors, widenUnknown }
 }
 
-function parseList(text: string): Result<unknown, Reason> {
+function parseList(text: string): Result<unknown, RigelError> {
   try {
     return ok(JSON.parse(text) as unknown)
   } catch (error) {

@@ -5,12 +5,12 @@ import type { Context } from 'hono'
 import { getCookie } from 'hono/cookie'
 import { parseConnectionToken } from '../../core/identity/connection-token.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { shardStub } from '../../rpc/shard.ts'
-import { admit } from './authorize-connection.ts'
+import { authorizeConnection } from './authorize-connection.ts'
 import { credentialedCorsHeaders, namesOrigins } from '../cors.ts'
-import { refuse, shardFailure } from '../error-response.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import { errorResponse, shardFailure } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
 
 /** RIG's word for: from the session's start. */
 const FIRST_EVENT = 'first_event'
@@ -30,18 +30,18 @@ interface Cursor {
   readonly withCookies: boolean
 }
 
-export async function longpoll(c: Context<EdgeEnv>): Promise<Response> {
+export async function longpoll(c: Context<HttpEnv>): Promise<Response> {
   // HEAD too: it would take a poll's answer and throw it away.
   if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET, OPTIONS' })
   const cursor = readCursor(c)
   const polled = await poll(c, cursor)
   if (polled.ok) return answerPoll(c, cursor, polled.value)
-  if (polled.reason.kind !== 'connection_gone') return refuse(polled.reason, headersOf(c))
+  if (polled.reason.kind !== 'connection_gone') return errorResponse(polled.reason, headersOf(c))
   const opened = await open(c, cursor)
-  return opened.ok ? answerOpened(c, cursor, opened.value) : refuse(opened.reason, headersOf(c))
+  return opened.ok ? answerOpened(c, cursor, opened.value) : errorResponse(opened.reason, headersOf(c))
 }
 
-function readCursor(c: Context<EdgeEnv>): Cursor {
+function readCursor(c: Context<HttpEnv>): Cursor {
   const asked = c.req.query('connection_token')
   const withCookies = asked === undefined
   const id = (withCookies ? getCookie(c, 'last_event_id') : undefined) ?? c.req.query('last_event_id')
@@ -54,7 +54,7 @@ function readCursor(c: Context<EdgeEnv>): Cursor {
 }
 
 /** A token that is none, or of a shard that is no more, is a connection that is gone: the client gets a new session. */
-async function poll(c: Context<EdgeEnv>, cursor: Cursor): Promise<Result<Polled, Reason>> {
+async function poll(c: Context<HttpEnv>, cursor: Cursor): Promise<Result<Polled, RigelError>> {
   const address = parseConnectionToken(cursor.connectionToken)
   if (address === undefined || address.shard >= c.var.config.shards) return fail({ kind: 'connection_gone' })
   try {
@@ -65,9 +65,9 @@ async function poll(c: Context<EdgeEnv>, cursor: Cursor): Promise<Result<Polled,
 }
 
 /** Goes on from where the client was, if it was anywhere: that its session is gone must not cost it events. */
-async function open(c: Context<EdgeEnv>, cursor: Cursor): Promise<Result<string, Reason>> {
+async function open(c: Context<HttpEnv>, cursor: Cursor): Promise<Result<string, RigelError>> {
   const { lastEventId } = cursor
-  const admitted = await admit(c, { transport: 'longpolling', lastEventId })
+  const admitted = await authorizeConnection(c, { transport: 'longpolling', lastEventId })
   if (!admitted.ok) return admitted
   const { inferred, principal, subscriptions } = admitted.value.connect
   try {
@@ -79,13 +79,13 @@ async function open(c: Context<EdgeEnv>, cursor: Cursor): Promise<Result<string,
   }
 }
 
-function answerOpened(c: Context<EdgeEnv>, cursor: Cursor, connectionToken: string): Response {
+function answerOpened(c: Context<HttpEnv>, cursor: Cursor, connectionToken: string): Response {
   const started = { connection_token: connectionToken, last_event_id: FIRST_EVENT, events: [] }
   const json = JSON.stringify(cursor.withCookies ? 'ok' : started)
   return answer(c, json, { ...cursor, connectionToken, lastEventId: FIRST_EVENT })
 }
 
-function answerPoll(c: Context<EdgeEnv>, cursor: Cursor, polled: Polled): Response {
+function answerPoll(c: Context<HttpEnv>, cursor: Cursor, polled: Polled): Response {
   const gap = polled.recovered ? {} : { recovered: false }
   const token = cursor.withCookies ? {} : { connection_token: cursor.connectionToken }
   // Events are JSON texts already, and stay as they came.
@@ -94,7 +94,7 @@ function answerPoll(c: Context<EdgeEnv>, cursor: Cursor, polled: Polled): Respon
   return answer(c, json, { ...cursor, lastEventId: polled.lastEventId })
 }
 
-function answer(c: Context<EdgeEnv>, json: string, next: Cursor): Response {
+function answer(c: Context<HttpEnv>, json: string, next: Cursor): Response {
   const headers = new Headers({ ...headersOf(c), 'content-type': 'application/json; charset=utf-8' })
   if (next.withCookies) {
     headers.append('set-cookie', cookie(c, 'connection_token', next.connectionToken))
@@ -104,13 +104,13 @@ function answer(c: Context<EdgeEnv>, json: string, next: Cursor): Response {
 }
 
 /** Both values are of our own making and need no escaping; RIG writes the quotes of `last_event_id` as they are. */
-function cookie(c: Context<EdgeEnv>, name: string, value: string): string {
+function cookie(c: Context<HttpEnv>, name: string, value: string): string {
   const isHttps = new URL(c.req.url).protocol === 'https:'
   // Without named origins nobody else's page can read an answer, so nobody else's page need send the cookies either.
   const sameSite = isHttps && namesOrigins(c.var.config) ? 'None' : 'Lax'
   return `${name}=${value}; path=/; HttpOnly; SameSite=${sameSite}${isHttps ? '; Secure' : ''}`
 }
 
-function headersOf(c: Context<EdgeEnv>): Record<string, string> {
+function headersOf(c: Context<HttpEnv>): Record<string, string> {
   return { ...credentialedCorsHeaders(c.var.config, c.req.raw), 'cache-control': 'no-cache' }
 }

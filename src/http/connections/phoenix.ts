@@ -5,15 +5,15 @@ import { z } from 'zod'
 import { parseConnectionToken, type ConnectionAddress } from '../../core/identity/connection-token.ts'
 import { evaluatePointer } from '../../core/json-pointer.ts'
 import type { PhoenixHello } from '../../core/identity/principal.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { ok, type Result } from '../../core/result.ts'
 import { shardStub, stampConnect } from '../../rpc/shard.ts'
 import { findToken, offeredProtocols } from '../token-source.ts'
 import { readBody } from '../../core/http-body.ts'
-import { admit, type Admission } from './authorize-connection.ts'
+import { authorizeConnection, type ConnectGrant } from './authorize-connection.ts'
 import { corsHeaders } from '../cors.ts'
 import { shardFailure } from '../error-response.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import type { HttpEnv } from '../worker-context.ts'
 
 /** The library's subprotocol, and the one that carries its `authToken`. */
 const PROTOCOL = 'phoenix'
@@ -25,7 +25,7 @@ const MAX_BODY_BYTES = 4_194_304
 
 const rolesSchema = z.array(z.string()).catch([])
 
-type Ctx = Context<EdgeEnv>
+type Ctx = Context<HttpEnv>
 
 /** A session token: where the session is, and what its client has. */
 interface Session extends ConnectionAddress {
@@ -48,7 +48,7 @@ export async function openPhoenixSocket(c: Ctx): Promise<Response> {
 }
 
 /** RIG 1.x's paths exist when PHOENIX_LEGACY_PATHS says so; otherwise they are anybody's. */
-export function ifLegacy(handler: (c: Ctx) => Response | Promise<Response>): MiddlewareHandler<EdgeEnv> {
+export function ifLegacy(handler: (c: Ctx) => Response | Promise<Response>): MiddlewareHandler<HttpEnv> {
   return (c, next) => (c.var.config.phoenix.legacyPaths ? Promise.resolve(handler(c)) : next())
 }
 
@@ -117,8 +117,8 @@ function toFrame(line: string): string | ArrayBuffer {
   }
 }
 
-async function admitPhoenix(c: Ctx): Promise<Result<Admission, Reason>> {
-  const admitted = await admit(c, { transport: 'phoenix', lastEventId: null, token: findPhoenixToken(c) })
+async function admitPhoenix(c: Ctx): Promise<Result<ConnectGrant, RigelError>> {
+  const admitted = await authorizeConnection(c, { transport: 'phoenix', lastEventId: null, token: findPhoenixToken(c) })
   if (!admitted.ok) return admitted
   const { claims, connect, shard } = admitted.value
   // A browser fails a connection whose answer names none of the protocols it offered.
@@ -126,7 +126,7 @@ async function admitPhoenix(c: Ctx): Promise<Result<Admission, Reason>> {
   return ok({ shard, claims, connect: { ...connect, subscriptions: [], protocol, phoenix: readHello(c, claims) } })
 }
 
-function readHello(c: Ctx, claims: Admission['claims']): PhoenixHello {
+function readHello(c: Ctx, claims: ConnectGrant['claims']): PhoenixHello {
   const { presenceClaims, rolesField } = c.var.config.phoenix
   const shown = presenceClaims.filter((name) => Object.hasOwn(claims, name)).map((name) => [name, claims[name]])
   return {
@@ -169,7 +169,7 @@ function parseSession(token: string): Session | undefined {
   return address === undefined ? undefined : { ...address, cursor: Number(cursor) }
 }
 
-function statusOf(reason: Reason): 403 | 429 | 503 {
+function statusOf(reason: RigelError): 403 | 429 | 503 {
   if (reason.kind === 'unavailable') return 503
   return reason.kind === 'too_many_connections' ? 429 : 403
 }

@@ -3,14 +3,14 @@
 import { parseJson } from '../../core/json.ts'
 import type { Context } from 'hono'
 import { z } from 'zod'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, type Result } from '../../core/result.ts'
 import { shardStub } from '../../rpc/shard.ts'
 import { bearerTokens } from '../token-source.ts'
 import { readBody } from '../../core/http-body.ts'
 import { corsHeaders } from '../cors.ts'
-import { refuse, shardFailure } from '../error-response.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import { errorResponse, shardFailure } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
 import { readAddress, toAuthorizationReason } from './put-subscriptions.ts'
 
 const MAX_BYTES = 4_096
@@ -21,13 +21,13 @@ const bodySchema = z.object({
   metadata: z.record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()])),
 })
 
-export async function putMetadata(c: Context<EdgeEnv>): Promise<Response> {
+export async function putMetadata(c: Context<HttpEnv>): Promise<Response> {
   const cors = corsHeaders(c.var.config, c.req.raw)
   const set = await replaceMetadata(c)
-  return set.ok ? new Response(null, { status: 204, headers: cors }) : refuse(set.reason, cors)
+  return set.ok ? new Response(null, { status: 204, headers: cors }) : errorResponse(set.reason, cors)
 }
 
-async function replaceMetadata(c: Context<EdgeEnv>): Promise<Result<null, Reason>> {
+async function replaceMetadata(c: Context<HttpEnv>): Promise<Result<null, RigelError>> {
   const body = await readBody(c.req.raw, MAX_BYTES)
   const parsed = bodySchema.safeParse(body.ok ? parseJson(new TextDecoder().decode(body.bytes)) : undefined)
   if (!parsed.success) return fail({ kind: 'bad_request', message: `Expected JSON such as ${WANTED}.` })

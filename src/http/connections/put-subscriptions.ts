@@ -4,7 +4,7 @@
 import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import { parseConnectionToken, type ConnectionAddress } from '../../core/identity/connection-token.ts'
-import { revoked, type Reason } from '../../core/errors.ts'
+import { revoked, type RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import {
   inferSubscriptions,
@@ -17,8 +17,8 @@ import { bearerTokens } from '../token-source.ts'
 import { readBody } from '../../core/http-body.ts'
 import { subscriptionRules, verifyFor } from './authorize-connection.ts'
 import { corsHeaders } from '../cors.ts'
-import { refuse, shardFailure } from '../error-response.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import { errorResponse, shardFailure } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
 import { mediaTypeOf } from '../../core/media-type.ts'
 import type { VerifiedToken } from '../../auth/verify-token.ts'
 
@@ -27,13 +27,13 @@ const MAX_BODY_BYTES = 2_097_152
 
 const ANONYMOUS: VerifiedToken = { principal: { user: null, session: null, expSeconds: null }, claims: {} }
 
-export async function putSubscriptions(c: Context<EdgeEnv>): Promise<Response> {
+export async function putSubscriptions(c: Context<HttpEnv>): Promise<Response> {
   const replaced = await replaceSubscriptions(c)
   const cors = corsHeaders(c.var.config, c.req.raw)
-  return replaced.ok ? new Response(null, { status: 204, headers: cors }) : refuse(replaced.reason, cors)
+  return replaced.ok ? new Response(null, { status: 204, headers: cors }) : errorResponse(replaced.reason, cors)
 }
 
-async function replaceSubscriptions(c: Context<EdgeEnv>): Promise<Result<null, Reason>> {
+async function replaceSubscriptions(c: Context<HttpEnv>): Promise<Result<null, RigelError>> {
   const { config, verifyToken } = c.var
   const body = await readSubscriptionsBody(c.req.raw)
   if (!body.ok) return body
@@ -52,9 +52,9 @@ async function replaceSubscriptions(c: Context<EdgeEnv>): Promise<Result<null, R
 
 /** SUBSCRIPTION_CHECK; a service gets the very body. */
 async function maySubscribe(
-  c: Context<EdgeEnv>,
+  c: Context<HttpEnv>,
   body: string,
-  verified: readonly Result<VerifiedToken, Reason>[],
+  verified: readonly Result<VerifiedToken, RigelError>[],
 ): Promise<boolean> {
   const { subscriptionCheck } = c.var.config
   if (subscriptionCheck === 'no_check') return true
@@ -71,7 +71,7 @@ interface SubscriptionsBody {
   readonly subscriptions: unknown
 }
 
-async function readSubscriptionsBody(request: Request): Promise<Result<SubscriptionsBody, Reason>> {
+async function readSubscriptionsBody(request: Request): Promise<Result<SubscriptionsBody, RigelError>> {
   if (!acceptsJson(request)) {
     const message = `Not acceptable: got accept "${request.headers.get('accept')}", supported is application/json.`
     return fail({ kind: 'not_acceptable', message })
@@ -97,7 +97,7 @@ function acceptsJson(request: Request): boolean {
   return ['*/*', 'application/*', 'application/json'].some((type) => types.includes(type))
 }
 
-function parseJson(bytes: Uint8Array): Result<unknown, Reason> {
+function parseJson(bytes: Uint8Array): Result<unknown, RigelError> {
   try {
     return ok(JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)) as unknown)
   } catch (error) {
@@ -105,12 +105,14 @@ function parseJson(bytes: Uint8Array): Result<unknown, Reason> {
   }
 }
 
-function notJson(details: string): Result<never, Reason> {
+function notJson(details: string): Result<never, RigelError> {
   return fail({ kind: 'bad_request', message: `Expected JSON encoded body.\n\nTechnical info:\n${details}` })
 }
 
 /** One bad token refuses all, as in RIG: the subscriptions it was to imply would silently be missing. */
-function allValid(verified: readonly Result<VerifiedToken, Reason>[]): Result<readonly VerifiedToken[], Reason> {
+function allValid(
+  verified: readonly Result<VerifiedToken, RigelError>[],
+): Result<readonly VerifiedToken[], RigelError> {
   const tokens: VerifiedToken[] = []
   for (const result of verified) {
     if (!result.ok) return fail(toAuthorizationReason(result.reason))
@@ -119,20 +121,20 @@ function allValid(verified: readonly Result<VerifiedToken, Reason>[]): Result<re
   return ok(tokens)
 }
 
-export function toAuthorizationReason(reason: Reason): Reason {
+export function toAuthorizationReason(reason: RigelError): RigelError {
   const details = tokenProblem(reason)
   if (details === undefined) return reason
   return refused(`invalid authorization header: could not decode JWT: ${details}`)
 }
 
 /** Undefined: it is not the token that is the problem. */
-function tokenProblem(reason: Reason): string | undefined {
+function tokenProblem(reason: RigelError): string | undefined {
   if (reason.kind === 'token_expired') return 'token expired'
   if (reason.kind === 'session_revoked') return revoked(reason.session)
   return reason.kind === 'invalid_token' ? reason.message : undefined
 }
 
-export function readAddress(token: string, config: Config): Result<ConnectionAddress, Reason> {
+export function readAddress(token: string, config: Config): Result<ConnectionAddress, RigelError> {
   const address = parseConnectionToken(token)
   if (address === undefined) return fail({ kind: 'invalid_connection_token' })
   // There were more shards when this connection was made: asking for it would create an empty shard.
@@ -145,7 +147,11 @@ interface Wanted {
   readonly inferred: readonly Subscription[]
 }
 
-function readSubscriptions(input: unknown, tokens: readonly VerifiedToken[], config: Config): Result<Wanted, Reason> {
+function readSubscriptions(
+  input: unknown,
+  tokens: readonly VerifiedToken[],
+  config: Config,
+): Result<Wanted, RigelError> {
   // As RIG merges the claims of several tokens: later ones win.
   const claims = Object.assign({}, ...tokens.map((token) => token.claims)) as VerifiedToken['claims']
   const rules = { ...subscriptionRules(config), claims }
@@ -162,16 +168,16 @@ function readSubscriptions(input: unknown, tokens: readonly VerifiedToken[], con
   return fail(refused(`could not parse given subscriptions: ${details}`))
 }
 
-function refused(details: string): Reason {
+function refused(details: string): RigelError {
   return { kind: 'bad_request', message: `cannot accept subscription request: ${details}` }
 }
 
 async function setSubscriptions(
-  c: Context<EdgeEnv>,
+  c: Context<HttpEnv>,
   { shard, connectionId }: ConnectionAddress,
   { all, inferred }: Wanted,
   tokens: readonly VerifiedToken[],
-): Promise<Result<null, Reason>> {
+): Promise<Result<null, RigelError>> {
   const { principal } = tokens.find((token) => token.principal.user !== null) ?? tokens[0] ?? ANONYMOUS
   try {
     return await shardStub(c.env, shard).setSubscriptions(connectionId, all, principal, inferred)

@@ -1,24 +1,24 @@
 // PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/token: a new token, as a bearer, for a connection whose own is about
 // to expire. Of the same user; the connection then lasts as long as it does.
 import type { Context } from 'hono'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, type Result } from '../../core/result.ts'
 import { inferSubscriptions } from '../../core/subscriptions/parse-subscriptions.ts'
 import { shardStub } from '../../rpc/shard.ts'
 import { bearerTokens } from '../token-source.ts'
 import { corsHeaders } from '../cors.ts'
-import { refuse, shardFailure } from '../error-response.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import { errorResponse, shardFailure } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
 import { readAddress, toAuthorizationReason } from './put-subscriptions.ts'
 
-export async function putToken(c: Context<EdgeEnv>): Promise<Response> {
+export async function putToken(c: Context<HttpEnv>): Promise<Response> {
   const cors = corsHeaders(c.var.config, c.req.raw)
   const renewed = await renew(c)
-  if (!renewed.ok) return refuse(renewed.reason, cors)
+  if (!renewed.ok) return errorResponse(renewed.reason, cors)
   return c.json({ expires_at: new Date(renewed.value).toISOString() }, 200, cors)
 }
 
-async function renew(c: Context<EdgeEnv>): Promise<Result<number, Reason>> {
+async function renew(c: Context<HttpEnv>): Promise<Result<number, RigelError>> {
   const { config, verifyToken } = c.var
   const address = readAddress(c.req.param('token') ?? '', config)
   if (!address.ok) return address

@@ -4,8 +4,8 @@ import type { Context } from 'hono'
 import { parseStructured } from '../../core/events/cloud-event.ts'
 import { readBody } from '../../core/http-body.ts'
 import { publish } from '../admin/operations.ts'
-import { refuse } from '../error-response.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import { errorResponse } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
 
 const DEFAULT_COUNT = 5
 const MAX_COUNT = 100
@@ -21,11 +21,11 @@ const TYPES = [
   { type: 'com.hotel.payment.received', source: '/services/payment', isAddressed: true },
 ] as const
 
-export async function produceSampleEvents(c: Context<EdgeEnv>): Promise<Response> {
+export async function produceSampleEvents(c: Context<HttpEnv>): Promise<Response> {
   if (!c.var.config.devMode) return c.notFound()
   const count = await readCount(c.req.raw)
   if (count === undefined) {
-    return refuse({ kind: 'bad_request', message: `Expected JSON such as {"count":5}, from 1 to ${MAX_COUNT}.` })
+    return errorResponse({ kind: 'bad_request', message: `Expected JSON such as {"count":5}, from 1 to ${MAX_COUNT}.` })
   }
   const nowMs = Date.now()
   const events = Array.from({ length: count }, () => sampleEvent(nowMs, Math.random))
@@ -36,7 +36,7 @@ export async function produceSampleEvents(c: Context<EdgeEnv>): Promise<Response
       return parsed.ok ? [parsed.value] : []
     }),
   )
-  return produced.ok ? c.json({ produced: produced.value.length }, 202) : refuse(produced.reason)
+  return produced.ok ? c.json({ produced: produced.value.length }, 202) : errorResponse(produced.reason)
 }
 
 /** `random`: from 0 to 1, below 1. */

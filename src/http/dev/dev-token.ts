@@ -5,21 +5,27 @@ import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import type { JsonPointer } from '../../core/json-pointer.ts'
 import { readBody } from '../../core/http-body.ts'
-import { refuse } from '../error-response.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import { errorResponse } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
 
 const VALID_SECONDS = 3_600
 const MAX_BODY_BYTES = 16_384
 
-export async function makeDevToken(c: Context<EdgeEnv>): Promise<Response> {
+export async function makeDevToken(c: Context<HttpEnv>): Promise<Response> {
   const { config } = c.var
   if (!config.devMode) return c.notFound()
   if (!config.jwt.algorithm.startsWith('HS') || config.jwt.secret === '') {
-    return refuse({ kind: 'bad_request', message: 'Development tokens need JWT_SECRET_KEY, and HS256 as JWT_ALG.' })
+    return errorResponse({
+      kind: 'bad_request',
+      message: 'Development tokens need JWT_SECRET_KEY, and HS256 as JWT_ALG.',
+    })
   }
   const body = await readClaims(c.req.raw)
   if (body === undefined) {
-    return refuse({ kind: 'bad_request', message: 'Expected JSON such as {"user":"alice"}, and further claims.' })
+    return errorResponse({
+      kind: 'bad_request',
+      message: 'Expected JSON such as {"user":"alice"}, and further claims.',
+    })
   }
   const { user, ...claims } = body
   return c.json({ token: await sign(withClaim(claims, config.jwt.userField, user), config.jwt) })

@@ -4,34 +4,34 @@
 import type { Context } from 'hono'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { Principal } from '../../core/identity/principal.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { bearerTokens } from '../token-source.ts'
 import { corsHeaders } from '../cors.ts'
 import { readEvents } from './read-events.ts'
-import { refuse } from '../error-response.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import { errorResponse } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
 import { publish } from '../admin/operations.ts'
 import { answerPush } from './post-push.ts'
 import { connectorOf } from './read-push.ts'
 
-export async function postEvents(c: Context<EdgeEnv>): Promise<Response> {
+export async function postEvents(c: Context<HttpEnv>): Promise<Response> {
   const { config } = c.var
   const cors = corsHeaders(config, c.req.raw)
   const known = await checkToken(c)
-  if (!known.ok) return refuse(known.reason, cors)
+  if (!known.ok) return errorResponse(known.reason, cors)
   const connector = connectorOf(c.req.raw)
-  if (!connector.ok) return refuse(connector.reason, cors)
+  if (!connector.ok) return errorResponse(connector.reason, cors)
   if (connector.value !== null) {
     const sender = { publisher: known.value, ...connector.value }
     return answerPush(c, sender, { cors, mayPublish: (events, isBatch) => mayPublish(c, events, isBatch) })
   }
   const posted = await readEvents(c.req.raw, config.maxEventBytes)
-  if (!posted.ok) return refuse(posted.reason, cors)
+  if (!posted.ok) return errorResponse(posted.reason, cors)
   const isBatch = posted.value.mode === 'batched'
-  if (!(await mayPublish(c, posted.value.events, isBatch))) return refuse({ kind: 'submission_denied' }, cors)
+  if (!(await mayPublish(c, posted.value.events, isBatch))) return errorResponse({ kind: 'submission_denied' }, cors)
   const produced = await publish({ env: c.env, config }, posted.value.events)
-  if (!produced.ok) return refuse(produced.reason, cors)
+  if (!produced.ok) return errorResponse(produced.reason, cors)
   const places = produced.value.map(({ topic, partition, offset }) => ({ topic, partition, offset }))
   return c.json(isBatch ? places : places[0], 202, cors)
 }
@@ -40,7 +40,7 @@ export async function postEvents(c: Context<EdgeEnv>): Promise<Response> {
  * SUBMISSION_CHECK. Only a bearer header counts: a cookie would let any page the user visits publish in his name.
  * Answers who it is that publishes; where no token is verified, nobody known.
  */
-async function checkToken(c: Context<EdgeEnv>): Promise<Result<string, Reason>> {
+async function checkToken(c: Context<HttpEnv>): Promise<Result<string, RigelError>> {
   if (c.var.config.submissionCheck !== 'jwt_validation') return ok('')
   for (const token of bearerTokens(c.req.raw)) {
     const verified = await c.var.verifyToken(token)
@@ -56,7 +56,7 @@ function publisherOf({ user, session }: Principal): string {
 }
 
 /** SUBMISSION_CHECK by a service: it gets the event as structured JSON, a batch as the array of them. */
-async function mayPublish(c: Context<EdgeEnv>, events: readonly CloudEvent[], isBatch: boolean): Promise<boolean> {
+async function mayPublish(c: Context<HttpEnv>, events: readonly CloudEvent[], isBatch: boolean): Promise<boolean> {
   const { submissionCheck } = c.var.config
   if (typeof submissionCheck === 'string') return true
   const texts = events.map(({ json }) => json)

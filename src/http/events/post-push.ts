@@ -3,13 +3,13 @@
 // nothing is known to be stored: the connector sends again, as it is made to. Called by events.ts and internal-api.ts.
 import type { Context } from 'hono'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Sender } from '../../publishing/idempotency-key.ts'
 import { pushEvents, type Placed } from '../../publishing/push.ts'
-import { openLog } from '../../kafka/create-kafka-log.ts'
-import { refuse } from '../error-response.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import { errorResponse } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
 import { readPush, type PushRequest } from './read-push.ts'
 
 export interface PushOptions {
@@ -18,28 +18,28 @@ export interface PushOptions {
   readonly mayPublish?: (events: readonly CloudEvent[], isBatch: boolean) => Promise<boolean>
 }
 
-export async function answerPush(c: Context<EdgeEnv>, sender: Sender, options: PushOptions = {}): Promise<Response> {
+export async function answerPush(c: Context<HttpEnv>, sender: Sender, options: PushOptions = {}): Promise<Response> {
   const { cors = {}, mayPublish } = options
   const push = await readPush(c.req.raw, c.var.config.maxEventBytes)
-  if (!push.ok) return refuse(push.reason, cors)
+  if (!push.ok) return errorResponse(push.reason, cors)
   const events = push.value.pushed.flatMap((one) => (one.kind === 'event' ? [one.event] : []))
   // What is no event is nothing that a service could judge: it is asked all the same, about a list without it.
   const isList = push.value.isBatch || events.length === 0
-  if (mayPublish && !(await mayPublish(events, isList))) return refuse({ kind: 'submission_denied' }, cors)
+  if (mayPublish && !(await mayPublish(events, isList))) return errorResponse({ kind: 'submission_denied' }, cors)
   const placed = await place(c, sender, push.value)
-  if (!placed.ok) return refuse(placed.reason, cors)
+  if (!placed.ok) return errorResponse(placed.reason, cors)
   tell(sender, placed.value)
   const places = placed.value.map(toAnswer)
   return c.json(push.value.isBatch ? places : places[0], 202, cors)
 }
 
 async function place(
-  { env, var: { config } }: Context<EdgeEnv>,
+  { env, var: { config } }: Context<HttpEnv>,
   sender: Sender,
   { pushed }: PushRequest,
-): Promise<Result<readonly Placed[], Reason>> {
+): Promise<Result<readonly Placed[], RigelError>> {
   try {
-    return ok(await pushEvents(openLog(env, config), config, sender, pushed, Date.now()))
+    return ok(await pushEvents(createKafkaLog(env, config), config, sender, pushed, Date.now()))
   } catch (error) {
     console.error({ message: 'a push could not be produced', connector: sender.connector, error: String(error) })
     const message = 'The log does not take events at the moment: send the same again.'

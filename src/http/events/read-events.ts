@@ -3,7 +3,7 @@
 // for people send CloudEvents as JSON. Used by events.ts only.
 import { fromBinary, isLargerThan, parseBatch, parseStructured } from '../../core/events/cloud-event.ts'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { readBody } from '../../core/http-body.ts'
 import { mediaTypeOf } from '../../core/media-type.ts'
@@ -20,7 +20,7 @@ export interface EventRequest {
   readonly events: readonly CloudEvent[]
 }
 
-export async function readEvents(request: Request, maxEventBytes: number): Promise<Result<EventRequest, Reason>> {
+export async function readEvents(request: Request, maxEventBytes: number): Promise<Result<EventRequest, RigelError>> {
   const mode = modeOf(request.headers)
   if (!mode.ok) return mode
   const limitBytes = mode.value === 'batched' ? Math.max(MAX_BATCH_BYTES, maxEventBytes) : maxEventBytes
@@ -39,7 +39,7 @@ export async function readEvents(request: Request, maxEventBytes: number): Promi
   return ok({ mode: mode.value, events: parsed.value })
 }
 
-export function modeOf(headers: Headers): Result<Mode, Reason> {
+export function modeOf(headers: Headers): Result<Mode, RigelError> {
   const type = mediaTypeOf(headers)
   const isBinary = headers.has('ce-specversion')
   if (type === undefined && !isBinary) {

@@ -10,7 +10,7 @@ import {
 } from '../../core/events/cloud-event.ts'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RecordHeader } from '../../core/events/kafka-record.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { readSourcePosition, type SourcePosition } from '../../core/events/source-position.ts'
 import type { DecodeReason } from '../../decoding/decode-record.ts'
@@ -49,7 +49,7 @@ export type Connector = Omit<Sender, 'publisher'>
  * Null: no connector, but a client that publishes. Only what its sender writes on purpose makes a request a push, and
  * unique ids something to rely on: events may have come a long way, and tell of others.
  */
-export function connectorOf({ url, headers }: Request): Result<Connector | null, Reason> {
+export function connectorOf({ url, headers }: Request): Result<Connector | null, RigelError> {
   const { searchParams } = new URL(url)
   const [connector, dedupe] = [searchParams.get('connector'), searchParams.get('dedupe')]
   if (connector === null && positionHeader(headers, 'offset') === null) return ok(null)
@@ -62,7 +62,7 @@ export function connectorOf({ url, headers }: Request): Result<Connector | null,
   return ok({ connector: connector ?? '', hasUniqueIds: dedupe === 'id' })
 }
 
-export async function readPush(request: Request, maxEventBytes: number): Promise<Result<PushRequest, Reason>> {
+export async function readPush(request: Request, maxEventBytes: number): Promise<Result<PushRequest, RigelError>> {
   const type = mediaTypeOf(request.headers)
   const binary = binaryAttributes(request.headers, type)
   if (binary === null && type !== undefined && !STRUCTURED.test(type) && !TAKEN.test(type)) return unsupported(type)
@@ -87,7 +87,7 @@ interface Read {
   readonly found: readonly Found[]
 }
 
-function readText(type: string | undefined, bytes: Uint8Array): Result<Read, Reason> {
+function readText(type: string | undefined, bytes: Uint8Array): Result<Read, RigelError> {
   const lines = splitLines(bytes)
   if (lines.length === 0) return ok({ isBatch: true, found: [] })
   if (type !== undefined && LINES.test(type)) return ok({ isBatch: true, found: lines.map(readOne) })
@@ -101,7 +101,7 @@ function readText(type: string | undefined, bytes: Uint8Array): Result<Read, Rea
 }
 
 /** Not an array of JSON: there is no telling its elements apart, so that the connector has to. */
-function readArray(bytes: Uint8Array): Result<Read, Reason> {
+function readArray(bytes: Uint8Array): Result<Read, RigelError> {
   const text = decodeUtf8(bytes)
   const elements = text === undefined ? fail('it is not UTF-8') : parseElements(text, MAX_EVENTS + 1)
   if (elements.ok) return ok({ isBatch: true, found: elements.value.map(readElement) })
@@ -177,11 +177,11 @@ function positionHeader(headers: Headers, name: string): string | null {
   return headers.get(`kafka-${name}`) ?? headers.get(`kafka_${name}`)
 }
 
-function badRequest(message: string): Result<never, Reason> {
+function badRequest(message: string): Result<never, RigelError> {
   return fail({ kind: 'bad_request', message })
 }
 
-function unsupported(type: string): Result<never, Reason> {
+function unsupported(type: string): Result<never, RigelError> {
   const message = `The content-type ${type} is not supported: send application/cloudevents-batch+json, application/x-ndjson or application/json.`
   return fail({ kind: 'unsupported_content_type', message })
 }

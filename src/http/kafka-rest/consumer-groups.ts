@@ -10,7 +10,7 @@ import {
   committedRequest,
   consumeHeaders,
   consumeRequest,
-  refuse,
+  kafkaRestError,
   toMessage,
   type KafkaEnv,
 } from './kafka-rest-schema.ts'
@@ -25,13 +25,13 @@ export async function consume(c: Ctx): Promise<Response> {
   const body =
     c.req.method === 'GET' ? { topic, timeout: Number(c.req.query('timeout') ?? 1_000) } : await optionalJson(c)
   const request = consumeRequest.safeParse({ ...body, ...(topic === undefined ? {} : { topic }) })
-  if (!request.success) return refuse(c, 400, request.error)
+  if (!request.success) return kafkaRestError(c, 400, request.error)
   const headers = consumeHeaders.safeParse({
     autoCommit: c.req.header('kafka-enable-auto-commit'),
     autoOffsetReset: c.req.header('kafka-auto-offset-reset'),
     sessionTimeoutMs: c.req.header('kafka-session-timeout-ms'),
   })
-  if (!headers.success) return refuse(c, 400, headers.error)
+  if (!headers.success) return kafkaRestError(c, 400, headers.error)
   const { topics, timeout } = request.data
   const { autoCommit, autoOffsetReset, sessionTimeoutMs } = headers.data
   const broker = embeddedBrokerStub(c.env)
@@ -39,7 +39,7 @@ export async function consume(c: Ctx): Promise<Response> {
   if (autoCommit === 'true') await broker.commit(group, null)
   const assigned = await broker.join({ group, instance, topics, sessionTimeoutMs })
   if (autoOffsetReset === 'none' && assigned.some(({ offset }) => offset === null)) {
-    return refuse(c, 409, 'no committed offset, and Kafka-Auto-Offset-Reset is none')
+    return kafkaRestError(c, 409, 'no committed offset, and Kafka-Auto-Offset-Reset is none')
   }
   const positions = await startPositions(c.get('log'), assigned, autoOffsetReset === 'earliest' ? 'earliest' : 'latest')
   await broker.begin(group, positions)
@@ -50,14 +50,14 @@ export async function consume(c: Ctx): Promise<Response> {
 
 export async function commit(c: Ctx): Promise<Response> {
   const parsed = commitRequest.safeParse((await optionalJson(c)) ?? null)
-  if (!parsed.success) return refuse(c, 400, parsed.error)
+  if (!parsed.success) return kafkaRestError(c, 400, parsed.error)
   await embeddedBrokerStub(c.env).commit(names(c).group, parsed.data)
   return c.json(SUCCESS)
 }
 
 export async function committed(c: Ctx): Promise<Response> {
   const parsed = committedRequest.safeParse(await optionalJson(c))
-  if (!parsed.success) return refuse(c, 400, parsed.error)
+  if (!parsed.success) return kafkaRestError(c, 400, parsed.error)
   const positions = await embeddedBrokerStub(c.env).committed(names(c).group, parsed.data)
   return c.json(positions.filter((position) => position !== null))
 }
@@ -65,7 +65,7 @@ export async function committed(c: Ctx): Promise<Response> {
 export async function deleteConsumer(c: Ctx): Promise<Response> {
   const { group, instance } = names(c)
   if (await embeddedBrokerStub(c.env).leave(group, instance)) return c.json(SUCCESS)
-  return refuse(c, 404, `group ${group} has no instance ${instance}`)
+  return kafkaRestError(c, 404, `group ${group} has no instance ${instance}`)
 }
 
 /** Where the group is, within what the log still has. */

@@ -101,7 +101,11 @@ export function toMessage(record: LogRecord) {
 }
 
 /** The dialect's error: a text, and the status once more. */
-export function refuse(c: Context, status: 400 | 401 | 403 | 404 | 409 | 503, why: string | z.ZodError): Response {
+export function kafkaRestError(
+  c: Context,
+  status: 400 | 401 | 403 | 404 | 409 | 503,
+  why: string | z.ZodError,
+): Response {
   const error =
     typeof why === 'string'
       ? why

@@ -7,13 +7,13 @@ import { configOf } from '../../config/parse-config.ts'
 import { embeddedBrokerStub, embeddedLogStub } from '../../rpc/embedded-kafka.ts'
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
-import { openLog } from '../../kafka/create-kafka-log.ts'
+import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import { commit, committed, consume, deleteConsumer } from './consumer-groups.ts'
 import {
   fetchRequest,
   offsetsRequest,
   produceRequest,
-  refuse,
+  kafkaRestError,
   toMessage,
   toNewRecord,
   type KafkaEnv,
@@ -28,11 +28,11 @@ export const kafkaRest = new Hono<KafkaEnv>()
     const config = configOf(c.env)
     const { credentials } = config.kafka.embedded
     if ((config.kafka.upstash ?? config.kafka.rest ?? config.kafka.brokers) !== null)
-      return refuse(c, 404, 'another Kafka is configured: produce to it directly')
+      return kafkaRestError(c, 404, 'another Kafka is configured: produce to it directly')
     if (credentials === null)
-      return refuse(c, 403, 'closed: set KAFKA_USERNAME and KAFKA_PASSWORD to use the embedded log over HTTP')
+      return kafkaRestError(c, 403, 'closed: set KAFKA_USERNAME and KAFKA_PASSWORD to use the embedded log over HTTP')
     c.set('config', config)
-    c.set('log', openLog(c.env, config))
+    c.set('log', createKafkaLog(c.env, config))
     const message = { error: 'Unauthorized: wrong username or password', status: 401 }
     return basicAuth({ ...credentials, realm: 'Rigel Kafka', invalidUserMessage: message })(c, next)
   })
@@ -49,15 +49,15 @@ export const kafkaRest = new Hono<KafkaEnv>()
   })
   .on(['GET', 'POST'], '/fetch', async (c) => {
     const parsed = fetchRequest.safeParse(await readJson(c))
-    if (!parsed.success) return refuse(c, 400, parsed.error)
+    if (!parsed.success) return kafkaRestError(c, 400, parsed.error)
     const { topic, partition, offset, topicPartitionOffsets = [], timeout } = parsed.data
     const single = topic === undefined ? [] : [{ topic, partition: partition ?? 0, offset: offset ?? 0 }]
     const positions = [...single, ...topicPartitionOffsets]
     if (positions.length === 0)
-      return refuse(c, 400, 'name a topic, a partition and an offset, or topicPartitionOffsets')
+      return kafkaRestError(c, 400, 'name a topic, a partition and an offset, or topicPartitionOffsets')
     for (const position of positions) {
       const problem = await unknownPartition(c.get('log'), position)
-      if (problem !== undefined) return refuse(c, 404, problem)
+      if (problem !== undefined) return kafkaRestError(c, 404, problem)
     }
     const limits = { maxWaitMs: timeout, maxBytes: MAX_BYTES }
     const fetched = await Promise.all(positions.map((position) => c.get('log').fetch(position, limits)))
@@ -70,10 +70,10 @@ export const kafkaRest = new Hono<KafkaEnv>()
   .on(['POST', 'DELETE'], '/delete-consumer/:group/:instance', deleteConsumer)
   .post('/offsets/:at', async (c) => {
     const parsed = offsetsRequest.safeParse({ at: c.req.param('at'), of: await readJson(c) })
-    if (!parsed.success) return refuse(c, 400, parsed.error)
+    if (!parsed.success) return kafkaRestError(c, 400, parsed.error)
     for (const one of parsed.data.of) {
       const problem = await unknownPartition(c.get('log'), one)
-      if (problem !== undefined) return refuse(c, 404, problem)
+      if (problem !== undefined) return kafkaRestError(c, 404, problem)
     }
     return c.json(
       await Promise.all(
@@ -85,18 +85,18 @@ export const kafkaRest = new Hono<KafkaEnv>()
       ),
     )
   })
-  .all('*', (c) => refuse(c, 404, 'no such verb: see docs/configuration.md on the Upstash dialect'))
+  .all('*', (c) => kafkaRestError(c, 404, 'no such verb: see docs/configuration.md on the Upstash dialect'))
   .onError((error, c) => {
-    if (error instanceof SyntaxError) return refuse(c, 400, `the body must be JSON: ${error.message}`)
-    if (error instanceof RangeError) return refuse(c, 400, error.message)
+    if (error instanceof SyntaxError) return kafkaRestError(c, 400, `the body must be JSON: ${error.message}`)
+    if (error instanceof RangeError) return kafkaRestError(c, 400, error.message)
     if ('getResponse' in error) return (error as unknown as { getResponse(): Response }).getResponse()
     console.error({ message: 'kafka verb failed', path: c.req.path, error: String(error) })
-    return refuse(c, 503, 'the embedded log is not available just now')
+    return kafkaRestError(c, 503, 'the embedded log is not available just now')
   })
 
 async function produce(c: Context<KafkaEnv>, items: readonly unknown[], single: boolean): Promise<Response> {
   const parsed = produceRequest.safeParse(items)
-  if (!parsed.success) return refuse(c, 400, parsed.error)
+  if (!parsed.success) return kafkaRestError(c, 400, parsed.error)
   const places = await c.get('log').produce(parsed.data.map(toNewRecord))
   const answers = places.map(({ topic, partition, offset, timestampMs }) => ({
     topic,

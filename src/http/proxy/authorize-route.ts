@@ -3,24 +3,24 @@
 import type { Context } from 'hono'
 import { parse as parseCookies } from 'hono/utils/cookie'
 import { evaluateAll } from '../../core/json-pointer.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Authentication } from '../../api-definitions/api-route.ts'
 import { bearerTokens } from '../token-source.ts'
 import { isTrustedOrigin } from '../cors.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import type { HttpEnv } from '../worker-context.ts'
 import type { VerifiedToken } from '../../auth/verify-token.ts'
 
 /** As RIG, several tokens may be given, and one that is valid is enough. */
 const MAX_TOKENS = 10
 
 /** Null: the route asks for none. */
-export async function authorize(
-  c: Context<EdgeEnv>,
+export async function authorizeRoute(
+  c: Context<HttpEnv>,
   asked: Authentication | null,
-): Promise<Result<VerifiedToken | null, Reason>> {
+): Promise<Result<VerifiedToken | null, RigelError>> {
   if (asked === null) return ok(null)
-  let refused: Reason = { kind: 'authentication_failed' }
+  let refused: RigelError = { kind: 'authentication_failed' }
   for (const token of tokensOf(c, asked).slice(0, MAX_TOKENS)) {
     const verified = await c.var.verifyToken(token)
     if (!verified.ok) {
@@ -35,7 +35,7 @@ export async function authorize(
   return fail(refused)
 }
 
-function tokensOf(c: Context<EdgeEnv>, { cookie, header, query }: Authentication): readonly string[] {
+function tokensOf(c: Context<HttpEnv>, { cookie, header, query }: Authentication): readonly string[] {
   const request = c.req.raw
   const inHeader = header === 'authorization' ? bearerTokens(request) : split(header && request.headers.get(header))
   const inQuery = query === null ? [] : new URL(request.url).searchParams.getAll(query).flatMap(split)
@@ -43,7 +43,7 @@ function tokensOf(c: Context<EdgeEnv>, { cookie, header, query }: Authentication
 }
 
 /** A browser sends cookies by itself: they count only where no other site can have made it. */
-function cookieTokens(c: Context<EdgeEnv>, name: string | null): readonly string[] {
+function cookieTokens(c: Context<HttpEnv>, name: string | null): readonly string[] {
   if (name === null || !isTrustedOrigin(c.var.config, c.req.raw)) return []
   if (c.req.header('sec-fetch-site') === 'cross-site') return []
   return split(parseCookies(c.req.header('cookie') ?? '', name)[name] ?? null)

@@ -1,7 +1,7 @@
 // An event of the gateway's own → a record of Kafka: JSON in structured mode, or, with KAFKA_SERIALIZER=avro, as RIG writes
 // it: what it says of itself in `ce_` headers, and the data by a schema of the registry.
 import type { NewRecord } from '../../core/events/kafka-record.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Subject, SubjectCache } from '../../schema-registry/subject-cache.ts'
 
@@ -33,7 +33,7 @@ export function toAvroRecord(topic: string, { event, key }: KeyedEvent, subject:
 }
 
 /** The newest schema of a subject. Null: there is no registry, which the configuration rules out. */
-export async function findSubject(subjects: SubjectCache | null, name: string): Promise<Result<Subject, Reason>> {
+export async function findSubject(subjects: SubjectCache | null, name: string): Promise<Result<Subject, RigelError>> {
   try {
     const found = await subjects?.find(name)
     if (found?.ok === true) return found
@@ -47,7 +47,7 @@ export async function findSubject(subjects: SubjectCache | null, name: string): 
   }
 }
 
-function unavailable(why: string): Result<never, Reason> {
+function unavailable(why: string): Result<never, RigelError> {
   return fail({ kind: 'unavailable', message: `${why} Nothing was published.` })
 }
 

@@ -1,10 +1,10 @@
 // A request to a service and its answer back, both streaming. Which upstream, how often and for how long is the route's
 // policy; what is known of upstreams upstream-health.ts's.
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Policy, Route, Upstream } from '../../api-definitions/api-route.ts'
 import { proxyCoded } from './content-coding.ts'
-import { Deadline } from './response-timeout.ts'
+import { ResponseTimeout } from './response-timeout.ts'
 import { changeHeaders } from './headers.ts'
 import { isTooLarge, RequestBody } from './request-body.ts'
 import type { UpstreamHealth } from './upstream-health.ts'
@@ -41,7 +41,7 @@ export async function forward(
   { policy, responseHeaders }: Pick<Route, 'policy' | 'responseHeaders'>,
   outgoing: Outgoing,
   deps: ForwardDeps,
-): Promise<Result<Response, Reason>> {
+): Promise<Result<Response, RigelError>> {
   const { request } = outgoing
   if (isTooLarge(request, policy.maxBodyBytes)) return tooLarge(policy)
   const body = new RequestBody(request, policy.maxBodyBytes)
@@ -73,11 +73,11 @@ async function ask(
   outgoing: Outgoing,
   body: RequestBody,
   deps: ForwardDeps,
-): Promise<Result<Response, Reason>> {
+): Promise<Result<Response, RigelError>> {
   const { pathAndQuery, request } = outgoing
   const { url, cf } = addressOf(upstream, policy.host, outgoing.clientHost, pathAndQuery)
   const timeoutMs = policy.timeoutMs ?? deps.timeoutMs
-  const deadline = new Deadline(timeoutMs)
+  const deadline = new ResponseTimeout(timeoutMs)
   body.timedBy(deadline)
   const send = sender(upstream, deps.env)
   const { method } = request
@@ -141,6 +141,6 @@ function sender({ service }: Upstream, env: object): (request: Request) => Promi
   }
 }
 
-function tooLarge({ maxBodyBytes }: Policy): Result<never, Reason> {
+function tooLarge({ maxBodyBytes }: Policy): Result<never, RigelError> {
   return fail({ kind: 'body_too_large', limitBytes: maxBodyBytes ?? 0 })
 }

@@ -2,18 +2,18 @@
 // step does is its file's: route-table.ts, authorize.ts, limit.ts, forward.ts, request-event.ts, answers.ts.
 import type { Context } from 'hono'
 import type { NewRecord } from '../../core/events/kafka-record.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { hidesDotSegments } from '../../api-definitions/request-path.ts'
 import type { Found } from '../../api-definitions/router.ts'
 import type { Route, Target } from '../../api-definitions/api-route.ts'
-import { openLog } from '../../kafka/create-kafka-log.ts'
+import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import { readBody } from '../../core/http-body.ts'
-import { refuse, refuseAsJson } from '../error-response.ts'
-import type { EdgeEnv } from '../worker-context.ts'
+import { errorResponse, jsonErrorResponse } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
 import type { VerifiedToken } from '../../auth/verify-token.ts'
-import { expectAnswer, type Waiting } from './async-response.ts'
-import { authorize } from './authorize-route.ts'
+import { registerPending, type PendingReply } from './async-response.ts'
+import { authorizeRoute } from './authorize-route.ts'
 import { throughCache } from './response-cache.ts'
 import { claimHeaders } from './claim-headers.ts'
 import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
@@ -24,7 +24,7 @@ import { answerPreflight, proxyCorsHeaders, setCors } from './preflight.ts'
 import { toRequestEvent } from './request-event.ts'
 import { logCall } from './request-log.ts'
 
-type Ctx = Context<EdgeEnv>
+type Ctx = Context<HttpEnv>
 
 /** One request on a route. */
 interface Passage {
@@ -76,9 +76,9 @@ async function findRoute(c: Ctx, url: URL): Promise<Found | Response> {
   const cors = proxyCorsHeaders(config, request)
   const { method } = request
   const path = url.pathname
-  if (path === '/_rig' || path.startsWith('/_rig/')) return refuseAsJson({ kind: 'no_route' }, cors)
-  if (isLoop(request.headers)) return refuseAsJson({ kind: 'loop' }, cors)
-  if (IMPOSSIBLE.has(method)) return refuse({ kind: 'method_not_allowed' }, cors)
+  if (path === '/_rig' || path.startsWith('/_rig/')) return jsonErrorResponse({ kind: 'no_route' }, cors)
+  if (isLoop(request.headers)) return jsonErrorResponse({ kind: 'loop' }, cors)
+  if (IMPOSSIBLE.has(method)) return errorResponse({ kind: 'method_not_allowed' }, cors)
   const router = await routes.current(Date.now(), (work) => c.executionCtx.waitUntil(work))
   if (method === 'OPTIONS') {
     const preflight = answerPreflight(config, request, router.routesAt(path))
@@ -86,9 +86,9 @@ async function findRoute(c: Ctx, url: URL): Promise<Found | Response> {
   }
   const asked = { method, path, version: request.headers.get('accept-version') }
   const found = router.find(asked)
-  if (found === undefined) return refuseAsJson({ kind: 'no_route' }, cors)
+  if (found === undefined) return jsonErrorResponse({ kind: 'no_route' }, cors)
   if (!hidesDotSegments(found.path) && router.findStricter(asked, found.route) === undefined) return found
-  return refuseAsJson({ kind: 'bad_request', message: AMBIGUOUS }, cors)
+  return jsonErrorResponse({ kind: 'bad_request', message: AMBIGUOUS }, cors)
 }
 
 async function pass(passage: Passage): Promise<{ readonly response: Response; readonly user: string | null }> {
@@ -113,10 +113,10 @@ function isAnsweredHere({ responseFrom, target }: Route): boolean {
 }
 
 /** Null: the route asks for no token. */
-async function admit({ c, client, route }: Passage): Promise<Result<VerifiedToken | null, Reason>> {
+async function admit({ c, client, route }: Passage): Promise<Result<VerifiedToken | null, RigelError>> {
   const { address } = client
   if (await isOverLimit(c.env, route, { address, user: null }, 'before_token')) return fail({ kind: 'rate_limited' })
-  const authorized = await authorize(c, route.authentication)
+  const authorized = await authorizeRoute(c, route.authentication)
   if (!authorized.ok) return authorized
   const user = authorized.value?.principal.user ?? null
   if (await isOverLimit(c.env, route, { address, user }, 'after_token')) return fail({ kind: 'rate_limited' })
@@ -127,7 +127,7 @@ async function callServices(
   passage: Passage,
   { upstreams }: Extract<Target, { kind: 'http' }>,
   token: VerifiedToken | null,
-): Promise<Result<Response, Reason>> {
+): Promise<Result<Response, RigelError>> {
   const { c, client, path, route, url } = passage
   const waiting = await expectIfAsked(passage)
   if (!waiting.ok) return waiting
@@ -152,7 +152,7 @@ async function publishRequest(
   passage: Passage,
   target: Extract<Target, { kind: 'kafka' }>,
   token: VerifiedToken | null,
-): Promise<Result<Response, Reason>> {
+): Promise<Result<Response, RigelError>> {
   const { c, client, path, route, trace, url } = passage
   const { config } = c.var
   const limitBytes = Math.min(config.maxEventBytes, route.policy.maxBodyBytes ?? Infinity)
@@ -169,7 +169,7 @@ async function publishRequest(
   const record = await toRecord(c, target, event.value)
   if (!record.ok) return giveUp(c, waiting.value, record.reason)
   try {
-    await openLog(c.env, config).produce([record.value])
+    await createKafkaLog(c.env, config).produce([record.value])
   } catch (error) {
     console.error('a request could not be published', error)
     const message = 'The log does not take events at the moment: nothing is known to be stored.'
@@ -182,7 +182,7 @@ async function toRecord(
   c: Ctx,
   { schema, topic }: Extract<Target, { kind: 'kafka' }>,
   event: KeyedEvent,
-): Promise<Result<NewRecord, Reason>> {
+): Promise<Result<NewRecord, RigelError>> {
   if (schema === null || c.var.config.schemas.serializer !== 'avro') return ok(toJsonRecord(topic, event))
   const subject = await findSubject(c.var.subjects, schema)
   if (!subject.ok) return subject
@@ -193,12 +193,15 @@ async function toRecord(
 }
 
 /** Null: the answer is the service's own. */
-async function expectIfAsked({ c, route: { responseFrom } }: Passage): Promise<Result<Waiting | null, Reason>> {
+async function expectIfAsked({
+  c,
+  route: { responseFrom },
+}: Passage): Promise<Result<PendingReply | null, RigelError>> {
   if (responseFrom === 'http') return ok(null)
-  return expectAnswer(c.env, c.var.config.proxy.answerTimeoutMs[responseFrom])
+  return registerPending(c.env, c.var.config.proxy.answerTimeoutMs[responseFrom])
 }
 
-function giveUp(c: Ctx, waiting: Waiting | null, reason: Reason): Result<never, Reason> {
+function giveUp(c: Ctx, waiting: PendingReply | null, reason: RigelError): Result<never, RigelError> {
   if (waiting !== null) c.executionCtx.waitUntil(waiting.forget())
   return fail(reason)
 }
@@ -226,20 +229,20 @@ function cacheKey({ path, route, url }: Passage): string {
   return `${url.origin}/_rig/cache/${encodeURIComponent(route.api)}/${encodeURIComponent(route.id)}${path}${url.search}`
 }
 
-function toRefusal({ c }: Passage, reason: Reason): Response {
+function toRefusal({ c }: Passage, reason: RigelError): Response {
   const cors = proxyCorsHeaders(c.var.config, c.req.raw)
   switch (reason.kind) {
     // RIG's answer, text and headers.
     case 'authentication_failed':
-      return refuse(reason, {
+      return errorResponse(reason, {
         ...cors,
         'access-control-allow-methods': '*',
         'access-control-allow-headers': 'content-type',
       })
     case 'not_a_cloud_event':
-      return refuse(reason, cors)
+      return errorResponse(reason, cors)
     default:
-      return refuseAsJson(reason, cors)
+      return jsonErrorResponse(reason, cors)
   }
 }
 

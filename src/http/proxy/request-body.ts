@@ -1,6 +1,6 @@
 // A request's body on its way to a service, never held: counted up to the route's limit where it does not say its length
 // itself (the runtime holds it to that if it does), and its pace told to the deadline.
-import type { Deadline } from './response-timeout.ts'
+import type { ResponseTimeout } from './response-timeout.ts'
 
 /** Such a body is there with its head, or soon after it: it passes without being looked at. */
 const SMALL_BYTES = 65_536
@@ -11,7 +11,7 @@ export class RequestBody {
   readonly stream: ReadableStream | null
   /** The limit was passed on the way: what the service got is not whole. */
   isExceeded = false
-  #deadline: Deadline | undefined
+  #deadline: ResponseTimeout | undefined
 
   /** What says itself that it is too large is not asked for anything: see `isTooLarge`. */
   constructor({ body, headers }: Request, limitBytes: number | null) {
@@ -23,7 +23,7 @@ export class RequestBody {
     else this.stream = ofLength(this.#paced(body, Infinity), Number(declared))
   }
 
-  timedBy(deadline: Deadline): void {
+  timedBy(deadline: ResponseTimeout): void {
     this.#deadline = deadline
   }
 

@@ -3,7 +3,7 @@
 import type { Config } from '../../config/parse-config.ts'
 import type { NewRecord } from '../../core/events/kafka-record.ts'
 import type { Route, Target } from '../../api-definitions/api-route.ts'
-import { openLog } from '../../kafka/create-kafka-log.ts'
+import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import type { SubjectCache } from '../../schema-registry/subject-cache.ts'
 import { findSubject, toAvroRecord, toJsonRecord } from './event-record.ts'
 
@@ -37,7 +37,7 @@ export async function logCall(log: CallLog, call: Call): Promise<void> {
   if (proxy.requestLog.includes('console')) console.info(toLine(call))
   if (!proxy.requestLog.includes('kafka')) return
   try {
-    await openLog(env, config).produce([await toRecord(log, call)])
+    await createKafkaLog(env, config).produce([await toRecord(log, call)])
   } catch (error) {
     console.error('a proxied request could not be logged to Kafka', error)
   }

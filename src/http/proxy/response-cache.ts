@@ -1,6 +1,6 @@
 // Answers that a service lets be shared, in Cloudflare's cache, where the route says `cache`. Stricter than RFC 9111, for
 // what is shared wrongly is shown to strangers: nothing of a request with credentials, nothing without a lifetime.
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { ok, type Result } from '../../core/result.ts'
 
 /** What is larger passes, and is not kept: it stays in memory until it is whole. */
@@ -11,7 +11,7 @@ const PECULIAR = ['authorization', 'cookie', 'range', 'upgrade']
 /** What the runtime decodes when it is read: it is kept decoded, for all. */
 const CODINGS = ['gzip', 'br']
 
-type Answer = Result<Response, Reason>
+type Answer = Result<Response, RigelError>
 
 /** `key`: a URL that stands for what the service would be asked. `ask` is called for what the cache has not. */
 export async function throughCache(

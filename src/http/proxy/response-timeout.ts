@@ -1,7 +1,7 @@
 // The time that a service has until its answer begins. It stands while the service waits for the client, and begins anew
 // when the service got something: neither a slow upload nor a large one is its fault.
 
-export class Deadline {
+export class ResponseTimeout {
   readonly #over = new AbortController()
   readonly #timeoutMs: number
   #timer: ReturnType<typeof setTimeout> | null = null

@@ -6,7 +6,7 @@ import { surroundingsOf } from '../../config/proxy.ts'
 import { directoryStub, toRecords } from '../../rpc/directory.ts'
 import { mergeApis } from '../../api-definitions/api-record.ts'
 import { isInactive, parseDefinition, parseDefinitions } from '../../api-definitions/parse-definitions.ts'
-import type { ApiDefinition, Surroundings } from '../../api-definitions/api-route.ts'
+import type { ApiDefinition, DefinitionEnv } from '../../api-definitions/api-route.ts'
 import { Router } from '../../api-definitions/router.ts'
 
 const FRESH_MS = 2_000
@@ -16,7 +16,7 @@ const ASK_TIMEOUT_MS = 2_000
 
 export class RouteTable {
   readonly #env: Env
-  readonly #surroundings: Surroundings
+  readonly #surroundings: DefinitionEnv
   readonly #deployed: readonly unknown[]
   readonly #canChange: boolean
   #router: Router
@@ -59,7 +59,7 @@ export class RouteTable {
 }
 
 /** One that a later deploy has broken, such as by taking its variable away, does not take the others with it. */
-function parseLeniently(documents: readonly unknown[], surroundings: Surroundings): readonly ApiDefinition[] {
+function parseLeniently(documents: readonly unknown[], surroundings: DefinitionEnv): readonly ApiDefinition[] {
   const all = parseDefinitions(documents, surroundings)
   if (all.ok) return all.value
   console.error({ message: 'API definitions with problems, what can be used of them is', problems: all.reason })

@@ -5,7 +5,7 @@ import type { LogPosition } from '../../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, KafkaLog } from '../kafka-log.ts'
 import type { RestDeps } from './rest-deps.ts'
 import { detectDialect, TRAITS } from './dialect.ts'
-import { createPassingNotes, type InstanceNotes } from './instance-journal.ts'
+import { createPassingNotes, type InstanceJournal } from './instance-journal.ts'
 import { InstanceReader } from './instance-reader.ts'
 import type { Producer } from './produce-with-retry.ts'
 import { createProducer } from './produce-v2.ts'
@@ -24,7 +24,7 @@ interface Spoken {
 export function createKafkaRestLog(
   settings: KafkaRestSettings,
   deps: RestDeps,
-  notes: InstanceNotes = createPassingNotes(),
+  notes: InstanceJournal = createPassingNotes(),
 ): KafkaLog {
   const client = createRestClient(settings.url, settings.credentials, deps.fetch)
   let spoken: Spoken | undefined
@@ -66,7 +66,7 @@ function createSpoken(
   client: RestClient,
   dialect: Dialect,
   deps: RestDeps,
-  notes: InstanceNotes,
+  notes: InstanceJournal,
 ): Spoken {
   const { instanceHosts } = settings
   const redpanda = dialect === 'redpanda' ? new RedpandaLog({ client, instanceHosts, deps }) : undefined

@@ -7,7 +7,7 @@ import type { Instance } from './consumer-instance.ts'
 const MAX_NOTES = 16
 
 /** Of one follower, that is, of one partition. */
-export interface InstanceNotes {
+export interface InstanceJournal {
   /** The oldest first. */
   read(): readonly Instance[]
   add(instance: Instance): void
@@ -19,7 +19,7 @@ interface InstanceRow extends Record<string, SqlStorageValue> {
   cookie: string | null
 }
 
-export function createInstanceNotes(sql: SqlStorage): InstanceNotes {
+export function createInstanceNotes(sql: SqlStorage): InstanceJournal {
   sql.exec('CREATE TABLE IF NOT EXISTS rest_instances (key TEXT PRIMARY KEY, url TEXT NOT NULL, cookie TEXT)')
   return {
     read: () => {
@@ -39,7 +39,7 @@ export function createInstanceNotes(sql: SqlStorage): InstanceNotes {
 }
 
 /** For a reader without storage: what it leaves is known for as long as it lives. */
-export function createPassingNotes(): InstanceNotes {
+export function createPassingNotes(): InstanceJournal {
   const notes = new Map<string, Instance>()
   return {
     read: () => [...notes.values()],

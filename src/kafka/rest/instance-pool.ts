@@ -3,7 +3,7 @@
 // instances may live, and what is left over, of this life of the follower or a former one, is ended when the next is made.
 import type { Dialect } from '../../config/kafka-rest.ts'
 import type { LogPosition } from '../../core/events/kafka-record.ts'
-import type { InstanceNotes } from './instance-journal.ts'
+import type { InstanceJournal } from './instance-journal.ts'
 import { assign, createInstance, deleteInstance, seek, urlOf, type Instance } from './consumer-instance.ts'
 import type { RestClient } from './rest-client.ts'
 import { KafkaRestError, NO_ANSWER } from './rest-error.ts'
@@ -15,7 +15,7 @@ export interface InstancesOptions {
   readonly client: RestClient
   readonly dialect: Dialect
   readonly instanceHosts: readonly string[]
-  readonly notes: InstanceNotes
+  readonly notes: InstanceJournal
   readonly newId: () => string
 }
 

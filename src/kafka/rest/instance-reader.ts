@@ -6,7 +6,7 @@ import type { LogPosition } from '../../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../kafka-log.ts'
 import type { RestDeps } from './rest-deps.ts'
 import { TRAITS } from './dialect.ts'
-import type { InstanceNotes } from './instance-journal.ts'
+import type { InstanceJournal } from './instance-journal.ts'
 import { poll, type Instance } from './consumer-instance.ts'
 import { Instances } from './instance-pool.ts'
 import { requireInOrder, toLogRecord, type FetchedRecord } from './records.ts'
@@ -35,7 +35,7 @@ export interface InstanceReaderOptions {
   readonly topics: Topics
   readonly dialect: Dialect
   readonly instanceHosts: readonly string[]
-  readonly notes: InstanceNotes
+  readonly notes: InstanceJournal
   readonly deps: Pick<RestDeps, 'nowMs' | 'pause' | 'newId'>
 }
 

@@ -2,7 +2,7 @@
 // over it, and no change is taken that would break the whole. Storage is api-store.ts's.
 import { idOf, mergeApis, type ApiRecord } from '../../api-definitions/api-record.ts'
 import { isInactive, parseDefinitions } from '../../api-definitions/parse-definitions.ts'
-import type { Problem, Surroundings } from '../../api-definitions/api-route.ts'
+import type { Problem, DefinitionEnv } from '../../api-definitions/api-route.ts'
 import type { ApiStore } from './api-store.ts'
 
 export type ApiChange =
@@ -18,9 +18,9 @@ type Document = Readonly<Record<string, unknown>>
 export class ApiRegistry {
   readonly #store: ApiStore
   readonly #deployed: readonly unknown[]
-  readonly #surroundings: Surroundings
+  readonly #surroundings: DefinitionEnv
 
-  constructor(store: ApiStore, deployed: readonly unknown[], surroundings: Surroundings) {
+  constructor(store: ApiStore, deployed: readonly unknown[], surroundings: DefinitionEnv) {
     this.#store = store
     this.#deployed = deployed
     this.#surroundings = surroundings

@@ -8,8 +8,8 @@ import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { followerStub } from '../../rpc/follower.ts'
 import { ApiRegistry, type ApiChange } from './api-registry.ts'
 import { ApiStore } from './api-store.ts'
-import type { ApiTexts } from '../../rpc/directory.ts'
-import { FollowerQueues } from './follower-notifier.ts'
+import type { ApiSnapshot } from '../../rpc/directory.ts'
+import { FollowerNotifier } from './follower-notifier.ts'
 import type { InterestChange, InterestSnapshot } from '../../rpc/interest.ts'
 import { InterestStore } from './interest-store.ts'
 
@@ -20,7 +20,7 @@ export class Directory extends DurableObject<Env> {
   readonly #store = new InterestStore(this.ctx.storage)
   readonly #apiStore = new ApiStore(this.ctx.storage)
   readonly #apis = new ApiRegistry(this.#apiStore, configOf(this.env).proxy.definitions, surroundingsOf(this.env))
-  readonly #queues = new FollowerQueues({
+  readonly #queues = new FollowerNotifier({
     tell: (follower, change) => this.#tell(follower, change),
     wait: (ms) => scheduler.wait(ms),
     random: () => Math.random(),
@@ -50,7 +50,7 @@ export class Directory extends DurableObject<Env> {
   }
 
   /** Those made at run time, deactivated ones too. Null: nothing has changed since the version that is known; 0: none was made. */
-  async apis(known: number): Promise<ApiTexts | null> {
+  async apis(known: number): Promise<ApiSnapshot | null> {
     const version = this.#apiStore.version()
     if (version === known) return null
     const apis = this.#apiStore.all().map((api) => ({ ...api, document: JSON.stringify(api.document) }))

@@ -9,7 +9,7 @@ const ATTEMPTS = 3
 /** Before the second attempt at most this, before the third twice. Each shard's subscribers wait for it. */
 const RETRY_BASE_MS = 100
 
-export interface QueueDeps {
+export interface FollowerNotifierDeps {
   /** Resolves when the follower has applied it. Must not hang: whoever is behind in its queue waits. */
   tell(follower: TopicPartition, change: InterestChange): Promise<void>
   wait(ms: number): Promise<void>
@@ -17,12 +17,12 @@ export interface QueueDeps {
   random(): number
 }
 
-export class FollowerQueues {
-  readonly #deps: QueueDeps
+export class FollowerNotifier {
+  readonly #deps: FollowerNotifierDeps
   /** Follower → when its last change has been told, or given up. */
   readonly #turns = new Map<string, Promise<unknown>>()
 
-  constructor(deps: QueueDeps) {
+  constructor(deps: FollowerNotifierDeps) {
     this.#deps = deps
   }
 

@@ -16,7 +16,7 @@ interface SegmentRow extends Record<string, SqlStorageValue> {
   body: ArrayBuffer
 }
 
-export interface Retention {
+export interface PartitionRetention {
   readonly retentionMs: number
   readonly retentionBytes: number
   readonly dedupe: DedupeWindow
@@ -26,14 +26,14 @@ export class PartitionLog {
   readonly #storage: DurableObjectStorage
   readonly #sql: SqlStorage
   readonly #at: TopicPartition
-  readonly #retention: Retention
+  readonly #retention: PartitionRetention
   readonly #keys: IdempotencyKeys
   /** The offset that the next record will get. Equals the `partition` row at every await. */
   #next: number
   /** Sum of `segments.bytes`. */
   #bytes: number
 
-  constructor(storage: DurableObjectStorage, at: TopicPartition, retention: Retention) {
+  constructor(storage: DurableObjectStorage, at: TopicPartition, retention: PartitionRetention) {
     this.#storage = storage
     this.#sql = storage.sql
     this.#at = at

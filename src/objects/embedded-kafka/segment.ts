@@ -7,12 +7,12 @@ import type { LogRecord, RecordHeader, TopicPartition } from '../../core/events/
 /** Lengths of what stands in the body, in this order; -1: null. */
 type Head = [timestampMs: number, keyLength: number, valueLength: number, headers: [key: string, length: number][]]
 
-export interface Segment {
+export interface RecordSegment {
   readonly heads: string
   readonly body: Uint8Array
 }
 
-export function encodeSegment(records: readonly AppendRecord[]): Segment {
+export function encodeSegment(records: readonly AppendRecord[]): RecordSegment {
   const heads: Head[] = []
   const parts: Uint8Array[] = []
   for (const { timestampMs, key, value, headers } of records) {
@@ -29,7 +29,7 @@ export function encodeSegment(records: readonly AppendRecord[]): Segment {
   return { heads: JSON.stringify(heads), body: concat(parts) }
 }
 
-export function* decodeSegment(at: TopicPartition, firstOffset: number, segment: Segment): Generator<LogRecord> {
+export function* decodeSegment(at: TopicPartition, firstOffset: number, segment: RecordSegment): Generator<LogRecord> {
   let start = 0
   const take = (length: number): Uint8Array => segment.body.slice(start, (start += length))
   let offset = firstOffset

@@ -6,10 +6,10 @@ import {
   type Extractors,
   type RecipientPointers,
 } from '../../core/events/extractors.ts'
-import { Stream, type Addressed, type Routes } from '../../core/delivery/routed-batch.ts'
+import { BroadcastStream, type AddressedEvent, type RoutedBatch } from '../../core/delivery/routed-batch.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { shardOf } from '../../core/delivery/shard-hash.ts'
-import { userInterest } from '../../core/subscriptions/watch-topic.ts'
+import { watchTopic } from '../../core/subscriptions/watch-topic.ts'
 import type { Decoded } from '../../decoding/decode-record.ts'
 
 export interface RouteRules {
@@ -21,8 +21,8 @@ export interface RouteRules {
 }
 
 /** Adds the event to the routes of the shards it concerns. The error says why its recipients cannot be known. */
-export function route(
-  routes: Routes,
+export function assignShards(
+  routes: RoutedBatch,
   rules: RouteRules,
   { parsed, type, utf8 }: Pick<Decoded, 'parsed' | 'type' | 'utf8'>,
   offset: number,
@@ -36,7 +36,7 @@ export function route(
       const own = shardOf(user, rules.shards)
       addFor(user, eventsOf(routes, own), event)
       // Where somebody watches the user.
-      for (const shard of rules.interested(userInterest(user))) {
+      for (const shard of rules.interested(watchTopic(user))) {
         if (shard !== own) addFor(user, eventsOf(routes, shard), event)
       }
     }
@@ -47,25 +47,25 @@ export function route(
 }
 
 /** An event is in a shard's once, for all of its users there: they come one after the other. */
-function addFor(user: string, events: Addressed[], event: Omit<Addressed, 'recipients'>): void {
+function addFor(user: string, events: AddressedEvent[], event: Omit<AddressedEvent, 'recipients'>): void {
   const last = events.at(-1)
   if (last?.offset === event.offset) last.recipients.push(user)
   else events.push({ ...event, recipients: [user] })
 }
 
-function eventsOf({ addressed }: Routes, shard: number): Addressed[] {
+function eventsOf({ addressed }: RoutedBatch, shard: number): AddressedEvent[] {
   const known = addressed.get(shard)
   if (known !== undefined) return known
-  const events: Addressed[] = []
+  const events: AddressedEvent[] = []
   addressed.set(shard, events)
   return events
 }
 
 /** One object for all shards, and one step however many they are. */
-function broadcast({ broadcasts }: Routes, shards: ReadonlySet<number>, event: RoutedEvent): void {
+function broadcast({ broadcasts }: RoutedBatch, shards: ReadonlySet<number>, event: RoutedEvent): void {
   if (shards.size === 0) return
   const known = broadcasts.get(shards)
-  const stream = known ?? new Stream()
+  const stream = known ?? new BroadcastStream()
   stream.push(event)
   if (known === undefined) broadcasts.set(shards, stream)
 }

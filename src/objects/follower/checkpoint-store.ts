@@ -1,5 +1,5 @@
 // A follower's place in its partition and what it has counted: SQL for `checkpoint`, one row, moved as one.
-import type { Checkpoint, Counted } from './consume-loop.ts'
+import type { Checkpoint, BatchCounters } from './consume-loop.ts'
 
 interface CheckpointRow extends Record<string, SqlStorageValue> {
   next_offset: number
@@ -10,7 +10,7 @@ interface CheckpointRow extends Record<string, SqlStorageValue> {
   lost: number
 }
 
-export interface FollowerCounters extends Counted, Checkpoint {}
+export interface FollowerCounters extends BatchCounters, Checkpoint {}
 
 export class CheckpointStore {
   readonly #sql: SqlStorage
@@ -38,7 +38,7 @@ export class CheckpointStore {
     return { offset, generation: 0, topicId: null }
   }
 
-  move(next: Checkpoint, counted: Counted): void {
+  move(next: Checkpoint, counted: BatchCounters): void {
     this.#sql.exec(
       'UPDATE checkpoint SET next_offset = ?, generation = ?, topic_id = ?, records = records + ?, dead_letters = dead_letters + ?, lost = lost + ?',
       next.offset,

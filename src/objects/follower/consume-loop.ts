@@ -2,7 +2,7 @@
 // The checkpoint moves only after every shard and the dead-letter topic have answered; whatever dies before that is
 // fetched again, and shards drop what they have. Wakes, retries and storage are topic-follower.ts's.
 import type { LogRecord } from '../../core/events/kafka-record.ts'
-import { CALLS_AT_ONCE, runAll } from '../../core/concurrency.ts'
+import { MAX_CONCURRENT_CALLS, runWithLimit } from '../../core/concurrency.ts'
 import type { Fetched } from '../../kafka/kafka-log.ts'
 import type { Schemas } from '../../schema-registry/schema-cache.ts'
 
@@ -15,7 +15,7 @@ export interface Checkpoint {
 }
 
 /** What a batch was made of, counted in the same transaction as the checkpoint. */
-export interface Counted {
+export interface BatchCounters {
   readonly records: number
   readonly deadLetters: number
   /** Records that retention removed before they could be read. */
@@ -26,7 +26,7 @@ export interface Counted {
 export type Stage = readonly (() => Promise<unknown>)[]
 
 /** Records, as work: for the shards, the desks, the dead-letter topic. A stage begins when the one before it has ended well. */
-export interface Sorted {
+export interface BatchPlan {
   readonly stages: readonly Stage[]
   readonly deadLetters: number
 }
@@ -38,12 +38,12 @@ export interface Prepared extends FetchedRecords {
   readonly schemas: Schemas
 }
 
-export interface DrainDeps {
+export interface ConsumeDeps {
   fetch(at: Checkpoint): Promise<Fetched>
   prepare(fetched: FetchedRecords): Promise<Prepared>
   /** What has to be done with records of a generation before the checkpoint may pass them. */
-  sort(records: readonly LogRecord[], generation: number, schemas: Schemas): Sorted
-  checkpoint(next: Checkpoint, counted: Counted): void
+  sort(records: readonly LogRecord[], generation: number, schemas: Schemas): BatchPlan
+  checkpoint(next: Checkpoint, counted: BatchCounters): void
   /** The run has had its time: what is under way is its last batch. */
   isLate(): boolean
   warn(message: string, details: Record<string, unknown>): void
@@ -58,7 +58,7 @@ export type Drained =
   | { readonly kind: 'unknown'; readonly at: Checkpoint }
 
 /** What one run may do, at least one batch. */
-export interface Bound {
+export interface RunBudget {
   readonly batches: number
   /** To the log and to shards: a Worker invocation may make so many. */
   readonly calls: number
@@ -68,7 +68,7 @@ export interface Bound {
  * Follows the log from `from` as far as the bound allows. Throws what a dependency throws: nothing is lost by it. The
  * next batch is fetched while this one is appended; it is routed when its turn comes, by what shards want by then.
  */
-export async function drain(deps: DrainDeps, from: Checkpoint, bound: Bound): Promise<Drained> {
+export async function consume(deps: ConsumeDeps, from: Checkpoint, bound: RunBudget): Promise<Drained> {
   let at = from
   let calls = 0
   let ahead = fetchAhead(deps, at)
@@ -80,7 +80,7 @@ export async function drain(deps: DrainDeps, from: Checkpoint, bound: Bound): Pr
     calls += 1 + batch.stages.flat().length
     const isLast = batches >= bound.batches || calls >= bound.calls || deps.isLate()
     if (!isLast) ahead = fetchAhead(deps, batch.next)
-    for (const stage of batch.stages) await runAll(stage, CALLS_AT_ONCE)
+    for (const stage of batch.stages) await runWithLimit(stage, MAX_CONCURRENT_CALLS)
     deps.checkpoint(batch.next, batch.counted)
     at = batch.next
     if (isLast) return { kind: 'more', at }
@@ -88,7 +88,7 @@ export async function drain(deps: DrainDeps, from: Checkpoint, bound: Bound): Pr
 }
 
 /** Its failure is met when its turn comes; if the batch before it fails, nobody asks for it any more. */
-function fetchAhead(deps: DrainDeps, at: Checkpoint): Promise<Fetched> {
+function fetchAhead(deps: ConsumeDeps, at: Checkpoint): Promise<Fetched> {
   const fetching = deps.fetch(at)
   fetching.catch(() => undefined)
   return fetching
@@ -100,7 +100,7 @@ type OutOfRange = Extract<Fetched, { kind: 'offset_out_of_range' }>
 interface Batch {
   readonly stages: readonly Stage[]
   readonly next: Checkpoint
-  readonly counted: Counted
+  readonly counted: BatchCounters
 }
 
 /**
@@ -108,7 +108,7 @@ interface Batch {
  * its end, or of another topic: it was made anew, and everything in it is news; but if it is known to be the same topic,
  * its end was cut off, as by an unclean leader election, and what comes next is news. Offsets mean something new from here.
  */
-function reset(deps: DrainDeps, at: Checkpoint, { earliest, latest, topicId = null }: OutOfRange): Batch {
+function reset(deps: ConsumeDeps, at: Checkpoint, { earliest, latest, topicId = null }: OutOfRange): Batch {
   const isSameTopic = topicId !== null && topicId === at.topicId
   const isAnother = topicId !== null && at.topicId !== null && topicId !== at.topicId
   const lost = isAnother ? 0 : Math.max(0, earliest - at.offset)
@@ -123,7 +123,7 @@ function describeReset(lost: number, isCutOff: boolean): string {
   return isCutOff ? 'the end of the log was cut off by the brokers' : 'the topic was made anew'
 }
 
-function toBatch(deps: DrainDeps, at: Checkpoint, prepared: Prepared): Batch {
+function toBatch(deps: ConsumeDeps, at: Checkpoint, prepared: Prepared): Batch {
   const { next: offset, records, schemas, topicId } = prepared
   const { generation } = at
   const { deadLetters, stages } = deps.sort(records, generation, schemas)

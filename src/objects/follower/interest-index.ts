@@ -1,7 +1,7 @@
 // What a follower knows of the shards' interest: SQL for `interests`, and the index that routing asks. Changes come
 // from the Directory, numbered; a missed number means that the whole has to be asked for again.
 import { patternsOf } from '../../core/events/event-type-pattern.ts'
-import { userOfInterest } from '../../core/subscriptions/watch-topic.ts'
+import { userOfWatchTopic } from '../../core/subscriptions/watch-topic.ts'
 import type { InterestChange, InterestSnapshot } from '../../rpc/interest.ts'
 
 const NOBODY: ReadonlySet<number> = new Set()
@@ -44,7 +44,7 @@ export class InterestIndex {
    * is the same set until interests change, and that set never changes: what is routed by it may be sent later.
    */
   shardsOf(type: string): ReadonlySet<number> {
-    if (userOfInterest(type) !== undefined) return this.#byType.get(type) ?? NOBODY
+    if (userOfWatchTopic(type) !== undefined) return this.#byType.get(type) ?? NOBODY
     const known = this.#found.get(type)
     if (known !== undefined) return known
     const found = new Set(patternsOf(type).flatMap((key) => [...(this.#byType.get(key) ?? NOBODY)]))

@@ -4,15 +4,15 @@
 /** As often as Kafka's consumers commit by default. */
 const EVERY_MS = 5_000
 
-export interface LagReportDeps {
+export interface OffsetCommitterDeps {
   commit(offset: number): Promise<void>
   warn(error: string): void
   /** Sees to it that work comes to its end, which may take a minute when a coordinator is out of reach. */
   inBackground(work: Promise<void>): void
 }
 
-export class LagReport {
-  readonly #deps: LagReportDeps
+export class OffsetCommitter {
+  readonly #deps: OffsetCommitterDeps
   /** The newest that was asked for; null: nothing since this object lives. */
   #offset: number | null = null
   /** The newest that was told. */
@@ -21,7 +21,7 @@ export class LagReport {
   /** One at a time: two might arrive in the wrong order. */
   #isTelling = false
 
-  constructor(deps: LagReportDeps) {
+  constructor(deps: OffsetCommitterDeps) {
     this.#deps = deps
   }
 

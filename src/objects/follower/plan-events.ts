@@ -1,13 +1,13 @@
 // The records of a source topic → what has to be done with them: decode, route, append to shards, or the dead-letter
 // topic. What the engine runs for events; sort-answers.ts is the other.
 import type { LogRecord, NewRecord } from '../../core/events/kafka-record.ts'
-import { deliveries, type Carrier } from '../../core/delivery/fan-out-tree.ts'
-import { newRoutes, type Routes } from '../../core/delivery/routed-batch.ts'
+import { planDeliveries, type ShardSender } from '../../core/delivery/fan-out-tree.ts'
+import { emptyRoutedBatch, type RoutedBatch } from '../../core/delivery/routed-batch.ts'
 import type { Schemas } from '../../schema-registry/schema-cache.ts'
 import { deadLetter, produceInOrder } from '../../publishing/dead-letter.ts'
 import { decodeRecord, type DecodeReason } from '../../decoding/decode-record.ts'
-import type { Sorted, Stage } from './consume-loop.ts'
-import { route, type RouteRules } from './assign-shards.ts'
+import type { BatchPlan, Stage } from './consume-loop.ts'
+import { assignShards, type RouteRules } from './assign-shards.ts'
 
 /**
  * Of events' texts in one stage. A call carries each event once, with its head, and takes 32 MiB; an isolate has 128 MB for
@@ -15,7 +15,7 @@ import { route, type RouteRules } from './assign-shards.ts'
  */
 const STAGE_BYTES = 4 * 1_048_576
 
-export interface EventSortDeps extends Carrier {
+export interface PlanEventsDeps extends ShardSender {
   readonly topic: string
   readonly partition: number
   readonly rules: RouteRules
@@ -29,7 +29,7 @@ export interface EventSortDeps extends Carrier {
 }
 
 /** In the order of the records: a stage has what fits in a call, nearly always all of it. */
-export function sortEvents(deps: EventSortDeps, records: readonly LogRecord[], generation: number): Sorted {
+export function planEvents(deps: PlanEventsDeps, records: readonly LogRecord[], generation: number): BatchPlan {
   const { fanOut, partition, topic } = deps
   const staged = new Staged()
   const deadLetters: NewRecord[] = []
@@ -37,22 +37,24 @@ export function sortEvents(deps: EventSortDeps, records: readonly LogRecord[], g
     const reason = decodeAndRoute(deps, staged, record)
     if (reason !== undefined) deadLetters.push(deadLetter(deps.deadLetterTopic, record, reason))
   }
-  const stages = staged.all.map((routes): Stage => deliveries(deps, { topic, partition, generation }, fanOut, routes))
+  const stages = staged.all.map((routes): Stage =>
+    planDeliveries(deps, { topic, partition, generation }, fanOut, routes),
+  )
   const [first = [], ...later] = stages
   const letters = () => produceInOrder((some) => deps.produce(some), deadLetters)
   return { stages: deadLetters.length > 0 ? [[...first, letters], ...later] : stages, deadLetters: deadLetters.length }
 }
 
 class Staged {
-  readonly all: Routes[] = []
+  readonly all: RoutedBatch[] = []
   #bytes = 0
 
   /** Where an event of so many bytes goes. */
-  for(bytes: number): Routes {
+  for(bytes: number): RoutedBatch {
     const last = this.all.at(-1)
     this.#bytes += bytes
     if (last !== undefined && this.#bytes <= STAGE_BYTES) return last
-    const next = newRoutes()
+    const next = emptyRoutedBatch()
     this.all.push(next)
     this.#bytes = bytes
     return next
@@ -60,11 +62,11 @@ class Staged {
 }
 
 /** Undefined, or why the record is a dead letter. Whatever it does to us: those behind it must come through. */
-function decodeAndRoute(deps: EventSortDeps, staged: Staged, record: LogRecord): DecodeReason | undefined {
+function decodeAndRoute(deps: PlanEventsDeps, staged: Staged, record: LogRecord): DecodeReason | undefined {
   try {
     const decoded = decodeRecord(record, deps.maxEventBytes, deps.schemas)
     if (!decoded.ok) return decoded.reason
-    const routed = route(staged.for(decoded.value.utf8.length), deps.rules, decoded.value, record.offset)
+    const routed = assignShards(staged.for(decoded.value.utf8.length), deps.rules, decoded.value, record.offset)
     return routed.ok ? undefined : { kind: 'invalid_recipients', message: routed.reason }
   } catch (error) {
     return { kind: 'not_processable', message: String(error) }

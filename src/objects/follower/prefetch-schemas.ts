@@ -12,7 +12,7 @@ const MAX_NEW_SCHEMAS = 16
  * As many of the records as need no more new schemas than that, at least one: the others come with the next fetch. Null:
  * there is no registry.
  */
-export async function prepare(cache: SchemaCache | null, fetched: FetchedRecords): Promise<Prepared> {
+export async function prefetchSchemas(cache: SchemaCache | null, fetched: FetchedRecords): Promise<Prepared> {
   if (cache === null) return { ...fetched, schemas: new Map() }
   const { next, records } = fetched
   const ids = new Set<number>()

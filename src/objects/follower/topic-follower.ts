@@ -2,24 +2,24 @@
 // place checkpoint-store.ts, who wants what interest-index.ts. Woken by the embedded log, the cron, a queue message or
 // its own alarm; told of interests by the Directory. Its door is door.ts.
 import { DurableObject } from 'cloudflare:workers'
-import { deliverAnswer } from '../../rpc/pending-responses.ts'
-import { configOf, isAnswerTopic } from '../../config/parse-config.ts'
+import { deliverResponse } from '../../rpc/pending-responses.ts'
+import { configOf, isResponseTopic } from '../../config/parse-config.ts'
 import type { LogRecord, NewRecord } from '../../core/events/kafka-record.ts'
 import { FAN_OUT } from '../../core/delivery/partition-evenly.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import type { InterestChange } from '../../rpc/interest.ts'
-import { openLog } from '../../kafka/create-kafka-log.ts'
-import { openSchemas } from '../../schema-registry/create-caches.ts'
+import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import { createSchemaCache } from '../../schema-registry/create-caches.ts'
 import type { Schemas } from '../../schema-registry/schema-cache.ts'
-import { toShards } from '../../rpc/shard.ts'
+import { createShardSender } from '../../rpc/shard.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import { CheckpointStore, type FollowerCounters } from './checkpoint-store.ts'
-import { drain, type Checkpoint, type DrainDeps, type Drained, type Sorted } from './consume-loop.ts'
+import { consume, type Checkpoint, type ConsumeDeps, type Drained, type BatchPlan } from './consume-loop.ts'
 import { InterestIndex } from './interest-index.ts'
-import { LagReport } from './offset-committer.ts'
-import { prepare } from './prefetch-schemas.ts'
-import { ANSWERS_RUN, prepareAnswers, sortAnswers } from './plan-responses.ts'
-import { sortEvents } from './plan-events.ts'
+import { OffsetCommitter } from './offset-committer.ts'
+import { prefetchSchemas } from './prefetch-schemas.ts'
+import { ANSWERS_RUN, prefetchForResponses, planResponses } from './plan-responses.ts'
+import { planEvents } from './plan-events.ts'
 
 /**
  * A fetch is decoded, routed and appended as one, and a shard writes its part in one commit: half as many are a sixth of a
@@ -60,12 +60,12 @@ interface FollowerStatus {
 
 export class TopicFollower extends DurableObject<Env> {
   readonly #config = configOf(this.env)
-  readonly #log = openLog(this.env, this.#config, this.ctx.storage.sql)
-  readonly #schemas = openSchemas(this.#config)
+  readonly #log = createKafkaLog(this.env, this.#config, this.ctx.storage.sql)
+  readonly #schemas = createSchemaCache(this.#config)
   readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql)
   readonly #interests = new InterestIndex(this.ctx.storage)
   /** Null: nobody wants to be told. */
-  readonly #lagReport: LagReport | null
+  readonly #lagReport: OffsetCommitter | null
   readonly #topic: string
   readonly #partition: number
   /** One run at a time: two would append the same events twice for nothing. */
@@ -144,12 +144,12 @@ export class TopicFollower extends DurableObject<Env> {
    * `#nudged` to `#running = false` nothing waits for I/O, so that no nudge can fall between the two.
    */
   async #drainWhileNudged(): Promise<Drained> {
-    const isForUsers = !isAnswerTopic(this.#config, this.#topic)
+    const isForUsers = !isResponseTopic(this.#config, this.#topic)
     if (isForUsers && this.#interests.version === null) await this.#register()
     let at: Checkpoint = this.#checkpoints.read() ?? (await this.#start())
     for (;;) {
       this.#nudged = false
-      const drained = await drain(this.#deps(isForUsers), at, isForUsers ? RUN : ANSWERS_RUN)
+      const drained = await consume(this.#deps(isForUsers), at, isForUsers ? RUN : ANSWERS_RUN)
       at = drained.at
       if (drained.kind !== 'caught_up' || !this.#nudged) return drained
     }
@@ -198,7 +198,7 @@ export class TopicFollower extends DurableObject<Env> {
     this.#interests.replace(await directoryStub(this.env).registerFollower(this.#topic, this.#partition))
   }
 
-  #deps(isForUsers: boolean): DrainDeps {
+  #deps(isForUsers: boolean): ConsumeDeps {
     const { pullMode } = this.#config.kafka
     const at = { topic: this.#topic, partition: this.#partition }
     const lateMs = Date.now() + RUN_MS
@@ -206,7 +206,8 @@ export class TopicFollower extends DurableObject<Env> {
     const limits = { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES }
     return {
       fetch: ({ offset, topicId }) => this.#log.fetch({ ...at, offset, topicId }, limits),
-      prepare: async (fetched) => (isForUsers ? prepare(this.#schemas, fetched) : prepareAnswers(fetched)),
+      prepare: async (fetched) =>
+        isForUsers ? prefetchSchemas(this.#schemas, fetched) : prefetchForResponses(fetched),
       sort: (records, generation, schemas) => this.#sort(records, generation, schemas),
       checkpoint: (next, counted) => {
         this.#checkpoints.move(next, counted)
@@ -219,22 +220,25 @@ export class TopicFollower extends DurableObject<Env> {
     }
   }
 
-  #makeLagReport(): LagReport | null {
+  #makeLagReport(): OffsetCommitter | null {
     const { groupId } = this.#config.kafka
     if (groupId === null) return null
-    return new LagReport({
+    return new OffsetCommitter({
       commit: async (offset) => this.#log.commit?.(groupId, { topic: this.#topic, partition: this.#partition, offset }),
       inBackground: (work) => this.ctx.waitUntil(work),
       warn: (error) => this.#warn('the position could not be committed for the group', { groupId, error }),
     })
   }
 
-  #sort(records: readonly LogRecord[], generation: number, schemas: Schemas): Sorted {
+  #sort(records: readonly LogRecord[], generation: number, schemas: Schemas): BatchPlan {
     const { kafka, extractors, recipients, shards, maxEventBytes } = this.#config
     const { deadLetterTopic } = kafka
     const produce = (letters: readonly NewRecord[]) => this.#log.produce(letters)
-    if (isAnswerTopic(this.#config, this.#topic)) {
-      return sortAnswers({ deadLetterTopic, produce, deliver: (answer) => deliverAnswer(this.env, answer) }, records)
+    if (isResponseTopic(this.#config, this.#topic)) {
+      return planResponses(
+        { deadLetterTopic, produce, deliver: (answer) => deliverResponse(this.env, answer) },
+        records,
+      )
     }
     const deps = {
       topic: this.#topic,
@@ -244,10 +248,10 @@ export class TopicFollower extends DurableObject<Env> {
       produce,
       schemas: this.#schemas === null ? null : schemas,
       rules: { extractors, recipients, shards, interested: (type: string) => this.#interests.shardsOf(type) },
-      ...toShards(this.env),
+      ...createShardSender(this.env),
       fanOut: FAN_OUT,
     }
-    return sortEvents(deps, records, generation)
+    return planEvents(deps, records, generation)
   }
 
   #warn(message: string, details: Record<string, unknown>): void {

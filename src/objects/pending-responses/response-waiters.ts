@@ -1,14 +1,14 @@
 // The places where requests wait for their answers, each for a time. In memory: a request does not outlive what waits for
 // it. For AnswerDesk.
-import type { Answer } from '../../core/events/correlated-response.ts'
+import type { BackendResponse } from '../../core/events/correlated-response.ts'
 
 interface Place {
-  readonly answered: Promise<Answer | null>
-  settle(answer: Answer | null): void
+  readonly answered: Promise<BackendResponse | null>
+  settle(answer: BackendResponse | null): void
   readonly timer: ReturnType<typeof setTimeout>
 }
 
-export class WaitingRoom {
+export class ResponseWaiters {
   readonly #places = new Map<string, Place>()
   readonly #maxWaiting: number
 
@@ -23,14 +23,14 @@ export class WaitingRoom {
   /** Before the request goes out, so that no answer can be faster. False: too many wait already. */
   expect(id: string, timeoutMs: number): boolean {
     if (this.#places.size >= this.#maxWaiting) return false
-    const { promise: answered, resolve: settle } = Promise.withResolvers<Answer | null>()
+    const { promise: answered, resolve: settle } = Promise.withResolvers<BackendResponse | null>()
     // A client may leave before its request comes to take: nobody but the timer clears its place then.
     this.#places.set(id, { answered, settle, timer: setTimeout(() => this.forget(id), timeoutMs) })
     return true
   }
 
   /** Null: none came in time, or nobody expects it. */
-  async take(id: string): Promise<Answer | null> {
+  async take(id: string): Promise<BackendResponse | null> {
     const place = this.#places.get(id)
     if (place === undefined) return null
     const answer = await place.answered
@@ -39,7 +39,7 @@ export class WaitingRoom {
   }
 
   /** The first one counts. Late and repeated ones find nobody. */
-  answer(id: string, answer: Answer): void {
+  answer(id: string, answer: BackendResponse): void {
     this.#places.get(id)?.settle(answer)
   }
 

@@ -3,7 +3,13 @@
 // name takes the place, so that a reconnect, a deploy or a crash shows nothing. Its door is door.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { shardStub } from '../../rpc/shard.ts'
-import { toPresences, type Diff, type Entering, type Entry, type Presences } from '../../rpc/presence.ts'
+import {
+  toPresences,
+  type PresenceDiff,
+  type PresenceEnter,
+  type PresenceEntry,
+  type Presences,
+} from '../../rpc/presence.ts'
 
 /** Longer than a client takes to reconnect: phoenix's first tries are within some seconds. */
 const LEAVE_GRACE_MS = 10_000
@@ -31,9 +37,9 @@ export class PresenceTopic extends DurableObject<Env> {
   }
 
   /** Doing it twice does no harm. */
-  async enter({ shard, connectionId, name, meta }: Entering): Promise<void> {
+  async enter({ shard, connectionId, name, meta }: PresenceEnter): Promise<void> {
     if (this.#stays(connectionId) || this.#takesPlace(shard, connectionId, name)) return
-    const entry: Entry = { name, meta: { ...meta, phx_ref: crypto.randomUUID() } }
+    const entry: PresenceEntry = { name, meta: { ...meta, phx_ref: crypto.randomUUID() } }
     const values = [connectionId, shard, name, JSON.stringify(entry.meta)]
     this.#sql.exec('INSERT INTO present VALUES (?, ?, ?, ?, NULL)', ...values)
     this.#tell({ joins: toPresences([entry]), leaves: {} })
@@ -91,7 +97,7 @@ export class PresenceTopic extends DurableObject<Env> {
     if (gone.length > 0) this.#tell({ joins: {}, leaves: toPresences(gone.map(toEntry)) })
   }
 
-  #tell(diff: Diff): void {
+  #tell(diff: PresenceDiff): void {
     const shards = this.#sql
       .exec<{ shard: number }>('SELECT shard FROM watchers')
       .toArray()
@@ -101,7 +107,7 @@ export class PresenceTopic extends DurableObject<Env> {
   }
 
   /** A shard out of reach has lost its connections: they ask anew when they rejoin. */
-  async #tellShards(shards: readonly number[], diff: Diff): Promise<void> {
+  async #tellShards(shards: readonly number[], diff: PresenceDiff): Promise<void> {
     await Promise.all(
       shards.map(async (shard) => {
         const listens = await shardStub(this.env, shard)
@@ -121,6 +127,6 @@ export class PresenceTopic extends DurableObject<Env> {
   }
 }
 
-function toEntry({ name, meta }: PresentRow): Entry {
-  return { name, meta: JSON.parse(meta) as Entry['meta'] }
+function toEntry({ name, meta }: PresentRow): PresenceEntry {
+  return { name, meta: JSON.parse(meta) as PresenceEntry['meta'] }
 }

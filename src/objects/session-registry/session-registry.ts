@@ -3,8 +3,8 @@
 // reach is told again until the revocation has expired. Its door is door.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
-import type { Answer } from '../../core/delivery/scatter-gather.ts'
-import { askShards } from '../../rpc/shard.ts'
+import type { ShardResult } from '../../core/delivery/scatter-gather.ts'
+import { broadcastCommand } from '../../rpc/shard.ts'
 
 const RETRY_AFTER_MS = 1_000
 
@@ -72,14 +72,14 @@ export class SessionRegistry extends DurableObject<Env> {
     const expiresMs = pending[0]?.expires_ms
     if (expiresMs === undefined) return 0
     const shards = pending.map(({ shard }) => shard)
-    const answers = await askShards(this.env, shards, { kind: 'revoke_session', session, expiresMs })
+    const answers = await broadcastCommand(this.env, shards, { kind: 'revoke_session', session, expiresMs })
     return this.#told(session, answers)
   }
 
   /** Who did not answer stays pending. Answers how many connections the others closed. */
-  #told(session: string, answers: readonly Answer<number>[]): number {
+  #told(session: string, answers: readonly ShardResult<number>[]): number {
     let closed = 0
-    const untold: Answer<number>[] = []
+    const untold: ShardResult<number>[] = []
     for (const answer of answers) {
       if (!answer.ok) untold.push(answer)
       else {

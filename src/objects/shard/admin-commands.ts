@@ -1,29 +1,29 @@
 // What services ask of a shard, by the internal API: who is connected, close these, this session is revoked.
 import type { Metadata, Principal } from '../../core/identity/principal.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import type { CensusQuery, ConnectionInfo } from '../../rpc/shard-commands.ts'
+import type { ConnectionQuery, ConnectionInfo } from '../../rpc/shard-commands.ts'
 import type { Connection } from './connection.ts'
-import type { Connections } from './connection-registry.ts'
-import { metadataSet, type Stamp } from './system-events.ts'
-import type { Revocations } from './revocation-list.ts'
-import type { Roster } from './connection-lifecycle.ts'
+import type { ConnectionRegistry } from './connection-registry.ts'
+import { metadataSet, type EventEnvelope } from './system-events.ts'
+import type { RevocationList } from './revocation-list.ts'
+import type { ConnectionLifecycle } from './connection-lifecycle.ts'
 
-export interface OversightDeps {
-  readonly connections: Connections
-  readonly revocations: Revocations
-  readonly roster: Roster
-  readonly stamp: () => Stamp
+export interface AdminCommandsDeps {
+  readonly connections: ConnectionRegistry
+  readonly revocations: RevocationList
+  readonly roster: ConnectionLifecycle
+  readonly stamp: () => EventEnvelope
 }
 
-export class Oversight {
-  readonly #deps: OversightDeps
+export class AdminCommands {
+  readonly #deps: AdminCommandsDeps
 
-  constructor(deps: OversightDeps) {
+  constructor(deps: AdminCommandsDeps) {
     this.#deps = deps
   }
 
-  list(query: CensusQuery, limit: number): readonly ConnectionInfo[] {
+  list(query: ConnectionQuery, limit: number): readonly ConnectionInfo[] {
     return this.#deps.connections
       .find(query)
       .slice(0, limit)
@@ -38,7 +38,7 @@ export class Oversight {
   }
 
   /** Replaces what a client says of its connection. */
-  describe(connectionId: string, metadata: Metadata, { user }: Principal): Result<null, Reason> {
+  describe(connectionId: string, metadata: Metadata, { user }: Principal): Result<null, RigelError> {
     const { connections, roster, stamp } = this.#deps
     const connection = connections.get(connectionId)
     if (connection === undefined) return fail({ kind: 'connection_gone' })
@@ -50,7 +50,7 @@ export class Oversight {
   }
 
   /** Answers how many were closed. */
-  close(query: CensusQuery, reason: Reason): number {
+  close(query: ConnectionQuery, reason: RigelError): number {
     const found = this.#deps.connections.find(query)
     for (const connection of found) this.#deps.roster.end(connection, reason)
     return found.length

@@ -1,40 +1,40 @@
 // What must be agreed on before a connection exists: limits, its term, its interests, where it reads on from. Called by
 // the UserShard for every transport, and by subscribing.ts for the interests of a new set.
 import { createFilter } from '../../core/subscriptions/filter.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
-import type { Connections } from './connection-registry.ts'
-import type { Interests } from './interest-registry.ts'
+import type { ConnectionRegistry } from './connection-registry.ts'
+import type { InterestRegistry } from './interest-registry.ts'
 import { resumeAt, termOf, type Opening, type Wanted } from './connection-state.ts'
-import type { Revocations } from './revocation-list.ts'
-import type { SettledLog } from './log/committed-log.ts'
+import type { RevocationList } from './revocation-list.ts'
+import type { CommittedLog } from './log/committed-log.ts'
 
-export interface AdmissionDeps {
+export interface ConnectionAdmissionDeps {
   readonly shard: number
   readonly lifetimeMs: number
-  readonly connections: Connections
-  readonly log: SettledLog
-  readonly interests: Interests
-  readonly revocations: Revocations
+  readonly connections: ConnectionRegistry
+  readonly log: CommittedLog
+  readonly interests: InterestRegistry
+  readonly revocations: RevocationList
 }
 
 /** What comes from outside of the rules: time, and dice. */
-export interface Chance {
+export interface Entropy {
   readonly nowMs: number
   /** From 0 to 1. */
   readonly random: number
   readonly connectionId: string
 }
 
-export class Admission {
-  readonly #deps: AdmissionDeps
+export class ConnectionAdmission {
+  readonly #deps: ConnectionAdmissionDeps
 
-  constructor(deps: AdmissionDeps) {
+  constructor(deps: ConnectionAdmissionDeps) {
     this.#deps = deps
   }
 
-  async open(wanted: Wanted, { nowMs, random, connectionId }: Chance): Promise<Result<Opening, Reason>> {
+  async open(wanted: Wanted, { nowMs, random, connectionId }: Entropy): Promise<Result<Opening, RigelError>> {
     const { connections, log, interests, lifetimeMs, revocations } = this.#deps
     const { principal, subscriptions, lastEventId } = wanted
     const { session, user } = principal
@@ -64,7 +64,7 @@ export class Admission {
   }
 
   /** Resolves when events of these types are sure to come. */
-  async declare(subscriptions: readonly Subscription[]): Promise<Result<null, Reason>> {
+  async declare(subscriptions: readonly Subscription[]): Promise<Result<null, RigelError>> {
     const { shard, log, interests } = this.#deps
     try {
       await interests.ensure(subscriptions)

@@ -1,30 +1,34 @@
 // What a shard answers to a question that goes to many: for itself, and for the others of its share, whom it asks. One that
 // fails is an answer too.
-import type { Oversight } from './admin-commands.ts'
-import type { AnyAnswer, Answers, Question } from '../../rpc/shard-commands.ts'
+import type { AdminCommands } from './admin-commands.ts'
+import type { AnyShardResult, ShardCommandResults, ShardCommand } from '../../rpc/shard-commands.ts'
 
-export interface AnsweringOptions {
+export interface CommandTreeOptions {
   readonly shard: number
-  readonly oversight: Pick<Oversight, 'revoke' | 'close' | 'count'>
+  readonly oversight: Pick<AdminCommands, 'revoke' | 'close' | 'count'>
   readonly wakeBy: (atMs: number) => Promise<void>
-  readonly askOthers: (question: Question, shards: readonly number[], fanOut: number) => Promise<readonly AnyAnswer[]>
+  readonly askOthers: (
+    question: ShardCommand,
+    shards: readonly number[],
+    fanOut: number,
+  ) => Promise<readonly AnyShardResult[]>
 }
 
-export class Answering {
-  readonly #options: AnsweringOptions
+export class CommandTree {
+  readonly #options: CommandTreeOptions
 
-  constructor(options: AnsweringOptions) {
+  constructor(options: CommandTreeOptions) {
     this.#options = options
   }
 
-  async answer(question: Question, shards: readonly number[], fanOut: number): Promise<readonly AnyAnswer[]> {
+  async answer(question: ShardCommand, shards: readonly number[], fanOut: number): Promise<readonly AnyShardResult[]> {
     const { askOthers, shard } = this.#options
     const others = shards.filter((other) => other !== shard)
     const asked = askOthers(question, others, fanOut)
     return [await this.#answerOwn(question), ...(await asked)]
   }
 
-  async #answerOwn(question: Question): Promise<AnyAnswer> {
+  async #answerOwn(question: ShardCommand): Promise<AnyShardResult> {
     const { shard } = this.#options
     try {
       return { shard, ok: true, value: await this.#do(question) }
@@ -33,7 +37,7 @@ export class Answering {
     }
   }
 
-  async #do(question: Question): Promise<Answers[Question['kind']]> {
+  async #do(question: ShardCommand): Promise<ShardCommandResults[ShardCommand['kind']]> {
     const { oversight, wakeBy } = this.#options
     switch (question.kind) {
       case 'revoke_session': {

@@ -2,7 +2,7 @@
 // elsewhere (matcher.ts): a connection may see more, or less, than what its owner is addressed with.
 import type { Connection } from './connection.ts'
 
-export class Census {
+export class ConnectionIndex {
   readonly #byUser = new Map<string, Set<Connection>>()
   readonly #bySession = new Map<string, Set<Connection>>()
   /** `field=value`, of indexed fields. */

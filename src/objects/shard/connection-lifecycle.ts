@@ -1,21 +1,27 @@
 // The lives of a shard's connections, from greeting to end, whatever their transport: what is told, stored, indexed and
 // woken for. Who gets which event is connections.ts's, what is written on the wire the transport's.
 import { formatConnectionToken } from '../../core/identity/connection-token.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import type { Connection, Owner } from './connection.ts'
 import type { ConnectionStore } from './connection-store.ts'
-import { dueMs, type Connections } from './connection-registry.ts'
+import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
 import type { Heartbeat } from './transports/heartbeat.ts'
 import type { Opening } from './connection-state.ts'
-import { connectionCreated, subscriptionsSet, tokenExpires, type OwnEvent, type Stamp } from './system-events.ts'
-import type { SettledLog } from './log/committed-log.ts'
+import {
+  connectionCreated,
+  subscriptionsSet,
+  tokenExpires,
+  type SystemEvent,
+  type EventEnvelope,
+} from './system-events.ts'
+import type { CommittedLog } from './log/committed-log.ts'
 import { SseConnection } from './transports/sse.ts'
 
-export interface RosterDeps {
+export interface ConnectionLifecycleDeps {
   readonly shard: number
-  readonly connections: Connections
+  readonly connections: ConnectionRegistry
   readonly store: ConnectionStore
-  readonly log: SettledLog
+  readonly log: CommittedLog
   readonly heartbeat: Heartbeat
   /** How long before its token expires a client is told. */
   readonly warningMs: number
@@ -23,13 +29,13 @@ export interface RosterDeps {
   readonly wakeBy: (atMs: number) => void
   /** Something happened that leaves things to be tidied up one day. */
   readonly sweepLater: () => void
-  readonly stamp: () => Stamp
+  readonly stamp: () => EventEnvelope
 }
 
-export class Roster {
-  readonly #deps: RosterDeps
+export class ConnectionLifecycle {
+  readonly #deps: ConnectionLifecycleDeps
 
-  constructor(deps: RosterDeps) {
+  constructor(deps: ConnectionLifecycleDeps) {
     this.#deps = deps
   }
 
@@ -46,7 +52,7 @@ export class Roster {
   }
 
   /** A long-polling session has nothing to write to: what it is told stands in the log, addressed to it. */
-  tell(connection: Connection, event: OwnEvent): void {
+  tell(connection: Connection, event: SystemEvent): void {
     if (connection.transport !== 'longpolling') return connection.tell(event)
     this.#deps.log.appendOwn(connection.filter.connectionId, event, this.#deps.stamp().nowMs)
   }
@@ -88,7 +94,7 @@ export class Roster {
     return due.length > 0
   }
 
-  end(connection: Connection, reason: Reason): void {
+  end(connection: Connection, reason: RigelError): void {
     connection.end(reason)
     this.forget(connection)
   }

@@ -1,16 +1,16 @@
 // The connections of one shard: who there is, who gets what, how many there may be, and when they must end. Plain
 // bookkeeping around the matcher; what is sent on a connection is the transport's business.
 import type { StoredEvent } from '../../core/events/stored-event.ts'
-import { Group, groupByConnection } from '../../core/delivery/delivery-groups.ts'
+import { DeliveryGroup, groupByConnection } from '../../core/delivery/delivery-groups.ts'
 import { createFilter, type Filter } from '../../core/subscriptions/filter.ts'
-import { Matcher } from '../../core/subscriptions/subscription-index.ts'
+import { SubscriptionIndex } from '../../core/subscriptions/subscription-index.ts'
 import type { Principal } from '../../core/identity/principal.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
-import { userOfInterest } from '../../core/subscriptions/watch-topic.ts'
-import type { CensusQuery } from '../../rpc/shard-commands.ts'
-import { Census } from './connection-index.ts'
+import { userOfWatchTopic } from '../../core/subscriptions/watch-topic.ts'
+import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
+import { ConnectionIndex } from './connection-index.ts'
 import type { Connection, Owner } from './connection.ts'
 
 export interface ConnectionLimits {
@@ -24,16 +24,16 @@ export interface ConnectionLimits {
 
 const MINUTE_MS = 60_000
 
-export class Connections {
+export class ConnectionRegistry {
   readonly #limits: ConnectionLimits
-  readonly #matcher = new Matcher<Connection>()
-  readonly #census: Census
+  readonly #matcher = new SubscriptionIndex<Connection>()
+  readonly #census: ConnectionIndex
   #minute = 0
   #openedInMinute = 0
 
   constructor(limits: ConnectionLimits) {
     this.#limits = limits
-    this.#census = new Census(limits.metadataIndexes)
+    this.#census = new ConnectionIndex(limits.metadataIndexes)
   }
 
   get size(): number {
@@ -41,7 +41,7 @@ export class Connections {
   }
 
   /** Counts one more connection, or says why there may be none. */
-  admit({ user, session }: Principal, nowMs: number): Result<null, Reason> {
+  admit({ user, session }: Principal, nowMs: number): Result<null, RigelError> {
     if (this.#matcher.size >= this.#limits.perShard) return tooMany('shard')
     if (this.#census.ofUser(user).size >= this.#limits.perUser) return tooMany('user')
     if (this.#census.ofSession(session).size >= this.#limits.perSession) return tooMany('session')
@@ -71,7 +71,7 @@ export class Connections {
     this.#census.add(connection)
   }
 
-  find(query: CensusQuery): readonly Connection[] {
+  find(query: ConnectionQuery): readonly Connection[] {
     const { connectionId, session, user } = query
     if (connectionId !== undefined) return [this.get(connectionId)].filter((found) => found !== undefined)
     return [...this.#candidates(query)].filter(
@@ -81,7 +81,7 @@ export class Connections {
   }
 
   /** By one of the indexes; without any, all. */
-  #candidates({ metadata, session, user }: CensusQuery): Iterable<Connection> {
+  #candidates({ metadata, session, user }: ConnectionQuery): Iterable<Connection> {
     if (metadata !== undefined) return this.#census.ofMetadata(metadata.field, metadata.value)
     if (user !== undefined) return this.#census.ofUser(user)
     return session === undefined ? this.all() : this.#census.ofSession(session)
@@ -100,7 +100,7 @@ export class Connections {
   }
 
   wantsType(type: string): boolean {
-    const user = userOfInterest(type)
+    const user = userOfWatchTopic(type)
     return user === undefined ? this.#matcher.hasType(type) : this.#matcher.hasUser(user)
   }
 
@@ -125,7 +125,7 @@ export class Connections {
 
   /** One event has one group: nobody needs looking up. A connection that is removed meanwhile only leaves the set. */
   #deliverOne(event: StoredEvent): void {
-    const group = new Group(undefined, event)
+    const group = new DeliveryGroup(undefined, event)
     for (const connection of this.#matcher.match(event)) connection.deliver(group)
   }
 
@@ -152,6 +152,6 @@ export function dueMs({ endsAtMs, endsByToken, warned }: Connection, warningMs: 
   return endsByToken && !warned ? endsAtMs - warningMs : endsAtMs
 }
 
-function tooMany(scope: 'shard' | 'minute' | 'user' | 'session'): Result<never, Reason> {
+function tooMany(scope: 'shard' | 'minute' | 'user' | 'session'): Result<never, RigelError> {
   return fail({ kind: 'too_many_connections', scope })
 }

@@ -1,12 +1,12 @@
 // What every transport makes of a connection: a cursor with a filter over the shard's log. The shard talks to
 // connections through this interface only; sse.ts, websocket.ts and longpolling.ts implement it.
 import type { StoredEvent } from '../../core/events/stored-event.ts'
-import type { Group } from '../../core/delivery/delivery-groups.ts'
-import { passes, type Filter } from '../../core/subscriptions/filter.ts'
+import type { DeliveryGroup } from '../../core/delivery/delivery-groups.ts'
+import { matchesFilter, type Filter } from '../../core/subscriptions/filter.ts'
 import type { Transport, Metadata } from '../../core/identity/principal.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
-import type { OwnEvent } from './system-events.ts'
+import type { SystemEvent } from './system-events.ts'
 
 /** About how much history is read at once: enough for few queries, small beside the isolate's 128 MB. */
 const HISTORY_BYTES = 65_536
@@ -40,13 +40,13 @@ export interface Connection {
   /** Set for a client that came back with a position, until it has said what it wants: see subscribing.ts. */
   resume: Resume | null
   /** Events that have become durable and pass the filter. A connection that is behind reads them from the log later. */
-  deliver(group: Group): void
+  deliver(group: DeliveryGroup): void
   /** Reads the log once more from `seq`, for what passes its new filter and did not pass the one `before`. */
   rewind(seq: number, before: Filter): void
   /** One of Rigel's own events. */
-  tell(event: OwnEvent): void
+  tell(event: SystemEvent): void
   /** Ends it, saying why, and whether to come back. The shard forgets the connection by itself. */
-  end(reason: Reason): void
+  end(reason: RigelError): void
   /** The shard has forgotten it, for good and for whatever reason. */
   forgotten?(): void
 }
@@ -91,10 +91,10 @@ export function readOn(history: History, filter: Filter, seq: number, had?: Had)
   if (seq < history.floorSeq) return { kind: 'overtaken' }
   const read = history.read(seq, HISTORY_BYTES).filter((event) => event.seq <= history.settledSeq)
   const last = read.at(-1)?.seq ?? history.settledSeq
-  const events = read.filter((event) => passes(filter, event) && !wasHad(event, had))
+  const events = read.filter((event) => matchesFilter(filter, event) && !wasHad(event, had))
   return { kind: 'events', events, seq: last, atEnd: read.length === 0 || last >= history.settledSeq }
 }
 
 function wasHad(event: StoredEvent, had: Had | undefined): boolean {
-  return had !== undefined && event.seq <= had.untilSeq && passes(had.filter, event)
+  return had !== undefined && event.seq <= had.untilSeq && matchesFilter(had.filter, event)
 }

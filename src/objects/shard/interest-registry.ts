@@ -2,7 +2,7 @@
 // a subscription to it is confirmed, and withdrawn only when nobody could come back for it any more.
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 
-export interface InterestDeps {
+export interface InterestRegistryDeps {
   /** Resolves when every follower knows. */
   change(gained: readonly string[], lost: readonly string[]): Promise<void>
   /** Makes positions before and after differ; answers the head after it. */
@@ -15,15 +15,15 @@ interface InterestRow extends Record<string, SqlStorageValue> {
   idle_since_ms: number | null
 }
 
-export class Interests {
+export class InterestRegistry {
   readonly #sql: SqlStorage
-  readonly #deps: InterestDeps
+  readonly #deps: InterestRegistryDeps
   /** Type → the position from which the log holds every event of it. Equals the table at every await. */
   readonly #since = new Map<string, number>()
   /** Changes reach the Directory one after the other: a withdrawal must not overtake the declaration after it. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(sql: SqlStorage, deps: InterestDeps) {
+  constructor(sql: SqlStorage, deps: InterestRegistryDeps) {
     this.#sql = sql
     this.#deps = deps
     sql.exec(

@@ -1,28 +1,28 @@
 // What a shard does at its alarm: ends what is due, and forgets what nobody comes back to. Only what happened asks for
 // it: a shard where nothing happens is not woken.
-import type { Connections } from './connection-registry.ts'
-import type { Interests } from './interest-registry.ts'
+import type { ConnectionRegistry } from './connection-registry.ts'
+import type { InterestRegistry } from './interest-registry.ts'
 import { LongpollingSession } from './transports/longpoll.ts'
-import type { Roster } from './connection-lifecycle.ts'
-import type { SettledLog } from './log/committed-log.ts'
+import type { ConnectionLifecycle } from './connection-lifecycle.ts'
+import type { CommittedLog } from './log/committed-log.ts'
 import { WebSocketConnection } from './transports/websocket.ts'
 
-export interface SweeperDeps {
+export interface MaintenanceDeps {
   readonly shard: number
   readonly longpollingIdleMs: number
   /** How long an interest outlives its last subscriber. */
   readonly lingerMs: number
-  readonly connections: Connections
-  readonly roster: Roster
-  readonly interests: Interests
-  readonly log: SettledLog
+  readonly connections: ConnectionRegistry
+  readonly roster: ConnectionLifecycle
+  readonly interests: InterestRegistry
+  readonly log: CommittedLog
 }
 
-export class Sweeper {
-  readonly #deps: SweeperDeps
+export class Maintenance {
+  readonly #deps: MaintenanceDeps
   #markedSeq = 0
 
-  constructor(deps: SweeperDeps) {
+  constructor(deps: MaintenanceDeps) {
     this.#deps = deps
   }
 

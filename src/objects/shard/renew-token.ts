@@ -1,22 +1,22 @@
 // A token that is renewed on a live connection, in-band or by PUT: the connection lasts as long as the new one, is of its
 // session too, and the subscriptions that the old one implied give way to those that the new one does.
 import type { Principal } from '../../core/identity/principal.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { mergeSubscriptions } from '../../core/subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionStore } from './connection-store.ts'
-import type { Connections } from './connection-registry.ts'
+import type { ConnectionRegistry } from './connection-registry.ts'
 import { lastingUntil } from './connection-state.ts'
-import type { Revocations } from './revocation-list.ts'
+import type { RevocationList } from './revocation-list.ts'
 import type { Subscribing } from './subscribe.ts'
 
 export interface RenewalDeps {
   readonly lifetimeMs: number
-  readonly connections: Connections
+  readonly connections: ConnectionRegistry
   readonly store: ConnectionStore
-  readonly revocations: Revocations
+  readonly revocations: RevocationList
   readonly subscribing: Subscribing
   readonly wakeBy: (atMs: number) => void
   readonly now: () => number
@@ -34,7 +34,7 @@ export class Renewal {
     connectionId: string,
     principal: Principal,
     inferred: readonly Subscription[],
-  ): Promise<Result<number, Reason>> {
+  ): Promise<Result<number, RigelError>> {
     const { connections, store, subscribing, wakeBy } = this.#deps
     const agreed = this.#agree(connections.get(connectionId), principal)
     if (!agreed.ok) return agreed
@@ -51,7 +51,7 @@ export class Renewal {
   }
 
   /** A connection stays its user's: with another's token it would be another connection. */
-  #agree(known: Connection | undefined, principal: Principal): Result<Connection, Reason> {
+  #agree(known: Connection | undefined, principal: Principal): Result<Connection, RigelError> {
     const { now, revocations } = this.#deps
     const { expSeconds, session, user } = principal
     if (known === undefined || known.transport === 'phoenix') return fail({ kind: 'connection_gone' })

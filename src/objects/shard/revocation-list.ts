@@ -1,6 +1,6 @@
 // The sessions that are revoked, as one shard knows them: SQL for `revoked_sessions`. Every shard is told of every one, so
 // that a connection opened while its session is revoked is refused, whatever the edge knew.
-export class Revocations {
+export class RevocationList {
   readonly #sql: SqlStorage
   /** Session → when it expires. Equals the table at every await. */
   readonly #expiresMs = new Map<string, number>()

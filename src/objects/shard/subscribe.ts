@@ -2,30 +2,30 @@
 // and says only now what it wants gets what it missed meanwhile as well: nothing is lost between connect and PUT.
 import type { Check } from '../../config/auth.ts'
 import type { Principal } from '../../core/identity/principal.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
-import type { Admission } from './admission.ts'
+import type { ConnectionAdmission } from './admission.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionStore } from './connection-store.ts'
-import type { Connections } from './connection-registry.ts'
-import type { Interests } from './interest-registry.ts'
-import { subscriptionsSet, type Stamp } from './system-events.ts'
-import type { Revocations } from './revocation-list.ts'
-import type { Roster } from './connection-lifecycle.ts'
-import type { SettledLog } from './log/committed-log.ts'
+import type { ConnectionRegistry } from './connection-registry.ts'
+import type { InterestRegistry } from './interest-registry.ts'
+import { subscriptionsSet, type EventEnvelope } from './system-events.ts'
+import type { RevocationList } from './revocation-list.ts'
+import type { ConnectionLifecycle } from './connection-lifecycle.ts'
+import type { CommittedLog } from './log/committed-log.ts'
 
 export interface SubscribingDeps {
   /** How many subscriptions a connection may have. */
   readonly limit: number
-  readonly connections: Connections
+  readonly connections: ConnectionRegistry
   readonly store: ConnectionStore
-  readonly log: SettledLog
-  readonly interests: Interests
-  readonly admission: Admission
-  readonly roster: Roster
-  readonly revocations: Revocations
-  readonly stamp: () => Stamp
+  readonly log: CommittedLog
+  readonly interests: InterestRegistry
+  readonly admission: ConnectionAdmission
+  readonly roster: ConnectionLifecycle
+  readonly revocations: RevocationList
+  readonly stamp: () => EventEnvelope
 }
 
 export class Subscribing {
@@ -41,7 +41,7 @@ export class Subscribing {
     subscriptions: readonly Subscription[],
     principal: Principal,
     inferred: readonly Subscription[],
-  ): Promise<Result<null, Reason>> {
+  ): Promise<Result<null, RigelError>> {
     const { admission, connections, interests, log, store, roster, stamp } = this.#deps
     const known = this.#agree(connections.get(connectionId), subscriptions, principal)
     if (!known.ok) return known
@@ -69,7 +69,7 @@ export class Subscribing {
     known: Connection | undefined,
     subscriptions: readonly Subscription[],
     principal: Principal,
-  ): Result<Connection, Reason> {
+  ): Result<Connection, RigelError> {
     const { limit } = this.#deps
     // What a Phoenix socket gets is what it has joined.
     if (known === undefined || known.transport === 'phoenix') return fail({ kind: 'connection_gone' })

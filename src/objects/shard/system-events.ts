@@ -2,12 +2,12 @@
 import type { Close } from '../../core/errors.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 
-export interface OwnEvent {
+export interface SystemEvent {
   readonly type: string
   readonly json: string
 }
 
-export interface Stamp {
+export interface EventEnvelope {
   readonly id: string
   readonly nowMs: number
   /** Which CloudEvents version Rigel's own events are of. */
@@ -22,7 +22,7 @@ export interface Created {
 }
 
 /** First on every connection. `last_event_id` and `recovered` are Rigel's additions to RIG's data. */
-export function connectionCreated(stamp: Stamp, created: Created): OwnEvent {
+export function connectionCreated(stamp: EventEnvelope, created: Created): SystemEvent {
   return ownEvent(stamp, 'rig.connection.create', {
     connection_token: created.connectionToken,
     last_event_id: created.lastEventId,
@@ -35,35 +35,35 @@ export function connectionCreated(stamp: Stamp, created: Created): OwnEvent {
  * a client that came back and had not said yet what it wants, whether what it missed of this set comes as well.
  */
 export function subscriptionsSet(
-  stamp: Stamp,
+  stamp: EventEnvelope,
   subscriptions: readonly Subscription[],
   recovered: boolean | null = null,
-): OwnEvent {
+): SystemEvent {
   return ownEvent(stamp, 'rig.subscriptions_set', subscriptions, recovered === null ? {} : { recovered })
 }
 
 /** RIG's, of a branch that was never merged. */
-export function metadataSet(stamp: Stamp, metadata: object): OwnEvent {
+export function metadataSet(stamp: EventEnvelope, metadata: object): SystemEvent {
   return ownEvent(stamp, 'rig.metadata_set', metadata)
 }
 
 /** The connection ends when its token does, unless a new one of the same user is brought by PUT. */
-export function tokenExpires(stamp: Stamp, endsAtMs: number, path: string): OwnEvent {
+export function tokenExpires(stamp: EventEnvelope, endsAtMs: number, path: string): SystemEvent {
   const data = { expires_at: new Date(endsAtMs).toISOString(), renew: { method: 'PUT', path } }
   return ownEvent(stamp, 'rig.token_expires', data)
 }
 
 /** RIG's, before an SSE stream whose session was revoked ends. */
-export function sessionKilled(stamp: Stamp): OwnEvent {
+export function sessionKilled(stamp: EventEnvelope): SystemEvent {
   return ownEvent(stamp, 'rig.session_killed', undefined)
 }
 
 /** Last on an SSE stream that Rigel ends: what WebSocket says by its close frame. */
-export function connectionClosed(stamp: Stamp, close: Close): OwnEvent {
+export function connectionClosed(stamp: EventEnvelope, close: Close): SystemEvent {
   return ownEvent(stamp, 'rig.connection.close', close)
 }
 
-function ownEvent(stamp: Stamp, type: string, data: unknown, extensions: object = {}): OwnEvent {
+function ownEvent(stamp: EventEnvelope, type: string, data: unknown, extensions: object = {}): SystemEvent {
   const time = new Date(stamp.nowMs).toISOString()
   const event = { ...ATTRIBUTES[stamp.specversion](type, stamp.id, time), ...extensions, data }
   return { type, json: JSON.stringify(event) }

@@ -4,50 +4,50 @@
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { formatConnectionToken } from '../../core/identity/connection-token.ts'
-import { deliveries } from '../../core/delivery/fan-out-tree.ts'
+import { planDeliveries } from '../../core/delivery/fan-out-tree.ts'
 import type { AppendBatch } from '../../core/delivery/batch-codec.ts'
-import { CALLS_AT_ONCE, runAll } from '../../core/concurrency.ts'
+import { MAX_CONCURRENT_CALLS, runWithLimit } from '../../core/concurrency.ts'
 import type { ConnectRequest, Principal } from '../../core/identity/principal.ts'
-import type { Reason } from '../../core/errors.ts'
+import type { RigelError } from '../../core/errors.ts'
 import { ok, type Result } from '../../core/result.ts'
-import { fromShipment, type Shipment } from '../../core/delivery/relay-batch.ts'
+import { fromRelayBatch, type RelayBatch } from '../../core/delivery/relay-batch.ts'
 import { inferSubscriptions } from '../../core/subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { createTokenVerifier } from '../../auth/verify-token.ts'
 import { submit } from '../../publishing/publish.ts'
-import { openLog } from '../../kafka/create-kafka-log.ts'
+import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import { presenceStub } from '../../rpc/presence.ts'
-import type { Diff } from '../../rpc/presence.ts'
-import { Admission } from './admission.ts'
+import type { PresenceDiff } from '../../rpc/presence.ts'
+import { ConnectionAdmission } from './admission.ts'
 import { AlarmClock } from './alarm-clock.ts'
-import { Answering } from './command-tree.ts'
-import type { CensusQuery } from '../../rpc/shard-commands.ts'
+import { CommandTree } from './command-tree.ts'
+import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
 import type { Metadata } from '../../core/identity/principal.ts'
 import { ConnectionStore } from './connection-store.ts'
-import { Connections } from './connection-registry.ts'
-import { askShards, readConnect, toShards } from '../../rpc/shard.ts'
+import { ConnectionRegistry } from './connection-registry.ts'
+import { broadcastCommand, readConnect, createShardSender } from '../../rpc/shard.ts'
 import { Heartbeat } from './transports/heartbeat.ts'
-import { Interests } from './interest-registry.ts'
+import { InterestRegistry } from './interest-registry.ts'
 import type { Polled } from './transports/longpoll.ts'
 import type { Opening, Wanted } from './connection-state.ts'
-import type { Stamp } from './system-events.ts'
-import type { Taken } from './transports/phoenix/outbox.ts'
+import type { EventEnvelope } from './system-events.ts'
+import type { PollResult } from './transports/phoenix/outbox.ts'
 import { Phoenix } from './transports/phoenix/phoenix-transport.ts'
 import type { ConnectionInfo } from '../../rpc/shard-commands.ts'
-import { Oversight } from './admin-commands.ts'
+import { AdminCommands } from './admin-commands.ts'
 import { Polling } from './transports/longpoll-sessions.ts'
-import type { AnyAnswer, Question } from '../../rpc/shard-commands.ts'
-import { refuse } from './transports/rejected-socket.ts'
+import type { AnyShardResult, ShardCommand } from '../../rpc/shard-commands.ts'
+import { rejectedSocket } from './transports/rejected-socket.ts'
 import { Renewal } from './renew-token.ts'
-import { Revocations } from './revocation-list.ts'
-import { Roster } from './connection-lifecycle.ts'
-import { SettledLog } from './log/committed-log.ts'
-import { decodeSegment, ShardLog } from './log/log-store.ts'
+import { RevocationList } from './revocation-list.ts'
+import { ConnectionLifecycle } from './connection-lifecycle.ts'
+import { CommittedLog } from './log/committed-log.ts'
+import { decodeSegment, LogStore } from './log/log-store.ts'
 import { Sockets } from './transports/websocket-sessions.ts'
 import { SseConnection } from './transports/sse.ts'
 import { Subscribing } from './subscribe.ts'
-import { Sweeper } from './maintenance.ts'
+import { Maintenance } from './maintenance.ts'
 
 /** How long after something happened idle sessions, unwanted interests and stale positions are looked for, at most. */
 const SWEEP_AFTER_MS = 900_000
@@ -57,22 +57,22 @@ export class UserShard extends DurableObject<Env> {
   readonly #limits = this.#config.connections
   readonly #shard = Number(this.ctx.id.name?.replace('shard-', ''))
   readonly #store = new ConnectionStore(this.ctx.storage.sql)
-  readonly #connections = new Connections(this.#limits)
-  readonly #shardLog = new ShardLog(this.ctx.storage, `${this.#shard}.${randomHex(6)}`, this.#config.log)
-  readonly #log = new SettledLog(this.#shardLog, {
+  readonly #connections = new ConnectionRegistry(this.#limits)
+  readonly #shardLog = new LogStore(this.ctx.storage, `${this.#shard}.${randomHex(6)}`, this.#config.log)
+  readonly #log = new CommittedLog(this.#shardLog, {
     sync: () => this.ctx.storage.sync(),
     deliver: (segments) => {
       if (this.#connections.size > 0)
         this.#connections.deliver(segments.flatMap((segment) => [...decodeSegment(segment)]))
     },
   })
-  readonly #interests = new Interests(this.ctx.storage.sql, {
+  readonly #interests = new InterestRegistry(this.ctx.storage.sql, {
     change: async (gained, lost) => directoryStub(this.env).changeInterest(this.#shard, gained, lost),
     advanceLog: () => this.#shardLog.advance(),
   })
-  readonly #revocations = new Revocations(this.ctx.storage.sql)
+  readonly #revocations = new RevocationList(this.ctx.storage.sql)
   readonly #alarm = new AlarmClock(this.ctx.storage)
-  readonly #stamp = (): Stamp => {
+  readonly #stamp = (): EventEnvelope => {
     return { id: crypto.randomUUID(), nowMs: Date.now(), specversion: this.#config.ownEventsSpecversion }
   }
   /** What the parts of the shard share. */
@@ -86,20 +86,20 @@ export class UserShard extends DurableObject<Env> {
     stamp: this.#stamp,
   }
   readonly #wakeBy = (atMs: number) => this.ctx.waitUntil(this.#alarm.wakeBy(atMs))
-  readonly #roster = new Roster({
+  readonly #roster = new ConnectionLifecycle({
     ...this.#parts,
     heartbeat: new Heartbeat(this.#limits.heartbeatMs, () => this.#log.position(this.#log.settledSeq)),
     warningMs: this.#config.jwt.warningMs,
     wakeBy: this.#wakeBy,
     sweepLater: () => this.#sweepLater(),
   })
-  readonly #admission = new Admission({ ...this.#parts, lifetimeMs: this.#limits.lifetimeMs })
-  readonly #oversight = new Oversight({ ...this.#parts, roster: this.#roster })
-  readonly #answering = new Answering({
+  readonly #admission = new ConnectionAdmission({ ...this.#parts, lifetimeMs: this.#limits.lifetimeMs })
+  readonly #oversight = new AdminCommands({ ...this.#parts, roster: this.#roster })
+  readonly #answering = new CommandTree({
     shard: this.#shard,
     oversight: this.#oversight,
     wakeBy: (atMs) => this.#alarm.wakeBy(atMs),
-    askOthers: (question, shards, fanOut) => askShards(this.env, shards, question, fanOut),
+    askOthers: (question, shards, fanOut) => broadcastCommand(this.env, shards, question, fanOut),
   })
   readonly #subscribing = new Subscribing({
     ...this.#parts,
@@ -160,7 +160,8 @@ export class UserShard extends DurableObject<Env> {
     waitingChars: this.#limits.waitingBytes,
     admission: this.#admission,
     roster: this.#roster,
-    submit: (payload, hasToken) => submit(payload, hasToken, this.#config, () => openLog(this.env, this.#config)),
+    submit: (payload, hasToken) =>
+      submit(payload, hasToken, this.#config, () => createKafkaLog(this.env, this.#config)),
     presence: {
       shard: this.#shard,
       enter: (topic, entering) => presenceStub(this.env, topic).enter(entering),
@@ -172,7 +173,7 @@ export class UserShard extends DurableObject<Env> {
     wakeBy: this.#wakeBy,
     now: () => Date.now(),
   })
-  readonly #sweeper = new Sweeper({
+  readonly #sweeper = new Maintenance({
     ...this.#parts,
     longpollingIdleMs: this.#limits.longpollingIdleMs,
     lingerMs: this.#config.log.retentionMs,
@@ -200,7 +201,7 @@ export class UserShard extends DurableObject<Env> {
     const connect = readConnect(request)
     if (connect === undefined) return new Response('Not opened by the Worker.', { status: 403 })
     const opening = await this.#open(connect)
-    if (!opening.ok) return refuse(connect, opening.reason)
+    if (!opening.ok) return rejectedSocket(connect, opening.reason)
     if (connect.transport === 'phoenix') return this.#phoenix.openSocket(connect, opening.value)
     return connect.transport === 'ws'
       ? this.#sockets.open(connect, opening.value)
@@ -214,12 +215,15 @@ export class UserShard extends DurableObject<Env> {
   }
 
   /** For this shard and others: appends its own, passes on the rest. Resolves, or throws, when all of that has ended. */
-  async relay(shipment: Shipment): Promise<void> {
-    const away = toShards(this.env)
+  async relay(shipment: RelayBatch): Promise<void> {
+    const away = createShardSender(this.env)
     const append = (shard: number, batch: AppendBatch) =>
       shard === this.#shard ? this.append([batch]) : away.append(shard, batch)
-    const routes = fromShipment(shipment)
-    await runAll(deliveries({ ...away, append }, shipment, shipment.fanOut, routes, this.#shard), CALLS_AT_ONCE)
+    const routes = fromRelayBatch(shipment)
+    await runWithLimit(
+      planDeliveries({ ...away, append }, shipment, shipment.fanOut, routes, this.#shard),
+      MAX_CONCURRENT_CALLS,
+    )
   }
 
   /** Replaces the subscriptions of a connection; resolves when the set is effective. `principal.user` null: no token came with it. */
@@ -228,12 +232,12 @@ export class UserShard extends DurableObject<Env> {
     subscriptions: readonly Subscription[],
     principal: Principal,
     inferred: readonly Subscription[] = [],
-  ): Promise<Result<null, Reason>> {
+  ): Promise<Result<null, RigelError>> {
     return this.#subscribing.set(connectionId, subscriptions, principal, inferred)
   }
 
   /** Replaces a connection's metadata. */
-  async setMetadata(connectionId: string, metadata: Metadata, principal: Principal): Promise<Result<null, Reason>> {
+  async setMetadata(connectionId: string, metadata: Metadata, principal: Principal): Promise<Result<null, RigelError>> {
     const set = this.#oversight.describe(connectionId, metadata, principal)
     await this.#log.settle()
     return set
@@ -244,7 +248,7 @@ export class UserShard extends DurableObject<Env> {
     connectionId: string,
     principal: Principal,
     inferred: readonly Subscription[],
-  ): Promise<Result<number, Reason>> {
+  ): Promise<Result<number, RigelError>> {
     return this.#renewal.renew(connectionId, principal, inferred)
   }
 
@@ -254,26 +258,26 @@ export class UserShard extends DurableObject<Env> {
     subscriptions: readonly Subscription[],
     lastEventId: string | null,
     inferred: readonly Subscription[] = [],
-  ): Promise<Result<{ readonly connectionToken: string }, Reason>> {
+  ): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
     const opening = await this.#open({ principal, subscriptions, inferred, lastEventId })
     if (!opening.ok) return opening
     return ok({ connectionToken: await this.#polling.open(opening.value) })
   }
 
   /** Answers when there are events after `lastEventId` (null: from the session's start), or with none after the configured wait. */
-  async poll(connectionId: string, lastEventId: string | null): Promise<Result<Polled, Reason>> {
+  async poll(connectionId: string, lastEventId: string | null): Promise<Result<Polled, RigelError>> {
     return this.#polling.poll(connectionId, lastEventId)
   }
 
   /** A new Phoenix session by long-polling; answers its connection id. */
-  async openPhoenixSession(connect: ConnectRequest): Promise<Result<{ readonly connectionToken: string }, Reason>> {
+  async openPhoenixSession(connect: ConnectRequest): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
     const opening = await this.#open(connect)
     if (!opening.ok) return opening
     const connectionId = this.#phoenix.openSession(connect, opening.value)
     return ok({ connectionToken: formatConnectionToken({ shard: this.#shard, connectionId }) })
   }
 
-  async pollPhoenix(connectionId: string, cursor: number): Promise<Taken> {
+  async pollPhoenix(connectionId: string, cursor: number): Promise<PollResult> {
     return this.#phoenix.poll(connectionId, cursor)
   }
 
@@ -283,11 +287,11 @@ export class UserShard extends DurableObject<Env> {
   }
 
   /** For this shard and others: what each of `shards` answers. */
-  async answer(question: Question, shards: readonly number[], fanOut: number): Promise<readonly AnyAnswer[]> {
+  async answer(question: ShardCommand, shards: readonly number[], fanOut: number): Promise<readonly AnyShardResult[]> {
     return this.#answering.answer(question, shards, fanOut)
   }
 
-  listConnections(query: CensusQuery, limit: number): readonly ConnectionInfo[] {
+  listConnections(query: ConnectionQuery, limit: number): readonly ConnectionInfo[] {
     return this.#oversight.list(query, limit)
   }
 
@@ -297,7 +301,7 @@ export class UserShard extends DurableObject<Env> {
   }
 
   /** From a presence topic. False: nobody here listens to it any more. */
-  presenceChanged(topic: string, diff: Diff): boolean {
+  presenceChanged(topic: string, diff: PresenceDiff): boolean {
     return this.#phoenix.presenceChanged(topic, diff)
   }
 
@@ -321,7 +325,7 @@ export class UserShard extends DurableObject<Env> {
     if (this.#connections.size > 0) await this.#alarm.wakeBy(this.#connections.nextDueMs(this.#config.jwt.warningMs))
   }
 
-  #open(wanted: Wanted): Promise<Result<Opening, Reason>> {
+  #open(wanted: Wanted): Promise<Result<Opening, RigelError>> {
     const chance = { nowMs: Date.now(), random: Math.random(), connectionId: randomHex(16) }
     return this.#admission.open(wanted, chance)
   }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { RoutedEvent } from '../../../src/core/events/stored-event.ts'
-import { headsOf, packEvents, textsOf, unpackEvents } from '../../../src/core/delivery/batch-codec.ts'
+import { decodeHeaders, encodeBatches, decodePayloads, decodeBatch } from '../../../src/core/delivery/batch-codec.ts'
 
 const encoder = new TextEncoder()
 
@@ -14,21 +14,21 @@ const event = (offset: number, json: string): RoutedEvent => ({
 
 it('gives back what was packed, whatever its text', () => {
   const events = ['{}', '{"a":"ü"}', '{"b":"🙂 \\u0000"}', ''].map((json, index) => event(index * 7, json))
-  const packs = packEvents(events)
+  const packs = encodeBatches(events)
   expect(packs).toMatchObject([{ count: 4, firstOffset: 0, lastOffset: 21 }])
-  expect(packs.flatMap((pack) => [...unpackEvents(pack)])).toEqual(events)
+  expect(packs.flatMap((pack) => [...decodeBatch(pack)])).toEqual(events)
 })
 
 it('makes packs that a row can hold, in order; an event that is larger has one to itself', () => {
   const sizes = [400_000, 100_000, 1, 600_000, 10]
   const events = sizes.map((size, index) => event(index, 'x'.repeat(size)))
-  const packs = packEvents(events)
+  const packs = encodeBatches(events)
   expect(packs.map(({ count }) => count)).toEqual([2, 1, 1, 1])
-  expect(packs.flatMap((pack) => [...unpackEvents(pack)])).toEqual(events)
+  expect(packs.flatMap((pack) => [...decodeBatch(pack)])).toEqual(events)
 })
 
 it('makes no pack of nothing', () => {
-  expect(packEvents([])).toEqual([])
+  expect(encodeBatches([])).toEqual([])
 })
 
 it.each([
@@ -36,6 +36,6 @@ it.each([
   ['other characters', ['{"a":"ü"}', '{"b":"漢字"}', '', '{"c":"🙂"}', '{}']],
   ['marks of byte order', ['\ufeff{}', '\ufeff\ufeff', '{}']],
 ])('gives back the texts of a pack of %s', (_what, texts) => {
-  const [pack] = packEvents(texts.map((json, offset) => event(offset, json)))
-  expect(pack && textsOf(headsOf(pack.heads), pack.body)).toEqual(texts)
+  const [pack] = encodeBatches(texts.map((json, offset) => event(offset, json)))
+  expect(pack && decodePayloads(decodeHeaders(pack.heads), pack.body)).toEqual(texts)
 })

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { deliveries, type Carrier } from '../../../src/core/delivery/fan-out-tree.ts'
+import { planDeliveries, type ShardSender } from '../../../src/core/delivery/fan-out-tree.ts'
 import type { RoutedEvent } from '../../../src/core/events/stored-event.ts'
-import { unpackEvents, type AppendBatch } from '../../../src/core/delivery/batch-codec.ts'
-import { runAll } from '../../../src/core/concurrency.ts'
-import { newRoutes, Stream, type Routes } from '../../../src/core/delivery/routed-batch.ts'
-import { fromShipment, type Shipment } from '../../../src/core/delivery/relay-batch.ts'
+import { decodeBatch, type AppendBatch } from '../../../src/core/delivery/batch-codec.ts'
+import { runWithLimit } from '../../../src/core/concurrency.ts'
+import { emptyRoutedBatch, BroadcastStream, type RoutedBatch } from '../../../src/core/delivery/routed-batch.ts'
+import { fromRelayBatch, type RelayBatch } from '../../../src/core/delivery/relay-batch.ts'
 import { dice } from '../../api-definitions/random.ts'
 
 const source = { topic: 'rig', partition: 0, generation: 0 }
@@ -24,7 +24,7 @@ type Expected = Map<number, { offset: number; text: string; recipients: readonly
 
 /** Addressed events and broadcasts as they fall, and by the plainest way what each shard has to get. */
 function makeUp(random: () => number, shards: number, events: number) {
-  const routes = newRoutes()
+  const routes = emptyRoutedBatch()
   const expected: Expected = new Map()
   const due = (shard: number, { offset, utf8 }: Omit<RoutedEvent, 'recipients'>, recipients: string[] | null) => {
     const known = expected.get(shard) ?? []
@@ -37,7 +37,7 @@ function makeUp(random: () => number, shards: number, events: number) {
     const event = makeEvent(offset, 10 + Math.floor(random() * 50))
     const interested = sets[Math.floor(random() * 4)]
     if (interested !== undefined && interested.size > 0) {
-      const stream = routes.broadcasts.get(interested) ?? new Stream()
+      const stream = routes.broadcasts.get(interested) ?? new BroadcastStream()
       routes.broadcasts.set(interested, stream)
       stream.push({ ...event, recipients: null })
       for (const shard of interested) due(shard, event, null)
@@ -60,7 +60,7 @@ function makeUp(random: () => number, shards: number, events: number) {
 function makeShards(fails: (shard: number) => boolean = () => false) {
   const got: Expected = new Map()
   const callsPerInvocation: number[] = []
-  const shipments: Shipment[] = []
+  const shipments: RelayBatch[] = []
   let underWay = 0
   const chance = dice(7)
   /** A while, not the same for each call: they end in another order than they began. */
@@ -69,7 +69,7 @@ function makeShards(fails: (shard: number) => boolean = () => false) {
   }
   const store = (shard: number, { packs }: AppendBatch) => {
     if (fails(shard)) throw new Error(`shard ${shard} is out of reach`)
-    const events = packs.flatMap((pack) => [...unpackEvents(pack)])
+    const events = packs.flatMap((pack) => [...decodeBatch(pack)])
     const stored = events.map(({ offset, recipients, utf8 }) => ({ offset, text: decoder.decode(utf8), recipients }))
     got.set(shard, [...(got.get(shard) ?? []), ...stored])
   }
@@ -85,27 +85,30 @@ function makeShards(fails: (shard: number) => boolean = () => false) {
         underWay -= 1
       }
     }
-    const carrier: Carrier = {
+    const carrier: ShardSender = {
       append: (shard, batch) => call(() => store(shard, structuredClone(batch))),
       relay: (shard, shipment) => call(() => relay(shard, structuredClone(shipment))),
     }
     return carrier
   }
-  const relay = async (self: number, shipment: Shipment) => {
+  const relay = async (self: number, shipment: RelayBatch) => {
     shipments.push(shipment)
     const away = invocation()
     const append = async (shard: number, batch: AppendBatch) =>
       shard === self ? store(shard, batch) : away.append(shard, batch)
-    await runAll(deliveries({ ...away, append }, shipment, shipment.fanOut, fromShipment(shipment), self), 4)
+    await runWithLimit(
+      planDeliveries({ ...away, append }, shipment, shipment.fanOut, fromRelayBatch(shipment), self),
+      4,
+    )
   }
-  const deliver = (routes: Routes, fanOut: number, partition = 0) =>
-    runAll(deliveries(invocation(), { ...source, partition }, fanOut, routes), 4)
+  const deliver = (routes: RoutedBatch, fanOut: number, partition = 0) =>
+    runWithLimit(planDeliveries(invocation(), { ...source, partition }, fanOut, routes), 4)
   return { got, callsPerInvocation, shipments, deliver, underWay: () => underWay }
 }
 
-function broadcastTo(shards: number, events: readonly Omit<RoutedEvent, 'recipients'>[]): Routes {
-  const routes = newRoutes()
-  const stream = new Stream()
+function broadcastTo(shards: number, events: readonly Omit<RoutedEvent, 'recipients'>[]): RoutedBatch {
+  const routes = emptyRoutedBatch()
+  const stream = new BroadcastStream()
   for (const event of events) stream.push({ ...event, recipients: null })
   routes.broadcasts.set(new Set(Array.from({ length: shards }, (_, shard) => shard)), stream)
   return routes
@@ -161,19 +164,19 @@ describe('deliveries', () => {
 
   it('pack a broadcast once, for all shards and all relays', () => {
     const batches: unknown[] = []
-    const carrier: Carrier = {
+    const carrier: ShardSender = {
       append: async (_shard, { packs }) => void batches.push(packs[0]?.body),
       relay: async (_shard, { broadcasts }) => void batches.push(broadcasts[0]?.packs[0]?.body),
     }
     for (const shards of [3, 9]) {
       batches.length = 0
-      for (const call of deliveries(carrier, source, 3, broadcastTo(shards, [makeEvent(0)]))) void call()
+      for (const call of planDeliveries(carrier, source, 3, broadcastTo(shards, [makeEvent(0)]))) void call()
       expect([batches.length, new Set(batches).size]).toEqual([3, 1])
     }
   })
 
   it('carry an event once to each relay, however many shards its recipients are on', async () => {
-    const routes = newRoutes()
+    const routes = emptyRoutedBatch()
     for (let shard = 0; shard < 400; shard += 1)
       routes.addressed.set(shard, [{ ...makeEvent(0, 10_000), recipients: [`user of ${shard}`] }])
     const world = makeShards()
@@ -188,8 +191,9 @@ describe('deliveries', () => {
   it('are relayed by another shard for another partition', () => {
     const relays = [0, 1, 2].map((partition) => {
       const called: number[] = []
-      const carrier: Carrier = { append: async () => undefined, relay: async (shard) => void called.push(shard) }
-      for (const call of deliveries(carrier, { ...source, partition }, 2, broadcastTo(6, [makeEvent(0)]))) void call()
+      const carrier: ShardSender = { append: async () => undefined, relay: async (shard) => void called.push(shard) }
+      for (const call of planDeliveries(carrier, { ...source, partition }, 2, broadcastTo(6, [makeEvent(0)])))
+        void call()
       return called
     })
     expect(relays).toEqual([

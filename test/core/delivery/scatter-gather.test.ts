@@ -1,18 +1,18 @@
 import { expect, it } from 'vitest'
-import { survey, valuesOf, type Answer } from '../../../src/core/delivery/scatter-gather.ts'
+import { scatterGather, valuesOf, type ShardResult } from '../../../src/core/delivery/scatter-gather.ts'
 
 /** Shards that answer with ten times their number, as UserShard does; `isDown`: out of reach. */
 function makeShards(fanOut: number, isDown: (shard: number) => boolean = () => false) {
   const calls: number[] = []
-  const askAll = (shards: readonly number[]): Promise<readonly Answer<number>[]> => {
+  const askAll = (shards: readonly number[]): Promise<readonly ShardResult<number>[]> => {
     const index = calls.push(0) - 1
-    const ask = async (shard: number, share: readonly number[]): Promise<readonly Answer<number>[]> => {
+    const ask = async (shard: number, share: readonly number[]): Promise<readonly ShardResult<number>[]> => {
       calls[index] = (calls[index] ?? 0) + 1
       await Promise.resolve()
       if (isDown(shard)) throw new Error('out of reach')
       return [{ shard, ok: true, value: shard * 10 }, ...(await askAll(share.filter((other) => other !== shard)))]
     }
-    return survey(ask, shards, fanOut)
+    return scatterGather(ask, shards, fanOut)
   }
   return { askAll, calls }
 }

@@ -1,6 +1,6 @@
 // What subscriptions can say beyond RIG: patterns of types, operators, arrays, enforced fields.
 import { describe, expect, it } from 'vitest'
-import { holds, type Condition } from '../../../src/core/subscriptions/constraint.ts'
+import { matchesCondition, type Condition } from '../../../src/core/subscriptions/constraint.ts'
 import type { FieldValue } from '../../../src/core/events/stored-event.ts'
 import { extractFields, type Extractors } from '../../../src/core/events/extractors.ts'
 import { evaluateAll, parsePointer } from '../../../src/core/json-pointer.ts'
@@ -65,9 +65,9 @@ describe('an operator', () => {
     ['a', ['b', 'a'], true],
     [{ gt: 3 }, [1, 9], true],
     [null, 'anything', true],
-  ])('%j of %j: %s', (condition, value, expected) => expect(holds(condition, value)).toBe(expected))
+  ])('%j of %j: %s', (condition, value, expected) => expect(matchesCondition(condition, value)).toBe(expected))
 
-  it('needs a field that is there', () => expect(holds({ ne: 'x' }, undefined)).toBe(false))
+  it('needs a field that is there', () => expect(matchesCondition({ ne: 'x' }, undefined)).toBe(false))
 
   it.each([
     [{ like: 'a' }, 'unknown operator "like"'],

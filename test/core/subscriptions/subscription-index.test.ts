@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Condition } from '../../../src/core/subscriptions/constraint.ts'
 import type { FieldValue, Scalar, StoredEvent } from '../../../src/core/events/stored-event.ts'
-import { createFilter, passes, type Filter } from '../../../src/core/subscriptions/filter.ts'
-import { Matcher } from '../../../src/core/subscriptions/subscription-index.ts'
+import { createFilter, matchesFilter, type Filter } from '../../../src/core/subscriptions/filter.ts'
+import { SubscriptionIndex } from '../../../src/core/subscriptions/subscription-index.ts'
 import type { Constraint, Subscription } from '../../../src/core/subscriptions/subscription.ts'
 
 /** Deterministic, so that a failure can be repeated: mulberry32. */
@@ -56,7 +56,7 @@ function makeWorld(seed: number) {
 describe('the index', () => {
   it.each([1, 2, 3, 4, 5])('agrees with the filters it was built from, whoever comes and goes (seed %i)', (seed) => {
     const { random, event, filter } = makeWorld(seed)
-    const matcher = new Matcher<{ filter: Filter }>()
+    const matcher = new SubscriptionIndex<{ filter: Filter }>()
     const present = new Set<{ filter: Filter }>()
     for (let step = 0; step < 400; step += 1) {
       const leaving = [...present].filter(() => random() < 0.2)
@@ -68,13 +68,13 @@ describe('the index', () => {
       matcher.add(connection)
       present.add(connection)
       const e = event(step)
-      const expected = [...present].filter((one) => passes(one.filter, e)).map((one) => one.filter.connectionId)
+      const expected = [...present].filter((one) => matchesFilter(one.filter, e)).map((one) => one.filter.connectionId)
       expect([...matcher.match(e)].map((one) => one.filter.connectionId).toSorted()).toEqual(expected.toSorted())
     }
   })
 
   it('keeps nothing of those who left', () => {
-    const matcher = new Matcher<{ filter: Filter }>()
+    const matcher = new SubscriptionIndex<{ filter: Filter }>()
     const connection = { filter: createFilter('c', 'u', [{ eventType: 't', oneOf: [{ a: 1 }, { b: null }] }]) }
     matcher.add(connection)
     expect(matcher.hasType('t')).toBe(true)

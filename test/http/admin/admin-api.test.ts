@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import type { RigelApi } from '../../../src/http/admin/rigel-api.ts'
-import { registryStub } from '../../../src/rpc/session-registry.ts'
+import { sessionRegistryStub } from '../../../src/rpc/session-registry.ts'
 import { fetchRigel } from '../../support/front-door.ts'
 import { PhoenixClient } from '../../support/phoenix-client.ts'
 import { SseClient, WsClient } from '../../support/shard-clients.ts'
@@ -88,9 +88,9 @@ describe('POST session-blacklist', () => {
     const session = name()
     expect((await call(`/v3/session-blacklist/${session}`)).status).toBe(404)
     await post('/v2/session-blacklist', { sessionId: session, validityInSeconds: '60' })
-    await evictDurableObject(registryStub(env, session))
+    await evictDurableObject(sessionRegistryStub(env, session))
     expect(await (await call(`/v2/session-blacklist/${session}`)).json()).toEqual({})
-    await runInDurableObject(registryStub(env, session), (_registry, { storage }) => {
+    await runInDurableObject(sessionRegistryStub(env, session), (_registry, { storage }) => {
       storage.sql.exec('UPDATE revoked SET expires_ms = 1')
     })
     const gone = await call(`/v3/session-blacklist/${session}`)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { jwtVerify } from 'jose'
-import { registryStub } from '../../../src/rpc/session-registry.ts'
+import { sessionRegistryStub } from '../../../src/rpc/session-registry.ts'
 import { inAnHour, sign, tokenOf, unsigned } from '../../support/make-tokens.ts'
 import { makeGateway, passThrough } from './gateway.ts'
 
@@ -57,7 +57,7 @@ describe('a secured route', () => {
   it('refuses a token of a revoked session', async () => {
     const session = crypto.randomUUID()
     const headers = await bearer('alice', { jti: session })
-    await registryStub(gateway.env, session).revoke(session, Date.now() + 60_000)
+    await sessionRegistryStub(gateway.env, session).revoke(session, Date.now() + 60_000)
     expect((await gateway.fetch('/', { headers })).status).toBe(401)
   })
 })

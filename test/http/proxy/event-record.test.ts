@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { parseConfig } from '../../../src/config/parse-config.ts'
 import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
-import { openLog } from '../../../src/kafka/create-kafka-log.ts'
+import { createKafkaLog } from '../../../src/kafka/create-kafka-log.ts'
 import { TestRegistry } from '../../support/registry.ts'
 import { makeGateway, UPSTREAM, type Gateway } from './gateway.ts'
 
@@ -39,7 +39,7 @@ async function makeAvroGateway(variables: Readonly<Record<string, unknown>> = {}
 async function recordIn(gateway: Gateway, topic: string): Promise<LogRecord> {
   const config = parseConfig(gateway.env)
   if (!config.ok) throw new Error(config.reason.join('\n'))
-  const log = openLog(gateway.env, config.value)
+  const log = createKafkaLog(gateway.env, config.value)
   return vi.waitFor(async () => {
     for (const partition of await log.partitions(topic)) {
       const fetched = await log.fetch({ topic, partition, offset: 0 }, { maxBytes: 1_000_000, maxWaitMs: 0 })

@@ -2,14 +2,14 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import { parseConfig } from '../../../src/config/parse-config.ts'
 import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
-import { openLog } from '../../../src/kafka/create-kafka-log.ts'
+import { createKafkaLog } from '../../../src/kafka/create-kafka-log.ts'
 import { fetchRigel } from '../../support/front-door.ts'
 import { tokenOf } from '../../support/make-tokens.ts'
 import { makeGateway, UPSTREAM, type Gateway } from './gateway.ts'
 
 const config = parseConfig(env)
 if (!config.ok) throw new Error(config.reason.join('\n'))
-const log = openLog(env, config.value)
+const log = createKafkaLog(env, config.value)
 const PARTITIONS = 4
 const decode = (bytes: Uint8Array | null) => new TextDecoder().decode(bytes ?? new Uint8Array())
 const AUTHORIZATION = { authorization: 'Bearer an-internal-token-of-the-tests' }

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import {
   createInstanceNotes,
   createPassingNotes,
-  type InstanceNotes,
+  type InstanceJournal,
 } from '../../../src/kafka/rest/instance-journal.ts'
 
 const instance = (n: number) => ({ url: `https://proxy/consumers/rigel/instances/${n}`, cookie: undefined })
@@ -17,10 +17,10 @@ function inStorage<T>(act: (sql: SqlStorage) => T): Promise<T> {
 }
 
 const KINDS = [
-  ['that pass with the reader', async (act: (notes: InstanceNotes) => void) => act(createPassingNotes())],
+  ['that pass with the reader', async (act: (notes: InstanceJournal) => void) => act(createPassingNotes())],
   [
     'in storage',
-    (act: (notes: InstanceNotes) => void) =>
+    (act: (notes: InstanceJournal) => void) =>
       inStorage((sql) => {
         act(createInstanceNotes(sql))
       }),

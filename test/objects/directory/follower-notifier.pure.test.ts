@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { FollowerQueues, type QueueDeps } from '../../../src/objects/directory/follower-notifier.ts'
+import { FollowerNotifier, type FollowerNotifierDeps } from '../../../src/objects/directory/follower-notifier.ts'
 
 const change = (version: number) => ({ version, shard: 0, gained: [`t${version}`], lost: [] })
 const followers = [
@@ -8,9 +8,9 @@ const followers = [
 ]
 
 /** Waits take no time, and are noted. */
-function makeQueues(tell: QueueDeps['tell']) {
+function makeQueues(tell: FollowerNotifierDeps['tell']) {
   const waits: number[] = []
-  const queues = new FollowerQueues({ tell, wait: async (ms) => void waits.push(ms), random: () => 0.5 })
+  const queues = new FollowerNotifier({ tell, wait: async (ms) => void waits.push(ms), random: () => 0.5 })
   return { queues, waits }
 }
 

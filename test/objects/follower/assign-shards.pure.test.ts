@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { RoutedEvent } from '../../../src/core/events/stored-event.ts'
-import { newRoutes, parcelsOf, type Routes } from '../../../src/core/delivery/routed-batch.ts'
-import { unpackEvents } from '../../../src/core/delivery/batch-codec.ts'
+import { emptyRoutedBatch, groupByPayload, type RoutedBatch } from '../../../src/core/delivery/routed-batch.ts'
+import { decodeBatch } from '../../../src/core/delivery/batch-codec.ts'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import { decodeRecord } from '../../../src/decoding/decode-record.ts'
-import { route, type RouteRules } from '../../../src/objects/follower/assign-shards.ts'
+import { assignShards, type RouteRules } from '../../../src/objects/follower/assign-shards.ts'
 
 const SHARDS = 4
 const users = Array.from({ length: 20 }, (_, n) => `user-${n}`)
@@ -27,18 +27,18 @@ function decode(text: string) {
 }
 
 /** Shard → the events that it gets. */
-function eventsByShard(routes: Routes): ReadonlyMap<number, readonly RoutedEvent[]> {
+function eventsByShard(routes: RoutedBatch): ReadonlyMap<number, readonly RoutedEvent[]> {
   return new Map(
-    parcelsOf(routes).flatMap(({ shards, take }) =>
-      shards.map((shard) => [shard, take().flatMap((pack) => [...unpackEvents(pack)])] as const),
+    groupByPayload(routes).flatMap(({ shards, take }) =>
+      shards.map((shard) => [shard, take().flatMap((pack) => [...decodeBatch(pack)])] as const),
     ),
   )
 }
 
 function routed(data: unknown, type = 'news', rules = makeRules({ news: [1, 3] })) {
-  const routes = newRoutes()
+  const routes = emptyRoutedBatch()
   const event = decode(JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type, data }))
-  const result = route(routes, rules, event, 5)
+  const result = assignShards(routes, rules, event, 5)
   return { routes: eventsByShard(routes), result }
 }
 
@@ -88,10 +88,10 @@ describe('an event', () => {
 })
 
 it('events of one shard keep the order they were routed in', () => {
-  const routes = newRoutes()
+  const routes = emptyRoutedBatch()
   for (const offset of [1, 2, 5]) {
     const event = decode('{"specversion":"1.0","id":"1","source":"/s","type":"news"}')
-    route(routes, makeRules({ news: [0] }), event, offset)
+    assignShards(routes, makeRules({ news: [0] }), event, offset)
   }
   expect(
     eventsByShard(routes)

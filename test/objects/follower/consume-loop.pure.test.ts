@@ -1,16 +1,21 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { LogRecord, NewRecord } from '../../../src/core/events/kafka-record.ts'
-import { unpackEvents, type AppendBatch } from '../../../src/core/delivery/batch-codec.ts'
+import { decodeBatch, type AppendBatch } from '../../../src/core/delivery/batch-codec.ts'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
-import { drain, type Checkpoint, type Counted, type DrainDeps } from '../../../src/objects/follower/consume-loop.ts'
-import { sortEvents, type EventSortDeps } from '../../../src/objects/follower/plan-events.ts'
+import {
+  consume,
+  type Checkpoint,
+  type BatchCounters,
+  type ConsumeDeps,
+} from '../../../src/objects/follower/consume-loop.ts'
+import { planEvents, type PlanEventsDeps } from '../../../src/objects/follower/plan-events.ts'
 
 const SHARDS = 2
 const both = new Set([0, 1])
 const nobody = new Set<number>()
 const BOUND = { batches: 100, calls: 1_000 }
 const ONE_BATCH = { batches: 1, calls: 1_000 }
-const eventsOf = (batch: AppendBatch | undefined) => (batch?.packs ?? []).flatMap((pack) => [...unpackEvents(pack)])
+const eventsOf = (batch: AppendBatch | undefined) => (batch?.packs ?? []).flatMap((pack) => [...decodeBatch(pack)])
 const bytes = (text: string) => new TextEncoder().encode(text)
 const decoder = new TextDecoder()
 const alice = shardOf('alice', SHARDS)
@@ -63,7 +68,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     dieIf('dead letters')
     deadLetters.push(...letters)
   }
-  const sorting: EventSortDeps = {
+  const sorting: PlanEventsDeps = {
     topic: 'rig',
     partition: 0,
     maxEventBytes: 1_024,
@@ -81,11 +86,11 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
     },
   }
   /** The engine sorts events, some of it changed. */
-  const sortingWith = (changes: Partial<EventSortDeps>): DrainDeps['sort'] => {
+  const sortingWith = (changes: Partial<PlanEventsDeps>): ConsumeDeps['sort'] => {
     const changed = { ...sorting, ...changes }
-    return (batch, generation) => sortEvents(changed, batch, generation)
+    return (batch, generation) => planEvents(changed, batch, generation)
   }
-  const deps: DrainDeps = {
+  const deps: ConsumeDeps = {
     prepare: async (fetched) => {
       const call = `prepare ${fetched.records[0]?.offset}`
       if (deaths.delete(call)) throw new Error(`died: ${call}`)
@@ -110,7 +115,7 @@ function makeDeps(records: readonly LogRecord[], perFetch = 10) {
   /** As the follower does: from the stored checkpoint, again after each death. */
   const run = async (): Promise<number> => {
     for (let died = 0; ; died += 1) {
-      const result = await drain(deps, stored, BOUND).catch(() => undefined)
+      const result = await consume(deps, stored, BOUND).catch(() => undefined)
       if (result?.kind === 'caught_up') return died
       if (died > 50) throw new Error('never caught up')
     }
@@ -159,7 +164,7 @@ describe('the engine', () => {
       finished = true
     }
     const slow = { ...world.deps, sort: world.sortingWith({ append }) }
-    await expect(drain(slow, { offset: 0, generation: 0, topicId: null }, ONE_BATCH)).rejects.toThrow('down')
+    await expect(consume(slow, { offset: 0, generation: 0, topicId: null }, ONE_BATCH)).rejects.toThrow('down')
     expect(finished).toBe(true)
   })
 
@@ -170,7 +175,7 @@ describe('the engine', () => {
       record(2, event('none', [])),
     ])
     const batches = new Map<number, AppendBatch>()
-    await drain(
+    await consume(
       { ...world.deps, sort: world.sortingWith({ append: async (shard, batch) => void batches.set(shard, batch) }) },
       { offset: 0, generation: 0, topicId: null },
       ONE_BATCH,
@@ -215,7 +220,7 @@ describe('the engine', () => {
     topicId: string,
   ) => {
     let isAnswered = false
-    const fetch: DrainDeps['fetch'] = async (at) => {
+    const fetch: ConsumeDeps['fetch'] = async (at) => {
       if (isAnswered) return { kind: 'records', records: [], next: at.offset, topicId }
       isAnswered = true
       return { kind: 'offset_out_of_range', ...range, topicId }
@@ -226,20 +231,20 @@ describe('the engine', () => {
   it('goes on at the new end of a topic that is the same and was cut off: nothing is sent again', async () => {
     const world = makeDeps([])
     const deps = outOfRangeOnce(world, { earliest: 0, latest: 7 }, 'one')
-    await drain(deps, { offset: 9, generation: 2, topicId: 'one' }, BOUND)
+    await consume(deps, { offset: 9, generation: 2, topicId: 'one' }, BOUND)
     expect(world.checkpoint()).toEqual({ offset: 7, generation: 3, topicId: 'one' })
     expect(world.calls).toContain('warn the end of the log was cut off by the brokers')
   })
 
   it('reads another topic of the name from its start, even where the old offset exists, and calls nothing lost', async () => {
     const world = makeDeps([])
-    const counted: Counted[] = []
-    const checkpoint: DrainDeps['checkpoint'] = (next, of) => {
+    const counted: BatchCounters[] = []
+    const checkpoint: ConsumeDeps['checkpoint'] = (next, of) => {
       counted.push(of)
       world.deps.checkpoint(next, of)
     }
     const deps = { ...outOfRangeOnce(world, { earliest: 5, latest: 50 }, 'two'), checkpoint }
-    await drain(deps, { offset: 3, generation: 0, topicId: 'one' }, BOUND)
+    await consume(deps, { offset: 3, generation: 0, topicId: 'one' }, BOUND)
     expect(world.checkpoint()).toEqual({ offset: 5, generation: 1, topicId: 'two' })
     expect(counted).toEqual([{ records: 0, deadLetters: 0, lost: 0 }])
     expect(world.calls).toContain('warn the topic was made anew')
@@ -260,12 +265,12 @@ describe('the engine', () => {
       1,
     )
     let batches = 0
-    const checkpoint: DrainDeps['checkpoint'] = (next, counted) => {
+    const checkpoint: ConsumeDeps['checkpoint'] = (next, counted) => {
       batches += 1
       world.deps.checkpoint(next, counted)
     }
     const deps = { ...world.deps, checkpoint, isLate: () => batches >= 2 }
-    const drained = await drain(deps, { offset: 0, generation: 0, topicId: null }, BOUND)
+    const drained = await consume(deps, { offset: 0, generation: 0, topicId: null }, BOUND)
     expect(drained).toMatchObject({ kind: 'more', at: { offset: 3 } })
     expect(world.checkpoint()?.offset).toBe(3)
   })
@@ -275,7 +280,9 @@ describe('the engine', () => {
       Array.from({ length: 10 }, (_, n) => record(n, event(`e${n}`))),
       1,
     )
-    expect(await drain(world.deps, { offset: 0, generation: 0, topicId: null }, { batches: 4, calls: 1_000 })).toEqual({
+    expect(
+      await consume(world.deps, { offset: 0, generation: 0, topicId: null }, { batches: 4, calls: 1_000 }),
+    ).toEqual({
       kind: 'more',
       at: { offset: 4, generation: 0, topicId: null },
     })
@@ -284,7 +291,7 @@ describe('the engine', () => {
   it('bounds its calls too: every batch is one fetch and one append a shard', async () => {
     const records = Array.from({ length: 10 }, (_, n) => record(n, event(`e${n}`)))
     const world = makeDeps(records, 1)
-    const drained = await drain(world.deps, { offset: 0, generation: 0, topicId: null }, { batches: 100, calls: 6 })
+    const drained = await consume(world.deps, { offset: 0, generation: 0, topicId: null }, { batches: 100, calls: 6 })
     expect(drained).toEqual({ kind: 'more', at: { offset: 2, generation: 0, topicId: null } })
     expect(world.calls.filter((call) => call.startsWith('fetch'))).toEqual(['fetch 0', 'fetch 1'])
   })
@@ -296,7 +303,7 @@ describe('the engine', () => {
       await new Promise<void>((resolve) => ends.push(resolve))
       await world.append(shard, batch)
     }
-    const drained = drain(
+    const drained = consume(
       { ...world.deps, sort: world.sortingWith({ append }) },
       { offset: 0, generation: 0, topicId: null },
       BOUND,
@@ -318,7 +325,7 @@ describe('the engine', () => {
       await world.append(shard, batch)
     }
     const rules = { ...world.sorting.rules, interested: () => wanted }
-    await drain(
+    await consume(
       { ...world.deps, sort: world.sortingWith({ rules, append }) },
       { offset: 0, generation: 0, topicId: null },
       BOUND,
@@ -345,7 +352,7 @@ describe('the engine', () => {
       return new Set([0])
     }
     const rules = { ...world.sorting.rules, interested }
-    await drain(
+    await consume(
       { ...world.deps, sort: world.sortingWith({ rules }) },
       { offset: 0, generation: 0, topicId: null },
       BOUND,
@@ -371,11 +378,11 @@ describe('the engine', () => {
 
   it('sorts what is prepared of a batch, and fetches the rest again', async () => {
     const world = makeDeps(['a', 'b', 'c'].map((id, offset) => record(offset * 2, event(id))))
-    const prepare: DrainDeps['prepare'] = async ({ records }) => {
+    const prepare: ConsumeDeps['prepare'] = async ({ records }) => {
       const [first] = records
       return { records: records.slice(0, 1), next: (first?.offset ?? 0) + 1, schemas: new Map() }
     }
-    await drain({ ...world.deps, prepare }, { offset: 0, generation: 0, topicId: null }, BOUND)
+    await consume({ ...world.deps, prepare }, { offset: 0, generation: 0, topicId: null }, BOUND)
     expect(world.calls.filter((call) => call.startsWith('fetch'))).toEqual(['fetch 0', 'fetch 1', 'fetch 3', 'fetch 5'])
     expect([...world.shards.values()].map(({ ids }) => ids)).toEqual([
       ['a', 'b', 'c'],
@@ -387,16 +394,16 @@ describe('the engine', () => {
     const world = makeDeps([])
     const fetch = async () => ({ kind: 'unknown_topic_or_partition' as const })
     const from = { offset: 3, generation: 2, topicId: null }
-    expect(await drain({ ...world.deps, fetch }, from, BOUND)).toEqual({ kind: 'unknown', at: from })
+    expect(await consume({ ...world.deps, fetch }, from, BOUND)).toEqual({ kind: 'unknown', at: from })
     expect(world.calls).toEqual([])
   })
 
   it('counts what a batch was made of, and what retention took', async () => {
     const world = makeDeps([record(5, event('e')), record(6, 'garbage')])
     world.log.earliest = 5
-    const counted: Counted[] = []
-    const checkpoint = (_next: Checkpoint, of: Counted) => void counted.push(of)
-    await drain({ ...world.deps, checkpoint }, { offset: 2, generation: 0, topicId: null }, BOUND)
+    const counted: BatchCounters[] = []
+    const checkpoint = (_next: Checkpoint, of: BatchCounters) => void counted.push(of)
+    await consume({ ...world.deps, checkpoint }, { offset: 2, generation: 0, topicId: null }, BOUND)
     expect(counted).toEqual([
       { records: 0, deadLetters: 0, lost: 3 },
       { records: 2, deadLetters: 1, lost: 0 },

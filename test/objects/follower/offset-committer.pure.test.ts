@@ -1,13 +1,13 @@
 // A position told to Kafka: not too often, one at a time, the newest in the end, and never in the way.
 import { beforeEach, expect, it } from 'vitest'
-import { LagReport } from '../../../src/objects/follower/offset-committer.ts'
+import { OffsetCommitter } from '../../../src/objects/follower/offset-committer.ts'
 
 let told: number[]
 let warnings: string[]
 let failure: Error | null
 /** Commits wait for it. */
 let gate: Promise<void>
-let report: LagReport
+let report: OffsetCommitter
 /** What goes on in the background. */
 let work: Promise<void>[]
 
@@ -17,7 +17,7 @@ beforeEach(() => {
   failure = null
   gate = Promise.resolve()
   work = []
-  report = new LagReport({
+  report = new OffsetCommitter({
     commit: async (offset) => {
       told.push(offset)
       await gate

@@ -1,18 +1,18 @@
 import { describe, expect, it } from 'vitest'
-import type { Correlated } from '../../../src/core/events/correlated-response.ts'
+import type { CorrelatedResponse } from '../../../src/core/events/correlated-response.ts'
 import type { LogRecord, NewRecord } from '../../../src/core/events/kafka-record.ts'
-import { drain, type Checkpoint, type FetchedRecords } from '../../../src/objects/follower/consume-loop.ts'
-import { ANSWERS_RUN, prepareAnswers, sortAnswers } from '../../../src/objects/follower/plan-responses.ts'
+import { consume, type Checkpoint, type FetchedRecords } from '../../../src/objects/follower/consume-loop.ts'
+import { ANSWERS_RUN, prefetchForResponses, planResponses } from '../../../src/objects/follower/plan-responses.ts'
 
 const CORRELATION = `7.${'a'.repeat(32)}`
 const bytes = (text: string) => new TextEncoder().encode(text)
 
 async function sorted(headers: readonly (readonly [string, Uint8Array])[], value: Uint8Array | null) {
-  const delivered: Correlated[] = []
+  const delivered: CorrelatedResponse[] = []
   const letters: NewRecord[] = []
   const deps = {
     deadLetterTopic: 'dead',
-    deliver: async (answer: Correlated) => void delivered.push(answer),
+    deliver: async (answer: CorrelatedResponse) => void delivered.push(answer),
     produce: async (records: readonly NewRecord[]) => void letters.push(...records),
   }
   const record = {
@@ -24,7 +24,7 @@ async function sorted(headers: readonly (readonly [string, Uint8Array])[], value
     headers: headers.map(([key, of]) => ({ key, value: of })),
     value,
   }
-  const { deadLetters, stages } = sortAnswers(deps, [record])
+  const { deadLetters, stages } = planResponses(deps, [record])
   await Promise.all(stages.flat().map((one) => one()))
   return { delivered, letters: letters.length, deadLetters }
 }
@@ -81,7 +81,7 @@ describe('a backlog of answers', () => {
   it('is delivered in runs of as many calls as a run may make', async () => {
     const delivered: number[] = []
     let calls = 0
-    const deliver = async ({ answer: { body } }: Correlated) => {
+    const deliver = async ({ answer: { body } }: CorrelatedResponse) => {
       calls += 1
       delivered.push(Number(new TextDecoder().decode(body)))
     }
@@ -93,15 +93,15 @@ describe('a backlog of answers', () => {
         const records = Array.from({ length: COUNT - offset }, (_, n) => answer(offset + n))
         return { kind: 'records', records, next: COUNT } as const
       },
-      prepare: async (fetched: FetchedRecords) => prepareAnswers(fetched),
-      sort: (records: readonly LogRecord[]) => sortAnswers(sortDeps, records),
+      prepare: async (fetched: FetchedRecords) => prefetchForResponses(fetched),
+      sort: (records: readonly LogRecord[]) => planResponses(sortDeps, records),
       checkpoint: () => undefined,
       isLate: () => false,
       warn: () => undefined,
     }
     for (let kind = ''; kind !== 'caught_up';) {
       calls = 0
-      const drained = await drain(deps, at, ANSWERS_RUN)
+      const drained = await consume(deps, at, ANSWERS_RUN)
       expect(calls).toBeLessThan(MAX_CALLS)
       kind = drained.kind
       at = drained.at

@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Answer } from '../../../src/core/events/correlated-response.ts'
-import { WaitingRoom } from '../../../src/objects/pending-responses/response-waiters.ts'
+import type { BackendResponse } from '../../../src/core/events/correlated-response.ts'
+import { ResponseWaiters } from '../../../src/objects/pending-responses/response-waiters.ts'
 
-const answer = (status: number): Answer => ({ status, headers: [], body: new Uint8Array() })
+const answer = (status: number): BackendResponse => ({ status, headers: [], body: new Uint8Array() })
 
 describe('a waiting room', () => {
   beforeEach(() => void vi.useFakeTimers())
   afterEach(() => void vi.useRealTimers())
 
   it('gives the first answer, whether it comes before or after its request waits', async () => {
-    const room = new WaitingRoom(10)
+    const room = new ResponseWaiters(10)
     room.expect('early', 100)
     room.answer('early', answer(201))
     room.answer('early', answer(500))
@@ -20,7 +20,7 @@ describe('a waiting room', () => {
   })
 
   it('gives nothing after the time, and to nobody', async () => {
-    const room = new WaitingRoom(10)
+    const room = new ResponseWaiters(10)
     room.expect('a', 100)
     const waiting = room.take('a')
     vi.advanceTimersByTime(100)
@@ -29,7 +29,7 @@ describe('a waiting room', () => {
   })
 
   it('gives nothing to a request that was answered otherwise', async () => {
-    const room = new WaitingRoom(10)
+    const room = new ResponseWaiters(10)
     room.expect('a', 100)
     const waiting = room.take('a')
     room.forget('a')
@@ -37,7 +37,7 @@ describe('a waiting room', () => {
   })
 
   it('is full for as long as its requests have time, even if they never come to wait', () => {
-    const room = new WaitingRoom(2)
+    const room = new ResponseWaiters(2)
     expect([room.expect('a', 100), room.expect('b', 100), room.expect('c', 100)]).toEqual([true, true, false])
     room.answer('a', answer(200))
     vi.advanceTimersByTime(100)

@@ -3,9 +3,9 @@ import { env } from 'cloudflare:workers'
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
-import { runAll } from '../../../src/core/concurrency.ts'
-import { sortEvents } from '../../../src/objects/follower/plan-events.ts'
-import { askShards, shardStub, toShards } from '../../../src/rpc/shard.ts'
+import { runWithLimit } from '../../../src/core/concurrency.ts'
+import { planEvents } from '../../../src/objects/follower/plan-events.ts'
+import { broadcastCommand, shardStub, createShardSender } from '../../../src/rpc/shard.ts'
 import { asUser, SseClient, WsClient } from '../../support/shard-clients.ts'
 
 const SHARDS = 80
@@ -26,7 +26,7 @@ function record(offset: number): LogRecord {
 async function append(records: readonly LogRecord[]): Promise<number> {
   const interested = new Set(shards)
   const deps = {
-    ...toShards(env),
+    ...createShardSender(env),
     topic: 'relayed',
     partition: 0,
     fanOut: FAN_OUT,
@@ -41,8 +41,8 @@ async function append(records: readonly LogRecord[]): Promise<number> {
       interested: () => interested,
     },
   }
-  const { stages } = sortEvents(deps, records, 0)
-  for (const stage of stages) await runAll(stage, FAN_OUT)
+  const { stages } = planEvents(deps, records, 0)
+  for (const stage of stages) await runWithLimit(stage, FAN_OUT)
   return stages.flat().length
 }
 
@@ -98,7 +98,7 @@ it('a revocation closes the session on each of more shards than one invocation m
       storage.sql.exec(`ALTER TABLE ${from} RENAME TO ${to}`)
     })
   await rename('revoked_sessions', 'gone')
-  const answers = await askShards(env, shards, { kind: 'revoke_session', session, expiresMs }, FAN_OUT)
+  const answers = await broadcastCommand(env, shards, { kind: 'revoke_session', session, expiresMs }, FAN_OUT)
   expect(answers.map(({ shard }) => shard)).toEqual(shards)
   expect(answers.filter(({ ok }) => !ok).map(({ shard }) => shard)).toEqual([shards[41]])
   expect(answers.reduce((sum, answer) => sum + (answer.ok ? answer.value : 0), 0)).toBe(3)

@@ -4,24 +4,24 @@
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { AppendBatch } from '../../../core/delivery/batch-codec.ts'
 import type { History } from '../connection.ts'
-import type { OwnEvent } from '../system-events.ts'
-import type { Segment, ShardLog } from './log-store.ts'
+import type { SystemEvent } from '../system-events.ts'
+import type { LogSegment, LogStore } from './log-store.ts'
 
-export interface SettleDeps {
+export interface CommittedLogDeps {
   /** Resolves when everything written before the call is durable. */
   sync(): Promise<void>
-  deliver(segments: readonly Segment[]): void
+  deliver(segments: readonly LogSegment[]): void
 }
 
-export class SettledLog implements History {
-  readonly #log: ShardLog
-  readonly #deps: SettleDeps
+export class CommittedLog implements History {
+  readonly #log: LogStore
+  readonly #deps: CommittedLogDeps
   /** Everything up to here is durable and delivered: the newest position that anybody is told. */
   #settledSeq: number
   /** Appended and not settled yet, in order. */
-  #pending: Segment[] = []
+  #pending: LogSegment[] = []
 
-  constructor(log: ShardLog, deps: SettleDeps) {
+  constructor(log: LogStore, deps: CommittedLogDeps) {
     this.#log = log
     this.#deps = deps
     this.#settledSeq = log.head
@@ -55,7 +55,7 @@ export class SettledLog implements History {
   }
 
   /** To be settled by the caller: several can be told at once. */
-  appendOwn(connectionId: string, event: OwnEvent, nowMs: number): void {
+  appendOwn(connectionId: string, event: SystemEvent, nowMs: number): void {
     this.#pending.push(...this.#log.appendOwn(connectionId, event.type, event.json, nowMs))
   }
 

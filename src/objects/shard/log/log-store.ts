@@ -2,14 +2,14 @@
 // follower. Knows nothing of connections.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import {
-  headsOf,
-  packEvents,
-  textsOf,
-  unpackEvents,
+  decodeHeaders,
+  encodeBatches,
+  decodePayloads,
+  decodeBatch,
   type AppendBatch,
-  type EventPack,
-  type Head,
-  type Packed,
+  type EventBatch,
+  type EventHeader,
+  type EncodedEvents,
 } from '../../../core/delivery/batch-codec.ts'
 import { formatPosition, parsePosition } from '../../../core/identity/position.ts'
 
@@ -18,13 +18,13 @@ const encoder = new TextEncoder()
 /** How often time-based retention is looked at, at most. */
 const TRIM_INTERVAL_MS = 1_000
 
-export interface Retention {
+export interface LogRetention {
   readonly retentionMs: number
   readonly retentionBytes: number
 }
 
 /** Events in a row of the log: a pack, with sequence numbers instead of offsets. */
-export interface Segment extends Packed {
+export interface LogSegment extends EncodedEvents {
   readonly firstSeq: number
   readonly lastSeq: number
 }
@@ -36,10 +36,10 @@ interface SegmentRow extends Record<string, SqlStorageValue> {
   body: ArrayBuffer
 }
 
-export class ShardLog {
+export class LogStore {
   readonly #storage: DurableObjectStorage
   readonly #sql: SqlStorage
-  readonly #retention: Retention
+  readonly #retention: LogRetention
   /** `<shard>.<life>`, made when the log was: a position with another one is of another log. */
   readonly epoch: string
   /** Sequence number of the newest entry. Equals what the `log` row says at every await. */
@@ -50,7 +50,7 @@ export class ShardLog {
   #bytes: number
   #trimmedAtMs = 0
 
-  constructor(storage: DurableObjectStorage, newEpoch: string, retention: Retention) {
+  constructor(storage: DurableObjectStorage, newEpoch: string, retention: LogRetention) {
     this.#storage = storage
     this.#sql = storage.sql
     this.#retention = retention
@@ -86,7 +86,7 @@ export class ShardLog {
   }
 
   /** Stores what has not been seen yet, all or nothing, and answers it. Durable once `storage.sync()` resolves. */
-  append(batches: readonly AppendBatch[], nowMs: number): readonly Segment[] {
+  append(batches: readonly AppendBatch[], nowMs: number): readonly LogSegment[] {
     const fresh = this.#atomically(() =>
       this.#write(
         batches.flatMap((batch) => this.#unseen(batch)),
@@ -98,9 +98,9 @@ export class ShardLog {
   }
 
   /** Stores one of Rigel's own events for one connection. */
-  appendOwn(connectionId: string, type: string, json: string, nowMs: number): readonly Segment[] {
+  appendOwn(connectionId: string, type: string, json: string, nowMs: number): readonly LogSegment[] {
     const body = encoder.encode(json)
-    const head: Head = [type, {}, null, connectionId, body.length]
+    const head: EventHeader = [type, {}, null, connectionId, body.length]
     return this.#atomically(() => this.#write([{ count: 1, heads: JSON.stringify([head]), body }], nowMs))
   }
 
@@ -140,7 +140,7 @@ export class ShardLog {
     }
   }
 
-  #unseen({ topic, partition, generation, packs }: AppendBatch): readonly EventPack[] {
+  #unseen({ topic, partition, generation, packs }: AppendBatch): readonly EventBatch[] {
     const seen = this.#sql
       .exec<{ generation: number; next_offset: number }>(
         'SELECT generation, next_offset FROM seen WHERE topic = ? AND partition = ?',
@@ -164,9 +164,9 @@ export class ShardLog {
     return fresh
   }
 
-  #write(packs: readonly (Packed & Pick<EventPack, 'count'>)[], nowMs: number): readonly Segment[] {
+  #write(packs: readonly (EncodedEvents & Pick<EventBatch, 'count'>)[], nowMs: number): readonly LogSegment[] {
     if (packs.length === 0) return []
-    const segments = packs.map(({ count, heads, body }): Segment => {
+    const segments = packs.map(({ count, heads, body }): LogSegment => {
       const firstSeq = this.#head + 1
       this.#head += count
       return { firstSeq, lastSeq: this.#head, heads, body }
@@ -176,7 +176,7 @@ export class ShardLog {
     return segments
   }
 
-  #insert({ firstSeq, lastSeq, heads, body }: Segment, nowMs: number): void {
+  #insert({ firstSeq, lastSeq, heads, body }: LogSegment, nowMs: number): void {
     const bytes = heads.length + body.length
     this.#sql.exec(
       'INSERT INTO segments (last_seq, first_seq, appended_ms, bytes, heads, body) VALUES (?, ?, ?, ?, ?, ?)',
@@ -234,19 +234,19 @@ export class ShardLog {
 }
 
 /** What of a pack is not older. Nearly always that is all of it or nothing. */
-function from(next: number, pack: EventPack): readonly EventPack[] {
+function from(next: number, pack: EventBatch): readonly EventBatch[] {
   if (pack.firstOffset >= next) return [pack]
   if (pack.lastOffset < next) return []
-  return packEvents([...unpackEvents(pack)].filter(({ offset }) => offset >= next))
+  return encodeBatches([...decodeBatch(pack)].filter(({ offset }) => offset >= next))
 }
 
-function toSegment({ first_seq: firstSeq, last_seq: lastSeq, heads, body }: SegmentRow): Segment {
+function toSegment({ first_seq: firstSeq, last_seq: lastSeq, heads, body }: SegmentRow): LogSegment {
   return { firstSeq, lastSeq, heads, body: new Uint8Array(body) }
 }
 
-export function* decodeSegment({ firstSeq, heads, body }: Segment): Generator<StoredEvent> {
-  const events = headsOf(heads)
-  const texts = textsOf(events, body)
+export function* decodeSegment({ firstSeq, heads, body }: LogSegment): Generator<StoredEvent> {
+  const events = decodeHeaders(heads)
+  const texts = decodePayloads(events, body)
   for (const [index, [type, fields, recipients, connectionId]] of events.entries()) {
     yield { seq: firstSeq + index, type, json: texts[index] ?? '', fields, recipients, connectionId }
   }

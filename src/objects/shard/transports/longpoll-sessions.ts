@@ -1,19 +1,19 @@
 // The long-polling sessions of a shard: opened, found again after sleep or crash, and polled.
-import type { Reason } from '../../../core/errors.ts'
+import type { RigelError } from '../../../core/errors.ts'
 import { fail, type Result } from '../../../core/result.ts'
 import type { ConnectionStore, StoredConnection } from '../connection-store.ts'
-import type { Connections } from '../connection-registry.ts'
+import type { ConnectionRegistry } from '../connection-registry.ts'
 import { LongpollingSession, type Polled } from './longpoll.ts'
 import { termsOf, toStored, type Opening } from '../connection-state.ts'
-import type { Roster } from '../connection-lifecycle.ts'
-import type { SettledLog } from '../log/committed-log.ts'
+import type { ConnectionLifecycle } from '../connection-lifecycle.ts'
+import type { CommittedLog } from '../log/committed-log.ts'
 
 export interface PollingDeps {
   readonly waitMs: number
-  readonly connections: Connections
+  readonly connections: ConnectionRegistry
   readonly store: ConnectionStore
-  readonly log: SettledLog
-  readonly roster: Roster
+  readonly log: CommittedLog
+  readonly roster: ConnectionLifecycle
   readonly now: () => number
 }
 
@@ -41,7 +41,7 @@ export class Polling {
   }
 
   /** Answers when there are events after `lastEventId` (null: from the session's start), or with none after the configured wait. */
-  async poll(connectionId: string, lastEventId: string | null): Promise<Result<Polled, Reason>> {
+  async poll(connectionId: string, lastEventId: string | null): Promise<Result<Polled, RigelError>> {
     const { connections, log, now } = this.#deps
     const session = connections.get(connectionId)
     if (!(session instanceof LongpollingSession)) return fail({ kind: 'connection_gone' })

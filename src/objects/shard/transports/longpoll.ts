@@ -1,7 +1,7 @@
 // A long-polling session: its cursor is in the client's hand, so nothing is kept per poll. A poll reads the log from
 // where the client says; with nothing there, it waits for the next event that passes, or for its time to run out.
 import type { Filter } from '../../../core/subscriptions/filter.ts'
-import type { Reason } from '../../../core/errors.ts'
+import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import { readOn, type Connection, type Had, type History } from '../connection.ts'
 import { Lasting } from '../lasting.ts'
@@ -42,7 +42,7 @@ export class LongpollingSession extends Lasting implements Connection {
   seenAtMs: number
   readonly #options: LongpollingOptions
   /** Ends the poll that waits, if one does; a session has one at a time, a newer poll ends an older one. */
-  #wake: ((reason: Reason | null) => void) | undefined
+  #wake: ((reason: RigelError | null) => void) | undefined
   /** Kept until the client polls from after it: an answer may be lost on its way. */
   #rewind: Rewind | undefined
 
@@ -58,7 +58,7 @@ export class LongpollingSession extends Lasting implements Connection {
   }
 
   /** `seq`: to read on from; `recovered`: what to say of it. */
-  async poll(seq: number, recovered: boolean): Promise<Result<Polled, Reason>> {
+  async poll(seq: number, recovered: boolean): Promise<Result<Polled, RigelError>> {
     this.#wake?.(null)
     const rewind = this.#rewind
     if (rewind !== undefined && seq <= rewind.atSeq) return ok(this.#readAgain(seq, recovered, rewind))
@@ -83,11 +83,11 @@ export class LongpollingSession extends Lasting implements Connection {
   /** Nothing: a session's own events stand in the log, addressed to it. */
   tell(): void {}
 
-  end(reason: Reason): void {
+  end(reason: RigelError): void {
     this.#wake?.(reason)
   }
 
-  #nextEvent(): Promise<Reason | null> {
+  #nextEvent(): Promise<RigelError | null> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.#wake?.(null), this.#options.waitMs)
       this.#wake = (reason) => {

@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
-import type { OwnEvent } from '../system-events.ts'
+import type { SystemEvent } from '../system-events.ts'
 import type { PositionOf } from './sse-frames.ts'
 
 const clientFrame = z.discriminatedUnion('type', [
@@ -28,7 +28,7 @@ export function encodeEventsFrame(events: readonly StoredEvent[], position: Posi
   return eventsFrame(events.map((event) => `{"id":"${position(event.seq)}","event":${event.json}}`))
 }
 
-export function encodeOwnFrame(event: OwnEvent, id: string): string {
+export function encodeOwnFrame(event: SystemEvent, id: string): string {
   return eventsFrame([`{"id":"${id}","event":${event.json}}`])
 }
 

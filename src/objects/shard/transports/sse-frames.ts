@@ -1,6 +1,6 @@
 // Server-Sent Events on the wire (WHATWG HTML, 9.2): frames as bytes. Pure; the stream is sse.ts's.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
-import type { OwnEvent } from '../system-events.ts'
+import type { SystemEvent } from '../system-events.ts'
 
 const encoder = new TextEncoder()
 
@@ -14,7 +14,7 @@ export function encodeEvents(events: readonly StoredEvent[], position: PositionO
   return encoder.encode(events.map((event) => frame(event.type, event.json, position(event.seq))).join(''))
 }
 
-export function encodeOwn(event: OwnEvent, id: string): Uint8Array {
+export function encodeOwn(event: SystemEvent, id: string): Uint8Array {
   return encoder.encode(frame(event.type, event.json, id))
 }
 

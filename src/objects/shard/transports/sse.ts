@@ -3,12 +3,12 @@
 // one of values, not of bytes: it lets every connection of a group write the same bytes, where a byte stream would take
 // them away from the others. A write costs half of what it costs there, and what waits for many readers is held once.
 import type { Filter } from '../../../core/subscriptions/filter.ts'
-import type { Group } from '../../../core/delivery/delivery-groups.ts'
-import { toClose, type Reason } from '../../../core/errors.ts'
+import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
+import { toClose, type RigelError } from '../../../core/errors.ts'
 import { readOn, type Connection, type Had, type History } from '../connection.ts'
 import { Lasting } from '../lasting.ts'
 import type { Terms } from '../connection-state.ts'
-import { connectionClosed, sessionKilled, type OwnEvent, type Stamp } from '../system-events.ts'
+import { connectionClosed, sessionKilled, type SystemEvent, type EventEnvelope } from '../system-events.ts'
 import { encodeEvents, encodeHeartbeat, encodeOwn, encodeRetry, type PositionOf } from './sse-frames.ts'
 
 /** What may wait in the stream while history is replayed. */
@@ -25,7 +25,7 @@ export interface SseOptions {
   /** The client is gone, was cut, or the stream broke: called once. */
   readonly onGone: (connection: SseConnection) => void
   /** For what the connection itself has to tell. */
-  readonly stamp: () => Stamp
+  readonly stamp: () => EventEnvelope
 }
 
 export class SseConnection extends Lasting implements Connection {
@@ -59,7 +59,7 @@ export class SseConnection extends Lasting implements Connection {
     this.#replay()
   }
 
-  deliver(group: Group): void {
+  deliver(group: DeliveryGroup): void {
     if (this.#behindSeq !== null) return
     this.#write(group.encode('sse', (events) => encodeEvents(events, this.#position)))
   }
@@ -71,7 +71,7 @@ export class SseConnection extends Lasting implements Connection {
     this.#askAgain()
   }
 
-  tell(event: OwnEvent): void {
+  tell(event: SystemEvent): void {
     this.#write(encodeOwn(event, this.#position(this.#behindSeq ?? this.#options.history.settledSeq)))
   }
 
@@ -79,7 +79,7 @@ export class SseConnection extends Lasting implements Connection {
     this.#write(this.#behindSeq === null ? encoded.live : encodeHeartbeat(this.#position(this.#behindSeq)))
   }
 
-  end(reason: Reason): void {
+  end(reason: RigelError): void {
     if (reason.kind === 'session_killed') this.tell(sessionKilled(this.#options.stamp()))
     this.tell(connectionClosed(this.#options.stamp(), toClose(reason)))
     const controller = this.#controller

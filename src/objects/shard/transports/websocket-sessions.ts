@@ -2,12 +2,12 @@
 // hands its WebSocket events over to here.
 import type { Check } from '../../../config/auth.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
-import { toHttp, type Reason } from '../../../core/errors.ts'
+import { toHttp, type RigelError } from '../../../core/errors.ts'
 import { fail, type Result } from '../../../core/result.ts'
 import { parseSubscriptions, type SubscriptionRules } from '../../../core/subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { ConnectionStore, StoredConnection } from '../connection-store.ts'
-import type { Connections } from '../connection-registry.ts'
+import type { ConnectionRegistry } from '../connection-registry.ts'
 import type { History } from '../connection.ts'
 import { termsOf, toStored, type Opening } from '../connection-state.ts'
 import {
@@ -17,7 +17,7 @@ import {
   parseClientFrame,
   type ClientFrame,
 } from './rigel-v1.ts'
-import type { Roster } from '../connection-lifecycle.ts'
+import type { ConnectionLifecycle } from '../connection-lifecycle.ts'
 import { maySubscribe, type Subscribing } from '../subscribe.ts'
 import { closeSocket, readAttachment, WebSocketConnection, type Attachment } from './websocket.ts'
 
@@ -34,12 +34,12 @@ export interface SocketsDeps {
   /** Of in-band subscriptions as well. */
   readonly check: Check
   readonly history: History
-  readonly connections: Connections
+  readonly connections: ConnectionRegistry
   readonly store: ConnectionStore
-  readonly roster: Roster
+  readonly roster: ConnectionLifecycle
   readonly subscribing: Subscribing
   /** Verifies the token, and answers when the connection ends now. */
-  readonly renew: (connectionId: string, token: string) => Promise<Result<number, Reason>>
+  readonly renew: (connectionId: string, token: string) => Promise<Result<number, RigelError>>
 }
 
 export class Sockets {
@@ -104,7 +104,7 @@ export class Sockets {
   async #subscribe(
     connection: WebSocketConnection,
     frame: ClientFrame & { type: 'subscribe' },
-  ): Promise<Result<readonly Subscription[], Reason>> {
+  ): Promise<Result<readonly Subscription[], RigelError>> {
     const { check, rules, subscribing } = this.#deps
     const { connectionId, user } = connection.filter
     const hasToken = connection.endsByToken || user !== null

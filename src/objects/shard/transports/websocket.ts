@@ -3,13 +3,13 @@
 // plain frames cannot show one, for workerd has no bufferedAmount (cloudflare/workerd#988).
 import { z } from 'zod'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
-import type { Group } from '../../../core/delivery/delivery-groups.ts'
+import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
-import { toClose, type Reason } from '../../../core/errors.ts'
+import { toClose, type RigelError } from '../../../core/errors.ts'
 import { readOn, type Connection, type Had, type History } from '../connection.ts'
 import { Lasting } from '../lasting.ts'
 import type { Terms } from '../connection-state.ts'
-import type { OwnEvent } from '../system-events.ts'
+import type { SystemEvent } from '../system-events.ts'
 import { encodeEventsFrame, encodeOwnFrame, encodePositionFrame } from './rigel-v1.ts'
 
 const attachmentSchema = z.object({
@@ -26,7 +26,7 @@ export function readAttachment(socket: WebSocket): Attachment | undefined {
   return attachmentSchema.safeParse(socket.deserializeAttachment()).data
 }
 
-export function closeSocket(socket: WebSocket, reason: Reason): void {
+export function closeSocket(socket: WebSocket, reason: RigelError): void {
   const close = toClose(reason)
   socket.close(close.code, close.reason)
 }
@@ -66,7 +66,7 @@ export class WebSocketConnection extends Lasting implements Connection {
     return this.#options.attachment.protocol === 'rigel.v1'
   }
 
-  deliver(group: Group): void {
+  deliver(group: DeliveryGroup): void {
     if (this.#behindSeq !== null) return this.#wait(group.size)
     if (!this.isRigelV1) {
       for (const event of group.events) this.#send(event.json)
@@ -82,7 +82,7 @@ export class WebSocketConnection extends Lasting implements Connection {
     this.replay()
   }
 
-  tell(event: OwnEvent): void {
+  tell(event: SystemEvent): void {
     const seq = this.#behindSeq ?? this.#options.history.settledSeq
     this.#send(this.isRigelV1 ? encodeOwnFrame(event, this.#position(seq)) : event.json)
   }
@@ -121,7 +121,7 @@ export class WebSocketConnection extends Lasting implements Connection {
     if (this.#behindSeq !== null) this.replay()
   }
 
-  end(reason: Reason): void {
+  end(reason: RigelError): void {
     closeSocket(this.#options.socket, reason)
   }
 

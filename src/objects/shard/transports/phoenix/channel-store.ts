@@ -33,7 +33,7 @@ interface ChannelRow extends Record<string, SqlStorageValue> {
   payload: string
 }
 
-export class PhoenixStore {
+export class ChannelStore {
   readonly #sql: SqlStorage
 
   constructor(sql: SqlStorage) {

@@ -8,7 +8,7 @@ import { toHttp } from '../../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../../core/result.ts'
 import { parseSubscriptions } from '../../../../core/subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
-import { userInterest } from '../../../../core/subscriptions/watch-topic.ts'
+import { watchTopic } from '../../../../core/subscriptions/watch-topic.ts'
 import { maySubscribe } from '../../subscribe.ts'
 
 export interface ChannelRules {
@@ -86,7 +86,7 @@ function userChannel(
   const isOwn = user === name
   if (!isOwn && !isPrivileged(joiner, rules)) return fail(unauthorized(user, joining.topic))
   const filter = createFilter(joiner.connectionId, isOwn ? name : null, [], isOwn ? [] : [name])
-  const interests = isOwn ? [] : [{ eventType: userInterest(name), oneOf: [] }]
+  const interests = isOwn ? [] : [{ eventType: watchTopic(name), oneOf: [] }]
   return ok({ ...common(joining, join), filter, interests, user: name, hasPresence: true })
 }
 

@@ -2,7 +2,7 @@
 // that got lost is given again, because the cursor stands in the session token, which changes with every answer.
 import type { Wire } from './phoenix-connection.ts'
 
-export type Taken =
+export type PollResult =
   | { readonly kind: 'messages'; readonly frames: readonly string[]; readonly cursor: number }
   | { readonly kind: 'nothing'; readonly cursor: number }
   | { readonly kind: 'gone' }
@@ -41,7 +41,7 @@ export class Outbox implements Wire {
   }
 
   /** What comes after `cursor`; waits for it `waitMs` at most. A newer question ends an older one. */
-  async take(cursor: number, waitMs: number): Promise<Taken> {
+  async take(cursor: number, waitMs: number): Promise<PollResult> {
     this.#wake?.()
     this.#drop(cursor)
     if (this.#frames.length === 0 && !this.#closed) await this.#nextFrame(waitMs)

@@ -1,13 +1,13 @@
 // A Phoenix socket, by WebSocket or long-polling: one connection, whose filter is the union of its channels'. Each event
 // goes out once for every channel that it passes, with its position as `ref`, which the library hands to callbacks as
 // their second argument. What a message asks for is phoenix-hub.ts's; this is what is written.
-import type { Group } from '../../../../core/delivery/delivery-groups.ts'
+import type { DeliveryGroup } from '../../../../core/delivery/delivery-groups.ts'
 import type { StoredEvent } from '../../../../core/events/stored-event.ts'
-import { createFilter, passes, type Filter } from '../../../../core/subscriptions/filter.ts'
-import { toClose, type Reason } from '../../../../core/errors.ts'
+import { createFilter, matchesFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
+import { toClose, type RigelError } from '../../../../core/errors.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import { readOn, type Connection, type History, type Owner, type Resume } from '../../connection.ts'
-import type { OwnEvent } from '../../system-events.ts'
+import type { SystemEvent } from '../../system-events.ts'
 import type { Channel, Joiner } from './channel.ts'
 import { encode, encodeReply, type Message, type Reply, type Vsn } from './message.ts'
 
@@ -67,9 +67,9 @@ export class PhoenixConnection implements Connection {
     return createFilter(this.filter.connectionId, own ? this.joiner.principal.user : null, subscriptions, watched)
   }
 
-  deliver(group: Group): void {
+  deliver(group: DeliveryGroup): void {
     for (const event of group.events) {
-      for (const channel of this.channels.values()) if (passes(channel.filter, event)) this.#push(channel, event)
+      for (const channel of this.channels.values()) if (matchesFilter(channel.filter, event)) this.#push(channel, event)
     }
   }
 
@@ -88,7 +88,7 @@ export class PhoenixConnection implements Connection {
   rewind(): void {}
 
   /** RIG's own events are no part of Phoenix: replies say the same. */
-  tell(_event: OwnEvent): void {}
+  tell(_event: SystemEvent): void {}
 
   reply(to: Message, reply: Reply): void {
     this.#options.wire.send(encodeReply(this.vsn, to, reply))
@@ -100,7 +100,7 @@ export class PhoenixConnection implements Connection {
     this.#options.wire.send(encode(this.vsn, { joinRef, ref, topic, event }, JSON.stringify(payload)))
   }
 
-  end(reason: Reason): void {
+  end(reason: RigelError): void {
     const close = toClose(reason)
     this.#options.wire.close(close.code, close.reason)
   }

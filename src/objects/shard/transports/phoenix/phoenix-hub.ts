@@ -1,28 +1,28 @@
 // What a Phoenix client asks for, whatever its transport: heartbeat, join, leave, push. Joining is subscribing: the
 // Directory knows before the join is confirmed, and what the channel missed since its position follows the reply.
 import type { ProducedRecord } from '../../../../core/events/kafka-record.ts'
-import { toHttp, type Reason } from '../../../../core/errors.ts'
+import { toHttp, type RigelError } from '../../../../core/errors.ts'
 import type { Result } from '../../../../core/result.ts'
-import type { Admission } from '../../admission.ts'
-import type { Connections } from '../../connection-registry.ts'
-import type { Interests } from '../../interest-registry.ts'
-import type { SettledLog } from '../../log/committed-log.ts'
+import type { ConnectionAdmission } from '../../admission.ts'
+import type { ConnectionRegistry } from '../../connection-registry.ts'
+import type { InterestRegistry } from '../../interest-registry.ts'
+import type { CommittedLog } from '../../log/committed-log.ts'
 import { openChannel, parseJoin, type Channel, type ChannelRules, type JoinPayload } from './channel.ts'
 import type { Message, Reply } from './message.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
-import type { PresenceDesk } from './presence-tracker.ts'
+import type { PresenceTracker } from './presence-tracker.ts'
 
 export interface PhoenixHubDeps {
   readonly rules: ChannelRules
   /** Channels a connection may have. */
   readonly limit: number
-  readonly connections: Connections
-  readonly log: SettledLog
-  readonly interests: Interests
-  readonly admission: Admission
-  readonly desk: PresenceDesk
+  readonly connections: ConnectionRegistry
+  readonly log: CommittedLog
+  readonly interests: InterestRegistry
+  readonly admission: ConnectionAdmission
+  readonly desk: PresenceTracker
   /** Publishes a CloudEvent of a client, under the submission check. */
-  readonly submit: (payload: unknown, hasToken: boolean) => Promise<Result<ProducedRecord, Reason>>
+  readonly submit: (payload: unknown, hasToken: boolean) => Promise<Result<ProducedRecord, RigelError>>
 }
 
 /** What the transport has to keep, so that a channel survives sleep. */

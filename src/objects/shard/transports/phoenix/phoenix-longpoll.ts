@@ -1,12 +1,12 @@
 // Phoenix by long-polling: sessions in memory. One that is gone, by crash or deploy, is answered 410; the library then
 // rejoins its channels, with their positions, and nothing is lost.
 import type { ConnectRequest } from '../../../../core/identity/principal.ts'
-import type { Connections } from '../../connection-registry.ts'
+import type { ConnectionRegistry } from '../../connection-registry.ts'
 import type { History } from '../../connection.ts'
 import type { Opening } from '../../connection-state.ts'
-import type { Roster } from '../../connection-lifecycle.ts'
+import type { ConnectionLifecycle } from '../../connection-lifecycle.ts'
 import { decodeMessage, spokenVsn } from './message.ts'
-import { Outbox, type Taken } from './outbox.ts'
+import { Outbox, type PollResult } from './outbox.ts'
 import { PhoenixConnection } from './phoenix-connection.ts'
 import type { Keeper, PhoenixHub } from './phoenix-hub.ts'
 
@@ -18,8 +18,8 @@ const IDLE_MS = 30_000
 export interface PhoenixSessionsDeps {
   readonly waitingChars: number
   readonly history: History
-  readonly connections: Connections
-  readonly roster: Roster
+  readonly connections: ConnectionRegistry
+  readonly roster: ConnectionLifecycle
   readonly hub: PhoenixHub
   readonly now: () => number
 }
@@ -55,7 +55,7 @@ export class PhoenixSessions implements Keeper {
     return connectionId
   }
 
-  async poll(connectionId: string, cursor: number): Promise<Taken> {
+  async poll(connectionId: string, cursor: number): Promise<PollResult> {
     const outbox = this.#outboxes.get(connectionId)
     if (outbox === undefined) return { kind: 'gone' }
     outbox.seenAtMs = this.#deps.now()

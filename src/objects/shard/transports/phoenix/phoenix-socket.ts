@@ -2,17 +2,17 @@
 // Every heartbeat has another ref, so the runtime cannot answer it for us: a shard with Phoenix sockets wakes for them.
 import { z } from 'zod'
 import type { ConnectRequest } from '../../../../core/identity/principal.ts'
-import type { Connections } from '../../connection-registry.ts'
+import type { ConnectionRegistry } from '../../connection-registry.ts'
 import type { History } from '../../connection.ts'
 import type { Opening } from '../../connection-state.ts'
-import type { Roster } from '../../connection-lifecycle.ts'
+import type { ConnectionLifecycle } from '../../connection-lifecycle.ts'
 import { closeSocket } from '../websocket.ts'
 import type { Channel, JoinPayload } from './channel.ts'
 import { decodeMessage } from './message.ts'
 import { PhoenixConnection } from './phoenix-connection.ts'
 import type { Keeper, PhoenixHub } from './phoenix-hub.ts'
-import type { PhoenixStore, StoredSocket } from './channel-store.ts'
-import type { PresenceDesk } from './presence-tracker.ts'
+import type { ChannelStore, StoredSocket } from './channel-store.ts'
+import type { PresenceTracker } from './presence-tracker.ts'
 
 /** A CloudEvent to publish may be in it; larger than any that is allowed. */
 const MAX_MESSAGE_SIZE = 1_100_000
@@ -30,11 +30,11 @@ export interface PhoenixSocketsDeps {
   /** A client that is silent for longer is dead. */
   readonly timeoutMs: number
   readonly history: History
-  readonly connections: Connections
-  readonly store: PhoenixStore
-  readonly roster: Roster
+  readonly connections: ConnectionRegistry
+  readonly store: ChannelStore
+  readonly roster: ConnectionLifecycle
   readonly hub: PhoenixHub
-  readonly desk: PresenceDesk
+  readonly desk: PresenceTracker
   readonly now: () => number
 }
 

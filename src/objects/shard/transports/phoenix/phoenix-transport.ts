@@ -1,18 +1,18 @@
 // Phoenix Channels of a shard, put together: what the UserShard sees of them.
 import type { ConnectRequest } from '../../../../core/identity/principal.ts'
-import type { Diff } from '../../../../rpc/presence.ts'
+import type { PresenceDiff } from '../../../../rpc/presence.ts'
 import type { Opening } from '../../connection-state.ts'
-import type { Taken } from './outbox.ts'
+import type { PollResult } from './outbox.ts'
 import { PhoenixHub, type PhoenixHubDeps } from './phoenix-hub.ts'
 import { PhoenixSessions } from './phoenix-longpoll.ts'
 import { PhoenixSockets, type PhoenixSocketsDeps } from './phoenix-socket.ts'
-import { PhoenixStore } from './channel-store.ts'
-import { PresenceDesk, type PresencesDeps } from './presence-tracker.ts'
+import { ChannelStore } from './channel-store.ts'
+import { PresenceTracker, type PresenceTrackerDeps } from './presence-tracker.ts'
 
 export type PhoenixDeps = Omit<PhoenixHubDeps, 'desk'> &
   Omit<PhoenixSocketsDeps, 'desk' | 'hub' | 'store' | 'history'> & {
     readonly sql: SqlStorage
-    readonly presence: PresencesDeps
+    readonly presence: PresenceTrackerDeps
     /** What may wait for a client that does not ask. */
     readonly waitingChars: number
     /** Asks for the alarm, at this moment at the latest. */
@@ -21,14 +21,14 @@ export type PhoenixDeps = Omit<PhoenixHubDeps, 'desk'> &
 
 export class Phoenix {
   readonly #deps: PhoenixDeps
-  readonly #desk: PresenceDesk
+  readonly #desk: PresenceTracker
   readonly #sockets: PhoenixSockets
   readonly #sessions: PhoenixSessions
 
   constructor(deps: PhoenixDeps) {
     this.#deps = deps
-    const store = new PhoenixStore(deps.sql)
-    this.#desk = new PresenceDesk(deps.presence)
+    const store = new ChannelStore(deps.sql)
+    this.#desk = new PresenceTracker(deps.presence)
     const hub = new PhoenixHub({ ...deps, desk: this.#desk })
     const parts = { ...deps, store, hub, desk: this.#desk, history: deps.log }
     this.#sockets = new PhoenixSockets(parts)
@@ -51,7 +51,7 @@ export class Phoenix {
     return connectionId
   }
 
-  poll(connectionId: string, cursor: number): Promise<Taken> {
+  poll(connectionId: string, cursor: number): Promise<PollResult> {
     return this.#sessions.poll(connectionId, cursor)
   }
 
@@ -67,7 +67,7 @@ export class Phoenix {
     return this.#sockets.closed(socket)
   }
 
-  presenceChanged(topic: string, diff: Diff): boolean {
+  presenceChanged(topic: string, diff: PresenceDiff): boolean {
     return this.#desk.changed(topic, diff)
   }
 

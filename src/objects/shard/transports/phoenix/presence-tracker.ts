@@ -1,12 +1,12 @@
 // The shard's side of presence: which of its connections are present where, and which channels are told. Never waits on
 // the way of an event: who is present is asked and told beside it.
-import type { Diff, Entering, Presences } from '../../../../rpc/presence.ts'
+import type { PresenceDiff, PresenceEnter, Presences } from '../../../../rpc/presence.ts'
 import type { Channel } from './channel.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
 
-export interface PresencesDeps {
+export interface PresenceTrackerDeps {
   readonly shard: number
-  readonly enter: (topic: string, entering: Entering) => Promise<void>
+  readonly enter: (topic: string, entering: PresenceEnter) => Promise<void>
   readonly leave: (topic: string, connectionId: string, atOnce: boolean) => Promise<void>
   readonly watch: (topic: string, shard: number) => Promise<Presences>
   /** Keeps the object up until it is done; failures are logged. */
@@ -14,12 +14,12 @@ export interface PresencesDeps {
   readonly now: () => number
 }
 
-export class PresenceDesk {
-  readonly #deps: PresencesDeps
+export class PresenceTracker {
+  readonly #deps: PresenceTrackerDeps
   /** Topic → who has joined it here. */
   readonly #listeners = new Map<string, Set<PhoenixConnection>>()
 
-  constructor(deps: PresencesDeps) {
+  constructor(deps: PresenceTrackerDeps) {
     this.#deps = deps
   }
 
@@ -49,7 +49,7 @@ export class PresenceDesk {
   }
 
   /** From the topic. False: nobody here listens any more. */
-  changed(topic: string, diff: Diff): boolean {
+  changed(topic: string, diff: PresenceDiff): boolean {
     const listeners = this.#listeners.get(topic)
     for (const connection of listeners ?? []) {
       const channel = connection.channels.get(topic)
