@@ -1,5 +1,5 @@
-// `npm run check:layers`: the rules of docs/architecture.md that no linter knows, over every file in src/. Prints each
-// break as `file: what is wrong`, and fails if there is one. Run: node scripts/check-layers.ts
+// `npm run check:layers`: checks the module rules of docs/architecture.md over every file in src/. Prints each violation
+// as `file: problem` and exits 1 if there is one. Run: node scripts/check-layers.ts
 import { globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path/posix'
 
@@ -10,42 +10,58 @@ interface Import {
 
 interface SourceFile {
   readonly path: string
-  readonly room: string
+  readonly module: string
   readonly code: string
   readonly imports: readonly Import[]
 }
 
-/** Where a class of the runtime lives: Durable Objects, and the entrypoint for service bindings. Only src/index.ts may import one: everybody else goes through the room's door. */
-const DURABLE_OBJECTS = new Set([
-  'src/answers/answer-desk.ts',
-  'src/directory/directory.ts',
-  'src/edge/rigel-api.ts',
-  'src/ingest/topic-follower.ts',
-  'src/kafka/embedded-broker.ts',
-  'src/kafka/embedded-log.ts',
-  'src/kafka/kafka-producer.ts',
-  'src/presence/presence-topic.ts',
-  'src/sessions/session-registry.ts',
-  'src/shard/user-shard.ts',
-])
-
-/** Files that may read the clock and throw dice besides the Durable Objects and src/edge, each with its reason. */
-const SHELLS = new Map([
-  ['src/ingest/queue.ts', 'entry point of the queue: stamps messages that carry no time'],
-  ['src/ingest/schedule.ts', 'entry point of cron'],
-  ['src/kafka/open-log.ts', 'puts the adapters together: hands them clock and dice'],
-  ['src/schema/open-schemas.ts', 'puts the registry together: hands it clock and network'],
-])
-
-/** One owner per outside thing. */
-const OWNED_PACKAGES = [
-  { name: /^hono(\/|$)/, room: 'edge' },
-  { name: /^jose(\/|$)/, room: 'edge' },
-  { name: /^@upstash\/kafka$/, room: 'kafka' },
-  { name: /^@bufbuild\/protobuf(\/|$)/, room: 'schema' },
-  { name: /^aws4fetch$/, room: 'kafka' },
-  { name: /^cloudflare:sockets$/, room: 'kafka' },
+/** The modules, lowest first: a file imports its own module and those above it in this list. */
+const ORDER = [
+  'core',
+  'api-definitions',
+  'config',
+  'rpc',
+  'kafka',
+  'schema-registry',
+  'decoding',
+  'publishing',
+  'auth',
+  'objects', // each folder is one Durable Object; none imports another
+  'http',
 ]
+
+/** Files that declare a class of the runtime. Only src/index.ts imports them; everything else uses src/rpc. */
+const RUNTIME_CLASSES = new Set([
+  'src/http/admin/rigel-api.ts',
+  'src/objects/directory/directory.ts',
+  'src/objects/embedded-kafka/embedded-broker.ts',
+  'src/objects/embedded-kafka/embedded-log.ts',
+  'src/objects/follower/topic-follower.ts',
+  'src/objects/kafka-producer/kafka-producer.ts',
+  'src/objects/pending-responses/pending-responses.ts',
+  'src/objects/presence/presence-topic.ts',
+  'src/objects/session-registry/session-registry.ts',
+  'src/objects/shard/user-shard.ts',
+])
+
+/** Files besides the runtime classes, src/http and src/auth that may read the clock and random numbers. */
+const IMPURE_FILES = new Map([
+  ['src/kafka/create-kafka-log.ts', 'passes clock and random numbers to the adapters'],
+  ['src/schema-registry/create-caches.ts', 'passes clock and network to the registry client'],
+])
+
+/** Each third-party package has the modules that may import it. */
+const PACKAGE_OWNERS = [
+  { name: /^hono(\/|$)/, modules: ['http'] },
+  { name: /^jose(\/|$)/, modules: ['auth', 'http'] },
+  { name: /^@upstash\/kafka$/, modules: ['kafka'] },
+  { name: /^@bufbuild\/protobuf(\/|$)/, modules: ['schema-registry'] },
+  { name: /^aws4fetch$/, modules: ['kafka'] },
+  { name: /^cloudflare:sockets$/, modules: ['kafka'] },
+]
+
+/** A folder is short enough to be read as a list. */
+const MAX_FILES_IN_FOLDER = 18
 
 const MIN_FILES = 20
 
@@ -54,6 +70,7 @@ const byPath = new Map(files.map((file) => [file.path, file]))
 const problems = [
   ...files.flatMap((file) => [...problemsOf(file)]),
   ...cycles().map((cycle) => `${cycle[0]}: cycle ${cycle.join(' → ')}`),
+  ...crowdedFolders(),
 ]
 
 if (files.length < MIN_FILES) problems.push(`found only ${files.length} files: run this in the root of the repository`)
@@ -63,8 +80,8 @@ process.exitCode = problems.length > 0 ? 1 : 0
 
 function readSource(path: string): SourceFile {
   const code = withoutComments(readFileSync(path, 'utf8'))
-  const room = path.split('/').length > 2 ? (path.split('/')[1] ?? '') : ''
-  return { path, room, code, imports: [...importsOf(path, code)] }
+  const module = path.split('/').length > 2 ? (path.split('/')[1] ?? '') : ''
+  return { path, module, code, imports: [...importsOf(path, code)] }
 }
 
 /** Good enough for our own files: a `//` in a string is kept because it follows a colon or a quote, not a space. */
@@ -89,30 +106,48 @@ function* problemsOf(file: SourceFile): Generator<string> {
     const problem = importProblem(file, from, isType)
     if (problem) yield `${file.path}: imports ${from}: ${problem}`
   }
-  if (!isShell(file.path) && /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bcrypto\.randomUUID\(/.test(file.code)) {
-    yield `${file.path}: reads the clock or throws dice: pass it in, only shells may`
+  if (!isImpure(file.path) && /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bcrypto\.randomUUID\(/.test(file.code)) {
+    yield `${file.path}: reads the clock or random numbers: take them as arguments`
   }
   if (/\bnew Function\(|\beval\(/.test(file.code)) yield `${file.path}: evaluates text as code`
 }
 
 function importProblem(file: SourceFile, from: string, isType: boolean): string | undefined {
   const isOutside = !from.startsWith('src/')
-  if (file.room === 'core' && (isOutside || !from.startsWith('src/core/'))) return 'core imports only core'
-  if (from === 'src/index.ts') return 'nobody imports the front door'
+  if (file.module === 'core' && isOutside) return 'core imports only core'
+  if (file.module === 'client' && !from.startsWith('src/client/')) return 'client imports only client'
+  if (from === 'src/index.ts') return 'nothing imports the entry point'
   if (!isOutside && !byPath.has(from)) return 'no such file'
-  if (DURABLE_OBJECTS.has(from) && file.path !== 'src/index.ts') return 'a Durable Object is reached through its door'
-  if (from === 'cloudflare:workers' && !isType && !DURABLE_OBJECTS.has(file.path)) {
-    return 'values of cloudflare:workers belong to the Durable Object classes'
+  if (!isOutside && !isInOrder(file.path, from)) return 'breaks the order of modules'
+  if (RUNTIME_CLASSES.has(from) && file.path !== 'src/index.ts') return 'a Durable Object is called through src/rpc'
+  if (from === 'cloudflare:workers' && !isType && !RUNTIME_CLASSES.has(file.path)) {
+    return 'only runtime classes import values of cloudflare:workers'
   }
-  const owner = OWNED_PACKAGES.find(({ name }) => name.test(from))
-  return owner && owner.room !== file.room ? `belongs to src/${owner.room}` : undefined
+  const owner = PACKAGE_OWNERS.find(({ name }) => name.test(from))
+  return owner && !owner.modules.includes(file.module) ? `only ${owner.modules.join(', ')} may import it` : undefined
 }
 
-function isShell(path: string): boolean {
-  return DURABLE_OBJECTS.has(path) || SHELLS.has(path) || path.startsWith('src/edge/')
+function isInOrder(path: string, from: string): boolean {
+  const [, module = '', object = ''] = path.split('/')
+  const [, fromModule = '', fromObject = ''] = from.split('/')
+  if (path === 'src/index.ts') return true
+  if (module === 'objects' && fromModule === 'objects') return object === fromObject
+  return module === fromModule || (ORDER.includes(fromModule) && ORDER.indexOf(fromModule) < ORDER.indexOf(module))
 }
 
-/** File-level cycles, of types too: what cannot be read in an order cannot be understood in one. */
+function isImpure(path: string): boolean {
+  return RUNTIME_CLASSES.has(path) || IMPURE_FILES.has(path) || /^src\/(http|auth|client)\//.test(path)
+}
+
+function crowdedFolders(): string[] {
+  const counts = new Map<string, number>()
+  for (const { path } of files) counts.set(dirname(path), (counts.get(dirname(path)) ?? 0) + 1)
+  return [...counts]
+    .filter(([, count]) => count > MAX_FILES_IN_FOLDER)
+    .map(([folder, count]) => `${folder}: ${count} files, at most ${MAX_FILES_IN_FOLDER}: divide it by subject`)
+}
+
+/** Cycles of files; imports of types count too. */
 function cycles(): string[][] {
   const found: string[][] = []
   const finished = new Set<string>()
