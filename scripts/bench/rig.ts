@@ -16,7 +16,7 @@ const CLASSES = [
   'KafkaProducer',
   'PresenceTopic',
   'SessionRegistry',
-  'AnswerDesk',
+  'PendingResponses',
   'Bare',
 ]
 const BINDINGS: Readonly<Record<string, string>> = {
@@ -28,7 +28,7 @@ const BINDINGS: Readonly<Record<string, string>> = {
   KafkaProducer: 'KAFKA_PRODUCER',
   PresenceTopic: 'PRESENCE_TOPIC',
   SessionRegistry: 'SESSION_REGISTRY',
-  AnswerDesk: 'ANSWER_DESK',
+  PendingResponses: 'PENDING_RESPONSES',
   Bare: 'BARE',
 }
 export const SHARDS = 4

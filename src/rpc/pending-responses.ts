@@ -5,7 +5,7 @@ import { parseCorrelation, type CorrelatedResponse } from '../core/events/correl
 export const PENDING_RESPONSES_COUNT = 64
 
 export function pendingResponsesStub(env: Env, desk: number) {
-  return env.ANSWER_DESK.getByName(`desk-${desk}`)
+  return env.PENDING_RESPONSES.getByName(`desk-${desk}`)
 }
 
 /** To whoever waits for it, if anybody does. */

@@ -16,7 +16,7 @@ function parsed(env: object): Config {
   return config.value
 }
 
-const SOURCES = import.meta.glob<string>('../src/config{,/*}.ts', { query: '?raw', import: 'default', eager: true })
+const SOURCES = import.meta.glob<string>('../../src/config/*.ts', { query: '?raw', import: 'default', eager: true })
 
 const REGISTRY = { KAFKA_SCHEMA_REGISTRY_URL: 'https://a.example' }
 const LOGIN = { KAFKA_SCHEMA_REGISTRY_USERNAME: 'u', KAFKA_SCHEMA_REGISTRY_PASSWORD: 'pä:ß' }
