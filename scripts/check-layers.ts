@@ -26,6 +26,7 @@ const ORDER = [
   'decoding',
   'publishing',
   'auth',
+  'following', // from fetched records to appended events: what the follower and the embedded log's partition share
   'objects', // each folder is one Durable Object; none imports another
   'http',
 ]

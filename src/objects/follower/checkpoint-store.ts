@@ -1,5 +1,5 @@
 // A follower's place in its partition and what it has counted: SQL for `checkpoint`, one row, moved as one.
-import type { Checkpoint, BatchCounters } from './consume-loop.ts'
+import type { Checkpoint, BatchCounters } from '../../following/consume-loop.ts'
 
 interface CheckpointRow extends Record<string, SqlStorageValue> {
   next_offset: number

@@ -14,12 +14,12 @@ import type { Schemas } from '../../schema-registry/schema-cache.ts'
 import { createShardSender } from '../../rpc/shard.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import { CheckpointStore, type FollowerCounters } from './checkpoint-store.ts'
-import { consume, type Checkpoint, type ConsumeDeps, type Drained, type BatchPlan } from './consume-loop.ts'
-import { InterestIndex } from './interest-index.ts'
+import { consume, type Checkpoint, type ConsumeDeps, type Drained, type BatchPlan } from '../../following/consume-loop.ts'
+import { InterestIndex } from '../../following/interest-index.ts'
 import { OffsetCommitter } from './offset-committer.ts'
-import { prefetchSchemas } from './prefetch-schemas.ts'
-import { ANSWERS_RUN, prefetchForResponses, planResponses } from './plan-responses.ts'
-import { planEvents } from './plan-events.ts'
+import { prefetchSchemas } from '../../following/prefetch-schemas.ts'
+import { ANSWERS_RUN, prefetchForResponses, planResponses } from '../../following/plan-responses.ts'
+import { planEvents } from '../../following/plan-events.ts'
 
 /**
  * A fetch is decoded, routed and appended as one, and a shard writes its part in one commit: half as many are a sixth of a

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { directoryStub } from '../../../src/rpc/directory.ts'
 import { InterestStore } from '../../../src/objects/directory/interest-store.ts'
 import { followerStub } from '../../../src/rpc/follower.ts'
-import { InterestIndex } from '../../../src/objects/follower/interest-index.ts'
+import { InterestIndex } from '../../../src/following/interest-index.ts'
 
 const partitions = [0, 1, 2, 3]
 let topics = 0

@@ -8,7 +8,7 @@ import {
   runInDurableObject,
 } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
-import { InterestIndex } from '../../../src/objects/follower/interest-index.ts'
+import { InterestIndex } from '../../../src/following/interest-index.ts'
 import worker from '../../../src/index.ts'
 import { connectWs, publish } from '../../support/front-door.ts'
 

@@ -4,7 +4,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
 import { runWithLimit } from '../../../src/core/concurrency.ts'
-import { planEvents } from '../../../src/objects/follower/plan-events.ts'
+import { planEvents } from '../../../src/following/plan-events.ts'
 import { broadcastCommand, shardStub, createShardSender } from '../../../src/rpc/shard.ts'
 import { asUser, SseClient, WsClient } from '../../support/shard-clients.ts'
 

@@ -1,9 +1,9 @@
 // The records of a response topic → the desks where requests wait for them (`response_from: kafka`). One that answers
 // nothing that can be waited for is a dead letter; one that nobody waits for any more is dropped by its desk.
-import { parseResponse, parseEventResponse, type CorrelatedResponse } from '../../core/events/correlated-response.ts'
-import type { LogRecord, NewRecord } from '../../core/events/kafka-record.ts'
-import { fail, type Result } from '../../core/result.ts'
-import { deadLetter, produceInOrder } from '../../publishing/dead-letter.ts'
+import { parseResponse, parseEventResponse, type CorrelatedResponse } from '../core/events/correlated-response.ts'
+import type { LogRecord, NewRecord } from '../core/events/kafka-record.ts'
+import { fail, type Result } from '../core/result.ts'
+import { deadLetter, produceInOrder } from '../publishing/dead-letter.ts'
 import type { RunBudget, FetchedRecords, Prepared, BatchPlan } from './consume-loop.ts'
 
 /** Each is a call of its own, and a fetch may bring thousands. */

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
-import { prefetchSchemas } from '../../../src/objects/follower/prefetch-schemas.ts'
-import { SchemaCache } from '../../../src/schema-registry/schema-cache.ts'
-import { writeFrame } from '../../../src/schema-registry/wire-format.ts'
+import type { LogRecord } from '../../src/core/events/kafka-record.ts'
+import { prefetchSchemas } from '../../src/following/prefetch-schemas.ts'
+import { SchemaCache } from '../../src/schema-registry/schema-cache.ts'
+import { writeFrame } from '../../src/schema-registry/wire-format.ts'
 
 function makeCache() {
   const asked: number[] = []

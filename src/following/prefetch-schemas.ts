@@ -1,8 +1,8 @@
 // Before records are sorted: the schemas that they name are fetched, once a batch, so that decoding itself waits for
 // nothing. What cannot be had for good is a reason of decode.ts; a registry that does not answer throws, and the follower
 // tries again.
-import type { SchemaCache, Schemas } from '../../schema-registry/schema-cache.ts'
-import { framedBySchema } from '../../decoding/decode-record.ts'
+import type { SchemaCache, Schemas } from '../schema-registry/schema-cache.ts'
+import { framedBySchema } from '../decoding/decode-record.ts'
 import type { FetchedRecords, Prepared } from './consume-loop.ts'
 
 /** Each takes one call, and some more for its references; records of garbage may name a thousand. */

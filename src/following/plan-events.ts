@@ -1,11 +1,11 @@
 // The records of a source topic → what has to be done with them: decode, route, append to shards, or the dead-letter
 // topic. What the engine runs for events; sort-answers.ts is the other.
-import type { LogRecord, NewRecord } from '../../core/events/kafka-record.ts'
-import { planDeliveries, type ShardSender } from '../../core/delivery/fan-out-tree.ts'
-import { emptyRoutedBatch, type RoutedBatch } from '../../core/delivery/routed-batch.ts'
-import type { Schemas } from '../../schema-registry/schema-cache.ts'
-import { deadLetter, produceInOrder } from '../../publishing/dead-letter.ts'
-import { decodeRecord, type DecodeReason } from '../../decoding/decode-record.ts'
+import type { LogRecord, NewRecord } from '../core/events/kafka-record.ts'
+import { planDeliveries, type ShardSender } from '../core/delivery/fan-out-tree.ts'
+import { emptyRoutedBatch, type RoutedBatch } from '../core/delivery/routed-batch.ts'
+import type { Schemas } from '../schema-registry/schema-cache.ts'
+import { deadLetter, produceInOrder } from '../publishing/dead-letter.ts'
+import { decodeRecord, type DecodeReason } from '../decoding/decode-record.ts'
 import type { BatchPlan, Stage } from './consume-loop.ts'
 import { assignShards, type RouteRules } from './assign-shards.ts'
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import type { RoutedEvent } from '../../../src/core/events/stored-event.ts'
-import { emptyRoutedBatch, groupByPayload, type RoutedBatch } from '../../../src/core/delivery/routed-batch.ts'
-import { decodeBatch } from '../../../src/core/delivery/batch-codec.ts'
-import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
-import { decodeRecord } from '../../../src/decoding/decode-record.ts'
-import { assignShards, type RouteRules } from '../../../src/objects/follower/assign-shards.ts'
+import type { RoutedEvent } from '../../src/core/events/stored-event.ts'
+import { emptyRoutedBatch, groupByPayload, type RoutedBatch } from '../../src/core/delivery/routed-batch.ts'
+import { decodeBatch } from '../../src/core/delivery/batch-codec.ts'
+import { shardOf } from '../../src/core/delivery/shard-hash.ts'
+import { decodeRecord } from '../../src/decoding/decode-record.ts'
+import { assignShards, type RouteRules } from '../../src/following/assign-shards.ts'
 
 const SHARDS = 4
 const users = Array.from({ length: 20 }, (_, n) => `user-${n}`)

@@ -1,8 +1,8 @@
 // What a follower knows of the shards' interest: SQL for `interests`, and the index that routing asks. Changes come
 // from the Directory, numbered; a missed number means that the whole has to be asked for again.
-import { patternsOf } from '../../core/events/event-type-pattern.ts'
-import { userOfWatchTopic } from '../../core/subscriptions/watch-topic.ts'
-import type { InterestChange, InterestSnapshot } from '../../rpc/interest.ts'
+import { patternsOf } from '../core/events/event-type-pattern.ts'
+import { userOfWatchTopic } from '../core/subscriptions/watch-topic.ts'
+import type { InterestChange, InterestSnapshot } from '../rpc/interest.ts'
 
 const NOBODY: ReadonlySet<number> = new Set()
 

@@ -1,10 +1,10 @@
 // The way of an event: fetch → decode → route → append → checkpoint, over a small interface and without a runtime.
 // The checkpoint moves only after every shard and the dead-letter topic have answered; whatever dies before that is
 // fetched again, and shards drop what they have. Wakes, retries and storage are topic-follower.ts's.
-import type { LogRecord } from '../../core/events/kafka-record.ts'
-import { MAX_CONCURRENT_CALLS, runWithLimit } from '../../core/concurrency.ts'
-import type { Fetched } from '../../kafka/kafka-log.ts'
-import type { Schemas } from '../../schema-registry/schema-cache.ts'
+import type { LogRecord } from '../core/events/kafka-record.ts'
+import { MAX_CONCURRENT_CALLS, runWithLimit } from '../core/concurrency.ts'
+import type { Fetched } from '../kafka/kafka-log.ts'
+import type { Schemas } from '../schema-registry/schema-cache.ts'
 
 /** Where a follower is: the next offset to fetch, and how often offsets have started anew. */
 export interface Checkpoint {

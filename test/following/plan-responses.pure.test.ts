@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { CorrelatedResponse } from '../../../src/core/events/correlated-response.ts'
-import type { LogRecord, NewRecord } from '../../../src/core/events/kafka-record.ts'
-import { consume, type Checkpoint, type FetchedRecords } from '../../../src/objects/follower/consume-loop.ts'
-import { ANSWERS_RUN, prefetchForResponses, planResponses } from '../../../src/objects/follower/plan-responses.ts'
+import type { CorrelatedResponse } from '../../src/core/events/correlated-response.ts'
+import type { LogRecord, NewRecord } from '../../src/core/events/kafka-record.ts'
+import { consume, type Checkpoint, type FetchedRecords } from '../../src/following/consume-loop.ts'
+import { ANSWERS_RUN, prefetchForResponses, planResponses } from '../../src/following/plan-responses.ts'
 
 const CORRELATION = `7.${'a'.repeat(32)}`
 const bytes = (text: string) => new TextEncoder().encode(text)

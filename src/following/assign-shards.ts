@@ -1,16 +1,16 @@
 // Which shards an event concerns. Pure: recipients and fields are read out of the event once, here, and travel with it.
-import type { RoutedEvent } from '../../core/events/stored-event.ts'
+import type { RoutedEvent } from '../core/events/stored-event.ts'
 import {
   extractFields,
   extractRecipients,
   type Extractors,
   type RecipientPointers,
-} from '../../core/events/extractors.ts'
-import { BroadcastStream, type AddressedEvent, type RoutedBatch } from '../../core/delivery/routed-batch.ts'
-import { fail, ok, type Result } from '../../core/result.ts'
-import { shardOf } from '../../core/delivery/shard-hash.ts'
-import { watchTopic } from '../../core/subscriptions/watch-topic.ts'
-import type { Decoded } from '../../decoding/decode-record.ts'
+} from '../core/events/extractors.ts'
+import { BroadcastStream, type AddressedEvent, type RoutedBatch } from '../core/delivery/routed-batch.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+import { shardOf } from '../core/delivery/shard-hash.ts'
+import { watchTopic } from '../core/subscriptions/watch-topic.ts'
+import type { Decoded } from '../decoding/decode-record.ts'
 
 export interface RouteRules {
   readonly extractors: Extractors
