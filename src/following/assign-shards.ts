@@ -1,11 +1,6 @@
 // Which shards an event concerns. Pure: recipients and fields are read out of the event once, here, and travel with it.
 import type { RoutedEvent } from '../core/events/stored-event.ts'
-import {
-  extractFields,
-  extractRecipients,
-  type Extractors,
-  type RecipientPointers,
-} from '../core/events/extractors.ts'
+import { extractFields, extractRecipients, type Extractors, type RecipientPointers } from '../core/events/extractors.ts'
 import { BroadcastStream, type AddressedEvent, type RoutedBatch } from '../core/delivery/routed-batch.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { shardOf } from '../core/delivery/shard-hash.ts'

@@ -2,12 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { LogRecord, NewRecord } from '../../src/core/events/kafka-record.ts'
 import { decodeBatch, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
 import { shardOf } from '../../src/core/delivery/shard-hash.ts'
-import {
-  consume,
-  type Checkpoint,
-  type BatchCounters,
-  type ConsumeDeps,
-} from '../../src/following/consume-loop.ts'
+import { consume, type Checkpoint, type BatchCounters, type ConsumeDeps } from '../../src/following/consume-loop.ts'
 import { planEvents, type PlanEventsDeps } from '../../src/following/plan-events.ts'
 
 const SHARDS = 2

@@ -14,7 +14,13 @@ import type { Schemas } from '../../schema-registry/schema-cache.ts'
 import { createShardSender } from '../../rpc/shard.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import { CheckpointStore, type FollowerCounters } from './checkpoint-store.ts'
-import { consume, type Checkpoint, type ConsumeDeps, type Drained, type BatchPlan } from '../../following/consume-loop.ts'
+import {
+  consume,
+  type Checkpoint,
+  type ConsumeDeps,
+  type Drained,
+  type BatchPlan,
+} from '../../following/consume-loop.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
 import { OffsetCommitter } from './offset-committer.ts'
 import { prefetchSchemas } from '../../following/prefetch-schemas.ts'
