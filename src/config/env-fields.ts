@@ -1,4 +1,6 @@
 // What variables are made of: each takes text and answers a typed value, or says what would be right.
+import { truncate } from '../core/text.ts'
+import { parseJson } from '../core/json.ts'
 import { z } from 'zod'
 import { parsePointer, type JsonPointer } from '../core/json-pointer.ts'
 
@@ -41,19 +43,17 @@ export function json<T extends z.ZodType>(schema: T) {
   return z
     .string()
     .transform((text, context): unknown => {
-      try {
-        return JSON.parse(text)
-      } catch {
-        context.addIssue('must be JSON')
-        return z.NEVER
-      }
+      const value = parseJson(text)
+      if (value !== undefined) return value
+      context.addIssue('must be JSON')
+      return z.NEVER
     })
     .pipe(schema)
 }
 
-/** The start of a value, for a message. */
+/** Returns the start of a value, for a message. */
 export function show(text: string): string {
-  return text.length > 40 ? `${text.slice(0, 40)}…` : text
+  return truncate(text, 40)
 }
 
 /** The developer's own machine, or a name of a private network such as a compose file's. */

@@ -1,6 +1,7 @@
 // LogRecord → CloudEvent, by the Kafka protocol binding 1.0: binary mode where `ce_` headers say so, else structured
 // mode; data of a schema registry's schema becomes JSON first. Pure: prepare.ts has fetched the schemas. What is no
 // CloudEvent comes back as a reason, for the dead-letter topic.
+import { decodeUtf8 } from '../core/text.ts'
 import { fromBinary, parseStructured } from '../core/events/cloud-event.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { LogRecord } from '../core/events/kafka-record.ts'
@@ -34,7 +35,6 @@ export interface Decoded extends CloudEvent {
 
 type Attributes = readonly (readonly [name: string, value: string])[]
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 const CLOUD_EVENTS = /^application\/cloudevents/i
 const STRUCTURED_JSON = /^application\/cloudevents(\+json)?\s*(;|$)/i
 /** RIG before 3.0 wrote `ce-`; the binding says `ce_`. */
@@ -156,7 +156,7 @@ function toJson(
 
 function decodeStructured({ value }: LogRecord): Result<Decoded, DecodeReason> {
   if (value === null) return fail({ kind: 'tombstone' })
-  const text = toText(value)
+  const text = decodeUtf8(value)
   return text === undefined ? fail({ kind: 'not_utf8' }) : orReason(parseStructured(text), withoutMark(value))
 }
 
@@ -183,7 +183,7 @@ function attributesOf({ headers }: LogRecord): Result<Attributes, DecodeReason> 
   const attributes: [name: string, value: string][] = []
   for (const { key, value } of headers) {
     if (value.length === 0 || !ATTRIBUTE_PREFIX.test(key)) continue
-    const text = toText(value)
+    const text = decodeUtf8(value)
     if (text === undefined) return fail({ kind: 'not_utf8' })
     attributes.push([key.slice('ce_'.length).toLowerCase(), text])
   }
@@ -192,18 +192,10 @@ function attributesOf({ headers }: LogRecord): Result<Attributes, DecodeReason> 
 
 function headerOf(record: LogRecord, name: string): string | undefined {
   const header = record.headers.find(({ key }) => key.toLowerCase() === name)
-  return header === undefined || header.value.length === 0 ? undefined : toText(header.value)
+  return header === undefined || header.value.length === 0 ? undefined : decodeUtf8(header.value)
 }
 
 function orReason(parsed: Result<CloudEvent, string>, utf8?: Uint8Array): Result<Decoded, DecodeReason> {
   if (!parsed.ok) return fail({ kind: 'not_a_cloud_event', message: parsed.reason })
   return ok({ ...parsed.value, utf8: utf8 ?? encoder.encode(parsed.value.json) })
-}
-
-function toText(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes)
-  } catch {
-    return undefined
-  }
 }

@@ -4,6 +4,7 @@ import { parseResponse, parseEventResponse, type CorrelatedResponse } from '../c
 import type { LogRecord, NewRecord } from '../core/events/kafka-record.ts'
 import { fail, type Result } from '../core/result.ts'
 import { deadLetter, produceInOrder } from '../publishing/dead-letter.ts'
+import { decodeUtf8 } from '../core/text.ts'
 import type { RunBudget, FetchedRecords, Prepared, BatchPlan } from './consume-loop.ts'
 
 /** Each is a call of its own, and a fetch may bring thousands. */
@@ -12,6 +13,7 @@ const ANSWERS_AT_ONCE = 500
 /** With the last batch, fewer calls than the 1,000 that the free plan allows an invocation. */
 export const ANSWERS_RUN: RunBudget = { batches: 50, calls: 400 }
 
+const NO_BYTES = new Uint8Array()
 const NO_SCHEMAS: Prepared['schemas'] = new Map()
 
 /** The first of those fetched: the others come with the next fetch. An answer is passed on as it is, without its schema. */
@@ -45,18 +47,9 @@ function detached({ answer, correlation }: CorrelatedResponse): CorrelatedRespon
 
 /** RIG 3's binary mode by its header, else the event of RIG 2. */
 function readRecord({ headers, value }: LogRecord): Result<CorrelatedResponse, string> {
-  try {
-    // What is no text, such as a tracer's bytes, can be no header of an answer, and is left out of it.
-    const texts = headers.map(({ key, value: bytes }): [string, string] => [key, new TextDecoder().decode(bytes)])
-    const isBinary = texts.some(([name]) => name.toLowerCase() === 'rig-correlation')
-    return isBinary
-      ? parseResponse(texts, value ?? new Uint8Array())
-      : parseEventResponse(decode(value ?? new Uint8Array()))
-  } catch {
-    return fail('the event is not UTF-8')
-  }
-}
-
-function decode(bytes: Uint8Array): string {
-  return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
+  // A header that is not UTF-8, such as a tracer's bytes, can't be a header of an answer, and is left out of it.
+  const texts = headers.map(({ key, value: bytes }): [string, string] => [key, new TextDecoder().decode(bytes)])
+  if (texts.some(([name]) => name.toLowerCase() === 'rig-correlation')) return parseResponse(texts, value ?? NO_BYTES)
+  const text = decodeUtf8(value ?? NO_BYTES)
+  return text === undefined ? fail('the event is not UTF-8') : parseEventResponse(text)
 }

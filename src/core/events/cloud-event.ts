@@ -2,10 +2,9 @@
 // JSON, verbatim where it came structured. Pure; who calls are the follower (Kafka binding) and the front door (HTTP).
 import { toBase64 } from '../bytes.ts'
 import type { CloudEvent } from './stored-event.ts'
-import { sliceArray } from '../json-array.ts'
+import { isObject, parseJsonOrReason, showJson, sliceArray } from '../json.ts'
+import { decodeUtf8 } from '../text.ts'
 import { fail, ok, type Result } from '../result.ts'
-
-type Attributes = Readonly<Record<string, unknown>>
 
 /** Where each version keeps what Rigel reads, and what it may not be without. */
 const VERSIONS = {
@@ -32,12 +31,11 @@ const NAMES_OF_0_1: Readonly<Record<string, string>> = {
 const MAX_SHOWN_CHARS = 40
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 /** One event in structured mode. The error says what is missing, without naming the transport. */
 export function parseStructured(text: string): Result<CloudEvent, string> {
-  const parsed = parseJson(text)
-  return parsed.ok ? fromObject(parsed.value, text) : parsed
+  const parsed = parseJsonOrReason(text)
+  return parsed.ok ? fromObject(parsed.value, text) : fail(notJson(parsed.reason))
 }
 
 /** A batch: a JSON array of structured events. One that is wrong refuses the whole, naming its place. */
@@ -60,8 +58,8 @@ export interface Element {
 
 /** The elements of a JSON array, each an event or not: the first of them, up to the limit. */
 export function parseElements(text: string, limit?: number): Result<readonly Element[], string> {
-  const parsed = parseJson(text)
-  if (!parsed.ok) return parsed
+  const parsed = parseJsonOrReason(text)
+  if (!parsed.ok) return fail(notJson(parsed.reason))
   if (!Array.isArray(parsed.value)) return fail('a batch must be a JSON array of CloudEvents')
   const texts = sliceArray(text, limit)
   const toElement = (item: unknown, index: number): Element => {
@@ -149,37 +147,21 @@ function toBody(version: string | undefined, contentType: string | undefined, da
   }
   const asText = ok<Body>({ name: 'data', value: text, json: JSON.stringify(text), typed })
   if (contentType !== undefined && !/^application\/(?:[^;]*\+)?json\b/i.test(contentType)) return asText
-  const parsed = parseJson(text)
+  const parsed = parseJsonOrReason(text)
   if (parsed.ok) return ok({ name: 'data', value: parsed.value, json: text, typed })
-  return contentType === undefined ? asText : fail(`data is not the JSON that its content type says: ${parsed.reason}`)
+  if (contentType === undefined) return asText
+  return fail(`data is not the JSON that its content type says: ${notJson(parsed.reason)}`)
 }
 
 /** Never the inside of an object: it may be as deep and as large as the sender likes. */
 function show(value: unknown): string {
   if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
   if (value === undefined) return 'none'
-  const text = JSON.stringify(value)
-  return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}…` : text
+  return showJson(value, MAX_SHOWN_CHARS)
 }
 
-function parseJson(text: string): Result<unknown, string> {
-  try {
-    return ok(JSON.parse(text) as unknown)
-  } catch (error) {
-    return fail(`not JSON: ${error instanceof Error ? error.message : String(error)}`)
-  }
-}
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes)
-  } catch {
-    return undefined
-  }
-}
-
-function isObject(value: unknown): value is Attributes {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+function notJson(reason: string): string {
+  return `not JSON: ${reason}`
 }
 
 function isVersion(value: unknown): value is keyof typeof VERSIONS {

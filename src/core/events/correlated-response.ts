@@ -1,6 +1,6 @@
 // The answer to a request that went to Kafka, or was answered with 202: what its correlation id is made of, and how it is
 // read from a record or an HTTP request. RIG's headers: `rig-correlation`, `rig-response-code`, and those of the answer.
-import { parseJson } from '../json.ts'
+import { isObject, parseJson } from '../json.ts'
 import { fail, ok, type Result } from '../result.ts'
 
 export interface BackendResponse {
@@ -66,8 +66,4 @@ export function parseEventResponse(text: string): Result<CorrelatedResponse, str
   }
   const body = new TextEncoder().encode(text)
   return ok({ correlation, answer: { status: 200, headers: [['content-type', 'application/json']], body } })
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null
 }

@@ -1,6 +1,7 @@
 // Subscriptions, in RIG's shape: an event type and constraints (`oneOf`: any of these; members of one: all of them).
 // Parsing with RIG's aliases and validation texts, and inferring subscriptions from a token's claims.
 import { evaluatePointer } from '../json-pointer.ts'
+import { isObject, showJson } from '../json.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { RigelError } from '../errors.ts'
 import { conditionProblem, type Condition } from './constraint.ts'
@@ -8,6 +9,9 @@ import { claimCondition, restrictToClaims } from './claim-restrictions.ts'
 import { fieldsOf, type Extractors } from '../events/extractors.ts'
 import { patternProblem } from '../events/event-type-pattern.ts'
 import type { Constraint, Subscription } from './subscription.ts'
+
+/** How much of a wrong value an error text quotes. */
+const MAX_SHOWN_CHARS = 200
 
 export interface SubscriptionRules {
   /** How many subscriptions one connection may have. */
@@ -26,7 +30,7 @@ export function parseSubscriptions(
 ): Result<readonly Subscription[], RigelError> {
   if (!Array.isArray(input)) {
     return invalid(
-      `could not decode subscriptions: subscriptions is expected to be a JSON encoded list when parsing JSON: ${show(input)}`,
+      `could not decode subscriptions: subscriptions is expected to be a JSON encoded list when parsing JSON: ${showJson(input, MAX_SHOWN_CHARS)}`,
     )
   }
   if (input.length > rules.limit) return fail({ kind: 'too_many_subscriptions', limit: rules.limit, got: input.length })
@@ -35,7 +39,7 @@ export function parseSubscriptions(
     const parsed = parseSubscription(item, rules)
     if (typeof parsed === 'string') {
       return invalid(
-        `could not parse subscription from JSON: invalid subscription: ${parsed} when parsing ${show(item)}`,
+        `could not parse subscription from JSON: invalid subscription: ${parsed} when parsing ${showJson(item, MAX_SHOWN_CHARS)}`,
       )
     }
     unique.set(JSON.stringify(parsed), parsed)
@@ -100,16 +104,6 @@ function parseConstraint(clause: unknown, eventType: string, rules: Subscription
   return constraint
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
 function invalid(message: string): Result<never, RigelError> {
   return fail({ kind: 'invalid_subscriptions', message: `could not parse subscriptions: ${message}` })
-}
-
-/** The offending value, short enough for an error text. */
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text
 }

@@ -1,5 +1,6 @@
 // The internal API, under /_rig/api: RIG's paths (/v2, /v3), for services. Closed until INTERNAL_TOKEN is set, and then
 // for whoever has it as a bearer token. Its verbs are operations.ts's, what crosses it internal-schema.ts's.
+import { decodeUtf8 } from '../../core/text.ts'
 import { parseJson } from '../../core/json.ts'
 import { Hono, type Context } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
@@ -111,7 +112,7 @@ async function postMessages(c: Ctx): Promise<Response> {
 
 async function postRevocation(c: Ctx): Promise<Response> {
   const body = await readBody(c.req.raw, MAX_BODY_BYTES)
-  const parsed = revocation.safeParse(body.ok ? parseJson(new TextDecoder().decode(body.bytes)) : undefined)
+  const parsed = revocation.safeParse(body.ok ? parseJson(decodeUtf8(body.bytes) ?? '') : undefined)
   if (!parsed.success) return errorResponse({ kind: 'bad_request', message: messageOf(parsed.error.issues) })
   const { sessionId, validityInSeconds } = parsed.data
   await revokeSession(gatewayOf(c), sessionId, Math.round(Date.now() + validityInSeconds * 1_000))

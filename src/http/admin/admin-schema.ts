@@ -1,4 +1,5 @@
 // What crosses the internal API, as zod: it validates, and openapi.ts describes the API by it.
+import { showJson } from '../../core/json.ts'
 import { z } from 'zod'
 
 const MAX_LISTED = 10_000
@@ -9,7 +10,7 @@ export const revocation = z
     sessionId: z.unknown().transform((value, context) => {
       if (typeof value === 'string' && value !== '') return value
       const message =
-        value === undefined ? 'Missing value for "sessionId"' : `Expected non-empty string, got ${show(value)}`
+        value === undefined ? 'Missing value for "sessionId"' : `Expected non-empty string, got ${showJson(value, 100)}`
       context.addIssue(message)
       return z.NEVER
     }),
@@ -84,9 +85,5 @@ export const cloudEvent = z
 function validityProblem(value: unknown, seconds: unknown): string {
   if (value === undefined) return 'Missing value for "validityInSeconds"'
   const isNumber = typeof seconds === 'number' && Number.isFinite(seconds)
-  return `Expected a ${isNumber ? 'positive ' : ''}number, got ${show(value)}`
-}
-
-function show(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 100)
+  return `Expected a ${isNumber ? 'positive ' : ''}number, got ${showJson(value, 100)}`
 }

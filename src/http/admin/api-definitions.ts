@@ -1,6 +1,8 @@
 // /v3/apis and /v2/apis of the internal API: API definitions made at run time. RIG's answers; an ETag is a definition's
 // version, and If-Match the version that a change was made for. The Directory keeps and judges them, effective everywhere
 // within five seconds (proxy/route-table.ts).
+import { decodeUtf8 } from '../../core/text.ts'
+import { isObject, parseJson } from '../../core/json.ts'
 import { Hono, type Context } from 'hono'
 import type { ApiChange } from '../../objects/directory/api-registry.ts'
 import { directoryStub, toRecords } from '../../rpc/directory.ts'
@@ -79,13 +81,8 @@ function etagOf(version: number): string {
 async function readDocument(c: Ctx): Promise<Readonly<Record<string, unknown>> | undefined> {
   const body = await readBody(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return undefined
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(body.bytes))
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isObject ? (value as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
+  const value = parseJson(decodeUtf8(body.bytes) ?? '')
+  return isObject(value) ? value : undefined
 }
 
 function notAnObject(c: Ctx): Response {

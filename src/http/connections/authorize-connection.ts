@@ -1,5 +1,6 @@
 // What opening a connection has in common on every transport: limit by address, token, subscriptions, the check, the
 // shard. Called by sse.ts, websocket.ts and longpolling.ts; the connection itself is made by the shard.
+import { parseJsonOrReason } from '../../core/json.ts'
 import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import type { Check } from '../../config/auth.ts'
@@ -120,12 +121,9 @@ export function subscriptionRules({ connections, extractors, widenUnknown }: Con
 }
 
 function parseList(text: string): Result<unknown, RigelError> {
-  try {
-    return ok(JSON.parse(text) as unknown)
-  } catch (error) {
-    const message = `Failed to decode subscription list: ${error instanceof Error ? error.message : 'not JSON'}`
-    return fail({ kind: 'invalid_subscriptions', message })
-  }
+  const list = parseJsonOrReason(text)
+  if (list.ok) return list
+  return fail({ kind: 'invalid_subscriptions', message: `Failed to decode subscription list: ${list.reason}` })
 }
 
 /** The binding is optional, and counts per Cloudflare location: it keeps floods away, exact limits live in the shards. */

@@ -1,5 +1,6 @@
 // PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/metadata: what a client says of its connection, such as its device.
 // Services find connections by the fields that METADATA_INDEXES names.
+import { decodeUtf8 } from '../../core/text.ts'
 import { parseJson } from '../../core/json.ts'
 import type { Context } from 'hono'
 import { z } from 'zod'
@@ -29,7 +30,7 @@ export async function putMetadata(c: Context<HttpEnv>): Promise<Response> {
 
 async function replaceMetadata(c: Context<HttpEnv>): Promise<Result<null, RigelError>> {
   const body = await readBody(c.req.raw, MAX_BYTES)
-  const parsed = bodySchema.safeParse(body.ok ? parseJson(new TextDecoder().decode(body.bytes)) : undefined)
+  const parsed = bodySchema.safeParse(body.ok ? parseJson(decodeUtf8(body.bytes) ?? '') : undefined)
   if (!parsed.success) return fail({ kind: 'bad_request', message: `Expected JSON such as ${WANTED}.` })
   const address = readAddress(c.req.param('token') ?? '', c.var.config)
   if (!address.ok) return address

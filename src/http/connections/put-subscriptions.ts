@@ -1,6 +1,8 @@
 // PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/subscriptions: replaces a connection's subscriptions by those of
 // the body and those that the request's tokens imply. The checks stand in RIG's order, one function each. One differs:
 // whether the connection still exists is known by its shard only, so it is asked last.
+import { decodeUtf8 } from '../../core/text.ts'
+import { isObject, parseJsonOrReason } from '../../core/json.ts'
 import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import { parseConnectionToken, type ConnectionAddress } from '../../core/identity/connection-token.ts'
@@ -80,14 +82,16 @@ async function readSubscriptionsBody(request: Request): Promise<Result<Subscript
   if (mediaType !== 'application/json') return notJson(`the content-type is ${mediaType ?? 'missing'}`)
   const body = await readBody(request, MAX_BODY_BYTES)
   if (!body.ok) return notJson(`the body is larger than ${MAX_BODY_BYTES} bytes`)
-  const parsed = parseJson(body.bytes)
-  if (!parsed.ok) return parsed
+  const text = decodeUtf8(body.bytes)
+  if (text === undefined) return notJson('the body is not UTF-8')
+  const parsed = parseJsonOrReason(text)
+  if (!parsed.ok) return notJson(parsed.reason)
   if (!isObject(parsed.value) || !Object.hasOwn(parsed.value, 'subscriptions')) {
     const shown = JSON.stringify(parsed.value).slice(0, 1_000)
     const message = `Expected field "subscriptions" is not present.\n\nDecoded request body:\n${shown}`
     return fail({ kind: 'bad_request', message })
   }
-  return ok({ text: new TextDecoder().decode(body.bytes), subscriptions: parsed.value['subscriptions'] })
+  return ok({ text, subscriptions: parsed.value['subscriptions'] })
 }
 
 function acceptsJson(request: Request): boolean {
@@ -95,14 +99,6 @@ function acceptsJson(request: Request): boolean {
   if (accept === null || accept === '') return true
   const types = accept.split(',').map((item) => item.split(';')[0]?.trim().toLowerCase() ?? '')
   return ['*/*', 'application/*', 'application/json'].some((type) => types.includes(type))
-}
-
-function parseJson(bytes: Uint8Array): Result<unknown, RigelError> {
-  try {
-    return ok(JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)) as unknown)
-  } catch (error) {
-    return notJson(error instanceof Error ? error.message : 'not JSON')
-  }
 }
 
 function notJson(details: string): Result<never, RigelError> {
@@ -184,8 +180,4 @@ async function setSubscriptions(
   } catch (error) {
     return fail(shardFailure(error))
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

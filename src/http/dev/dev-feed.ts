@@ -1,5 +1,7 @@
 // POST /_rig/dev/feed, in development mode only: publishes a burst of sample events of a chain of hotels, from several
 // services and to several users, so that there is something to see. `{"count": 10}`; no timer runs here, the page calls.
+import { decodeUtf8 } from '../../core/text.ts'
+import { isObject, parseJson } from '../../core/json.ts'
 import type { Context } from 'hono'
 import { parseStructured } from '../../core/events/cloud-event.ts'
 import { readBody } from '../../core/http-body.ts'
@@ -64,11 +66,7 @@ async function readCount(request: Request): Promise<number | undefined> {
   const body = await readBody(request, MAX_BODY_BYTES)
   if (!body.ok) return undefined
   if (body.bytes.byteLength === 0) return DEFAULT_COUNT
-  try {
-    const asked = JSON.parse(new TextDecoder().decode(body.bytes)) as { readonly count?: unknown } | null
-    const count = asked?.count ?? DEFAULT_COUNT
-    return typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= MAX_COUNT ? count : undefined
-  } catch {
-    return undefined
-  }
+  const asked = parseJson(decodeUtf8(body.bytes) ?? '')
+  const count = isObject(asked) ? (asked['count'] ?? DEFAULT_COUNT) : undefined
+  return typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= MAX_COUNT ? count : undefined
 }

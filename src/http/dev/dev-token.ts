@@ -1,5 +1,7 @@
 // POST /_rig/dev/token, in development mode only: signs a token, so that a newcomer has one without an identity
 // provider. Body: `{"user": "alice"}` and any further claims. Knows jose beside tokens.ts, and only to sign.
+import { decodeUtf8 } from '../../core/text.ts'
+import { isObject, parseJson, type JsonObject } from '../../core/json.ts'
 import { SignJWT } from 'jose'
 import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
@@ -31,15 +33,11 @@ export async function makeDevToken(c: Context<HttpEnv>): Promise<Response> {
   return c.json({ token: await sign(withClaim(claims, config.jwt.userField, user), config.jwt) })
 }
 
-async function readClaims(request: Request): Promise<Record<string, unknown> | undefined> {
+async function readClaims(request: Request): Promise<JsonObject | undefined> {
   const body = await readBody(request, MAX_BODY_BYTES)
   if (!body.ok) return undefined
-  try {
-    const claims = JSON.parse(new TextDecoder().decode(body.bytes)) as unknown
-    return isObject(claims) && typeof claims['user'] === 'string' && claims['user'] !== '' ? claims : undefined
-  } catch {
-    return undefined
-  }
+  const claims = parseJson(decodeUtf8(body.bytes) ?? '')
+  return isObject(claims) && typeof claims['user'] === 'string' && claims['user'] !== '' ? claims : undefined
 }
 
 /** `claims` with `value` where `pointer` points to. */
@@ -59,8 +57,4 @@ function sign(claims: Readonly<Record<string, unknown>>, jwt: Config['jwt']): Pr
   if (jwt.issuer !== null) token.setIssuer(jwt.issuer)
   if (jwt.audience !== null) token.setAudience([...jwt.audience])
   return token.sign(new TextEncoder().encode(jwt.secret))
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

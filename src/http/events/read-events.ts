@@ -1,6 +1,7 @@
 // An HTTP request → the CloudEvents it carries, by the HTTP protocol binding of CloudEvents 1.0: structured, batched or
 // binary mode, chosen by content type. As RIG, `application/json` without a ce-specversion header is structured mode,
 // for people send CloudEvents as JSON. Used by events.ts only.
+import { decodeUtf8 } from '../../core/text.ts'
 import { fromBinary, isLargerThan, parseBatch, parseStructured } from '../../core/events/cloud-event.ts'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
@@ -87,13 +88,5 @@ function percentDecode(value: string): string {
     return decodeURIComponent(value)
   } catch {
     return value
-  }
-}
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
-  } catch {
-    return undefined
   }
 }

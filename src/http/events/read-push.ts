@@ -1,6 +1,8 @@
 // A request of an HTTP sink connector → what it pushes. Connectors are configured, not programmed, so the format is read
 // from the body as much as from its content type: a JSON array, lines of JSON, one event, or binary mode. One that is no
 // event is an answer among others; only what cannot be taken apart at all refuses the request. Used by push.ts.
+import { parseJson } from '../../core/json.ts'
+import { decodeUtf8 } from '../../core/text.ts'
 import {
   fromBinary,
   isLargerThan,
@@ -34,7 +36,6 @@ const TAKEN =
 const LINES = /(ndjson|jsonl)/
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 export interface PushRequest {
   /** Whether it is answered by a list. */
@@ -212,18 +213,5 @@ function trim(line: Uint8Array): Uint8Array {
 
 function isJsonObject(bytes: Uint8Array): boolean {
   if (bytes[0] !== '{'.charCodeAt(0)) return false
-  try {
-    JSON.parse(decoder.decode(bytes))
-    return true
-  } catch {
-    return false
-  }
-}
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return decoder.decode(bytes)
-  } catch {
-    return undefined
-  }
+  return parseJson(decodeUtf8(bytes) ?? '') !== undefined
 }

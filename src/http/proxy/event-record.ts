@@ -7,7 +7,7 @@ import type { Subject, SubjectCache } from '../../schema-registry/subject-cache.
 
 export interface KeyedEvent {
   readonly key: string | null
-  /** Numbers may be those of core/exact-json.ts. */
+  /** Numbers may be those of core/json.ts. */
   readonly event: Readonly<Record<string, unknown>>
 }
 

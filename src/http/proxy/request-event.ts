@@ -1,7 +1,8 @@
 // A request as an event (`target: kafka`): the body is a CloudEvent, or is wrapped in one where the route names a type for
 // it. What else there is to know of the request goes into RIG's extension `rig`.
 import { fromBinary } from '../../core/events/cloud-event.ts'
-import { parseExactly } from '../../core/exact-json.ts'
+import { isObject, parseExactly } from '../../core/json.ts'
+import { decodeUtf8 } from '../../core/text.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Route, Target } from '../../api-definitions/api-route.ts'
 import type { KeyedEvent } from './event-record.ts'
@@ -46,7 +47,7 @@ export function toRequestEvent(
 }
 
 function ownEvent(body: Uint8Array): Members | undefined {
-  const value = parseJson(decodeUtf8(body) ?? '')
+  const value = parseExactly(decodeUtf8(body) ?? '')
   return isObject(value) && 'specversion' in value ? value : undefined
 }
 
@@ -82,24 +83,4 @@ function keyOf({ partitionkey, rig }: Members): string | null {
   const asked = isObject(rig) ? rig['target_partition'] : undefined
   const key = asked ?? partitionkey
   return typeof key === 'string' && key !== '' ? key : null
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return parseExactly(text)
-  } catch {
-    return undefined
-  }
-}
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
-  } catch {
-    return undefined
-  }
-}
-
-function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -3,7 +3,7 @@
 import { parseJson } from '../../core/json.ts'
 import { z } from 'zod'
 import type { KafkaRestV3Settings } from '../../config/kafka-rest.ts'
-import { sliceObjects } from '../../core/json-array.ts'
+import { sliceObjects } from '../../core/json.ts'
 import { toBase64 } from '../../core/bytes.ts'
 import type { NewRecord } from '../../core/events/kafka-record.ts'
 import type { RestDeps } from './rest-deps.ts'

@@ -1,5 +1,6 @@
 // HTTP to one Kafka REST proxy: credentials, timeouts, size caps, `{error_code, message}`. A status is a value, for what
 // it means is the adapter's to know; no answer throws. Redirects are not followed: they would take the credentials along.
+import { truncate } from '../../core/text.ts'
 import { parseJson } from '../../core/json.ts'
 import { z } from 'zod'
 import type { RestCredentials } from '../../config/kafka-rest.ts'
@@ -91,7 +92,7 @@ export function parseAnswer<T extends z.ZodType>(client: RestClient, answer: Res
   requireOk(client, answer)
   const parsed = schema.safeParse(jsonOf(answer))
   if (parsed.success) return parsed.data
-  const message = `answers what nobody asked for: ${quote(answer.text)}`
+  const message = `answers what nobody asked for: ${truncate(answer.text, MAX_QUOTED_CHARS)}`
   throw new KafkaRestError(hostOf(client), describe(answer.request), { status: answer.status, message })
 }
 
@@ -104,7 +105,7 @@ const errorSchema = z.object({ error_code: z.number().int().optional(), message:
 export function toError(client: RestClient, answer: RestAnswer): KafkaRestError {
   const { status, request, text } = answer
   const said = errorSchema.safeParse(jsonOf(answer)).data
-  const message = said?.message?.slice(0, 500) ?? (text === '' ? 'no reason given' : quote(text))
+  const message = said?.message?.slice(0, 500) ?? (text === '' ? 'no reason given' : truncate(text, MAX_QUOTED_CHARS))
   return new KafkaRestError(hostOf(client), describe(request), { status, code: said?.error_code, message })
 }
 
@@ -119,8 +120,4 @@ export function hostOf({ url }: RestClient): string {
 
 function describe({ method, path }: RestRequest): string {
   return `${method} ${path}`
-}
-
-function quote(text: string): string {
-  return text.length > MAX_QUOTED_CHARS ? `${text.slice(0, MAX_QUOTED_CHARS)}…` : text
 }

@@ -1,7 +1,7 @@
 // What Avro's bytes stand for ↔ JSON: base64, and text for the logical types that are no plain bytes. Pure; for
 // avro-decode.ts and avro-encode.ts.
 import { fromBase64, toBase64 } from '../../core/bytes.ts'
-import { numberText } from '../../core/exact-json.ts'
+import { numberText } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { BytesMeaning } from './avro-schema.ts'
 

@@ -1,12 +1,10 @@
 // JSON → Avro's binary encoding: the way back of avro-decode.ts, for requests that become records. Numbers may be those
-// of core/exact-json.ts, so that a long keeps its 64 bits. Pure. What does not fit is told with the place it stands at.
-import { numberText } from '../../core/exact-json.ts'
+// of core/json.ts, so that a long keeps its 64 bits. Pure. What does not fit is told with the place it stands at.
+import { isObject, numberText } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { bytesOf } from './avro-bytes.ts'
 import { nameOf, type AvroField, type AvroType, type BytesMeaning } from './avro-schema.ts'
 import { ByteWriter } from './byte-writer.ts'
-
-type Members = Readonly<Record<string, unknown>>
 
 /** Where a value stands, and whether it is the schema's: there bytes are Latin-1, as the specification has it. */
 interface Place {
@@ -189,8 +187,4 @@ function unfit({ path }: Place, message: string): Unfit {
 
 function names(branches: readonly AvroType[]): string {
   return branches.map(nameOf).join(', ')
-}
-
-function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && numberText(value) === undefined
 }

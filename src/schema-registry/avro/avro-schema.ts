@@ -1,5 +1,6 @@
 // An Avro schema's text → types that avro-decode.ts and avro-encode.ts walk. Names are resolved once, here, so that a
 // recursive type is a loop of objects. Pure; nothing is generated: Workers forbid code made at run time.
+import { parseJson } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 
 export interface AvroField {
@@ -69,12 +70,10 @@ export function nameOf(type: AvroType): string {
 
 /** The schema of a primitive type may be its bare name, which is no JSON. */
 function parseText(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    if (PRIMITIVES.has(text.trim())) return text.trim()
-    throw new InvalidSchema('the schema is not JSON')
-  }
+  const parsed = parseJson(text)
+  if (parsed !== undefined) return parsed
+  if (PRIMITIVES.has(text.trim())) return text.trim()
+  throw new InvalidSchema('the schema is not JSON')
 }
 
 function toType(node: unknown, outer: Scope): AvroType {

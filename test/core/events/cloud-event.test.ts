@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fromBinary, isLargerThan, parseBatch, parseStructured } from '../../../src/core/events/cloud-event.ts'
-import { sliceArray } from '../../../src/core/json-array.ts'
+import { sliceArray } from '../../../src/core/json.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const v10 = { specversion: '1.0', id: '1', source: '/s', type: 't' }

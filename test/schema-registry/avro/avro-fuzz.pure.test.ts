@@ -1,7 +1,7 @@
 // Against avsc, the library that everybody uses where code may be generated: random schemas, and random values of each.
 import avro from 'avsc'
 import { expect, it } from 'vitest'
-import { parseExactly } from '../../../src/core/exact-json.ts'
+import { parseExactly } from '../../../src/core/json.ts'
 import { decodeAvro } from '../../../src/schema-registry/avro/avro-decode.ts'
 import { encodeAvro } from '../../../src/schema-registry/avro/avro-encode.ts'
 import { parseAvroSchema, type AvroType } from '../../../src/schema-registry/avro/avro-schema.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseExactly } from '../../../src/core/exact-json.ts'
+import { parseExactly } from '../../../src/core/json.ts'
 import { decodeAvro } from '../../../src/schema-registry/avro/avro-decode.ts'
 import { encodeAvro } from '../../../src/schema-registry/avro/avro-encode.ts'
 import { parseAvroSchema, type AvroType } from '../../../src/schema-registry/avro/avro-schema.ts'

@@ -1,5 +1,6 @@
 // The WebSocket subprotocol `rigel.v1`: its frames, as text. Many events in one frame, each with its position;
 // acknowledgements as a window; subscriptions in-band. docs/protocol.md describes it; websocket.ts speaks it.
+import { parseJson } from '../../../core/json.ts'
 import { z } from 'zod'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
@@ -14,13 +15,9 @@ const clientFrame = z.discriminatedUnion('type', [
 
 export type ClientFrame = z.infer<typeof clientFrame>
 
-/** Undefined for anything that is no frame of this protocol. */
+/** Returns the frame, or undefined when the text is not a frame of this protocol. */
 export function parseClientFrame(text: string): ClientFrame | undefined {
-  try {
-    return clientFrame.safeParse(JSON.parse(text)).data
-  } catch {
-    return undefined
-  }
+  return clientFrame.safeParse(parseJson(text)).data
 }
 
 /** Events keep their text as it came: they are put into the frame, not parsed and written anew. */

@@ -1,5 +1,6 @@
 // Phoenix Channels on the wire: messages of serializer V1 (an object) and V2 (an array, or binary for client pushes).
 // Pure. What V2 says in bytes stands in the `phoenix` package, assets/js/phoenix/serializer.js.
+import { parseJson } from '../../../../core/json.ts'
 import { z } from 'zod'
 
 /** 1: `vsn` 1.x or none; 2: `vsn` 2.x. */
@@ -48,14 +49,10 @@ export function spokenVsn(data: string | ArrayBuffer): Vsn {
   return typeof data === 'string' && data.trimStart().startsWith('{') ? 1 : 2
 }
 
-/** Undefined: not a message of this serializer. */
+/** Returns the message, or undefined when the data is not a message of this serializer. */
 export function decodeMessage(vsn: Vsn, data: string | ArrayBuffer): Message | undefined {
   if (typeof data !== 'string') return vsn === 2 ? decodeBinary(new Uint8Array(data)) : undefined
-  try {
-    return (vsn === 2 ? messageV2 : messageV1).safeParse(JSON.parse(data)).data
-  } catch {
-    return undefined
-  }
+  return (vsn === 2 ? messageV2 : messageV1).safeParse(parseJson(data)).data
 }
 
 export function encodeReply(vsn: Vsn, to: Message, { status, response }: Reply): string {
