@@ -1,66 +1,60 @@
-// Which shards an event concerns. Pure: recipients and fields are read out of the event once, here, and travel with it.
-import type { RoutedEvent } from '../core/events/stored-event.ts'
-import { extractFields, extractRecipients, type Extractors, type RecipientPointers } from '../core/events/extractors.ts'
+// Assigns an event to shards: to those of its recipients, or to all that are interested in its type. Called by
+// plan-events.ts. Pure: recipients and fields are extracted here, once per event, and travel with it.
 import { BroadcastStream, type AddressedEvent, type RoutedBatch } from '../core/delivery/routed-batch.ts'
-import { fail, ok, type Result } from '../core/result.ts'
 import { shardOf } from '../core/delivery/shard-hash.ts'
+import { extractFields, extractRecipients, type Extractors, type RecipientPointers } from '../core/events/extractors.ts'
+import type { RoutedEvent } from '../core/events/stored-event.ts'
+import { fail, ok, type Result } from '../core/result.ts'
 import { watchTopic } from '../core/subscriptions/watch-topic.ts'
 import type { Decoded } from '../decoding/decode-record.ts'
+import type { InterestIndex } from './interest-index.ts'
 
 export interface RouteRules {
   readonly extractors: Extractors
   readonly recipients: RecipientPointers
   readonly shards: number
-  /** The shards that follow a type, as the Directory said last. */
-  readonly interested: (type: string) => ReadonlySet<number>
+  readonly interests: Pick<InterestIndex, 'shardsOf'>
 }
 
-/** Adds the event to the routes of the shards it concerns. The error says why its recipients cannot be known. */
+/** Adds the event to the batch of each shard it concerns. The error says why its recipients cannot be read. */
 export function assignShards(
-  routes: RoutedBatch,
+  batch: RoutedBatch,
   rules: RouteRules,
   { parsed, type, utf8 }: Pick<Decoded, 'parsed' | 'type' | 'utf8'>,
   offset: number,
 ): Result<null, string> {
   const recipients = extractRecipients(rules.recipients, type, parsed)
   if (recipients.kind === 'invalid') return fail(recipients.message)
-  const fields = extractFields(rules.extractors, type, parsed)
-  const event = { offset, type, utf8, fields }
-  if (recipients.kind === 'users') {
-    for (const user of recipients.users) {
-      const own = shardOf(user, rules.shards)
-      addFor(user, eventsOf(routes, own), event)
-      // Where somebody watches the user.
-      for (const shard of rules.interested(watchTopic(user))) {
-        if (shard !== own) addFor(user, eventsOf(routes, shard), event)
-      }
-    }
-  } else {
-    broadcast(routes, rules.interested(type), { ...event, recipients: null })
-  }
+  const event = { offset, type, utf8, fields: extractFields(rules.extractors, type, parsed) }
+  if (recipients.kind === 'users') for (const user of recipients.users) addForUser(batch, rules, user, event)
+  else broadcast(batch, rules.interests.shardsOf(type), { ...event, recipients: null })
   return ok(null)
 }
 
-/** An event is in a shard's once, for all of its users there: they come one after the other. */
-function addFor(user: string, events: AddressedEvent[], event: Omit<AddressedEvent, 'recipients'>): void {
+type UnaddressedEvent = Omit<AddressedEvent, 'recipients'>
+
+/** To the user's own shard, and to shards with a subscriber who watches the user. */
+function addForUser(batch: RoutedBatch, rules: RouteRules, user: string, event: UnaddressedEvent): void {
+  const own = shardOf(user, rules.shards)
+  addRecipient(batch, own, user, event)
+  for (const shard of rules.interests.shardsOf(watchTopic(user))) {
+    if (shard !== own) addRecipient(batch, shard, user, event)
+  }
+}
+
+/** Adds the user to the shard's last entry if it is the same event: the users of one event arrive consecutively. */
+function addRecipient({ addressed }: RoutedBatch, shard: number, user: string, event: UnaddressedEvent): void {
+  const events = addressed.get(shard) ?? []
+  addressed.set(shard, events)
   const last = events.at(-1)
   if (last?.offset === event.offset) last.recipients.push(user)
   else events.push({ ...event, recipients: [user] })
 }
 
-function eventsOf({ addressed }: RoutedBatch, shard: number): AddressedEvent[] {
-  const known = addressed.get(shard)
-  if (known !== undefined) return known
-  const events: AddressedEvent[] = []
-  addressed.set(shard, events)
-  return events
-}
-
-/** One object for all shards, and one step however many they are. */
+/** One stream for the whole set of shards: the work does not grow with their number. */
 function broadcast({ broadcasts }: RoutedBatch, shards: ReadonlySet<number>, event: RoutedEvent): void {
   if (shards.size === 0) return
-  const known = broadcasts.get(shards)
-  const stream = known ?? new BroadcastStream()
+  const stream = broadcasts.get(shards) ?? new BroadcastStream()
+  broadcasts.set(shards, stream)
   stream.push(event)
-  if (known === undefined) broadcasts.set(shards, stream)
 }

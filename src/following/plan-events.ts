@@ -1,56 +1,97 @@
-// The records of a source topic → what has to be done with them: decode, route, append to shards, or the dead-letter
-// topic. What the engine runs for events; sort-answers.ts is the other.
-import type { LogRecord, NewRecord } from '../core/events/kafka-record.ts'
+// The planner of source topics: records → prefetch schemas → decode → assign shards → one call a shard, and the
+// dead-letter topic for what cannot be decoded. Called by consume-loop.ts.
 import { planDeliveries, type ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { emptyRoutedBatch, type RoutedBatch } from '../core/delivery/routed-batch.ts'
-import type { Schemas } from '../schema-registry/schema-cache.ts'
-import { deadLetter, produceInOrder } from '../publishing/dead-letter.ts'
+import type { LogRecord, NewRecord, TopicPartition } from '../core/events/kafka-record.ts'
 import { decodeRecord, type DecodeReason } from '../decoding/decode-record.ts'
-import type { BatchPlan, Stage } from './consume-loop.ts'
+import type { KafkaLog } from '../kafka/kafka-log.ts'
+import { deadLetter, produceInOrder } from '../publishing/dead-letter.ts'
+import type { SchemaCache, Schemas } from '../schema-registry/schema-cache.ts'
 import { assignShards, type RouteRules } from './assign-shards.ts'
+import type { BatchPlan, BatchPlanner, FetchedRecords, RunBudget, Stage } from './consume-loop.ts'
+import { prefetchSchemas } from './prefetch-schemas.ts'
 
 /**
- * Of events' texts in one stage. A call carries each event once, with its head, and takes 32 MiB; an isolate has 128 MB for
- * those under way. A fetch brings less, unless it was compressed or becomes longer as JSON.
+ * Limits of a run over a source topic. Calls: 1,000 to Cloudflare's own services is the limit of the free plan, and some
+ * are left for the Directory. Time: an alarm is killed after 15 minutes, and a batch of slow brokers may take long.
+ */
+export const EVENTS_RUN: RunBudget = { batches: 50, calls: 900, ms: 300_000 }
+
+/**
+ * Largest sum of event bytes in one stage. A call carries each event once, with its header, and takes at most 32 MiB; an
+ * isolate has 128 MB for all calls under way. A fetch has less, unless it was compressed or grows when written as JSON.
  */
 const STAGE_BYTES = 4 * 1_048_576
 
-export interface PlanEventsDeps extends ShardSender {
-  readonly topic: string
-  readonly partition: number
+export interface EventPlannerOptions extends TopicPartition {
   readonly rules: RouteRules
   readonly maxEventBytes: number
   readonly deadLetterTopic: string
-  /** Those that the records name; null: there is no schema registry. */
-  readonly schemas: Schemas | null
-  /** Calls to shards that a stage may make. */
+  /** Null: no schema registry is configured. */
+  readonly schemas: SchemaCache | null
+  readonly shards: ShardSender
+  /** Calls to shards that one stage may make. */
   readonly fanOut: number
-  produce(records: readonly NewRecord[]): Promise<unknown>
+  readonly log: Pick<KafkaLog, 'produce'>
+  readonly budget: RunBudget
 }
 
-/** In the order of the records: a stage has what fits in a call, nearly always all of it. */
-export function planEvents(deps: PlanEventsDeps, records: readonly LogRecord[], generation: number): BatchPlan {
-  const { fanOut, partition, topic } = deps
-  const staged = new Staged()
-  const deadLetters: NewRecord[] = []
-  for (const record of records) {
-    const reason = decodeAndRoute(deps, staged, record)
-    if (reason !== undefined) deadLetters.push(deadLetter(deps.deadLetterTopic, record, reason))
+export class EventPlanner implements BatchPlanner {
+  readonly #options: EventPlannerOptions
+
+  constructor(options: EventPlannerOptions) {
+    this.#options = options
   }
-  const stages = staged.all.map((routes): Stage =>
-    planDeliveries(deps, { topic, partition, generation }, fanOut, routes),
-  )
-  const [first = [], ...later] = stages
-  const letters = () => produceInOrder((some) => deps.produce(some), deadLetters)
-  return { stages: deadLetters.length > 0 ? [[...first, letters], ...later] : stages, deadLetters: deadLetters.length }
+
+  get budget(): RunBudget {
+    return this.#options.budget
+  }
+
+  /** Plans the records, or the first of them if the others need too many new schemas at once. */
+  async plan(fetched: FetchedRecords, generation: number): Promise<BatchPlan> {
+    const { next, records, schemas } = await prefetchSchemas(this.#options.schemas, fetched)
+    const batches = new StagedBatches()
+    const deadLetters: NewRecord[] = []
+    for (const record of records) {
+      const reason = this.#route(record, schemas, batches)
+      if (reason !== undefined) deadLetters.push(deadLetter(this.#options.deadLetterTopic, record, reason))
+    }
+    const stages = this.#toStages(batches.all, generation, deadLetters)
+    return { stages, next, records: records.length, deadLetters: deadLetters.length }
+  }
+
+  /** Returns the dead-letter reason, or undefined. Catches everything: one record must not block the partition. */
+  #route(record: LogRecord, schemas: Schemas | null, batches: StagedBatches): DecodeReason | undefined {
+    const { maxEventBytes, rules } = this.#options
+    try {
+      const decoded = decodeRecord(record, maxEventBytes, schemas)
+      if (!decoded.ok) return decoded.reason
+      const batch = batches.forBytes(decoded.value.utf8.length)
+      const assigned = assignShards(batch, rules, decoded.value, record.offset)
+      return assigned.ok ? undefined : { kind: 'invalid_recipients', message: assigned.reason }
+    } catch (error) {
+      return { kind: 'not_processable', message: String(error) }
+    }
+  }
+
+  /** Dead letters are produced beside the first stage. */
+  #toStages(batches: readonly RoutedBatch[], generation: number, deadLetters: readonly NewRecord[]): readonly Stage[] {
+    const { fanOut, log, partition, shards, topic } = this.#options
+    const source = { topic, partition, generation }
+    const stages = batches.map((batch): Stage => planDeliveries(shards, source, fanOut, batch))
+    if (deadLetters.length === 0) return stages
+    const [first = [], ...later] = stages
+    return [[...first, () => produceInOrder((some) => log.produce(some), deadLetters)], ...later]
+  }
 }
 
-class Staged {
+/** Splits events into batches of at most STAGE_BYTES, in order. Nearly always there is one. */
+class StagedBatches {
   readonly all: RoutedBatch[] = []
   #bytes = 0
 
-  /** Where an event of so many bytes goes. */
-  for(bytes: number): RoutedBatch {
+  /** Returns the batch for the next event. */
+  forBytes(bytes: number): RoutedBatch {
     const last = this.all.at(-1)
     this.#bytes += bytes
     if (last !== undefined && this.#bytes <= STAGE_BYTES) return last
@@ -58,17 +99,5 @@ class Staged {
     this.all.push(next)
     this.#bytes = bytes
     return next
-  }
-}
-
-/** Undefined, or why the record is a dead letter. Whatever it does to us: those behind it must come through. */
-function decodeAndRoute(deps: PlanEventsDeps, staged: Staged, record: LogRecord): DecodeReason | undefined {
-  try {
-    const decoded = decodeRecord(record, deps.maxEventBytes, deps.schemas)
-    if (!decoded.ok) return decoded.reason
-    const routed = assignShards(staged.for(decoded.value.utf8.length), deps.rules, decoded.value, record.offset)
-    return routed.ok ? undefined : { kind: 'invalid_recipients', message: routed.reason }
-  } catch (error) {
-    return { kind: 'not_processable', message: String(error) }
   }
 }

@@ -1,53 +1,61 @@
-// The records of a response topic → the desks where requests wait for them (`response_from: kafka`). One that answers
-// nothing that can be waited for is a dead letter; one that nobody waits for any more is dropped by its desk.
+// The planner of response topics (`response_from: kafka`): records → the PendingResponses objects whose requests wait for
+// them. Called by consume-loop.ts. A record that is no response becomes a dead letter; a response that no request waits
+// for is dropped by its PendingResponses object.
 import { parseResponse, parseEventResponse, type CorrelatedResponse } from '../core/events/correlated-response.ts'
 import type { LogRecord, NewRecord } from '../core/events/kafka-record.ts'
 import { fail, type Result } from '../core/result.ts'
-import { deadLetter, produceInOrder } from '../publishing/dead-letter.ts'
 import { decodeUtf8 } from '../core/text.ts'
-import type { RunBudget, FetchedRecords, Prepared, BatchPlan } from './consume-loop.ts'
+import type { KafkaLog } from '../kafka/kafka-log.ts'
+import { deadLetter, produceInOrder } from '../publishing/dead-letter.ts'
+import type { BatchPlan, BatchPlanner, FetchedRecords, RunBudget } from './consume-loop.ts'
 
-/** Each is a call of its own, and a fetch may bring thousands. */
-const ANSWERS_AT_ONCE = 500
+/** Each response is a call, and a fetch may return thousands of records. */
+const RESPONSES_PER_BATCH = 500
 
-/** With the last batch, fewer calls than the 1,000 that the free plan allows an invocation. */
-export const ANSWERS_RUN: RunBudget = { batches: 50, calls: 400 }
+/** Including the last batch, a run makes fewer calls than the 1,000 that the free plan allows an invocation. */
+const RESPONSES_RUN: RunBudget = { batches: 50, calls: 400, ms: 300_000 }
 
 const NO_BYTES = new Uint8Array()
-const NO_SCHEMAS: Prepared['schemas'] = new Map()
 
-/** The first of those fetched: the others come with the next fetch. An answer is passed on as it is, without its schema. */
-export function prefetchForResponses({ next, records, ...fetched }: FetchedRecords): Prepared {
-  const first = records.slice(0, ANSWERS_AT_ONCE)
-  return { ...fetched, records: first, next: records[ANSWERS_AT_ONCE]?.offset ?? next, schemas: NO_SCHEMAS }
-}
-
-export interface PlanResponsesDeps {
+export interface ResponsePlannerOptions {
   readonly deadLetterTopic: string
-  deliver(answer: CorrelatedResponse): Promise<void>
-  produce(records: readonly NewRecord[]): Promise<unknown>
+  readonly log: Pick<KafkaLog, 'produce'>
+  deliver(response: CorrelatedResponse): Promise<void>
 }
 
-export function planResponses(deps: PlanResponsesDeps, records: readonly LogRecord[]): BatchPlan {
-  const deadLetters: NewRecord[] = []
-  const work: (() => Promise<unknown>)[] = []
-  for (const record of records) {
-    const answer = readRecord(record)
-    if (answer.ok) work.push(() => deps.deliver(detached(answer.value)))
-    else deadLetters.push(deadLetter(deps.deadLetterTopic, record, { kind: 'not_an_answer', message: answer.reason }))
+export class ResponsePlanner implements BatchPlanner {
+  readonly budget = RESPONSES_RUN
+  readonly #options: ResponsePlannerOptions
+
+  constructor(options: ResponsePlannerOptions) {
+    this.#options = options
   }
-  if (deadLetters.length > 0) work.push(() => produceInOrder((letters) => deps.produce(letters), deadLetters))
-  return { stages: [work], deadLetters: deadLetters.length }
+
+  /** Plans the first RESPONSES_PER_BATCH records. The others come with the next fetch. */
+  plan(fetched: FetchedRecords): BatchPlan {
+    const { deadLetterTopic, log } = this.#options
+    const records = fetched.records.slice(0, RESPONSES_PER_BATCH)
+    const next = fetched.records[RESPONSES_PER_BATCH]?.offset ?? fetched.next
+    const deadLetters: NewRecord[] = []
+    const calls: (() => Promise<unknown>)[] = []
+    for (const record of records) {
+      const response = readRecord(record)
+      if (response.ok) calls.push(() => this.#options.deliver(withOwnBody(response.value)))
+      else deadLetters.push(deadLetter(deadLetterTopic, record, { kind: 'not_an_answer', message: response.reason }))
+    }
+    if (deadLetters.length > 0) calls.push(() => produceInOrder((some) => log.produce(some), deadLetters))
+    return { stages: [calls], next, records: records.length, deadLetters: deadLetters.length }
+  }
 }
 
-/** A fetched value is a view of the whole fetch, all of which would cross each call. */
-function detached({ answer, correlation }: CorrelatedResponse): CorrelatedResponse {
+/** A fetched value is a view into the buffer of the whole fetch, all of which an RPC would carry. */
+function withOwnBody({ answer, correlation }: CorrelatedResponse): CorrelatedResponse {
   return { correlation, answer: { ...answer, body: answer.body.slice() } }
 }
 
-/** RIG 3's binary mode by its header, else the event of RIG 2. */
+/** RIG 3's binary mode if the record has its header, else the event of RIG 2. */
 function readRecord({ headers, value }: LogRecord): Result<CorrelatedResponse, string> {
-  // A header that is not UTF-8, such as a tracer's bytes, can't be a header of an answer, and is left out of it.
+  // Header values that are not UTF-8, such as a tracer's bytes, cannot be HTTP headers of a response: they are left out.
   const texts = headers.map(({ key, value: bytes }): [string, string] => [key, new TextDecoder().decode(bytes)])
   if (texts.some(([name]) => name.toLowerCase() === 'rig-correlation')) return parseResponse(texts, value ?? NO_BYTES)
   const text = decodeUtf8(value ?? NO_BYTES)

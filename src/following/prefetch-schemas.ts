@@ -1,19 +1,24 @@
-// Before records are sorted: the schemas that they name are fetched, once a batch, so that decoding itself waits for
-// nothing. What cannot be had for good is a reason of decode.ts; a registry that does not answer throws, and the follower
-// tries again.
-import type { SchemaCache, Schemas } from '../schema-registry/schema-cache.ts'
+// Fetches the schemas that a batch of records names, once per batch, so that decoding is synchronous. Called by
+// plan-events.ts. A schema that does not exist is a decode error of its records; a registry that does not answer throws,
+// and the follower tries again.
 import { framedBySchema } from '../decoding/decode-record.ts'
-import type { FetchedRecords, Prepared } from './consume-loop.ts'
+import type { SchemaCache, Schemas } from '../schema-registry/schema-cache.ts'
+import type { FetchedRecords } from './consume-loop.ts'
 
-/** Each takes one call, and some more for its references; records of garbage may name a thousand. */
+/** Each takes one call, and more for its references. A batch of garbage may name thousands. */
 const MAX_NEW_SCHEMAS = 16
 
+export interface RecordsWithSchemas extends FetchedRecords {
+  /** At least the schemas that the records name. Null: no schema registry is configured. */
+  readonly schemas: Schemas | null
+}
+
 /**
- * As many of the records as need no more new schemas than that, at least one: the others come with the next fetch. Null:
- * there is no registry.
+ * Returns as many of the records as need at most MAX_NEW_SCHEMAS unknown schemas, at least one. `next` is the offset of the
+ * first record that was left out: it comes with the next fetch.
  */
-export async function prefetchSchemas(cache: SchemaCache | null, fetched: FetchedRecords): Promise<Prepared> {
-  if (cache === null) return { ...fetched, schemas: new Map() }
+export async function prefetchSchemas(cache: SchemaCache | null, fetched: FetchedRecords): Promise<RecordsWithSchemas> {
+  if (cache === null) return { ...fetched, schemas: null }
   const { next, records } = fetched
   const ids = new Set<number>()
   let unknown = 0
@@ -27,6 +32,6 @@ export async function prefetchSchemas(cache: SchemaCache | null, fetched: Fetche
     }
     end += 1
   }
-  const schemas: Schemas = await cache.codecsOf(ids)
+  const schemas = await cache.codecsOf(ids)
   return { ...fetched, records: records.slice(0, end), next: records[end]?.offset ?? next, schemas }
 }

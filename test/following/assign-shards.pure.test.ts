@@ -14,7 +14,7 @@ function makeRules(interested: Readonly<Record<string, readonly number[]>> = {})
     extractors: new Map([['news', [{ name: 'topic', event: ['data', 'topic'], claim: undefined, enforced: false }]]]),
     recipients: { all: ['data', 'to'], byType: new Map([['private', ['data', 'to']]]) },
     shards: SHARDS,
-    interested: (type) => new Set(interested[type]),
+    interests: { shardsOf: (type) => new Set(interested[type]) },
   }
 }
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { CorrelatedResponse } from '../../src/core/events/correlated-response.ts'
 import type { LogRecord, NewRecord } from '../../src/core/events/kafka-record.ts'
-import { consume, type Checkpoint, type FetchedRecords } from '../../src/following/consume-loop.ts'
-import { ANSWERS_RUN, prefetchForResponses, planResponses } from '../../src/following/plan-responses.ts'
+import type { Checkpoint } from '../../src/following/checkpoint-store.ts'
+import { consume } from '../../src/following/consume-loop.ts'
+import { ResponsePlanner } from '../../src/following/plan-responses.ts'
 
 const CORRELATION = `7.${'a'.repeat(32)}`
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -13,7 +14,12 @@ async function sorted(headers: readonly (readonly [string, Uint8Array])[], value
   const deps = {
     deadLetterTopic: 'dead',
     deliver: async (answer: CorrelatedResponse) => void delivered.push(answer),
-    produce: async (records: readonly NewRecord[]) => void letters.push(...records),
+    log: {
+      produce: async (records: readonly NewRecord[]) => {
+        letters.push(...records)
+        return []
+      },
+    },
   }
   const record = {
     topic: 'answers',
@@ -24,7 +30,7 @@ async function sorted(headers: readonly (readonly [string, Uint8Array])[], value
     headers: headers.map(([key, of]) => ({ key, value: of })),
     value,
   }
-  const { deadLetters, stages } = planResponses(deps, [record])
+  const { deadLetters, stages } = new ResponsePlanner(deps).plan({ records: [record], next: 4 })
   await Promise.all(stages.flat().map((one) => one()))
   return { delivered, letters: letters.length, deadLetters }
 }
@@ -85,26 +91,31 @@ describe('a backlog of answers', () => {
       calls += 1
       delivered.push(Number(new TextDecoder().decode(body)))
     }
-    const sortDeps = { deadLetterTopic: 'dead', deliver, produce: async () => undefined }
     let at: Checkpoint = { offset: 0, generation: 0, topicId: null }
-    const deps = {
-      fetch: async ({ offset }: Checkpoint) => {
-        calls += 1
-        const records = Array.from({ length: COUNT - offset }, (_, n) => answer(offset + n))
-        return { kind: 'records', records, next: COUNT } as const
+    const consumer = {
+      topic: 'answers',
+      partition: 0,
+      fetchLimits: { maxWaitMs: 0, maxBytes: 1 },
+      log: {
+        fetch: async ({ offset }: { offset: number }) => {
+          calls += 1
+          const records = Array.from({ length: COUNT - offset }, (_, n) => answer(offset + n))
+          return { kind: 'records', records, next: COUNT } as const
+        },
       },
-      prepare: async (fetched: FetchedRecords) => prefetchForResponses(fetched),
-      sort: (records: readonly LogRecord[]) => planResponses(sortDeps, records),
-      checkpoint: () => undefined,
-      isLate: () => false,
+      planner: new ResponsePlanner({ deadLetterTopic: 'dead', deliver, log: { produce: async () => [] } }),
+      checkpoints: { move: () => undefined },
+      health: { succeeded: () => undefined },
+      committer: null,
+      nowMs: () => 0,
       warn: () => undefined,
     }
     for (let kind = ''; kind !== 'caught_up';) {
       calls = 0
-      const drained = await consume(deps, at, ANSWERS_RUN)
+      const result = await consume(consumer, at)
       expect(calls).toBeLessThan(MAX_CALLS)
-      kind = drained.kind
-      at = drained.at
+      kind = result.kind
+      at = result.at
     }
     expect(delivered).toEqual(Array.from({ length: COUNT }, (_, n) => n))
   })

@@ -4,7 +4,7 @@ import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
 import { runWithLimit } from '../../../src/core/concurrency.ts'
-import { planEvents } from '../../../src/following/plan-events.ts'
+import { EventPlanner, EVENTS_RUN } from '../../../src/following/plan-events.ts'
 import { broadcastCommand, shardStub, createShardSender } from '../../../src/rpc/shard.ts'
 import { asUser, SseClient, WsClient } from '../../support/shard-clients.ts'
 
@@ -25,23 +25,24 @@ function record(offset: number): LogRecord {
 /** As a follower appends a batch: all of it, or it throws. */
 async function append(records: readonly LogRecord[]): Promise<number> {
   const interested = new Set(shards)
-  const deps = {
-    ...createShardSender(env),
+  const planner = new EventPlanner({
+    shards: createShardSender(env),
     topic: 'relayed',
     partition: 0,
     fanOut: FAN_OUT,
     maxEventBytes: 10_000,
     deadLetterTopic: 'dead',
     schemas: null,
-    produce: async () => undefined,
+    log: { produce: async () => [] },
+    budget: EVENTS_RUN,
     rules: {
       extractors: new Map(),
       recipients: { all: undefined, byType: new Map() },
       shards: 10_000,
-      interested: () => interested,
+      interests: { shardsOf: () => interested },
     },
-  }
-  const { stages } = planEvents(deps, records, 0)
+  })
+  const { stages } = await planner.plan({ records, next: records.length }, 0)
   for (const stage of stages) await runWithLimit(stage, FAN_OUT)
   return stages.flat().length
 }

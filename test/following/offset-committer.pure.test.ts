@@ -1,6 +1,6 @@
 // A position told to Kafka: not too often, one at a time, the newest in the end, and never in the way.
 import { beforeEach, expect, it } from 'vitest'
-import { OffsetCommitter } from '../../../src/objects/follower/offset-committer.ts'
+import { OffsetCommitter } from '../../src/following/offset-committer.ts'
 
 let told: number[]
 let warnings: string[]

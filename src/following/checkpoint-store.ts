@@ -1,5 +1,22 @@
-// A follower's place in its partition and what it has counted: SQL for `checkpoint`, one row, moved as one.
-import type { Checkpoint, BatchCounters } from '../../following/consume-loop.ts'
+// A follower's checkpoint and counters: the SQL of table `checkpoint`, one row that is updated as one. Used by
+// topic-follower.ts and, after each batch, by consume-loop.ts.
+import type { FollowerCounters } from '../rpc/follower.ts'
+
+/** Where a follower is: the next offset to fetch, and how often offsets have started anew. */
+export interface Checkpoint {
+  readonly offset: number
+  readonly generation: number
+  /** Id of the topic that the offset belongs to. Null while unknown: the log has no topic ids, or nothing was read yet. */
+  readonly topicId: string | null
+}
+
+/** What a batch consisted of. Counted in the same transaction as the checkpoint. */
+export interface BatchCounters {
+  readonly records: number
+  readonly deadLetters: number
+  /** Records that retention removed before they could be read. */
+  readonly lost: number
+}
 
 interface CheckpointRow extends Record<string, SqlStorageValue> {
   next_offset: number
@@ -9,8 +26,6 @@ interface CheckpointRow extends Record<string, SqlStorageValue> {
   dead_letters: number
   lost: number
 }
-
-export interface FollowerCounters extends BatchCounters, Checkpoint {}
 
 export class CheckpointStore {
   readonly #sql: SqlStorage
@@ -25,7 +40,7 @@ export class CheckpointStore {
     `)
   }
 
-  /** Undefined: it has not started yet. */
+  /** Returns undefined before `start`. */
   read(): FollowerCounters | undefined {
     const row = this.#sql.exec<CheckpointRow>('SELECT * FROM checkpoint').toArray()[0]
     if (row === undefined) return undefined
@@ -33,11 +48,13 @@ export class CheckpointStore {
     return { offset, generation, topicId, records, deadLetters, lost }
   }
 
+  /** Sets the first checkpoint. Call once. */
   start(offset: number): Checkpoint {
     this.#sql.exec('INSERT INTO checkpoint VALUES (0, ?, 0, NULL, 0, 0, 0)', offset)
     return { offset, generation: 0, topicId: null }
   }
 
+  /** Moves the checkpoint and adds to the counters, in one transaction. */
   move(next: Checkpoint, counted: BatchCounters): void {
     this.#sql.exec(
       'UPDATE checkpoint SET next_offset = ?, generation = ?, topic_id = ?, records = records + ?, dead_letters = dead_letters + ?, lost = lost + ?',
