@@ -58,7 +58,7 @@ export class ConnectionAdmission {
       inferred: wanted.inferred ?? [],
       filter: createFilter(connectionId, user, subscriptions),
       resume: resumeAt(resumedSeq, nowMs),
-      startSeq: resumedSeq ?? log.settledSeq,
+      startSeq: resumedSeq ?? log.committedSeq,
       recovered: lastEventId === null ? null : covered,
     })
   }

@@ -1,15 +1,11 @@
 // What every transport makes of a connection: a cursor with a filter over the shard's log. The shard talks to
 // connections through this interface only; sse.ts, websocket.ts and longpolling.ts implement it.
-import type { StoredEvent } from '../../core/events/stored-event.ts'
 import type { DeliveryGroup } from '../../core/delivery/delivery-groups.ts'
-import { matchesFilter, type Filter } from '../../core/subscriptions/filter.ts'
+import type { Filter } from '../../core/subscriptions/filter.ts'
 import type { Transport, Metadata } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { SystemEvent } from './system-events.ts'
-
-/** About how much history is read at once: enough for few queries, small beside the isolate's 128 MB. */
-const HISTORY_BYTES = 65_536
 
 /** Who a connection is of. */
 export interface Owner {
@@ -64,37 +60,4 @@ export interface Resume {
   readonly seq: number
   /** Milliseconds since the epoch. */
   readonly untilMs: number
-}
-
-/** What a connection has been sent already, by the filter it had then: everything up to here. */
-export interface Had {
-  readonly filter: Filter
-  readonly untilSeq: number
-}
-
-/** The durable part of the log, for those who read on from a cursor. */
-export interface History {
-  /** Everything up to here is durable and has been delivered to whoever was live. */
-  readonly settledSeq: number
-  readonly floorSeq: number
-  position(seq: number): string
-  read(seq: number, maxBytes: number): readonly StoredEvent[]
-}
-
-export type Chunk =
-  | { readonly kind: 'events'; readonly events: readonly StoredEvent[]; readonly seq: number; readonly atEnd: boolean }
-  /** Retention has overtaken the cursor: going on would be a silent gap. */
-  | { readonly kind: 'overtaken' }
-
-/** The next chunk of history after `seq` that passes the filter; possibly empty, and `seq` grows all the same. */
-export function readOn(history: History, filter: Filter, seq: number, had?: Had): Chunk {
-  if (seq < history.floorSeq) return { kind: 'overtaken' }
-  const read = history.read(seq, HISTORY_BYTES).filter((event) => event.seq <= history.settledSeq)
-  const last = read.at(-1)?.seq ?? history.settledSeq
-  const events = read.filter((event) => matchesFilter(filter, event) && !wasHad(event, had))
-  return { kind: 'events', events, seq: last, atEnd: read.length === 0 || last >= history.settledSeq }
-}
-
-function wasHad(event: StoredEvent, had: Had | undefined): boolean {
-  return had !== undefined && event.seq <= had.untilSeq && matchesFilter(had.filter, event)
 }

@@ -54,8 +54,8 @@ export class Maintenance {
   /** Positions of quiet connections must not grow older than the log. */
   #markPositions(): void {
     const { connections, log } = this.#deps
-    if (this.#markedSeq === log.settledSeq) return
-    this.#markedSeq = log.settledSeq
+    if (this.#markedSeq === log.committedSeq) return
+    this.#markedSeq = log.committedSeq
     for (const connection of connections.all()) if (connection instanceof WebSocketConnection) connection.mark()
   }
 

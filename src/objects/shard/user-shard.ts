@@ -88,7 +88,7 @@ export class UserShard extends DurableObject<Env> {
   readonly #wakeBy = (atMs: number) => this.ctx.waitUntil(this.#alarm.wakeBy(atMs))
   readonly #roster = new ConnectionLifecycle({
     ...this.#parts,
-    heartbeat: new Heartbeat(this.#limits.heartbeatMs, () => this.#log.position(this.#log.settledSeq)),
+    heartbeat: new Heartbeat(this.#limits.heartbeatMs, () => this.#log.position(this.#log.committedSeq)),
     warningMs: this.#config.jwt.warningMs,
     wakeBy: this.#wakeBy,
     sweepLater: () => this.#sweepLater(),

@@ -3,7 +3,7 @@
 // a stream that is open already, so the shard waits for storage itself, for every transport alike.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { AppendBatch } from '../../../core/delivery/batch-codec.ts'
-import type { History } from '../connection.ts'
+import type { History } from './replay.ts'
 import type { SystemEvent } from '../system-events.ts'
 import type { LogSegment, LogStore } from './log-store.ts'
 
@@ -17,18 +17,18 @@ export class CommittedLog implements History {
   readonly #log: LogStore
   readonly #deps: CommittedLogDeps
   /** Everything up to here is durable and delivered: the newest position that anybody is told. */
-  #settledSeq: number
+  #committedSeq: number
   /** Appended and not settled yet, in order. */
   #pending: LogSegment[] = []
 
   constructor(log: LogStore, deps: CommittedLogDeps) {
     this.#log = log
     this.#deps = deps
-    this.#settledSeq = log.head
+    this.#committedSeq = log.head
   }
 
-  get settledSeq(): number {
-    return this.#settledSeq
+  get committedSeq(): number {
+    return this.#committedSeq
   }
 
   get floorSeq(): number {
@@ -46,7 +46,7 @@ export class CommittedLog implements History {
   /** Where to read on from after a position; undefined: there would be a gap. */
   resumable(lastEventId: string): number | undefined {
     const seq = this.#log.resumable(lastEventId)
-    return seq === undefined ? undefined : Math.min(seq, this.#settledSeq)
+    return seq === undefined ? undefined : Math.min(seq, this.#committedSeq)
   }
 
   append(batches: readonly AppendBatch[], nowMs: number): Promise<void> {
@@ -62,12 +62,12 @@ export class CommittedLog implements History {
   /** Waits until what has been appended is durable, then delivers it: in order, whoever of several callers comes first. */
   async settle(): Promise<void> {
     const upTo = this.#log.head
-    if (upTo <= this.#settledSeq) return
+    if (upTo <= this.#committedSeq) return
     await this.#deps.sync()
-    if (upTo <= this.#settledSeq) return
+    if (upTo <= this.#committedSeq) return
     const later = this.#pending.findIndex(({ lastSeq }) => lastSeq > upTo)
     const segments = this.#pending.splice(0, later === -1 ? this.#pending.length : later)
-    this.#settledSeq = upTo
+    this.#committedSeq = upTo
     if (segments.length > 0) this.#deps.deliver(segments)
   }
 }

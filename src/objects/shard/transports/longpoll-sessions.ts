@@ -47,7 +47,7 @@ export class Polling {
     if (!(session instanceof LongpollingSession)) return fail({ kind: 'connection_gone' })
     session.seenAtMs = now()
     const seq = log.resumable(lastEventId ?? log.position(session.startSeq))
-    const polled = await session.poll(seq ?? log.settledSeq, seq !== undefined)
+    const polled = await session.poll(seq ?? log.committedSeq, seq !== undefined)
     session.seenAtMs = now()
     return polled
   }

@@ -3,7 +3,8 @@
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
-import { readOn, type Connection, type Had, type History } from '../connection.ts'
+import type { Connection } from '../connection.ts'
+import { readNextChunk, type DeliveredRange, type History } from '../log/replay.ts'
 import { Lasting } from '../lasting.ts'
 import type { Terms } from '../connection-state.ts'
 
@@ -76,7 +77,7 @@ export class LongpollingSession extends Lasting implements Connection {
 
   /** The position is in the client's hand, so it is the next poll that reads from `seq`. */
   rewind(seq: number, before: Filter): void {
-    this.#rewind = { seq, before, atSeq: this.#options.history.settledSeq }
+    this.#rewind = { seq, before, atSeq: this.#options.history.committedSeq }
     this.#wake?.(null)
   }
 
@@ -105,13 +106,13 @@ export class LongpollingSession extends Lasting implements Connection {
     return { ...this.#read(Math.max(seq, rewind.atSeq), MAX_ANSWER_CHARS), recovered: false }
   }
 
-  #read(from: number, maxChars: number, had?: Had): Omit<Polled, 'recovered'> & { readonly seq: number } {
+  #read(from: number, maxChars: number, had?: DeliveredRange): Omit<Polled, 'recovered'> & { readonly seq: number } {
     const { history } = this.#options
     const events: string[] = []
     let seq = from
     for (let chars = 0; chars < maxChars;) {
-      const chunk = readOn(history, this.filter, seq, had)
-      if (chunk.kind === 'overtaken') break
+      const chunk = readNextChunk(history, this.filter, seq, had)
+      if (chunk.kind === 'trimmed') break
       seq = chunk.seq
       for (const { json } of chunk.events) {
         events.push(json)

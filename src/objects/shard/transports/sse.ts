@@ -5,7 +5,8 @@
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import { toClose, type RigelError } from '../../../core/errors.ts'
-import { readOn, type Connection, type Had, type History } from '../connection.ts'
+import type { Connection } from '../connection.ts'
+import { readNextChunk, type DeliveredRange, type History } from '../log/replay.ts'
 import { Lasting } from '../lasting.ts'
 import type { Terms } from '../connection-state.ts'
 import { connectionClosed, sessionKilled, type SystemEvent, type EventEnvelope } from '../system-events.ts'
@@ -35,7 +36,7 @@ export class SseConnection extends Lasting implements Connection {
   readonly #position: PositionOf
   /** Everything up to here has been written; null: live, every settled event has. */
   #behindSeq: number | null
-  #had: Had | undefined
+  #had: DeliveredRange | undefined
   #started = false
   /** Lets the stream ask for more again. */
   #askAgain: () => void = () => undefined
@@ -65,14 +66,14 @@ export class SseConnection extends Lasting implements Connection {
   }
 
   rewind(seq: number, before: Filter): void {
-    this.#had = { filter: before, untilSeq: this.#behindSeq ?? this.#options.history.settledSeq }
+    this.#had = { filter: before, untilSeq: this.#behindSeq ?? this.#options.history.committedSeq }
     this.#behindSeq = seq
     this.#replay()
     this.#askAgain()
   }
 
   tell(event: SystemEvent): void {
-    this.#write(encodeOwn(event, this.#position(this.#behindSeq ?? this.#options.history.settledSeq)))
+    this.#write(encodeOwn(event, this.#position(this.#behindSeq ?? this.#options.history.committedSeq)))
   }
 
   heartbeat(encoded: { readonly live: Uint8Array }): void {
@@ -111,8 +112,8 @@ export class SseConnection extends Lasting implements Connection {
 
   #replay(): void {
     while (this.#started && this.#behindSeq !== null && (this.#controller?.desiredSize ?? 0) > 0) {
-      const chunk = readOn(this.#options.history, this.filter, this.#behindSeq, this.#had)
-      if (chunk.kind === 'overtaken') return this.#cut()
+      const chunk = readNextChunk(this.#options.history, this.filter, this.#behindSeq, this.#had)
+      if (chunk.kind === 'trimmed') return this.#cut()
       this.#behindSeq = chunk.atEnd ? null : chunk.seq
       if (chunk.events.length > 0) this.#write(encodeEvents(chunk.events, this.#position))
     }

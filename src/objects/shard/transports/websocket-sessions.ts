@@ -8,7 +8,7 @@ import { parseSubscriptions, type SubscriptionRules } from '../../../core/subscr
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { ConnectionStore, StoredConnection } from '../connection-store.ts'
 import type { ConnectionRegistry } from '../connection-registry.ts'
-import type { History } from '../connection.ts'
+import type { History } from '../log/replay.ts'
 import { termsOf, toStored, type Opening } from '../connection-state.ts'
 import {
   encodeErrorFrame,

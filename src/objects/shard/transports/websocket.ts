@@ -6,7 +6,8 @@ import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
 import { toClose, type RigelError } from '../../../core/errors.ts'
-import { readOn, type Connection, type Had, type History } from '../connection.ts'
+import type { Connection } from '../connection.ts'
+import { readNextChunk, type DeliveredRange, type History } from '../log/replay.ts'
 import { Lasting } from '../lasting.ts'
 import type { Terms } from '../connection-state.ts'
 import type { SystemEvent } from '../system-events.ts'
@@ -48,7 +49,7 @@ export class WebSocketConnection extends Lasting implements Connection {
   /** As in the attachment, which is written only when this changes: never per event. */
   #behindSeq: number | null
   /** Forgotten in hibernation: what a closed window still held back of a rewind then comes with what was sent before. */
-  #had: Had | undefined
+  #had: DeliveredRange | undefined
   /** Frames sent and not acknowledged, oldest first; forgotten in hibernation, which opens the window anew. */
   #unacknowledged: { readonly seq: number; readonly size: number }[] = []
   #unacknowledgedSize = 0
@@ -77,13 +78,13 @@ export class WebSocketConnection extends Lasting implements Connection {
   }
 
   rewind(seq: number, before: Filter): void {
-    this.#had = { filter: before, untilSeq: this.#behindSeq ?? this.#options.history.settledSeq }
+    this.#had = { filter: before, untilSeq: this.#behindSeq ?? this.#options.history.committedSeq }
     this.#behind(seq)
     this.replay()
   }
 
   tell(event: SystemEvent): void {
-    const seq = this.#behindSeq ?? this.#options.history.settledSeq
+    const seq = this.#behindSeq ?? this.#options.history.committedSeq
     this.#send(this.isRigelV1 ? encodeOwnFrame(event, this.#position(seq)) : event.json)
   }
 
@@ -95,15 +96,15 @@ export class WebSocketConnection extends Lasting implements Connection {
   /** Tells where the log is to a client that has everything. */
   mark(): void {
     if (this.isRigelV1 && this.#behindSeq === null)
-      this.#send(encodePositionFrame(this.#position(this.#options.history.settledSeq)))
+      this.#send(encodePositionFrame(this.#position(this.#options.history.committedSeq)))
   }
 
   /** Sends history until the end of the log, or until the window is closed. */
   replay(): void {
     let seq = this.#behindSeq
     while (seq !== null && this.#unacknowledgedSize <= this.#options.waitingBytes) {
-      const chunk = readOn(this.#options.history, this.filter, seq, this.#had)
-      if (chunk.kind === 'overtaken') return this.#cut()
+      const chunk = readNextChunk(this.#options.history, this.filter, seq, this.#had)
+      if (chunk.kind === 'trimmed') return this.#cut()
       this.#sendHistory(chunk.events)
       seq = chunk.atEnd ? null : chunk.seq
     }
@@ -140,7 +141,7 @@ export class WebSocketConnection extends Lasting implements Connection {
   #sendWithinWindow(frame: string, seq: number): void {
     this.#count(frame.length, seq)
     this.#send(frame)
-    if (this.#unacknowledgedSize > this.#options.waitingBytes) this.#behind(this.#options.history.settledSeq)
+    if (this.#unacknowledgedSize > this.#options.waitingBytes) this.#behind(this.#options.history.committedSeq)
   }
 
   #count(size: number, seq: number): void {

@@ -6,7 +6,8 @@ import type { StoredEvent } from '../../../../core/events/stored-event.ts'
 import { createFilter, matchesFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
 import { toClose, type RigelError } from '../../../../core/errors.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
-import { readOn, type Connection, type History, type Owner, type Resume } from '../../connection.ts'
+import type { Connection, Owner, Resume } from '../../connection.ts'
+import { readNextChunk, type History } from '../../log/replay.ts'
 import type { SystemEvent } from '../../system-events.ts'
 import type { Channel, Joiner } from './channel.ts'
 import { encode, encodeReply, type Message, type Reply, type Vsn } from './message.ts'
@@ -76,8 +77,8 @@ export class PhoenixConnection implements Connection {
   /** Sends what the channel missed since `seq`. False: the log has been trimmed meanwhile. */
   replay(channel: Channel, seq: number): boolean {
     for (let at = seq; ;) {
-      const chunk = readOn(this.#options.history, channel.filter, at)
-      if (chunk.kind === 'overtaken') return false
+      const chunk = readNextChunk(this.#options.history, channel.filter, at)
+      if (chunk.kind === 'trimmed') return false
       for (const event of chunk.events) this.#push(channel, event)
       if (chunk.atEnd) return true
       at = chunk.seq

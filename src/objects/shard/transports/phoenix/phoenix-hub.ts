@@ -110,7 +110,7 @@ export class PhoenixHub {
     const { log } = this.#deps
     const recovered = seq !== undefined && seq >= log.floorSeq
     const response = {
-      last_event_id: log.position(recovered ? seq : log.settledSeq),
+      last_event_id: log.position(recovered ? seq : log.committedSeq),
       ...(position === null ? {} : { recovered }),
     }
     connection.reply(message, { status: 'ok', response })

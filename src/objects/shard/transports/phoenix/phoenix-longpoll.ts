@@ -2,7 +2,7 @@
 // rejoins its channels, with their positions, and nothing is lost.
 import type { ConnectRequest } from '../../../../core/identity/principal.ts'
 import type { ConnectionRegistry } from '../../connection-registry.ts'
-import type { History } from '../../connection.ts'
+import type { History } from '../../log/replay.ts'
 import type { Opening } from '../../connection-state.ts'
 import type { ConnectionLifecycle } from '../../connection-lifecycle.ts'
 import { decodeMessage, spokenVsn } from './message.ts'

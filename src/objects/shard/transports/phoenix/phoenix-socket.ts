@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { ConnectRequest } from '../../../../core/identity/principal.ts'
 import type { ConnectionRegistry } from '../../connection-registry.ts'
-import type { History } from '../../connection.ts'
+import type { History } from '../../log/replay.ts'
 import type { Opening } from '../../connection-state.ts'
 import type { ConnectionLifecycle } from '../../connection-lifecycle.ts'
 import { closeSocket } from '../websocket.ts'
