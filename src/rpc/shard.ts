@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import type { ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { TRANSPORTS, type ConnectRequest } from '../core/identity/principal.ts'
-import { FAN_OUT } from '../core/delivery/partition-evenly.ts'
+import { FAN_OUT } from '../core/delivery/fan-out-tree.ts'
 import { scatterGather, type ShardResult } from '../core/delivery/scatter-gather.ts'
 import type { ShardCommandResults, ShardCommand } from './shard-commands.ts'
 
@@ -68,7 +68,7 @@ export function broadcastCommand<K extends ShardCommand['kind']>(
 ): Promise<readonly ShardResult<ShardCommandResults[K]>[]> {
   const ask = async (shard: number, share: readonly number[]) =>
     (await shardStub(env, shard).answer(question, share, fanOut)) as readonly ShardResult<ShardCommandResults[K]>[]
-  return scatterGather(ask, shards, fanOut)
+  return scatterGather(ask, shards, fanOut, (shard, error) => ({ shard, ok: false, error }))
 }
 
 /** The request that opens a connection at a shard. Passing it to `shardStub(...).fetch` hands the client's stream or socket over. */

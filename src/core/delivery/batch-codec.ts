@@ -1,30 +1,30 @@
-// Events as they travel from a follower to a shard and as the shard stores them: per event a head in JSON, and the events'
-// texts, as bytes, one behind the other. So nothing is done per event on the way, nothing is escaped or encoded twice, and a
-// shard that nobody is connected to never looks into what it stores. Pure.
+// The columnar format in which events travel from a follower to a shard and are stored there: a JSON array of headers, and
+// the events' JSON texts as bytes, concatenated. Nothing is done per event on the way, nothing is escaped or encoded twice,
+// and a shard without connections stores a batch without decoding it. Used by followers and the shard's log. Pure.
 import type { RoutedEvent } from '../events/stored-event.ts'
 
-/** A row of SQLite holds 2 MB at most; a quarter of it leaves room for heads. */
+/** A row of SQLite holds at most 2 MB; a quarter of it leaves room for headers. */
 const MAX_PACK_BYTES = 500_000
 
-/** Nothing was decoded yet, so no mark of byte order is to be dropped. */
+/** Keep a leading BOM: payloads are raw bytes here. */
 const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
 
 export type EventHeader = readonly [
   type: string,
   fields: RoutedEvent['fields'],
   recipients: RoutedEvent['recipients'],
-  /** Of Rigel's own events: whom it is for alone. */
+  /** Set for Rigel's own events to one connection. */
   connectionId: string | null,
-  /** Of its text, in bytes. */
+  /** Length of the event's text in bytes. */
   length: number,
-  /** Of what a follower read; Rigel's own events have none. */
+  /** Offset in the topic-partition. Rigel's own events have none. */
   offset?: number,
 ]
 
 export interface EncodedEvents {
-  /** A JSON array of a `Head` for each event. */
+  /** JSON array of an EventHeader per event. */
   readonly heads: string
-  /** Its buffer holds nothing else: a call would carry that too. */
+  /** Concatenated texts. Must be the whole of its buffer: an RPC carries the buffer. */
   readonly body: Uint8Array
 }
 
@@ -34,7 +34,7 @@ export interface EventBatch extends EncodedEvents {
   readonly lastOffset: number
 }
 
-/** What a follower hands to one shard: events of one topic-partition, in offset order. */
+/** What a follower sends to one shard: events of one topic-partition, in offset order. */
 export interface AppendBatch {
   readonly topic: string
   readonly partition: number
@@ -43,24 +43,24 @@ export interface AppendBatch {
   readonly packs: readonly EventBatch[]
 }
 
-/** In order, in packs that a row can hold. */
+/** Encodes events in order, in packs that a row can hold. */
 export function encodeBatches(events: readonly RoutedEvent[]): readonly EventBatch[] {
   const packs: EventBatch[] = []
   let from = 0
   let bytes = 0
   for (const [index, { utf8 }] of events.entries()) {
     if (index > from && bytes + utf8.length > MAX_PACK_BYTES) {
-      packs.push(packOne(events.slice(from, index), bytes))
+      packs.push(encodePack(events.slice(from, index), bytes))
       from = index
       bytes = 0
     }
     bytes += utf8.length
   }
-  if (from < events.length) packs.push(packOne(events.slice(from), bytes))
+  if (from < events.length) packs.push(encodePack(events.slice(from), bytes))
   return packs
 }
 
-function packOne(events: readonly RoutedEvent[], bytes: number): EventBatch {
+function encodePack(events: readonly RoutedEvent[], bytes: number): EventBatch {
   const body = new Uint8Array(bytes)
   let at = 0
   const heads = events.map(({ fields, offset, recipients, type, utf8 }): EventHeader => {
@@ -77,6 +77,7 @@ function packOne(events: readonly RoutedEvent[], bytes: number): EventBatch {
   }
 }
 
+/** Decodes a pack into its events. Texts are views of its body. */
 export function* decodeBatch({ heads, body }: EventBatch): Generator<RoutedEvent> {
   let at = 0
   for (const [type, fields, recipients, , length, offset = 0] of decodeHeaders(heads)) {
@@ -85,11 +86,12 @@ export function* decodeBatch({ heads, body }: EventBatch): Generator<RoutedEvent
   }
 }
 
+/** `heads` is the property of EncodedEvents. */
 export function decodeHeaders(heads: string): readonly EventHeader[] {
   return JSON.parse(heads) as readonly EventHeader[]
 }
 
-/** In order. Most packs are ASCII: there one call decodes all, and a place in bytes is one in characters. */
+/** Returns the events' texts. Most packs are ASCII: then one call decodes all, and byte indexes are character indexes. */
 export function decodePayloads(heads: readonly EventHeader[], body: Uint8Array): readonly string[] {
   const all = decoder.decode(body)
   const isAscii = all.length === body.length

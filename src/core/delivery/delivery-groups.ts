@@ -1,36 +1,37 @@
-// Groups a batch of events by who gets which of them. Connections that get the same events share one group, so a
-// transport encodes a group once, however many connections it is for. Groups form a trie over the events of the batch:
-// a connection walks one step per event it gets.
+// Groups the connections of a shard by the events of a batch that they get. A transport encodes each group once, however
+// many connections it is for. Groups form a trie over the events of the batch: a connection takes one step per event.
+// Called by the shard's connection registry. Pure.
 import type { StoredEvent } from '../events/stored-event.ts'
 
 /** The same events for a number of connections, in log order. */
 export class DeliveryGroup {
-  readonly before: DeliveryGroup | undefined
+  readonly parent: DeliveryGroup | undefined
   readonly lastEvent: StoredEvent | undefined
   readonly #next = new Map<StoredEvent, DeliveryGroup>()
   readonly #encodings = new Map<string, unknown>()
   #events: readonly StoredEvent[] | undefined
-  /** Sum of the events' JSON, in UTF-16 code units: a measure for queues, not the bytes on a wire. */
+  /** Length of the events' JSON in UTF-16 code units: a measure for queues, not the bytes on the wire. */
   readonly size: number
 
-  constructor(previous?: DeliveryGroup, event?: StoredEvent) {
-    this.before = previous
+  constructor(parent?: DeliveryGroup, event?: StoredEvent) {
+    this.parent = parent
     this.lastEvent = event
-    this.size = (previous?.size ?? 0) + (event?.json.length ?? 0)
+    this.size = (parent?.size ?? 0) + (event?.json.length ?? 0)
   }
 
-  /** Made when first asked for: a group that is only walked through never builds its list. */
+  /** Built when first read: an inner node of the trie never builds its list. */
   get events(): readonly StoredEvent[] {
     return (this.#events ??= this.#collect())
   }
 
+  /** The group of the connections that get this event after the events of this group. */
   append(event: StoredEvent): DeliveryGroup {
     let next = this.#next.get(event)
     if (next === undefined) this.#next.set(event, (next = new DeliveryGroup(this, event)))
     return next
   }
 
-  /** The encoding of this group by `transport`, made once. */
+  /** Returns the encoding of this group for `transport`. `make` runs once. */
   encode<T extends object | string>(transport: string, make: (events: readonly StoredEvent[]) => T): T {
     let encoded = this.#encodings.get(transport) as T | undefined
     if (encoded === undefined) this.#encodings.set(transport, (encoded = make(this.events)))
@@ -39,16 +40,17 @@ export class DeliveryGroup {
 
   #collect(): readonly StoredEvent[] {
     const events: StoredEvent[] = []
-    let [event, previous] = [this.lastEvent, this.before]
+    let [event, parent] = [this.lastEvent, this.parent]
     while (event !== undefined) {
       events.push(event)
-      event = previous?.lastEvent
-      previous = previous?.before
+      event = parent?.lastEvent
+      parent = parent?.parent
     }
     return events.toReversed()
   }
 }
 
+/** `match` returns the connections that get an event. */
 export function groupByConnection<C>(
   events: readonly StoredEvent[],
   match: (event: StoredEvent) => ReadonlySet<C>,

@@ -1,44 +1,60 @@
-// Routes → calls, at most `fanOut` of them: to each shard its batch, or, if there are too many, to one shard of each share
-// what the whole share gets, for it to append and pass on. Run by a follower, and by a shard that relays; whoever runs them
-// (pool.ts) answers only when all have ended. Pure.
+// Calls to many shards as a tree of bounded width: at most FAN_OUT calls per invocation, each to one shard of a group,
+// which passes on what is for the others of its group. Depth is logarithmic: 64 × 64 shards need one level of relays. Used
+// by followers, by shards that relay, and by scatter-gather.ts. Pure.
 //
-// Nothing here keeps the order of two batches: the caller sends the next when all of this one are stored. What is left under
-// way when a caller or a relay dies does no harm either: it carries offsets that are sent again before any later one, and
-// a shard drops what is not newer than what it has.
+// Nothing here keeps the order of two batches: the caller sends the next batch when all of this one is stored. A call that
+// is left over when its caller died does no harm: its offsets are sent again before any later ones, and a shard drops
+// offsets that it has stored.
 import type { AppendBatch } from './batch-codec.ts'
+import { toRelayBatch, type BatchSource, type RelayBatch } from './relay-batch.ts'
 import { groupByPayload, type RoutedBatch } from './routed-batch.ts'
-import { partitionEvenly } from './partition-evenly.ts'
-import { toRelayBatch, type RelayBatch, type BatchSource } from './relay-batch.ts'
 
+/**
+ * Calls that one invocation makes to shards for one stage of a batch, or one command. Up to this number of shards nothing
+ * is relayed. An invocation may make 1,000, of which six wait at once: more than 64 would take longer than a relay does.
+ */
+export const FAN_OUT = 64
+
+/** How events reach shards: rpc/shard.ts in production. Both reject if a shard cannot be reached or cannot store. */
 export interface ShardSender {
   append(shard: number, batch: AppendBatch): Promise<void>
-  /** To the shard that relays it; some of it is for itself. */
-  relay(shard: number, shipment: RelayBatch): Promise<void>
+  /** Sends the batch of a group of shards to one of them, which appends its own part and passes on the rest. */
+  relay(shard: number, batch: RelayBatch): Promise<void>
 }
 
-/** `self`: the shard that relays: what it appends to itself is no call. */
+/** Splits a list into at most `most` groups of consecutive members, as even as possible. */
+export function partitionEvenly<T>(all: readonly T[], most: number): readonly (readonly T[])[] {
+  const count = Math.min(most, all.length)
+  const start = (group: number) => Math.floor((group * all.length) / count)
+  return Array.from({ length: count }, (_, group) => all.slice(start(group), start(group + 1)))
+}
+
+/**
+ * Plans the calls for a routed batch, to be run concurrently: one append per shard, or, above `fanOut` shards, one relay
+ * call per group of shards. `self` is the shard that relays: its own append is not a call and comes on top.
+ */
 export function planDeliveries(
-  carrier: ShardSender,
+  sender: ShardSender,
   { topic, partition, generation }: BatchSource,
   fanOut: number,
-  routes: RoutedBatch,
+  batch: RoutedBatch,
   self?: number,
 ): readonly (() => Promise<void>)[] {
-  const parcels = groupByPayload(routes)
-  const takes = new Map(parcels.flatMap(({ shards, take }) => shards.map((shard) => [shard, take] as const)))
+  const payloads = groupByPayload(batch)
+  const takeOf = new Map(payloads.flatMap(({ shards, take }) => shards.map((shard) => [shard, take] as const)))
   const source = { topic, partition, generation }
-  const append = (shard: number) => async () => carrier.append(shard, { ...source, packs: takes.get(shard)?.() ?? [] })
-  const others = [...takes.keys()].filter((shard) => shard !== self)
-  const calls = partitionEvenly(others, fanOut).map((share) => {
-    const relay = relayOf(share, partition)
-    return share.length === 1
+  const append = (shard: number) => async () => sender.append(shard, { ...source, packs: takeOf.get(shard)?.() ?? [] })
+  const others = [...takeOf.keys()].filter((shard) => shard !== self)
+  const calls = partitionEvenly(others, fanOut).map((group) => {
+    const relay = relayOf(group, partition)
+    return group.length === 1
       ? append(relay)
-      : async () => carrier.relay(relay, toRelayBatch(source, fanOut, routes, share))
+      : async () => sender.relay(relay, toRelayBatch(source, fanOut, batch, group))
   })
-  return self !== undefined && takes.has(self) ? [append(self), ...calls] : calls
+  return self !== undefined && takeOf.has(self) ? [append(self), ...calls] : calls
 }
 
-/** Another one for each partition, so that the work of all followers is not one shard's. */
-function relayOf(share: readonly number[], partition: number): number {
-  return share[partition % share.length] ?? 0
+/** Picks the relay by partition number, so that the relays of many followers are different shards. */
+function relayOf(group: readonly number[], partition: number): number {
+  return group[partition % group.length] ?? 0
 }

@@ -1,64 +1,68 @@
-// What a relay gets: a share of the shards, and each event that is for any of them once. Pure: routes.ts ↔ one call.
+// The argument of a relay call: what a group of shards gets, each event once, however many of the shards it is for. Made
+// from a RoutedBatch by the sender (fan-out-tree.ts), and turned back into one by the shard that relays. Pure.
 import type { RoutedEvent } from '../events/stored-event.ts'
-import { encodeBatches, decodeBatch, type AppendBatch, type EventBatch } from './batch-codec.ts'
-import { emptyRoutedBatch, BroadcastStream, type AddressedEvent, type RoutedBatch } from './routed-batch.ts'
+import { decodeBatch, encodeBatches, type AppendBatch, type EventBatch } from './batch-codec.ts'
+import { BroadcastStream, emptyRoutedBatch, type AddressedEvent, type RoutedBatch } from './routed-batch.ts'
 
-/** Whose events they are. */
+/** Where the events of a batch come from: topic, partition and generation. */
 export type BatchSource = Omit<AppendBatch, 'packs'>
 
-/** Which of the addressed events are for users of a shard, and who they are. */
-interface Letters {
+/** The addressed events for users of one shard. */
+interface AddressedEntries {
   readonly shard: number
+  /** Indexes into the events of `packs`. */
   readonly events: readonly number[]
+  /** The user ids of each of them. */
   readonly recipients: readonly string[][]
 }
 
 export interface RelayBatch extends BatchSource {
-  /** Calls that each relay may make; travels, so that a tree is of one kind. */
+  /** Calls that each relay may make. It travels with the batch, so that all levels of a tree use the same. */
   readonly fanOut: number
   readonly broadcasts: readonly { readonly shards: readonly number[]; readonly packs: readonly EventBatch[] }[]
-  readonly addressed: { readonly packs: readonly EventBatch[]; readonly letters: readonly Letters[] }
+  readonly addressed: { readonly packs: readonly EventBatch[]; readonly entries: readonly AddressedEntries[] }
 }
 
+/** The part of `batch` that is for the shards of `group`. */
 export function toRelayBatch(
   source: BatchSource,
   fanOut: number,
-  routes: RoutedBatch,
-  share: readonly number[],
+  batch: RoutedBatch,
+  group: readonly number[],
 ): RelayBatch {
   const { topic, partition, generation } = source
-  const broadcasts = [...routes.broadcasts].flatMap(([interested, stream]) => {
-    const shards = share.filter((shard) => interested.has(shard))
+  const broadcasts = [...batch.broadcasts].flatMap(([interested, stream]) => {
+    const shards = group.filter((shard) => interested.has(shard))
     return shards.length === 0 ? [] : [{ shards, packs: stream.packs }]
   })
-  return { topic, partition, generation, fanOut, broadcasts, addressed: toAddressed(routes, share) }
+  return { topic, partition, generation, fanOut, broadcasts, addressed: toAddressed(batch, group) }
 }
 
-/** An event to users of several shards is in it once. */
-function toAddressed({ addressed }: RoutedBatch, share: readonly number[]): RelayBatch['addressed'] {
+/** An event to users of several shards is included once. */
+function toAddressed({ addressed }: RoutedBatch, group: readonly number[]): RelayBatch['addressed'] {
   const byOffset = new Map<number, RoutedEvent>()
-  for (const shard of share) for (const event of addressed.get(shard) ?? []) byOffset.set(event.offset, event)
+  for (const shard of group) for (const event of addressed.get(shard) ?? []) byOffset.set(event.offset, event)
   const events = [...byOffset.values()].toSorted((a, b) => a.offset - b.offset)
-  const places = new Map(events.map(({ offset }, index) => [offset, index]))
-  const letters = share.flatMap((shard): readonly Letters[] => {
+  const indexOf = new Map(events.map(({ offset }, index) => [offset, index]))
+  const entries = group.flatMap((shard): readonly AddressedEntries[] => {
     const own = addressed.get(shard)
     if (own === undefined) return []
-    const at = own.map(({ offset }) => places.get(offset) ?? 0)
-    return [{ shard, events: at, recipients: own.map(({ recipients }) => recipients) }]
+    const indexes = own.map(({ offset }) => indexOf.get(offset) ?? 0)
+    return [{ shard, events: indexes, recipients: own.map(({ recipients }) => recipients) }]
   })
-  return { packs: encodeBatches(events.map((event) => ({ ...event, recipients: null }))), letters }
+  return { packs: encodeBatches(events.map((event) => ({ ...event, recipients: null }))), entries }
 }
 
 export function fromRelayBatch({ addressed, broadcasts }: RelayBatch): RoutedBatch {
-  const routes = emptyRoutedBatch()
-  for (const { shards, packs } of broadcasts) routes.broadcasts.set(new Set(shards), new BroadcastStream(packs))
+  const batch = emptyRoutedBatch()
+  for (const { shards, packs } of broadcasts) batch.broadcasts.set(new Set(shards), new BroadcastStream(packs))
   const events = addressed.packs.flatMap((pack) => [...decodeBatch(pack)])
-  for (const { shard, events: at, recipients } of addressed.letters) {
-    const own = at.flatMap((place, index): readonly AddressedEvent[] => {
-      const event = events[place]
+  for (const { shard, events: indexes, recipients } of addressed.entries) {
+    const own = indexes.flatMap((eventIndex, index): readonly AddressedEvent[] => {
+      const event = events[eventIndex]
       return event === undefined ? [] : [{ ...event, recipients: recipients[index] ?? [] }]
     })
-    routes.addressed.set(shard, own)
+    batch.addressed.set(shard, own)
   }
-  return routes
+  return batch
 }

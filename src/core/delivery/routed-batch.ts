@@ -1,15 +1,15 @@
-// Which events go to which shards, so that a broadcast costs the same for one shard as for a thousand: it is routed and
-// packed once, for the very set of shards that are interested. What each shard gets of it is worked out when it is sent.
-// Filled by a follower (ingest/route.ts) or from a shipment (shipment.ts). Pure.
+// Which events of a batch go to which shards. A broadcast costs the same for one shard as for a thousand: it is routed and
+// encoded once for a set of interested shards. Filled by following/assign-shards.ts, or from a RelayBatch; sent by
+// fan-out-tree.ts. Pure.
 import type { RoutedEvent } from '../events/stored-event.ts'
-import { encodeBatches, decodeBatch, type EventBatch } from './batch-codec.ts'
+import { decodeBatch, encodeBatches, type EventBatch } from './batch-codec.ts'
 
-/** Its recipients are still being collected. */
+/** An event whose recipients are still being collected. */
 export interface AddressedEvent extends RoutedEvent {
   readonly recipients: string[]
 }
 
-/** Events in offset order: packed once however many shards get them, unpacked only where others have to join them. */
+/** Events in offset order: encoded once however many shards get them, decoded only where other events must be merged in. */
 export class BroadcastStream {
   #events: RoutedEvent[] | undefined
   #packs: readonly EventBatch[] | undefined
@@ -19,7 +19,7 @@ export class BroadcastStream {
     if (packs === undefined) this.#events = []
   }
 
-  /** Before anybody asks for packs. */
+  /** Call before `packs` is read. */
   push(event: RoutedEvent): void {
     this.#events?.push(event)
   }
@@ -34,12 +34,9 @@ export class BroadcastStream {
 }
 
 export interface RoutedBatch {
-  /** Shard → what is for users there, in offset order. */
+  /** Shard → events for users of this shard, in offset order. */
   readonly addressed: Map<number, AddressedEvent[]>
-  /**
-   * The shards that are interested → what is for everybody there, in offset order. Types that share the very set share its
-   * stream.
-   */
+  /** Set of interested shards → events for all subscribers there, in offset order. Types with the same set share a stream. */
   readonly broadcasts: Map<ReadonlySet<number>, BroadcastStream>
 }
 
@@ -47,54 +44,60 @@ export function emptyRoutedBatch(): RoutedBatch {
   return { addressed: new Map(), broadcasts: new Map() }
 }
 
-/** Shards that get the very same events. */
+/** Shards that get exactly the same events. */
 export interface SharedPayload {
   readonly shards: readonly number[]
-  /** To be asked for once for each of the shards: made for the first, forgotten with the last. */
+  /** Call exactly once per shard. The payload is built on the first call and released after the last. */
   readonly take: () => readonly EventBatch[]
 }
 
-interface Mail {
+interface ShardStreams {
   readonly streams: BroadcastStream[]
-  /** Of the streams: which they are. */
+  /** Numbers of the streams: equal keys are equal lists. */
   key: string
 }
 
+/** Groups the shards of a batch by what they get, so that each payload is encoded once. */
 export function groupByPayload({ addressed, broadcasts }: RoutedBatch): readonly SharedPayload[] {
-  const mails = new Map<number, Mail>()
-  for (const [index, [shards, stream]] of [...broadcasts].entries()) {
-    for (const shard of shards) {
-      const mail = mails.get(shard)
-      if (mail === undefined) mails.set(shard, { streams: [stream], key: String(index) })
-      else {
-        mail.streams.push(stream)
-        mail.key += `,${index}`
-      }
-    }
-  }
-  const alike = new Map<string, { shards: number[]; streams: readonly BroadcastStream[] }>()
-  for (const [shard, { key, streams }] of mails) {
+  const byShard = streamsByShard(broadcasts)
+  const groups = new Map<string, { shards: number[]; streams: readonly BroadcastStream[] }>()
+  for (const [shard, { key, streams }] of byShard) {
     if (addressed.has(shard)) continue
-    const found = alike.get(key)
-    if (found === undefined) alike.set(key, { shards: [shard], streams })
-    else found.shards.push(shard)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, { shards: [shard], streams })
+    else group.shards.push(shard)
   }
-  const shared = [...alike.values()].map(({ shards, streams }) => toParcel(shards, streams, []))
-  const own = [...addressed].map(([shard, events]) => toParcel([shard], mails.get(shard)?.streams ?? [], events))
+  const shared = [...groups.values()].map(({ shards, streams }) => toPayload(shards, streams, []))
+  const own = [...addressed].map(([shard, events]) => toPayload([shard], byShard.get(shard)?.streams ?? [], events))
   return [...shared, ...own]
 }
 
-function toParcel(
+function streamsByShard(broadcasts: RoutedBatch['broadcasts']): ReadonlyMap<number, ShardStreams> {
+  const byShard = new Map<number, ShardStreams>()
+  for (const [index, [shards, stream]] of [...broadcasts].entries()) {
+    for (const shard of shards) {
+      const known = byShard.get(shard)
+      if (known === undefined) byShard.set(shard, { streams: [stream], key: String(index) })
+      else {
+        known.streams.push(stream)
+        known.key += `,${index}`
+      }
+    }
+  }
+  return byShard
+}
+
+function toPayload(
   shards: readonly number[],
   streams: readonly BroadcastStream[],
-  own: readonly RoutedEvent[],
+  addressed: readonly RoutedEvent[],
 ): SharedPayload {
   const [only, ...others] = streams
-  if (only !== undefined && others.length === 0 && own.length === 0) return { shards, take: () => only.packs }
+  if (only !== undefined && others.length === 0 && addressed.length === 0) return { shards, take: () => only.packs }
   let left = shards.length
   let packs: readonly EventBatch[] | undefined
   const take = () => {
-    const taken = (packs ??= encodeBatches(inOrder([...streams.map(({ events }) => events), own])))
+    const taken = (packs ??= encodeBatches(mergeByOffset([...streams.map(({ events }) => events), addressed])))
     left -= 1
     if (left <= 0) packs = undefined
     return taken
@@ -102,7 +105,7 @@ function toParcel(
   return { shards, take }
 }
 
-function inOrder(lists: readonly (readonly RoutedEvent[])[]): readonly RoutedEvent[] {
+function mergeByOffset(lists: readonly (readonly RoutedEvent[])[]): readonly RoutedEvent[] {
   const filled = lists.filter(({ length }) => length > 0)
   if (filled.length === 1) return filled[0] ?? []
   return filled.flat().toSorted((a, b) => a.offset - b.offset)

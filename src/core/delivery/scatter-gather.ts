@@ -1,34 +1,41 @@
-// One question to many shards, at most `fanOut` calls an invocation: each goes to the first shard of a share, which answers
-// for itself and asks the others of its share in the same way. Never throws: who did not answer is among the answers. Pure.
+// One command to many objects (shards, followers), as a tree: at most `fanOut` calls per invocation, each to the first
+// object of a group, which runs the command and passes it on to the others of its group in the same way. Pure.
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../concurrency.ts'
-import { partitionEvenly } from './partition-evenly.ts'
+import { partitionEvenly } from './fan-out-tree.ts'
 
-export type ShardResult<T> = { readonly shard: number } & (
+/** What became of a command at one object. */
+type Outcome<T> =
   | { readonly ok: true; readonly value: T }
-  /** It is not known whether it did what it was asked: it, or who was to ask it, is out of reach. */
+  /** It is not known whether the command was carried out: the object, or the one that should pass it on, did not answer. */
   | { readonly ok: false; readonly error: string }
-)
 
-/** In the order of the shards, when every one has answered or failed. */
-export async function scatterGather<T>(
-  ask: (shard: number, share: readonly number[]) => Promise<readonly ShardResult<T>[]>,
-  shards: readonly number[],
+export type ShardResult<T> = { readonly shard: number } & Outcome<T>
+
+/**
+ * Calls `ask` with the first object of each group and the whole group. Returns the results in the order of `targets`, when
+ * every call has ended. Never throws: a call that failed is turned into one result per member by `toFailure`.
+ */
+export async function scatterGather<Target, R>(
+  ask: (first: Target, group: readonly Target[]) => Promise<readonly R[]>,
+  targets: readonly Target[],
   fanOut: number,
-): Promise<readonly ShardResult<T>[]> {
-  const shares = partitionEvenly(shards, fanOut)
-  const answers: (readonly ShardResult<T>[])[] = []
-  const askShare = (share: readonly number[], index: number) => async () => {
-    const asked = ask(share[0] ?? 0, share)
-    answers[index] = await asked.catch((error) => share.map((shard) => ({ shard, ok: false, error: String(error) })))
+  toFailure: (target: Target, error: string) => R,
+): Promise<readonly R[]> {
+  const groups = partitionEvenly(targets, fanOut)
+  const results: (readonly R[])[] = []
+  const askGroup = (group: readonly Target[], index: number) => async () => {
+    const [first] = group
+    if (first === undefined) return
+    results[index] = await ask(first, group).catch((error) => group.map((target) => toFailure(target, String(error))))
   }
-  await runWithLimit(shares.map(askShare), MAX_CONCURRENT_CALLS)
-  return answers.flat()
+  await runWithLimit(groups.map(askGroup), MAX_CONCURRENT_CALLS)
+  return results.flat()
 }
 
-/** For who cannot do with less than all. */
-export function valuesOf<T>(answers: readonly ShardResult<T>[]): readonly T[] {
-  return answers.map((answer) => {
-    if (!answer.ok) throw new Error(`shard ${answer.shard} did not answer: ${answer.error}`)
-    return answer.value
+/** Returns the values of all shards, or throws if one of them failed. */
+export function valuesOf<T>(results: readonly ShardResult<T>[]): readonly T[] {
+  return results.map((result) => {
+    if (!result.ok) throw new Error(`shard ${result.shard} did not answer: ${result.error}`)
+    return result.value
   })
 }

@@ -1,18 +1,18 @@
-// user → shard, by jump consistent hashing (Lamping & Veach 2014): even, without a table, and growing from N to N+1
-// shards moves only 1/(N+1) of the users. The hash is FNV-1a over UTF-8 with a final mix, 64 bits, in halves of 32: this
-// runs for every recipient of every event, and BigInt would take most of the time of routing.
+// User → shard by jump consistent hashing (Lamping & Veach 2014): even, without a table, and growing from N to N+1 shards
+// moves only 1/(N+1) of the users. The hash is FNV-1a over UTF-8 with a final mix, 64 bits, in halves of 32: this runs
+// for every recipient of every event, and BigInt would take most of the time of routing. Pure.
 
 const encoder = new TextEncoder()
 // oxlint-disable-next-line no-control-regex -- ASCII has them
 const ASCII = /^[\u0000-\u007f]*$/
 
-/** 64 bits: `high` and `low` as unsigned 32. */
+/** A 64-bit word: `high` and `low` are unsigned 32-bit integers. */
 interface Word {
   high: number
   low: number
 }
 
-/** Modulo 2^64, by limbs of 16 bits. */
+/** Multiplies `word` by the given constant modulo 2^64, in limbs of 16 bits. */
 function multiply(word: Word, high: number, low: number): void {
   const a = word.low >>> 16
   const b = word.low & 0xffff
@@ -26,12 +26,12 @@ function multiply(word: Word, high: number, low: number): void {
   word.low = ((carried << 16) | (bd & 0xffff)) >>> 0
 }
 
-/** XOR with itself, 33 bits to the right. */
+/** `word ^= word >>> 33`. */
 function foldHigh(word: Word): void {
   word.low = (word.low ^ (word.high >>> 1)) >>> 0
 }
 
-/** What is ASCII, as nearly all ids are, is its own UTF-8: a call into the encoder would cost more than the hash. */
+/** ASCII text, as nearly all ids are, equals its UTF-8: calling the encoder would cost more than the hash. */
 function hash64(text: string): Word {
   const bytes = ASCII.test(text) ? undefined : encoder.encode(text)
   const count = bytes?.length ?? text.length
@@ -52,7 +52,7 @@ function hash64(text: string): Word {
   return word
 }
 
-/** The shard of a user, in `0 .. shards - 1`. Also spreads connection ids of clients without a user. */
+/** Returns the shard of a user, in `0 .. shards - 1`. Also used for the connection ids of clients without a user. */
 export function shardOf(id: string, shards: number): number {
   const key = hash64(id)
   let bucket = -1

@@ -3,7 +3,7 @@
 // come from the embedded log, the cron, and queue messages; changes of interest come from the Directory.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf, isResponseTopic } from '../../config/parse-config.ts'
-import { FAN_OUT } from '../../core/delivery/partition-evenly.ts'
+import { FAN_OUT } from '../../core/delivery/fan-out-tree.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import { directoryStub } from '../../rpc/directory.ts'

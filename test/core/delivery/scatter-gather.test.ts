@@ -12,7 +12,7 @@ function makeShards(fanOut: number, isDown: (shard: number) => boolean = () => f
       if (isDown(shard)) throw new Error('out of reach')
       return [{ shard, ok: true, value: shard * 10 }, ...(await askAll(share.filter((other) => other !== shard)))]
     }
-    return scatterGather(ask, shards, fanOut)
+    return scatterGather(ask, shards, fanOut, (shard, error) => ({ shard, ok: false, error }))
   }
   return { askAll, calls }
 }
