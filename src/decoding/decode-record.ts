@@ -7,9 +7,9 @@ import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { LogRecord } from '../core/events/kafka-record.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import type { Schemas } from '../schema-registry/schema-cache.ts'
-import { readFrame, type Framed } from '../schema-registry/wire-format.ts'
+import { readFrame, type FramedValue } from '../schema-registry/wire-format.ts'
 
-export type DecodeReason =
+export type DecodeError =
   | { readonly kind: 'tombstone' }
   | { readonly kind: 'not_utf8' }
   /** Confluent's wire format, and no registry is configured. */
@@ -29,21 +29,21 @@ export type DecodeReason =
   | { readonly kind: 'not_processable'; readonly message: string }
 
 /** An event, and its text as bytes: the record's own where it came as it is forwarded. */
-export interface Decoded extends CloudEvent {
+export interface DecodedEvent extends CloudEvent {
   readonly utf8: Uint8Array
 }
 
-type Attributes = readonly (readonly [name: string, value: string])[]
+type AttributeEntries = readonly (readonly [name: string, value: string])[]
 
 const CLOUD_EVENTS = /^application\/cloudevents/i
 const STRUCTURED_JSON = /^application\/cloudevents(\+json)?\s*(;|$)/i
 /** RIG before 3.0 wrote `ce-`; the binding says `ce_`. */
 const ATTRIBUTE_PREFIX = /^ce[_-]/i
 /** An event that is written by a schema all through may be of any format. */
-const BY_SCHEMA_WHOLE = /^application\/cloudevents(\+[\w.-]+)?\s*(;|$)/i
+const CLOUD_EVENTS_FORMAT = /^application\/cloudevents(\+[\w.-]+)?\s*(;|$)/i
 const AVRO = /^(avro\/|application\/([^;]*[+.])?avro)/i
 /** What may be in the wire format in binary mode; other data, such as an image, may begin with a zero too. */
-const BY_SCHEMA = /avro|protobuf|json/i
+const SCHEMA_CONTENT = /avro|protobuf|json/i
 /** What the data was, before it became JSON. */
 const CONTENT_TYPE_ATTRIBUTES = new Set(['contenttype', 'datacontenttype'])
 
@@ -54,7 +54,7 @@ export function decodeRecord(
   record: LogRecord,
   limitBytes: number,
   schemas: Schemas | null,
-): Result<Decoded, DecodeReason> {
+): Result<DecodedEvent, DecodeError> {
   const framed = framedBySchema(record)
   const decoded = framed === undefined ? decodePlain(record) : decodeFramed(record, framed, schemas, limitBytes)
   if (decoded.ok && decoded.value.utf8.length > limitBytes) return fail({ kind: 'too_large', limitBytes })
@@ -62,15 +62,17 @@ export function decodeRecord(
 }
 
 /** Undefined: the record does not name a schema. */
-export function framedBySchema(record: LogRecord): Framed | undefined {
+export function framedBySchema(record: LogRecord): FramedValue | undefined {
   const framed = readFrame(record.value)
   if (framed === undefined) return undefined
   const contentType = headerOf(record, 'content-type')
-  return contentType === undefined || CLOUD_EVENTS.test(contentType) || BY_SCHEMA.test(contentType) ? framed : undefined
+  return contentType === undefined || CLOUD_EVENTS.test(contentType) || SCHEMA_CONTENT.test(contentType)
+    ? framed
+    : undefined
 }
 
 /** For the dead letter's header and the log: one line. */
-export function describeReason(reason: DecodeReason): string {
+export function describeDecodeError(reason: DecodeError): string {
   switch (reason.kind) {
     case 'tombstone':
       return 'tombstone: the record has no value'
@@ -111,7 +113,7 @@ function isBinary({ headers }: LogRecord, contentType: string | undefined): bool
  * Without `ce_` headers an event cannot be in binary mode, so that a plain `application/json`, as many producers write, is
  * structured mode: as over HTTP.
  */
-function decodePlain(record: LogRecord): Result<Decoded, DecodeReason> {
+function decodePlain(record: LogRecord): Result<DecodedEvent, DecodeError> {
   const contentType = record.headers.length === 0 ? undefined : headerOf(record, 'content-type')
   if (isBinary(record, contentType)) return decodeBinary(record, contentType)
   const saysOther = contentType !== undefined && CLOUD_EVENTS.test(contentType) && !STRUCTURED_JSON.test(contentType)
@@ -121,29 +123,30 @@ function decodePlain(record: LogRecord): Result<Decoded, DecodeReason> {
 /** As without a schema, once it is JSON. */
 function decodeFramed(
   record: LogRecord,
-  framed: Framed,
+  framed: FramedValue,
   schemas: Schemas | null,
   limitBytes: number,
-): Result<Decoded, DecodeReason> {
+): Result<DecodedEvent, DecodeError> {
   const contentType = headerOf(record, 'content-type')
   const isWhole = !isBinary(record, contentType)
-  const saysOther = contentType !== undefined && CLOUD_EVENTS.test(contentType) && !BY_SCHEMA_WHOLE.test(contentType)
+  const saysOther =
+    contentType !== undefined && CLOUD_EVENTS.test(contentType) && !CLOUD_EVENTS_FORMAT.test(contentType)
   if (saysOther) return fail({ kind: 'unsupported_content_type', contentType })
   const json = toJson(framed, schemas, limitBytes, isWhole)
   if (!json.ok) return json
-  if (isWhole) return orReason(parseStructured(json.value))
-  const attributes = attributesOf(record)
+  if (isWhole) return toDecoded(parseStructured(json.value))
+  const attributes = readAttributes(record)
   if (!attributes.ok) return attributes
   const others = attributes.value.filter(([name]) => !CONTENT_TYPE_ATTRIBUTES.has(name))
-  return orReason(fromBinary(Object.fromEntries(others), 'application/json', encoder.encode(json.value)))
+  return toDecoded(fromBinary(Object.fromEntries(others), 'application/json', encoder.encode(json.value)))
 }
 
 function toJson(
-  { body, schemaId }: Framed,
+  { body, schemaId }: FramedValue,
   schemas: Schemas | null,
   limitBytes: number,
   isWholeEvent: boolean,
-): Result<string, DecodeReason> {
+): Result<string, DecodeError> {
   if (schemas === null) return fail({ kind: 'no_schema_registry', schemaId })
   const codec = schemas.get(schemaId)
   if (codec === undefined) throw new TypeError(`schema ${schemaId} was not prepared`)
@@ -154,32 +157,32 @@ function toJson(
   return fail({ kind: 'not_by_its_schema', schemaId, message: json.reason.message })
 }
 
-function decodeStructured({ value }: LogRecord): Result<Decoded, DecodeReason> {
+function decodeStructured({ value }: LogRecord): Result<DecodedEvent, DecodeError> {
   if (value === null) return fail({ kind: 'tombstone' })
   const text = decodeUtf8(value)
-  return text === undefined ? fail({ kind: 'not_utf8' }) : orReason(parseStructured(text), withoutMark(value))
+  return text === undefined ? fail({ kind: 'not_utf8' }) : toDecoded(parseStructured(text), stripBom(value))
 }
 
 /** What the decoder drops from the text is no part of the event. */
-function withoutMark(value: Uint8Array): Uint8Array {
+function stripBom(value: Uint8Array): Uint8Array {
   return value[0] === 0xef && value[1] === 0xbb && value[2] === 0xbf ? value.subarray(3) : value
 }
 
 /** Without a value it is an event without data. */
-function decodeBinary(record: LogRecord, contentType: string | undefined): Result<Decoded, DecodeReason> {
+function decodeBinary(record: LogRecord, contentType: string | undefined): Result<DecodedEvent, DecodeError> {
   const data = record.value ?? new Uint8Array()
   if (contentType !== undefined && AVRO.test(contentType) && data.length > 0) {
     return fail({ kind: 'no_schema_id', contentType })
   }
-  const attributes = attributesOf(record)
-  return attributes.ok ? orReason(fromBinary(Object.fromEntries(attributes.value), contentType, data)) : attributes
+  const attributes = readAttributes(record)
+  return attributes.ok ? toDecoded(fromBinary(Object.fromEntries(attributes.value), contentType, data)) : attributes
 }
 
 /**
  * Empty is not there: some clients write null, which is read as empty, for an attribute that an event does not have, and of
  * those that CloudEvents defines none may be empty.
  */
-function attributesOf({ headers }: LogRecord): Result<Attributes, DecodeReason> {
+function readAttributes({ headers }: LogRecord): Result<AttributeEntries, DecodeError> {
   const attributes: [name: string, value: string][] = []
   for (const { key, value } of headers) {
     if (value.length === 0 || !ATTRIBUTE_PREFIX.test(key)) continue
@@ -195,7 +198,7 @@ function headerOf(record: LogRecord, name: string): string | undefined {
   return header === undefined || header.value.length === 0 ? undefined : decodeUtf8(header.value)
 }
 
-function orReason(parsed: Result<CloudEvent, string>, utf8?: Uint8Array): Result<Decoded, DecodeReason> {
+function toDecoded(parsed: Result<CloudEvent, string>, utf8?: Uint8Array): Result<DecodedEvent, DecodeError> {
   if (!parsed.ok) return fail({ kind: 'not_a_cloud_event', message: parsed.reason })
   return ok({ ...parsed.value, utf8: utf8 ?? encoder.encode(parsed.value.json) })
 }

@@ -6,7 +6,7 @@ import { extractFields, extractRecipients, type Extractors, type RecipientPointe
 import type { RoutedEvent } from '../core/events/stored-event.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { watchTopic } from '../core/subscriptions/watch-topic.ts'
-import type { Decoded } from '../decoding/decode-record.ts'
+import type { DecodedEvent } from '../decoding/decode-record.ts'
 import type { InterestIndex } from './interest-index.ts'
 
 export interface RouteRules {
@@ -20,7 +20,7 @@ export interface RouteRules {
 export function assignShards(
   batch: RoutedBatch,
   rules: RouteRules,
-  { parsed, type, utf8 }: Pick<Decoded, 'parsed' | 'type' | 'utf8'>,
+  { parsed, type, utf8 }: Pick<DecodedEvent, 'parsed' | 'type' | 'utf8'>,
   offset: number,
 ): Result<null, string> {
   const recipients = extractRecipients(rules.recipients, type, parsed)

@@ -3,7 +3,7 @@
 import { planDeliveries, type ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { emptyRoutedBatch, type RoutedBatch } from '../core/delivery/routed-batch.ts'
 import type { LogRecord, NewRecord, TopicPartition } from '../core/events/kafka-record.ts'
-import { decodeRecord, type DecodeReason } from '../decoding/decode-record.ts'
+import { decodeRecord, type DecodeError } from '../decoding/decode-record.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { deadLetter, produceInOrder } from '../publishing/dead-letter.ts'
 import type { SchemaCache, Schemas } from '../schema-registry/schema-cache.ts'
@@ -61,7 +61,7 @@ export class EventPlanner implements BatchPlanner {
   }
 
   /** Returns the dead-letter reason, or undefined. Catches everything: one record must not block the partition. */
-  #route(record: LogRecord, schemas: Schemas | null, batches: StagedBatches): DecodeReason | undefined {
+  #route(record: LogRecord, schemas: Schemas | null, batches: StagedBatches): DecodeError | undefined {
     const { maxEventBytes, rules } = this.#options
     try {
       const decoded = decodeRecord(record, maxEventBytes, schemas)

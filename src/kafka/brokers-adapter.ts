@@ -1,14 +1,15 @@
-// The KafkaLog over the Kafka protocol. Reading keeps connections in whoever follows: only a Durable Object should. Writing
-// goes through KafkaProducer objects, which keep theirs for everybody: a request could not pay for a handshake each time.
+// The KafkaLog over the Kafka protocol. Fetching keeps connections open, so only a follower's Durable Object should do it.
+// Producing goes through KafkaProducer objects, which share their connections: a handshake per request would be too slow.
 import type { BrokersConfig } from '../config/kafka-brokers.ts'
 import type { NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
 import { kafkaProducerStub } from '../rpc/kafka-producer.ts'
 import type { KafkaLog } from './kafka-log.ts'
-import { createCluster, type Chance } from './create-cluster.ts'
+import { createCluster, type ClockAndRandom } from './create-cluster.ts'
 import { commitOffset } from './protocol/commit-offset.ts'
 import { PartitionFetcher } from './protocol/partition-fetcher.ts'
 
-export function createBrokersKafkaLog(env: Env, brokers: BrokersConfig, chance: Chance): KafkaLog {
+/** Opens no connection before the first fetch. */
+export function createBrokersKafkaLog(env: Env, brokers: BrokersConfig, chance: ClockAndRandom): KafkaLog {
   const cluster = createCluster(brokers, chance)
   const fetcher = new PartitionFetcher(cluster)
   return {
@@ -21,13 +22,17 @@ export function createBrokersKafkaLog(env: Env, brokers: BrokersConfig, chance: 
   }
 }
 
-async function produce(env: Env, records: readonly NewRecord[], chance: Chance): Promise<readonly ProducedRecord[]> {
+async function produce(
+  env: Env,
+  records: readonly NewRecord[],
+  chance: ClockAndRandom,
+): Promise<readonly ProducedRecord[]> {
   if (records.length === 0) return []
-  return kafkaProducerStub(env, chance.random()).produce(records.map(detached))
+  return kafkaProducerStub(env, chance.random()).produce(records.map(copyRecord))
 }
 
-/** A fetched record is a view of a whole fetch, all of which would cross the call. */
-function detached(record: NewRecord): NewRecord {
+/** A fetched record is a view of the whole fetch response, which an RPC would send along with it. */
+function copyRecord(record: NewRecord): NewRecord {
   const { key, headers = [], value } = record
   const copies = headers.map((header) => ({ key: header.key, value: header.value.slice() }))
   return { ...record, key: key?.slice() ?? null, headers: copies, value: value?.slice() ?? null }

@@ -1,5 +1,5 @@
-// A cluster by the configuration: sockets, credentials, clock and dice put together. For the two that live long enough to
-// keep connections: followers, through brokers-kafka-log.ts, and KafkaProducer.
+// Creates a Cluster from the configuration: sockets, credentials, clock and randomness. Called by the two kinds of objects
+// that keep broker connections: followers (brokers-adapter.ts) and KafkaProducer.
 import type { BrokersConfig } from '../config/kafka-brokers.ts'
 import { Cluster } from './protocol/cluster.ts'
 import { fetchToken, signMskToken } from './protocol/auth/oauth.ts'
@@ -9,25 +9,27 @@ import { createSocketOpener } from './protocol/socket.ts'
 const CONNECT_TIMEOUT_MS = 10_000
 const AUTHENTICATION_TIMEOUT_MS = 10_000
 
-export interface Chance {
+/** Injected so that tests can control time and chance. */
+export interface ClockAndRandom {
   readonly nowMs: () => number
   /** In [0, 1). */
   readonly random: () => number
 }
 
-export function createCluster(brokers: BrokersConfig, { nowMs, random }: Chance): Cluster {
+/** Opens no connection before the first request. */
+export function createCluster(brokers: BrokersConfig, { nowMs, random }: ClockAndRandom): Cluster {
   return new Cluster({
     bootstrap: brokers.bootstrap,
     open: createSocketOpener({ tls: brokers.tls, timeoutMs: CONNECT_TIMEOUT_MS }),
-    authentication: { mechanism: mechanismOf(brokers, nowMs), timeoutMs: AUTHENTICATION_TIMEOUT_MS, nowMs },
+    authentication: { mechanism: createSaslMechanism(brokers, nowMs), timeoutMs: AUTHENTICATION_TIMEOUT_MS, nowMs },
     nowMs,
     random,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   })
 }
 
-/** Null: the listener asks nobody. */
-export function mechanismOf({ sasl, oauth, aws }: BrokersConfig, nowMs: () => number): SaslMechanism | null {
+/** Returns null if no SASL mechanism is configured. */
+export function createSaslMechanism({ sasl, oauth, aws }: BrokersConfig, nowMs: () => number): SaslMechanism | null {
   switch (sasl?.mechanism) {
     case undefined:
       return null

@@ -1,47 +1,54 @@
-// The port to Kafka: offset-based, so that the position belongs to whoever reads. Adapters: the embedded log, the Kafka
-// protocol, REST proxies, Upstash REST. Failures that a follower must act on are values; anything else (network, bug)
-// throws and is retried.
+// The port to a log of records. Fetches name an offset, so the reader keeps its own position. Adapters: the embedded log,
+// the Kafka protocol, REST proxies, Upstash REST. Failures that a follower handles are values. Network failures throw,
+// and the follower retries.
 import type { LogPosition, LogRecord, NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
 
+/** Limits of one fetch. */
 export interface FetchLimits {
-  /** How long the log may hold the answer while there is nothing to read. */
+  /** Milliseconds that the log may wait for a record if there is none. */
   readonly maxWaitMs: number
-  /** About how many bytes of records to answer with. One record is always answered, whatever its size. */
+  /** Approximate bytes of records to return. At least one record is returned, whatever its size. */
   readonly maxBytes: number
 }
 
-/** The life of a topic that an offset is of: a topic that is deleted and made again has another id. Null: not known. */
-interface OfTopic {
+/** Identifies one incarnation of a topic: a topic that is deleted and created again gets a new id (KIP-516). Null if unknown. */
+interface TopicIdentity {
   readonly topicId?: string | null
 }
 
-export type FetchPosition = LogPosition & OfTopic
+/** Where to fetch from. With `topicId`, the log reports a recreated topic as out of range. */
+export type FetchPosition = LogPosition & TopicIdentity
 
+/** Result of a fetch. */
 export type Fetched =
   /**
-   * `next`: where to read on. Behind the last record where a log has gaps (compaction, markers of transactions), so that
-   * an answer without records may still move on.
+   * `next` is the offset of the next fetch. It may be more than one past the last record (compaction, transaction
+   * markers), and may advance although there are no records.
    */
-  | ({ readonly kind: 'records'; readonly records: readonly LogRecord[]; readonly next: number } & OfTopic)
-  /** The log no longer, or not yet, has this offset, or the topic is another. `latest`: the offset that the next record will get. */
-  | ({ readonly kind: 'offset_out_of_range' } & OffsetRange & OfTopic)
+  | ({ readonly kind: 'records'; readonly records: readonly LogRecord[]; readonly next: number } & TopicIdentity)
+  /** The offset was deleted by retention, does not exist yet, or belongs to a deleted topic of the same name. */
+  | ({ readonly kind: 'offset_out_of_range' } & OffsetRange & TopicIdentity)
   | { readonly kind: 'unknown_topic_or_partition' }
 
+/** The offsets that a partition holds: `earliest` inclusive, `latest` exclusive. */
 export interface OffsetRange {
   readonly earliest: number
   /** The offset that the next record will get. */
   readonly latest: number
 }
 
+/** A log with topics and partitions. Every method throws when the log cannot be reached. */
 export interface KafkaLog {
-  /** True: a produce wakes the follower by itself, so a follower at the end of the log may sleep without a timer. */
+  /** Whether producing wakes the follower, which can then sleep at the end of the log without a timer. */
   readonly wakesFollowers: boolean
-  /** The partitions of a topic, in ascending order. The embedded log creates the topic; others answer none for an unknown one. */
+  /** Returns the partitions of a topic in ascending order. The embedded log creates the topic; others return none if it does not exist. */
   partitions(topic: string): Promise<readonly number[]>
+  /** Returns the range of a partition. Throws if it does not exist. */
   offsets(topic: string, partition: number): Promise<OffsetRange>
+  /** Returns records from `position` on, in offset order. */
   fetch(position: FetchPosition, limits: FetchLimits): Promise<Fetched>
-  /** Resolves once every record is durable, with their places in the order given. */
+  /** Resolves once every record is durable, with their positions in the order given. */
   produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]>
-  /** Writes a position down for a consumer group, where Kafka's own tools look for lag. Only where that can be done. */
+  /** Commits an offset for a consumer group, so that Kafka's tools show the lag. Absent where the log has no groups. */
   commit?(group: string, position: LogPosition): Promise<void>
 }

@@ -1,9 +1,10 @@
-// The KafkaLog over Upstash's Kafka REST dialect, through its own client: fetch by offset, so the position stays with
-// the follower. The dialect carries text: keys and values are UTF-8.
+// The KafkaLog over Upstash's Kafka REST API, through Upstash's client. Fetches name an offset. The API transports text, so
+// keys, values and headers must be UTF-8.
 import { Kafka } from '@upstash/kafka'
 import type { LogPosition, LogRecord, NewRecord, ProducedRecord, RecordHeader } from '../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, KafkaLog, OffsetRange } from './kafka-log.ts'
 
+/** URL and credentials of one Upstash Kafka cluster. */
 export interface UpstashCredentials {
   readonly url: string
   readonly username: string
@@ -13,6 +14,7 @@ export interface UpstashCredentials {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
+/** See docs/kafka.md for what this API loses: binary values, and the end of records without text. */
 export function createUpstashKafkaLog(credentials: UpstashCredentials): KafkaLog {
   const kafka = new Kafka(credentials)
   const admin = kafka.admin()
@@ -37,7 +39,7 @@ export function createUpstashKafkaLog(credentials: UpstashCredentials): KafkaLog
   }
 }
 
-/** The dialect answers nothing for an offset it does not have, so an empty answer is looked into. */
+/** The API returns no records for an offset that does not exist, so an empty response is checked against the range. */
 async function fetchFrom(
   kafka: Kafka,
   position: LogPosition,

@@ -1,13 +1,13 @@
 // What becomes of a record that is no event: itself, in the dead-letter topic, with its reason and origin in headers.
 // Pure. A dead letter must never be what the broker refuses: it would be tried for ever, and its partition stand still.
 import { sizeOfRecord, type LogRecord, type NewRecord, type RecordHeader } from '../core/events/kafka-record.ts'
-import { describeReason, type DecodeReason } from '../decoding/decode-record.ts'
+import { describeDecodeError, type DecodeError } from '../decoding/decode-record.ts'
 
 /** Below the 1 MiB that Kafka takes of a record by default, its own framing included. */
-const MAX_LETTER_BYTES = 1_000_000
+const MAX_DEAD_LETTER_BYTES = 1_000_000
 
 /** A produce of many small letters: each is larger than its record, so a batch of them could outgrow what was fetched. */
-const MAX_PARCEL_BYTES = 1_000_000
+const MAX_BATCH_BYTES = 1_000_000
 
 /** What was wrong may quote the record. */
 const MAX_REASON_CHARS = 500
@@ -21,13 +21,13 @@ const TOO_LARGE = /too[ _]large|larger than/i
 const encoder = new TextEncoder()
 
 /** Too large to be produced with its headers: then what is left is its origin, by which it can be read where it came from. */
-export function deadLetter(topic: string, record: LogRecord, reason: DecodeReason): NewRecord {
+export function deadLetter(topic: string, record: LogRecord, reason: DecodeError): NewRecord {
   const origin = originOf(record, reason)
   const { key, value } = record
   // Without its timestamp, which a topic may refuse as too old or too new: that stands among the headers.
   const letter: NewRecord = { topic, key, value, headers: [...record.headers, ...origin] }
   const bytes = sizeOfRecord(letter)
-  if (bytes <= MAX_LETTER_BYTES) return letter
+  if (bytes <= MAX_DEAD_LETTER_BYTES) return letter
   return withoutContent(letter)
 }
 
@@ -43,7 +43,7 @@ export function* splitBySize(letters: readonly NewRecord[]): Generator<readonly 
   let bytes = 0
   for (const letter of letters) {
     const size = sizeOfRecord(letter)
-    if (parcel.length > 0 && bytes + size > MAX_PARCEL_BYTES) {
+    if (parcel.length > 0 && bytes + size > MAX_BATCH_BYTES) {
       yield parcel
       parcel = []
       bytes = 0
@@ -54,9 +54,9 @@ export function* splitBySize(letters: readonly NewRecord[]): Generator<readonly 
   if (parcel.length > 0) yield parcel
 }
 
-function originOf(record: LogRecord, reason: DecodeReason): readonly RecordHeader[] {
+function originOf(record: LogRecord, reason: DecodeError): readonly RecordHeader[] {
   return [
-    header('rigel-reason', describeReason(reason).slice(0, MAX_REASON_CHARS)),
+    header('rigel-reason', describeDecodeError(reason).slice(0, MAX_REASON_CHARS)),
     header('rigel-reason-code', reason.kind),
     header('rigel-topic', record.topic),
     header('rigel-partition', String(record.partition)),
@@ -73,11 +73,11 @@ type Produce = (records: readonly NewRecord[]) => Promise<unknown>
 
 /** Parcel after parcel: the topic keeps their order. */
 export async function produceInOrder(produce: Produce, letters: readonly NewRecord[]): Promise<void> {
-  for (const parcel of splitBySize(letters)) await produceParcel(produce, parcel)
+  for (const parcel of splitBySize(letters)) await produceBatch(produce, parcel)
 }
 
 /** The topic may take less than Kafka does by default: which letters are too large for it is found out by halves. */
-async function produceParcel(produce: Produce, letters: readonly NewRecord[]): Promise<void> {
+async function produceBatch(produce: Produce, letters: readonly NewRecord[]): Promise<void> {
   try {
     await produce(letters)
   } catch (error) {
@@ -85,7 +85,7 @@ async function produceParcel(produce: Produce, letters: readonly NewRecord[]): P
     const [letter, another] = letters
     if (letter !== undefined && another === undefined) return void (await produce([withoutContent(letter)]))
     const half = Math.ceil(letters.length / 2)
-    await produceParcel(produce, letters.slice(0, half))
-    await produceParcel(produce, letters.slice(half))
+    await produceBatch(produce, letters.slice(0, half))
+    await produceBatch(produce, letters.slice(half))
   }
 }

@@ -7,7 +7,7 @@ import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { SourcePosition } from '../core/events/source-position.ts'
 
 /** Who pushes: two senders never share a key. */
-export interface Sender {
+export interface PushSender {
   /** Whom the token is of, or the internal API; empty: nobody known. */
   readonly publisher: string
   /** As the URL names it; empty: it does not. */
@@ -21,24 +21,24 @@ const KEY_BYTES = 16
 
 const encoder = new TextEncoder()
 
-export function keyOfPosition(sender: Sender, { topic, partition, offset }: SourcePosition): Promise<string> {
+export function keyOfPosition(sender: PushSender, { topic, partition, offset }: SourcePosition): Promise<string> {
   return digest('position', sender, [topic, partition, offset])
 }
 
-export function keyOfEvent(sender: Sender, { source, type, id, json }: CloudEvent): Promise<string> {
+export function keyOfEvent(sender: PushSender, { source, type, id, json }: CloudEvent): Promise<string> {
   if (!sender.hasUniqueIds) return keyOfBytes(sender, encoder.encode(json))
   // Without a source, as events before CloudEvents 1.0 may be, the type stands in.
   return source === undefined ? digest('id of type', sender, [type, id]) : digest('id', sender, [source, id])
 }
 
-export function keyOfBytes(sender: Sender, bytes: Uint8Array): Promise<string> {
+export function keyOfBytes(sender: PushSender, bytes: Uint8Array): Promise<string> {
   return digest('bytes', sender, [], bytes)
 }
 
 /** As JSON, so that no two lists of parts are the same text; no byte of it is zero. */
 async function digest(
   kind: string,
-  { publisher, connector }: Sender,
+  { publisher, connector }: PushSender,
   parts: readonly string[],
   rest: Uint8Array = new Uint8Array(),
 ): Promise<string> {

@@ -7,22 +7,22 @@ import type { LogPosition, NewRecord, ProducedRecord, RecordHeader } from '../co
 import { toLogPosition, type SourcePosition } from '../core/events/source-position.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { deadLetter, splitBySize } from './dead-letter.ts'
-import { describeReason, type DecodeReason } from '../decoding/decode-record.ts'
-import { keyOfBytes, keyOfEvent, keyOfPosition, type Sender } from './idempotency-key.ts'
+import { describeDecodeError, type DecodeError } from '../decoding/decode-record.ts'
+import { keyOfBytes, keyOfEvent, keyOfPosition, type PushSender } from './idempotency-key.ts'
 import { orderKeyOf, toValue } from './publish.ts'
 
 /** One that was pushed. `position`: where it stood in the Kafka it comes from; null: not told. */
-export type Pushed =
+export type PushItem =
   | { readonly kind: 'event'; readonly event: CloudEvent; readonly position: SourcePosition | null }
   | {
       readonly kind: 'no_event'
       readonly value: Uint8Array
       readonly headers: readonly RecordHeader[]
-      readonly reason: DecodeReason
+      readonly reason: DecodeError
       readonly position: SourcePosition | null
     }
 
-export interface Placed extends ProducedRecord {
+export interface PushResult extends ProducedRecord {
   /** Why it is in the dead-letter topic. */
   readonly error?: string
 }
@@ -36,23 +36,23 @@ const encoder = new TextEncoder()
 export async function pushEvents(
   log: KafkaLog,
   config: Config,
-  sender: Sender,
-  pushed: readonly Pushed[],
+  sender: PushSender,
+  pushed: readonly PushItem[],
   nowMs: number,
-): Promise<readonly Placed[]> {
+): Promise<readonly PushResult[]> {
   const records = await Promise.all(pushed.map(async (one) => toRecord(config, sender, one, nowMs)))
-  const places: Placed[] = []
+  const places: PushResult[] = []
   // One after the other: the parts of one partition must not overtake each other.
   for (const parcel of splitBySize(records)) places.push(...(await log.produce(parcel)))
   return places.map((place, index) => {
     const one = pushed[index]
-    return one?.kind === 'no_event' ? { ...place, error: describeReason(one.reason) } : place
+    return one?.kind === 'no_event' ? { ...place, error: describeDecodeError(one.reason) } : place
   })
 }
 
-async function toRecord(config: Config, sender: Sender, pushed: Pushed, nowMs: number): Promise<NewRecord> {
+async function toRecord(config: Config, sender: PushSender, pushed: PushItem, nowMs: number): Promise<NewRecord> {
   const idempotencyKey = await idempotencyKeyOf(sender, pushed)
-  const key = encoder.encode(placementOf(config, sender, pushed))
+  const key = encoder.encode(partitionKeyOf(config, sender, pushed))
   if (pushed.kind === 'event') {
     return { topic: config.kafka.topics[0] ?? 'rig', key, ...toValue(pushed.event), idempotencyKey }
   }
@@ -65,7 +65,7 @@ async function toRecord(config: Config, sender: Sender, pushed: Pushed, nowMs: n
   return { ...deadLetter(config.kafka.deadLetterTopic, record, reason), key, idempotencyKey }
 }
 
-function idempotencyKeyOf(sender: Sender, pushed: Pushed): Promise<string> {
+function idempotencyKeyOf(sender: PushSender, pushed: PushItem): Promise<string> {
   if (pushed.position !== null) return keyOfPosition(sender, pushed.position)
   return pushed.kind === 'event' ? keyOfEvent(sender, pushed.event) : keyOfBytes(sender, pushed.value)
 }
@@ -75,7 +75,7 @@ function idempotencyKeyOf(sender: Sender, pushed: Pushed): Promise<string> {
  * there. A partition of the source stays together, so that its order is kept; else what has a key of its own, else what
  * is of one source.
  */
-function placementOf(config: Config, { connector }: Sender, pushed: Pushed): string {
+function partitionKeyOf(config: Config, { connector }: PushSender, pushed: PushItem): string {
   const { position } = pushed
   if (position !== null) return `${position.topic}/${position.partition}`
   if (pushed.kind === 'no_event') return connector

@@ -3,11 +3,11 @@
 import { decodeUtf8 } from '../core/text.ts'
 import { parseJsonOrReason } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import type { Codec, NotBySchema } from './codec.ts'
+import type { Codec, CodecError } from './codec.ts'
 
 export const jsonCodec: Codec = { toJson }
 
-function toJson(body: Uint8Array, limitChars: number): Result<string, NotBySchema> {
+function toJson(body: Uint8Array, limitChars: number): Result<string, CodecError> {
   // A character is four bytes at most.
   if (body.length > limitChars * 4) return fail({ kind: 'too_large' })
   const text = decodeUtf8(body)

@@ -58,7 +58,7 @@ const answerShape = z.object({
 })
 const errorShape = z.object({ error_code: z.int(), message: z.string().default('') })
 
-type Answer = z.infer<typeof answerShape>
+type SchemaResponse = z.infer<typeof answerShape>
 
 /** Not found: version, schema, subject. Any other 404 comes of a wrong address, which an operator will put right. */
 const NOT_FOUND = new Set([40_401, 40_402, 40_403])
@@ -74,7 +74,7 @@ export function createRegistryClient(config: RegistryConfig, fetcher: typeof fet
       const message = `schemas of type ${answer.value.schemaType.slice(0, MAX_SHOWN_CHARS)} are not supported`
       return fail({ kind: 'unusable_schema', message })
     }
-    const loaded: Loaded = { seen: new Set(), references: [] }
+    const loaded: LoadedReferences = { seen: new Set(), references: [] }
     // JSON is passed on as it is: nothing is looked up in its schema.
     const problem = type === 'JSON' ? undefined : await loadReferences(config, fetcher, answer.value, type, loaded)
     if (problem !== undefined) return fail(problem)
@@ -88,7 +88,7 @@ export function createRegistryClient(config: RegistryConfig, fetcher: typeof fet
   }
 }
 
-interface Loaded {
+interface LoadedReferences {
   /** By path; before they are loaded, so that a circle comes to an end. */
   readonly seen: Set<string>
   readonly references: ReferencedSchema[]
@@ -98,9 +98,9 @@ interface Loaded {
 async function loadReferences(
   config: RegistryConfig,
   fetcher: typeof fetch,
-  { references }: Answer,
+  { references }: SchemaResponse,
   type: RegisteredSchema['type'],
-  loaded: Loaded,
+  loaded: LoadedReferences,
 ): Promise<SchemaProblem | undefined> {
   for (const { name, subject, version } of references) {
     const path = `/subjects/${encodeURIComponent(subject)}/versions/${version}`
@@ -132,7 +132,7 @@ async function ask(
   config: RegistryConfig,
   fetcher: typeof fetch,
   path: string,
-): Promise<Result<Answer, SchemaProblem>> {
+): Promise<Result<SchemaResponse, SchemaProblem>> {
   const { body, status } = await request(config, fetcher, path)
   if (body === null) {
     const message = `the registry's answer has more than ${MAX_ANSWER_BYTES} bytes`
@@ -149,12 +149,12 @@ async function ask(
   const code = error.data?.error_code ?? 0
   if (status === 404 && NOT_FOUND.has(code)) return fail({ kind: 'unknown_schema' })
   const says = error.data === undefined ? '' : `: ${code} ${error.data.message.slice(0, MAX_SHOWN_CHARS)}`
-  if (isForGood(status, code)) return fail({ kind: 'unusable_schema', message: `the registry refuses it${says}` })
+  if (isPermanent(status, code)) return fail({ kind: 'unusable_schema', message: `the registry refuses it${says}` })
   throw unavailable(config, path, `it answered ${status}${says}`)
 }
 
 /** It understood the question, and will never have an answer. Credentials, limits and addresses can be put right. */
-function isForGood(status: number, code: number): boolean {
+function isPermanent(status: number, code: number): boolean {
   return (status === 400 || status === 422) && Math.floor(code / 100) === status
 }
 

@@ -18,7 +18,7 @@ export interface SchemaCacheOptions {
   readonly sleep: (ms: number) => Promise<void>
 }
 
-interface Kept {
+interface CachedCodec {
   readonly codec: Result<Codec, SchemaProblem>
   readonly untilMs: number
 }
@@ -33,7 +33,7 @@ const PROBLEM_MS = 30_000
 export class SchemaCache {
   readonly #options: SchemaCacheOptions
   /** The longest unused one first. */
-  readonly #kept = new Map<number, Kept>()
+  readonly #kept = new Map<number, CachedCodec>()
 
   constructor(options: SchemaCacheOptions) {
     this.#options = options
@@ -73,7 +73,7 @@ export class SchemaCache {
     return client.byId(id)
   }
 
-  #keep(id: number, kept: Kept): void {
+  #keep(id: number, kept: CachedCodec): void {
     this.#kept.delete(id)
     this.#kept.set(id, kept)
     const [oldest] = this.#kept.keys()

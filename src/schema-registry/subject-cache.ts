@@ -16,19 +16,19 @@ export interface SubjectCacheOptions {
   readonly nowMs: () => number
 }
 
-interface Kept {
+interface CachedSubject {
   readonly subject: Subject
   readonly untilMs: number
 }
 
 /** RIG keeps the first that it finds until it is started anew. */
-const KEPT_MS = 300_000
+const SUBJECT_TTL_MS = 300_000
 /** Routes name them: there are not many. */
 const MAX_SUBJECTS = 500
 
 export class SubjectCache {
   readonly #options: SubjectCacheOptions
-  readonly #kept = new Map<string, Kept>()
+  readonly #kept = new Map<string, CachedSubject>()
 
   constructor(options: SubjectCacheOptions) {
     this.#options = options
@@ -56,7 +56,7 @@ export class SubjectCache {
     if (!avro.ok) return fail({ kind: 'unusable_schema', message: avro.reason })
     const subject = toSubject(id, avro.value)
     if (this.#kept.size >= MAX_SUBJECTS) this.#kept.clear()
-    this.#kept.set(name, { subject, untilMs: nowMs() + KEPT_MS })
+    this.#kept.set(name, { subject, untilMs: nowMs() + SUBJECT_TTL_MS })
     return ok(subject)
   }
 }

@@ -10,7 +10,7 @@ const MAX_PATH = 32
 /** Of a varint that holds 32 bits. */
 const MAX_VARINT_BYTES = 5
 
-export interface Framed {
+export interface FramedValue {
   readonly schemaId: number
   readonly body: Uint8Array
 }
@@ -22,7 +22,7 @@ export interface ProtobufBody {
 }
 
 /** Undefined: the value is not framed. */
-export function readFrame(value: Uint8Array | null): Framed | undefined {
+export function readFrame(value: Uint8Array | null): FramedValue | undefined {
   if (value === null || value.length < HEAD_BYTES || value[0] !== MAGIC_BYTE) return undefined
   const schemaId = new DataView(value.buffer, value.byteOffset, value.byteLength).getUint32(1)
   return { schemaId, body: value.subarray(HEAD_BYTES) }

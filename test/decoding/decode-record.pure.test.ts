@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fromBinary, parseBatch, parseStructured } from '../../src/core/events/cloud-event.ts'
 import type { LogRecord } from '../../src/core/events/kafka-record.ts'
-import { decodeRecord, describeReason } from '../../src/decoding/decode-record.ts'
+import { decodeRecord, describeDecodeError } from '../../src/decoding/decode-record.ts'
 import { jsonCodec } from '../../src/schema-registry/json-codec.ts'
 import type { Schemas } from '../../src/schema-registry/schema-cache.ts'
 import { writeFrame } from '../../src/schema-registry/wire-format.ts'
@@ -191,7 +191,7 @@ describe('a record by a schema of the registry', () => {
       framed('[]', {}),
       framed(`"${'x'.repeat(400)}"`, v02Binary),
       framed('[]', { 'content-type': 'application/cloudevents-batch+json' }),
-    ].map((decoded) => (decoded.ok ? 'ok' : describeReason(decoded.reason)))
+    ].map((decoded) => (decoded.ok ? 'ok' : describeDecodeError(decoded.reason)))
     expect(reasons).toEqual([
       expect.stringContaining('the value is not by its schema 7: not JSON'),
       'schema 8 cannot be used: why',

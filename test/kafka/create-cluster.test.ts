@@ -1,7 +1,7 @@
 // What the configuration says of who we are is what a broker is told: each mechanism, from its variables to its first message.
 import { afterEach, expect, it, vi } from 'vitest'
 import { parseConfig } from '../../src/config/parse-config.ts'
-import { mechanismOf } from '../../src/kafka/create-cluster.ts'
+import { createSaslMechanism } from '../../src/kafka/create-cluster.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 25, 22, 30)
 
@@ -10,7 +10,7 @@ async function introduce(variables: Readonly<Record<string, string>>) {
   const config = parseConfig({ KAFKA_BROKERS: 'kafka:9092', KAFKA_SSL_ENABLED: 'true', ...variables })
   if (!config.ok) throw new Error(config.reason.join('\n'))
   const { brokers } = config.value.kafka
-  const mechanism = brokers && mechanismOf(brokers, () => NOW_MS)
+  const mechanism = brokers && createSaslMechanism(brokers, () => NOW_MS)
   if (!mechanism) return null
   return {
     name: mechanism.name,

@@ -3,7 +3,7 @@ import { inject } from 'vitest'
 import type { BridgeOptions } from '../../scripts/kafka/bridge-options.ts'
 import type { KafkaRestSettings } from '../../src/config/kafka-rest.ts'
 import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
-import { createRestMemory, type RestDeps } from '../../src/kafka/rest/rest-deps.ts'
+import { createRestCache, type RestDeps } from '../../src/kafka/rest/rest-deps.ts'
 import type { InstanceJournal } from '../../src/kafka/rest/instance-journal.ts'
 import { createKafkaRestLog } from '../../src/kafka/rest/create-rest-log.ts'
 import type { BridgeState, Order } from './orders.ts'
@@ -20,10 +20,10 @@ export function makeDeps(): { readonly deps: RestDeps; readonly warnings: Warnin
     fetch: (input, init) => fetch(input, init),
     nowMs: () => Date.now(),
     random: () => Math.random(),
-    pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     newId: () => crypto.randomUUID(),
     warn: (message, details) => warnings.push({ message, details }),
-    memory: createRestMemory(),
+    cache: createRestCache(),
   }
   return { deps, warnings }
 }

@@ -6,7 +6,7 @@ import { parseStructured } from '../../src/core/events/cloud-event.ts'
 import type { NewRecord, ProducedRecord } from '../../src/core/events/kafka-record.ts'
 import { partitionOf } from '../../src/core/events/partitioner.ts'
 import type { SourcePosition } from '../../src/core/events/source-position.ts'
-import { pushEvents, type Pushed } from '../../src/publishing/push.ts'
+import { pushEvents, type PushItem } from '../../src/publishing/push.ts'
 import { sortOut } from '../../src/objects/embedded-kafka/idempotency-keys.ts'
 import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
 
@@ -78,7 +78,7 @@ interface Told {
 
 const text = (bytes: Uint8Array | null | undefined) => new TextDecoder().decode(bytes ?? new Uint8Array())
 
-function event(members: object, position: SourcePosition | null = null): Pushed {
+function event(members: object, position: SourcePosition | null = null): PushItem {
   const parsed = parseStructured(JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type: 't', ...members }))
   if (!parsed.ok) throw new Error(parsed.reason)
   return { kind: 'event', event: parsed.value, position }
@@ -90,21 +90,21 @@ const at = (topic: string, partition: number, offset: number): SourcePosition =>
   offset: String(offset),
 })
 
-function noEvent(value: string, position: SourcePosition | null = null): Pushed {
+function noEvent(value: string, position: SourcePosition | null = null): PushItem {
   const reason = { kind: 'not_a_cloud_event', message: 'not JSON' } as const
   return { kind: 'no_event', value: new TextEncoder().encode(value), headers: [], reason, position }
 }
 
-const push = (log: KafkaLog, pushed: readonly Pushed[], sender = SENDER) => pushEvents(log, config, sender, pushed, 7)
+const push = (log: KafkaLog, pushed: readonly PushItem[], sender = SENDER) => pushEvents(log, config, sender, pushed, 7)
 /** One push after the other; of each event whether it was stored before. */
-async function duplicates(log: KafkaLog, ...pushes: readonly (readonly [readonly Pushed[], typeof SENDER])[]) {
+async function duplicates(log: KafkaLog, ...pushes: readonly (readonly [readonly PushItem[], typeof SENDER])[]) {
   const places: ProducedRecord[] = []
   for (const [pushed, sender] of pushes) places.push(...(await push(log, pushed, sender)))
   return places.map(({ duplicate = false }) => duplicate)
 }
 
 describe('a pushed event is the same as another', () => {
-  it.each<[string, Pushed, Pushed]>([
+  it.each<[string, PushItem, PushItem]>([
     ['by its position, whatever its id', event({ id: 'a' }, at('t', 0, 1)), event({ id: 'b' }, at('t', 0, 1))],
     ['by all it says, without a position', event({ id: 'a', data: 1 }), event({ id: 'a', data: 1 })],
     ['by what came, if it is none', noEvent('{'), noEvent('{')],
@@ -113,7 +113,7 @@ describe('a pushed event is the same as another', () => {
     expect(await duplicates(log, [[first], SENDER], [[second], SENDER])).toEqual([false, true])
   })
 
-  it.each<[string, Pushed, Pushed]>([
+  it.each<[string, PushItem, PushItem]>([
     ['of another offset, whatever its id', event({}, at('t', 0, 1)), event({}, at('t', 0, 2))],
     ['of another partition', event({}, at('t', 0, 1)), event({}, at('t', 1, 1))],
     ['of another topic', event({}, at('t', 0, 1)), event({}, at('u', 0, 1))],
@@ -159,7 +159,7 @@ describe('a pushed event is the same as another', () => {
 })
 
 describe('the place of a pushed event', () => {
-  it.each<[string, Pushed, string]>([
+  it.each<[string, PushItem, string]>([
     ['its partition in the source, before its own key', event({ partitionkey: 'k' }, at('t', 3, 1)), 't/3'],
     ['its own key', event({ partitionkey: 'k' }), 'k'],
     ['its subject', event({ subject: 'order-1' }), 'order-1'],
@@ -215,7 +215,7 @@ function makeRandom(seed: number) {
 const RECORDS = 60
 
 /** Records of three partitions, as a task that has them all polls them: in order within each. */
-function makeSource(random: () => number, hasPositions: boolean): readonly Pushed[] {
+function makeSource(random: () => number, hasPositions: boolean): readonly PushItem[] {
   const next = [0, 0, 0]
   return Array.from({ length: RECORDS }, (_, n) => {
     const partition = Math.floor(random() * next.length)
@@ -294,7 +294,7 @@ describe('whatever fails between the partitions', () => {
       const { random, below } = makeRandom(seed)
       const { log, stored } = makeLog(() => random() < 0.2)
       const source = makeSource(random, true)
-      const batches: (readonly Pushed[])[] = []
+      const batches: (readonly PushItem[])[] = []
       for (let from = 0; from < source.length;) {
         const end = from + 1 + below(10)
         batches.push(source.slice(from, end))

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { startCluster, type Cluster as KafkaCluster } from '../../scripts/kafka/cluster.ts'
-import { Producer } from '../../src/kafka/protocol/producer.ts'
+import { IdempotentProducer } from '../../src/kafka/protocol/producer.ts'
 import { connectRigelSocket, type Client } from '../e2e/clients.ts'
 import { Rigel, until } from '../e2e/rigel.ts'
 import { bytes, connectTo } from './connect.ts'
@@ -44,7 +44,7 @@ void describe('with KAFKA_AUTO_OFFSET_RESET=latest', () => {
 
   void test('what is in a new partition before it is found arrives', async () => {
     await kafka.tool('kafka-topics', ['--alter', '--topic', 'rig', '--partitions', '2'])
-    const producer = new Producer(connectTo(kafka.brokers.plain), 'none')
+    const producer = new IdempotentProducer(connectTo(kafka.brokers.plain), 'none')
     await producer.produce([{ topic: 'rig', partition: 1, value: bytes(JSON.stringify(event('second'))) }])
     await fetch(`${rigel.origin}/cdn-cgi/handler/scheduled`)
     await sees('second')

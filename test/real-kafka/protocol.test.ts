@@ -11,7 +11,7 @@ import { produce as produceApi } from '../../src/kafka/protocol/api/produce.ts'
 import { commitOffset } from '../../src/kafka/protocol/commit-offset.ts'
 import { fetchToken } from '../../src/kafka/protocol/auth/oauth.ts'
 import { PartitionFetcher } from '../../src/kafka/protocol/partition-fetcher.ts'
-import { Producer } from '../../src/kafka/protocol/producer.ts'
+import { IdempotentProducer } from '../../src/kafka/protocol/producer.ts'
 import { encodeBatch } from '../../src/kafka/protocol/record-batch.ts'
 import { oauthBearer, plain, scram } from '../../src/kafka/protocol/auth/sasl.ts'
 import { startCluster, type Cluster as KafkaCluster } from '../../scripts/kafka/cluster.ts'
@@ -62,7 +62,7 @@ void describe('compression', () => {
     void test(`Kafka’s console consumer reads what was produced with ${codec}`, async () => {
       const topic = await newTopic()
       const values = lines(500, 300)
-      const producer = new Producer(connectTo(kafka.brokers.plain), codec)
+      const producer = new IdempotentProducer(connectTo(kafka.brokers.plain), codec)
       await producer.produce(values.map((value) => ({ topic, key: bytes('k'), value: bytes(value) })))
       const options = '--from-beginning --max-messages 500 --timeout-ms 10000'.split(' ')
       const read = await kafka.tool('kafka-console-consumer', ['--topic', topic, ...options])
@@ -73,7 +73,7 @@ void describe('compression', () => {
   void test('a batch that is much larger than the limit comes in parts, in order, none twice', async () => {
     const topic = await newTopic()
     const wanted = lines(2_000, 400)
-    const producer = new Producer(connectTo(kafka.brokers.plain), 'gzip')
+    const producer = new IdempotentProducer(connectTo(kafka.brokers.plain), 'gzip')
     await producer.produce(wanted.map((value) => ({ topic, value: bytes(value) })))
     const records = await readAll(connectTo(kafka.brokers.plain), topic, 0, 0, 10_000)
     assert.deepEqual(
@@ -89,7 +89,7 @@ void describe('compression', () => {
   void test('a batch that becomes too large for memory is one record that says so, and what is behind it comes', async () => {
     const topic = await newTopic()
     const cluster = connectTo(kafka.brokers.plain)
-    const producer = new Producer(cluster, 'zstd')
+    const producer = new IdempotentProducer(cluster, 'zstd')
     await producer.produce([{ topic, value: new Uint8Array(50_400_000) }])
     await producer.produce([{ topic, value: bytes('behind') }])
     const [bomb, behind] = await readAll(cluster, topic)
@@ -220,7 +220,7 @@ void describe('the life of a topic', () => {
       'delete.retention.ms': '600000',
     }
     const topic = await newTopic(...Object.entries(settings).flatMap(([key, value]) => ['--config', `${key}=${value}`]))
-    const producer = new Producer(connectTo(kafka.brokers.plain), 'none')
+    const producer = new IdempotentProducer(connectTo(kafka.brokers.plain), 'none')
     const put = (key: string, value: string | null) =>
       producer.produce([{ topic, key: bytes(key), value: value === null ? null : bytes(value) }])
     for (const [key, value] of [
@@ -251,7 +251,7 @@ void describe('the life of a topic', () => {
   void test('an offset that retention has taken is out of range, and the range is told', async () => {
     const topic = await newTopic()
     const cluster = connectTo(kafka.brokers.plain)
-    await new Producer(cluster, 'none').produce(lines(10, 5).map((value) => ({ topic, value: bytes(value) })))
+    await new IdempotentProducer(cluster, 'none').produce(lines(10, 5).map((value) => ({ topic, value: bytes(value) })))
     const file = `${kafka.folder}/delete.json`
     const { writeFileSync } = await import('node:fs')
     writeFileSync(file, JSON.stringify({ partitions: [{ topic, partition: 0, offset: 6 }], version: 1 }))
@@ -268,7 +268,8 @@ void describe('the life of a topic', () => {
     const topic = await newTopic()
     const cluster = connectTo(kafka.brokers.plain)
     const fetcher = new PartitionFetcher(cluster)
-    const produce = () => new Producer(connectTo(kafka.brokers.plain), 'none').produce([{ topic, value: bytes('old') }])
+    const produce = () =>
+      new IdempotentProducer(connectTo(kafka.brokers.plain), 'none').produce([{ topic, value: bytes('old') }])
     const limits = { maxWaitMs: 0, maxBytes: 1_000 }
     await produce()
     const first = await fetcher.fetch({ topic, partition: 0, offset: 0 }, limits)
@@ -296,7 +297,7 @@ void describe('the life of a topic', () => {
 void describe('producing', () => {
   void test('thousands of small produces at once are batched, stored once each, in the order of each caller', async () => {
     const topic = await newTopic('--partitions', '3')
-    const producer = new Producer(connectTo(kafka.brokers.plain), 'none')
+    const producer = new IdempotentProducer(connectTo(kafka.brokers.plain), 'none')
     const calls = Array.from({ length: 3_000 }, (_, n) => n)
     const places = await Promise.all(
       calls.map((n) => producer.produce([{ topic, key: bytes(`k${n % 7}`), value: bytes(String(n)) }])),
@@ -320,7 +321,7 @@ void describe('producing', () => {
 
   void test('a batch larger than the broker takes goes in halves; a record that is, is refused by name', async () => {
     const topic = await newTopic('--config', 'max.message.bytes=20000')
-    const producer = new Producer(connectTo(kafka.brokers.plain), 'none')
+    const producer = new IdempotentProducer(connectTo(kafka.brokers.plain), 'none')
     await producer.produce(lines(300, 200).map((value) => ({ topic, value: bytes(value) })))
     assert.equal((await readAll(connectTo(kafka.brokers.plain), topic)).length, 300)
     await assert.rejects(producer.produce([{ topic, value: new Uint8Array(30_000) }]), { message: /MESSAGE_TOO_LARGE/ })
@@ -330,7 +331,7 @@ void describe('producing', () => {
 
   void test('headers, nulls and timestamps are as they were given', async () => {
     const topic = await newTopic()
-    const producer = new Producer(connectTo(kafka.brokers.plain), 'none')
+    const producer = new IdempotentProducer(connectTo(kafka.brokers.plain), 'none')
     const headers = [
       { key: 'h', value: bytes('1') },
       { key: 'h', value: new Uint8Array() },
@@ -358,7 +359,7 @@ void describe('producing', () => {
 void test('a committed position is the lag that Kafka’s own tool shows', async () => {
   const topic = await newTopic()
   const cluster = connectTo(kafka.brokers.plain)
-  await new Producer(cluster, 'none').produce(lines(10, 5).map((value) => ({ topic, value: bytes(value) })))
+  await new IdempotentProducer(cluster, 'none').produce(lines(10, 5).map((value) => ({ topic, value: bytes(value) })))
   await commitOffset(cluster, 'rigel-group', { topic, partition: 0, offset: 7 })
   const described = await kafka.tool('kafka-consumer-groups', ['--describe', '--group', 'rigel-group'])
   const row = described
@@ -379,7 +380,7 @@ for (const [name, newest] of Object.entries({
     const topic = await newTopic('--partitions', '2')
     const cluster = connectTo(kafka.brokers.plain, { open: createOldOpener(newest) })
     assert.deepEqual(await cluster.partitions(topic), [0, 1])
-    const producer = new Producer(cluster, 'none')
+    const producer = new IdempotentProducer(cluster, 'none')
     const headers = [{ key: 'h', value: bytes('1') }]
     for (const value of ['a', 'b']) await producer.produce([{ topic, partition: 1, value: bytes(value), headers }])
     const records = await readAll(cluster, topic, 1)

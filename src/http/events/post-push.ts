@@ -5,8 +5,8 @@ import type { Context } from 'hono'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import type { Sender } from '../../publishing/idempotency-key.ts'
-import { pushEvents, type Placed } from '../../publishing/push.ts'
+import type { PushSender } from '../../publishing/idempotency-key.ts'
+import { pushEvents, type PushResult } from '../../publishing/push.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -18,7 +18,11 @@ export interface PushOptions {
   readonly mayPublish?: (events: readonly CloudEvent[], isBatch: boolean) => Promise<boolean>
 }
 
-export async function answerPush(c: Context<HttpEnv>, sender: Sender, options: PushOptions = {}): Promise<Response> {
+export async function answerPush(
+  c: Context<HttpEnv>,
+  sender: PushSender,
+  options: PushOptions = {},
+): Promise<Response> {
   const { cors = {}, mayPublish } = options
   const push = await readPush(c.req.raw, c.var.config.maxEventBytes)
   if (!push.ok) return errorResponse(push.reason, cors)
@@ -35,9 +39,9 @@ export async function answerPush(c: Context<HttpEnv>, sender: Sender, options: P
 
 async function place(
   { env, var: { config } }: Context<HttpEnv>,
-  sender: Sender,
+  sender: PushSender,
   { pushed }: PushRequest,
-): Promise<Result<readonly Placed[], RigelError>> {
+): Promise<Result<readonly PushResult[], RigelError>> {
   try {
     return ok(await pushEvents(createKafkaLog(env, config), config, sender, pushed, Date.now()))
   } catch (error) {
@@ -48,7 +52,7 @@ async function place(
 }
 
 /** What an operator would look for: events that seem to be missing. */
-function tell({ publisher, connector }: Sender, places: readonly Placed[]): void {
+function tell({ publisher, connector }: PushSender, places: readonly PushResult[]): void {
   const duplicates = places.filter(({ duplicate }) => duplicate).length
   if (duplicates > 0) console.info({ message: 'pushed again, and stored before', publisher, connector, duplicates })
   const [first, ...others] = places.flatMap(({ duplicate, error }) => (duplicate || !error ? [] : [error]))
@@ -62,6 +66,6 @@ function tell({ publisher, connector }: Sender, places: readonly Placed[]): void
   })
 }
 
-function toAnswer({ topic, partition, offset, duplicate, error }: Placed) {
+function toAnswer({ topic, partition, offset, duplicate, error }: PushResult) {
   return { topic, partition, offset, ...(duplicate ? { duplicate } : {}), ...(error === undefined ? {} : { error }) }
 }

@@ -15,9 +15,9 @@ import type { RecordHeader } from '../../core/events/kafka-record.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { readSourcePosition, type SourcePosition } from '../../core/events/source-position.ts'
-import type { DecodeReason } from '../../decoding/decode-record.ts'
-import type { Sender } from '../../publishing/idempotency-key.ts'
-import type { Pushed } from '../../publishing/push.ts'
+import type { DecodeError } from '../../decoding/decode-record.ts'
+import type { PushSender } from '../../publishing/idempotency-key.ts'
+import type { PushItem } from '../../publishing/push.ts'
 import { readBody } from '../../core/http-body.ts'
 import { readAttributes } from './read-events.ts'
 import { mediaTypeOf } from '../../core/media-type.ts'
@@ -40,11 +40,11 @@ const encoder = new TextEncoder()
 export interface PushRequest {
   /** Whether it is answered by a list. */
   readonly isBatch: boolean
-  readonly pushed: readonly Pushed[]
+  readonly pushed: readonly PushItem[]
 }
 
 /** As its URL describes it. */
-export type Connector = Omit<Sender, 'publisher'>
+export type Connector = Omit<PushSender, 'publisher'>
 
 /**
  * Null: no connector, but a client that publishes. Only what its sender writes on purpose makes a request a push, and
@@ -80,7 +80,7 @@ export async function readPush(request: Request, maxEventBytes: number): Promise
 interface Found {
   readonly value: Uint8Array
   readonly headers: readonly RecordHeader[]
-  readonly event: Result<CloudEvent, DecodeReason>
+  readonly event: Result<CloudEvent, DecodeError>
 }
 
 interface Read {
@@ -146,7 +146,7 @@ function binaryAttributes(headers: Headers, type: string | undefined): Readonly<
   return attributes['specversion'] === undefined ? null : attributes
 }
 
-function toPushed({ value, headers, event }: Found, request: Headers | null, maxEventBytes: number): Pushed {
+function toPushed({ value, headers, event }: Found, request: Headers | null, maxEventBytes: number): PushItem {
   const position = positionOf(event.ok ? event.value : null, request)
   const known = position.ok ? position.value : null
   if (!event.ok) return { kind: 'no_event', value, headers, reason: event.reason, position: known }
@@ -159,7 +159,7 @@ function problemOf(
   event: CloudEvent,
   position: Result<SourcePosition | null, string>,
   maxEventBytes: number,
-): DecodeReason | undefined {
+): DecodeError | undefined {
   if (isLargerThan(event, maxEventBytes)) return { kind: 'too_large', limitBytes: maxEventBytes }
   return position.ok ? undefined : { kind: 'not_a_cloud_event', message: position.reason }
 }
@@ -187,7 +187,7 @@ function unsupported(type: string): Result<never, RigelError> {
   return fail({ kind: 'unsupported_content_type', message })
 }
 
-function orReason(event: Result<CloudEvent, string>): Result<CloudEvent, DecodeReason> {
+function orReason(event: Result<CloudEvent, string>): Result<CloudEvent, DecodeError> {
   return event.ok ? event : fail({ kind: 'not_a_cloud_event', message: event.reason })
 }
 

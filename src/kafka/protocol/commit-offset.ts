@@ -1,5 +1,5 @@
-// Writes an offset down for a consumer group, for Kafka's own tools to see the lag. Nobody reads it back: a follower's
-// place is its checkpoint.
+// Commits an offset for a consumer group, so that Kafka's tools show the lag. Rigel never reads it back: a follower's
+// position is its checkpoint. Called by brokers-adapter.ts.
 import type { LogPosition } from '../../core/events/kafka-record.ts'
 import { findCoordinator, offsetCommit } from './api/groups.ts'
 import type { Cluster } from './cluster.ts'
@@ -7,10 +7,10 @@ import { throwIfError } from './errors.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** A broker that coordinates its first group makes the topic for it, and takes a moment. */
+/** Retries: a cluster creates its offsets topic when the first group commits, which takes a moment. */
 export async function commitOffset(cluster: Cluster, group: string, position: LogPosition): Promise<void> {
   const { topic, partition, offset } = position
-  await cluster.retrying(async () => {
+  await cluster.withRetries(async () => {
     const { errorCode, message, broker } = await cluster.askAny(findCoordinator, group)
     throwIfError(errorCode, `finding the coordinator of group ${group}`, message)
     const connection = await cluster.connection(broker, 'control')

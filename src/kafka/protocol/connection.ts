@@ -1,40 +1,41 @@
-// One connection to one broker: requests in, responses out, in the order asked, as many at once as callers like. A request
-// that is not answered in time ends the connection, for nothing behind it would be answered either. Who authenticates it
-// and who opens another: authenticate.ts, cluster.ts.
+// One connection to one broker. Requests can be pipelined; the broker answers in order. A request that times out closes the
+// connection, because every later response would wait behind it. Authentication: authenticate.ts. Pool: connection-pool.ts.
 import type { AnyApi, Api } from './api/api.ts'
 import { BrokerError, ConnectionError, UNSUPPORTED_VERSION } from './errors.ts'
 import type { BrokerSocket } from './socket-port.ts'
-import { Reader, Writer } from './wire.ts'
+import { Reader } from './reader.ts'
+import { Writer } from './writer.ts'
 
 const CLIENT_ID = 'rigel'
 const SIZE_BYTES = 4
 
 /**
- * The largest answer is a fetch: its limit, or one batch that is larger. Memory is taken for it before it comes, and an
- * isolate has 128 MB. More is a batch that could not be held, or garbage, such as the greeting of a web server.
+ * Largest accepted response. Memory is allocated before the bytes arrive, and an isolate has 128 MB. A fetch response exceeds
+ * its limit only by one batch, so a larger size is a batch that cannot be held, or garbage such as an HTTP response.
  */
 const MAX_RESPONSE_BYTES = 48 * 1_048_576
 
-interface Pending {
+interface PendingRequest {
   readonly correlationId: number
   resolve(response: Uint8Array): void
   reject(error: Error): void
 }
 
-/** By the number of the API: what the broker speaks. */
+/** API key → versions that the broker supports, both inclusive. */
 export type VersionRanges = ReadonlyMap<number, readonly [oldest: number, newest: number]>
 
-export class Connection {
+/** Owns its socket, and is closed for good after the first error. */
+export class BrokerConnection {
   readonly #socket: BrokerSocket
   readonly #name: string
-  /** Brokers answer in the order asked. */
-  readonly #pending: Pending[] = []
+  /** In the order of the requests, which is the order of the responses. */
+  readonly #pending: PendingRequest[] = []
   #correlationId = 0
   #error: Error | null = null
-  /** Why it closes when all is answered; null: it stays. */
+  /** The reason to close once no response is due; null while in use. */
   #retiring: string | null = null
   #versions: VersionRanges = new Map()
-  /** Brokers that authenticate end a connection after its lifetime. */
+  /** Milliseconds since the epoch. The broker closes an authenticated connection some time after this (KIP-368). */
   expiresAtMs = Infinity
 
   constructor(socket: BrokerSocket, name: string) {
@@ -51,12 +52,15 @@ export class Connection {
     return this.#pending.length === 0
   }
 
-  /** Until it is known, the oldest version of an API is spoken. */
+  /** Before it is set, the oldest supported version of each API is used. */
   set versions(versions: VersionRanges) {
     this.#versions = versions
   }
 
-  /** Rejects with a ConnectionError; with a BrokerError if there is no version in common. `newest`: speak none newer. */
+  /**
+   * Sends a request and returns its decoded response. `newest` caps the API version. Throws a ConnectionError, or a
+   * BrokerError if client and broker have no version in common.
+   */
   async send<Request, Response>(
     api: Api<Request, Response>,
     request: Request,
@@ -68,11 +72,11 @@ export class Connection {
     const flexible = version >= api.flexibleFrom
     this.#correlationId += 1
     const correlationId = this.#correlationId
-    // May throw: then nothing is expected.
+    // Encode first: if it throws, no response may be expected.
     const frame = toFrame(api, version, correlationId, request)
     const response = this.#expect(correlationId, api.name, timeoutMs)
     this.#socket.write(frame).catch((error: unknown) => {
-      this.#end(new ConnectionError(`Kafka: ${this.#name}: ${api.name} not sent: ${String(error)}`))
+      this.#end(new ConnectionError(`Kafka: ${this.#name}: ${api.name} could not be sent: ${String(error)}`))
     })
     const reader = new Reader({ flexible }, await response)
     reader.int32()
@@ -80,8 +84,8 @@ export class Connection {
     try {
       return api.decode(reader, version)
     } catch (error) {
-      this.close(`${api.name}: garbage: ${String(error)}`)
-      throw new ConnectionError(`Kafka: ${this.#name}: the answer to ${api.name} is garbage: ${String(error)}`)
+      this.close(`unreadable ${api.name} response: ${String(error)}`)
+      throw new ConnectionError(`Kafka: ${this.#name}: the response to ${api.name} cannot be read: ${String(error)}`)
     }
   }
 
@@ -89,11 +93,11 @@ export class Connection {
     this.#end(new ConnectionError(`Kafka: ${this.#name}: closed: ${why}`))
   }
 
-  /** Closes it when what is under way is answered: whoever asked must not ask again, nor wonder what became of it. */
+  /** Closes the connection once all responses have arrived, so that no caller is left without an outcome. */
   retire(why: string): void {
     this.#retiring = why
     if (!this.isIdle) return
-    // In the next turn of the event loop: somebody may have it in hand, and be about to ask.
+    // In the next turn of the event loop: a caller may hold the connection and be about to send.
     setTimeout(() => {
       if (this.isIdle) this.close(why)
     }, 0)
@@ -101,11 +105,11 @@ export class Connection {
 
   #choose({ key, name, versions: [oldest, newestOfOurs] }: AnyApi, newest: number): number {
     const theirs = this.#versions.get(key) ?? (this.#versions.size === 0 ? [oldest, oldest] : null)
-    if (theirs === null) throw new BrokerError(UNSUPPORTED_VERSION, `${this.#name} knows no ${name}`)
+    if (theirs === null) throw new BrokerError(UNSUPPORTED_VERSION, `${this.#name} does not support ${name}`)
     const [theirOldest, theirNewest] = theirs
     const version = Math.min(newestOfOurs, newest, theirNewest)
     if (version >= oldest && version >= theirOldest) return version
-    const both = `${this.#name} speaks ${name} ${theirOldest} to ${theirNewest}, we ${oldest} to ${newestOfOurs}`
+    const both = `${this.#name} supports ${name} ${theirOldest} to ${theirNewest}, Rigel ${oldest} to ${newestOfOurs}`
     throw new BrokerError(UNSUPPORTED_VERSION, both)
   }
 
@@ -132,9 +136,9 @@ export class Connection {
       if (head === undefined) return this.close('by the broker')
       const size = new DataView(head.buffer, head.byteOffset).getInt32(0)
       if (size < SIZE_BYTES || size > MAX_RESPONSE_BYTES)
-        return this.close(`an answer of ${size} bytes is none of Kafka's, or beyond ${MAX_RESPONSE_BYTES}`)
+        return this.close(`a response of ${size} bytes is not Kafka's, or larger than ${MAX_RESPONSE_BYTES}`)
       const response = await this.#socket.readExactly(size)
-      if (response === undefined) return this.close('by the broker, within an answer')
+      if (response === undefined) return this.close('by the broker, within a response')
       this.#settle(response)
     }
   }
@@ -148,7 +152,7 @@ export class Connection {
       return
     }
     const wanted = pending?.correlationId ?? 'none'
-    const error = new ConnectionError(`Kafka: ${this.#name}: answer ${correlationId} came, ${wanted} was next`)
+    const error = new ConnectionError(`Kafka: ${this.#name}: got response ${correlationId}, expected ${wanted}`)
     pending?.reject(error)
     this.#end(error)
   }
@@ -161,7 +165,7 @@ export class Connection {
   }
 }
 
-/** The header has one tagged field section more in the flexible generation; its client id is never compact. */
+/** Request header version 1, or 2 (with tagged fields) for flexible versions. The client id is never compact (KIP-482). */
 function toFrame<Request>(api: Api<Request, unknown>, version: number, correlationId: number, request: Request) {
   const flexible = version >= api.flexibleFrom
   const head = new Writer({ flexible: false })

@@ -1,11 +1,11 @@
-// The errors of Kafka: what brokers answer with a code, and what happens to a connection. All are thrown: callers that can
-// act on one look at its code, everybody else's retry is the follower's. https://kafka.apache.org/protocol#protocol_error_codes
+// Kafka's error codes and the errors that src/kafka/protocol throws. A caller that can handle one checks its code; all others
+// reach the follower, which retries with backoff. https://kafka.apache.org/protocol#protocol_error_codes
 
-/** What a client does about a code: nothing (final), try again, or try again after asking who leads. */
-type Remedy = 'final' | 'retry' | 'refresh'
+/** What a client does about a code: give up, retry, or refresh the metadata and retry. */
+type RetryAction = 'final' | 'retry' | 'refresh'
 
-/** Those that we can meet. The names are Kafka's. */
-const CODES: Readonly<Record<number, readonly [name: string, remedy: Remedy]>> = {
+/** The codes that Rigel's requests can receive, with Kafka's names. */
+const CODES: Readonly<Record<number, readonly [name: string, action: RetryAction]>> = {
   [-1]: ['UNKNOWN_SERVER_ERROR', 'final'],
   1: ['OFFSET_OUT_OF_RANGE', 'final'],
   2: ['CORRUPT_MESSAGE', 'retry'],
@@ -56,46 +56,53 @@ const CODES: Readonly<Record<number, readonly [name: string, remedy: Remedy]>> =
   103: ['INCONSISTENT_TOPIC_ID', 'refresh'],
 }
 
-export const NO_ERROR = 0
 export const UNKNOWN_SERVER_ERROR = -1
-export const UNKNOWN_TOPIC_OR_PARTITION = 3
+export const NO_ERROR = 0
 export const OFFSET_OUT_OF_RANGE = 1
-export const UNSUPPORTED_VERSION = 35
-/** No producer id is to be had: CLUSTER_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION. */
-export const NO_IDENTITY: ReadonlySet<number> = new Set([31, 35])
-export const DUPLICATE_SEQUENCE_NUMBER = 46
+export const UNKNOWN_TOPIC_OR_PARTITION = 3
 export const LEADER_NOT_AVAILABLE = 5
+export const UNSUPPORTED_VERSION = 35
+export const DUPLICATE_SEQUENCE_NUMBER = 46
 export const OFFSET_NOT_AVAILABLE = 78
 export const THROTTLING_QUOTA_EXCEEDED = 89
-/** One record of a batch may be the reason, or their number; the broker stores none of it. Too large (10, 18), or refused. */
-export const OF_ONE_RECORD: ReadonlySet<number> = new Set([10, 18, 32, 87])
-/** The broker has forgotten this producer, or lost count: it needs a new id. */
+/** The cluster gives this client no producer id: CLUSTER_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION. */
+export const PRODUCER_ID_UNAVAILABLE: ReadonlySet<number> = new Set([31, 35])
+/** One record can be the cause, and the broker stored nothing of its batch: too large (10, 18), invalid (32, 87). */
+export const RECORD_REJECTED: ReadonlySet<number> = new Set([10, 18, 32, 87])
+/** The broker has lost this producer's sequence: the producer needs a new id. */
 export const PRODUCER_STATE_LOST: ReadonlySet<number> = new Set([45, 47, 59])
 
-/** A broker's answer. */
+/** An error code in a broker's response. The message names the operation, Kafka's error and the broker's own text. */
 export class BrokerError extends Error {
   override readonly name = 'BrokerError'
   readonly code: number
-  readonly remedy: Remedy
+  readonly retryAction: RetryAction
 
   constructor(code: number, doing: string, message: string | null = null) {
-    const [name, remedy] = CODES[code] ?? [`error ${code}`, 'final']
+    const [name, retryAction] = CODES[code] ?? [`error ${code}`, 'final']
     super(`Kafka: ${doing}: ${name}${message ? ` (${message})` : ''}`)
     this.code = code
-    this.remedy = remedy
+    this.retryAction = retryAction
   }
 }
 
-/** No connection, or one that died, was too slow, or spoke garbage. Another may work. */
+/** The connection failed: not opened, closed, timed out, or an unreadable response. Another connection may work. */
 export class ConnectionError extends Error {
   override readonly name = 'ConnectionError'
 }
 
-/** Credentials were refused, or the broker does not speak what is configured. Only an operator can help. */
+/** The broker refused the credentials or the mechanism. A retry within the same call does not help. */
 export class AuthenticationError extends Error {
   override readonly name = 'AuthenticationError'
 }
 
+/** Throws a BrokerError unless `code` is 0. `doing` names the operation in the message. */
 export function throwIfError(code: number, doing: string, message: string | null = null): void {
   if (code !== NO_ERROR) throw new BrokerError(code, doing, message)
+}
+
+/** Returns whether another attempt, with fresh metadata, may succeed. */
+export function isRetriable(error: unknown): boolean {
+  if (error instanceof AuthenticationError) return false
+  return error instanceof ConnectionError || (error instanceof BrokerError && error.retryAction !== 'final')
 }

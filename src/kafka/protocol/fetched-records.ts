@@ -1,58 +1,57 @@
-// The bytes of a fetch → records: batch after batch, of whatever format, up to what memory allows. Pure. Control batches and
-// what aborted transactions left are passed over; their offsets count. One batch is record-batch.ts's, or message-set.ts's.
+// Decodes the record batches of a fetch response, of any format, up to a memory limit. Control batches and batches of aborted
+// transactions are skipped. Pure. Called by partition-fetcher.ts; single batches: record-batch.ts, message-set.ts.
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
-import { readMessage, recordsOfMessage } from './message-set.ts'
+import { readMessage, readMessageRecords } from './message-set.ts'
 import {
   IS_CONTROL,
   IS_TRANSACTIONAL,
   isAbortMarker,
-  LENGTH_AT,
+  LENGTH_POSITION,
   LENGTH_END,
   MAGIC,
-  MAGIC_AT,
+  MAGIC_POSITION,
   readBatch,
-  recordsOf,
-  type Batch,
+  readBatchRecords,
+  type RecordBatch,
 } from './record-batch.ts'
-import { Reader } from './wire.ts'
+import { Reader } from './reader.ts'
 
-/** Of a message of version 0 without key and value. */
+/** Bytes of the smallest message: version 0 without key and value. */
 const MIN_LENGTH = 14
 const NO_EPOCH = -1
 
 const encoder = new TextEncoder()
 
+/** Aborted transactions in a fetch response (KIP-98). */
 export interface AbortedTransaction {
   readonly producerId: number
   readonly firstOffset: number
 }
 
+/** Result of decoding one fetch response. */
 export interface DecodedRecords {
   readonly records: readonly LogRecord[]
-  /** Behind the last whole batch; `from` if there is none. */
+  /** The offset after the last complete batch, or `from` if there is none. */
   readonly next: number
 }
 
-/**
- * What one answer may become: batches of a few bytes may hold millions of records. What is beyond is fetched again, when
- * its turn comes.
- */
+/** Limits on decoded records: a compressed batch of a few bytes can hold millions. The rest is fetched again. */
 interface DecodeLimits {
   readonly records: number
-  /** Of records as they are written, and of what their headers take besides. */
+  /** Encoded bytes of the records, plus an allowance for each header. */
   readonly bytes: number
 }
 
 const LIMITS: DecodeLimits = { records: 50_000, bytes: 16 * 1_048_576 }
 
-/** Each takes far more memory than the two bytes that it has at least: two objects, and a view. */
+/** Memory of one header (two objects and a view), which can be encoded in two bytes. */
 const HEADER_BYTES = 150
 
 /**
- * The records from an offset on. Keys, values and headers are views into `bytes`, or into what a batch was decompressed to.
- * Throws a RangeError for what fails its checksum, or is no batch: another fetch may bring it whole. A batch that is what
- * its producer wrote, and cannot be read, could not be read the next time either: one record stands for it, without a value,
- * with the reason in a header, so that it becomes a dead letter, and those behind it come through.
+ * Returns the records from offset `from` on. Keys, values and headers are views into `bytes` or into a decompressed batch.
+ * Throws a RangeError for a wrong checksum or garbage: another fetch may succeed. A batch with a correct checksum that cannot
+ * be decoded will never be readable, so one record without a value replaces it, with the reason in the header
+ * `rigel-unreadable`. It becomes a dead letter, and the records after it are delivered.
  */
 export function decodeRecords(
   at: TopicPartition,
@@ -62,7 +61,7 @@ export function decodeRecords(
   limits = LIMITS,
 ): DecodedRecords {
   const records: LogRecord[] = []
-  const transactions = new Transactions(aborted)
+  const transactions = new TransactionFilter(aborted)
   let next = from
   let taken = 0
   for (const batch of readBatches(at, bytes, transactions)) {
@@ -76,34 +75,39 @@ export function decodeRecords(
         next = record.offset + 1
       }
     } catch (error) {
-      records.push(unreadable(at, next, batch, error))
+      records.push(toUnreadableRecord(at, next, batch, error))
     }
     next = Math.max(next, lastOffset + 1)
   }
   return { records, next }
 }
 
-/** Of the leader that wrote the record before an offset: of the last batch that begins before it. −1: not known. */
+/** Returns the leader epoch of the record before `offset` (KIP-320), or −1 if unknown. */
 export function leaderEpochBefore(offset: number, bytes: Uint8Array): number {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let epoch = NO_EPOCH
-  for (let start = 0; start + MAGIC_AT < bytes.length;) {
+  for (let start = 0; start + MAGIC_POSITION < bytes.length;) {
     const reader = new Reader({ flexible: false }, bytes.subarray(start))
     if (reader.int64() >= offset) return epoch
-    epoch = bytes[start + MAGIC_AT] === MAGIC ? view.getInt32(start + LENGTH_END) : NO_EPOCH
-    start += LENGTH_END + Math.max(MIN_LENGTH, view.getInt32(start + LENGTH_AT))
+    epoch = bytes[start + MAGIC_POSITION] === MAGIC ? view.getInt32(start + LENGTH_END) : NO_EPOCH
+    start += LENGTH_END + Math.max(MIN_LENGTH, view.getInt32(start + LENGTH_POSITION))
   }
   return epoch
 }
 
-function unreadable({ topic, partition }: TopicPartition, offset: number, batch: Readable, error: unknown): LogRecord {
+function toUnreadableRecord(
+  { topic, partition }: TopicPartition,
+  offset: number,
+  batch: ReadableBatch,
+  error: unknown,
+): LogRecord {
   const why = `offsets ${offset} to ${batch.lastOffset} cannot be read: ${String(error)}`
   const headers = [{ key: 'rigel-unreadable', value: encoder.encode(why) }]
   return { topic, partition, offset, timestampMs: batch.timestampMs, key: null, value: null, headers }
 }
 
-/** Which batches a reader of committed data sees, in the order of the log. */
-class Transactions {
+/** Decides which batches a read_committed consumer sees. Batches must be passed in log order. */
+class TransactionFilter {
   readonly #aborted: AbortedTransaction[]
   readonly #producers = new Set<number>()
 
@@ -111,7 +115,7 @@ class Transactions {
     this.#aborted = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset)
   }
 
-  isCommitted(batch: Batch): boolean {
+  isCommitted(batch: RecordBatch): boolean {
     for (let [first] = this.#aborted; first && first.firstOffset <= batch.lastOffset; [first] = this.#aborted) {
       this.#producers.add(first.producerId)
       this.#aborted.shift()
@@ -124,19 +128,23 @@ class Transactions {
   }
 }
 
-interface Readable {
+interface ReadableBatch {
   readonly lastOffset: number
-  /** Of the newest record. */
+  /** Timestamp of the newest record, milliseconds since the epoch. */
   readonly timestampMs: number
-  /** Throws for what cannot be read. */
+  /** Throws if the records cannot be decoded. */
   read(): Iterable<{ readonly record: LogRecord; readonly size: number }>
 }
 
 /**
- * A batch that the broker cut off at its limit is left for the next fetch, and so is one that is broken, behind others: it
- * is the first then, and the error.
+ * Yields complete batches. Stops before a batch that the broker truncated at its size limit, or that is broken: the next
+ * fetch starts with it. Throws only if the first batch is broken.
  */
-function* readBatches(at: TopicPartition, bytes: Uint8Array, transactions: Transactions): Generator<Readable> {
+function* readBatches(
+  at: TopicPartition,
+  bytes: Uint8Array,
+  transactions: TransactionFilter,
+): Generator<ReadableBatch> {
   for (let start = 0; start + LENGTH_END < bytes.length;) {
     const batch = tryBatch(at, bytes.subarray(start), transactions)
     if (batch === undefined || (batch instanceof RangeError && start > 0)) return
@@ -146,10 +154,10 @@ function* readBatches(at: TopicPartition, bytes: Uint8Array, transactions: Trans
   }
 }
 
-/** Undefined: cut off. */
-function tryBatch(at: TopicPartition, bytes: Uint8Array, transactions: Transactions) {
-  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getInt32(LENGTH_AT)
-  if (length < MIN_LENGTH) return new RangeError(`a batch of ${length} bytes`)
+/** Returns undefined if the batch is truncated. */
+function tryBatch(at: TopicPartition, bytes: Uint8Array, transactions: TransactionFilter) {
+  const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getInt32(LENGTH_POSITION)
+  if (length < MIN_LENGTH) return new RangeError(`a batch has an impossible length of ${length} bytes`)
   const size = LENGTH_END + length
   if (size > bytes.length) return undefined
   try {
@@ -160,20 +168,20 @@ function tryBatch(at: TopicPartition, bytes: Uint8Array, transactions: Transacti
   }
 }
 
-function toReadable(at: TopicPartition, bytes: Uint8Array, transactions: Transactions): Readable {
-  const magic = bytes[MAGIC_AT] ?? MAGIC
+function toReadable(at: TopicPartition, bytes: Uint8Array, transactions: TransactionFilter): ReadableBatch {
+  const magic = bytes[MAGIC_POSITION] ?? MAGIC
   if (magic === MAGIC) {
     const batch = readBatch(bytes)
     const isCommitted = transactions.isCommitted(batch)
     const { lastOffset, maxTimestampMs: timestampMs } = batch
-    return { lastOffset, timestampMs, read: () => (isCommitted ? recordsOf(at, batch) : []) }
+    return { lastOffset, timestampMs, read: () => (isCommitted ? readBatchRecords(at, batch) : []) }
   }
-  if (magic > MAGIC) throw new RangeError(`a batch of format ${magic}, ${MAGIC} is the newest that is known`)
+  if (magic > MAGIC) throw new RangeError(`a batch has format version ${magic}, but ${MAGIC} is the newest supported`)
   const message = readMessage(bytes)
   const { offset: lastOffset, timestampMs } = message
-  return { lastOffset, timestampMs, read: () => sized(recordsOfMessage(at, message)) }
+  return { lastOffset, timestampMs, read: () => withSizes(readMessageRecords(at, message)) }
 }
 
-function* sized(records: Iterable<LogRecord>) {
+function* withSizes(records: Iterable<LogRecord>) {
   for (const record of records) yield { record, size: (record.key?.length ?? 0) + (record.value?.length ?? 0) }
 }

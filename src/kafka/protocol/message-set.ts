@@ -1,18 +1,18 @@
-// Messages of versions 0 and 1: Kafka before 0.11 wrote them, and brokers answer what is stored as it is stored. Pure. Only
-// read, by fetched-records.ts. https://kafka.apache.org/documentation/#messageset
+// Decodes messages of format versions 0 and 1, which Kafka before 0.11 wrote and brokers still return unconverted. Pure.
+// Called by fetched-records.ts. https://kafka.apache.org/documentation/#messageset
 import { crc32 } from 'node:zlib'
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
 import { CODEC_BITS, decompress } from './compression/compression.ts'
-import { Reader } from './wire.ts'
+import { Reader } from './reader.ts'
 
 const LOG_APPEND_TIME = 0x08
-/** Of the offset, and of the size behind it. */
+/** Bytes of offset and size. */
 const HEAD_BYTES = 12
 const CRC_BYTES = 4
-/** Kafka's own word for a message that has none. */
+/** Kafka's value for a message without a timestamp. */
 const NO_TIMESTAMP = -1
 
-interface Message {
+interface LegacyMessage {
   readonly offset: number
   readonly magic: number
   readonly attributes: number
@@ -21,8 +21,8 @@ interface Message {
   readonly value: Uint8Array | null
 }
 
-/** `bytes`: one message, with its offset and size in front. The last offset of those in it is its own. */
-export function readMessage(bytes: Uint8Array): Message {
+/** `bytes` is one message with its offset and size. A compressed message has the offset of its last inner message. */
+export function readMessage(bytes: Uint8Array): LegacyMessage {
   const reader = new Reader({ flexible: false }, bytes)
   const offset = reader.int64()
   reader.int32()
@@ -36,8 +36,8 @@ export function readMessage(bytes: Uint8Array): Message {
   return { offset, magic, attributes, timestampMs, key: reader.nullableBytes(), value: reader.nullableBytes() }
 }
 
-/** A compressed message holds others; their offsets count from the first of them (version 1), or are their own (0). */
-export function* recordsOfMessage({ topic, partition }: TopicPartition, outer: Message): Generator<LogRecord> {
+/** Yields the records of a message. Inner offsets are relative in version 1 (KIP-31) and absolute in version 0. */
+export function* readMessageRecords({ topic, partition }: TopicPartition, outer: LegacyMessage): Generator<LogRecord> {
   const codec = outer.attributes & CODEC_BITS
   const inner = codec === 0 || outer.value === null ? [outer] : readInner(decompress(codec, outer.value))
   const shift = outer.magic === 0 ? 0 : outer.offset - (inner.at(-1)?.offset ?? 0)
@@ -47,12 +47,12 @@ export function* recordsOfMessage({ topic, partition }: TopicPartition, outer: M
   }
 }
 
-function readInner(bytes: Uint8Array): readonly Message[] {
-  const messages: Message[] = []
+function readInner(bytes: Uint8Array): readonly LegacyMessage[] {
+  const messages: LegacyMessage[] = []
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let at = 0; at < bytes.length;) {
     const size = view.getInt32(at + 8)
-    if (size < 0 || size > bytes.length - at - HEAD_BYTES) throw new RangeError('a message ends in the middle')
+    if (size < 0 || size > bytes.length - at - HEAD_BYTES) throw new RangeError('a message is truncated')
     messages.push(readMessage(bytes.subarray(at, at + HEAD_BYTES + size)))
     at += HEAD_BYTES + size
   }

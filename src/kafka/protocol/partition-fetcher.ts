@@ -1,11 +1,13 @@
-// Reads partitions from their leaders: fetch by offset, and where a partition begins and ends. For the KafkaLog of the
-// protocol; one lives in each follower.
+// Fetches records of a partition from its leader by offset, and finds the partition's range. Used by brokers-adapter.ts; each
+// follower has one.
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, FetchPosition, OffsetRange } from '../kafka-log.ts'
 import { fetchRecords, type FetchResponse } from './api/fetch.ts'
 import { EARLIEST, LATEST, listOffsets, type ListOffsetsRequest } from './api/list-offsets.ts'
-import type { ClusterOptions, Lane, Leader } from './cluster.ts'
-import type { Connection } from './connection.ts'
+import type { ClusterOptions } from './cluster.ts'
+import type { ConnectionPurpose } from './connection-pool.ts'
+import type { PartitionLeader } from './metadata-cache.ts'
+import type { BrokerConnection } from './connection.ts'
 import {
   BrokerError,
   OFFSET_NOT_AVAILABLE,
@@ -15,13 +17,13 @@ import {
 } from './errors.ts'
 import { decodeRecords, leaderEpochBefore } from './fetched-records.ts'
 
-/** A broker that is slower than this over what it was told to wait is as good as gone. */
+/** Added to the wait that a fetch requests. A slower broker counts as gone. */
 const REQUEST_TIMEOUT_MS = 15_000
 
-/** The last version of Fetch that names a topic instead of its id. */
+/** The last version of Fetch that names the topic. Later ones need its id (KIP-516). */
 const BY_NAME = 12
 
-/** A fetch waits for its quota this often, and so long each time: the run of an alarm may take 15 minutes. */
+/** Limits on waiting for a quota (KIP-219): an alarm may run for 15 minutes. */
 const MAX_THROTTLES = 3
 const MAX_THROTTLE_MS = 30_000
 
@@ -32,39 +34,41 @@ interface Throttled {
 
 const NO_EPOCH = -1
 
-/** What it needs of a Cluster, and of its connections. */
-type Asking = Pick<Connection, 'send'>
+/** The part of Cluster that fetching uses, so that tests can replace it. */
+type RequestSender = Pick<BrokerConnection, 'send'>
 export interface FetcherCluster {
   readonly options: Pick<ClusterOptions, 'sleep'>
   withLeader<T>(
     at: TopicPartition,
-    lane: Lane,
-    ask: (connection: Asking, leader: Leader) => Promise<T>,
+    lane: ConnectionPurpose,
+    ask: (connection: RequestSender, leader: PartitionLeader) => Promise<T>,
   ): Promise<T | undefined>
 }
 
+/** Buffers at most one fetch response. */
 export class PartitionFetcher {
   readonly #cluster: FetcherCluster
-  /** What a fetch brought beyond the caller's limit: batches come whole, and compressed. */
-  #kept: { readonly at: FetchPosition; readonly records: readonly LogRecord[]; readonly next: number } | null = null
+  /** Records beyond the caller's limit: batches are fetched whole and compressed. */
+  #buffered: { readonly at: FetchPosition; readonly records: readonly LogRecord[]; readonly next: number } | null = null
 
-  /** Who wrote the record before a place: a leader that knows nothing of it has another log (KIP-595). */
-  #written: { readonly before: FetchPosition; readonly epoch: number } | null = null
+  /** Leader epoch of the last fetched record, by which a leader detects that its log differs (KIP-595). */
+  #lastFetchedEpoch: { readonly before: FetchPosition; readonly epoch: number } | null = null
 
   constructor(cluster: FetcherCluster) {
     this.#cluster = cluster
   }
 
+  /** Returns records from `position` on. Throws when the leader cannot be reached after retries. */
   async fetch(position: FetchPosition, limits: FetchLimits): Promise<Fetched> {
-    const kept = this.#kept
-    this.#kept = null
-    if (kept !== null && isSamePosition(kept.at, position)) {
-      return this.#upTo(limits.maxBytes, position, kept.records, kept.next)
+    const buffered = this.#buffered
+    this.#buffered = null
+    if (buffered !== null && isSamePosition(buffered.at, position)) {
+      return this.#upTo(limits.maxBytes, position, buffered.records, buffered.next)
     }
     return this.#fetchWithinQuota(position, limits)
   }
 
-  /** A broker reads no more from a connection that it throttles: what is asked before its time would seem unanswered. */
+  /** A throttled connection must wait: the broker does not read from it, so an earlier request would time out. */
   async #fetchWithinQuota(position: FetchPosition, limits: FetchLimits): Promise<Fetched> {
     for (let throttles = 0; ; throttles += 1) {
       const fetched = await this.#cluster.withLeader(position, 'fetch', (connection, leader) =>
@@ -78,15 +82,16 @@ export class PartitionFetcher {
     }
   }
 
+  /** Returns the range for read_committed consumers: `latest` is the last stable offset. */
   async offsets(at: TopicPartition): Promise<OffsetRange> {
     const range = await this.#cluster.withLeader(at, 'control', (connection, leader) => rangeOf(connection, leader, at))
-    if (range === undefined) throw new Error(`Kafka: there is no ${at.topic}/${at.partition}`)
+    if (range === undefined) throw new Error(`Kafka: the partition ${at.topic}/${at.partition} does not exist`)
     return range
   }
 
   async #fetchFrom(
-    connection: Asking,
-    leader: Leader,
+    connection: RequestSender,
+    leader: PartitionLeader,
     position: FetchPosition,
     { maxWaitMs, maxBytes }: FetchLimits,
   ): Promise<Fetched | Throttled> {
@@ -100,37 +105,45 @@ export class PartitionFetcher {
     const answer = await connection.send(fetchRecords, request, timeoutMs, topicId === null ? BY_NAME : undefined)
     if (answer.errorCode === OFFSET_OUT_OF_RANGE) {
       if (lastFetchedEpoch === NO_EPOCH) return outOfRange(connection, leader, position)
-      // Also a leader that cannot compare the logs says so.
-      this.#written = null
+      // A leader that cannot compare the epochs returns the same error, so ask again without the epoch.
+      this.#lastFetchedEpoch = null
       return this.#fetchFrom(connection, leader, position, { maxWaitMs, maxBytes })
     }
     throwIfError(answer.errorCode, describe(position))
     if (answer.throttledMs > 0) return { kind: 'throttled', ms: answer.throttledMs }
-    if (answer.divergesAt !== null) return this.#cutOff(connection, leader, position, answer.divergesAt)
+    if (answer.divergesAt !== null) return this.#truncated(connection, leader, position, answer.divergesAt)
     return this.#decode({ ...position, topicId }, answer, maxBytes)
   }
 
   #epochBefore(position: FetchPosition): number {
-    return this.#written !== null && isSamePosition(this.#written.before, position) ? this.#written.epoch : NO_EPOCH
+    return this.#lastFetchedEpoch !== null && isSamePosition(this.#lastFetchedEpoch.before, position)
+      ? this.#lastFetchedEpoch.epoch
+      : NO_EPOCH
   }
 
-  /** By an unclean leader election: what the new leader wrote behind the cut is news, up to the old place and beyond. */
-  async #cutOff(connection: Asking, leader: Leader, at: FetchPosition, cutAt: number): Promise<Fetched> {
+  /** An unclean leader election truncated the log. What the new leader wrote after the cut has not been read. */
+  async #truncated(
+    connection: RequestSender,
+    leader: PartitionLeader,
+    at: FetchPosition,
+    truncatedAt: number,
+  ): Promise<Fetched> {
     const { earliest } = await rangeOf(connection, leader, at)
-    this.#written = null
-    const latest = Math.min(cutAt, at.offset - 1)
+    this.#lastFetchedEpoch = null
+    const latest = Math.min(truncatedAt, at.offset - 1)
     return { kind: 'offset_out_of_range', earliest, latest, topicId: leader.topicId }
   }
 
   #decode(at: FetchPosition, { batches, aborted }: FetchResponse, maxBytes: number): Fetched {
     const { records, next } = decodeRecords(at, at.offset, batches, aborted)
-    // Since Kafka 0.10.1 the first batch comes whole, whatever the limit. It must not look like the end of the log.
+    // Since Kafka 0.10.1 (KIP-74) the first batch is complete, whatever its size. An incomplete one is not the end of the log.
     if (batches.length > 0 && next === at.offset) {
       throw new RangeError(
-        `Kafka: ${at.topic}/${at.partition} at ${at.offset}: ${batches.length} bytes, no whole batch`,
+        `Kafka: ${at.topic}/${at.partition} at ${at.offset}: ${batches.length} bytes without a complete batch`,
       )
     }
-    if (next > at.offset) this.#written = { before: { ...at, offset: next }, epoch: leaderEpochBefore(next, batches) }
+    if (next > at.offset)
+      this.#lastFetchedEpoch = { before: { ...at, offset: next }, epoch: leaderEpochBefore(next, batches) }
     return this.#upTo(maxBytes, at, records, next)
   }
 
@@ -139,7 +152,7 @@ export class PartitionFetcher {
     const count = countUpTo(maxBytes, records)
     const first = records[count]
     if (first === undefined) return { kind: 'records', records, next, topicId }
-    this.#kept = { at: { ...at, offset: first.offset }, records: records.slice(count), next }
+    this.#buffered = { at: { ...at, offset: first.offset }, records: records.slice(count), next }
     return { kind: 'records', records: records.slice(0, count), next: first.offset, topicId }
   }
 }
@@ -154,7 +167,7 @@ function isSamePosition(one: FetchPosition, other: FetchPosition): boolean {
   return isSameTopic && other.partition === partition && other.offset === offset
 }
 
-/** One at least. */
+/** Returns how many records fit into `maxBytes`, at least one. */
 function countUpTo(maxBytes: number, records: readonly LogRecord[]): number {
   let bytes = 0
   for (const [index, { key, value, headers }] of records.entries()) {
@@ -165,19 +178,19 @@ function countUpTo(maxBytes: number, records: readonly LogRecord[]): number {
   return records.length
 }
 
-async function outOfRange(connection: Asking, leader: Leader, at: FetchPosition): Promise<Fetched> {
+async function outOfRange(connection: RequestSender, leader: PartitionLeader, at: FetchPosition): Promise<Fetched> {
   const range = await rangeOf(connection, leader, at)
   const { earliest, latest } = range
-  // Cut off, and grown since: where the log is the same up to, nobody knows any more, but not that all of it is news.
+  // The log was truncated and has grown since. Where it diverged is unknown, so retry instead of reading all of it again.
   const isSameTopic = leader.topicId !== null && leader.topicId === at.topicId
   if (isSameTopic && earliest <= at.offset && at.offset <= latest) {
-    const message = `out of range, but the log has ${earliest} to ${latest} now`
+    const message = `out of range, but the log now has ${earliest} to ${latest}`
     throw new BrokerError(OFFSET_NOT_AVAILABLE, describe(at), message)
   }
   return { kind: 'offset_out_of_range', ...range, topicId: leader.topicId }
 }
 
-async function rangeOf(connection: Asking, leader: Leader, at: TopicPartition): Promise<OffsetRange> {
+async function rangeOf(connection: RequestSender, leader: PartitionLeader, at: TopicPartition): Promise<OffsetRange> {
   const ask = async (timestamp: ListOffsetsRequest['timestamp']) => {
     const request = { topic: at.topic, partition: at.partition, leaderEpoch: leader.epoch, timestamp }
     const { errorCode, offset } = await connection.send(listOffsets, request, REQUEST_TIMEOUT_MS)

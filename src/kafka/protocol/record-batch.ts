@@ -1,28 +1,33 @@
-// One record batch, version 2, as brokers keep it: read out of what was fetched (fetched-records.ts), written by produce.
-// Pure. What is older is message-set.ts's.
-// https://kafka.apache.org/documentation/#recordbatch
+// Encodes and decodes one record batch of format version 2 (KIP-98). Pure. Called by fetched-records.ts and producer.ts.
+// Older formats: message-set.ts. https://kafka.apache.org/documentation/#recordbatch
 import type { LogRecord, NewRecord, RecordHeader, TopicPartition } from '../../core/events/kafka-record.ts'
 import { CODEC_BITS, compress, decompress, type Compression } from './compression/compression.ts'
 import { crc32c } from './compression/crc32c.ts'
-import { Reader, Writer } from './wire.ts'
+import { Reader } from './reader.ts'
+import { Writer } from './writer.ts'
 
+/** The format version of this file. */
 export const MAGIC = 2
-/** Of every version, the base offset and the length stand first. */
+/** Bytes of base offset and length, which come first in every format version. */
 export const LENGTH_END = 12
-export const LENGTH_AT = 8
-/** Also of messages of versions 0 and 1. */
-export const MAGIC_AT = 16
-const CRC_AT = 17
+/** Position of the length field. */
+export const LENGTH_POSITION = 8
+/** Position of the format version, in this and in the older formats. */
+export const MAGIC_POSITION = 16
+const CRC_POSITION = 17
 const CRC_END = 21
 const LOG_APPEND_TIME = 0x08
+/** Attribute bit: the batch is part of a transaction. */
 export const IS_TRANSACTIONAL = 0x10
+/** Attribute bit: the batch holds a transaction marker, and no records for readers. */
 export const IS_CONTROL = 0x20
 const ABORT_MARKER = 0
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-export interface Batch {
+/** A batch whose checksum was verified. Its records are still compressed. */
+export interface RecordBatch {
   readonly baseOffset: number
   readonly attributes: number
   readonly lastOffset: number
@@ -30,16 +35,16 @@ export interface Batch {
   readonly maxTimestampMs: number
   readonly producerId: number
   readonly count: number
-  /** Compressed as the attributes say. */
+  /** The records, compressed with the codec that `attributes` names. */
   readonly body: Uint8Array
 }
 
-/** No client of Kafka's writes a hundredth of it. */
+/** More than a hundred times what any Kafka client writes. */
 const MAX_HEADERS = 10_000
 
-/** The key of a control record: version and type, 16 bits each. */
-export function isAbortMarker({ count, body }: Batch): boolean {
-  // Compaction leaves the batch when its record is gone.
+/** Whether a control batch aborts its transaction. The key of its record is version and type, 16 bits each. */
+export function isAbortMarker({ count, body }: RecordBatch): boolean {
+  // Compaction can remove the record and keep the batch.
   if (count === 0) return false
   const reader = new Reader({ flexible: false }, body)
   reader.varint()
@@ -50,11 +55,11 @@ export function isAbortMarker({ count, body }: Batch): boolean {
   return key !== null && key[3] === ABORT_MARKER
 }
 
-/** Throws a RangeError for one that fails its checksum. */
-export function readBatch(bytes: Uint8Array): Batch {
+/** `bytes` is exactly one batch. Throws a RangeError if the checksum is wrong. */
+export function readBatch(bytes: Uint8Array): RecordBatch {
   const reader = new Reader({ flexible: false }, bytes)
   const baseOffset = reader.int64()
-  reader.raw(CRC_AT - reader.position)
+  reader.raw(CRC_POSITION - reader.position)
   const crc = reader.uint32()
   if (crc !== crc32c(bytes.subarray(CRC_END)))
     throw new RangeError(`the batch at offset ${baseOffset} fails its checksum`)
@@ -70,9 +75,9 @@ export function readBatch(bytes: Uint8Array): Batch {
   return { baseOffset, attributes, lastOffset, baseTimestampMs, maxTimestampMs, producerId, count, body }
 }
 
-/** Throws for what cannot be read. `size`: of a record as it is written. */
-export function* recordsOf({ topic, partition }: TopicPartition, batch: Batch) {
-  // Compaction leaves batches whose records are all gone.
+/** Yields the records with their encoded size in bytes. Throws if they cannot be decompressed or read. */
+export function* readBatchRecords({ topic, partition }: TopicPartition, batch: RecordBatch) {
+  // Compaction can leave a batch without records.
   if (batch.count === 0) return
   const reader = new Reader({ flexible: false }, decompress(batch.attributes & CODEC_BITS, batch.body))
   for (let n = 0; n < batch.count; n += 1) {
@@ -81,15 +86,16 @@ export function* recordsOf({ topic, partition }: TopicPartition, batch: Batch) {
     reader.int8()
     const deltaMs = reader.varint()
     const offset = batch.baseOffset + reader.varint()
-    if (!(offset >= batch.baseOffset && offset <= batch.lastOffset)) throw new RangeError(`offset ${offset} is not its`)
+    if (!(offset >= batch.baseOffset && offset <= batch.lastOffset))
+      throw new RangeError(`offset ${offset} is outside of the batch`)
     const timestampMs = batch.attributes & LOG_APPEND_TIME ? batch.maxTimestampMs : batch.baseTimestampMs + deltaMs
     const key = reader.varintBytes()
     const value = reader.varintBytes()
     const record: LogRecord = { topic, partition, offset, timestampMs, key, value, headers: readHeaders(reader) }
-    if (reader.position !== end) throw new RangeError(`the record at offset ${offset} is not as long as it says`)
+    if (reader.position !== end) throw new RangeError(`the length of the record at offset ${offset} is wrong`)
     yield { record, size }
   }
-  if (reader.remaining > 0) throw new RangeError('there is more in it than the records that it counts')
+  if (reader.remaining > 0) throw new RangeError('the batch has bytes after its last record')
 }
 
 const NO_HEADERS: readonly RecordHeader[] = []
@@ -107,16 +113,17 @@ function readHeaders(reader: Reader): readonly RecordHeader[] {
   return headers
 }
 
-/** Who wrote a batch: the broker drops what it has from this producer already. −1 everywhere: it takes everything. */
-export interface ProducerState {
+/** Identifies a batch for the broker's deduplication (KIP-98). All fields are −1 if there is no producer id. */
+export interface BatchProducer {
   readonly producerId: number
   readonly epoch: number
   readonly sequence: number
 }
 
+/** Returns one batch. The broker sets offsets and leader epoch. */
 export function encodeBatch(
   records: readonly (NewRecord & { readonly timestampMs: number })[],
-  { producerId, epoch, sequence }: ProducerState,
+  { producerId, epoch, sequence }: BatchProducer,
   compression: Compression,
 ): Uint8Array {
   const first = records[0]?.timestampMs ?? 0
@@ -136,8 +143,8 @@ export function encodeBatch(
   writer.int32(sequence)
   writer.int32(records.length)
   writer.raw(bytes)
-  writer.patchInt32(LENGTH_AT, writer.length - LENGTH_END)
-  writer.patchUint32(CRC_AT, crc32c(writer.finish().subarray(CRC_END)))
+  writer.patchInt32(LENGTH_POSITION, writer.length - LENGTH_END)
+  writer.patchUint32(CRC_POSITION, crc32c(writer.finish().subarray(CRC_END)))
   return writer.finish()
 }
 

@@ -1,22 +1,23 @@
-// TCP and TLS as the platform has them: `connect` of cloudflare:sockets, as socket-port.ts wants it.
-// Certificates are checked against public authorities; the platform knows no others, and no client certificates.
+// Opens TCP and TLS sockets with `connect` of cloudflare:sockets. This is the one place that opens a socket to a broker.
+// The platform checks certificates against public authorities only, and has no client certificates.
 import { connect } from 'cloudflare:sockets'
 import { ConnectionError } from './errors.ts'
 import { hostnameOf, type OpenSocket } from './socket-port.ts'
 
-/** The platform says no more than that it cannot connect. */
-const TLS_HINT = ' (it must listen with TLS, with a certificate of a public authority for this very name)'
+/** The platform's own error only says that it cannot connect. */
+const TLS_HINT = ' (the listener must use TLS, with a certificate of a public authority for this host name)'
 
+/** `timeoutMs` covers the TCP and TLS handshakes. */
 export function createSocketOpener(options: { readonly tls: boolean; readonly timeoutMs: number }): OpenSocket {
   return async ({ host, port }) => {
     const secureTransport = options.tls ? 'on' : 'off'
     let socket: Socket | undefined
     try {
-      // Throws at once for addresses that cannot be, which brokers may advertise.
+      // Throws synchronously for invalid addresses, which brokers may advertise.
       socket = connect({ hostname: hostnameOf(host), port }, { secureTransport, allowHalfOpen: false })
-      // Whoever reads or writes is told as well.
+      // Reads and writes fail with the same error, so this rejection is not needed.
       socket.closed.catch(() => undefined)
-      await within(socket.opened, options.timeoutMs)
+      await withTimeout(socket.opened, options.timeoutMs)
     } catch (error) {
       socket?.close().catch(() => undefined)
       const what = options.tls ? 'TLS connection' : 'connection'
@@ -35,7 +36,7 @@ export function createSocketOpener(options: { readonly tls: boolean; readonly ti
   }
 }
 
-async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+async function withTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => reject(new Error(`not open within ${timeoutMs} ms`)), timeoutMs)
   try {

@@ -1,17 +1,17 @@
-// Which consumer instances a follower may have, written down: SQL for `rest_instances`. Durable Objects are not told when
-// they end, and Karapace and Strimzi keep an instance for ever by default, so that each deploy would leave one behind. The
-// next life of the follower ends what this one has left (instances.ts).
-import type { Instance } from './consumer-instance.ts'
+// Records the consumer instances that a follower may still have, in the SQL table `rest_instances`. A Durable Object gets no
+// notice before it ends, and Karapace and Strimzi keep instances for ever by default. So the next life of the follower deletes
+// the instances of this one (instance-pool.ts).
+import type { ConsumerInstance } from './consumer-instance.ts'
 
-/** Of more than these the oldest are forgotten: a proxy that ends none must not fill the storage. */
-const MAX_NOTES = 16
+/** Above this the oldest entries are dropped, so that a proxy that never deletes cannot fill the storage. */
+const MAX_ENTRIES = 16
 
-/** Of one follower, that is, of one partition. */
+/** The journal of one follower, that is, of one partition. */
 export interface InstanceJournal {
-  /** The oldest first. */
-  read(): readonly Instance[]
-  add(instance: Instance): void
-  remove(instance: Instance): void
+  /** Returns the instances, oldest first. */
+  read(): readonly ConsumerInstance[]
+  add(instance: ConsumerInstance): void
+  remove(instance: ConsumerInstance): void
 }
 
 interface InstanceRow extends Record<string, SqlStorageValue> {
@@ -19,18 +19,19 @@ interface InstanceRow extends Record<string, SqlStorageValue> {
   cookie: string | null
 }
 
-export function createInstanceNotes(sql: SqlStorage): InstanceJournal {
+/** A journal in the follower's storage. */
+export function createInstanceJournal(sql: SqlStorage): InstanceJournal {
   sql.exec('CREATE TABLE IF NOT EXISTS rest_instances (key TEXT PRIMARY KEY, url TEXT NOT NULL, cookie TEXT)')
   return {
     read: () => {
       const rows = sql.exec<InstanceRow>('SELECT url, cookie FROM rest_instances ORDER BY rowid').toArray()
       return rows.map(({ cookie, url }) => ({ url, cookie: cookie ?? undefined }))
     },
-    // The key was the partition once, when one instance was noted.
+    // `key` held the partition in an older version, which recorded one instance.
     add: ({ cookie = null, url }) => {
       sql.exec('INSERT OR REPLACE INTO rest_instances VALUES (?, ?, ?)', url, url, cookie)
       const newest = 'SELECT rowid FROM rest_instances ORDER BY rowid DESC LIMIT ?'
-      sql.exec(`DELETE FROM rest_instances WHERE rowid NOT IN (${newest})`, MAX_NOTES)
+      sql.exec(`DELETE FROM rest_instances WHERE rowid NOT IN (${newest})`, MAX_ENTRIES)
     },
     remove: ({ url }) => {
       sql.exec('DELETE FROM rest_instances WHERE url = ?', url)
@@ -38,16 +39,16 @@ export function createInstanceNotes(sql: SqlStorage): InstanceJournal {
   }
 }
 
-/** For a reader without storage: what it leaves is known for as long as it lives. */
-export function createPassingNotes(): InstanceJournal {
-  const notes = new Map<string, Instance>()
+/** A journal in memory, for readers without storage. */
+export function createMemoryJournal(): InstanceJournal {
+  const instances = new Map<string, ConsumerInstance>()
   return {
-    read: () => [...notes.values()],
+    read: () => [...instances.values()],
     add: (instance) => {
-      notes.set(instance.url, instance)
-      const [oldest] = notes.keys()
-      if (notes.size > MAX_NOTES && oldest !== undefined) notes.delete(oldest)
+      instances.set(instance.url, instance)
+      const [oldest] = instances.keys()
+      if (instances.size > MAX_ENTRIES && oldest !== undefined) instances.delete(oldest)
     },
-    remove: ({ url }) => void notes.delete(url),
+    remove: ({ url }) => void instances.delete(url),
   }
 }

@@ -1,83 +1,93 @@
-// The consumer instances of a reader: made ready at an offset, and ended for certain. A proxy that does not answer, or
-// refuses the credentials for the moment, does not end one either, and some keep it for ever: so it is noted which
-// instances may live, and what is left over, of this life of the follower or a former one, is ended when the next is made.
+// Creates consumer instances at an offset, and makes sure that each is deleted. A proxy that does not answer, or refuses the
+// credentials, does not delete one, and some proxies never expire them. So every instance is in a journal, and orphans of this
+// or an earlier life of the follower are deleted when the next one is created. For instance-reader.ts.
 import type { Dialect } from '../../config/kafka-rest.ts'
 import type { LogPosition } from '../../core/events/kafka-record.ts'
 import type { InstanceJournal } from './instance-journal.ts'
-import { assign, createInstance, deleteInstance, seek, urlOf, type Instance } from './consumer-instance.ts'
+import {
+  assign,
+  createInstance,
+  deleteInstance,
+  seek,
+  instanceUrlOf,
+  type ConsumerInstance,
+} from './consumer-instance.ts'
 import type { RestClient } from './rest-client.ts'
-import { KafkaRestError, NO_ANSWER } from './rest-error.ts'
+import { KafkaRestError, NO_RESPONSE } from './rest-error.ts'
 
-/** A proxy that is gone for good does not end its instances, and nobody else does. */
-const MAX_TRIES = 5
+/** Attempts to delete one instance. A proxy that is gone for good never deletes it. */
+const MAX_DELETE_ATTEMPTS = 5
 
-export interface InstancesOptions {
+export interface InstancePoolOptions {
   readonly client: RestClient
   readonly dialect: Dialect
   readonly instanceHosts: readonly string[]
-  readonly notes: InstanceJournal
+  readonly journal: InstanceJournal
   readonly newId: () => string
 }
 
-export class Instances {
-  readonly #options: InstancesOptions
-  /** URLs of those that somebody reads from, or will. */
+/** The instances of one reader. */
+export class InstancePool {
+  readonly #options: InstancePoolOptions
+  /** URLs of instances that are read from, or will be. */
   readonly #inUse = new Set<string>()
-  /** By URL, how often it was tried in vain to end one. */
-  readonly #tries = new Map<string, number>()
+  /** URL → failed attempts to delete it. */
+  readonly #attempts = new Map<string, number>()
 
-  constructor(options: InstancesOptions) {
+  constructor(options: InstancePoolOptions) {
     this.#options = options
   }
 
-  async make(position: LogPosition): Promise<Instance> {
+  /** Returns an instance that reads from `position` on. */
+  async create(position: LogPosition): Promise<ConsumerInstance> {
     const { client } = this.#options
     const instance = await this.#create(position)
     try {
       await assign(client, instance, position)
       await seek(client, instance, position)
     } catch (error) {
-      await this.end(instance)
+      await this.release(instance)
       throw error
     }
-    await this.#endLeftOver()
+    await this.#deleteOrphans()
     return instance
   }
 
-  /** Never throws: one that cannot be ended now is tried again. */
-  async end(instance: Instance): Promise<void> {
-    const { client, notes } = this.#options
+  /** Deletes an instance. Never throws: a failed deletion is repeated later. */
+  async release(instance: ConsumerInstance): Promise<void> {
+    const { client, journal } = this.#options
     const { url } = instance
     this.#inUse.delete(url)
-    const tries = (this.#tries.get(url) ?? 0) + 1
-    const isOver = (await deleteInstance(client, instance)) || tries >= MAX_TRIES
-    if (isOver) notes.remove(instance)
-    if (isOver) this.#tries.delete(url)
-    else this.#tries.set(url, tries)
+    const attempts = (this.#attempts.get(url) ?? 0) + 1
+    const isDone = (await deleteInstance(client, instance)) || attempts >= MAX_DELETE_ATTEMPTS
+    if (isDone) journal.remove(instance)
+    if (isDone) this.#attempts.delete(url)
+    else this.#attempts.set(url, attempts)
   }
 
-  async #create(position: LogPosition): Promise<Instance> {
-    const { client, dialect, instanceHosts, newId, notes } = this.#options
+  async #create(position: LogPosition): Promise<ConsumerInstance> {
+    const { client, dialect, instanceHosts, newId, journal } = this.#options
     const name = `rigel-${position.topic.slice(0, 100)}-${position.partition}-${newId()}`
     try {
       const instance = await createInstance(client, { dialect, name, instanceHosts })
       this.#inUse.add(instance.url)
-      notes.add(instance)
+      journal.add(instance)
       return instance
     } catch (error) {
-      // It may have been made all the same.
-      const isUnknown = error instanceof KafkaRestError && error.status === NO_ANSWER
-      if (isUnknown) notes.add({ url: urlOf(client, name), cookie: undefined })
+      // Without a response it may have been created anyway.
+      const isUnknown = error instanceof KafkaRestError && error.status === NO_RESPONSE
+      if (isUnknown) journal.add({ url: instanceUrlOf(client, name), cookie: undefined })
       throw error
     }
   }
 
-  /** Of another proxy, it is not asked for: it would get the credentials. */
-  async #endLeftOver(): Promise<void> {
-    const { client, instanceHosts, notes } = this.#options
-    const leftOver = notes.read().filter(({ url }) => !this.#inUse.has(url))
-    const isOurs = ({ url }: Instance) => url.startsWith(`${client.url}/`) || instanceHosts.includes(new URL(url).host)
-    for (const instance of leftOver) if (!isOurs(instance)) notes.remove(instance)
-    await Promise.all(leftOver.filter(isOurs).map((instance) => this.end(instance)))
+  /** Orphans on a different proxy are dropped, not deleted: the request would leak credentials. */
+  async #deleteOrphans(): Promise<void> {
+    const { client, instanceHosts, journal } = this.#options
+    const orphaned = journal.read().filter(({ url }) => !this.#inUse.has(url))
+    const isOurs = ({ url }: ConsumerInstance) =>
+      url.startsWith(`${client.url}/`) || instanceHosts.includes(new URL(url).host)
+    for (const instance of orphaned) if (!isOurs(instance)) journal.remove(instance)
+    await Promise.all(orphaned.filter(isOurs).map((instance) => this.release(instance)))
   }
 }

@@ -1,5 +1,5 @@
-// Produce by Confluent's REST v3, Confluent Cloud's too: records as concatenated JSON in one chunked request, and a report
-// for each in the same order. There is no way to read by it: with-producer.ts puts it beside a log that can be followed.
+// Produces by Confluent's REST API v3 (also Confluent Cloud): records as concatenated JSON in one chunked request, and one
+// report per record in the same order. The API cannot consume: split-producer.ts combines it with a log that can.
 import { parseJson } from '../../core/json.ts'
 import { z } from 'zod'
 import type { KafkaRestV3Settings } from '../../config/kafka-rest.ts'
@@ -7,12 +7,12 @@ import { sliceObjects } from '../../core/json.ts'
 import { toBase64 } from '../../core/bytes.ts'
 import type { NewRecord } from '../../core/events/kafka-record.ts'
 import type { RestDeps } from './rest-deps.ts'
-import { byTopic, placeAll, type Outcome, type Producer } from './produce-with-retry.ts'
+import { produceByTopic, produceWithRetry, type ProduceOutcome, type RecordProducer } from './produce-with-retry.ts'
 import { createRestClient, hostOf, requireOk, toError, type RestClient } from './rest-client.ts'
 
 const PRODUCE_TIMEOUT_MS = 30_000
 const CREATED = 200
-/** Too much at once, and what the broker calls retriable. */
+/** Rate limited, and the codes that the API calls retriable. */
 const RETRIABLE = new Set([429, 503, 50_003])
 
 const report = z.object({
@@ -23,13 +23,14 @@ const report = z.object({
   timestamp: z.iso.datetime().nullish(),
 })
 
-export function createV3Producer(settings: KafkaRestV3Settings, deps: RestDeps): Producer {
+/** See https://docs.confluent.io/platform/current/kafka-rest/api.html#records-v3 */
+export function createV3Producer(settings: KafkaRestV3Settings, deps: RestDeps): RecordProducer {
   const client = createRestClient(settings.url, settings.credentials, deps.fetch)
   return {
     produce: (records) =>
-      byTopic(records, async (topic, ofTopic) => {
+      produceByTopic(records, async (topic, ofTopic) => {
         const path = `/v3/clusters/${settings.cluster}/topics/${encodeURIComponent(topic)}/records`
-        return placeAll(ofTopic, (left) => send(client, path, left), hostOf(client), deps)
+        return produceWithRetry(ofTopic, (left) => send(client, path, left), hostOf(client), deps)
       }),
   }
 }
@@ -37,7 +38,7 @@ export function createV3Producer(settings: KafkaRestV3Settings, deps: RestDeps):
 async function send(client: RestClient, path: string, records: readonly NewRecord[]) {
   const body = toStream(records.map((record) => JSON.stringify(toWire(record))).join('\n'))
   const json = 'application/json'
-  const answer = await client.ask({
+  const answer = await client.request({
     method: 'POST',
     path,
     accept: json,
@@ -46,19 +47,19 @@ async function send(client: RestClient, path: string, records: readonly NewRecor
     timeoutMs: PRODUCE_TIMEOUT_MS,
   })
   requireOk(client, answer)
-  return sliceObjects(answer.text).map((text): Outcome => {
+  return sliceObjects(answer.text).map((text): ProduceOutcome => {
     const parsed = report.safeParse(parseJson(text)).data
     if (parsed === undefined) throw toError(client, answer)
     const { error_code: code, message = `error ${code}`, partition_id: partition, offset, timestamp } = parsed
-    const isPlaced = code === CREATED && partition !== undefined && offset !== undefined
+    const isAcked = code === CREATED && partition !== undefined && offset !== undefined
     const time = timestamp ? { timestampMs: Date.parse(timestamp) } : {}
-    if (isPlaced) return { kind: 'placed', partition, offset, ...time }
+    if (isAcked) return { kind: 'acked', partition, offset, ...time }
     if (RETRIABLE.has(code)) return { kind: 'retriable', message }
     return { kind: 'refused', code, message }
   })
 }
 
-/** Of unknown length, and so chunked: that is what turns the route into a stream of records. */
+/** A stream has no length, so the request is chunked, which selects the API's streaming mode. */
 function toStream(text: string): ReadableStream<Uint8Array> {
   return new ReadableStream({
     start(controller) {

@@ -1,5 +1,5 @@
-// How records come to their places, whatever the protocol: sent in parts, answered one by one, those that a broker refuses
-// for the moment sent again, and only when all are placed a success. produce.ts and v3-producer.ts send.
+// Produces records through a REST proxy and retries those that a broker refuses temporarily. Succeeds only when every record
+// is acknowledged. The requests themselves are in produce-v2.ts and produce-v3.ts.
 import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
 import type { RestDeps } from './rest-deps.ts'
 import { KafkaRestError } from './rest-error.ts'
@@ -7,77 +7,87 @@ import { KafkaRestError } from './rest-error.ts'
 const MAX_ATTEMPTS = 3
 const RETRY_BASE_MS = 200
 
-export interface Producer {
+/** Resolves when all records are acknowledged, with their positions in the order given. */
+export interface RecordProducer {
   produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]>
 }
 
-/** What became of one record. */
-export type Outcome =
-  | { readonly kind: 'placed'; readonly partition: number; readonly offset: number; readonly timestampMs?: number }
+/** The proxy's report on one record. */
+export type ProduceOutcome =
+  | { readonly kind: 'acked'; readonly partition: number; readonly offset: number; readonly timestampMs?: number }
   | { readonly kind: 'retriable'; readonly message: string }
   | { readonly kind: 'refused'; readonly code: number; readonly message: string }
 
 /**
- * Throws unless all are placed. What is sent again may come behind what was sent after it: a broker that refuses one
- * record of a partition for the moment mostly refuses them all.
+ * Throws a KafkaRestError unless all records are acknowledged. A record that is sent again may be stored after later ones;
+ * a broker that temporarily refuses one record of a partition usually refuses all of them.
  */
-export async function placeAll(
+export async function produceWithRetry(
   records: readonly NewRecord[],
-  sendAll: (records: readonly NewRecord[]) => Promise<readonly Outcome[]>,
+  sendAll: (records: readonly NewRecord[]) => Promise<readonly ProduceOutcome[]>,
   host: string,
-  deps: Pick<RestDeps, 'nowMs' | 'pause' | 'random'>,
+  deps: Pick<RestDeps, 'nowMs' | 'sleep' | 'random'>,
 ): Promise<readonly ProducedRecord[]> {
-  const places: ProducedRecord[] = []
-  let left = records.map((record, index) => ({ record, index }))
-  for (let attempt = 1; left.length > 0; attempt += 1) {
-    const outcomes = await sendAll(left.map(({ record }) => record))
-    const again: typeof left = []
-    for (const [at, one] of left.entries()) {
+  const produced: ProducedRecord[] = []
+  let remaining = records.map((record, index) => ({ record, index }))
+  for (let attempt = 1; remaining.length > 0; attempt += 1) {
+    const outcomes = await sendAll(remaining.map(({ record }) => record))
+    const again: typeof remaining = []
+    for (const [at, one] of remaining.entries()) {
       const outcome = outcomes[at] ?? NO_OUTCOME
-      if (outcome.kind === 'placed') places[one.index] = toPlace(one.record, outcome, deps.nowMs())
+      if (outcome.kind === 'acked') produced[one.index] = toProducedRecord(one.record, outcome, deps.nowMs())
       else if (outcome.kind === 'retriable' && attempt < MAX_ATTEMPTS) again.push(one)
-      else throw toFailure(host, one.record, outcome)
+      else throw toProduceError(host, one.record, outcome)
     }
-    left = again
-    if (left.length > 0) await deps.pause(RETRY_BASE_MS * 2 ** attempt * (0.5 + deps.random() / 2))
+    remaining = again
+    if (remaining.length > 0) await deps.sleep(RETRY_BASE_MS * 2 ** attempt * (0.5 + deps.random() / 2))
   }
-  return places
+  return produced
 }
 
-const NO_OUTCOME: Outcome = { kind: 'refused', code: 200, message: 'answers nothing for a record' }
+const NO_OUTCOME: ProduceOutcome = { kind: 'refused', code: 200, message: 'the response has no report for a record' }
 
-/** The v2 family does not say which time a record was given: then it is about now. */
-function toPlace(record: NewRecord, place: Extract<Outcome, { kind: 'placed' }>, nowMs: number): ProducedRecord {
+/** The v2 API does not return timestamps; the current time is close. */
+function toProducedRecord(
+  record: NewRecord,
+  place: Extract<ProduceOutcome, { kind: 'acked' }>,
+  nowMs: number,
+): ProducedRecord {
   const { partition, offset, timestampMs = nowMs } = place
   return { topic: record.topic, partition, offset, timestampMs }
 }
 
-function toFailure(host: string, { topic }: NewRecord, outcome: Exclude<Outcome, { kind: 'placed' }>): KafkaRestError {
+function toProduceError(
+  host: string,
+  { topic }: NewRecord,
+  outcome: Exclude<ProduceOutcome, { kind: 'acked' }>,
+): KafkaRestError {
   const code = outcome.kind === 'refused' ? outcome.code : 503
   return new KafkaRestError(host, `produce to ${topic}`, { status: 200, code, message: outcome.message })
 }
 
-/** In parts, with the places in the order of the whole. */
-export async function inParts<K>(
+/** Produces each group of records separately, and returns the positions in the order of `records`. */
+export async function produceGrouped<K>(
   records: readonly NewRecord[],
   keyOf: (record: NewRecord) => K,
   produce: (key: K, part: readonly NewRecord[]) => Promise<readonly ProducedRecord[]>,
 ): Promise<readonly ProducedRecord[]> {
-  const places: ProducedRecord[] = []
+  const produced: ProducedRecord[] = []
   for (const [key, part] of Map.groupBy(records.entries(), ([, record]) => keyOf(record))) {
     const own = part.map(([, record]) => record)
-    const placed = await produce(key, own)
+    const partProduced = await produce(key, own)
     for (const [at, [index]] of part.entries()) {
-      const place = placed[at]
-      if (place !== undefined) places[index] = place
+      const position = partProduced[at]
+      if (position !== undefined) produced[index] = position
     }
   }
-  return places
+  return produced
 }
 
-export async function byTopic(
+/** Produces the records of each topic separately: the REST APIs accept one topic per request. */
+export async function produceByTopic(
   records: readonly NewRecord[],
   produce: (topic: string, part: readonly NewRecord[]) => Promise<readonly ProducedRecord[]>,
 ): Promise<readonly ProducedRecord[]> {
-  return inParts(records, ({ topic }) => topic, produce)
+  return produceGrouped(records, ({ topic }) => topic, produce)
 }

@@ -1,10 +1,10 @@
-// Records as the REST Proxy v2 family writes them in its binary format: base64 in JSON. Timestamps and headers where the
-// dialect has them.
+// Parses records of the REST Proxy API v2 in its binary format: base64 in JSON. Timestamps and headers only in some dialects.
 import { z } from 'zod'
 import { fromBase64 } from '../../core/bytes.ts'
 import type { LogPosition, LogRecord, RecordHeader } from '../../core/events/kafka-record.ts'
 import { KafkaRestError } from './rest-error.ts'
 
+/** Response of a fetch or poll. */
 export const fetchedRecords = z.array(
   z.object({
     topic: z.string(),
@@ -17,21 +17,22 @@ export const fetchedRecords = z.array(
   }),
 )
 
+/** One record of the response. */
 export type FetchedRecord = z.infer<typeof fetchedRecords>[number]
 
-/** What a proxy answers is taken as it is: out of order, or of another partition, it would be lost or doubled. */
-export function requireInOrder(host: string, records: readonly FetchedRecord[], position: LogPosition): void {
+/** Throws a KafkaRestError for records of another partition or out of order: they would be lost or delivered twice. */
+export function assertInOrder(host: string, records: readonly FetchedRecord[], position: LogPosition): void {
   let least = position.offset
   for (const { topic, partition, offset } of records) {
     if (topic !== position.topic || partition !== position.partition || offset < least) {
-      const message = `answers ${topic}/${partition} at ${offset} where ${least} or later of ${position.topic}/${position.partition} was asked for`
+      const message = `returned ${topic}/${partition} at ${offset}, expected ${position.topic}/${position.partition} at ${least} or later`
       throw new KafkaRestError(host, 'GET records', { status: 200, message })
     }
     least = offset + 1
   }
 }
 
-/** Without a timestamp of its own a record has the time it was read at. */
+/** A record without a timestamp gets the time of the read. */
 export function toLogRecord(record: FetchedRecord, nowMs: number): LogRecord {
   const { topic, partition, offset, key, value, timestamp, headers } = record
   return {
@@ -48,10 +49,10 @@ export function toLogRecord(record: FetchedRecord, nowMs: number): LogRecord {
   }
 }
 
-/** The shape of the answer was checked: what is not base64 here is a bug, and no tombstone. */
+/** The schema has checked the base64, so an error here is a bug and not a tombstone. */
 function toBytes(base64: string | null | undefined): Uint8Array | null {
   if (base64 === null || base64 === undefined) return null
   const bytes = fromBase64(base64)
-  if (bytes === undefined) throw new TypeError('not base64, though it passed for it')
+  if (bytes === undefined) throw new TypeError('base64 passed validation and cannot be decoded')
   return bytes
 }

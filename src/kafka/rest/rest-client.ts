@@ -1,23 +1,26 @@
-// HTTP to one Kafka REST proxy: credentials, timeouts, size caps, `{error_code, message}`. A status is a value, for what
-// it means is the adapter's to know; no answer throws. Redirects are not followed: they would take the credentials along.
+// HTTP client for one Kafka REST proxy: credentials, timeouts, size limits, and errors as `{error_code, message}`. An HTTP
+// status is returned as a value, because its meaning depends on the adapter; no response throws. Redirects are not followed:
+// credentials are for the configured host only.
 import { truncate } from '../../core/text.ts'
 import { parseJson } from '../../core/json.ts'
 import { z } from 'zod'
 import type { RestCredentials } from '../../config/kafka-rest.ts'
-import { KafkaRestError, NO_ANSWER } from './rest-error.ts'
+import { KafkaRestError, NO_RESPONSE } from './rest-error.ts'
 
+/** Media type of requests about topics and consumers. */
 export const V2 = 'application/vnd.kafka.v2+json'
+/** Media type of records, with base64 keys and values. */
 export const BINARY_V2 = 'application/vnd.kafka.binary.v2+json'
 
 const TIMEOUT_MS = 15_000
-/** Of answers about topics, offsets and places. */
+/** Limit of responses about topics and offsets. */
 const MAX_BYTES = 4_194_304
-/** Of what is no JSON, in a message. */
+/** Length of a quoted response in an error message. */
 const MAX_QUOTED_CHARS = 120
 
 interface RestRequest {
   readonly method: 'GET' | 'POST' | 'DELETE'
-  /** Below the proxy's URL; or a URL of its own, of an instance. */
+  /** Path below the proxy's URL, or the absolute URL of a consumer instance. */
   readonly path: string
   readonly accept?: string
   readonly contentType?: string
@@ -27,22 +30,26 @@ interface RestRequest {
   readonly maxBytes?: number
 }
 
-export interface RestAnswer {
+/** Any HTTP response with its body as text. */
+export interface RestResponse {
   readonly request: RestRequest
   readonly status: number
   readonly text: string
-  /** `name=value` of every cookie that was set: load balancers keep clients apart by them. */
+  /** `name=value` of each cookie: load balancers use them for session affinity. */
   readonly cookies: readonly string[]
 }
 
+/** Sends requests to one proxy. */
 export interface RestClient {
   readonly url: string
-  ask(request: RestRequest): Promise<RestAnswer>
+  /** Throws a KafkaRestError with status NO_RESPONSE if there is no response. */
+  request(request: RestRequest): Promise<RestResponse>
 }
 
+/** `url` is without a trailing slash. */
 export function createRestClient(url: string, credentials: RestCredentials, fetcher: typeof fetch): RestClient {
   const authorization = toAuthorization(credentials)
-  return { url, ask: (request) => ask(fetcher, url, authorization, request) }
+  return { url, request: (request) => ask(fetcher, url, authorization, request) }
 }
 
 async function ask(
@@ -50,7 +57,7 @@ async function ask(
   base: string,
   authorization: string | null,
   request: RestRequest,
-): Promise<RestAnswer> {
+): Promise<RestResponse> {
   const { method, path, accept = V2, contentType, body, cookie, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = request
   const url = path.startsWith('/') ? `${base}${path}` : path
   const headers = new Headers({ accept })
@@ -64,7 +71,7 @@ async function ask(
     const cookies = response.headers.getSetCookie().map((set) => set.split(';', 1)[0] ?? '')
     return { request, status: response.status, text, cookies }
   } catch (error) {
-    throw new KafkaRestError(new URL(url).host, describe(request), { status: NO_ANSWER, message: String(error) })
+    throw new KafkaRestError(new URL(url).host, describe(request), { status: NO_RESPONSE, message: String(error) })
   }
 }
 
@@ -72,10 +79,10 @@ async function readCapped(response: Response, maxBytes: number): Promise<string>
   const decoder = new TextDecoder()
   let text = ''
   let bytes = 0
-  // Leaving the loop cancels the rest.
+  // Leaving the loop cancels the stream.
   for await (const chunk of response.body ?? []) {
     bytes += chunk.length
-    if (bytes > maxBytes) throw new RangeError(`the answer has more than ${maxBytes} bytes`)
+    if (bytes > maxBytes) throw new RangeError(`the response has more than ${maxBytes} bytes`)
     text += decoder.decode(chunk, { stream: true })
   }
   return text + decoder.decode()
@@ -87,33 +94,36 @@ function toAuthorization(credentials: RestCredentials): string | null {
   return `Basic ${btoa(`${credentials.username}:${credentials.password}`)}`
 }
 
-/** What it answered, if that is a success of the expected shape; else throws. */
-export function parseAnswer<T extends z.ZodType>(client: RestClient, answer: RestAnswer, schema: T): z.infer<T> {
+/** Returns the parsed body of a successful response. Throws a KafkaRestError for an error or another shape. */
+export function parseResponse<T extends z.ZodType>(client: RestClient, answer: RestResponse, schema: T): z.infer<T> {
   requireOk(client, answer)
-  const parsed = schema.safeParse(jsonOf(answer))
+  const parsed = schema.safeParse(parseJsonBody(answer))
   if (parsed.success) return parsed.data
-  const message = `answers what nobody asked for: ${truncate(answer.text, MAX_QUOTED_CHARS)}`
+  const message = `unexpected response: ${truncate(answer.text, MAX_QUOTED_CHARS)}`
   throw new KafkaRestError(hostOf(client), describe(answer.request), { status: answer.status, message })
 }
 
-export function requireOk(client: RestClient, answer: RestAnswer): void {
+/** Throws a KafkaRestError unless the status is 2xx. */
+export function requireOk(client: RestClient, answer: RestResponse): void {
   if (answer.status < 200 || answer.status > 299) throw toError(client, answer)
 }
 
 const errorSchema = z.object({ error_code: z.number().int().optional(), message: z.string().optional() })
 
-export function toError(client: RestClient, answer: RestAnswer): KafkaRestError {
+/** Builds the error of a response from its `{error_code, message}` or its text. */
+export function toError(client: RestClient, answer: RestResponse): KafkaRestError {
   const { status, request, text } = answer
-  const said = errorSchema.safeParse(jsonOf(answer)).data
+  const said = errorSchema.safeParse(parseJsonBody(answer)).data
   const message = said?.message?.slice(0, 500) ?? (text === '' ? 'no reason given' : truncate(text, MAX_QUOTED_CHARS))
   return new KafkaRestError(hostOf(client), describe(request), { status, code: said?.error_code, message })
 }
 
-/** Undefined: it is none. A load balancer's error page is none. */
-export function jsonOf({ text }: RestAnswer): unknown {
+/** Returns undefined if the body is not JSON, as with a load balancer's error page. */
+export function parseJsonBody({ text }: RestResponse): unknown {
   return parseJson(text)
 }
 
+/** The proxy's host, for error messages. */
 export function hostOf({ url }: RestClient): string {
   return new URL(url).host
 }

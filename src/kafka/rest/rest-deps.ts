@@ -1,31 +1,30 @@
-// What a REST adapter has from outside: the network, time, names, the log. open-log.ts hands them in.
+// What REST adapters get from outside: network, clock, randomness, ids, log output and a cache. Built by create-kafka-log.ts.
 import type { Dialect } from '../../config/kafka-rest.ts'
 
+/** Injected so that tests can replace network and time. */
 export interface RestDeps {
   readonly fetch: typeof fetch
   nowMs(): number
   /** In [0, 1). */
   random(): number
-  pause(ms: number): Promise<void>
-  /** A name that nobody else has. */
+  sleep(ms: number): Promise<void>
+  /** Returns a unique name. */
   newId(): string
   warn(message: string, details: Record<string, unknown>): void
-  readonly memory: RestMemory
+  readonly cache: RestCache
 }
 
-/**
- * What requests of one isolate need not ask again, by the proxy's URL: values, no promises. A count of partitions grows,
- * so it is believed for some minutes only, as Kafka's own clients do.
- */
-export interface RestMemory {
+/** What the requests of one isolate share, by the proxy's URL: values, never promises. Partition counts expire. */
+export interface RestCache {
   readonly dialects: Map<string, Dialect>
-  /** `url topic` → how many, until when. */
+  /** `url topic` → number of partitions, and when it expires (milliseconds since the epoch). */
   readonly partitions: Map<string, { readonly count: number; readonly untilMs: number }>
 }
 
-/** As by Kafka's own clients. */
-export const PARTITIONS_MS = 300_000
+/** Kafka's clients use the same age (`metadata.max.age.ms`). */
+export const PARTITION_COUNT_TTL_MS = 300_000
 
-export function createRestMemory(): RestMemory {
+/** One per isolate. */
+export function createRestCache(): RestCache {
   return { dialects: new Map(), partitions: new Map() }
 }

@@ -1,32 +1,33 @@
-// What a Kafka REST proxy refuses, or does not answer at all. Thrown: a follower tries again with backoff, and whoever
-// produces is told that nothing is known to be stored. The few that mean something to an adapter are asked for by code.
+// The error of a request to a Kafka REST proxy: refused, or not answered. A follower retries with backoff; a producer's caller
+// learns that the outcome is unknown. Adapters check the few codes that they can handle.
 
-/** No answer: the network, a timeout, more bytes than are taken. */
-export const NO_ANSWER = 0
+/** Status of a request without a usable response: network error, timeout, or too many bytes. */
+export const NO_RESPONSE = 0
 
+/** The message names the host, the operation and the proxy's reason. */
 export class KafkaRestError extends Error {
-  /** HTTP's, or NO_ANSWER. */
+  /** HTTP status, or NO_RESPONSE. */
   readonly status: number
-  /** The proxy's `error_code`; without one, the status. */
+  /** The proxy's `error_code`, or the status if it has none. */
   readonly code: number
-  /** It has a code of the proxy's. A load balancer's page has none. */
-  readonly isOfProxy: boolean
+  /** Whether the response has an `error_code`, which a load balancer's error page has not. */
+  readonly isFromProxy: boolean
 
   constructor(host: string, doing: string, failure: { status: number; code?: number | undefined; message: string }) {
     const { status, code = status, message } = failure
-    const said = status === NO_ANSWER ? message : `HTTP ${status}${code === status ? '' : `, ${code}`}: ${message}`
+    const said = status === NO_RESPONSE ? message : `HTTP ${status}${code === status ? '' : `, ${code}`}: ${message}`
     super(`Kafka REST proxy ${host}: ${doing}: ${said}`)
     this.name = 'KafkaRestError'
     this.status = status
     this.code = code
-    this.isOfProxy = failure.code !== undefined
+    this.isFromProxy = failure.code !== undefined
   }
 }
 
 /**
- * An instance, a topic, a partition: 40403 of instances everywhere but at Strimzi, whose codes are HTTP's; Karapace says it
- * of unknown topics too. What an ingress says of a proxy that is not up yet is nothing of the kind.
+ * Whether the proxy itself says that an instance, topic or partition does not exist. A 404 of an ingress in front of a
+ * stopped proxy does not count.
  */
 export function isNotFound(error: unknown): boolean {
-  return error instanceof KafkaRestError && error.status === 404 && error.isOfProxy
+  return error instanceof KafkaRestError && error.status === 404 && error.isFromProxy
 }

@@ -1,20 +1,21 @@
-// A log that is followed in one way and produced to in another: Confluent Cloud takes records by REST v3, and gives none.
+// A log that is fetched by one adapter and produced to by another: Confluent Cloud's REST API v3 accepts records and returns
+// none. Used by create-kafka-log.ts.
 import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
 import type { KafkaLog } from '../kafka-log.ts'
-import { inParts, type Producer } from './produce-with-retry.ts'
+import { produceGrouped, type RecordProducer } from './produce-with-retry.ts'
 
-/** `staysWith`: topics that the log keeps to itself. The embedded log does with those that are followed in it. */
-export function withProducer(log: KafkaLog, producer: Producer, staysWith: readonly string[]): KafkaLog {
-  return { ...log, produce: async (records) => produceApart(records, log, producer, staysWith) }
+/** `staysWith` names topics that are still produced to `log`: those that are followed in the embedded log. */
+export function withProducer(log: KafkaLog, producer: RecordProducer, staysWith: readonly string[]): KafkaLog {
+  return { ...log, produce: async (records) => produceSplit(records, log, producer, staysWith) }
 }
 
-async function produceApart(
+async function produceSplit(
   records: readonly NewRecord[],
   log: KafkaLog,
-  producer: Producer,
+  producer: RecordProducer,
   staysWith: readonly string[],
 ): Promise<readonly ProducedRecord[]> {
-  return inParts(
+  return produceGrouped(
     records,
     ({ topic }) => staysWith.includes(topic),
     async (stays, part) => (stays ? log : producer).produce(part),

@@ -1,34 +1,36 @@
-// What a proxy knows of topics: their partitions, and the offsets that a partition has. For every dialect but Redpanda's,
-// which has no such routes (redpanda-log.ts).
+// Asks a proxy for the partitions of a topic and the offset range of a partition. For all dialects except Redpanda's, which
+// has no such routes (redpanda-reader.ts).
 import { z } from 'zod'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { OffsetRange } from '../kafka-log.ts'
-import { parseAnswer, toError, type RestClient } from './rest-client.ts'
+import { parseResponse, toError, type RestClient } from './rest-client.ts'
 import { isNotFound } from './rest-error.ts'
 
-export interface Topics {
-  /** In ascending order; none: there is no such topic. */
+/** Queries about topics. */
+export interface TopicReader {
+  /** Returns partitions in ascending order; none if the topic does not exist. */
   partitions(topic: string): Promise<readonly number[]>
-  /** Null: there is no such partition. */
+  /** Returns null if the partition does not exist. */
   offsets(at: TopicPartition): Promise<OffsetRange | null>
 }
 
 const partitionList = z.array(z.object({ partition: z.number().int().min(0) }))
 const offsetsSummary = z.object({ beginning_offset: z.number().int(), end_offset: z.number().int() })
 
-export function createTopics(client: RestClient): Topics {
+/** By the routes /topics/…/partitions and …/offsets. */
+export function createTopicReader(client: RestClient): TopicReader {
   return {
     partitions: async (topic) => {
-      const answer = await client.ask({ method: 'GET', path: `/topics/${encodeURIComponent(topic)}/partitions` })
+      const answer = await client.request({ method: 'GET', path: `/topics/${encodeURIComponent(topic)}/partitions` })
       if (isNotFound(toError(client, answer))) return []
-      const partitions = parseAnswer(client, answer, partitionList).map(({ partition }) => partition)
+      const partitions = parseResponse(client, answer, partitionList).map(({ partition }) => partition)
       return partitions.toSorted((a, b) => a - b)
     },
     offsets: async ({ topic, partition }) => {
       const path = `/topics/${encodeURIComponent(topic)}/partitions/${partition}/offsets`
-      const answer = await client.ask({ method: 'GET', path })
+      const answer = await client.request({ method: 'GET', path })
       if (isNotFound(toError(client, answer))) return null
-      const { beginning_offset: earliest, end_offset: latest } = parseAnswer(client, answer, offsetsSummary)
+      const { beginning_offset: earliest, end_offset: latest } = parseResponse(client, answer, offsetsSummary)
       return { earliest, latest }
     },
   }

@@ -4,14 +4,14 @@ import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
 import { createCluster } from '../../kafka/create-cluster.ts'
-import { Producer } from '../../kafka/protocol/producer.ts'
+import { IdempotentProducer } from '../../kafka/protocol/producer.ts'
 
 const chance = { nowMs: () => Date.now(), random: () => Math.random() }
 
 export class KafkaProducer extends DurableObject<Env> {
   readonly #brokers = brokersOf(this.env)
   readonly #cluster = createCluster(this.#brokers, chance)
-  readonly #producer = new Producer(this.#cluster, this.#brokers.compression)
+  readonly #producer = new IdempotentProducer(this.#cluster, this.#brokers.compression)
 
   /** Resolves when every replica in sync has all of them. */
   async produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {

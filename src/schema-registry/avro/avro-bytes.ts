@@ -3,7 +3,7 @@
 import { fromBase64, toBase64 } from '../../core/bytes.ts'
 import { numberText } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import type { BytesMeaning } from './avro-schema.ts'
+import type { BytesLogicalType } from './avro-schema.ts'
 
 /** Turning larger ones into digits takes the square of their size. */
 const MAX_DECIMAL_BYTES = 256
@@ -11,7 +11,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const DURATION = ['months', 'days', 'millis'] as const
 
 /** As JSON. */
-export function bytesToJson(bytes: Uint8Array, meaning: BytesMeaning): Result<string, string> {
+export function bytesToJson(bytes: Uint8Array, meaning: BytesLogicalType): Result<string, string> {
   switch (meaning.as) {
     case 'bytes':
       return ok(`"${toBase64(bytes)}"`)
@@ -26,7 +26,7 @@ export function bytesToJson(bytes: Uint8Array, meaning: BytesMeaning): Result<st
 }
 
 /** Of a parsed value. `sizeBytes`: what a decimal must fill. The reason is told as `must …`. */
-export function bytesOf(value: unknown, meaning: BytesMeaning, sizeBytes?: number): Result<Uint8Array, string> {
+export function bytesOf(value: unknown, meaning: BytesLogicalType, sizeBytes?: number): Result<Uint8Array, string> {
   switch (meaning.as) {
     case 'bytes': {
       const bytes = typeof value === 'string' ? fromBase64(value) : undefined

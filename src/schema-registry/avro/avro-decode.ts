@@ -2,8 +2,8 @@
 // digit. Pure. By the writer's schema, as RIG: nobody here has another one. How types become JSON: docs/schema-registry.md.
 import { fail, ok, type Result } from '../../core/result.ts'
 import { bytesToJson } from './avro-bytes.ts'
-import type { AvroType, BytesMeaning } from './avro-schema.ts'
-import type { NotBySchema } from '../codec.ts'
+import type { AvroType, BytesLogicalType } from './avro-schema.ts'
+import type { CodecError } from '../codec.ts'
 
 /** Of recursive types: less than what a stack holds. */
 const MAX_DEPTH = 200
@@ -19,8 +19,8 @@ class Malformed extends Error {}
 class TooLarge extends Error {}
 
 /** `limitChars`: a few bytes may say that a million nulls follow. */
-export function decodeAvro(type: AvroType, bytes: Uint8Array, limitChars: number): Result<string, NotBySchema> {
-  const decoder = new Decoder(bytes, limitChars)
+export function decodeAvro(type: AvroType, bytes: Uint8Array, limitChars: number): Result<string, CodecError> {
+  const decoder = new AvroDecoder(bytes, limitChars)
   try {
     return ok(decoder.decode(type))
   } catch (error) {
@@ -30,7 +30,7 @@ export function decodeAvro(type: AvroType, bytes: Uint8Array, limitChars: number
   }
 }
 
-class Decoder {
+class AvroDecoder {
   readonly #bytes: Uint8Array
   readonly #view: DataView
   readonly #limitChars: number
@@ -133,7 +133,7 @@ class Decoder {
     }
   }
 
-  #opaque(sizeBytes: number, meaning: BytesMeaning): void {
+  #opaque(sizeBytes: number, meaning: BytesLogicalType): void {
     const json = bytesToJson(this.#slice(sizeBytes), meaning)
     if (!json.ok) throw new Malformed(json.reason)
     this.#write(json.value)

@@ -3,11 +3,11 @@
 import { isObject, numberText } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { bytesOf } from './avro-bytes.ts'
-import { nameOf, type AvroField, type AvroType, type BytesMeaning } from './avro-schema.ts'
-import { ByteWriter } from './byte-writer.ts'
+import { nameOf, type AvroField, type AvroType, type BytesLogicalType } from './avro-schema.ts'
+import { AvroWriter } from './byte-writer.ts'
 
 /** Where a value stands, and whether it is the schema's: there bytes are Latin-1, as the specification has it. */
-interface Place {
+interface ValueLocation {
   readonly path: string
   readonly depth: number
   readonly isFallback: boolean
@@ -19,28 +19,28 @@ const NOT_FINITE = new Set<unknown>(['NaN', 'Infinity', '-Infinity'])
 const encoder = new TextEncoder()
 
 /** How an encoder leaves at once; caught where it begins, or tries a union's next branch. */
-class Unfit extends Error {}
+class EncodeError extends Error {}
 
 /** The reason names the place by a JSON pointer. */
 export function encodeAvro(type: AvroType, value: unknown): Result<Uint8Array, string> {
-  const out = new ByteWriter()
+  const out = new AvroWriter()
   try {
     write(out, type, value, { path: '', depth: 0, isFallback: false })
     return ok(out.toBytes())
   } catch (error) {
-    if (error instanceof Unfit) return fail(error.message)
+    if (error instanceof EncodeError) return fail(error.message)
     throw error
   }
 }
 
-function write(out: ByteWriter, type: AvroType, value: unknown, at: Place): void {
-  if (at.depth > MAX_DEPTH) throw unfit(at, `must not be nested deeper than ${MAX_DEPTH}`)
+function write(out: AvroWriter, type: AvroType, value: unknown, at: ValueLocation): void {
+  if (at.depth > MAX_DEPTH) throw toEncodeError(at, `must not be nested deeper than ${MAX_DEPTH}`)
   switch (type.kind) {
     case 'null':
-      if (value !== null) throw unfit(at, 'must be null')
+      if (value !== null) throw toEncodeError(at, 'must be null')
       return
     case 'boolean':
-      if (typeof value !== 'boolean') throw unfit(at, 'must be true or false')
+      if (typeof value !== 'boolean') throw toEncodeError(at, 'must be true or false')
       return out.byte(value ? 1 : 0)
     case 'int':
     case 'long':
@@ -50,7 +50,7 @@ function write(out: ByteWriter, type: AvroType, value: unknown, at: Place): void
     case 'double':
       return out.float(8, toFloat(value, at))
     case 'string':
-      if (typeof value !== 'string') throw unfit(at, 'must be a string')
+      if (typeof value !== 'string') throw toEncodeError(at, 'must be a string')
       return out.sized(encoder.encode(value))
     case 'bytes':
       return out.sized(toBytes(type.meaning, value, at))
@@ -69,15 +69,15 @@ function write(out: ByteWriter, type: AvroType, value: unknown, at: Place): void
   }
 }
 
-function writeArray(out: ByteWriter, items: AvroType, value: unknown, at: Place): void {
-  if (!Array.isArray(value)) throw unfit(at, 'must be a list')
+function writeArray(out: AvroWriter, items: AvroType, value: unknown, at: ValueLocation): void {
+  if (!Array.isArray(value)) throw toEncodeError(at, 'must be a list')
   if (value.length > 0) out.long(BigInt(value.length))
   for (const [index, item] of (value as readonly unknown[]).entries()) write(out, items, item, below(at, String(index)))
   out.long(0n)
 }
 
-function writeMap(out: ByteWriter, values: AvroType, value: unknown, at: Place): void {
-  if (!isObject(value)) throw unfit(at, 'must be an object')
+function writeMap(out: AvroWriter, values: AvroType, value: unknown, at: ValueLocation): void {
+  if (!isObject(value)) throw toEncodeError(at, 'must be an object')
   const entries = Object.entries(value)
   if (entries.length > 0) out.long(BigInt(entries.length))
   for (const [key, item] of entries) {
@@ -88,18 +88,18 @@ function writeMap(out: ByteWriter, values: AvroType, value: unknown, at: Place):
 }
 
 /** Members that the schema does not know are left out, as by RIG. */
-function writeRecord(out: ByteWriter, fields: readonly AvroField[], value: unknown, at: Place): void {
-  if (!isObject(value)) throw unfit(at, 'must be an object')
+function writeRecord(out: AvroWriter, fields: readonly AvroField[], value: unknown, at: ValueLocation): void {
+  if (!isObject(value)) throw toEncodeError(at, 'must be an object')
   for (const { fallback, name, type } of fields) {
     const place = below(at, name)
     if (Object.hasOwn(value, name)) write(out, type, value[name], place)
-    else if (fallback === undefined) throw unfit(place, 'must be present')
+    else if (fallback === undefined) throw toEncodeError(place, 'must be present')
     else write(out, type, fallback, { ...place, isFallback: true })
   }
 }
 
 /** Of the branches that the value fits into, the one that leaves out least. A value may name its branch, as in Avro's JSON. */
-function writeUnion(out: ByteWriter, branches: readonly AvroType[], value: unknown, at: Place): void {
+function writeUnion(out: AvroWriter, branches: readonly AvroType[], value: unknown, at: ValueLocation): void {
   const inner = { ...at, depth: at.depth + 1 }
   const unfits: string[] = []
   const choices = branches.map((type, index) => ({ type, index, value, leftOut: leftOutOf(type, value) }))
@@ -109,7 +109,7 @@ function writeUnion(out: ByteWriter, branches: readonly AvroType[], value: unkno
       out.long(BigInt(choice.index))
       return write(out, choice.type, choice.value, inner)
     } catch (error) {
-      if (!(error instanceof Unfit)) throw error
+      if (!(error instanceof EncodeError)) throw error
       out.truncate(mark)
       unfits.push(error.message)
     }
@@ -117,7 +117,7 @@ function writeUnion(out: ByteWriter, branches: readonly AvroType[], value: unkno
   // What is wrong with an optional value is what is wrong with it as the other branch.
   const isOptional = branches.length === 2 && branches.some(({ kind }) => kind === 'null')
   const told = isOptional ? unfits.find((message) => !message.endsWith('must be null')) : undefined
-  throw told === undefined ? unfit(at, `must be one of ${names(branches)}`) : new Unfit(told)
+  throw told === undefined ? toEncodeError(at, `must be one of ${names(branches)}`) : new EncodeError(told)
 }
 
 function named(branches: readonly AvroType[], value: unknown) {
@@ -134,12 +134,12 @@ function leftOutOf(type: AvroType, value: unknown): number {
   return Object.keys(value).filter((name) => !known.has(name)).length
 }
 
-function toInteger(kind: 'int' | 'long', value: unknown, at: Place): bigint {
+function toInteger(kind: 'int' | 'long', value: unknown, at: ValueLocation): bigint {
   const text = numberText(value)
   const integer = text === undefined ? undefined : parseInteger(text)
   const [least, most] = RANGES[kind]
   if (integer === undefined || integer < least || integer > most) {
-    throw unfit(at, `must be a whole number from ${least} to ${most}`)
+    throw toEncodeError(at, `must be a whole number from ${least} to ${most}`)
   }
   return integer
 }
@@ -151,38 +151,38 @@ function parseInteger(text: string): bigint | undefined {
   return Number.isSafeInteger(number) ? BigInt(number) : undefined
 }
 
-function toFloat(value: unknown, at: Place): number {
+function toFloat(value: unknown, at: ValueLocation): number {
   if (NOT_FINITE.has(value)) return Number(value)
   const text = numberText(value)
-  if (text === undefined) throw unfit(at, 'must be a number')
+  if (text === undefined) throw toEncodeError(at, 'must be a number')
   return Number(text)
 }
 
-function toIndex(symbols: readonly string[], value: unknown, at: Place): number {
+function toIndex(symbols: readonly string[], value: unknown, at: ValueLocation): number {
   const index = typeof value === 'string' ? symbols.indexOf(value) : -1
-  if (index < 0) throw unfit(at, `must be one of ${symbols.join(', ')}`)
+  if (index < 0) throw toEncodeError(at, `must be one of ${symbols.join(', ')}`)
   return index
 }
 
-function toFixed(type: Extract<AvroType, { kind: 'fixed' }>, value: unknown, at: Place): Uint8Array {
+function toFixed(type: Extract<AvroType, { kind: 'fixed' }>, value: unknown, at: ValueLocation): Uint8Array {
   const bytes = toBytes(type.meaning, value, at, type.sizeBytes)
-  if (bytes.length !== type.sizeBytes) throw unfit(at, `must be ${type.sizeBytes} bytes, got ${bytes.length}`)
+  if (bytes.length !== type.sizeBytes) throw toEncodeError(at, `must be ${type.sizeBytes} bytes, got ${bytes.length}`)
   return bytes
 }
 
-function toBytes(meaning: BytesMeaning, value: unknown, at: Place, sizeBytes?: number): Uint8Array {
+function toBytes(meaning: BytesLogicalType, value: unknown, at: ValueLocation, sizeBytes?: number): Uint8Array {
   if (at.isFallback && typeof value === 'string') return Uint8Array.from(value, (char) => char.charCodeAt(0))
   const bytes = bytesOf(value, meaning, sizeBytes)
-  if (!bytes.ok) throw unfit(at, bytes.reason)
+  if (!bytes.ok) throw toEncodeError(at, bytes.reason)
   return bytes.value
 }
 
-function below({ depth, isFallback, path }: Place, name: string): Place {
+function below({ depth, isFallback, path }: ValueLocation, name: string): ValueLocation {
   return { path: `${path}/${name}`, depth: depth + 1, isFallback }
 }
 
-function unfit({ path }: Place, message: string): Unfit {
-  return new Unfit(`${path === '' ? 'the data' : path} ${message}`)
+function toEncodeError({ path }: ValueLocation, message: string): EncodeError {
+  return new EncodeError(`${path === '' ? 'the data' : path} ${message}`)
 }
 
 function names(branches: readonly AvroType[]): string {

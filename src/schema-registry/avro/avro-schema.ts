@@ -19,23 +19,23 @@ interface AvroRecord {
 }
 
 /** What bytes stand for. A decimal's scale is how many of its digits are behind the point. */
-export type BytesMeaning =
+export type BytesLogicalType =
   | { readonly as: 'bytes' | 'uuid' | 'duration' }
   | { readonly as: 'decimal'; readonly scale: number }
 
 export type AvroType =
   | { readonly kind: 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'string' }
-  | { readonly kind: 'bytes'; readonly meaning: BytesMeaning }
-  | { readonly kind: 'fixed'; readonly name: string; readonly sizeBytes: number; readonly meaning: BytesMeaning }
+  | { readonly kind: 'bytes'; readonly meaning: BytesLogicalType }
+  | { readonly kind: 'fixed'; readonly name: string; readonly sizeBytes: number; readonly meaning: BytesLogicalType }
   | { readonly kind: 'enum'; readonly name: string; readonly symbols: readonly string[] }
   | { readonly kind: 'array'; readonly items: AvroType }
   | { readonly kind: 'map'; readonly values: AvroType }
   | { readonly kind: 'union'; readonly branches: readonly AvroType[] }
   | AvroRecord
 
-type Node = Readonly<Record<string, unknown>>
+type SchemaNode = Readonly<Record<string, unknown>>
 
-interface Scope {
+interface NameScope {
   /** By full name: those of referenced schemas too. */
   readonly named: Map<string, AvroType>
   readonly namespace: string
@@ -44,7 +44,7 @@ interface Scope {
 
 const PRIMITIVES = new Set(['null', 'boolean', 'int', 'long', 'float', 'double', 'string', 'bytes'])
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/
-const PLAIN: BytesMeaning = { as: 'bytes' }
+const PLAIN: BytesLogicalType = { as: 'bytes' }
 const MAX_DEPTH = 100
 const MAX_SCALE = 1_000
 
@@ -53,7 +53,7 @@ class InvalidSchema extends Error {}
 
 /** `referenced`: texts of the schemas that it refers to by name, each after those that it refers to itself. */
 export function parseAvroSchema(text: string, referenced: readonly string[] = []): Result<AvroType, string> {
-  const scope: Scope = { named: new Map(), namespace: '', depth: 0 }
+  const scope: NameScope = { named: new Map(), namespace: '', depth: 0 }
   try {
     for (const other of referenced) toType(parseText(other), scope)
     return ok(toType(parseText(text), scope))
@@ -76,7 +76,7 @@ function parseText(text: string): unknown {
   throw new InvalidSchema('the schema is not JSON')
 }
 
-function toType(node: unknown, outer: Scope): AvroType {
+function toType(node: unknown, outer: NameScope): AvroType {
   const scope = { ...outer, depth: outer.depth + 1 }
   if (scope.depth > MAX_DEPTH) throw new InvalidSchema(`nested deeper than ${MAX_DEPTH}`)
   if (typeof node === 'string') return PRIMITIVES.has(node) ? toPrimitive(node, {}) : referTo(node, scope)
@@ -85,7 +85,7 @@ function toType(node: unknown, outer: Scope): AvroType {
   return toComplex(node, scope)
 }
 
-function toComplex(node: Node, scope: Scope): AvroType {
+function toComplex(node: SchemaNode, scope: NameScope): AvroType {
   const { type } = node
   if (typeof type !== 'string') return toType(type, scope)
   switch (type) {
@@ -105,19 +105,19 @@ function toComplex(node: Node, scope: Scope): AvroType {
   }
 }
 
-function toPrimitive(kind: string, node: Node): AvroType {
+function toPrimitive(kind: string, node: SchemaNode): AvroType {
   if (kind === 'bytes') return { kind, meaning: node['logicalType'] === 'decimal' ? decimalOf(node) : PLAIN }
   return { kind: kind as 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'string' }
 }
 
-function toUnion(nodes: readonly unknown[], scope: Scope): AvroType {
+function toUnion(nodes: readonly unknown[], scope: NameScope): AvroType {
   const branches = nodes.map((branch) => toType(branch, scope))
   if (branches.some(({ kind }) => kind === 'union')) throw new InvalidSchema('a union must not hold a union')
   return { kind: 'union', branches }
 }
 
 /** Known by its name before its fields are looked at: they may be of its own type. */
-function toRecord(node: Node, scope: Scope): AvroType {
+function toRecord(node: SchemaNode, scope: NameScope): AvroType {
   const name = fullName(node, scope)
   const fields: AvroField[] = []
   const names = new Set<string>()
@@ -134,7 +134,7 @@ function toRecord(node: Node, scope: Scope): AvroType {
   return record
 }
 
-function toFixed(node: Node, name: string): AvroType {
+function toFixed(node: SchemaNode, name: string): AvroType {
   const sizeBytes = node['size']
   if (!isCount(sizeBytes)) throw new InvalidSchema(`the fixed ${name} must have a size`)
   const { logicalType } = node
@@ -146,16 +146,16 @@ function toFixed(node: Node, name: string): AvroType {
   return { kind: 'fixed', name, sizeBytes, meaning: logicalType === 'decimal' ? decimalOf(node) : PLAIN }
 }
 
-function decimalOf({ scale = 0 }: Node): BytesMeaning {
+function decimalOf({ scale = 0 }: SchemaNode): BytesLogicalType {
   return isCount(scale) && scale <= MAX_SCALE ? { as: 'decimal', scale } : PLAIN
 }
 
-function symbolsOf({ symbols }: Node): readonly string[] {
+function symbolsOf({ symbols }: SchemaNode): readonly string[] {
   if (Array.isArray(symbols) && symbols.every((symbol) => typeof symbol === 'string')) return symbols
   throw new InvalidSchema('an enum must have a list of symbols')
 }
 
-function define(scope: Scope, name: string, make: (name: string) => AvroType): AvroType {
+function define(scope: NameScope, name: string, make: (name: string) => AvroType): AvroType {
   if (scope.named.has(name)) throw new InvalidSchema(`the name ${name} is defined twice`)
   const type = make(name)
   scope.named.set(name, type)
@@ -163,13 +163,13 @@ function define(scope: Scope, name: string, make: (name: string) => AvroType): A
 }
 
 /** In the namespace it stands in, or in none. */
-function referTo(name: string, { named, namespace }: Scope): AvroType {
+function referTo(name: string, { named, namespace }: NameScope): AvroType {
   const found = (name.includes('.') ? undefined : named.get(qualify(name, namespace))) ?? named.get(name)
   if (found !== undefined) return found
   throw new InvalidSchema(`the type ${name} is not defined`)
 }
 
-function fullName(node: Node, scope: Scope): string {
+function fullName(node: SchemaNode, scope: NameScope): string {
   const { name, namespace } = node
   if (typeof name !== 'string' || !NAME.test(name)) throw new InvalidSchema('a named type must have a name')
   return name.includes('.') ? name : qualify(name, typeof namespace === 'string' ? namespace : scope.namespace)
@@ -187,6 +187,6 @@ function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
 }
 
-function isNode(value: unknown): value is Node {
+function isNode(value: unknown): value is SchemaNode {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

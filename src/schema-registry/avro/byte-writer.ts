@@ -1,6 +1,6 @@
 // Bytes that grow, with Avro's numbers. Pure; for avro-encode.ts.
 
-export class ByteWriter {
+export class AvroWriter {
   #bytes = new Uint8Array(256)
   length = 0
 

@@ -98,11 +98,11 @@ function commonFile(name: string): readonly FileDescriptorProto[] {
   return file?.ok === true ? [file.value] : []
 }
 
-type Kinds = Map<string, Type.MESSAGE | Type.ENUM>
+type TypeKinds = Map<string, Type.MESSAGE | Type.ENUM>
 
 /** In place, files of ours only. What is not needed to decode is left out, for it may refer to what nobody has. */
 function resolveNames(files: readonly FileDescriptorProto[]): string | undefined {
-  const kinds: Kinds = new Map()
+  const kinds: TypeKinds = new Map()
   for (const file of files) collect(kinds, file.package, file.messageType, file.enumType)
   const known = new Set(files.map(({ name }) => name))
   for (const file of files.filter((one) => !WELL_KNOWN.includes(one))) {
@@ -120,21 +120,21 @@ function resolveNames(files: readonly FileDescriptorProto[]): string | undefined
 }
 
 function collect(
-  kinds: Kinds,
+  kinds: TypeKinds,
   scope: string,
   messages: readonly DescriptorProto[],
   enums: readonly EnumDescriptorProto[],
 ): void {
-  for (const { name } of enums) kinds.set(within(scope, name), Type.ENUM)
+  for (const { name } of enums) kinds.set(qualify(scope, name), Type.ENUM)
   for (const message of messages) {
-    const name = within(scope, message.name)
+    const name = qualify(scope, message.name)
     kinds.set(name, Type.MESSAGE)
     collect(kinds, name, message.nestedType, message.enumType)
   }
 }
 
-function resolveFields(kinds: Kinds, outer: string, message: DescriptorProto): string | undefined {
-  const scope = within(outer, message.name)
+function resolveFields(kinds: TypeKinds, outer: string, message: DescriptorProto): string | undefined {
+  const scope = qualify(outer, message.name)
   message.extension = []
   for (const field of message.field) {
     if (field.jsonName === '') field.jsonName = toCamelCase(field.name)
@@ -152,14 +152,14 @@ function resolveFields(kinds: Kinds, outer: string, message: DescriptorProto): s
 }
 
 /** From the innermost scope outwards. */
-function find(kinds: Kinds, scope: string, name: string): string | undefined {
+function find(kinds: TypeKinds, scope: string, name: string): string | undefined {
   if (name.startsWith('.')) return kinds.has(name.slice(1)) ? name.slice(1) : undefined
-  const candidate = within(scope, name)
+  const candidate = qualify(scope, name)
   if (kinds.has(candidate)) return candidate
   return scope === '' ? undefined : find(kinds, scope.slice(0, Math.max(0, scope.lastIndexOf('.'))), name)
 }
 
-function within(scope: string, name: string): string {
+function qualify(scope: string, name: string): string {
   return scope === '' ? name : `${scope}.${name}`
 }
 

@@ -41,7 +41,7 @@ const LABELS: Readonly<Record<string, Label>> = {
   required: Label.REQUIRED,
   repeated: Label.REPEATED,
 }
-const PASSED_OVER = new Set(['option', 'extend', 'service', 'extensions', 'reserved', 'export', 'local'])
+const SKIPPED = new Set(['option', 'extend', 'service', 'extensions', 'reserved', 'export', 'local'])
 const MAX_DEPTH = 32
 
 /** `name`: as others import it. */
@@ -66,7 +66,7 @@ function readFile(name: string, tokens: ProtoTokens): FileDescriptorProto {
       file.dependency.push(tokens.string())
     } else if (word === 'message') file.messageType.push(readMessage(tokens, tokens.name(), file.syntax, 0))
     else if (word === 'enum') file.enumType.push(readEnum(tokens))
-    else if (PASSED_OVER.has(word)) tokens.skipStatement()
+    else if (SKIPPED.has(word)) tokens.skipStatement()
     else if (word !== ';') throw new InvalidProto(`${word} is no statement of a file`)
   }
   return file
@@ -85,7 +85,7 @@ function readMessage(tokens: ProtoTokens, name: string, syntax: string, depth: n
   while (!tokens.skip('}')) {
     const word = tokens.peek()
     if (tokens.skip(';')) continue
-    if (PASSED_OVER.has(word)) tokens.skipStatement()
+    if (SKIPPED.has(word)) tokens.skipStatement()
     else if (word === 'message') {
       tokens.next()
       message.nestedType.push(readMessage(tokens, tokens.name(), syntax, depth + 1))

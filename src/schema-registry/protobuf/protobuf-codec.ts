@@ -1,11 +1,11 @@
 // Protobuf → JSON, by Protobuf's own JSON mapping: names in camel case, 64-bit integers and bytes as strings. Pure.
 import { fromBinary, toJson, type DescMessage, type Message } from '@bufbuild/protobuf'
 import { fail, ok, type Result } from '../../core/result.ts'
-import type { Codec, NotBySchema } from '../codec.ts'
+import type { Codec, CodecError } from '../codec.ts'
 import type { ProtobufTypes } from './proto-descriptor.ts'
 import { readMessagePath } from '../wire-format.ts'
 
-type Members = Readonly<Record<string, unknown>>
+type MessageMembers = Readonly<Record<string, unknown>>
 
 export function createProtobufCodec(types: ProtobufTypes): Codec {
   return { toJson: (body, limitChars, isWholeEvent) => decode(types, body, limitChars, isWholeEvent) }
@@ -16,7 +16,7 @@ function decode(
   body: Uint8Array,
   limitChars: number,
   isWholeEvent: boolean,
-): Result<string, NotBySchema> {
+): Result<string, CodecError> {
   const read = readMessagePath(body)
   if (!read.ok) return fail({ kind: 'malformed', message: read.reason })
   const { message: bytes, path } = read.value
@@ -26,7 +26,7 @@ function decode(
   const alwaysEmitImplicit = !isWholeEvent
   try {
     const message = fromBinary(type, bytes)
-    if (alwaysEmitImplicit && leastChars(type, message, limitChars) > limitChars) return fail({ kind: 'too_large' })
+    if (alwaysEmitImplicit && minimumChars(type, message, limitChars) > limitChars) return fail({ kind: 'too_large' })
     const json = JSON.stringify(toJson(type, message, { registry: types.registry, alwaysEmitImplicit }))
     return json.length > limitChars ? fail({ kind: 'too_large' }) : ok(json)
   } catch (error) {
@@ -35,13 +35,13 @@ function decode(
 }
 
 /** Of its JSON, or more than the limit: two bytes are a message, and all its fields are written. */
-function leastChars(type: DescMessage, message: Message, limitChars: number): number {
+function minimumChars(type: DescMessage, message: Message, limitChars: number): number {
   let chars = type.fields.reduce((sum, { jsonName }) => sum + jsonName.length + '"":0,'.length, 0)
   for (const field of type.fields) {
     if (field.message === undefined || field.message.typeName.startsWith('google.protobuf.')) continue
     for (const inner of messagesOf(field, message)) {
       if (chars > limitChars) return chars
-      chars += leastChars(field.message, inner, limitChars - chars)
+      chars += minimumChars(field.message, inner, limitChars - chars)
     }
   }
   return chars
@@ -49,7 +49,7 @@ function leastChars(type: DescMessage, message: Message, limitChars: number): nu
 
 function messagesOf(field: DescMessage['fields'][number], message: Message): readonly Message[] {
   const { localName, oneof } = field
-  const members = message as unknown as Members
+  const members = message as unknown as MessageMembers
   if (oneof !== undefined) {
     const chosen = members[oneof.localName] as { readonly case?: string; readonly value?: unknown }
     return chosen.case === localName ? [chosen.value as Message] : []

@@ -5,7 +5,7 @@ import { apiVersions } from '../../../src/kafka/protocol/api/api-versions.ts'
 import { metadata } from '../../../src/kafka/protocol/api/metadata.ts'
 import { saslAuthenticate, saslHandshake } from '../../../src/kafka/protocol/api/sasl.ts'
 import { Cluster, type ClusterOptions } from '../../../src/kafka/protocol/cluster.ts'
-import type { Connection } from '../../../src/kafka/protocol/connection.ts'
+import type { BrokerConnection } from '../../../src/kafka/protocol/connection.ts'
 import { AuthenticationError, BrokerError, ConnectionError } from '../../../src/kafka/protocol/errors.ts'
 import { plain } from '../../../src/kafka/protocol/auth/sasl.ts'
 import type { SocketAddress } from '../../../src/kafka/protocol/socket-port.ts'
@@ -273,7 +273,7 @@ describe('connections', () => {
     kafka.alive.add(4).add(5).add(6).add(7)
     const [first] = await Promise.all([1, 2, 3, 4, 5].map((port) => connect(port)))
     kafka.isSilent = true
-    const asked = outcome((first as Connection).send(metadata, { topics: ['rig'], create: false }, 60_000))
+    const asked = outcome((first as BrokerConnection).send(metadata, { topics: ['rig'], create: false }, 60_000))
     kafka.isSilent = false
     await connect(2)
     await connect(6)

@@ -2,7 +2,7 @@
 // promise is left behind.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Api } from '../../../src/kafka/protocol/api/api.ts'
-import { Connection } from '../../../src/kafka/protocol/connection.ts'
+import { BrokerConnection } from '../../../src/kafka/protocol/connection.ts'
 import { BrokerError, ConnectionError, UNSUPPORTED_VERSION } from '../../../src/kafka/protocol/errors.ts'
 import { FakeSocket, type Request } from './fake-socket.ts'
 
@@ -18,12 +18,12 @@ const echo: Api<number, number> = {
 const TIMEOUT_MS = 1_000
 
 let socket: FakeSocket
-let connection: Connection
+let connection: BrokerConnection
 
 beforeEach(() => {
   vi.useFakeTimers()
   socket = new FakeSocket()
-  connection = new Connection(socket, 'kafka:9092')
+  connection = new BrokerConnection(socket, 'kafka:9092')
 })
 
 afterEach(() => {
@@ -81,10 +81,10 @@ describe('requests', () => {
   it('that the broker does not speak, or no more, are named', async () => {
     connection.versions = new Map([[7, [5, 9]]])
     expect(await outcome(connection.send(echo, 1, TIMEOUT_MS))).toEqual(
-      new BrokerError(UNSUPPORTED_VERSION, 'kafka:9092 speaks Echo 5 to 9, we 2 to 4'),
+      new BrokerError(UNSUPPORTED_VERSION, 'kafka:9092 supports Echo 5 to 9, Rigel 2 to 4'),
     )
     connection.versions = new Map([[8, [0, 9]]])
-    const error = new BrokerError(UNSUPPORTED_VERSION, 'kafka:9092 knows no Echo')
+    const error = new BrokerError(UNSUPPORTED_VERSION, 'kafka:9092 does not support Echo')
     expect(await outcome(connection.send(echo, 1, TIMEOUT_MS))).toEqual(error)
     expect(connection.isOpen).toBe(true)
   })
@@ -118,26 +118,26 @@ describe('a broker that', () => {
     ['closes', 'closed: by the broker', () => socket.end()],
     [
       'closes within an answer',
-      'closed: by the broker, within an answer',
+      'closed: by the broker, within a response',
       () => (socket.push(Uint8Array.of(0, 0, 0, 9, 1)), socket.end()),
     ],
     [
       'greets as a web server does',
-      'closed: an answer of 1213486160 bytes',
+      'closed: a response of 1213486160 bytes',
       () => socket.push(new TextEncoder().encode('HTTP/1.1')),
     ],
-    ['wants TLS', 'closed: an answer of 352518912 bytes', () => socket.push(Uint8Array.of(0x15, 3, 3, 0, 2))],
+    ['wants TLS', 'closed: a response of 352518912 bytes', () => socket.push(Uint8Array.of(0x15, 3, 3, 0, 2))],
     [
       'answers more than can be held',
-      'closed: an answer of 50331649 bytes',
+      'closed: a response of 50331649 bytes',
       () => socket.push(Uint8Array.of(3, 0, 0, 1)),
     ],
-    ['answers less than a header', 'closed: an answer of 3 bytes', () => socket.push(Uint8Array.of(0, 0, 0, 3))],
-    ['answers a negative length', 'closed: an answer of -1 bytes', () => socket.push(new Uint8Array(4).fill(255))],
-    ['answers another request', 'answer 9 came, 1 was next', () => socket.push(Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 9))],
+    ['answers less than a header', 'closed: a response of 3 bytes', () => socket.push(Uint8Array.of(0, 0, 0, 3))],
+    ['answers a negative length', 'closed: a response of -1 bytes', () => socket.push(new Uint8Array(4).fill(255))],
+    ['answers another request', 'got response 9, expected 1', () => socket.push(Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 9))],
     [
       'answers garbage',
-      'the answer to Echo is garbage: RangeError',
+      'the response to Echo cannot be read: RangeError',
       () => socket.push(Uint8Array.of(0, 0, 0, 4, 0, 0, 0, 1)),
     ],
   ])('%s: the request fails with the reason, and the connection ends', async (_what, reason, act) => {
@@ -161,7 +161,7 @@ describe('a broker that', () => {
 
   it('cannot be written to ends the connection', async () => {
     socket.writeError = new Error('reset')
-    const error = new ConnectionError('Kafka: kafka:9092: Echo not sent: Error: reset')
+    const error = new ConnectionError('Kafka: kafka:9092: Echo could not be sent: Error: reset')
     expect(await outcome(connection.send(echo, 1, TIMEOUT_MS))).toEqual(error)
     expect(socket.isClosed).toBe(true)
   })

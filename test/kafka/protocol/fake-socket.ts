@@ -1,7 +1,8 @@
 // A socket without a network: what was written to it, as requests, and answers when the test has them.
 import type { AnyApi } from '../../../src/kafka/protocol/api/api.ts'
 import type { BrokerSocket } from '../../../src/kafka/protocol/socket-port.ts'
-import { Reader, Writer } from '../../../src/kafka/protocol/wire.ts'
+import { Reader } from '../../../src/kafka/protocol/reader.ts'
+import { Writer } from '../../../src/kafka/protocol/writer.ts'
 
 export interface Request {
   readonly key: number

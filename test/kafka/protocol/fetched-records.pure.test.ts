@@ -6,7 +6,7 @@ import type { Compression } from '../../../src/kafka/protocol/compression/compre
 import { crc32c } from '../../../src/kafka/protocol/compression/crc32c.ts'
 import { decodeRecords, leaderEpochBefore } from '../../../src/kafka/protocol/fetched-records.ts'
 import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
-import { Writer } from '../../../src/kafka/protocol/wire.ts'
+import { Writer } from '../../../src/kafka/protocol/writer.ts'
 import { Dice, utf8 } from './random.ts'
 
 const AT = { topic: 'rig', partition: 3 }
@@ -118,7 +118,7 @@ describe('what is cut off', () => {
   it('is not mistaken for another format', () => {
     const broken = two.slice()
     broken[16] = 3
-    expect(() => decodeRecords(AT, 0, broken)).toThrow('a batch of format 3, 2 is the newest that is known')
+    expect(() => decodeRecords(AT, 0, broken)).toThrow('a batch has format version 3, but 2 is the newest supported')
   })
 })
 
@@ -226,7 +226,7 @@ describe('a batch that its producer wrote broken', () => {
     ['has a codec of the future', batchWithBody(utf8('x'), 2, 5), /codec 5/],
     ['is more than memory', batchWithBody(gzipSync(new Uint8Array(50_400_000)), 2, 1), /larger|length|memory/i],
     ['ends in the middle', batchWithBody(Uint8Array.of(20, 0), 2), /wanted/],
-    ['counts too few', batchWithBody(Uint8Array.of(12, 0, 0, 0, 1, 1, 0, 7), 1), /there is more/],
+    ['counts too few', batchWithBody(Uint8Array.of(12, 0, 0, 0, 1, 1, 0, 7), 1), /bytes after its last record/],
     ['has offsets of others', batchWithBody(Uint8Array.of(12, 0, 0, 80, 1, 1, 0), 1), /offset 40/],
   ])('because it %s: one record says so, and what is behind comes', (_what, broken, reason) => {
     const count = new DataView(broken.buffer).getInt32(57)
@@ -277,9 +277,9 @@ describe('limits', () => {
 
   it('count headers as what they take, though empty ones are written in two bytes: a small batch may hold millions', () => {
     const headers = Array.from({ length: 10_000 }, () => ({ key: '', value: new Uint8Array() }))
-    const records = Array.from({ length: 100 }, (_, n) => ({ ...record(`v${n}`), headers }))
+    const records = Array.from({ length: 15 }, (_, n) => ({ ...record(`v${n}`), headers }))
     const { records: read, next } = decodeRecords(AT, 0, encodeBatch(records, NOBODY, 'gzip'))
-    expect(read.length * headers.length).toBeLessThan(200_000)
+    expect(read.length).toBeLessThan(12)
     expect([read.length > 0, next]).toEqual([true, read.length])
   })
 })

@@ -3,7 +3,7 @@ import { crc32, gzipSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { decodeRecords } from '../../../src/kafka/protocol/fetched-records.ts'
 import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
-import { Writer } from '../../../src/kafka/protocol/wire.ts'
+import { Writer } from '../../../src/kafka/protocol/writer.ts'
 import { utf8 } from './random.ts'
 import { LZ4_NOISE } from './fixtures.ts'
 

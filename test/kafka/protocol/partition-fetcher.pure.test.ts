@@ -4,8 +4,8 @@ import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
 import type { Api } from '../../../src/kafka/protocol/api/api.ts'
 import { fetchRecords, type FetchRequest, type FetchResponse } from '../../../src/kafka/protocol/api/fetch.ts'
 import { EARLIEST, listOffsets, type ListOffsetsRequest } from '../../../src/kafka/protocol/api/list-offsets.ts'
-import { isPassing, type Leader } from '../../../src/kafka/protocol/cluster.ts'
-import { BrokerError } from '../../../src/kafka/protocol/errors.ts'
+import type { PartitionLeader } from '../../../src/kafka/protocol/metadata-cache.ts'
+import { BrokerError, isRetriable } from '../../../src/kafka/protocol/errors.ts'
 import { PartitionFetcher, type FetcherCluster } from '../../../src/kafka/protocol/partition-fetcher.ts'
 import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
 import { utf8 } from './random.ts'
@@ -29,7 +29,7 @@ const cluster: FetcherCluster = {
   options: { sleep: async (ms) => void slept.push(ms) },
   async withLeader(_at, _lane, ask) {
     if (!isThere) return undefined
-    const leader: Leader = { broker: { id: 1, host: 'kafka', port: 9092 }, epoch: 4, topicId }
+    const leader: PartitionLeader = { broker: { id: 1, host: 'kafka', port: 9092 }, epoch: 4, topicId }
     const send = async <Request, Response>(
       api: Api<Request, Response>,
       request: Request,
@@ -140,9 +140,9 @@ describe('what is fetched', () => {
 
   it('without a whole batch is an error, not the end of the log: it would be asked for again and again', async () => {
     answer = { batches: batchAt(5, ['a']).subarray(0, 40) }
-    await expect(read(5)).rejects.toThrow(new RangeError('Kafka: rig/0 at 5: 40 bytes, no whole batch'))
+    await expect(read(5)).rejects.toThrow(new RangeError('Kafka: rig/0 at 5: 40 bytes without a complete batch'))
     answer = { batches: batchAt(2, ['a']) }
-    await expect(read(5)).rejects.toThrow('no whole batch')
+    await expect(read(5)).rejects.toThrow('without a complete batch')
   })
 })
 
@@ -157,8 +157,8 @@ describe('a place that the log does not have', () => {
   it('and has again a moment later, of the same topic, is asked for again: to start anew would send all of it twice', async () => {
     answer = { errorCode: 1 }
     const error: unknown = await fetcher.fetch(position(5), LIMITS).catch((thrown: unknown) => thrown)
-    expect(String(error)).toContain('fetching rig/0 at 5: OFFSET_NOT_AVAILABLE (out of range, but the log has 3 to 9')
-    expect(isPassing(error)).toBe(true)
+    expect(String(error)).toContain('fetching rig/0 at 5: OFFSET_NOT_AVAILABLE (out of range, but the log now has 3 to 9')
+    expect(isRetriable(error)).toBe(true)
     topicId = null
     expect(await fetcher.fetch(position(5, null), LIMITS)).toEqual({ ...range, topicId: null })
   })
@@ -178,7 +178,7 @@ describe('a place that the log does not have', () => {
   it('of no such partition is a value; to ask for its ends is an error', async () => {
     isThere = false
     expect(await fetcher.fetch(position(5), LIMITS)).toEqual({ kind: 'unknown_topic_or_partition' })
-    await expect(fetcher.offsets({ topic: 'rig', partition: 0 })).rejects.toThrow('Kafka: there is no rig/0')
+    await expect(fetcher.offsets({ topic: 'rig', partition: 0 })).rejects.toThrow('Kafka: the partition rig/0 does not exist')
   })
 })
 

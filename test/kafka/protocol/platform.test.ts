@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { compress, decompress } from '../../../src/kafka/protocol/compression/compression.ts'
 import { decodeRecords } from '../../../src/kafka/protocol/fetched-records.ts'
 import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
-import { recordsOfMessage, readMessage } from '../../../src/kafka/protocol/message-set.ts'
+import { readMessageRecords, readMessage } from '../../../src/kafka/protocol/message-set.ts'
 import { utf8 } from './random.ts'
 
 const AT = { topic: 'rig', partition: 0 }
@@ -27,7 +27,7 @@ it.each(['gzip', 'zstd'] as const)('refuses garbage that is said to be %s', (com
 it('knows the checksum of old messages', () => {
   const head = [0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 15, 0x35, 0xb4, 0x92, 0xf2, 0, 0]
   const message = Uint8Array.from([...head, 255, 255, 255, 255, 0, 0, 0, 1, 120])
-  expect([...recordsOfMessage(AT, readMessage(message))]).toMatchObject([{ offset: 9, value: utf8('x') }])
+  expect([...readMessageRecords(AT, readMessage(message))]).toMatchObject([{ offset: 9, value: utf8('x') }])
 })
 
 // Among them sizes at which workerd's own zstd fails.

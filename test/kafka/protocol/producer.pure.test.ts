@@ -5,7 +5,7 @@ import type { NewRecord } from '../../../src/core/events/kafka-record.ts'
 import type { Api } from '../../../src/kafka/protocol/api/api.ts'
 import { produce, type ProduceRequest } from '../../../src/kafka/protocol/api/produce.ts'
 import { BrokerError, ConnectionError } from '../../../src/kafka/protocol/errors.ts'
-import { nextSequence, Producer, type ProducerCluster } from '../../../src/kafka/protocol/producer.ts'
+import { nextSequence, IdempotentProducer, type ProducerCluster } from '../../../src/kafka/protocol/producer.ts'
 import { decodeRecords } from '../../../src/kafka/protocol/fetched-records.ts'
 import { utf8 } from './random.ts'
 
@@ -99,11 +99,11 @@ class FakeKafka implements ProducerCluster {
 }
 
 let kafka: FakeKafka
-let producer: Producer
+let producer: IdempotentProducer
 
 beforeEach(() => {
   kafka = new FakeKafka()
-  producer = new Producer(kafka, 'none')
+  producer = new IdempotentProducer(kafka, 'none')
 })
 
 const record = (value: string, more: Partial<NewRecord> = {}): NewRecord => ({
@@ -292,7 +292,7 @@ describe('while brokers are out of reach', () => {
     for (let turn = 0; turn < 20; turn += 1) await Promise.resolve()
     release()
     await first
-    expect(String(await second)).toContain('had to wait for 25000 ms, and was not sent')
+    expect(String(await second)).toContain('waited for 25000 ms and was not sent')
     await third
     expect(kafka.log[0]).toEqual(['a', 'c'])
   })
@@ -302,7 +302,7 @@ describe('while brokers are out of reach', () => {
     const large = 'x'.repeat(20 * 1_048_576)
     const first = send(large)
     const second = outcome(send(large))
-    expect(String(await second)).toMatch(/^ConnectionError: Kafka: \d+ bytes wait to be stored already$/)
+    expect(String(await second)).toMatch(/^ConnectionError: Kafka: \d+ bytes are already waiting to be stored$/)
     release()
     await first
     await send('x'.repeat(33 * 1_048_576))

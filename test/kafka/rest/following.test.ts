@@ -77,16 +77,16 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
     ],
     ['a page for an answer', { status: 200, text: '<html>Sign in</html>' }, '<html>Sign in'],
     ['another shape', { status: 200, text: '{"records":[]}' }, '{"records":[]}'],
-    ['nothing', { status: 200, text: '' }, 'answers what nobody asked for'],
+    ['nothing', { status: 200, text: '' }, 'unexpected response'],
     [
       'another partition',
       { status: 200, text: '[{"topic":"events","partition":1,"offset":2,"value":"YQ=="}]' },
-      'answers events/1 at 2',
+      'returned events/1 at 2',
     ],
     [
       'no base64',
       { status: 200, text: '[{"topic":"events","partition":0,"offset":2,"value":"%%"}]' },
-      'nobody asked for',
+      'unexpected response',
     ],
     ['too much for now', { status: 429, text: '{"error_code":42901,"message":"slow down"}' }, '42901: slow down'],
     ['what may be tried again', { status: 500, text: '{"error_code":50003,"message":"leader moved"}' }, '50003'],
@@ -170,7 +170,7 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
     expect(await log.fetch({ topic: 'events', partition: 4, offset: 0 }, LIMITS)).toEqual(unknown)
     expect(await log.fetch({ topic: 'nothing', partition: 0, offset: 0 }, LIMITS)).toEqual(unknown)
     expect(await log.partitions('nothing')).toEqual([])
-    await expect(log.offsets('nothing', 0)).rejects.toThrow('there is no partition 0 of nothing')
+    await expect(log.offsets('nothing', 0)).rejects.toThrow('topic nothing has no partition 0')
   })
 
   it('goes over what compaction took, and sees partitions that are added', async () => {
@@ -245,7 +245,7 @@ describe('a dialect', () => {
     await bridge.order({ fault: { pattern: '^/$', times: 1, status: 503 } })
     await expect(bridge.log().partitions(topic)).rejects.toThrow('HTTP 503')
     await bridge.order({ fault: { pattern: '', times: 4, status: 200, text: '<html>Welcome</html>' } })
-    await expect(bridge.log().partitions(topic)).rejects.toThrow('name it by KAFKA_REST_DIALECT')
+    await expect(bridge.log().partitions(topic)).rejects.toThrow('set KAFKA_REST_DIALECT')
     expect(await bridge.log().partitions(topic)).toEqual([0, 1, 2, 3])
   })
 })

@@ -3,8 +3,8 @@ import { env } from 'cloudflare:workers'
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import {
-  createInstanceNotes,
-  createPassingNotes,
+  createInstanceJournal,
+  createMemoryJournal,
   type InstanceJournal,
 } from '../../../src/kafka/rest/instance-journal.ts'
 
@@ -17,12 +17,12 @@ function inStorage<T>(act: (sql: SqlStorage) => T): Promise<T> {
 }
 
 const KINDS = [
-  ['that pass with the reader', async (act: (notes: InstanceJournal) => void) => act(createPassingNotes())],
+  ['that pass with the reader', async (act: (notes: InstanceJournal) => void) => act(createMemoryJournal())],
   [
     'in storage',
     (act: (notes: InstanceJournal) => void) =>
       inStorage((sql) => {
-        act(createInstanceNotes(sql))
+        act(createInstanceJournal(sql))
       }),
   ],
 ] as const
@@ -47,12 +47,12 @@ describe.each(KINDS)('notes %s', (_, withNotes) => {
 describe('notes in storage', () => {
   it('are there in the next life, and so is the one of when the partition was the key', async () => {
     const read = await inStorage((sql) => {
-      createInstanceNotes(sql)
+      createInstanceJournal(sql)
       sql.exec('INSERT INTO rest_instances VALUES (?, ?, ?)', 'rig/0', instance(7).url, null)
-      createInstanceNotes(sql).add(instance(8))
-      const before = createInstanceNotes(sql).read()
-      createInstanceNotes(sql).remove(instance(7))
-      return [before, createInstanceNotes(sql).read()]
+      createInstanceJournal(sql).add(instance(8))
+      const before = createInstanceJournal(sql).read()
+      createInstanceJournal(sql).remove(instance(7))
+      return [before, createInstanceJournal(sql).read()]
     })
     expect(read).toEqual([[instance(7), instance(8)], [instance(8)]])
   })

@@ -1,7 +1,7 @@
 // Consumer instances: made once, kept, made anew when lost, ended when done; and found behind load balancers.
 import { describe, expect, it } from 'vitest'
 import type { KafkaLog } from '../../../src/kafka/kafka-log.ts'
-import { createPassingNotes } from '../../../src/kafka/rest/instance-journal.ts'
+import { createMemoryJournal } from '../../../src/kafka/rest/instance-journal.ts'
 import { makeDeps, TestBridge } from '../test-bridge.ts'
 
 const DIALECTS = ['confluent', 'karapace', 'strimzi'] as const
@@ -50,7 +50,7 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
 
   it('of a former life is ended by the next one, unless it is at another proxy', async () => {
     const [bridge, former] = [await startWith({ dialect }), await startWith({ dialect })]
-    const notes = createPassingNotes()
+    const notes = createMemoryJournal()
     await offsetsOf(bridge.log({}, makeDeps().deps, notes), 0)
     await offsetsOf(bridge.log({}, makeDeps().deps, notes), 0)
     expect([(await bridge.state()).instances, await bridge.count(ENDED)]).toEqual([1, 1])
@@ -161,7 +161,7 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
 
   it('cannot be found behind a load balancer that forgets, which is said', async () => {
     const bridge = await startWith({ dialect, replicas: 2 })
-    await expect(offsetsOf(bridge.log({ dialect }), 0)).rejects.toThrow(/sticky by cookie.*KAFKA_REST_INSTANCE_HOSTS/)
+    await expect(offsetsOf(bridge.log({ dialect }), 0)).rejects.toThrow(/affinity by cookie.*KAFKA_REST_INSTANCE_HOSTS/)
   })
 })
 

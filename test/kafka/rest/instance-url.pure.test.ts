@@ -1,6 +1,6 @@
 // Where an instance is asked for, whatever its proxy says it is.
 import { expect, it } from 'vitest'
-import { instanceUrl } from '../../../src/kafka/rest/consumer-instance.ts'
+import { resolveInstanceUrl } from '../../../src/kafka/rest/consumer-instance.ts'
 
 const CONFIGURED = 'https://kafka.example.com/rest/consumers/rigel/instances/a'
 const HOSTS = ['rest-1.example.com', 'rest-2.example.com:8443']
@@ -19,5 +19,5 @@ it.each([
     'https://rest-2.example.com:8443/consumers/rigel/instances/a',
   ],
 ])('%s is asked for at %s', (baseUri, url) => {
-  expect(instanceUrl(CONFIGURED, baseUri, HOSTS)).toBe(url)
+  expect(resolveInstanceUrl(CONFIGURED, baseUri, HOSTS)).toBe(url)
 })

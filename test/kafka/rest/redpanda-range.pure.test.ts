@@ -1,6 +1,6 @@
 // Ends of a range, found by asking of single offsets.
 import { expect, it } from 'vitest'
-import { count, findRange } from '../../../src/kafka/rest/redpanda-range.ts'
+import { countFromZero, findRange } from '../../../src/kafka/rest/redpanda-range.ts'
 
 function makeRange(earliest: number, latest: number) {
   const asked: number[] = []
@@ -23,9 +23,9 @@ it.each([
   [0, 123_456_789, 0, 0],
 ])(
   'a range from %i to %i is found from %i, known to begin at %i or later',
-  async (earliest, latest, foothold, known) => {
+  async (earliest, latest, knownOffset, known) => {
     const { ask, asked } = makeRange(earliest, latest)
-    expect(await findRange(ask, foothold, known)).toEqual({ earliest, latest })
+    expect(await findRange(ask, knownOffset, known)).toEqual({ earliest, latest })
     expect(asked.length).toBeLessThan(70)
   },
 )
@@ -37,5 +37,5 @@ it.each([
   [6, 6],
   [7, 3],
 ])('%i are counted, of which %i were known', async (there, known) => {
-  expect(await count(async (index) => index < there, known)).toBe(there)
+  expect(await countFromZero(async (index) => index < there, known)).toBe(there)
 })

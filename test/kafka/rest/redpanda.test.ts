@@ -41,7 +41,7 @@ describe('offsets of Redpanda', () => {
     const bridge = await start(10)
     await bridge.order({ trim: { topic: 'events', partition: 0, before: 10 } })
     const log = bridge.log()
-    await expect(log.offsets('events', 0)).rejects.toThrow('does not say which offsets events/0 has')
+    await expect(log.offsets('events', 0)).rejects.toThrow('does not tell the offsets of events/0')
     const atEnd = await log.fetch({ topic: 'events', partition: 0, offset: 10 }, LIMITS)
     expect(atEnd).toEqual({ kind: 'records', records: [], next: 10 })
     expect(await log.offsets('events', 0)).toEqual({ earliest: 10, latest: 10 })

@@ -1,13 +1,14 @@
-// ApiVersions: which versions of which request a broker speaks; the first thing that is asked of each.
+// ApiVersions (key 18, KIP-35): the versions that a broker supports. The first request on each connection.
 import type { Api } from './api.ts'
 
+/** The supported versions. */
 export interface ApiVersionsResponse {
   readonly errorCode: number
-  /** By the number of the API. */
+  /** API key → versions, both inclusive. */
   readonly ranges: ReadonlyMap<number, readonly [oldest: number, newest: number]>
 }
 
-/** Version 0: every broker answers it, and what later ones add is not needed. */
+/** Version 0, which every broker answers. Rigel needs nothing of later versions. */
 export const apiVersions: Api<null, ApiVersionsResponse> = {
   name: 'ApiVersions',
   key: 18,

@@ -1,8 +1,9 @@
-// What one request of the protocol is: its number, the versions spoken, and both directions of its encoding. One file an
-// API. The oldest are those of Azure Event Hubs, which speaks few; the newest need no more than what brokers of 4.x have
-// (KIP-896 keeps what 2.1 had).
-import type { Reader, Writer } from '../wire.ts'
+// The description of one Kafka API: its key, the supported versions, and how to encode a request and decode a response. Each
+// API has a file. The oldest versions are those of Azure Event Hubs; all are in brokers of 4.x too (KIP-896).
+import type { Reader } from '../reader.ts'
+import type { Writer } from '../writer.ts'
 
+/** One API. `decode` reads a response body, without its header. */
 export interface Api<Request, Response> {
   readonly name: string
   readonly key: number
@@ -14,5 +15,5 @@ export interface Api<Request, Response> {
   decode(reader: Reader, version: number): Response
 }
 
-/** Any request; for lists of them. */
+/** The description without types, for lists of APIs. */
 export type AnyApi = Pick<Api<never, unknown>, 'name' | 'key' | 'versions' | 'flexibleFrom'>

@@ -1,7 +1,7 @@
-// Fetch: record batches of one partition, from an offset on. Without fetch sessions: they save bytes for readers of many
-// partitions, and a follower reads one.
+// Fetch (key 1): record batches of one partition from an offset on. Without fetch sessions (KIP-227), which only help clients
+// that read many partitions.
 import type { AbortedTransaction } from '../fetched-records.ts'
-import { Reader } from '../wire.ts'
+import { Reader } from '../reader.ts'
 import { NO_ERROR, UNKNOWN_SERVER_ERROR } from '../errors.ts'
 import type { Api } from './api.ts'
 
@@ -14,38 +14,41 @@ const WITH_SESSIONS = 7
 const WITH_RACKS = 11
 const WITH_DIVERGING_EPOCHS = 12
 const WITH_TOPIC_IDS = 13
-/** Number of a tagged field: a leader's epoch, and the offset where it ends. */
+/** Tag of the field with the diverging epoch and its end offset (KIP-595). */
 const DIVERGING_EPOCH = 0
 
-/** Smaller answers wait for more, up to `maxWaitMs`: one byte, so that news comes at once. */
+/** The broker waits for this many bytes, up to `maxWaitMs`. One byte returns a record at once. */
 const MIN_BYTES = 1
 
+/** One partition. */
 export interface FetchRequest {
   readonly topic: string
-  /** With it, versions from 13 on can be spoken: they name topics by id only. */
+  /** Needed from version 13 on, which names topics by id only (KIP-516). */
   readonly topicId: string | null
   readonly partition: number
   readonly offset: number
   readonly leaderEpoch: number
-  /** Of the record before `offset`, for a leader to see whether its log is another; −1: not known. */
+  /** Leader epoch of the record before `offset`, to detect log truncation (KIP-595). −1 if unknown. */
   readonly lastFetchedEpoch: number
   readonly maxWaitMs: number
   readonly maxBytes: number
 }
 
+/** Result for the partition. */
 export interface FetchResponse {
   readonly errorCode: number
-  /** More than 0: the broker answers nothing for so long, not even that there is nothing (KIP-219). */
+  /** Milliseconds for which the broker mutes this connection (KIP-219). */
   readonly throttledMs: number
-  /** Where the leader's log became another than the one that was read; null: nothing is known of that. */
+  /** The offset where the leader's log diverges from what was read; null if it does not. */
   readonly divergesAt: number | null
   readonly aborted: readonly AbortedTransaction[]
-  /** Batches, the last of which may be cut off. */
+  /** Record batches. The last may be truncated. */
   readonly batches: Uint8Array
 }
 
 const NO_BYTES = new Uint8Array()
 
+/** Fetches with isolation level read_committed. */
 export const fetchRecords: Api<FetchRequest, FetchResponse> = {
   name: 'Fetch',
   key: 1,

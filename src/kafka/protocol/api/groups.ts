@@ -1,5 +1,5 @@
-// FindCoordinator and OffsetCommit: a follower's place, written down where Kafka's own tools look for lag. Nobody joins the
-// group: the commit is a "simple" one, of generation −1.
+// FindCoordinator (key 10) and OffsetCommit (key 8). Rigel commits offsets so that Kafka's tools show the lag, and does not
+// join the group: a "simple" commit has the generation −1.
 import type { Api } from './api.ts'
 import type { BrokerAddress } from './metadata.ts'
 
@@ -8,12 +8,14 @@ const NO_GENERATION = -1
 const NO_EPOCH = -1
 const RETENTION_OF_BROKER = -1
 
+/** `broker` is the group's coordinator if `errorCode` is 0. */
 export interface FindCoordinatorResponse {
   readonly errorCode: number
   readonly message: string | null
   readonly broker: BrokerAddress
 }
 
+/** Finds the coordinator of a consumer group. */
 export const findCoordinator: Api<string, FindCoordinatorResponse> = {
   name: 'FindCoordinator',
   key: 10,
@@ -31,6 +33,7 @@ export const findCoordinator: Api<string, FindCoordinatorResponse> = {
   },
 }
 
+/** One partition's offset. */
 export interface OffsetCommitRequest {
   readonly group: string
   readonly topic: string
@@ -38,7 +41,7 @@ export interface OffsetCommitRequest {
   readonly offset: number
 }
 
-/** Answers the error code of the one partition. */
+/** Commits one offset. Returns the error code of its partition. */
 export const offsetCommit: Api<OffsetCommitRequest, number> = {
   name: 'OffsetCommit',
   key: 8,

@@ -1,16 +1,18 @@
-// InitProducerId: an identity by which the broker knows a batch that it has already (idempotent producer, KIP-98).
+// InitProducerId (key 22): the id by which brokers recognise a batch that is sent again (idempotent producer, KIP-98).
 import type { Api } from './api.ts'
 
-/** Of transactions, which we have none of; it must be said all the same. */
+/** Required by the request. Rigel has no transactions. */
 const TRANSACTION_TIMEOUT_MS = 60_000
 const NONE = -1
 
+/** The id and epoch to put into batches if `errorCode` is 0. */
 export interface InitProducerIdResponse {
   readonly errorCode: number
   readonly producerId: number
   readonly epoch: number
 }
 
+/** Requests an id without a transactional id. */
 export const initProducerId: Api<null, InitProducerIdResponse> = {
   name: 'InitProducerId',
   key: 22,

@@ -1,12 +1,15 @@
-// ListOffsets: where a partition begins and ends, for readers of committed data: the end is the last stable offset.
+// ListOffsets (key 2): the first and the last stable offset of a partition, for read_committed consumers.
 import type { Api } from './api.ts'
 
+/** Timestamp value that asks for the first offset. */
 export const EARLIEST = -2
+/** Timestamp value that asks for the last stable offset. */
 export const LATEST = -1
 
 const READ_COMMITTED = 1
 const CONSUMER = -1
 
+/** One partition and one of the two special timestamps. */
 export interface ListOffsetsRequest {
   readonly topic: string
   readonly partition: number
@@ -14,12 +17,13 @@ export interface ListOffsetsRequest {
   readonly timestamp: typeof EARLIEST | typeof LATEST
 }
 
+/** `offset` is valid if `errorCode` is 0. */
 export interface ListOffsetsResponse {
   readonly errorCode: number
   readonly offset: number
 }
 
-/** One partition a request. */
+/** Asks for one offset of one partition. */
 export const listOffsets: Api<ListOffsetsRequest, ListOffsetsResponse> = {
   name: 'ListOffsets',
   key: 2,
@@ -57,7 +61,7 @@ export const listOffsets: Api<ListOffsetsRequest, ListOffsetsResponse> = {
       return partitions
     })
     const only = topics[0]?.[0]
-    if (only === undefined) throw new RangeError('ListOffsets: the broker answered no partition')
+    if (only === undefined) throw new RangeError('ListOffsets: the response has no partition')
     return only
   },
 }

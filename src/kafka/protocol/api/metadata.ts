@@ -1,12 +1,14 @@
-// Metadata: who the brokers are, and who leads which partition of the topics asked for.
+// Metadata (key 3): the addresses of the brokers, and the partitions and leaders of topics.
 import type { Api } from './api.ts'
 
+/** Topics to describe. */
 export interface MetadataRequest {
   readonly topics: readonly string[]
-  /** Also for topics that are not there: the broker may make them, if it is configured to. */
+  /** Whether the broker may create missing topics (`auto.create.topics.enable`). */
   readonly create: boolean
 }
 
+/** A broker's advertised listener. */
 export interface BrokerAddress {
   readonly id: number
   readonly host: string
@@ -16,19 +18,21 @@ export interface BrokerAddress {
 interface PartitionMetadata {
   readonly errorCode: number
   readonly partition: number
-  /** −1: there is none now. */
+  /** Broker id; −1 while there is no leader. */
   readonly leader: number
   readonly leaderEpoch: number
 }
 
+/** One topic. */
 export interface TopicMetadata {
   readonly errorCode: number
   readonly name: string
-  /** Another life of a topic has another id. Null: brokers before 2.8 have none. */
+  /** 32 hexadecimal digits; a recreated topic has a new one (KIP-516). Null before Kafka 2.8. */
   readonly topicId: string | null
   readonly partitions: readonly PartitionMetadata[]
 }
 
+/** Brokers and topics. */
 export interface MetadataResponse {
   readonly brokers: readonly BrokerAddress[]
   readonly topics: readonly TopicMetadata[]
@@ -38,6 +42,7 @@ const NO_EPOCH = -1
 const NO_ID = '0'.repeat(32)
 const WITH_TOPIC_IDS = 10
 
+/** Describes the topics of the request. */
 export const metadata: Api<MetadataRequest, MetadataResponse> = {
   name: 'Metadata',
   key: 3,
@@ -50,7 +55,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
       writer.end()
     })
     writer.boolean(create)
-    // Authorized operations: of the cluster, then of topics. Not asked for.
+    // Authorized operations of the cluster and of topics (KIP-430): not requested.
     if (version >= 8 && version < 11) writer.boolean(false)
     if (version >= 8) writer.boolean(false)
     writer.end()
@@ -77,7 +82,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
           leader: reader.int32(),
           leaderEpoch: version >= 7 ? reader.int32() : NO_EPOCH,
         }
-        // Replicas, those in sync, and those offline.
+        // Replicas, in-sync replicas, offline replicas.
         for (let list = 0; list < (version >= 5 ? 3 : 2); list += 1) reader.array(() => reader.int32())
         reader.end()
         return partition

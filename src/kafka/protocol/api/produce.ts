@@ -1,9 +1,10 @@
-// Produce: batches for partitions of one leader, answered when every replica that is in sync has them.
+// Produce (key 0): batches for partitions of one leader, acknowledged by all in-sync replicas.
 import type { Api } from './api.ts'
 
 /** acks=all. */
 const ALL_REPLICAS = -1
 
+/** One batch per partition, as record-batch.ts encodes it. */
 export interface ProduceRequest {
   readonly timeoutMs: number
   readonly topics: readonly {
@@ -12,16 +13,18 @@ export interface ProduceRequest {
   }[]
 }
 
+/** Result of one partition. `baseOffset` is −1 if the broker does not know it. */
 export interface ProducedPartition {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
   readonly message: string | null
   readonly baseOffset: number
-  /** −1: the records keep the timestamps they came with. */
+  /** Milliseconds since the epoch; −1 if the records keep their own timestamps. */
   readonly appendTimeMs: number
 }
 
+/** Produces with acks=all. */
 export const produce: Api<ProduceRequest, readonly ProducedPartition[]> = {
   name: 'Produce',
   key: 0,

@@ -1,11 +1,13 @@
-// SaslHandshake and SaslAuthenticate: which mechanism, and the messages of it.
+// SaslHandshake (key 17, KIP-43) and SaslAuthenticate (key 36, KIP-152).
 import type { Api } from './api.ts'
 
+/** `mechanisms` are those that the listener accepts. */
 export interface SaslHandshakeResponse {
   readonly errorCode: number
   readonly mechanisms: readonly string[]
 }
 
+/** Chooses the mechanism by name. */
 export const saslHandshake: Api<string, SaslHandshakeResponse> = {
   name: 'SaslHandshake',
   key: 17,
@@ -15,14 +17,16 @@ export const saslHandshake: Api<string, SaslHandshakeResponse> = {
   decode: (reader) => ({ errorCode: reader.int16(), mechanisms: reader.array(() => reader.string()) }),
 }
 
+/** The broker's next challenge, or its error. */
 export interface SaslAuthenticateResponse {
   readonly errorCode: number
   readonly message: string | null
   readonly bytes: Uint8Array
-  /** How long the broker keeps a connection without new authentication; 0: for ever. */
+  /** Session lifetime in milliseconds (KIP-368). 0 means no limit. */
   readonly lifetimeMs: number
 }
 
+/** Carries one message of the mechanism. */
 export const saslAuthenticate: Api<Uint8Array, SaslAuthenticateResponse> = {
   name: 'SaslAuthenticate',
   key: 36,

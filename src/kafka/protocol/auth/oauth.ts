@@ -1,10 +1,11 @@
-// Tokens for OAUTHBEARER: from an authorization server by client credentials (RFC 6749, section 4.4), or, for Amazon MSK,
-// a signed URL that stands for an IAM identity. Asked for by sasl.ts, once a connection.
+// Gets tokens for SASL OAUTHBEARER: from an authorization server by the client credentials grant (RFC 6749, section 4.4), or,
+// for Amazon MSK, a signed URL that proves an IAM identity. Called by sasl.ts, once per connection.
 import { parseJson } from '../../../core/json.ts'
 import { AwsV4Signer } from 'aws4fetch'
 import { z } from 'zod'
 import { AuthenticationError, ConnectionError } from '../errors.ts'
 
+/** OAuth 2 client credentials. `scope` is null if none is requested. */
 export interface ClientCredentials {
   readonly tokenUrl: string
   readonly clientId: string
@@ -18,6 +19,7 @@ const TOO_MANY_REQUESTS = 429
 
 const answerSchema = z.object({ access_token: z.string().min(1) })
 
+/** Returns an access token. Throws a ConnectionError if the server is unavailable, an AuthenticationError if it refuses. */
 export async function fetchToken(credentials: ClientCredentials, customFetch: typeof fetch): Promise<string> {
   const { tokenUrl, clientId, clientSecret, scope } = credentials
   const body = new URLSearchParams({ grant_type: 'client_credentials', ...(scope === null ? {} : { scope }) })
@@ -30,7 +32,7 @@ export async function fetchToken(credentials: ClientCredentials, customFetch: ty
       method: 'POST',
       body,
       headers: { authorization: `Basic ${basic}`, accept: 'application/json' },
-      // The secret is for this server only.
+      // The secret must not follow a redirect to another server.
       redirect: 'manual',
       signal: AbortSignal.timeout(TOKEN_TIMEOUT_MS),
     })
@@ -40,37 +42,39 @@ export async function fetchToken(credentials: ClientCredentials, customFetch: ty
   }
   if (response.status >= 500 || response.status === TOO_MANY_REQUESTS)
     throw new ConnectionError(`Kafka: OAUTHBEARER: ${host} answered ${response.status}`)
-  if (!response.ok) throw new AuthenticationError(`Kafka: OAUTHBEARER: ${host} answered ${response.status}, no token`)
+  if (!response.ok)
+    throw new AuthenticationError(`Kafka: OAUTHBEARER: ${host} answered ${response.status} instead of a token`)
   const parsed = answerSchema.safeParse(parseJson(text))
   if (parsed.success) return parsed.data.access_token
-  throw new AuthenticationError(`Kafka: OAUTHBEARER: ${host} answered no access_token`)
+  throw new AuthenticationError(`Kafka: OAUTHBEARER: ${host} returned no access_token`)
 }
 
-/** No more than a token can need. */
+/** Reads a body of at most 64 KiB. */
 async function readText({ body }: Response): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
   let bytes = 0
   for await (const chunk of body ?? []) {
     bytes += chunk.length
-    if (bytes > MAX_ANSWER_BYTES) throw new Error(`an answer of more than ${MAX_ANSWER_BYTES} bytes`)
+    if (bytes > MAX_ANSWER_BYTES) throw new Error(`the response has more than ${MAX_ANSWER_BYTES} bytes`)
     text += decoder.decode(chunk, { stream: true })
   }
   return text
 }
 
+/** AWS credentials for MSK IAM. */
 export interface AwsCredentials {
   readonly region: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
-  /** Of temporary credentials. */
+  /** Part of temporary credentials; null for permanent ones. */
   readonly sessionToken: string | null
 }
 
-/** The longest that MSK takes. */
+/** The longest lifetime that MSK accepts. */
 const MSK_TOKEN_SECONDS = '900'
 
-/** As aws-msk-iam-sasl-signer makes it: a presigned request to connect, in base64url. */
+/** Returns a presigned `kafka-cluster:Connect` request in base64url, as aws-msk-iam-sasl-signer builds it. */
 export async function signMskToken({ sessionToken, ...aws }: AwsCredentials, nowMs: number): Promise<string> {
   const url = new URL(`https://kafka.${aws.region}.amazonaws.com/`)
   url.searchParams.set('Action', 'kafka-cluster:Connect')

@@ -1,42 +1,46 @@
-// SASL mechanisms, each a dialogue: the broker's message in, ours out, null when all is said. PLAIN (RFC 4616), SCRAM
-// (RFC 5802, RFC 7677) and OAUTHBEARER (RFC 7628), which is also how MSK knows IAM. Where tokens come from: oauth.ts.
+// SASL mechanisms: PLAIN (RFC 4616), SCRAM (RFC 5802, RFC 7677) and OAUTHBEARER (RFC 7628), which MSK IAM also uses. Each
+// turns the broker's challenge into the client's next message. Tokens come from oauth.ts. Used by authenticate.ts.
 import { fromBase64, toBase64 } from '../../../core/bytes.ts'
 import { AuthenticationError } from '../errors.ts'
 
+/** One configured mechanism. */
 export interface SaslMechanism {
-  /** As in the handshake. */
+  /** The name in the SaslHandshake request. */
   readonly name: string
+  /** Starts an exchange for one connection. */
   begin(): SaslDialogue
 }
 
-/** The first challenge is empty. Throws an AuthenticationError if the broker cannot be who it should be. */
+/** Returns the client's next message, or null at the end. The first challenge is empty. Throws an AuthenticationError. */
 type SaslDialogue = (challenge: Uint8Array) => Promise<Uint8Array | null>
 
+/** User name and password, any Unicode text. */
 export interface PasswordCredentials {
   readonly username: string
   readonly password: string
 }
 
-/** Web Crypto takes no shared memory. */
+/** Web Crypto accepts no SharedArrayBuffer. */
 type Bytes = Uint8Array<ArrayBuffer>
 
 const encoder = new TextEncoder()
 const utf8 = (text: string): Bytes => new Uint8Array(encoder.encode(text))
 const decoder = new TextDecoder()
 
+/** PLAIN sends the password as it is: use it with TLS. */
 export function plain({ username, password }: PasswordCredentials): SaslMechanism {
-  return { name: 'PLAIN', begin: () => inTurn(async () => encoder.encode(`\0${username}\0${password}`)) }
+  return { name: 'PLAIN', begin: () => runSteps(async () => encoder.encode(`\0${username}\0${password}`)) }
 }
 
-/** `getToken` is asked for each connection. */
+/** OAUTHBEARER. `getToken` is called once per connection. */
 export function oauthBearer(getToken: () => Promise<string>): SaslMechanism {
   return {
     name: 'OAUTHBEARER',
     begin: () => {
       let refusal = ''
-      return inTurn(
+      return runSteps(
         async () => encoder.encode(`n,,\u0001auth=Bearer ${await getToken()}\u0001\u0001`),
-        // A refusal comes as a challenge with JSON in it, and has to be answered before it is told as an error.
+        // RFC 7628, section 3.2.3: an error arrives as a JSON challenge, and the client answers it with one byte.
         async (challenge) => {
           refusal = decoder.decode(challenge)
           return challenge.length === 0 ? null : encoder.encode('\u0001')
@@ -50,9 +54,10 @@ export function oauthBearer(getToken: () => Promise<string>): SaslMechanism {
 }
 
 const MIN_ITERATIONS = 4_096
-/** What the platform's PBKDF2 does at most. Kafka's own default is 4,096. */
+/** The platform's PBKDF2 allows no more. Kafka's default is 4,096. */
 const MAX_ITERATIONS = 100_000
 
+/** SCRAM. `randomBytes` provides the client nonce. */
 export function scram(
   hash: 'SHA-256' | 'SHA-512',
   { username, password }: PasswordCredentials,
@@ -70,20 +75,23 @@ function beginScram(
   const nonce = toBase64(randomBytes(24))
   const first = `n=${username.replaceAll('=', '=3D').replaceAll(',', '=2C')},r=${nonce}`
   let serverSignature = ''
-  return inTurn(
+  return runSteps(
     async () => encoder.encode(`n,,${first}`),
     async (challenge) => {
       const serverFirst = decoder.decode(challenge)
-      const { r = '', s = '', i = '', m } = attributesOf(serverFirst)
+      const { r = '', s = '', i = '', m } = parseAttributes(serverFirst)
       const iterations = Number(i)
-      // RFC 5802: whoever does not know an extension must not go on.
-      if (m !== undefined) throw new AuthenticationError('Kafka: SCRAM: the broker wants an extension')
-      if (!r.startsWith(nonce) || r === nonce) throw new AuthenticationError('Kafka: SCRAM: the nonce is not ours')
+      // RFC 5802, section 5.1: a client that does not know the extension must fail.
+      if (m !== undefined) throw new AuthenticationError('Kafka: SCRAM: the broker requires an unknown extension')
+      if (!r.startsWith(nonce) || r === nonce)
+        throw new AuthenticationError('Kafka: SCRAM: the broker did not return the client nonce')
       if (!(Number.isInteger(iterations) && iterations >= MIN_ITERATIONS && iterations <= MAX_ITERATIONS)) {
-        throw new AuthenticationError(`Kafka: SCRAM: ${MIN_ITERATIONS} to ${MAX_ITERATIONS} iterations, got "${i}"`)
+        throw new AuthenticationError(
+          `Kafka: SCRAM: iterations must be ${MIN_ITERATIONS} to ${MAX_ITERATIONS}, got "${i}"`,
+        )
       }
       const salt = fromBase64(s)
-      if (salt === undefined) throw new AuthenticationError('Kafka: SCRAM: the salt is not Base64')
+      if (salt === undefined) throw new AuthenticationError('Kafka: SCRAM: the salt is not base64')
       const withoutProof = `c=biws,r=${r}`
       const salted = await saltPassword(hash, password, salt, iterations)
       const message = utf8(`${first},${serverFirst},${withoutProof}`)
@@ -95,17 +103,17 @@ function beginScram(
       return encoder.encode(`${withoutProof},p=${toBase64(proof)}`)
     },
     async (challenge) => {
-      const { v, e } = attributesOf(decoder.decode(challenge))
+      const { v, e } = parseAttributes(decoder.decode(challenge))
       if (e !== undefined) throw new AuthenticationError(`Kafka: SCRAM: ${e}`)
       if (v !== serverSignature)
-        throw new AuthenticationError('Kafka: SCRAM: the broker does not know the password either')
+        throw new AuthenticationError('Kafka: SCRAM: the broker could not prove that it knows the password')
       return null
     },
   )
 }
 
-/** The steps of a dialogue, one a challenge; after the last there is nothing to say. */
-function inTurn(...steps: readonly SaslDialogue[]): SaslDialogue {
+/** Runs one step per challenge, and returns null after the last. */
+function runSteps(...steps: readonly SaslDialogue[]): SaslDialogue {
   let turn = 0
   return async (challenge) => {
     const step = steps[turn]
@@ -114,7 +122,7 @@ function inTurn(...steps: readonly SaslDialogue[]): SaslDialogue {
   }
 }
 
-function attributesOf(message: string): Readonly<Record<string, string>> {
+function parseAttributes(message: string): Readonly<Record<string, string>> {
   return Object.fromEntries(message.split(',').map((part) => [part.slice(0, 1), part.slice(2)]))
 }
 

@@ -1,26 +1,26 @@
-// The four codecs of record batches. gzip and zstd are the platform's own (node:zlib); Snappy and LZ4 are read here, for
-// their npm packages are native, or compile WebAssembly at run time, which Workers forbid.
+// The four codecs of record batches. gzip and zstd use the platform's node:zlib. Snappy and LZ4 are decoded here, because
+// their npm packages are native or compile WebAssembly at run time, which Workers forbid.
 import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { lz4Decompress } from './lz4.ts'
 import { snappyDecompress } from './snappy.ts'
 import { zstdDecompress } from './zstd.ts'
 
-/** By their place in the attributes of a batch. */
+/** Indexed by the codec bits of a batch's attributes. */
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
 
-/** What we write: Snappy and LZ4 are only read. */
+/** Codecs that Rigel writes. Snappy and LZ4 are only read. */
 export type Compression = Extract<(typeof CODECS)[number], 'none' | 'gzip' | 'zstd'>
 
-/** Low bits of a batch's attributes. */
+/** Mask of the codec in a batch's attributes. */
 export const CODEC_BITS = 0x07
 
-/** What a batch may become: an isolate has 128 MB. Brokers take batches of 1 MiB by default, compressed. */
+/** Largest decompressed batch. An isolate has 128 MB. Brokers accept compressed batches of 1 MiB by default. */
 const MAX_DECOMPRESSED_BYTES = 48 * 1_048_576
 
-/** Throws for an unknown codec, garbage, or too much. */
+/** `number` is the codec of the batch. Throws for an unknown codec, invalid input, or content beyond 48 MiB. */
 export function decompress(number: number, bytes: Uint8Array): Uint8Array {
   const codec = CODECS[number]
-  if (codec === undefined) throw new RangeError(`compression codec ${number} is not known`)
+  if (codec === undefined) throw new RangeError(`compression codec ${number} is unknown`)
   switch (codec) {
     case 'none':
       return bytes
@@ -35,7 +35,7 @@ export function decompress(number: number, bytes: Uint8Array): Uint8Array {
   }
 }
 
-/** `codec` is what it became: where zstd fails, gzip, for a batch says itself how it is to be read. */
+/** Returns the codec that was used: gzip where zstd fails. Readers take the codec from the batch. */
 export function compress(compression: Compression, bytes: Uint8Array): { codec: number; bytes: Uint8Array } {
   const codec = CODECS.indexOf(compression)
   switch (compression) {
@@ -48,7 +48,7 @@ export function compress(compression: Compression, bytes: Uint8Array): { codec: 
   }
 }
 
-/** workerd throws "Unexpected end of file" for most of what becomes 40,960 bytes or more: cloudflare/workerd#6769. */
+/** workerd throws "Unexpected end of file" for most output of 40,960 bytes or more (cloudflare/workerd#6769). */
 function tryZstd(codec: number, bytes: Uint8Array): { codec: number; bytes: Uint8Array } | undefined {
   try {
     return { codec, bytes: plainView(zstdCompressSync(bytes)) }
@@ -57,7 +57,7 @@ function tryZstd(codec: number, bytes: Uint8Array): { codec: number; bytes: Uint
   }
 }
 
-/** A Buffer's `slice` copies nothing: who takes a record out of a batch by it would hold, and send, the whole batch. */
+/** Converts a Buffer: its `slice` does not copy, so a record taken from it would keep the whole batch alive. */
 function plainView({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength)
 }

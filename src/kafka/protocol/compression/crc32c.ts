@@ -1,13 +1,13 @@
-/* oxlint-disable typescript/no-non-null-assertion -- Indexes are bytes: the table has them all. A check each would cost more than the checksum. */
-// CRC-32C (Castagnoli), the checksum of record batches; sixteen bytes a step, for it runs over every byte that is fetched.
-// Pure. https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4
+/* oxlint-disable typescript/no-non-null-assertion -- Indexes are bytes, and the table has all of them. Checks would cost more than the checksum. */
+// CRC-32C (Castagnoli), the checksum of record batches. Sixteen bytes per step, because it covers every fetched byte. Pure.
+// https://www.rfc-editor.org/rfc/rfc3720#appendix-B.4
 
-/** 0x1EDC6F41, reflected. */
+/** 0x1EDC6F41 with its bits reversed. */
 const POLYNOMIAL = 0x82f63b78
 const SLICES = 16
 const TABLE = makeTable()
 
-/** Table n holds the checksum of a byte followed by n zero bytes. */
+/** Table n holds the checksums of a byte followed by n zero bytes. */
 function makeTable(): Int32Array {
   const table = new Int32Array(256 * SLICES)
   for (let byte = 0; byte < 256; byte += 1) {
@@ -22,6 +22,7 @@ function makeTable(): Int32Array {
   return table
 }
 
+/** Returns the checksum as an unsigned 32-bit number. */
 export function crc32c(bytes: Uint8Array): number {
   const table = TABLE
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

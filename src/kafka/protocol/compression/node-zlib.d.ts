@@ -1,4 +1,4 @@
-// What we use of the platform's node:zlib: @types/node as a whole would replace the types of Workers.
+// The part of node:zlib that Rigel uses. All of @types/node would replace the types of Workers.
 declare module 'node:zlib' {
   interface Limits {
     /** Throws a RangeError beyond it. */

@@ -1,7 +1,8 @@
 // What Fetch says and hears besides records: quotas, and logs that are another.
 import { describe, expect, it } from 'vitest'
 import { fetchRecords } from '../../../../src/kafka/protocol/api/fetch.ts'
-import { Reader, Writer } from '../../../../src/kafka/protocol/wire.ts'
+import { Reader } from '../../../../src/kafka/protocol/reader.ts'
+import { Writer } from '../../../../src/kafka/protocol/writer.ts'
 
 const decode = (version: number, write: (writer: Writer) => void) => {
   const flexible = version >= fetchRecords.flexibleFrom

@@ -32,16 +32,16 @@ describe('SCRAM-SHA-256 by RFC 7677', () => {
   })
 
   it.each([
-    ['another nonce', SERVER_FIRST.replace('rOpr', 'xOpr'), 'the nonce is not ours'],
-    ['no nonce of its own', SERVER_FIRST.replace(BOTH, NONCE), 'the nonce is not ours'],
-    ['too few iterations', SERVER_FIRST.replace('4096', '4095'), '4096 to 100000 iterations, got "4095"'],
-    ['more than the platform does', SERVER_FIRST.replace('4096', '100001'), 'iterations, got "100001"'],
-    ['half an iteration', SERVER_FIRST.replace('4096', '4096.5'), 'iterations, got "4096.5"'],
-    ['endless iterations', SERVER_FIRST.replace('4096', '1e999'), 'iterations, got "1e999"'],
-    ['no iterations', SERVER_FIRST.replace(',i=4096', ''), 'iterations, got ""'],
-    ['a salt that is none', SERVER_FIRST.replace('W22Z', '!!!!'), 'the salt is not Base64'],
-    ['an extension', `m=x,${SERVER_FIRST}`, 'the broker wants an extension'],
-    ['nothing', '', 'the nonce is not ours'],
+    ['another nonce', SERVER_FIRST.replace('rOpr', 'xOpr'), 'the broker did not return the client nonce'],
+    ['no nonce of its own', SERVER_FIRST.replace(BOTH, NONCE), 'the broker did not return the client nonce'],
+    ['too few iterations', SERVER_FIRST.replace('4096', '4095'), 'iterations must be 4096 to 100000, got "4095"'],
+    ['more than the platform does', SERVER_FIRST.replace('4096', '100001'), 'to 100000, got "100001"'],
+    ['half an iteration', SERVER_FIRST.replace('4096', '4096.5'), 'to 100000, got "4096.5"'],
+    ['endless iterations', SERVER_FIRST.replace('4096', '1e999'), 'to 100000, got "1e999"'],
+    ['no iterations', SERVER_FIRST.replace(',i=4096', ''), 'to 100000, got ""'],
+    ['a salt that is none', SERVER_FIRST.replace('W22Z', '!!!!'), 'the salt is not base64'],
+    ['an extension', `m=x,${SERVER_FIRST}`, 'the broker requires an unknown extension'],
+    ['nothing', '', 'the broker did not return the client nonce'],
   ])('a broker that answers with %s is not told a proof', async (_what, serverFirst, reason) => {
     const dialogue = pencil('SHA-256', NONCE)
     await say(dialogue, '')
@@ -51,9 +51,9 @@ describe('SCRAM-SHA-256 by RFC 7677', () => {
   })
 
   it.each([
-    ['v=AAAATRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=', 'the broker does not know the password either'],
-    ['v=', 'the broker does not know the password either'],
-    ['', 'the broker does not know the password either'],
+    ['v=AAAATRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=', 'the broker could not prove that it knows the password'],
+    ['v=', 'the broker could not prove that it knows the password'],
+    ['', 'the broker could not prove that it knows the password'],
     ['e=invalid-proof', 'invalid-proof'],
   ])('a broker that ends with "%s" is not believed', async (serverLast, reason) => {
     const dialogue = pencil('SHA-256', NONCE)
@@ -133,19 +133,19 @@ describe('a token by client credentials', () => {
       'that refuses',
       () => new Response('no', { status: 401 }),
       AuthenticationError,
-      'id.example answered 401, no token',
+      'id.example answered 401 instead of a token',
     ],
     [
       'that redirects',
       () => new Response('', { status: 302 }),
       AuthenticationError,
-      'id.example answered 302, no token',
+      'id.example answered 302 instead of a token',
     ],
     ['that is broken', () => new Response('', { status: 502 }), ConnectionError, 'id.example answered 502'],
     ['that is busy', () => new Response('', { status: 429 }), ConnectionError, 'id.example answered 429'],
-    ['without JSON', () => new Response('<html>'), AuthenticationError, 'id.example answered no access_token'],
-    ['without a token', () => Response.json({ access_token: '' }), AuthenticationError, 'answered no access_token'],
-    ['without an end', () => new Response('x'.repeat(70_000)), ConnectionError, 'an answer of more than 65536 bytes'],
+    ['without JSON', () => new Response('<html>'), AuthenticationError, 'id.example returned no access_token'],
+    ['without a token', () => Response.json({ access_token: '' }), AuthenticationError, 'returned no access_token'],
+    ['without an end', () => new Response('x'.repeat(70_000)), ConnectionError, 'the response has more than 65536 bytes'],
     [
       'out of reach',
       () => {

@@ -1,6 +1,7 @@
 // What is written is what is read, in both generations; what is broken is a RangeError.
 import { describe, expect, it } from 'vitest'
-import { Reader, Writer } from '../../../src/kafka/protocol/wire.ts'
+import { Reader } from '../../../src/kafka/protocol/reader.ts'
+import { Writer } from '../../../src/kafka/protocol/writer.ts'
 import { Dice, hexOf } from './random.ts'
 
 type Field = { readonly write: (writer: Writer) => void; readonly read: (reader: Reader) => unknown; value: unknown }
@@ -171,7 +172,7 @@ describe('bounds', () => {
   })
 
   it('of a classic string are 32,767 bytes', () => {
-    expect(() => new Writer(classic).string('x'.repeat(32_768))).toThrow('a string of 32768 bytes, 32767 are possible')
+    expect(() => new Writer(classic).string('x'.repeat(32_768))).toThrow('a string has 32768 bytes, at most 32767 are possible')
     const writer = new Writer(classic)
     writer.string('x'.repeat(32_767))
     expect(new Reader(classic, writer.finish()).string()).toHaveLength(32_767)
