@@ -157,7 +157,9 @@ describe('a place that the log does not have', () => {
   it('and has again a moment later, of the same topic, is asked for again: to start anew would send all of it twice', async () => {
     answer = { errorCode: 1 }
     const error: unknown = await fetcher.fetch(position(5), LIMITS).catch((thrown: unknown) => thrown)
-    expect(String(error)).toContain('fetching rig/0 at 5: OFFSET_NOT_AVAILABLE (out of range, but the log now has 3 to 9')
+    expect(String(error)).toContain(
+      'fetching rig/0 at 5: OFFSET_NOT_AVAILABLE (out of range, but the log now has 3 to 9',
+    )
     expect(isRetriable(error)).toBe(true)
     topicId = null
     expect(await fetcher.fetch(position(5, null), LIMITS)).toEqual({ ...range, topicId: null })
@@ -178,7 +180,9 @@ describe('a place that the log does not have', () => {
   it('of no such partition is a value; to ask for its ends is an error', async () => {
     isThere = false
     expect(await fetcher.fetch(position(5), LIMITS)).toEqual({ kind: 'unknown_topic_or_partition' })
-    await expect(fetcher.offsets({ topic: 'rig', partition: 0 })).rejects.toThrow('Kafka: the partition rig/0 does not exist')
+    await expect(fetcher.offsets({ topic: 'rig', partition: 0 })).rejects.toThrow(
+      'Kafka: the partition rig/0 does not exist',
+    )
   })
 })
 

@@ -172,7 +172,9 @@ describe('bounds', () => {
   })
 
   it('of a classic string are 32,767 bytes', () => {
-    expect(() => new Writer(classic).string('x'.repeat(32_768))).toThrow('a string has 32768 bytes, at most 32767 are possible')
+    expect(() => new Writer(classic).string('x'.repeat(32_768))).toThrow(
+      'a string has 32768 bytes, at most 32767 are possible',
+    )
     const writer = new Writer(classic)
     writer.string('x'.repeat(32_767))
     expect(new Reader(classic, writer.finish()).string()).toHaveLength(32_767)

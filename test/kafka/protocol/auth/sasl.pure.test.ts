@@ -145,7 +145,12 @@ describe('a token by client credentials', () => {
     ['that is busy', () => new Response('', { status: 429 }), ConnectionError, 'id.example answered 429'],
     ['without JSON', () => new Response('<html>'), AuthenticationError, 'id.example returned no access_token'],
     ['without a token', () => Response.json({ access_token: '' }), AuthenticationError, 'returned no access_token'],
-    ['without an end', () => new Response('x'.repeat(70_000)), ConnectionError, 'the response has more than 65536 bytes'],
+    [
+      'without an end',
+      () => new Response('x'.repeat(70_000)),
+      ConnectionError,
+      'the response has more than 65536 bytes',
+    ],
     [
       'out of reach',
       () => {
