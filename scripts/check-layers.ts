@@ -58,6 +58,7 @@ const PACKAGE_OWNERS = [
   { name: /^@upstash\/kafka$/, modules: ['kafka'] },
   { name: /^@bufbuild\/protobuf(\/|$)/, modules: ['schema-registry'] },
   { name: /^aws4fetch$/, modules: ['kafka'] },
+  { name: /^re2js$/, modules: ['api-definitions'] },
   { name: /^cloudflare:sockets$/, modules: ['kafka'] },
 ]
 

@@ -1,16 +1,16 @@
-// The API definitions there are: those that are deployed with the Worker, and over them what was made at run time. Merged
-// by whoever asks, each with the definitions of its own deployment: while one is rolled out, two are there at once.
+// Merges deployed API definitions with those made at run time. Each isolate merges with the definitions of its own
+// deployment, because two deployments run at once during a rollout. Called by the route table and the internal API.
 
 export interface ApiRecord {
   readonly id: string
-  /** 0: as deployed. */
+  /** Counts changes at run time; 0 for a definition as deployed. */
   readonly version: number
   readonly document: Readonly<Record<string, unknown>>
-  /** Null: as deployed. */
+  /** Null for a definition as deployed. */
   readonly updatedMs: number | null
 }
 
-/** All, deactivated ones too, in the order in which their routes are tried. */
+/** Returns all definitions, also inactive ones, in the order in which their routes are tried. */
 export function mergeApis(deployed: readonly unknown[], made: readonly ApiRecord[]): readonly ApiRecord[] {
   const left = new Map(made.map((api) => [api.id, api]))
   const base = deployed.flatMap((document): ApiRecord[] => {

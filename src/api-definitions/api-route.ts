@@ -1,15 +1,15 @@
-// The words of the API gateway: what one route is, once both forms of definitions (rig-form.ts, short-form.ts) have been
-// read. The router finds one for a request, edge/proxy does what it says.
+// Types of the API gateway: a route, as both formats of definitions (rig-format.ts, short-format.ts) are parsed to. The
+// router finds the route of a request, src/http/proxy executes it.
 import type { JsonPointer } from '../core/json-pointer.ts'
 import type { PathPattern } from './path-pattern.ts'
 
-/** Where a request may carry its token, and what the token must have. */
+/** Where a request may carry its token, and what the token must hold. */
 export interface Authentication {
   /** `Authorization` takes bearer tokens, any other header the token alone. */
   readonly header: string | null
   readonly query: string | null
   readonly cookie: string | null
-  /** All of them, of the claims `scope`, `scp` or `scopes`. */
+  /** The token must have all of them. */
   readonly scopes: readonly string[]
   readonly claims: readonly ClaimRule[]
 }
@@ -33,35 +33,35 @@ export type Target =
   | {
       readonly kind: 'kafka'
       readonly topic: string
-      /** The type of the event that a body is wrapped in if it is none itself; null: such a body is refused, as by RIG. */
+      /** Type of the event that wraps a body that is no CloudEvent; null: such a body is refused, as by RIG. */
       readonly wrapAs: string | null
-      /** The schema registry's subject, by which data is written with KAFKA_SERIALIZER=avro; null: as JSON. */
+      /** Subject in the schema registry, used with KAFKA_SERIALIZER=avro; null: JSON. */
       readonly schema: string | null
     }
 
 type ResponseFrom = 'http' | 'kafka' | 'http_async'
 
 export interface RateLimit {
-  /** A `ratelimits` binding of wrangler.toml: its limit and period are the platform's. */
+  /** Name of a `ratelimits` binding in wrangler.toml, which holds limit and period. */
   readonly binding: string
   readonly by: readonly ('address' | 'user' | 'route')[]
 }
 
 export interface Policy {
-  /** Until the upstream's response begins; its body may take as long as it likes. Null: PROXY_RECV_TIMEOUT. */
+  /** Until the response's head arrives; its body has no time limit. Null: PROXY_RECV_TIMEOUT. */
   readonly timeoutMs: number | null
-  /** Of idempotent requests without a body. */
+  /** Number of retries, for idempotent requests without a body. */
   readonly retries: number
   /** Transport failures in a row that take an upstream out, and for how long; null: never. */
   readonly breaker: { readonly failures: number; readonly openMs: number } | null
   readonly maxBodyBytes: number | null
-  /** What the upstream gets as `Host`: its own, this name, or, of a service binding, the client's. */
+  /** The `Host` that is sent: the upstream's, a given name, or, to a service binding, the client's. */
   readonly host: 'target' | 'client' | { readonly name: string }
-  /** Preflights are answered, and responses get CORS headers, by the variable CORS. */
+  /** Rigel answers preflights and adds CORS headers, by the variable CORS. */
   readonly cors: boolean
   readonly cache: boolean
   readonly rateLimit: RateLimit | null
-  /** Verified claims for the upstream: as plain headers, or as a token signed with PROXY_CLAIMS_SECRET. */
+  /** Forwards verified claims: as plain headers, or as a token signed with PROXY_CLAIMS_SECRET. */
   readonly forwardClaims: 'none' | 'plain' | 'signed'
 }
 
@@ -73,10 +73,10 @@ export interface HeaderChanges {
 export interface Route {
   readonly api: string
   readonly id: string
-  /** Upper case, or `*`. */
+  /** Upper case, or `*` for any. */
   readonly method: string
   readonly pattern: PathPattern
-  /** Only for requests with this `accept-version`; null: for any. */
+  /** Matches only requests with this `accept-version`; null: any. */
   readonly version: string | null
   readonly authentication: Authentication | null
   readonly target: Target
@@ -92,14 +92,14 @@ export interface ApiDefinition {
   readonly routes: readonly Route[]
 }
 
-/** What is wrong with a definition. `where`: `api`, the API's id, or `<api>/<endpoint>`, as in RIG's answers. */
+/** A problem of a definition. `where` is `api`, the API's id, or `<api>/<endpoint>`, as in RIG's answers. */
 export interface Problem {
   readonly where: string
   readonly field: string
   readonly message: string
 }
 
-/** What definitions may refer to. */
+/** Variables and bindings that definitions may refer to. */
 export interface DefinitionEnv {
   variable(name: string): string | undefined
   hasService(name: string): boolean
@@ -108,12 +108,12 @@ export interface DefinitionEnv {
   readonly canSignClaims: boolean
 }
 
-/** RIG's shape of problems: where → list of field → message. */
+/** Returns RIG's format of problems: `where` → list of `{field: message}`. */
 export function toProblemMap(
   problems: readonly Problem[],
 ): Readonly<Record<string, readonly Record<string, string>[]>> {
   const byWhere = Map.groupBy(problems, ({ where }) => where)
   return Object.fromEntries(
-    [...byWhere].map(([where, of]) => [where, of.map(({ field, message }) => ({ [field]: message }))]),
+    [...byWhere].map(([where, found]) => [where, found.map(({ field, message }) => ({ [field]: message }))]),
   )
 }

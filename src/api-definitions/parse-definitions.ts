@@ -1,5 +1,5 @@
-// A list of API definitions, in either form → routes, or everything that is wrong with it. For PROXY_CONFIG and for what
-// comes through /v3/apis alike.
+// Parses a list of API definitions, in either format, into routes, or into a list of everything that is wrong. Called for
+// proxy.json, PROXY_CONFIG and /v3/apis.
 import { z } from 'zod'
 import { fail, ok, type Result } from '../core/result.ts'
 import { parseRigForm, rigFormSchema } from './rig-format.ts'
@@ -7,27 +7,27 @@ import type { ApiDefinition, Problem, DefinitionEnv } from './api-route.ts'
 import { findShadowed } from './router.ts'
 import { isShortForm, parseShortForm, shortFormSchema } from './short-format.ts'
 
-/** Some megabytes of JSON, and more than anybody has. */
+/** Each route costs memory in every isolate: 20,000 are some megabytes. */
 const MAX_ROUTES = 20_000
 
 export function parseDefinition(
   document: unknown,
-  surroundings: DefinitionEnv,
+  definitionEnv: DefinitionEnv,
 ): Result<ApiDefinition, readonly Problem[]> {
-  return isShortForm(document) ? parseShortForm(document, surroundings) : parseRigForm(document, surroundings)
+  return isShortForm(document) ? parseShortForm(document, definitionEnv) : parseRigForm(document, definitionEnv)
 }
 
-/** Active ones only, in the order given, which is the order in which routes are tried. */
+/** Skips inactive definitions. Routes are tried in the order of the list. */
 export function parseDefinitions(
   documents: readonly unknown[],
-  surroundings: DefinitionEnv,
+  definitionEnv: DefinitionEnv,
 ): Result<readonly ApiDefinition[], readonly Problem[]> {
   const definitions: ApiDefinition[] = []
   const problems: Problem[] = []
   const ids = new Set<string>()
   for (const document of documents) {
     if (isInactive(document)) continue
-    const parsed = parseDefinition(document, surroundings)
+    const parsed = parseDefinition(document, definitionEnv)
     if (!parsed.ok) problems.push(...parsed.reason)
     else if (ids.has(parsed.value.id)) problems.push({ where: parsed.value.id, field: 'id', message: 'must be unique' })
     else definitions.push(parsed.value)
@@ -44,7 +44,7 @@ export function isInactive(document: unknown): boolean {
   return typeof document === 'object' && document !== null && 'active' in document && document.active === false
 }
 
-/** For editors: of `proxy.json`, and of the variable PROXY_CONFIG. scripts/proxy-schema.ts publishes it. */
+/** JSON Schema of proxy.json and PROXY_CONFIG, for editors. scripts/proxy-schema.ts writes it to public/. */
 export function definitionsJsonSchema(): unknown {
   const apis = z.array(z.union([shortFormSchema.meta({ id: 'Api' }), rigFormSchema.meta({ id: 'RigApi' })]))
   const file = z.strictObject({ $schema: z.string().optional(), apis })

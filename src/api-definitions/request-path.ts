@@ -1,40 +1,146 @@
-// A request's path as routes are found by it, and what else a service may take it for. Pure; for the router.
+// The canonical form of a request's path: routes are matched, authorized, cached and logged by it. Also the other readings
+// that a lenient service may have of the same path. Pure; called by the router and the proxy.
 
-const UNRESERVED = /[\w.~-]/
-/** Whatever lenientPaths would change. */
-const UNPLAIN = /[A-Z;\\]|\/\/|.\/$|%2[fF]|%5[cC]/
+/** A path in the forms that matching needs. All forms have the same number of segments. */
+export interface RequestPath {
+  /** As the client wrote it. */
+  readonly raw: string
+  readonly canonical: string
+  /** Of the canonical form, without the first slash. */
+  readonly segments: readonly string[]
+  /** The segments in lower case. */
+  readonly folded: readonly string[]
+}
 
 /**
- * In RFC 3986's normal form: services decode `%61` to `a`, so a route that is found by the one must be found by the other.
- * What has a meaning of its own, such as `%2F`, stays as it is.
+ * Characters that stay percent-encoded although they are printable: decoded, they would divide the path into other parts,
+ * or start another escape.
  */
-export function plainPath(path: string): string {
+const DIVIDERS = new Set('%/\\?#')
+
+/** Only a path with one of these has readings besides its own. */
+const UNUSUAL = /[%\\;]|\/\/|[. ]\/|[. ]$|.\/$/
+
+/**
+ * More readings than this come only from a path that was made to have them. Each reading costs a look-up, so a longer list
+ * would cost more than the request is worth.
+ */
+const MAX_READINGS = 64
+
+/**
+ * The one spelling of everything that a service decodes to the same path: printable ASCII is literal, all else is
+ * percent-encoded in upper case. `%2F`, `%5C`, `%3F`, `%23` and `%25` stay, because decoding them changes what the path is.
+ * A `%` that starts no escape becomes `%25`, which is how lenient decoders read it.
+ */
+export function canonicalPath(path: string): string {
   if (!path.includes('%')) return path
-  return path.replaceAll(/%[0-9a-f]{2}/gi, (encoded) => {
-    const char = String.fromCodePoint(Number.parseInt(encoded.slice(1), 16))
-    return UNRESERVED.test(char) ? char : encoded.toUpperCase()
-  })
+  return path.replaceAll(/%([0-9a-f]{2})?/gi, (text: string, hex: string | undefined) =>
+    hex === undefined ? '%25' : decodeOrUpper(text, hex),
+  )
+}
+
+function decodeOrUpper(text: string, hex: string): string {
+  const code = Number.parseInt(hex, 16)
+  const char = String.fromCodePoint(code)
+  return code > 0x20 && code < 0x7f && !DIVIDERS.has(char) ? char : text.toUpperCase()
+}
+
+export function toRequestPath(raw: string): RequestPath {
+  return fromCanonical(raw, canonicalPath(raw))
+}
+
+function fromCanonical(raw: string, canonical: string): RequestPath {
+  const segments = canonical.slice(1).split('/')
+  const lower = canonical.toLowerCase()
+  return { raw, canonical, segments, folded: lower === canonical ? segments : lower.slice(1).split('/') }
 }
 
 /**
- * What a lenient service may make of it: one that decodes `%2F`, takes several slashes for one, drops the last one or what
- * comes after a semicolon, or does without case. None, if that is what it is already.
+ * What lenient services do to a path, in the order in which they do it. A service may do any of these; the comment says
+ * which are known to.
  */
-export function lenientPaths(path: string): readonly string[] {
-  if (!UNPLAIN.test(path)) return []
-  const lenient = path
-    .replaceAll(/%2f|%5c|\\/gi, '/')
-    .replaceAll(/;[^/]*/g, '')
-    .replaceAll(/\/{2,}/g, '/')
-    .toLowerCase()
-  return lenient.length > 1 && lenient.endsWith('/') ? [lenient, lenient.slice(0, -1)] : [lenient]
+const LENIENCIES: readonly ((path: string) => string)[] = [
+  // Decoding more than once: a service behind another proxy.
+  (path) => canonicalPath(path.replaceAll(/%(?:25)+(?=[0-9a-f]{2})/gi, '%')),
+  // `%u002f`: IIS. Overlong UTF-8, and characters that NFKC makes ASCII: old decoders, best-fit mappings.
+  (path) => foldUnicode(path),
+  // `%2F` decoded before routing: Express, Rack, many. Backslashes: IIS, the URL standard.
+  (path) => path.replaceAll(/%2f|%5c|\\/gi, '/'),
+  // A decoded `?` or `#` ends the path.
+  (path) => path.replace(/%3f.*|%23.*/i, ''),
+  // A NUL ends the path: C strings.
+  (path) => path.replace(/%00.*/, ''),
+  // Control characters are dropped: parsers by the URL standard.
+  (path) => path.replaceAll(/%[01][0-9a-f]|%7f/gi, ''),
+  // `;parameters` of segments: servlet containers.
+  (path) => path.replaceAll(/;[^/]*/g, ''),
+  // Dots and spaces at the end of a name: Windows.
+  (path) => path.split('/').map(withoutFinalDots).join('/'),
+  // Several slashes are one: nginx, many.
+  (path) => path.replaceAll(/\/{2,}/g, '/'),
+  // A slash at the end: many routers.
+  (path) => (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path),
+]
+
+/**
+ * Every form that a lenient service may read the path in, itself first: each leniency may apply or not. Undefined if there
+ * are more than anybody writes by accident.
+ */
+export function readingsOf(path: RequestPath): readonly RequestPath[] | undefined {
+  if (!UNUSUAL.test(path.canonical)) return [path]
+  const readings = new Set([path.canonical])
+  for (const apply of LENIENCIES) {
+    for (const reading of Array.from(readings, apply)) readings.add(reading)
+    if (readings.size > MAX_READINGS) return undefined
+  }
+  readings.delete(path.canonical)
+  return [path, ...[...readings].map((reading) => fromCanonical(path.raw, toAbsolute(reading)))]
 }
 
-/** `/public/..%2Fadmin`, `/public/..;/admin`: what a service makes of it is not what the route was found by. */
-export function hidesDotSegments(path: string): boolean {
-  const decoded = path
-    .replaceAll(/%2e/gi, '.')
-    .replaceAll(/%3b/gi, ';')
-    .replaceAll(/%2f|%5c/gi, '/')
-  return decoded.split('/').some((segment) => /^\.\.?(;|$)/.test(segment))
+/**
+ * Whether one of the readings has a segment `.` or `..`, such as `/public/..%2Fadmin` and `/public/..;/admin`. A service
+ * that resolves it answers for a path outside of the route.
+ */
+export function hasHiddenDotSegments(readings: readonly RequestPath[]): boolean {
+  return readings.some(({ segments }) => segments.some((segment) => /^\.\.?(?:(?:%20| )(?:%20|[ .])*)?$/.test(segment)))
+}
+
+/** A reading that lost its start, such as of `/%00`, is the root. */
+function toAbsolute(path: string): string {
+  return path.startsWith('/') ? path : `/${path}`
+}
+
+/** Not by an expression: `[. ]+$` takes time by the square of a run of dots. */
+function withoutFinalDots(segment: string): string {
+  let end = segment.length
+  for (;;) {
+    if (end > 0 && (segment[end - 1] === '.' || segment[end - 1] === ' ')) end -= 1
+    else if (segment.endsWith('%20', end)) end -= 3
+    else return segment.slice(0, end)
+  }
+}
+
+function foldUnicode(path: string): string {
+  if (!path.includes('%')) return path
+  const plain = path.replaceAll(/%(?:25)?u([0-9a-f]{4})/gi, (_text, hex: string) =>
+    encodeURIComponent(String.fromCodePoint(Number.parseInt(hex, 16)).toWellFormed()),
+  )
+  const folded = plain.replaceAll(/(?:%[89A-F][0-9A-F])+/gi, (run) =>
+    encodeURIComponent(decodeLeniently(run).normalize('NFKC').toWellFormed()),
+  )
+  return canonicalPath(folded)
+}
+
+/** As UTF-8, with overlong forms: `%C0%AF` is `/`. Bytes that are no UTF-8 become U+FFFD. */
+function decodeLeniently(run: string): string {
+  const bytes = run
+    .split('%')
+    .slice(1)
+    .map((hex) => Number.parseInt(hex, 16))
+  const short = bytes.flatMap((byte, index) => {
+    const next = bytes[index + 1]
+    if ((byte === 0xc0 || byte === 0xc1) && next !== undefined) return [((byte & 1) << 6) | (next & 0x3f)]
+    return bytes[index - 1] === 0xc0 || bytes[index - 1] === 0xc1 ? [] : [byte]
+  })
+  return new TextDecoder().decode(Uint8Array.from(short))
 }

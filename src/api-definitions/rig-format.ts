@@ -1,8 +1,9 @@
-// API definitions as RIG has them, with RIG's validation texts. Beyond RIG: versions work, `auth` may name a cookie,
-// `proxy.targets` names several upstreams, and an endpoint takes the options of schema.ts.
+// Parses API definitions in RIG's format, with RIG's validation texts. Beyond RIG: versions work, `auth` may name a cookie,
+// `proxy.targets` lists several upstreams, and an endpoint takes the options of route-options.ts.
 import { z } from 'zod'
 import { checkRoute } from './validate-route.ts'
-import { fromRegex, withPrefix, type PathPattern } from './path-pattern.ts'
+import type { PathPattern } from './path-pattern.ts'
+import { fromRegex, withPrefix } from './regex-pattern.ts'
 import { openProblems, toRequirements } from './token-requirements.ts'
 import type { ApiDefinition, Authentication, Problem, Route, DefinitionEnv, Target, Upstream } from './api-route.ts'
 import {
@@ -22,7 +23,7 @@ import { fail, ok, type Result } from '../core/result.ts'
 
 const TARGETS = ['http', 'kafka'] as const
 
-/** RIG selects targets without regard to case. */
+/** RIG compares targets without case. */
 const caseless = <T extends readonly string[]>(values: T) =>
   z.preprocess((value) => (typeof value === 'string' ? value.toLowerCase() : value), z.enum(values))
 
@@ -78,25 +79,25 @@ type Endpoint = z.infer<typeof endpointSchema>
 
 export function parseRigForm(
   document: unknown,
-  surroundings: DefinitionEnv,
+  definitionEnv: DefinitionEnv,
 ): Result<ApiDefinition, readonly Problem[]> {
   const parsed = rigFormSchema.safeParse(document, rigTexts)
-  if (!parsed.success) return fail(toProblems(parsed.error, (path) => placeOf(document, path)))
+  if (!parsed.success) return fail(toProblems(parsed.error, (path) => locate(document, path)))
   const api = parsed.data
   const problems = [...contradictions(api)]
-  const upstreams = toUpstreams(api, surroundings, problems)
+  const upstreams = toUpstreams(api, definitionEnv, problems)
   const routes = Object.entries(api.version_data).flatMap(([version, { endpoints, transform_request_headers }]) =>
     endpoints.flatMap((endpoint) => {
       const headers = endpoint.transform_request_headers ? (transform_request_headers?.add_headers ?? {}) : {}
       return toRoutes(api, version, endpoint, { upstreams, headers }, problems)
     }),
   )
-  problems.push(...routes.flatMap((route) => checkRoute(route, surroundings)))
+  problems.push(...routes.flatMap((route) => checkRoute(route, definitionEnv)))
   return problems.length > 0 ? fail(problems) : ok({ id: api.id, routes: inOrder(routes) })
 }
 
-/** RIG keys what is wrong by API, and by API and endpoint. */
-function placeOf(document: unknown, path: readonly PropertyKey[]): string {
+/** RIG reports problems by `api`, by the API's id, or by API and endpoint. */
+function locate(document: unknown, path: readonly PropertyKey[]): string {
   const id = read(document, 'id')
   const apiId = typeof id === 'string' ? id : 'api'
   const [first, version, , index] = path
@@ -119,7 +120,7 @@ function* contradictions({ auth, auth_type, id, version_data, versioned }: RigFo
   const names = { header: auth?.header_name, query: auth?.query_name, cookie: auth?.cookie_name }
   for (const where of ['header', 'query', 'cookie'] as const) {
     if (uses[where] !== true) continue
-    // RIG forces the header's name where a token is asked for.
+    // RIG uses `Authorization` if no header is named.
     if (where !== 'header' && names[where] === '') {
       yield { where: id, field: `${where}_name`, message: 'must have a length of at least 1' }
     }
@@ -136,18 +137,18 @@ function* contradictions({ auth, auth_type, id, version_data, versioned }: RigFo
   }
 }
 
-/** Any path in `target_url` is dropped, and the port always given, as by RIG. */
-function toUpstreams({ proxy }: RigForm, surroundings: DefinitionEnv, problems: Problem[]): readonly Upstream[] {
+/** As RIG, drops any path of `target_url` and always adds the port. */
+function toUpstreams({ proxy }: RigForm, definitionEnv: DefinitionEnv, problems: Problem[]): readonly Upstream[] {
   if (proxy.targets !== undefined) {
-    return proxy.targets.flatMap(({ url, weight }) => orProblem(parseUpstream(url, weight, surroundings), problems))
+    return proxy.targets.flatMap(({ url, weight }) => orProblem(parseUpstream(url, weight, definitionEnv), problems))
   }
-  const named = proxy.use_env ? surroundings.variable(proxy.target_url) : proxy.target_url
+  const named = proxy.use_env ? definitionEnv.variable(proxy.target_url) : proxy.target_url
   if (named === undefined) {
     const message = `names the variable ${proxy.target_url}, which is not set`
     problems.push({ where: 'api', field: 'target_url', message })
     return []
   }
-  if (named.startsWith('service:')) return orProblem(parseUpstream(named, 1, surroundings), problems)
+  if (named.startsWith('service:')) return orProblem(parseUpstream(named, 1, definitionEnv), problems)
   const withScheme = /^https?:\/\//i.test(named) ? named : `http://${named}`
   if (!URL.canParse(withScheme)) {
     problems.push({ where: 'api', field: 'target_url', message: 'must be a host, or a URL' })
@@ -169,7 +170,7 @@ interface Inherited {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** One; of a versioned API two: by path, `/v2/…`, and by the header `accept-version`. */
+/** Returns one route; for a versioned API two: by path, `/v2/…`, and by the header `accept-version`. */
 function toRoutes(
   api: RigForm,
   version: string,
@@ -202,7 +203,7 @@ function toRoutes(
   return [route(withPrefix(pattern.value, version), null), route(pattern.value, version)]
 }
 
-/** Those that ask for a version come before those that take any. */
+/** Routes of a version come before those of any version. */
 function inOrder(routes: readonly Route[]): readonly Route[] {
   return [...routes.filter(({ version }) => version !== null), ...routes.filter(({ version }) => version === null)]
 }
@@ -214,7 +215,7 @@ function toTarget({ event_type, schema = '', target, topic }: Endpoint, upstream
   return { kind: 'http', upstreams }
 }
 
-/** RIG forces `Authorization`; another header has to be named. */
+/** As RIG, `Authorization` unless another header is named. */
 function toAuthentication(
   auth: RigForm['auth'],
   options: RouteOptions,

@@ -1,5 +1,5 @@
-// What both forms of API definitions have in common, as zod: the options of a route, and how what is wrong is told. The
-// JSON Schema for editors is made of the same schemas.
+// The zod schemas that both formats of API definitions share: the options of a route, and the texts of validation errors.
+// The JSON Schema for editors is generated from the same schemas.
 import { z } from 'zod'
 import type { HeaderChanges, Policy, Problem, RateLimit } from './api-route.ts'
 
@@ -11,7 +11,7 @@ const scalar = z.union([z.string(), z.number(), z.boolean()])
 
 export const METHOD = /^([A-Za-z]+|\*)$/
 
-/** Rigel's own: RIG has none of them. */
+/** Options of Rigel; RIG has none of them. */
 export const routeOptions = {
   scopes: z.array(text).optional().describe('Scopes the token must have: all of them'),
   claims: z
@@ -95,7 +95,7 @@ export function toHeaderChanges(
   return { set: Object.entries(set), remove }
 }
 
-/** RIG's texts, for whatever zod finds. */
+/** RIG's texts for zod's issues. */
 export const rigTexts = {
   error: (issue: z.core.$ZodRawIssue): string | undefined => {
     switch (issue.code) {
@@ -117,10 +117,10 @@ export const rigTexts = {
   },
 }
 
-/** `place` says where a path of the document is, in RIG's words. */
-export function toProblems(error: z.ZodError, place: (path: readonly PropertyKey[]) => string): readonly Problem[] {
+/** `locate` turns a path in the document into RIG's `where`. */
+export function toProblems(error: z.ZodError, locate: (path: readonly PropertyKey[]) => string): readonly Problem[] {
   return error.issues.flatMap(plainIssues).flatMap((issue): Problem[] => {
-    const where = place(issue.path)
+    const where = locate(issue.path)
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.map((field) => ({ where, field, message: 'there is no such field' }))
     }
@@ -130,7 +130,7 @@ export function toProblems(error: z.ZodError, place: (path: readonly PropertyKey
   })
 }
 
-/** Of a union, what is wrong with the alternative that was meant: the one that is wrong only within, else none of them. */
+/** Returns the issues of the alternative of a union that was meant: the one whose type fits. If none fits, one issue. */
 function plainIssues(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue]
   const alternatives = issue.errors.map((issues) => issues.flatMap(plainIssues))

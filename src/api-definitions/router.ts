@@ -1,85 +1,98 @@
-// Finds the route of a request: an index of segments tells the few that are worth asking, whatever their number, and the
-// first of them in the order of definition wins. Also tells routes that could never win.
-import { applyPattern, takesAnyCase, type PathPattern, type Segment } from './path-pattern.ts'
-import { lenientPaths, plainPath } from './request-path.ts'
+// Finds the route of a request. A trie of segments names the few routes worth asking, whatever their number; the first of
+// them in the order of definition wins. Also finds routes that could never win. Called by the proxy's route table.
+import { matchesPattern, rewritePath, type PathPattern, type Segment } from './path-pattern.ts'
+import { hasHiddenDotSegments, readingsOf, toRequestPath, type RequestPath } from './request-path.ts'
 import type { ApiDefinition, Problem, Route } from './api-route.ts'
 
-export interface Found {
-  readonly route: Route
-  /** What the upstream is asked for, percent-encoded. */
-  readonly path: string
-}
-
-export interface Asked {
+export interface RouteQuery {
   readonly method: string
-  readonly path: string
+  readonly path: RequestPath
   /** The header `accept-version`. */
   readonly version: string | null
 }
 
-interface Ranked {
-  readonly rank: number
+export interface RouteMatch {
   readonly route: Route
+  /** What the service is asked for, percent-encoded; without a rewrite, as the client wrote it. */
+  readonly path: string
 }
 
-interface Node {
-  readonly literals: Map<string, Node>
-  any: Node | undefined
-  /** Whose shape ends here. */
-  readonly ends: Ranked[]
-  /** Whose shape goes on with anything. */
-  readonly rests: Ranked[]
+interface RankedRoute {
+  readonly rank: number
+  readonly route: Route
+  /** What the route asks of a token, as text; null: nothing. */
+  readonly rights: string | null
+}
+
+interface TrieNode {
+  readonly literals: Map<string, TrieNode>
+  any: TrieNode | undefined
+  /** Routes whose shape ends here. */
+  readonly ends: RankedRoute[]
+  /** Routes whose shape goes on with anything. */
+  readonly rests: RankedRoute[]
 }
 
 export class Router {
   readonly #root = createNode()
+  /** Where all routes ask for the same, no reading of a path needs more. */
+  readonly #rights = new Set<string>()
 
   constructor(definitions: readonly ApiDefinition[]) {
-    for (const [rank, route] of definitions.flatMap(({ routes }) => routes).entries())
-      insert(this.#root, { rank, route })
+    for (const [rank, route] of definitions.flatMap(({ routes }) => routes).entries()) {
+      const rights = rightsOf(route)
+      if (rights !== null) this.#rights.add(rights)
+      insert(this.#root, { rank, route, rights })
+    }
   }
 
-  /** HEAD is taken by a route for GET if none is for HEAD. A path that is not rewritten stays as it came. */
-  find(asked: Asked): Found | undefined {
-    const path = plainPath(asked.path)
-    const candidates = candidatesOf(this.#root, segmentsOf(path))
-    for (const method of methodsFor(asked.method)) {
-      for (const { route } of candidates) {
-        if (!takes(route, method, asked.version)) continue
-        const replaced = applyPattern(route.pattern, path)
-        if (replaced !== undefined) return { route, path: route.pattern.replacement === null ? asked.path : replaced }
-      }
-    }
-    return undefined
+  /** A route for GET matches HEAD too, unless one for HEAD does. */
+  find(query: RouteQuery): RouteMatch | undefined {
+    const found = this.#first(query, query.path, false)
+    return found && { route: found.route, path: rewritePath(found.route.pattern, query.path) }
   }
 
   /**
-   * A route that asks for more than the one that was found and comes before it, for which a lenient service may take the
-   * path: `//admin` gets by `/admin` to a route for everything, and the service would answer as to `/admin`.
+   * Whether the service may read the path in a way that needs more rights than `found` does: `//admin` matches a route for
+   * everything, and a service that merges slashes would answer it as `/admin`. Also true if a reading leaves the route by
+   * `..`, because no route gives a right to that.
    */
-  findStricter(asked: Asked, found: Route): Route | undefined {
-    for (const path of lenientPaths(plainPath(asked.path))) {
-      const first = candidatesOf(this.#root, segmentsOf(path)).find(
-        ({ route }) =>
-          route === found ||
-          (methodsFor(asked.method).some((method) => takes(route, method, asked.version)) &&
-            takesAnyCase(route.pattern, path)),
+  isAmbiguous(query: RouteQuery, { path, route }: RouteMatch): boolean {
+    const readings = readingsOf(query.path)
+    if (readings === undefined || (readings.length > 1 && hasHiddenDotSegments(readings))) return true
+    if (route.pattern.replacement !== null && leavesByDots(path)) return true
+    const own = rightsOf(route)
+    if (this.#rights.size === 0 || (this.#rights.size === 1 && own !== null)) return false
+    // Judged by the route that such a service would have meant, with and without regard to case.
+    return readings.some((reading) =>
+      [false, true].some((ignoreCase) => {
+        const meant = this.#first(query, reading, ignoreCase)
+        return meant !== undefined && meant.route !== route && meant.rights !== null && meant.rights !== own
+      }),
+    )
+  }
+
+  /** All routes that match the path, for any method: an OPTIONS request may be a preflight of them. */
+  routesAt(path: RequestPath): readonly Route[] {
+    return candidatesOf(this.#root, path)
+      .map(({ route }) => route)
+      .filter(({ pattern }) => matchesPattern(pattern, path))
+  }
+
+  #first({ method, version }: RouteQuery, path: RequestPath, ignoreCase: boolean): RankedRoute | undefined {
+    const candidates = candidatesOf(this.#root, path)
+    for (const name of methodsFor(method)) {
+      const found = candidates.find(
+        ({ route }) => accepts(route, name, version) && matchesPattern(route.pattern, path, ignoreCase),
       )
-      if (first !== undefined && first.route !== found && isStricter(first.route, found)) return first.route
+      // `*` is no route for HEAD itself: one for GET may come before it.
+      if (found !== undefined && !(name === 'HEAD' && found.route.method === '*')) return found
     }
     return undefined
   }
-
-  /** Whether any route takes the path: an OPTIONS request is then a preflight of it. */
-  routesAt(path: string): readonly Route[] {
-    const plain = plainPath(path)
-    return candidatesOf(this.#root, segmentsOf(plain))
-      .filter(({ route }) => applyPattern(route.pattern, plain) !== undefined)
-      .map(({ route }) => route)
-  }
 }
 
-/** Routes that can never win, because one before them takes all that they would. Each definition's problems by its id. */
+/** Routes that can never win, because one before them matches all that they would. Each definition's problems by its id. */
 export function findShadowed(definitions: readonly ApiDefinition[]): readonly Problem[] {
   const root = createNode()
   const problems: Problem[] = []
@@ -90,7 +103,7 @@ export function findShadowed(definitions: readonly ApiDefinition[]): readonly Pr
       const message = `is never reached: ${by} (${covering.route.method} ${covering.route.pattern.source}) comes first`
       problems.push({ where: `${route.api}/${route.id}`, field: 'path', message })
     }
-    insert(root, { rank, route })
+    insert(root, { rank, route, rights: null })
   }
   return problems
 }
@@ -98,13 +111,12 @@ export function findShadowed(definitions: readonly ApiDefinition[]): readonly Pr
 function covers(earlier: Route, later: Route): boolean {
   const takesMethod = earlier.method === '*' || earlier.method === later.method
   const takesVersion = earlier.version === null || earlier.version === later.version
-  const isSame = earlier.pattern.regex.source === later.pattern.regex.source
-  const takesShape = earlier.pattern.isExact && takesRest(earlier.pattern, later.pattern)
-  const takesPath = isSame || (takesShape && takesCase(earlier.pattern, later.pattern))
-  return takesMethod && takesVersion && takesPath
+  const [a, b] = [earlier.pattern, later.pattern]
+  const isSame = a.isCaseless === b.isCaseless && a.source === b.source
+  return takesMethod && takesVersion && (isSame || (a.expression === null && takesRest(a, b) && takesCase(a, b)))
 }
 
-/** `/a/.+` does not take `/a/`. */
+/** `/a/.+` does not match `/a/`. */
 function takesRest(earlier: PathPattern, later: PathPattern): boolean {
   if (!earlier.needsRest) return true
   const there = later.shape.slice(earlier.shape.length - 1)
@@ -122,11 +134,11 @@ function takesCase(earlier: PathPattern, later: PathPattern): boolean {
   })
 }
 
-function createNode(): Node {
+function createNode(): TrieNode {
   return { literals: new Map(), any: undefined, ends: [], rests: [] }
 }
 
-function insert(root: Node, ranked: Ranked): void {
+function insert(root: TrieNode, ranked: RankedRoute): void {
   let node = root
   for (const segment of ranked.route.pattern.shape) {
     if (segment === 'rest') {
@@ -138,56 +150,62 @@ function insert(root: Node, ranked: Ranked): void {
   node.ends.push(ranked)
 }
 
-function childFor(node: Node, segment: Exclude<Segment, 'rest'>): Node {
+function childFor(node: TrieNode, segment: Exclude<Segment, 'rest'>): TrieNode {
   if (segment === 'any') return (node.any ??= createNode())
-  const literal = segment.literal.toLowerCase()
-  const known = node.literals.get(literal) ?? createNode()
-  node.literals.set(literal, known)
+  const known = node.literals.get(segment.folded) ?? createNode()
+  node.literals.set(segment.folded, known)
   return known
 }
 
-function segmentsOf(path: string): readonly string[] {
-  return path.slice(1).toLowerCase().split('/')
-}
-
 /** In the order of definition. At most two ways at each segment. */
-function candidatesOf(root: Node, segments: readonly string[]): readonly Ranked[] {
-  const found: Ranked[] = []
-  let nodes: readonly Node[] = [root]
-  for (const segment of segments) {
-    for (const node of nodes) found.push(...node.rests)
-    nodes = nodes.flatMap((node) => {
-      const literal = node.literals.get(segment)
-      return [...(literal === undefined ? [] : [literal]), ...(node.any === undefined ? [] : [node.any])]
-    })
+function candidatesOf(root: TrieNode, { folded }: RequestPath): readonly RankedRoute[] {
+  const found: RankedRoute[] = []
+  let nodes: readonly TrieNode[] = [root]
+  for (const segment of folded) {
+    if (nodes.length === 0) break
+    const next: TrieNode[] = []
+    for (const { any, literals, rests } of nodes) {
+      if (rests.length > 0) found.push(...rests)
+      const literal = literals.get(segment)
+      if (literal !== undefined) next.push(literal)
+      if (any !== undefined) next.push(any)
+    }
+    nodes = next
   }
-  for (const node of nodes) found.push(...node.ends, ...node.rests)
+  for (const { ends, rests } of nodes) found.push(...ends, ...rests)
   return found.length < 2 ? found : found.toSorted((a, b) => a.rank - b.rank)
 }
 
-/** Whose shape takes whatever has this one. */
-function coversOf(root: Node, shape: readonly Segment[]): readonly Ranked[] {
-  const found: Ranked[] = []
-  let nodes: readonly Node[] = [root]
+/** Routes whose shape matches whatever has this one. */
+function coversOf(root: TrieNode, shape: readonly Segment[]): readonly RankedRoute[] {
+  const found: RankedRoute[] = []
+  let nodes: readonly TrieNode[] = [root]
   for (const segment of shape) {
     for (const node of nodes) found.push(...node.rests)
     if (segment === 'rest') return found
     nodes = nodes.flatMap((node) => {
-      const literal = segment === 'any' ? undefined : node.literals.get(segment.literal.toLowerCase())
+      const literal = segment === 'any' ? undefined : node.literals.get(segment.folded)
       return [...(literal === undefined ? [] : [literal]), ...(node.any === undefined ? [] : [node.any])]
     })
   }
   return [...found, ...nodes.flatMap(({ ends }) => ends)]
 }
 
+/** Methods have case, but a service may not care: `patch` must not get around a route for PATCH. */
 function methodsFor(method: string): readonly string[] {
-  return method === 'HEAD' ? ['HEAD', 'GET'] : [method]
+  const name = method.toUpperCase()
+  return name === 'HEAD' ? ['HEAD', 'GET'] : [name]
 }
 
-function takes(route: Route, method: string, version: string | null): boolean {
+function accepts(route: Route, method: string, version: string | null): boolean {
   return (route.method === '*' || route.method === method) && (route.version === null || route.version === version)
 }
 
-function isStricter({ authentication }: Route, than: Route): boolean {
-  return authentication !== null && JSON.stringify(authentication) !== JSON.stringify(than.authentication)
+function rightsOf({ authentication }: Route): string | null {
+  return authentication === null ? null : JSON.stringify(authentication)
+}
+
+function leavesByDots(path: string): boolean {
+  const readings = readingsOf(toRequestPath(path))
+  return readings === undefined || hasHiddenDotSegments(readings)
 }

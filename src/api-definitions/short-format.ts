@@ -1,5 +1,5 @@
-// API definitions for newcomers: one line a route, `"GET /books/{id}": {}`. What stands beside `routes` holds for each of
-// them, and each may say otherwise.
+// Parses API definitions in the short format: one line a route, `"GET /books/{id}": {}`. Options beside `routes` are the
+// defaults of all routes. Called by parse-definitions.ts.
 import { z } from 'zod'
 import { fail, ok, type Result } from '../core/result.ts'
 import { checkRoute } from './validate-route.ts'
@@ -71,7 +71,7 @@ export function isShortForm(document: unknown): boolean {
 
 export function parseShortForm(
   document: unknown,
-  surroundings: DefinitionEnv,
+  definitionEnv: DefinitionEnv,
 ): Result<ApiDefinition, readonly Problem[]> {
   const parsed = shortFormSchema.safeParse(document, rigTexts)
   if (!parsed.success) {
@@ -86,13 +86,13 @@ export function parseShortForm(
   const routes = Object.entries(lines).flatMap(([line, value]) => {
     const { path = null, ...own } = typeof value === 'string' ? { path: value } : value
     problems.push(...contradictions(`${id}/${line}`, own, shared))
-    return toRoute(id, line, path, { ...shared, ...own }, surroundings, problems)
+    return toRoute(id, line, path, { ...shared, ...own }, definitionEnv, problems)
   })
-  problems.push(...routes.flatMap((route) => checkRoute(route, surroundings)))
+  problems.push(...routes.flatMap((route) => checkRoute(route, definitionEnv)))
   return problems.length > 0 ? fail(problems) : ok({ id, routes })
 }
 
-/** One that says `secured: false` itself is meant to be open, whatever stands beside `routes`. */
+/** A route with `secured: false` of its own is open, whatever the defaults are. */
 function contradictions(where: string, own: Options, shared: Options): readonly Problem[] {
   const { claims, scopes, secured } = own.secured === false ? own : { ...shared, ...own }
   return openProblems(where, secured ?? false, { claims, scopes })
@@ -103,7 +103,7 @@ function toRoute(
   line: string,
   path: string | null,
   route: Options,
-  surroundings: DefinitionEnv,
+  definitionEnv: DefinitionEnv,
   problems: Problem[],
 ): readonly Route[] {
   const where = `${api}/${line}`
@@ -116,7 +116,7 @@ function toRoute(
     return refuse('routes', 'must be a line such as "GET /books/{id}"')
   const pattern = fromTemplate(template, path)
   if (!pattern.ok) return refuse('path', pattern.reason)
-  const target = toTarget(route, surroundings)
+  const target = toTarget(route, definitionEnv)
   if (!target.ok) return refuse('target', target.reason)
   return [
     {
@@ -135,7 +135,7 @@ function toRoute(
   ]
 }
 
-function toTarget({ event_type, schema, target }: Options, surroundings: DefinitionEnv): Result<Target, string> {
+function toTarget({ event_type, schema, target }: Options, definitionEnv: DefinitionEnv): Result<Target, string> {
   if (target === undefined) return fail('must be present, here or beside routes')
   if (typeof target === 'string' && target.startsWith('kafka:')) {
     const topic = topicSchema.safeParse(target.slice('kafka:'.length))
@@ -145,7 +145,7 @@ function toTarget({ event_type, schema, target }: Options, surroundings: Definit
   }
   const upstreams: Upstream[] = []
   for (const { url, weight } of typeof target === 'string' ? [{ url: target, weight: 1 }] : target) {
-    const upstream = parseUpstream(url, weight, surroundings)
+    const upstream = parseUpstream(url, weight, definitionEnv)
     if (!upstream.ok) return upstream
     upstreams.push(upstream.value)
   }

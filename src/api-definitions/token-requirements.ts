@@ -1,12 +1,12 @@
-// What a route asks of a token besides that it is one: scopes and claims, the same in both forms of definitions.
+// Scopes and claims that a route requires of a token. The same in both formats of definitions, whose parsers call this.
 import { parsePointer } from '../core/json-pointer.ts'
 import type { Authentication, Problem } from './api-route.ts'
 import type { RouteOptions } from './route-options.ts'
 
-type Asked = { readonly [Name in 'claims' | 'scopes']?: RouteOptions[Name] | undefined }
+type RequirementOptions = { readonly [Name in 'claims' | 'scopes']?: RouteOptions[Name] | undefined }
 
 export function toRequirements(
-  { claims = {}, scopes = [] }: Asked,
+  { claims = {}, scopes = [] }: RequirementOptions,
   where: string,
   problems: Problem[],
 ): Pick<Authentication, 'scopes' | 'claims'> {
@@ -21,8 +21,12 @@ export function toRequirements(
   return { scopes, claims: rules }
 }
 
-/** Whoever asks for scopes or claims does not mean a route that is open to all. */
-export function openProblems(where: string, secured: boolean | object, { claims, scopes }: Asked): readonly Problem[] {
+/** Scopes or claims on a route without `secured` are a mistake: nothing would check them. */
+export function openProblems(
+  where: string,
+  secured: boolean | object,
+  { claims, scopes }: RequirementOptions,
+): readonly Problem[] {
   if (secured !== false) return []
   const asked = Object.entries({ scopes, claims }).filter(([, value]) => value !== undefined)
   return asked.map(([field]) => ({ where, field, message: 'needs secured: true' }))

@@ -1,23 +1,23 @@
-// Where requests go: `https://host:port/base`, `service:NAME`, or `env:VARIABLE` that holds one of them. Only definitions
-// name upstreams, never a request.
+// Parses where requests go: `https://host:port/base`, `service:NAME`, or `env:VARIABLE` that holds one of them. Only API
+// definitions name upstreams, never a request. Called by the parsers of both formats.
 import { fail, ok, type Result } from '../core/result.ts'
 import type { DefinitionEnv, Upstream } from './api-route.ts'
 
-/** A service binding has no address: the name stands where a host would. */
+/** A service binding has no address, so its name is used as the host. */
 const SERVICE_ORIGIN = 'http://'
 
-export function parseUpstream(text: string, weight: number, surroundings: DefinitionEnv): Result<Upstream, string> {
+export function parseUpstream(text: string, weight: number, definitionEnv: DefinitionEnv): Result<Upstream, string> {
   if (text.startsWith('env:')) {
     const name = text.slice('env:'.length)
-    const value = surroundings.variable(name)
+    const value = definitionEnv.variable(name)
     if (value === undefined) return fail(`names the variable ${name}, which is not set`)
     if (value.startsWith('env:')) return fail(`the variable ${name} must hold a URL or service:NAME`)
-    return parseUpstream(value, weight, surroundings)
+    return parseUpstream(value, weight, definitionEnv)
   }
   if (text.startsWith('service:')) {
     const service = text.slice('service:'.length)
-    if (!surroundings.hasService(service))
-      return fail(`names the service binding ${service}, which wrangler.toml has not`)
+    if (!definitionEnv.hasService(service))
+      return fail(`names the service binding ${service}, which wrangler.toml does not define`)
     return ok({ base: `${SERVICE_ORIGIN}${service.toLowerCase().replaceAll('_', '-')}`, weight, service })
   }
   if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {

@@ -1,21 +1,22 @@
-// What a route may not be although its fields are well-formed: it refers to what is not there, or asks for what cannot be.
+// Validation across the fields of a route: bindings that are missing, options that contradict each other. Called by the
+// parsers of both formats, for each route.
 import type { Problem, Route, DefinitionEnv } from './api-route.ts'
 
-export function checkRoute(route: Route, surroundings: DefinitionEnv): readonly Problem[] {
+export function checkRoute(route: Route, definitionEnv: DefinitionEnv): readonly Problem[] {
   const where = `${route.api}/${route.id}`
   const problems: Problem[] = []
   const add = (field: string, message: string): void => void problems.push({ where, field, message })
   const { authentication, policy } = route
   const { rateLimit } = policy
-  if (rateLimit !== null && !surroundings.hasRateLimit(rateLimit.binding)) {
-    add('rate_limit', `names the ratelimits binding ${rateLimit.binding}, which wrangler.toml has not`)
+  if (rateLimit !== null && !definitionEnv.hasRateLimit(rateLimit.binding)) {
+    add('rate_limit', `names the ratelimits binding ${rateLimit.binding}, which wrangler.toml does not define`)
   }
   if (rateLimit?.by.includes('user') && authentication === null) add('rate_limit', 'by user needs secured: true')
   if (policy.forwardClaims !== 'none' && authentication === null) add('forward_claims', 'needs secured: true')
-  if (policy.forwardClaims === 'signed' && !surroundings.canSignClaims) {
+  if (policy.forwardClaims === 'signed' && !definitionEnv.canSignClaims) {
     add('forward_claims', 'signed needs the variable PROXY_CLAIMS_SECRET')
   }
-  // What a Worker sends as Host is where it connects to: by a client's wish it must not.
+  // A Worker connects to the host that it sends as Host. A client must not choose that.
   const { target } = route
   if (policy.host === 'client' && target.kind === 'http' && target.upstreams.some(({ service }) => service === null)) {
     add('host', 'client is for service bindings; other services find it in x-forwarded-host')

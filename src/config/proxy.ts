@@ -49,14 +49,14 @@ export function proxyContradictions(v: Variables, env: object): readonly string[
   if (v.PROXY_CONFIG && v.PROXY_CONFIG_FILE) return ['PROXY_CONFIG_FILE: set either it or PROXY_CONFIG, not both']
   const both = v.PROXY_KAFKA_RESPONSE_TOPICS.find((topic) => v.KAFKA_SOURCE_TOPICS.includes(topic))
   if (both !== undefined) return [`PROXY_KAFKA_RESPONSE_TOPICS: ${both} must not be one of KAFKA_SOURCE_TOPICS as well`]
-  const parsed = parseDefinitions(definitionsOf(v), surroundingsOf(env))
+  const parsed = parseDefinitions(definitionsOf(v), definitionEnvOf(env))
   const problems = parsed.ok ? [] : parsed.reason
   const source = v.PROXY_CONFIG ? 'PROXY_CONFIG' : v.PROXY_CONFIG_FILE ? 'PROXY_CONFIG_FILE' : 'proxy.json'
   return problems.map(({ where, field, message }) => `${source}: in ${where}, ${field}: ${message}`)
 }
 
 /** What definitions may refer to, of a Worker's environment. */
-export function surroundingsOf(env: object): DefinitionEnv {
+export function definitionEnvOf(env: object): DefinitionEnv {
   const bindings = env as Readonly<Record<string, unknown>>
   return {
     variable: (name) => (typeof bindings[name] === 'string' && bindings[name] !== '' ? bindings[name] : undefined),

@@ -4,8 +4,8 @@ import type { Context } from 'hono'
 import type { NewRecord } from '../../core/events/kafka-record.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import { hidesDotSegments } from '../../api-definitions/request-path.ts'
-import type { Found } from '../../api-definitions/router.ts'
+import { toRequestPath } from '../../api-definitions/request-path.ts'
+import type { RouteMatch } from '../../api-definitions/router.ts'
 import type { Route, Target } from '../../api-definitions/api-route.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import { readBody } from '../../core/http-body.ts'
@@ -70,7 +70,7 @@ export async function proxyRequest(c: Ctx): Promise<Response> {
   return response
 }
 
-async function findRoute(c: Ctx, url: URL): Promise<Found | Response> {
+async function findRoute(c: Ctx, url: URL): Promise<RouteMatch | Response> {
   const { config, routes } = c.var
   const request = c.req.raw
   const cors = proxyCorsHeaders(config, request)
@@ -80,15 +80,14 @@ async function findRoute(c: Ctx, url: URL): Promise<Found | Response> {
   if (isLoop(request.headers)) return jsonErrorResponse({ kind: 'loop' }, cors)
   if (IMPOSSIBLE.has(method)) return errorResponse({ kind: 'method_not_allowed' }, cors)
   const router = await routes.current(Date.now(), (work) => c.executionCtx.waitUntil(work))
+  const query = { method, path: toRequestPath(path), version: request.headers.get('accept-version') }
   if (method === 'OPTIONS') {
-    const preflight = answerPreflight(config, request, router.routesAt(path))
+    const preflight = answerPreflight(config, request, router.routesAt(query.path))
     if (preflight !== undefined) return preflight
   }
-  const asked = { method, path, version: request.headers.get('accept-version') }
-  const found = router.find(asked)
+  const found = router.find(query)
   if (found === undefined) return jsonErrorResponse({ kind: 'no_route' }, cors)
-  if (!hidesDotSegments(found.path) && router.findStricter(asked, found.route) === undefined) return found
-  return jsonErrorResponse({ kind: 'bad_request', message: AMBIGUOUS }, cors)
+  return router.isAmbiguous(query, found) ? jsonErrorResponse({ kind: 'bad_request', message: AMBIGUOUS }, cors) : found
 }
 
 async function pass(passage: Passage): Promise<{ readonly response: Response; readonly user: string | null }> {

@@ -2,7 +2,7 @@
 // Directory, which answers with nothing while nothing has changed. After FRESH_MS a request has it asked in the
 // background, after STALE_MS it waits for the answer: a change is effective everywhere within that time.
 import type { Config } from '../../config/parse-config.ts'
-import { surroundingsOf } from '../../config/proxy.ts'
+import { definitionEnvOf } from '../../config/proxy.ts'
 import { directoryStub, toRecords } from '../../rpc/directory.ts'
 import { mergeApis } from '../../api-definitions/api-record.ts'
 import { isInactive, parseDefinition, parseDefinitions } from '../../api-definitions/parse-definitions.ts'
@@ -16,7 +16,7 @@ const ASK_TIMEOUT_MS = 2_000
 
 export class RouteTable {
   readonly #env: Env
-  readonly #surroundings: DefinitionEnv
+  readonly #definitionEnv: DefinitionEnv
   readonly #deployed: readonly unknown[]
   readonly #canChange: boolean
   #router: Router
@@ -27,11 +27,11 @@ export class RouteTable {
 
   constructor(env: Env, config: Config) {
     this.#env = env
-    this.#surroundings = surroundingsOf(env)
+    this.#definitionEnv = definitionEnvOf(env)
     // Without a token nobody can make definitions at run time.
     this.#canChange = config.internalToken !== null
     this.#deployed = config.proxy.definitions
-    this.#router = new Router(parseLeniently(this.#deployed, this.#surroundings))
+    this.#router = new Router(parseLeniently(this.#deployed, this.#definitionEnv))
   }
 
   async current(nowMs: number, inBackground: (work: Promise<void>) => void): Promise<Router> {
@@ -48,7 +48,7 @@ export class RouteTable {
       // Of two answers that crossed, the older one says nothing.
       if (answer !== null && answer.version >= this.#version) {
         const documents = mergeApis(this.#deployed, toRecords(answer)).map(({ document }) => document)
-        this.#router = new Router(parseLeniently(documents, this.#surroundings))
+        this.#router = new Router(parseLeniently(documents, this.#definitionEnv))
         this.#version = answer.version
       }
     } catch (error) {
@@ -59,14 +59,14 @@ export class RouteTable {
 }
 
 /** One that a later deploy has broken, such as by taking its variable away, does not take the others with it. */
-function parseLeniently(documents: readonly unknown[], surroundings: DefinitionEnv): readonly ApiDefinition[] {
-  const all = parseDefinitions(documents, surroundings)
+function parseLeniently(documents: readonly unknown[], definitionEnv: DefinitionEnv): readonly ApiDefinition[] {
+  const all = parseDefinitions(documents, definitionEnv)
   if (all.ok) return all.value
   console.error({ message: 'API definitions with problems, what can be used of them is', problems: all.reason })
   return documents
     .filter((document) => !isInactive(document))
     .flatMap((document) => {
-      const parsed = parseDefinition(document, surroundings)
+      const parsed = parseDefinition(document, definitionEnv)
       return parsed.ok ? [parsed.value] : []
     })
 }

@@ -18,12 +18,12 @@ type Document = Readonly<Record<string, unknown>>
 export class ApiRegistry {
   readonly #store: ApiStore
   readonly #deployed: readonly unknown[]
-  readonly #surroundings: DefinitionEnv
+  readonly #definitionEnv: DefinitionEnv
 
-  constructor(store: ApiStore, deployed: readonly unknown[], surroundings: DefinitionEnv) {
+  constructor(store: ApiStore, deployed: readonly unknown[], definitionEnv: DefinitionEnv) {
     this.#store = store
     this.#deployed = deployed
-    this.#surroundings = surroundings
+    this.#definitionEnv = definitionEnv
   }
 
   create(document: Document, nowMs: number): ApiChange {
@@ -57,7 +57,7 @@ export class ApiRegistry {
     const records = this.#records()
     const isNew = !records.some((record) => record.id === id)
     const documents: unknown[] = records.map((record) => (record.id === id ? document : record.document))
-    const parsed = parseDefinitions(isNew ? [...documents, document] : documents, this.#surroundings)
+    const parsed = parseDefinitions(isNew ? [...documents, document] : documents, this.#definitionEnv)
     if (!parsed.ok) return { kind: 'invalid', problems: parsed.reason }
     if (id === undefined)
       return { kind: 'invalid', problems: [{ where: 'api', field: 'id', message: 'must be present' }] }

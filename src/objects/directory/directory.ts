@@ -3,7 +3,7 @@
 // follow yet, and the first that an isolate proxies.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
-import { surroundingsOf } from '../../config/proxy.ts'
+import { definitionEnvOf } from '../../config/proxy.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { followerStub } from '../../rpc/follower.ts'
 import { ApiRegistry, type ApiChange } from './api-registry.ts'
@@ -19,7 +19,7 @@ const TELL_TIMEOUT_MS = 5_000
 export class Directory extends DurableObject<Env> {
   readonly #store = new InterestStore(this.ctx.storage)
   readonly #apiStore = new ApiStore(this.ctx.storage)
-  readonly #apis = new ApiRegistry(this.#apiStore, configOf(this.env).proxy.definitions, surroundingsOf(this.env))
+  readonly #apis = new ApiRegistry(this.#apiStore, configOf(this.env).proxy.definitions, definitionEnvOf(this.env))
   readonly #queues = new FollowerNotifier({
     tell: (follower, change) => this.#tell(follower, change),
     wait: (ms) => scheduler.wait(ms),
