@@ -1,21 +1,31 @@
 // Two layers: what is pure runs in Node (`*.pure.test.ts` and test/core), what needs Workers runs in workerd. Both with `npm test`.
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { copyWorkerConfig } from './test/setup/worker-config.ts'
 
 const pure = ['test/core/**/*.test.ts', 'test/**/*.pure.test.ts']
 
+const configPath = copyWorkerConfig()
+const setupFiles = ['./test/setup/console.ts']
+
 export default defineConfig({
   test: {
-    globalSetup: ['./test/upstream/start.ts', './test/kafka/start-bridges.ts'],
+    globalSetup: ['./test/setup/runtime-output.ts', './test/upstream/start.ts', './test/kafka/start-bridges.ts'],
+    // Its output is a page: a dot a test, and what is wrong.
+    reporters: ['dot'],
+    experimental: { diagnostics: { isolate: false } },
+    // Its default of 5 seconds is short on a machine that does other work.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
     // Its default leaves a core to itself: of two, that is half.
     maxWorkers: '100%',
     projects: [
       // Pure: there is nothing that one file could leave to another.
-      { test: { name: 'pure', include: pure, isolate: false } },
+      { test: { name: 'pure', include: pure, isolate: false, setupFiles } },
       {
         plugins: [
           cloudflareTest(({ inject }) => ({
-            wrangler: { configPath: './wrangler.toml' },
+            wrangler: { configPath },
             miniflare: {
               bindings: {
                 SHARDS: '3',
@@ -50,6 +60,7 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
+          setupFiles,
           include: ['test/**/*.test.ts'],
           exclude: [...pure, 'test/e2e/**', 'test/real-kafka/**', 'test/**/*.kafka.test.ts'],
         },

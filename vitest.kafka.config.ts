@@ -2,9 +2,10 @@
 // Kafka. What goes wrong with one is test/real-kafka, which runs in Node.
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
+import { copyWorkerConfig } from './test/setup/worker-config.ts'
 import { KAFKA_PORT } from './test/real-kafka/port.ts'
 
-const wrangler = { configPath: './wrangler.toml' }
+const wrangler = { configPath: copyWorkerConfig() }
 const common = { KAFKA_PARTITIONS: '4', KAFKA_USERNAME: 'rigel', KAFKA_PASSWORD: 'test' }
 
 export default defineConfig({

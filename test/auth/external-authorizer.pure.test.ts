@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { createAuthorizer, type AuthorizationRequest } from '../../src/auth/external-authorizer.ts'
+import { expectLogs } from '../support/expect-logs.ts'
+
+expectLogs(/a check service (gave no verdict|did not answer): denied/)
 
 const URL = 'https://check.test/Path'
 const question: AuthorizationRequest = {

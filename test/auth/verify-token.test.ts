@@ -14,6 +14,9 @@ import {
   tokenOf,
   unsigned,
 } from '../support/make-tokens.ts'
+import { expectLogs } from '../support/expect-logs.ts'
+
+expectLogs(/^JWT_JWKS_URL: /)
 
 const JWKS_URL = 'https://id.example.com/jwks.json'
 

@@ -5,6 +5,9 @@ import { afterEach, expect, it, vi } from 'vitest'
 import { handle } from '../../src/http/app.ts'
 import { SseClient } from '../support/shard-clients.ts'
 import { tokenOf } from '../support/make-tokens.ts'
+import { expectLogs } from '../support/expect-logs.ts'
+
+expectLogs(/pushed, but no events: dead letters/, /pushed again, and stored before/)
 
 const checked = {
   ...env,

@@ -3,7 +3,9 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import { gzipSync } from 'node:zlib'
 import { WebSocketServer } from 'ws'
 
@@ -14,6 +16,10 @@ const counts = new Map<string, number>()
 /** By key, streams that go on when somebody says so. */
 const held = new Map<string, () => void>()
 const CHUNK = Buffer.alloc(65_536, 'x')
+
+function* chunksOf(bytes: number): Generator<Buffer> {
+  for (let left = bytes; left > 0; left -= CHUNK.length) yield left < CHUNK.length ? CHUNK.subarray(0, left) : CHUNK
+}
 
 function count(key: string | null): number {
   const next = (counts.get(key ?? '') ?? 0) + 1
@@ -103,14 +109,9 @@ const handlers: Record<string, Handler> = {
     response.end()
   },
   '/big': async (_request, response, query) => {
-    let left = Number(query.get('bytes'))
     response.writeHead(200, { 'content-type': 'application/octet-stream' })
-    while (left > 0 && !response.destroyed) {
-      const chunk = left < CHUNK.length ? CHUNK.subarray(0, left) : CHUNK
-      left -= chunk.length
-      if (!response.write(chunk)) await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
-    }
-    response.end()
+    // A client that goes away ends the pipeline with an error.
+    await pipeline(Readable.from(chunksOf(Number(query.get('bytes')))), response).catch(() => undefined)
   },
   '/upload': async (request, response) => {
     const hash = createHash('sha256')

@@ -8,6 +8,9 @@ import { chooseShard } from '../../../src/http/connections/authorize-connection.
 import { stampConnect } from '../../../src/rpc/shard.ts'
 import { connectRequest, SseClient, WsClient } from '../../support/shard-clients.ts'
 import { sign, tokenOf } from '../../support/make-tokens.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
+
+expectLogs(/a shard did not answer Error: overloaded/)
 
 const ORIGIN = 'https://rigel.example'
 const SSE = '/_rig/v1/connection/sse'

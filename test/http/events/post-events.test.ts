@@ -6,6 +6,9 @@ import { describe, expect, it } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
 import { modeOf, readEvents } from '../../../src/http/events/read-events.ts'
 import { sign, tokenOf } from '../../support/make-tokens.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
+
+expectLogs(/events could not be produced TypeError: log.append is not a function/)
 
 const URL = 'https://rigel.example/_rig/v1/events'
 const STRUCTURED = 'application/cloudevents+json'

@@ -6,6 +6,9 @@ import { handle } from '../../../src/http/app.ts'
 import { embeddedLogStub } from '../../../src/rpc/embedded-kafka.ts'
 import { connectSse } from '../../support/front-door.ts'
 import { tokenOf } from '../../support/make-tokens.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
+
+expectLogs(/pushed, but no events: dead letters/, /pushed again, and stored before/, /a push could not be produced/)
 
 interface Place {
   readonly topic: string

@@ -4,6 +4,9 @@ import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
 import { createKafkaLog } from '../../../src/kafka/create-kafka-log.ts'
 import { TestRegistry } from '../../support/registry.ts'
 import { makeGateway, UPSTREAM, type Gateway } from './gateway.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
+
+expectLogs(/the schema registry did not answer/)
 
 const ORDER = {
   type: 'record',

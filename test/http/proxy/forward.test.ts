@@ -1,5 +1,8 @@
 import { describe, expect, it, vi } from 'vitest'
 import { makeGateway, passThrough, UPSTREAM } from './gateway.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
+
+expectLogs(/a service could not be reached/)
 
 const gateway = makeGateway(passThrough({ timeout_ms: 1_000, retries: 0, circuit_breaker: false }))
 let keys = 0
@@ -235,7 +238,7 @@ describe('WebSockets', () => {
     const socket = response.webSocket
     if (!socket) throw new Error(`${response.status}: ${await response.text()}`)
     const messages: (string | Blob)[] = []
-    socket.addEventListener('message', ({ data }) => messages.push(data as string | Blob))
+    socket.addEventListener('message', ({ data }) => void messages.push(data as string | Blob))
     socket.accept()
     return { response, socket, messages }
   }

@@ -4,6 +4,9 @@ import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { writeFrame } from '../../../src/schema-registry/wire-format.ts'
 import { connectSse, fetchRigel } from '../../support/front-door.ts'
 import { TestRegistry } from '../../support/registry.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
+
+expectLogs(/following failed, to be tried again/)
 
 const registry = new TestRegistry('main')
 const bytes = (text: string) => new TextEncoder().encode(text)

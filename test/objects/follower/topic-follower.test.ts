@@ -11,6 +11,9 @@ import { describe, expect, it, vi } from 'vitest'
 import { InterestIndex } from '../../../src/following/interest-index.ts'
 import worker from '../../../src/index.ts'
 import { connectWs, publish } from '../../support/front-door.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
+
+expectLogs(/following failed, to be tried again/, /queue message not consumed/)
 
 const anyOf = (eventType: string) => [{ eventType, oneOf: [] }]
 const compare = (a: string, b: string) => a.localeCompare(b)
