@@ -20,6 +20,7 @@ const ORDER = [
   'core',
   'api-definitions',
   'config',
+  'segment-log', // a log in one object's SQLite: the shard's, and a partition's of the embedded log
   'rpc',
   'kafka',
   'schema-registry',

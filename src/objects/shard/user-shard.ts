@@ -61,6 +61,7 @@ export class UserShard extends DurableObject<Env> {
   readonly #shardLog = new LogStore(this.ctx.storage, `${this.#shard}.${randomHex(6)}`, this.#config.log)
   readonly #log = new CommittedLog(this.#shardLog, {
     sync: () => this.ctx.storage.sync(),
+    now: () => Date.now(),
     deliver: (segments) => {
       if (this.#connections.size > 0)
         this.#connections.deliver(segments.flatMap((segment) => [...decodeSegment(segment)]))
@@ -319,6 +320,7 @@ export class UserShard extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     this.#alarm.rang()
+    this.#shardLog.trim(Date.now())
     this.#revocations.forgetExpired(Date.now())
     this.#phoenix.sweep(Date.now())
     if (await this.#sweeper.sweep(Date.now())) this.#sweepLater()

@@ -11,6 +11,8 @@ export interface CommittedLogDeps {
   /** Resolves when everything written before the call is durable. */
   sync(): Promise<void>
   deliver(segments: readonly LogSegment[]): void
+  /** Milliseconds since the epoch. */
+  now(): number
 }
 
 export class CommittedLog implements History {
@@ -43,8 +45,9 @@ export class CommittedLog implements History {
     return this.#log.read(seq, maxBytes)
   }
 
-  /** Where to read on from after a position; undefined: there would be a gap. */
+  /** Returns the sequence number to read on from, or undefined if there would be a gap. Nothing past its retention is replayed. */
   resumable(lastEventId: string): number | undefined {
+    this.#log.trim(this.#deps.now())
     const seq = this.#log.resumable(lastEventId)
     return seq === undefined ? undefined : Math.min(seq, this.#committedSeq)
   }

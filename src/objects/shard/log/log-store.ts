@@ -1,252 +1,133 @@
-// The log of one shard: SQL for `log`, `segments` and `seen`. A pack of events is one row, a segment, as it came from the
-// follower. Knows nothing of connections.
+// The log of one shard: events in segments, and what of each topic-partition has been stored already. Knows nothing of
+// connections. CommittedLog calls it; the tables are src/segment-log's.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import {
   decodeHeaders,
-  encodeBatches,
   decodePayloads,
-  decodeBatch,
   type AppendBatch,
-  type EventBatch,
   type EventHeader,
   type EncodedEvents,
 } from '../../../core/delivery/batch-codec.ts'
 import { formatPosition, parsePosition } from '../../../core/identity/position.ts'
+import { SegmentLog, type NewSegment } from '../../../segment-log/segment-log.ts'
+import type { Retention } from '../../../segment-log/slices.ts'
+import { carryOver } from './carry-over.ts'
+import { keyOf, seenAfter, unseenOf, type SeenRange, type SegmentSource, type ShardLogState } from './seen.ts'
 
 const encoder = new TextEncoder()
 
-/** How often time-based retention is looked at, at most. */
-const TRIM_INTERVAL_MS = 1_000
-
-export interface LogRetention {
-  readonly retentionMs: number
-  readonly retentionBytes: number
-}
-
-/** Events in a row of the log: a pack, with sequence numbers instead of offsets. */
+/** Events in a row of the log, with sequence numbers. */
 export interface LogSegment extends EncodedEvents {
   readonly firstSeq: number
   readonly lastSeq: number
 }
 
-interface SegmentRow extends Record<string, SqlStorageValue> {
-  first_seq: number
-  last_seq: number
-  heads: string
-  body: ArrayBuffer
-}
-
 export class LogStore {
-  readonly #storage: DurableObjectStorage
-  readonly #sql: SqlStorage
-  readonly #retention: LogRetention
-  /** `<shard>.<life>`, made when the log was: a position with another one is of another log. */
-  readonly epoch: string
-  /** Sequence number of the newest entry. Equals what the `log` row says at every await. */
-  #head: number
-  /** Everything up to here may have been trimmed. */
-  #floor: number
-  /** Sum of `segments.bytes`. */
-  #bytes: number
-  #trimmedAtMs = 0
+  readonly #log: SegmentLog<SegmentSource, ShardLogState>
 
-  constructor(storage: DurableObjectStorage, newEpoch: string, retention: LogRetention) {
-    this.#storage = storage
-    this.#sql = storage.sql
-    this.#retention = retention
-    this.#createTables()
-    this.#sql.exec('INSERT OR IGNORE INTO log (id, epoch, head, floor) VALUES (0, ?, 0, 0)', newEpoch)
-    const row = this.#sql
-      .exec<{ epoch: string; head: number; floor: number }>('SELECT epoch, head, floor FROM log')
-      .one()
-    this.epoch = row.epoch
-    this.#head = row.head
-    this.#floor = row.floor
-    this.#bytes = this.#sql.exec<{ bytes: number }>('SELECT COALESCE(SUM(bytes), 0) AS bytes FROM segments').one().bytes
+  /** `newEpoch` is used if there is no log yet. */
+  constructor(storage: DurableObjectStorage, newEpoch: string, retention: Retention) {
+    carryOver(storage)
+    this.#log = new SegmentLog(storage, {
+      retention,
+      initial: (): ShardLogState => ({ epoch: newEpoch, seen: {} }),
+      fold: (state, source) => {
+        if (source !== null) state.seen[keyOf(source[0], source[1])] = seenAfter(source)
+        return state
+      },
+    })
   }
 
+  get epoch(): string {
+    return this.#log.state.epoch
+  }
+
+  /** Sequence number of the newest event. */
   get head(): number {
-    return this.#head
+    return this.#log.head
+  }
+
+  /** Sequence number of the newest event that was dropped: from here on reading has no gap. */
+  get floor(): number {
+    return this.#log.floor
   }
 
   position(seq: number): string {
     return formatPosition(this.epoch, seq)
   }
 
-  /** The oldest sequence number that reading can go on from without a gap. */
-  get floor(): number {
-    return this.#floor
-  }
-
-  /** The sequence number to read on from, or undefined if there would be a gap: too old, of another life, or garbage. */
+  /** Returns the sequence number to read on from, or undefined if there would be a gap: too old, of another log, or garbage. */
   resumable(lastEventId: string): number | undefined {
     const position = parsePosition(lastEventId)
-    if (position?.epoch !== this.epoch || position.seq > this.#head || position.seq < this.#floor) return undefined
+    if (position?.epoch !== this.epoch || position.seq > this.head || position.seq < this.floor) return undefined
     return position.seq
   }
 
-  /** Stores what has not been seen yet, all or nothing, and answers it. Durable once `storage.sync()` resolves. */
+  /** Stores what was not seen yet, all or nothing, and returns it. Durable once `storage.sync()` resolves. */
   append(batches: readonly AppendBatch[], nowMs: number): readonly LogSegment[] {
-    const fresh = this.#atomically(() =>
-      this.#write(
-        batches.flatMap((batch) => this.#unseen(batch)),
-        nowMs,
-      ),
-    )
-    this.#atomically(() => this.#trim(nowMs))
-    return fresh
+    return this.#write(this.#unseen(batches), nowMs)
   }
 
   /** Stores one of Rigel's own events for one connection. */
   appendOwn(connectionId: string, type: string, json: string, nowMs: number): readonly LogSegment[] {
     const body = encoder.encode(json)
     const head: EventHeader = [type, {}, null, connectionId, body.length]
-    return this.#atomically(() => this.#write([{ count: 1, heads: JSON.stringify([head]), body }], nowMs))
+    return this.#write([{ count: 1, meta: null, heads: JSON.stringify([head]), body }], nowMs)
   }
 
-  /** Makes positions given out before this call differ from those given out after it. Answers the new head. */
+  /** Makes positions given out before this call differ from those given out after it. Returns the new head. */
   advance(): number {
-    this.#head += 1
-    this.#sql.exec('UPDATE log SET head = ?', this.#head)
-    return this.#head
+    return this.#log.advance()
   }
 
-  /** Events after `seq`, oldest first, in whole segments: at least one if there is any, then up to about `maxBytes`. */
+  /** Drops events that are past the retention. */
+  trim(nowMs: number): void {
+    this.#log.trim(nowMs)
+  }
+
+  /** Returns events after `seq`, oldest first, in whole segments: at least one if there is any, then up to about `maxBytes`. */
   read(seq: number, maxBytes: number): readonly StoredEvent[] {
     const events: StoredEvent[] = []
     let bytes = 0
-    const rows = this.#sql.exec<SegmentRow>(
-      'SELECT first_seq, last_seq, heads, body FROM segments WHERE last_seq > ? ORDER BY last_seq',
-      seq,
-    )
-    for (const row of rows) {
-      for (const event of decodeSegment(toSegment(row))) if (event.seq > seq) events.push(event)
-      bytes += row.body.byteLength
+    for (const { position, heads, body } of this.#log.read(seq)) {
+      for (const event of decodeSegment({ lastSeq: position, heads, body })) if (event.seq > seq) events.push(event)
+      bytes += body.byteLength
       if (bytes >= maxBytes) break
     }
     return events
   }
 
-  /** What is rolled back in SQL is rolled back in memory too. */
-  #atomically<T>(work: () => T): T {
-    const before = { head: this.#head, bytes: this.#bytes, floor: this.#floor }
-    try {
-      return this.#storage.transactionSync(work)
-    } catch (error) {
-      this.#head = before.head
-      this.#bytes = before.bytes
-      this.#floor = before.floor
-      throw error
+  #unseen(batches: readonly AppendBatch[]): readonly NewSegment<SegmentSource>[] {
+    /** Of this call: it is added to the state when it is stored. */
+    const ahead = new Map<string, SeenRange>()
+    const segments: NewSegment<SegmentSource>[] = []
+    for (const { topic, partition, generation, packs } of batches) {
+      const key = keyOf(topic, partition)
+      for (const pack of packs) {
+        const seen = ahead.get(key) ?? this.#log.state.seen[key]
+        for (const { count, heads, body, firstOffset, lastOffset } of unseenOf(pack, generation, seen)) {
+          const meta = [topic, partition, generation, firstOffset, lastOffset] as const
+          segments.push({ count, meta, heads, body })
+          ahead.set(key, seenAfter(meta))
+        }
+      }
     }
-  }
-
-  #unseen({ topic, partition, generation, packs }: AppendBatch): readonly EventBatch[] {
-    const seen = this.#sql
-      .exec<{ generation: number; next_offset: number }>(
-        'SELECT generation, next_offset FROM seen WHERE topic = ? AND partition = ?',
-        topic,
-        partition,
-      )
-      .toArray()[0]
-    if (seen !== undefined && generation < seen.generation) return []
-    const next = seen?.generation === generation ? seen.next_offset : 0
-    const fresh = packs.flatMap((pack) => from(next, pack))
-    const last = fresh.at(-1)
-    if (last !== undefined) {
-      this.#sql.exec(
-        'INSERT OR REPLACE INTO seen (topic, partition, generation, next_offset) VALUES (?, ?, ?, ?)',
-        topic,
-        partition,
-        generation,
-        last.lastOffset + 1,
-      )
-    }
-    return fresh
-  }
-
-  #write(packs: readonly (EncodedEvents & Pick<EventBatch, 'count'>)[], nowMs: number): readonly LogSegment[] {
-    if (packs.length === 0) return []
-    const segments = packs.map(({ count, heads, body }): LogSegment => {
-      const firstSeq = this.#head + 1
-      this.#head += count
-      return { firstSeq, lastSeq: this.#head, heads, body }
-    })
-    for (const segment of segments) this.#insert(segment, nowMs)
-    this.#sql.exec('UPDATE log SET head = ?', this.#head)
     return segments
   }
 
-  #insert({ firstSeq, lastSeq, heads, body }: LogSegment, nowMs: number): void {
-    const bytes = heads.length + body.length
-    this.#sql.exec(
-      'INSERT INTO segments (last_seq, first_seq, appended_ms, bytes, heads, body) VALUES (?, ?, ?, ?, ?, ?)',
-      lastSeq,
-      firstSeq,
-      nowMs,
-      bytes,
-      heads,
-      body,
-    )
-    this.#bytes += bytes
-  }
-
-  /** Oldest first, so that what is left has no gap. Not by RETURNING, which reads whole what it deletes. */
-  #trim(nowMs: number): void {
-    const tooOld = nowMs - this.#trimmedAtMs >= TRIM_INTERVAL_MS
-    if (!tooOld && this.#bytes <= this.#retention.retentionBytes) return
-    this.#trimmedAtMs = nowMs
-    const { bytes, upTo } = this.#excess(nowMs - this.#retention.retentionMs)
-    if (upTo === undefined) return
-    this.#sql.exec('DELETE FROM segments WHERE last_seq <= ?', upTo)
-    this.#sql.exec('UPDATE log SET floor = ?', upTo)
-    this.#bytes -= bytes
-    this.#floor = upTo
-  }
-
-  /** What retention has to give up: all up to a sequence number; undefined: nothing. */
-  #excess(sinceMs: number): { readonly bytes: number; readonly upTo: number | undefined } {
-    let bytes = 0
-    let upTo: number | undefined
-    const oldestFirst = this.#sql.exec<{ last_seq: number; appended_ms: number; bytes: number }>(
-      'SELECT last_seq, appended_ms, bytes FROM segments ORDER BY last_seq',
-    )
-    for (const row of oldestFirst) {
-      if (row.appended_ms >= sinceMs && this.#bytes - bytes <= this.#retention.retentionBytes) break
-      bytes += row.bytes
-      upTo = row.last_seq
-    }
-    return { bytes, upTo }
-  }
-
-  #createTables(): void {
-    this.#sql.exec(`
-      CREATE TABLE IF NOT EXISTS log (id INTEGER PRIMARY KEY, epoch TEXT NOT NULL, head INTEGER NOT NULL, floor INTEGER NOT NULL);
-      CREATE TABLE IF NOT EXISTS segments (
-        last_seq INTEGER PRIMARY KEY, first_seq INTEGER NOT NULL, appended_ms INTEGER NOT NULL,
-        bytes INTEGER NOT NULL, heads TEXT NOT NULL, body BLOB NOT NULL
-      );
-      CREATE TABLE IF NOT EXISTS seen (
-        topic TEXT NOT NULL, partition INTEGER NOT NULL, generation INTEGER NOT NULL, next_offset INTEGER NOT NULL,
-        PRIMARY KEY (topic, partition)
-      ) WITHOUT ROWID;
-    `)
+  #write(segments: readonly NewSegment<SegmentSource>[], nowMs: number): readonly LogSegment[] {
+    const positions = this.#log.append(segments, nowMs)
+    return segments.map(({ count, heads, body }, index): LogSegment => {
+      const lastSeq = positions[index] ?? 0
+      return { firstSeq: lastSeq - count + 1, lastSeq, heads, body }
+    })
   }
 }
 
-/** What of a pack is not older. Nearly always that is all of it or nothing. */
-function from(next: number, pack: EventBatch): readonly EventBatch[] {
-  if (pack.firstOffset >= next) return [pack]
-  if (pack.lastOffset < next) return []
-  return encodeBatches([...decodeBatch(pack)].filter(({ offset }) => offset >= next))
-}
-
-function toSegment({ first_seq: firstSeq, last_seq: lastSeq, heads, body }: SegmentRow): LogSegment {
-  return { firstSeq, lastSeq, heads, body: new Uint8Array(body) }
-}
-
-export function* decodeSegment({ firstSeq, heads, body }: LogSegment): Generator<StoredEvent> {
+export function* decodeSegment({ lastSeq, heads, body }: Omit<LogSegment, 'firstSeq'>): Generator<StoredEvent> {
   const events = decodeHeaders(heads)
   const texts = decodePayloads(events, body)
+  const firstSeq = lastSeq - events.length + 1
   for (const [index, [type, fields, recipients, connectionId]] of events.entries()) {
     yield { seq: firstSeq + index, type, json: texts[index] ?? '', fields, recipients, connectionId }
   }

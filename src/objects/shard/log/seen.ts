@@ -1,0 +1,41 @@
+// What a shard's log has stored of each topic-partition, so that a batch that comes again is stored once. Pure. Followers
+// send batches of a partition in order, and send a batch again until the shard has answered.
+import { decodeBatch, encodeBatches, type EventBatch } from '../../../core/delivery/batch-codec.ts'
+
+/** Where a segment's events came from; null: they are Rigel's own. */
+export type SegmentSource =
+  | readonly [topic: string, partition: number, generation: number, firstOffset: number, lastOffset: number]
+  | null
+
+/** What has been stored of a topic-partition: everything before `nextOffset` of this generation. */
+export type SeenRange = readonly [generation: number, nextOffset: number]
+
+/** State of a shard's log, besides its events. */
+export interface ShardLogState {
+  /** `<shard>.<life>`, made when the log was: a position with another one is of another log. */
+  readonly epoch: string
+  /** By `topic/partition`. */
+  readonly seen: Record<string, SeenRange>
+}
+
+export function keyOf(topic: string, partition: number): string {
+  return `${topic}/${partition}`
+}
+
+/** Returns what has been stored once this segment is. */
+export function seenAfter([, , generation, , lastOffset]: NonNullable<SegmentSource>): SeenRange {
+  return [generation, lastOffset + 1]
+}
+
+/** Returns what of a pack was not stored yet. Nearly always that is all of it or nothing. */
+export function unseenOf(
+  pack: EventBatch,
+  generation: number,
+  seen: SeenRange = [generation, 0],
+): readonly EventBatch[] {
+  const [seenGeneration, nextOffset] = seen
+  if (generation < seenGeneration) return []
+  if (generation > seenGeneration || pack.firstOffset >= nextOffset) return [pack]
+  if (pack.lastOffset < nextOffset) return []
+  return encodeBatches([...decodeBatch(pack)].filter(({ offset }) => offset >= nextOffset))
+}

@@ -1,0 +1,108 @@
+// Retention of a shard's log, what it drops as seen, and what it knows after a restart.
+import { describe, expect, it } from 'vitest'
+import { encodeBatches, type AppendBatch } from '../../../../src/core/delivery/batch-codec.ts'
+import { LogStore } from '../../../../src/objects/shard/log/log-store.ts'
+import { createTestStorage, type TestStorage } from '../../../support/sql-storage.ts'
+
+const HOUR_MS = 3_600_000
+const retention = { retentionMs: HOUR_MS, retentionBytes: 100_000 }
+
+function open(storage: TestStorage, limits = retention): LogStore {
+  return new LogStore(storage, '0.life', limits)
+}
+
+function batch(offsets: readonly number[], { bytes = 10, partition = 0, generation = 0 } = {}): AppendBatch {
+  const events = offsets.map((offset) => {
+    const utf8 = new TextEncoder().encode(JSON.stringify({ id: String(offset), data: 'x'.repeat(bytes) }))
+    return { offset, type: 'greeting', utf8, fields: {}, recipients: null }
+  })
+  return { topic: 'rig', partition, generation, packs: encodeBatches(events) }
+}
+
+const idsOf = (log: LogStore, after = 0) =>
+  log.read(after, 10_000_000).map(({ json }) => Number((JSON.parse(json) as { id: string }).id))
+
+describe('a shard’s log', () => {
+  it('stores an event once, however often its batch comes', () => {
+    const log = open(createTestStorage())
+    const stored = [batch([0, 1]), batch([0, 1]), batch([1, 2]), batch([2])].map((one) => log.append([one], 0).length)
+    expect(stored).toEqual([1, 0, 1, 0])
+    expect(idsOf(log)).toEqual([0, 1, 2])
+  })
+
+  it('knows each partition’s offsets apart, and drops what is of an older generation', () => {
+    const log = open(createTestStorage())
+    log.append([batch([5])], 0)
+    log.append([batch([0], { partition: 1 })], 0)
+    log.append([batch([1], { generation: 1 })], 0)
+    log.append([batch([9])], 0)
+    expect(idsOf(log)).toEqual([5, 0, 1])
+  })
+
+  it('goes on after a restart with the same head, positions and offsets', () => {
+    const storage = createTestStorage()
+    const before = open(storage)
+    before.append([batch([0, 1, 2])], 0)
+    const again = new LogStore(storage, '0.another', retention)
+    again.append([batch([1, 2, 3])], 0)
+    expect([again.head, again.epoch, idsOf(again)]).toEqual([4, '0.life', [0, 1, 2, 3]])
+  })
+
+  it('drops the oldest events when there are too many bytes, and says from where it can be read', () => {
+    const log = open(createTestStorage())
+    for (let offset = 0; offset < 40; offset += 1) log.append([batch([offset], { bytes: 10_000 })], 0)
+    const ids = idsOf(log, log.floor)
+    expect(ids).toEqual(Array.from({ length: ids.length }, (_, n) => 40 - ids.length + n))
+    expect(ids.length).toBeGreaterThanOrEqual(8)
+    expect(ids.length).toBeLessThanOrEqual(12)
+    expect(log.resumable(log.position(log.floor))).toBe(log.floor)
+    expect(log.resumable(log.position(log.floor - 1))).toBeUndefined()
+  })
+
+  it('drops events that are past the retention time', () => {
+    const log = open(createTestStorage())
+    log.append([batch([0])], 0)
+    log.append([batch([1])], HOUR_MS / 2)
+    log.append([batch([2])], HOUR_MS + 2_000)
+    expect([log.floor, idsOf(log, log.floor)]).toEqual([1, [1, 2]])
+  })
+
+  it('undoes an append of which a part cannot be stored', () => {
+    const storage = createTestStorage()
+    const log = open(storage)
+    log.append([batch([0])], 0)
+    const broken: AppendBatch = { ...batch([2], { partition: 1 }), topic: undefined as unknown as string }
+    const noHeads = { ...broken, packs: broken.packs.map((pack) => ({ ...pack, heads: null as unknown as string })) }
+    expect(() => log.append([batch([1]), noHeads], 0)).toThrow()
+    expect([log.head, idsOf(log)]).toEqual([1, [0]])
+    log.append([batch([1])], 0)
+    expect([open(storage).head, idsOf(log)]).toEqual([2, [0, 1]])
+  })
+
+  it('refuses a position that is of another log, ahead of its own, or none at all', () => {
+    const log = open(createTestStorage())
+    log.append([batch([0])], 0)
+    const positions = [log.position(1), log.position(2), '0.other-1', 'garbage', '']
+    expect(positions.map((position) => log.resumable(position))).toEqual([
+      1,
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ])
+  })
+})
+
+describe('a shard’s log of which everything was trimmed', () => {
+  it('still drops an old batch that is sent again after a restart', () => {
+    const storage = createTestStorage()
+    const before = open(storage)
+    before.append([batch([0, 1]), batch([5], { partition: 1, generation: 3 })], 0)
+    before.trim(2 * HOUR_MS)
+    const log = open(storage)
+    expect([log.head, log.floor, idsOf(log, 3)]).toEqual([3, 3, []])
+    expect(log.append([batch([0, 1]), batch([5], { partition: 1, generation: 3 })], 2 * HOUR_MS)).toEqual([])
+    log.append([batch([1, 2])], 2 * HOUR_MS)
+    expect(idsOf(log, 3)).toEqual([2])
+  })
+})
