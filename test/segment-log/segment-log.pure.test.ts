@@ -48,7 +48,7 @@ describe('an append', () => {
     const log = open(storage)
     log.append([segment(1)], 0)
     const broken = { ...segment(4), heads: null as unknown as string }
-    expect(() => log.append([segment(2), broken], 0)).toThrow()
+    expect(() => log.append([segment(2), broken], 0)).toThrow('NOT NULL')
     expect([log.head, log.state, metasOf(log)]).toEqual([1, { sum: 1 }, [1]])
     log.append([segment(8)], 0)
     expect([open(storage).state, metasOf(log)]).toEqual([{ sum: 9 }, [1, 8]])

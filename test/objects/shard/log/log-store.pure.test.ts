@@ -73,7 +73,7 @@ describe('a shard’s log', () => {
     log.append([batch([0])], 0)
     const broken: AppendBatch = { ...batch([2], { partition: 1 }), topic: undefined as unknown as string }
     const noHeads = { ...broken, packs: broken.packs.map((pack) => ({ ...pack, heads: null as unknown as string })) }
-    expect(() => log.append([batch([1]), noHeads], 0)).toThrow()
+    expect(() => log.append([batch([1]), noHeads], 0)).toThrow('NOT NULL')
     expect([log.head, idsOf(log)]).toEqual([1, [0]])
     log.append([batch([1])], 0)
     expect([open(storage).head, idsOf(log)]).toEqual([2, [0, 1]])
