@@ -1,8 +1,8 @@
-// The route table of the front door, top to bottom as it is matched; one handler a file. `handle` is what the Worker
-// calls. There is no middleware that writes headers: the answers of sse and ws belong to a shard and are immutable.
+// The route table of the Worker, matched from top to bottom; one handler a file. index.ts calls `handle`. No middleware
+// writes headers: the responses of sse and ws come from a shard and are immutable.
 import { Hono } from 'hono'
 import { wakeFollowers } from './wake-followers.ts'
-import { preflight } from './cors.ts'
+import { credentialedCorsHeaders, preflight, streamCorsHeaders, type Preflight } from './cors.ts'
 import { produceSampleEvents } from './dev/dev-feed.ts'
 import { makeDevToken } from './dev/dev-token.ts'
 import { postEvents } from './events/post-events.ts'
@@ -26,19 +26,26 @@ const SUBSCRIPTIONS = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/subsc
 const METADATA = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/metadata` as const
 const TOKEN = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/token` as const
 
-/** Names, because `*` covers no `authorization`: the attributes of CloudEvents and of their common extensions. */
-const EVENT_HEADERS =
-  'content-type,authorization,ce-specversion,ce-type,ce-id,ce-source,ce-time,ce-subject,ce-dataschema,ce-partitionkey,ce-traceparent,ce-tracestate'
+// `*` covers neither `authorization` nor requests with credentials, so headers are named beside it.
+const LONGPOLLING_HEADERS = '*,authorization,last-event-id,cache-control'
+const SSE_PREFLIGHT: Preflight = {
+  methods: 'GET',
+  headers: '*,authorization,last-event-id,cache-control,content-type,x-requested-with',
+  corsOf: streamCorsHeaders,
+}
+/** Besides every `ce-` header that the page asks for: a CloudEvent may have extensions of any name. */
+const EVENT_HEADERS = 'content-type,authorization,content-encoding,idempotency-key'
 
 const app = new Hono<HttpEnv>()
   .get('/_rig/health', health)
   .use(requireConfig)
+  .options(`${CONNECTION}/sse`, preflight(SSE_PREFLIGHT))
   .all(`${CONNECTION}/sse`, openSse)
   .all(`${CONNECTION}/ws`, openWebSocket)
   .get(`${CONNECTION}/longpolling`, longpoll)
   .options(
     `${CONNECTION}/longpolling`,
-    preflight({ methods: 'GET', headers: '*, authorization', withCredentials: true }),
+    preflight({ methods: 'GET', headers: LONGPOLLING_HEADERS, corsOf: credentialedCorsHeaders }),
   )
   .all(`${CONNECTION}/phoenix/websocket`, openPhoenixSocket)
   .on(['GET', 'POST'], `${CONNECTION}/phoenix/longpoll`, phoenixLongpoll)
@@ -57,7 +64,7 @@ const app = new Hono<HttpEnv>()
   .options(SUBSCRIPTIONS, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
   .route('/_rig/kafka', kafkaRest)
   .post('/_rig/v1/events', postEvents)
-  .options('/_rig/v1/events', preflight({ methods: 'POST', headers: EVENT_HEADERS }))
+  .options('/_rig/v1/events', preflight({ methods: 'POST', headers: EVENT_HEADERS, headerPrefix: 'ce-' }))
   .route(INTERNAL_PREFIX, adminApi)
   .post('/_rig/dev/token', makeDevToken)
   .post('/_rig/dev/feed', produceSampleEvents)
@@ -69,27 +76,27 @@ const app = new Hono<HttpEnv>()
   })
 
 export function handle(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response> {
-  // It is made of the `Host` that the client sent.
+  // The client's `Host` is a part of it.
   if (!URL.canParse(request.url)) return new Response('Bad Request', { status: 400 })
   wakeFollowersOnce(env, context)
   return app.fetch(request, env, context)
 }
 
-/** How soon a topic is looked for again that is not there: the first event that is published may make it. */
+/** How soon a missing topic is looked for again: the first event that is published may create it. */
 const LOOK_AGAIN_MS = 2_000
 
-/** After a deploy nothing may be awake until the next cron: an isolate's first request sees to it, and does not wait. */
+/** After a deploy no follower may run until the next cron: an isolate's first request wakes them, and does not wait. */
 function wakeFollowersOnce(env: Env, context: ExecutionContext): void {
   const isolate = workerContext(env)
   if (Date.now() < isolate.wakeFollowersAtMs || !isolate.config.ok) return
   isolate.wakeFollowersAtMs = Infinity
-  context.waitUntil(wakeAndLookAgain(env))
+  context.waitUntil(wakeUntilTopicsExist(env))
 }
 
-async function wakeAndLookAgain(env: Env): Promise<void> {
-  const areAllThere = await wakeFollowers(env).catch((error: unknown) => {
+async function wakeUntilTopicsExist(env: Env): Promise<void> {
+  const allExist = await wakeFollowers(env).catch((error: unknown) => {
     console.warn('could not wake the followers', error)
     return false
   })
-  if (!areAllThere) workerContext(env).wakeFollowersAtMs = Date.now() + LOOK_AGAIN_MS
+  if (!allExist) workerContext(env).wakeFollowersAtMs = Date.now() + LOOK_AGAIN_MS
 }

@@ -1,13 +1,18 @@
-// Cross-origin requests: who may read our answers. CORS is `*` or a list of origins.
+// Cross-origin requests: which pages may read a response, and whose cookies count. CORS is `*` or a list of origins.
 //
-// With `*`, answers say `*` and never echo an origin: browsers refuse `*` to requests with cookies, so a foreign site
-// cannot read a visitor's long-polling session. Echoing any origin would open every cookie session to every site. Who
-// wants long-polling by cookie across origins names the origins; without cookies it works with `*`, see longpolling.ts.
+// With `*`, responses say `*` and never echo an origin: browsers refuse `*` to requests with cookies, so a foreign site
+// cannot read a visitor's long-polling session. Echoing any origin would open every cookie session to every site. To use
+// cookies across origins, list the origins in CORS. Without cookies, `*` is enough.
 import type { Context, Handler } from 'hono'
 import type { Config } from '../config/parse-config.ts'
 import type { HttpEnv } from './worker-context.ts'
 
-/** `access-control-allow-origin`. A stranger to the list is told its first origin, which is not his. */
+type HeaderRecord = Record<string, string>
+
+/** How long browsers may remember a preflight. Chromium's maximum is 7,200. */
+const MAX_AGE_SECONDS = 600
+
+/** The value of `access-control-allow-origin`. An unlisted origin gets the first listed one, so its browser blocks the response. */
 export function allowOrigin(config: Config, request: Request): string {
   const origins = allowedOrigins(config)
   const origin = request.headers.get('origin')
@@ -15,42 +20,67 @@ export function allowOrigin(config: Config, request: Request): string {
   return origins[0] ?? '*'
 }
 
-export function corsHeaders(config: Config, request: Request): Record<string, string> {
-  const origin = allowOrigin(config, request)
-  return { 'access-control-allow-origin': origin, ...(namesOrigins(config) ? { vary: 'Origin' } : {}) }
+export function corsHeaders(config: Config, request: Request): HeaderRecord {
+  return {
+    'access-control-allow-origin': allowOrigin(config, request),
+    'access-control-expose-headers': 'Retry-After, WWW-Authenticate',
+    vary: 'Origin',
+  }
 }
 
-/** As `corsHeaders`, for an endpoint with cookies. */
-export function credentialedCorsHeaders(config: Config, request: Request): Record<string, string> {
+/** As `corsHeaders`, for long-polling: RIG allows credentials there, also where CORS is `*` and browsers ignore it. */
+export function credentialedCorsHeaders(config: Config, request: Request): HeaderRecord {
   return { ...corsHeaders(config, request), 'access-control-allow-credentials': 'true' }
 }
 
-/** CORS lists origins, so another site's use of cookies is meant. */
+/** As `corsHeaders`, for SSE: an EventSource with credentials may read the stream if CORS lists its origin. */
+export function streamCorsHeaders(config: Config, request: Request): HeaderRecord {
+  return namesOrigins(config) ? credentialedCorsHeaders(config, request) : corsHeaders(config, request)
+}
+
+/** Whether CORS lists origins. Then the use of cookies by those sites is intended. */
 export function namesOrigins(config: Config): boolean {
   return !allowedOrigins(config).includes('*')
 }
 
-/** Whether cookies of this request may count: no other site made the browser send them. */
+/**
+ * Whether the cookies of a request may count: false if another site made the browser send them. A request without
+ * `Origin` may come from another site too (an image, a link, a WebSocket of an old browser): `Sec-Fetch-Site` says so.
+ */
 export function isTrustedOrigin(config: Config, request: Request): boolean {
   const origin = request.headers.get('origin')
-  return origin === null || origin === new URL(request.url).origin || allowedOrigins(config).includes(origin)
+  if (origin === null) return request.headers.get('sec-fetch-site') !== 'cross-site'
+  return origin === new URL(request.url).origin || allowedOrigins(config).includes(origin)
 }
 
 export interface Preflight {
   readonly methods: string
   readonly headers: string
-  readonly withCredentials?: boolean
+  /** Headers whose name begins like this are allowed too. They are echoed by name, because `*` covers not all browsers. */
+  readonly headerPrefix?: string
+  readonly corsOf?: (config: Config, request: Request) => HeaderRecord
 }
 
-export function preflight({ methods, headers, withCredentials = false }: Preflight): Handler<HttpEnv> {
+export function preflight({ methods, headers, headerPrefix, corsOf = corsHeaders }: Preflight): Handler<HttpEnv> {
   return function answerPreflight(c: Context<HttpEnv>) {
-    const { config } = c.var
-    const cors = withCredentials ? credentialedCorsHeaders(config, c.req.raw) : corsHeaders(config, c.req.raw)
+    const asked = headerPrefix === undefined ? [] : requestedHeaders(c.req.raw, headerPrefix)
     return new Response(null, {
       status: 204,
-      headers: { ...cors, 'access-control-allow-methods': methods, 'access-control-allow-headers': headers },
+      headers: {
+        ...corsOf(c.var.config, c.req.raw),
+        'access-control-allow-methods': methods,
+        'access-control-allow-headers': [headers, ...asked].join(','),
+        'access-control-max-age': String(MAX_AGE_SECONDS),
+        vary: 'Origin, Access-Control-Request-Headers',
+      },
     })
   }
+}
+
+/** Header names only: what comes back from a request must not be able to end a header. */
+function requestedHeaders(request: Request, prefix: string): readonly string[] {
+  const asked = (request.headers.get('access-control-request-headers') ?? '').toLowerCase().split(',')
+  return asked.map((name) => name.trim()).filter((name) => name.startsWith(prefix) && /^[a-z0-9_-]+$/.test(name))
 }
 
 function allowedOrigins(config: Config): readonly string[] {

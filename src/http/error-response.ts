@@ -1,27 +1,39 @@
-// Reason → HTTP answer: status and text from core/reasons, and the headers that belong to a status. The only place in
-// edge that answers a failure, but for WebSockets (websocket.ts).
-import { toHttp, type RigelError } from '../core/errors.ts'
+// RigelError → HTTP response: status and text from the table in core/errors.ts, and the headers that belong to them.
+// The only place of http that writes a failure, except for WebSockets (connections/websocket.ts).
+import { toHttp, type HttpFailure, type RigelError } from '../core/errors.ts'
 
-/** For what passes by itself: a shard that is overloaded or just restarts. Clients should add jitter. */
-const RETRY_AFTER_SECONDS = 2
+/** Clients should add jitter to it. */
+export const RETRY_AFTER_SECONDS = 2
 
-export function errorResponse(reason: RigelError, headers: Readonly<Record<string, string>> = {}): Response {
-  const { status, message } = toHttp(reason)
-  return new Response(message, {
-    status,
-    headers: { 'content-type': 'text/plain; charset=utf-8', ...headers, ...headersOf(status) },
+/** A refusal as text. `headers`: those of CORS, usually. */
+export function errorResponse(error: RigelError, headers: Readonly<Record<string, string>> = {}): Response {
+  const failure = toHttp(error)
+  return new Response(failure.message, {
+    status: failure.status,
+    headers: { vary: 'Origin', ...headers, 'content-type': 'text/plain; charset=utf-8', ...headersOf(failure) },
   })
 }
 
-/** For requests on their way to a service, whose frontends expect JSON. */
-export function jsonErrorResponse(reason: RigelError, headers: Readonly<Record<string, string>> = {}): Response {
-  const { status, message } = toHttp(reason)
-  return Response.json({ message }, { status, headers: { ...headers, ...headersOf(status) } })
+/** A refusal as JSON, for requests to proxied services, whose frontends expect JSON. */
+export function jsonErrorResponse(error: RigelError, headers: Readonly<Record<string, string>> = {}): Response {
+  const failure = toHttp(error)
+  return Response.json(
+    { message: failure.message },
+    { status: failure.status, headers: { vary: 'Origin', ...headers, ...headersOf(failure) } },
+  )
 }
 
-function headersOf(status: number): Record<string, string> {
+/** Whether the same request may succeed a moment later, although nothing about it changes. */
+export function isTemporary(error: RigelError): boolean {
+  const { status } = toHttp(error)
+  return status === 429 || status === 503
+}
+
+function headersOf({ challenge, status }: HttpFailure): Record<string, string> {
   // RFC 6750, section 3: no error code where no token came with the request.
-  if (status === 401) return { 'www-authenticate': 'Bearer realm="rigel"' }
+  if (status === 401 || challenge !== undefined) {
+    return { 'www-authenticate': `Bearer realm="rigel"${challenge === undefined ? '' : `, error="${challenge}"`}` }
+  }
   if (status === 429 || status === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) }
   return {}
 }

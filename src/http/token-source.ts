@@ -1,29 +1,43 @@
-// Where a request carries its token: header, WebSocket subprotocol, query or cookie. What is given on purpose wins over
-// the cookie, which a browser sends by itself. Finds it only; tokens.ts verifies it.
+// Finds the token of a request: header, WebSocket subprotocol, query or cookie. What a client gives on purpose wins over
+// the cookie, which a browser sends by itself. auth/verify-token.ts verifies it.
 import { parse as parseCookies } from 'hono/utils/cookie'
 import type { Config } from '../config/parse-config.ts'
 import { isTrustedOrigin } from './cors.ts'
 
 const SUBPROTOCOL_PREFIX = 'bearer.'
 
-/** Null: the request carries none, which is allowed. An empty one counts as none. */
-export function findToken(request: Request, config: Config): string | null {
-  const found =
-    bearerTokens(request)[0] ??
-    offeredProtocols(request)
-      .find((protocol) => protocol.startsWith(SUBPROTOCOL_PREFIX))
-      ?.slice(SUBPROTOCOL_PREFIX.length) ??
-    new URL(request.url).searchParams.get('jwt') ??
-    cookieToken(request, config)
-  return found === null || found === '' ? null : found
+/** RIG's name, and Phoenix's. */
+const TOKEN_PARAMETERS = ['jwt', 'token']
+
+/**
+ * Returns null if the request has no token, which is allowed. The first of these counts: Authorization, the subprotocol
+ * `bearer.<token>`, the parameters, the cookie. An empty parameter or cookie counts as none, an empty bearer is a bad token.
+ */
+export function findToken(request: Request, config: Config, parameters = TOKEN_PARAMETERS): string | null {
+  const [bearer] = bearerTokens(request)
+  if (bearer !== undefined) return bearer
+  const { searchParams } = new URL(request.url)
+  const protocol = offeredProtocols(request).find((offered) => offered.startsWith(SUBPROTOCOL_PREFIX))
+  const found = [
+    protocol?.slice(SUBPROTOCOL_PREFIX.length),
+    ...parameters.map((name) => searchParams.get(name)),
+    cookieToken(request, config),
+  ]
+  return found.find((token) => token !== null && token !== undefined && token !== '') ?? null
 }
 
-/** `Authorization: Bearer a, Bearer b`: as RIG, several headers and comma lists. Other schemes are none of our business. */
+/**
+ * The tokens of `Authorization: Bearer a, Bearer b`; like RIG, several headers and comma lists are read. Other schemes
+ * are ignored. A bearer that cannot be read, and a value without a scheme, are returned as a token that is refused: the
+ * client meant to say who it is.
+ */
 export function bearerTokens(request: Request): readonly string[] {
-  const header = request.headers.get('authorization') ?? ''
-  return header.split(',').flatMap((item) => /^\s*bearer\s+(\S+)\s*$/i.exec(item)?.[1] ?? [])
+  const header = (request.headers.get('authorization') ?? '').trim()
+  if (header !== '' && !/\s/.test(header)) return ['']
+  return header.split(',').flatMap((item) => /^\s*bearer(?:\s+(.*?))?\s*$/i.exec(item)?.slice(1, 2) ?? [])
 }
 
+/** The subprotocols that a WebSocket client offers, in its order. */
 export function offeredProtocols(request: Request): readonly string[] {
   const header = request.headers.get('sec-websocket-protocol') ?? ''
   return header
@@ -33,8 +47,8 @@ export function offeredProtocols(request: Request): readonly string[] {
 }
 
 /**
- * A page of another site can open a WebSocket, which knows no CORS, and the browser adds our cookie. So a cookie only
- * counts for requests of this origin, or of one that CORS names; `*` names none.
+ * A page of another site can open a WebSocket, which CORS does not cover, and the browser adds the cookie. So a cookie
+ * counts only for requests of this origin, or of one that CORS lists; `*` lists none.
  */
 function cookieToken(request: Request, config: Config): string | null {
   const name = config.jwt.cookie

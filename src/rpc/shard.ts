@@ -1,13 +1,15 @@
-// The door to the shards: the one place that makes their stubs, and that stamps and reads what crosses from the Worker
-// to a shard with a request. The stamped request is built from nothing, so no header of a client can reach a shard.
+// How the Worker and other objects call a shard: its stub, and what a connect request and a refused one carry. The
+// request to a shard is built from nothing, so no header of a client can reach it.
 import { z } from 'zod'
 import type { ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { TRANSPORTS, type ConnectRequest } from '../core/identity/principal.ts'
 import { FAN_OUT } from '../core/delivery/fan-out-tree.ts'
 import { scatterGather, type ShardResult } from '../core/delivery/scatter-gather.ts'
+import { parseError, toHttp, type RigelError } from '../core/errors.ts'
 import type { ShardCommandResults, ShardCommand } from './shard-commands.ts'
 
 const CONNECT_HEADER = 'rigel-connect'
+const ERROR_HEADER = 'rigel-error'
 
 const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()])
 const bound = z.union([z.string(), z.number()]).optional()
@@ -38,6 +40,7 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
   lastEventId: z.string().nullable(),
   protocol: z.enum(['rigel.v1', 'phoenix']).nullable(),
   allowOrigin: z.string(),
+  allowCredentials: z.boolean().optional(),
   phoenix: z
     .object({
       vsn: z.union([z.literal(1), z.literal(2)]),
@@ -49,6 +52,14 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
 
 export function shardStub(env: Env, shard: number) {
   return env.USER_SHARD.getByName(`shard-${shard}`)
+}
+
+/** The answer to a poll: events verbatim, oldest first, and the position to poll from next. */
+export interface PollAnswer {
+  readonly lastEventId: string
+  readonly events: readonly string[]
+  /** False: there was a gap before these events, because the position given was too old or of another log. */
+  readonly recovered: boolean
 }
 
 /** Carries events to shards. */
@@ -87,4 +98,16 @@ export function readConnect(request: Request): ConnectRequest | undefined {
   } catch {
     return undefined
   }
+}
+
+/** A shard's refusal. The Worker writes it anew for the client, with the headers that belong to it. */
+export function stampError(error: RigelError): Response {
+  const { message, status } = toHttp(error)
+  return new Response(message, { status, headers: { [ERROR_HEADER]: encodeURIComponent(JSON.stringify(error)) } })
+}
+
+/** Returns undefined if the shard did not refuse, or if its version knows an error that this one lacks. */
+export function readError(response: Response): RigelError | undefined {
+  const header = response.headers.get(ERROR_HEADER)
+  return header === null ? undefined : parseError(decodeURIComponent(header))
 }

@@ -1,19 +1,22 @@
-// Who is asking, and what the front door hands to a shard. Both cross the line Worker → Durable Object, so the shapes
-// are only ever widened: for minutes during a deploy, the two sides are of different versions.
+// Who makes a request, and what the Worker passes to a shard to open a connection. Both cross from the Worker to a
+// Durable Object, so the shapes are only ever widened: for minutes during a deploy the two sides run different versions.
 import type { Subscription } from '../subscriptions/subscription.ts'
 
-/** Who is asking. All null: nobody we know, which is allowed for events that are addressed to nobody in particular. */
+/** Who makes a request. All null: an anonymous client, which may receive events that are addressed to no user. */
 export interface Principal {
   readonly user: string | null
   readonly session: string | null
-  /** Seconds since the epoch; null: no token, so nothing that ends. */
+  /** When the token expires, in seconds since the epoch; null: there is no token. */
   readonly expSeconds: number | null
 }
+
+/** A client without a token. */
+export const ANONYMOUS: Principal = { user: null, session: null, expSeconds: null }
 
 export const TRANSPORTS = ['sse', 'ws', 'longpolling', 'phoenix'] as const
 export type Transport = (typeof TRANSPORTS)[number]
 
-/** What a Phoenix socket is opened with, besides who is asking. */
+/** What a Phoenix socket is opened with, besides its principal. */
 export interface PhoenixHello {
   /** The serializer. */
   readonly vsn: 1 | 2
@@ -22,7 +25,7 @@ export interface PhoenixHello {
   readonly meta: Readonly<Record<string, unknown>>
 }
 
-/** What a shard needs to know to open a connection: stamped by the edge, read by the shard, never taken from a client. */
+/** What a shard needs to know to open a connection. Written by the Worker, read by the shard, never taken from a client. */
 export interface ConnectRequest {
   readonly transport: Transport
   readonly principal: Principal
@@ -35,9 +38,11 @@ export interface ConnectRequest {
   readonly protocol: 'rigel.v1' | 'phoenix' | null
   /** What the answer carries for CORS. */
   readonly allowOrigin: string
+  /** Whether `allowOrigin` may read the answer to a request with cookies. */
+  readonly allowCredentials?: boolean | undefined
   /** Transport `phoenix` only. */
   readonly phoenix?: PhoenixHello | undefined
 }
 
-/** What a client says of its connection: flat, as JSON. */
+/** Metadata that a client sets on its connection. */
 export type Metadata = Readonly<Record<string, string | number | boolean>>

@@ -2,7 +2,6 @@
 // whose claim `scopes.rg.actions` names the action. RIG looked at the token after it had acted; here nothing happens first.
 import type { Context } from 'hono'
 import { z } from 'zod'
-import { bearerTokens } from '../token-source.ts'
 import { corsHeaders } from '../cors.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { listConnections, listUsers, revokeSession, type AppContext } from './operations.ts'
@@ -48,7 +47,7 @@ async function allows(
   c: Context<HttpEnv>,
   action: Action,
 ): Promise<{ readonly expSeconds: number | null } | undefined> {
-  const token = bearerTokens(c.req.raw)[0] ?? c.req.header('authorization')
+  const token = c.req.header('authorization')?.replace(/^bearer\s+/i, '')
   if (token === undefined) return undefined
   const verified = await c.var.verifyToken(token)
   if (!verified.ok) return undefined

@@ -1,30 +1,30 @@
 // GET /_rig/v1/connection/longpolling: opens a session, or polls one. RIG's dialect keeps the session in two cookies.
 // Clients that cannot use cookies send the parameter `connection_token` instead, empty at first; they then find token
-// and position in every answer, and get no cookie. The cursor is the client's: nothing is kept per poll.
+// and position in every answer, and get no cookie. The client has the cursor: nothing is kept per poll.
 import type { Context } from 'hono'
 import { getCookie } from 'hono/cookie'
 import { parseConnectionToken } from '../../core/identity/connection-token.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { RigelError } from '../../core/errors.ts'
-import { shardStub } from '../../rpc/shard.ts'
+import { shardStub, type PollAnswer } from '../../rpc/shard.ts'
 import { authorizeConnection } from './authorize-connection.ts'
-import { credentialedCorsHeaders, namesOrigins } from '../cors.ts'
+import { credentialedCorsHeaders, isTrustedOrigin, namesOrigins } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
+import { findPosition } from '../position-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
-/** RIG's word for: from the session's start. */
+/** RIG's word for the start of the session. */
 const FIRST_EVENT = 'first_event'
 
-/** As the shard answers it. */
-interface Polled {
-  readonly lastEventId: string
-  readonly events: readonly string[]
-  /** False: there is a gap before these events. */
-  readonly recovered: boolean
+/** Cookies of a request that another site caused: it could not read the answer, but would move on the visitor's cursor. */
+const FOREIGN_COOKIES: RigelError = {
+  kind: 'bad_request',
+  message:
+    'Cookies of another site do not count here: list its origin in CORS, or poll with the parameter connection_token, empty at first.',
 }
 
 /** What the client holds of a session: by cookie or, without cookies, by query. */
-interface Cursor {
+interface PollCursor {
   readonly connectionToken: string
   readonly lastEventId: string | null
   readonly withCookies: boolean
@@ -34,6 +34,7 @@ export async function longpoll(c: Context<HttpEnv>): Promise<Response> {
   // HEAD too: it would take a poll's answer and throw it away.
   if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET, OPTIONS' })
   const cursor = readCursor(c)
+  if (cursor.withCookies && hasForeignCookies(c)) return errorResponse(FOREIGN_COOKIES, headersOf(c))
   const polled = await poll(c, cursor)
   if (polled.ok) return answerPoll(c, cursor, polled.value)
   if (polled.reason.kind !== 'connection_gone') return errorResponse(polled.reason, headersOf(c))
@@ -41,20 +42,24 @@ export async function longpoll(c: Context<HttpEnv>): Promise<Response> {
   return opened.ok ? answerOpened(c, cursor, opened.value) : errorResponse(opened.reason, headersOf(c))
 }
 
-function readCursor(c: Context<HttpEnv>): Cursor {
-  const asked = c.req.query('connection_token')
-  const withCookies = asked === undefined
-  const id = (withCookies ? getCookie(c, 'last_event_id') : undefined) ?? c.req.query('last_event_id')
+function hasForeignCookies(c: Context<HttpEnv>): boolean {
+  return getCookie(c, 'connection_token') !== undefined && !isTrustedOrigin(c.var.config, c.req.raw)
+}
+
+function readCursor(c: Context<HttpEnv>): PollCursor {
+  const inQuery = c.req.query('connection_token')
+  const withCookies = inQuery === undefined
+  const id = (withCookies ? getCookie(c, 'last_event_id') : undefined) || findPosition(c.req.raw)
   const lastEventId = id?.replaceAll('"', '') ?? ''
   return {
-    connectionToken: asked ?? getCookie(c, 'connection_token') ?? '',
+    connectionToken: inQuery ?? getCookie(c, 'connection_token') ?? '',
     lastEventId: lastEventId === '' || lastEventId === FIRST_EVENT ? null : lastEventId,
     withCookies,
   }
 }
 
-/** A token that is none, or of a shard that is no more, is a connection that is gone: the client gets a new session. */
-async function poll(c: Context<HttpEnv>, cursor: Cursor): Promise<Result<Polled, RigelError>> {
+/** A token that cannot be read, or of a shard that is gone, is a connection that is gone: the client gets a new session. */
+async function poll(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<PollAnswer, RigelError>> {
   const address = parseConnectionToken(cursor.connectionToken)
   if (address === undefined || address.shard >= c.var.config.shards) return fail({ kind: 'connection_gone' })
   try {
@@ -64,14 +69,14 @@ async function poll(c: Context<HttpEnv>, cursor: Cursor): Promise<Result<Polled,
   }
 }
 
-/** Goes on from where the client was, if it was anywhere: that its session is gone must not cost it events. */
-async function open(c: Context<HttpEnv>, cursor: Cursor): Promise<Result<string, RigelError>> {
+/** Opens a session at the client's position, if it has one: it must not lose events because its session is gone. */
+async function open(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<string, RigelError>> {
   const { lastEventId } = cursor
-  const admitted = await authorizeConnection(c, { transport: 'longpolling', lastEventId })
-  if (!admitted.ok) return admitted
-  const { inferred, principal, subscriptions } = admitted.value.connect
+  const granted = await authorizeConnection(c, { transport: 'longpolling', lastEventId })
+  if (!granted.ok) return granted
+  const { inferred, principal, subscriptions } = granted.value.connect
   try {
-    const shard = shardStub(c.env, admitted.value.shard)
+    const shard = shardStub(c.env, granted.value.shard)
     const opened = await shard.openLongpolling(principal, subscriptions, lastEventId, inferred)
     return opened.ok ? ok(opened.value.connectionToken) : fail(opened.reason)
   } catch (error) {
@@ -79,13 +84,13 @@ async function open(c: Context<HttpEnv>, cursor: Cursor): Promise<Result<string,
   }
 }
 
-function answerOpened(c: Context<HttpEnv>, cursor: Cursor, connectionToken: string): Response {
+function answerOpened(c: Context<HttpEnv>, cursor: PollCursor, connectionToken: string): Response {
   const started = { connection_token: connectionToken, last_event_id: FIRST_EVENT, events: [] }
   const json = JSON.stringify(cursor.withCookies ? 'ok' : started)
   return answer(c, json, { ...cursor, connectionToken, lastEventId: FIRST_EVENT })
 }
 
-function answerPoll(c: Context<HttpEnv>, cursor: Cursor, polled: Polled): Response {
+function answerPoll(c: Context<HttpEnv>, cursor: PollCursor, polled: PollAnswer): Response {
   const gap = polled.recovered ? {} : { recovered: false }
   const token = cursor.withCookies ? {} : { connection_token: cursor.connectionToken }
   // Events are JSON texts already, and stay as they came.
@@ -94,7 +99,7 @@ function answerPoll(c: Context<HttpEnv>, cursor: Cursor, polled: Polled): Respon
   return answer(c, json, { ...cursor, lastEventId: polled.lastEventId })
 }
 
-function answer(c: Context<HttpEnv>, json: string, next: Cursor): Response {
+function answer(c: Context<HttpEnv>, json: string, next: PollCursor): Response {
   const headers = new Headers({ ...headersOf(c), 'content-type': 'application/json; charset=utf-8' })
   if (next.withCookies) {
     headers.append('set-cookie', cookie(c, 'connection_token', next.connectionToken))
@@ -103,10 +108,10 @@ function answer(c: Context<HttpEnv>, json: string, next: Cursor): Response {
   return new Response(json, { headers })
 }
 
-/** Both values are of our own making and need no escaping; RIG writes the quotes of `last_event_id` as they are. */
+/** Rigel makes both values, so they need no escaping. RIG writes the quotes of `last_event_id` as they are. */
 function cookie(c: Context<HttpEnv>, name: string, value: string): string {
   const isHttps = new URL(c.req.url).protocol === 'https:'
-  // Without named origins nobody else's page can read an answer, so nobody else's page need send the cookies either.
+  // Where CORS lists no origins, no other site's page can read an answer, so none needs to send the cookies.
   const sameSite = isHttps && namesOrigins(c.var.config) ? 'None' : 'Lax'
   return `${name}=${value}; path=/; HttpOnly; SameSite=${sameSite}${isHttps ? '; Secure' : ''}`
 }

@@ -1,5 +1,5 @@
-// Phoenix Channels: /websocket and /longpoll, as the library of the Phoenix web framework asks for them. Checks the
-// token, chooses the shard and hands over; long-polling always answers 200 and says the rest in its body.
+// Phoenix Channels: /websocket and /longpoll, for the client library of the Phoenix web framework. Checks the token,
+// chooses the shard and hands over. Long-polling always answers 200; its status is in the body.
 import type { Context, MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import { parseConnectionToken, type ConnectionAddress } from '../../core/identity/connection-token.ts'
@@ -7,18 +7,21 @@ import { evaluatePointer } from '../../core/json-pointer.ts'
 import type { PhoenixHello } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { ok, type Result } from '../../core/result.ts'
-import { shardStub, stampConnect } from '../../rpc/shard.ts'
+import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
 import { findToken, offeredProtocols } from '../token-source.ts'
 import { readBody } from '../../core/http-body.ts'
 import { authorizeConnection, type ConnectGrant } from './authorize-connection.ts'
 import { corsHeaders } from '../cors.ts'
-import { shardFailure } from '../error-response.ts'
+import { RETRY_AFTER_SECONDS, shardFailure } from '../error-response.ts'
+import { refuseNoUpgrade } from './websocket.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 /** The library's subprotocol, and the one that carries its `authToken`. */
 const PROTOCOL = 'phoenix'
 const AUTH_PROTOCOL = 'base64url.bearer.phx.'
 const AUTH_HEADER = 'x-phoenix-authtoken'
+
+const RETRY_AFTER = { 'retry-after': String(RETRY_AFTER_SECONDS) }
 
 /** A batch of a hundred messages, the library's most. */
 const MAX_BODY_BYTES = 4_194_304
@@ -27,27 +30,32 @@ const rolesSchema = z.array(z.string()).catch([])
 
 type Ctx = Context<HttpEnv>
 
-/** A session token: where the session is, and what its client has. */
-interface Session extends ConnectionAddress {
+/** A session token: the connection, and the last message that its client has. */
+interface PhoenixSession extends ConnectionAddress {
   readonly cursor: number
 }
 
 export async function openPhoenixSocket(c: Ctx): Promise<Response> {
-  if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET' })
-  if (c.req.header('upgrade')?.toLowerCase() !== 'websocket') {
-    return c.text('Expected a WebSocket upgrade.', 426, { upgrade: 'websocket', connection: 'Upgrade' })
-  }
-  const admitted = await admitPhoenix(c)
-  // The library tells its user of a refused upgrade, and goes on trying or falls back: a close code would say no more.
-  if (!admitted.ok) return c.text('Forbidden', statusOf(admitted.reason))
+  const refused = refuseNoUpgrade(c)
+  if (refused !== undefined) return refused
+  const granted = await authorizePhoenix(c)
+  if (!granted.ok) return refuseUpgrade(c, granted.reason)
   try {
-    return await shardStub(c.env, admitted.value.shard).fetch(stampConnect(admitted.value.connect))
+    const response = await shardStub(c.env, granted.value.shard).fetch(stampConnect(granted.value.connect))
+    const error = readError(response)
+    return error === undefined ? response : refuseUpgrade(c, error)
   } catch (error) {
-    return c.text('Unavailable', statusOf(shardFailure(error)))
+    return refuseUpgrade(c, shardFailure(error))
   }
 }
 
-/** RIG 1.x's paths exist when PHOENIX_LEGACY_PATHS says so; otherwise they are anybody's. */
+/** By status: the library tells its user of a refused upgrade, and retries or falls back. It reads no close code. */
+function refuseUpgrade(c: Ctx, error: RigelError): Response {
+  const status = statusOf(error)
+  return c.text(status === 403 ? 'Forbidden' : 'Unavailable', status, status === 403 ? {} : RETRY_AFTER)
+}
+
+/** RIG 1.x's paths exist if PHOENIX_LEGACY_PATHS says so; otherwise an API definition may use them. */
 export function ifLegacy(handler: (c: Ctx) => Response | Promise<Response>): MiddlewareHandler<HttpEnv> {
   return (c, next) => (c.var.config.phoenix.legacyPaths ? Promise.resolve(handler(c)) : next())
 }
@@ -76,26 +84,26 @@ export function phoenixPreflight(c: Ctx): Response {
   })
 }
 
-/** 410 is the library's word for: this is your session. */
+/** The library takes 410 with a token for its new session. */
 async function open(c: Ctx): Promise<Response> {
-  const admitted = await admitPhoenix(c)
-  if (!admitted.ok) return answer(c, { status: statusOf(admitted.reason) === 403 ? 403 : 500 })
-  const { connect, shard } = admitted.value
+  const granted = await authorizePhoenix(c)
+  if (!granted.ok) return answer(c, { status: statusOf(granted.reason) === 403 ? 403 : 500 })
+  const { connect, shard } = granted.value
   const opened = await shardStub(c.env, shard).openPhoenixSession(connect)
   if (!opened.ok) return answer(c, { status: statusOf(opened.reason) === 403 ? 403 : 500 })
   return answer(c, { status: 410, token: `${opened.value.connectionToken}.0` })
 }
 
-async function poll(c: Ctx, { shard, connectionId, cursor }: Session): Promise<Response> {
+async function poll(c: Ctx, { shard, connectionId, cursor }: PhoenixSession): Promise<Response> {
   const taken = await shardStub(c.env, shard).pollPhoenix(connectionId, cursor)
-  // A session that is gone: the library starts over, and rejoins its channels.
+  // Without a token, 410 tells the library that its session is gone: it opens another one and rejoins its channels.
   if (taken.kind === 'gone') return answer(c, { status: 410 })
   const token = `${shard}.${connectionId}.${taken.cursor}`
   if (taken.kind === 'nothing') return answer(c, { status: 204, token, messages: [] })
   return answer(c, { status: 200, token, messages: taken.frames })
 }
 
-async function push(c: Ctx, session: Session | undefined): Promise<number> {
+async function push(c: Ctx, session: PhoenixSession | undefined): Promise<number> {
   if (session === undefined) return 410
   const body = await readBody(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return 500
@@ -117,11 +125,11 @@ function toFrame(line: string): string | ArrayBuffer {
   }
 }
 
-async function admitPhoenix(c: Ctx): Promise<Result<ConnectGrant, RigelError>> {
-  const admitted = await authorizeConnection(c, { transport: 'phoenix', lastEventId: null, token: findPhoenixToken(c) })
-  if (!admitted.ok) return admitted
-  const { claims, connect, shard } = admitted.value
-  // A browser fails a connection whose answer names none of the protocols it offered.
+async function authorizePhoenix(c: Ctx): Promise<Result<ConnectGrant, RigelError>> {
+  const granted = await authorizeConnection(c, { transport: 'phoenix', lastEventId: null, token: findPhoenixToken(c) })
+  if (!granted.ok) return granted
+  const { claims, connect, shard } = granted.value
+  // A browser fails a connection whose response names none of the protocols it offered.
   const protocol = offeredProtocols(c.req.raw).includes(PROTOCOL) ? PROTOCOL : null
   return ok({ shard, claims, connect: { ...connect, subscriptions: [], protocol, phoenix: readHello(c, claims) } })
 }
@@ -136,7 +144,7 @@ function readHello(c: Ctx, claims: ConnectGrant['claims']): PhoenixHello {
   }
 }
 
-/** `authToken` first, then RIG 1.x's parameter `token`, which a session token stands behind, then where any token is. */
+/** `authToken` first, then RIG 1.x's parameter `token`, after which a session token may follow, then as on any transport. */
 function findPhoenixToken(c: Ctx): string | null {
   const offered = offeredProtocols(c.req.raw).find((protocol) => protocol.startsWith(AUTH_PROTOCOL))
   const parameter = c.req.queries('token')?.find((token) => token !== '' && token !== 'null' && !parseSession(token))
@@ -144,11 +152,11 @@ function findPhoenixToken(c: Ctx): string | null {
   return (
     (offered === undefined ? header : fromBase64(offered.slice(AUTH_PROTOCOL.length))) ??
     parameter ??
-    findToken(c.req.raw, c.var.config)
+    findToken(c.req.raw, c.var.config, ['jwt'])
   )
 }
 
-/** Garbage stays garbage, and is refused as a token. */
+/** Text that is no base64 is returned as it is, and refused as a token. */
 function fromBase64(text: string): string {
   try {
     return atob(text.replaceAll('-', '+').replaceAll('_', '/'))
@@ -157,13 +165,13 @@ function fromBase64(text: string): string {
   }
 }
 
-/** The last `token` is the session's: the library appends it to whatever its user put in front. */
-function readSession(c: Ctx): Session | undefined {
+/** The last `token` is the session's: the library appends it to the parameters of its user. */
+function readSession(c: Ctx): PhoenixSession | undefined {
   const session = parseSession(c.req.queries('token')?.at(-1) ?? '')
   return session !== undefined && session.shard < c.var.config.shards ? session : undefined
 }
 
-function parseSession(token: string): Session | undefined {
+function parseSession(token: string): PhoenixSession | undefined {
   const [, connectionToken = '', cursor = ''] = /^(\d+\.[0-9a-f]+)\.(\d{1,15})$/.exec(token) ?? []
   const address = parseConnectionToken(connectionToken)
   return address === undefined ? undefined : { ...address, cursor: Number(cursor) }

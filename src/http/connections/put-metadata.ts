@@ -1,22 +1,22 @@
-// PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/metadata: what a client says of its connection, such as its device.
-// Services find connections by the fields that METADATA_INDEXES names.
+// PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/metadata: replaces the metadata of a connection, such as its
+// device. Services find connections by the fields that METADATA_INDEXES names.
 import { decodeUtf8 } from '../../core/text.ts'
-import { parseJson } from '../../core/json.ts'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { RigelError } from '../../core/errors.ts'
+import { readBody } from '../../core/http-body.ts'
+import { ANONYMOUS } from '../../core/identity/principal.ts'
+import { parseJson } from '../../core/json.ts'
 import { fail, type Result } from '../../core/result.ts'
 import { shardStub } from '../../rpc/shard.ts'
 import { bearerTokens } from '../token-source.ts'
-import { readBody } from '../../core/http-body.ts'
+import { readAddress, toPutError } from './connection-request.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
-import { readAddress, toAuthorizationReason } from './put-subscriptions.ts'
 
 const MAX_BYTES = 4_096
-const WANTED = '{"metadata": {"name": a string, number or boolean}}, of 4 KiB at most'
-const NOBODY = { user: null, session: null, expSeconds: null }
+const EXPECTED = '{"metadata": {"name": a string, number or boolean}}, of 4 KiB at most'
 
 const bodySchema = z.object({
   metadata: z.record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()])),
@@ -31,15 +31,15 @@ export async function putMetadata(c: Context<HttpEnv>): Promise<Response> {
 async function replaceMetadata(c: Context<HttpEnv>): Promise<Result<null, RigelError>> {
   const body = await readBody(c.req.raw, MAX_BYTES)
   const parsed = bodySchema.safeParse(body.ok ? parseJson(decodeUtf8(body.bytes) ?? '') : undefined)
-  if (!parsed.success) return fail({ kind: 'bad_request', message: `Expected JSON such as ${WANTED}.` })
+  if (!parsed.success) return fail({ kind: 'bad_request', message: `Expected JSON such as ${EXPECTED}.` })
   const address = readAddress(c.req.param('token') ?? '', c.var.config)
   if (!address.ok) return address
   const [token] = bearerTokens(c.req.raw)
   const verified = token === undefined ? undefined : await c.var.verifyToken(token)
-  if (verified?.ok === false) return fail(toAuthorizationReason(verified.reason))
+  if (verified?.ok === false) return fail(toPutError(verified.reason))
   const { connectionId, shard } = address.value
   try {
-    const principal = verified?.value.principal ?? NOBODY
+    const principal = verified?.value.principal ?? ANONYMOUS
     return await shardStub(c.env, shard).setMetadata(connectionId, parsed.data.metadata, principal)
   } catch (error) {
     return fail(shardFailure(error))

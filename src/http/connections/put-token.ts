@@ -1,31 +1,32 @@
-// PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/token: a new token, as a bearer, for a connection whose own is about
-// to expire. Of the same user; the connection then lasts as long as it does.
+// PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/token: brings a connection a new token of the same user before
+// its own expires. The connection then lasts as long as the new token.
 import type { Context } from 'hono'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, type Result } from '../../core/result.ts'
 import { inferSubscriptions } from '../../core/subscriptions/parse-subscriptions.ts'
 import { shardStub } from '../../rpc/shard.ts'
 import { bearerTokens } from '../token-source.ts'
+import { readAddress, toPutError } from './connection-request.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
-import { readAddress, toAuthorizationReason } from './put-subscriptions.ts'
 
 export async function putToken(c: Context<HttpEnv>): Promise<Response> {
   const cors = corsHeaders(c.var.config, c.req.raw)
-  const renewed = await renew(c)
+  const renewed = await renewToken(c)
   if (!renewed.ok) return errorResponse(renewed.reason, cors)
   return c.json({ expires_at: new Date(renewed.value).toISOString() }, 200, cors)
 }
 
-async function renew(c: Context<HttpEnv>): Promise<Result<number, RigelError>> {
+/** Resolves to when the connection ends now, in milliseconds since the epoch. */
+async function renewToken(c: Context<HttpEnv>): Promise<Result<number, RigelError>> {
   const { config, verifyToken } = c.var
   const address = readAddress(c.req.param('token') ?? '', config)
   if (!address.ok) return address
   const [token] = bearerTokens(c.req.raw)
   if (token === undefined) return fail({ kind: 'no_token' })
   const verified = await verifyToken(token)
-  if (!verified.ok) return fail(toAuthorizationReason(verified.reason))
+  if (!verified.ok) return fail(toPutError(verified.reason))
   const { claims, principal } = verified.value
   const { connectionId, shard } = address.value
   try {

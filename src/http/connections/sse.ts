@@ -1,22 +1,46 @@
-// GET /_rig/v1/connection/sse: checks the request and hands it to the shard, whose answer goes back unmodified.
+// GET /_rig/v1/connection/sse: checks the request and hands it to the shard, whose stream goes back unmodified. A client
+// that asked for a stream gets a refusal that passes by itself as a stream too, because a native EventSource that gets
+// another status than 200 never reconnects (HTML, 9.2.3).
 import type { Context } from 'hono'
-import { shardStub, stampConnect } from '../../rpc/shard.ts'
+import { toClose, type RigelError } from '../../core/errors.ts'
+import { connectionClosed } from '../../objects/shard/system-events.ts'
+import { encodeRefusal, SSE_HEADERS } from '../../objects/shard/transports/sse-frames.ts'
+import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
 import { authorizeConnection } from './authorize-connection.ts'
-import { corsHeaders } from '../cors.ts'
-import { errorResponse, shardFailure } from '../error-response.ts'
+import { streamCorsHeaders } from '../cors.ts'
+import { errorResponse, isTemporary, shardFailure } from '../error-response.ts'
+import { findPosition } from '../position-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
+/** A refused client reconnects after 2 to 6 s: apart from others, so that a storm of them spreads. */
+const REFUSED_RETRY_MS = 2_000
+const REFUSED_JITTER_MS = 4_000
+
 export async function openSse(c: Context<HttpEnv>): Promise<Response> {
-  // HEAD too: Hono would run it as GET, and a stream nobody reads would stay open.
-  if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET' })
-  const cors = corsHeaders(c.var.config, c.req.raw)
-  // The header first: an EventSource that comes back sends it, beside the query of its first request.
-  const lastEventId = c.req.header('last-event-id') ?? c.req.query('last_event_id') ?? null
-  const admitted = await authorizeConnection(c, { transport: 'sse', lastEventId })
-  if (!admitted.ok) return errorResponse(admitted.reason, cors)
+  // HEAD too: Hono would run it as GET, and a stream that is never read would stay open.
+  if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET, OPTIONS' })
+  const granted = await authorizeConnection(c, { transport: 'sse', lastEventId: findPosition(c.req.raw) })
+  if (!granted.ok) return refuse(c, granted.reason)
   try {
-    return await shardStub(c.env, admitted.value.shard).fetch(stampConnect(admitted.value.connect))
+    const response = await shardStub(c.env, granted.value.shard).fetch(stampConnect(granted.value.connect))
+    const error = readError(response)
+    return error === undefined ? response : refuse(c, error)
   } catch (error) {
-    return errorResponse(shardFailure(error), cors)
+    return refuse(c, shardFailure(error))
   }
+}
+
+function refuse(c: Context<HttpEnv>, error: RigelError): Response {
+  const headers = { ...streamCorsHeaders(c.var.config, c.req.raw), vary: 'Origin, Accept' }
+  if (!isTemporary(error) || !acceptsStream(c.req.header('accept'))) return errorResponse(error, headers)
+  const envelope = { id: crypto.randomUUID(), nowMs: Date.now(), specversion: c.var.config.ownEventsSpecversion }
+  const retryMs = REFUSED_RETRY_MS + Math.floor(Math.random() * REFUSED_JITTER_MS)
+  const body = encodeRefusal(connectionClosed(envelope, toClose(error)), retryMs)
+  return new Response(body, { headers: { ...headers, ...SSE_HEADERS, 'retry-after': String(Math.ceil(retryMs / 1_000)) } })
+}
+
+/** Whether a client names event streams, or takes anything. One that sends no `Accept` reads the status. */
+function acceptsStream(accept: string | undefined): boolean {
+  const ranges = (accept ?? '').toLowerCase().split(',')
+  return ranges.some((range) => /^\s*(text\/event-stream|text\/\*|\*\/\*)\s*(;(?!\s*q=0(\.0*)?\s*$)|$)/.test(range))
 }

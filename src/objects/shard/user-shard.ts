@@ -26,10 +26,9 @@ import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
 import type { Metadata } from '../../core/identity/principal.ts'
 import { ConnectionStore } from './connection-store.ts'
 import { ConnectionRegistry } from './connection-registry.ts'
-import { broadcastCommand, readConnect, createShardSender } from '../../rpc/shard.ts'
+import { broadcastCommand, readConnect, createShardSender, type PollAnswer } from '../../rpc/shard.ts'
 import { Heartbeat } from './transports/heartbeat.ts'
 import { InterestRegistry } from './interest-registry.ts'
-import type { Polled } from './transports/longpoll.ts'
 import type { Opening, Wanted } from './connection-state.ts'
 import type { EventEnvelope } from './system-events.ts'
 import type { PollResult } from './transports/phoenix/outbox.ts'
@@ -266,7 +265,7 @@ export class UserShard extends DurableObject<Env> {
   }
 
   /** Answers when there are events after `lastEventId` (null: from the session's start), or with none after the configured wait. */
-  async poll(connectionId: string, lastEventId: string | null): Promise<Result<Polled, RigelError>> {
+  async poll(connectionId: string, lastEventId: string | null): Promise<Result<PollAnswer, RigelError>> {
     return this.#polling.poll(connectionId, lastEventId)
   }
 
@@ -340,6 +339,7 @@ export class UserShard extends DurableObject<Env> {
       waitingBytes: this.#limits.waitingBytes,
       reconnectMs: this.#limits.reconnectMs,
       allowOrigin: connect.allowOrigin,
+      allowCredentials: connect.allowCredentials ?? false,
       onGone: (gone) => this.#roster.forget(gone),
       stamp: this.#stamp,
     })

@@ -106,11 +106,14 @@ describe('SSE', () => {
   it('refuses a bad token before it looks at the subscriptions', async () => {
     const expired = await sign({ sub: 'alice', exp: 1 })
     const response = await get(`${SSE}?jwt=${expired}&subscriptions=%7Bnot-json`)
-    expect(response.status).toBe(400)
+    expect([response.status, response.headers.get('www-authenticate')]).toEqual([
+      401,
+      'Bearer realm="rigel", error="invalid_token"',
+    ])
     expect(await response.text()).toBe('could not parse subscriptions: could not decode JWT: token expired')
   })
 
-  it('refuses a token of somebody else', async () => {
+  it('refuses a token that another key signed', async () => {
     const forged = await sign({ sub: 'alice', exp: 9_999_999_999 }, 'another secret of 32 bytes or more')
     const response = await get(`${SSE}?jwt=${forged}`)
     expect(await response.text()).toBe('could not parse subscriptions: could not decode JWT: Invalid signature')
@@ -216,7 +219,7 @@ describe('WebSocket', () => {
     expect([response.status, response.headers.get('upgrade')]).toEqual([426, 'websocket'])
   })
 
-  it('opens, and answers rigel.v1 only to whom offers it', async () => {
+  it('opens, and answers rigel.v1 only to a client that offers it', async () => {
     const plain = await upgrade(WS, { 'sec-websocket-protocol': 'soap' })
     expect([plain.status, plain.headers.get('sec-websocket-protocol')]).toEqual([101, null])
     const rigel = await upgrade(WS, { 'sec-websocket-protocol': 'soap, rigel.v1' })
@@ -271,7 +274,7 @@ describe('WebSocket', () => {
 })
 
 describe('limits by address', () => {
-  it('answers 429 above the limit, and counts nobody whose address is unknown', async () => {
+  it('answers 429 above the limit, and does not count clients whose address is unknown', async () => {
     const keys: string[] = []
     const limiter = { limit: async ({ key }: { key: string }) => ({ success: keys.push(key) < 2 }) }
     const attempt = async (headers: Readonly<Record<string, string>>) => {

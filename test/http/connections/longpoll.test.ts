@@ -3,6 +3,7 @@ import { env, exports } from 'cloudflare:workers'
 import { createExecutionContext } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
+import { publish } from '../../support/front-door.ts'
 import { sign, tokenOf } from '../../support/make-tokens.ts'
 
 const PATH = '/_rig/v1/connection/longpolling'
@@ -65,7 +66,7 @@ describe('with cookies', () => {
   it('refuses a bad token and bad subscriptions, with CORS', async () => {
     const response = await get(`?jwt=${await sign({ sub: 'a', exp: 1 })}`)
     expect([response.status, await response.text()]).toEqual([
-      400,
+      401,
       'could not parse subscriptions: could not decode JWT: token expired',
     ])
     expect(response.headers.get('access-control-allow-origin')).toBe('*')
@@ -93,6 +94,35 @@ describe('without cookies', () => {
   })
 })
 
+describe('two tabs with the same cookies', () => {
+  it('both wait, both get the next event, and neither ends the poll of the other', async () => {
+    const opened = cookiesOf(await get(`?subscriptions=${encodeURIComponent('[{"eventType":"two.tabs"}]')}`))
+    const { cookie } = await poll(opened)
+    const polls = [poll(cookie), poll(cookie)]
+    await publish({ id: 'for-both', type: 'two.tabs' })
+    for (const { answer } of await Promise.all(polls)) expect(answer.events).toMatchObject([{ id: 'for-both' }])
+  })
+
+  it('keep waiting when the other one polls', async () => {
+    const { cookie } = await poll(cookiesOf(await get()))
+    let isAnswered = false
+    const first = poll(cookie).then(() => (isAnswered = true))
+    // Answered at once, for its position is older: the first one still waits then.
+    await poll(cookie.replace(/last_event_id=.*/, 'last_event_id="first_event"'))
+    expect(isAnswered).toBe(false)
+    await first
+  })
+})
+
+describe('cookies of a request that another site caused', () => {
+  it('do not move the cursor of the session: the request is refused', async () => {
+    const cookie = cookiesOf(await get())
+    const response = await get('', { cookie, 'sec-fetch-site': 'cross-site' })
+    expect([response.status, response.headers.getSetCookie()]).toEqual([400, []])
+    expect((await poll(cookie)).answer.events).toHaveLength(2)
+  })
+})
+
 describe('across origins', () => {
   const origin = 'https://app.example'
   const getWith = (cors: string) => {
@@ -112,7 +142,7 @@ describe('across origins', () => {
     for (const cookie of response.headers.getSetCookie()) expect(cookie).toMatch(/SameSite=None; Secure$/)
   })
 
-  it('names another origin to a stranger', async () => {
+  it('names another origin to one that is not listed', async () => {
     const response = await getWith('https://other.example')
     expect(response.headers.get('access-control-allow-origin')).toBe('https://other.example')
   })

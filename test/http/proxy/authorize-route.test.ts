@@ -142,7 +142,7 @@ describe('what a token must have', () => {
 
   it('is said to who lacks it', async () => {
     const response = await scoped.fetch('/', { headers: await bearer('alice', { scope: 'books:read' }) })
-    expect(await response.json()).toEqual({ message: 'The token has not what this needs: scope books:write' })
+    expect(await response.json()).toEqual({ message: 'The token lacks what this route requires: scope books:write' })
   })
 })
 

@@ -295,7 +295,7 @@ describe('an answer that comes otherwise', () => {
     const api = { id: 'a', target: `kafka:${topic}`, response_from: 'kafka', routes: { 'POST /': {} } }
     const hasty = makeGateway([api], { PROXY_KAFKA_RESPONSE_TIMEOUT: '50' })
     const response = await hasty.fetch('/', json({}))
-    expect([response.status, await response.json()]).toEqual([504, { message: 'No answer came within 50 ms.' }])
+    expect([response.status, await response.json()]).toEqual([504, { message: 'No response came within 50 ms.' }])
   })
 
   it('after a service’s 202, which got its correlation; another status is the answer at once', async () => {

@@ -3,7 +3,8 @@ import type { RigelError } from '../../../core/errors.ts'
 import { fail, type Result } from '../../../core/result.ts'
 import type { ConnectionStore, StoredConnection } from '../connection-store.ts'
 import type { ConnectionRegistry } from '../connection-registry.ts'
-import { LongpollingSession, type Polled } from './longpoll.ts'
+import type { PollAnswer } from '../../../rpc/shard.ts'
+import { LongpollingSession } from './longpoll.ts'
 import { termsOf, toStored, type Opening } from '../connection-state.ts'
 import type { ConnectionLifecycle } from '../connection-lifecycle.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
@@ -41,7 +42,7 @@ export class Polling {
   }
 
   /** Answers when there are events after `lastEventId` (null: from the session's start), or with none after the configured wait. */
-  async poll(connectionId: string, lastEventId: string | null): Promise<Result<Polled, RigelError>> {
+  async poll(connectionId: string, lastEventId: string | null): Promise<Result<PollAnswer, RigelError>> {
     const { connections, log, now } = this.#deps
     const session = connections.get(connectionId)
     if (!(session instanceof LongpollingSession)) return fail({ kind: 'connection_gone' })

@@ -1,13 +1,13 @@
-// How a shard says no to a connection: by HTTP status, or, since browsers hide the status of a refused upgrade, by
-// accepting the WebSocket and closing it with the reason's code.
+// A connection that a shard refuses: an error for the Worker to write, or, since browsers hide the status of a refused
+// upgrade, a WebSocket that is accepted and closed with the code of the error.
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
-import { toHttp, type RigelError } from '../../../core/errors.ts'
+import type { RigelError } from '../../../core/errors.ts'
+import { stampError } from '../../../rpc/shard.ts'
 import { closeSocket } from './websocket.ts'
 
 export function rejectedSocket(connect: ConnectRequest, reason: RigelError): Response {
   if (connect.transport === 'ws') return refuseWebSocket(connect.protocol, reason)
-  const { status, message } = toHttp(reason)
-  return new Response(message, { status, headers: { 'access-control-allow-origin': connect.allowOrigin } })
+  return stampError(reason)
 }
 
 function refuseWebSocket(protocol: ConnectRequest['protocol'], reason: RigelError): Response {

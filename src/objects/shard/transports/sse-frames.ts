@@ -8,6 +8,16 @@ const encoder = new TextEncoder()
 const LINE_BREAKS = /\r\n|\r|\n/
 const LINE_BREAK_CHARS = /[\r\n]/g
 
+/**
+ * What makes proxies pass a stream on as it comes: nginx buffers a response unless `X-Accel-Buffering` says no, and
+ * proxies that compress hold it back, which `no-transform` forbids (RFC 9111, 5.2.2.6).
+ */
+export const SSE_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+} as const
+
 export type PositionOf = (seq: number) => string
 
 export function encodeEvents(events: readonly StoredEvent[], position: PositionOf): Uint8Array {
@@ -16,6 +26,11 @@ export function encodeEvents(events: readonly StoredEvent[], position: PositionO
 
 export function encodeOwn(event: SystemEvent, id: string): Uint8Array {
   return encoder.encode(frame(event.type, event.json, id))
+}
+
+/** All of a stream that is refused for the moment. Without an `id`, so that the client keeps its position. */
+export function encodeRefusal(event: SystemEvent, retryMs: number): string {
+  return `retry: ${retryMs}\n\nevent: ${event.type}\ndata: ${event.json}\n\n`
 }
 
 /** How long an EventSource waits before it comes back. */

@@ -10,7 +10,7 @@ import { readNextChunk, type DeliveredRange, type History } from '../log/replay.
 import { Lasting } from '../lasting.ts'
 import type { Terms } from '../connection-state.ts'
 import { connectionClosed, sessionKilled, type SystemEvent, type EventEnvelope } from '../system-events.ts'
-import { encodeEvents, encodeHeartbeat, encodeOwn, encodeRetry, type PositionOf } from './sse-frames.ts'
+import { encodeEvents, encodeHeartbeat, encodeOwn, encodeRetry, SSE_HEADERS, type PositionOf } from './sse-frames.ts'
 
 /** What may wait in the stream while history is replayed. */
 const HIGH_WATER_MARK_BYTES = 65_536
@@ -23,6 +23,7 @@ export interface SseOptions {
   readonly waitingBytes: number
   readonly reconnectMs: number
   readonly allowOrigin: string
+  readonly allowCredentials: boolean
   /** The client is gone, was cut, or the stream broke: called once. */
   readonly onGone: (connection: SseConnection) => void
   /** For what the connection itself has to tell. */
@@ -50,7 +51,7 @@ export class SseConnection extends Lasting implements Connection {
     this.#options = options
     this.#position = (seq) => options.history.position(seq)
     this.#behindSeq = options.seq
-    this.response = new Response(this.#openStream(), { headers: responseHeaders(options.allowOrigin) })
+    this.response = new Response(this.#openStream(), { headers: streamHeaders(options) })
     this.#write(encodeRetry(options.reconnectMs))
   }
 
@@ -149,11 +150,11 @@ export class SseConnection extends Lasting implements Connection {
   }
 }
 
-function responseHeaders(allowOrigin: string): HeadersInit {
+function streamHeaders({ allowCredentials, allowOrigin }: SseOptions): HeadersInit {
   return {
-    'content-type': 'text/event-stream; charset=utf-8',
-    'cache-control': 'no-cache',
+    ...SSE_HEADERS,
     'access-control-allow-origin': allowOrigin,
-    ...(allowOrigin === '*' ? {} : { vary: 'origin' }),
+    ...(allowCredentials ? { 'access-control-allow-credentials': 'true' } : {}),
+    vary: 'Origin',
   }
 }
