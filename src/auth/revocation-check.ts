@@ -1,23 +1,22 @@
-// Whether the session of a token is revoked: asked of its registry for every token that is verified, and remembered for a
-// moment, so that a busy session is not a call for every request. A registry out of reach refuses: this fails closed.
+// Whether the session of a token is revoked: asked of its registry for every token that is verified. The answer is
+// remembered for a moment, so that a busy session does not cost a call for every request. A registry that is out of reach
+// refuses the token.
 import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import { sessionRegistryStub } from '../rpc/session-registry.ts'
+import { REMEMBER_NOT_REVOKED_MS, sessionRegistryStub } from '../rpc/session-registry.ts'
 import type { VerifyToken } from './verify-token.ts'
 
-/** A revocation is known everywhere after this time at the latest. */
-const REMEMBER_MS = 1_000
-/** What an isolate remembers at most, before it forgets it all. */
+/** Sessions that an isolate remembers at most. When there are more, it forgets all. */
 const MAX_REMEMBERED = 10_000
 
-interface Known {
+interface Revocation {
   readonly isRevoked: boolean
   readonly untilMs: number
 }
 
-/** `verify`, and then the registry. */
+/** Returns a verifier that runs `verify`, and then asks the registry. */
 export function withRevocation(env: Env, verify: VerifyToken): VerifyToken {
-  const known = new Map<string, Known>()
+  const known = new Map<string, Revocation>()
   return async (token) => {
     const verified = await verify(token)
     if (!verified.ok || verified.value.principal.session === null) return verified
@@ -28,14 +27,19 @@ export function withRevocation(env: Env, verify: VerifyToken): VerifyToken {
   }
 }
 
-async function isRevoked(env: Env, known: Map<string, Known>, session: string): Promise<Result<boolean, RigelError>> {
+async function isRevoked(
+  env: Env,
+  known: Map<string, Revocation>,
+  session: string,
+): Promise<Result<boolean, RigelError>> {
+  // Read before the call: what is remembered must end before the registry may answer a revocation.
   const nowMs = Date.now()
   const remembered = known.get(session)
   if (remembered !== undefined && remembered.untilMs > nowMs) return ok(remembered.isRevoked)
   try {
     const untilMs = await sessionRegistryStub(env, session).revokedUntil(session)
     if (known.size >= MAX_REMEMBERED) known.clear()
-    known.set(session, { isRevoked: untilMs !== null, untilMs: untilMs ?? nowMs + REMEMBER_MS })
+    known.set(session, { isRevoked: untilMs !== null, untilMs: untilMs ?? nowMs + REMEMBER_NOT_REVOKED_MS })
     return ok(untilMs !== null)
   } catch (error) {
     console.warn('a session registry did not answer', error)

@@ -4,6 +4,12 @@ import { shardOf } from '../core/delivery/shard-hash.ts'
 /** Must never change: with another number a revoked session would be looked up in the wrong object. */
 const REGISTRY_COUNT = 64
 
+/**
+ * How long an isolate may remember that a session is not revoked. A registry answers a revocation only when this time has
+ * passed since it last said so.
+ */
+export const REMEMBER_NOT_REVOKED_MS = 1_000
+
 export function sessionRegistryStub(env: Env, session: string) {
   return env.SESSION_REGISTRY.getByName(`sessions-${shardOf(session, REGISTRY_COUNT)}`)
 }

@@ -1,10 +1,13 @@
-// SessionRegistry: the Durable Object of a part of the revoked sessions, by session id, so that no check meets one object
-// of the whole gateway. Revoking resolves when every shard has closed the session's connections; a shard that is out of
-// reach is told again until the revocation has expired. Its door is door.ts.
+// SessionRegistry: the Durable Object of a part of the revoked sessions, by session id, so that no check waits for a
+// single object of the whole gateway. Revoking resolves when every shard has closed the session's connections and no
+// isolate takes a token of the session any more. A shard that is out of reach is notified again until the revocation has
+// expired. Called by the Worker through rpc/session-registry.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import type { ShardResult } from '../../core/delivery/scatter-gather.ts'
+import { REMEMBER_NOT_REVOKED_MS } from '../../rpc/session-registry.ts'
 import { broadcastCommand } from '../../rpc/shard.ts'
+import { RecentAnswers } from './recent-answers.ts'
 
 const RETRY_AFTER_MS = 1_000
 
@@ -16,6 +19,7 @@ interface PendingRow extends Record<string, SqlStorageValue> {
 export class SessionRegistry extends DurableObject<Env> {
   readonly #shards = configOf(this.env).shards
   readonly #sql = this.ctx.storage.sql
+  readonly #answers = new RecentAnswers(REMEMBER_NOT_REVOKED_MS, Date.now())
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -25,7 +29,10 @@ export class SessionRegistry extends DurableObject<Env> {
     `)
   }
 
-  /** A session that is revoked already stays so for the longer of both times. Answers how many connections were closed. */
+  /**
+   * A session that is revoked already stays so for the longer of both times. Resolves to how many connections were
+   * closed, when no token of the session passes any more.
+   */
   async revoke(session: string, expiresMs: number): Promise<number> {
     this.ctx.storage.transactionSync(() => {
       this.#sql.exec(
@@ -37,20 +44,25 @@ export class SessionRegistry extends DurableObject<Env> {
         this.#sql.exec('INSERT OR IGNORE INTO pending VALUES (?, ?)', session, shard)
       }
     })
-    // Before any shard is told: what this object's death interrupts goes on by alarm.
+    // From here on no isolate is told that the session is not revoked.
+    const remainingMs = this.#answers.remainingMs(session, Date.now())
+    // Set before any shard is notified: if this object dies in between, the alarm goes on.
     await this.#wakeBy(Date.now() + RETRY_AFTER_MS)
-    return this.#tellShards(session)
+    const [closed] = await Promise.all([this.#notifyShards(session), sleep(remainingMs)])
+    return closed
   }
 
-  /** Until when, in milliseconds since the epoch; null: it is not revoked. */
+  /** Returns until when the session is revoked, in milliseconds since the epoch; null: it is not. */
   revokedUntil(session: string): number | null {
+    const nowMs = Date.now()
     const row = this.#sql
       .exec<{ expires_ms: number }>(
         'SELECT expires_ms FROM revoked WHERE session = ? AND expires_ms > ?',
         session,
-        Date.now(),
+        nowMs,
       )
       .toArray()[0]
+    if (row === undefined) this.#answers.add(session, nowMs)
     return row?.expires_ms ?? null
   }
 
@@ -58,11 +70,11 @@ export class SessionRegistry extends DurableObject<Env> {
     this.#sql.exec('DELETE FROM revoked WHERE expires_ms <= ?', Date.now())
     this.#sql.exec('DELETE FROM pending WHERE session NOT IN (SELECT session FROM revoked)')
     const sessions = this.#sql.exec<{ session: string }>('SELECT DISTINCT session FROM pending').toArray()
-    await Promise.all(sessions.map(({ session }) => this.#tellShards(session)))
+    await Promise.all(sessions.map(({ session }) => this.#notifyShards(session)))
     await this.#wakeNext()
   }
 
-  async #tellShards(session: string): Promise<number> {
+  async #notifyShards(session: string): Promise<number> {
     const pending = this.#sql
       .exec<PendingRow>(
         'SELECT shard, expires_ms FROM pending JOIN revoked USING (session) WHERE session = ? ORDER BY shard',
@@ -73,23 +85,23 @@ export class SessionRegistry extends DurableObject<Env> {
     if (expiresMs === undefined) return 0
     const shards = pending.map(({ shard }) => shard)
     const answers = await broadcastCommand(this.env, shards, { kind: 'revoke_session', session, expiresMs })
-    return this.#told(session, answers)
+    return this.#notified(session, answers)
   }
 
-  /** Who did not answer stays pending. Answers how many connections the others closed. */
-  #told(session: string, answers: readonly ShardResult<number>[]): number {
+  /** Shards that did not answer stay pending. Returns how many connections the others closed. */
+  #notified(session: string, answers: readonly ShardResult<number>[]): number {
     let closed = 0
-    const untold: ShardResult<number>[] = []
+    const failed: ShardResult<number>[] = []
     for (const answer of answers) {
-      if (!answer.ok) untold.push(answer)
+      if (!answer.ok) failed.push(answer)
       else {
         this.#sql.exec('DELETE FROM pending WHERE session = ? AND shard = ?', session, answer.shard)
         closed += answer.value
       }
     }
-    const [first] = untold
+    const [first] = failed
     if (first !== undefined) {
-      console.warn({ message: 'revocation not told, to be tried again', shards: untold.length, first })
+      console.warn({ message: 'shards not notified of a revocation, to be tried again', shards: failed.length, first })
     }
     return closed
   }
@@ -105,4 +117,8 @@ export class SessionRegistry extends DurableObject<Env> {
     const set = await this.ctx.storage.getAlarm()
     if (set === null || set > atMs) await this.ctx.storage.setAlarm(atMs)
   }
+}
+
+function sleep(ms: number): Promise<void> {
+  return ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : Promise.resolve()
 }

@@ -1,0 +1,40 @@
+// Which sessions an isolate of the Worker may still take for not revoked, because the registry said so a moment ago.
+// Pure: the clock comes in. Used by SessionRegistry, which answers a revocation only when no isolate can.
+
+/** The sessions of two spans of time: those of an older one can no longer be remembered by any isolate. */
+export class RecentAnswers {
+  readonly #rememberMs: number
+  /** Answers that an earlier life of this object gave are not known: until then every session may be remembered. */
+  readonly #knownFromMs: number
+  #startedAtMs: number
+  #current = new Set<string>()
+  #previous = new Set<string>()
+
+  /** `rememberMs`: how long an isolate remembers an answer. */
+  constructor(rememberMs: number, nowMs: number) {
+    this.#rememberMs = rememberMs
+    this.#knownFromMs = nowMs + rememberMs
+    this.#startedAtMs = nowMs
+  }
+
+  /** The registry answers that the session is not revoked. */
+  add(session: string, nowMs: number): void {
+    this.#rotate(nowMs)
+    this.#current.add(session)
+  }
+
+  /** Returns how long from now, in milliseconds, an isolate may take the session for not revoked. */
+  remainingMs(session: string, nowMs: number): number {
+    this.#rotate(nowMs)
+    if (this.#current.has(session) || this.#previous.has(session)) return this.#rememberMs
+    return Math.max(0, this.#knownFromMs - nowMs)
+  }
+
+  #rotate(nowMs: number): void {
+    const spans = Math.floor((nowMs - this.#startedAtMs) / this.#rememberMs)
+    if (spans < 1) return
+    this.#previous = spans === 1 ? this.#current : new Set()
+    this.#current = new Set()
+    this.#startedAtMs += spans * this.#rememberMs
+  }
+}
