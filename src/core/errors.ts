@@ -102,11 +102,7 @@ const ERRORS = {
   ),
   unsupported_content_type: row(415, CLOSE.badRequest, ownMessage),
   not_acceptable: row(406, CLOSE.badRequest, ownMessage),
-  protocol_violation: row(
-    400,
-    ({ message }: Message) => ({ code: 4504, reason: cutToReason(message) }),
-    ownMessage,
-  ),
+  protocol_violation: row(400, ({ message }: Message) => ({ code: 4504, reason: cutToReason(message) }), ownMessage),
   rate_limited: row(429, CLOSE.tooMany, 'Too many requests.'),
 
   // The token, and what it permits.

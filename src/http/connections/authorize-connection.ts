@@ -72,11 +72,7 @@ export async function authorizeConnection(
 }
 
 /** SUBSCRIPTION_CHECK. Like RIG, only for subscriptions that are asked for: those that a token implies are not checked. */
-async function mayConnect(
-  c: Context<HttpEnv>,
-  token: string | null,
-  given: readonly Subscription[],
-): Promise<boolean> {
+async function mayConnect(c: Context<HttpEnv>, token: string | null, given: readonly Subscription[]): Promise<boolean> {
   const { subscriptionCheck } = c.var.config
   if (subscriptionCheck === 'no_check') return true
   if (subscriptionCheck === 'jwt_validation') return token !== null

@@ -36,7 +36,9 @@ function refuse(c: Context<HttpEnv>, error: RigelError): Response {
   const envelope = { id: crypto.randomUUID(), nowMs: Date.now(), specversion: c.var.config.ownEventsSpecversion }
   const retryMs = REFUSED_RETRY_MS + Math.floor(Math.random() * REFUSED_JITTER_MS)
   const body = encodeRefusal(connectionClosed(envelope, toClose(error)), retryMs)
-  return new Response(body, { headers: { ...headers, ...SSE_HEADERS, 'retry-after': String(Math.ceil(retryMs / 1_000)) } })
+  return new Response(body, {
+    headers: { ...headers, ...SSE_HEADERS, 'retry-after': String(Math.ceil(retryMs / 1_000)) },
+  })
 }
 
 /** Whether a client names event streams, or takes anything. One that sends no `Accept` reads the status. */

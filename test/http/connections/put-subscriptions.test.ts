@@ -174,7 +174,10 @@ describe('a set that is refused', () => {
   it('when the connection belongs to another user', async () => {
     const { client, token } = await open(`?jwt=${await tokenOf('alice')}`)
     const response = await put({ token, headers: await bearer(tokenOf('mallory')) })
-    expect([response.status, await response.text()]).toEqual([403, 'The connection belongs to another user than the token.'])
+    expect([response.status, await response.text()]).toEqual([
+      403,
+      'The connection belongs to another user than the token.',
+    ])
     expect((await put({ token, headers: await bearer(tokenOf('alice')) })).status).toBe(204)
     await client.close()
   })
