@@ -18,7 +18,7 @@ function call(
   method = 'GET',
 ): Promise<Response> {
   const request = new Request(`https://rigel.example${path}`, { headers, method })
-  return Promise.resolve(handle(request, { ...env, ...variables } as Env, createExecutionContext()))
+  return Promise.resolve(handle(request, { ...env, ...variables }, createExecutionContext()))
 }
 
 const overLimit = { CONNECTION_RATE_LIMIT: { limit: async () => ({ success: false }) } }
@@ -139,7 +139,8 @@ describe('the position', () => {
     const client = new SseClient(await call(`${SSE}${query}`, headers))
     const [created] = await client.until(1, 'rig.connection.create')
     await client.close()
-    return { recovered: (created?.data['data'] as { recovered?: boolean }).recovered, lastEventId: client.lastEventId }
+    const { recovered } = (created?.data['data'] ?? {}) as { recovered?: boolean }
+    return { recovered, lastEventId: client.lastEventId }
   }
 
   it.each(['last_event_id', 'lastEventId', 'Last-Event-ID'])('is read from the parameter %s', async (name) => {
