@@ -3,7 +3,7 @@
 // code. http/error-response.ts and the transports of the shard write it to clients. Texts that RIG has are RIG's.
 import { parseJson } from './json.ts'
 
-export type HttpStatus = 400 | 401 | 403 | 404 | 405 | 406 | 410 | 413 | 415 | 429 | 502 | 503 | 504 | 508
+type HttpStatus = 400 | 401 | 403 | 404 | 405 | 406 | 410 | 413 | 415 | 429 | 502 | 503 | 504 | 508
 
 export interface Close {
   /** 3000–3499 and 4000–4499: come back; 3500–3999 and 4500–4999: don't, the same request would be refused again. */
