@@ -47,8 +47,8 @@ describe('an append', () => {
     const storage = createTestStorage()
     const log = open(storage)
     log.append([segment(1)], 0)
-    const broken = { ...segment(4), heads: null as unknown as string }
-    expect(() => log.append([segment(2), broken], 0)).toThrow('NOT NULL')
+    const broken = { ...segment(4), heads: { length: 1 } as unknown as string }
+    expect(() => log.append([segment(2), broken], 0)).toThrow('cannot be bound')
     expect([log.head, log.state, metasOf(log)]).toEqual([1, { sum: 1 }, [1]])
     log.append([segment(8)], 0)
     expect([open(storage).state, metasOf(log)]).toEqual([{ sum: 9 }, [1, 8]])
