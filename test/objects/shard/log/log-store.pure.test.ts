@@ -72,7 +72,10 @@ describe('a shard’s log', () => {
     const log = open(storage)
     log.append([batch([0])], 0)
     const broken: AppendBatch = { ...batch([2], { partition: 1 }), topic: undefined as unknown as string }
-    const noHeads = { ...broken, packs: broken.packs.map((pack) => ({ ...pack, heads: { length: 1 } as unknown as string })) }
+    const noHeads = {
+      ...broken,
+      packs: broken.packs.map((pack) => ({ ...pack, heads: { length: 1 } as unknown as string })),
+    }
     expect(() => log.append([batch([1]), noHeads], 0)).toThrow('cannot be bound')
     expect([log.head, idsOf(log)]).toEqual([1, [0]])
     log.append([batch([1])], 0)
