@@ -17,26 +17,20 @@ export interface AuthorizerOptions {
   readonly nowMs: () => number
 }
 
-interface Verdict {
-  readonly isAllowed: boolean
-  readonly untilMs: number
-}
-
-/** What an isolate remembers at most, before it forgets it all. */
+/** How many verdicts an isolate remembers at most. */
 const MAX_REMEMBERED = 1_000
 const MAX_AGE_SECONDS = 3_600
 
 export function createAuthorizer({ timeoutMs, fetch: fetcher, nowMs }: AuthorizerOptions): Authorizer {
-  const verdicts = new Map<string, Verdict>()
+  const verdicts = new TtlCache<string, boolean>(MAX_REMEMBERED, nowMs)
   return async (url, question) => {
     const key = await digest(url, question)
     const known = verdicts.get(key)
-    if (known !== undefined && known.untilMs > nowMs()) return known.isAllowed
+    if (known !== undefined) return known
     const answer = await ask(fetcher, timeoutMs, url, question)
     if (answer === undefined) return false
     const maxAgeSeconds = maxAgeOf(answer.headers)
-    if (verdicts.size >= MAX_REMEMBERED) verdicts.clear()
-    if (maxAgeSeconds > 0) verdicts.set(key, { isAllowed: answer.ok, untilMs: nowMs() + maxAgeSeconds * 1_000 })
+    if (maxAgeSeconds > 0) verdicts.set(key, answer.ok, nowMs() + maxAgeSeconds * 1_000)
     return answer.ok
   }
 }
@@ -79,5 +73,7 @@ function maxAgeOf(headers: Headers): number {
 async function digest(url: string, { authorization, body, contentType }: AuthorizationRequest): Promise<string> {
   const text = JSON.stringify([url, contentType, authorization, body])
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
-  return [...new Uint8Array(hash)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return toHex(new Uint8Array(hash))
 }
+import { toHex } from '../core/bytes.ts'
+import { TtlCache } from '../core/ttl-cache.ts'

@@ -1,22 +1,18 @@
 // Whether the session of a token is revoked: asked of its registry for every token that is verified. The answer is
 // remembered for a moment, so that a busy session does not cost a call for every request. A registry that is out of reach
 // refuses the token.
+import { TtlCache } from '../core/ttl-cache.ts'
 import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { REMEMBER_NOT_REVOKED_MS, sessionRegistryStub } from '../rpc/session-registry.ts'
 import type { VerifyToken } from './verify-token.ts'
 
-/** Sessions that an isolate remembers at most. When there are more, it forgets all. */
+/** Sessions that an isolate remembers at most. */
 const MAX_REMEMBERED = 10_000
-
-interface Revocation {
-  readonly isRevoked: boolean
-  readonly untilMs: number
-}
 
 /** Returns a verifier that runs `verify`, and then asks the registry. */
 export function withRevocation(env: Env, verify: VerifyToken): VerifyToken {
-  const known = new Map<string, Revocation>()
+  const known = new TtlCache<string, boolean>(MAX_REMEMBERED, Date.now)
   return async (token) => {
     const verified = await verify(token)
     if (!verified.ok || verified.value.principal.session === null) return verified
@@ -29,17 +25,16 @@ export function withRevocation(env: Env, verify: VerifyToken): VerifyToken {
 
 async function isRevoked(
   env: Env,
-  known: Map<string, Revocation>,
+  known: TtlCache<string, boolean>,
   session: string,
 ): Promise<Result<boolean, RigelError>> {
   // Read before the call: what is remembered must end before the registry may answer a revocation.
   const nowMs = Date.now()
   const remembered = known.get(session)
-  if (remembered !== undefined && remembered.untilMs > nowMs) return ok(remembered.isRevoked)
+  if (remembered !== undefined) return ok(remembered)
   try {
     const untilMs = await sessionRegistryStub(env, session).revokedUntil(session)
-    if (known.size >= MAX_REMEMBERED) known.clear()
-    known.set(session, { isRevoked: untilMs !== null, untilMs: untilMs ?? nowMs + REMEMBER_NOT_REVOKED_MS })
+    known.set(session, untilMs !== null, untilMs ?? nowMs + REMEMBER_NOT_REVOKED_MS)
     return ok(untilMs !== null)
   } catch (error) {
     console.warn('a session registry did not answer', error)

@@ -1,6 +1,6 @@
 // How a follower's runs go: failures in a row, the last error, and when to try again. Pure. Used by topic-follower.ts;
 // the consume loop reports success to it after each batch.
-import { backoffMs } from '../core/backoff.ts'
+import { backoffMs } from '../core/retry.ts'
 
 /** A missing partition is looked for this often, sooner at first: a broker that has just started may not know it yet. */
 const UNKNOWN_RETRY = { baseMs: 1_000, capMs: 30_000 }

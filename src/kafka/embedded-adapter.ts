@@ -1,7 +1,13 @@
 // The KafkaLog of the embedded log: finds the partition of a record and calls its Durable Object, one RPC a partition.
 // A produce that fails may have stored the records of some partitions: with idempotency keys it can be tried again.
-import type { LogPosition, NewRecord, ProducedRecord, TopicPartition } from '../core/events/kafka-record.ts'
-import { partitionOf } from '../core/events/partitioner.ts'
+import {
+  partitionName,
+  type LogPosition,
+  type NewRecord,
+  type ProducedRecord,
+  type TopicPartition,
+} from '../core/events/kafka-record.ts'
+import { choosePartition } from '../core/events/partitioner.ts'
 import {
   embeddedBrokerStub,
   embeddedLogStub,
@@ -61,7 +67,7 @@ async function produce(env: Env, records: readonly NewRecord[], chance: Chance):
     const keyed = toAppend(record, nowMs)
     const { topic } = record
     const partition = choosePartition(record, await countPartitions(env, topic), sticky)
-    const key = `${topic}/${partition}`
+    const key = partitionName({ topic, partition })
     const batch = batches.get(key) ?? { topic, partition, records: [], indexes: [] }
     batches.set(key, batch)
     batch.records.push(keyed)
@@ -104,11 +110,4 @@ function toAppend({ timestampMs, key, headers, value, idempotencyKey }: NewRecor
   if (bytes > MAX_RECORD_BYTES)
     throw new RangeError(`a record has ${bytes} bytes, the embedded log takes ${MAX_RECORD_BYTES} at most`)
   return append
-}
-
-function choosePartition({ partition, key }: NewRecord, partitions: number, sticky: number): number {
-  if (partition === undefined) return key ? partitionOf(key, partitions) : Math.floor(sticky * partitions)
-  if (partition < 0 || partition >= partitions)
-    throw new RangeError(`partition must be 0 to ${partitions - 1}, got ${partition}`)
-  return partition
 }

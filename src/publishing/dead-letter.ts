@@ -1,5 +1,6 @@
 // What becomes of a record that is no event: itself, in the dead-letter topic, with its reason and origin in headers.
 // Pure. A dead letter must never be what the broker refuses: it would be tried for ever, and its partition stand still.
+import { splitBySize } from '../core/split-by-size.ts'
 import { sizeOfRecord, type LogRecord, type NewRecord, type RecordHeader } from '../core/events/kafka-record.ts'
 import { describeDecodeError, type DecodeError } from '../decoding/decode-record.ts'
 
@@ -37,21 +38,9 @@ function withoutContent(letter: NewRecord): NewRecord {
   return { topic: letter.topic, key: null, value: null, headers: [...origin, omitted] }
 }
 
-/** In order, in parts that one produce can carry. */
-export function* splitBySize(letters: readonly NewRecord[]): Generator<readonly NewRecord[]> {
-  let parcel: NewRecord[] = []
-  let bytes = 0
-  for (const letter of letters) {
-    const size = sizeOfRecord(letter)
-    if (parcel.length > 0 && bytes + size > MAX_BATCH_BYTES) {
-      yield parcel
-      parcel = []
-      bytes = 0
-    }
-    parcel.push(letter)
-    bytes += size
-  }
-  if (parcel.length > 0) yield parcel
+/** Yields the records in order, in parts that one produce can carry. */
+export function splitForProduce(records: readonly NewRecord[]): Generator<readonly NewRecord[]> {
+  return splitBySize(records, sizeOfRecord, MAX_BATCH_BYTES)
 }
 
 function originOf(record: LogRecord, reason: DecodeError): readonly RecordHeader[] {
@@ -73,7 +62,7 @@ type Produce = (records: readonly NewRecord[]) => Promise<unknown>
 
 /** Parcel after parcel: the topic keeps their order. */
 export async function produceInOrder(produce: Produce, letters: readonly NewRecord[]): Promise<void> {
-  for (const parcel of splitBySize(letters)) await produceBatch(produce, parcel)
+  for (const parcel of splitForProduce(letters)) await produceBatch(produce, parcel)
 }
 
 /** The topic may take less than Kafka does by default: which letters are too large for it is found out by halves. */

@@ -6,7 +6,7 @@ import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { LogPosition, NewRecord, ProducedRecord, RecordHeader } from '../core/events/kafka-record.ts'
 import { toLogPosition, type SourcePosition } from '../core/events/source-position.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
-import { deadLetter, splitBySize } from './dead-letter.ts'
+import { deadLetter, splitForProduce } from './dead-letter.ts'
 import { describeDecodeError, type DecodeError } from '../decoding/decode-record.ts'
 import { keyOfBytes, keyOfEvent, keyOfPosition, type PushSender } from './idempotency-key.ts'
 import { orderKeyOf, toValue } from './publish.ts'
@@ -43,7 +43,7 @@ export async function pushEvents(
   const records = await Promise.all(pushed.map(async (one) => toRecord(config, sender, one, nowMs)))
   const places: PushResult[] = []
   // One after the other: the parts of one partition must not overtake each other.
-  for (const parcel of splitBySize(records)) places.push(...(await log.produce(parcel)))
+  for (const parcel of splitForProduce(records)) places.push(...(await log.produce(parcel)))
   return places.map((place, index) => {
     const one = pushed[index]
     return one?.kind === 'no_event' ? { ...place, error: describeDecodeError(one.reason) } : place

@@ -1,8 +1,8 @@
 // Stubs of the embedded Kafka: one EmbeddedLog object per topic-partition, and one EmbeddedBroker.
-import type { RecordHeader, TopicPartition } from '../core/events/kafka-record.ts'
+import { partitionName, type RecordHeader, type TopicPartition } from '../core/events/kafka-record.ts'
 
 export function embeddedLogStub(env: Env, { topic, partition }: TopicPartition) {
-  return env.EMBEDDED_LOG.getByName(`${topic}/${partition}`)
+  return env.EMBEDDED_LOG.getByName(partitionName({ topic, partition }))
 }
 
 export function embeddedBrokerStub(env: Env) {

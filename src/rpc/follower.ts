@@ -1,5 +1,5 @@
 // Contract of TopicFollower: its names, its status, and its stub. One object follows one topic-partition.
-import type { TopicPartition } from '../core/events/kafka-record.ts'
+import { partitionName, type TopicPartition } from '../core/events/kafka-record.ts'
 
 export interface FollowerCounters {
   /** The next offset to fetch. */
@@ -27,8 +27,8 @@ export interface FollowerStatus {
   readonly lastError: string | null
 }
 
-export function followerStub(env: Env, { topic, partition }: TopicPartition) {
-  return env.TOPIC_FOLLOWER.getByName(`${topic}/${partition}`)
+export function followerStub(env: Env, partition: TopicPartition) {
+  return env.TOPIC_FOLLOWER.getByName(partitionName(partition))
 }
 
 /** The topic-partition of a follower's name, `<topic>/<partition>`. Topic names of Kafka have no slash. */

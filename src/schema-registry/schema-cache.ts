@@ -1,5 +1,6 @@
 // Schemas by id, for who reads records: fetched once and kept, because what an id names never changes. One for each
 // follower. It keeps values, never promises; what throws (see registry-client.ts) is not kept.
+import { TtlCache } from '../core/ttl-cache.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { decodeAvro } from './avro/avro-decode.ts'
 import { parseAvroSchema } from './avro/avro-schema.ts'
@@ -18,11 +19,6 @@ export interface SchemaCacheOptions {
   readonly sleep: (ms: number) => Promise<void>
 }
 
-interface CachedCodec {
-  readonly codec: Result<Codec, SchemaProblem>
-  readonly untilMs: number
-}
-
 /** In Protobuf each takes some 75 KiB, and the followers of an isolate share its 128 MB. */
 const MAX_SCHEMAS = 100
 /** One node of a registry may learn of a new schema later than the record comes that is written by it. */
@@ -32,36 +28,29 @@ const PROBLEM_MS = 30_000
 
 export class SchemaCache {
   readonly #options: SchemaCacheOptions
-  /** The longest unused one first. */
-  readonly #kept = new Map<number, CachedCodec>()
+  readonly #codecs: TtlCache<number, Result<Codec, SchemaProblem>>
 
   constructor(options: SchemaCacheOptions) {
     this.#options = options
+    this.#codecs = new TtlCache(MAX_SCHEMAS, options.nowMs)
   }
 
   has(id: number): boolean {
-    return this.#find(id) !== undefined
+    return this.#codecs.get(id) !== undefined
   }
 
   /** Those unknown are asked for side by side. Throws if the registry does not answer, with what it did answer kept. */
   async codecsOf(ids: Iterable<number>): Promise<Schemas> {
     const codecs = await Promise.all(
-      [...new Set(ids)].map(async (id) => [id, this.#find(id) ?? (await this.#fetch(id))] as const),
+      [...new Set(ids)].map(async (id) => [id, this.#codecs.get(id) ?? (await this.#fetch(id))] as const),
     )
     return new Map(codecs)
-  }
-
-  #find(id: number): Result<Codec, SchemaProblem> | undefined {
-    const kept = this.#kept.get(id)
-    if (kept === undefined || kept.untilMs <= this.#options.nowMs()) return undefined
-    this.#keep(id, kept)
-    return kept.codec
   }
 
   async #fetch(id: number): Promise<Result<Codec, SchemaProblem>> {
     const schema = await this.#ask(id)
     const codec = schema.ok ? compile(schema.value) : schema
-    this.#keep(id, { codec, untilMs: codec.ok ? Infinity : this.#options.nowMs() + PROBLEM_MS })
+    this.#codecs.set(id, codec, codec.ok ? Infinity : this.#options.nowMs() + PROBLEM_MS)
     return codec
   }
 
@@ -71,13 +60,6 @@ export class SchemaCache {
     if (schema.ok || schema.reason.kind !== 'unknown_schema') return schema
     await sleep(ASK_AGAIN_MS)
     return client.byId(id)
-  }
-
-  #keep(id: number, kept: CachedCodec): void {
-    this.#kept.delete(id)
-    this.#kept.set(id, kept)
-    const [oldest] = this.#kept.keys()
-    if (this.#kept.size > MAX_SCHEMAS && oldest !== undefined) this.#kept.delete(oldest)
   }
 }
 

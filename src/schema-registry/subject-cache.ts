@@ -1,5 +1,6 @@
 // Schemas by subject, for who writes records: the newest version, as RIG. Kept for a while, because there may be a newer
 // one. One for each isolate; it keeps values, never promises.
+import { TtlCache } from '../core/ttl-cache.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { encodeAvro } from './avro/avro-encode.ts'
 import { parseAvroSchema, type AvroType } from './avro/avro-schema.ts'
@@ -16,11 +17,6 @@ export interface SubjectCacheOptions {
   readonly nowMs: () => number
 }
 
-interface CachedSubject {
-  readonly subject: Subject
-  readonly untilMs: number
-}
-
 /** RIG keeps the first that it finds until it is started anew. */
 const SUBJECT_TTL_MS = 300_000
 /** Routes name them: there are not many. */
@@ -28,22 +24,24 @@ const MAX_SUBJECTS = 500
 
 export class SubjectCache {
   readonly #options: SubjectCacheOptions
-  readonly #kept = new Map<string, CachedSubject>()
+  readonly #subjects: TtlCache<string, Subject>
 
   constructor(options: SubjectCacheOptions) {
     this.#options = options
+    this.#subjects = new TtlCache(MAX_SUBJECTS, options.nowMs)
   }
 
   /** While the registry does not answer: what was the newest before, or, if there is none, throws. */
   async find(name: string): Promise<Result<Subject, SchemaProblem>> {
     const { client, nowMs } = this.#options
-    const kept = this.#kept.get(name)
-    if (kept !== undefined && kept.untilMs > nowMs()) return ok(kept.subject)
+    const cached = this.#subjects.get(name)
+    if (cached !== undefined) return ok(cached)
     let schema: Awaited<ReturnType<typeof client.bySubject>>
     try {
       schema = await client.bySubject(name)
     } catch (error) {
-      if (kept !== undefined) return ok(kept.subject)
+      const stale = this.#subjects.getStale(name)
+      if (stale !== undefined) return ok(stale)
       throw error
     }
     if (!schema.ok) return schema
@@ -55,8 +53,7 @@ export class SubjectCache {
     )
     if (!avro.ok) return fail({ kind: 'unusable_schema', message: avro.reason })
     const subject = toSubject(id, avro.value)
-    if (this.#kept.size >= MAX_SUBJECTS) this.#kept.clear()
-    this.#kept.set(name, { subject, untilMs: nowMs() + SUBJECT_TTL_MS })
+    this.#subjects.set(name, subject, nowMs() + SUBJECT_TTL_MS)
     return ok(subject)
   }
 }

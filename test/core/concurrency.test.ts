@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest'
-import { backoffMs } from '../../src/core/backoff.ts'
+import { backoffMs } from '../../src/core/retry.ts'
 import { runWithLimit } from '../../src/core/concurrency.ts'
 
 /** Work that ends when it is told to. */

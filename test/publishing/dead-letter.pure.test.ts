@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { LogRecord, NewRecord } from '../../src/core/events/kafka-record.ts'
-import { deadLetter, splitBySize, produceInOrder } from '../../src/publishing/dead-letter.ts'
+import { deadLetter, splitForProduce, produceInOrder } from '../../src/publishing/dead-letter.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const record: LogRecord = {
@@ -58,7 +58,7 @@ describe('dead letters of one batch', () => {
     const letters = Array.from({ length: 20_000 }, (_, offset) =>
       deadLetter('dead', { ...record, offset }, { kind: 'tombstone' }),
     )
-    const parcels = [...splitBySize(letters)]
+    const parcels = [...splitForProduce(letters)]
     expect(parcels.flat()).toEqual(letters)
     expect(Math.max(...parcels.map((parcel) => parcel.reduce((sum, one) => sum + sizeOf(one), 0)))).toBeLessThan(
       1_000_001,
@@ -67,7 +67,7 @@ describe('dead letters of one batch', () => {
   })
 
   it('are no parcel when there is none', () => {
-    expect([...splitBySize([])]).toEqual([])
+    expect([...splitForProduce([])]).toEqual([])
   })
 })
 

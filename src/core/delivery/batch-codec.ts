@@ -1,6 +1,7 @@
 // The columnar format in which events travel from a follower to a shard and are stored there: a JSON array of headers, and
 // the events' JSON texts as bytes, concatenated. Nothing is done per event on the way, nothing is escaped or encoded twice,
 // and a shard without connections stores a batch without decoding it. Used by followers and the shard's log. Pure.
+import { splitBySize } from '../split-by-size.ts'
 import type { RoutedEvent } from '../events/stored-event.ts'
 
 /** A row of SQLite holds at most 2 MB; a quarter of it leaves room for headers. */
@@ -45,23 +46,11 @@ export interface AppendBatch {
 
 /** Encodes events in order, in packs that a row can hold. */
 export function encodeBatches(events: readonly RoutedEvent[]): readonly EventBatch[] {
-  const packs: EventBatch[] = []
-  let from = 0
-  let bytes = 0
-  for (const [index, { utf8 }] of events.entries()) {
-    if (index > from && bytes + utf8.length > MAX_PACK_BYTES) {
-      packs.push(encodePack(events.slice(from, index), bytes))
-      from = index
-      bytes = 0
-    }
-    bytes += utf8.length
-  }
-  if (from < events.length) packs.push(encodePack(events.slice(from), bytes))
-  return packs
+  return [...splitBySize(events, ({ utf8 }) => utf8.length, MAX_PACK_BYTES)].map(encodePack)
 }
 
-function encodePack(events: readonly RoutedEvent[], bytes: number): EventBatch {
-  const body = new Uint8Array(bytes)
+function encodePack(events: readonly RoutedEvent[]): EventBatch {
+  const body = new Uint8Array(events.reduce((sum, { utf8 }) => sum + utf8.length, 0))
   let at = 0
   const heads = events.map(({ fields, offset, recipients, type, utf8 }): EventHeader => {
     body.set(utf8, at)

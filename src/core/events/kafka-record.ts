@@ -6,6 +6,11 @@ export interface TopicPartition {
   readonly partition: number
 }
 
+/** Returns `topic/partition`, which is unique because a topic's name has no slash: the name of Durable Objects and map keys. */
+export function partitionName({ topic, partition }: TopicPartition): string {
+  return `${topic}/${partition}`
+}
+
 /** A place in a partition: the offset of the next record to read. */
 export interface LogPosition extends TopicPartition {
   readonly offset: number

@@ -1,5 +1,6 @@
 // Kafka's murmur2 (org.apache.kafka.common.utils.Utils), by which a key chooses its partition: a record must land where
 // every other Kafka client would have put it.
+import type { NewRecord } from './kafka-record.ts'
 
 const SEED = 0x9747b28c
 const M = 0x5bd1e995
@@ -23,7 +24,19 @@ export function murmur2(data: Uint8Array): number {
   return hash ^ (hash >>> 15)
 }
 
-/** Kafka's default partitioner for records with a key. */
+/** Returns the partition of a record with a key, as Kafka's default partitioner does. */
 export function partitionOf(key: Uint8Array, partitions: number): number {
   return (murmur2(key) & 0x7fff_ffff) % partitions
+}
+
+/**
+ * Returns the partition that a record goes to: the one that it names, else that of its key, else the one at `sticky`, in
+ * [0, 1), of all. Throws a RangeError when it names a partition that the topic does not have.
+ */
+export function choosePartition({ partition, key }: NewRecord, partitions: number, sticky: number): number {
+  if (partition === undefined) return key ? partitionOf(key, partitions) : Math.floor(sticky * partitions)
+  if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
+    throw new RangeError(`partition must be 0 to ${partitions - 1}, got ${partition}`)
+  }
+  return partition
 }

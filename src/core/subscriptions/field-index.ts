@@ -1,6 +1,7 @@
 // Conditions on one field, found by the value of the field instead of by asking each: equality and lists by the value,
 // prefixes by the prefixes of the value, bounds by their order. What is found still has to be checked: a range is found by
 // one of its bounds. Only `ne` is kept in a list, for it holds for nearly every value.
+import { addToSet } from '../set-map.ts'
 import { compare, isOperators, MAX_PREFIX_CHARS, type Condition } from './constraint.ts'
 import type { FieldValue, Scalar } from '../events/stored-event.ts'
 
@@ -61,13 +62,13 @@ export class FieldIndex<E> {
   }
 
   #place(condition: Exclude<Condition, null>, entry: E): () => void {
-    if (!isOperators(condition)) return addTo(this.#byValue, condition, entry)
+    if (!isOperators(condition)) return addToSet(this.#byValue, condition, entry)
     const { gt, gte, in: list, lt, lte, prefix } = condition
     if (list !== undefined) {
-      const undo = [...new Set(list)].map((value) => addTo(this.#byValue, value, entry))
+      const undo = [...new Set(list)].map((value) => addToSet(this.#byValue, value, entry))
       return () => undo.forEach((remove) => remove())
     }
-    if (prefix !== undefined) return addTo(this.#byPrefix, prefix, entry)
+    if (prefix !== undefined) return addToSet(this.#byPrefix, prefix, entry)
     const lower = gte ?? gt
     if (lower !== undefined) return insert(listFor(this.#lower, lower), { bound: lower, entry })
     const upper = lte ?? lt
@@ -93,14 +94,5 @@ function insert<E>(list: Bound<E>[], item: Bound<E>): () => void {
   return () => {
     const at = list.indexOf(item)
     if (at >= 0) list.splice(at, 1)
-  }
-}
-
-function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): () => void {
-  const set = sets.get(key) ?? new Set<V>()
-  sets.set(key, set.add(value))
-  return () => {
-    set.delete(value)
-    if (set.size === 0) sets.delete(key)
   }
 }

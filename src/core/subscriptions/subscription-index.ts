@@ -1,6 +1,7 @@
 // The live index: event → the connections it concerns, without asking each connection. By connection id, by user, by
 // type; constrained subscriptions by the value of one of their fields, so that the work grows with the number of
 // matches and not with the number of subscriptions, to this type or to others.
+import { addToSet } from '../set-map.ts'
 import { isOperators, type Condition } from './constraint.ts'
 import type { StoredEvent } from '../events/stored-event.ts'
 import { FieldIndex } from './field-index.ts'
@@ -58,7 +59,7 @@ export class SubscriptionIndex<C extends Matchable> {
     this.#byId.set(connectionId, connection)
     undo.push(() => this.#byId.delete(connectionId))
     const users = user === null ? watched : [user, ...watched]
-    for (const one of users) undo.push(addTo(this.#byUser, one, connection))
+    for (const one of users) undo.push(addToSet(this.#byUser, one, connection))
     for (const [type, constraints] of byType) undo.push(this.#subscribe(connection, type, constraints))
     this.#undo.set(connection, undo)
   }
@@ -150,16 +151,6 @@ function mostSelective(constraint: Constraint): readonly [string, Exclude<Condit
     condition === null ? [] : [[field, condition]],
   )
   return members.find(([, condition]) => !isOperators(condition)) ?? members[0]
-}
-
-function addTo<K, V>(sets: Map<K, Set<V>>, key: K, value: V): () => void {
-  const set = sets.get(key) ?? new Set<V>()
-  sets.set(key, set)
-  set.add(value)
-  return () => {
-    set.delete(value)
-    if (set.size === 0) sets.delete(key)
-  }
 }
 
 function setOf<C>(value: C | undefined): ReadonlySet<C> {

@@ -1,8 +1,9 @@
 // How the followers fare: GET /_rig/api/health and /_rig/api/v3/followers, and what the metrics are made of. It must answer
 // best when the log does not: then those that the Directory knows are asked.
+import { withTimeout } from '../../core/timeout.ts'
 import type { Context } from 'hono'
 import { followedTopics } from '../../config/parse-config.ts'
-import type { TopicPartition } from '../../core/events/kafka-record.ts'
+import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { followerStub } from '../../rpc/follower.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
@@ -27,7 +28,7 @@ export async function reportFollowers(c: Context<HttpEnv>): Promise<readonly Fol
 async function report(c: Context<HttpEnv>): Promise<Report> {
   const [known, ...lists] = await Promise.all([directoryStub(c.env).followers(), ...listPartitions(c)])
   const all = [...known, ...lists.flatMap(({ partitions }) => partitions)]
-  const byName = new Map(all.map((at) => [`${at.topic}/${at.partition}`, at]))
+  const byName = new Map(all.map((at) => [partitionName(at), at]))
   const reports = [...byName.values()].map(async (at) => ({ ...at, ...(await followerStub(c.env, at).status()) }))
   const followers = (await Promise.all(reports)).toSorted(byPlace)
   const unlisted = lists.flatMap(({ topic, problem }) => {
@@ -51,11 +52,8 @@ interface Listed {
 function listPartitions(c: Context<HttpEnv>): readonly Promise<Listed>[] {
   const log = createKafkaLog(c.env, c.var.config)
   return followedTopics(c.var.config).map(async (topic) => {
-    const late = scheduler.wait(LIST_TIMEOUT_MS).then(() => {
-      throw new Error(`no answer within ${LIST_TIMEOUT_MS} ms`)
-    })
     try {
-      const partitions = await Promise.race([log.partitions(topic), late])
+      const partitions = await withTimeout(log.partitions(topic), LIST_TIMEOUT_MS)
       return { topic, partitions: partitions.map((partition) => ({ topic, partition })), problem: null }
     } catch (error) {
       return { topic, partitions: [], problem: String(error) }

@@ -1,7 +1,7 @@
 // The verbs of consumer groups in the Upstash dialect: consume, commit, committed, delete-consumer. Groups and their
 // offsets are the embedded broker's; the records come from the log.
 import type { Context } from 'hono'
-import type { LogPosition, LogRecord } from '../../core/events/kafka-record.ts'
+import { partitionName, type LogPosition, type LogRecord } from '../../core/events/kafka-record.ts'
 import type { Assigned } from '../../objects/embedded-kafka/consumer-groups.ts'
 import { embeddedBrokerStub } from '../../rpc/embedded-kafka.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
@@ -96,7 +96,7 @@ async function read(
 }
 
 function endsOf(records: readonly LogRecord[]): readonly LogPosition[] {
-  const byPartition = Map.groupBy(records, ({ topic, partition }) => `${topic}/${partition}`)
+  const byPartition = Map.groupBy(records, ({ topic, partition }) => partitionName({ topic, partition }))
   return [...byPartition.values()].flatMap((of) => {
     const last = of.at(-1)
     return last === undefined ? [] : [{ topic: last.topic, partition: last.partition, offset: last.offset + 1 }]

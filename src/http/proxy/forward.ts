@@ -1,5 +1,6 @@
 // A request to a service and its answer back, both streaming. Which upstream, how often and for how long is the route's
 // policy; what is known of upstreams upstream-health.ts's.
+import { backoffMs, type BackoffLimits } from '../../core/retry.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Policy, Route, Upstream } from '../../api-definitions/api-route.ts'
@@ -29,7 +30,7 @@ export interface ForwardDeps {
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 /** What a service, or what stands before it, says when the next try may be better. */
 const WORTH_RETRYING = new Set([502, 503, 504])
-const RETRY_BASE_MS = 50
+const BACKOFF: BackoffLimits = { baseMs: 50, capMs: 2_000 }
 /** The platform's `fetch` sends no body with these. */
 const BODILESS = new Set(['GET', 'HEAD'])
 const NO_BODY = 'A body of GET or HEAD cannot be passed on: use another method.'
@@ -63,7 +64,7 @@ export async function forward(
       return answered
     }
     if (answered.ok) await answered.value.body?.cancel()
-    await scheduler.wait(Math.random() * RETRY_BASE_MS * 2 ** attempt)
+    await scheduler.wait(backoffMs(attempt + 1, Math.random(), BACKOFF))
   }
 }
 

@@ -1,5 +1,6 @@
 // The headers of a request on its way to a service: what belongs to one hop ends here (RFC 9110, section 7.6.1), what says
 // who asked is Rigel's to say, never the client's. Of the answer, Hono's proxy helper removes what belongs to one hop.
+import { toHex } from '../../core/bytes.ts'
 import type { HeaderChanges } from '../../api-definitions/api-route.ts'
 
 /** Verified claims travel in these. */
@@ -26,7 +27,6 @@ const ONE_HOP = [
 const OURS =
   /^(x-rigel-.*|forwarded|x-forwarded(-.*)?|x-real-ip|true-client-ip|x-client-ip|x-cluster-client-ip|x-original-.*|x-rewrite-url|x-http-method(-override)?|x-method-override|host)$/
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 const VIA = '1.1 rigel'
 /** More Rigels in a row than anybody has. */
 const MAX_HOPS = 5
@@ -88,9 +88,7 @@ export function isLoop(incoming: Headers): boolean {
 }
 
 export function randomHex(bytes: number): string {
-  let text = ''
-  for (const byte of crypto.getRandomValues(new Uint8Array(bytes))) text += HEX[byte]
-  return text
+  return toHex(crypto.getRandomValues(new Uint8Array(bytes)))
 }
 
 /** workerd keeps `Connection` of HTTP/1 to itself, and Cloudflare's edge speaks for the client: it is seldom seen here. */

@@ -1,6 +1,7 @@
 // The routes that an isolate knows. What is deployed is there at once; what was made at run time is asked of the
 // Directory, which answers with nothing while nothing has changed. After FRESH_MS a request has it asked in the
 // background, after STALE_MS it waits for the answer: a change is effective everywhere within that time.
+import { withTimeout } from '../../core/timeout.ts'
 import type { Config } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
 import { directoryStub, toRecords } from '../../rpc/directory.ts'
@@ -44,7 +45,7 @@ export class RouteTable {
   async #refresh(nowMs: number): Promise<void> {
     this.#askedMs = nowMs
     try {
-      const answer = await within(ASK_TIMEOUT_MS, directoryStub(this.#env).apis(this.#version))
+      const answer = await withTimeout(directoryStub(this.#env).apis(this.#version), ASK_TIMEOUT_MS)
       // Of two answers that crossed, the older one says nothing.
       if (answer !== null && answer.version >= this.#version) {
         const documents = mergeApis(this.#deployed, toRecords(answer)).map(({ document }) => document)
@@ -69,14 +70,4 @@ function parseLeniently(documents: readonly unknown[], definitionEnv: Definition
       const parsed = parseDefinition(document, definitionEnv)
       return parsed.ok ? [parsed.value] : []
     })
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -1,6 +1,7 @@
 // One Kafka cluster as a follower or producer sees it: finds the leader of a partition, sends requests to it, and retries
 // what is retriable. Combines the metadata cache and the connection pool. Lives as long as its Durable Object, whose events
 // share it.
+import { retry, type BackoffLimits } from '../../core/retry.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { Api } from './api/api.ts'
 import { metadata } from './api/metadata.ts'
@@ -14,7 +15,7 @@ const REQUEST_TIMEOUT_MS = 10_000
 
 /** Attempts within one call. The caller retries with a longer backoff after that. */
 const ATTEMPTS = 5
-const RETRY_BASE_MS = 100
+const BACKOFF: BackoffLimits = { baseMs: 100, capMs: 2_000, jitter: 'half' }
 
 export interface ClusterOptions extends ConnectionPoolOptions {
   /** Any brokers of the cluster. The others are learned from their metadata. */
@@ -102,15 +103,12 @@ export class Cluster {
 
   /** Repeats an attempt that failed with a retriable error, with backoff, and drops the metadata of `topic` before each. */
   async withRetries<T>(attempt: () => Promise<T>, topic?: string): Promise<T> {
-    for (let attempts = 1; ; attempts += 1) {
-      try {
-        return await attempt()
-      } catch (error) {
-        if (topic !== undefined) this.forget(topic)
-        if (!isRetriable(error) || attempts >= ATTEMPTS) throw error
-        await this.#options.sleep(RETRY_BASE_MS * 2 ** (attempts - 1) * (0.5 + this.#options.random() / 2))
-      }
+    const { random, sleep } = this.#options
+    const mayRetry = (error: unknown) => {
+      if (topic !== undefined) this.forget(topic)
+      return isRetriable(error)
     }
+    return retry(attempt, { attempts: ATTEMPTS, backoff: BACKOFF, isRetriable: mayRetry, random, sleep })
   }
 
   /** Each address once: an unreachable broker costs a whole connect timeout. */

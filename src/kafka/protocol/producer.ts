@@ -1,8 +1,9 @@
 // The idempotent producer (KIP-98). Each partition has one batch in flight; records that arrive meanwhile form the next one,
 // which keeps their order and makes batches larger under load. A batch is resent until all in-sync replicas have it, and the
 // broker deduplicates it by producer id and sequence. Owned by each KafkaProducer object.
-import { sizeOfRecord, type NewRecord, type ProducedRecord } from '../../core/events/kafka-record.ts'
-import { partitionOf } from '../../core/events/partitioner.ts'
+import { backoffMs, type BackoffLimits } from '../../core/retry.ts'
+import { sizeOfRecord, partitionName, type NewRecord, type ProducedRecord } from '../../core/events/kafka-record.ts'
+import { choosePartition } from '../../core/events/partitioner.ts'
 import { initProducerId } from './api/init-producer-id.ts'
 import type { BrokerAddress } from './api/metadata.ts'
 import { produce, type ProducedPartition } from './api/produce.ts'
@@ -41,8 +42,7 @@ const MAX_IN_FLIGHT_BYTES = 32 * 1_048_576
 const SEQUENCES = 2 ** 31
 const NO_OFFSET = -1
 
-const RETRY_BASE_MS = 100
-const RETRY_CAP_MS = 2_000
+const BACKOFF: BackoffLimits = { baseMs: 100, capMs: 2_000, jitter: 'half' }
 
 type StampedRecord = NewRecord & { readonly timestampMs: number }
 
@@ -125,7 +125,7 @@ export class IdempotentProducer {
 
   #enqueue(partition: number, record: StampedRecord, sinceMs: number): Promise<ProducedRecord> {
     const { topic } = record
-    const key = `${topic}/${partition}`
+    const key = partitionName({ topic, partition })
     const queue = this.#partitions.get(key) ?? createQueue(topic, partition)
     this.#partitions.set(key, queue)
     const { promise, resolve, reject } = Promise.withResolvers<ProducedRecord>()
@@ -191,7 +191,7 @@ export class IdempotentProducer {
         if (isForgotten) queue.identity = null
         if (!(isForgotten || isRetriable(error)) || nowMs() > deadlineMs) throw error
         this.#cluster.forget(queue.topic)
-        await sleep(Math.min(RETRY_CAP_MS, RETRY_BASE_MS * 2 ** (attempt - 1)) * (0.5 + random() / 2))
+        await sleep(backoffMs(attempt, random(), BACKOFF))
       }
     }
   }
@@ -236,14 +236,6 @@ export function nextSequence(sequence: number, count: number): number {
 
 function createQueue(topic: string, partition: number): PartitionQueue {
   return { topic, partition, queued: [], isSending: false, identity: null, sequence: 0 }
-}
-
-function choosePartition({ partition, key }: NewRecord, count: number, sticky: number): number {
-  if (partition === undefined) return key ? partitionOf(key, count) : Math.floor(sticky * count)
-  if (!Number.isInteger(partition) || partition < 0 || partition >= count) {
-    throw new RangeError(`partition must be 0 to ${count - 1}, got ${partition}`)
-  }
-  return partition
 }
 
 function takeBatch(waiting: QueuedRecord[]): readonly QueuedRecord[] {

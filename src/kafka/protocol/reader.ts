@@ -1,5 +1,6 @@
 // Reads the primitive types of the Kafka protocol and checks every length against the bytes that are there. Pure. The
 // messages read with it are in api/ and in record-batch.ts. https://kafka.apache.org/protocol#protocol_types
+import { toHex } from '../../core/bytes.ts'
 import type { WireEncoding } from './writer.ts'
 
 const decoder = new TextDecoder()
@@ -81,7 +82,7 @@ export class Reader implements WireEncoding {
   }
 
   uuid(): string {
-    return this.raw(UUID_BYTES).reduce((hex, byte) => hex + byte.toString(16).padStart(2, '0'), '')
+    return toHex(this.raw(UUID_BYTES))
   }
 
   string(): string {

@@ -1,5 +1,6 @@
 // Opens TCP and TLS sockets with `connect` of cloudflare:sockets. This is the one place that opens a socket to a broker.
 // The platform checks certificates against public authorities only, and has no client certificates.
+import { withTimeout } from '../../core/timeout.ts'
 import { connect } from 'cloudflare:sockets'
 import { ConnectionError } from './errors.ts'
 import { hostnameOf, type OpenSocket } from './socket-port.ts'
@@ -17,7 +18,7 @@ export function createSocketOpener(options: { readonly tls: boolean; readonly ti
       socket = connect({ hostname: hostnameOf(host), port }, { secureTransport, allowHalfOpen: false })
       // Reads and writes fail with the same error, so this rejection is not needed.
       socket.closed.catch(() => undefined)
-      await withTimeout(socket.opened, options.timeoutMs)
+      await withTimeout(socket.opened, options.timeoutMs, 'not open')
     } catch (error) {
       socket?.close().catch(() => undefined)
       const what = options.tls ? 'TLS connection' : 'connection'
@@ -33,15 +34,5 @@ export function createSocketOpener(options: { readonly tls: boolean; readonly ti
       write: (bytes) => writer.write(bytes),
       close: () => void socket.close().catch(() => undefined),
     }
-  }
-}
-
-async function withTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`not open within ${timeoutMs} ms`)), timeoutMs)
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

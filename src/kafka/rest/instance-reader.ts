@@ -2,7 +2,7 @@
 // recreates it when the proxy has lost it, which is normal. An instance at another offset than the caller's is replaced.
 // Records are checked against the partition's range, because an instance skips unreadable offsets silently.
 import type { Dialect } from '../../config/kafka-rest.ts'
-import type { LogPosition } from '../../core/events/kafka-record.ts'
+import { partitionName, type LogPosition } from '../../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../kafka-log.ts'
 import type { RestDeps } from './rest-deps.ts'
 import { TRAITS } from './dialect.ts'
@@ -141,17 +141,17 @@ export class InstanceReader {
    * the instance then seeks to.
    */
   async #take(position: LogPosition): Promise<ConsumerLease | undefined> {
-    const lease = this.#idle.get(keyOf(position))
+    const lease = this.#idle.get(partitionName(position))
     if (lease === undefined) return undefined
-    this.#idle.delete(keyOf(position))
+    this.#idle.delete(partitionName(position))
     if (lease.next === position.offset) return lease
     await this.#instances.release(lease.instance)
     return undefined
   }
 
   async #putBack(position: LogPosition, lease: ConsumerLease): Promise<void> {
-    if (this.#idle.has(keyOf(position))) await this.#instances.release(lease.instance)
-    else this.#idle.set(keyOf(position), lease)
+    if (this.#idle.has(partitionName(position))) await this.#instances.release(lease.instance)
+    else this.#idle.set(partitionName(position), lease)
   }
 
   #instanceLostError(error: unknown): KafkaRestError {
@@ -171,8 +171,4 @@ function checkRange(position: LogPosition, range: OffsetRange | null): Fetched |
 
 function noRecords({ offset }: LogPosition): Fetched {
   return { kind: 'records', records: [], next: offset }
-}
-
-function keyOf({ topic, partition }: LogPosition): string {
-  return `${topic}/${partition}`
 }

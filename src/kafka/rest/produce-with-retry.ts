@@ -1,11 +1,12 @@
 // Produces records through a REST proxy and retries those that a broker refuses temporarily. Succeeds only when every record
 // is acknowledged. The requests themselves are in produce-v2.ts and produce-v3.ts.
+import { backoffMs, type BackoffLimits } from '../../core/retry.ts'
 import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
 import type { RestDeps } from './rest-deps.ts'
 import { KafkaRestError } from './rest-error.ts'
 
 const MAX_ATTEMPTS = 3
-const RETRY_BASE_MS = 200
+const BACKOFF: BackoffLimits = { baseMs: 400, capMs: 2_000, jitter: 'half' }
 
 /** Resolves when all records are acknowledged, with their positions in the order given. */
 export interface RecordProducer {
@@ -40,7 +41,7 @@ export async function produceWithRetry(
       else throw toProduceError(host, one.record, outcome)
     }
     remaining = again
-    if (remaining.length > 0) await deps.sleep(RETRY_BASE_MS * 2 ** attempt * (0.5 + deps.random() / 2))
+    if (remaining.length > 0) await deps.sleep(backoffMs(attempt, deps.random(), BACKOFF))
   }
   return produced
 }

@@ -1,7 +1,7 @@
 // Reads through Redpanda's HTTP Proxy, which fetches by offset without a consumer instance. It has no routes for partitions
 // and offsets, so both are found by trial fetches and their errors. Responses are whole batches: records before the offset
 // are dropped here, and a transaction marker is a response without records. For create-rest-log.ts.
-import type { LogPosition, TopicPartition } from '../../core/events/kafka-record.ts'
+import { partitionName, type LogPosition, type TopicPartition } from '../../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../kafka-log.ts'
 import { PARTITION_COUNT_TTL_MS, type RestDeps } from './rest-deps.ts'
 import { createInstance, deleteInstance, poll, subscribe } from './consumer-instance.ts'
@@ -82,7 +82,7 @@ export class RedpandaReader implements TopicReader {
   }
 
   async offsets(at: TopicPartition): Promise<OffsetRange | null> {
-    const known = this.#known.get(keyOf(at))
+    const known = this.#known.get(partitionName(at))
     for (const knownOffset of new Set([known?.knownOffset ?? 0, 0])) {
       const probed = await this.#probe(at, knownOffset, PROBE)
       if (probed.kind === 'unknown') return null
@@ -115,9 +115,9 @@ export class RedpandaReader implements TopicReader {
   async #findRange(at: TopicPartition, knownOffset: number): Promise<OffsetRange> {
     const isInRange = async (offset: number) => (await this.#probe(at, offset, PROBE)).kind === 'records'
     // A recreated topic begins at 0 again, so the remembered start is only a first guess.
-    const once = this.#known.get(keyOf(at))?.earliest ?? 0
+    const once = this.#known.get(partitionName(at))?.earliest ?? 0
     const range = await findRange(isInRange, knownOffset, knownOffset >= once ? once : 0)
-    this.#known.set(keyOf(at), { knownOffset: range.latest, earliest: range.earliest })
+    this.#known.set(partitionName(at), { knownOffset: range.latest, earliest: range.earliest })
     return range
   }
 
@@ -138,7 +138,7 @@ export class RedpandaReader implements TopicReader {
     } finally {
       await deleteInstance(client, instance)
     }
-    const message = `does not tell the offsets of ${keyOf(at)}, and the partition has no record to find them by`
+    const message = `does not tell the offsets of ${partitionName(at)}, and the partition has no record to find them by`
     throw new KafkaRestError(hostOf(client), 'offsets', { status: 200, message })
   }
 
@@ -174,10 +174,6 @@ export class RedpandaReader implements TopicReader {
   }
 
   #remember(at: TopicPartition, knownOffset: number): void {
-    this.#known.set(keyOf(at), { knownOffset, earliest: this.#known.get(keyOf(at))?.earliest ?? 0 })
+    this.#known.set(partitionName(at), { knownOffset, earliest: this.#known.get(partitionName(at))?.earliest ?? 0 })
   }
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }

@@ -1,6 +1,7 @@
 // HTTP client for one Kafka REST proxy: credentials, timeouts, size limits, and errors as `{error_code, message}`. An HTTP
 // status is returned as a value, because its meaning depends on the adapter; no response throws. Redirects are not followed:
 // credentials are for the configured host only.
+import { readBody } from '../../core/http-body.ts'
 import { truncate } from '../../core/text.ts'
 import { parseJson } from '../../core/json.ts'
 import { z } from 'zod'
@@ -76,16 +77,9 @@ async function ask(
 }
 
 async function readCapped(response: Response, maxBytes: number): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  let bytes = 0
-  // Leaving the loop cancels the stream.
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.length
-    if (bytes > maxBytes) throw new RangeError(`the response has more than ${maxBytes} bytes`)
-    text += decoder.decode(chunk, { stream: true })
-  }
-  return text + decoder.decode()
+  const body = await readBody(response, maxBytes)
+  if (!body.ok) throw new RangeError(`the response has more than ${maxBytes} bytes`)
+  return new TextDecoder().decode(body.bytes)
 }
 
 function toAuthorization(credentials: RestCredentials): string | null {

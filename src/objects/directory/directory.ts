@@ -1,10 +1,11 @@
 // Directory: the Durable Object of the control plane. Who wants which event types, which followers have to know, and the
 // API definitions made at run time. No event waits for it; of requests, a subscription to a type that its shard did not
 // follow yet, and the first that an isolate proxies.
+import { withTimeout } from '../../core/timeout.ts'
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
-import type { TopicPartition } from '../../core/events/kafka-record.ts'
+import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
 import { followerStub } from '../../rpc/follower.ts'
 import { ApiRegistry, type ApiChange } from './api-registry.ts'
 import { ApiStore } from './api-store.ts'
@@ -72,13 +73,7 @@ export class Directory extends DurableObject<Env> {
   }
 
   async #tell(follower: TopicPartition, change: InterestChange): Promise<void> {
-    const { promise: timeout, reject } = Promise.withResolvers<never>()
-    const what = `follower ${follower.topic}/${follower.partition}: no answer within ${TELL_TIMEOUT_MS} ms`
-    const timer = setTimeout(() => reject(new Error(what)), TELL_TIMEOUT_MS)
-    try {
-      await Promise.race([followerStub(this.env, follower).applyInterest(change), timeout])
-    } finally {
-      clearTimeout(timer)
-    }
+    const call = followerStub(this.env, follower).applyInterest(change)
+    await withTimeout(call, TELL_TIMEOUT_MS, `follower ${partitionName(follower)}: no answer`)
   }
 }

@@ -1,26 +1,27 @@
 // Pushes interest changes to followers, to each in the order of their numbers. A follower that missed one, or refuses,
 // asks for a snapshot by itself when the next one shows it the gap. No runtime: tested with fakes.
-import type { TopicPartition } from '../../core/events/kafka-record.ts'
+import { SerialQueue } from '../../core/serial-queue.ts'
+import { retry, type BackoffLimits } from '../../core/retry.ts'
+import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
 import type { InterestChange } from '../../rpc/interest.ts'
 
 /** A follower that is being moved or replaced is back within moments; longer, and the client had better come back. */
 const ATTEMPTS = 3
 
-/** Before the second attempt at most this, before the third twice. Each shard's subscribers wait for it. */
-const RETRY_BASE_MS = 100
+/** Short, because the subscribers of a shard wait for it. */
+const BACKOFF: BackoffLimits = { baseMs: 100, capMs: 200 }
 
 export interface FollowerNotifierDeps {
   /** Resolves when the follower has applied it. Must not hang: whoever is behind in its queue waits. */
-  tell(follower: TopicPartition, change: InterestChange): Promise<void>
-  wait(ms: number): Promise<void>
+  tell: (follower: TopicPartition, change: InterestChange) => Promise<void>
+  wait: (ms: number) => Promise<void>
   /** In [0, 1). */
-  random(): number
+  random: () => number
 }
 
 export class FollowerNotifier {
   readonly #deps: FollowerNotifierDeps
-  /** Follower → when its last change has been told, or given up. */
-  readonly #turns = new Map<string, Promise<unknown>>()
+  readonly #queues = new Map<string, SerialQueue>()
 
   constructor(deps: FollowerNotifierDeps) {
     this.#deps = deps
@@ -32,23 +33,14 @@ export class FollowerNotifier {
   }
 
   #inTurn(follower: TopicPartition, change: InterestChange): Promise<void> {
-    const key = `${follower.topic}/${follower.partition}`
-    const turn = (this.#turns.get(key) ?? Promise.resolve()).then(() => this.#tellPatiently(follower, change))
-    this.#turns.set(
-      key,
-      turn.catch(() => undefined),
-    )
-    return turn
+    const name = partitionName(follower)
+    const queue = this.#queues.get(name) ?? new SerialQueue()
+    this.#queues.set(name, queue)
+    return queue.run(() => this.#tellPatiently(follower, change))
   }
 
   async #tellPatiently(follower: TopicPartition, change: InterestChange): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await this.#deps.tell(follower, change)
-      } catch (error) {
-        if (attempt === ATTEMPTS) throw error
-        await this.#deps.wait(this.#deps.random() * RETRY_BASE_MS * attempt)
-      }
-    }
+    const { random, wait: sleep } = this.#deps
+    return retry(() => this.#deps.tell(follower, change), { attempts: ATTEMPTS, backoff: BACKOFF, random, sleep })
   }
 }

@@ -1,7 +1,7 @@
 // Consumer groups of the embedded log: SQL for `members` and `consumer_offsets`. Partitions go round among the instances
 // that live, in the order of their names; an instance lives as long as it asks within its session timeout. How far an
 // instance has been given records is known in memory only: when that is lost, what was not committed is given again.
-import type { LogPosition, TopicPartition } from '../../core/events/kafka-record.ts'
+import { partitionName, type LogPosition, type TopicPartition } from '../../core/events/kafka-record.ts'
 
 export interface Membership {
   readonly group: string
@@ -80,7 +80,7 @@ export class ConsumerGroups {
   advance(group: string, positions: readonly LogPosition[]): void {
     const known = this.#positions.get(group) ?? new Map<string, LogPosition>()
     this.#positions.set(group, known)
-    for (const position of positions) known.set(keyOf(position), position)
+    for (const position of positions) known.set(partitionName(position), position)
   }
 
   /** Without positions: everything that has been given out. */
@@ -145,7 +145,7 @@ export class ConsumerGroups {
   }
 
   #position(group: string, at: TopicPartition): number | null {
-    const given = this.#positions.get(group)?.get(keyOf(at))
+    const given = this.#positions.get(group)?.get(partitionName(at))
     if (given !== undefined) return given.offset
     const row = this.#offsets(group, at)
     return row?.committed ?? row?.start ?? null
@@ -161,8 +161,4 @@ export class ConsumerGroups {
       )
       .toArray()[0]
   }
-}
-
-function keyOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`
 }

@@ -1,5 +1,6 @@
 // The records of one topic-partition: SQL for `partition` and `segments`, retention by time and bytes. Knows nothing of
 // who reads or waits; embedded-log.ts is the object around it. What was stored before is known by idempotency-keys.ts.
+import { splitBySize } from '../../core/split-by-size.ts'
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
 import { sizeOf, type Appended, type AppendRecord, type KeyedRecord } from '../../rpc/embedded-kafka.ts'
 import { IdempotencyKeys, sortOut, type DedupeWindow } from './idempotency-keys.ts'
@@ -114,7 +115,7 @@ export class PartitionLog {
   }
 
   #append(records: readonly AppendRecord[], nowMs: number): void {
-    for (const segment of splitSegments(records)) this.#insert(segment, nowMs)
+    for (const segment of splitBySize(records, sizeOf, MAX_SEGMENT_BYTES)) this.#insert(segment, nowMs)
     this.#sql.exec('UPDATE partition SET next_offset = ?', this.#next)
     this.#trim(nowMs)
   }
@@ -159,20 +160,4 @@ export class PartitionLog {
       this.#bytes -= row.bytes
     }
   }
-}
-
-function* splitSegments(records: readonly AppendRecord[]): Generator<readonly AppendRecord[]> {
-  let segment: AppendRecord[] = []
-  let bytes = 0
-  for (const record of records) {
-    const size = sizeOf(record)
-    if (segment.length > 0 && bytes + size > MAX_SEGMENT_BYTES) {
-      yield segment
-      segment = []
-      bytes = 0
-    }
-    segment.push(record)
-    bytes += size
-  }
-  if (segment.length > 0) yield segment
 }

@@ -1,6 +1,7 @@
 // PresenceTopic: the Durable Object of who is present in one Phoenix topic, whatever their shards, and of the shards
 // that want to know. Who goes without a word may come back: such a leave waits, and whoever comes back under the same
 // name takes the place, so that a reconnect, a deploy or a crash shows nothing. Its door is door.ts.
+import { SerialQueue } from '../../core/serial-queue.ts'
 import { DurableObject } from 'cloudflare:workers'
 import { shardStub } from '../../rpc/shard.ts'
 import {
@@ -24,7 +25,7 @@ export class PresenceTopic extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql
   readonly #topic = this.ctx.id.name ?? ''
   /** Diffs reach a shard in the order in which they came to be. */
-  #turn: Promise<void> = Promise.resolve()
+  readonly #queue = new SerialQueue()
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -61,7 +62,7 @@ export class PresenceTopic extends DurableObject<Env> {
 
   /** Waits until every shard has been told what it is to be told: for tests. */
   async settled(): Promise<void> {
-    await this.#turn
+    await this.#queue.settled()
   }
 
   override async alarm(): Promise<void> {
@@ -102,8 +103,7 @@ export class PresenceTopic extends DurableObject<Env> {
       .exec<{ shard: number }>('SELECT shard FROM watchers')
       .toArray()
       .map((row) => row.shard)
-    this.#turn = this.#turn.then(() => this.#tellShards(shards, diff))
-    this.ctx.waitUntil(this.#turn)
+    this.ctx.waitUntil(this.#queue.run(() => this.#tellShards(shards, diff)))
   }
 
   /** A shard out of reach has lost its connections: they ask anew when they rejoin. */

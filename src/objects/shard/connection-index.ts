@@ -1,5 +1,6 @@
 // Who a shard's connections are of: by user, by session and by indexed metadata, to count, to list and to close them. Events are matched
 // elsewhere (matcher.ts): a connection may see more, or less, than what its owner is addressed with.
+import { addToSet, removeFromSet } from '../../core/set-map.ts'
 import type { Connection } from './connection.ts'
 
 export class ConnectionIndex {
@@ -16,16 +17,16 @@ export class ConnectionIndex {
 
   add(connection: Connection): void {
     const { user, sessions } = connection.owner
-    if (user !== null) addTo(this.#byUser, user, connection)
-    for (const session of sessions) addTo(this.#bySession, session, connection)
-    for (const key of this.#keysOf(connection)) addTo(this.#byMetadata, key, connection)
+    if (user !== null) addToSet(this.#byUser, user, connection)
+    for (const session of sessions) addToSet(this.#bySession, session, connection)
+    for (const key of this.#keysOf(connection)) addToSet(this.#byMetadata, key, connection)
   }
 
   remove(connection: Connection): void {
     const { user, sessions } = connection.owner
-    if (user !== null) removeFrom(this.#byUser, user, connection)
-    for (const session of sessions) removeFrom(this.#bySession, session, connection)
-    for (const key of this.#keysOf(connection)) removeFrom(this.#byMetadata, key, connection)
+    if (user !== null) removeFromSet(this.#byUser, user, connection)
+    for (const session of sessions) removeFromSet(this.#bySession, session, connection)
+    for (const key of this.#keysOf(connection)) removeFromSet(this.#byMetadata, key, connection)
   }
 
   ofUser(user: string | null): ReadonlySet<Connection> {
@@ -51,14 +52,4 @@ export class ConnectionIndex {
       return value === undefined ? [] : [`${field}=${String(value)}`]
     })
   }
-}
-
-function addTo(sets: Map<string, Set<Connection>>, key: string, connection: Connection): void {
-  sets.set(key, (sets.get(key) ?? new Set<Connection>()).add(connection))
-}
-
-function removeFrom(sets: Map<string, Set<Connection>>, key: string, connection: Connection): void {
-  const set = sets.get(key)
-  set?.delete(connection)
-  if (set?.size === 0) sets.delete(key)
 }

@@ -1,5 +1,6 @@
 // Which event types this shard wants, and since when: SQL for `interests`. A type is declared to the Directory before
 // a subscription to it is confirmed, and withdrawn only when nobody could come back for it any more.
+import { SerialQueue } from '../../core/serial-queue.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 
 export interface InterestRegistryDeps {
@@ -21,7 +22,7 @@ export class InterestRegistry {
   /** Type → the position from which the log holds every event of it. Equals the table at every await. */
   readonly #since = new Map<string, number>()
   /** Changes reach the Directory one after the other: a withdrawal must not overtake the declaration after it. */
-  #turn: Promise<unknown> = Promise.resolve()
+  readonly #queue = new SerialQueue()
 
   constructor(sql: SqlStorage, deps: InterestRegistryDeps) {
     this.#sql = sql
@@ -40,7 +41,7 @@ export class InterestRegistry {
   /** Resolves when events of these types are sure to come. Rejects if the control plane cannot be told. */
   async ensure(subscriptions: readonly Subscription[]): Promise<void> {
     if (this.#missing(subscriptions).length === 0) return
-    await this.#inTurn(async () => {
+    await this.#queue.run(async () => {
       const gained = this.#missing(subscriptions)
       if (gained.length === 0) return
       await this.#deps.change(gained, [])
@@ -68,7 +69,7 @@ export class InterestRegistry {
       if (nowMs - idleSinceMs >= lingerMs) lost.push(row.type)
       else idle += 1
     }
-    if (lost.length > 0) await this.#inTurn(() => this.#withdraw(lost.filter((type) => !wanted(type))))
+    if (lost.length > 0) await this.#queue.run(() => this.#withdraw(lost.filter((type) => !wanted(type))))
     return idle > 0
   }
 
@@ -83,11 +84,5 @@ export class InterestRegistry {
 
   #missing(subscriptions: readonly Subscription[]): readonly string[] {
     return [...new Set(subscriptions.map(({ eventType }) => eventType))].filter((type) => !this.#since.has(type))
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const mine = this.#turn.then(work)
-    this.#turn = mine.catch(() => undefined)
-    return mine
   }
 }

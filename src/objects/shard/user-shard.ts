@@ -1,6 +1,7 @@
 // UserShard: the Durable Object that holds one shard's log, subscriptions and connections. Wiring only: what it is made
 // of stands in this folder, one file a part. Its door is door.ts; callers are the Worker (connect, subscribe, poll) and
 // the followers (append).
+import { toHex } from '../../core/bytes.ts'
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { formatConnectionToken } from '../../core/identity/connection-token.ts'
@@ -355,5 +356,5 @@ export class UserShard extends DurableObject<Env> {
 }
 
 function randomHex(bytes: number): string {
-  return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+  return toHex(crypto.getRandomValues(new Uint8Array(bytes)))
 }

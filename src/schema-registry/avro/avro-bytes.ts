@@ -1,6 +1,6 @@
 // What Avro's bytes stand for ↔ JSON: base64, and text for the logical types that are no plain bytes. Pure; for
 // avro-decode.ts and avro-encode.ts.
-import { fromBase64, toBase64 } from '../../core/bytes.ts'
+import { fromBase64, toBase64, fromHex, toHex } from '../../core/bytes.ts'
 import { numberText } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { BytesLogicalType } from './avro-schema.ts'
@@ -81,12 +81,4 @@ function ofDecimal(value: unknown, scale: number, sizeBytes?: number): Result<Ui
   const width = sizeBytes ?? bytes
   const hex = BigInt.asUintN(width * 8, unscaled).toString(16)
   return ok(fromHex(hex.padStart(width * 2, '0')))
-}
-
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
-function fromHex(hex: string): Uint8Array {
-  return Uint8Array.from({ length: hex.length / 2 }, (_, n) => Number.parseInt(hex.slice(n * 2, n * 2 + 2), 16))
 }

@@ -1,5 +1,6 @@
 // Gets tokens for SASL OAUTHBEARER: from an authorization server by the client credentials grant (RFC 6749, section 4.4), or,
 // for Amazon MSK, a signed URL that proves an IAM identity. Called by sasl.ts, once per connection.
+import { readBody } from '../../../core/http-body.ts'
 import { parseJson } from '../../../core/json.ts'
 import { AwsV4Signer } from 'aws4fetch'
 import { z } from 'zod'
@@ -50,16 +51,10 @@ export async function fetchToken(credentials: ClientCredentials, customFetch: ty
 }
 
 /** Reads a body of at most 64 KiB. */
-async function readText({ body }: Response): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  let bytes = 0
-  for await (const chunk of body ?? []) {
-    bytes += chunk.length
-    if (bytes > MAX_ANSWER_BYTES) throw new Error(`the response has more than ${MAX_ANSWER_BYTES} bytes`)
-    text += decoder.decode(chunk, { stream: true })
-  }
-  return text
+async function readText(response: Response): Promise<string> {
+  const body = await readBody(response, MAX_ANSWER_BYTES)
+  if (!body.ok) throw new Error(`the response has more than ${MAX_ANSWER_BYTES} bytes`)
+  return new TextDecoder().decode(body.bytes)
 }
 
 /** AWS credentials for MSK IAM. */

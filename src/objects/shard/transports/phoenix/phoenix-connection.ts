@@ -1,6 +1,7 @@
 // A Phoenix socket, by WebSocket or long-polling: one connection, whose filter is the union of its channels'. Each event
 // goes out once for every channel that it passes, with its position as `ref`, which the library hands to callbacks as
 // their second argument. What a message asks for is phoenix-hub.ts's; this is what is written.
+import { SerialQueue } from '../../../../core/serial-queue.ts'
 import type { DeliveryGroup } from '../../../../core/delivery/delivery-groups.ts'
 import type { StoredEvent } from '../../../../core/events/stored-event.ts'
 import { createFilter, matchesFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
@@ -43,8 +44,8 @@ export class PhoenixConnection implements Connection {
   readonly joiner: Joiner
   readonly channels = new Map<string, Channel>()
   filter: Filter
-  /** What the client asked for is done in the order in which it asked. */
-  turn: Promise<void> = Promise.resolve()
+  /** What the client asks for is done in the order in which it asked. */
+  readonly queue = new SerialQueue()
   vsn: Vsn
   readonly #options: PhoenixConnectionOptions
 

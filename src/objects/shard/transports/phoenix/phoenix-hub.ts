@@ -43,8 +43,7 @@ export class PhoenixHub {
   /** In the order in which they came: a leave never overtakes its join. */
   handle(connection: PhoenixConnection, message: Message, keeper: Keeper): Promise<void> {
     if (message.topic === 'phoenix') return Promise.resolve(this.#heartbeat(connection, message))
-    connection.turn = connection.turn.then(() => this.#dispatch(connection, message, keeper))
-    return connection.turn
+    return connection.queue.run(() => this.#dispatch(connection, message, keeper))
   }
 
   /** A channel that was there before the object slept. */

@@ -1,0 +1,24 @@
+// Cuts a list into parts that each fit into one row, call or request. Pure.
+
+/**
+ * Yields the items in order, in parts whose sizes add up to `maxSize` at most, in whatever unit `sizeOf` returns. An item
+ * that is larger than `maxSize` is a part of its own. Yields no empty part.
+ */
+export function* splitBySize<T>(
+  items: readonly T[],
+  sizeOf: (item: T) => number,
+  maxSize: number,
+): Generator<readonly T[]> {
+  let from = 0
+  let size = 0
+  for (const [index, item] of items.entries()) {
+    const own = sizeOf(item)
+    if (index > from && size + own > maxSize) {
+      yield items.slice(from, index)
+      from = index
+      size = 0
+    }
+    size += own
+  }
+  if (from < items.length) yield items.slice(from)
+}
