@@ -1,7 +1,7 @@
 // What all shards are asked at once, by relays if they are many: questions whose answers are small, for a relay holds those
 // of its share. Spoken between the internal API, the session registries and the shards; asked by door.ts.
 import type { ShardResult } from '../core/delivery/scatter-gather.ts'
-import type { Metadata, Transport } from '../core/identity/principal.ts'
+import type { Metadata, TransportName } from '../core/identity/principal.ts'
 
 export type ShardCommand =
   | { readonly kind: 'revoke_session'; readonly session: string; readonly expiresMs: number }
@@ -12,7 +12,7 @@ export interface ShardCommandResults {
   /** How many connections were closed. */
   readonly revoke_session: number
   readonly close_connections: number
-  /** Transport → how many. */
+  /** Number of connections by transport. */
   readonly count_connections: Readonly<Record<string, number>>
 }
 
@@ -30,7 +30,7 @@ export interface ConnectionQuery {
 /** One connection, as it is told. */
 export interface ConnectionInfo {
   readonly connectionToken: string
-  readonly transport: Transport
+  readonly transport: TransportName
   readonly user: string | null
   readonly sessions: readonly string[]
   /** Milliseconds since the epoch. */

@@ -13,8 +13,8 @@ export interface Principal {
 /** A client without a token. */
 export const ANONYMOUS: Principal = { user: null, session: null, expSeconds: null }
 
-export const TRANSPORTS = ['sse', 'ws', 'longpolling', 'phoenix'] as const
-export type Transport = (typeof TRANSPORTS)[number]
+export const TRANSPORTS = ['sse', 'ndjson', 'ws', 'longpolling', 'phoenix'] as const
+export type TransportName = (typeof TRANSPORTS)[number]
 
 /** What a Phoenix socket is opened with, besides its principal. */
 export interface PhoenixHello {
@@ -27,7 +27,7 @@ export interface PhoenixHello {
 
 /** What a shard needs to know to open a connection. Written by the Worker, read by the shard, never taken from a client. */
 export interface ConnectRequest {
-  readonly transport: Transport
+  readonly transport: TransportName
   readonly principal: Principal
   readonly subscriptions: readonly Subscription[]
   /** Those of them that the token implies. */

@@ -5,7 +5,7 @@ import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import type { Check } from '../../config/auth.ts'
 import { parsePosition, shardOfPosition } from '../../core/identity/position.ts'
-import { ANONYMOUS, type ConnectRequest, type Principal, type Transport } from '../../core/identity/principal.ts'
+import { ANONYMOUS, type ConnectRequest, type Principal, type TransportName } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { shardOf } from '../../core/delivery/shard-hash.ts'
@@ -32,7 +32,7 @@ export interface ConnectGrant {
 export interface ConnectOptions {
   /** If the caller found it; otherwise it is looked for where every transport has it. */
   readonly token?: string | null
-  readonly transport: Transport
+  readonly transport: TransportName
   readonly lastEventId: string | null
   readonly protocol?: ConnectRequest['protocol']
 }

@@ -4,7 +4,7 @@
 import type { Context } from 'hono'
 import { toClose, type RigelError } from '../../core/errors.ts'
 import { connectionClosed } from '../../objects/shard/system-events.ts'
-import { encodeRefusal, SSE_HEADERS } from '../../objects/shard/transports/sse-frames.ts'
+import { encodeRefusal, SSE_HEADERS } from '../../objects/shard/transports/sse.ts'
 import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
 import { authorizeConnection } from './authorize-connection.ts'
 import { streamCorsHeaders } from '../cors.ts'

@@ -55,7 +55,7 @@ export class PresenceTopic extends DurableObject<Env> {
   }
 
   /** Who is there now; the shard is told of changes from now on, until it answers that nobody listens. */
-  watch(shard: number): Presences {
+  async watch(shard: number): Promise<Presences> {
     this.#sql.exec('INSERT OR IGNORE INTO watchers VALUES (?)', shard)
     return toPresences(this.#sql.exec<PresentRow>('SELECT * FROM present').toArray().map(toEntry))
   }

@@ -1,71 +1,109 @@
-// What services ask of a shard, by the internal API: who is connected, close these, this session is revoked.
+// What services ask of a shard by the internal API: which connections there are, close these, this session is revoked.
+// A command that goes to many shards is run here and passed on to the shards of this one's subtree.
 import type { Metadata, Principal } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import type { ConnectionQuery, ConnectionInfo } from '../../rpc/shard-commands.ts'
-import type { Connection } from './connection.ts'
-import type { ConnectionRegistry } from './connection-registry.ts'
-import { metadataSet, type EventEnvelope } from './system-events.ts'
+import { broadcastCommand } from '../../rpc/shard.ts'
+import type {
+  AnyShardResult,
+  ConnectionInfo,
+  ConnectionQuery,
+  ShardCommand,
+  ShardCommandResults,
+} from '../../rpc/shard-commands.ts'
+import type { Connection } from './connections/connection.ts'
+import type { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
+import type { ConnectionRegistry } from './connections/connection-registry.ts'
 import type { RevocationList } from './revocation-list.ts'
-import type { ConnectionLifecycle } from './connection-lifecycle.ts'
+import type { ShardContext } from './shard-context.ts'
+import { envelope, metadataSet } from './system-events.ts'
 
-export interface AdminCommandsDeps {
+interface AdminCommandsParts {
   readonly connections: ConnectionRegistry
   readonly revocations: RevocationList
-  readonly roster: ConnectionLifecycle
-  readonly stamp: () => EventEnvelope
+  readonly lifecycle: ConnectionLifecycle
 }
 
 export class AdminCommands {
-  readonly #deps: AdminCommandsDeps
+  readonly #context: ShardContext
+  readonly #parts: AdminCommandsParts
 
-  constructor(deps: AdminCommandsDeps) {
-    this.#deps = deps
+  constructor(context: ShardContext, parts: AdminCommandsParts) {
+    this.#context = context
+    this.#parts = parts
   }
 
   list(query: ConnectionQuery, limit: number): readonly ConnectionInfo[] {
-    return this.#deps.connections
+    return this.#parts.connections
       .find(query)
       .slice(0, limit)
       .map((connection) => this.#toInfo(connection))
   }
 
-  /** Transport → how many. */
-  count(): Readonly<Record<string, number>> {
-    const counts: Record<string, number> = {}
-    for (const { transport } of this.#deps.connections.all()) counts[transport] = (counts[transport] ?? 0) + 1
-    return counts
-  }
-
-  /** Replaces what a client says of its connection. */
-  describe(connectionId: string, metadata: Metadata, { user }: Principal): Result<null, RigelError> {
-    const { connections, roster, stamp } = this.#deps
-    const connection = connections.get(connectionId)
+  /** Replaces the metadata of a connection. */
+  setMetadata(connectionId: string, metadata: Metadata, { user }: Principal): Result<null, RigelError> {
+    const connection = this.#parts.connections.get(connectionId)
     if (connection === undefined) return fail({ kind: 'connection_gone' })
-    const { owner } = connection
+    const { owner } = connection.state
     if (owner.user !== null && user !== null && owner.user !== user) return fail({ kind: 'foreign_connection' })
-    roster.own(connection, { ...owner, metadata })
-    roster.tell(connection, metadataSet(stamp(), metadata))
+    this.#parts.lifecycle.update(connection, { owner: { ...owner, metadata } })
+    connection.send(metadataSet(envelope(this.#context), metadata))
     return ok(null)
   }
 
-  /** Answers how many were closed. */
-  close(query: ConnectionQuery, reason: RigelError): number {
-    const found = this.#deps.connections.find(query)
-    for (const connection of found) this.#deps.roster.end(connection, reason)
+  /** Runs a command on this shard and on the others of `shards`. A shard that fails is a result too. */
+  async run(command: ShardCommand, shards: readonly number[], fanOut: number): Promise<readonly AnyShardResult[]> {
+    const { env, shard } = this.#context
+    const others = shards.filter((other) => other !== shard)
+    const passedOn = broadcastCommand(env, others, command, fanOut)
+    return [this.#runHere(command), ...(await passedOn)]
+  }
+
+  #runHere(command: ShardCommand): AnyShardResult {
+    const { shard } = this.#context
+    try {
+      return { shard, ok: true, value: this.#execute(command) }
+    } catch (error) {
+      return { shard, ok: false, error: String(error) }
+    }
+  }
+
+  #execute(command: ShardCommand): ShardCommandResults[ShardCommand['kind']] {
+    switch (command.kind) {
+      case 'revoke_session':
+        return this.#revoke(command.session, command.expiresMs)
+      case 'close_connections':
+        return this.#close(command.query, { kind: 'closed_by_operator' })
+      case 'count_connections':
+        return this.#count()
+    }
+  }
+
+  /** The revocation is stored before connections are closed: a client that connects meanwhile is refused. */
+  #revoke(session: string, expiresMs: number): number {
+    this.#parts.revocations.add(session, expiresMs)
+    this.#context.wakeBy(expiresMs)
+    return this.#close({ session }, { kind: 'session_killed' })
+  }
+
+  /** Returns how many connections were closed. */
+  #close(query: ConnectionQuery, reason: RigelError): number {
+    const found = this.#parts.connections.find(query)
+    for (const connection of found) this.#parts.lifecycle.end(connection, reason)
     return found.length
   }
 
-  /** Remembered first: whoever connects meanwhile is refused. */
-  revoke(session: string, expiresMs: number): number {
-    this.#deps.revocations.add(session, expiresMs)
-    return this.close({ session }, { kind: 'session_killed' })
+  /** Number of connections by transport. */
+  #count(): Readonly<Record<string, number>> {
+    const counts: Record<string, number> = {}
+    for (const { state } of this.#parts.connections.all()) counts[state.transport] = (counts[state.transport] ?? 0) + 1
+    return counts
   }
 
-  #toInfo(connection: Connection): ConnectionInfo {
-    const { owner, endsAtMs, transport, filter } = connection
+  #toInfo({ filter, state }: Connection): ConnectionInfo {
+    const { endsAtMs, id, owner, transport } = state
     return {
-      connectionToken: this.#deps.roster.tokenOf(connection),
+      connectionToken: this.#parts.lifecycle.tokenOf(id),
       transport,
       ...owner,
       endsAtMs,

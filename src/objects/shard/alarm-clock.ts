@@ -1,4 +1,4 @@
-// The one alarm of a shard: set for the earliest of all that asked. An object that nobody asked to be woken sleeps.
+// The one alarm of a shard, set for the earliest time that a part asked for. Without a request the object sleeps.
 export interface AlarmStorage {
   getAlarm(): Promise<number | null>
   setAlarm(atMs: number): Promise<void>
@@ -6,20 +6,20 @@ export interface AlarmStorage {
 
 export class AlarmClock {
   readonly #storage: AlarmStorage
-  /** When the alarm is set for; Infinity: it is not. Known once `load` has resolved. */
+  /** The time that the alarm is set for, Infinity if it is not set. Right once `load` has resolved. */
   #atMs = Infinity
 
   constructor(storage: AlarmStorage) {
     this.#storage = storage
   }
 
-  /** To be awaited before anything else: an alarm set in an earlier life must not be moved to later. */
+  /** Must resolve before anything else: an alarm that was set in an earlier life must not be moved to later. */
   async load(): Promise<void> {
     this.#atMs = (await this.#storage.getAlarm()) ?? Infinity
   }
 
-  /** The alarm has gone off, and is no longer set. */
-  rang(): void {
+  /** To be called when the alarm has gone off: it is no longer set. */
+  fired(): void {
     this.#atMs = Infinity
   }
 

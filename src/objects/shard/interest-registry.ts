@@ -1,12 +1,12 @@
-// Which event types this shard wants, and since when: SQL for `interests`. A type is declared to the Directory before
-// a subscription to it is confirmed, and withdrawn only when nobody could come back for it any more.
+// The event types that this shard follows, and since when: SQL for `interests`. A type is registered at the Directory
+// before a subscription to it is confirmed, and withdrawn only when no client could come back for it any more.
 import { SerialQueue } from '../../core/serial-queue.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 
 export interface InterestRegistryDeps {
-  /** Resolves when every follower knows. */
+  /** Tells the Directory. Resolves when every follower knows. */
   change(gained: readonly string[], lost: readonly string[]): Promise<void>
-  /** Makes positions before and after differ; answers the head after it. */
+  /** Makes positions given out before and after differ. Returns the new head of the log. */
   advanceLog(): number
 }
 
@@ -19,9 +19,9 @@ interface InterestRow extends Record<string, SqlStorageValue> {
 export class InterestRegistry {
   readonly #sql: SqlStorage
   readonly #deps: InterestRegistryDeps
-  /** Type → the position from which the log holds every event of it. Equals the table at every await. */
+  /** Type → the sequence number after which the log holds every event of it. Equals the table at every await. */
   readonly #since = new Map<string, number>()
-  /** Changes reach the Directory one after the other: a withdrawal must not overtake the declaration after it. */
+  /** Changes reach the Directory one after the other: a withdrawal must not overtake a later registration. */
   readonly #queue = new SerialQueue()
 
   constructor(sql: SqlStorage, deps: InterestRegistryDeps) {
@@ -30,16 +30,17 @@ export class InterestRegistry {
     sql.exec(
       'CREATE TABLE IF NOT EXISTS interests (type TEXT PRIMARY KEY, since_seq INTEGER NOT NULL, idle_since_ms INTEGER) WITHOUT ROWID',
     )
-    for (const row of sql.exec<InterestRow>('SELECT * FROM interests')) this.#since.set(row.type, row.since_seq)
+    for (const row of sql.exec<InterestRow>('SELECT * FROM interests').toArray())
+      this.#since.set(row.type, row.since_seq)
   }
 
-  /** True if the log holds every event of these types after `seq`. Ask before `ensure`, which makes new ones known. */
-  cover(subscriptions: readonly Subscription[], seq: number): boolean {
+  /** True if the log holds every event of these types after `seq`. To be asked before `register`, which adds new ones. */
+  coversSince(subscriptions: readonly Subscription[], seq: number): boolean {
     return subscriptions.every(({ eventType }) => (this.#since.get(eventType) ?? Infinity) <= seq)
   }
 
-  /** Resolves when events of these types are sure to come. Rejects if the control plane cannot be told. */
-  async ensure(subscriptions: readonly Subscription[]): Promise<void> {
+  /** Resolves when events of these types are sure to come. Rejects if the Directory is out of reach. */
+  async register(subscriptions: readonly Subscription[]): Promise<void> {
     if (this.#missing(subscriptions).length === 0) return
     await this.#queue.run(async () => {
       const gained = this.#missing(subscriptions)
@@ -54,10 +55,10 @@ export class InterestRegistry {
   }
 
   /**
-   * Withdraws types that nobody has wanted for `lingerMs`: a subscriber who left may come back until then. Answers
-   * whether there are types that nobody wants still.
+   * Withdraws types that nobody has wanted for `lingerMs`: until then a subscriber that left may come back. Returns
+   * whether types are left that nobody wants.
    */
-  async sweep(wanted: (type: string) => boolean, nowMs: number, lingerMs: number): Promise<boolean> {
+  async withdrawUnused(wanted: (type: string) => boolean, nowMs: number, lingerMs: number): Promise<boolean> {
     const lost: string[] = []
     let idle = 0
     for (const row of this.#sql.exec<InterestRow>('SELECT * FROM interests').toArray()) {
@@ -73,7 +74,7 @@ export class InterestRegistry {
     return idle > 0
   }
 
-  /** Forgotten here first: dying in between costs events that nobody wants, never events that somebody does. */
+  /** Deleted here first: a crash in between costs events that nobody wants, never events that somebody wants. */
   async #withdraw(types: readonly string[]): Promise<void> {
     for (const type of types) {
       this.#sql.exec('DELETE FROM interests WHERE type = ?', type)

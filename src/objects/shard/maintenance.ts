@@ -1,71 +1,78 @@
-// What a shard does at its alarm: ends what is due, and forgets what nobody comes back to. Only what happened asks for
-// it: a shard where nothing happens is not woken.
-import type { ConnectionRegistry } from './connection-registry.ts'
+// What a shard does at its alarm: ends connections that are due, warns clients whose token expires, and withdraws interests
+// that nobody has. It is only scheduled after activity: a shard where nothing happens is not woken.
+import type { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
+import type { ConnectionRegistry } from './connections/connection-registry.ts'
 import type { InterestRegistry } from './interest-registry.ts'
-import { LongpollingSession } from './transports/longpoll.ts'
-import type { ConnectionLifecycle } from './connection-lifecycle.ts'
 import type { CommittedLog } from './log/committed-log.ts'
-import { WebSocketConnection } from './transports/websocket.ts'
+import type { RevocationList } from './revocation-list.ts'
+import type { ShardContext } from './shard-context.ts'
+import type { Transport } from './transports/transport.ts'
 
-export interface MaintenanceDeps {
-  readonly shard: number
-  readonly longpollingIdleMs: number
-  /** How long an interest outlives its last subscriber. */
-  readonly lingerMs: number
+interface MaintenanceParts {
   readonly connections: ConnectionRegistry
-  readonly roster: ConnectionLifecycle
+  readonly lifecycle: ConnectionLifecycle
   readonly interests: InterestRegistry
+  readonly revocations: RevocationList
   readonly log: CommittedLog
+  readonly transports: readonly Transport[]
+  /** Drops events that are past the retention. */
+  readonly trimLog: (nowMs: number) => void
 }
 
 export class Maintenance {
-  readonly #deps: MaintenanceDeps
-  #markedSeq = 0
+  readonly #context: ShardContext
+  readonly #parts: MaintenanceParts
+  /** The position that quiet clients were last told. */
+  #sentSeq = 0
 
-  constructor(deps: MaintenanceDeps) {
-    this.#deps = deps
+  constructor(context: ShardContext, parts: MaintenanceParts) {
+    this.#context = context
+    this.#parts = parts
   }
 
-  /** Answers whether there is something left to sweep another time. */
-  async sweep(nowMs: number): Promise<boolean> {
+  async sweep(): Promise<void> {
+    const { connections, lifecycle, log, revocations, trimLog } = this.#parts
+    const nowMs = this.#context.now()
+    revocations.removeExpired(nowMs)
+    trimLog(nowMs)
     this.#endDue(nowMs)
-    if (this.#deps.roster.warn(nowMs)) await this.#deps.log.settle()
-    const sessionsLeft = this.#endIdleSessions(nowMs)
-    this.#markPositions()
-    return (await this.#withdrawInterests(nowMs)) || sessionsLeft
+    if (lifecycle.warnExpiring(nowMs)) await log.settle()
+    this.#sweepTransports(nowMs)
+    this.#sendPositions()
+    if (await this.#withdrawInterests(nowMs)) lifecycle.sweepLater()
+    if (connections.size > 0) this.#context.wakeBy(connections.nextDueMs(this.#context.config.jwt.warningMs))
   }
 
   #endDue(nowMs: number): void {
-    const { connections, roster } = this.#deps
+    const { connections, lifecycle } = this.#parts
     for (const connection of connections.dueAt(nowMs)) {
-      roster.end(connection, { kind: connection.endsByToken ? 'token_expired' : 'lifetime_reached' })
+      lifecycle.end(connection, { kind: connection.state.endsByToken ? 'token_expired' : 'lifetime_reached' })
     }
   }
 
-  /** Answers whether there are sessions left. */
-  #endIdleSessions(nowMs: number): boolean {
-    const { connections, longpollingIdleMs, roster } = this.#deps
-    const sessions = [...connections.all()].filter((connection) => connection instanceof LongpollingSession)
-    const idle = sessions.filter((session) => session.isIdle(nowMs, longpollingIdleMs))
-    for (const session of idle) roster.forget(session)
-    return sessions.length > idle.length
+  #sweepTransports(nowMs: number): void {
+    for (const transport of this.#parts.transports) {
+      const dueMs = transport.sweep(nowMs)
+      if (dueMs !== null) this.#context.wakeBy(dueMs)
+    }
   }
 
-  /** Positions of quiet connections must not grow older than the log. */
-  #markPositions(): void {
-    const { connections, log } = this.#deps
-    if (this.#markedSeq === log.committedSeq) return
-    this.#markedSeq = log.committedSeq
-    for (const connection of connections.all()) if (connection instanceof WebSocketConnection) connection.mark()
+  /** The position of a connection on which nothing happens must not grow older than the log. */
+  #sendPositions(): void {
+    const { connections, log } = this.#parts
+    if (this.#sentSeq === log.committedSeq) return
+    this.#sentSeq = log.committedSeq
+    for (const connection of connections.all()) connection.sendPosition()
   }
 
-  /** Answers whether there are interests left that nobody wants. The Directory may be out of reach: then it is tried again. */
+  /** Returns whether unused interests are left. If the Directory is out of reach, they are withdrawn another time. */
   async #withdrawInterests(nowMs: number): Promise<boolean> {
-    const { connections, interests, lingerMs, shard } = this.#deps
+    const { connections, interests } = this.#parts
+    const lingerMs = this.#context.config.log.retentionMs
     try {
-      return await interests.sweep((type) => connections.wantsType(type), nowMs, lingerMs)
+      return await interests.withdrawUnused((type) => connections.wantsType(type), nowMs, lingerMs)
     } catch (error) {
-      console.warn({ message: 'interest not withdrawn', shard, error: String(error) })
+      console.warn({ message: 'interest not withdrawn', shard: this.#context.shard, error: String(error) })
       return true
     }
   }

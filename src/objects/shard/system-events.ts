@@ -1,6 +1,7 @@
-// The events Rigel itself sends on a connection: RIG's, as CloudEvents of a configured version. Pure: time and ids come in.
+// The events that Rigel itself sends on a connection: RIG's, as CloudEvents of a configured version.
 import type { Close } from '../../core/errors.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
+import type { ShardContext } from './shard-context.ts'
 
 export interface SystemEvent {
   readonly type: string
@@ -10,20 +11,26 @@ export interface SystemEvent {
 export interface EventEnvelope {
   readonly id: string
   readonly nowMs: number
-  /** Which CloudEvents version Rigel's own events are of. */
+  /** CloudEvents version of Rigel's own events. */
   readonly specversion: '1.0' | '0.2' | '0.1'
 }
 
-export interface Created {
+/** The envelope of one event that is sent now. */
+export function envelope(context: Pick<ShardContext, 'config' | 'now' | 'uuid'>): EventEnvelope {
+  const { ownEventsSpecversion: specversion } = context.config
+  return { id: context.uuid(), nowMs: context.now(), specversion }
+}
+
+interface Created {
   readonly connectionToken: string
   readonly lastEventId: string
-  /** Whether everything since the position that the client gave will come; null: it gave none. */
+  /** Whether everything since the client's position will come; null if it gave none. */
   readonly recovered: boolean | null
 }
 
-/** First on every connection. `last_event_id` and `recovered` are Rigel's additions to RIG's data. */
-export function connectionCreated(stamp: EventEnvelope, created: Created): SystemEvent {
-  return ownEvent(stamp, 'rig.connection.create', {
+/** The first event on every connection. `last_event_id` and `recovered` are Rigel's additions to RIG's data. */
+export function connectionCreated(head: EventEnvelope, created: Created): SystemEvent {
+  return ownEvent(head, 'rig.connection.create', {
     connection_token: created.connectionToken,
     last_event_id: created.lastEventId,
     ...(created.recovered === null ? {} : { recovered: created.recovered }),
@@ -31,45 +38,45 @@ export function connectionCreated(stamp: EventEnvelope, created: Created): Syste
 }
 
 /**
- * The set is effective: whatever is produced from now on and passes it, comes. `recovered`, an extension attribute: for
- * a client that came back and had not said yet what it wants, whether what it missed of this set comes as well.
+ * Says that a set of subscriptions is in force: whatever is produced from now on and passes it comes. The extension
+ * attribute `recovered` tells a client that resumed before it subscribed whether what it missed of this set comes too.
  */
 export function subscriptionsSet(
-  stamp: EventEnvelope,
+  head: EventEnvelope,
   subscriptions: readonly Subscription[],
   recovered: boolean | null = null,
 ): SystemEvent {
-  return ownEvent(stamp, 'rig.subscriptions_set', subscriptions, recovered === null ? {} : { recovered })
+  return ownEvent(head, 'rig.subscriptions_set', subscriptions, recovered === null ? {} : { recovered })
 }
 
-/** RIG's, of a branch that was never merged. */
-export function metadataSet(stamp: EventEnvelope, metadata: object): SystemEvent {
-  return ownEvent(stamp, 'rig.metadata_set', metadata)
+/** RIG's, from a branch that was never merged. */
+export function metadataSet(head: EventEnvelope, metadata: object): SystemEvent {
+  return ownEvent(head, 'rig.metadata_set', metadata)
 }
 
-/** The connection ends when its token does, unless a new one of the same user is brought by PUT. */
-export function tokenExpires(stamp: EventEnvelope, endsAtMs: number, path: string): SystemEvent {
+/** Says that the connection ends with its token unless a new one of the same user is brought by PUT. */
+export function tokenExpires(head: EventEnvelope, endsAtMs: number, path: string): SystemEvent {
   const data = { expires_at: new Date(endsAtMs).toISOString(), renew: { method: 'PUT', path } }
-  return ownEvent(stamp, 'rig.token_expires', data)
+  return ownEvent(head, 'rig.token_expires', data)
 }
 
-/** RIG's, before an SSE stream whose session was revoked ends. */
-export function sessionKilled(stamp: EventEnvelope): SystemEvent {
-  return ownEvent(stamp, 'rig.session_killed', undefined)
+/** RIG's, sent before an SSE stream ends whose session was revoked. */
+export function sessionKilled(head: EventEnvelope): SystemEvent {
+  return ownEvent(head, 'rig.session_killed', undefined)
 }
 
-/** Last on an SSE stream that Rigel ends: what WebSocket says by its close frame. */
-export function connectionClosed(stamp: EventEnvelope, close: Close): SystemEvent {
-  return ownEvent(stamp, 'rig.connection.close', close)
+/** The last event on a stream that Rigel ends: what a WebSocket's close frame says. */
+export function connectionClosed(head: EventEnvelope, close: Close): SystemEvent {
+  return ownEvent(head, 'rig.connection.close', close)
 }
 
-function ownEvent(stamp: EventEnvelope, type: string, data: unknown, extensions: object = {}): SystemEvent {
-  const time = new Date(stamp.nowMs).toISOString()
-  const event = { ...ATTRIBUTES[stamp.specversion](type, stamp.id, time), ...extensions, data }
+function ownEvent(head: EventEnvelope, type: string, data: unknown, extensions: object = {}): SystemEvent {
+  const time = new Date(head.nowMs).toISOString()
+  const event = { ...ATTRIBUTES[head.specversion](type, head.id, time), ...extensions, data }
   return { type, json: JSON.stringify(event) }
 }
 
-/** RIG 3 sent 0.2, with these members only; RIG 2 began with 0.1, whose names are others. */
+/** RIG 3 sent 0.2 with these members only; RIG 2 began with 0.1, which has other names. */
 const ATTRIBUTES = {
   '1.0': (type: string, id: string, time: string) => {
     return { specversion: '1.0', id, source: 'rig', type, time, datacontenttype: 'application/json' }

@@ -1,34 +1,25 @@
-// The heartbeat of a shard's SSE streams: keeps proxies from closing them, keeps their positions fresh, and finds the
-// dead, for a lost client is noticed only by a write. Runs only while there is a stream: those keep the object awake
-// anyway, and an object without one must be able to sleep.
-import { encodeHeartbeat } from './sse-frames.ts'
-import type { SseConnection } from './sse.ts'
-
-export class Heartbeat {
+// A timer over a set of connections. It runs only while there is a connection: those of a stream keep the object awake
+// anyway, and an object without one must be able to sleep. A write is also what shows that a client is gone.
+export class Heartbeat<C> {
   readonly #periodMs: number
-  readonly #currentId: () => string
-  readonly #streams = new Set<SseConnection>()
+  readonly #beat: (connections: ReadonlySet<C>) => void
+  readonly #connections = new Set<C>()
   #timer: ReturnType<typeof setInterval> | undefined
 
-  constructor(periodMs: number, currentId: () => string) {
+  constructor(periodMs: number, beat: (connections: ReadonlySet<C>) => void) {
     this.#periodMs = periodMs
-    this.#currentId = currentId
+    this.#beat = beat
   }
 
-  add(stream: SseConnection): void {
-    this.#streams.add(stream)
-    this.#timer ??= setInterval(() => this.#beat(), this.#periodMs)
+  add(connection: C): void {
+    this.#connections.add(connection)
+    this.#timer ??= setInterval(() => this.#beat(this.#connections), this.#periodMs)
   }
 
-  delete(stream: SseConnection): void {
-    this.#streams.delete(stream)
-    if (this.#streams.size > 0) return
+  delete(connection: C): void {
+    this.#connections.delete(connection)
+    if (this.#connections.size > 0) return
     clearInterval(this.#timer ?? null)
     this.#timer = undefined
-  }
-
-  #beat(): void {
-    const live = encodeHeartbeat(this.#currentId())
-    for (const stream of this.#streams) stream.heartbeat({ live })
   }
 }

@@ -1,11 +1,11 @@
-// The WebSocket subprotocol `rigel.v1`: its frames, as text. Many events in one frame, each with its position;
-// acknowledgements as a window; subscriptions in-band. docs/protocol.md describes it; websocket.ts speaks it.
-import { parseJson } from '../../../core/json.ts'
+// The frames of the WebSocket subprotocol `rigel.v1`, as text: many events in one frame, each with its position;
+// acknowledgements as a window; subscriptions in-band. docs/protocol.md describes them, websocket.ts uses them. Pure.
 import { z } from 'zod'
+import { parseJson } from '../../../core/json.ts'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { SystemEvent } from '../system-events.ts'
-import type { PositionOf } from './sse-frames.ts'
+import type { PositionOf } from './stream.ts'
 
 const clientFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ack'), id: z.string().max(64) }),
@@ -15,21 +15,21 @@ const clientFrame = z.discriminatedUnion('type', [
 
 export type ClientFrame = z.infer<typeof clientFrame>
 
-/** Returns the frame, or undefined when the text is not a frame of this protocol. */
+/** Returns undefined for what is not a frame of this protocol. */
 export function parseClientFrame(text: string): ClientFrame | undefined {
   return clientFrame.safeParse(parseJson(text)).data
 }
 
-/** Events keep their text as it came: they are put into the frame, not parsed and written anew. */
+/** Puts the text of events into a frame as it came, without parsing it. */
 export function encodeEventsFrame(events: readonly StoredEvent[], position: PositionOf): string {
   return eventsFrame(events.map((event) => `{"id":"${position(event.seq)}","event":${event.json}}`))
 }
 
-export function encodeOwnFrame(event: SystemEvent, id: string): string {
+export function encodeSystemEventFrame(event: SystemEvent, id: string): string {
   return eventsFrame([`{"id":"${id}","event":${event.json}}`])
 }
 
-/** A quiet connection's position stays fresh: nothing up to here concerned it that it has not been sent. */
+/** Keeps the position of a quiet connection fresh: everything up to here that concerns it has been sent. */
 export function encodePositionFrame(id: string): string {
   return JSON.stringify({ type: 'position', id })
 }

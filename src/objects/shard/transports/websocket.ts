@@ -1,176 +1,152 @@
-// A WebSocket connection, hibernatable: all it needs to go on after the object slept stands in storage and in the
-// socket's attachment. RIG's plain frames (one event each), or `rigel.v1`, whose acknowledgements show a slow reader;
-// plain frames cannot show one, for workerd has no bufferedAmount (cloudflare/workerd#988).
+// The WebSocket transport: opens sockets, finds them again after hibernation or a crash, and handles what clients send.
 import { z } from 'zod'
-import type { Filter } from '../../../core/subscriptions/filter.ts'
-import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
-import { parsePosition } from '../../../core/identity/position.ts'
-import { toClose, type RigelError } from '../../../core/errors.ts'
-import type { Connection } from '../connection.ts'
-import { readNextChunk, type DeliveredRange, type History } from '../log/replay.ts'
-import { Lasting } from '../lasting.ts'
-import type { Terms } from '../connection-state.ts'
-import type { SystemEvent } from '../system-events.ts'
-import { encodeEventsFrame, encodeOwnFrame, encodePositionFrame } from './rigel-v1.ts'
+import { toHttp, type RigelError } from '../../../core/errors.ts'
+import type { ConnectRequest } from '../../../core/identity/principal.ts'
+import { fail, type Result } from '../../../core/result.ts'
+import { inferSubscriptions, parseSubscriptions } from '../../../core/subscriptions/parse-subscriptions.ts'
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import { createTokenVerifier } from '../../../auth/verify-token.ts'
+import type { ConnectionState, Opening } from '../connections/connection-state.ts'
+import { maySubscribe } from '../connections/update-subscriptions.ts'
+import {
+  encodeErrorFrame,
+  encodeRenewedFrame,
+  encodeSubscribedFrame,
+  parseClientFrame,
+  type ClientFrame,
+} from './rigel-v1.ts'
+import { closeSocket, readAttachment, refuseSocket, upgradeResponse } from './socket.ts'
+import type { Transport, TransportParts } from './transport.ts'
+import { WebSocketConnection, type WebSocketAttachment } from './websocket-connection.ts'
 
-const attachmentSchema = z.object({
+/** No frame of a client is larger: the largest is a set of subscriptions. */
+const MAX_CLIENT_FRAME_CHARS = 262_144
+
+const NOT_TWO_WAY = 'This WebSocket endpoint cannot be used for two-way communication.'
+
+const attachmentSchema: z.ZodType<WebSocketAttachment> = z.object({
   id: z.string(),
+  transport: z.literal('ws'),
   protocol: z.enum(['plain', 'rigel.v1']),
-  /** Everything up to here has been sent; null: live, every settled event has. */
   behindSeq: z.number().int().min(0).nullable(),
 })
 
-export type Attachment = z.infer<typeof attachmentSchema>
+export class WebSocketTransport implements Transport {
+  readonly #parts: TransportParts
+  readonly #verifyToken: ReturnType<typeof createTokenVerifier>
+  readonly #connections = new Map<string, WebSocketConnection>()
 
-/** Undefined for a socket that is not one of ours. */
-export function readAttachment(socket: WebSocket): Attachment | undefined {
-  return attachmentSchema.safeParse(socket.deserializeAttachment()).data
-}
-
-export function closeSocket(socket: WebSocket, reason: RigelError): void {
-  const close = toClose(reason)
-  socket.close(close.code, close.reason)
-}
-
-export interface WebSocketOptions {
-  readonly socket: WebSocket
-  readonly attachment: Attachment
-  readonly terms: Terms
-  readonly history: History
-  /** The window: what may be sent and not acknowledged; and the bound: what may wait in the log for a closed window. */
-  readonly waitingBytes: number
-  readonly onGone: (connection: WebSocketConnection) => void
-}
-
-export class WebSocketConnection extends Lasting implements Connection {
-  readonly transport = 'ws'
-  readonly #options: WebSocketOptions
-  readonly #position: (seq: number) => string
-  /** As in the attachment, which is written only when this changes: never per event. */
-  #behindSeq: number | null
-  /** Forgotten in hibernation: what a closed window still held back of a rewind then comes with what was sent before. */
-  #had: DeliveredRange | undefined
-  /** Frames sent and not acknowledged, oldest first; forgotten in hibernation, which opens the window anew. */
-  #unacknowledged: { readonly seq: number; readonly size: number }[] = []
-  #unacknowledgedSize = 0
-  /** What has passed the filter since the window closed, and waits in the log. */
-  #waitingSize = 0
-
-  constructor(options: WebSocketOptions) {
-    super(options.terms)
-    this.#options = options
-    this.#position = (seq) => options.history.position(seq)
-    this.#behindSeq = options.attachment.behindSeq
+  constructor(parts: TransportParts) {
+    this.#parts = parts
+    this.#verifyToken = createTokenVerifier(parts.context.config.jwt)
   }
 
-  get isRigelV1(): boolean {
-    return this.#options.attachment.protocol === 'rigel.v1'
+  open(opening: Opening): Response {
+    const { connect, state } = opening
+    const { 0: client, 1: server } = new WebSocketPair()
+    const protocol = connect.protocol === 'rigel.v1' ? 'rigel.v1' : 'plain'
+    const attachment: WebSocketAttachment = { id: state.id, transport: 'ws', protocol, behindSeq: state.startSeq }
+    this.#parts.context.sockets.acceptWebSocket(server)
+    server.serializeAttachment(attachment)
+    const connection = this.#create(server, attachment, state)
+    this.#parts.lifecycle.greet(connection, opening)
+    this.#parts.lifecycle.add(connection)
+    connection.replay()
+    return upgradeResponse(client, connect.protocol)
   }
 
-  deliver(group: DeliveryGroup): void {
-    if (this.#behindSeq !== null) return this.#wait(group.size)
-    if (!this.isRigelV1) {
-      for (const event of group.events) this.#send(event.json)
-      return
+  refuse({ protocol }: ConnectRequest, reason: RigelError): Response {
+    return refuseSocket(protocol, reason)
+  }
+
+  /** Sockets that are still there go on. A row without a socket is of a connection that is gone. */
+  restore(stored: readonly ConnectionState[]): void {
+    const { connections, context, store } = this.#parts
+    const sockets = new Map<string, { socket: WebSocket; attachment: WebSocketAttachment }>()
+    for (const socket of context.sockets.getWebSockets()) {
+      const attachment = attachmentSchema.safeParse(socket.deserializeAttachment()).data
+      if (attachment !== undefined) sockets.set(attachment.id, { socket, attachment })
     }
-    const frame = group.encode('rigel.v1', (events) => encodeEventsFrame(events, this.#position))
-    this.#sendWithinWindow(frame, group.events.at(-1)?.seq ?? 0)
-  }
-
-  rewind(seq: number, before: Filter): void {
-    this.#had = { filter: before, untilSeq: this.#behindSeq ?? this.#options.history.committedSeq }
-    this.#behind(seq)
-    this.replay()
-  }
-
-  tell(event: SystemEvent): void {
-    const seq = this.#behindSeq ?? this.#options.history.committedSeq
-    this.#send(this.isRigelV1 ? encodeOwnFrame(event, this.#position(seq)) : event.json)
-  }
-
-  /** A frame of the subprotocol that is no event. */
-  send(frame: string): void {
-    this.#send(frame)
-  }
-
-  /** Tells where the log is to a client that has everything. */
-  mark(): void {
-    if (this.isRigelV1 && this.#behindSeq === null)
-      this.#send(encodePositionFrame(this.#position(this.#options.history.committedSeq)))
-  }
-
-  /** Sends history until the end of the log, or until the window is closed. */
-  replay(): void {
-    let seq = this.#behindSeq
-    while (seq !== null && this.#unacknowledgedSize <= this.#options.waitingBytes) {
-      const chunk = readNextChunk(this.#options.history, this.filter, seq, this.#had)
-      if (chunk.kind === 'trimmed') return this.#cut()
-      this.#sendHistory(chunk.events)
-      seq = chunk.atEnd ? null : chunk.seq
+    for (const state of stored) {
+      const found = sockets.get(state.id)
+      if (found === undefined) {
+        store.delete(state.id)
+        continue
+      }
+      const connection = this.#create(found.socket, found.attachment, state)
+      connections.add(connection)
+      connection.replay()
     }
-    if (seq === null) this.#waitingSize = 0
-    this.#behind(seq)
   }
 
-  /** The client has everything up to this position. A position that is not of this log changes nothing. */
-  acknowledge(id: string): void {
-    const position = parsePosition(id)
-    if (position === undefined || this.#position(position.seq) !== id) return
-    while (this.#unacknowledged[0] !== undefined && this.#unacknowledged[0].seq <= position.seq) {
-      this.#unacknowledgedSize -= this.#unacknowledged.shift()?.size ?? 0
-    }
-    if (this.#behindSeq !== null) this.replay()
+  async onMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    const connection = this.#find(socket)
+    if (connection === undefined) return closeSocket(socket, { kind: 'connection_gone' })
+    if (!connection.isRigelV1) return this.#endForViolation(connection, NOT_TWO_WAY)
+    const isSmall = typeof message === 'string' && message.length <= MAX_CLIENT_FRAME_CHARS
+    const frame = isSmall ? parseClientFrame(message) : undefined
+    if (frame === undefined) return this.#endForViolation(connection, 'Not a frame of rigel.v1.')
+    if (frame.type === 'ack') return connection.acknowledge(frame.id)
+    connection.sendFrame(
+      frame.type === 'token' ? await this.#renew(connection, frame) : await this.#subscribe(connection, frame),
+    )
   }
 
-  end(reason: RigelError): void {
-    closeSocket(this.#options.socket, reason)
+  onClose(socket: WebSocket): void {
+    const connection = this.#find(socket)
+    if (connection !== undefined) this.#parts.lifecycle.remove(connection)
   }
 
-  #sendHistory(events: Parameters<typeof encodeEventsFrame>[0]): void {
-    const last = events.at(-1)
-    if (last === undefined) return
-    if (!this.isRigelV1) {
-      for (const event of events) this.#send(event.json)
-      return
-    }
-    const frame = encodeEventsFrame(events, this.#position)
-    this.#count(frame.length, last.seq)
-    this.#send(frame)
+  sweep(): null {
+    return null
   }
 
-  #sendWithinWindow(frame: string, seq: number): void {
-    this.#count(frame.length, seq)
-    this.#send(frame)
-    if (this.#unacknowledgedSize > this.#options.waitingBytes) this.#behind(this.#options.history.committedSeq)
+  /** Returns the frame that answers. */
+  async #subscribe(connection: WebSocketConnection, frame: ClientFrame & { type: 'subscribe' }): Promise<string> {
+    const set = await this.#replaceSubscriptions(connection, frame.subscriptions)
+    return set.ok
+      ? encodeSubscribedFrame(frame.ref, set.value)
+      : encodeErrorFrame(frame.ref, toHttp(set.reason).message)
   }
 
-  #count(size: number, seq: number): void {
-    this.#unacknowledged.push({ seq, size })
-    this.#unacknowledgedSize += size
+  async #replaceSubscriptions(
+    { state }: WebSocketConnection,
+    wanted: unknown,
+  ): Promise<Result<readonly Subscription[], RigelError>> {
+    const { connections, extractors, subscriptionCheck, widenUnknown } = this.#parts.context.config
+    if (!maySubscribe(subscriptionCheck, state.hasToken)) return fail({ kind: 'subscription_denied' })
+    const parsed = parseSubscriptions(wanted, { limit: connections.subscriptions, extractors, widenUnknown })
+    if (!parsed.ok) return parsed
+    const principal = { user: state.owner.user, session: null, expSeconds: null }
+    const change = { subscriptions: parsed.value, inferred: [], principal }
+    const replaced = await this.#parts.subscriptions.replace(state.id, change)
+    return replaced.ok ? parsed : replaced
   }
 
-  #wait(size: number): void {
-    this.#waitingSize += size
-    if (this.#waitingSize > this.#options.waitingBytes) this.#cut()
+  /** Returns the frame that answers. */
+  async #renew({ state }: WebSocketConnection, frame: ClientFrame & { type: 'token' }): Promise<string> {
+    const verified = await this.#verifyToken(frame.token)
+    if (!verified.ok) return encodeErrorFrame(frame.ref, toHttp(verified.reason).message)
+    const { claims, principal } = verified.value
+    const inferred = inferSubscriptions(this.#parts.context.config.extractors, claims)
+    const renewed = await this.#parts.renewal.renew(state.id, principal, inferred)
+    return renewed.ok
+      ? encodeRenewedFrame(frame.ref, renewed.value)
+      : encodeErrorFrame(frame.ref, toHttp(renewed.reason).message)
   }
 
-  #behind(seq: number | null): void {
-    if (seq === this.#behindSeq) return
-    this.#behindSeq = seq
-    this.#options.socket.serializeAttachment({ ...this.#options.attachment, behindSeq: seq })
+  #create(socket: WebSocket, attachment: WebSocketAttachment, state: ConnectionState): WebSocketConnection {
+    const onRemoved = () => this.#connections.delete(state.id)
+    const connection = new WebSocketConnection(socket, attachment, state, this.#parts, onRemoved)
+    this.#connections.set(state.id, connection)
+    return connection
   }
 
-  #cut(): void {
-    this.end({ kind: 'slow_reader', limitBytes: this.#options.waitingBytes })
-    this.#options.onGone(this)
+  #find(socket: WebSocket): WebSocketConnection | undefined {
+    return this.#connections.get(readAttachment(socket)?.id ?? '')
   }
 
-  /** A socket that is closing throws on send: its close event is on the way, and the log keeps what it misses. */
-  #send(frame: string): void {
-    try {
-      this.#options.socket.send(frame)
-    } catch {
-      this.#options.onGone(this)
-    }
+  #endForViolation(connection: WebSocketConnection, message: string): void {
+    this.#parts.lifecycle.end(connection, { kind: 'protocol_violation', message })
   }
 }

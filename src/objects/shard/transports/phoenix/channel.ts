@@ -1,26 +1,26 @@
-// One joined channel: what a topic and the payload of its join ask for, who may have it, and the filter it becomes. Pure.
+// One channel: what a topic and the payload of its join ask for, who may join it, and the filter that it becomes. Pure.
 import { z } from 'zod'
 import type { Check } from '../../../../config/auth.ts'
 import type { Extractors } from '../../../../core/events/extractors.ts'
 import { createFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
-import type { PhoenixHello, Principal } from '../../../../core/identity/principal.ts'
 import { toHttp } from '../../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../../core/result.ts'
 import { parseSubscriptions } from '../../../../core/subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import { watchTopic } from '../../../../core/subscriptions/watch-topic.ts'
-import { maySubscribe } from '../../subscribe.ts'
+import type { ConnectionState } from '../../connections/connection-state.ts'
+import { maySubscribe } from '../../connections/update-subscriptions.ts'
 
 export interface ChannelRules {
   readonly extractors: Extractors
   readonly widenUnknown: boolean
-  /** May join the channels of others, and of roles. */
+  /** Roles that may join the channels of other users, and of roles. */
   readonly privilegedRoles: readonly string[]
-  /** Of `events:*`. */
+  /** Applies to `events:*`. */
   readonly check: Check
 }
 
-/** How events are named on the channel: all `message`, as RIG 1.x did, or each by its CloudEvents type. */
+/** The name of events on the channel: `message` for all, as in RIG 1.x, or the CloudEvents type of each. */
 type Naming = 'message' | 'type'
 
 export interface Channel {
@@ -28,11 +28,11 @@ export interface Channel {
   readonly joinRef: string | null
   readonly naming: Naming
   readonly filter: Filter
-  /** What the Directory has to know of before the join is confirmed. */
+  /** What the Directory has to know before the join is confirmed. */
   readonly interests: readonly Subscription[]
-  /** Whose events it carries: one's own or another's; null for roles and event types. */
+  /** The user whose events it carries; null for roles and event types. */
   readonly user: string | null
-  /** Whether its presences are told. */
+  /** Its members are told who is present. */
   readonly hasPresence: boolean
 }
 
@@ -42,15 +42,12 @@ export interface Joining {
   readonly payload: unknown
 }
 
-export interface Joiner {
-  readonly connectionId: string
-  readonly principal: Principal
-  readonly hello: PhoenixHello
-}
+/** The connection that joins. */
+export type Joiner = Pick<ConnectionState, 'id' | 'owner' | 'hasToken' | 'phoenix'>
 
 const joinSchema = z.object({
   name: z.enum(['message', 'type']).default('message'),
-  /** Where to read on from. */
+  /** The position to read on from. */
   last_event_id: z.string().nullish(),
   /** `events:*` only: constraints, as in a subscription. */
   oneOf: z.unknown().optional(),
@@ -58,7 +55,7 @@ const joinSchema = z.object({
 
 export type JoinPayload = z.infer<typeof joinSchema>
 
-/** A payload that is none asks for nothing; one that is wrong says what would be right. */
+/** Returns what a join asks for, or what would be right. */
 export function parseJoin(payload: unknown): Result<JoinPayload, string> {
   const parsed = joinSchema.safeParse(payload ?? {})
   return parsed.success
@@ -66,7 +63,7 @@ export function parseJoin(payload: unknown): Result<JoinPayload, string> {
     : fail('must be {"name": "message" or "type", "last_event_id": a position, "oneOf": constraints}, all optional')
 }
 
-/** The error is what the client is told. */
+/** Returns the channel, or the text that the client is told. */
 export function openChannel(joiner: Joiner, joining: Joining, join: JoinPayload, rules: ChannelRules) {
   const [, kind = '', name = ''] = /^(user|role|events):(.+)$/s.exec(joining.topic) ?? []
   if (kind === 'user') return userChannel(joiner, joining, join, name, rules)
@@ -82,10 +79,10 @@ function userChannel(
   name: string,
   rules: ChannelRules,
 ): Result<Channel, string> {
-  const { user } = joiner.principal
+  const { user } = joiner.owner
   const isOwn = user === name
   if (!isOwn && !isPrivileged(joiner, rules)) return fail(unauthorized(user, joining.topic))
-  const filter = createFilter(joiner.connectionId, isOwn ? name : null, [], isOwn ? [] : [name])
+  const filter = createFilter(joiner.id, isOwn ? name : null, [], isOwn ? [] : [name])
   const interests = isOwn ? [] : [{ eventType: watchTopic(name), oneOf: [] }]
   return ok({ ...common(joining, join), filter, interests, user: name, hasPresence: true })
 }
@@ -97,8 +94,8 @@ function roleChannel(
   _role: string,
   rules: ChannelRules,
 ): Result<Channel, string> {
-  if (!isPrivileged(joiner, rules)) return fail(unauthorized(joiner.principal.user, joining.topic))
-  const filter = createFilter(joiner.connectionId, null, [])
+  if (!isPrivileged(joiner, rules)) return fail(unauthorized(joiner.owner.user, joining.topic))
+  const filter = createFilter(joiner.id, null, [])
   return ok({ ...common(joining, join), filter, interests: [], user: null, hasPresence: true })
 }
 
@@ -109,12 +106,11 @@ function eventsChannel(
   eventType: string,
   rules: ChannelRules,
 ): Result<Channel, string> {
-  const hasToken = joiner.principal.expSeconds !== null
-  if (!maySubscribe(rules.check, hasToken)) return fail('not authorized to subscribe')
+  if (!maySubscribe(rules.check, joiner.hasToken)) return fail('not authorized to subscribe')
   const wanted = [{ eventType, ...(join.oneOf === undefined ? {} : { oneOf: join.oneOf }) }]
   const parsed = parseSubscriptions(wanted, { ...rules, limit: 1 })
   if (!parsed.ok) return fail(toHttp(parsed.reason).message)
-  const filter = createFilter(joiner.connectionId, null, parsed.value)
+  const filter = createFilter(joiner.id, null, parsed.value)
   return ok({ ...common(joining, join), filter, interests: parsed.value, user: null, hasPresence: false })
 }
 
@@ -122,8 +118,8 @@ function common({ topic, joinRef }: Joining, { name }: JoinPayload) {
   return { topic, joinRef, naming: name }
 }
 
-function isPrivileged({ hello }: Joiner, { privilegedRoles }: ChannelRules): boolean {
-  return hello.roles.some((role) => privilegedRoles.includes(role))
+function isPrivileged({ phoenix }: Joiner, { privilegedRoles }: ChannelRules): boolean {
+  return phoenix?.roles.some((role) => privilegedRoles.includes(role)) === true
 }
 
 /** RIG's text. */

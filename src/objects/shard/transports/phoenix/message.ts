@@ -1,18 +1,18 @@
-// Phoenix Channels on the wire: messages of serializer V1 (an object) and V2 (an array, or binary for client pushes).
-// Pure. What V2 says in bytes stands in the `phoenix` package, assets/js/phoenix/serializer.js.
-import { parseJson } from '../../../../core/json.ts'
+// The messages of Phoenix Channels: serializer V1 (an object) and V2 (an array, or binary for a client's push). The source
+// is the `phoenix` package, assets/js/phoenix/serializer.js. Pure.
 import { z } from 'zod'
+import { parseJson } from '../../../../core/json.ts'
 
-/** 1: `vsn` 1.x or none; 2: `vsn` 2.x. */
+/** Version of the serializer: 1 for `vsn` 1.x or no `vsn`, 2 for `vsn` 2.x. */
 export type Vsn = 1 | 2
 
 export interface Message {
-  /** The join that the message belongs to: those of an earlier join are dropped. */
+  /** Identifies the join that the message belongs to: messages of an earlier join are dropped. */
   readonly joinRef: string | null
   readonly ref: string | null
   readonly topic: string
   readonly event: string
-  /** Bytes: a binary push. */
+  /** JSON, or bytes for a binary push. */
   readonly payload: unknown
 }
 
@@ -24,7 +24,7 @@ export interface Reply {
 const BINARY_PUSH = 0
 const BINARY_HEAD_BYTES = 5
 
-// Old clients count in numbers.
+// Old clients send numbers.
 const ref = z
   .union([z.string(), z.number()])
   .nullish()
@@ -44,12 +44,12 @@ const messageV2 = z
     payload,
   }))
 
-/** Which serializer a client speaks, whatever `vsn` it names: by long-polling the library speaks V2 even where told V1. */
+/** Returns the serializer of a message, whatever `vsn` says: by long-polling the library uses V2 even where told V1. */
 export function spokenVsn(data: string | ArrayBuffer): Vsn {
   return typeof data === 'string' && data.trimStart().startsWith('{') ? 1 : 2
 }
 
-/** Returns the message, or undefined when the data is not a message of this serializer. */
+/** Returns undefined for what is not a message of this serializer. */
 export function decodeMessage(vsn: Vsn, data: string | ArrayBuffer): Message | undefined {
   if (typeof data !== 'string') return vsn === 2 ? decodeBinary(new Uint8Array(data)) : undefined
   return (vsn === 2 ? messageV2 : messageV1).safeParse(parseJson(data)).data
@@ -59,7 +59,7 @@ export function encodeReply(vsn: Vsn, to: Message, { status, response }: Reply):
   return encode(vsn, { ...to, event: 'phx_reply' }, JSON.stringify({ status, response }))
 }
 
-/** `payload`: JSON text, which goes out as it is. */
+/** `payload` is JSON text and is sent as it is. */
 export function encode(vsn: Vsn, message: Omit<Message, 'payload'>, payload: string): string {
   const { joinRef, ref: messageRef, topic, event } = message
   if (vsn === 2) return `${JSON.stringify([joinRef, messageRef, topic, event]).slice(0, -1)},${payload}]`
@@ -67,7 +67,7 @@ export function encode(vsn: Vsn, message: Omit<Message, 'payload'>, payload: str
   return `${head.slice(0, -1)},"payload":${payload}}`
 }
 
-/** kind, four sizes, join ref, ref, topic, event, and the rest is the payload. */
+/** The format is: kind, four sizes, join ref, ref, topic, event; the rest is the payload. */
 function decodeBinary(bytes: Uint8Array): Message | undefined {
   const [kind, ...sizes] = bytes.subarray(0, BINARY_HEAD_BYTES)
   const payloadAt = BINARY_HEAD_BYTES + sizes.reduce((sum, size) => sum + size, 0)

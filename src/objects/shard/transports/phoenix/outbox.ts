@@ -1,21 +1,20 @@
-// The wire of a long-polling session: what is sent waits here until the client asks for what comes after it. An answer
-// that got lost is given again, because the cursor stands in the session token, which changes with every answer.
-import type { Wire } from './phoenix-connection.ts'
+// What is sent to a long-polling session waits here until the client asks for what comes after it. A response that got lost
+// is given again: the cursor is part of the session token, which changes with every response.
 
 export type PollResult =
   | { readonly kind: 'messages'; readonly frames: readonly string[]; readonly cursor: number }
   | { readonly kind: 'nothing'; readonly cursor: number }
   | { readonly kind: 'gone' }
 
-export class Outbox implements Wire {
+export class Outbox {
   readonly #limitChars: number
   #frames: string[] = []
-  /** The cursor of the first frame. */
+  /** The cursor of the oldest frame. */
   #first = 0
   #chars = 0
   #closed = false
   #wake: (() => void) | undefined
-  /** When it was last asked, in milliseconds since the epoch. */
+  /** When it was last polled, in milliseconds since the epoch. */
   seenAtMs: number
 
   constructor(limitChars: number, nowMs: number) {
@@ -23,11 +22,15 @@ export class Outbox implements Wire {
     this.seenAtMs = nowMs
   }
 
-  get isAsked(): boolean {
+  get isPolled(): boolean {
     return this.#wake !== undefined
   }
 
-  /** Too much for a client that does not ask: it rejoins with its positions, and has lost nothing. */
+  get bufferedChars(): number {
+    return this.#chars
+  }
+
+  /** Closes the session if too much waits: the client joins again with its positions, and has lost nothing. */
   send(frame: string): void {
     this.#frames.push(frame)
     this.#chars += frame.length
@@ -40,7 +43,7 @@ export class Outbox implements Wire {
     this.#wake?.()
   }
 
-  /** What comes after `cursor`; waits for it `waitMs` at most. A newer question ends an older one. */
+  /** Returns what comes after `cursor`, and waits up to `waitMs` for it. A newer call ends an older one. */
   async take(cursor: number, waitMs: number): Promise<PollResult> {
     this.#wake?.()
     this.#drop(cursor)

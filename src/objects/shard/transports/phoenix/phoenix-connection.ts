@@ -1,120 +1,180 @@
-// A Phoenix socket, by WebSocket or long-polling: one connection, whose filter is the union of its channels'. Each event
-// goes out once for every channel that it passes, with its position as `ref`, which the library hands to callbacks as
-// their second argument. What a message asks for is phoenix-hub.ts's; this is what is written.
-import { SerialQueue } from '../../../../core/serial-queue.ts'
+// A Phoenix connection, by WebSocket or long-polling: its filter is the union of its channels'. An event goes out once for
+// each channel that it passes, with its position as `ref`, which the library hands to callbacks as their second argument.
+// channel-hub.ts handles what a client asks for; this file writes.
 import type { DeliveryGroup } from '../../../../core/delivery/delivery-groups.ts'
 import type { StoredEvent } from '../../../../core/events/stored-event.ts'
 import { createFilter, matchesFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
-import { toClose, type RigelError } from '../../../../core/errors.ts'
+import type { RigelError } from '../../../../core/errors.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
-import type { Connection, Owner, Resume } from '../../connection.ts'
-import { readNextChunk, type History } from '../../log/replay.ts'
-import type { SystemEvent } from '../../system-events.ts'
-import type { Channel, Joiner } from './channel.ts'
+import { SerialQueue } from '../../../../core/serial-queue.ts'
+import { BaseConnection } from '../../connections/connection.ts'
+import type { ConnectionState } from '../../connections/connection-state.ts'
+import { readNextChunk } from '../../log/replay.ts'
+import { ReplayPump } from '../replay-pump.ts'
+import type { TransportParts } from '../transport.ts'
+import type { Channel, JoinPayload } from './channel.ts'
 import { encode, encodeReply, type Message, type Reply, type Vsn } from './message.ts'
 
-/** What a connection is written to: a WebSocket, or the outbox of a long-polling session. */
-export interface Wire {
+/** What a connection writes to and stores its channels by: a WebSocket, or the outbox of a long-polling session. */
+export interface PhoenixSink {
+  readonly bufferedBytes: number
   send(frame: string): void
-  close(code: number, reason: string): void
+  close(reason: RigelError): void
+  /** Stores the connection, where it outlives the object's memory. */
+  save(state: ConnectionState): void
+  joined(channel: Channel, payload: JoinPayload): void
+  left(topic: string): void
+  /** Called when a replay begins and when it ends. */
+  setReplaying(isReplaying: boolean): void
+  removed(): void
 }
 
-export interface PhoenixConnectionOptions {
-  readonly joiner: Joiner
-  /** Milliseconds since the epoch. */
-  readonly openedAtMs: number
-  readonly endsAtMs: number
-  readonly endsByToken: boolean
-  readonly wire: Wire
-  readonly history: History
-  /** Called once it is forgotten, for whatever reason. */
-  readonly onForgotten: (connection: PhoenixConnection) => void
+/** A channel that has been joined, and how far its history has been sent. Null: it is live. */
+interface JoinedChannel {
+  readonly channel: Channel
+  behindSeq: number | null
 }
 
-export class PhoenixConnection implements Connection {
-  readonly transport = 'phoenix'
-  readonly resume: Resume | null = null
-  readonly subscriptions: readonly Subscription[] = []
-  readonly inferred: readonly Subscription[] = []
-  /** The library asks for a new token when it reconnects. */
-  readonly warned = true
-  owner: Owner
-  endsAtMs: number
-  endsByToken: boolean
-  readonly joiner: Joiner
-  readonly channels = new Map<string, Channel>()
-  filter: Filter
-  /** What the client asks for is done in the order in which it asked. */
+export class PhoenixConnection extends BaseConnection {
+  override readonly takesSubscriptions = false
+  /** The library asks for a new token by itself when it reconnects. */
+  override isWarned = true
+  /** What a client asks for is done in the order in which it asked. */
   readonly queue = new SerialQueue()
+  /** The serializer that the client speaks. */
   vsn: Vsn
-  readonly #options: PhoenixConnectionOptions
+  readonly sink: PhoenixSink
+  readonly #channels = new Map<string, JoinedChannel>()
+  readonly #parts: TransportParts
+  readonly #pump: ReplayPump
+  readonly #onRemoved: (connection: PhoenixConnection) => void
 
-  constructor(options: PhoenixConnectionOptions) {
-    this.#options = options
-    this.joiner = options.joiner
-    this.vsn = options.joiner.hello.vsn
-    const { user, session } = options.joiner.principal
-    this.owner = { user, sessions: session === null ? [] : [session], openedAtMs: options.openedAtMs, metadata: {} }
-    this.endsAtMs = options.endsAtMs
-    this.endsByToken = options.endsByToken
-    this.filter = createFilter(options.joiner.connectionId, null, [])
+  constructor(
+    state: ConnectionState,
+    sink: PhoenixSink,
+    parts: TransportParts,
+    onRemoved: (connection: PhoenixConnection) => void,
+  ) {
+    super(state, createFilter(state.id, null, []))
+    this.sink = sink
+    this.vsn = state.phoenix?.vsn ?? 1
+    this.#parts = parts
+    this.#onRemoved = onRemoved
+    this.#pump = new ReplayPump({
+      bufferedBytes: () => sink.bufferedBytes,
+      step: () => this.#replayStep(),
+      onStalled: () => this.#cut(),
+    })
   }
 
-  /** What the filter of the connection has to be for the channels it has now. */
-  wantedFilter(): Filter {
-    const channels = [...this.channels.values()]
-    const own = channels.some(({ filter }) => filter.user !== null)
-    const watched = channels.flatMap(({ filter }) => filter.watched)
-    const subscriptions = channels.flatMap(({ filter }) => subscriptionsOf(filter))
-    return createFilter(this.filter.connectionId, own ? this.joiner.principal.user : null, subscriptions, watched)
+  get bufferedBytes(): number {
+    return this.sink.bufferedBytes
+  }
+
+  get channelCount(): number {
+    return this.#channels.size
+  }
+
+  channel(topic: string): Channel | undefined {
+    return this.#channels.get(topic)?.channel
+  }
+
+  channels(): readonly Channel[] {
+    return [...this.#channels.values()].map(({ channel }) => channel)
+  }
+
+  /** `fromSeq`: what the channel missed since then is sent, in steps, before what is new. */
+  join(channel: Channel, fromSeq: number | null): void {
+    this.#channels.set(channel.topic, { channel, behindSeq: fromSeq })
+    if (fromSeq !== null) this.sink.setReplaying(true)
+  }
+
+  leave(topic: string): void {
+    this.#channels.delete(topic)
+  }
+
+  /** The filter that the connection needs for the channels that it has. */
+  filterOfChannels(): Filter {
+    const filters = this.channels().map(({ filter }) => filter)
+    const user = filters.find((filter) => filter.user !== null)?.user ?? null
+    const watched = filters.flatMap((filter) => filter.watched)
+    return createFilter(this.state.id, user, filters.flatMap(subscriptionsOf), watched)
   }
 
   deliver(group: DeliveryGroup): void {
     for (const event of group.events) {
-      for (const channel of this.channels.values()) if (matchesFilter(channel.filter, event)) this.#push(channel, event)
+      for (const { behindSeq, channel } of this.#channels.values())
+        if (behindSeq === null && matchesFilter(channel.filter, event)) this.#push(channel, event)
     }
   }
 
-  /** Sends what the channel missed since `seq`. False: the log has been trimmed meanwhile. */
-  replay(channel: Channel, seq: number): boolean {
-    for (let at = seq; ;) {
-      const chunk = readNextChunk(this.#options.history, channel.filter, at)
-      if (chunk.kind === 'trimmed') return false
-      for (const event of chunk.events) this.#push(channel, event)
-      if (chunk.atEnd) return true
-      at = chunk.seq
-    }
+  /** Sends what joined channels have missed. Does nothing if none has. */
+  replay(): void {
+    if (this.#nextBehind() !== undefined) this.#pump.run()
   }
 
-  /** A channel's history is asked for when it is joined: nothing is read again later. */
+  /** The history of a channel is asked for when it is joined: nothing is read again later. */
   rewind(): void {}
 
   /** RIG's own events are no part of Phoenix: replies say the same. */
-  tell(_event: SystemEvent): void {}
+  send(): void {}
 
   reply(to: Message, reply: Reply): void {
-    this.#options.wire.send(encodeReply(this.vsn, to, reply))
+    this.sink.send(encodeReply(this.vsn, to, reply))
   }
 
-  /** A message of the channel itself: phx_close, presence_state, presence_diff. */
+  /** Sends a message of the channel itself: phx_close, presence_state, presence_diff. */
   notify({ topic, joinRef }: Pick<Channel, 'topic' | 'joinRef'>, event: string, payload: object): void {
     const ref = event === 'phx_close' ? joinRef : null
-    this.#options.wire.send(encode(this.vsn, { joinRef, ref, topic, event }, JSON.stringify(payload)))
+    this.sink.send(encode(this.vsn, { joinRef, ref, topic, event }, JSON.stringify(payload)))
   }
 
   end(reason: RigelError): void {
-    const close = toClose(reason)
-    this.#options.wire.close(close.code, close.reason)
+    this.sink.close(reason)
   }
 
-  forgotten(): void {
-    this.#options.onForgotten(this)
+  override save(): void {
+    this.sink.save(this.state)
+  }
+
+  removed(): void {
+    this.#pump.stop()
+    this.#onRemoved(this)
+    this.#channels.clear()
+    this.sink.removed()
+  }
+
+  #nextBehind(): JoinedChannel | undefined {
+    for (const joined of this.#channels.values()) if (joined.behindSeq !== null) return joined
+    return undefined
+  }
+
+  /** Returns whether there is more to send. */
+  #replayStep(): boolean {
+    const joined = this.#nextBehind()
+    if (joined?.behindSeq === undefined || joined.behindSeq === null) return false
+    const chunk = readNextChunk(this.#parts.log, joined.channel.filter, joined.behindSeq)
+    if (chunk.kind === 'trimmed') {
+      this.#cut()
+      return false
+    }
+    for (const event of chunk.events) this.#push(joined.channel, event)
+    joined.behindSeq = chunk.atEnd ? null : chunk.seq
+    const hasMore = this.#nextBehind() !== undefined
+    if (!hasMore) this.sink.setReplaying(false)
+    return hasMore
+  }
+
+  /** The client joins again with its positions, and has lost nothing. */
+  #cut(): void {
+    const limitBytes = this.#parts.context.config.connections.waitingBytes
+    this.#parts.lifecycle.end(this, { kind: 'slow_reader', limitBytes })
   }
 
   #push({ topic, joinRef, naming }: Channel, event: StoredEvent): void {
-    const ref = this.#options.history.position(event.seq)
+    const ref = this.#parts.log.position(event.seq)
     const name = naming === 'type' ? event.type : 'message'
-    this.#options.wire.send(encode(this.vsn, { joinRef, ref, topic, event: name }, event.json))
+    this.sink.send(encode(this.vsn, { joinRef, ref, topic, event: name }, event.json))
   }
 }
 

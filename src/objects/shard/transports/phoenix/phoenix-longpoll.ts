@@ -1,103 +1,96 @@
-// Phoenix by long-polling: sessions in memory. One that is gone, by crash or deploy, is answered 410; the library then
-// rejoins its channels, with their positions, and nothing is lost.
-import type { ConnectRequest } from '../../../../core/identity/principal.ts'
-import type { ConnectionRegistry } from '../../connection-registry.ts'
-import type { History } from '../../log/replay.ts'
-import type { Opening } from '../../connection-state.ts'
-import type { ConnectionLifecycle } from '../../connection-lifecycle.ts'
+// Phoenix by long-polling: sessions in memory. A session that is gone, by a crash or a deploy, is answered with 410; the
+// library then joins its channels again, with their positions, and nothing is lost.
+import type { Opening } from '../../connections/connection-state.ts'
+import type { TransportParts } from '../transport.ts'
+import type { ChannelHub } from './channel-hub.ts'
 import { decodeMessage, spokenVsn } from './message.ts'
 import { Outbox, type PollResult } from './outbox.ts'
-import { PhoenixConnection } from './phoenix-connection.ts'
-import type { Keeper, PhoenixHub } from './phoenix-hub.ts'
+import { PhoenixConnection, type PhoenixSink } from './phoenix-connection.ts'
 
 /** As Phoenix itself; the library waits twice as long. */
 const POLL_WAIT_MS = 10_000
-/** A client that polls is back within this time after an answer. */
+/** A client that polls is back within this time after a response. */
 const IDLE_MS = 30_000
 
-export interface PhoenixSessionsDeps {
-  readonly waitingChars: number
-  readonly history: History
-  readonly connections: ConnectionRegistry
-  readonly roster: ConnectionLifecycle
-  readonly hub: PhoenixHub
-  readonly now: () => number
+interface Session {
+  readonly connection: PhoenixConnection
+  readonly outbox: Outbox
 }
 
-export class PhoenixSessions implements Keeper {
-  readonly #deps: PhoenixSessionsDeps
-  readonly #outboxes = new Map<string, Outbox>()
+export class PhoenixSessions {
+  readonly #parts: TransportParts
+  readonly #hub: ChannelHub
+  readonly #sessions = new Map<string, Session>()
 
-  constructor(deps: PhoenixSessionsDeps) {
-    this.#deps = deps
+  constructor(parts: TransportParts, hub: ChannelHub) {
+    this.#parts = parts
+    this.#hub = hub
   }
 
-  /** Answers the connection's id. */
-  open(connect: ConnectRequest, opening: Opening): string {
-    const { history, hub, now, roster, waitingChars } = this.#deps
-    const { connectionId } = opening.filter
-    const outbox = new Outbox(waitingChars, now())
-    this.#outboxes.set(connectionId, outbox)
-    const connection = new PhoenixConnection({
-      joiner: { connectionId, principal: connect.principal, hello: connect.phoenix ?? { vsn: 1, roles: [], meta: {} } },
-      openedAtMs: opening.owner.openedAtMs,
-      endsAtMs: opening.endsAtMs,
-      endsByToken: opening.endsByToken,
-      history,
-      wire: outbox,
-      onForgotten: (gone) => {
-        hub.forgotten(gone)
-        outbox.close()
-        this.#outboxes.delete(connectionId)
-      },
-    })
-    roster.add(connection)
-    return connectionId
+  open({ state }: Opening): void {
+    const { context, lifecycle } = this.#parts
+    const outbox = new Outbox(context.config.connections.waitingBytes, context.now())
+    const connection = new PhoenixConnection(state, this.#sinkOf(outbox, state.id), this.#parts, (removed) =>
+      this.#hub.removed(removed),
+    )
+    this.#sessions.set(state.id, { connection, outbox })
+    lifecycle.add(connection)
   }
 
   async poll(connectionId: string, cursor: number): Promise<PollResult> {
-    const outbox = this.#outboxes.get(connectionId)
-    if (outbox === undefined) return { kind: 'gone' }
-    outbox.seenAtMs = this.#deps.now()
-    const taken = await outbox.take(cursor, POLL_WAIT_MS)
-    outbox.seenAtMs = this.#deps.now()
-    if (taken.kind === 'gone') this.#forget(connectionId)
-    return taken
+    const session = this.#sessions.get(connectionId)
+    if (session === undefined) return { kind: 'gone' }
+    session.outbox.seenAtMs = this.#parts.context.now()
+    const result = await session.outbox.take(cursor, POLL_WAIT_MS)
+    session.outbox.seenAtMs = this.#parts.context.now()
+    if (result.kind === 'gone') this.#parts.lifecycle.remove(session.connection)
+    return result
   }
 
-  /** False: the session is gone. A message that is none ends it. */
+  /** Returns false if the session is gone. Anything that is not a message ends it. */
   async push(connectionId: string, frames: readonly (string | ArrayBuffer)[]): Promise<boolean> {
-    const connection = this.#deps.connections.get(connectionId)
-    if (!(connection instanceof PhoenixConnection)) return false
+    const connection = this.#sessions.get(connectionId)?.connection
+    if (connection === undefined) return false
     for (const frame of frames) {
       connection.vsn = spokenVsn(frame)
       const message = decodeMessage(connection.vsn, frame)
       if (message === undefined) {
-        this.#deps.roster.end(connection, { kind: 'protocol_violation', message: 'Not a message of Phoenix Channels.' })
+        const reason = { kind: 'protocol_violation', message: 'Not a message of Phoenix Channels.' } as const
+        this.#parts.lifecycle.end(connection, reason)
         return false
       }
-      await this.#deps.hub.handle(connection, message, this)
+      await this.#hub.handle(connection, message)
     }
     return true
   }
 
-  /** Ends those that are polled no more. Answers when the next one would be due; null: there are none. */
+  /** Ends sessions that are not polled any more. Returns when the next one would be due, or null. */
   sweep(nowMs: number): number | null {
     let nextMs: number | null = null
-    for (const [connectionId, outbox] of this.#outboxes) {
-      const dueAtMs = (outbox.isAsked ? nowMs : outbox.seenAtMs) + IDLE_MS
-      if (dueAtMs <= nowMs) this.#forget(connectionId)
-      else nextMs = Math.min(nextMs ?? Infinity, dueAtMs)
+    for (const { connection, outbox } of this.#sessions.values()) {
+      const dueMs = (outbox.isPolled ? nowMs : outbox.seenAtMs) + IDLE_MS
+      if (dueMs <= nowMs) this.#parts.lifecycle.remove(connection)
+      else nextMs = Math.min(nextMs ?? Infinity, dueMs)
     }
     return nextMs
   }
 
-  /** In memory, as the session itself. */
-  joined(): void {}
-  left(): void {}
-
-  #forget(connectionId: string): void {
-    const connection = this.#deps.connections.get(connectionId)
-    if (connection !== undefined) this.#deps.roster.forget(connection)
+  #sinkOf(outbox: Outbox, id: string): PhoenixSink {
+    const nothing = () => undefined
+    return {
+      get bufferedBytes() {
+        return outbox.bufferedChars
+      },
+      send: (frame) => outbox.send(frame),
+      close: () => outbox.close(),
+      save: nothing,
+      joined: nothing,
+      left: nothing,
+      setReplaying: nothing,
+      removed: () => {
+        outbox.close()
+        this.#sessions.delete(id)
+      },
+    }
   }
 }

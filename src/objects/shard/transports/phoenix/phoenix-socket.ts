@@ -1,166 +1,158 @@
-// Phoenix by WebSocket, hibernatable: opened, found again after sleep or crash, and closed when its client is silent.
-// Every heartbeat has another ref, so the runtime cannot answer it for us: a shard with Phoenix sockets wakes for them.
+// Phoenix by WebSocket, hibernatable: opens sockets, finds them again after hibernation, and ends those whose client is
+// silent. Every heartbeat has another ref, so the runtime cannot answer it: a shard with Phoenix sockets wakes for them.
 import { z } from 'zod'
-import type { ConnectRequest } from '../../../../core/identity/principal.ts'
-import type { ConnectionRegistry } from '../../connection-registry.ts'
-import type { History } from '../../log/replay.ts'
-import type { Opening } from '../../connection-state.ts'
-import type { ConnectionLifecycle } from '../../connection-lifecycle.ts'
-import { closeSocket } from '../websocket.ts'
-import type { Channel, JoinPayload } from './channel.ts'
+import type { ConnectionState, Opening } from '../../connections/connection-state.ts'
+import { closeSocket, SocketWriter, upgradeResponse } from '../socket.ts'
+import type { TransportParts } from '../transport.ts'
+import type { ChannelHub } from './channel-hub.ts'
+import { ChannelStore } from './channel-store.ts'
 import { decodeMessage } from './message.ts'
-import { PhoenixConnection } from './phoenix-connection.ts'
-import type { Keeper, PhoenixHub } from './phoenix-hub.ts'
-import type { ChannelStore, StoredSocket } from './channel-store.ts'
-import type { PresenceTracker } from './presence-tracker.ts'
+import { PhoenixConnection, type PhoenixSink } from './phoenix-connection.ts'
 
-/** A CloudEvent to publish may be in it; larger than any that is allowed. */
+/** A message may hold a CloudEvent to publish; this is more than any that is accepted. */
 const MAX_MESSAGE_SIZE = 1_100_000
 
 const attachmentSchema = z.object({
-  phoenix: z.string(),
-  /** When the client was last heard of. Milliseconds since the epoch. */
+  id: z.string(),
+  transport: z.literal('phoenix'),
+  /** When the client was last heard of, in milliseconds since the epoch. */
   seenAtMs: z.number(),
+  /** A channel has not been sent all of its history. How far it is, is in memory only. */
+  isReplaying: z.boolean(),
 })
 
 type Attachment = z.infer<typeof attachmentSchema>
 
-export interface PhoenixSocketsDeps {
-  readonly host: Pick<DurableObjectState, 'acceptWebSocket' | 'getWebSockets'>
-  /** A client that is silent for longer is dead. */
-  readonly timeoutMs: number
-  readonly history: History
-  readonly connections: ConnectionRegistry
-  readonly store: ChannelStore
-  readonly roster: ConnectionLifecycle
-  readonly hub: PhoenixHub
-  readonly desk: PresenceTracker
-  readonly now: () => number
-}
+export class PhoenixSockets {
+  readonly #parts: TransportParts
+  readonly #hub: ChannelHub
+  readonly #store: ChannelStore
+  readonly #connections = new Map<string, PhoenixConnection>()
 
-export class PhoenixSockets implements Keeper {
-  readonly #deps: PhoenixSocketsDeps
-
-  constructor(deps: PhoenixSocketsDeps) {
-    this.#deps = deps
+  constructor(parts: TransportParts, hub: ChannelHub) {
+    this.#parts = parts
+    this.#hub = hub
+    this.#store = new ChannelStore(parts.context.storage.sql)
   }
 
-  open(connect: ConnectRequest, opening: Opening): Response {
-    const { host, now, roster, store } = this.#deps
+  open({ connect, state }: Opening): Response {
+    const { context, lifecycle } = this.#parts
     const { 0: client, 1: server } = new WebSocketPair()
-    host.acceptWebSocket(server)
-    const hello = connect.phoenix ?? { vsn: 1, roles: [], meta: {} }
-    const { connectionId } = opening.filter
-    attach(server, { phoenix: connectionId, seenAtMs: now() })
-    const { endsAtMs, endsByToken, owner } = opening
-    const { openedAtMs } = owner
-    const stored = { connectionId, principal: connect.principal, hello, openedAtMs, endsAtMs, endsByToken }
-    store.put(stored)
-    roster.add(this.#create(server, stored))
-    const headers = connect.protocol === null ? undefined : { 'sec-websocket-protocol': connect.protocol }
-    return new Response(null, { status: 101, webSocket: client, headers })
+    context.sockets.acceptWebSocket(server)
+    attach(server, { id: state.id, transport: 'phoenix', seenAtMs: context.now(), isReplaying: false })
+    lifecycle.add(this.#create(server, state))
+    return upgradeResponse(client, connect.protocol)
   }
 
-  /** Rows without a socket are of connections that are gone: their users may come back. */
-  restore(): void {
-    const { connections, desk, hub, store } = this.#deps
-    const sockets = new Map(this.#all().map(({ socket, attachment }) => [attachment.phoenix, socket]))
-    for (const stored of store.all()) {
-      const socket = sockets.get(stored.connectionId)
-      const connection = this.#create(socket, stored)
-      for (const { topic, joinRef, payload } of store.channels(stored.connectionId)) {
-        hub.restore(connection, { topic, joinRef }, payload)
-      }
-      if (socket === undefined) {
-        for (const channel of connection.channels.values()) desk.left(connection, channel, false)
-        store.delete(stored.connectionId)
+  /** A row without a socket is of a connection that is gone: its user may come back. */
+  restore(stored: readonly ConnectionState[]): void {
+    const { connections, lifecycle } = this.#parts
+    const sockets = new Map(this.#all().map((found) => [found.attachment.id, found]))
+    for (const state of stored) {
+      const found = sockets.get(state.id)
+      const connection = this.#create(found?.socket, state)
+      for (const channel of this.#store.channels(state.id)) this.#hub.restore(connection, channel)
+      if (found === undefined) {
+        connection.removed()
         continue
       }
-      connection.filter = connection.wantedFilter()
+      connection.filter = connection.filterOfChannels()
       connections.add(connection)
+      // It comes back and joins with the positions that it has.
+      if (found.attachment.isReplaying)
+        lifecycle.end(connection, { kind: 'unavailable', message: 'Replay was interrupted.' })
     }
   }
 
-  /** False: the socket is not one of Phoenix. */
-  async message(socket: WebSocket, data: string | ArrayBuffer): Promise<boolean> {
-    const attachment = readAttachment(socket)
-    if (attachment === undefined) return false
-    const connection = this.#deps.connections.get(attachment.phoenix)
-    if (!(connection instanceof PhoenixConnection)) {
-      closeSocket(socket, { kind: 'connection_gone' })
-      return true
-    }
-    attach(socket, { ...attachment, seenAtMs: this.#deps.now() })
+  async onMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
+    const attachment = readPhoenixAttachment(socket)
+    const connection = this.#connections.get(attachment?.id ?? '')
+    if (attachment === undefined || connection === undefined) return closeSocket(socket, { kind: 'connection_gone' })
+    attach(socket, { ...attachment, seenAtMs: this.#parts.context.now() })
     const isSmall = (typeof data === 'string' ? data.length : data.byteLength) <= MAX_MESSAGE_SIZE
     const message = isSmall ? decodeMessage(connection.vsn, data) : undefined
-    if (message === undefined) {
-      this.#deps.roster.end(connection, { kind: 'protocol_violation', message: 'Not a message of Phoenix Channels.' })
-    } else await this.#deps.hub.handle(connection, message, this)
-    return true
+    if (message !== undefined) return this.#hub.handle(connection, message)
+    const reason = { kind: 'protocol_violation', message: 'Not a message of Phoenix Channels.' } as const
+    this.#parts.lifecycle.end(connection, reason)
   }
 
-  /** False: the socket is not one of Phoenix. */
-  closed(socket: WebSocket): boolean {
-    const attachment = readAttachment(socket)
-    if (attachment === undefined) return false
-    const connection = this.#deps.connections.get(attachment.phoenix)
-    if (connection !== undefined) this.#deps.roster.forget(connection)
-    return true
+  onClose(socket: WebSocket): void {
+    const connection = this.#connections.get(readPhoenixAttachment(socket)?.id ?? '')
+    if (connection !== undefined) this.#parts.lifecycle.remove(connection)
   }
 
-  /** Ends the silent. Answers when the next one would be due; null: there are no sockets. */
+  /** Ends the connections of silent clients. Returns when the next one would be due, or null. */
   sweep(nowMs: number): number | null {
-    const { connections, roster, timeoutMs } = this.#deps
+    const { timeoutMs } = this.#parts.context.config.phoenix
     let nextMs: number | null = null
     for (const { attachment } of this.#all()) {
-      const connection = connections.get(attachment.phoenix)
-      const dueAtMs = attachment.seenAtMs + timeoutMs
+      const connection = this.#connections.get(attachment.id)
+      const dueMs = attachment.seenAtMs + timeoutMs
       if (connection === undefined) continue
-      if (dueAtMs <= nowMs) roster.end(connection, { kind: 'silent' })
-      else nextMs = Math.min(nextMs ?? Infinity, dueAtMs)
+      if (dueMs <= nowMs) this.#parts.lifecycle.end(connection, { kind: 'silent' })
+      else nextMs = Math.min(nextMs ?? Infinity, dueMs)
     }
     return nextMs
   }
 
-  joined({ joiner }: PhoenixConnection, { topic, joinRef }: Channel, payload: JoinPayload): void {
-    this.#deps.store.join(joiner.connectionId, { topic, joinRef, payload })
-  }
-
-  left({ joiner }: PhoenixConnection, topic: string): void {
-    this.#deps.store.leave(joiner.connectionId, topic)
-  }
-
-  #create(socket: WebSocket | undefined, stored: StoredSocket): PhoenixConnection {
-    const { history, hub, roster, store } = this.#deps
-    const { connectionId, principal, hello, openedAtMs, endsAtMs, endsByToken } = stored
-    const connection: PhoenixConnection = new PhoenixConnection({
-      joiner: { connectionId, principal, hello },
-      openedAtMs,
-      endsAtMs,
-      endsByToken,
-      history,
-      wire: {
-        // A socket that is closing throws on send: its close event is on the way, and the log keeps what it misses.
-        send: (frame) => {
-          try {
-            socket?.send(frame)
-          } catch {
-            roster.forget(connection)
-          }
-        },
-        close: (code, reason) => socket?.close(code, reason),
-      },
-      onForgotten: (gone) => {
-        hub.forgotten(gone)
-        store.delete(connectionId)
-      },
-    })
+  #create(socket: WebSocket | undefined, state: ConnectionState): PhoenixConnection {
+    const sink = socket === undefined ? this.#sinkOfLostSocket(state) : this.#sinkOf(socket, state)
+    const connection = new PhoenixConnection(state, sink, this.#parts, (removed) => this.#hub.removed(removed))
+    this.#connections.set(state.id, connection)
     return connection
   }
 
+  #sinkOf(socket: WebSocket, { id }: ConnectionState): PhoenixSink {
+    const remove = () => {
+      const connection = this.#connections.get(id)
+      if (connection !== undefined) this.#parts.lifecycle.remove(connection)
+    }
+    const limitBytes = this.#parts.context.config.connections.waitingBytes
+    const cut = () => {
+      closeSocket(socket, { kind: 'slow_reader', limitBytes })
+      remove()
+    }
+    const writer = new SocketWriter({ socket, limitBytes, onSlow: cut, onClosing: remove })
+    return {
+      get bufferedBytes() {
+        return writer.bufferedBytes
+      },
+      send: (frame) => writer.send(frame),
+      close: (reason) => writer.close(reason),
+      save: (state) => this.#parts.store.put(state),
+      joined: ({ joinRef, topic }, payload) => this.#store.put(id, { topic, joinRef, payload }),
+      left: (topic) => this.#store.delete(id, topic),
+      setReplaying: (isReplaying) => {
+        const attachment = readPhoenixAttachment(socket)
+        if (attachment !== undefined) attach(socket, { ...attachment, isReplaying })
+      },
+      removed: () => this.#delete(id),
+    }
+  }
+
+  #sinkOfLostSocket({ id }: ConnectionState): PhoenixSink {
+    const nothing = () => undefined
+    return {
+      bufferedBytes: 0,
+      send: nothing,
+      close: nothing,
+      save: nothing,
+      joined: nothing,
+      left: nothing,
+      setReplaying: nothing,
+      removed: () => this.#delete(id),
+    }
+  }
+
+  #delete(id: string): void {
+    this.#connections.delete(id)
+    this.#parts.store.delete(id)
+    this.#store.deleteAll(id)
+  }
+
   #all(): readonly { readonly socket: WebSocket; readonly attachment: Attachment }[] {
-    return this.#deps.host.getWebSockets().flatMap((socket) => {
-      const attachment = readAttachment(socket)
+    return this.#parts.context.sockets.getWebSockets().flatMap((socket) => {
+      const attachment = readPhoenixAttachment(socket)
       return attachment === undefined ? [] : [{ socket, attachment }]
     })
   }
@@ -170,6 +162,6 @@ function attach(socket: WebSocket, attachment: Attachment): void {
   socket.serializeAttachment(attachment)
 }
 
-function readAttachment(socket: WebSocket): Attachment | undefined {
+function readPhoenixAttachment(socket: WebSocket): Attachment | undefined {
   return attachmentSchema.safeParse(socket.deserializeAttachment()).data
 }

@@ -1,54 +1,63 @@
-// Phoenix Channels of a shard, put together: what the UserShard sees of them.
+// The Phoenix Channels transport: WebSockets and long-polling sessions, over one hub of channels and one presence tracker.
+import type { RigelError } from '../../../../core/errors.ts'
 import type { ConnectRequest } from '../../../../core/identity/principal.ts'
 import type { PresenceDiff } from '../../../../rpc/presence.ts'
-import type { Opening } from '../../connection-state.ts'
+import { stampError } from '../../../../rpc/shard.ts'
+import type { ConnectionState, Opening } from '../../connections/connection-state.ts'
+import type { Transport, TransportParts } from '../transport.ts'
+import { ChannelHub } from './channel-hub.ts'
 import type { PollResult } from './outbox.ts'
-import { PhoenixHub, type PhoenixHubDeps } from './phoenix-hub.ts'
 import { PhoenixSessions } from './phoenix-longpoll.ts'
-import { PhoenixSockets, type PhoenixSocketsDeps } from './phoenix-socket.ts'
-import { ChannelStore } from './channel-store.ts'
-import { PresenceTracker, type PresenceTrackerDeps } from './presence-tracker.ts'
+import { PhoenixSockets } from './phoenix-socket.ts'
+import { PresenceTracker } from './presence-tracker.ts'
 
-export type PhoenixDeps = Omit<PhoenixHubDeps, 'desk'> &
-  Omit<PhoenixSocketsDeps, 'desk' | 'hub' | 'store' | 'history'> & {
-    readonly sql: SqlStorage
-    readonly presence: PresenceTrackerDeps
-    /** What may wait for a client that does not ask. */
-    readonly waitingChars: number
-    /** Asks for the alarm, at this moment at the latest. */
-    readonly wakeBy: (atMs: number) => void
-  }
-
-export class Phoenix {
-  readonly #deps: PhoenixDeps
-  readonly #desk: PresenceTracker
+export class PhoenixTransport implements Transport {
+  readonly #parts: TransportParts
+  readonly #presence: PresenceTracker
   readonly #sockets: PhoenixSockets
   readonly #sessions: PhoenixSessions
 
-  constructor(deps: PhoenixDeps) {
-    this.#deps = deps
-    const store = new ChannelStore(deps.sql)
-    this.#desk = new PresenceTracker(deps.presence)
-    const hub = new PhoenixHub({ ...deps, desk: this.#desk })
-    const parts = { ...deps, store, hub, desk: this.#desk, history: deps.log }
-    this.#sockets = new PhoenixSockets(parts)
-    this.#sessions = new PhoenixSessions(parts)
+  constructor(parts: TransportParts) {
+    this.#parts = parts
+    this.#presence = new PresenceTracker(parts.context)
+    const hub = new ChannelHub(parts, this.#presence)
+    this.#sockets = new PhoenixSockets(parts, hub)
+    this.#sessions = new PhoenixSessions(parts, hub)
   }
 
-  restore(): void {
-    this.#sockets.restore()
-  }
-
-  openSocket(connect: ConnectRequest, opening: Opening): Response {
-    const response = this.#sockets.open(connect, opening)
+  open(opening: Opening): Response {
+    const response = this.#sockets.open(opening)
     this.#sweepLater()
     return response
   }
 
-  openSession(connect: ConnectRequest, opening: Opening): string {
-    const connectionId = this.#sessions.open(connect, opening)
+  /** The library tells its user of a refused upgrade and falls back or tries again: a close code would say no more. */
+  refuse(_connect: ConnectRequest, reason: RigelError): Response {
+    return stampError(reason)
+  }
+
+  restore(stored: readonly ConnectionState[]): void {
+    this.#sockets.restore(stored)
+  }
+
+  onMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    return this.#sockets.onMessage(socket, message)
+  }
+
+  onClose(socket: WebSocket): void {
+    this.#sockets.onClose(socket)
+  }
+
+  sweep(nowMs: number): number | null {
+    const dueMs = [this.#sockets.sweep(nowMs), this.#sessions.sweep(nowMs)].filter((due) => due !== null)
+    return dueMs.length === 0 ? null : Math.min(...dueMs)
+  }
+
+  /** Opens a session by long-polling. The response is empty: the caller knows the session by its state. */
+  openSession(opening: Opening): Response {
+    this.#sessions.open(opening)
     this.#sweepLater()
-    return connectionId
+    return new Response(null, { status: 204 })
   }
 
   poll(connectionId: string, cursor: number): Promise<PollResult> {
@@ -59,26 +68,12 @@ export class Phoenix {
     return this.#sessions.push(connectionId, frames)
   }
 
-  message(socket: WebSocket, data: string | ArrayBuffer): Promise<boolean> {
-    return this.#sockets.message(socket, data)
-  }
-
-  closed(socket: WebSocket): boolean {
-    return this.#sockets.closed(socket)
-  }
-
   presenceChanged(topic: string, diff: PresenceDiff): boolean {
-    return this.#desk.changed(topic, diff)
-  }
-
-  /** Ends the silent, and asks to be woken for those who may become so: also when nothing else wakes the shard. */
-  sweep(nowMs: number): void {
-    for (const dueAtMs of [this.#sockets.sweep(nowMs), this.#sessions.sweep(nowMs)]) {
-      if (dueAtMs !== null) this.#deps.wakeBy(dueAtMs)
-    }
+    return this.#presence.changed(topic, diff)
   }
 
   #sweepLater(): void {
-    this.#deps.wakeBy(this.#deps.now() + this.#deps.timeoutMs)
+    const { config, now, wakeBy } = this.#parts.context
+    wakeBy(now() + config.phoenix.timeoutMs)
   }
 }

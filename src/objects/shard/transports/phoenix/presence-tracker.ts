@@ -1,82 +1,84 @@
-// The shard's side of presence: which of its connections are present where, and which channels are told. Never waits on
-// the way of an event: who is present is asked and told beside it.
-import type { PresenceDiff, PresenceEnter, Presences } from '../../../../rpc/presence.ts'
+// The shard's side of presence: which of its connections are present where, and which channels are told of changes. Calls to
+// presence topics run in the background: the delivery of an event never waits for them.
+import { presenceStub, type PresenceDiff, type Presences } from '../../../../rpc/presence.ts'
+import type { ShardContext } from '../../shard-context.ts'
 import type { Channel } from './channel.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
 
-export interface PresenceTrackerDeps {
-  readonly shard: number
-  readonly enter: (topic: string, entering: PresenceEnter) => Promise<void>
-  readonly leave: (topic: string, connectionId: string, atOnce: boolean) => Promise<void>
-  readonly watch: (topic: string, shard: number) => Promise<Presences>
-  /** Keeps the object up until it is done; failures are logged. */
-  readonly background: (work: Promise<unknown>) => void
-  readonly now: () => number
-}
-
 export class PresenceTracker {
-  readonly #deps: PresenceTrackerDeps
-  /** Topic → who has joined it here. */
+  readonly #context: ShardContext
+  /** Topic → connections that have joined it here. */
   readonly #listeners = new Map<string, Set<PhoenixConnection>>()
 
-  constructor(deps: PresenceTrackerDeps) {
-    this.#deps = deps
+  constructor(context: ShardContext) {
+    this.#context = context
   }
 
-  /** Tells the channel who is there, and the others that its user is. */
+  /** Tells the channel who is present, and the others that its user is. */
   joined(connection: PhoenixConnection, channel: Channel): void {
     if (!channel.hasPresence) return
     this.listen(connection, channel.topic)
-    this.#deps.background(this.#introduce(connection, channel))
+    this.#inBackground(this.#introduce(connection, channel))
   }
 
-  /** As `joined`, for a connection that was there before the object slept. */
+  /** As `joined`, for a connection that was present before the object lost its memory. */
   listen(connection: PhoenixConnection, topic: string): void {
     const listeners = this.#listeners.get(topic) ?? new Set()
     this.#listeners.set(topic, listeners.add(connection))
   }
 
-  /** `atOnce`: the client said so. */
-  left(connection: PhoenixConnection, channel: Channel, atOnce: boolean): void {
+  /** `isDeliberate`: the client said that it leaves; otherwise it was lost and may come back. */
+  left(connection: PhoenixConnection, channel: Channel, isDeliberate: boolean): void {
     const listeners = this.#listeners.get(channel.topic)
     listeners?.delete(connection)
     if (listeners?.size === 0) this.#listeners.delete(channel.topic)
-    if (channel.hasPresence) this.leave(connection.joiner.connectionId, topicsOf(connection, channel), atOnce)
+    if (channel.hasPresence) this.#leave(connection, channel, isDeliberate)
   }
 
-  leave(connectionId: string, topics: readonly string[], atOnce: boolean): void {
-    for (const topic of topics) this.#deps.background(this.#deps.leave(topic, connectionId, atOnce))
-  }
-
-  /** From the topic. False: nobody here listens any more. */
+  /** Passes on a change of a presence topic. Returns false if no connection here has joined it. */
   changed(topic: string, diff: PresenceDiff): boolean {
     const listeners = this.#listeners.get(topic)
     for (const connection of listeners ?? []) {
-      const channel = connection.channels.get(topic)
+      const channel = connection.channel(topic)
       if (channel !== undefined) connection.notify(channel, 'presence_diff', diff)
     }
     return listeners !== undefined
   }
 
   async #introduce(connection: PhoenixConnection, channel: Channel): Promise<void> {
-    const { enter, now, shard, watch } = this.#deps
-    const { connectionId, hello, principal } = connection.joiner
+    const { env, now, shard } = this.#context
+    const { id, owner, phoenix } = connection.state
     // Watched before it enters: the diff of its own entrance comes after the state, or is part of it.
-    const presences = await watch(channel.topic, shard)
-    if (connection.channels.get(channel.topic) !== channel) return
+    const presences = await this.#watch(channel.topic)
+    if (connection.channel(channel.topic) !== channel) return
     connection.notify(channel, 'presence_state', presences)
-    if (principal.user === null) return
-    const entering = { shard, connectionId, name: principal.user, meta: { ...hello.meta, time: now() } }
-    await Promise.all(topicsOf(connection, channel).map((topic) => enter(topic, entering)))
+    if (owner.user === null) return
+    const entering = { shard, connectionId: id, name: owner.user, meta: { ...phoenix?.meta, time: now() } }
+    const topics = presentIn(connection, channel)
+    await Promise.all(topics.map(async (topic) => presenceStub(env, topic).enter(entering)))
     // It may have gone while it entered.
-    if (connection.channels.get(channel.topic) !== channel)
-      this.leave(connectionId, topicsOf(connection, channel), false)
+    if (connection.channel(channel.topic) !== channel) this.#leave(connection, channel, false)
+  }
+
+  async #watch(topic: string): Promise<Presences> {
+    return presenceStub(this.#context.env, topic).watch(this.#context.shard)
+  }
+
+  #leave(connection: PhoenixConnection, channel: Channel, isDeliberate: boolean): void {
+    for (const topic of presentIn(connection, channel)) {
+      const stub = presenceStub(this.#context.env, topic)
+      this.#inBackground(stub.leave(connection.state.id, isDeliberate))
+    }
+  }
+
+  #inBackground(work: Promise<unknown>): void {
+    this.#context.background(work.catch((error: unknown) => console.warn('presence not told', error)))
   }
 }
 
-/** Where a channel makes its user present: a user's in the user's roles too, a role's nowhere: its members are. */
-function topicsOf({ joiner }: Pick<PhoenixConnection, 'joiner'>, { topic, user }: Channel): readonly string[] {
+/** The topics in which a channel makes its user present: a user's own channel in the user's roles too, a role's in none. */
+function presentIn({ state }: PhoenixConnection, { topic, user }: Channel): readonly string[] {
   if (user === null) return []
-  const isOwn = user === joiner.principal.user
-  return isOwn ? [topic, ...joiner.hello.roles.map((role) => `role:${role}`)] : [topic]
+  const roles = state.phoenix?.roles ?? []
+  return user === state.owner.user ? [topic, ...roles.map((role) => `role:${role}`)] : [topic]
 }

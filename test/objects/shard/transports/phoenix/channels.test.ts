@@ -132,8 +132,8 @@ describe('a socket', () => {
     await client.ask('events:x', 'phx_join')
     await runInDurableObject(shardOfUser(user), (_shard, state) => {
       for (const socket of state.getWebSockets()) {
-        const attachment = socket.deserializeAttachment() as { phoenix?: string; seenAtMs: number }
-        if (attachment.phoenix !== undefined) socket.serializeAttachment({ ...attachment, seenAtMs: 0 })
+        const attachment = socket.deserializeAttachment() as { transport: string; seenAtMs: number }
+        if (attachment.transport === 'phoenix') socket.serializeAttachment({ ...attachment, seenAtMs: 0 })
       }
     })
     await runDurableObjectAlarm(shardOfUser(user))

@@ -1,0 +1,67 @@
+// Secondary indexes of a shard's connections: by user, session and indexed metadata, to count, list and close them.
+// Events are matched by the subscription index instead: a connection may see more, or less, than its owner is addressed with.
+import type { ConnectionQuery } from '../../../rpc/shard-commands.ts'
+import { addToSet, removeFromSet } from '../../../core/set-map.ts'
+import type { Connection } from './connection.ts'
+
+export class ConnectionIndex {
+  readonly #byUser = new Map<string, Set<Connection>>()
+  readonly #bySession = new Map<string, Set<Connection>>()
+  /** Keys are `field=value`, of indexed fields. */
+  readonly #byMetadata = new Map<string, Set<Connection>>()
+  readonly #metadataFields: readonly string[]
+
+  /** `metadataFields`: the fields of the metadata that connections can be found by. */
+  constructor(metadataFields: readonly string[]) {
+    this.#metadataFields = metadataFields
+  }
+
+  add(connection: Connection): void {
+    const { user, sessions } = connection.state.owner
+    if (user !== null) addToSet(this.#byUser, user, connection)
+    for (const session of sessions) addToSet(this.#bySession, session, connection)
+    for (const key of this.#metadataKeys(connection)) addToSet(this.#byMetadata, key, connection)
+  }
+
+  remove(connection: Connection): void {
+    const { user, sessions } = connection.state.owner
+    if (user !== null) removeFromSet(this.#byUser, user, connection)
+    for (const session of sessions) removeFromSet(this.#bySession, session, connection)
+    for (const key of this.#metadataKeys(connection)) removeFromSet(this.#byMetadata, key, connection)
+  }
+
+  /** True if every condition that the query has holds. */
+  matches(connection: Connection, { connectionId, metadata, session, user }: ConnectionQuery): boolean {
+    const { id, owner } = connection.state
+    return (
+      (connectionId === undefined || id === connectionId) &&
+      (user === undefined || owner.user === user) &&
+      (session === undefined || owner.sessions.includes(session)) &&
+      (metadata === undefined || this.ofMetadata(metadata.field, metadata.value).has(connection))
+    )
+  }
+
+  ofUser(user: string | null): ReadonlySet<Connection> {
+    return (user === null ? undefined : this.#byUser.get(user)) ?? new Set()
+  }
+
+  ofSession(session: string | null): ReadonlySet<Connection> {
+    return (session === null ? undefined : this.#bySession.get(session)) ?? new Set()
+  }
+
+  ofMetadata(field: string, value: string): ReadonlySet<Connection> {
+    return this.#byMetadata.get(`${field}=${value}`) ?? new Set()
+  }
+
+  /** Number of connections by user. */
+  users(): ReadonlyMap<string, number> {
+    return new Map([...this.#byUser].map(([user, connections]) => [user, connections.size]))
+  }
+
+  #metadataKeys({ state }: Connection): readonly string[] {
+    return this.#metadataFields.flatMap((field) => {
+      const value = state.owner.metadata[field]
+      return value === undefined ? [] : [`${field}=${String(value)}`]
+    })
+  }
+}

@@ -1,0 +1,82 @@
+// What happens to a connection between greeting and end, whatever its transport: what it is told, indexed, stored and
+// woken for. The ConnectionRegistry chooses who gets an event, the transport writes it.
+import { formatConnectionToken } from '../../../core/identity/connection-token.ts'
+import type { RigelError } from '../../../core/errors.ts'
+import type { Connection } from './connection.ts'
+import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
+import type { ConnectionState, Opening } from './connection-state.ts'
+import type { CommittedLog } from '../log/committed-log.ts'
+import type { ShardContext } from '../shard-context.ts'
+import { connectionCreated, envelope, subscriptionsSet, tokenExpires } from '../system-events.ts'
+
+/** Time after a change by which idle sessions, unused interests and old positions are looked at, at the latest. */
+const SWEEP_AFTER_MS = 900_000
+
+export class ConnectionLifecycle {
+  readonly #context: ShardContext
+  readonly #connections: ConnectionRegistry
+  readonly #log: CommittedLog
+  readonly #sweepAfterMs: number
+
+  constructor(context: ShardContext, connections: ConnectionRegistry, log: CommittedLog) {
+    this.#context = context
+    this.#connections = connections
+    this.#log = log
+    // Often enough for the shortest time that a session or an interest may last.
+    const { connections: limits, log: retention } = context.config
+    this.#sweepAfterMs = Math.min(SWEEP_AFTER_MS, limits.longpollingIdleMs / 2, retention.retentionMs / 2)
+  }
+
+  /** RIG's order: the create event, then the subscriptions that are in force. */
+  greet(connection: Connection, { recovered }: Opening): void {
+    const { id, startSeq, subscriptions } = connection.state
+    const created = { connectionToken: this.tokenOf(id), lastEventId: this.#log.position(startSeq), recovered }
+    connection.send(connectionCreated(envelope(this.#context), created))
+    connection.send(subscriptionsSet(envelope(this.#context), subscriptions))
+  }
+
+  add(connection: Connection): void {
+    this.#connections.add(connection)
+    connection.save()
+    this.#context.wakeBy(dueMs(connection, this.#context.config.jwt.warningMs))
+  }
+
+  /** Removes a connection for good. Does nothing if it was removed before. */
+  remove(connection: Connection): void {
+    if (!this.#connections.remove(connection)) return
+    connection.removed()
+    this.sweepLater()
+  }
+
+  update(connection: Connection, changes: Partial<ConnectionState>): void {
+    this.#connections.update(connection, { ...connection.state, ...changes })
+    connection.save()
+  }
+
+  end(connection: Connection, reason: RigelError): void {
+    connection.end(reason)
+    this.remove(connection)
+  }
+
+  /** Tells clients whose token is about to expire where to bring a new one. Returns whether there were any. */
+  warnExpiring(nowMs: number): boolean {
+    const { warningMs } = this.#context.config.jwt
+    const due = this.#connections.toWarnAt(nowMs, warningMs)
+    for (const connection of due) {
+      connection.isWarned = true
+      const { endsAtMs, id, transport } = connection.state
+      const path = `/_rig/v1/connection/${transport}/${this.tokenOf(id)}/token`
+      connection.send(tokenExpires(envelope(this.#context), endsAtMs, path))
+    }
+    return due.length > 0
+  }
+
+  /** Asks for maintenance. Called after what leaves something to clean up. */
+  sweepLater(): void {
+    this.#context.wakeBy(this.#context.now() + this.#sweepAfterMs)
+  }
+
+  tokenOf(connectionId: string): string {
+    return formatConnectionToken({ shard: this.#context.shard, connectionId })
+  }
+}

@@ -1,0 +1,153 @@
+// The connections of one shard: which there are, which get an event, how many there may be, and when each must end.
+// Bookkeeping around the subscription index; what is written to a connection is the transport's business.
+import type { StoredEvent } from '../../../core/events/stored-event.ts'
+import { DeliveryGroup, groupByConnection } from '../../../core/delivery/delivery-groups.ts'
+import type { Filter } from '../../../core/subscriptions/filter.ts'
+import { SubscriptionIndex } from '../../../core/subscriptions/subscription-index.ts'
+import type { Principal } from '../../../core/identity/principal.ts'
+import type { RigelError } from '../../../core/errors.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
+import { userOfWatchTopic } from '../../../core/subscriptions/watch-topic.ts'
+import type { ConnectionQuery } from '../../../rpc/shard-commands.ts'
+import { ConnectionIndex } from './connection-index.ts'
+import type { Connection } from './connection.ts'
+import { filterOf, type ConnectionState } from './connection-state.ts'
+
+export interface ConnectionLimits {
+  readonly perShard: number
+  /** New connections per calendar minute, as RIG counts. */
+  readonly perMinute: number
+  readonly perUser: number
+  readonly perSession: number
+  readonly metadataIndexes: readonly string[]
+}
+
+const MINUTE_MS = 60_000
+
+export class ConnectionRegistry {
+  readonly #limits: ConnectionLimits
+  readonly #subscriptions = new SubscriptionIndex<Connection>()
+  readonly #index: ConnectionIndex
+  #minute = 0
+  #openedInMinute = 0
+
+  constructor(limits: ConnectionLimits) {
+    this.#limits = limits
+    this.#index = new ConnectionIndex(limits.metadataIndexes)
+  }
+
+  get size(): number {
+    return this.#subscriptions.size
+  }
+
+  /** Counts one more connection, or returns the limit that is reached. */
+  admit({ user, session }: Principal, nowMs: number): Result<null, RigelError> {
+    if (this.#subscriptions.size >= this.#limits.perShard) return tooMany('shard')
+    if (this.#index.ofUser(user).size >= this.#limits.perUser) return tooMany('user')
+    if (this.#index.ofSession(session).size >= this.#limits.perSession) return tooMany('session')
+    const minute = Math.floor(nowMs / MINUTE_MS)
+    if (minute !== this.#minute) this.#openedInMinute = 0
+    this.#minute = minute
+    if (this.#openedInMinute >= this.#limits.perMinute) return tooMany('minute')
+    this.#openedInMinute += 1
+    return ok(null)
+  }
+
+  add(connection: Connection): void {
+    this.#subscriptions.add(connection)
+    this.#index.add(connection)
+  }
+
+  /** Returns false if the connection was removed before: it can end from both sides at once. */
+  remove(connection: Connection): boolean {
+    if (this.get(connection.state.id) !== connection) return false
+    this.#subscriptions.remove(connection)
+    this.#index.remove(connection)
+    return true
+  }
+
+  /** Replaces the state of a registered connection, and its filter if the subscriptions are others. */
+  update(connection: Connection, state: ConnectionState): void {
+    const isRefiltered = state.subscriptions !== connection.state.subscriptions
+    this.#index.remove(connection)
+    connection.state = state
+    this.#index.add(connection)
+    if (isRefiltered) this.refilter(connection, filterOf(state))
+  }
+
+  refilter(connection: Connection, filter: Filter): void {
+    this.#subscriptions.remove(connection)
+    connection.filter = filter
+    this.#subscriptions.add(connection)
+  }
+
+  find(query: ConnectionQuery): readonly Connection[] {
+    return [...this.#candidates(query)].filter((connection) => this.#index.matches(connection, query))
+  }
+
+  /** Candidates by one of the indexes; without any of them, all connections. */
+  #candidates({ connectionId, metadata, session, user }: ConnectionQuery): Iterable<Connection> {
+    if (connectionId !== undefined) return [this.get(connectionId)].filter((found) => found !== undefined)
+    if (user !== undefined) return this.#index.ofUser(user)
+    if (session !== undefined) return this.#index.ofSession(session)
+    return metadata === undefined ? this.all() : this.#index.ofMetadata(metadata.field, metadata.value)
+  }
+
+  /** Number of connections by user. */
+  users(): ReadonlyMap<string, number> {
+    return this.#index.users()
+  }
+
+  get(connectionId: string): Connection | undefined {
+    return this.#subscriptions.get(connectionId)
+  }
+
+  all(): MapIterator<Connection> {
+    return this.#subscriptions.connections()
+  }
+
+  /** True if a connection subscribes to the event type or pattern, or watches the user that the type stands for. */
+  wantsType(type: string): boolean {
+    const user = userOfWatchTopic(type)
+    return user === undefined ? this.#subscriptions.hasType(type) : this.#subscriptions.hasUser(user)
+  }
+
+  deliver(events: readonly StoredEvent[]): void {
+    const [first] = events
+    if (first !== undefined && events.length === 1) return this.#deliverOne(first)
+    const groups = groupByConnection(events, (event) => this.#subscriptions.match(event))
+    for (const [connection, group] of groups) connection.deliver(group)
+  }
+
+  /** One event makes one group: no lookup per connection. A connection that is removed meanwhile only leaves the set. */
+  #deliverOne(event: StoredEvent): void {
+    const group = new DeliveryGroup(undefined, event)
+    for (const connection of this.#subscriptions.match(event)) connection.deliver(group)
+  }
+
+  /** The earliest time at which a connection must end, or be warned that its token expires. */
+  nextDueMs(warningMs: number): number {
+    let next = Infinity
+    for (const connection of this.all()) next = Math.min(next, dueMs(connection, warningMs))
+    return next
+  }
+
+  /** Connections whose token is about to expire, and whose client has not been told. */
+  toWarnAt(nowMs: number, warningMs: number): readonly Connection[] {
+    return [...this.all()].filter(
+      ({ isWarned, state }) => !isWarned && state.endsByToken && state.endsAtMs - warningMs <= nowMs,
+    )
+  }
+
+  dueAt(nowMs: number): readonly Connection[] {
+    return [...this.all()].filter(({ state }) => state.endsAtMs <= nowMs)
+  }
+}
+
+export function dueMs({ isWarned, state }: Connection, warningMs: number): number {
+  return state.endsByToken && !isWarned ? state.endsAtMs - warningMs : state.endsAtMs
+}
+
+function tooMany(scope: 'shard' | 'minute' | 'user' | 'session'): Result<never, RigelError> {
+  return fail({ kind: 'too_many_connections', scope })
+}

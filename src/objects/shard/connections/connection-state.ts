@@ -1,0 +1,92 @@
+// The record of one connection, from the request that opens it to storage and back. Pure: clock and randomness come in.
+// Admission makes it, the ConnectionStore keeps it, a connection of any transport holds it as `state`.
+import { createFilter, type Filter } from '../../../core/subscriptions/filter.ts'
+import type {
+  ConnectRequest,
+  Metadata,
+  PhoenixHello,
+  Principal,
+  TransportName,
+} from '../../../core/identity/principal.ts'
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+
+/** Connections end up to this much earlier than their maximum lifetime, at random, so that they do not return together. */
+const LIFETIME_JITTER = 0.1
+
+/** A client that resumed asks within this time for what it missed. A later set of subscriptions begins at its own time. */
+const RESUBSCRIBE_WITHIN_MS = 60_000
+
+interface Owner {
+  /** User of the token that the connection was opened with. */
+  readonly user: string | null
+  /** Sessions of that token and of every token that was brought later. */
+  readonly sessions: readonly string[]
+  /** Milliseconds since the epoch. */
+  readonly openedAtMs: number
+  /** Set by the client, for example its device. */
+  readonly metadata: Metadata
+}
+
+/** When a connection has to end. */
+export interface Term {
+  /** Milliseconds since the epoch: expiry of its token or its maximum lifetime. */
+  readonly endsAtMs: number
+  /** True if it is the token that ends then. */
+  readonly endsByToken: boolean
+}
+
+/** The position that a client came back with, and until when it may say what it wants from there on. */
+export interface Resume {
+  readonly seq: number
+  /** Milliseconds since the epoch. */
+  readonly untilMs: number
+}
+
+export interface ConnectionState extends Term {
+  /** 32 hex digits; part of the connection token. */
+  readonly id: string
+  readonly transport: TransportName
+  readonly owner: Owner
+  /** It was opened with a token. */
+  readonly hasToken: boolean
+  /** In force. Phoenix: none, its channels have filters of their own. */
+  readonly subscriptions: readonly Subscription[]
+  /** Those of `subscriptions` that a token implies. */
+  readonly inferred: readonly Subscription[]
+  /** Where the connection began to read; for long-polling also where a first poll without a position starts. */
+  readonly startSeq: number
+  /** Null after the first set of subscriptions, and for a client that gave no position to read on from. */
+  readonly resume: Resume | null
+  /** Phoenix only. */
+  readonly phoenix: PhoenixHello | null
+}
+
+/** A connection that is about to be opened. */
+export interface Opening {
+  readonly connect: ConnectRequest
+  readonly state: ConnectionState
+  /** Whether everything since the client's position will come; null if it gave none. */
+  readonly recovered: boolean | null
+}
+
+/** Returns undefined if the token has expired. `random` is in [0, 1). */
+export function termOf(principal: Principal, lifetimeMs: number, nowMs: number, random: number): Term | undefined {
+  const hasExpired = principal.expSeconds !== null && principal.expSeconds * 1_000 <= nowMs
+  return hasExpired
+    ? undefined
+    : earliestEnd(principal, Math.round(nowMs + lifetimeMs * (1 - LIFETIME_JITTER * random)))
+}
+
+/** The end of the token or of the lifetime, whichever is first. */
+export function earliestEnd({ expSeconds }: Principal, lifetimeEndsAtMs: number): Term {
+  const tokenEndsAtMs = expSeconds === null ? Infinity : expSeconds * 1_000
+  return { endsAtMs: Math.min(tokenEndsAtMs, lifetimeEndsAtMs), endsByToken: tokenEndsAtMs <= lifetimeEndsAtMs }
+}
+
+export function resumeAt(seq: number | undefined, nowMs: number): Resume | null {
+  return seq === undefined ? null : { seq, untilMs: nowMs + RESUBSCRIBE_WITHIN_MS }
+}
+
+export function filterOf({ id, owner, subscriptions }: ConnectionState): Filter {
+  return createFilter(id, owner.user, subscriptions)
+}

@@ -1,0 +1,57 @@
+// A connection as the shard sees it, whatever its transport: a record, a filter, and a place to write to. The transports
+// extend BaseConnection by how they write.
+import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
+import type { Filter } from '../../../core/subscriptions/filter.ts'
+import type { RigelError } from '../../../core/errors.ts'
+import { filterOf, type ConnectionState } from './connection-state.ts'
+import type { SystemEvent } from '../system-events.ts'
+
+export interface Connection {
+  /** Replaced by the ConnectionRegistry only, which indexes what has changed. */
+  state: ConnectionState
+  /** Replaced by the ConnectionRegistry only: the subscription index must not hold the connection meanwhile. */
+  filter: Filter
+  /** The client has been told that its token is about to expire. */
+  isWarned: boolean
+  /** False if its subscriptions are not a set that a client replaces (Phoenix: a client joins channels). */
+  readonly takesSubscriptions: boolean
+  /** Bytes that were written and that the client has not taken yet. */
+  readonly bufferedBytes: number
+  /** Writes events that have been committed and pass the filter. A connection that is behind reads them from the log later. */
+  deliver(events: DeliveryGroup): void
+  /** Reads the log again from `seq`, for what passes its new filter and did not pass the filter `before`. */
+  rewind(seq: number, before: Filter): void
+  /** Sends one of Rigel's own events. */
+  send(event: SystemEvent): void
+  /** Tells a client on which nothing happens how far the log is, where the transport has a way to. */
+  sendPosition(): void
+  /** Closes it, with the reason. The ConnectionLifecycle then removes it. */
+  end(reason: RigelError): void
+  /** Writes its state to storage, if the connection outlives the object's memory. */
+  save(): void
+  /** Called once it is no longer registered, for whatever reason. */
+  removed(): void
+}
+
+export abstract class BaseConnection implements Connection {
+  state: ConnectionState
+  filter: Filter
+  isWarned = false
+  readonly takesSubscriptions: boolean = true
+
+  constructor(state: ConnectionState, filter = filterOf(state)) {
+    this.state = state
+    this.filter = filter
+  }
+
+  abstract readonly bufferedBytes: number
+  abstract deliver(events: DeliveryGroup): void
+  abstract rewind(seq: number, before: Filter): void
+  abstract send(event: SystemEvent): void
+  abstract end(reason: RigelError): void
+  abstract removed(): void
+
+  sendPosition(): void {}
+
+  save(): void {}
+}

@@ -1,0 +1,66 @@
+// Renews the token of an open connection, in-band or by PUT: the connection lasts as long as the new token, belongs to its
+// session too, and the subscriptions that the old token implied are replaced by those that the new one implies.
+import type { Principal } from '../../../core/identity/principal.ts'
+import type { RigelError } from '../../../core/errors.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
+import { mergeSubscriptions } from '../../../core/subscriptions/parse-subscriptions.ts'
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import type { Connection } from './connection.ts'
+import type { ConnectionLifecycle } from './connection-lifecycle.ts'
+import type { ConnectionRegistry } from './connection-registry.ts'
+import { earliestEnd } from './connection-state.ts'
+import type { RevocationList } from '../revocation-list.ts'
+import type { ShardContext } from '../shard-context.ts'
+import type { SubscriptionUpdater } from './update-subscriptions.ts'
+
+interface TokenRenewalParts {
+  readonly connections: ConnectionRegistry
+  readonly revocations: RevocationList
+  readonly lifecycle: ConnectionLifecycle
+  readonly subscriptions: SubscriptionUpdater
+}
+
+export class TokenRenewal {
+  readonly #context: ShardContext
+  readonly #parts: TokenRenewalParts
+
+  constructor(context: ShardContext, parts: TokenRenewalParts) {
+    this.#context = context
+    this.#parts = parts
+  }
+
+  /** Returns when the connection ends now, in milliseconds since the epoch. */
+  async renew(
+    connectionId: string,
+    principal: Principal,
+    inferred: readonly Subscription[],
+  ): Promise<Result<number, RigelError>> {
+    const { connections, lifecycle, subscriptions } = this.#parts
+    const checked = this.#check(connections.get(connectionId), principal)
+    if (!checked.ok) return checked
+    const connection = checked.value
+    const { lifetimeMs } = this.#context.config.connections
+    const term = earliestEnd(principal, connection.state.owner.openedAtMs + lifetimeMs)
+    const old = new Set(connection.state.inferred.map((subscription) => JSON.stringify(subscription)))
+    const given = connection.state.subscriptions.filter((subscription) => !old.has(JSON.stringify(subscription)))
+    const change = { subscriptions: mergeSubscriptions(given, inferred), inferred, principal }
+    const replaced = await subscriptions.replace(connectionId, change)
+    if (!replaced.ok) return replaced
+    connection.isWarned = false
+    lifecycle.update(connection, term)
+    this.#context.wakeBy(term.endsAtMs)
+    return ok(term.endsAtMs)
+  }
+
+  /** A connection stays its user's: with another user's token it would be another connection. */
+  #check(known: Connection | undefined, principal: Principal): Result<Connection, RigelError> {
+    const { expSeconds, session, user } = principal
+    const nowMs = this.#context.now()
+    if (known === undefined || !known.takesSubscriptions) return fail({ kind: 'connection_gone' })
+    if (known.state.owner.user !== user) return fail({ kind: 'foreign_connection' })
+    if (session !== null && this.#parts.revocations.has(session, nowMs))
+      return fail({ kind: 'session_revoked', session })
+    if (expSeconds === null || expSeconds * 1_000 <= nowMs) return fail({ kind: 'token_expired' })
+    return ok(known)
+  }
+}

@@ -1,0 +1,101 @@
+// Replaces the subscriptions of an open connection, by PUT or in-band. A client that resumed and says only now what it
+// wants gets what it missed of it: nothing is lost between connect and PUT.
+import type { Check } from '../../../config/auth.ts'
+import type { Principal } from '../../../core/identity/principal.ts'
+import type { RigelError } from '../../../core/errors.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import type { ConnectionAdmission } from './admission.ts'
+import type { Connection } from './connection.ts'
+import type { ConnectionLifecycle } from './connection-lifecycle.ts'
+import type { ConnectionRegistry } from './connection-registry.ts'
+import type { InterestRegistry } from '../interest-registry.ts'
+import type { CommittedLog } from '../log/committed-log.ts'
+import type { RevocationList } from '../revocation-list.ts'
+import type { ShardContext } from '../shard-context.ts'
+import { envelope, subscriptionsSet } from '../system-events.ts'
+
+export interface SubscriptionChange {
+  readonly subscriptions: readonly Subscription[]
+  /** Those of `subscriptions` that a token implies. */
+  readonly inferred: readonly Subscription[]
+  /** Of the token that came with the change. `user` is null if none came. */
+  readonly principal: Principal
+}
+
+interface SubscriptionUpdaterParts {
+  readonly connections: ConnectionRegistry
+  readonly log: CommittedLog
+  readonly interests: InterestRegistry
+  readonly revocations: RevocationList
+  readonly lifecycle: ConnectionLifecycle
+  readonly admission: ConnectionAdmission
+}
+
+export class SubscriptionUpdater {
+  readonly #context: ShardContext
+  readonly #parts: SubscriptionUpdaterParts
+
+  constructor(context: ShardContext, parts: SubscriptionUpdaterParts) {
+    this.#context = context
+    this.#parts = parts
+  }
+
+  /** Resolves when the set is in force. */
+  async replace(connectionId: string, change: SubscriptionChange): Promise<Result<null, RigelError>> {
+    const { admission, connections, interests, log } = this.#parts
+    const known = this.#check(connections.get(connectionId), change)
+    if (!known.ok) return known
+    const { resume } = known.value.state
+    const resumeSeq = resume !== null && this.#context.now() <= resume.untilMs ? resume.seq : null
+    // Before the interests are registered: a type that is registered now has no events from before.
+    const isCovered = resumeSeq !== null && interests.coversSince(change.subscriptions, resumeSeq)
+    const registered = await admission.register(change.subscriptions)
+    if (!registered.ok) return registered
+    const connection = connections.get(connectionId)
+    if (connection === undefined) return fail({ kind: 'connection_gone' })
+    this.#apply(connection, change, resumeSeq, isCovered)
+    await log.settle()
+    return ok(null)
+  }
+
+  #apply(connection: Connection, change: SubscriptionChange, resumeSeq: number | null, isCovered: boolean): void {
+    const { lifecycle, log } = this.#parts
+    const { inferred, principal, subscriptions } = change
+    const before = connection.filter
+    const owner = withSession(connection.state.owner, principal.session)
+    lifecycle.update(connection, { subscriptions, inferred, owner, resume: null })
+    const recovered = resumeSeq === null ? null : isCovered && resumeSeq >= log.floorSeq
+    connection.send(subscriptionsSet(envelope(this.#context), subscriptions, recovered))
+    if (recovered === true && resumeSeq !== null) connection.rewind(resumeSeq, before)
+  }
+
+  #check(
+    known: Connection | undefined,
+    { principal, subscriptions }: SubscriptionChange,
+  ): Result<Connection, RigelError> {
+    if (known === undefined || !known.takesSubscriptions) return fail({ kind: 'connection_gone' })
+    const { user } = known.state.owner
+    if (user !== null && principal.user !== null && user !== principal.user) return fail({ kind: 'foreign_connection' })
+    const { session } = principal
+    if (session !== null && this.#parts.revocations.has(session, this.#context.now()))
+      return fail({ kind: 'session_revoked', session })
+    const limit = this.#context.config.connections.subscriptions
+    if (subscriptions.length > limit) return fail({ kind: 'too_many_subscriptions', limit, got: subscriptions.length })
+    return ok(known)
+  }
+}
+
+/** As in RIG: a connection belongs to every session whose token was used on it, and ends with any of them. */
+function withSession<T extends { readonly sessions: readonly string[] }>(owner: T, session: string | null): T {
+  if (session === null || owner.sessions.includes(session)) return owner
+  return { ...owner, sessions: [...owner.sessions, session] }
+}
+
+/**
+ * SUBSCRIPTION_CHECK for what is asked for on an open connection. A service decides by the token, which a connection does
+ * not keep: with such a check, subscriptions are given when connecting, or by PUT.
+ */
+export function maySubscribe(check: Check, hasToken: boolean): boolean {
+  return check === 'no_check' || (check === 'jwt_validation' && hasToken)
+}

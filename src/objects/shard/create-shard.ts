@@ -1,0 +1,75 @@
+// Puts the parts of a shard together: each is made from the ShardContext and from parts that were made before it.
+import type { ConnectRequest, TransportName } from '../../core/identity/principal.ts'
+import type { RigelError } from '../../core/errors.ts'
+import { ok, type Result } from '../../core/result.ts'
+import { directoryStub } from '../../rpc/directory.ts'
+import { AdminCommands } from './admin-commands.ts'
+import { ConnectionAdmission } from './connections/admission.ts'
+import { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
+import { ConnectionRegistry } from './connections/connection-registry.ts'
+import type { Opening } from './connections/connection-state.ts'
+import { ConnectionStore } from './connections/connection-store.ts'
+import { InterestRegistry } from './interest-registry.ts'
+import { CommittedLog } from './log/committed-log.ts'
+import { decodeSegment, LogStore } from './log/log-store.ts'
+import { Maintenance } from './maintenance.ts'
+import { TokenRenewal } from './connections/renew-token.ts'
+import { RevocationList } from './revocation-list.ts'
+import type { ShardContext } from './shard-context.ts'
+import { SubscriptionUpdater } from './connections/update-subscriptions.ts'
+import { createTransports } from './transports/registry.ts'
+import type { Transport } from './transports/transport.ts'
+
+const EPOCH_BYTES = 6
+
+export type Shard = ReturnType<typeof createShard>
+
+export function createShard(context: ShardContext) {
+  const { config, env, shard, storage } = context
+  const connections = new ConnectionRegistry(config.connections)
+  const logStore = new LogStore(storage, `${shard}.${context.randomHex(EPOCH_BYTES)}`, config.log)
+  const log = new CommittedLog(logStore, {
+    now: context.now,
+    sync: () => storage.sync(),
+    deliver: (segments) => {
+      if (connections.size > 0) connections.deliver(segments.flatMap((segment) => [...decodeSegment(segment)]))
+    },
+  })
+  const advanceLog = () => logStore.advance()
+  const interests = new InterestRegistry(storage.sql, {
+    change: async (gained, lost) => directoryStub(env).changeInterest(shard, gained, lost),
+    advanceLog,
+  })
+  const revocations = new RevocationList(storage.sql)
+  const lifecycle = new ConnectionLifecycle(context, connections, log)
+  const admission = new ConnectionAdmission(context, connections, log, interests, revocations)
+  const parts = { connections, log, interests, revocations, lifecycle, admission }
+  const subscriptions = new SubscriptionUpdater(context, parts)
+  const renewal = new TokenRenewal(context, { ...parts, subscriptions })
+  const store = new ConnectionStore(storage.sql)
+  const transports = createTransports({ ...parts, context, store, subscriptions, renewal, advanceLog })
+  const maintenance = new Maintenance(context, {
+    ...parts,
+    transports: Object.values(transports),
+    trimLog: (nowMs) => logStore.trim(nowMs),
+  })
+  const admin = new AdminCommands(context, parts)
+  restore(transports, store)
+  return { connections, log, lifecycle, admission, subscriptions, renewal, transports, maintenance, admin }
+}
+
+/** Opens a connection of `connect.transport`, or another way that its transport has. */
+export async function openConnection(
+  { admission }: Shard,
+  connect: ConnectRequest,
+  open: (opening: Opening) => Response,
+): Promise<Result<{ readonly connectionId: string; readonly response: Response }, RigelError>> {
+  const admitted = await admission.admit(connect)
+  if (!admitted.ok) return admitted
+  return ok({ connectionId: admitted.value.state.id, response: open(admitted.value) })
+}
+
+function restore(transports: Readonly<Record<TransportName, Transport>>, store: ConnectionStore): void {
+  const stored = Map.groupBy(store.all(), ({ transport }) => transport)
+  for (const [name, transport] of Object.entries(transports)) transport.restore(stored.get(name as TransportName) ?? [])
+}

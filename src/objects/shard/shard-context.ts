@@ -1,0 +1,25 @@
+// What the parts of a shard take from outside: configuration, storage, clock, randomness, alarm. The UserShard makes one
+// from the runtime; a test can make one of its own.
+import type { Config } from '../../config/parse-config.ts'
+
+export interface ShardContext {
+  /** The number in the object's name, `shard-<number>`. */
+  readonly shard: number
+  readonly config: Config
+  /** Bindings, for calls to other objects. */
+  readonly env: Env
+  readonly storage: DurableObjectStorage
+  /** Accepts and lists the hibernatable WebSockets of the object. */
+  readonly sockets: Pick<DurableObjectState, 'acceptWebSocket' | 'getWebSockets'>
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** In [0, 1). */
+  readonly random: () => number
+  /** `bytes` random bytes in hex. */
+  readonly randomHex: (bytes: number) => string
+  readonly uuid: () => string
+  /** Sets the alarm to `atMs` unless it is set to an earlier time. */
+  readonly wakeBy: (atMs: number) => void
+  /** Keeps the object up until `work` has ended. `work` must not reject. */
+  readonly background: (work: Promise<unknown>) => void
+}

@@ -1,0 +1,161 @@
+// A long-polling session: its cursor is in the client's hands, so nothing is kept per poll. A poll reads the log from where
+// the client says; if there is nothing, it waits for the next event that passes, or for its time to run out. Rigel's own
+// events for the session are kept beside the log, so that what one client does takes no space that others' events need.
+import type { Filter } from '../../../core/subscriptions/filter.ts'
+import type { RigelError } from '../../../core/errors.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
+import type { PollAnswer } from '../../../rpc/shard.ts'
+import { BaseConnection } from '../connections/connection.ts'
+import type { ConnectionState } from '../connections/connection-state.ts'
+import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
+import type { SystemEvent } from '../system-events.ts'
+import type { SessionEvent } from './session-event-store.ts'
+import type { TransportParts } from './transport.ts'
+
+/** Size of one response, so that a long history comes in several. */
+const MAX_RESPONSE_CHARS = 262_144
+
+/** Size of a response that reads the log again: what a client had skipped has to come in one response. */
+const MAX_REWIND_CHARS = 16 * MAX_RESPONSE_CHARS
+
+/** Polls of one session that wait at a time. Browsers open no more connections than this to one host (HTTP/1.1). */
+const MAX_WAITING_POLLS = 6
+
+/** Polls from before `atSeq` read from `seq` on, without what passed the filter `before`. */
+interface Rewind {
+  readonly seq: number
+  readonly atSeq: number
+  readonly before: Filter
+}
+
+interface Page extends Omit<PollAnswer, 'recovered'> {
+  readonly seq: number
+}
+
+/** Stores an event of the session. Returns its sequence number. */
+type StoreEvent = (connectionId: string, event: SystemEvent) => SessionEvent
+
+export class LongpollSession extends BaseConnection {
+  /** When the client was last heard of, in milliseconds since the epoch. */
+  seenAtMs: number
+  readonly bufferedBytes = 0
+  readonly #parts: TransportParts
+  readonly #storeEvent: StoreEvent
+  readonly #onRemoved: () => void
+  /** Events of Rigel for this session that its client may not have yet, oldest first. */
+  #ownEvents: readonly SessionEvent[]
+  /** Ends a poll that waits, oldest first. Tabs share a session by its cookies: each of them waits. */
+  readonly #waiting = new Set<(reason: RigelError | null) => void>()
+  /** Kept until the client polls from after it: a response may be lost on its way. */
+  #rewind: Rewind | undefined
+
+  constructor(
+    state: ConnectionState,
+    parts: TransportParts,
+    ownEvents: readonly SessionEvent[],
+    storeEvent: StoreEvent,
+    onRemoved: () => void,
+  ) {
+    super(state)
+    this.#parts = parts
+    this.#ownEvents = ownEvents
+    this.#storeEvent = storeEvent
+    this.#onRemoved = onRemoved
+    this.seenAtMs = parts.context.now()
+  }
+
+  get isPolled(): boolean {
+    return this.#waiting.size > 0
+  }
+
+  /** `seq`: to read on from. `recovered`: what to tell the client of it. */
+  async poll(seq: number, recovered: boolean): Promise<Result<PollAnswer, RigelError>> {
+    const rewind = this.#rewind
+    if (rewind !== undefined && seq <= rewind.atSeq) return ok(this.#readAgain(seq, recovered, rewind))
+    this.#rewind = undefined
+    const found = this.#read(seq, MAX_RESPONSE_CHARS)
+    if (found.events.length > 0 || !recovered) return ok({ ...found, recovered })
+    const reason = await this.#nextEvent()
+    if (reason !== null) return fail(reason)
+    return ok({ ...this.#read(seq, MAX_RESPONSE_CHARS), recovered })
+  }
+
+  deliver(): void {
+    this.#wake(null)
+  }
+
+  /** The position is in the client's hands: its next poll reads from `seq`. */
+  rewind(seq: number, before: Filter): void {
+    this.#rewind = { seq, before, atSeq: this.#parts.log.committedSeq }
+    this.#wake(null)
+  }
+
+  send(event: SystemEvent): void {
+    this.#ownEvents = [...this.#ownEvents, this.#storeEvent(this.state.id, event)]
+    this.#parts.context.background(this.#parts.log.settle().then(() => this.#wake(null)))
+  }
+
+  end(reason: RigelError): void {
+    this.#wake(reason)
+  }
+
+  override save(): void {
+    this.#parts.store.put(this.state)
+  }
+
+  removed(): void {
+    this.#wake({ kind: 'connection_gone' })
+    this.#parts.store.delete(this.state.id)
+    this.#onRemoved()
+  }
+
+  /** The client has everything up to `seq`. Returns whether that were events of this session. */
+  forgetOwnEvents(seq: number): boolean {
+    const before = this.#ownEvents.length
+    this.#ownEvents = this.#ownEvents.filter((event) => event.seq > seq)
+    return this.#ownEvents.length < before
+  }
+
+  /** Resolves to null when the poll is to read again, or to the reason why the session ended. */
+  #nextEvent(): Promise<RigelError | null> {
+    const [oldest] = this.#waiting
+    if (this.#waiting.size >= MAX_WAITING_POLLS) oldest?.(null)
+    return new Promise((resolve) => {
+      const wake = (reason: RigelError | null) => {
+        clearTimeout(timer)
+        this.#waiting.delete(wake)
+        resolve(reason)
+      }
+      const timer = setTimeout(() => wake(null), this.#parts.context.config.connections.longpollingWaitMs)
+      this.#waiting.add(wake)
+    })
+  }
+
+  #wake(reason: RigelError | null): void {
+    for (const wake of this.#waiting) wake(reason)
+  }
+
+  /** What was skipped comes before what follows; if it is too much, the client is told of the gap. */
+  #readAgain(seq: number, recovered: boolean, rewind: Rewind): PollAnswer {
+    const again = this.#read(rewind.seq, MAX_REWIND_CHARS, { filter: rewind.before, untilSeq: seq })
+    if (again.seq > rewind.atSeq) return { ...again, recovered }
+    return { ...this.#read(Math.max(seq, rewind.atSeq), MAX_RESPONSE_CHARS), recovered: false }
+  }
+
+  #read(from: number, maxChars: number, delivered?: DeliveredRange): Page {
+    const { log } = this.#parts
+    const events: SessionEvent[] = []
+    let seq = from
+    for (let chars = 0; chars < maxChars;) {
+      const chunk = readNextChunk(log, this.filter, seq, delivered)
+      if (chunk.kind === 'trimmed') break
+      seq = chunk.seq
+      events.push(...chunk.events)
+      chars += chunk.events.reduce((sum, { json }) => sum + json.length, 0)
+      if (chunk.atEnd) break
+    }
+    const own = this.#ownEvents.filter((event) => event.seq > (delivered?.untilSeq ?? from) && event.seq <= seq)
+    const all = own.length === 0 ? events : [...events, ...own].toSorted((a, b) => a.seq - b.seq)
+    return { lastEventId: log.position(seq), events: all.map(({ json }) => json), seq }
+  }
+}

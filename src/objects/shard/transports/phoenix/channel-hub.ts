@@ -1,0 +1,128 @@
+// Handles what a Phoenix client asks for, whatever its transport: heartbeat, join, leave, push. Joining is subscribing: the
+// Directory knows before the join is confirmed, and what the channel missed since its position follows the reply.
+import { toHttp } from '../../../../core/errors.ts'
+import { createKafkaLog } from '../../../../kafka/create-kafka-log.ts'
+import { submit } from '../../../../publishing/publish.ts'
+import type { TransportParts } from '../transport.ts'
+import { openChannel, parseJoin, type Channel, type ChannelRules, type JoinPayload } from './channel.ts'
+import type { StoredChannel } from './channel-store.ts'
+import type { Message, Reply } from './message.ts'
+import type { PhoenixConnection } from './phoenix-connection.ts'
+import type { PresenceTracker } from './presence-tracker.ts'
+
+const OK: Reply = { status: 'ok', response: {} }
+
+export class ChannelHub {
+  readonly #parts: TransportParts
+  readonly #presence: PresenceTracker
+  readonly #rules: ChannelRules
+
+  constructor(parts: TransportParts, presence: PresenceTracker) {
+    this.#parts = parts
+    this.#presence = presence
+    const { extractors, phoenix, subscriptionCheck, widenUnknown } = parts.context.config
+    this.#rules = { extractors, widenUnknown, privilegedRoles: phoenix.privilegedRoles, check: subscriptionCheck }
+  }
+
+  /** Messages are handled in the order in which they came: a leave never overtakes its join. */
+  handle(connection: PhoenixConnection, message: Message): Promise<void> {
+    if (message.topic === 'phoenix') return Promise.resolve(this.#heartbeat(connection, message))
+    return connection.queue.run(() => this.#dispatch(connection, message))
+  }
+
+  /** Restores a channel that was joined before the object lost its memory. */
+  restore(connection: PhoenixConnection, { joinRef, payload, topic }: StoredChannel): void {
+    const opened = openChannel(connection.state, { topic, joinRef, payload }, payload, this.#rules)
+    if (!opened.ok) return
+    connection.join(opened.value, null)
+    if (opened.value.hasPresence) this.#presence.listen(connection, topic)
+  }
+
+  /** The connection is gone without a leave: its user may come back. */
+  removed(connection: PhoenixConnection): void {
+    for (const channel of connection.channels()) this.#presence.left(connection, channel, false)
+  }
+
+  #heartbeat(connection: PhoenixConnection, message: Message): void {
+    if (message.event === 'heartbeat') connection.reply(message, OK)
+  }
+
+  async #dispatch(connection: PhoenixConnection, message: Message): Promise<void> {
+    if (message.event === 'phx_join') return this.#join(connection, message)
+    const channel = connection.channel(message.topic)
+    if (message.event === 'phx_leave') return this.#leave(connection, message, channel)
+    if (channel === undefined) return connection.reply(message, failed('unmatched topic'))
+    // A message for an earlier join, whose client has joined again.
+    if (message.joinRef !== null && message.joinRef !== channel.joinRef) return
+    if (message.event === 'event') return this.#submit(connection, message)
+    connection.reply(message, failed(`no such event here: ${message.event.slice(0, 40)}; there is "event"`))
+  }
+
+  async #join(connection: PhoenixConnection, message: Message): Promise<void> {
+    const payload = parseJoin(message.payload)
+    if (!payload.ok) return connection.reply(message, failed(payload.reason))
+    const opened = openChannel(connection.state, message, payload.value, this.#rules)
+    if (!opened.ok) return connection.reply(message, failed(opened.reason))
+    const limit = this.#parts.context.config.connections.subscriptions
+    const earlier = connection.channel(message.topic)
+    // A second join of a topic ends the first.
+    if (earlier !== undefined) this.#close(connection, earlier, false)
+    if (connection.channelCount >= limit) return connection.reply(message, failed(`at most ${limit} channels`))
+    await this.#register(connection, message, opened.value, payload.value)
+  }
+
+  async #register(
+    connection: PhoenixConnection,
+    message: Message,
+    channel: Channel,
+    payload: JoinPayload,
+  ): Promise<void> {
+    const { admission, connections, interests, log } = this.#parts
+    const position = payload.last_event_id ?? null
+    const seq = position === null ? undefined : log.resumable(position)
+    // Before the interests are registered: a type that is registered now has no events from before.
+    const isCovered = seq !== undefined && interests.coversSince(channel.interests, seq)
+    const registered = await admission.register(channel.interests)
+    if (!registered.ok) return connection.reply(message, failed(toHttp(registered.reason).message))
+    if (connections.get(connection.state.id) !== connection) return
+    const resumeSeq = isCovered && seq >= log.floorSeq ? seq : null
+    connection.join(channel, resumeSeq)
+    connections.refilter(connection, connection.filterOfChannels())
+    connection.sink.joined(channel, payload)
+    const response = {
+      last_event_id: log.position(resumeSeq ?? log.committedSeq),
+      ...(position === null ? {} : { recovered: resumeSeq !== null }),
+    }
+    connection.reply(message, { status: 'ok', response })
+    connection.replay()
+    this.#presence.joined(connection, channel)
+  }
+
+  #leave(connection: PhoenixConnection, message: Message, channel: Channel | undefined): void {
+    const isThisJoin = message.joinRef === null || message.joinRef === channel?.joinRef
+    connection.reply(message, OK)
+    if (channel !== undefined && isThisJoin) this.#close(connection, channel, true)
+  }
+
+  #close(connection: PhoenixConnection, channel: Channel, isDeliberate: boolean): void {
+    connection.leave(channel.topic)
+    this.#parts.connections.refilter(connection, connection.filterOfChannels())
+    connection.sink.left(channel.topic)
+    connection.notify(channel, 'phx_close', {})
+    this.#presence.left(connection, channel, isDeliberate)
+  }
+
+  /** Publishes a CloudEvent of the client, under SUBMISSION_CHECK. */
+  async #submit(connection: PhoenixConnection, message: Message): Promise<void> {
+    const { config, env } = this.#parts.context
+    const { hasToken } = connection.state
+    const produced = await submit(message.payload, hasToken, config, () => createKafkaLog(env, config))
+    if (!produced.ok) return connection.reply(message, failed(toHttp(produced.reason).message))
+    const { topic, partition, offset } = produced.value
+    connection.reply(message, { status: 'ok', response: { topic, partition, offset } })
+  }
+}
+
+function failed(reason: string): Reply {
+  return { status: 'error', response: { reason } }
+}

@@ -1,0 +1,78 @@
+// Hibernatable WebSockets, as the transports over them use them: the attachment that names a socket's transport and
+// connection, closing with a reason, and a writer that knows how much waits for the client.
+import { z } from 'zod'
+import { toClose, type RigelError } from '../../../core/errors.ts'
+import { TRANSPORTS } from '../../../core/identity/principal.ts'
+
+const attachmentSchema = z.looseObject({ id: z.string(), transport: z.enum(TRANSPORTS) })
+
+/** What every attachment has. A transport adds what it needs after hibernation. */
+export type SocketAttachment = z.infer<typeof attachmentSchema>
+
+/** Returns undefined for a socket that has none of our attachments. */
+export function readAttachment(socket: WebSocket): SocketAttachment | undefined {
+  return attachmentSchema.safeParse(socket.deserializeAttachment()).data
+}
+
+export function closeSocket(socket: WebSocket, reason: RigelError): void {
+  const close = toClose(reason)
+  socket.close(close.code, close.reason)
+}
+
+/** Accepts the WebSocket and closes it: a browser does not show its page the HTTP status of a refused upgrade. */
+export function refuseSocket(protocol: string | null, reason: RigelError): Response {
+  const { 0: client, 1: server } = new WebSocketPair()
+  server.accept()
+  closeSocket(server, reason)
+  return upgradeResponse(client, protocol)
+}
+
+export function upgradeResponse(client: WebSocket, protocol: string | null): Response {
+  const headers = protocol === null ? undefined : { 'sec-websocket-protocol': protocol }
+  return new Response(null, { status: 101, webSocket: client, headers })
+}
+
+interface SocketWriterOptions {
+  readonly socket: WebSocket
+  readonly limitBytes: number
+  /** More than `limitBytes` wait for the client. */
+  readonly onSlow: () => void
+  /** The socket is closing: its close event is on the way, and the log keeps what the client misses. */
+  readonly onClosing: () => void
+}
+
+export class SocketWriter {
+  readonly #options: SocketWriterOptions
+  /** Upper bound of what waits: what was sent since the socket was last asked, plus its answer then. In UTF-16 units. */
+  #waitsAtMost = 0
+
+  constructor(options: SocketWriterOptions) {
+    this.#options = options
+  }
+
+  /** Always 0 where the runtime does not say (before workerd 1.20261117, cloudflare/workerd#988). */
+  get bufferedBytes(): number {
+    const { bufferedAmount } = this.#options.socket as { readonly bufferedAmount?: number }
+    return bufferedAmount ?? 0
+  }
+
+  send(frame: string): void {
+    const { limitBytes, onClosing, socket } = this.#options
+    try {
+      socket.send(frame)
+    } catch {
+      return onClosing()
+    }
+    this.#waitsAtMost += frame.length
+    if (this.#waitsAtMost > limitBytes) this.#checkBuffer()
+  }
+
+  #checkBuffer(): void {
+    this.#waitsAtMost = this.bufferedBytes
+    if (this.#waitsAtMost > this.#options.limitBytes) this.#options.onSlow()
+  }
+
+  close(reason: RigelError): void {
+    closeSocket(this.#options.socket, reason)
+  }
+}

@@ -1,0 +1,241 @@
+// A connection over a streamed HTTP response, whatever its encoding: SSE and NDJSON are encodings of it. History is read as
+// fast as the stream takes it. Live events are written at once; a reader for whom too much waits is cut and comes back
+// with its position. The stream is one of values, not of bytes, so every connection of a group writes the same bytes: a
+// write costs half of what a byte stream's costs, and what waits for many readers is held once.
+import type { StoredEvent } from '../../../core/events/stored-event.ts'
+import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
+import type { Filter } from '../../../core/subscriptions/filter.ts'
+import { toClose, type RigelError } from '../../../core/errors.ts'
+import type { ConnectRequest } from '../../../core/identity/principal.ts'
+import { stampError } from '../../../rpc/shard.ts'
+import { BaseConnection } from '../connections/connection.ts'
+import type { Opening } from '../connections/connection-state.ts'
+import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
+import { connectionClosed, envelope, sessionKilled, type SystemEvent } from '../system-events.ts'
+import { Heartbeat } from './heartbeat.ts'
+import type { Transport, TransportParts } from './transport.ts'
+
+/** Bytes that may wait in the stream while history is replayed. */
+const HIGH_WATER_MARK_BYTES = 65_536
+
+export type PositionOf = (seq: number) => string
+
+/**
+ * What makes proxies pass a stream on as it comes: nginx buffers a response unless `X-Accel-Buffering` says no, and
+ * proxies that compress hold it back, which `no-transform` forbids (RFC 9111, 5.2.2.6).
+ */
+export const UNBUFFERED = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' } as const
+
+/** How a stream is written. The functions are pure. */
+export interface StreamEncoding {
+  /** Identifies the encoding: all connections that share it write the same bytes. */
+  readonly name: string
+  readonly headers: Readonly<Record<string, string>>
+  /** The start of every stream. */
+  preamble(reconnectMs: number): Uint8Array
+  events(events: readonly StoredEvent[], position: PositionOf): Uint8Array
+  systemEvent(event: SystemEvent, position: string): Uint8Array
+  heartbeat(position: string): Uint8Array
+}
+
+class StreamConnection extends BaseConnection {
+  readonly response: Response
+  readonly #parts: TransportParts
+  readonly #encoding: StreamEncoding
+  readonly #position: PositionOf
+  readonly #onRemoved: (connection: StreamConnection) => void
+  /** Everything up to here has been written. Null if the connection is live: every committed event has been. */
+  #behindSeq: number | null
+  #delivered: DeliveredRange | undefined
+  #isStarted = false
+  /** Lets the stream ask for more again. */
+  #askAgain: () => void = () => undefined
+  /** Upper bound of what waits in the stream: what was written since the stream was last asked, plus its answer then. */
+  #waitsAtMostBytes = 0
+  /** Set synchronously by the stream's start(); undefined once the stream has ended. */
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined
+
+  constructor(
+    { connect, state }: Opening,
+    parts: TransportParts,
+    encoding: StreamEncoding,
+    onRemoved: (connection: StreamConnection) => void,
+  ) {
+    super(state)
+    this.#parts = parts
+    this.#encoding = encoding
+    this.#position = (seq) => parts.log.position(seq)
+    this.#onRemoved = onRemoved
+    this.#behindSeq = state.startSeq
+    this.response = new Response(this.#openStream(), { headers: responseHeaders(connect, encoding) })
+    this.#write(encoding.preamble(parts.context.config.connections.reconnectMs))
+  }
+
+  get bufferedBytes(): number {
+    return this.#controller === undefined ? 0 : HIGH_WATER_MARK_BYTES - (this.#controller.desiredSize ?? 0)
+  }
+
+  /** History may be read from now on: the client has been greeted. */
+  start(): void {
+    this.#isStarted = true
+    this.#replay()
+  }
+
+  deliver(group: DeliveryGroup): void {
+    if (this.#behindSeq !== null) return
+    const { name } = this.#encoding
+    this.#write(group.encode(name, (events) => this.#encoding.events(events, this.#position)))
+  }
+
+  rewind(seq: number, before: Filter): void {
+    this.#delivered = { filter: before, untilSeq: this.#behindSeq ?? this.#parts.log.committedSeq }
+    this.#behindSeq = seq
+    this.#replay()
+    this.#askAgain()
+  }
+
+  send(event: SystemEvent): void {
+    this.#write(this.#encoding.systemEvent(event, this.#position(this.#behindSeq ?? this.#parts.log.committedSeq)))
+  }
+
+  /** `live` is the heartbeat for connections that have everything: one encoding for all of them. */
+  heartbeat(live: Uint8Array): void {
+    this.#write(this.#behindSeq === null ? live : this.#encoding.heartbeat(this.#position(this.#behindSeq)))
+  }
+
+  end(reason: RigelError): void {
+    const { context } = this.#parts
+    if (reason.kind === 'session_killed') this.send(sessionKilled(envelope(context)))
+    this.send(connectionClosed(envelope(context), toClose(reason)))
+    const controller = this.#controller
+    this.#controller = undefined
+    controller?.close()
+  }
+
+  removed(): void {
+    this.#onRemoved(this)
+  }
+
+  #openStream(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.#controller = controller
+        },
+        pull: () => this.#pull(),
+        cancel: () => this.#gone(),
+      },
+      new ByteLengthQueuingStrategy({ highWaterMark: HIGH_WATER_MARK_BYTES }),
+    )
+  }
+
+  /**
+   * The stream asks whenever it has room. A live connection has nothing to answer: a promise that stays open keeps the
+   * stream from asking after every write, which would nearly double what a write costs.
+   */
+  #pull(): Promise<void> | undefined {
+    this.#replay()
+    return this.#behindSeq === null ? new Promise((resolve) => (this.#askAgain = resolve)) : undefined
+  }
+
+  #replay(): void {
+    while (this.#isStarted && this.#behindSeq !== null && (this.#controller?.desiredSize ?? 0) > 0) {
+      const chunk = readNextChunk(this.#parts.log, this.filter, this.#behindSeq, this.#delivered)
+      if (chunk.kind === 'trimmed') return this.#cut()
+      this.#behindSeq = chunk.atEnd ? null : chunk.seq
+      if (chunk.events.length > 0) this.#write(this.#encoding.events(chunk.events, this.#position))
+    }
+  }
+
+  #write(bytes: Uint8Array): void {
+    const controller = this.#controller
+    if (controller === undefined) return
+    controller.enqueue(bytes)
+    this.#waitsAtMostBytes += bytes.length
+    if (this.#waitsAtMostBytes > this.#limitBytes) this.#checkBuffer()
+  }
+
+  get #limitBytes(): number {
+    return this.#parts.context.config.connections.waitingBytes
+  }
+
+  /** The stream is asked only when the bound says that the limit may be passed: asking costs as much as writing. */
+  #checkBuffer(): void {
+    this.#waitsAtMostBytes = this.bufferedBytes
+    if (this.#waitsAtMostBytes > this.#limitBytes) this.#cut()
+  }
+
+  /** Fails the stream, which drops what waits in it: the reader gets it from the log when it comes back. */
+  #cut(): void {
+    const controller = this.#controller
+    this.#controller = undefined
+    const { reason } = toClose({ kind: 'slow_reader', limitBytes: this.#limitBytes })
+    // workerd takes a retryable error for a lost connection and does not report it as an uncaught exception.
+    controller?.error(Object.assign(new Error(reason), { retryable: true }))
+    this.#parts.lifecycle.remove(this)
+  }
+
+  #gone(): void {
+    this.#controller = undefined
+    this.#parts.lifecycle.remove(this)
+  }
+}
+
+export class StreamTransport implements Transport {
+  readonly #parts: TransportParts
+  readonly #encodingOf: (connect: ConnectRequest) => StreamEncoding
+  /** By encoding: each makes its heartbeat once for all of its connections. */
+  readonly #heartbeats = new Map<StreamEncoding, Heartbeat<StreamConnection>>()
+
+  constructor(parts: TransportParts, encodingOf: (connect: ConnectRequest) => StreamEncoding) {
+    this.#parts = parts
+    this.#encodingOf = encodingOf
+  }
+
+  open(opening: Opening): Response {
+    const encoding = this.#encodingOf(opening.connect)
+    const heartbeat = this.#heartbeatOf(encoding)
+    const connection = new StreamConnection(opening, this.#parts, encoding, (removed) => heartbeat.delete(removed))
+    this.#parts.lifecycle.greet(connection, opening)
+    connection.start()
+    this.#parts.lifecycle.add(connection)
+    heartbeat.add(connection)
+    return connection.response
+  }
+
+  refuse(_connect: ConnectRequest, reason: RigelError): Response {
+    return stampError(reason)
+  }
+
+  /** A stream ends with the object that writes it. */
+  restore(): void {}
+
+  async onMessage(): Promise<void> {}
+
+  onClose(): void {}
+
+  sweep(): null {
+    return null
+  }
+
+  #heartbeatOf(encoding: StreamEncoding): Heartbeat<StreamConnection> {
+    const existing = this.#heartbeats.get(encoding)
+    if (existing !== undefined) return existing
+    const { context, log } = this.#parts
+    const heartbeat = new Heartbeat<StreamConnection>(context.config.connections.heartbeatMs, (connections) => {
+      const live = encoding.heartbeat(log.position(log.committedSeq))
+      for (const connection of connections) connection.heartbeat(live)
+    })
+    this.#heartbeats.set(encoding, heartbeat)
+    return heartbeat
+  }
+}
+
+function responseHeaders({ allowCredentials, allowOrigin }: ConnectRequest, { headers }: StreamEncoding): HeadersInit {
+  return {
+    ...headers,
+    'access-control-allow-origin': allowOrigin,
+    ...(allowCredentials === true ? { 'access-control-allow-credentials': 'true' } : {}),
+    vary: 'Origin',
+  }
+}

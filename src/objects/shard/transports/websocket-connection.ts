@@ -1,0 +1,198 @@
+// A WebSocket connection: RIG's plain frames, one event each, or `rigel.v1`, whose acknowledgements are a window. It goes on
+// after hibernation from its stored state and the socket's attachment.
+import type { StoredEvent } from '../../../core/events/stored-event.ts'
+import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
+import type { Filter } from '../../../core/subscriptions/filter.ts'
+import { parsePosition } from '../../../core/identity/position.ts'
+import type { RigelError } from '../../../core/errors.ts'
+import { BaseConnection } from '../connections/connection.ts'
+import type { ConnectionState } from '../connections/connection-state.ts'
+import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
+import type { SystemEvent } from '../system-events.ts'
+import { encodeEventsFrame, encodePositionFrame, encodeSystemEventFrame } from './rigel-v1.ts'
+import { ReplayPump } from './replay-pump.ts'
+import { SocketWriter } from './socket.ts'
+import type { TransportParts } from './transport.ts'
+
+export interface WebSocketAttachment {
+  readonly id: string
+  readonly transport: 'ws'
+  readonly protocol: 'plain' | 'rigel.v1'
+  /** Everything up to here has been sent. Null if the connection is live: every committed event has been. */
+  readonly behindSeq: number | null
+}
+
+export class WebSocketConnection extends BaseConnection {
+  readonly #parts: TransportParts
+  readonly #socket: WebSocket
+  readonly #attachment: WebSocketAttachment
+  readonly #writer: SocketWriter
+  readonly #pump: ReplayPump
+  readonly #onRemoved: () => void
+  readonly #position: (seq: number) => string
+  /** As in the attachment, which is written when this changes: never per event. */
+  #behindSeq: number | null
+  /** Lost in hibernation: what a closed window still held back of a rewind then comes with what was sent before. */
+  #delivered: DeliveredRange | undefined
+  /** `rigel.v1`: frames that are not acknowledged, oldest first. Lost in hibernation, which opens the window anew. */
+  #unacknowledged: { readonly seq: number; readonly size: number }[] = []
+  #unacknowledgedSize = 0
+  /** What has passed the filter since the window closed and waits in the log. */
+  #waitingSize = 0
+
+  constructor(
+    socket: WebSocket,
+    attachment: WebSocketAttachment,
+    state: ConnectionState,
+    parts: TransportParts,
+    onRemoved: () => void,
+  ) {
+    super(state)
+    this.#parts = parts
+    this.#socket = socket
+    this.#attachment = attachment
+    this.#behindSeq = attachment.behindSeq
+    this.#onRemoved = onRemoved
+    this.#position = (seq) => parts.log.position(seq)
+    this.#writer = new SocketWriter({
+      socket,
+      limitBytes: this.#limitBytes,
+      onSlow: () => this.#cut(),
+      onClosing: () => parts.lifecycle.remove(this),
+    })
+    this.#pump = new ReplayPump({
+      bufferedBytes: () => this.bufferedBytes,
+      step: () => this.#replayStep(),
+      onStalled: () => this.#cut(),
+    })
+  }
+
+  get isRigelV1(): boolean {
+    return this.#attachment.protocol === 'rigel.v1'
+  }
+
+  get bufferedBytes(): number {
+    return this.#writer.bufferedBytes
+  }
+
+  get #limitBytes(): number {
+    return this.#parts.context.config.connections.waitingBytes
+  }
+
+  get #isWindowClosed(): boolean {
+    return this.#unacknowledgedSize > this.#limitBytes
+  }
+
+  deliver(group: DeliveryGroup): void {
+    if (this.#behindSeq !== null) return this.#wait(group.size)
+    if (!this.isRigelV1) return this.#sendPlain(group.events)
+    const frame = group.encode('rigel.v1', (events) => encodeEventsFrame(events, this.#position))
+    this.#sendWithinWindow(frame, group.events.at(-1)?.seq ?? 0)
+  }
+
+  rewind(seq: number, before: Filter): void {
+    this.#delivered = { filter: before, untilSeq: this.#behindSeq ?? this.#parts.log.committedSeq }
+    this.#setBehind(seq)
+    this.replay()
+  }
+
+  send(event: SystemEvent): void {
+    const seq = this.#behindSeq ?? this.#parts.log.committedSeq
+    this.#writer.send(this.isRigelV1 ? encodeSystemEventFrame(event, this.#position(seq)) : event.json)
+  }
+
+  /** Sends a frame of the subprotocol that is no event. */
+  sendFrame(frame: string): void {
+    this.#writer.send(frame)
+  }
+
+  override sendPosition(): void {
+    if (this.isRigelV1 && this.#behindSeq === null)
+      this.#writer.send(encodePositionFrame(this.#position(this.#parts.log.committedSeq)))
+  }
+
+  /** Sends history in steps until the end of the log, or until the window is closed. Does nothing on a live connection. */
+  replay(): void {
+    if (this.#behindSeq !== null) this.#pump.run()
+  }
+
+  /** The client has handled everything up to this position. A position that is not of this log changes nothing. */
+  acknowledge(id: string): void {
+    const position = parsePosition(id)
+    if (position === undefined || this.#position(position.seq) !== id) return
+    while (this.#unacknowledged[0] !== undefined && this.#unacknowledged[0].seq <= position.seq) {
+      this.#unacknowledgedSize -= this.#unacknowledged.shift()?.size ?? 0
+    }
+    this.replay()
+  }
+
+  end(reason: RigelError): void {
+    this.#writer.close(reason)
+  }
+
+  override save(): void {
+    this.#parts.store.put(this.state)
+  }
+
+  removed(): void {
+    this.#pump.stop()
+    this.#parts.store.delete(this.state.id)
+    this.#onRemoved()
+  }
+
+  /** Returns whether there is more to send now. */
+  #replayStep(): boolean {
+    if (this.#behindSeq === null || this.#isWindowClosed) return false
+    const chunk = readNextChunk(this.#parts.log, this.filter, this.#behindSeq, this.#delivered)
+    if (chunk.kind === 'trimmed') {
+      this.#cut()
+      return false
+    }
+    this.#sendHistory(chunk.events)
+    if (chunk.atEnd) this.#waitingSize = 0
+    this.#setBehind(chunk.atEnd ? null : chunk.seq)
+    return !chunk.atEnd
+  }
+
+  #sendHistory(events: readonly StoredEvent[]): void {
+    const last = events.at(-1)
+    if (last === undefined) return
+    if (!this.isRigelV1) return this.#sendPlain(events)
+    const frame = encodeEventsFrame(events, this.#position)
+    this.#countUnacknowledged(frame.length, last.seq)
+    this.#writer.send(frame)
+  }
+
+  #sendPlain(events: readonly StoredEvent[]): void {
+    for (const event of events) this.#writer.send(event.json)
+  }
+
+  #sendWithinWindow(frame: string, seq: number): void {
+    this.#countUnacknowledged(frame.length, seq)
+    this.#writer.send(frame)
+    if (this.#isWindowClosed) this.#setBehind(this.#parts.log.committedSeq)
+  }
+
+  #countUnacknowledged(size: number, seq: number): void {
+    if (!this.isRigelV1) return
+    this.#unacknowledged.push({ seq, size })
+    this.#unacknowledgedSize += size
+  }
+
+  /** A window that stays closed while as much again has come is a reader that is too slow. */
+  #wait(size: number): void {
+    if (!this.#isWindowClosed) return
+    this.#waitingSize += size
+    if (this.#waitingSize > this.#limitBytes) this.#cut()
+  }
+
+  #setBehind(seq: number | null): void {
+    if (seq === this.#behindSeq) return
+    this.#behindSeq = seq
+    this.#socket.serializeAttachment({ ...this.#attachment, behindSeq: seq })
+  }
+
+  #cut(): void {
+    this.#parts.lifecycle.end(this, { kind: 'slow_reader', limitBytes: this.#limitBytes })
+  }
+}
