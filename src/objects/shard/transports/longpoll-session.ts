@@ -32,8 +32,12 @@ interface Page extends Omit<PollAnswer, 'recovered'> {
   readonly seq: number
 }
 
-/** Stores an event of the session. Returns its sequence number. */
-type StoreEvent = (connectionId: string, event: SystemEvent) => SessionEvent
+/** Stores a new event of the session behind its earlier ones. Returns those that are kept. */
+type StoreEvent = (
+  connectionId: string,
+  earlier: readonly SessionEvent[],
+  event: SystemEvent,
+) => readonly SessionEvent[]
 
 export class LongpollSession extends BaseConnection {
   /** When the client was last heard of, in milliseconds since the epoch. */
@@ -42,7 +46,7 @@ export class LongpollSession extends BaseConnection {
   readonly #parts: TransportParts
   readonly #storeEvent: StoreEvent
   readonly #onRemoved: () => void
-  /** Events of Rigel for this session that its client may not have yet, oldest first. */
+  /** The newest events of Rigel for this session, oldest first. Kept after a poll: tabs may share the session. */
   #ownEvents: readonly SessionEvent[]
   /** Ends a poll that waits, oldest first. Tabs share a session by its cookies: each of them waits. */
   readonly #waiting = new Set<(reason: RigelError | null) => void>()
@@ -91,7 +95,7 @@ export class LongpollSession extends BaseConnection {
   }
 
   send(event: SystemEvent): void {
-    this.#ownEvents = [...this.#ownEvents, this.#storeEvent(this.state.id, event)]
+    this.#ownEvents = this.#storeEvent(this.state.id, this.#ownEvents, event)
     this.#parts.context.background(this.#parts.log.settle().then(() => this.#wake(null)))
   }
 
@@ -107,13 +111,6 @@ export class LongpollSession extends BaseConnection {
     this.#wake({ kind: 'connection_gone' })
     this.#parts.store.delete(this.state.id)
     this.#onRemoved()
-  }
-
-  /** The client has everything up to `seq`. Returns whether that were events of this session. */
-  forgetOwnEvents(seq: number): boolean {
-    const before = this.#ownEvents.length
-    this.#ownEvents = this.#ownEvents.filter((event) => event.seq > seq)
-    return this.#ownEvents.length < before
   }
 
   /** Resolves to null when the poll is to read again, or to the reason why the session ended. */

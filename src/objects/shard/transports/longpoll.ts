@@ -6,7 +6,7 @@ import { stampError, type PollAnswer } from '../../../rpc/shard.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
 import type { SystemEvent } from '../system-events.ts'
 import { LongpollSession } from './longpoll-session.ts'
-import { SessionEventStore, type SessionEvent } from './session-event-store.ts'
+import { newestOf, SessionEventStore, type SessionEvent } from './session-event-store.ts'
 import type { Transport, TransportParts } from './transport.ts'
 
 export class LongpollTransport implements Transport {
@@ -49,7 +49,6 @@ export class LongpollTransport implements Transport {
     if (session === undefined) return fail({ kind: 'connection_gone' })
     session.seenAtMs = context.now()
     const seq = log.resumable(lastEventId ?? log.position(session.state.startSeq))
-    if (seq !== undefined && session.forgetOwnEvents(seq)) this.#events.deleteUpTo(connectionId, seq)
     const polled = await session.poll(seq ?? log.committedSeq, seq !== undefined)
     session.seenAtMs = context.now()
     return polled
@@ -75,15 +74,17 @@ export class LongpollTransport implements Transport {
       this.#sessions.delete(state.id)
       this.#events.delete(state.id)
     }
-    const storeEvent = (connectionId: string, event: SystemEvent) => this.#storeEvent(connectionId, event)
-    const session = new LongpollSession(state, this.#parts, ownEvents, storeEvent, onRemoved)
+    const session = new LongpollSession(state, this.#parts, ownEvents, this.#storeEvent, onRemoved)
     this.#sessions.set(state.id, session)
     return session
   }
 
-  #storeEvent(connectionId: string, { json }: SystemEvent): SessionEvent {
+  readonly #storeEvent = (connectionId: string, earlier: readonly SessionEvent[], { json }: SystemEvent) => {
     const event = { seq: this.#parts.advanceLog(), json }
     this.#events.add(connectionId, event)
-    return event
+    const kept = newestOf([...earlier, event])
+    const [oldest] = kept
+    if (kept.length <= earlier.length && oldest !== undefined) this.#events.deleteBefore(connectionId, oldest.seq)
+    return kept
   }
 }

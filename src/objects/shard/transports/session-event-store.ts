@@ -1,12 +1,13 @@
-// Rigel's own events for long-polling sessions until their clients have fetched them: SQL for `session_events`. Each has a
-// sequence number of the log, so that a client's position covers them, but takes no space of the log.
+// Rigel's own events for long-polling sessions: SQL for `session_events`. Each has a sequence number of the log, so that a
+// client's position covers it, but takes no space of the log: what one client does must not push out others' events.
 export interface SessionEvent {
   readonly seq: number
   readonly json: string
 }
 
-/** Newer ones say what the older ones said: subscriptions in force, metadata, an expiry that comes near. */
-const MAX_EVENTS_PER_SESSION = 32
+/** What is kept for a session. Newer events say what older ones said: subscriptions in force, metadata, a near expiry. */
+const MAX_EVENTS = 32
+const MAX_CHARS = 131_072
 
 interface SessionEventRow extends Record<string, SqlStorageValue> {
   connection_id: string
@@ -32,20 +33,25 @@ export class SessionEventStore {
 
   add(connectionId: string, { json, seq }: SessionEvent): void {
     this.#sql.exec('INSERT INTO session_events VALUES (?, ?, ?)', connectionId, seq, json)
-    this.#sql.exec(
-      'DELETE FROM session_events WHERE connection_id = ? AND seq <= (SELECT seq FROM session_events WHERE connection_id = ? ORDER BY seq DESC LIMIT 1 OFFSET ?)',
-      connectionId,
-      connectionId,
-      MAX_EVENTS_PER_SESSION,
-    )
   }
 
-  /** Deletes the events of a session up to `seq`, which its client has. */
-  deleteUpTo(connectionId: string, seq: number): void {
-    this.#sql.exec('DELETE FROM session_events WHERE connection_id = ? AND seq <= ?', connectionId, seq)
+  /** Deletes the events of a session before `seq`. */
+  deleteBefore(connectionId: string, seq: number): void {
+    this.#sql.exec('DELETE FROM session_events WHERE connection_id = ? AND seq < ?', connectionId, seq)
   }
 
   delete(connectionId: string): void {
     this.#sql.exec('DELETE FROM session_events WHERE connection_id = ?', connectionId)
   }
+}
+
+/** Returns the newest events, at least one, within what is kept for a session. `events` are oldest first. */
+export function newestOf(events: readonly SessionEvent[]): readonly SessionEvent[] {
+  let chars = 0
+  const isWithin = ({ json }: SessionEvent, index: number) => {
+    chars += json.length
+    return index === 0 || (index < MAX_EVENTS && chars <= MAX_CHARS)
+  }
+  const kept = events.toReversed().findIndex((event, index) => !isWithin(event, index))
+  return kept === -1 ? events : events.slice(events.length - kept)
 }
