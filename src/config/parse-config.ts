@@ -118,3 +118,9 @@ export function followedTopics({ kafka, proxy }: Config): readonly string[] {
 export function isResponseTopic({ proxy }: Config, topic: string): boolean {
   return proxy.responseTopics.includes(topic)
 }
+
+/** Whether the topic is followed in the embedded log: then each of its partitions follows itself. */
+export function isFollowedHere(config: Config, topic: string): boolean {
+  const { brokers, rest, upstash } = config.kafka
+  return brokers === null && rest === null && upstash === null && followedTopics(config).includes(topic)
+}

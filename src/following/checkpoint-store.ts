@@ -36,7 +36,8 @@ export class CheckpointStore {
       CREATE TABLE IF NOT EXISTS checkpoint (
         id INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, generation INTEGER NOT NULL, topic_id TEXT,
         records INTEGER NOT NULL, dead_letters INTEGER NOT NULL, lost INTEGER NOT NULL
-      )
+      );
+      CREATE TABLE IF NOT EXISTS handed_over (id INTEGER PRIMARY KEY);
     `)
   }
 
@@ -65,5 +66,14 @@ export class CheckpointStore {
       counted.deadLetters,
       counted.lost,
     )
+  }
+
+  /** Marks the checkpoint as taken over by the embedded log's partition, for good. */
+  handOver(): void {
+    this.#sql.exec('INSERT OR IGNORE INTO handed_over VALUES (0)')
+  }
+
+  isHandedOver(): boolean {
+    return this.#sql.exec('SELECT id FROM handed_over').toArray().length > 0
   }
 }

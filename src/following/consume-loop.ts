@@ -42,6 +42,8 @@ export interface RunBudget {
 export interface PartitionConsumer extends TopicPartition {
   readonly log: Pick<KafkaLog, 'fetch'>
   readonly fetchLimits: FetchLimits
+  /** False: the next batch is not fetched while one is appended, because a fetch waits for nothing. True if absent. */
+  readonly fetchesAhead?: boolean
   readonly planner: BatchPlanner
   readonly checkpoints: Pick<CheckpointStore, 'move'>
   readonly health: Pick<RunHealth, 'succeeded'>
@@ -58,6 +60,8 @@ export interface RunResult {
    */
   readonly kind: 'more' | 'caught_up' | 'unknown'
   readonly at: Checkpoint
+  /** Calls that were made. */
+  readonly calls: number
 }
 
 /**
@@ -65,32 +69,41 @@ export interface RunResult {
  * then where the last complete batch left it. The next batch is fetched while this one is appended, and planned when its
  * turn comes, by the interest that shards have declared by then.
  */
-export async function consume(consumer: PartitionConsumer, from: Checkpoint): Promise<RunResult> {
+export async function consume(
+  consumer: PartitionConsumer,
+  from: Checkpoint,
+  maxCalls = consumer.planner.budget.calls,
+): Promise<RunResult> {
   const { budget } = consumer.planner
   const endMs = consumer.nowMs() + budget.ms
   let at = from
   let calls = 0
-  let ahead = fetchAhead(consumer, at)
+  let ahead: Promise<Fetched> | undefined
   for (let batches = 1; ; batches += 1) {
-    const fetched = await ahead
-    if (fetched.kind === 'unknown_topic_or_partition') return { kind: 'unknown', at }
-    if (fetched.kind === 'records' && fetched.next === at.offset) return { kind: 'caught_up', at }
+    const fetched = await (ahead ?? fetch(consumer, at))
+    ahead = undefined
+    if (fetched.kind === 'unknown_topic_or_partition') return { kind: 'unknown', at, calls }
+    if (fetched.kind === 'records' && fetched.next === at.offset) return { kind: 'caught_up', at, calls }
     const batch = fetched.kind === 'records' ? await plan(consumer, at, fetched) : reset(consumer, at, fetched)
     calls += 1 + batch.stages.flat().length
-    const isLast = batches >= budget.batches || calls >= budget.calls || consumer.nowMs() >= endMs
-    if (!isLast) ahead = fetchAhead(consumer, batch.next)
+    const isLast = batches >= budget.batches || calls >= maxCalls || consumer.nowMs() >= endMs
+    if (!isLast && consumer.fetchesAhead !== false) ahead = fetchAhead(consumer, batch.next)
     for (const stage of batch.stages) await runWithLimit(stage, MAX_CONCURRENT_CALLS)
     commit(consumer, batch)
     at = batch.next
-    if (isLast) return { kind: 'more', at }
+    if (isLast) return { kind: 'more', at, calls }
   }
 }
 
 /** A rejection is handled when its turn comes. It is ignored if the batch before it fails. */
-function fetchAhead({ fetchLimits, log, partition, topic }: PartitionConsumer, at: Checkpoint): Promise<Fetched> {
-  const fetching = log.fetch({ topic, partition, offset: at.offset, topicId: at.topicId }, fetchLimits)
+function fetchAhead(consumer: PartitionConsumer, at: Checkpoint): Promise<Fetched> {
+  const fetching = fetch(consumer, at)
   fetching.catch(() => undefined)
   return fetching
+}
+
+function fetch({ fetchLimits, log, partition, topic }: PartitionConsumer, at: Checkpoint): Promise<Fetched> {
+  return log.fetch({ topic, partition, offset: at.offset, topicId: at.topicId }, fetchLimits)
 }
 
 interface Batch {

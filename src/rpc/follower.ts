@@ -1,5 +1,8 @@
 // Contract of TopicFollower: its names, its status, and its stub. One object follows one topic-partition.
+import { configOf, isFollowedHere } from '../config/parse-config.ts'
 import { partitionName, type TopicPartition } from '../core/events/kafka-record.ts'
+import { embeddedLogStub } from './embedded-kafka.ts'
+import type { InterestChange } from './interest.ts'
 
 export interface FollowerCounters {
   /** The next offset to fetch. */
@@ -27,8 +30,36 @@ export interface FollowerStatus {
   readonly lastError: string | null
 }
 
-export function followerStub(env: Env, partition: TopicPartition) {
-  return env.TOPIC_FOLLOWER.getByName(partitionName(partition))
+/** Whatever follows a topic-partition: a TopicFollower, or the embedded log's partition itself. */
+export interface FollowerStub {
+  /** Reads on. `isLate`: the partition was created after the topic was first looked for, and is read from its start. */
+  nudge(isLate?: boolean): Promise<void>
+  /** Resolves when the change is applied. */
+  applyInterest(change: InterestChange): Promise<void>
+  status(): Promise<FollowerStatus>
+}
+
+export function followerStub(env: Env, at: TopicPartition): FollowerStub {
+  return isFollowedHere(configOf(env), at.topic) ? embeddedLogStub(env, at) : topicFollowerStub(env, at)
+}
+
+function topicFollowerStub(env: Env, at: TopicPartition) {
+  return env.TOPIC_FOLLOWER.getByName(partitionName(at))
+}
+
+/**
+ * Called by a partition of the embedded log that has no checkpoint yet. Returns that of the TopicFollower which followed it
+ * so far, and which no longer does; null if there was none. Throws while that object still runs an older version of Rigel:
+ * it is then told to follow, and the caller tries again.
+ */
+export async function takeOverFollower(env: Env, at: TopicPartition): Promise<FollowerCounters | null> {
+  const follower = topicFollowerStub(env, at)
+  try {
+    return await follower.handOver()
+  } catch (error) {
+    await follower.nudge()
+    throw error
+  }
 }
 
 /** The topic-partition of a follower's name, `<topic>/<partition>`. Topic names of Kafka have no slash. */

@@ -7,7 +7,7 @@ import type { NewRecord, ProducedRecord } from '../../src/core/events/kafka-reco
 import { partitionOf } from '../../src/core/events/partitioner.ts'
 import type { SourcePosition } from '../../src/core/events/source-position.ts'
 import { pushEvents, type PushItem } from '../../src/publishing/push.ts'
-import { sortOut } from '../../src/objects/embedded-kafka/idempotency-keys.ts'
+import { findDuplicates } from '../../src/objects/embedded-kafka/idempotency-keys.ts'
 import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
 
 const config = configOf({})
@@ -50,7 +50,7 @@ function makeLog(fails: () => boolean = () => false) {
       value: null,
       idempotencyKey,
     }))
-    const { places } = sortOut(keyed, log.records.length, (key) => log.keys.get(key))
+    const { places } = findDuplicates(keyed, log.records.length, (key) => log.keys.get(key))
     for (const [index, record] of batch.entries()) {
       if (places[index]?.duplicate) continue
       log.keys.set(record.idempotencyKey ?? '', log.records.length)

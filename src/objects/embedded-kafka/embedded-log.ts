@@ -1,40 +1,51 @@
-// EmbeddedLog: the Durable Object that is one topic-partition of the embedded log. Appends, fetches that may wait, and
-// waking the follower. Its door is door.ts; embedded-kafka-log.ts calls it.
+// EmbeddedLog: the Durable Object that is one topic-partition of the embedded log, called through rpc/embedded-kafka.ts. It
+// appends by group commit, answers fetches, which may wait for records, and follows its own records if its topic is
+// followed (embedded-follower.ts).
 import { DurableObject } from 'cloudflare:workers'
-import { configOf, followedTopics } from '../../config/parse-config.ts'
-import type { TopicPartition } from '../../core/events/kafka-record.ts'
-import { followerStub } from '../../rpc/follower.ts'
-import type { Appended, AppendRecord, KeyedRecord } from '../../rpc/embedded-kafka.ts'
+import { configOf, isFollowedHere } from '../../config/parse-config.ts'
+import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
+import { GroupCommit } from '../../core/group-commit.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../../kafka/kafka-log.ts'
+import type { Appended, KeyedRecord } from '../../rpc/embedded-kafka.ts'
+import { parseFollowerName, type FollowerStatus } from '../../rpc/follower.ts'
+import type { InterestChange } from '../../rpc/interest.ts'
+import { EmbeddedFollower } from './embedded-follower.ts'
 import { PartitionLog } from './partition-log.ts'
 
-/** A follower that could not be woken is tried again after this long, by alarm. */
-const WAKE_RETRY_MS = 1_000
+const NOT_FOLLOWED: FollowerStatus = {
+  counters: null,
+  lag: null,
+  interestVersion: null,
+  running: false,
+  failures: 0,
+  lastError: null,
+}
 
 export class EmbeddedLog extends DurableObject<Env> {
   readonly #config = configOf(this.env)
-  readonly #at: TopicPartition = parseName(this.ctx.id.name ?? '')
+  readonly #at: TopicPartition = parseFollowerName(this.ctx.id.name ?? '')
   readonly #log = new PartitionLog(this.ctx.storage, this.#at, this.#config.kafka.embedded)
-  /** Fetches at the end of the log, each with its own timer: there is none while nobody waits. */
+  readonly #follower = this.#createFollower()
+  readonly #appends = new GroupCommit<readonly KeyedRecord[], readonly Appended[]>({
+    commit: (requests) => this.#commit(requests),
+    pause: () => scheduler.wait(0),
+  })
+  /** Fetches that wait at the end of the log, each with its own timer: there is none while nobody waits. */
   readonly #waiting = new Set<() => void>()
-  /** `again`: something was appended since the wake under way began. */
-  #wake: 'none' | 'under_way' | 'again' = 'none'
 
-  /** Answers the offset of the first; the others follow. Durable when it resolves. */
-  append(records: readonly AppendRecord[]): number {
-    const first = this.#log.append(records, Date.now())
-    this.#tell()
-    return first
+  /** Returns the offset of the first record; the others follow it. Durable when it resolves. */
+  async append(records: readonly KeyedRecord[]): Promise<number> {
+    const [first] = await this.appendOnce(records)
+    return first?.offset ?? this.#log.offsets().latest
   }
 
-  /** As `append`, but that records whose key is known are left out. Answers the place of each. */
-  appendOnce(records: readonly KeyedRecord[]): readonly Appended[] {
-    const places = this.#log.appendOnce(records, Date.now())
-    if (places.some(({ duplicate }) => !duplicate)) this.#tell()
-    return places
+  /** Returns the place of each record. A record whose idempotency key is known is not stored again. Durable when it resolves. */
+  async appendOnce(records: readonly KeyedRecord[]): Promise<readonly Appended[]> {
+    return this.#appends.add(records)
   }
 
   async read(offset: number, { maxWaitMs, maxBytes }: FetchLimits): Promise<Fetched> {
+    this.#log.trim(Date.now())
     const fetched = this.#log.read(offset, maxBytes)
     if (fetched.kind !== 'records' || fetched.records.length > 0 || maxWaitMs <= 0) return fetched
     await this.#nextAppend(maxWaitMs)
@@ -42,20 +53,42 @@ export class EmbeddedLog extends DurableObject<Env> {
   }
 
   offsets(): OffsetRange {
+    this.#log.trim(Date.now())
     return this.#log.offsets()
   }
 
+  /** Returns the offset of the first record that is not older than `timestampMs`; the end of the log if all are. */
   offsetAt(timestampMs: number): number {
     return this.#log.offsetAt(timestampMs)
   }
 
-  override async alarm(): Promise<void> {
-    await this.#wakeFollower()
+  /** Follows what has not been followed yet. Resolves when that is done, or an alarm is set. */
+  async nudge(): Promise<void> {
+    await this.#follower?.follow()
   }
 
-  #tell(): void {
+  /** Resolves when the change is applied. */
+  async applyInterest(change: InterestChange): Promise<void> {
+    await this.#follower?.applyInterest(change)
+  }
+
+  status(): FollowerStatus {
+    return this.#follower?.status() ?? NOT_FOLLOWED
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#follower?.retry()
+  }
+
+  /** Nothing is answered, and nothing is sent to shards, before it is durable. */
+  async #commit(requests: readonly (readonly KeyedRecord[])[]): Promise<readonly (readonly Appended[])[]> {
+    const { latest } = this.#log.offsets()
+    const places = this.#log.append(requests, Date.now())
+    await this.ctx.storage.sync()
+    if (this.#follower !== null)
+      this.ctx.waitUntil(this.#follower.appended(toRecords(this.#at, latest, requests, places)))
     for (const answer of this.#waiting) answer()
-    if (followedTopics(this.#config).includes(this.#at.topic)) this.ctx.waitUntil(this.#wakeFollower())
+    return places
   }
 
   #nextAppend(maxWaitMs: number): Promise<void> {
@@ -70,32 +103,32 @@ export class EmbeddedLog extends DurableObject<Env> {
     })
   }
 
-  /** One call at a time, however many appends: the follower reads to the end of the log. A wake is never lost: it is tried until it succeeds. */
-  async #wakeFollower(): Promise<void> {
-    if (this.#wake !== 'none') {
-      this.#wake = 'again'
-      return
-    }
-    try {
-      do {
-        this.#wake = 'under_way'
-        await followerStub(this.env, this.#at).nudge()
-      } while (this.#wakeAgain())
-    } catch (error) {
-      console.warn({ message: 'follower not woken, to be tried again', ...this.#at, error: String(error) })
-      await this.ctx.storage.setAlarm(Date.now() + WAKE_RETRY_MS)
-    } finally {
-      this.#wake = 'none'
-    }
-  }
-
-  /** Read through a method: the state changes while a nudge is awaited. */
-  #wakeAgain(): boolean {
-    return this.#wake === 'again'
+  #createFollower(): EmbeddedFollower | null {
+    if (!isFollowedHere(this.#config, this.#at.topic)) return null
+    return new EmbeddedFollower({
+      env: this.env,
+      config: this.#config,
+      at: this.#at,
+      log: this.#log,
+      storage: this.ctx.storage,
+      nowMs: () => Date.now(),
+      random: () => Math.random(),
+      warn: (message, details) => console.warn({ message, ...this.#at, ...details }),
+    })
   }
 }
 
-function parseName(name: string): TopicPartition {
-  const slash = name.lastIndexOf('/')
-  return { topic: name.slice(0, slash), partition: Number(name.slice(slash + 1)) }
+/** The records that were stored, from `next` on: those that were not there already. */
+function toRecords(
+  at: TopicPartition,
+  next: number,
+  requests: readonly (readonly KeyedRecord[])[],
+  places: readonly (readonly Appended[])[],
+): readonly LogRecord[] {
+  return requests.flatMap((records, request) =>
+    records.flatMap(({ timestampMs, key, headers, value }, index): readonly LogRecord[] => {
+      const { offset = -1, duplicate = true } = places[request]?.[index] ?? {}
+      return duplicate || offset < next ? [] : [{ ...at, offset, timestampMs, key, headers, value }]
+    }),
+  )
 }

@@ -1,16 +1,16 @@
-// Which records a partition of the embedded log has stored, by their idempotency keys: SQL for `idempotency_keys`, the
-// newest of them in memory. Exact, whatever the order: a sender may retry, split and overtake itself. What is older than
-// the window is forgotten, and a record of that age would be stored again. partition-log.ts calls, in its transaction.
+// Idempotency keys of the records that a partition of the embedded log has stored: SQL for `idempotency_keys`, and the keys
+// in memory once one was asked for. Exact, in whatever order a sender retries, splits or overtakes itself. Keys older than
+// the window are forgotten; a record that comes again later is stored again. partition-log.ts calls, in its transaction.
 import type { Appended, KeyedRecord } from '../../rpc/embedded-kafka.ts'
 
 export interface DedupeWindow {
   readonly windowMs: number
-  /**
-   * The most keys that are remembered: each takes about 50 bytes of memory while the object is awake, and 100,000 some 20
-   * ms to read when it wakes.
-   */
+  /** Largest number of keys: each takes about 50 bytes of memory while the object is awake; 100,000 take 20 ms to load. */
   readonly maxKeys: number
 }
+
+/** Rows that one query reads. */
+const ROWS_AT_ONCE = 64
 
 interface Row extends Record<string, SqlStorageValue> {
   first_offset: number
@@ -21,7 +21,7 @@ interface Row extends Record<string, SqlStorageValue> {
 export class IdempotencyKeys {
   readonly #sql: SqlStorage
   readonly #window: DedupeWindow
-  /** Key → offset, oldest first; what the table has. Null: not read yet, so that logs without keys don't pay for it. */
+  /** Key → offset, oldest first, as in the table. Null until a key is asked for: logs without keys don't read it. */
   #known: Map<string, number> | null = null
 
   constructor(sql: SqlStorage, window: DedupeWindow) {
@@ -38,47 +38,67 @@ export class IdempotencyKeys {
     return this.#keys().get(key)
   }
 
-  /** `records` were appended from `first` on. One row for all: a row for each key would be written, and billed, on its own. */
+  /** Stores the keys of records that were appended from `first` on, in one row: a row for each would be billed. */
   remember(first: number, records: readonly KeyedRecord[], nowMs: number): void {
     const keys = records.map(({ idempotencyKey }) => idempotencyKey ?? null)
     this.#sql.exec('INSERT INTO idempotency_keys VALUES (?, ?, ?)', first, nowMs, JSON.stringify(keys))
     addKeys(this.#keys(), first, keys)
-    const isFull = () => this.#keys().size > this.#window.maxKeys
-    if (isFull()) this.#forget(isFull)
+    if (this.#keys().size > this.#window.maxKeys) this.#forgetWhile(() => this.#keys().size > this.#window.maxKeys)
   }
 
+  /** Forgets keys that are older than the window. */
   forgetOld(nowMs: number): void {
-    this.#forget(({ appended_ms }) => appended_ms < nowMs - this.#window.windowMs)
+    this.#forgetWhile(({ appended_ms }) => appended_ms < nowMs - this.#window.windowMs)
   }
 
-  /** The transaction was undone, and the table with it. */
+  /** Reads the table again when it is next asked: the transaction was undone. */
   reload(): void {
     this.#known = null
   }
 
   #keys(): Map<string, number> {
     if (this.#known !== null) return this.#known
-    this.#known = new Map()
-    for (const row of this.#rows()) addKeys(this.#known, row.first_offset, parseKeys(row))
-    return this.#known
+    const known = new Map<string, number>()
+    this.#known = known
+    for (let from = -1; ;) {
+      const rows = this.#rowsAfter(from)
+      for (const row of rows) addKeys(known, row.first_offset, parseKeys(row))
+      const last = rows.at(-1)
+      if (last === undefined) return known
+      from = last.first_offset
+    }
   }
 
-  #rows(): SqlStorageCursor<Row> {
-    return this.#sql.exec<Row>('SELECT first_offset, appended_ms, keys FROM idempotency_keys ORDER BY first_offset')
+  /** Read to its end: a cursor that is left open holds the write-ahead log. */
+  #rowsAfter(firstOffset: number): readonly Row[] {
+    return this.#sql
+      .exec<Row>(
+        `SELECT first_offset, appended_ms, keys FROM idempotency_keys WHERE first_offset > ?
+         ORDER BY first_offset LIMIT ${ROWS_AT_ONCE}`,
+        firstOffset,
+      )
+      .toArray()
   }
 
-  /** Oldest first, as long as it is due. */
-  #forget(isDue: (row: Row) => boolean): void {
-    for (const row of this.#rows()) {
-      if (!isDue(row)) return
-      this.#sql.exec('DELETE FROM idempotency_keys WHERE first_offset = ?', row.first_offset)
-      for (const key of parseKeys(row)) if (key !== null) this.#keys().delete(key)
+  /** Oldest first, while they are due. */
+  #forgetWhile(isDue: (row: Row) => boolean): void {
+    for (;;) {
+      const rows = this.#rowsAfter(-1)
+      const kept = rows.findIndex((row) => {
+        if (!isDue(row)) return true
+        for (const key of parseKeys(row)) if (key !== null) this.#keys().delete(key)
+        return false
+      })
+      const last = rows.at(kept === -1 ? -1 : kept - 1)
+      if (last === undefined || kept === 0) return
+      this.#sql.exec('DELETE FROM idempotency_keys WHERE first_offset <= ?', last.first_offset)
+      if (kept !== -1) return
     }
   }
 }
 
-/** Which records are new, with the places that all will have once those are appended from `next` on. */
-export function sortOut(
+/** Returns the records that are new, and the places of all once those are appended from `next` on. Pure. */
+export function findDuplicates(
   records: readonly KeyedRecord[],
   next: number,
   offsetOf: (key: string) => number | undefined,

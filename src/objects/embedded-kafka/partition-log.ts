@@ -1,163 +1,168 @@
-// The records of one topic-partition: SQL for `partition` and `segments`, retention by time and bytes. Knows nothing of
-// who reads or waits; embedded-log.ts is the object around it. What was stored before is known by idempotency-keys.ts.
+// The records of one topic-partition of the embedded log, and how far they have been followed. embedded-log.ts is the object
+// around it; the tables are src/segment-log's, and those of idempotency-keys.ts.
 import { splitBySize } from '../../core/split-by-size.ts'
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
-import { sizeOf, type Appended, type AppendRecord, type KeyedRecord } from '../../rpc/embedded-kafka.ts'
-import { IdempotencyKeys, sortOut, type DedupeWindow } from './idempotency-keys.ts'
 import type { Fetched, OffsetRange } from '../../kafka/kafka-log.ts'
+import { sizeOf, type Appended, type AppendRecord, type KeyedRecord } from '../../rpc/embedded-kafka.ts'
+import type { FollowerCounters } from '../../rpc/follower.ts'
+import { SegmentLog, type NewSegment } from '../../segment-log/segment-log.ts'
+import type { Retention } from '../../segment-log/slices.ts'
+import { carryOver } from './carry-over.ts'
+import { findDuplicates, IdempotencyKeys, type DedupeWindow } from './idempotency-keys.ts'
 import { decodeSegment, encodeSegment } from './segment.ts'
 
 /** A row of SQLite holds 2 MB at most. */
 const MAX_SEGMENT_BYTES = 1_000_000
 
-interface SegmentRow extends Record<string, SqlStorageValue> {
-  first_offset: number
-  next_offset: number
-  heads: string
-  body: ArrayBuffer
-}
-
-export interface PartitionRetention {
-  readonly retentionMs: number
-  readonly retentionBytes: number
+export interface PartitionRetention extends Retention {
   readonly dedupe: DedupeWindow
 }
 
-export class PartitionLog {
-  readonly #storage: DurableObjectStorage
-  readonly #sql: SqlStorage
-  readonly #at: TopicPartition
-  readonly #retention: PartitionRetention
-  readonly #keys: IdempotencyKeys
-  /** The offset that the next record will get. Equals the `partition` row at every await. */
-  #next: number
-  /** Sum of `segments.bytes`. */
-  #bytes: number
+/** What a segment's row says beside its records: the checkpoint when it was appended; null: as before. */
+type SegmentCheckpoint =
+  | readonly [
+      offset: number,
+      generation: number,
+      topicId: string | null,
+      records: number,
+      deadLetters: number,
+      lost: number,
+    ]
+  | null
 
-  constructor(storage: DurableObjectStorage, at: TopicPartition, retention: PartitionRetention) {
-    this.#storage = storage
-    this.#sql = storage.sql
+export interface PartitionState {
+  /** Null: the partition is not followed, or was not yet. */
+  readonly checkpoint: FollowerCounters | null
+}
+
+export class PartitionLog {
+  readonly #at: TopicPartition
+  readonly #log: SegmentLog<SegmentCheckpoint, PartitionState>
+  readonly #keys: IdempotencyKeys
+  /** Newer than the stored one while `#isCheckpointStored` is false. */
+  #checkpoint: FollowerCounters | null
+  #isCheckpointStored = true
+
+  constructor(storage: DurableObjectStorage, at: TopicPartition, { dedupe, ...retention }: PartitionRetention) {
+    carryOver(storage)
     this.#at = at
-    this.#retention = retention
-    this.#keys = new IdempotencyKeys(storage.sql, retention.dedupe)
-    this.#sql.exec(`
-      CREATE TABLE IF NOT EXISTS partition (id INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL);
-      INSERT OR IGNORE INTO partition VALUES (0, 0);
-      CREATE TABLE IF NOT EXISTS segments (
-        next_offset INTEGER PRIMARY KEY, first_offset INTEGER NOT NULL, appended_ms INTEGER NOT NULL,
-        bytes INTEGER NOT NULL, heads TEXT NOT NULL, body BLOB NOT NULL
-      );
-    `)
-    this.#next = this.#sql.exec<{ next_offset: number }>('SELECT next_offset FROM partition').one().next_offset
-    this.#bytes = this.#sql.exec<{ bytes: number }>('SELECT COALESCE(SUM(bytes), 0) AS bytes FROM segments').one().bytes
+    this.#keys = new IdempotencyKeys(storage.sql, dedupe)
+    this.#log = new SegmentLog(storage, {
+      retention,
+      initial: (): PartitionState => ({ checkpoint: null }),
+      fold: (state, checkpoint) => (checkpoint === null ? state : { checkpoint: toCounters(checkpoint) }),
+    })
+    this.#checkpoint = this.#log.state.checkpoint
   }
 
   offsets(): OffsetRange {
-    const { first } = this.#sql.exec<{ first: number | null }>('SELECT MIN(first_offset) AS first FROM segments').one()
-    return { earliest: first ?? this.#next, latest: this.#next }
+    return { earliest: this.#log.floor, latest: this.#log.head }
   }
 
-  /** Answers the offset of the first. All or nothing. */
-  append(records: readonly AppendRecord[], nowMs: number): number {
-    const first = this.#next
-    this.#transact(() => this.#append(records, nowMs))
-    return first
+  /**
+   * Appends the records of several requests in one transaction. Returns the place of each record, by request. A record whose
+   * idempotency key is known is not stored again. Durable once `storage.sync()` resolves.
+   */
+  append(requests: readonly (readonly KeyedRecord[])[], nowMs: number): readonly (readonly Appended[])[] {
+    const records = requests.flat()
+    const { head } = this.#log
+    const places = records.some(({ idempotencyKey }) => idempotencyKey !== undefined)
+      ? this.#log.transact(() => this.#appendOnce(records, nowMs))
+      : this.#appendAll(records, nowMs)
+    if (this.#log.head > head) this.#isCheckpointStored = true
+    let from = 0
+    return requests.map(({ length }) => places.slice(from, (from += length)))
   }
 
-  /** Leaves out what it has by its key, also within `records`, and answers the place of each. All or nothing. */
-  appendOnce(records: readonly KeyedRecord[], nowMs: number): readonly Appended[] {
-    return this.#transact(() => {
-      this.#keys.forgetOld(nowMs)
-      const first = this.#next
-      const { places, fresh } = sortOut(records, first, (key) => this.#keys.offsetOf(key))
-      if (fresh.length === 0) return places
-      this.#append(fresh, nowMs)
-      this.#keys.remember(first, fresh, nowMs)
-      return places
-    })
-  }
-
+  /** Returns records from `offset` on, as many as `maxBytes` allows, and at least one if there is any. */
   read(offset: number, maxBytes: number): Fetched {
     const { earliest, latest } = this.offsets()
     if (offset < earliest || offset > latest) return { kind: 'offset_out_of_range', earliest, latest }
     const records: LogRecord[] = []
     let bytes = 0
-    for (const row of this.#segmentsAfter(offset)) {
-      for (const record of this.#decode(row)) {
-        if (record.offset < offset) continue
-        bytes += sizeOf(record)
-        if (records.length > 0 && bytes > maxBytes) return { kind: 'records', records, next: record.offset }
-        records.push(record)
-      }
+    for (const record of this.#recordsFrom(offset)) {
+      bytes += sizeOf(record)
+      if (records.length > 0 && bytes > maxBytes) return { kind: 'records', records, next: record.offset }
+      records.push(record)
     }
-    return { kind: 'records', records, next: this.#next }
+    return { kind: 'records', records, next: latest }
   }
 
-  /** The offset of the first record that is not older; the end of the log if all are. */
+  /** Returns the offset of the first record that is not older; the end of the log if all are. */
   offsetAt(timestampMs: number): number {
-    for (const row of this.#segmentsAfter(0)) {
-      for (const record of this.#decode(row)) if (record.timestampMs >= timestampMs) return record.offset
-    }
-    return this.#next
+    for (const record of this.#recordsFrom(this.#log.floor)) if (record.timestampMs >= timestampMs) return record.offset
+    return this.#log.head
   }
 
-  /** What is in memory goes back with the transaction. */
-  #transact<T>(work: () => T): T {
-    const [next, bytes] = [this.#next, this.#bytes]
+  /** Null: the partition was never followed. */
+  get checkpoint(): FollowerCounters | null {
+    return this.#checkpoint
+  }
+
+  /** Whether storage has the newest checkpoint. */
+  get isCheckpointStored(): boolean {
+    return this.#isCheckpointStored
+  }
+
+  /** In memory: the next append stores it in its own row. */
+  moveCheckpoint(checkpoint: FollowerCounters): void {
+    this.#checkpoint = checkpoint
+    this.#isCheckpointStored = false
+  }
+
+  /** Stores the checkpoint by itself, in one row. */
+  storeCheckpoint(): void {
+    this.#log.setState({ checkpoint: this.#checkpoint })
+    this.#isCheckpointStored = true
+  }
+
+  /** Drops what is past the retention. */
+  trim(nowMs: number): void {
+    this.#log.trim(nowMs)
+  }
+
+  *#recordsFrom(offset: number): Generator<LogRecord> {
+    for (const { position, heads, body } of this.#log.read(offset)) {
+      for (const record of decodeSegment(this.#at, position, { heads, body })) if (record.offset >= offset) yield record
+    }
+  }
+
+  #appendOnce(records: readonly KeyedRecord[], nowMs: number): readonly Appended[] {
     try {
-      return this.#storage.transactionSync(work)
+      this.#keys.forgetOld(nowMs)
+      const first = this.#log.head
+      const { places, fresh } = findDuplicates(records, first, (key) => this.#keys.offsetOf(key))
+      if (fresh.length === 0) return places
+      this.#appendAll(fresh, nowMs)
+      this.#keys.remember(first, fresh, nowMs)
+      return places
     } catch (error) {
-      this.#next = next
-      this.#bytes = bytes
       this.#keys.reload()
       throw error
     }
   }
 
-  #append(records: readonly AppendRecord[], nowMs: number): void {
-    for (const segment of splitBySize(records, sizeOf, MAX_SEGMENT_BYTES)) this.#insert(segment, nowMs)
-    this.#sql.exec('UPDATE partition SET next_offset = ?', this.#next)
-    this.#trim(nowMs)
-  }
-
-  #segmentsAfter(offset: number): SqlStorageCursor<SegmentRow> {
-    return this.#sql.exec<SegmentRow>(
-      'SELECT first_offset, next_offset, heads, body FROM segments WHERE next_offset > ? ORDER BY next_offset',
-      offset,
+  #appendAll(records: readonly AppendRecord[], nowMs: number): readonly Appended[] {
+    const first = this.#log.head
+    const checkpoint = this.#isCheckpointStored || this.#checkpoint === null ? null : toMeta(this.#checkpoint)
+    const segments = [...splitBySize(records, sizeOf, MAX_SEGMENT_BYTES)].map(
+      (some): NewSegment<SegmentCheckpoint> => ({
+        count: some.length,
+        meta: checkpoint,
+        ...encodeSegment(some),
+      }),
     )
+    this.#log.append(segments, nowMs)
+    return records.map((_, index) => ({ offset: first + index, duplicate: false }))
   }
+}
 
-  #decode(row: SegmentRow): Generator<LogRecord> {
-    return decodeSegment(this.#at, row.first_offset, { heads: row.heads, body: new Uint8Array(row.body) })
-  }
+function toMeta(counters: FollowerCounters): SegmentCheckpoint {
+  const { offset, generation, topicId, records, deadLetters, lost } = counters
+  return [offset, generation, topicId, records, deadLetters, lost]
+}
 
-  #insert(records: readonly AppendRecord[], nowMs: number): void {
-    const first = this.#next
-    this.#next += records.length
-    const { heads, body } = encodeSegment(records)
-    const bytes = heads.length + body.length
-    this.#bytes += bytes
-    this.#sql.exec(
-      'INSERT INTO segments (next_offset, first_offset, appended_ms, bytes, heads, body) VALUES (?, ?, ?, ?, ?, ?)',
-      this.#next,
-      first,
-      nowMs,
-      bytes,
-      heads,
-      body,
-    )
-  }
-
-  /** Oldest first, and never the newest: what was just produced can always be read. */
-  #trim(nowMs: number): void {
-    for (const row of this.#sql.exec<{ next_offset: number; appended_ms: number; bytes: number }>(
-      'SELECT next_offset, appended_ms, bytes FROM segments WHERE next_offset < ? ORDER BY next_offset',
-      this.#next,
-    )) {
-      const tooOld = row.appended_ms < nowMs - this.#retention.retentionMs
-      if (!tooOld && this.#bytes <= this.#retention.retentionBytes) return
-      this.#sql.exec('DELETE FROM segments WHERE next_offset = ?', row.next_offset)
-      this.#bytes -= row.bytes
-    }
-  }
+function toCounters(checkpoint: NonNullable<SegmentCheckpoint>): FollowerCounters {
+  const [offset, generation, topicId, records, deadLetters, lost] = checkpoint
+  return { offset, generation, topicId, records, deadLetters, lost }
 }

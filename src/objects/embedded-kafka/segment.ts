@@ -1,10 +1,10 @@
-// A segment of the embedded log: the records of one append in one row, a head in JSON and the bytes one behind the
-// other. Pure; partition-log.ts keeps them.
+// Encodes records of the embedded log as one segment: a head in JSON for each record, and all bytes one behind the other.
+// Pure. partition-log.ts stores segments.
 import { concat } from '../../core/bytes.ts'
 import type { AppendRecord } from '../../rpc/embedded-kafka.ts'
 import type { LogRecord, RecordHeader, TopicPartition } from '../../core/events/kafka-record.ts'
 
-/** Lengths of what stands in the body, in this order; -1: null. */
+/** Lengths of the parts of the body, in this order; -1 for null. */
 type Head = [timestampMs: number, keyLength: number, valueLength: number, headers: [key: string, length: number][]]
 
 export interface RecordSegment {
@@ -29,11 +29,13 @@ export function encodeSegment(records: readonly AppendRecord[]): RecordSegment {
   return { heads: JSON.stringify(heads), body: concat(parts) }
 }
 
-export function* decodeSegment(at: TopicPartition, firstOffset: number, segment: RecordSegment): Generator<LogRecord> {
+/** Yields the segment's records. `nextOffset`: offset after its last one. */
+export function* decodeSegment(at: TopicPartition, nextOffset: number, segment: RecordSegment): Generator<LogRecord> {
   let start = 0
   const take = (length: number): Uint8Array => segment.body.slice(start, (start += length))
-  let offset = firstOffset
-  for (const [timestampMs, keyLength, valueLength, headerLengths] of JSON.parse(segment.heads) as readonly Head[]) {
+  const heads = JSON.parse(segment.heads) as readonly Head[]
+  let offset = nextOffset - heads.length
+  for (const [timestampMs, keyLength, valueLength, headerLengths] of heads) {
     const key = keyLength < 0 ? null : take(keyLength)
     const value = valueLength < 0 ? null : take(valueLength)
     const headers = headerLengths.map(([name, length]): RecordHeader => ({ key: name, value: take(length) }))

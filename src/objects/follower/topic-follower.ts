@@ -2,22 +2,18 @@
 // object's life: it wakes (nudge, alarm), runs the consume loop (consume-loop.ts) and decides when to run again. Nudges
 // come from the embedded log, the cron, and queue messages; changes of interest come from the Directory.
 import { DurableObject } from 'cloudflare:workers'
-import { configOf, isResponseTopic } from '../../config/parse-config.ts'
-import { FAN_OUT } from '../../core/delivery/fan-out-tree.ts'
+import { configOf, isFollowedHere, isResponseTopic } from '../../config/parse-config.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import { directoryStub } from '../../rpc/directory.ts'
-import { parseFollowerName, type FollowerStatus } from '../../rpc/follower.ts'
+import { embeddedLogStub } from '../../rpc/embedded-kafka.ts'
+import { parseFollowerName, type FollowerCounters, type FollowerStatus } from '../../rpc/follower.ts'
 import type { InterestChange } from '../../rpc/interest.ts'
-import { deliverResponse } from '../../rpc/pending-responses.ts'
-import { createShardSender } from '../../rpc/shard.ts'
-import { createSchemaCache } from '../../schema-registry/create-caches.ts'
 import { CheckpointStore, type Checkpoint } from '../../following/checkpoint-store.ts'
-import { consume, type BatchPlanner, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
+import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
+import { createPlanner } from '../../following/create-planner.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
 import { OffsetCommitter } from '../../following/offset-committer.ts'
-import { EventPlanner, EVENTS_RUN } from '../../following/plan-events.ts'
-import { ResponsePlanner } from '../../following/plan-responses.ts'
 import { NO_PARTITION, RunHealth } from '../../following/run-health.ts'
 
 /**
@@ -58,6 +54,7 @@ export class TopicFollower extends DurableObject<Env> {
    * or the first request of an isolate nudges. A run inside an alarm is repeated by the platform.
    */
   async nudge(isLate = false): Promise<void> {
+    if (this.#isHandedOver()) return
     if (isLate && !this.#running && this.#checkpoints.read() === undefined) this.#checkpoints.start(0)
     this.#nudged = true
     if (this.#running || Date.now() < this.#health.retryAtMs) return
@@ -66,12 +63,24 @@ export class TopicFollower extends DurableObject<Env> {
   }
 
   override async alarm(): Promise<void> {
+    if (this.#isHandedOver()) return
     this.#nudged = true
     if (!this.#running) await this.#run()
   }
 
+  /**
+   * Returns the checkpoint, and follows the embedded log no more: its partition goes on by itself. Null: it was never
+   * followed. A batch under way still ends; shards drop what comes twice.
+   */
+  async handOver(): Promise<FollowerCounters | null> {
+    this.#checkpoints.handOver()
+    return this.#checkpoints.read() ?? null
+  }
+
   /** Resolves when the change is applied. */
   async applyInterest(change: InterestChange): Promise<void> {
+    // The caller is of an older version: it does not know that the partition follows itself.
+    if (this.#isHandedOver()) return embeddedLogStub(this.env, this.#name).applyInterest(change)
     if (!this.#interests.apply(change)) await this.#register()
   }
 
@@ -85,6 +94,11 @@ export class TopicFollower extends DurableObject<Env> {
       failures: this.#health.failures,
       lastError: this.#health.lastError,
     }
+  }
+
+  /** Only the embedded log takes over: with another log this object follows. */
+  #isHandedOver(): boolean {
+    return isFollowedHere(this.#config, this.#name.topic) && this.#checkpoints.isHandedOver()
   }
 
   async #run(): Promise<void> {
@@ -110,7 +124,7 @@ export class TopicFollower extends DurableObject<Env> {
       this.#nudged = false
       const result = await consume(this.#consumer, at)
       at = result.at
-      if (result.kind !== 'caught_up' || !this.#nudged) return result
+      if (result.kind !== 'caught_up' || !this.#nudged || this.#isHandedOver()) return result
     }
   }
 
@@ -165,30 +179,19 @@ export class TopicFollower extends DurableObject<Env> {
       ...this.#name,
       log: this.#log,
       fetchLimits: { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES },
-      planner: this.#createPlanner(),
+      planner: createPlanner({
+        env: this.env,
+        config: this.#config,
+        at: this.#name,
+        interests: this.#interests,
+        log: this.#log,
+      }),
       checkpoints: this.#checkpoints,
       health: this.#health,
       committer: this.#committer,
       nowMs: () => Date.now(),
       warn: (message, details) => this.#warn(message, details),
     }
-  }
-
-  #createPlanner(): BatchPlanner {
-    const { extractors, kafka, maxEventBytes, recipients, shards } = this.#config
-    const common = { deadLetterTopic: kafka.deadLetterTopic, log: this.#log }
-    if (!this.#isForUsers)
-      return new ResponsePlanner({ ...common, deliver: (answer) => deliverResponse(this.env, answer) })
-    return new EventPlanner({
-      ...common,
-      ...this.#name,
-      rules: { extractors, recipients, shards, interests: this.#interests },
-      maxEventBytes,
-      schemas: createSchemaCache(this.#config),
-      shards: createShardSender(this.env),
-      fanOut: FAN_OUT,
-      budget: EVENTS_RUN,
-    })
   }
 
   #createCommitter(): OffsetCommitter | null {

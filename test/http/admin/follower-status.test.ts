@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { fetchRigel } from '../../support/front-door.ts'
 
 it('lists followers by topic and partition, however they became known', async () => {
-  await env.TOPIC_FOLLOWER.getByName('rig/3').nudge()
+  await env.EMBEDDED_LOG.getByName('rig/3').nudge()
   const headers = { authorization: 'Bearer an-internal-token-of-the-tests' }
   const response = await fetchRigel('/_rig/api/v3/followers', { headers })
   const { followers } = await response.json<{ followers: { topic: string; partition: number }[] }>()

@@ -3,16 +3,17 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import { directoryStub } from '../../../src/rpc/directory.ts'
 import { InterestStore } from '../../../src/objects/directory/interest-store.ts'
-import { followerStub } from '../../../src/rpc/follower.ts'
 import { InterestIndex } from '../../../src/following/interest-index.ts'
 
 const partitions = [0, 1, 2, 3]
 let topics = 0
 
 /** Followers that nobody has woken yet: they register at their first nudge. */
+const followerOf = (topic: string, partition: number) => env.TOPIC_FOLLOWER.getByName(`${topic}/${partition}`)
+
 function newFollowers() {
   const topic = `topic-${(topics += 1)}`
-  return partitions.map((partition) => followerStub(env, { topic, partition }))
+  return partitions.map((partition) => followerOf(topic, partition))
 }
 
 function snapshot() {
@@ -20,7 +21,7 @@ function snapshot() {
 }
 
 /** What a follower has stored, by which it routes: the shards of each type. */
-function known(follower: ReturnType<typeof followerStub>, types: readonly string[]) {
+function known(follower: ReturnType<typeof followerOf>, types: readonly string[]) {
   return runInDurableObject(follower, (_follower, { storage }) => {
     const index = new InterestIndex(storage)
     return { version: index.version, shards: types.map((type) => [...index.shardsOf(type)].toSorted((a, b) => a - b)) }

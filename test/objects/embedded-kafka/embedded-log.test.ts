@@ -47,10 +47,10 @@ describe('the embedded log', () => {
       })
       const thousand = record(bytes('x'.repeat(1_000)))
       const seen = [0, 1, 2].map((nowMs) => {
-        partition.append([thousand], nowMs)
+        partition.append([[thousand]], nowMs)
         return partition.offsets()
       })
-      partition.append([record(bytes('late'))], 5_000)
+      partition.append([[record(bytes('late'))]], 5_000)
       return [...seen, partition.offsets(), partition.read(0, 10)]
     })
     expect(ranges).toEqual([

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { createEmbeddedKafkaLog } from '../../../src/kafka/embedded-adapter.ts'
 import type { DedupeWindow } from '../../../src/objects/embedded-kafka/idempotency-keys.ts'
 import type { KeyedRecord } from '../../../src/rpc/embedded-kafka.ts'
+import { breakLog, mendLog } from '../../support/break-log.ts'
 import { PartitionLog } from '../../../src/objects/embedded-kafka/partition-log.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -33,13 +34,15 @@ async function withPartition<T>(
   })
 }
 
+const appendTo = (log: PartitionLog, records: readonly KeyedRecord[], nowMs: number) =>
+  log.append([records], nowMs)[0] ?? []
+
 const isDuplicate = (log: PartitionLog, keys: readonly string[], nowMs = 0) =>
-  log
-    .appendOnce(
-      keys.map((key) => record(key)),
-      nowMs,
-    )
-    .map(({ duplicate }) => duplicate)
+  appendTo(
+    log,
+    keys.map((key) => record(key)),
+    nowMs,
+  ).map(({ duplicate }) => duplicate)
 
 describe('a record with an idempotency key', () => {
   it('is stored once, and answered by the place it has', async () => {
@@ -84,9 +87,9 @@ describe('a record with an idempotency key', () => {
         { topic: 't', partition: 0 },
         { retentionMs: 10, retentionBytes: 1, dedupe },
       )
-      log.appendOnce([record('a')], 0)
-      log.appendOnce([record('b')], 1_000)
-      return [log.offsets(), log.appendOnce([record('a')], 1_000)]
+      appendTo(log, [record('a')], 0)
+      appendTo(log, [record('b')], 1_000)
+      return [log.offsets(), appendTo(log, [record('a')], 1_000)]
     })
     expect(places).toEqual([{ earliest: 1, latest: 2 }, [{ offset: 0, duplicate: true }]])
   })
@@ -96,7 +99,7 @@ describe('the window of idempotency keys', () => {
   it('ends after its time', async () => {
     const seen = await withPartition({ windowMs: 1_000, maxKeys: 100 }, (open) => {
       const log = open()
-      log.appendOnce([record('a')], 0)
+      appendTo(log, [record('a')], 0)
       return [isDuplicate(log, ['a'], 1_000), isDuplicate(log, ['a'], 1_001)]
     })
     expect(seen).toEqual([[true], [false]])
@@ -106,7 +109,8 @@ describe('the window of idempotency keys', () => {
     const seen = await withPartition({ windowMs: 1_000, maxKeys: 4 }, (open, sql) => {
       const log = open()
       for (const keys of [['a', 'b'], ['c', 'd'], ['e']])
-        log.appendOnce(
+        appendTo(
+          log,
           keys.map((key) => record(key)),
           0,
         )
@@ -123,10 +127,10 @@ describe('the window of idempotency keys', () => {
   it('goes back with a transaction that is undone, as the records do', async () => {
     const seen = await withPartition({ windowMs: 1_000, maxKeys: 1 }, (open, sql) => {
       const log = open()
-      log.appendOnce([record('a')], 0)
+      appendTo(log, [record('a')], 0)
       // The last step: by then the key is in memory, and would be taken for one that is stored.
       sql.exec("CREATE TRIGGER crash BEFORE DELETE ON idempotency_keys BEGIN SELECT RAISE(ABORT, 'crash'); END")
-      expect(() => log.appendOnce([record('b')], 0)).toThrow('crash')
+      expect(() => appendTo(log, [record('b')], 0)).toThrow('crash')
       sql.exec('DROP TRIGGER crash')
       return [log.offsets(), isDuplicate(log, ['a', 'b'])]
     })
@@ -156,10 +160,9 @@ describe('a produce over several partitions', () => {
       })),
     )
     const broken = env.EMBEDDED_LOG.getByName(`${topic}/2`)
-    const trigger = "CREATE TRIGGER crash BEFORE INSERT ON segments BEGIN SELECT RAISE(ABORT, 'crash'); END"
-    await runInDurableObject(broken, (_instance, { storage }) => storage.sql.exec(trigger).toArray())
-    await expect(log.produce(records)).rejects.toThrow('crash')
-    await runInDurableObject(broken, (_instance, { storage }) => storage.sql.exec('DROP TRIGGER crash').toArray())
+    await breakLog(broken)
+    await expect(log.produce(records)).rejects.toThrow(/broken log|segments_/)
+    await mendLog(broken)
     await evictDurableObject(env.EMBEDDED_LOG.getByName(`${topic}/1`))
     const places = await log.produce(records.slice(3))
     expect(places.map(({ duplicate = false }) => duplicate)).toEqual([true, false, false, true, true])

@@ -13,7 +13,7 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 const subscriptions = [{ eventType: 'booked', oneOf: [] }]
 const PARTITION = 1
 const log = () => env.EMBEDDED_LOG.getByName(`rig/${PARTITION}`)
-const follower = () => env.TOPIC_FOLLOWER.getByName(`rig/${PARTITION}`)
+const follower = () => env.EMBEDDED_LOG.getByName(`rig/${PARTITION}`)
 
 const BOOKING = {
   type: 'record',

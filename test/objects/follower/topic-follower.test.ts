@@ -17,6 +17,7 @@ import { expectLogs } from '../../support/expect-logs.ts'
 expectLogs(/following failed, to be tried again/, /queue message not consumed/)
 
 const anyOf = (eventType: string) => [{ eventType, oneOf: [] }]
+const START = { offset: 0, generation: 0, topicId: null, records: 0, deadLetters: 0, lost: 0 }
 const compare = (a: string, b: string) => a.localeCompare(b)
 const ids = (events: readonly { event: Record<string, unknown> }[]) => events.map(({ event }) => event['id'])
 
@@ -25,7 +26,7 @@ describe('a follower', () => {
     const client = await connectWs({ subscriptions: anyOf('kept') })
     const { partition } = await publish({ id: 'k1', type: 'kept', partitionkey: 'k' })
     await client.untilType('kept', 1)
-    const follower = env.TOPIC_FOLLOWER.getByName(`rig/${partition}`)
+    const follower = env.EMBEDDED_LOG.getByName(`rig/${partition}`)
     await evictDurableObject(follower)
     await publish({ id: 'k2', type: 'kept', partitionkey: 'k' })
     expect(ids(await client.untilType('kept', 2))).toEqual(['k1', 'k2'])
@@ -39,7 +40,7 @@ describe('a follower', () => {
   })
 
   it('sleeps when there is nothing to read: no alarm is left', async () => {
-    const follower = env.TOPIC_FOLLOWER.getByName('rig/3')
+    const follower = env.EMBEDDED_LOG.getByName('rig/3')
     await follower.nudge()
     await runInDurableObject(follower, async (_instance, state) => expect(await state.storage.getAlarm()).toBeNull())
   })
@@ -48,9 +49,9 @@ describe('a follower', () => {
     const client = await connectWs({ subscriptions: anyOf('once') })
     const { partition } = await publish({ id: 'o1', type: 'once', partitionkey: 'o' })
     await client.untilType('once', 1)
-    const follower = env.TOPIC_FOLLOWER.getByName(`rig/${partition}`)
+    const follower = env.EMBEDDED_LOG.getByName(`rig/${partition}`)
     await runInDurableObject(follower, (_instance, { storage }) => {
-      storage.sql.exec('UPDATE checkpoint SET next_offset = 0')
+      storage.sql.exec('UPDATE segment_log SET state = ?', JSON.stringify({ checkpoint: START }))
     })
     await evictDurableObject(follower)
     await publish({ id: 'o2', type: 'once', partitionkey: 'o' })
@@ -63,7 +64,7 @@ describe('a follower', () => {
     const shards = [0, 1, 2].map((shard) => env.USER_SHARD.getByName(`shard-${shard}`))
     await Promise.all(shards.map((shard) => breakLog(shard)))
     const { partition } = await publish({ id: 'l1', type: 'late', partitionkey: 'l' })
-    const follower = env.TOPIC_FOLLOWER.getByName(`rig/${partition}`)
+    const follower = env.EMBEDDED_LOG.getByName(`rig/${partition}`)
     // By then the next try is some seconds away, so that what follows cannot meet it.
     for (let tries = 0; tries < 20 && (await follower.status()).failures < 6; tries += 1) {
       await runDurableObjectAlarm(follower)

@@ -1,0 +1,56 @@
+// Group commit: while one commit is under way, requests wait, and the next commit takes all of them. The first request of an
+// idle object is committed at once. Pure; used by the embedded log's partitions and by shards.
+
+export interface GroupCommitDeps<Request, Result> {
+  /** Stores the requests in one transaction and resolves when it is durable, with a result for each. All or nothing. */
+  commit(requests: readonly Request[]): Promise<readonly Result[]>
+  /**
+   * Called between a commit and the next. Results of the first must have left the object before the next one writes: the
+   * runtime holds back what is sent while a write is not durable.
+   */
+  pause(): Promise<void>
+}
+
+interface Waiting<Request, Result> {
+  readonly request: Request
+  resolve(result: Result): void
+  reject(error: unknown): void
+}
+
+export class GroupCommit<Request, Result> {
+  readonly #deps: GroupCommitDeps<Request, Result>
+  #waiting: Waiting<Request, Result>[] = []
+  #isCommitting = false
+
+  constructor(deps: GroupCommitDeps<Request, Result>) {
+    this.#deps = deps
+  }
+
+  /** Resolves when the request is durable. Rejects if the commit that it was part of failed. */
+  add(request: Request): Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>()
+    this.#waiting.push({ request, resolve, reject })
+    if (!this.#isCommitting) void this.#commitAll()
+    return promise
+  }
+
+  async #commitAll(): Promise<void> {
+    this.#isCommitting = true
+    while (this.#waiting.length > 0) {
+      await this.#commitWaiting()
+      if (this.#waiting.length > 0) await this.#deps.pause()
+    }
+    this.#isCommitting = false
+  }
+
+  async #commitWaiting(): Promise<void> {
+    const group = this.#waiting
+    this.#waiting = []
+    try {
+      const results = await this.#deps.commit(group.map(({ request }) => request))
+      for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result)
+    } catch (error) {
+      for (const { reject } of group) reject(error)
+    }
+  }
+}

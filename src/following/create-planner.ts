@@ -1,0 +1,39 @@
+// Chooses the planner of a topic: responses for requests that wait, or events for users. Called by what follows a partition:
+// the TopicFollower, and the embedded log's partition.
+import { isResponseTopic, type Config } from '../config/parse-config.ts'
+import { FAN_OUT } from '../core/delivery/fan-out-tree.ts'
+import type { TopicPartition } from '../core/events/kafka-record.ts'
+import type { KafkaLog } from '../kafka/kafka-log.ts'
+import { deliverResponse } from '../rpc/pending-responses.ts'
+import { createShardSender } from '../rpc/shard.ts'
+import { createSchemaCache } from '../schema-registry/create-caches.ts'
+import type { BatchPlanner } from './consume-loop.ts'
+import type { InterestIndex } from './interest-index.ts'
+import { EventPlanner, EVENTS_RUN } from './plan-events.ts'
+import { ResponsePlanner } from './plan-responses.ts'
+
+export interface PlannerOptions {
+  readonly env: Env
+  readonly config: Config
+  readonly at: TopicPartition
+  readonly interests: InterestIndex
+  /** Takes dead letters. */
+  readonly log: Pick<KafkaLog, 'produce'>
+}
+
+export function createPlanner({ env, config, at, interests, log }: PlannerOptions): BatchPlanner {
+  const { extractors, kafka, maxEventBytes, recipients, shards } = config
+  const common = { deadLetterTopic: kafka.deadLetterTopic, log }
+  if (isResponseTopic(config, at.topic))
+    return new ResponsePlanner({ ...common, deliver: (answer) => deliverResponse(env, answer) })
+  return new EventPlanner({
+    ...common,
+    ...at,
+    rules: { extractors, recipients, shards, interests },
+    maxEventBytes,
+    schemas: createSchemaCache(config),
+    shards: createShardSender(env),
+    fanOut: FAN_OUT,
+    budget: EVENTS_RUN,
+  })
+}

@@ -1,0 +1,217 @@
+// Follows a partition of the embedded log from within its own object: records go from memory to the shards, nothing is read
+// back and no other object is asked. Used by embedded-log.ts; the pipeline is src/following's. The checkpoint covers only
+// what every shard has confirmed. It is stored with the next append, or by itself once the partition is idle.
+import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
+import { isResponseTopic, type Config } from '../../config/parse-config.ts'
+import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
+import { createPlanner } from '../../following/create-planner.ts'
+import { InterestIndex } from '../../following/interest-index.ts'
+import { RunHealth } from '../../following/run-health.ts'
+import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import type { Fetched } from '../../kafka/kafka-log.ts'
+import { directoryStub } from '../../rpc/directory.ts'
+import { takeOverFollower, type FollowerStatus } from '../../rpc/follower.ts'
+import type { InterestChange } from '../../rpc/interest.ts'
+import type { PartitionLog } from './partition-log.ts'
+import { RecentRecords } from './recent-records.ts'
+
+/** Events of one batch, about: see FETCH_BYTES of topic-follower.ts. */
+const BATCH_BYTES = 2 * 1_048_576
+
+/** Calls of a run. An invocation may make 1,000; the Directory and the alarm need some. */
+const RUN_CALLS = 800
+
+/**
+ * A checkpoint that no append has stored is stored this long after the last batch. Until then a restart sends that batch
+ * again, which shards drop; much later, a shard that had not asked for it then would take it for news.
+ */
+const STORE_CHECKPOINT_AFTER_MS = 1_000
+
+export interface EmbeddedFollowerDeps {
+  readonly env: Env
+  readonly config: Config
+  readonly at: TopicPartition
+  readonly log: PartitionLog
+  readonly storage: DurableObjectStorage
+  nowMs(): number
+  random(): number
+  warn(message: string, details: Record<string, unknown>): void
+}
+
+export class EmbeddedFollower {
+  readonly #deps: EmbeddedFollowerDeps
+  readonly #recent = new RecentRecords()
+  /** Records before this offset are durable: no others go to shards. */
+  #durable: number
+  readonly #interests: InterestIndex
+  readonly #health = new RunHealth()
+  readonly #consumer: PartitionConsumer
+  /** Where following begins if it has never begun: the end of the log may have moved until then. */
+  readonly #startOffset: number
+  /** The run under way. One at a time: two would append the same events twice. */
+  #run: Promise<void> | null = null
+  /** Records were appended since the run last looked for some. */
+  #hasMore = false
+  #storeTimer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(deps: EmbeddedFollowerDeps) {
+    this.#deps = deps
+    this.#interests = new InterestIndex(deps.storage)
+    this.#startOffset = deps.log.offsets()[deps.config.kafka.autoOffsetReset]
+    this.#durable = deps.log.offsets().latest
+    this.#consumer = this.#createConsumer()
+  }
+
+  /** These records, and all before them, are durable. Follows them. */
+  async appended(records: readonly LogRecord[]): Promise<void> {
+    this.#recent.push(records)
+    this.#durable = (records.at(-1)?.offset ?? this.#durable - 1) + 1
+    await this.follow()
+  }
+
+  /** Follows the log to its end. Resolves when that has been done, or has failed and an alarm is set. */
+  async follow(): Promise<void> {
+    this.#hasMore = true
+    if (this.#run === null && this.#deps.nowMs() >= this.#health.retryAtMs) this.#run = this.#runOnce()
+    await this.#run
+  }
+
+  /** The alarm of a run that failed, or that had used up its calls. */
+  async retry(): Promise<void> {
+    this.#hasMore = true
+    this.#run ??= this.#runOnce()
+    await this.#run
+  }
+
+  /** Resolves when the change is applied. */
+  async applyInterest(change: InterestChange): Promise<void> {
+    if (!this.#interests.apply(change)) await this.#register()
+  }
+
+  status(): FollowerStatus {
+    const { checkpoint } = this.#deps.log
+    return {
+      counters: checkpoint,
+      lag: checkpoint === null ? null : this.#deps.log.offsets().latest - checkpoint.offset,
+      interestVersion: this.#interests.version,
+      running: this.#run !== null,
+      failures: this.#health.failures,
+      lastError: this.#health.lastError,
+    }
+  }
+
+  async #runOnce(): Promise<void> {
+    try {
+      const { kind } = await this.#consumeToEnd()
+      this.#health.succeeded()
+      if (kind === 'more') await this.#deps.storage.setAlarm(this.#deps.nowMs())
+      else this.#storeCheckpointLater()
+    } catch (error) {
+      await this.#retryLater(error)
+    } finally {
+      this.#run = null
+    }
+  }
+
+  /** From the last look at `#hasMore` to the end of the run nothing waits for I/O, so that no append is missed. */
+  async #consumeToEnd(): Promise<RunResult> {
+    if (this.#deps.log.checkpoint === null) await this.#takeOver()
+    if (this.#isForUsers && this.#interests.version === null) await this.#register()
+    for (let calls = 0; ;) {
+      this.#hasMore = false
+      const result = await consume(this.#consumer, this.#checkpoint(), RUN_CALLS - calls)
+      calls += result.calls
+      if (calls >= RUN_CALLS) return { ...result, kind: 'more' }
+      if (result.kind !== 'caught_up' || !this.#hasMore) return result
+    }
+  }
+
+  /** Goes on from where the TopicFollower was, which then no longer follows. Once in a partition's life. */
+  async #takeOver(): Promise<void> {
+    const taken = await takeOverFollower(this.#deps.env, this.#deps.at)
+    const fresh = { offset: this.#startOffset, generation: 0, topicId: null, records: 0, deadLetters: 0, lost: 0 }
+    this.#deps.log.moveCheckpoint(taken ?? fresh)
+    this.#deps.log.storeCheckpoint()
+  }
+
+  #checkpoint() {
+    const { checkpoint } = this.#deps.log
+    if (checkpoint === null) throw new Error('the partition is followed, but has no checkpoint')
+    return checkpoint
+  }
+
+  async #register(): Promise<void> {
+    const { partition, topic } = this.#deps.at
+    this.#interests.replace(await directoryStub(this.#deps.env).registerFollower(topic, partition))
+  }
+
+  async #retryLater(error: unknown): Promise<void> {
+    const nowMs = this.#deps.nowMs()
+    const retryAtMs = this.#health.failed(error, nowMs, this.#deps.random())
+    const details = { failures: this.#health.failures, inMs: retryAtMs - nowMs, error: String(error) }
+    this.#deps.warn('following failed, to be tried again', details)
+    await this.#deps.storage.setAlarm(retryAtMs)
+  }
+
+  /** One timer, after activity: an idle partition has none. */
+  #storeCheckpointLater(): void {
+    if (this.#storeTimer !== undefined || this.#deps.log.isCheckpointStored) return
+    this.#storeTimer = setTimeout(() => {
+      this.#storeTimer = undefined
+      if (this.#run === null && !this.#deps.log.isCheckpointStored) this.#deps.log.storeCheckpoint()
+    }, STORE_CHECKPOINT_AFTER_MS)
+  }
+
+  get #isForUsers(): boolean {
+    return !isResponseTopic(this.#deps.config, this.#deps.at.topic)
+  }
+
+  #createConsumer(): PartitionConsumer {
+    const { at, config, env, log, nowMs, warn } = this.#deps
+    return {
+      ...at,
+      log: { fetch: async ({ offset }) => this.#fetch(offset) },
+      fetchLimits: { maxWaitMs: 0, maxBytes: BATCH_BYTES },
+      fetchesAhead: false,
+      planner: createPlanner({
+        env,
+        config,
+        at,
+        interests: this.#interests,
+        log: createKafkaLog(env, config),
+      }),
+      checkpoints: {
+        move: (next, counted) => {
+          const { records, deadLetters, lost } = this.#checkpoint()
+          log.moveCheckpoint({
+            ...next,
+            records: records + counted.records,
+            deadLetters: deadLetters + counted.deadLetters,
+            lost: lost + counted.lost,
+          })
+          this.#recent.dropBefore(next.offset)
+        },
+      },
+      health: this.#health,
+      committer: null,
+      nowMs,
+      warn,
+    }
+  }
+
+  #fetch(offset: number): Fetched {
+    if (offset === this.#durable) return { kind: 'records', records: [], next: offset }
+    const recent = this.#recent.read(offset, BATCH_BYTES)
+    if (recent !== undefined && recent.length > 0) return toFetched(recent, offset)
+    const fetched = this.#deps.log.read(offset, BATCH_BYTES)
+    if (fetched.kind !== 'records') return fetched
+    return toFetched(
+      fetched.records.filter((record) => record.offset < this.#durable),
+      offset,
+    )
+  }
+}
+
+function toFetched(records: readonly LogRecord[], offset: number): Fetched {
+  return { kind: 'records', records, next: (records.at(-1)?.offset ?? offset - 1) + 1 }
+}
