@@ -48,9 +48,9 @@ export class GroupCommit<Request, Result> {
     this.#waiting = []
     try {
       const results = await this.#deps.commit(group.map(({ request }) => request))
-      for (const [index, { resolve }] of group.entries()) resolve(results[index] as Result)
+      for (const [index, waiting] of group.entries()) waiting.resolve(results[index] as Result)
     } catch (error) {
-      for (const { reject } of group) reject(error)
+      for (const waiting of group) waiting.reject(error)
     }
   }
 }

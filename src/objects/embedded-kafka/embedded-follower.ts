@@ -167,7 +167,7 @@ export class EmbeddedFollower {
   }
 
   #createConsumer(): PartitionConsumer {
-    const { at, config, env, log, nowMs, warn } = this.#deps
+    const { at, config, env, log } = this.#deps
     return {
       ...at,
       log: { fetch: async ({ offset }) => this.#fetch(offset) },
@@ -194,8 +194,8 @@ export class EmbeddedFollower {
       },
       health: this.#health,
       committer: null,
-      nowMs,
-      warn,
+      nowMs: () => this.#deps.nowMs(),
+      warn: (message, details) => this.#deps.warn(message, details),
     }
   }
 
