@@ -1,0 +1,99 @@
+// Builds src/client for browsers: public/_rig/client.js, served with types beside it, and dist/client, a package for npm
+// (`npm run build:client && npm pack ./dist/client`). Prints the sizes; fails if the client grows past its limit. Also run
+// by `npm start` and `wrangler deploy` (wrangler.toml, [build]). Run: node scripts/build-client.ts
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { build, type Plugin } from 'esbuild'
+
+const MAX_GZIPPED_BYTES = 6 * 1_024
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const source = join(root, 'src/client')
+const served = join(root, 'public/_rig')
+const packaged = join(root, 'dist/client')
+
+/** Modules beside the client import it as it is served, instead of bundling a second one. */
+const importsClient: Plugin = {
+  name: 'imports-client',
+  setup: (builder) => {
+    builder.onResolve({ filter: /^\.\/index\.ts$/ }, () => ({ path: './client.js', external: true }))
+  },
+}
+
+rmSync(packaged, { recursive: true, force: true })
+mkdirSync(packaged, { recursive: true })
+await bundle('index.ts', 'client.js', [])
+await bundle('tabs.ts', 'client-tabs.js', [importsClient])
+await bundle('react.ts', 'client-react.js', [importsClient])
+writeTypes()
+writePackage()
+checkSize()
+
+async function bundle(entry: string, name: string, plugins: Plugin[]): Promise<void> {
+  const outfile = join(served, name)
+  await build({
+    entryPoints: [join(source, entry)],
+    outfile,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    external: ['react'],
+    plugins,
+    logLevel: 'warning',
+    legalComments: 'none',
+  })
+  copyFileSync(outfile, join(packaged, name))
+}
+
+/** One file: the declarations of types.ts, and those of index.ts without its re-export of them. */
+function writeTypes(): void {
+  const emitted = mkdtempSync(join(tmpdir(), 'rigel-client-'))
+  const tsc = join(root, 'node_modules/.bin/tsc')
+  const options = ['--noEmit', 'false', '--declaration', '--emitDeclarationOnly', '--outDir', emitted]
+  execFileSync(tsc, ['-p', source, ...options], { stdio: 'inherit' })
+  const read = (name: string): string => readFileSync(join(emitted, name), 'utf8').replaceAll(/^\/\/#.*$/gm, '')
+  const index = read('index.d.ts').replaceAll(/^(?:import|export) type \{[^}]*\} from '\.\/types\.ts';\n/gm, '')
+  const types = `${read('types.d.ts')}\n${index}`
+  const tabs = read('tabs.d.ts').replaceAll(/'\.\/types\.ts'/g, `'./client.js'`)
+  const react = read('react.d.ts').replaceAll(/'\.\/types\.ts'/g, `'./client.js'`)
+  for (const folder of [served, packaged]) {
+    writeFileSync(join(folder, 'client.d.ts'), types)
+    writeFileSync(join(folder, 'client-tabs.d.ts'), tabs)
+    writeFileSync(join(folder, 'client-react.d.ts'), react)
+  }
+  rmSync(emitted, { recursive: true })
+}
+
+function writePackage(): void {
+  const { version, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, string>
+  const entry = (name: string): object => ({ types: `./${name}.d.ts`, default: `./${name}.js` })
+  const description = {
+    name: 'rigel-client',
+    version,
+    license,
+    description: 'The browser client of Rigel: events that survive reconnects, over WebSocket, SSE or long-polling',
+    type: 'module',
+    sideEffects: false,
+    exports: { '.': entry('client'), './tabs': entry('client-tabs'), './react': entry('client-react') },
+    peerDependencies: { react: '>=18' },
+    peerDependenciesMeta: { react: { optional: true } },
+  }
+  writeFileSync(join(packaged, 'package.json'), `${JSON.stringify(description, null, 2)}\n`)
+  copyFileSync(join(root, 'docs/client.md'), join(packaged, 'README.md'))
+  copyFileSync(join(root, 'LICENSE'), join(packaged, 'LICENSE'))
+}
+
+function checkSize(): void {
+  for (const name of ['client.js', 'client-tabs.js', 'client-react.js']) {
+    console.log(`${name}: ${gzipSync(readFileSync(join(packaged, name))).length} bytes gzipped`)
+  }
+  const bytes = gzipSync(readFileSync(join(packaged, 'client.js'))).length
+  if (bytes <= MAX_GZIPPED_BYTES) return
+  console.error(`client.js has ${bytes} bytes gzipped, at most ${MAX_GZIPPED_BYTES} are allowed`)
+  process.exitCode = 1
+}

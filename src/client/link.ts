@@ -1,0 +1,68 @@
+// What a transport needs of the connection, and what the connection needs of a transport. One file a transport beside this.
+import type { Ended } from './ended.ts'
+import type { CloudEvent, Subscription } from './types.ts'
+
+export interface LinkEvent {
+  readonly event: CloudEvent
+  /** Null where the transport gives no position with each event. */
+  readonly position: string | null
+}
+
+/** One attempt to connect. */
+export interface LinkRequest {
+  /** The URL of a path below Rigel's base, e.g. `_rig/v1/connection/ws`, with these parameters. */
+  readonly url: (path: string, parameters?: Readonly<Record<string, string>>) => URL
+  readonly token: string | null
+  readonly subscriptions: readonly Subscription[]
+  /** The position to resume from; null: from now on. */
+  readonly position: string | null
+}
+
+/** Called by the link. After `ended`, and after `close()`, it calls nothing any more. */
+export interface LinkCallbacks {
+  /** Resolves when the events are handled: only then may they be acknowledged, or more be read. */
+  readonly receive: (events: readonly LinkEvent[]) => Promise<void>
+  /** Everything up to this position has been received. In order with `receive`. */
+  readonly passed: (position: string) => void
+  readonly opened: () => void
+  readonly ended: (why: Ended) => void
+}
+
+export interface Link {
+  /** Resolves when the set is in force; rejects if it is refused. */
+  readonly subscribe: (subscriptions: readonly Subscription[]) => Promise<void>
+  /** Brings a new token of the same user, so that the connection outlives the old one. */
+  readonly renew: (token: string) => Promise<void>
+  /** Finds out soon whether the connection is still alive; ends it if not. */
+  readonly check: () => void
+  readonly close: () => void
+}
+
+export type OpenLink = (request: LinkRequest, callbacks: LinkCallbacks) => Link
+
+export function authorization(token: string | null): Record<string, string> {
+  return token === null ? {} : { authorization: `Bearer ${token}` }
+}
+
+/** The parameters that every transport has in common. */
+export function connectParameters({ subscriptions, position }: LinkRequest): Record<string, string> {
+  return {
+    ...(subscriptions.length === 0 ? {} : { subscriptions: JSON.stringify(subscriptions) }),
+    ...(position === null ? {} : { last_event_id: position }),
+  }
+}
+
+/** Changes a connection by HTTP: PUT `_rig/v1/connection/{transport}/{connection_token}/{what}`. Throws if it is refused. */
+export async function putConnection(
+  request: LinkRequest,
+  path: string,
+  token: string | null,
+  body?: unknown,
+): Promise<void> {
+  const response = await fetch(request.url(path), {
+    method: 'PUT',
+    headers: { ...authorization(token), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  if (!response.ok) throw new Error((await response.text()).slice(0, 200) || `status ${response.status}`)
+}

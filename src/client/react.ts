@@ -1,0 +1,40 @@
+// A React hook over a connection: `import { useEvents } from 'rigel-client/react'`. React 18 or later is the page's own.
+import { useCallback, useRef, useSyncExternalStore } from 'react'
+import type { ConnectionState, EventTypes, ReceivedEvent, Rigel } from './types.ts'
+
+const NONE: readonly never[] = []
+
+/**
+ * The last events of a type, oldest first; `type` may be a pattern. The component renders again at each event. An event
+ * counts as handled at once: for work that must be done before the position moves on, use `rigel.on`.
+ */
+export function useEvents<Events extends EventTypes, T extends keyof Events & string>(
+  rigel: Rigel<Events>,
+  type: T,
+  { limit = 100 }: { readonly limit?: number } = {},
+): readonly ReceivedEvent<Events[T]>[] {
+  const events = useRef<readonly ReceivedEvent<Events[T]>[]>(NONE)
+  const subscribe = useCallback(
+    (render: () => void) =>
+      rigel.on(type, (event) => {
+        events.current = [...events.current, event].slice(-limit)
+        render()
+      }),
+    [rigel, type, limit],
+  )
+  return useSyncExternalStore(
+    subscribe,
+    () => events.current,
+    () => NONE,
+  )
+}
+
+/** `connecting`, `open`, `waiting` or `closed`. */
+export function useConnectionState(rigel: Rigel): ConnectionState {
+  const subscribe = useCallback((render: () => void) => rigel.onState(render), [rigel])
+  return useSyncExternalStore(
+    subscribe,
+    () => rigel.state,
+    () => 'connecting',
+  )
+}
