@@ -19,6 +19,8 @@ const FAILURES_UNTIL_BLOCKED = 2
 /** A blocked transport is tried again after this time: the device may be in another network by then. */
 const UNBLOCK_AFTER_MS = 600_000
 const CLOSED_BY_APPLICATION = 1000
+/** What a browser reports when a WebSocket handshake fails, whatever the answer was (RFC 6455, 7.1.5). */
+const ABNORMAL_CLOSURE = 1006
 /** A connection that lasted this long starts the backoff anew. */
 const STABLE_MS = 5_000
 
@@ -182,7 +184,7 @@ export class Connection {
     if (why.next === 'stop') return this.#finish({ ...why, willRetry: false })
     if (why.next === 'new-token') this.#refusedToken = this.#token
     const attempt = this.#attempt
-    if (!wasOpen && why.code === 0) await this.#countOpenFailure()
+    if (!wasOpen && (why.code === 0 || why.code === ABNORMAL_CLOSURE)) await this.#countOpenFailure()
     if (attempt === this.#attempt) this.#retry(why)
   }
 

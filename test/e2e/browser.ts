@@ -36,7 +36,8 @@ export async function openBrowser(): Promise<Browsing> {
   const clients = new Map<string, Client>()
 
   async function open(url: string): Promise<Page> {
-    const page = await browser.newPage()
+    // A context of its own: pages do not share cookies, and tabs can be opened beside it.
+    const page = await (await browser.newContext()).newPage()
     await page.exposeFunction('report', ({ name, recovered, event }: Report) => {
       const client = clients.get(name)
       if (event) client?.seen.push(event)

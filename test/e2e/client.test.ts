@@ -74,6 +74,10 @@ void test(
 void test('a network that blocks WebSockets is passed by SSE', { timeout: 120_000 }, async () => {
   const proxy = await startProxyWithoutUpgrade(rigel.origin)
   const origin = `http://localhost:${(proxy.address() as AddressInfo).port}`
+  after(() => {
+    proxy.closeAllConnections()
+    proxy.close()
+  })
   const page = await browsing.open(`${origin}/_rig/`)
   await connectIn(page, { user: 'blocked' })
   await isOpen(page)
@@ -81,8 +85,6 @@ void test('a network that blocks WebSockets is passed by SSE', { timeout: 120_00
   await hasSeen(page, 1)
   assert.equal((await seenIn(page)).transport, 'sse')
   await page.close()
-  proxy.closeAllConnections()
-  proxy.close()
 })
 
 void test('a refused token closes for good', { timeout: 120_000 }, async () => {

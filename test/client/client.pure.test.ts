@@ -1,0 +1,148 @@
+// The parts of the browser client that need no browser. test/e2e/client.test.ts has the whole in Chromium.
+import { describe, expect, it } from 'vitest'
+import { backoffMs, retryAfterMs } from '../../src/client/backoff.ts'
+import { endedByCode, endedByResponse } from '../../src/client/ended.ts'
+import { EventQueue, typeMatcher } from '../../src/client/event-queue.ts'
+import { createSseParser } from '../../src/client/transports/sse.ts'
+import type { ReceivedEvent } from '../../src/client/types.ts'
+
+const event = (id: string, type = 'order.shipped'): ReceivedEvent => {
+  return { specversion: '1.0', id, source: '/test', type, position: id }
+}
+
+describe('the SSE parser', () => {
+  const STREAM = 'retry: 3000\n\nid: 1\nevent: a\ndata: {"x":1}\n\nid: 2\n\n:heartbeat\ndata: a\ndata: b\n\n'
+  const MESSAGES = [
+    { data: '', id: null },
+    { data: '{"x":1}', id: '1' },
+    { data: '', id: '2' },
+    { data: 'a\nb', id: null },
+  ]
+
+  it.each([1, 2, 3, 7, 1_000])('reads the same messages from chunks of %i characters', (length) => {
+    const parse = createSseParser()
+    const chunks = STREAM.match(new RegExp(`[^]{1,${length}}`, 'g')) ?? []
+    expect(chunks.flatMap((chunk) => parse(chunk))).toEqual(MESSAGES)
+  })
+
+  it.each(['\r', '\r\n'])('accepts %j as the end of a line, also between chunks', (end) => {
+    const parse = createSseParser()
+    expect([...STREAM.replaceAll('\n', end)].flatMap((character) => parse(character)).concat(parse('\n'))).toEqual(
+      MESSAGES,
+    )
+  })
+})
+
+describe('reconnecting', () => {
+  it('waits longer after each failure, up to 30 s, and never less than half of that', () => {
+    expect(
+      [1, 2, 3, 20].map((failures) => [backoffMs(failures, 0), backoffMs(failures, 0.999)].map(Math.round)),
+    ).toEqual([
+      [250, 500],
+      [500, 1000],
+      [1000, 1999],
+      [15_000, 29_985],
+    ])
+  })
+
+  it.each([
+    ['5', 5_000],
+    ['Thu, 01 Jan 1970 00:00:09 GMT', 8_000],
+    ['Thu, 01 Jan 1970 00:00:00 GMT', 0],
+    ['soon', 0],
+    [null, 0],
+  ])('reads Retry-After %j as %i ms', (header, ms) => {
+    expect(retryAfterMs(header, 1_000)).toBe(ms)
+  })
+
+  it.each([
+    [1006, 'retry'],
+    [4000, 'retry'],
+    [4499, 'retry'],
+    [4500, 'new-token'],
+    [4502, 'new-token'],
+    [4501, 'stop'],
+    [4999, 'stop'],
+    [3500, 'stop'],
+    [3499, 'retry'],
+  ] as const)('after close code %i the next step is %s', (code, next) => {
+    expect(endedByCode(code, '').next).toBe(next)
+  })
+
+  it.each([
+    [401, 'new-token'],
+    [403, 'stop'],
+    [400, 'stop'],
+    [429, 'retry'],
+    [503, 'retry'],
+  ] as const)('after status %i the next step is %s', async (status, next) => {
+    const response = new Response('why', { status, headers: { 'retry-after': '2' } })
+    expect(await endedByResponse(response)).toMatchObject({ code: status, reason: 'why', next })
+  })
+})
+
+describe('the event queue', () => {
+  it.each([
+    ['*', true],
+    ['order.*', true],
+    ['order.shipped', true],
+    ['order', false],
+    ['orders.*', false],
+  ])('pattern %s and order.shipped: %s', (pattern, matches) => {
+    expect(typeMatcher(pattern)('order.shipped')).toBe(matches)
+  })
+
+  it('hands the next event over only when every handler is done', async () => {
+    const steps: string[] = []
+    const queue = new EventQueue(() => {})
+    queue.on('*', async ({ id }) => {
+      await Promise.resolve()
+      steps.push(`async ${id}`)
+    })
+    queue.on('order.*', ({ id }) => steps.push(`sync ${id}`))
+    await queue.dispatch(event('1'))
+    await queue.dispatch(event('2'))
+    expect(steps).toEqual(['sync 1', 'async 1', 'sync 2', 'async 2'])
+  })
+
+  it('reports a handler that throws or rejects, and goes on', async () => {
+    const errors: unknown[] = []
+    const queue = new EventQueue((error) => errors.push(error))
+    queue.on('*', () => {
+      throw new Error('thrown')
+    })
+    queue.on('*', () => Promise.reject(new Error('rejected')))
+    await queue.dispatch(event('1'))
+    expect(errors.map(String)).toEqual(['Error: thrown', 'Error: rejected'])
+  })
+
+  it('counts an iterated event as handled when the next one is asked for, or the loop is left', async () => {
+    const queue = new EventQueue(() => {})
+    const steps: string[] = []
+    const loop = (async () => {
+      for await (const { id } of queue.iterate(new Promise(() => {}))) {
+        steps.push(`got ${id}`)
+        if (id === '2') break
+      }
+    })()
+    for (const id of ['1', '2']) {
+      await queue.dispatch(event(id))
+      steps.push(`handled ${id}`)
+    }
+    await loop
+    expect(steps).toEqual(['got 1', 'handled 1', 'got 2', 'handled 2'])
+  })
+
+  it('shows iterators application events and gaps, not the system events', async () => {
+    const queue = new EventQueue(() => {})
+    const { promise: closed, resolve: close } = Promise.withResolvers<void>()
+    const seen: string[] = []
+    const loop = (async () => {
+      for await (const { type } of queue.iterate(closed)) seen.push(type)
+    })()
+    for (const type of ['rig.connection.create', 'rig.gap', 'order.shipped']) await queue.dispatch(event('1', type))
+    close()
+    await loop
+    expect(seen).toEqual(['rig.gap', 'order.shipped'])
+  })
+})
