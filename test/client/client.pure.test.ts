@@ -27,9 +27,12 @@ describe('the SSE parser', () => {
 
   it.each(['\r', '\r\n'])('accepts %j as the end of a line, also between chunks', (end) => {
     const parse = createSseParser()
-    expect([...STREAM.replaceAll('\n', end)].flatMap((character) => parse(character)).concat(parse('\n'))).toEqual(
-      MESSAGES,
-    )
+    expect(
+      STREAM.replaceAll('\n', end)
+        .split('')
+        .flatMap((character) => parse(character))
+        .concat(parse('\n')),
+    ).toEqual(MESSAGES)
   })
 })
 

@@ -29,25 +29,20 @@ function makeRigel(): { rigel: Rigel; emit: (id: string) => void; handlers: Set<
   }
 }
 
+type Use<T> = (rigel: Rigel, type: string, limit: number) => T
+
 /** The function of a snippet, with what it imports handed in. */
-function snippet<T>(framework: string, name: string, imports: Readonly<Record<string, unknown>>): T {
+function snippet(framework: string, name: string, imports: Readonly<Record<string, unknown>>): unknown {
   const code = documentation.split(`${framework}:\n\n\`\`\`js\n`)[1]?.split('```')[0] ?? ''
   const body = code.replaceAll(/^import .*$/gm, '').replaceAll('export ', '')
   // oxlint-disable-next-line typescript/no-implied-eval -- the snippet is ours
-  return new Function(...Object.keys(imports), `${body}; return ${name}`)(...Object.values(imports)) as T
+  return new Function(...Object.keys(imports), `${body}; return ${name}`)(...Object.values(imports)) as unknown
 }
 
 describe('Vue', () => {
   it('has the last events in a ref, and forgets the handler with its scope', () => {
     const { rigel, emit, handlers } = makeRigel()
-    const use = snippet<(rigel: Rigel, type: string, limit: number) => ShallowRef<ReceivedEvent[]>>(
-      'Vue',
-      'useEvents',
-      {
-        onScopeDispose,
-        shallowRef,
-      },
-    )
+    const use = snippet('Vue', 'useEvents', { onScopeDispose, shallowRef }) as Use<ShallowRef<ReceivedEvent[]>>
     const scope = effectScope()
     const events = scope.run(() => use(rigel, '*', 2))
     for (const id of ['1', '2', '3']) emit(id)
@@ -60,13 +55,7 @@ describe('Vue', () => {
 describe('Svelte', () => {
   it('has the last events in a store while there is a subscriber', () => {
     const { rigel, emit, handlers } = makeRigel()
-    const eventsOf = snippet<(rigel: Rigel, type: string, limit: number) => Readable<ReceivedEvent[]>>(
-      'Svelte',
-      'eventsOf',
-      {
-        readable,
-      },
-    )
+    const eventsOf = snippet('Svelte', 'eventsOf', { readable }) as Use<Readable<ReceivedEvent[]>>
     let seen: string[] = []
     const unsubscribe = eventsOf(rigel, '*', 2).subscribe((events) => (seen = events.map(({ id }) => id)))
     for (const id of ['1', '2', '3']) emit(id)
