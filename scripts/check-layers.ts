@@ -118,7 +118,8 @@ function* problemsOf(file: SourceFile): Generator<string> {
 function importProblem(file: SourceFile, from: string, isType: boolean): string | undefined {
   const isOutside = !from.startsWith('src/')
   if (file.module === 'core' && isOutside) return 'core imports only core'
-  if (file.module === 'client' && !from.startsWith('src/client/') && from !== 'react') return 'client imports only client'
+  if (file.module === 'client' && !from.startsWith('src/client/') && from !== 'react')
+    return 'client imports only client'
   if (from === 'src/index.ts') return 'nothing imports the entry point'
   if (!isOutside && !byPath.has(from)) return 'no such file'
   if (!isOutside && !isInOrder(file.path, from)) return 'breaks the order of modules'
