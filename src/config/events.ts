@@ -63,6 +63,8 @@ export const eventVariables = {
   RECIPIENTS: recipientSchema.optional(),
   OWN_EVENTS_SPECVERSION: z.enum(['1.0', '0.2', '0.1'], 'must be 1.0, 0.2 or 0.1').default('1.0'),
   MAX_EVENT_BYTES: integer(131_072, 1_024, 1_048_576),
+  PUBLISH_EVENTS_PER_SECOND: integer(20_000, 1, 10_000_000),
+  PUBLISH_BYTES_PER_SECOND: integer(67_108_864, 1_024, 10_737_418_240),
 }
 
 type Variables = z.infer<z.ZodObject<typeof eventVariables>>

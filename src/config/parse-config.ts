@@ -94,6 +94,8 @@ function toConfig(v: Variables) {
     recipients: toRecipients(v),
     ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,
     maxEventBytes: v.MAX_EVENT_BYTES,
+    /** What one publisher may publish per second and isolate. */
+    publishBudget: { eventsPerSecond: v.PUBLISH_EVENTS_PER_SECOND, bytesPerSecond: v.PUBLISH_BYTES_PER_SECOND },
     kafka: toKafka(v),
     phoenix: toPhoenix(v),
     proxy: toProxy(v),

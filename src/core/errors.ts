@@ -42,6 +42,9 @@ interface Row<D> {
   readonly challenge?: Challenge
 }
 
+/** Characters of what a client sent that an error text quotes. */
+const MAX_SHOWN_CHARS = 100
+
 interface Message {
   readonly message: string
 }
@@ -101,6 +104,12 @@ const ERRORS = {
     ({ limitBytes }: Limit) => `Body too large: at most ${limitBytes} bytes are allowed.`,
   ),
   unsupported_content_type: row(415, CLOSE.badRequest, ownMessage),
+  unsupported_content_encoding: row(
+    415,
+    CLOSE.badRequest,
+    ({ coding }: { readonly coding: string }) =>
+      `The content-encoding ${coding.slice(0, MAX_SHOWN_CHARS)} is not supported: send gzip, deflate or none.`,
+  ),
   not_acceptable: row(406, CLOSE.badRequest, ownMessage),
   protocol_violation: row(400, ({ message }: Message) => ({ code: 4504, reason: cutToReason(message) }), ownMessage),
   rate_limited: row(429, CLOSE.tooMany, 'Too many requests.'),

@@ -6,6 +6,7 @@ import { credentialedCorsHeaders, preflight, streamCorsHeaders, type Preflight }
 import { produceSampleEvents } from './dev/dev-feed.ts'
 import { makeDevToken } from './dev/dev-token.ts'
 import { postEvents } from './events/post-events.ts'
+import { answerHandshake, isHandshake } from './events/webhook-handshake.ts'
 import { jsonErrorResponse } from './error-response.ts'
 import { health, requireConfig } from './require-config.ts'
 import { workerContext, type HttpEnv } from './worker-context.ts'
@@ -33,8 +34,15 @@ const SSE_PREFLIGHT: Preflight = {
   headers: '*,authorization,last-event-id,cache-control,content-type,x-requested-with',
   corsOf: streamCorsHeaders,
 }
+/** The attributes of CloudEvents and of their common extensions, for browsers that remember a preflight. */
+const ATTRIBUTE_HEADERS =
+  'ce-specversion,ce-type,ce-id,ce-source,ce-time,ce-subject,ce-dataschema,ce-partitionkey,ce-traceparent,ce-tracestate'
 /** Besides every `ce-` header that the page asks for: a CloudEvent may have extensions of any name. */
-const EVENT_HEADERS = 'content-type,authorization,content-encoding,idempotency-key'
+const eventsPreflight = preflight({
+  methods: 'POST',
+  headers: `content-type,authorization,content-encoding,idempotency-key,${ATTRIBUTE_HEADERS}`,
+  headerPrefix: 'ce-',
+})
 
 const app = new Hono<HttpEnv>()
   .get('/_rig/health', health)
@@ -64,7 +72,9 @@ const app = new Hono<HttpEnv>()
   .options(SUBSCRIPTIONS, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
   .route('/_rig/kafka', kafkaRest)
   .post('/_rig/v1/events', postEvents)
-  .options('/_rig/v1/events', preflight({ methods: 'POST', headers: EVENT_HEADERS, headerPrefix: 'ce-' }))
+  .options('/_rig/v1/events', (c, next) =>
+    isHandshake(c.req.raw) ? Promise.resolve(answerHandshake(c)) : eventsPreflight(c, next),
+  )
   .route(INTERNAL_PREFIX, adminApi)
   .post('/_rig/dev/token', makeDevToken)
   .post('/_rig/dev/feed', produceSampleEvents)

@@ -34,6 +34,8 @@ function headersOf({ challenge, status }: HttpFailure): Record<string, string> {
   if (status === 401 || challenge !== undefined) {
     return { 'www-authenticate': `Bearer realm="rigel"${challenge === undefined ? '' : `, error="${challenge}"`}` }
   }
+  // RFC 9110, 15.5.16: what would have been accepted.
+  if (status === 415) return { 'accept-encoding': 'gzip, deflate' }
   if (status === 429 || status === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) }
   return {}
 }

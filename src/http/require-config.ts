@@ -10,12 +10,13 @@ export function health(c: Context<HttpEnv>): Response {
 
 /** Hands the configuration to the handlers after it. Touches no header: the answers may be immutable 101s. */
 export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Response | void> {
-  const { askService, config, routes, subjects, upstreamHealth, verifyToken } = workerContext(c.env)
-  if (!config.ok || verifyToken === undefined || routes === undefined)
+  const { askService, config, publishBudget, routes, subjects, upstreamHealth, verifyToken } = workerContext(c.env)
+  if (!config.ok || verifyToken === undefined || routes === undefined || publishBudget === undefined)
     return c.text('Rigel is misconfigured: see /_rig/health', 500)
   c.set('config', config.value)
   c.set('verifyToken', verifyToken)
   c.set('askService', askService)
+  c.set('publishBudget', publishBudget)
   c.set('routes', routes)
   c.set('upstreamHealth', upstreamHealth)
   c.set('subjects', subjects)

@@ -8,6 +8,7 @@ import type { SubjectCache } from '../schema-registry/subject-cache.ts'
 import { createAuthorizer, type Authorizer } from '../auth/external-authorizer.ts'
 import { RouteTable } from './proxy/route-table.ts'
 import { UpstreamHealth } from './proxy/upstream-health.ts'
+import { PublishBudget } from '../publishing/publish-budget.ts'
 import { withRevocation } from '../auth/revocation-check.ts'
 import { createTokenVerifier, type VerifyToken } from '../auth/verify-token.ts'
 
@@ -18,6 +19,7 @@ export interface HttpEnv {
     readonly config: Config
     readonly verifyToken: VerifyToken
     readonly askService: Authorizer
+    readonly publishBudget: PublishBudget
     readonly routes: RouteTable
     readonly upstreamHealth: UpstreamHealth
     readonly subjects: SubjectCache | null
@@ -28,6 +30,7 @@ export interface WorkerContext {
   readonly config: Result<Config, ConfigProblems>
   readonly verifyToken: VerifyToken | undefined
   readonly askService: Authorizer
+  readonly publishBudget: PublishBudget | undefined
   readonly routes: RouteTable | undefined
   readonly upstreamHealth: UpstreamHealth
   /** Schemas by which requests are written; null: there is no registry. */
@@ -51,6 +54,7 @@ export function workerContext(env: Env): WorkerContext {
       fetch: (input, init) => fetch(input, init),
       nowMs: () => Date.now(),
     }),
+    publishBudget: config.ok ? new PublishBudget(config.value.publishBudget) : undefined,
     routes: config.ok ? new RouteTable(env, config.value) : undefined,
     upstreamHealth: new UpstreamHealth(),
     subjects: config.ok ? createSubjectCache(config.value) : null,

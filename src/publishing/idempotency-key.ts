@@ -31,6 +31,11 @@ export function keyOfEvent(sender: PushSender, { source, type, id, json }: Cloud
   return source === undefined ? digest('id of type', sender, [type, id]) : digest('id', sender, [source, id])
 }
 
+/** A client's own key (`Idempotency-Key`), for the event of this index in its request. */
+export function keyOfRequest(publisher: string, key: string, index: number): Promise<string> {
+  return digest('request', { publisher, connector: '', hasUniqueIds: false }, [key, String(index)])
+}
+
 export function keyOfBytes(sender: PushSender, bytes: Uint8Array): Promise<string> {
   return digest('bytes', sender, [], bytes)
 }

@@ -12,14 +12,26 @@ import type { KafkaLog } from '../kafka/kafka-log.ts'
 const encoder = new TextEncoder()
 const CONTENT_TYPE = { key: 'content-type', value: encoder.encode('application/cloudevents+json; charset=utf-8') }
 
-/** Resolves when all are durable, with their places in the order given. Throws what the log throws. */
+/**
+ * Resolves when all are durable, with their positions in the order given. Throws what the log throws. With `keys`, one an
+ * event, a log that remembers keys stores each event once, however often it is published.
+ */
 export async function publishEvents(
   log: KafkaLog,
   config: Config,
   events: readonly CloudEvent[],
+  keys: readonly string[] | null = null,
 ): Promise<readonly ProducedRecord[]> {
   const topic = config.kafka.topics[0] ?? 'rig'
-  return log.produce(events.map((event): NewRecord => ({ topic, ...toRecord(config, event) })))
+  return log.produce(
+    events.map((event, index): NewRecord => {
+      const record = { topic, ...toRecord(config, event) }
+      const idempotencyKey = keys?.[index]
+      if (idempotencyKey === undefined) return record
+      // A record without a key might come to another partition when it is published again, where its key is not known.
+      return { ...record, key: record.key ?? encoder.encode(event.source ?? event.type), idempotencyKey }
+    }),
+  )
 }
 
 /** As `publishEvents`, of a message that may come again: a log that remembers keys stores each of its events once. */

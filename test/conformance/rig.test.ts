@@ -32,7 +32,7 @@ const post = (body: unknown, headers: Record<string, string>): RequestInit => ({
   body: typeof body === 'string' ? body : JSON.stringify(body),
 })
 const structured = { 'content-type': 'application/cloudevents+json' }
-const event02 = { specversion: '0.2', id: '1', type: 'rig.test' }
+const event02 = { specversion: '0.2', id: '1', type: 'com.rig.test' }
 
 async function connect(query = ''): Promise<{ client: SseClient; token: string }> {
   const client = new SseClient(await fetchRigel(`${SSE}${query}`))

@@ -14,6 +14,7 @@ const TABLE: readonly (readonly [RigelError, number, number])[] = [
   [{ kind: 'too_many_events', limit: 2 }, 413, 4505],
   [{ kind: 'body_too_large', limitBytes: 2 }, 413, 4505],
   [{ kind: 'unsupported_content_type', message }, 415, 4506],
+  [{ kind: 'unsupported_content_encoding', coding: 'br' }, 415, 4506],
   [{ kind: 'not_acceptable', message }, 406, 4506],
   [{ kind: 'protocol_violation', message }, 400, 4504],
   [{ kind: 'rate_limited' }, 429, 4002],

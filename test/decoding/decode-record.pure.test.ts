@@ -181,7 +181,9 @@ describe('a record by a schema of the registry', () => {
 
   it('is not one where other data begins with a zero', () => {
     const decoded = framed('icon', { ...binary, 'content-type': 'image/x-icon' })
-    expect(decoded.ok && decoded.value.parsed).toMatchObject({ data: '\u0000\u0000\u0000\u0000\u0007icon' })
+    expect(decoded.ok && decoded.value.parsed).toMatchObject({
+      data_base64: btoa('\u0000\u0000\u0000\u0000\u0007icon'),
+    })
   })
 
   it('that cannot be read says why', () => {

@@ -61,7 +61,7 @@ it('a connection with subscriptions is opened if the service says so, with a tok
       body: '{ "subscriptions": [] }',
     })
   expect((await put('Bearer opaque')).status).toBe(204)
-  expect(asked.at(-1)).toMatchObject({ authorization: 'Bearer opaque', body: '{ "subscriptions": [] }' })
+  expect(asked.at(-1)).toMatchObject({ authorization: 'Bearer opaque', body: '{"subscriptions":[]}' })
   expect((await put('Bearer wrong')).status).toBe(403)
   await client.close()
 })

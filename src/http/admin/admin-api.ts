@@ -9,7 +9,7 @@ import { timingSafeEqual } from 'hono/utils/buffer'
 import type { z } from 'zod'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import { readBody } from '../../core/http-body.ts'
+import { readRequestBody } from '../read-request-body.ts'
 import { readEvents } from '../events/read-events.ts'
 import { errorResponse } from '../error-response.ts'
 import { getFollowers, internalHealth } from './follower-status.ts'
@@ -29,7 +29,8 @@ import {
   type ConnectionsQuery,
   type AppContext,
 } from './operations.ts'
-import { answerPush } from '../events/post-push.ts'
+import { idempotencyKeysOf } from '../events/idempotency.ts'
+import { answerPush, toPosition } from '../events/post-push.ts'
 import { connectorOf } from '../events/read-push.ts'
 
 export const INTERNAL_PREFIX = '/_rig/api'
@@ -104,15 +105,18 @@ async function postMessages(c: Ctx): Promise<Response> {
   if (connector.value !== null) return answerPush(c, { publisher: 'internal API', ...connector.value })
   const posted = await readEvents(c.req.raw, c.var.config.maxEventBytes)
   if (!posted.ok) return errorResponse(posted.reason)
-  const produced = await publish(gatewayOf(c), posted.value.events)
+  const keys = await idempotencyKeysOf(c.req.raw, 'internal API', posted.value.events)
+  if (!keys.ok) return errorResponse(keys.reason)
+  const produced = await publish(gatewayOf(c), posted.value.events, keys.value)
   if (!produced.ok) return errorResponse(produced.reason)
-  const places = produced.value.map(({ topic, partition, offset }) => ({ topic, partition, offset }))
+  const places = produced.value.map(toPosition)
   return c.json(posted.value.mode === 'batched' ? places : places[0], 202)
 }
 
 async function postRevocation(c: Ctx): Promise<Response> {
-  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
-  const parsed = revocation.safeParse(body.ok ? parseJson(decodeUtf8(body.bytes) ?? '') : undefined)
+  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
+  if (!body.ok) return errorResponse(body.reason)
+  const parsed = revocation.safeParse(parseJson(decodeUtf8(body.value) ?? ''))
   if (!parsed.success) return errorResponse({ kind: 'bad_request', message: messageOf(parsed.error.issues) })
   const { sessionId, validityInSeconds } = parsed.data
   await revokeSession(gatewayOf(c), sessionId, Math.round(Date.now() + validityInSeconds * 1_000))

@@ -9,7 +9,7 @@ import { directoryStub, toRecords } from '../../rpc/directory.ts'
 import { mergeApis, type ApiRecord } from '../../api-definitions/api-record.ts'
 import { isInactive } from '../../api-definitions/parse-definitions.ts'
 import { toProblemMap } from '../../api-definitions/api-route.ts'
-import { readBody } from '../../core/http-body.ts'
+import { readRequestBody } from '../read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 type Ctx = Context<HttpEnv>
@@ -79,9 +79,9 @@ function etagOf(version: number): string {
 }
 
 async function readDocument(c: Ctx): Promise<Readonly<Record<string, unknown>> | undefined> {
-  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
+  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return undefined
-  const value = parseJson(decodeUtf8(body.bytes) ?? '')
+  const value = parseJson(decodeUtf8(body.value) ?? '')
   return isObject(value) ? value : undefined
 }
 

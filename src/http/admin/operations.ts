@@ -47,10 +47,11 @@ export async function publishObjects(
 export async function publish(
   { env, config }: AppContext,
   events: readonly CloudEvent[],
+  idempotencyKeys: readonly string[] | null = null,
 ): Promise<Result<readonly ProducedRecord[], RigelError>> {
   if (events.length === 0) return ok([])
   try {
-    return ok(await publishEvents(createKafkaLog(env, config), config, events))
+    return ok(await publishEvents(createKafkaLog(env, config), config, events, idempotencyKeys))
   } catch (error) {
     console.error('events could not be produced', error)
     const message = 'The log does not take events at the moment: nothing is known to be stored.'

@@ -9,10 +9,10 @@ import type { RigelError } from '../../core/errors.ts'
 import { ok, type Result } from '../../core/result.ts'
 import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
 import { findToken, offeredProtocols } from '../token-source.ts'
-import { readBody } from '../../core/http-body.ts'
 import { authorizeConnection, type ConnectGrant } from './authorize-connection.ts'
 import { corsHeaders } from '../cors.ts'
 import { RETRY_AFTER_SECONDS, shardFailure } from '../error-response.ts'
+import { readRequestBody } from '../read-request-body.ts'
 import { refuseNoUpgrade } from './websocket.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -105,10 +105,10 @@ async function poll(c: Ctx, { shard, connectionId, cursor }: PhoenixSession): Pr
 
 async function push(c: Ctx, session: PhoenixSession | undefined): Promise<number> {
   if (session === undefined) return 410
-  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
+  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return 500
   const lines = new TextDecoder()
-    .decode(body.bytes)
+    .decode(body.value)
     .split('\n')
     .filter((line) => line.trim() !== '')
   const frames = lines.map(toFrame)

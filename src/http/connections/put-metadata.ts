@@ -4,7 +4,6 @@ import { decodeUtf8 } from '../../core/text.ts'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { RigelError } from '../../core/errors.ts'
-import { readBody } from '../../core/http-body.ts'
 import { ANONYMOUS } from '../../core/identity/principal.ts'
 import { parseJson } from '../../core/json.ts'
 import { fail, type Result } from '../../core/result.ts'
@@ -13,6 +12,7 @@ import { bearerTokens } from '../token-source.ts'
 import { readAddress, toPutError } from './connection-request.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
+import { readRequestBody } from '../read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 const MAX_BYTES = 4_096
@@ -29,8 +29,9 @@ export async function putMetadata(c: Context<HttpEnv>): Promise<Response> {
 }
 
 async function replaceMetadata(c: Context<HttpEnv>): Promise<Result<null, RigelError>> {
-  const body = await readBody(c.req.raw, MAX_BYTES)
-  const parsed = bodySchema.safeParse(body.ok ? parseJson(decodeUtf8(body.bytes) ?? '') : undefined)
+  const body = await readRequestBody(c.req.raw, MAX_BYTES)
+  if (!body.ok && body.reason.kind !== 'body_too_large') return body
+  const parsed = bodySchema.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
   if (!parsed.success) return fail({ kind: 'bad_request', message: `Expected JSON such as ${EXPECTED}.` })
   const address = readAddress(c.req.param('token') ?? '', c.var.config)
   if (!address.ok) return address

@@ -6,7 +6,6 @@ import { isObject, parseJsonOrReason } from '../../core/json.ts'
 import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import type { RigelError } from '../../core/errors.ts'
-import { readBody } from '../../core/http-body.ts'
 import type { ConnectionAddress } from '../../core/identity/connection-token.ts'
 import { mediaTypeOf } from '../../core/media-type.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
@@ -23,6 +22,7 @@ import { NO_TOKEN, subscriptionRules, verifyFor } from './authorize-connection.t
 import { readAddress, refusedRequest, toPutError } from './connection-request.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
+import { readRequestBody } from '../read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 /** Room for 10,000 subscriptions, the most that can be configured, of 200 bytes each. */
@@ -77,9 +77,11 @@ async function readSubscriptionsBody(request: Request): Promise<Result<unknown, 
   }
   const mediaType = mediaTypeOf(request.headers)
   if (mediaType !== 'application/json') return notJson(`the content-type is ${mediaType ?? 'missing'}`)
-  const body = await readBody(request, MAX_BODY_BYTES)
-  if (!body.ok) return notJson(`the body is larger than ${MAX_BODY_BYTES} bytes`)
-  const text = decodeUtf8(body.bytes)
+  const body = await readRequestBody(request, MAX_BODY_BYTES)
+  if (!body.ok && body.reason.kind === 'body_too_large')
+    return notJson(`the body is larger than ${MAX_BODY_BYTES} bytes`)
+  if (!body.ok) return body
+  const text = decodeUtf8(body.value)
   if (text === undefined) return notJson('the body is not UTF-8')
   const parsed = parseJsonOrReason(text)
   if (!parsed.ok) return notJson(parsed.reason)

@@ -4,7 +4,7 @@ import { decodeUtf8 } from '../../core/text.ts'
 import { isObject, parseJson } from '../../core/json.ts'
 import type { Context } from 'hono'
 import { parseStructured } from '../../core/events/cloud-event.ts'
-import { readBody } from '../../core/http-body.ts'
+import { readRequestBody } from '../read-request-body.ts'
 import { publish } from '../admin/operations.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -63,10 +63,10 @@ export function sampleEvent(nowMs: number, random: () => number) {
 
 /** An empty body asks for the default. */
 async function readCount(request: Request): Promise<number | undefined> {
-  const body = await readBody(request, MAX_BODY_BYTES)
+  const body = await readRequestBody(request, MAX_BODY_BYTES)
   if (!body.ok) return undefined
-  if (body.bytes.byteLength === 0) return DEFAULT_COUNT
-  const asked = parseJson(decodeUtf8(body.bytes) ?? '')
+  if (body.value.byteLength === 0) return DEFAULT_COUNT
+  const asked = parseJson(decodeUtf8(body.value) ?? '')
   const count = isObject(asked) ? (asked['count'] ?? DEFAULT_COUNT) : undefined
   return typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= MAX_COUNT ? count : undefined
 }

@@ -6,7 +6,7 @@ import { SignJWT } from 'jose'
 import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import type { JsonPointer } from '../../core/json-pointer.ts'
-import { readBody } from '../../core/http-body.ts'
+import { readRequestBody } from '../read-request-body.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -34,9 +34,9 @@ export async function makeDevToken(c: Context<HttpEnv>): Promise<Response> {
 }
 
 async function readClaims(request: Request): Promise<JsonObject | undefined> {
-  const body = await readBody(request, MAX_BODY_BYTES)
+  const body = await readRequestBody(request, MAX_BODY_BYTES)
   if (!body.ok) return undefined
-  const claims = parseJson(decodeUtf8(body.bytes) ?? '')
+  const claims = parseJson(decodeUtf8(body.value) ?? '')
   return isObject(claims) && typeof claims['user'] === 'string' && claims['user'] !== '' ? claims : undefined
 }
 

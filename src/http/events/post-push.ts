@@ -1,6 +1,6 @@
-// Answers a push: a connector's events, as they are placed in the log. 202 means that each is durable, once, where the
-// answer says: in a topic that is followed, or, with what was wrong, in the dead-letter topic. Anything else means that
-// nothing is known to be stored: the connector sends again, as it is made to. Called by events.ts and internal-api.ts.
+// Answers a push: a connector's events, as they are stored in the log. 202 means that each is durable, once, at the position
+// of the answer: in a topic that is followed or, with what was wrong, in the dead-letter topic. Any other status means that
+// nothing is known to be stored, and the connector sends again. Called by post-events.ts and the internal API.
 import type { Context } from 'hono'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
@@ -14,30 +14,30 @@ import { readPush, type PushRequest } from './read-push.ts'
 
 export interface PushOptions {
   readonly cors?: Readonly<Record<string, string>>
-  /** Whether these may be published. */
-  readonly mayPublish?: (events: readonly CloudEvent[], isBatch: boolean) => Promise<boolean>
+  /** Returns why these may not be published. */
+  readonly refusalOf?: (events: readonly CloudEvent[], isBatch: boolean) => Promise<RigelError | undefined>
 }
 
 export async function answerPush(
   c: Context<HttpEnv>,
   sender: PushSender,
-  options: PushOptions = {},
+  { cors = {}, refusalOf }: PushOptions = {},
 ): Promise<Response> {
-  const { cors = {}, mayPublish } = options
   const push = await readPush(c.req.raw, c.var.config.maxEventBytes)
   if (!push.ok) return errorResponse(push.reason, cors)
-  const events = push.value.pushed.flatMap((one) => (one.kind === 'event' ? [one.event] : []))
-  // What is no event is nothing that a service could judge: it is asked all the same, about a list without it.
+  const events = push.value.pushed.flatMap((item) => (item.kind === 'event' ? [item.event] : []))
+  // A check service cannot judge an item that is no event. It is asked nevertheless, about a list without that item.
   const isList = push.value.isBatch || events.length === 0
-  if (mayPublish && !(await mayPublish(events, isList))) return errorResponse({ kind: 'submission_denied' }, cors)
-  const placed = await place(c, sender, push.value)
-  if (!placed.ok) return errorResponse(placed.reason, cors)
-  tell(sender, placed.value)
-  const places = placed.value.map(toAnswer)
-  return c.json(push.value.isBatch ? places : places[0], 202, cors)
+  const refusal = await refusalOf?.(events, isList)
+  if (refusal !== undefined) return errorResponse(refusal, cors)
+  const stored = await store(c, sender, push.value)
+  if (!stored.ok) return errorResponse(stored.reason, cors)
+  logResults(sender, stored.value)
+  const positions = stored.value.map(toPosition)
+  return c.json(push.value.isBatch ? positions : positions[0], 202, cors)
 }
 
-async function place(
+async function store(
   { env, var: { config } }: Context<HttpEnv>,
   sender: PushSender,
   { pushed }: PushRequest,
@@ -51,21 +51,17 @@ async function place(
   }
 }
 
-/** What an operator would look for: events that seem to be missing. */
-function tell({ publisher, connector }: PushSender, places: readonly PushResult[]): void {
-  const duplicates = places.filter(({ duplicate }) => duplicate).length
+/** For an operator who looks for events that seem to be missing. */
+function logResults({ publisher, connector }: PushSender, results: readonly PushResult[]): void {
+  const duplicates = results.filter(({ duplicate }) => duplicate).length
   if (duplicates > 0) console.info({ message: 'pushed again, and stored before', publisher, connector, duplicates })
-  const [first, ...others] = places.flatMap(({ duplicate, error }) => (duplicate || !error ? [] : [error]))
+  const [first, ...others] = results.flatMap(({ duplicate, error }) => (duplicate || !error ? [] : [error]))
   if (first === undefined) return
-  console.warn({
-    message: 'pushed, but no events: dead letters',
-    publisher,
-    connector,
-    count: 1 + others.length,
-    first,
-  })
+  const count = 1 + others.length
+  console.warn({ message: 'pushed, but no events: dead letters', publisher, connector, count, first })
 }
 
-function toAnswer({ topic, partition, offset, duplicate, error }: PushResult) {
+/** One item of the answer to a POST of events. */
+export function toPosition({ topic, partition, offset, duplicate, error }: PushResult) {
   return { topic, partition, offset, ...(duplicate ? { duplicate } : {}), ...(error === undefined ? {} : { error }) }
 }

@@ -1,23 +1,24 @@
 // An HTTP request → the CloudEvents it carries, by the HTTP protocol binding of CloudEvents 1.0: structured, batched or
-// binary mode, chosen by content type. As RIG, `application/json` without a ce-specversion header is structured mode,
-// for people send CloudEvents as JSON. Used by events.ts only.
+// binary mode, chosen by content type. Like RIG, `application/json` without a ce-specversion header is structured mode,
+// because people send CloudEvents as JSON. Used by post-events.ts and the internal API.
 import { decodeUtf8 } from '../../core/text.ts'
 import { fromBinary, isLargerThan, parseBatch, parseStructured } from '../../core/events/cloud-event.ts'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import { readBody } from '../../core/http-body.ts'
 import { mediaTypeOf } from '../../core/media-type.ts'
+import { readRequestBody } from '../read-request-body.ts'
+import { readHeaderAttributes } from './header-attributes.ts'
 
-/** Events and bytes of one batch: what one produce should carry, and far below what an isolate has memory for. */
+/** Events and bytes of one batch: what one produce should carry, and far below the memory of an isolate. */
 const MAX_BATCH_EVENTS = 100
 const MAX_BATCH_BYTES = 1_048_576
 
-export type Mode = 'structured' | 'batched' | 'binary'
+type ContentMode = 'structured' | 'batched' | 'binary'
 
 export interface EventRequest {
-  readonly mode: Mode
-  /** One, but for a batch. */
+  readonly mode: ContentMode
+  /** Exactly one, except in a batch. */
   readonly events: readonly CloudEvent[]
 }
 
@@ -25,13 +26,11 @@ export async function readEvents(request: Request, maxEventBytes: number): Promi
   const mode = modeOf(request.headers)
   if (!mode.ok) return mode
   const limitBytes = mode.value === 'batched' ? Math.max(MAX_BATCH_BYTES, maxEventBytes) : maxEventBytes
-  const body = await readBody(request, limitBytes)
-  if (!body.ok) return fail({ kind: 'event_too_large', limitBytes, gotBytes: body.gotBytes })
-  const parsed = parse(mode.value, request.headers, body.bytes)
-  if (!parsed.ok) {
-    const message = `The request body does not look like a CloudEvent: ${parsed.reason}`
-    return fail({ kind: 'not_a_cloud_event', message })
-  }
+  const body = await readRequestBody(request, limitBytes)
+  if (!body.ok) return body
+  const parsed = parse(mode.value, request.headers, body.value)
+  if (!parsed.ok) return fail(notAnEvent(parsed.reason))
+  if (parsed.value.length > MAX_BATCH_EVENTS) return fail({ kind: 'too_many_events', limit: MAX_BATCH_EVENTS })
   const tooLarge = parsed.value.find((event) => isLargerThan(event, maxEventBytes))
   if (tooLarge !== undefined) {
     const gotBytes = new TextEncoder().encode(tooLarge.json).byteLength
@@ -40,7 +39,11 @@ export async function readEvents(request: Request, maxEventBytes: number): Promi
   return ok({ mode: mode.value, events: parsed.value })
 }
 
-export function modeOf(headers: Headers): Result<Mode, RigelError> {
+export function notAnEvent(reason: string): RigelError {
+  return { kind: 'not_a_cloud_event', message: `The request body does not look like a CloudEvent: ${reason}` }
+}
+
+export function modeOf(headers: Headers): Result<ContentMode, RigelError> {
   const type = mediaTypeOf(headers)
   const isBinary = headers.has('ce-specversion')
   if (type === undefined && !isBinary) {
@@ -60,33 +63,18 @@ export function modeOf(headers: Headers): Result<Mode, RigelError> {
   return ok(type === 'application/json' && !isBinary ? 'structured' : 'binary')
 }
 
-function parse(mode: Mode, headers: Headers, bytes: Uint8Array): Result<readonly CloudEvent[], string> {
-  if (mode === 'binary')
-    return asList(fromBinary(readAttributes(headers), headers.get('content-type') ?? undefined, bytes))
+function parse(mode: ContentMode, headers: Headers, bytes: Uint8Array): Result<readonly CloudEvent[], string> {
+  if (mode === 'binary') return asList(parseBinary(headers, bytes))
   const text = decodeUtf8(bytes)
   if (text === undefined) return fail('it is not UTF-8')
-  if (mode === 'structured') return asList(parseStructured(text))
-  const batch = parseBatch(text)
-  if (batch.ok && batch.value.length > MAX_BATCH_EVENTS) {
-    return fail(`a batch of ${batch.value.length} events, at most ${MAX_BATCH_EVENTS} are allowed`)
-  }
-  return batch
+  return mode === 'structured' ? asList(parseStructured(text)) : parseBatch(text)
+}
+
+function parseBinary(headers: Headers, bytes: Uint8Array): Result<CloudEvent, string> {
+  const attributes = readHeaderAttributes(headers)
+  return attributes.ok ? fromBinary(attributes.value, headers.get('content-type') || undefined, bytes) : attributes
 }
 
 function asList(event: Result<CloudEvent, string>): Result<readonly CloudEvent[], string> {
   return event.ok ? ok([event.value]) : event
-}
-
-/** `ce-` headers are percent-encoded where they are not printable ASCII (binding 1.0, section 3.1.3.2). */
-export function readAttributes(headers: Headers): Readonly<Record<string, string>> {
-  const attributes = [...headers].filter(([name]) => name.startsWith('ce-') && name !== 'ce-data')
-  return Object.fromEntries(attributes.map(([name, value]) => [name.slice('ce-'.length), percentDecode(value)]))
-}
-
-function percentDecode(value: string): string {
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    return value
-  }
 }

@@ -57,12 +57,65 @@ describe('structured mode', () => {
     expect(parseStructured(JSON.stringify(event)).ok).toBe(false)
   })
 
+  it.each([
+    { time: 'lunchtime' },
+    { time: '2018-04-05T18:31Z' },
+    { time: '2018-04-05 18:31:00Z' },
+    { time: '2018-04-05T18:31:00X' },
+    { time: '2018-04-05T18:31:00+25:00' },
+    { time: '2018-04-05T18:31:00+05' },
+    { time: '2018-02-29T18:31:00Z' },
+    { time: 1_522_953_060 },
+    { datacontenttype: 'xyz' },
+    { datacontenttype: '' },
+    { dataschema: '' },
+    { subject: '' },
+    { subject: {} },
+    { data: 'text', data_base64: 'AAAA' },
+    { data_base64: 'AAA' },
+    { data_base64: 'A A=' },
+    { data_base64: {} },
+    { cloudEventsVersion: '0.1', eventType: 'other', eventID: '2' },
+  ])('refuses 1.0 with %o', (more) => {
+    expect(parseStructured(JSON.stringify({ ...v10, ...more })).ok).toBe(false)
+  })
+
+  it.each([
+    { time: '2018-04-05T17:31:00Z' },
+    { time: '2018-04-05T17:31:00.000000000Z' },
+    { time: '2018-04-05t18:31:00-01:00' },
+    { time: '2020-02-29T23:59:60Z' },
+    { time: null, subject: null, dataschema: null, datacontenttype: null, data_base64: null },
+    { datacontenttype: 'text/plain; charset=utf-8', data: 'text' },
+    { data_base64: 'AAAA' },
+    { data_base64: '' },
+    { data: null, data_base64: 'AA==' },
+    { anExtension: { of: 'any kind' } },
+  ])('takes 1.0 with %o', (more) => {
+    expect(parseStructured(JSON.stringify({ ...v10, ...more })).ok).toBe(true)
+  })
+
+  it.each(['rig.session_killed', 'rig.connection.close', 'rig.'])(
+    'refuses the type %s, which only Rigel may send',
+    (type) => {
+      const reason = expect.stringContaining('only Rigel sends such events') as string
+      expect(parseStructured(JSON.stringify({ ...v10, type }))).toMatchObject({ ok: false, reason })
+      expect(fromBinary({ ...attributes, type }, undefined, new Uint8Array())).toMatchObject({ ok: false, reason })
+      const old = { cloudEventsVersion: '0.1', eventID: '1', eventType: type }
+      expect(parseStructured(JSON.stringify(old))).toMatchObject({ ok: false, reason })
+    },
+  )
+
+  it.each(['com.rig.order', 'rigel.order', 'rig', 'rigorous.test'])('takes the type %s', (type) => {
+    expect(parseStructured(JSON.stringify({ ...v10, type })).ok).toBe(true)
+  })
+
   it('keeps the text as it came, pretty printed or with numbers that JavaScript would round', () => {
     const json = `{\r\n  "specversion": "1.0", "id": "1",\n "source": "/s", "type": "t", "data": 12345678901234567890 }\n`
     expect(parseStructured(json)).toMatchObject({ ok: true, value: { json } })
   })
 
-  it('does not quote in an error what the sender made as deep or as large as he liked', () => {
+  it('does not quote in an error what may be as deep or as large as the sender likes', () => {
     const deep = `{"specversion":${'['.repeat(50_000)}${']'.repeat(50_000)}}`
     const large = JSON.stringify({ ...v10, specversion: 'x'.repeat(100_000) })
     for (const text of [deep, large]) {
@@ -101,17 +154,59 @@ describe('binary mode', () => {
     expect(event.ok && event.value.parsed).toEqual(event.ok && JSON.parse(event.value.json))
   })
 
-  it('guesses without a content type: JSON if it is, else text', () => {
+  it('takes data without a content type for JSON, and refuses what is not', () => {
     const json = fromBinary(attributes, undefined, bytes('{"a":1}'))
-    const text = fromBinary(attributes, undefined, bytes('hello'))
-    expect([json.ok && json.value.parsed['data'], text.ok && text.value.parsed['data']]).toEqual([{ a: 1 }, 'hello'])
+    expect(json.ok && json.value.parsed['data']).toEqual({ a: 1 })
+    expect(fromBinary(attributes, undefined, bytes('hello'))).toMatchObject({
+      ok: false,
+      reason: expect.stringMatching(/^data is not JSON, and no content type says otherwise: /) as string,
+    })
   })
 
-  it('keeps bytes as base64 in 1.0, which alone has a place for them', () => {
-    const blob = Uint8Array.of(255, 0, 1)
-    const event = fromBinary(attributes, 'image/png', blob)
-    expect(event.ok && event.value.parsed).toMatchObject({ data_base64: '/wAB', datacontenttype: 'image/png' })
-    expect(fromBinary({ specversion: '0.2', id: '1', type: 't' }, 'image/png', blob).ok).toBe(false)
+  it.each(['image/png', 'application/octet-stream', 'application/protobuf'])(
+    'has base64 for %s, whether or not the bytes would be text',
+    (contentType) => {
+      for (const [blob, base64] of [
+        [Uint8Array.of(255, 0, 1), '/wAB'],
+        [bytes('hello'), 'aGVsbG8='],
+      ] as const) {
+        const event = fromBinary(attributes, contentType, blob)
+        expect(event.ok && event.value.parsed).toEqual({ ...v10, datacontenttype: contentType, data_base64: base64 })
+        expect(event.ok && JSON.parse(event.value.json)).toEqual(event.ok && event.value.parsed)
+      }
+    },
+  )
+
+  it.each([
+    'text/csv',
+    'application/xml',
+    'image/svg+xml',
+    'application/x-www-form-urlencoded',
+    'application/vnd.x; charset=utf-8',
+  ])('has text for %s, and refuses bytes that are not', (contentType) => {
+    const event = fromBinary(attributes, contentType, bytes('hello'))
+    expect(event.ok && event.value.parsed['data']).toBe('hello')
+    expect(fromBinary(attributes, contentType, Uint8Array.of(255, 0, 1)).ok).toBe(false)
+  })
+
+  it('reads text in the charset that the content type names', () => {
+    const event = fromBinary(attributes, 'text/plain; charset=iso-8859-1', Uint8Array.of(0xfc))
+    expect(event.ok && event.value.parsed['data']).toBe('ü')
+  })
+
+  it('has only text before 1.0', () => {
+    const old = { specversion: '0.2', id: '1', type: 't' }
+    expect(fromBinary(old, 'image/png', Uint8Array.of(255, 0, 1)).ok).toBe(false)
+    const event = fromBinary(old, 'application/octet-stream', bytes('hello'))
+    expect(event.ok && event.value.parsed['data']).toBe('hello')
+  })
+
+  it('reads JSON in extensions before 1.0, as RIG does, unless it would be rounded', () => {
+    const old = { specversion: '0.2', id: '1', type: '7', rig: '{"correlation": "c"}', big: '12345678901234567890' }
+    const event = fromBinary(old, undefined, new Uint8Array())
+    expect(event.ok && event.value.parsed).toEqual({ ...old, rig: { correlation: 'c' } })
+    const current = fromBinary({ ...attributes, rig: '{"correlation":"c"}' }, undefined, new Uint8Array())
+    expect(current.ok && current.value.parsed['rig']).toBe('{"correlation":"c"}')
   })
 
   it('does not round the numbers of the data', () => {

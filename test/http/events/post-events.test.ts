@@ -14,6 +14,7 @@ const URL = 'https://rigel.example/_rig/v1/events'
 const STRUCTURED = 'application/cloudevents+json'
 const BATCH = 'application/cloudevents-batch+json'
 const LIMIT_BYTES = 2_000
+const BINARY = { 'ce-specversion': '1.0', 'ce-id': '1', 'ce-source': '/s', 'ce-type': 'a' }
 
 function event(more: Readonly<Record<string, unknown>> = {}) {
   return { specversion: '1.0', id: '1', source: '/test', type: 'greeting', data: { name: 'alice' }, ...more }
@@ -126,7 +127,10 @@ describe('what is no event', () => {
       },
     ],
     ['a batch with one that is none', [event(), 1], { 'content-type': BATCH }],
-    ['a batch of 101 events', Array.from({ length: 101 }, () => event()), { 'content-type': BATCH }],
+    ['a type that only Rigel may send', event({ type: 'rig.session_killed' }), { 'content-type': STRUCTURED }],
+    ['data beside data_base64', event({ data_base64: 'AA==' }), { 'content-type': STRUCTURED }],
+    ['a time that is none', event({ time: 'lunchtime' }), { 'content-type': STRUCTURED }],
+    ['a percent escape that is none', '', { ...BINARY, 'ce-subject': '100%' }],
     ['text without attributes', 'hello', { 'content-type': 'text/plain' }],
   ])('%s is refused with a reason', async (_, body, headers) => {
     const response = await exports.default.fetch(post(body, headers))
@@ -136,13 +140,62 @@ describe('what is no event', () => {
   })
 })
 
+describe('a body with a content coding', () => {
+  const compressed = async (body: unknown, format: 'gzip' | 'deflate') => {
+    const stream = new Blob([JSON.stringify(body)]).stream().pipeThrough(new CompressionStream(format))
+    return new Uint8Array(await new Response(stream).arrayBuffer())
+  }
+  const send = (coding: string, body: Uint8Array) =>
+    exports.default.fetch(
+      new Request(URL, { method: 'POST', headers: { 'content-type': STRUCTURED, 'content-encoding': coding }, body }),
+    )
+
+  it.each([
+    ['gzip', 'gzip'],
+    ['GZIP', 'gzip'],
+    ['x-gzip', 'gzip'],
+    ['deflate', 'deflate'],
+  ] as const)('is decoded: %s', async (coding, format) => {
+    expect((await send(coding, await compressed(event(), format))).status).toBe(202)
+  })
+
+  it.each(['br', 'gzip, gzip', 'zstd'])(
+    'that is not known is 415, and the answer says which are: %s',
+    async (coding) => {
+      const response = await send(coding, await compressed(event(), 'gzip'))
+      expect([response.status, response.headers.get('accept-encoding'), await response.text()]).toEqual([
+        415,
+        'gzip, deflate',
+        `The content-encoding ${coding} is not supported: send gzip, deflate or none.`,
+      ])
+    },
+  )
+
+  it('is refused if it is not what the header says', async () => {
+    const response = await send('gzip', new TextEncoder().encode(JSON.stringify(event())))
+    expect([response.status, await response.text()]).toEqual([
+      400,
+      expect.stringMatching(/^The request body is not gzip, as its content-encoding says: /),
+    ])
+  })
+
+  it('is limited by what it is when it is decoded', async () => {
+    const body = await compressed(event({ data: 'x'.repeat(1_000_000) }), 'gzip')
+    expect(body.length).toBeLessThan(5_000)
+    expect((await send('gzip', body)).status).toBe(413)
+  })
+})
+
 describe('size', () => {
+  it('of a batch is 100 events', async () => {
+    const batch = Array.from({ length: 101 }, () => event())
+    const response = await exports.default.fetch(post(batch, { 'content-type': BATCH }))
+    expect([response.status, await response.text()]).toEqual([413, 'Batch too large: at most 100 events are allowed.'])
+  })
+
   it('is limited per event, by what is declared', async () => {
     const response = await exports.default.fetch(post(event({ data: 'x'.repeat(140_000) })))
-    expect([response.status, await response.text()]).toEqual([
-      413,
-      expect.stringContaining('at most 131072 are allowed'),
-    ])
+    expect([response.status, await response.text()]).toEqual([413, 'Body too large: at most 131072 bytes are allowed.'])
   })
 
   it('is limited per event, by what comes when nothing is declared', async () => {
@@ -154,7 +207,7 @@ describe('size', () => {
       },
     })
     const request = new Request(URL, { method: 'POST', headers: { 'content-type': STRUCTURED }, body: endless })
-    expect(await readEvents(request, LIMIT_BYTES)).toMatchObject({ ok: false, reason: { kind: 'event_too_large' } })
+    expect(await readEvents(request, LIMIT_BYTES)).toMatchObject({ ok: false, reason: { kind: 'body_too_large' } })
     expect(sent).toBeLessThan(10_000)
   })
 
@@ -186,7 +239,7 @@ describe('SUBMISSION_CHECK=jwt_validation', () => {
 })
 
 describe('the answer', () => {
-  it('tells where the event stands', async () => {
+  it('has the position of the event in the log', async () => {
     const response = await exports.default.fetch(post(event()))
     expect(response.status).toBe(202)
     expect(await response.json()).toEqual({ topic: 'rig', partition: expect.any(Number), offset: expect.any(Number) })
@@ -210,6 +263,93 @@ describe('the answer', () => {
     const response = await sendWith({ EMBEDDED_LOG: broken, EMBEDDED_BROKER: broken }, post(event()))
     expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2'])
   })
+})
+
+describe('a request that may be repeated', () => {
+  interface Position {
+    readonly offset: number
+    readonly duplicate?: true
+  }
+  const send = async (body: unknown, query: string, headers: Readonly<Record<string, string>>, variables = {}) => {
+    const type = Array.isArray(body) ? BATCH : STRUCTURED
+    const init = { method: 'POST', headers: { 'content-type': type, ...headers }, body: JSON.stringify(body) }
+    const response = await sendWith(variables, new Request(`${URL}${query}`, init))
+    expect(response.status).toBe(202)
+    const answer = await response.json<Position | Position[]>()
+    return Array.isArray(answer) ? answer : [answer]
+  }
+
+  it('is stored once by its Idempotency-Key, each event of a batch', async () => {
+    const key = { 'idempotency-key': `"${crypto.randomUUID()}"` }
+    const batch = [event({ id: 'a' }), event({ id: 'b' })]
+    const first = await send(batch, '', key)
+    expect(first.map(({ duplicate }) => duplicate)).toEqual([undefined, undefined])
+    const second = await send(batch, '', key)
+    expect(second).toEqual(first.map((position) => ({ ...position, duplicate: true })))
+  })
+
+  it('is another one by another key, or from another publisher', async () => {
+    const key = { 'idempotency-key': crypto.randomUUID() }
+    await send(event(), '', key)
+    expect((await send(event(), '', { 'idempotency-key': crypto.randomUUID() }))[0]?.duplicate).toBeUndefined()
+    const authorization = `Bearer ${await tokenOf('other')}`
+    const checked = { SUBMISSION_CHECK: 'jwt_validation' }
+    expect((await send(event(), '', { ...key, authorization }, checked))[0]?.duplicate).toBeUndefined()
+  })
+
+  it('is stored once by source and id where the URL asks for it', async () => {
+    const id = crypto.randomUUID()
+    const [first] = await send(event({ id }), '?dedupe=id', {})
+    const [second] = await send(event({ id, data: 'other' }), '?dedupe=id', {})
+    expect([first?.duplicate, second]).toEqual([undefined, { ...first, duplicate: true }])
+    expect((await send(event({ id }), '', {}))[0]?.duplicate).toBeUndefined()
+  })
+
+  it.each([
+    ['', { 'idempotency-key': 'x'.repeat(300) }],
+    ['?dedupe=all', {}],
+  ])('is refused if it asks for what is not there: %s %j', async (query, headers) => {
+    const request = new Request(`${URL}${query}`, {
+      method: 'POST',
+      headers: { 'content-type': STRUCTURED, ...headers },
+      body: JSON.stringify(event()),
+    })
+    expect((await exports.default.fetch(request)).status).toBe(400)
+  })
+})
+
+it('a publisher that exceeds its budget gets 429, and others do not', async () => {
+  const variables = { PUBLISH_EVENTS_PER_SECOND: '1', SUBMISSION_CHECK: 'jwt_validation' }
+  const shared = { ...env, ...variables }
+  const statusOf = async (user: string) => {
+    const headers = { 'content-type': BATCH, authorization: `Bearer ${await tokenOf(user)}` }
+    const batch = Array.from({ length: 100 }, () => event())
+    const response = await handle(post(batch, headers), shared, createExecutionContext())
+    return [response.status, response.headers.get('retry-after')]
+  }
+  expect(await statusOf('a')).toEqual([202, null])
+  expect(await statusOf('a')).toEqual([429, '2'])
+  expect(await statusOf('b')).toEqual([202, null])
+})
+
+it('answers the handshake of web hooks, with the rate that was asked for', async () => {
+  const headers = { 'webhook-request-origin': 'eventgrid.azure.net', 'webhook-request-rate': '120' }
+  const response = await exports.default.fetch(
+    new Request(`${URL}?connector=eventgrid`, { method: 'OPTIONS', headers }),
+  )
+  expect([
+    response.status,
+    response.headers.get('webhook-allowed-origin'),
+    response.headers.get('webhook-allowed-rate'),
+    response.headers.get('allow'),
+  ]).toEqual([200, 'eventgrid.azure.net', '120', 'POST, OPTIONS'])
+})
+
+it('answers the preflight of an event with an extension of its own', async () => {
+  const headers = { origin: 'https://app.example', 'access-control-request-headers': 'ce-tenant,Ce-Type,content-type' }
+  const response = await exports.default.fetch(new Request(URL, { method: 'OPTIONS', headers }))
+  const allowed = response.headers.get('access-control-allow-headers')?.split(',') ?? []
+  expect(allowed).toEqual(expect.arrayContaining(['ce-tenant', 'ce-type', 'content-type']))
 })
 
 it('answers the preflight so that browsers may send tokens and attributes', async () => {

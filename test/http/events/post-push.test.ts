@@ -232,7 +232,26 @@ describe('a client that publishes, and is no connector', () => {
   })
 })
 
+it('a compressed push is decoded', async () => {
+  const stream = new Blob([JSON.stringify([event({ id: 'a' }), event({ id: 'b' })])]).stream()
+  const body = new Uint8Array(await new Response(stream.pipeThrough(new CompressionStream('gzip'))).arrayBuffer())
+  const headers = { 'content-type': BATCH, 'content-encoding': 'gzip' }
+  const response = await exports.default.fetch(new Request(newUrl(), { method: 'POST', headers, body }))
+  expect([response.status, await response.json()]).toEqual([
+    202,
+    [expect.objectContaining({ topic: 'rig' }), expect.objectContaining({ topic: 'rig' })],
+  ])
+})
+
 describe('what is no event in a push', () => {
+  it('may be a type that only Rigel may send', async () => {
+    const [dead] = await push(newUrl(), [event({ type: 'rig.session_killed' })])
+    expect(dead).toMatchObject({
+      topic: 'rig-dead-letter',
+      error: expect.stringContaining('only Rigel sends such events'),
+    })
+  })
+
   it('is a dead letter, once, and what is around it is stored', async () => {
     const url = newUrl()
     const body = [JSON.stringify(from(5, 1)), '{"specversion":"1.0"', JSON.stringify(from(5, 2))].join('\n')

@@ -1,0 +1,32 @@
+// Whether a client's POST of events may be repeated without storing them twice: by the header Idempotency-Key, or by the
+// events' source and id (`?dedupe=id`). Used by post-events.ts; connectors have push for it.
+import type { CloudEvent } from '../../core/events/stored-event.ts'
+import type { RigelError } from '../../core/errors.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
+import { keyOfEvent, keyOfRequest } from '../../publishing/idempotency-key.ts'
+
+/** Printable ASCII, with or without the quotes that draft-ietf-httpapi-idempotency-key-header asks for. */
+const KEY = /^"?([\x20\x21\x23-\x7e]{1,255})"?$/
+
+/** Returns a key for each event, or null if the client asks for nothing. */
+export async function idempotencyKeysOf(
+  request: Request,
+  publisher: string,
+  events: readonly CloudEvent[],
+): Promise<Result<readonly string[] | null, RigelError>> {
+  const header = request.headers.get('idempotency-key')
+  if (header !== null) {
+    const key = KEY.exec(header)?.[1]
+    if (key === undefined) return badRequest('Idempotency-Key must be 1 to 255 printable ASCII characters.')
+    return ok(await Promise.all(events.map(async (_, index) => keyOfRequest(publisher, key, index))))
+  }
+  const dedupe = new URL(request.url).searchParams.get('dedupe')
+  if (dedupe === null) return ok(null)
+  if (dedupe !== 'id') return badRequest('dedupe must be "id", or left out: ?dedupe=id')
+  const sender = { publisher, connector: '', hasUniqueIds: true }
+  return ok(await Promise.all(events.map(async (event) => keyOfEvent(sender, event))))
+}
+
+function badRequest(message: string): Result<never, RigelError> {
+  return fail({ kind: 'bad_request', message })
+}

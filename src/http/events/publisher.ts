@@ -1,0 +1,61 @@
+// Who publishes, and whether they may: the token, SUBMISSION_CHECK as a service, and the publisher's budget. Used by
+// post-events.ts for clients and for connectors.
+import type { Context } from 'hono'
+import type { RigelError } from '../../core/errors.ts'
+import type { CloudEvent } from '../../core/events/stored-event.ts'
+import type { Principal } from '../../core/identity/principal.ts'
+import { parseExactly } from '../../core/json.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
+import { bearerTokens } from '../token-source.ts'
+import type { HttpEnv } from '../worker-context.ts'
+
+/**
+ * Returns who publishes, or an empty text where no token is verified (SUBMISSION_CHECK is NO_CHECK or a service). Only a
+ * bearer header counts: with a cookie, any page that the user visits could publish in the user's name.
+ */
+export async function verifyPublisher(c: Context<HttpEnv>): Promise<Result<string, RigelError>> {
+  if (c.var.config.submissionCheck !== 'jwt_validation') return ok('')
+  for (const token of bearerTokens(c.req.raw)) {
+    const verified = await c.var.verifyToken(token)
+    if (verified.ok) return ok(nameOf(verified.value.principal))
+    // Says nothing about the token, only that the keys or a registry are out of reach for the moment.
+    if (verified.reason.kind === 'unavailable') return verified
+  }
+  return fail({ kind: 'submission_denied' })
+}
+
+function nameOf({ user, session }: Principal): string {
+  return user === null ? `session ${session ?? ''}` : `user ${user}`
+}
+
+/** Checks SUBMISSION_CHECK and the budget of the publisher; returns why the events may not be published. */
+export async function refusalOf(
+  c: Context<HttpEnv>,
+  publisher: string,
+  events: readonly CloudEvent[],
+  isBatch: boolean,
+): Promise<RigelError | undefined> {
+  const bytes = events.reduce((sum, { json }) => sum + json.length, 0)
+  const payer = publisher || `address ${c.req.header('cf-connecting-ip') ?? ''}`
+  if (!c.var.publishBudget.spend(payer, events.length, bytes, Date.now())) return { kind: 'rate_limited' }
+  return (await isSubmissionAllowed(c, events, isBatch)) ? undefined : { kind: 'submission_denied' }
+}
+
+/**
+ * The service gets the event as structured JSON, a batch as the array of them, written anew from what Rigel read: in the
+ * text that came a member may occur twice, and the service might read another one than Rigel.
+ */
+async function isSubmissionAllowed(
+  c: Context<HttpEnv>,
+  events: readonly CloudEvent[],
+  isBatch: boolean,
+): Promise<boolean> {
+  const { submissionCheck } = c.var.config
+  if (typeof submissionCheck === 'string') return true
+  const texts = events.map(({ json }) => JSON.stringify(parseExactly(json)))
+  return c.var.askService(submissionCheck.url, {
+    contentType: 'application/json',
+    authorization: c.req.header('authorization') ?? null,
+    body: isBatch ? `[${texts.join(',')}]` : (texts[0] ?? ''),
+  })
+}

@@ -1,0 +1,54 @@
+// How many events and bytes a publisher may publish per second. A bucket a publisher and isolate: one that publishes too
+// much is refused for a moment, and no other publisher is slowed down. Pure: the clock comes in.
+
+export interface PublishLimits {
+  readonly eventsPerSecond: number
+  readonly bytesPerSecond: number
+}
+
+/** What a publisher may still publish. Below zero after a batch that was larger than what was left. */
+interface Bucket {
+  events: number
+  bytes: number
+  atMs: number
+}
+
+/** Publishers that are remembered at most. When there are more, all are forgotten, and may publish anew. */
+const MAX_PUBLISHERS = 10_000
+
+export class PublishBudget {
+  readonly #limits: PublishLimits
+  readonly #buckets = new Map<string, Bucket>()
+
+  constructor(limits: PublishLimits) {
+    this.#limits = limits
+  }
+
+  /**
+   * Returns false if the publisher has used up its budget. A request is taken while anything is left, so that one batch
+   * may be larger than the budget of a second; the debt is paid before the next.
+   */
+  spend(publisher: string, events: number, bytes: number, nowMs: number): boolean {
+    const bucket = this.#refill(publisher, nowMs)
+    if (bucket.events <= 0 || bucket.bytes <= 0) return false
+    bucket.events -= events
+    bucket.bytes -= bytes
+    return true
+  }
+
+  #refill(publisher: string, nowMs: number): Bucket {
+    const { eventsPerSecond, bytesPerSecond } = this.#limits
+    const known = this.#buckets.get(publisher)
+    if (known === undefined) {
+      if (this.#buckets.size >= MAX_PUBLISHERS) this.#buckets.clear()
+      const bucket = { events: eventsPerSecond, bytes: bytesPerSecond, atMs: nowMs }
+      this.#buckets.set(publisher, bucket)
+      return bucket
+    }
+    const seconds = Math.max(0, nowMs - known.atMs) / 1_000
+    known.events = Math.min(eventsPerSecond, known.events + seconds * eventsPerSecond)
+    known.bytes = Math.min(bytesPerSecond, known.bytes + seconds * bytesPerSecond)
+    known.atMs = nowMs
+    return known
+  }
+}
