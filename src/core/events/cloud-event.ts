@@ -19,7 +19,14 @@ const NAMES_OF_0_1: Readonly<Record<string, string>> = {
 
 /** The attributes of 0.2 and 0.1 that are strings; all others are extensions. */
 const STRINGS_BEFORE_1_0 = new Set([
-  ...['specversion', 'type', 'id', 'source', 'time', 'schemaurl', 'contenttype', 'subject'],
+  'specversion',
+  'type',
+  'id',
+  'source',
+  'time',
+  'schemaurl',
+  'contenttype',
+  'subject',
   ...Object.keys(NAMES_OF_0_1),
 ])
 

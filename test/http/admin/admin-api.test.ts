@@ -76,7 +76,7 @@ describe('POST session-blacklist', () => {
     expect((await phoenix.untilClosed()).code).toBe(4501)
     expect(other.closed).toBeUndefined()
     const refused = await fetchRigel(`/_rig/v1/connection/sse?jwt=${token}`)
-    expect(refused.status).toBe(400)
+    expect(refused.status).toBe(401)
     expect(await refused.text()).toBe(
       `could not parse subscriptions: could not decode JWT: Ignoring blacklisted JWT with ID "${session}"`,
     )
