@@ -1,6 +1,7 @@
 // The zod schemas that both formats of API definitions share: the options of a route, and the texts of validation errors.
 // The JSON Schema for editors is generated from the same schemas.
 import { z } from 'zod'
+import { TOPIC_NAME, TOPIC_NAME_RULE } from '../core/events/topic-name.ts'
 import type { HeaderChanges, Policy, Problem, RateLimit } from './api-route.ts'
 
 const text = z.string().min(1)
@@ -63,7 +64,7 @@ const optionsSchema = z.object(routeOptions)
 export type RouteOptions = z.infer<typeof optionsSchema>
 export { headers as headersSchema, text as textSchema }
 
-export const topicSchema = z.string().regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a Kafka topic name')
+export const topicSchema = z.string().regex(TOPIC_NAME, TOPIC_NAME_RULE)
 
 const DEFAULT_BREAKER = { failures: 5, openMs: 5_000 }
 const DEFAULT_RATE_LIMIT = 'PROXY_RATE_LIMIT'

@@ -1,6 +1,7 @@
-// Tokens: how they are verified, and who has to have one.
+// Variables of tokens: how they are verified, which requests need one, and what opens the internal API.
 import { z } from 'zod'
-import { integer, list, pointer } from './env-fields.ts'
+import { publicKeyProblem } from './jwt-key.ts'
+import { exposesSecrets, integer, list, pointer, serviceUrl } from './env-fields.ts'
 
 const JWT_ALGORITHMS = [
   'HS256',
@@ -20,12 +21,12 @@ const JWT_ALGORITHMS = [
 
 const DEFAULT_JWT_ALG = 'HS256'
 
-/** Who may subscribe, or publish: anybody, who has a valid token, or whom a service says may. */
+/** Who may subscribe, or publish: everybody, clients with a valid token, or those that a service at `url` allows. */
 export type Check = 'no_check' | 'jwt_validation' | { readonly url: string }
 
 const CHECK_PROBLEM = 'must be NO_CHECK, JWT_VALIDATION or the URL of a service that decides'
 
-/** A URL stays as it is: RIG lower-cased it. */
+/** The URL keeps its case (RIG lower-cased it). */
 const check = z.string().transform((text, context): Check => {
   const word = text.trim().toLowerCase()
   if (word === 'no_check' || word === 'jwt_validation') return word
@@ -34,12 +35,11 @@ const check = z.string().transform((text, context): Check => {
   return z.NEVER
 })
 
+/** The variables of tokens, as zod schemas. */
 export const tokenVariables = {
   JWT_SECRET_KEY: z.string().default(''),
   JWT_ALG: z.enum(JWT_ALGORITHMS, `must be one of ${JWT_ALGORITHMS.join(', ')}`).optional(),
-  JWT_JWKS_URL: z
-    .url({ protocol: /^https?$/, error: 'must be a URL such as https://id.example.com/.well-known/jwks.json' })
-    .optional(),
+  JWT_JWKS_URL: serviceUrl('https://id.example.com/.well-known/jwks.json').optional(),
   JWT_ISSUER: z.string().min(1).optional(),
   JWT_AUDIENCE: list.pipe(z.array(z.string()).min(1, 'must name at least one audience')).optional(),
   JWT_LEEWAY_SECONDS: integer(0, 0, 600),
@@ -61,6 +61,7 @@ export const tokenVariables = {
 
 type Variables = z.infer<z.ZodObject<typeof tokenVariables>>
 
+/** Returns how tokens are verified. */
 export function toJwt(v: Variables) {
   return {
     secret: v.JWT_SECRET_KEY,
@@ -69,7 +70,7 @@ export function toJwt(v: Variables) {
     issuer: v.JWT_ISSUER ?? null,
     audience: v.JWT_AUDIENCE ?? null,
     leewaySeconds: v.JWT_LEEWAY_SECONDS,
-    /** How long before its token expires a connection is told. */
+    /** How long before its token expires a connection is sent `rig.token_expires`. */
     warningMs: v.TOKEN_WARNING_SECONDS * 1_000,
     userField: v.JWT_USER_FIELD,
     sessionField: v.JWT_SESSION_FIELD,
@@ -77,12 +78,23 @@ export function toJwt(v: Variables) {
   }
 }
 
+/** Returns a problem for each combination of variables that cannot work. */
 export function tokenContradictions(v: Variables): readonly string[] {
-  const both = v.JWT_JWKS_URL && v.JWT_SECRET_KEY
-  return [...keyContradictions(v), ...(both ? ['JWT_JWKS_URL: set either it or JWT_SECRET_KEY, not both'] : [])]
+  const problems = [...keyContradictions(v)]
+  if (v.JWT_JWKS_URL && v.JWT_SECRET_KEY) problems.push('JWT_JWKS_URL: set either it or JWT_SECRET_KEY, not both')
+  if (v.JWT_JWKS_URL && exposesSecrets(v.JWT_JWKS_URL)) {
+    problems.push('JWT_JWKS_URL: must be https, or anybody on the way could replace the keys')
+  }
+  for (const name of ['SUBSCRIPTION_CHECK', 'SUBMISSION_CHECK'] as const) {
+    const value = v[name]
+    if (typeof value === 'object' && exposesSecrets(value.url)) {
+      problems.push(`${name}: must be https, or everybody on the way could read the tokens and change the decision`)
+    }
+  }
+  return problems
 }
 
-/** A public key as the secret of HS* would let everybody sign; the other way round nothing would verify. */
+/** A public key as the secret of HS* would let everybody sign tokens; a secret as the key of RS* verifies none. */
 function keyContradictions({ JWT_SECRET_KEY: key, JWT_ALG: algorithm, JWT_JWKS_URL: url }: Variables): string[] {
   const isHmac = (algorithm ?? DEFAULT_JWT_ALG).startsWith('HS')
   if (url !== undefined && algorithm !== undefined && isHmac) {
@@ -98,5 +110,6 @@ function keyContradictions({ JWT_SECRET_KEY: key, JWT_ALG: algorithm, JWT_JWKS_U
   if (!isHmac && key !== '' && !isPem) {
     return [`JWT_SECRET_KEY: must be a PEM "PUBLIC KEY" or "CERTIFICATE" for JWT_ALG ${algorithm}`]
   }
-  return []
+  const problem = isPem ? publicKeyProblem(key, algorithm ?? DEFAULT_JWT_ALG) : undefined
+  return problem === undefined ? [] : [`JWT_SECRET_KEY: ${problem}`]
 }

@@ -1,4 +1,4 @@
-// Connections and the log they read: limits, times and sizes.
+// Variables of connections and of a shard's log: limits, times and sizes.
 import { z } from 'zod'
 import { integer, list } from './env-fields.ts'
 
@@ -13,6 +13,7 @@ function isOrigin(text: string): boolean {
   return URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text
 }
 
+/** The variables of connections, as zod schemas. */
 export const connectionVariables = {
   SHARDS: integer(4, 1, 100_000),
   MAX_CONNECTIONS_PER_SHARD: integer(20_000, 1, 32_768),
@@ -34,6 +35,7 @@ export const connectionVariables = {
 
 type Variables = z.infer<z.ZodObject<typeof connectionVariables>>
 
+/** Returns the limits of connections; times in milliseconds. */
 export function toConnections(v: Variables) {
   return {
     perShard: v.MAX_CONNECTIONS_PER_SHARD,
@@ -41,19 +43,20 @@ export function toConnections(v: Variables) {
     perMinute: v.MAX_CONNECTIONS_PER_MINUTE,
     perUser: v.MAX_CONNECTIONS_PER_USER,
     perSession: v.MAX_CONNECTIONS_PER_SESSION,
-    /** The fields of their metadata that connections can be found by. */
+    /** The metadata fields by which connections can be found. */
     metadataIndexes: v.METADATA_INDEXES,
     subscriptions: v.MAX_SUBSCRIPTIONS_PER_CONNECTION,
     lifetimeMs: v.MAX_CONNECTION_LIFETIME_SECONDS * 1_000,
     waitingBytes: v.MAX_WAITING_BYTES,
     heartbeatMs: v.HEARTBEAT_SECONDS * 1_000,
-    /** SSE's `retry:`. */
+    /** Value of SSE's `retry:` field. */
     reconnectMs: v.RECONNECT_MS,
     longpollingWaitMs: v.LONGPOLLING_WAIT_SECONDS * 1_000,
     longpollingIdleMs: v.LONGPOLLING_IDLE_SECONDS * 1_000,
   }
 }
 
+/** Returns how much a shard's log keeps, by time and by bytes. */
 export function toLog(v: Variables) {
   return { retentionMs: v.LOG_RETENTION_SECONDS * 1_000, retentionBytes: v.LOG_RETENTION_BYTES }
 }

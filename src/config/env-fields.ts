@@ -1,9 +1,12 @@
-// What variables are made of: each takes text and answers a typed value, or says what would be right.
-import { truncate } from '../core/text.ts'
-import { parseJson } from '../core/json.ts'
+// Building blocks of the variables: each parses the text of a variable into a typed value, or fails with a message that
+// says what would be right. Used by the other files of config/.
 import { z } from 'zod'
+import { TOPIC_NAME, TOPIC_NAME_RULE } from '../core/events/topic-name.ts'
 import { parsePointer, type JsonPointer } from '../core/json-pointer.ts'
 
+const MAX_SHOWN_CHARS = 40
+
+/** A whole number, written in decimal digits, from `minimum` to `maximum`. */
 export function integer(fallback: number, minimum: number, maximum: number) {
   return z
     .string()
@@ -13,11 +16,13 @@ export function integer(fallback: number, minimum: number, maximum: number) {
     .default(fallback)
 }
 
+/** `true`, `1`, `false` or `0`; false if not set. */
 export const flag = z
   .enum(['true', 'false', '1', '0'], 'must be true or false')
   .transform((value) => value === 'true' || value === '1')
   .default(false)
 
+/** Items separated by commas, trimmed, without empty ones. */
 export const list = z.string().transform((text) =>
   text
     .split(',')
@@ -25,13 +30,10 @@ export const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 )
 
-export const topicName = z
-  .string()
-  .regex(
-    /^(?!\.\.?$)[A-Za-z0-9._-]{1,249}$/,
-    'must be a Kafka topic name: 1 to 249 of letters, digits, ".", "_" and "-", but not "." or ".."',
-  )
+/** The name of a Kafka topic. */
+export const topicName = z.string().regex(TOPIC_NAME, TOPIC_NAME_RULE)
 
+/** A JSON pointer (RFC 6901), parsed. */
 export const pointer = z.string().transform((text, context): JsonPointer => {
   const parsed = parsePointer(text)
   if (parsed !== undefined) return parsed
@@ -39,26 +41,50 @@ export const pointer = z.string().transform((text, context): JsonPointer => {
   return z.NEVER
 })
 
+/** JSON text, whose value `schema` parses. */
 export function json<T extends z.ZodType>(schema: T) {
   return z
     .string()
     .transform((text, context): unknown => {
-      const value = parseJson(text)
-      if (value !== undefined) return value
-      context.addIssue('must be JSON')
-      return z.NEVER
+      try {
+        return JSON.parse(text)
+      } catch {
+        context.addIssue('must be JSON')
+        return z.NEVER
+      }
     })
     .pipe(schema)
 }
 
-/** Returns the start of a value, for a message. */
-export function show(text: string): string {
-  return truncate(text, 40)
+/** The URL of a service, by http or https. `example` is shown in the message. */
+export function serviceUrl(example: string) {
+  return z.url({ protocol: /^https?$/, error: `must be a URL such as ${example}` })
 }
 
-/** The developer's own machine, or a name of a private network such as a compose file's. */
-export function isNearby(hostname: string): boolean {
-  // An address of IPv6 has no dots either, wherever it is.
+/** Returns the start of a value, for an error text. */
+export function show(text: string): string {
+  return text.length > MAX_SHOWN_CHARS ? `${text.slice(0, MAX_SHOWN_CHARS)}…` : text
+}
+
+/** The end of an error text about a URL for which `exposesSecrets` holds. */
+export const HTTPS_RULE = 'must be https, or everybody on the way could read the credentials'
+
+/** Returns whether what is sent to the URL can be read by others: by http, to a host outside a private network. */
+export function exposesSecrets(url: string | URL): boolean {
+  const { protocol, hostname } = new URL(url)
+  return protocol === 'http:' && !isPrivateHost(hostname)
+}
+
+/**
+ * Returns whether a host is this machine or in a private network, where plain text is the operator's choice: loopback
+ * addresses, names without a dot (as in a compose file), and the names that are never public: `.localhost` (RFC 6761),
+ * `.local` (RFC 6762, Kubernetes' cluster.local) and `.internal` (reserved by ICANN). `hostname` is as URL has it:
+ * IPv6 in brackets.
+ */
+export function isPrivateHost(hostname: string): boolean {
+  // An IPv6 address has no dots either, wherever it is.
   if (hostname.includes(':')) return hostname === '[::1]'
-  return !hostname.includes('.') || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+  return (
+    !hostname.includes('.') || /^127\.\d+\.\d+\.\d+$/.test(hostname) || /\.(localhost|local|internal)$/.test(hostname)
+  )
 }

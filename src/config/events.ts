@@ -1,4 +1,4 @@
-// Events: where in them the fields of constraints and the recipients are.
+// Variables of events: where their recipients and the fields of constraints are, and how large they may be.
 import { z } from 'zod'
 import type { Extractors, FieldExtractor, RecipientPointers } from '../core/events/extractors.ts'
 import type { JsonPointer } from '../core/json-pointer.ts'
@@ -6,10 +6,10 @@ import { flag, integer, json, pointer } from './env-fields.ts'
 
 const pointerSchema = z.strictObject({ json_pointer: pointer }, 'must be {"json_pointer": "/data/name"}')
 
-// Strict: a misspelt "jwt" would make subscriptions wider without a word.
+// Strict: with a misspelt "jwt" subscriptions would be wider than meant.
 const fieldSchema = z.strictObject(
   {
-    // Needed by RIG's matching table only; accepted so that RIG's configuration works as it is.
+    // Only RIG's matching table needs it; accepted so that RIG's configuration works unchanged.
     stable_field_index: z.number('must be a number').int('must be whole').min(0, 'must be 0 or more').optional(),
     event: pointerSchema,
     jwt: pointerSchema.optional(),
@@ -57,6 +57,7 @@ const recipientSchema = z
     return { all, byType: new Map(Object.entries(byType)) }
   })
 
+/** The variables of events, as zod schemas. */
 export const eventVariables = {
   EXTRACTORS: extractorSchema.optional(),
   WIDEN_UNKNOWN_CONSTRAINTS: flag,
@@ -69,10 +70,12 @@ export const eventVariables = {
 
 type Variables = z.infer<z.ZodObject<typeof eventVariables>>
 
+/** Returns the field extractors by event type. */
 export function toExtractors(v: Variables): Extractors {
   return v.EXTRACTORS ?? new Map<string, readonly FieldExtractor[]>()
 }
 
+/** Returns the pointers to an event's recipients, by event type and for all others. */
 export function toRecipients(v: Variables): RecipientPointers {
   return v.RECIPIENTS ?? { all: undefined, byType: new Map<string, JsonPointer>() }
 }

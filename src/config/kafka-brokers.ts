@@ -1,6 +1,6 @@
-// Kafka by its own protocol: where the brokers are, and who we are to them. RIG's variables, and more ways to log in.
+// Variables of Kafka by its own protocol: the brokers, TLS, and SASL. RIG's variables, and more SASL mechanisms.
 import { z } from 'zod'
-import { flag, isNearby, list, show } from './env-fields.ts'
+import { exposesSecrets, flag, HTTPS_RULE, isPrivateHost, list, serviceUrl, show } from './env-fields.ts'
 
 const MECHANISMS =
   'plain:user:password, scram-sha-256:user:password, scram-sha-512:user:password, oauthbearer or aws-msk-iam'
@@ -19,7 +19,7 @@ const broker = z.string().transform((address, context) => {
   const port = Number(address.slice(colon + 1))
   if (/^(\[[\da-f:]+\]|[\w.-]+)$/i.test(host) && Number.isInteger(port) && port > 0 && port <= 65_535)
     return { host, port }
-  // What stands before an @ may be a password.
+  // The text before an @ may be a password, so it is not repeated.
   const got = address.includes('@') ? '' : `, got "${show(address)}"`
   context.addIssue(`must be host:port, as in broker-1.example.com:9092${got}`)
   return z.NEVER
@@ -40,15 +40,14 @@ const sasl = z.string().transform((text, context): Sasl => {
 
 const text = z.string().min(1).optional()
 
+/** The variables of Kafka by its own protocol, as zod schemas. */
 export const brokersVariables = {
   KAFKA_BROKERS: list.pipe(z.array(broker)).default([]),
   KAFKA_SSL_ENABLED: flag,
   KAFKA_SASL: sasl.optional(),
   KAFKA_COMPRESSION: z.enum(['none', 'gzip', 'zstd'], 'must be none, gzip or zstd').default('none'),
   KAFKA_GROUP_ID: text,
-  KAFKA_OAUTH_TOKEN_URL: z
-    .url({ protocol: /^https?$/, error: 'must be a URL such as https://id.example.com/oauth/token' })
-    .optional(),
+  KAFKA_OAUTH_TOKEN_URL: serviceUrl('https://id.example.com/oauth/token').optional(),
   KAFKA_OAUTH_CLIENT_ID: text,
   KAFKA_OAUTH_CLIENT_SECRET: text,
   KAFKA_OAUTH_SCOPE: text,
@@ -60,7 +59,7 @@ export const brokersVariables = {
 
 type Variables = z.infer<z.ZodObject<typeof brokersVariables>>
 
-/** Null: KAFKA_BROKERS is not set. */
+/** Returns the settings of the brokers, or null if KAFKA_BROKERS is not set. */
 export function toBrokers(v: Variables) {
   if (v.KAFKA_BROKERS.length === 0) return null
   return {
@@ -83,6 +82,7 @@ export function toBrokers(v: Variables) {
   }
 }
 
+/** Where the brokers are, and how Rigel authenticates to them. */
 export type BrokersConfig = NonNullable<ReturnType<typeof toBrokers>>
 
 const NEEDED = {
@@ -90,9 +90,10 @@ const NEEDED = {
   'aws-msk-iam': ['AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
 } as const
 
-/** RIG's, for what the platform's sockets cannot do. */
+/** RIG's variables for what the sockets of Workers cannot do. */
 const IMPOSSIBLE = ['KAFKA_SSL_CA_CERTFILE', 'KAFKA_SSL_CERTFILE', 'KAFKA_SSL_KEYFILE', 'KAFKA_SSL_KEYFILE_PASS']
 
+/** Returns a problem for each combination of variables that cannot work. `env` is everything that is set. */
 export function brokersContradictions(v: Variables, env: object): readonly string[] {
   const problems: string[] = []
   const mechanism = v.KAFKA_SASL?.mechanism
@@ -106,12 +107,13 @@ export function brokersContradictions(v: Variables, env: object): readonly strin
     problems.push('KAFKA_SASL: aws-msk-iam needs KAFKA_SSL_ENABLED: MSK takes it with TLS only')
   }
   const isReadable = mechanism === 'plain' || mechanism === 'oauthbearer'
-  if (isReadable && !v.KAFKA_SSL_ENABLED && v.KAFKA_BROKERS.some(({ host }) => !isNearby(host))) {
-    problems.push(`KAFKA_SASL: ${mechanism} needs KAFKA_SSL_ENABLED, or everybody on the way could read the secret`)
+  if (isReadable && !v.KAFKA_SSL_ENABLED && v.KAFKA_BROKERS.some(({ host }) => !isPrivateHost(host))) {
+    problems.push(
+      `KAFKA_SASL: ${mechanism} needs KAFKA_SSL_ENABLED, or everybody on the way could read the credentials`,
+    )
   }
-  const tokenUrl = v.KAFKA_OAUTH_TOKEN_URL && new URL(v.KAFKA_OAUTH_TOKEN_URL)
-  if (tokenUrl && tokenUrl.protocol === 'http:' && !isNearby(tokenUrl.hostname)) {
-    problems.push('KAFKA_OAUTH_TOKEN_URL: must be https, or everybody on the way could read the secret')
+  if (v.KAFKA_OAUTH_TOKEN_URL && exposesSecrets(v.KAFKA_OAUTH_TOKEN_URL)) {
+    problems.push(`KAFKA_OAUTH_TOKEN_URL: ${HTTPS_RULE}`)
   }
   const variables = env as Readonly<Record<string, unknown>>
   for (const name of IMPOSSIBLE.filter((one) => Boolean(variables[one]))) {

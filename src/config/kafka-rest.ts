@@ -1,19 +1,22 @@
-// Kafka by REST: the proxy that is followed and produced to (the REST Proxy v2 family), and Confluent's REST v3, which
-// only takes records. What contradicts what is said here; src/kafka/rest uses it.
+// Variables of Kafka by REST: the REST proxy that is followed and produced to (REST Proxy v2 and its relatives), and
+// Confluent's REST v3, which only produces. Used by src/kafka/rest.
 import { z } from 'zod'
-import { list } from './env-fields.ts'
+import { exposesSecrets, HTTPS_RULE, list, serviceUrl } from './env-fields.ts'
 
 const DIALECTS = ['redpanda', 'confluent', 'karapace', 'strimzi'] as const
+/** Which REST proxy it is: they differ in paths, headers and errors (docs/kafka.md). */
 export type Dialect = (typeof DIALECTS)[number]
 
-/** It stands in an `authorization` header. The value is a secret, and not repeated in the message. */
+/** Sent in an `authorization` header. The message does not repeat the value, which is a secret. */
 const credential = z.string().regex(/^[\x20-\x7e]+$/, 'must be printable ASCII, got other characters')
 
 const baseUrl = (example: string) =>
-  z
-    .url({ protocol: /^https?$/, error: `must be a URL such as ${example}` })
-    .refine((text) => !/[?#@]/.test(text), 'must have no user, no query and no fragment: credentials have variables')
+  serviceUrl(example).refine(
+    (text) => !/[?#@]/.test(text),
+    'must have no user, no query and no fragment: credentials have variables',
+  )
 
+/** The variables of Kafka by REST, as zod schemas. */
 export const kafkaRestVariables = {
   KAFKA_REST_URL: baseUrl('https://rest-proxy.example.com').optional(),
   KAFKA_REST_USERNAME: credential.optional(),
@@ -35,33 +38,37 @@ export const kafkaRestVariables = {
 
 type Variables = z.infer<z.ZodObject<typeof kafkaRestVariables>>
 
-/** Of other ways to Kafka, by which this one is ruled out. */
-interface OtherWays {
+/** Variables of the other adapters: only one of them can be used. */
+interface OtherAdapters {
   readonly UPSTASH_KAFKA_REST_URL?: string | undefined
   readonly KAFKA_BROKERS: readonly unknown[]
 }
 
+/** How a REST proxy is authenticated to: Basic (RFC 7617), Bearer (RFC 6750), or not at all. */
 export type RestCredentials =
   | { readonly kind: 'none' }
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
   | { readonly kind: 'bearer'; readonly token: string }
 
+/** The REST proxy that is followed and produced to. */
 export interface KafkaRestSettings {
-  /** Without a slash at its end. */
+  /** Base URL, without a slash at its end. */
   readonly url: string
   readonly credentials: RestCredentials
-  /** Null: found out. */
+  /** Null if the adapter has to find out. */
   readonly dialect: Dialect | null
-  /** Hosts of a `base_uri` that are used as they are; every other one is replaced by that of `url`. */
+  /** Hosts of a `base_uri` that are used as they are; every other host is replaced by that of `url`. */
   readonly instanceHosts: readonly string[]
 }
 
+/** Confluent's REST v3: produces only. */
 export interface KafkaRestV3Settings {
   readonly url: string
   readonly cluster: string
   readonly credentials: RestCredentials
 }
 
+/** Returns the settings of the REST proxy, or null if KAFKA_REST_URL is not set. */
 export function toKafkaRest(v: Variables): KafkaRestSettings | null {
   if (v.KAFKA_REST_URL === undefined) return null
   return {
@@ -72,6 +79,7 @@ export function toKafkaRest(v: Variables): KafkaRestSettings | null {
   }
 }
 
+/** Returns the settings of REST v3, or null if KAFKA_REST_V3_URL is not set. */
 export function toKafkaRestV3(v: Variables): KafkaRestV3Settings | null {
   if (v.KAFKA_REST_V3_URL === undefined) return null
   return {
@@ -87,11 +95,12 @@ function toCredentials(username: string | undefined, password: string | undefine
   return { kind: 'none' } as const
 }
 
-export function kafkaRestContradictions(v: Variables & OtherWays): readonly string[] {
+/** Returns a problem for each combination of variables that cannot work. */
+export function kafkaRestContradictions(v: Variables & OtherAdapters): readonly string[] {
   return [...proxyContradictions(v), ...v3Contradictions(v)]
 }
 
-function* proxyContradictions(v: Variables & OtherWays): Generator<string> {
+function* proxyContradictions(v: Variables & OtherAdapters): Generator<string> {
   const { KAFKA_REST_URL: url, KAFKA_REST_USERNAME: user, KAFKA_REST_PASSWORD: password, KAFKA_REST_TOKEN: token } = v
   if (url === undefined) {
     const names = ['KAFKA_REST_USERNAME', 'KAFKA_REST_PASSWORD', 'KAFKA_REST_TOKEN', 'KAFKA_REST_DIALECT'] as const
@@ -109,12 +118,10 @@ function* proxyContradictions(v: Variables & OtherWays): Generator<string> {
   if (user !== undefined && token !== undefined) {
     yield 'KAFKA_REST_TOKEN: cannot be set beside KAFKA_REST_USERNAME: one of them is sent'
   }
-  if ((user ?? token) !== undefined && isOpenToListeners(url)) {
-    yield 'KAFKA_REST_URL: must be https, or everybody on the way reads the credentials'
-  }
+  if ((user ?? token) !== undefined && exposesSecrets(url)) yield `KAFKA_REST_URL: ${HTTPS_RULE}`
 }
 
-function* v3Contradictions(v: Variables & OtherWays): Generator<string> {
+function* v3Contradictions(v: Variables & OtherAdapters): Generator<string> {
   const { KAFKA_REST_V3_URL: url, KAFKA_REST_V3_KEY: key, KAFKA_REST_V3_SECRET: secret, KAFKA_REST_V3_TOKEN: token } = v
   if (url === undefined) {
     const names = ['KAFKA_REST_V3_CLUSTER', 'KAFKA_REST_V3_KEY', 'KAFKA_REST_V3_SECRET', 'KAFKA_REST_V3_TOKEN'] as const
@@ -130,13 +137,5 @@ function* v3Contradictions(v: Variables & OtherWays): Generator<string> {
   if (key !== undefined && token !== undefined) {
     yield 'KAFKA_REST_V3_TOKEN: cannot be set beside KAFKA_REST_V3_KEY: one of them is sent'
   }
-  if ((key ?? token) !== undefined && isOpenToListeners(url)) {
-    yield 'KAFKA_REST_V3_URL: must be https, or everybody on the way reads the credentials'
-  }
-}
-
-/** A proxy on the same machine, as in development, is nobody's to listen to. */
-function isOpenToListeners(url: string): boolean {
-  const { protocol, hostname } = new URL(url)
-  return protocol === 'http:' && !['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+  if ((key ?? token) !== undefined && exposesSecrets(url)) yield `KAFKA_REST_V3_URL: ${HTTPS_RULE}`
 }

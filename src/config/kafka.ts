@@ -1,9 +1,10 @@
-// Kafka: which log is followed, by which adapter, and how.
+// Variables of Kafka: which log is followed and produced to, by which adapter, and the embedded log's limits.
 import { z } from 'zod'
 import { brokersContradictions, brokersVariables, toBrokers } from './kafka-brokers.ts'
 import { kafkaRestContradictions, kafkaRestVariables, toKafkaRest, toKafkaRestV3 } from './kafka-rest.ts'
-import { integer, list, topicName } from './env-fields.ts'
+import { exposesSecrets, HTTPS_RULE, integer, list, serviceUrl, topicName } from './env-fields.ts'
 
+/** The variables of Kafka, as zod schemas. */
 export const kafkaVariables = {
   ...brokersVariables,
   KAFKA_SOURCE_TOPICS: list.pipe(z.array(topicName).min(1, 'must name at least one topic')).default(['rig']),
@@ -13,14 +14,12 @@ export const kafkaVariables = {
   KAFKA_LOG_RETENTION_SECONDS: integer(86_400, 1, 31_536_000),
   KAFKA_LOG_RETENTION_BYTES: integer(268_435_456, 1_024, 8_589_934_592),
   KAFKA_LOG_DEDUPE_SECONDS: integer(86_400, 1, 31_536_000),
-  // At least what one push may have, or a retry of it would not be known.
+  // At least what one push may have, or a retry of it would not be recognized.
   KAFKA_LOG_DEDUPE_EVENTS: integer(100_000, 1_000, 1_000_000),
   KAFKA_USERNAME: z.string().min(1).optional(),
   KAFKA_PASSWORD: z.string().min(1).optional(),
   PULL_MODE: z.enum(['continuous', 'scheduled'], 'must be continuous or scheduled').default('continuous'),
-  UPSTASH_KAFKA_REST_URL: z
-    .url({ protocol: /^https?$/, error: 'must be a URL such as https://example-rest-kafka.upstash.io' })
-    .optional(),
+  UPSTASH_KAFKA_REST_URL: serviceUrl('https://example-rest-kafka.upstash.io').optional(),
   UPSTASH_KAFKA_REST_USERNAME: z.string().min(1).optional(),
   UPSTASH_KAFKA_REST_PASSWORD: z.string().min(1).optional(),
   ...kafkaRestVariables,
@@ -28,6 +27,7 @@ export const kafkaVariables = {
 
 type Variables = z.infer<z.ZodObject<typeof kafkaVariables>>
 
+/** Returns the part of the configuration that concerns Kafka. At most one of upstash, brokers and rest is not null. */
 export function toKafka(v: Variables) {
   const upstash = v.UPSTASH_KAFKA_REST_URL
     ? {
@@ -47,30 +47,34 @@ export function toKafka(v: Variables) {
     upstash,
     brokers,
     rest,
-    /** What is produced goes there, but for topics that are followed in the embedded log; null: where it is followed. */
+    /** Where records are produced, except for topics that are followed in the embedded log; null: to the log that is followed. */
     restV3: toKafkaRestV3(v),
-    /** A consumer group to write positions down for, so that Kafka's tools see the lag; null: none. */
+    /** The consumer group that offsets are committed to, so that Kafka's tools show the lag; null for none. */
     groupId: v.KAFKA_GROUP_ID ?? null,
     embedded: {
       partitions: v.KAFKA_PARTITIONS,
       retentionMs: v.KAFKA_LOG_RETENTION_SECONDS * 1_000,
       retentionBytes: v.KAFKA_LOG_RETENTION_BYTES,
-      /** What is pushed again within it is stored once. */
+      /** What is pushed again within this window is stored once. */
       dedupe: { windowMs: v.KAFKA_LOG_DEDUPE_SECONDS * 1_000, maxKeys: v.KAFKA_LOG_DEDUPE_EVENTS },
-      /** Who may use the embedded log over HTTP; null: nobody. */
+      /** Who may use the embedded log over HTTP; null if nobody may. */
       credentials:
         v.KAFKA_USERNAME && v.KAFKA_PASSWORD ? { username: v.KAFKA_USERNAME, password: v.KAFKA_PASSWORD } : null,
     },
   }
 }
 
+/** Returns a problem for each combination of variables that cannot work. `env` is everything that is set. */
 export function kafkaContradictions(v: Variables, env: object): readonly string[] {
   const problems: string[] = [...brokersContradictions(v, env), ...kafkaRestContradictions(v)]
   if (v.KAFKA_BROKERS.length > 0 && v.UPSTASH_KAFKA_REST_URL) {
-    problems.push('KAFKA_BROKERS: there is one log, unset it or UPSTASH_KAFKA_REST_URL')
+    problems.push('KAFKA_BROKERS: cannot be set beside UPSTASH_KAFKA_REST_URL: one Kafka is followed')
   }
   if (v.UPSTASH_KAFKA_REST_URL && !(v.UPSTASH_KAFKA_REST_USERNAME && v.UPSTASH_KAFKA_REST_PASSWORD)) {
     problems.push('UPSTASH_KAFKA_REST_URL: needs UPSTASH_KAFKA_REST_USERNAME and UPSTASH_KAFKA_REST_PASSWORD')
+  }
+  if (v.UPSTASH_KAFKA_REST_URL && exposesSecrets(v.UPSTASH_KAFKA_REST_URL)) {
+    problems.push(`UPSTASH_KAFKA_REST_URL: ${HTTPS_RULE}`)
   }
   if (Boolean(v.KAFKA_USERNAME) !== Boolean(v.KAFKA_PASSWORD)) {
     problems.push('KAFKA_USERNAME: needs KAFKA_PASSWORD, and the other way round')

@@ -1,6 +1,6 @@
-// env → Config: every variable, its default, limit and unit, once; one file a subject in config/. Nothing else reads a
-// variable. A bad value never half works: parseConfig lists every problem with the variable's name, what was wrong and
-// what would be right. docs/configuration.md is written from these files.
+// Environment → Config: every variable with its default, limit and unit, one file a subject in config/. Nothing else reads
+// a variable. With a bad value nothing runs: parseConfig returns every problem with the variable's name, what is wrong and
+// what would be right. docs/configuration.md describes the same variables.
 import { z } from 'zod'
 import { connectionVariables, toConnections, toLog } from './connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './events.ts'
@@ -9,6 +9,8 @@ import { phoenixVariables, toPhoenix } from './phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
 import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './schema-registry.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './auth.ts'
+import { missingBindings } from './bindings.ts'
+import { configWarnings } from './warnings.ts'
 import { flag, show } from './env-fields.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 
@@ -23,11 +25,13 @@ const schema = z.object({
   DEV_MODE: flag,
 })
 
+/** The configuration, frozen. */
 export type Config = Readonly<ReturnType<typeof toConfig>>
 
-/** One line a problem: `NAME: what was wrong and what would be right`. */
+/** One line for each problem: `NAME: what is wrong, or what would be right`. */
 export type ConfigProblems = readonly string[]
 
+/** Returns the configuration, or everything that is wrong with the variables. Bindings are not looked at. */
 export function parseConfig(env: object): Result<Config, ConfigProblems> {
   const variables = readVariables(env)
   const parsed = schema.safeParse(variables)
@@ -38,7 +42,7 @@ export function parseConfig(env: object): Result<Config, ConfigProblems> {
   return ok(toConfig(parsed.data))
 }
 
-/** As text, whatever TOML or JSON made of it: `SHARDS = 4` is a number. An empty variable counts as not set. */
+/** Returns the variables as text, also numbers and objects of TOML (`SHARDS = 4`). An empty variable counts as not set. */
 function readVariables(env: object): Readonly<Record<string, string>> {
   const variables: Record<string, string> = {}
   for (const [name, value] of Object.entries(env) as [string, unknown][]) {
@@ -52,15 +56,39 @@ function readVariables(env: object): Readonly<Record<string, string>> {
 function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Record<string, string>>): string {
   const [name = '', ...inner] = path.map(String)
   const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
-  // The texts stand on a public page: what may hold a secret is not repeated.
+  // The texts are shown on a public page, so what may hold a secret is not repeated.
   const isSecret = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|ACCESS_KEY|REGISTRY_HOST/.test(name)
   const isTold = message.includes(', got ') || inner.length > 0 || isSecret
   return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
 }
 
-/** For Durable Objects: the Worker has answered a bad configuration with 500 before it reaches one. */
+/** By `env`, which is one object for the life of an isolate: parsing it takes milliseconds. */
+const loaded = new WeakMap<object, Result<Config, ConfigProblems>>()
+
+/** As `parseConfig`, and checks the bindings; parsed once for an isolate. Warns of variables without effect. */
+export function loadConfig(env: object): Result<Config, ConfigProblems> {
+  const known = loaded.get(env)
+  if (known !== undefined) return known
+  const config = withBindings(parseConfig(env), env)
+  loaded.set(env, config)
+  for (const line of warningsOf(env)) console.warn(`configuration: ${line}`)
+  return config
+}
+
+function withBindings(config: Result<Config, ConfigProblems>, env: object): Result<Config, ConfigProblems> {
+  const missing = missingBindings(env)
+  if (missing.length === 0) return config
+  return fail([...(config.ok ? [] : config.reason), ...missing])
+}
+
+/** Returns a line for each variable that is set and has no effect: misspelt, or RIG's without a meaning here. */
+export function warningsOf(env: object): readonly string[] {
+  return configWarnings(env, Object.keys(schema.shape))
+}
+
+/** Returns the configuration for what runs only with a valid one. Throws if it is not: a request was answered 500 before. */
 export function configOf(env: object): Config {
-  const config = parseConfig(env)
+  const config = loadConfig(env)
   if (!config.ok) throw new TypeError(`invalid configuration: ${config.reason.join('; ')}`)
   return config.value
 }
@@ -83,13 +111,13 @@ function toConfig(v: Variables) {
     log: toLog(v),
     cors: v.CORS,
     jwt: toJwt(v),
-    /** Opens the internal API to whoever has it; null: closed. */
+    /** The bearer token of the internal API; null if the API is closed. */
     internalToken: v.INTERNAL_TOKEN ?? null,
     subscriptionCheck: v.SUBSCRIPTION_CHECK,
     submissionCheck: v.SUBMISSION_CHECK,
     checkTimeoutMs: v.CHECK_TIMEOUT_MS,
     extractors: toExtractors(v),
-    /** RIG's way with constraints on unknown fields. */
+    /** Whether constraints on unknown fields are dropped, as RIG does, instead of refused. */
     widenUnknown: v.WIDEN_UNKNOWN_CONSTRAINTS,
     recipients: toRecipients(v),
     ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,
@@ -104,7 +132,7 @@ function toConfig(v: Variables) {
   })
 }
 
-/** Maps stay as they are: their types are read-only. */
+/** Maps are not frozen: their types are read-only. */
 function deepFreeze<T extends object>(value: T): T {
   for (const inner of Object.values(value) as unknown[]) {
     if (typeof inner === 'object' && inner !== null && !(inner instanceof Map)) deepFreeze(inner)
@@ -112,11 +140,12 @@ function deepFreeze<T extends object>(value: T): T {
   return Object.freeze(value)
 }
 
-/** Every topic that has followers: events for users, and answers to proxied requests. */
+/** Returns every topic that is followed: those with events for users, and those with responses to proxied requests. */
 export function followedTopics({ kafka, proxy }: Config): readonly string[] {
   return [...new Set([...kafka.topics, ...proxy.responseTopics])]
 }
 
+/** Returns whether a topic holds responses to proxied requests. */
 export function isResponseTopic({ proxy }: Config, topic: string): boolean {
   return proxy.responseTopics.includes(topic)
 }

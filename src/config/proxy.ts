@@ -1,19 +1,24 @@
-// The API gateway: the API definitions that are deployed with it, and how requests are proxied where a route says nothing.
+// Variables of the API gateway: the API definitions that are deployed with it, and the defaults of its routes.
 import { z } from 'zod'
 import bundled from '../../proxy.json' with { type: 'json' }
 import { parseDefinitions } from '../api-definitions/parse-definitions.ts'
 import type { DefinitionEnv } from '../api-definitions/api-route.ts'
 import { integer, json, list, topicName } from './env-fields.ts'
 
-const definitionList = json(
-  z.union(
-    [z.array(z.unknown()), z.object({ apis: z.array(z.unknown()) }).transform(({ apis }) => apis)],
-    'must be a JSON list of API definitions, or {"apis": [...]}',
-  ),
+const definitionShape = z.union(
+  [
+    z.array(z.unknown()),
+    z.strictObject({ $schema: z.string().optional(), apis: z.array(z.unknown()) }).transform(({ apis }) => apis),
+  ],
+  'must be a JSON list of API definitions, or {"apis": [...]}',
 )
+const definitionList = json(definitionShape)
+/** Parsed at run time: the type of an imported file is what it happens to be when Rigel is built. */
+const bundledList = definitionShape.safeParse(bundled)
 
 const LOGGERS = ['console', 'kafka'] as const
 
+/** The variables of the API gateway, as zod schemas. */
 export const proxyVariables = {
   PROXY_CONFIG: definitionList.optional(),
   PROXY_CONFIG_FILE: z
@@ -32,9 +37,10 @@ export const proxyVariables = {
 
 type Variables = z.infer<z.ZodObject<typeof proxyVariables>> & { readonly KAFKA_SOURCE_TOPICS: readonly string[] }
 
+/** Returns the part of the configuration that concerns proxied requests. */
 export function toProxy(v: Variables) {
   return {
-    /** API definitions as they are written; parsed by gateway/definitions.ts. */
+    /** API definitions as they were written; api-definitions/parse-definitions.ts parses them. */
     definitions: definitionsOf(v),
     timeoutMs: v.PROXY_RECV_TIMEOUT,
     responseTopics: v.PROXY_KAFKA_RESPONSE_TOPICS,
@@ -45,17 +51,20 @@ export function toProxy(v: Variables) {
   }
 }
 
+/** Returns a problem for each combination of variables that cannot work, and for each mistake in a definition. */
 export function proxyContradictions(v: Variables, env: object): readonly string[] {
   if (v.PROXY_CONFIG && v.PROXY_CONFIG_FILE) return ['PROXY_CONFIG_FILE: set either it or PROXY_CONFIG, not both']
   const both = v.PROXY_KAFKA_RESPONSE_TOPICS.find((topic) => v.KAFKA_SOURCE_TOPICS.includes(topic))
   if (both !== undefined) return [`PROXY_KAFKA_RESPONSE_TOPICS: ${both} must not be one of KAFKA_SOURCE_TOPICS as well`]
+  const isBundled = (v.PROXY_CONFIG ?? v.PROXY_CONFIG_FILE) === undefined
+  if (isBundled && !bundledList.success) return bundledList.error.issues.map(({ message }) => `proxy.json: ${message}`)
   const parsed = parseDefinitions(definitionsOf(v), definitionEnvOf(env))
   const problems = parsed.ok ? [] : parsed.reason
   const source = v.PROXY_CONFIG ? 'PROXY_CONFIG' : v.PROXY_CONFIG_FILE ? 'PROXY_CONFIG_FILE' : 'proxy.json'
   return problems.map(({ where, field, message }) => `${source}: in ${where}, ${field}: ${message}`)
 }
 
-/** What definitions may refer to, of a Worker's environment. */
+/** Returns what definitions may refer to: variables and bindings of the Worker. */
 export function definitionEnvOf(env: object): DefinitionEnv {
   const bindings = env as Readonly<Record<string, unknown>>
   return {
@@ -67,7 +76,7 @@ export function definitionEnvOf(env: object): DefinitionEnv {
 }
 
 function definitionsOf(v: Variables): readonly unknown[] {
-  return v.PROXY_CONFIG ?? v.PROXY_CONFIG_FILE ?? bundled.apis
+  return v.PROXY_CONFIG ?? v.PROXY_CONFIG_FILE ?? bundledList.data ?? []
 }
 
 function hasMethod(value: unknown, name: string): boolean {

@@ -1,20 +1,19 @@
-// The schema registry: where it is, who asks, and whether requests are written by its schemas.
+// Variables of the schema registry: its URL, the credentials for it, and whether requests are written by its schemas.
 import { z } from 'zod'
 import { toBase64 } from '../core/bytes.ts'
-import { integer, isNearby } from './env-fields.ts'
+import { exposesSecrets, HTTPS_RULE, integer, serviceUrl } from './env-fields.ts'
 
-/** RIG's: the scheme may be missing. */
+/** RIG's form: the scheme may be missing. */
 const host = z
   .string()
   .transform((text) => (/^[a-z]+:\/\//i.test(text) ? text : `http://${text}`))
   .pipe(z.url({ protocol: /^https?$/, error: 'must be host:port, such as registry.example.com:8081' }))
 
+/** The variables of the schema registry, as zod schemas. */
 export const schemaRegistryVariables = {
   KAFKA_SERIALIZER: z.enum(['avro'], 'must be avro, or not set for JSON').optional(),
   KAFKA_SCHEMA_REGISTRY_HOST: host.optional(),
-  KAFKA_SCHEMA_REGISTRY_URL: z
-    .url({ protocol: /^https?$/, error: 'must be a URL such as https://registry.example.com' })
-    .optional(),
+  KAFKA_SCHEMA_REGISTRY_URL: serviceUrl('https://registry.example.com').optional(),
   KAFKA_SCHEMA_REGISTRY_USERNAME: z.string().min(1).optional(),
   KAFKA_SCHEMA_REGISTRY_PASSWORD: z.string().min(1).optional(),
   KAFKA_SCHEMA_REGISTRY_TOKEN: z
@@ -27,14 +26,16 @@ export const schemaRegistryVariables = {
 
 type Variables = z.infer<z.ZodObject<typeof schemaRegistryVariables>>
 
+/** Where the schema registry is, and how it is asked. */
 export interface RegistryConfig {
-  /** Without a slash at its end. */
+  /** Base URL, without a slash at its end. */
   readonly url: string
-  /** The header of every request; null: none. */
+  /** Value of the `authorization` header of every request; null for none. */
   readonly authorization: string | null
   readonly timeoutMs: number
 }
 
+/** Returns the part of the configuration that concerns schemas. */
 export function toSchemas(v: Variables) {
   const url = urlOf(v)
   const registry: RegistryConfig | null =
@@ -47,13 +48,14 @@ export function toSchemas(v: Variables) {
         }
   return {
     registry,
-    /** Requests that a route names a schema for are written by it; null: as JSON all. */
+    /** How requests are written whose route names a schema; null for JSON. */
     serializer: v.KAFKA_SERIALIZER ?? null,
-    /** The subject of the request log's schema; null: it is written as JSON. */
+    /** The subject of the request log's schema; null if it is written as JSON. */
     logSubject: v.KAFKA_LOG_SCHEMA ?? null,
   }
 }
 
+/** Returns a problem for each combination of variables that cannot work. */
 export function schemaRegistryContradictions(v: Variables): readonly string[] {
   const problems: string[] = []
   const url = urlOf(v)
@@ -79,9 +81,7 @@ export function schemaRegistryContradictions(v: Variables): readonly string[] {
       'KAFKA_SCHEMA_REGISTRY_URL: must have no credentials, query or fragment: use KAFKA_SCHEMA_REGISTRY_USERNAME and KAFKA_SCHEMA_REGISTRY_PASSWORD',
     )
   }
-  if (isAuthenticated && url && url.protocol === 'http:' && !isNearby(url.hostname)) {
-    problems.push('KAFKA_SCHEMA_REGISTRY_URL: must be https, or everybody on the way could read the credentials')
-  }
+  if (isAuthenticated && url && exposesSecrets(url)) problems.push(`KAFKA_SCHEMA_REGISTRY_URL: ${HTTPS_RULE}`)
   return problems
 }
 
@@ -93,7 +93,7 @@ function urlOf(v: Variables): URL | undefined {
 function authorizationOf(v: Variables): string | null {
   if (v.KAFKA_SCHEMA_REGISTRY_TOKEN) return `Bearer ${v.KAFKA_SCHEMA_REGISTRY_TOKEN}`
   if (!v.KAFKA_SCHEMA_REGISTRY_USERNAME) return null
-  // The password may have any character: as UTF-8.
+  // The password may have any character, so it is sent as UTF-8 (RFC 7617).
   const bytes = new TextEncoder().encode(`${v.KAFKA_SCHEMA_REGISTRY_USERNAME}:${v.KAFKA_SCHEMA_REGISTRY_PASSWORD}`)
   return `Basic ${toBase64(bytes)}`
 }

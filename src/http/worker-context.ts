@@ -1,7 +1,7 @@
 // What one isolate keeps between requests: the configuration, parsed once, the token verifier with the keys it has
 // imported, the routes of the API gateway and how its services do. Values only: a promise or a stream of one request must
 // never be awaited by another. Used by app.ts, which hands it to every handler as Hono variables.
-import { parseConfig, type Config, type ConfigProblems } from '../config/parse-config.ts'
+import { loadConfig, type Config, type ConfigProblems } from '../config/parse-config.ts'
 import type { Result } from '../core/result.ts'
 import { createSubjectCache } from '../schema-registry/create-caches.ts'
 import type { SubjectCache } from '../schema-registry/subject-cache.ts'
@@ -45,7 +45,7 @@ const isolates = new WeakMap<Env, WorkerContext>()
 export function workerContext(env: Env): WorkerContext {
   const known = isolates.get(env)
   if (known !== undefined) return known
-  const config = parseConfig(env)
+  const config = loadConfig(env)
   const isolate = {
     config,
     verifyToken: config.ok ? withRevocation(env, createTokenVerifier(config.value.jwt)) : undefined,

@@ -1,9 +1,12 @@
 // What the configuration says of every bad value, and what it is when nothing is set.
 import { describe, expect, it } from 'vitest'
-import { parseConfig, type Config } from '../../src/config/parse-config.ts'
+import { toBase64 } from '../../src/core/bytes.ts'
+import { DURABLE_OBJECTS } from '../../src/config/bindings.ts'
+import { loadConfig, parseConfig, warningsOf, type Config } from '../../src/config/parse-config.ts'
 import devVars from '../../.dev.vars.example?raw'
 import documentation from '../../docs/configuration.md?raw'
-import { CERTIFICATE, CERTIFIED_PRIVATE_KEY } from '../support/make-tokens.ts'
+import wranglerToml from '../../wrangler.toml?raw'
+import { CERTIFICATE, CERTIFIED_PRIVATE_KEY, makeKeys } from '../support/make-tokens.ts'
 
 function problemsOf(env: object): readonly string[] {
   const config = parseConfig(env)
@@ -385,15 +388,15 @@ describe('Kafka by its own protocol', () => {
     ],
     [
       { KAFKA_BROKERS: 'kafka:9092,kafka.example:9092', KAFKA_SASL: 'plain:rigel:s3cret' },
-      'KAFKA_SASL: plain needs KAFKA_SSL_ENABLED, or everybody on the way could read the secret',
+      'KAFKA_SASL: plain needs KAFKA_SSL_ENABLED, or everybody on the way could read the credentials',
     ],
     [
       { KAFKA_BROKERS: '[::1]:9092,[2001:db8::1]:9092', KAFKA_SASL: 'plain:rigel:s3cret' },
-      'KAFKA_SASL: plain needs KAFKA_SSL_ENABLED, or everybody on the way could read the secret',
+      'KAFKA_SASL: plain needs KAFKA_SSL_ENABLED, or everybody on the way could read the credentials',
     ],
     [
       { KAFKA_BROKERS: '10.0.0.1:9092', KAFKA_SASL: 'oauthbearer', ...OAUTH },
-      'KAFKA_SASL: oauthbearer needs KAFKA_SSL_ENABLED, or everybody on the way could read the secret',
+      'KAFKA_SASL: oauthbearer needs KAFKA_SSL_ENABLED, or everybody on the way could read the credentials',
     ],
     [
       { KAFKA_OAUTH_TOKEN_URL: 'id.example' },
@@ -401,11 +404,11 @@ describe('Kafka by its own protocol', () => {
     ],
     [
       { KAFKA_SASL: 'oauthbearer', ...OAUTH, KAFKA_OAUTH_TOKEN_URL: 'http://[2001:db8::1]/token' },
-      'KAFKA_OAUTH_TOKEN_URL: must be https, or everybody on the way could read the secret',
+      'KAFKA_OAUTH_TOKEN_URL: must be https, or everybody on the way could read the credentials',
     ],
     [
       { KAFKA_SASL: 'oauthbearer', ...OAUTH, KAFKA_OAUTH_TOKEN_URL: 'http://id.example/token' },
-      'KAFKA_OAUTH_TOKEN_URL: must be https, or everybody on the way could read the secret',
+      'KAFKA_OAUTH_TOKEN_URL: must be https, or everybody on the way could read the credentials',
     ],
     ...['KAFKA_SSL_CA_CERTFILE', 'KAFKA_SSL_CERTFILE', 'KAFKA_SSL_KEYFILE', 'KAFKA_SSL_KEYFILE_PASS'].map(
       (name): [object, string] => [
@@ -417,6 +420,140 @@ describe('Kafka by its own protocol', () => {
     const problems = problemsOf({ ...KAFKA, ...env })
     expect(problems).toEqual([line])
     expect(problems.join()).not.toContain('s3cret')
+  })
+})
+
+const HTTPS = 'must be https, or everybody on the way could read the credentials'
+const UPSTASH = { UPSTASH_KAFKA_REST_USERNAME: 'u', UPSTASH_KAFKA_REST_PASSWORD: 's3cret' }
+const V3 = { KAFKA_REST_V3_CLUSTER: 'lkc-1', KAFKA_REST_V3_TOKEN: 's3cret' }
+
+/** Every URL that secrets are sent to: its variable, what else it needs, and the problem. */
+const SECRET_URLS: readonly (readonly [name: string, others: object, problem: string])[] = [
+  ['KAFKA_SCHEMA_REGISTRY_URL', LOGIN, HTTPS],
+  ['KAFKA_REST_URL', { KAFKA_REST_TOKEN: 's3cret' }, HTTPS],
+  ['KAFKA_REST_V3_URL', V3, HTTPS],
+  ['UPSTASH_KAFKA_REST_URL', UPSTASH, HTTPS],
+  [
+    'KAFKA_OAUTH_TOKEN_URL',
+    {
+      KAFKA_BROKERS: 'kafka:9092',
+      KAFKA_SASL: 'oauthbearer',
+      KAFKA_OAUTH_CLIENT_ID: 'i',
+      KAFKA_OAUTH_CLIENT_SECRET: 's3cret',
+    },
+    HTTPS,
+  ],
+  ['JWT_JWKS_URL', {}, 'must be https, or anybody on the way could replace the keys'],
+  ['SUBSCRIPTION_CHECK', {}, 'must be https, or everybody on the way could read the tokens and change the decision'],
+  ['SUBMISSION_CHECK', {}, 'must be https, or everybody on the way could read the tokens and change the decision'],
+]
+
+describe.each(SECRET_URLS)('%s', (name, others, problem) => {
+  it.each(['a.example', '10.0.0.1', '[2001:db8::1]', 'local.example', '128.0.0.1'])(
+    'by http to %s is refused',
+    (host) => {
+      expect(problemsOf({ ...others, [name]: `http://${host}:8081/x` })).toEqual([`${name}: ${problem}`])
+    },
+  )
+
+  it.each(['localhost', '127.0.0.1', '[::1]', 'registry', 'a.default.svc.cluster.local', 'a.internal', 'a.localhost'])(
+    'by http to %s is accepted: it is this machine, or a private network',
+    (host) => {
+      expect(problemsOf({ ...others, [name]: `http://${host}:8081/x` })).toEqual([])
+    },
+  )
+
+  it('by https is accepted', () => {
+    expect(problemsOf({ ...others, [name]: 'https://a.example/x' })).toEqual([])
+  })
+})
+
+describe('a public key', () => {
+  const pem = (base64: string) => `-----BEGIN PUBLIC KEY-----\n${base64}\n-----END PUBLIC KEY-----`
+
+  it.each(['AAAA', 'not base64!', ''])('that cannot be read is a problem: %j', (base64) => {
+    expect(problemsOf({ JWT_ALG: 'RS256', JWT_SECRET_KEY: pem(base64) })).toEqual([
+      'JWT_SECRET_KEY: must be a PEM public key or certificate: what is there cannot be read',
+    ])
+  })
+
+  it('of RSA that is shorter than 2048 bits is a problem', async () => {
+    const short = await pemOf({ name: 'RSASSA-PKCS1-v1_5', modulusLength: 1_024 })
+    expect(problemsOf({ JWT_ALG: 'PS384', JWT_SECRET_KEY: short })).toEqual([
+      'JWT_SECRET_KEY: must have 2048 bits or more for PS384, it has 1024',
+    ])
+  })
+
+  it.each([
+    ['RS256', 'must be an RSA key for RS256'],
+    ['ES384', 'must be a key on the curve secp384r1 for ES384'],
+    ['EdDSA', 'must be an Ed25519 key for EdDSA'],
+  ])('of another kind than %s is a problem', (algorithm, problem) => {
+    expect(problemsOf({ JWT_ALG: algorithm, JWT_SECRET_KEY: CERTIFICATE })).toEqual([`JWT_SECRET_KEY: ${problem}`])
+  })
+
+  it.each(['RS256', 'RS512', 'PS256', 'ES256', 'ES384', 'ES512', 'EdDSA'])('of %s is accepted', async (algorithm) => {
+    const { pem: key } = await makeKeys(algorithm)
+    expect(problemsOf({ JWT_ALG: algorithm, JWT_SECRET_KEY: key })).toEqual([])
+    expect(problemsOf({ JWT_ALG: algorithm, JWT_SECRET_KEY: key.replaceAll('\n', '\\n') })).toEqual([])
+  })
+})
+
+async function pemOf({ name, modulusLength }: { readonly name: string; readonly modulusLength: number }) {
+  const algorithm = { name, modulusLength, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' }
+  const pair = (await crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as CryptoKeyPair
+  const spki = new Uint8Array((await crypto.subtle.exportKey('spki', pair.publicKey)) as ArrayBuffer)
+  return `-----BEGIN PUBLIC KEY-----\n${toBase64(spki)}\n-----END PUBLIC KEY-----`
+}
+
+describe('a variable without effect', () => {
+  it.each([
+    ['KAFKA_BROKER', 'KAFKA_BROKERS'],
+    ['RECIPENTS', 'RECIPIENTS'],
+    ['JWT_SECRET', 'JWT_SECRET_KEY'],
+    ['jwt_alg', 'JWT_ALG'],
+    ['EXTRACTOR', 'EXTRACTORS'],
+    ['SHARD', 'SHARDS'],
+    ['KAFKA_SOURCE_TOPIC', 'KAFKA_SOURCE_TOPICS'],
+    ['LOG_RETENTION_SECOND', 'LOG_RETENTION_SECONDS'],
+  ])('that is misspelt is told, with the right name: %s', (name, right) => {
+    expect(warningsOf({ [name]: 'x' })).toEqual([
+      `${name}: is not a variable of Rigel, and has no effect: did you mean ${right}?`,
+    ])
+  })
+
+  it.each(['KINESIS_ENABLED', 'NATS_SERVERS', 'INBOUND_PORT', 'LOG_LEVEL', 'NODE_COOKIE'])(
+    'that only RIG has is told: %s',
+    (name) => {
+      expect(warningsOf({ [name]: 'x' })).toEqual([expect.stringMatching(`^${name}: is set, and has no effect: `)])
+    },
+  )
+
+  it.each(['BOOKS_URL', 'PATH', 'GITHUB_TOKEN', 'MY_API_KEY', 'REDIS_URL', 'SHARDS', 'DEV_MODE'])(
+    'of somebody else, and one of Rigel, is not told: %s',
+    (name) => {
+      expect(warningsOf({ [name]: 'x', KINESIS_ENABLED: '', TOKEN_FROM_BINDING: {} })).toEqual([])
+    },
+  )
+})
+
+describe('bindings', () => {
+  const bound = Object.fromEntries(DURABLE_OBJECTS.map((name) => [name, { idFromName: () => undefined }]))
+
+  it('that are missing are problems beside those of the variables, and what is parsed is kept', () => {
+    const env = { ...bound, DIRECTORY: undefined, USER_SHARD: 'a text', SHARDS: 'no' }
+    const config = loadConfig(env)
+    expect(config.ok ? [] : config.reason).toEqual([
+      expect.stringMatching(/^SHARDS: /),
+      expect.stringMatching(/^USER_SHARD: must be a Durable Object binding, and there is none; /),
+      expect.stringMatching(/^DIRECTORY: must be a Durable Object binding, and there is none; /),
+    ])
+    expect(loadConfig(env)).toBe(config)
+  })
+
+  it('are those of wrangler.toml', () => {
+    const bindings = wranglerToml.matchAll(/durable_objects\.bindings\]\]\nname = "(\w+)"/g)
+    expect(new Set(Array.from(bindings, ([, name]) => name))).toEqual(new Set(DURABLE_OBJECTS))
   })
 })
 

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { configOf } from '../../src/config/parse-config.ts'
+import { makeConfig } from '../support/make-tokens.ts'
 import { parseStructured } from '../../src/core/events/cloud-event.ts'
 import type { NewRecord } from '../../src/core/events/kafka-record.ts'
 import { decodeRecord } from '../../src/decoding/decode-record.ts'
 import { publishEvents } from '../../src/publishing/publish.ts'
 import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
 
-const config = configOf({ KAFKA_SOURCE_TOPICS: 'first,second', RECIPIENTS: '{"*":"/data/to"}' })
+const config = makeConfig({ KAFKA_SOURCE_TOPICS: 'first,second', RECIPIENTS: '{"*":"/data/to"}' })
 
 function makeLog() {
   const produced: NewRecord[] = []

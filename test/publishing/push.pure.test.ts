@@ -1,7 +1,7 @@
 // What a push becomes in the log, over a log that is a function of data: partitions that fail on their own, answers that
 // get lost, senders that retry, split, rewind and overtake themselves.
 import { describe, expect, it } from 'vitest'
-import { configOf } from '../../src/config/parse-config.ts'
+import { makeConfig } from '../support/make-tokens.ts'
 import { parseStructured } from '../../src/core/events/cloud-event.ts'
 import type { NewRecord, ProducedRecord } from '../../src/core/events/kafka-record.ts'
 import { partitionOf } from '../../src/core/events/partitioner.ts'
@@ -10,7 +10,7 @@ import { pushEvents, type PushItem } from '../../src/publishing/push.ts'
 import { findDuplicates } from '../../src/objects/embedded-kafka/idempotency-keys.ts'
 import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
 
-const config = configOf({})
+const config = makeConfig({})
 const SENDER = { publisher: 'user c', connector: 'orders', hasUniqueIds: false }
 const PARTITIONS = 4
 

@@ -3,6 +3,7 @@
 // the request headers of these names. Pure; push-request.ts reads, push.ts deduplicates and orders by it.
 import type { LogPosition } from './kafka-record.ts'
 import { fail, ok, type Result } from '../result.ts'
+import { isTopicName } from './topic-name.ts'
 
 /** As text: offsets are 64 bits wide, and only ever compared. */
 export interface SourcePosition {
@@ -11,7 +12,6 @@ export interface SourcePosition {
   readonly offset: string
 }
 
-const TOPIC = /^[A-Za-z0-9._-]{1,249}$/
 /** 32 and 64 bits. Without leading zeros: one place has one name. */
 const PARTITION = /^(0|[1-9]\d{0,9})$/
 const OFFSET = /^(0|[1-9]\d{0,18})$/
@@ -24,7 +24,7 @@ export function readSourcePosition(
 ): Result<SourcePosition | null, string> {
   if (isAbsent(topic) && isAbsent(partition) && isAbsent(offset)) return ok(null)
   const position = { topic: toText(topic), partition: toText(partition), offset: toText(offset) }
-  if (!TOPIC.test(position.topic)) return fail('kafkatopic must be the name of a Kafka topic')
+  if (!isTopicName(position.topic)) return fail('kafkatopic must be the name of a Kafka topic')
   if (!PARTITION.test(position.partition)) return fail('kafkapartition must be a whole number from 0')
   if (!OFFSET.test(position.offset)) return fail('kafkaoffset must be a whole number from 0')
   return ok(position)

@@ -1,5 +1,5 @@
-// The internal API, under /_rig/api: RIG's paths (/v2, /v3), for services. Closed until INTERNAL_TOKEN is set, and then
-// for whoever has it as a bearer token. Its verbs are operations.ts's, what crosses it internal-schema.ts's.
+// The internal API, under /_rig/api, for services: RIG's paths (/v2, /v3). Closed until INTERNAL_TOKEN is set; then
+// requests need it as their bearer token. operations.ts does the work, admin-schema.ts validates.
 import { decodeUtf8 } from '../../core/text.ts'
 import { parseJson } from '../../core/json.ts'
 import { Hono, type Context } from 'hono'
@@ -21,6 +21,7 @@ import { metrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
 import {
   closeConnections,
+  indexProblem,
   isSessionRevoked,
   listConnections,
   listUsers,
@@ -38,12 +39,12 @@ const MAX_BODY_BYTES = 65_536
 
 type Ctx = Context<HttpEnv>
 
-/** Compares digests: neither the length nor the content of the token shows in the time that it takes. */
 export const adminApi = new Hono<HttpEnv>()
   .get('/openapi.json', (c) => c.json(openApiDocument(INTERNAL_PREFIX)))
   .use(async (c, next) => {
     const expected = c.var.config.internalToken
     if (expected === null) return c.text('The internal API is closed: set INTERNAL_TOKEN to open it.', 403)
+    // The time that a comparison takes shows neither the length nor the content of the token.
     return bearerAuth<HttpEnv>({ verifyToken: (token) => timingSafeEqual(token, expected) })(c, next)
   })
   .get('/health', internalHealth)
@@ -51,19 +52,19 @@ export const adminApi = new Hono<HttpEnv>()
   .post('/:version{v2|v3}/messages', postMessages)
   .post('/:version{v2|v3}/session-blacklist', postRevocation)
   .get('/:version{v2|v3}/session-blacklist/:session', async (c) => {
-    const isRevoked = await isSessionRevoked(gatewayOf(c), c.req.param('session'))
+    const isRevoked = await isSessionRevoked(contextOf(c), c.req.param('session'))
     return isRevoked ? c.json({}) : c.text('Not found.', 404)
   })
   .route('/:version{v2|v3}/apis', apiDefinitionRoutes)
   .post('/:version{v2|v3}/responses', postResponse)
   .get('/v3/followers', getFollowers)
-  .get('/v3/users', async (c) => c.json({ users: await listUsers(gatewayOf(c)) }))
+  .get('/v3/users', async (c) => c.json({ users: await listUsers(contextOf(c)) }))
   .get('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())
     if (!query.success) return badQuery(query.error.issues)
     const whose = toQuery(c, query.data)
     if (!whose.ok) return errorResponse(whose.reason)
-    return c.json({ connections: await listConnections(gatewayOf(c), whose.value, query.data.limit) })
+    return c.json({ connections: await listConnections(contextOf(c), whose.value, query.data.limit) })
   })
   .delete('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())
@@ -76,10 +77,10 @@ export const adminApi = new Hono<HttpEnv>()
         kind: 'bad_request',
         message: 'Name whose connections to close: ?user=, ?session=, or ?field= and ?value=',
       })
-    return c.json({ closed: await closeConnections(gatewayOf(c), whose.value) })
+    return c.json({ closed: await closeConnections(contextOf(c), whose.value) })
   })
   .delete('/v3/connections/:token', async (c) => {
-    const closed = await closeConnections(gatewayOf(c), { connectionToken: c.req.param('token') })
+    const closed = await closeConnections(contextOf(c), { connectionToken: c.req.param('token') })
     return closed === 0 ? errorResponse({ kind: 'connection_gone' }) : c.json({ closed })
   })
   .all('*', (c) => c.json({ message: 'Not Found' }, 404))
@@ -89,14 +90,13 @@ export const adminApi = new Hono<HttpEnv>()
     return c.text('Internal Server Error', 500)
   })
 
-/** A field that is not indexed finds nothing, which would look like nobody. */
+/** A field without an index finds nothing, which would look like no connections. */
 function toQuery(c: Ctx, asked: z.infer<typeof connectionsQuery>): Result<ConnectionsQuery, RigelError> {
   const { field, session, user, value } = asked
   if (field === undefined || value === undefined) return ok({ user, session })
-  const indexes = c.var.config.connections.metadataIndexes
-  if (indexes.includes(field)) return ok({ user, session, metadata: { field, value } })
-  const message = `"${field}" is not indexed: METADATA_INDEXES names ${indexes.join(', ') || 'none'}`
-  return fail({ kind: 'bad_request', message })
+  const query = { user, session, metadata: { field, value } }
+  const message = indexProblem(c.var.config, query)
+  return message === undefined ? ok(query) : fail({ kind: 'bad_request', message })
 }
 
 async function postMessages(c: Ctx): Promise<Response> {
@@ -107,7 +107,7 @@ async function postMessages(c: Ctx): Promise<Response> {
   if (!posted.ok) return errorResponse(posted.reason)
   const keys = await idempotencyKeysOf(c.req.raw, 'internal API', posted.value.events)
   if (!keys.ok) return errorResponse(keys.reason)
-  const produced = await publish(gatewayOf(c), posted.value.events, keys.value)
+  const produced = await publish(contextOf(c), posted.value.events, keys.value)
   if (!produced.ok) return errorResponse(produced.reason)
   const places = produced.value.map(toPosition)
   return c.json(posted.value.mode === 'batched' ? places : places[0], 202)
@@ -119,12 +119,12 @@ async function postRevocation(c: Ctx): Promise<Response> {
   const parsed = revocation.safeParse(parseJson(decodeUtf8(body.value) ?? ''))
   if (!parsed.success) return errorResponse({ kind: 'bad_request', message: messageOf(parsed.error.issues) })
   const { sessionId, validityInSeconds } = parsed.data
-  await revokeSession(gatewayOf(c), sessionId, Math.round(Date.now() + validityInSeconds * 1_000))
+  await revokeSession(contextOf(c), sessionId, Math.round(Date.now() + validityInSeconds * 1_000))
   const location = `${INTERNAL_PREFIX}/${c.req.param('version')}/session-blacklist/${encodeURIComponent(sessionId)}`
   return c.json({}, 201, { location, 'access-control-allow-origin': '*' })
 }
 
-function gatewayOf(c: Ctx): AppContext {
+function contextOf(c: Ctx): AppContext {
   return { env: c.env, config: c.var.config }
 }
 

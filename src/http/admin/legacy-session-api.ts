@@ -17,14 +17,14 @@ const claimsSchema = z.object({ scopes: z.object({ rg: z.object({ actions: z.arr
 /** The names of all users that are connected. */
 export async function getSessions(c: Context<HttpEnv>): Promise<Response> {
   const allowed = await allows(c, 'getSessions')
-  return allowed === undefined ? unauthorized(c) : answer(c, Object.keys(await listUsers(gatewayOf(c))))
+  return allowed === undefined ? unauthorized(c) : answer(c, Object.keys(await listUsers(contextOf(c))))
 }
 
 /** The connections of one user, one object each. */
 export async function getSessionConnections(c: Context<HttpEnv>): Promise<Response> {
   const allowed = await allows(c, 'getSessionConnections')
   if (allowed === undefined) return unauthorized(c)
-  const connections = await listConnections(gatewayOf(c), { user: c.req.param('user') ?? '' }, MAX_LISTED)
+  const connections = await listConnections(contextOf(c), { user: c.req.param('user') ?? '' }, MAX_LISTED)
   return answer(
     c,
     connections.map(({ metadata, openedAtMs, sessions, transport, user }) => {
@@ -38,7 +38,7 @@ export async function deleteConnection(c: Context<HttpEnv>): Promise<Response> {
   const allowed = await allows(c, 'deleteConnection')
   if (allowed === undefined) return unauthorized(c)
   const expiresMs = allowed.expSeconds === null ? Date.now() + HOUR_MS : allowed.expSeconds * 1_000
-  await revokeSession(gatewayOf(c), c.req.param('jti') ?? '', expiresMs)
+  await revokeSession(contextOf(c), c.req.param('jti') ?? '', expiresMs)
   return new Response(null, { status: 204, headers: corsHeaders(c.var.config, c.req.raw) })
 }
 
@@ -63,6 +63,6 @@ function answer(c: Context<HttpEnv>, body: readonly unknown[]): Response {
   return c.json(body, 200, corsHeaders(c.var.config, c.req.raw))
 }
 
-function gatewayOf(c: Context<HttpEnv>): AppContext {
+function contextOf(c: Context<HttpEnv>): AppContext {
   return { env: c.env, config: c.var.config }
 }

@@ -1,5 +1,5 @@
-// What services ask of Rigel: publish, revoke, who is connected, close. One function a verb, behind both doors of the
-// internal API: HTTP (internal-api.ts) and service bindings (rigel-api.ts).
+// The operations of the internal API: publish, revoke a session, list and close connections. Called by its HTTP routes
+// (admin-api.ts) and by service bindings (rigel-api.ts).
 import type { Config } from '../../config/parse-config.ts'
 import { parseStructured } from '../../core/events/cloud-event.ts'
 import { parseConnectionToken } from '../../core/identity/connection-token.ts'
@@ -16,12 +16,12 @@ import { broadcastCommand, shardStub } from '../../rpc/shard.ts'
 import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
 import type { ConnectionInfo } from '../../rpc/shard-commands.ts'
 
-/** Whose connections; nothing given: all. */
+/** Which connections: those for which everything that is given holds; all of them if nothing is given. */
 export interface ConnectionsQuery {
   readonly user?: string | undefined
   readonly session?: string | undefined
   readonly connectionToken?: string | undefined
-  /** Of a field that METADATA_INDEXES names. */
+  /** `field` must be one of METADATA_INDEXES. */
   readonly metadata?: { readonly field: string; readonly value: string } | undefined
 }
 
@@ -30,9 +30,9 @@ export interface AppContext {
   readonly config: Config
 }
 
-/** Objects, as CloudEvents in structured mode. */
+/** Publishes objects that are CloudEvents in structured mode (CloudEvents 1.0, JSON format). */
 export async function publishObjects(
-  gateway: AppContext,
+  context: AppContext,
   events: readonly unknown[],
 ): Promise<Result<readonly ProducedRecord[], RigelError>> {
   const parsed: CloudEvent[] = []
@@ -41,7 +41,7 @@ export async function publishObjects(
     if (!result.ok) return fail({ kind: 'not_a_cloud_event', message: `event ${index}: ${result.reason}` })
     parsed.push(result.value)
   }
-  return publish(gateway, parsed)
+  return publish(context, parsed)
 }
 
 export async function publish(
@@ -59,7 +59,7 @@ export async function publish(
   }
 }
 
-/** Resolves when the session's connections are closed on every shard that answers; answers how many there were. */
+/** Closes the session's connections and refuses its tokens until `expiresMs`. Returns how many connections were closed. */
 export async function revokeSession({ env }: AppContext, session: string, expiresMs: number): Promise<number> {
   return sessionRegistryStub(env, session).revoke(session, expiresMs)
 }
@@ -69,41 +69,47 @@ export async function isSessionRevoked({ env }: AppContext, session: string): Pr
 }
 
 export async function listConnections(
-  gateway: AppContext,
+  context: AppContext,
   query: ConnectionsQuery,
   limit: number,
 ): Promise<readonly ConnectionInfo[]> {
-  const { shards, census } = locate(gateway, query)
-  const lists = await Promise.all(shards.map((shard) => shardStub(gateway.env, shard).listConnections(census, limit)))
+  const { shards, filter } = locate(context, query)
+  const lists = await Promise.all(shards.map((shard) => shardStub(context.env, shard).listConnections(filter, limit)))
   return lists.flat().slice(0, limit)
 }
 
-/** Answers how many were closed. */
-export async function closeConnections(gateway: AppContext, query: ConnectionsQuery): Promise<number> {
-  const { shards, census } = locate(gateway, query)
-  const answers = await broadcastCommand(gateway.env, shards, { kind: 'close_connections', query: census })
+/** Returns how many were closed. */
+export async function closeConnections(context: AppContext, query: ConnectionsQuery): Promise<number> {
+  const { shards, filter } = locate(context, query)
+  const answers = await broadcastCommand(context.env, shards, { kind: 'close_connections', query: filter })
   return valuesOf(answers).reduce((sum, count) => sum + count, 0)
 }
 
-/** User → how many connections. */
+/** Returns the number of connections by user. */
 export async function listUsers({ env, config }: AppContext): Promise<Readonly<Record<string, number>>> {
   const lists = await Promise.all(allShards(config).map(async (shard) => shardStub(env, shard).listUsers()))
   return Object.fromEntries(lists.flatMap((list) => [...list]))
 }
 
-/** A user and a connection are on one shard, a session may be on any. */
+/** Returns what is wrong with a query by metadata whose field has no index, or undefined. */
+export function indexProblem({ connections }: Config, { metadata }: ConnectionsQuery): string | undefined {
+  if (metadata === undefined || connections.metadataIndexes.includes(metadata.field)) return undefined
+  return `"${metadata.field}" is not indexed: METADATA_INDEXES names ${connections.metadataIndexes.join(', ') || 'none'}`
+}
+
+/** Returns the shards to ask: a user's and a connection's is known, a session may have connections on all. */
 function locate(
   { config }: AppContext,
   query: ConnectionsQuery,
-): { readonly shards: readonly number[]; readonly census: ConnectionQuery } {
+): { readonly shards: readonly number[]; readonly filter: ConnectionQuery } {
   const { connectionToken, user, session, metadata } = query
   if (connectionToken !== undefined) {
     const address = parseConnectionToken(connectionToken)
     const isHere = address !== undefined && address.shard < config.shards
-    return { shards: isHere ? [address.shard] : [], census: { connectionId: address?.connectionId ?? '' } }
+    return { shards: isHere ? [address.shard] : [], filter: { connectionId: address?.connectionId ?? '' } }
   }
-  if (user !== undefined) return { shards: [shardOf(user, config.shards)], census: { user } }
-  return { shards: allShards(config), census: { session, metadata } }
+  const shards = user === undefined ? allShards(config) : [shardOf(user, config.shards)]
+  return { shards, filter: { user, session, metadata } }
 }
 
 export function allShards({ shards }: Config): readonly number[] {

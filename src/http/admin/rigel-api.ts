@@ -1,11 +1,12 @@
-// The internal API for other Workers, by service binding: one typed call, no HTTP and no token, for a binding is given by
-// whoever deploys. `[[services]] binding = "RIGEL", service = "rigel", entrypoint = "RigelApi"`.
+// The internal API for other Workers, by service binding: typed calls without HTTP and without a token, because only the
+// account that deploys Rigel can bind it. `[[services]] binding = "RIGEL", service = "rigel", entrypoint = "RigelApi"`.
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { toHttp } from '../../core/errors.ts'
 import type { ConnectionInfo } from '../../rpc/shard-commands.ts'
 import {
   closeConnections,
+  indexProblem,
   isSessionRevoked,
   listConnections,
   listUsers,
@@ -17,7 +18,7 @@ import {
 
 const MAX_LISTED = 10_000
 
-/** Where an event stands in the log. */
+/** Where an event is stored in the log. */
 interface Place {
   readonly topic: string
   readonly partition: number
@@ -30,43 +31,50 @@ type Published =
   | { readonly ok: false; readonly status: number; readonly message: string }
 
 export class RigelApi extends WorkerEntrypoint<Env> {
-  get #gateway(): AppContext {
+  get #context(): AppContext {
     return { env: this.env, config: configOf(this.env) }
   }
 
-  /** CloudEvents, as objects: their places once they are durable, or, with none of them stored, what is wrong with one. */
+  /** Publishes CloudEvents. Returns where they are stored once they are durable; if one is invalid, none is stored. */
   async publish(...events: readonly object[]): Promise<Published> {
-    const produced = await publishObjects(this.#gateway, events)
+    const produced = await publishObjects(this.#context, events)
     if (!produced.ok) return { ok: false, ...toHttp(produced.reason) }
     const places = produced.value.map(({ topic, partition, offset }) => ({ topic, partition, offset }))
     return { ok: true, places }
   }
 
-  /** Closes the session's connections and refuses its tokens for that long. Answers how many connections were closed. */
+  /** Closes the session's connections and refuses its tokens for that time. Returns how many connections were closed. */
   async revokeSession(session: string, validityInSeconds: number): Promise<number> {
     if (session === '') throw new TypeError('session: must be a non-empty string')
     if (!(validityInSeconds > 0)) throw new TypeError('validityInSeconds: must be a positive number')
-    return revokeSession(this.#gateway, session, Math.round(Date.now() + validityInSeconds * 1_000))
+    return revokeSession(this.#context, session, Math.round(Date.now() + validityInSeconds * 1_000))
   }
 
   isSessionRevoked(session: string): Promise<boolean> {
-    return isSessionRevoked(this.#gateway, session)
+    return isSessionRevoked(this.#context, session)
   }
 
   connections(query: ConnectionsQuery = {}): Promise<readonly ConnectionInfo[]> {
-    return listConnections(this.#gateway, query, MAX_LISTED)
+    return listConnections(this.#context, this.#checked(query), MAX_LISTED)
   }
 
-  /** Answers how many were closed. */
+  /** Closes the connections for which everything that is given holds. Returns how many were closed. */
   closeConnections(query: ConnectionsQuery): Promise<number> {
-    const { connectionToken, session, user } = query
-    if ((connectionToken ?? session ?? user) === undefined)
-      throw new TypeError('name whose connections to close: user, session or connectionToken')
-    return closeConnections(this.#gateway, query)
+    const { connectionToken, metadata, session, user } = query
+    if ((connectionToken ?? session ?? user ?? metadata) === undefined)
+      throw new TypeError('name whose connections to close: user, session, metadata or connectionToken')
+    return closeConnections(this.#context, this.#checked(query))
   }
 
-  /** User → how many connections. */
+  /** Returns the number of connections by user. */
   users(): Promise<Readonly<Record<string, number>>> {
-    return listUsers(this.#gateway)
+    return listUsers(this.#context)
+  }
+
+  /** A field without an index finds nothing, which would look like no connections. */
+  #checked(query: ConnectionsQuery): ConnectionsQuery {
+    const problem = indexProblem(this.#context.config, query)
+    if (problem !== undefined) throw new TypeError(problem)
+    return query
   }
 }

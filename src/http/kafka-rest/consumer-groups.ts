@@ -1,7 +1,9 @@
-// The verbs of consumer groups in the Upstash dialect: consume, commit, committed, delete-consumer. Groups and their
-// offsets are the embedded broker's; the records come from the log.
+// The verbs of consumer groups in the Upstash dialect: consume, commit, committed, delete-consumer. The embedded broker
+// keeps the groups and their offsets; the records come from the log. Called by kafka-rest.ts.
 import type { Context } from 'hono'
 import { partitionName, type LogPosition, type LogRecord } from '../../core/events/kafka-record.ts'
+import { isObject } from '../../core/json.ts'
+import { ok } from '../../core/result.ts'
 import type { Assigned } from '../../objects/embedded-kafka/consumer-groups.ts'
 import { embeddedBrokerStub } from '../../rpc/embedded-kafka.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
@@ -11,6 +13,7 @@ import {
   consumeHeaders,
   consumeRequest,
   kafkaRestError,
+  readJsonBody,
   toMessage,
   type KafkaEnv,
 } from './kafka-rest-schema.ts'
@@ -22,9 +25,11 @@ type Ctx = Context<KafkaEnv>
 
 export async function consume(c: Ctx): Promise<Response> {
   const { group, instance, topic } = names(c)
-  const body =
-    c.req.method === 'GET' ? { topic, timeout: Number(c.req.query('timeout') ?? 1_000) } : await optionalJson(c)
-  const request = consumeRequest.safeParse({ ...body, ...(topic === undefined ? {} : { topic }) })
+  const isGet = c.req.method === 'GET'
+  const body = isGet ? ok({ timeout: Number(c.req.query('timeout') ?? 1_000) }) : await readJsonBody(c)
+  if (!body.ok) return body.reason
+  const fields = isObject(body.value) ? body.value : {}
+  const request = consumeRequest.safeParse({ ...fields, ...(topic === undefined ? {} : { topic }) })
   if (!request.success) return kafkaRestError(c, 400, request.error)
   const headers = consumeHeaders.safeParse({
     autoCommit: c.req.header('kafka-enable-auto-commit'),
@@ -35,7 +40,7 @@ export async function consume(c: Ctx): Promise<Response> {
   const { topics, timeout } = request.data
   const { autoCommit, autoOffsetReset, sessionTimeoutMs } = headers.data
   const broker = embeddedBrokerStub(c.env)
-  // What was given out by the call before has been handled if the client asks for more.
+  // A client that asks for more has handled the records of its previous call.
   if (autoCommit === 'true') await broker.commit(group, null)
   const assigned = await broker.join({ group, instance, topics, sessionTimeoutMs })
   if (autoOffsetReset === 'none' && assigned.some(({ offset }) => offset === null)) {
@@ -49,14 +54,18 @@ export async function consume(c: Ctx): Promise<Response> {
 }
 
 export async function commit(c: Ctx): Promise<Response> {
-  const parsed = commitRequest.safeParse((await optionalJson(c)) ?? null)
+  const body = await readJsonBody(c)
+  if (!body.ok) return body.reason
+  const parsed = commitRequest.safeParse(body.value)
   if (!parsed.success) return kafkaRestError(c, 400, parsed.error)
   await embeddedBrokerStub(c.env).commit(names(c).group, parsed.data)
   return c.json(SUCCESS)
 }
 
 export async function committed(c: Ctx): Promise<Response> {
-  const parsed = committedRequest.safeParse(await optionalJson(c))
+  const body = await readJsonBody(c)
+  if (!body.ok) return body.reason
+  const parsed = committedRequest.safeParse(body.value)
   if (!parsed.success) return kafkaRestError(c, 400, parsed.error)
   const positions = await embeddedBrokerStub(c.env).committed(names(c).group, parsed.data)
   return c.json(positions.filter((position) => position !== null))
@@ -68,7 +77,7 @@ export async function deleteConsumer(c: Ctx): Promise<Response> {
   return kafkaRestError(c, 404, `group ${group} has no instance ${instance}`)
 }
 
-/** Where the group is, within what the log still has. */
+/** Returns where the group reads next, moved into the range that the log still has. */
 function startPositions(
   log: KafkaLog,
   assigned: readonly Assigned[],
@@ -83,7 +92,7 @@ function startPositions(
   )
 }
 
-/** Reads all partitions; with nothing there, waits for the first that has something. */
+/** Reads all partitions; if there is nothing, waits until one of them has a record, or for `timeoutMs`. */
 async function read(
   log: KafkaLog,
   positions: readonly LogPosition[],
@@ -97,8 +106,8 @@ async function read(
 
 function endsOf(records: readonly LogRecord[]): readonly LogPosition[] {
   const byPartition = Map.groupBy(records, ({ topic, partition }) => partitionName({ topic, partition }))
-  return [...byPartition.values()].flatMap((of) => {
-    const last = of.at(-1)
+  return [...byPartition.values()].flatMap((partition) => {
+    const last = partition.at(-1)
     return last === undefined ? [] : [{ topic: last.topic, partition: last.partition, offset: last.offset + 1 }]
   })
 }
@@ -116,9 +125,4 @@ async function fetchAll(
 
 function names(c: Ctx): { group: string; instance: string; topic: string | undefined } {
   return { group: c.req.param('group') ?? '', instance: c.req.param('instance') ?? '', topic: c.req.param('topic') }
-}
-
-async function optionalJson(c: Ctx): Promise<Record<string, unknown> | null> {
-  const text = await c.req.text()
-  return text === '' ? null : (JSON.parse(text) as Record<string, unknown>)
 }

@@ -1,22 +1,28 @@
-// What goes over the wire of the Upstash dialect: requests parsed, records and errors shaped. Used by kafka-rest*.ts.
+// Requests and responses of the Upstash dialect of Kafka REST: parses bodies, and shapes records and errors. Used by
+// kafka-rest.ts and consumer-groups.ts.
 import type { Context } from 'hono'
 import { z } from 'zod'
 import type { Config } from '../../config/parse-config.ts'
 import type { LogRecord, NewRecord } from '../../core/events/kafka-record.ts'
+import { TOPIC_NAME, TOPIC_NAME_RULE } from '../../core/events/topic-name.ts'
+import { readBody } from '../../core/http-body.ts'
+import { parseJsonOrReason } from '../../core/json.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
 
-/** Of Hono, for this sub-app. */
+/** Hono's environment for this sub-app: `config` is set by requireConfig, `log` by kafka-rest.ts. */
 export interface KafkaEnv {
   Bindings: Env
-  Variables: { config: Config; log: KafkaLog }
+  Variables: { readonly config: Config; log: KafkaLog }
 }
+
+/** Bodies of a produce are the largest; those of other requests are a few kilobytes. */
+const MAX_BODY_BYTES = 8_388_608
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-const topic = z
-  .string()
-  .regex(/^[A-Za-z0-9._-]{1,249}$/, 'must be a Kafka topic name: 1 to 249 of letters, digits, ".", "_", "-"')
+const topic = z.string().regex(TOPIC_NAME, TOPIC_NAME_RULE)
 const partition = z.number().int().min(0).max(100_000)
 const offset = z.number().int().min(0)
 const timeout = z.number().int().min(0).max(30_000).default(1_000)
@@ -68,7 +74,7 @@ export const consumeHeaders = z.object({
   sessionTimeoutMs: z.coerce.number().int().min(1_000).max(3_600_000).default(120_000),
 })
 
-/** One position, several, or none at all: what has been given out. */
+/** One offset, several, or null: whatever the last consume returned. */
 export const commitRequest = z.union([
   z.array(topicPartitionOffset),
   topicPartitionOffset.transform((one) => [one]),
@@ -87,7 +93,7 @@ export function toNewRecord(message: z.infer<typeof produceRequest>[number]): Ne
   }
 }
 
-/** The dialect carries text: what is not UTF-8 has replacement characters, and a tombstone is empty. */
+/** The dialect has text only: bytes that are not UTF-8 become replacement characters, and a tombstone is empty. */
 export function toMessage(record: LogRecord) {
   return {
     topic: record.topic,
@@ -100,10 +106,22 @@ export function toMessage(record: LogRecord) {
   }
 }
 
-/** The dialect's error: a text, and the status once more. */
+/**
+ * Returns the JSON value of a request's body, null for an empty body, or the response that refuses it: 413 beyond
+ * MAX_BODY_BYTES, whatever content-length says, and 400 for what is not JSON.
+ */
+export async function readJsonBody(c: Context<KafkaEnv>): Promise<Result<unknown, Response>> {
+  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
+  if (!body.ok) return fail(kafkaRestError(c, 413, `the body must be at most ${MAX_BODY_BYTES} bytes`))
+  if (body.bytes.byteLength === 0) return ok(null)
+  const parsed = parseJsonOrReason(decoder.decode(body.bytes))
+  return parsed.ok ? parsed : fail(kafkaRestError(c, 400, `the body must be JSON: ${parsed.reason}`))
+}
+
+/** The dialect's error: `{"error": text, "status": number}`. */
 export function kafkaRestError(
   c: Context,
-  status: 400 | 401 | 403 | 404 | 409 | 503,
+  status: 400 | 401 | 403 | 404 | 409 | 413 | 503,
   why: string | z.ZodError,
 ): Response {
   const error =

@@ -1,9 +1,9 @@
-// Upstash's Kafka REST dialect over the embedded log, under /_rig/kafka: what the real `@upstash/kafka` client speaks.
-// Closed until KAFKA_USERNAME and KAFKA_PASSWORD are set, and where another Kafka is configured. Verbs of consumer
-// groups are in kafka-rest-groups.ts, what goes over the wire in kafka-rest-schema.ts.
+// Upstash's Kafka REST dialect over the embedded log, under /_rig/kafka, for the `@upstash/kafka` client. Closed until
+// KAFKA_USERNAME and KAFKA_PASSWORD are set, and where another Kafka is configured. The verbs of consumer groups are in
+// consumer-groups.ts, bodies and errors in kafka-rest-schema.ts.
 import { Hono, type Context } from 'hono'
 import { basicAuth } from 'hono/basic-auth'
-import { configOf } from '../../config/parse-config.ts'
+import { HTTPException } from 'hono/http-exception'
 import { embeddedBrokerStub, embeddedLogStub } from '../../rpc/embedded-kafka.ts'
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
@@ -14,24 +14,23 @@ import {
   offsetsRequest,
   produceRequest,
   kafkaRestError,
+  readJsonBody,
   toMessage,
   toNewRecord,
   type KafkaEnv,
 } from './kafka-rest-schema.ts'
 
-/** Answers of a fetch, and bodies of a produce, are at most about this large. */
-const MAX_BYTES = 1_048_576
-const MAX_PRODUCE_BYTES = 8_388_608
+/** The most that a fetch returns from one partition, about. */
+const MAX_FETCH_BYTES = 1_048_576
 
 export const kafkaRest = new Hono<KafkaEnv>()
   .use(async (c, next) => {
-    const config = configOf(c.env)
+    const { config } = c.var
     const { credentials } = config.kafka.embedded
     if ((config.kafka.upstash ?? config.kafka.rest ?? config.kafka.brokers) !== null)
       return kafkaRestError(c, 404, 'another Kafka is configured: produce to it directly')
     if (credentials === null)
       return kafkaRestError(c, 403, 'closed: set KAFKA_USERNAME and KAFKA_PASSWORD to use the embedded log over HTTP')
-    c.set('config', config)
     c.set('log', createKafkaLog(c.env, config))
     const message = { error: 'Unauthorized: wrong username or password', status: 401 }
     return basicAuth({ ...credentials, realm: 'Rigel Kafka', invalidUserMessage: message })(c, next)
@@ -43,12 +42,17 @@ export const kafkaRest = new Hono<KafkaEnv>()
     return produce(c, [{ topic, value: message, key: c.req.query('key') }], true)
   })
   .post('/produce/:topic?', async (c) => {
-    const body = await readJson(c)
-    const items = (Array.isArray(body) ? body : [body]).map((item: unknown) => withTopic(item, c.req.param('topic')))
+    const body = await readJsonBody(c)
+    if (!body.ok) return body.reason
+    const items = (Array.isArray(body.value) ? body.value : [body.value]).map((item: unknown) =>
+      withTopic(item, c.req.param('topic')),
+    )
     return produce(c, items, false)
   })
   .on(['GET', 'POST'], '/fetch', async (c) => {
-    const parsed = fetchRequest.safeParse(await readJson(c))
+    const body = await readJsonBody(c)
+    if (!body.ok) return body.reason
+    const parsed = fetchRequest.safeParse(body.value)
     if (!parsed.success) return kafkaRestError(c, 400, parsed.error)
     const { topic, partition, offset, topicPartitionOffsets = [], timeout } = parsed.data
     const single = topic === undefined ? [] : [{ topic, partition: partition ?? 0, offset: offset ?? 0 }]
@@ -59,7 +63,7 @@ export const kafkaRest = new Hono<KafkaEnv>()
       const problem = await unknownPartition(c.get('log'), position)
       if (problem !== undefined) return kafkaRestError(c, 404, problem)
     }
-    const limits = { maxWaitMs: timeout, maxBytes: MAX_BYTES }
+    const limits = { maxWaitMs: timeout, maxBytes: MAX_FETCH_BYTES }
     const fetched = await Promise.all(positions.map((position) => c.get('log').fetch(position, limits)))
     const records = fetched.flatMap((one): readonly LogRecord[] => (one.kind === 'records' ? one.records : []))
     return c.json(records.map(toMessage))
@@ -69,7 +73,9 @@ export const kafkaRest = new Hono<KafkaEnv>()
   .post('/committed/:group/:instance', committed)
   .on(['POST', 'DELETE'], '/delete-consumer/:group/:instance', deleteConsumer)
   .post('/offsets/:at', async (c) => {
-    const parsed = offsetsRequest.safeParse({ at: c.req.param('at'), of: await readJson(c) })
+    const body = await readJsonBody(c)
+    if (!body.ok) return body.reason
+    const parsed = offsetsRequest.safeParse({ at: c.req.param('at'), of: body.value })
     if (!parsed.success) return kafkaRestError(c, 400, parsed.error)
     for (const one of parsed.data.of) {
       const problem = await unknownPartition(c.get('log'), one)
@@ -87,11 +93,10 @@ export const kafkaRest = new Hono<KafkaEnv>()
   })
   .all('*', (c) => kafkaRestError(c, 404, 'no such verb: see docs/configuration.md on the Upstash dialect'))
   .onError((error, c) => {
-    if (error instanceof SyntaxError) return kafkaRestError(c, 400, `the body must be JSON: ${error.message}`)
     if (error instanceof RangeError) return kafkaRestError(c, 400, error.message)
-    if ('getResponse' in error) return (error as unknown as { getResponse(): Response }).getResponse()
+    if (error instanceof HTTPException) return error.getResponse()
     console.error({ message: 'kafka verb failed', path: c.req.path, error: String(error) })
-    return kafkaRestError(c, 503, 'the embedded log is not available just now')
+    return kafkaRestError(c, 503, 'the embedded log is temporarily unavailable')
   })
 
 async function produce(c: Context<KafkaEnv>, items: readonly unknown[], single: boolean): Promise<Response> {
@@ -105,13 +110,6 @@ async function produce(c: Context<KafkaEnv>, items: readonly unknown[], single: 
     timestamp: timestampMs,
   }))
   return c.json(single ? answers[0] : answers)
-}
-
-async function readJson(c: Context<KafkaEnv>): Promise<unknown> {
-  if (Number(c.req.header('content-length') ?? 0) > MAX_PRODUCE_BYTES) {
-    throw new RangeError(`the body must be at most ${MAX_PRODUCE_BYTES} bytes`)
-  }
-  return c.req.json()
 }
 
 function withTopic(item: unknown, topic: string | undefined): unknown {

@@ -30,15 +30,16 @@ async function ws(token: string): Promise<WsClient> {
   return client.until(({ received, closed }) => received.length >= 2 || closed !== undefined)
 }
 
-describe('the door of the internal API', () => {
-  it.each([undefined, 'Bearer wrong', 'Basic cmlnZWw6dGVzdA==', 'Bearer '])(
-    'is closed to %j',
-    async (authorization) => {
-      const headers: HeadersInit = authorization === undefined ? {} : { authorization }
-      const response = await fetchRigel(`${API}/v3/users`, { headers })
-      expect([400, 401]).toContain(response.status)
-    },
-  )
+describe('the internal API', () => {
+  it.each([
+    [undefined, 401],
+    ['Bearer wrong', 401],
+    ['Basic cmlnZWw6dGVzdA==', 400],
+    ['Bearer ', 400],
+  ])('is closed to %j', async (authorization, status) => {
+    const headers: HeadersInit = authorization === undefined ? {} : { authorization }
+    expect((await fetchRigel(`${API}/v3/users`, { headers })).status).toBe(status)
+  })
 
   it('is closed to everybody where no token is set', async () => {
     const request = new Request(`https://rigel.test${API}/v3/users`, { headers: AUTHORIZATION })
@@ -160,6 +161,7 @@ describe('who is connected', () => {
     expect((await call(`/v3/connections/${token}`, { method: 'DELETE' })).status).toBe(410)
     expect((await call('/v3/connections', { method: 'DELETE' })).status).toBe(400)
     expect((await call('/v3/connections/garbage', { method: 'DELETE' })).status).toBe(410)
+    expect((await call('/v3/connections?field=app', { method: 'DELETE' })).status).toBe(400)
     expect((await call('/v3/connections?limit=no')).status).toBe(400)
   })
 })
@@ -189,6 +191,24 @@ it('connections are found by what their clients say of them, if it is indexed', 
   expect((await put({ metadata: {} }, other)).status).toBe(403)
 })
 
+it('closes only connections for which user, session and metadata all hold', async () => {
+  const [user, session] = [name(), name()]
+  const kept = [
+    await ws(await tokenOf(user, { jti: name() })),
+    await ws(await tokenOf(name(), { jti: session })),
+    await ws(await tokenOf(user, { jti: session })),
+  ]
+  const closed = await ws(await tokenOf(user, { jti: session }))
+  const [created] = closed.ofType('rig.connection.create')
+  const { connection_token: token } = (created?.event['data'] ?? {}) as { connection_token?: string }
+  await fetchRigel(`/_rig/v1/connection/ws/${token}/metadata`, { method: 'PUT', body: '{"metadata":{"device":"one"}}' })
+  const query = `?user=${user}&session=${session}&field=device&value=one`
+  expect(await (await call(`/v3/connections${query}`)).json()).toMatchObject({ connections: [{ user }] })
+  expect(await (await call(`/v3/connections${query}`, { method: 'DELETE' })).json()).toEqual({ closed: 1 })
+  await closed.until((client) => client.closed !== undefined)
+  expect(kept.map((client) => client.closed)).toEqual([undefined, undefined, undefined])
+})
+
 it('POST messages publishes without a check, and metrics tell of it', async () => {
   const event = { specversion: '1.0', id: 'm1', source: '/test', type: 'internal' }
   const response = await post('/v3/messages', event, 'application/cloudevents+json')
@@ -203,7 +223,7 @@ it('a service binding has the same verbs, typed', async () => {
   // The types of `exports` do not reach through promises of read-only lists.
   const api = exports.RigelApi as unknown as Pick<
     RigelApi,
-    'publish' | 'connections' | 'revokeSession' | 'isSessionRevoked'
+    'publish' | 'closeConnections' | 'connections' | 'revokeSession' | 'isSessionRevoked'
   >
   const published = await api.publish({ specversion: '1.0', id: 'b1', source: '/test', type: 'bound' })
   expect(published).toMatchObject({ ok: true, places: [{ topic: 'rig' }] })
@@ -213,5 +233,17 @@ it('a service binding has the same verbs, typed', async () => {
   expect(await api.connections({ session })).toHaveLength(1)
   expect(await api.revokeSession(session, 60)).toBe(1)
   expect(await api.isSessionRevoked(session)).toBe(true)
+  await client.until(({ closed }) => closed !== undefined)
+})
+
+it('a service binding closes connections by metadata', async () => {
+  const api = exports.RigelApi as unknown as Pick<RigelApi, 'closeConnections'>
+  const device = name()
+  const client = await ws(await tokenOf(name()))
+  const [created] = client.ofType('rig.connection.create')
+  const { connection_token: token } = (created?.event['data'] ?? {}) as { connection_token?: string }
+  const metadata = JSON.stringify({ metadata: { device } })
+  await fetchRigel(`/_rig/v1/connection/ws/${token}/metadata`, { method: 'PUT', body: metadata })
+  expect(await api.closeConnections({ metadata: { field: 'device', value: device } })).toBe(1)
   await client.until(({ closed }) => closed !== undefined)
 })

@@ -85,7 +85,12 @@ describe.each(['/v3', '/v2'])('%s/apis', (version) => {
 
   it.each([
     ['a bad regex', { path_regex: '/(' }, 'path_regex', /must be a regular expression/],
-    ['a regex that could take for ever', { path_regex: '/(a+)+b' }, 'path_regex', /must not nest quantifiers/],
+    [
+      'a regex that no linear engine can match',
+      { path_regex: String.raw`/(a)\1` },
+      'path_regex',
+      /must not refer back/,
+    ],
     ['a group that is not there', { path_replacement: String.raw`/\2` }, 'path_regex', /names group 2/],
     ['a topic that is missing', { target: 'kafka' }, 'topic', /^must be present$/],
   ])('refuses %s', async (_what, changes, field, message) => {

@@ -1,0 +1,79 @@
+// What is set and has no effect: misspelt variables, and RIG's variables that mean nothing here. Warnings, not problems:
+// a Worker may have variables for other purposes. Shown at the start of an isolate and by `GET /_rig/health`.
+
+/** RIG's variables without a meaning here, by what to do instead. docs/migrating-from-rig.md has them all. */
+const WITHOUT_MEANING: readonly (readonly [pattern: RegExp, instead: string])[] = [
+  [/^(KINESIS_|PROXY_KINESIS_)/, 'Rigel has no Kinesis: let a consumer publish to POST /_rig/v1/events'],
+  [/^(NATS_|NATSTOFILTER_|PROXY_NATS_)/, 'Rigel has no NATS: let a consumer publish to POST /_rig/v1/events'],
+  [/^FIREHOSE_/, 'Rigel has no firehose: let a consumer group read the topic'],
+  [
+    /^(KAFKATOFILTER_KAFKA_GROUP_ID|PROXY_KAFKA_RESPONSE_KAFKA_GROUP_ID)$/,
+    'Rigel keeps its own offsets: KAFKA_GROUP_ID shows the lag',
+  ],
+  [/^KAFKA_RESTART_DELAY_MS$/, 'Rigel retries with growing pauses'],
+  [
+    /^(API_HTTP_PORT|API_HTTPS_PORT|INBOUND_PORT|INBOUND_HTTPS_PORT|HTTPS_CERTFILE|HTTPS_KEYFILE|HTTPS_KEYFILE_PASS)$/,
+    'ports and certificates are the platform’s; the internal API is under /_rig/api',
+  ],
+  [/^(DISCOVERY_TYPE|DNS_NAME|NODE_HOST|NODE_COOKIE|ERL_MAX_PORTS)$/, 'there is no cluster to configure: see SHARDS'],
+  [/^(LOG_LEVEL|LOG_FMT|JAEGER_.*|ZIPKIN_.*)$/, 'logs and traces are configured by [observability] of wrangler.toml'],
+  [/^PROMETHEUS_METRICS_ENABLED$/, 'metrics are served when INTERNAL_TOKEN is set'],
+  [/^(KAFKA_USER_FIELD|MESSAGE_USER_FIELD)$/, 'set RECIPIENTS instead'],
+]
+
+/** Names that begin like one of Rigel's; everything else in `env` is somebody else's. Shorter names match too much. */
+const MIN_NAME_CHARS = 5
+
+/** Returns a line for each variable of `env` that is set without effect. `known`: the names of all variables and bindings. */
+export function configWarnings(env: object, known: readonly string[]): readonly string[] {
+  const names = Object.entries(env)
+    .filter(([name, value]) => typeof value === 'string' && value !== '' && !known.includes(name))
+    .map(([name]) => name)
+  return names.flatMap((name) => warningOf(name, known) ?? [])
+}
+
+function warningOf(name: string, known: readonly string[]): string | undefined {
+  const meaningless = WITHOUT_MEANING.find(([pattern]) => pattern.test(name))
+  if (meaningless !== undefined) return `${name}: is set, and has no effect: ${meaningless[1]}`
+  const near = nearest(name, known)
+  return near === undefined
+    ? undefined
+    : `${name}: is not a variable of Rigel, and has no effect: did you mean ${near}?`
+}
+
+/** Returns the known name that is meant by a misspelt one, or undefined. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  if (name.length < MIN_NAME_CHARS) return undefined
+  const upper = name.toUpperCase().replaceAll('-', '_')
+  const scored = known
+    .filter((candidate) => candidate.length >= MIN_NAME_CHARS)
+    .map((candidate) => ({ candidate, distance: distanceOf(upper, candidate) }))
+    .toSorted((a, b) => a.distance - b.distance)
+  const [best] = scored
+  return best !== undefined && best.distance <= allowedDistance(best.candidate) ? best.candidate : undefined
+}
+
+/** Two mistakes in a name of average length; a left-out last word (JWT_SECRET for JWT_SECRET_KEY) is always one. */
+function allowedDistance(name: string): number {
+  return Math.max(1, Math.floor(name.length / 6))
+}
+
+/** Levenshtein's distance, but a word that is left out at the end (`_KEY`) or added there counts as one. */
+function distanceOf(text: string, name: string): number {
+  if (name.startsWith(`${text}_`) && !name.slice(text.length + 1).includes('_')) return 1
+  if (text.startsWith(`${name}_`) && !text.slice(name.length + 1).includes('_')) return 1
+  return levenshtein(text, name)
+}
+
+function levenshtein(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j += 1) {
+      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}
