@@ -47,13 +47,20 @@ export interface RateLimit {
   readonly by: readonly ('address' | 'user' | 'route')[]
 }
 
+export interface CircuitBreaker {
+  readonly failures: number
+  readonly openMs: number
+  /** A path that is asked, instead of a client's request, to find out whether the upstream is back. */
+  readonly healthCheck: string | null
+}
+
 export interface Policy {
   /** Until the response's head arrives; its body has no time limit. Null: PROXY_RECV_TIMEOUT. */
   readonly timeoutMs: number | null
   /** Number of retries, for idempotent requests without a body. */
   readonly retries: number
-  /** Transport failures in a row that take an upstream out, and for how long; null: never. */
-  readonly breaker: { readonly failures: number; readonly openMs: number } | null
+  /** Takes an upstream out after failures in a row; null: never. */
+  readonly breaker: CircuitBreaker | null
   readonly maxBodyBytes: number | null
   /** The `Host` that is sent: the upstream's, a given name, or, to a service binding, the client's. */
   readonly host: 'target' | 'client' | { readonly name: string }
@@ -61,6 +68,8 @@ export interface Policy {
   readonly cors: boolean
   readonly cache: boolean
   readonly rateLimit: RateLimit | null
+  /** Rewrites `Location` headers that name the upstream's own address to the address that the client asked. */
+  readonly rewriteLocation: boolean
   /** Forwards verified claims: as plain headers, or as a token signed with PROXY_CLAIMS_SECRET. */
   readonly forwardClaims: 'none' | 'plain' | 'signed'
 }
@@ -84,6 +93,8 @@ export interface Route {
   readonly requestHeaders: HeaderChanges
   readonly responseHeaders: HeaderChanges
   readonly policy: Policy
+  /** The endpoint as it is defined, for the request log. In the short format, without headers, which may hold secrets. */
+  readonly endpoint: Readonly<Record<string, unknown>>
 }
 
 export interface ApiDefinition {

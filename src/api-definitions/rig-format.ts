@@ -197,6 +197,7 @@ function toRoutes(
     requestHeaders: toHeaderChanges(inherited.headers),
     responseHeaders: toHeaderChanges(endpoint.response_headers?.set, endpoint.response_headers?.remove),
     policy: toPolicy(endpoint),
+    endpoint,
   })
   if (!api.versioned) return version === 'default' ? [route(pattern.value, null)] : []
   if (version === 'default') return [route(pattern.value, null)]

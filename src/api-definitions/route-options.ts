@@ -24,10 +24,19 @@ export const routeOptions = {
   circuit_breaker: z
     .union([
       z.literal(false),
-      z.strictObject({ failures: z.int().min(1).max(1_000), open_ms: z.int().min(100).max(600_000) }),
+      z.strictObject({
+        failures: z.int().min(1).max(1_000),
+        open_ms: z.int().min(100).max(600_000),
+        health_check: z
+          .string()
+          .regex(/^\/\S*$/, 'must be a path such as "/health"')
+          .optional(),
+      }),
     ])
     .optional()
-    .describe('Transport failures in a row that take an upstream out, and for how long'),
+    .describe(
+      'Failures to reach an upstream, in a row, that take it out for open_ms, until health_check or a request succeeds',
+    ),
   max_body_bytes: z.int().min(0).optional().describe('Larger bodies of requests answer 413'),
   host: z
     .string()
@@ -53,6 +62,10 @@ export const routeOptions = {
     .describe(
       'The verified claims for the upstream: as headers x-rigel-user, -session, -claims; or as the token x-rigel-jwt',
     ),
+  rewrite_location: z
+    .boolean()
+    .optional()
+    .describe("Rewrite Location headers with the service's own address to the address that the client asked"),
   response_headers: z
     .strictObject({ set: headers.optional(), remove: z.array(headerName).optional() })
     .optional()
@@ -66,7 +79,7 @@ export { headers as headersSchema, text as textSchema }
 
 export const topicSchema = z.string().regex(TOPIC_NAME, TOPIC_NAME_RULE)
 
-const DEFAULT_BREAKER = { failures: 5, openMs: 5_000 }
+const DEFAULT_BREAKER = { failures: 5, openMs: 5_000, healthCheck: null }
 const DEFAULT_RATE_LIMIT = 'PROXY_RATE_LIMIT'
 
 export function toPolicy(options: RouteOptions): Policy {
@@ -79,11 +92,12 @@ export function toPolicy(options: RouteOptions): Policy {
         ? null
         : breaker === undefined
           ? DEFAULT_BREAKER
-          : { failures: breaker.failures, openMs: breaker.open_ms },
+          : { failures: breaker.failures, openMs: breaker.open_ms, healthCheck: breaker.health_check ?? null },
     maxBodyBytes: options.max_body_bytes ?? null,
     host: host === 'target' || host === 'client' ? host : { name: host },
     cors: options.cors ?? false,
     cache: options.cache ?? false,
+    rewriteLocation: options.rewrite_location ?? false,
     rateLimit: options.rate_limit === undefined ? null : toRateLimit(options.rate_limit),
     forwardClaims: options.forward_claims ?? 'none',
   }

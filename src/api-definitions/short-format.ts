@@ -131,8 +131,23 @@ function toRoute(
       requestHeaders: toHeaderChanges(route.request_headers),
       responseHeaders: toHeaderChanges(route.response_headers?.set, route.response_headers?.remove),
       policy: toPolicy(route),
+      endpoint: toEndpoint(line, method, template, path, route),
     },
   ]
+}
+
+/** In RIG's names. */
+function toEndpoint(
+  line: string,
+  method: string,
+  template: string,
+  path: string | null,
+  { secured = false, ...route }: Options,
+): Readonly<Record<string, unknown>> {
+  const rewritten = path === null ? {} : { path_replacement: path }
+  const endpoint = { id: line, method: method.toUpperCase(), path_regex: template, ...rewritten }
+  const plain = Object.entries(route).filter(([name]) => name !== 'request_headers' && name !== 'response_headers')
+  return { ...endpoint, ...Object.fromEntries(plain), secured: secured !== false }
 }
 
 function toTarget({ event_type, schema, target }: Options, definitionEnv: DefinitionEnv): Result<Target, string> {

@@ -8,7 +8,7 @@ import { makeDevToken } from './dev/dev-token.ts'
 import { postEvents } from './events/post-events.ts'
 import { answerHandshake, isHandshake } from './events/webhook-handshake.ts'
 import { jsonErrorResponse } from './error-response.ts'
-import { health, requireConfig } from './require-config.ts'
+import { health, misconfigured, requireConfig } from './require-config.ts'
 import { workerContext, type HttpEnv } from './worker-context.ts'
 import { kafkaRest } from './kafka-rest/kafka-rest.ts'
 import { INTERNAL_PREFIX, adminApi } from './admin/admin-api.ts'
@@ -78,7 +78,13 @@ const app = new Hono<HttpEnv>()
   .route(INTERNAL_PREFIX, adminApi)
   .post('/_rig/dev/token', makeDevToken)
   .post('/_rig/dev/feed', produceSampleEvents)
-  .all('*', proxyRequest)
+  .all('*', (c) =>
+    proxyRequest(c.req.raw, new URL(c.req.url), {
+      ...c.var,
+      env: c.env,
+      waitUntil: (work) => c.executionCtx.waitUntil(work),
+    }),
+  )
   .notFound(() => jsonErrorResponse({ kind: 'no_route' }))
   .onError((error, c) => {
     console.error(`${c.req.method} ${c.req.path}`, error)
@@ -86,10 +92,37 @@ const app = new Hono<HttpEnv>()
   })
 
 export function handle(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response> {
+  const url = URL.parse(request.url)
   // The client's `Host` is a part of it.
-  if (!URL.canParse(request.url)) return new Response('Bad Request', { status: 400 })
+  if (url === null) return new Response('Bad Request', { status: 400 })
   wakeFollowersOnce(env, context)
-  return app.fetch(request, env, context)
+  return isForRigel(url.pathname) ? app.fetch(request, env, context) : proxyAll(request, url, env, context)
+}
+
+/** Where Rigel may have a route of its own; of these, what it does not have is proxied too. */
+function isForRigel(path: string): boolean {
+  return path.startsWith('/_rig') || path.startsWith('/socket/') || path.startsWith('/rg/')
+}
+
+/** Past the router of Rigel's own routes, which costs a proxied request more than the proxy's own router. */
+async function proxyAll(request: Request, url: URL, env: Env, context: ExecutionContext): Promise<Response> {
+  const { config, routes, subjects, upstreamHealth, verifyToken } = workerContext(env)
+  if (!config.ok || verifyToken === undefined || routes === undefined) return misconfigured()
+  const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
+  try {
+    return await proxyRequest(request, url, {
+      env,
+      config: config.value,
+      routes,
+      subjects,
+      upstreamHealth,
+      verifyToken,
+      waitUntil,
+    })
+  } catch (error) {
+    console.error(`${request.method} ${url.pathname}`, error)
+    return new Response('Internal Server Error', { status: 500 })
+  }
 }
 
 /** How soon a missing topic is looked for again: the first event that is published may create it. */

@@ -8,11 +8,15 @@ export function health(c: Context<HttpEnv>): Response {
   return config.ok ? c.text('OK') : c.text(`Rigel is misconfigured:\n${config.reason.join('\n')}\n`, 500)
 }
 
+export function misconfigured(): Response {
+  return new Response('Rigel is misconfigured: see /_rig/health', { status: 500 })
+}
+
 /** Hands the configuration to the handlers after it. Touches no header: the answers may be immutable 101s. */
 export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Response | void> {
   const { askService, config, publishBudget, routes, subjects, upstreamHealth, verifyToken } = workerContext(c.env)
   if (!config.ok || verifyToken === undefined || routes === undefined || publishBudget === undefined)
-    return c.text('Rigel is misconfigured: see /_rig/health', 500)
+    return misconfigured()
   c.set('config', config.value)
   c.set('verifyToken', verifyToken)
   c.set('askService', askService)

@@ -1,17 +1,17 @@
-// Contract of PendingResponses, where requests wait for a response from Kafka or the internal API: its stub and how a
-// response is addressed.
+// How the Durable Objects that hold waiting requests are called. Used by the proxy, the followers of response topics and
+// POST /v3/responses.
 import { parseCorrelation, type CorrelatedResponse } from '../core/events/correlated-response.ts'
 
-/** Number of objects. A request takes any of them. May be changed: requests under way then time out. */
+/** A request waits in a random one of these objects. The number may be changed: requests under way then time out. */
 export const PENDING_RESPONSES_COUNT = 64
 
-export function pendingResponsesStub(env: Env, desk: number) {
-  return env.PENDING_RESPONSES.getByName(`desk-${desk}`)
+export function pendingResponsesStub(env: Env, shard: number) {
+  return env.PENDING_RESPONSES.getByName(`shard-${shard}`)
 }
 
-/** Delivers the response to the request that waits for it. Does nothing if there is none, or if the id is malformed. */
+/** Delivers a response to the request that waits for it. Does nothing if none does. */
 export async function deliverResponse(env: Env, { answer, correlation }: CorrelatedResponse): Promise<void> {
-  const address = parseCorrelation(correlation)
-  if (address === undefined || address.desk >= PENDING_RESPONSES_COUNT) return
-  await pendingResponsesStub(env, address.desk).answer(address.id, answer)
+  const target = parseCorrelation(correlation)
+  if (target === undefined || target.shard >= PENDING_RESPONSES_COUNT) return
+  await pendingResponsesStub(env, target.shard).answer(target.id, answer)
 }

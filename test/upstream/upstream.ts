@@ -65,11 +65,31 @@ const handlers: Record<string, Handler> = {
     response.end('after the hints')
   },
   '/status': (_request, response, query) => void response.writeHead(Number(query.get('code'))).end(),
-  '/redirect': (_request, response) => {
-    response.writeHead(302, { location: 'http://elsewhere.example.com/stolen' }).end()
+  '/redirect': (_request, response, query) => {
+    response.writeHead(302, { location: query.get('to') ?? 'http://elsewhere.example.com/stolen' }).end()
+  },
+  '/v1/redirect': (_request, response, query) =>
+    void response.writeHead(302, { location: query.get('to') ?? '' }).end(),
+  /** Counts whether the body began, and whether it was complete or broke off. */
+  '/whole': (request, response, query) => {
+    let bytes = 0
+    request.once('data', () => count(`begun ${query.get('key')}`))
+    request.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    request.on('error', () => count(`broken ${query.get('key')}`))
+    request.on('end', () => {
+      count(`complete ${query.get('key')}`)
+      response.end(String(bytes))
+    })
   },
   '/cookies': (_request, response) => {
-    response.writeHead(200, { 'set-cookie': ['a=1; Path=/', 'b=2; Path=/'], connection: 'x-hop', 'x-hop': 'own' }).end()
+    response
+      .writeHead(200, {
+        'set-cookie': ['a=1; Path=/', 'b=2; Path=/'],
+        connection: 'x-hop',
+        'x-hop': 'own',
+        'proxy-authenticate': 'Basic',
+      })
+      .end()
   },
   /** Of a coding that nobody here decodes, or of gzip a part. */
   '/coded': (request, response, query) => {
@@ -77,7 +97,7 @@ const handlers: Record<string, Handler> = {
     const bytes = coding === 'gzip' ? gzipSync('compressed text') : Buffer.from('what only the client can read')
     const range = request.headers.range === undefined ? {} : { 'content-range': `bytes 0-9/${bytes.length}` }
     response.writeHead(request.headers.range === undefined ? 200 : 206, {
-      'content-encoding': coding,
+      'content-encoding': query.get('name') ?? coding,
       'x-accepted': request.headers['accept-encoding'] ?? '',
       'cache-control': 'max-age=60',
       ...range,

@@ -1,5 +1,5 @@
-// The answer to a request that went to Kafka, or was answered with 202: what its correlation id is made of, and how it is
-// read from a record or an HTTP request. RIG's headers: `rig-correlation`, `rig-response-code`, and those of the answer.
+// The response to a request that was published to Kafka, or answered with 202: its correlation id, and how it is parsed from a
+// record or an HTTP request. RIG's headers: `rig-correlation`, `rig-response-code`, and those of the response.
 import { isObject, parseJson } from '../json.ts'
 import { fail, ok, type Result } from '../result.ts'
 
@@ -14,9 +14,9 @@ export interface CorrelatedResponse {
   readonly answer: BackendResponse
 }
 
-/** Where an answer is waited for: 128 random bits, that only who got the request can know, at one of the desks. */
+/** Identifies a waiting request: one of the PendingResponses objects, and 128 random bits that only the backend knows. */
 export interface CorrelationId {
-  readonly desk: number
+  readonly shard: number
   readonly id: string
 }
 
@@ -24,19 +24,19 @@ const CORRELATION = /^(\d{1,4})\.([0-9a-f]{32})$/
 const NULL_BODY = new Set([204, 205, 304])
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const HEADER_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/
-/** What belongs to the message's own way, or is written anew. */
+/** Headers of the message itself, and those that Rigel sets. */
 const NOT_ANSWERS = /^(connection|content-length|date|host|keep-alive|rig-.*|te|trailer|transfer-encoding|upgrade)$/
 
-export function formatCorrelation({ desk, id }: CorrelationId): string {
-  return `${desk}.${id}`
+export function formatCorrelation({ shard, id }: CorrelationId): string {
+  return `${shard}.${id}`
 }
 
 export function parseCorrelation(text: string): CorrelationId | undefined {
-  const [, desk, id] = CORRELATION.exec(text) ?? []
-  return desk === undefined || id === undefined ? undefined : { desk: Number(desk), id }
+  const [, shard, id] = CORRELATION.exec(text) ?? []
+  return shard === undefined || id === undefined ? undefined : { shard: Number(shard), id }
 }
 
-/** Binary mode, RIG 3's only one. */
+/** Parses RIG 3's response, in binary mode. Fails with what is missing or wrong. */
 export function parseResponse(
   headers: readonly (readonly [name: string, value: string])[],
   body: Uint8Array,

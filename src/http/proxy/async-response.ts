@@ -1,34 +1,48 @@
-// `response_from`: waits for the answer to a request, which comes through Kafka or POST /v3/responses, at any isolate.
-// One call waits at a desk: no polling, and no timer here.
+// `response_from`: waits for the response to a request that comes through Kafka or POST /v3/responses, at any isolate. One
+// call waits in a Durable Object: no polling, and no timer here. Called by proxy.ts and publish-request.ts.
 import { formatCorrelation, type BackendResponse } from '../../core/events/correlated-response.ts'
 import { pendingResponsesStub, PENDING_RESPONSES_COUNT } from '../../rpc/pending-responses.ts'
+import type { Route } from '../../api-definitions/api-route.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { randomHex } from './headers.ts'
+import type { ProxyDeps } from './proxy-context.ts'
 
 export interface PendingReply {
   readonly correlation: string
-  answer(): Promise<Result<Response, RigelError>>
-  /** It is answered otherwise. */
-  forget(): Promise<void>
+  readonly response: () => Promise<Result<Response, RigelError>>
+  /** The request was answered in another way. */
+  readonly forget: () => Promise<void>
 }
 
-/** To be called before the request goes out, so that no answer can be faster. */
-export async function registerPending(env: Env, timeoutMs: number): Promise<Result<PendingReply, RigelError>> {
+/** Returns null if the response is the service's own. Call it before the request is sent: no response can be faster. */
+export async function registerIfAsync(
+  { config, env }: ProxyDeps,
+  { responseFrom }: Route,
+): Promise<Result<PendingReply | null, RigelError>> {
+  return responseFrom === 'http' ? ok(null) : registerPending(env, config.proxy.answerTimeoutMs[responseFrom])
+}
+
+export function newCorrelation(): { readonly shard: number; readonly id: string; readonly correlation: string } {
   const id = randomHex(16)
-  const desk = Math.floor(Math.random() * PENDING_RESPONSES_COUNT)
-  const stub = pendingResponsesStub(env, desk)
+  const shard = Math.floor(Math.random() * PENDING_RESPONSES_COUNT)
+  return { shard, id, correlation: formatCorrelation({ shard, id }) }
+}
+
+async function registerPending(env: Env, timeoutMs: number): Promise<Result<PendingReply, RigelError>> {
+  const { correlation, id, shard } = newCorrelation()
+  const stub = pendingResponsesStub(env, shard)
   try {
-    if (!(await stub.expect(id, timeoutMs))) return unavailable('too many requests wait for an answer')
+    if (!(await stub.expect(id, timeoutMs))) return unavailable('too many requests wait for a response')
   } catch (error) {
     return unavailable(String(error))
   }
   return ok({
-    correlation: formatCorrelation({ desk, id }),
+    correlation,
     forget: () => stub.forget(id),
-    answer: async () => {
+    response: async () => {
       try {
-        // The types of RPC make a list of a pair.
+        // RPC types turn the pairs of headers into lists.
         const answer = (await stub.take(id)) as BackendResponse | null
         return answer === null ? fail({ kind: 'answer_timeout', timeoutMs }) : ok(toResponse(answer))
       } catch (error) {
@@ -39,13 +53,13 @@ export async function registerPending(env: Env, timeoutMs: number): Promise<Resu
 }
 
 function toResponse({ body, headers, status }: BackendResponse): Response {
-  // Whoever answers has encoded the body himself, if its headers say so.
+  // If the headers name a content coding, the sender has encoded the body.
   const response = new Response(body.byteLength === 0 ? null : Uint8Array.from(body), { status, encodeBody: 'manual' })
   for (const [name, value] of headers) response.headers.append(name, value)
   return response
 }
 
 function unavailable(why: string): Result<never, RigelError> {
-  console.warn({ message: 'a request cannot wait for its answer', why })
+  console.warn({ message: 'a request cannot wait for its response', why })
   return fail({ kind: 'unavailable', message: 'Temporarily unavailable, come back.' })
 }

@@ -1,6 +1,5 @@
-// Whether a request may take a route: its token, the scopes and claims that the route asks for, and whether its session
-// is revoked (`verifyToken` knows). Running requests are not ended when a session is.
-import type { Context } from 'hono'
+// Checks whether a request may use a route: its token, and the scopes and claims that the route requires. verifyToken also
+// refuses tokens of revoked sessions. A request that runs already is not ended by a revocation. Called by proxy.ts.
 import { parse as parseCookies } from 'hono/utils/cookie'
 import { evaluateAll } from '../../core/json-pointer.ts'
 import type { RigelError } from '../../core/errors.ts'
@@ -8,23 +7,25 @@ import { fail, ok, type Result } from '../../core/result.ts'
 import type { Authentication } from '../../api-definitions/api-route.ts'
 import { bearerTokens } from '../token-source.ts'
 import { isTrustedOrigin } from '../cors.ts'
-import type { HttpEnv } from '../worker-context.ts'
 import type { VerifiedToken } from '../../auth/verify-token.ts'
+import type { ProxyDeps } from './proxy-context.ts'
 
 /** As RIG, several tokens may be given, and one that is valid is enough. */
 const MAX_TOKENS = 10
 
-/** Null: the route asks for none. */
+/** Returns null if the route asks for no token. */
 export async function authorizeRoute(
-  c: Context<HttpEnv>,
+  deps: Pick<ProxyDeps, 'config' | 'verifyToken'>,
+  request: Request,
+  url: URL,
   asked: Authentication | null,
 ): Promise<Result<VerifiedToken | null, RigelError>> {
   if (asked === null) return ok(null)
   let refused: RigelError = { kind: 'authentication_failed' }
-  for (const token of tokensOf(c, asked).slice(0, MAX_TOKENS)) {
-    const verified = await c.var.verifyToken(token)
+  for (const token of tokensOf(deps, request, url, asked).slice(0, MAX_TOKENS)) {
+    const verified = await deps.verifyToken(token)
     if (!verified.ok) {
-      // That the keys, or a registry, cannot be had just now says nothing about the token.
+      // Keys that cannot be fetched at the moment say nothing about the token.
       if (verified.reason.kind === 'unavailable') return verified
       continue
     }
@@ -35,18 +36,22 @@ export async function authorizeRoute(
   return fail(refused)
 }
 
-function tokensOf(c: Context<HttpEnv>, { cookie, header, query }: Authentication): readonly string[] {
-  const request = c.req.raw
+function tokensOf(
+  { config }: Pick<ProxyDeps, 'config'>,
+  request: Request,
+  url: URL,
+  { cookie, header, query }: Authentication,
+): readonly string[] {
   const inHeader = header === 'authorization' ? bearerTokens(request) : split(header && request.headers.get(header))
-  const inQuery = query === null ? [] : new URL(request.url).searchParams.getAll(query).flatMap(split)
-  return [...inHeader, ...inQuery, ...cookieTokens(c, cookie)]
+  const inQuery = query === null ? [] : url.searchParams.getAll(query).flatMap(split)
+  const inCookie = cookie === null ? [] : cookieTokens(config, request, cookie)
+  return [...inHeader, ...inQuery, ...inCookie]
 }
 
-/** A browser sends cookies by itself: they count only where no other site can have made it. */
-function cookieTokens(c: Context<HttpEnv>, name: string | null): readonly string[] {
-  if (name === null || !isTrustedOrigin(c.var.config, c.req.raw)) return []
-  if (c.req.header('sec-fetch-site') === 'cross-site') return []
-  return split(parseCookies(c.req.header('cookie') ?? '', name)[name] ?? null)
+/** A browser sends cookies by itself: they count only where no other site can have made it send them. */
+function cookieTokens(config: ProxyDeps['config'], request: Request, name: string): readonly string[] {
+  if (!isTrustedOrigin(config, request) || request.headers.get('sec-fetch-site') === 'cross-site') return []
+  return split(parseCookies(request.headers.get('cookie') ?? '', name)[name] ?? null)
 }
 
 function split(text: string | null): readonly string[] {
@@ -67,10 +72,10 @@ function missingOf(claims: VerifiedToken['claims'], asked: Authentication): stri
   return rule === undefined ? undefined : `claim /${rule.pointer.join('/')}`
 }
 
-/** `scope` is OAuth's text of words, `scp` and `scopes` are what others make of it. */
+/** `scope` is OAuth's, a text; issuers also use `scp`, `scopes` and `permissions`, and commas or lists. */
 function scopesOf(claims: VerifiedToken['claims']): ReadonlySet<unknown> {
-  const values = [claims['scope'], claims['scp'], claims['scopes']]
+  const values = ['scope', 'scp', 'scopes', 'permissions'].map((name) => claims[name])
   return new Set(
-    values.flatMap((value) => (typeof value === 'string' ? value.split(' ') : Array.isArray(value) ? value : [])),
+    values.flatMap((value) => (typeof value === 'string' ? value.split(/[\s,]+/) : Array.isArray(value) ? value : [])),
   )
 }

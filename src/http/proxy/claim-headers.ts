@@ -1,11 +1,11 @@
-// Verified claims for a service: plain, for services that only Rigel can reach, or as a token that it can verify. The only
-// file besides tokens.ts and dev-token.ts that knows jose.
+// `forward_claims`: the headers with a token's verified claims, plain for services that only Rigel can reach, or as a signed
+// token that the service can verify. Called by proxy.ts.
 import { encodeBase64Url } from 'hono/utils/encode'
 import { SignJWT } from 'jose'
 import type { VerifiedToken } from '../../auth/verify-token.ts'
 import { CLAIM_PREFIX } from './headers.ts'
 
-/** A service answers within it, or never saw it. */
+/** A service verifies the token when the request arrives. */
 const LIFETIME = '60s'
 
 export async function claimHeaders(

@@ -1,37 +1,28 @@
-// An answer as the service coded it. Hono's proxy helper, which removes what belongs to one hop, asks for what this runtime
-// decodes, and takes `content-encoding` away, so that it does. Here it does so only for a client that could not: all others
-// get what the service sent, and nobody loses parts (206), or codings of others. For forward.ts.
-import { proxy } from 'hono/proxy'
+// A response's content coding. Responses pass as the service coded them; only for a client that does not accept gzip or
+// Brotli is the body decoded. Parts (206) and codings that the runtime does not know always pass. For forward.ts.
 
-const CODING = ['content-encoding', 'content-length']
-/** By the runtime, when `content-encoding` is taken away. */
-const DECODABLE = new Set(['gzip', 'br'])
+/** The runtime decodes these when the header is removed. It compares names exactly. */
+const DECODED_BY_RUNTIME = new Set(['gzip', 'br'])
+const GZIP = new Set(['gzip', 'x-gzip'])
 
-export async function proxyCoded(
-  url: string,
-  init: RequestInit & { readonly headers: Headers },
-  client: Request,
-  send: (request: Request) => Promise<Response>,
-): Promise<Response> {
-  const asked = init.headers.get('accept-encoding')
-  const said = new Headers()
-  const customFetch = async (request: Request): Promise<Response> => {
-    if (asked !== null) request.headers.set('accept-encoding', asked)
-    const response = await send(request)
-    if (mustDecode(response, client)) return response
-    for (const name of CODING) if (response.headers.has(name)) said.set(name, response.headers.get(name) ?? '')
-    return response
-  }
-  const response = await proxy(url, { ...init, customFetch })
-  for (const [name, value] of said) response.headers.set(name, value)
-  return response
+/** Returns null if the response passes as it is, else the decoded body. The headers of the coding are to be removed. */
+export function decodedFor(client: Request, { body, headers, status }: Response): ReadableStream | null {
+  const written = headers.get('content-encoding')
+  if (written === null || status === 206 || body === null) return null
+  const coding = written.trim().toLowerCase()
+  if (accepts(client, coding)) return null
+  if (DECODED_BY_RUNTIME.has(written)) return body
+  // Content codings have no case (RFC 9110, section 8.4.1), but the runtime leaves `GZIP` as it is.
+  return GZIP.has(coding) ? body.pipeThrough(new DecompressionStream('gzip')) : null
 }
 
-function mustDecode({ headers, status }: Response, client: Request): boolean {
-  const coding = headers.get('content-encoding')?.toLowerCase()
-  if (coding === undefined || !DECODABLE.has(coding) || status === 206) return false
-  // Cloudflare's edge asks for more than the client did, and says so.
-  const said = (client.cf as IncomingRequestCfProperties | undefined)?.clientAcceptEncoding
-  const accepted = said ?? client.headers.get('accept-encoding') ?? ''
-  return !accepted.toLowerCase().includes(coding)
+function accepts(client: Request, coding: string): boolean {
+  // Cloudflare's edge asks for more codings than the client did, and says what the client accepts.
+  const edge = (client.cf as IncomingRequestCfProperties | undefined)?.clientAcceptEncoding
+  const names = (edge ?? client.headers.get('accept-encoding') ?? '')
+    .toLowerCase()
+    .split(',')
+    .filter((item) => !/;\s*q=0(?:\.0*)?\s*$/.test(item))
+    .map((item) => (item.split(';')[0] ?? '').trim())
+  return names.includes(coding) || names.includes('*') || (GZIP.has(coding) && names.some((name) => GZIP.has(name)))
 }

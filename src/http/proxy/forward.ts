@@ -1,23 +1,22 @@
-// A request to a service and its answer back, both streaming. Which upstream, how often and for how long is the route's
-// policy; what is known of upstreams upstream-health.ts's.
+// Sends a request to a service and returns its response, both streaming. Upstream, retries and timeout are the route's
+// policy; upstream-health.ts knows which upstreams fail. Called by proxy.ts.
 import { backoffMs, type BackoffLimits } from '../../core/retry.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Policy, Route, Upstream } from '../../api-definitions/api-route.ts'
-import { proxyCoded } from './content-coding.ts'
 import { ResponseTimeout } from './response-timeout.ts'
-import { changeHeaders } from './headers.ts'
 import { isTooLarge, RequestBody } from './request-body.ts'
-import type { UpstreamHealth } from './upstream-health.ts'
+import { clientKey, type UpstreamHealth } from './upstream-health.ts'
+import { toClientResponse } from './upstream-response.ts'
+import type { Client } from './headers.ts'
 
-export interface Outgoing {
+export interface OutgoingRequest {
   /** As it came: method and body are taken from it. */
   readonly request: Request
   readonly headers: Headers
   /** Path and query, as the service is asked. */
   readonly pathAndQuery: string
-  /** The `Host` that the client asked for. */
-  readonly clientHost: string
+  readonly client: Client
 }
 
 export interface ForwardDeps {
@@ -25,10 +24,13 @@ export interface ForwardDeps {
   readonly health: UpstreamHealth
   /** PROXY_RECV_TIMEOUT. */
   readonly timeoutMs: number
+  readonly waitUntil: (work: Promise<unknown>) => void
 }
 
+type ForwardedRoute = Pick<Route, 'policy' | 'responseHeaders'>
+
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
-/** What a service, or what stands before it, says when the next try may be better. */
+/** With these a service, or a proxy before it, says that the next try may succeed. */
 const WORTH_RETRYING = new Set([502, 503, 504])
 const BACKOFF: BackoffLimits = { baseMs: 50, capMs: 2_000 }
 /** The platform's `fetch` sends no body with these. */
@@ -36,81 +38,122 @@ const BODILESS = new Set(['GET', 'HEAD'])
 const NO_BODY = 'A body of GET or HEAD cannot be passed on: use another method.'
 /** The runtime makes its own handshake. */
 const HANDSHAKE = ['sec-websocket-accept', 'sec-websocket-extensions', 'sec-websocket-key', 'sec-websocket-version']
+const NONE: ReadonlySet<Upstream> = new Set()
 
 export async function forward(
   upstreams: readonly Upstream[],
-  { policy, responseHeaders }: Pick<Route, 'policy' | 'responseHeaders'>,
-  outgoing: Outgoing,
+  route: ForwardedRoute,
+  outgoing: OutgoingRequest,
   deps: ForwardDeps,
 ): Promise<Result<Response, RigelError>> {
   const { request } = outgoing
+  const { policy } = route
   if (isTooLarge(request, policy.maxBodyBytes)) return tooLarge(policy)
   const body = new RequestBody(request, policy.maxBodyBytes)
   if (body.stream !== null && BODILESS.has(request.method)) return fail({ kind: 'bad_request', message: NO_BODY })
+  if (policy.breaker !== null && policy.breaker.healthCheck !== null) startHealthChecks(upstreams, route, deps)
   const isRepeatable = body.stream === null && IDEMPOTENT.has(request.method)
-  const tried = new Set<Upstream>()
+  let failed: Set<Upstream> | undefined
   for (let attempt = 0; ; attempt += 1) {
-    const upstream = deps.health.choose(upstreams, policy.breaker, Date.now(), Math.random(), tried)
+    const upstream = deps.health.choose(route, upstreams, Date.now(), Math.random(), failed ?? NONE)
     if (upstream === undefined) return fail({ kind: 'upstream_unavailable' })
-    tried.add(upstream)
-    const answered = await ask(upstream, policy, outgoing, body, deps)
+    const answered = await send(upstream, policy, outgoing, body, deps)
     if (body.isExceeded) return tooLarge(policy)
-    // With a body it may have been the client that failed: that must not take a service out for others.
-    if (answered.ok) deps.health.succeeded(upstream)
-    else if (body.stream === null) deps.health.failed(upstream, policy.breaker, Date.now())
+    note(answered, upstream, route, outgoing, body, deps, failed?.has(upstream) === true)
     const isFailure = !answered.ok || WORTH_RETRYING.has(answered.value.status)
-    if (!isFailure || !isRepeatable || attempt >= policy.retries || !deps.health.mayRetry(upstream)) {
-      if (answered.ok && answered.value.status !== 101) changeHeaders(answered.value.headers, responseHeaders)
-      return answered
+    if (!isFailure || !isRepeatable || attempt >= policy.retries || !deps.health.mayRetry(route, upstream)) {
+      return answered.ok ? ok(toClientResponse(answered.value, upstream, route, outgoing)) : answered
     }
+    ;(failed ??= new Set()).add(upstream)
     if (answered.ok) await answered.value.body?.cancel()
     await scheduler.wait(backoffMs(attempt + 1, Math.random(), BACKOFF))
   }
 }
 
-async function ask(
+/**
+ * What counts against an upstream: that it could not be reached, once a request. A timeout may be this path's alone. With a
+ * body it may have been the client that failed, which the runtime tells no apart.
+ */
+function note(
+  answered: Result<Response, RigelError>,
+  upstream: Upstream,
+  route: ForwardedRoute,
+  { client }: OutgoingRequest,
+  body: RequestBody,
+  { health }: ForwardDeps,
+  isCounted: boolean,
+): void {
+  if (answered.ok) health.succeeded(route, upstream)
+  else if (body.stream === null && !isCounted && answered.reason.kind === 'upstream_unreachable')
+    health.failed(route, upstream, clientKey(client.address), Date.now())
+}
+
+/** In the background: a client's request is not what finds out whether a service is back. */
+function startHealthChecks(upstreams: readonly Upstream[], route: ForwardedRoute, deps: ForwardDeps): void {
+  const { breaker } = route.policy
+  for (const upstream of deps.health.dueForCheck(route, upstreams, Date.now())) {
+    deps.waitUntil(checkHealth(upstream, route, breaker?.healthCheck ?? '/', deps))
+  }
+}
+
+async function checkHealth(upstream: Upstream, route: ForwardedRoute, path: string, deps: ForwardDeps): Promise<void> {
+  const timeout = new ResponseTimeout(route.policy.timeoutMs ?? deps.timeoutMs)
+  try {
+    const init = { redirect: 'manual', signal: timeout.signal } as const
+    const response = await fetcherOf(upstream, deps.env)(`${upstream.base}${path}`, init)
+    await response.body?.cancel()
+    if (response.ok) deps.health.succeeded(route, upstream)
+  } catch (error) {
+    console.warn({ message: 'a health check failed', upstream: upstream.base, path, error: String(error) })
+  } finally {
+    timeout.clear()
+  }
+}
+
+async function send(
   upstream: Upstream,
   policy: Policy,
-  outgoing: Outgoing,
+  outgoing: OutgoingRequest,
   body: RequestBody,
   deps: ForwardDeps,
 ): Promise<Result<Response, RigelError>> {
-  const { pathAndQuery, request } = outgoing
-  const { url, cf } = addressOf(upstream, policy.host, outgoing.clientHost, pathAndQuery)
+  const { client, pathAndQuery, request } = outgoing
+  const { url, cf } = addressOf(upstream, policy.host, client.host, pathAndQuery)
   const timeoutMs = policy.timeoutMs ?? deps.timeoutMs
-  const deadline = new ResponseTimeout(timeoutMs)
-  body.timedBy(deadline)
-  const send = sender(upstream, deps.env)
+  const timeout = new ResponseTimeout(timeoutMs)
+  body.timedBy(timeout)
+  const fetchFrom = fetcherOf(upstream, deps.env)
   const { method } = request
-  const headers = new Headers(outgoing.headers)
-  const init = { method, headers, body: body.stream, cf, redirect: 'manual', signal: deadline.signal } as const
+  const { headers } = outgoing
+  const init = { method, headers, body: body.stream, redirect: 'manual', signal: timeout.signal, ...cf } as const
   try {
-    if (isUpgrade(request)) return ok(await upgrade(url, init, request, send))
-    return ok(await proxyCoded(url, init, request, send))
+    const response = isUpgrade(request) ? await upgrade(url, init, request, fetchFrom) : await fetchFrom(url, init)
+    // A service may switch to a protocol that nobody asked for.
+    return response.status === 101 && !response.webSocket ? fail({ kind: 'upstream_unreachable' }) : ok(response)
   } catch (error) {
-    if (deadline.isOver) return fail({ kind: 'upstream_timeout', timeoutMs })
+    if (timeout.isOver) return fail({ kind: 'upstream_timeout', timeoutMs })
     console.warn({ message: 'a service could not be reached', upstream: upstream.base, error: String(error) })
     return fail({ kind: 'upstream_unreachable' })
   } finally {
-    deadline.met()
+    timeout.clear()
   }
 }
 
 /**
- * A Worker's fetch names as `Host` what its URL does: another name stands there, and where to connect is said beside it,
- * which Cloudflare heeds if both are of the Worker's zone. A service binding is connected already.
+ * A Worker's fetch sends the URL's host as `Host`. To send another one, that one is in the URL, and `resolveOverride` says
+ * where to connect; Cloudflare follows it if both are of the Worker's zone. A service binding is connected already.
  */
 function addressOf(
   { base, service }: Upstream,
   host: Policy['host'],
   clientHost: string,
   pathAndQuery: string,
-): { readonly url: string; readonly cf: RequestInitCfProperties } {
+): { readonly url: string; readonly cf: { readonly cf?: RequestInitCfProperties } } {
   if (host === 'target') return { url: `${base}${pathAndQuery}`, cf: {} }
   const url = new URL(`${base}${pathAndQuery}`)
   const resolveOverride = url.hostname
   url.host = host === 'client' ? clientHost : host.name
-  return { url: url.href, cf: service === null ? { resolveOverride } : {} }
+  return { url: url.href, cf: service === null ? { cf: { resolveOverride } } : {} }
 }
 
 /** Returned as it is: the socket belongs to the response. */
@@ -118,27 +161,28 @@ async function upgrade(
   url: string,
   init: RequestInit & { headers: Headers },
   request: Request,
-  send: (request: Request) => Promise<Response>,
+  fetchFrom: Fetch,
 ): Promise<Response> {
   for (const name of HANDSHAKE) init.headers.delete(name)
   const protocols = request.headers.get('sec-websocket-protocol')
   if (protocols !== null) init.headers.set('sec-websocket-protocol', protocols)
   init.headers.set('upgrade', 'websocket')
-  const response = await send(new Request(url, { ...init, body: null }))
-  return response.webSocket ? response : new Response(response.body, response)
+  return fetchFrom(url, { ...init, body: null })
 }
 
 function isUpgrade(request: Request): boolean {
   return request.method === 'GET' && request.headers.get('upgrade')?.toLowerCase() === 'websocket'
 }
 
-/** A definition that names a binding which is not there was refused. */
-function sender({ service }: Upstream, env: object): (request: Request) => Promise<Response> {
-  if (service === null) return (request) => fetch(request)
+type Fetch = (url: string, init: RequestInit) => Promise<Response>
+
+/** A definition that names a missing binding was refused. */
+function fetcherOf({ service }: Upstream, env: object): Fetch {
+  if (service === null) return (url, init) => fetch(url, init)
   const binding = (env as Readonly<Record<string, Fetcher | undefined>>)[service]
-  return async (request) => {
+  return async (url, init) => {
     if (binding === undefined) throw new TypeError(`there is no service binding ${service}`)
-    return binding.fetch(request)
+    return binding.fetch(new Request(url, init))
   }
 }
 

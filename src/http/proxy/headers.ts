@@ -1,39 +1,21 @@
-// The headers of a request on its way to a service: what belongs to one hop ends here (RFC 9110, section 7.6.1), what says
-// who asked is Rigel's to say, never the client's. Of the answer, Hono's proxy helper removes what belongs to one hop.
+// The headers of a request on its way to a service. Headers of one hop end here (RFC 9110, section 7.6.1); headers that say
+// who asks, from where and for what are Rigel's to set, never the client's. Called once for each proxied request.
 import { toHex } from '../../core/bytes.ts'
 import type { HeaderChanges } from '../../api-definitions/api-route.ts'
+import { isDropped } from './caller-headers.ts'
 
-/** Verified claims travel in these. */
+/** Verified claims travel in headers with this prefix. */
 export const CLAIM_PREFIX = 'x-rigel-'
 
-const ONE_HOP = [
-  'connection',
-  'expect',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]
-
-/**
- * Who asks, for what host, path and method, and what Rigel has verified: whoever sets these decides what services believe
- * of it. In lower case, `_` as `-`, for CGI and WSGI make both the same.
- */
-const OURS =
-  /^(x-rigel-.*|forwarded|x-forwarded(-.*)?|x-real-ip|true-client-ip|x-client-ip|x-cluster-client-ip|x-original-.*|x-rewrite-url|x-http-method(-override)?|x-method-override|host)$/
-
 const VIA = '1.1 rigel'
-/** More Rigels in a row than anybody has. */
+/** No deployment has more Rigels in a row. */
 const MAX_HOPS = 5
 
-const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/
+/** W3C Trace Context: a higher version may be longer, and its first four fields are read as those of version 00. */
+const TRACE_PARENT = /^(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 
 export interface Client {
+  /** Null without Cloudflare's edge. */
   readonly address: string | null
   /** The `Host` that was asked for, and `http` or `https`. */
   readonly host: string
@@ -45,19 +27,27 @@ export interface Trace {
   readonly tracestate: string | null
 }
 
-export function clientOf(request: Request): Client {
-  const url = new URL(request.url)
+export function clientOf({ headers }: Request, url: URL): Client {
   return {
-    address: request.headers.get('cf-connecting-ip'),
-    host: request.headers.get('host') ?? url.host,
+    address: headers.get('cf-connecting-ip'),
+    host: headers.get('host') ?? url.host,
     scheme: url.protocol.slice(0, -1),
   }
 }
 
-export function toUpstreamHeaders(incoming: Headers, client: Client, trace: Trace, changes: HeaderChanges): Headers {
-  const headers = withoutOneHop(incoming)
-  for (const name of incoming.keys()) if (OURS.test(name.replaceAll('_', '-'))) headers.delete(name)
-  for (const [name, value] of Object.entries(forwarding(client))) headers.set(name, value)
+/** `tokenHeader`: where the route looks for a token; another spelling of it must not pass beside it. */
+export function toUpstreamHeaders(
+  incoming: Headers,
+  client: Client,
+  trace: Trace,
+  changes: HeaderChanges,
+  tokenHeader: string | null,
+): Headers {
+  const headers = new Headers(incoming)
+  const named = incoming.get('connection')
+  if (named !== null) removeNamed(headers, named)
+  for (const name of incoming.keys()) if (isDropped(name, incoming, changes, tokenHeader)) headers.delete(name)
+  addForwarding(headers, client)
   headers.append('via', VIA)
   headers.set('traceparent', trace.traceparent)
   if (trace.tracestate === null) headers.delete('tracestate')
@@ -70,42 +60,48 @@ export function changeHeaders(headers: Headers, changes: HeaderChanges): void {
   for (const [name, value] of changes.set) headers.set(name, value)
 }
 
-/** The trace that the client is in, or a new one; either way a span of its own (W3C Trace Context). */
+/** Continues the client's trace, or starts one; either way with a span of its own (W3C Trace Context). */
 export function traceOf(incoming: Headers): Trace {
-  const [, traceId, parentId, flags] = TRACE_PARENT.exec(incoming.get('traceparent')?.trim() ?? '') ?? []
-  const isKnown = traceId !== undefined && !/^0+$/.test(traceId) && !/^0+$/.test(parentId ?? '0')
-  const trace = isKnown ? traceId : randomHex(16)
+  const given = incoming.get('traceparent')
+  const known = given === null ? undefined : parseTraceparent(given.trim())
+  if (known === undefined) return { traceparent: `00-${randomHex(16)}-${randomHex(8)}-01`, tracestate: null }
   return {
-    traceparent: `00-${trace}-${randomHex(8)}-${isKnown ? flags : '01'}`,
-    tracestate: isKnown ? incoming.get('tracestate') : null,
+    traceparent: `00-${known.traceId}-${randomHex(8)}-${known.flags}`,
+    tracestate: incoming.get('tracestate'),
   }
 }
 
-/** A target is Rigel itself: each round would be another request, and its retry, without an end. */
+/** A target that is Rigel itself would make each request another one, and its retry, without an end. */
 export function isLoop(incoming: Headers): boolean {
-  const hops = (incoming.get('via') ?? '').split(',').filter((hop) => hop.trim() === VIA)
-  return hops.length >= MAX_HOPS
+  const via = incoming.get('via')
+  return via !== null && via.split(',').filter((hop) => hop.trim() === VIA).length >= MAX_HOPS
 }
 
 export function randomHex(bytes: number): string {
   return toHex(crypto.getRandomValues(new Uint8Array(bytes)))
 }
 
-/** workerd keeps `Connection` of HTTP/1 to itself, and Cloudflare's edge speaks for the client: it is seldom seen here. */
-function withoutOneHop(incoming: Headers): Headers {
-  const headers = new Headers(incoming)
-  const named = (incoming.get('connection') ?? '').split(',').map((name) => name.trim())
-  for (const name of [...ONE_HOP, ...named]) if (/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) headers.delete(name)
-  return headers
+/** Removes what `Connection` names. workerd keeps the header itself from being sent. */
+export function removeNamed(headers: Headers, connection: string): void {
+  for (const name of connection.split(',')) {
+    if (/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name.trim())) headers.delete(name.trim())
+  }
 }
 
-/** RFC 7239: what is no token, such as an IPv6 address, stands in quotes. */
-function forwarding({ address, host, scheme }: Client): Record<string, string> {
+function parseTraceparent(text: string): { readonly traceId: string; readonly flags: string } | undefined {
+  const [, version, traceId = '', parentId = '', flags = '', rest] = TRACE_PARENT.exec(text) ?? []
+  const isKnown = version !== undefined && !/^0+$/.test(traceId) && !/^0+$/.test(parentId)
+  if (!isKnown || (version === '00' && rest !== undefined)) return undefined
+  // Of a higher version, only the flag "sampled" is known.
+  return { traceId, flags: version === '00' ? flags : (Number.parseInt(flags, 16) & 1) === 1 ? '01' : '00' }
+}
+
+/** RFC 7239: what is no token, such as an IPv6 address, is quoted. */
+function addForwarding(headers: Headers, { address, host, scheme }: Client): void {
   const node = address === null ? 'unknown' : address.includes(':') ? `"[${address}]"` : address
-  return {
-    forwarded: `for=${node};host="${host.replaceAll(/["\\]/g, '')}";proto=${scheme}`,
-    'x-forwarded-for': address ?? 'unknown',
-    'x-forwarded-host': host,
-    'x-forwarded-proto': scheme,
-  }
+  const quotedHost = host.includes('"') || host.includes('\\') ? host.replaceAll(/["\\]/g, '') : host
+  headers.set('forwarded', `for=${node};host="${quotedHost}";proto=${scheme}`)
+  headers.set('x-forwarded-for', address ?? 'unknown')
+  headers.set('x-forwarded-host', host)
+  headers.set('x-forwarded-proto', scheme)
 }

@@ -1,24 +1,27 @@
-// OPTIONS of a proxied path, and the CORS headers of its answers: where a route says `cors`, or publishes to Kafka as RIG
-// does, Rigel answers; else the service does, by a route for OPTIONS.
+// CORS of proxied paths. Where a route has `cors`, or publishes to Kafka, Rigel answers preflights and adds CORS headers;
+// elsewhere the service does, by a route for OPTIONS. Called by proxy.ts.
 import type { Config } from '../../config/parse-config.ts'
 import type { Route } from '../../api-definitions/api-route.ts'
 import { corsHeaders, credentialedCorsHeaders, namesOrigins } from '../cors.ts'
 
 const MAX_AGE_SECONDS = 600
 
-/** With credentials only for origins that the configuration names. */
+/** Credentials are allowed only for origins that the configuration names. */
 export function proxyCorsHeaders(config: Config, request: Request): Record<string, string> {
   return namesOrigins(config) ? credentialedCorsHeaders(config, request) : corsHeaders(config, request)
 }
 
-export function setCors(response: Response, config: Config, request: Request): void {
+/** Returns a copy, because the response of a `fetch` cannot be changed. */
+export function withCors(response: Response, config: Config, request: Request): Response {
+  const changed = new Response(response.body, response)
   for (const [name, value] of Object.entries(proxyCorsHeaders(config, request))) {
-    if (name === 'vary') response.headers.append(name, value)
-    else response.headers.set(name, value)
+    if (name === 'vary') changed.headers.append(name, value)
+    else changed.headers.set(name, value)
   }
+  return changed
 }
 
-/** Undefined: none of the path's routes has its preflights answered here. */
+/** Returns undefined if Rigel answers for none of the path's routes. */
 export function answerPreflight(config: Config, request: Request, routes: readonly Route[]): Response | undefined {
   const ours = routes.filter(({ policy, target }) => policy.cors || target.kind === 'kafka')
   if (ours.length === 0) return undefined

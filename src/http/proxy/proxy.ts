@@ -1,220 +1,184 @@
-// Everything that is not Rigel's own: the way of a request to a service, or into Kafka, and of the answer back. What each
-// step does is its file's: route-table.ts, authorize.ts, limit.ts, forward.ts, request-event.ts, answers.ts.
-import type { Context } from 'hono'
-import type { NewRecord } from '../../core/events/kafka-record.ts'
+// The API gateway's pipeline: find the route, check the rate limit and the token, call the service or publish to Kafka, and
+// return the response. Each step has its own file. Called for every request that is not for Rigel itself.
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import { toRequestPath } from '../../api-definitions/request-path.ts'
-import type { RouteMatch } from '../../api-definitions/router.ts'
+import { toRequestPath, type RequestPath } from '../../api-definitions/request-path.ts'
+import type { Router } from '../../api-definitions/router.ts'
 import type { Route, Target } from '../../api-definitions/api-route.ts'
-import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
-import { readBody } from '../../core/http-body.ts'
 import { errorResponse, jsonErrorResponse } from '../error-response.ts'
-import type { HttpEnv } from '../worker-context.ts'
 import type { VerifiedToken } from '../../auth/verify-token.ts'
-import { registerPending, type PendingReply } from './async-response.ts'
+import { registerIfAsync } from './async-response.ts'
 import { authorizeRoute } from './authorize-route.ts'
 import { throughCache } from './response-cache.ts'
 import { claimHeaders } from './claim-headers.ts'
-import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
 import { forward } from './forward.ts'
-import { clientOf, isLoop, toUpstreamHeaders, traceOf, type Client, type Trace } from './headers.ts'
+import { clientOf, isLoop, toUpstreamHeaders, traceOf } from './headers.ts'
 import { isOverLimit } from './rate-limit.ts'
-import { answerPreflight, proxyCorsHeaders, setCors } from './preflight.ts'
-import { toRequestEvent } from './request-event.ts'
-import { logCall } from './request-log.ts'
-
-type Ctx = Context<HttpEnv>
-
-/** One request on a route. */
-interface Passage {
-  readonly c: Ctx
-  readonly url: URL
-  readonly route: Route
-  /** As the service is asked. */
-  readonly path: string
-  readonly client: Client
-  readonly trace: Trace
-}
+import { answerPreflight, proxyCorsHeaders, withCors } from './preflight.ts'
+import type { ProxyContext, ProxyDeps } from './proxy-context.ts'
+import { publishRequest } from './publish/publish-request.ts'
+import { logRequest } from './request-log.ts'
 
 /** The platform's `fetch` cannot make such requests. */
 const IMPOSSIBLE = new Set(['CONNECT', 'TRACE', 'TRACK'])
 const AMBIGUOUS = 'The path must be written plainly: a service may take it for another one.'
 
-export async function proxyRequest(c: Ctx): Promise<Response> {
-  const request = c.req.raw
-  const url = new URL(request.url)
-  const found = await findRoute(c, url)
-  if (found instanceof Response) return found
+export async function proxyRequest(request: Request, url: URL, deps: ProxyDeps): Promise<Response> {
   const startedMs = Date.now()
-  const passage = { c, url, ...found, client: clientOf(request), trace: traceOf(request.headers) }
-  const { response, user } = await pass(passage)
-  if (c.var.config.proxy.requestLog.length > 0) {
-    const { client, route, trace } = passage
-    const logged = logCall(
-      { env: c.env, config: c.var.config, subjects: c.var.subjects },
-      {
-        route,
-        user,
-        method: request.method,
-        path: url.pathname,
-        address: client.address,
-        status: response.status,
-        atMs: startedMs,
-        durationMs: Date.now() - startedMs,
-        traceparent: trace.traceparent,
-      },
-    )
-    c.executionCtx.waitUntil(logged)
+  const context = await findRoute(request, url, deps)
+  if (context instanceof Response) return context
+  const { response, user } = await handleRoute(context)
+  if (deps.config.proxy.requestLog.length > 0) {
+    deps.waitUntil(logRequest(context, { user, status: response.status, startedMs, endedMs: Date.now() }))
   }
   return response
 }
 
-async function findRoute(c: Ctx, url: URL): Promise<RouteMatch | Response> {
-  const { config, routes } = c.var
-  const request = c.req.raw
-  const cors = proxyCorsHeaders(config, request)
-  const { method } = request
+/** Returns a response where no route is to handle the request. */
+async function findRoute(request: Request, url: URL, deps: ProxyDeps): Promise<ProxyContext | Response> {
+  const { headers, method } = request
   const path = url.pathname
-  if (path === '/_rig' || path.startsWith('/_rig/')) return jsonErrorResponse({ kind: 'no_route' }, cors)
-  if (isLoop(request.headers)) return jsonErrorResponse({ kind: 'loop' }, cors)
-  if (IMPOSSIBLE.has(method)) return errorResponse({ kind: 'method_not_allowed' }, cors)
-  const router = await routes.current(Date.now(), (work) => c.executionCtx.waitUntil(work))
-  const query = { method, path: toRequestPath(path), version: request.headers.get('accept-version') }
-  if (method === 'OPTIONS') {
-    const preflight = answerPreflight(config, request, router.routesAt(query.path))
+  const refuse = (reason: RigelError) => jsonErrorResponse(reason, proxyCorsHeaders(deps.config, request))
+  if (path === '/_rig' || path.startsWith('/_rig/')) return refuse({ kind: 'no_route' })
+  if (isLoop(headers)) return refuse({ kind: 'loop' })
+  if (IMPOSSIBLE.has(method)) {
+    return errorResponse({ kind: 'method_not_allowed' }, proxyCorsHeaders(deps.config, request))
+  }
+  const known = deps.routes.known(Date.now(), deps.waitUntil)
+  const router = known ?? (await deps.routes.refreshed(Date.now()))
+  const query = { method, path: toRequestPath(path), version: headers.get('accept-version') }
+  const found = router.find(query)
+  if (method === 'OPTIONS' && !isDeclaredOptions(found?.route)) {
+    const preflight = preflightOf(request, deps, router, query.path)
     if (preflight !== undefined) return preflight
   }
-  const found = router.find(query)
-  if (found === undefined) return jsonErrorResponse({ kind: 'no_route' }, cors)
-  return router.isAmbiguous(query, found) ? jsonErrorResponse({ kind: 'bad_request', message: AMBIGUOUS }, cors) : found
+  if (found === undefined) return refuse({ kind: 'no_route' })
+  if (router.isAmbiguous(query, found)) return refuse({ kind: 'bad_request', message: AMBIGUOUS })
+  return {
+    deps,
+    request,
+    url,
+    route: found.route,
+    path: found.path,
+    canonicalPath: query.path.canonical,
+    search: rawSearch(request.url),
+    client: clientOf(request, url),
+    trace: traceOf(headers),
+  }
 }
 
-async function pass(passage: Passage): Promise<{ readonly response: Response; readonly user: string | null }> {
-  const { c, route } = passage
-  const admitted = await admit(passage)
-  if (!admitted.ok) return { response: toRefusal(passage, admitted.reason), user: null }
+/** As in RIG, an endpoint for OPTIONS has the service answer preflights. */
+function isDeclaredOptions(route: Route | undefined): boolean {
+  return route?.method === 'OPTIONS' && route.target.kind === 'http'
+}
+
+function preflightOf(request: Request, { config }: ProxyDeps, router: Router, path: RequestPath): Response | undefined {
+  return answerPreflight(config, request, router.routesAt(path))
+}
+
+async function handleRoute(
+  context: ProxyContext,
+): Promise<{ readonly response: Response; readonly user: string | null }> {
+  const { deps, request, route } = context
+  const admitted = route.policy.rateLimit === null && route.authentication === null ? ok(null) : await admit(context)
+  if (!admitted.ok) return { response: toErrorResponse(context, admitted.reason), user: null }
   const token = admitted.value
   const { target } = route
   const answered =
-    target.kind === 'kafka' ? await publishRequest(passage, target, token) : await callServices(passage, target, token)
-  const response = answered.ok ? answered.value : toRefusal(passage, answered.reason)
-  // The answer to an upgrade is the socket's, and stays as it is.
-  if (answered.ok && response.status !== 101 && (route.policy.cors || isAnsweredHere(route))) {
-    setCors(response, c.var.config, c.req.raw)
-  }
-  return { response, user: token?.principal.user ?? null }
+    target.kind === 'kafka'
+      ? await publishRequest(context, target, await serviceHeaders(context, token))
+      : await callService(context, target, token)
+  const response = answered.ok ? answered.value : toErrorResponse(context, answered.reason)
+  const user = token?.principal.user ?? null
+  // The response to an upgrade belongs to its socket.
+  const hasOwnCors = answered.ok && response.status !== 101 && (route.policy.cors || isAnsweredByRigel(route))
+  return { response: hasOwnCors ? withCors(response, deps.config, request) : response, user }
 }
 
-/** Where no service's own answer comes back, as RIG. */
-function isAnsweredHere({ responseFrom, target }: Route): boolean {
+/** As RIG, where the response is not a service's own. */
+function isAnsweredByRigel({ responseFrom, target }: Route): boolean {
   return target.kind === 'kafka' || responseFrom !== 'http'
 }
 
-/** Null: the route asks for no token. */
-async function admit({ c, client, route }: Passage): Promise<Result<VerifiedToken | null, RigelError>> {
+/** Null if the route asks for no token. Addresses are limited before the token is verified, users after it. */
+async function admit({
+  client,
+  deps,
+  request,
+  route,
+  url,
+}: ProxyContext): Promise<Result<VerifiedToken | null, RigelError>> {
   const { address } = client
-  if (await isOverLimit(c.env, route, { address, user: null }, 'before_token')) return fail({ kind: 'rate_limited' })
-  const authorized = await authorizeRoute(c, route.authentication)
+  if (await isOverLimit(deps.env, route, { address, user: null }, 'before_token')) return fail({ kind: 'rate_limited' })
+  const authorized = await authorizeRoute(deps, request, url, route.authentication)
   if (!authorized.ok) return authorized
   const user = authorized.value?.principal.user ?? null
-  if (await isOverLimit(c.env, route, { address, user }, 'after_token')) return fail({ kind: 'rate_limited' })
+  if (await isOverLimit(deps.env, route, { address, user }, 'after_token')) return fail({ kind: 'rate_limited' })
   return authorized
 }
 
-async function callServices(
-  passage: Passage,
+async function callService(
+  context: ProxyContext,
   { upstreams }: Extract<Target, { kind: 'http' }>,
   token: VerifiedToken | null,
 ): Promise<Result<Response, RigelError>> {
-  const { c, client, path, route, url } = passage
-  const waiting = await expectIfAsked(passage)
-  if (!waiting.ok) return waiting
-  const headers = await headersOf(passage, token)
-  const query = waiting.value === null ? url.search : withCorrelation(url.search, waiting.value.correlation)
-  const outgoing = { request: c.req.raw, headers, pathAndQuery: `${path}${query}`, clientHost: client.host }
-  const deps = { env: c.env, health: c.var.upstreamHealth, timeoutMs: c.var.config.proxy.timeoutMs }
-  const ask = () => forward(upstreams, route, outgoing, deps)
-  const answered = route.policy.cache
-    ? await throughCache(c.req.raw, cacheKey(passage), toBackground(c), ask)
-    : await ask()
-  if (waiting.value === null) return answered
+  const { client, deps, path, request, route, search } = context
+  const { config, env, waitUntil } = deps
+  const headers = await serviceHeaders(context, token)
+  const send = (pathAndQuery: string) =>
+    forward(
+      upstreams,
+      route,
+      { request, headers, pathAndQuery, client },
+      {
+        env,
+        health: deps.upstreamHealth,
+        timeoutMs: config.proxy.timeoutMs,
+        waitUntil,
+      },
+    )
+  if (route.responseFrom !== 'http') return callAsyncService(context, send)
+  if (!route.policy.cache) return send(`${path}${search}`)
+  return throughCache(request, cacheKey(context), waitUntil, () => send(`${path}${search}`))
+}
+
+/** The service answers 202, and the response comes later by another way; any other status is the response. */
+async function callAsyncService(
+  context: ProxyContext,
+  send: (pathAndQuery: string) => Promise<Result<Response, RigelError>>,
+): Promise<Result<Response, RigelError>> {
+  const pending = await registerIfAsync(context.deps, context.route)
+  if (!pending.ok || pending.value === null) return pending.ok ? send(`${context.path}${context.search}`) : pending
+  const { correlation, forget, response } = pending.value
+  const answered = await send(`${context.path}${withCorrelation(context.search, correlation)}`)
   if (!answered.ok || answered.value.status !== 202) {
-    c.executionCtx.waitUntil(waiting.value.forget())
+    context.deps.waitUntil(forget())
     return answered
   }
   await answered.value.body?.cancel()
-  return waiting.value.answer()
+  return response()
 }
 
-async function publishRequest(
-  passage: Passage,
-  target: Extract<Target, { kind: 'kafka' }>,
-  token: VerifiedToken | null,
-): Promise<Result<Response, RigelError>> {
-  const { c, client, path, route, trace, url } = passage
-  const { config } = c.var
-  const limitBytes = Math.min(config.maxEventBytes, route.policy.maxBodyBytes ?? Infinity)
-  const body = await readBody(c.req.raw, limitBytes)
-  if (!body.ok) return fail({ kind: 'body_too_large', limitBytes })
-  const waiting = await expectIfAsked(passage)
-  if (!waiting.ok) return waiting
-  const headers = await headersOf(passage, token)
-  const correlation = waiting.value?.correlation ?? null
-  const facts = { method: c.req.method, path, query: url.search.slice(1), headers, client, trace, correlation }
-  const made = { id: crypto.randomUUID(), time: new Date().toISOString() }
-  const event = toRequestEvent(body.bytes, facts, route, target, made)
-  if (!event.ok) return giveUp(c, waiting.value, { kind: 'not_a_cloud_event', message: event.reason })
-  const record = await toRecord(c, target, event.value)
-  if (!record.ok) return giveUp(c, waiting.value, record.reason)
-  try {
-    await createKafkaLog(c.env, config).produce([record.value])
-  } catch (error) {
-    console.error('a request could not be published', error)
-    const message = 'The log does not take events at the moment: nothing is known to be stored.'
-    return giveUp(c, waiting.value, { kind: 'unavailable', message })
-  }
-  return waiting.value === null ? ok(new Response('Accepted.', { status: 202 })) : waiting.value.answer()
-}
-
-async function toRecord(
-  c: Ctx,
-  { schema, topic }: Extract<Target, { kind: 'kafka' }>,
-  event: KeyedEvent,
-): Promise<Result<NewRecord, RigelError>> {
-  if (schema === null || c.var.config.schemas.serializer !== 'avro') return ok(toJsonRecord(topic, event))
-  const subject = await findSubject(c.var.subjects, schema)
-  if (!subject.ok) return subject
-  const record = toAvroRecord(topic, event, subject.value)
-  if (record.ok) return record
-  const message = `Bad request: the data does not fit the schema "${schema}": ${record.reason}.`
-  return fail({ kind: 'bad_request', message })
-}
-
-/** Null: the answer is the service's own. */
-async function expectIfAsked({
-  c,
-  route: { responseFrom },
-}: Passage): Promise<Result<PendingReply | null, RigelError>> {
-  if (responseFrom === 'http') return ok(null)
-  return registerPending(c.env, c.var.config.proxy.answerTimeoutMs[responseFrom])
-}
-
-function giveUp(c: Ctx, waiting: PendingReply | null, reason: RigelError): Result<never, RigelError> {
-  if (waiting !== null) c.executionCtx.waitUntil(waiting.forget())
-  return fail(reason)
-}
-
-async function headersOf({ c, client, route, trace }: Passage, token: VerifiedToken | null): Promise<Headers> {
-  const headers = toUpstreamHeaders(c.req.raw.headers, client, trace, route.requestHeaders)
+async function serviceHeaders(context: ProxyContext, token: VerifiedToken | null): Promise<Headers> {
+  const { client, deps, request, route, trace } = context
+  const tokenHeader = route.authentication?.header ?? null
+  const headers = toUpstreamHeaders(request.headers, client, trace, route.requestHeaders, tokenHeader)
   const { forwardClaims } = route.policy
   if (token === null || forwardClaims === 'none') return headers
-  const claims = await claimHeaders(token, forwardClaims, c.var.config.proxy.claimsSecret)
+  const claims = await claimHeaders(token, forwardClaims, deps.config.proxy.claimsSecret)
   for (const [name, value] of Object.entries(claims)) headers.set(name, value)
   return headers
 }
 
-/** One of the client's own would be read first. */
+/** As the client wrote it: a URL object loses a lone `?`. */
+function rawSearch(url: string): string {
+  const hash = url.indexOf('#')
+  const start = url.indexOf('?')
+  if (start < 0 || (hash >= 0 && hash < start)) return ''
+  return hash < 0 ? url.slice(start) : url.slice(start, hash)
+}
+
+/** The client's own `correlation` would be read first. */
 function withCorrelation(search: string, correlation: string): string {
   const kept = search
     .slice(1)
@@ -223,15 +187,15 @@ function withCorrelation(search: string, correlation: string): string {
   return `?${[...kept, `correlation=${correlation}`].join('&')}`
 }
 
-/** Of the address that was asked, for the cache is the zone's; of the route, for another may be deployed at the address. */
-function cacheKey({ path, route, url }: Passage): string {
-  return `${url.origin}/_rig/cache/${encodeURIComponent(route.api)}/${encodeURIComponent(route.id)}${path}${url.search}`
+/** By the address that was asked, because the cache is the zone's, and by route, because another may be deployed there. */
+function cacheKey({ canonicalPath, route, search, url }: ProxyContext): string {
+  return `${url.origin}/_rig/cache/${encodeURIComponent(route.api)}/${encodeURIComponent(route.id)}${canonicalPath}${search}`
 }
 
-function toRefusal({ c }: Passage, reason: RigelError): Response {
-  const cors = proxyCorsHeaders(c.var.config, c.req.raw)
+function toErrorResponse({ deps, request }: ProxyContext, reason: RigelError): Response {
+  const cors = proxyCorsHeaders(deps.config, request)
   switch (reason.kind) {
-    // RIG's answer, text and headers.
+    // RIG's text and headers.
     case 'authentication_failed':
       return errorResponse(reason, {
         ...cors,
@@ -243,8 +207,4 @@ function toRefusal({ c }: Passage, reason: RigelError): Response {
     default:
       return jsonErrorResponse(reason, cors)
   }
-}
-
-function toBackground(c: Ctx): (work: Promise<unknown>) => void {
-  return (work) => c.executionCtx.waitUntil(work)
 }

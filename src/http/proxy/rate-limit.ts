@@ -1,31 +1,31 @@
-// Rate limits of a route, by the platform's binding: counted per Cloudflare location and not exactly, which is enough to
-// keep floods away. The limit and its period stand in wrangler.toml.
+// The rate limit of a route, by the platform's binding, which counts per Cloudflare location and only roughly: enough to
+// keep floods away. wrangler.toml has limit and period. Called by proxy.ts.
 import type { RateLimit as Limit, Route } from '../../api-definitions/api-route.ts'
 
-export interface Asker {
+export interface RateLimitClient {
   readonly address: string | null
   readonly user: string | null
 }
 
-/** By address and by route before the token is looked at; by user after it. */
+/** Limits by address and route apply before the token is verified; limits by user after it. */
 export async function isOverLimit(
   env: object,
   { api, id, policy: { rateLimit } }: Route,
-  asker: Asker,
+  client: RateLimitClient,
   phase: 'before_token' | 'after_token',
 ): Promise<boolean> {
   if (rateLimit === null) return false
-  // The definition was refused if the binding is not there.
+  // A definition that names a missing binding was refused.
   const binding = (env as Readonly<Record<string, RateLimit | undefined>>)[rateLimit.binding]
   for (const by of rateLimit.by.filter((of) => (of === 'user') === (phase === 'after_token'))) {
-    const who = whoOf(by, asker)
-    if (who === null || binding === undefined) continue
-    if (!(await binding.limit({ key: `${api}/${id}:${by}:${who}` })).success) return true
+    const key = rateLimitKey(by, client)
+    if (key === null || binding === undefined) continue
+    if (!(await binding.limit({ key: `${api}/${id}:${by}:${key}` })).success) return true
   }
   return false
 }
 
-function whoOf(by: Limit['by'][number], { address, user }: Asker): string | null {
+function rateLimitKey(by: Limit['by'][number], { address, user }: RateLimitClient): string | null {
   if (by === 'route') return ''
   return by === 'address' ? address : user
 }

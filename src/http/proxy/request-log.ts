@@ -1,51 +1,40 @@
-// REQUEST_LOG: one line, or one event, for every request that a route took, refused ones too. Of its path only: a query,
-// and headers, may hold tokens.
-import type { Config } from '../../config/parse-config.ts'
+// REQUEST_LOG: one line, or one event, for every request that matched a route, also for refused ones. Logs the path only: a
+// query, and headers, may hold tokens. Called by proxy.ts in the background.
 import type { NewRecord } from '../../core/events/kafka-record.ts'
-import type { Route, Target } from '../../api-definitions/api-route.ts'
+import type { Target } from '../../api-definitions/api-route.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
-import type { SubjectCache } from '../../schema-registry/subject-cache.ts'
-import { findSubject, toAvroRecord, toJsonRecord } from './event-record.ts'
+import type { ProxyContext } from './proxy-context.ts'
+import { findSubject, toAvroRecord, toJsonRecord } from './publish/event-record.ts'
 
-export interface Call {
-  readonly route: Route
-  readonly method: string
-  /** As the client asked. */
-  readonly path: string
-  readonly address: string | null
+export interface RequestOutcome {
+  /** Null if the request had no valid token. */
   readonly user: string | null
   readonly status: number
-  /** Until the answer began. */
-  readonly durationMs: number
-  readonly atMs: number
-  readonly traceparent: string
+  readonly startedMs: number
+  /** When the response began. */
+  readonly endedMs: number
 }
 
-export interface CallLog {
-  readonly env: Env
-  readonly config: Config
-  readonly subjects: SubjectCache | null
-}
-
-/** RIG's: all calls in one partition, in their order. */
+/** RIG's: all events in one partition, in their order. */
 const KEY = 'partition'
 
-/** Never throws: a request is not refused for its log. */
-export async function logCall(log: CallLog, call: Call): Promise<void> {
-  const { config, env } = log
+/** Never throws: a request does not fail because it cannot be logged. */
+export async function logRequest(context: ProxyContext, outcome: RequestOutcome): Promise<void> {
+  const { config, env } = context.deps
   const { proxy } = config
-  if (proxy.requestLog.includes('console')) console.info(toLine(call))
+  if (proxy.requestLog.includes('console')) console.info(toLine(context, outcome))
   if (!proxy.requestLog.includes('kafka')) return
   try {
-    await createKafkaLog(env, config).produce([await toRecord(log, call)])
+    await createKafkaLog(env, config).produce([await toRecord(context, outcome)])
   } catch (error) {
     console.error('a proxied request could not be logged to Kafka', error)
   }
 }
 
-async function toRecord({ config, subjects }: CallLog, call: Call): Promise<NewRecord> {
+async function toRecord(context: ProxyContext, outcome: RequestOutcome): Promise<NewRecord> {
+  const { config, subjects } = context.deps
   const { proxy, schemas } = config
-  const event = { key: KEY, event: toEvent(call) }
+  const event = { key: KEY, event: toEvent(context, outcome) }
   if (schemas.serializer === null || schemas.logSubject === null) return toJsonRecord(proxy.requestLogTopic, event)
   const subject = await findSubject(subjects, schemas.logSubject)
   if (!subject.ok) throw new Error(subject.reason.kind === 'unavailable' ? subject.reason.message : subject.reason.kind)
@@ -54,34 +43,35 @@ async function toRecord({ config, subjects }: CallLog, call: Call): Promise<NewR
   return record.value
 }
 
-function toLine(call: Call) {
-  const { method, route } = call
-  const message = `CALL: [${route.id}] ${method} ${route.pattern.source} => ${nameOf(route.target)}`
-  return { message, ...toData(call) }
+function toLine(context: ProxyContext, outcome: RequestOutcome) {
+  const { request, route } = context
+  const message = `CALL: [${route.id}] ${request.method} ${route.pattern.source} => ${nameOf(route.target)}`
+  return { message, ...toData(context, outcome) }
 }
 
-function toEvent(call: Call) {
+function toEvent(context: ProxyContext, outcome: RequestOutcome) {
   return {
     specversion: '1.0',
     id: crypto.randomUUID(),
     source: '/rig',
     type: 'com.rig.proxy.api.call',
-    time: new Date(call.atMs).toISOString(),
+    time: new Date(outcome.startedMs).toISOString(),
     datacontenttype: 'application/json',
-    traceparent: call.traceparent,
-    data: toData(call),
+    traceparent: context.trace.traceparent,
+    data: toData(context, outcome),
   }
 }
 
-function toData({ address, durationMs, method, path, route, status, user }: Call) {
+function toData({ canonicalPath, client, request, route }: ProxyContext, outcome: RequestOutcome) {
   return {
-    endpoint: { api: route.api, id: route.id, method: route.method, path_regex: route.pattern.source },
-    request_method: method,
-    request_path: path,
-    remote_ip: address,
-    status,
-    duration_ms: durationMs,
-    user,
+    // RIG's: the endpoint as it is defined.
+    endpoint: { ...route.endpoint, api: route.api },
+    request_method: request.method,
+    request_path: canonicalPath,
+    remote_ip: client.address,
+    status: outcome.status,
+    duration_ms: outcome.endedMs - outcome.startedMs,
+    user: outcome.user,
   }
 }
 

@@ -1,25 +1,25 @@
-// Answers that a service lets be shared, in Cloudflare's cache, where the route says `cache`. Stricter than RFC 9111, for
-// what is shared wrongly is shown to strangers: nothing of a request with credentials, nothing without a lifetime.
+// Caches responses in Cloudflare's cache, where the route has `cache`. Stricter than RFC 9111, because a response that is
+// shared by mistake shows one user's data to another: no request with credentials, no response without a lifetime.
 import type { RigelError } from '../../core/errors.ts'
 import { ok, type Result } from '../../core/result.ts'
 
-/** What is larger passes, and is not kept: it stays in memory until it is whole. */
+/** Larger responses pass and are not cached: until a response is complete, it is in memory. */
 const MAX_BYTES = 5_000_000
 const STATUS = 'cache-status'
-/** With these an answer is somebody's, or a part, or no answer at all. */
-const PECULIAR = ['authorization', 'cookie', 'range', 'upgrade']
-/** What the runtime decodes when it is read: it is kept decoded, for all. */
+/** With these, the response is one user's, a part, or no plain response. */
+const UNCACHEABLE = ['authorization', 'cookie', 'range', 'upgrade']
+/** The runtime decodes these when the body is read: the cache has the decoded body, for all clients. */
 const CODINGS = ['gzip', 'br']
 
-type Answer = Result<Response, RigelError>
+type ServiceResult = Result<Response, RigelError>
 
-/** `key`: a URL that stands for what the service would be asked. `ask` is called for what the cache has not. */
+/** `key` is a URL that identifies the request. `ask` is called if the cache does not have the response. */
 export async function throughCache(
   request: Request,
   key: string,
-  inBackground: (work: Promise<unknown>) => void,
-  ask: () => Promise<Answer>,
-): Promise<Answer> {
+  waitUntil: (work: Promise<unknown>) => void,
+  ask: () => Promise<ServiceResult>,
+): Promise<ServiceResult> {
   if (!mayAsk(request)) return ask()
   const known = await caches.default.match(key)
   if (known !== undefined) return ok(withStatus(new Response(known.body, known), 'rigel; hit'))
@@ -30,13 +30,13 @@ export async function throughCache(
   const headers = new Headers(asked.value.headers)
   for (const name of ['content-encoding', 'content-length']) headers.delete(name)
   const response = new Response(collect(asked.value.body, resolve), { status, headers })
-  inBackground(promise.then((chunks) => chunks && caches.default.put(key, new Response(new Blob(chunks), { headers }))))
+  waitUntil(promise.then((chunks) => chunks && caches.default.put(key, new Response(new Blob(chunks), { headers }))))
   return ok(withStatus(response, 'rigel; fwd=miss; stored'))
 }
 
 function mayAsk(request: Request): boolean {
   const asksForFresh = /no-cache|no-store|max-age=0/i.test(request.headers.get('cache-control') ?? '')
-  return request.method === 'GET' && !asksForFresh && !PECULIAR.some((name) => request.headers.has(name))
+  return request.method === 'GET' && !asksForFresh && !UNCACHEABLE.some((name) => request.headers.has(name))
 }
 
 function mayKeep({ headers, status }: Response): boolean {
@@ -48,11 +48,11 @@ function mayKeep({ headers, status }: Response): boolean {
     .some((name) => !['', 'accept-encoding'].includes(name.trim().toLowerCase()))
   const isSmall = Number(headers.get('content-length') ?? 0) <= MAX_BYTES
   const coding = headers.get('content-encoding')
-  const isReadable = coding === null || CODINGS.includes(coding.toLowerCase())
+  const isReadable = coding === null || CODINGS.includes(coding)
   return status === 200 && isForAll && isSmall && isReadable && !varies && !headers.has('set-cookie')
 }
 
-/** Passes the body on at the client's pace, and says what it was: undefined if it was too large, or did not end well. */
+/** Passes the body on at the client's pace and reports its chunks; undefined if it was too large or broke off. */
 function collect(body: ReadableStream | null, done: (chunks: Uint8Array[] | undefined) => void): ReadableStream {
   const reader = (body ?? new Blob([]).stream()).getReader() as ReadableStreamDefaultReader<Uint8Array>
   const chunks: Uint8Array[] = []

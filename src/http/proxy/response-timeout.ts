@@ -1,37 +1,52 @@
-// The time that a service has until its answer begins. It stands while the service waits for the client, and begins anew
-// when the service got something: neither a slow upload nor a large one is its fault.
+// The time that a service has until its response begins. It pauses while the service waits for the client's upload, and
+// restarts after each chunk that the service got: neither a slow upload nor a large one is the service's fault.
 
 export class ResponseTimeout {
-  readonly #over = new AbortController()
+  readonly #controller = new AbortController()
   readonly #timeoutMs: number
-  #timer: ReturnType<typeof setTimeout> | null = null
-  #isMet = false
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #hasResponse = false
+  #isOver = false
 
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs
-    this.begin()
+    this.restart()
   }
 
   get signal(): AbortSignal {
-    return this.#over.signal
+    return this.#controller.signal
   }
 
+  /** The time ran out; false if the request was aborted for another reason. */
   get isOver(): boolean {
-    return this.#over.signal.aborted
+    return this.#isOver
   }
 
-  begin(): void {
-    clearTimeout(this.#timer)
-    // The body may go on after the answer has begun.
-    if (!this.#isMet) this.#timer = setTimeout(() => this.#over.abort(), this.#timeoutMs)
+  restart(): void {
+    this.pause()
+    // The upload may go on after the response has begun.
+    if (!this.#hasResponse) {
+      this.#timer = setTimeout(() => {
+        this.#isOver = true
+        this.#controller.abort()
+      }, this.#timeoutMs)
+    }
   }
 
-  stand(): void {
-    clearTimeout(this.#timer)
+  pause(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
-  met(): void {
-    this.#isMet = true
-    clearTimeout(this.#timer)
+  /** The response has begun. */
+  clear(): void {
+    this.#hasResponse = true
+    this.pause()
+  }
+
+  /** Breaks the request off at the service, also while its response is being sent. */
+  abort(): void {
+    this.pause()
+    this.#controller.abort()
   }
 }

@@ -1,6 +1,6 @@
-// The routes that an isolate knows. What is deployed is there at once; what was made at run time is asked of the
-// Directory, which answers with nothing while nothing has changed. After FRESH_MS a request has it asked in the
-// background, after STALE_MS it waits for the answer: a change is effective everywhere within that time.
+// The routes that an isolate knows: the deployed ones, and those made at run time, which the Directory tells. Older than
+// FRESH_MS, they are refreshed in the background; older than STALE_MS, a request waits for the refresh. So a change is
+// effective everywhere within STALE_MS. Called by proxy.ts for each request.
 import { withTimeout } from '../../core/timeout.ts'
 import type { Config } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
@@ -12,7 +12,7 @@ import { Router } from '../../api-definitions/router.ts'
 
 const FRESH_MS = 2_000
 const STALE_MS = 5_000
-/** The Directory out of reach must not stop what is known from being served. */
+/** While the Directory is out of reach, known routes are served. */
 const ASK_TIMEOUT_MS = 2_000
 
 export class RouteTable {
@@ -21,7 +21,7 @@ export class RouteTable {
   readonly #deployed: readonly unknown[]
   readonly #canChange: boolean
   #router: Router
-  /** Of what was made at run time; 0: nothing was. */
+  /** The version of the definitions made at run time; 0 if there are none. */
   #version = 0
   #askedMs = -Infinity
   #answeredMs = -Infinity
@@ -29,16 +29,23 @@ export class RouteTable {
   constructor(env: Env, config: Config) {
     this.#env = env
     this.#definitionEnv = definitionEnvOf(env)
-    // Without a token nobody can make definitions at run time.
+    // Without INTERNAL_TOKEN nobody can make definitions at run time.
     this.#canChange = config.internalToken !== null
     this.#deployed = config.proxy.definitions
     this.#router = new Router(parseLeniently(this.#deployed, this.#definitionEnv))
   }
 
-  async current(nowMs: number, inBackground: (work: Promise<void>) => void): Promise<Router> {
-    if (!this.#canChange || nowMs - this.#answeredMs < FRESH_MS) return this.#router
-    if (nowMs - this.#answeredMs >= STALE_MS) await this.#refresh(nowMs)
-    else if (nowMs - this.#askedMs >= FRESH_MS) inBackground(this.#refresh(nowMs))
+  /** Returns undefined if a request must wait for `refreshed`. Not a promise, because nearly every request gets a router. */
+  known(nowMs: number, waitUntil: (work: Promise<unknown>) => void): Router | undefined {
+    const ageMs = nowMs - this.#answeredMs
+    if (!this.#canChange || ageMs < FRESH_MS) return this.#router
+    if (ageMs >= STALE_MS) return undefined
+    if (nowMs - this.#askedMs >= FRESH_MS) waitUntil(this.#refresh(nowMs))
+    return this.#router
+  }
+
+  async refreshed(nowMs: number): Promise<Router> {
+    await this.#refresh(nowMs)
     return this.#router
   }
 
@@ -46,7 +53,7 @@ export class RouteTable {
     this.#askedMs = nowMs
     try {
       const answer = await withTimeout(directoryStub(this.#env).apis(this.#version), ASK_TIMEOUT_MS)
-      // Of two answers that crossed, the older one says nothing.
+      // Two answers may cross: the older one is ignored.
       if (answer !== null && answer.version >= this.#version) {
         const documents = mergeApis(this.#deployed, toRecords(answer)).map(({ document }) => document)
         this.#router = new Router(parseLeniently(documents, this.#definitionEnv))
@@ -59,7 +66,7 @@ export class RouteTable {
   }
 }
 
-/** One that a later deploy has broken, such as by taking its variable away, does not take the others with it. */
+/** A definition that a later deploy broke, by removing its variable, does not disable the others. */
 function parseLeniently(documents: readonly unknown[], definitionEnv: DefinitionEnv): readonly ApiDefinition[] {
   const all = parseDefinitions(documents, definitionEnv)
   if (all.ok) return all.value

@@ -1,83 +1,126 @@
-// Which upstream gets a request, and which is given a rest: passive health, by what this isolate has seen. Values only,
-// kept between requests.
-import type { Policy, Upstream } from '../../api-definitions/api-route.ts'
+// Chooses the upstream of a request, and takes failing upstreams out for a time (a circuit breaker). By what this isolate has
+// seen, for each route and upstream apart: one route, or one client, cannot take a service away from others.
+import type { Policy, Route, Upstream } from '../../api-definitions/api-route.ts'
 
 /** Retries are at most a fifth of requests, and some for a service that is seldom asked: more would be a second outage. */
 const RETRY_SHARE = 0.2
 const RETRY_RESERVE = 10
-const MAX_UPSTREAMS = 10_000
 
-interface State {
-  failures: number
-  /** Until then it is asked nothing; after it, one request finds out. */
+type Breaker = Policy['breaker']
+type RouteHealth = Pick<Route, 'policy'>
+
+interface UpstreamState {
+  /** Since the last success, by client: what counts of each is bounded. */
+  readonly failures: Map<string, number>
+  /** The breaker is open until then; after it, one request or health check probes. */
   openUntilMs: number
   retriesLeft: number
 }
 
 export class UpstreamHealth {
-  readonly #states = new Map<string, State>()
+  /** A definition that is changed has other routes, and starts with healthy upstreams. */
+  readonly #routes = new WeakMap<RouteHealth, Map<string, UpstreamState>>()
 
-  /** Undefined: all are given a rest. `random` is in [0, 1); `tried` are those that have just failed. */
+  /** Returns undefined if all are taken out. `random` is in [0, 1); `tried` are those that have just failed. */
   choose(
+    route: RouteHealth,
     upstreams: readonly Upstream[],
-    breaker: Policy['breaker'],
     nowMs: number,
     random: number,
     tried: ReadonlySet<Upstream>,
   ): Upstream | undefined {
-    const open = upstreams.filter((upstream) => this.#isOpen(upstream, breaker, nowMs))
-    const untried = open.filter((upstream) => !tried.has(upstream))
-    const chosen = byWeight(untried.length > 0 ? untried : open, random)
-    if (chosen !== undefined) this.#probe(chosen, breaker, nowMs)
+    const { breaker } = route.policy
+    const available = upstreams.filter((upstream) => this.#isAvailable(route, upstream, nowMs))
+    const untried = tried.size === 0 ? available : available.filter((upstream) => !tried.has(upstream))
+    const chosen = byWeight(untried.length > 0 ? untried : available, random)
+    if (chosen !== undefined) this.#probe(this.#stateOf(route, chosen), breaker, nowMs)
     return chosen
   }
 
-  succeeded(upstream: Upstream): void {
-    const state = this.#stateOf(upstream)
-    state.failures = 0
+  succeeded(route: RouteHealth, upstream: Upstream): void {
+    const state = this.#stateOf(route, upstream)
+    if (state.failures.size > 0) state.failures.clear()
     state.openUntilMs = 0
     state.retriesLeft = Math.min(RETRY_RESERVE, state.retriesLeft + RETRY_SHARE)
   }
 
-  failed(upstream: Upstream, breaker: Policy['breaker'], nowMs: number): void {
-    const state = this.#stateOf(upstream)
-    state.failures += 1
-    if (breaker !== null && state.failures >= breaker.failures) state.openUntilMs = nowMs + breaker.openMs
+  /** `client`: see `clientKey`. A request counts once, however often it was tried. */
+  failed(route: RouteHealth, upstream: Upstream, client: string, nowMs: number): void {
+    const { breaker } = route.policy
+    if (breaker === null) return
+    const state = this.#stateOf(route, upstream)
+    const share = Math.max(1, Math.floor(breaker.failures / 2))
+    state.failures.set(client, Math.min(share, (state.failures.get(client) ?? 0) + 1))
+    if (isBroken(state, breaker)) state.openUntilMs = nowMs + breaker.openMs
   }
 
-  mayRetry(upstream: Upstream): boolean {
-    const state = this.#stateOf(upstream)
+  /** Upstreams whose time is over and which a health check is to probe; each is named once in a while. */
+  dueForCheck(route: RouteHealth, upstreams: readonly Upstream[], nowMs: number): readonly Upstream[] {
+    const { breaker } = route.policy
+    if (breaker === null || breaker.healthCheck === null) return []
+    return upstreams.filter((upstream) => {
+      const state = this.#stateOf(route, upstream)
+      const isDue = isBroken(state, breaker) && state.openUntilMs <= nowMs
+      if (isDue) state.openUntilMs = nowMs + breaker.openMs
+      return isDue
+    })
+  }
+
+  mayRetry(route: RouteHealth, upstream: Upstream): boolean {
+    const state = this.#stateOf(route, upstream)
     if (state.retriesLeft < 1) return false
     state.retriesLeft -= 1
     return true
   }
 
-  #isOpen(upstream: Upstream, breaker: Policy['breaker'], nowMs: number): boolean {
-    return breaker === null || this.#stateOf(upstream).openUntilMs <= nowMs
+  #isAvailable(route: RouteHealth, upstream: Upstream, nowMs: number): boolean {
+    const { breaker } = route.policy
+    if (breaker === null) return true
+    const state = this.#stateOf(route, upstream)
+    // With a health check, no client's request probes.
+    if (breaker.healthCheck !== null && isBroken(state, breaker)) return false
+    return state.openUntilMs <= nowMs
   }
 
-  /** The request that finds out whether it is back: until that is known, others go elsewhere. */
-  #probe(upstream: Upstream, breaker: Policy['breaker'], nowMs: number): void {
-    const state = this.#stateOf(upstream)
-    if (breaker !== null && state.failures >= breaker.failures) state.openUntilMs = nowMs + breaker.openMs
+  /** Until it is known whether an upstream is back, other requests go elsewhere. */
+  #probe(state: UpstreamState, breaker: Breaker, nowMs: number): void {
+    if (breaker !== null && isBroken(state, breaker)) state.openUntilMs = nowMs + breaker.openMs
   }
 
-  #stateOf({ base }: Upstream): State {
-    const known = this.#states.get(base)
-    if (known !== undefined) return known
-    if (this.#states.size >= MAX_UPSTREAMS) this.#states.clear()
-    const state = { failures: 0, openUntilMs: 0, retriesLeft: RETRY_RESERVE }
-    this.#states.set(base, state)
+  #stateOf(route: RouteHealth, { base }: Upstream): UpstreamState {
+    let states = this.#routes.get(route)
+    if (states === undefined) this.#routes.set(route, (states = new Map()))
+    let state = states.get(base)
+    if (state === undefined) {
+      states.set(base, (state = { failures: new Map(), openUntilMs: 0, retriesLeft: RETRY_RESERVE }))
+    }
     return state
   }
 }
 
+/** One key a client: its IPv4 address, or the /64 of an IPv6 address, of which a client has as many as it likes. */
+export function clientKey(address: string | null): string {
+  if (address === null || !address.includes(':')) return address ?? 'unknown'
+  const [head = '', tail = ''] = address.split('::')
+  const groups = head.split(':').filter((group) => group !== '')
+  const rest = tail.split(':').filter((group) => group !== '')
+  const zeros = address.includes('::') ? Array<string>(Math.max(0, 8 - groups.length - rest.length)).fill('0') : []
+  return [...groups, ...zeros, ...rest].slice(0, 4).join(':')
+}
+
+function isBroken({ failures }: UpstreamState, breaker: NonNullable<Breaker>): boolean {
+  if (failures.size === 0) return false
+  let count = 0
+  for (const ofClient of failures.values()) count += ofClient
+  return count >= breaker.failures
+}
+
 function byWeight(upstreams: readonly Upstream[], random: number): Upstream | undefined {
-  const total = upstreams.reduce((sum, { weight }) => sum + weight, 0)
-  let at = random * total
+  if (upstreams.length < 2) return upstreams[0]
+  let left = random * upstreams.reduce((sum, { weight }) => sum + weight, 0)
   for (const upstream of upstreams) {
-    at -= upstream.weight
-    if (at < 0) return upstream
+    left -= upstream.weight
+    if (left < 0) return upstream
   }
   return upstreams.at(-1)
 }

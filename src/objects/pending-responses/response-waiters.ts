@@ -1,15 +1,15 @@
-// The places where requests wait for their answers, each for a time. In memory: a request does not outlive what waits for
-// it. For AnswerDesk.
+// The requests that wait for a response, each with a timeout. In memory, because a waiting request does not outlive its
+// object. Called by PendingResponses.
 import type { BackendResponse } from '../../core/events/correlated-response.ts'
 
-interface Place {
-  readonly answered: Promise<BackendResponse | null>
-  settle(answer: BackendResponse | null): void
+interface PendingResponse {
+  readonly response: Promise<BackendResponse | null>
+  settle(response: BackendResponse | null): void
   readonly timer: ReturnType<typeof setTimeout>
 }
 
 export class ResponseWaiters {
-  readonly #places = new Map<string, Place>()
+  readonly #pending = new Map<string, PendingResponse>()
   readonly #maxWaiting: number
 
   constructor(maxWaiting: number) {
@@ -17,38 +17,38 @@ export class ResponseWaiters {
   }
 
   get waiting(): number {
-    return this.#places.size
+    return this.#pending.size
   }
 
-  /** Before the request goes out, so that no answer can be faster. False: too many wait already. */
+  /** Call it before the request is sent: no response can be faster. Returns false if too many wait already. */
   expect(id: string, timeoutMs: number): boolean {
-    if (this.#places.size >= this.#maxWaiting) return false
-    const { promise: answered, resolve: settle } = Promise.withResolvers<BackendResponse | null>()
-    // A client may leave before its request comes to take: nobody but the timer clears its place then.
-    this.#places.set(id, { answered, settle, timer: setTimeout(() => this.forget(id), timeoutMs) })
+    if (this.#pending.size >= this.#maxWaiting) return false
+    const { promise: response, resolve: settle } = Promise.withResolvers<BackendResponse | null>()
+    // The client may leave before its request calls `take`: then only the timer removes the entry.
+    this.#pending.set(id, { response, settle, timer: setTimeout(() => this.forget(id), timeoutMs) })
     return true
   }
 
-  /** Null: none came in time, or nobody expects it. */
+  /** Returns null if no response came in time, or `id` is not expected. */
   async take(id: string): Promise<BackendResponse | null> {
-    const place = this.#places.get(id)
-    if (place === undefined) return null
-    const answer = await place.answered
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return null
+    const response = await pending.response
     this.forget(id)
-    return answer
+    return response
   }
 
-  /** The first one counts. Late and repeated ones find nobody. */
-  answer(id: string, answer: BackendResponse): void {
-    this.#places.get(id)?.settle(answer)
+  /** The first response counts; late and repeated ones are dropped. */
+  answer(id: string, response: BackendResponse): void {
+    this.#pending.get(id)?.settle(response)
   }
 
-  /** The request was answered otherwise, or waited long enough. */
+  /** The request was answered in another way, or timed out. */
   forget(id: string): void {
-    const place = this.#places.get(id)
-    if (place === undefined) return
-    clearTimeout(place.timer)
-    place.settle(null)
-    this.#places.delete(id)
+    const pending = this.#pending.get(id)
+    if (pending === undefined) return
+    clearTimeout(pending.timer)
+    pending.settle(null)
+    this.#pending.delete(id)
   }
 }

@@ -35,6 +35,8 @@ describe('a request on its way to a service', () => {
     '/a%2Fb/c%20d?e=%26',
     '/a//b/',
     '/%E4%BD%A0?%E5%A5%BD=1',
+    '/a?',
+    '/%40%3ba?b=?',
   ])('leaves path and query as they are: %s', async (path) => {
     expect((await gateway.echo(path)).url).toBe(path)
   })
@@ -147,7 +149,7 @@ describe('the answer on its way back', () => {
   it('keeps each cookie, and loses what belongs to one hop', async () => {
     const { headers } = await gateway.fetch('/cookies')
     expect(headers.getSetCookie()).toEqual(['a=1; Path=/', 'b=2; Path=/'])
-    expect([headers.has('x-hop'), headers.has('connection')]).toEqual([false, false])
+    expect(['x-hop', 'connection', 'proxy-authenticate'].filter((name) => headers.has(name))).toEqual([])
   })
 
   it('stays coded as the client accepts it', async () => {
@@ -169,9 +171,34 @@ describe('the answer on its way back', () => {
     {},
     { headers: { 'accept-encoding': 'br' } },
     { headers: { 'accept-encoding': 'gzip' }, cf: { clientAcceptEncoding: '' } },
+    { headers: { 'accept-encoding': 'gzip;q=0, br' } },
   ])('is decoded for a client that could not: %j', async (init) => {
     const response = await gateway.fetch('/coded', init)
     expect([response.headers.get('content-encoding'), await response.text()]).toEqual([null, 'compressed text'])
+  })
+
+  it.each(['GZIP', 'x-gzip', 'Gzip'])('has codings without case: %s', async (name) => {
+    const path = `/coded?name=${name}`
+    const accepted = await gateway.fetch(path, { headers: { 'accept-encoding': 'GZIP' } })
+    const decoded = await new Response(accepted.body?.pipeThrough(new DecompressionStream('gzip'))).text()
+    expect([accepted.headers.get('content-encoding'), decoded]).toEqual([name, 'compressed text'])
+    const plain = await gateway.fetch(path)
+    expect([plain.headers.get('content-encoding'), await plain.text()]).toEqual([null, 'compressed text'])
+  })
+
+  it.each([
+    [`${UPSTREAM}/v1/books/7?a=1#b`, 'https://rigel.test/books/7?a=1#b'],
+    [`${UPSTREAM.replace('http:', 'https:')}/v1`, 'https://rigel.test/'],
+    ['/v1/books/7', 'https://rigel.test/books/7'],
+    [`${UPSTREAM}/v12/books`, `${UPSTREAM}/v12/books`],
+    ['http://elsewhere.example.com/v1/books', 'http://elsewhere.example.com/v1/books'],
+    ['books/7', 'books/7'],
+  ])('with the location %s leads to %s where the route rewrites it', async (location, expected) => {
+    const rewriting = makeGateway(passThrough({ target: `${UPSTREAM}/v1`, rewrite_location: true }))
+    const plain = makeGateway(passThrough({ target: `${UPSTREAM}/v1` }))
+    const path = `/redirect?to=${encodeURIComponent(location)}`
+    expect((await rewriting.fetch(path)).headers.get('location')).toBe(expected)
+    expect((await plain.fetch(path)).headers.get('location')).toBe(location)
   })
 
   it('of a redirect is the redirect: nothing is followed', async () => {
@@ -302,16 +329,50 @@ describe('retries and rests', () => {
   it('gives a service that fails in a row a rest, and lets one request find out whether it is back', async () => {
     const key = newKey()
     const resting = makeGateway(passThrough({ retries: 0, circuit_breaker: { failures: 2, open_ms: 100 } }))
-    // A POST, for the runtime itself sends a GET again when a connection that was kept open is closed.
-    const POST = { method: 'POST' }
-    const statuses: number[] = []
-    for (let n = 0; n < 4; n += 1) statuses.push((await resting.fetch(ask('reset', 2, key), POST)).status)
-    expect(statuses).toEqual([502, 502, 503, 503])
+    // A POST, because the runtime itself repeats a GET when a connection that was kept open is closed.
+    const post = async (client: number) =>
+      (
+        await resting.fetch(ask('reset', 2, key), {
+          method: 'POST',
+          headers: { 'cf-connecting-ip': `192.0.2.${client}` },
+        })
+      ).status
+    expect([await post(1), await post(2), await post(3), await post(4)]).toEqual([502, 502, 503, 503])
     expect(await countOf(key)).toBe('2')
-    await vi.waitFor(async () => expect((await resting.fetch(ask('reset', 2, key), POST)).status).toBe(200), {
-      interval: 50,
-    })
-    expect((await resting.fetch(ask('reset', 2, key), POST)).status).toBe(200)
+    await vi.waitFor(async () => expect(await post(5)).toBe(200), { interval: 50 })
+    expect(await post(6)).toBe(200)
+  })
+
+  it('lets a health check find out whether a service is back, where the route has one', async () => {
+    const key = newKey()
+    const breaker = { failures: 2, open_ms: 100, health_check: `/cacheable?key=${key}` }
+    const checked = makeGateway(passThrough({ retries: 0, circuit_breaker: breaker }))
+    const statusFor = async (client: number) => {
+      const init = { method: 'POST', headers: { 'cf-connecting-ip': `192.0.2.${client}` } }
+      return (await checked.fetch(client > 2 ? '/things' : '/reset', init)).status
+    }
+    expect([await statusFor(1), await statusFor(2), await statusFor(3)]).toEqual([502, 502, 503])
+    expect(await countOf(key)).toBe('0')
+    await vi.waitFor(async () => expect(await statusFor(4)).toBe(200), { interval: 50 })
+    expect(await countOf(key)).toBe('1')
+    await checked.settled()
+  })
+
+  it('takes nothing from others for one client, one route, or a route that is slow', async () => {
+    const routes = { '* /hang': { timeout_ms: 50 }, '* /reset': {}, '* /{path...}': {} }
+    const shared = makeGateway(passThrough({ routes, retries: 0, circuit_breaker: { failures: 4, open_ms: 600_000 } }))
+    const statusOf = async (path: string, client: number) => {
+      const init = { method: 'POST', headers: { 'cf-connecting-ip': `192.0.2.${client}` } }
+      return (await shared.fetch(path, init)).status
+    }
+    const hung: number[] = []
+    for (let client = 0; client < 6; client += 1) hung.push(await statusOf('/hang', client))
+    expect(hung).toEqual([504, 504, 504, 504, 504, 504])
+    const reset: number[] = []
+    for (let n = 0; n < 6; n += 1) reset.push(await statusOf('/reset', 1))
+    expect([...reset, await statusOf('/reset', 2)]).toEqual([502, 502, 502, 502, 502, 502, 502])
+    expect([await statusOf('/reset', 2), await statusOf('/reset', 3)]).toEqual([502, 503])
+    expect(await statusOf('/things', 1)).toBe(200)
   })
 
   it('uses the other of two targets when one is down, and then no longer asks it', async () => {
@@ -321,6 +382,52 @@ describe('retries and rests', () => {
     ]
     const pair = makeGateway(passThrough({ target, circuit_breaker: { failures: 1, open_ms: 600_000 } }))
     for (let n = 0; n < 5; n += 1) expect((await pair.fetch('/things')).status).toBe(200)
+  })
+})
+
+describe('a body that is not whole', () => {
+  const seen = async (key: string) => (await gateway.fetch(`/count?key=${encodeURIComponent(key)}`)).text()
+  const arrives = (what: string) => vi.waitFor(async () => expect(await seen(what)).toBe('1'))
+  type Controller = ReadableStreamDefaultController<Uint8Array>
+  /** `between` is awaited after the first chunk. */
+  const chunks = (count: number, last: (controller: Controller) => void, between = async () => {}) => {
+    let sent = 0
+    const pull = async (controller: Controller) => {
+      if (sent === 1) await between()
+      sent += 1
+      if (sent > count) last(controller)
+      else controller.enqueue(new Uint8Array(600))
+    }
+    return new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 })
+  }
+
+  it('reaches the service as broken when the client breaks it off', async () => {
+    const key = newKey()
+    const goAway = (controller: Controller) => controller.error(new Error('the client went away'))
+    const body = chunks(3, goAway, () => arrives(`begun ${key}`))
+    await gateway.fetch(`/whole?key=${key}`, { method: 'POST', body })
+    await arrives(`broken ${key}`)
+    expect(await seen(`complete ${key}`)).toBe('0')
+  })
+
+  it('reaches the service as broken when it passes the limit on the way', async () => {
+    const key = newKey()
+    const narrow = makeGateway(passThrough({ max_body_bytes: 1_000 }))
+    const body = chunks(
+      20,
+      (controller) => controller.close(),
+      () => arrives(`begun ${key}`),
+    )
+    expect((await narrow.fetch(`/whole?key=${key}`, { method: 'POST', body })).status).toBe(413)
+    await arrives(`broken ${key}`)
+    expect(await seen(`complete ${key}`)).toBe('0')
+  })
+
+  it('is whole when it is', async () => {
+    const key = newKey()
+    const body = chunks(3, (controller) => controller.close())
+    expect(await (await gateway.fetch(`/whole?key=${key}`, { method: 'POST', body })).text()).toBe('1800')
+    await arrives(`complete ${key}`)
   })
 })
 

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { CALLER_HEADERS } from '../../../src/http/proxy/caller-headers.ts'
+import gatewayPage from '../../../docs/gateway.md?raw'
+import { tokenOf } from '../../support/make-tokens.ts'
 import { makeGateway, passThrough, UPSTREAM } from './gateway.ts'
 
 const gateway = makeGateway(passThrough())
@@ -73,6 +76,38 @@ describe('headers on their way to a service', () => {
     expect(rawHeaders).not.toContain('forged')
   })
 
+  it.each(
+    CALLER_HEADERS.flatMap((name) => {
+      const one = name.replace('*', 'any')
+      return [one, one.replaceAll('-', '_'), one.replaceAll('-', '.'), one.toUpperCase()]
+    }),
+  )('say nothing of the caller by %s', async (name) => {
+    const { rawHeaders } = await gateway.echo('/', { headers: { [name]: 'forged' } })
+    expect(rawHeaders).not.toContain('forged')
+  })
+
+  it('that say something of the caller are all in the documentation', () => {
+    expect(CALLER_HEADERS.filter((name) => !gatewayPage.includes(`\`${name}\``))).toEqual([])
+  })
+
+  it.each([
+    ['content_length', {}],
+    ['Accept.Encoding', {}],
+    ['x_key', { request_headers: { 'X-Key': 'set' } }],
+    ['x.token', { secured: { header: 'x-token' } }],
+    ['x_own', {}],
+  ])('come in one spelling: not %s beside what it may be taken for', async (name, options) => {
+    const spelled = makeGateway(passThrough(options))
+    const headers = { [name]: 'forged', 'x-own': 'kept', 'x-token': await tokenOf('alice') }
+    expect((await spelled.echo('/', { headers })).rawHeaders).not.toContain('forged')
+  })
+
+  it('keep a spelling of the client’s own where nothing else has it', async () => {
+    expect((await gateway.echo('/', { headers: { x_custom: 'a', 'x.other': 'b' } })).rawHeaders).toEqual(
+      expect.arrayContaining(['x_custom', 'a', 'x.other', 'b']),
+    )
+  })
+
   it.each(['x-rigel-user', 'X-Rigel-Claims', 'x_rigel_user', 'x-rigel_jwt', 'x-rigel-anything'])(
     'never hold a claim that the client made: %s',
     async (name) => {
@@ -133,8 +168,19 @@ describe('the trace', () => {
   })
 
   it.each([
+    [`01-${TRACE}-00f067aa0ba902b7-03`, '01'],
+    [`cc-${TRACE}-00f067aa0ba902b7-02-what-comes-later`, '00'],
+  ])('is read as version 00 where its version is higher: %s', async (traceparent, flags) => {
+    const headers = await traced({ traceparent, tracestate: 'a=1' })
+    expect(headers['traceparent']).toMatch(new RegExp(`^00-${TRACE}-[0-9a-f]{16}-${flags}$`))
+    expect(headers['tracestate']).toBe('a=1')
+  })
+
+  it.each([
     undefined,
     'garbage',
+    `00-${TRACE}-00f067aa0ba902b7-01-more`,
+    `01-${TRACE}-00f067aa0ba902b7-01more`,
     `00-${'0'.repeat(32)}-00f067aa0ba902b7-01`,
     `00-${TRACE}-${'0'.repeat(16)}-01`,
     `ff-${TRACE}-00f067aa0ba902b7-01`,

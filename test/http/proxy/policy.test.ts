@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { tokenOf } from '../../support/make-tokens.ts'
-import { makeGateway, passThrough } from './gateway.ts'
+import { makeGateway, passThrough, UPSTREAM } from './gateway.ts'
 
 const bearer = async (user: string) => ({ authorization: `Bearer ${await tokenOf(user)}` })
 
@@ -74,6 +74,21 @@ describe('CORS', () => {
     const gateway = makeGateway(passThrough())
     expect((await gateway.echo('/', preflight)).method).toBe('OPTIONS')
     expect((await gateway.fetch('/', { headers: { origin } })).headers.has('access-control-allow-origin')).toBe(false)
+  })
+
+  it('is the service’s where the path has an endpoint for OPTIONS, as in RIG', async () => {
+    const { hostname, port } = new URL(UPSTREAM)
+    const endpoints = [
+      { id: 'get', method: 'GET', path_regex: '/x' },
+      { id: 'preflight', method: 'OPTIONS', path_regex: '/x' },
+      { id: 'post', method: 'POST', path_regex: '/x', target: 'kafka', topic: 'preflights' },
+    ]
+    const proxy = { target_url: hostname, port: Number(port) }
+    const declared = makeGateway([{ id: 'rig', name: 'rig', version_data: { default: { endpoints } }, proxy }])
+    expect((await declared.echo('/x', preflight)).method).toBe('OPTIONS')
+    const [get, , post] = endpoints
+    const own = makeGateway([{ id: 'rig', name: 'rig', version_data: { default: { endpoints: [get, post] } }, proxy }])
+    expect((await own.fetch('/x', preflight)).headers.get('access-control-allow-methods')).toBe('POST')
   })
 
   it('is Rigel’s where it says so: preflights, answers and refusals', async () => {

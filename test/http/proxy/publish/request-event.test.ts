@@ -1,11 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
-import { parseConfig } from '../../../src/config/parse-config.ts'
-import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
-import { createKafkaLog } from '../../../src/kafka/create-kafka-log.ts'
-import { fetchRigel } from '../../support/front-door.ts'
-import { tokenOf } from '../../support/make-tokens.ts'
-import { makeGateway, UPSTREAM, type Gateway } from './gateway.ts'
+import { parseConfig } from '../../../../src/config/parse-config.ts'
+import type { LogRecord } from '../../../../src/core/events/kafka-record.ts'
+import { createKafkaLog } from '../../../../src/kafka/create-kafka-log.ts'
+import { fetchRigel } from '../../../support/front-door.ts'
+import { tokenOf } from '../../../support/make-tokens.ts'
+import { makeGateway, UPSTREAM, type Gateway } from '../gateway.ts'
 
 const config = parseConfig(env)
 if (!config.ok) throw new Error(config.reason.join('\n'))
@@ -94,9 +94,10 @@ describe('a request as an event', () => {
       query: 'a=1&b=2',
     })
     expect(sent.rig.headers).toContainEqual(['content-type', 'application/json'])
+    expect(sent.rig.headers).toContainEqual(['host', 'rigel.test'])
     expect(sent.rig.headers.map(([name]) => name)).not.toContain('x-rigel-user')
     expect([decode(record.key), sent['traceparent']]).toEqual(['key 1', expect.stringMatching(/^00-/)])
-    expect(sent.rig).not.toHaveProperty('correlation')
+    expect(sent.rig.correlation).toMatch(/^\d+\.[0-9a-f]{32}$/)
   })
 
   it('keeps numbers digit by digit', async () => {
@@ -267,9 +268,9 @@ describe('an answer that comes otherwise', () => {
     for (const body of ['first', 'second'])
       await answerByHttp({ 'rig-correlation': correlation, 'rig-response-code': '200' }, body)
     expect(await (await waiting).text()).toBe('first')
-    const [desk = ''] = correlation.split('.')
+    const [shard = ''] = correlation.split('.')
     expect(
-      (await answerByHttp({ 'rig-correlation': `${desk}.${'0'.repeat(32)}`, 'rig-response-code': '200' }, 'x')).status,
+      (await answerByHttp({ 'rig-correlation': `${shard}.${'0'.repeat(32)}`, 'rig-response-code': '200' }, 'x')).status,
     ).toBe(202)
   })
 
@@ -327,15 +328,17 @@ describe('an answer that comes otherwise', () => {
 })
 
 describe('the request log', () => {
-  it('tells status, duration and user, and never a token', async () => {
+  it('has the endpoint, status, duration and user, and never a token', async () => {
     const topic = newTopic()
+    const token = await tokenOf('alice')
     const gateway = makeGateway(
       [
         {
           id: 'a',
           target: UPSTREAM,
           secured: { header: 'authorization', query: 'jwt' },
-          routes: { '* /x/{path...}': {} },
+          request_headers: { 'x-key': token },
+          routes: { '* /x/{path...}': { timeout_ms: 4_000 } },
         },
       ],
       {
@@ -344,7 +347,6 @@ describe('the request log', () => {
       },
     )
     const info = vi.spyOn(console, 'info').mockReturnValue()
-    const token = await tokenOf('alice')
     await gateway.fetch(`/x/y?jwt=${token}`, {
       headers: { authorization: `Bearer ${token}`, 'cf-connecting-ip': '192.0.2.1' },
     })
@@ -361,6 +363,16 @@ describe('the request log', () => {
       ['com.rig.proxy.api.call', 401, null, '/x/z', null],
     ])
     expect(events.map(({ data }) => typeof data['duration_ms'])).toEqual(['number', 'number'])
+    // As in RIG, the endpoint as it is defined; without the headers that it sets.
+    expect(events[0]?.data['endpoint']).toEqual({
+      api: 'a',
+      id: '* /x/{path...}',
+      method: '*',
+      path_regex: '/x/{path...}',
+      secured: true,
+      target: UPSTREAM,
+      timeout_ms: 4_000,
+    })
     expect(records.map(({ key }) => decode(key))).toEqual(['partition', 'partition'])
     const lines = JSON.stringify(info.mock.calls)
     expect(lines).toContain('CALL: [* /x/{path...}] GET /x/{path...} => ')

@@ -1,12 +1,12 @@
-// A request as an event (`target: kafka`): the body is a CloudEvent, or is wrapped in one where the route names a type for
-// it. What else there is to know of the request goes into RIG's extension `rig`.
-import { fromBinary } from '../../core/events/cloud-event.ts'
-import { isObject, parseExactly } from '../../core/json.ts'
-import { decodeUtf8 } from '../../core/text.ts'
-import { fail, ok, type Result } from '../../core/result.ts'
-import type { Route, Target } from '../../api-definitions/api-route.ts'
+// Turns a request into an event (`target: kafka`): the body is a CloudEvent, or is wrapped in one if the route has an event
+// type. RIG's extension `rig` holds the rest of the request. Called by publish-request.ts.
+import { fromBinary } from '../../../core/events/cloud-event.ts'
+import { isObject, parseExactly } from '../../../core/json.ts'
+import { decodeUtf8 } from '../../../core/text.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
+import type { Route, Target } from '../../../api-definitions/api-route.ts'
 import type { KeyedEvent } from './event-record.ts'
-import type { Client, Trace } from './headers.ts'
+import type { Client, Trace } from '../headers.ts'
 
 export interface RequestFacts {
   readonly method: string
@@ -16,8 +16,8 @@ export interface RequestFacts {
   readonly headers: Headers
   readonly client: Client
   readonly trace: Trace
-  /** By which its answer is found; null: nobody waits. */
-  readonly correlation: string | null
+  /** As in RIG, always there; a response to it is dropped if no request waits. */
+  readonly correlation: string
 }
 
 export interface Made {
@@ -66,12 +66,13 @@ function wrap(
 function rigOf({ client, correlation, headers, method, path, query }: RequestFacts): Members {
   const url = URL.parse(`${client.scheme}://${client.host}`)
   return {
-    ...(correlation === null ? {} : { correlation }),
+    correlation,
     remoteip: client.address,
     host: url?.hostname ?? client.host,
     port: Number(url?.port) || (client.scheme === 'https' ? 443 : 80),
     scheme: client.scheme,
-    headers: [...headers],
+    // RIG's headers have `host`, which a request to a service gets by its URL.
+    headers: [['host', client.host], ...headers],
     method,
     path,
     query,

@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from 'vitest'
-import { parseConfig } from '../../../src/config/parse-config.ts'
-import type { LogRecord } from '../../../src/core/events/kafka-record.ts'
-import { createKafkaLog } from '../../../src/kafka/create-kafka-log.ts'
-import { TestRegistry } from '../../support/registry.ts'
-import { makeGateway, UPSTREAM, type Gateway } from './gateway.ts'
-import { expectLogs } from '../../support/expect-logs.ts'
+import { parseConfig } from '../../../../src/config/parse-config.ts'
+import type { LogRecord } from '../../../../src/core/events/kafka-record.ts'
+import { createKafkaLog } from '../../../../src/kafka/create-kafka-log.ts'
+import { TestRegistry } from '../../../support/registry.ts'
+import { makeGateway, UPSTREAM, type Gateway } from '../gateway.ts'
+import { expectLogs } from '../../../support/expect-logs.ts'
 
 expectLogs(/the schema registry did not answer/)
 

@@ -1,9 +1,9 @@
-// An event of the gateway's own → a record of Kafka: JSON in structured mode, or, with KAFKA_SERIALIZER=avro, as RIG writes
-// it: what it says of itself in `ce_` headers, and the data by a schema of the registry.
-import type { NewRecord } from '../../core/events/kafka-record.ts'
-import type { RigelError } from '../../core/errors.ts'
-import { fail, ok, type Result } from '../../core/result.ts'
-import type { Subject, SubjectCache } from '../../schema-registry/subject-cache.ts'
+// Turns an event of the gateway into a Kafka record: JSON in structured mode or, with KAFKA_SERIALIZER=avro, as RIG writes it:
+// attributes in `ce_` headers, and the data by a schema of the registry. Used for requests and for the request log.
+import type { NewRecord } from '../../../core/events/kafka-record.ts'
+import type { RigelError } from '../../../core/errors.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
+import type { Subject, SubjectCache } from '../../../schema-registry/subject-cache.ts'
 
 export interface KeyedEvent {
   readonly key: string | null

@@ -1,0 +1,155 @@
+// Which headers of a client never reach a service: those of one hop, and those that say who asks, from where and for what.
+// Names are compared in one canonical form. For headers.ts.
+import type { HeaderChanges } from '../../api-definitions/api-route.ts'
+
+const ONE_HOP = [
+  'connection',
+  'expect',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]
+
+/**
+ * Headers by which services, frameworks and other proxies tell who asks, from where, by which URL, method and certificate.
+ * A `*` at the end stands for any rest. docs/gateway.md has the same list; a test compares them. By review of nginx,
+ * HAProxy, Envoy, Istio, Linkerd, Traefik, Apache, IIS, Rails and Rack, PHP and Symfony, WSGI and Django, Next.js, WebLogic,
+ * WebSphere, WebSEAL, SiteMinder, Oracle Access Manager, oauth2-proxy, Authelia, authentik, Grafana, Kong, and the edges of
+ * Cloudflare, Fastly, Akamai, Imperva, Google, AWS, Azure, Fly, Vercel and Netlify.
+ */
+export const CALLER_HEADERS = [
+  // Addresses, hosts and schemes.
+  'forwarded',
+  'x-forwarded',
+  'x-forwarded-*',
+  'x-real-ip',
+  'true-client-ip',
+  'client-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'x-originating-ip',
+  'x-proxyuser-ip',
+  'fastly-client-ip',
+  'fly-client-ip',
+  'incap-client-ip',
+  'x-azure-clientip',
+  'x-azure-socketip',
+  'x-nf-client-connection-ip',
+  'x-vercel-forwarded-for',
+  'x-appengine-*',
+  'x-host',
+  'x-scheme',
+  'x-url-scheme',
+  'x-proto',
+  'x-https',
+  'front-end-https',
+  // URLs and methods that replace those of the request.
+  'x-original-*',
+  'x-rewrite-*',
+  'x-http-*',
+  'x-method-override',
+  'script-name',
+  'x-script-name',
+  'path-info',
+  'x-path-info',
+  // Users.
+  'remote-*',
+  'x-remote-*',
+  'auth-user',
+  'auth-type',
+  'x-auth-request-*',
+  'x-authenticated-*',
+  'x-webauth-*',
+  'x-authentik-*',
+  'x-consumer-*',
+  'x-credential-*',
+  'x-anonymous-consumer',
+  'x-goog-authenticated-user-*',
+  'x-goog-iap-*',
+  'x-amzn-oidc-*',
+  'x-ms-client-principal',
+  'x-ms-client-principal-*',
+  'x-ms-token-*',
+  'x-apigateway-api-userinfo',
+  'x-endpoint-api-userinfo',
+  'cf-access-authenticated-user-email',
+  'iv-*',
+  'sm-*',
+  'smuser',
+  'oam-*',
+  // Client certificates.
+  'client-cert',
+  'client-cert-*',
+  'x-client-cert',
+  'x-client-cert-*',
+  'x-client-dn',
+  'x-client-verify',
+  'ssl-*',
+  'x-ssl-*',
+  'x-arr-clientcert',
+  'x-arr-ssl',
+  // Proxies and servers that trust whoever sends these.
+  'proxy',
+  'proxy-*',
+  'wl-proxy-*',
+  '-ws*',
+  'x-envoy-*',
+  'x-istio-*',
+  'l5d-*',
+  'x-accel-*',
+  'x-sendfile-type',
+  'x-middleware-*',
+  'x-invoke-*',
+  'x-rigel-*',
+]
+
+/** Standard names that must not come a second time in a spelling that CGI, WSGI, Rack and PHP take for the same. */
+const STANDARD = ['accept-*', 'access-control-*', 'cf-*', 'content-*', 'if-*', 'sec-*', 'transfer-*', 'user-agent']
+
+const isCallers = createMatcher([...CALLER_HEADERS, ...ONE_HOP, 'host'])
+const isStandard = createMatcher(STANDARD)
+/** Verdicts by name, so that each name is judged once. A client that makes up names cannot make it grow. */
+const verdicts = new Map<string, boolean>()
+const MAX_VERDICTS = 2_000
+
+/** `tokenHeader`: where the route looks for a token. */
+export function isDropped(
+  name: string,
+  incoming: Headers,
+  changes: HeaderChanges,
+  tokenHeader: string | null,
+): boolean {
+  const known = verdicts.get(name)
+  if (known === true) return true
+  const canonical = canonicalName(name)
+  if (known === undefined) {
+    if (verdicts.size >= MAX_VERDICTS) verdicts.clear()
+    const isOurs = isCallers(canonical) || (canonical !== name && isStandard(canonical))
+    verdicts.set(name, isOurs)
+    if (isOurs) return true
+  }
+  if (canonical === name) return false
+  return (
+    incoming.has(canonical) ||
+    (tokenHeader !== null && canonicalName(tokenHeader) === canonical) ||
+    changes.set.some(([set]) => canonicalName(set) === canonical) ||
+    changes.remove.some((removed) => canonicalName(removed) === canonical)
+  )
+}
+
+/** CGI, WSGI, Rack and PHP make one variable of `X-User`, `x_user` and `x.user`: here they are one name. */
+function canonicalName(name: string): string {
+  return /^[a-z0-9-]+$/.test(name) ? name : name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-')
+}
+
+function createMatcher(names: readonly string[]): (name: string) => boolean {
+  const exact = new Set(names)
+  const prefixes = names.filter((name) => name.endsWith('*')).map((name) => name.slice(0, -1))
+  return (name) => exact.has(name) || prefixes.some((prefix) => name.startsWith(prefix))
+}

@@ -1,0 +1,65 @@
+// `target: kafka`: publishes a request as an event, and returns 202, or the response that comes later. Called by proxy.ts.
+import type { NewRecord } from '../../../core/events/kafka-record.ts'
+import type { RigelError } from '../../../core/errors.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
+import type { Target } from '../../../api-definitions/api-route.ts'
+import { createKafkaLog } from '../../../kafka/create-kafka-log.ts'
+import { readBody } from '../../../core/http-body.ts'
+import { newCorrelation, registerIfAsync, type PendingReply } from '../async-response.ts'
+import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
+import type { ProxyContext, ProxyDeps } from '../proxy-context.ts'
+import { toRequestEvent } from './request-event.ts'
+
+type KafkaTarget = Extract<Target, { kind: 'kafka' }>
+
+export async function publishRequest(
+  context: ProxyContext,
+  target: KafkaTarget,
+  headers: Headers,
+): Promise<Result<Response, RigelError>> {
+  const { client, deps, path, request, route, search, trace } = context
+  const limitBytes = Math.min(deps.config.maxEventBytes, route.policy.maxBodyBytes ?? Infinity)
+  const body = await readBody(request, limitBytes)
+  if (!body.ok) return fail({ kind: 'body_too_large', limitBytes })
+  const registered = await registerIfAsync(deps, route)
+  if (!registered.ok) return registered
+  const pending = registered.value
+  const correlation = pending?.correlation ?? newCorrelation().correlation
+  const facts = { method: request.method, path, query: search.slice(1), headers, client, trace, correlation }
+  const made = { id: crypto.randomUUID(), time: new Date().toISOString() }
+  const event = toRequestEvent(body.bytes, facts, route, target, made)
+  if (!event.ok) return abandon(deps, pending, { kind: 'not_a_cloud_event', message: event.reason })
+  const record = await toRecord(deps, target, event.value)
+  if (!record.ok) return abandon(deps, pending, record.reason)
+  try {
+    await createKafkaLog(deps.env, deps.config).produce([record.value])
+  } catch (error) {
+    console.error('a request could not be published', error)
+    const message = 'Kafka cannot take events at the moment. The event was probably not stored.'
+    return abandon(deps, pending, { kind: 'unavailable', message })
+  }
+  return pending === null ? ok(new Response('Accepted.', { status: 202 })) : pending.response()
+}
+
+async function toRecord(
+  { config, subjects }: ProxyDeps,
+  { schema, topic }: KafkaTarget,
+  event: KeyedEvent,
+): Promise<Result<NewRecord, RigelError>> {
+  if (schema === null || config.schemas.serializer !== 'avro') return ok(toJsonRecord(topic, event))
+  const subject = await findSubject(subjects, schema)
+  if (!subject.ok) return subject
+  const record = toAvroRecord(topic, event, subject.value)
+  if (record.ok) return record
+  const message = `Bad request: the data does not fit the schema "${schema}": ${record.reason}.`
+  return fail({ kind: 'bad_request', message })
+}
+
+function abandon(
+  { waitUntil }: ProxyDeps,
+  pending: PendingReply | null,
+  reason: RigelError,
+): Result<never, RigelError> {
+  if (pending !== null) waitUntil(pending.forget())
+  return fail(reason)
+}

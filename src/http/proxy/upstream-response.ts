@@ -1,0 +1,62 @@
+// A service's response on its way to the client. Most need no change and pass as they are, which costs nothing; the others
+// are copied once. For forward.ts.
+import type { Route, Upstream } from '../../api-definitions/api-route.ts'
+import { decodedFor } from './content-coding.ts'
+import type { OutgoingRequest } from './forward.ts'
+import { changeHeaders, removeNamed } from './headers.ts'
+
+/** What belongs to one hop and workerd does not keep to itself. */
+const ONE_HOP = ['proxy-authenticate', 'proxy-authorization', 'proxy-connection']
+/** Headers that name a URL of the service. */
+const URLS = ['location', 'content-location']
+
+export function toClientResponse(
+  response: Response,
+  upstream: Upstream,
+  { policy, responseHeaders }: Pick<Route, 'policy' | 'responseHeaders'>,
+  outgoing: OutgoingRequest,
+): Response {
+  // The response to an upgrade belongs to its socket.
+  if (response.webSocket) return response
+  const { headers } = response
+  const named = namedByConnection(headers)
+  const hop = ONE_HOP.filter((name) => headers.has(name))
+  const decoded = decodedFor(outgoing.request, response)
+  const urls = policy.rewriteLocation ? rewrittenUrls(headers, upstream, outgoing) : []
+  const isChanged = responseHeaders.set.length + responseHeaders.remove.length + urls.length + hop.length > 0
+  if (!isChanged && named === null && decoded === null) return response
+  const changed = new Headers(headers)
+  if (named !== null) removeNamed(changed, `${named}, connection`)
+  for (const name of hop) changed.delete(name)
+  if (decoded !== null) for (const name of ['content-encoding', 'content-length']) changed.delete(name)
+  for (const [name, value] of urls) changed.set(name, value)
+  changeHeaders(changed, responseHeaders)
+  const { status, statusText } = response
+  return new Response(decoded ?? response.body, { status, statusText, headers: changed })
+}
+
+/** Null if `Connection` names no header but those that workerd keeps to itself. */
+function namedByConnection(headers: Headers): string | null {
+  const connection = headers.get('connection')
+  return connection === null || /^\s*(?:keep-alive|close)?\s*$/i.test(connection) ? null : connection
+}
+
+/** A URL at the service's own address becomes the same path at the address that the client asked; others stay. */
+function rewrittenUrls(
+  headers: Headers,
+  { base }: Upstream,
+  { client }: OutgoingRequest,
+): readonly (readonly [name: string, value: string])[] {
+  return URLS.flatMap((name) => {
+    const value = headers.get(name)
+    const url = value === null ? null : URL.parse(value, `${base}/`)
+    const own = new URL(base)
+    const basePath = own.pathname === '/' ? '' : own.pathname
+    const isOwn = url !== null && url.host === own.host && `${url.pathname}/`.startsWith(`${basePath}/`)
+    if (!isOwn || !/^(?:https?:)?\//i.test(value ?? '')) return []
+    const path = url.pathname.slice(basePath.length)
+    return [
+      [name, `${client.scheme}://${client.host}${path.startsWith('/') ? path : `/${path}`}${url.search}${url.hash}`],
+    ]
+  })
+}
