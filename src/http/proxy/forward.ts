@@ -8,16 +8,7 @@ import { ResponseTimeout } from './response-timeout.ts'
 import { isTooLarge, RequestBody } from './request-body.ts'
 import { clientKey, type UpstreamHealth } from './upstream-health.ts'
 import { toClientResponse } from './upstream-response.ts'
-import type { Client } from './headers.ts'
-
-export interface OutgoingRequest {
-  /** As it came: method and body are taken from it. */
-  readonly request: Request
-  readonly headers: Headers
-  /** Path and query, as the service is asked. */
-  readonly pathAndQuery: string
-  readonly client: Client
-}
+import type { OutgoingRequest } from './proxy-context.ts'
 
 export interface ForwardDeps {
   readonly env: object

@@ -27,3 +27,13 @@ export interface ProxyContext {
   readonly client: Client
   readonly trace: Trace
 }
+
+/** A request as a service is asked. */
+export interface OutgoingRequest {
+  /** As it came: method and body are taken from it. */
+  readonly request: Request
+  readonly headers: Headers
+  /** Path and query, as the service is asked. */
+  readonly pathAndQuery: string
+  readonly client: Client
+}

@@ -2,8 +2,8 @@
 // are copied once. For forward.ts.
 import type { Route, Upstream } from '../../api-definitions/api-route.ts'
 import { decodedFor } from './content-coding.ts'
-import type { OutgoingRequest } from './forward.ts'
 import { changeHeaders, removeNamed } from './headers.ts'
+import type { OutgoingRequest } from './proxy-context.ts'
 
 /** What belongs to one hop and workerd does not keep to itself. */
 const ONE_HOP = ['proxy-authenticate', 'proxy-authorization', 'proxy-connection']
