@@ -1,5 +1,7 @@
-// The four ways to connect, one function each, with nothing but what a browser has. Each takes `wishes` and tells what
-// happens through `tell`; each comes back by itself with the last position, and returns a function that ends it.
+// The ways to connect, one function each: the browser's own EventSource and WebSocket, and the client library (client.js).
+// Each takes `wishes` and tells what happens through `tell`; each reconnects with the last position by itself, and returns a
+// function that ends it.
+import { connect } from './client.js'
 
 /**
  * @typedef {object} Wishes
@@ -24,7 +26,12 @@ const RETRY_MAX_MS = 4_000
 export const OWN_TYPES = ['rig.connection.create', 'rig.subscriptions_set', 'rig.connection.close']
 
 /** @type {Record<string, (wishes: Wishes, tell: Tell) => () => void>} */
-export const TRANSPORTS = { sse: connectSse, rigel: connectRigel, plain: connectPlain, longpolling: connectLongpolling }
+export const TRANSPORTS = {
+  sse: connectSse,
+  rigel: connectByClient('websocket'),
+  plain: connectPlain,
+  longpolling: connectByClient('longpolling'),
+}
 
 /** EventSource comes back by itself; only after an HTTP error it gives up, and the page asks what it was. */
 function connectSse(/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) {
@@ -44,15 +51,25 @@ function connectSse(/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) {
   })
 }
 
-/** Frames with positions; each is acknowledged, so that a slow page holds the server back instead of being cut. */
-function connectRigel(/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) {
-  return keepSocket(wishes, tell, ['rigel.v1'], (text, socket) => {
-    const frame = JSON.parse(text)
-    if (frame.type === 'position') tell.position(frame.id)
-    if (frame.type !== 'events') return
-    for (const { id, event } of frame.events) tell.event(event, id)
-    socket.send(JSON.stringify({ type: 'ack', id: frame.events.at(-1).id }))
-  })
+/** By the client library, with one transport each. It acknowledges, so that a slow page holds the server back. */
+function connectByClient(/** @type {'websocket' | 'longpolling'} */ transport) {
+  return (/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) => {
+    const rigel = connect({
+      token: () => wishes.token,
+      subscriptions: wishes.subscriptions,
+      lastEventId: wishes.position(),
+      transports: [transport],
+      onPosition: tell.position,
+      onProblem: ({ code, reason, willRetry }) => {
+        const text = code === 0 ? reason : `${code}: ${reason}`
+        if (willRetry) tell.waiting(`${text}, coming back`)
+        else tell.refused(`refused with ${text}`)
+      },
+    })
+    rigel.onState((state) => state === 'open' && tell.open('connected'))
+    rigel.on('*', (event) => event.type !== 'rig.gap' && tell.event(event, event.position))
+    return () => rigel.close()
+  }
 }
 
 /** RIG's frames have no position: the page comes back to where the connection began, and drops what it knows. */
@@ -63,36 +80,6 @@ function connectPlain(/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) {
     tell.event(event, isFirst ? event.data.last_event_id : null)
   })
 }
-
-/** Parameters instead of cookies: a browser has one cookie for all connections of this page. */
-function connectLongpolling(/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) {
-  let connectionToken = ''
-  return keep(tell, (ended) => {
-    const ending = new AbortController()
-    const poll = async () => {
-      const url = address('longpolling', wishes, { connection_token: connectionToken })
-      const response = await fetch(url, { signal: ending.signal })
-      if (!response.ok) return ended(await refusal(response))
-      const answer = await response.json()
-      connectionToken = answer.connection_token
-      tell.open('connected')
-      if (answer.recovered === false) tell.event(gap, null)
-      for (const event of answer.events) tell.event(event, null)
-      if (answer.last_event_id !== 'first_event') tell.position(answer.last_event_id)
-      void poll().catch(lost)
-    }
-    // A poll without news is answered late: whether there is a server is asked beside it.
-    void fetch('/_rig/health', { signal: ending.signal }).then(
-      (response) => response.ok && tell.open('connected'),
-      () => {},
-    )
-    const lost = () => ending.signal.aborted || ended({ text: 'connection lost', comeBack: true })
-    void poll().catch(lost)
-    return () => ending.abort()
-  })
-}
-
-const gap = { id: crypto.randomUUID(), source: 'rig', type: 'rig.connection.create', data: { recovered: false } }
 
 /**
  * @param {Wishes} wishes
