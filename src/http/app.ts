@@ -18,18 +18,19 @@ import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from '
 import { proxyRequest } from './proxy/proxy.ts'
 import { putToken } from './connections/put-token.ts'
 import { deleteConnection, getSessionConnections, getSessions } from './admin/legacy-session-api.ts'
+import { openNdjson } from './connections/ndjson.ts'
 import { openSse } from './connections/sse.ts'
 import { putSubscriptions } from './connections/put-subscriptions.ts'
 import { openWebSocket } from './connections/websocket.ts'
 
 const CONNECTION = '/_rig/v1/connection'
-const SUBSCRIPTIONS = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/subscriptions` as const
-const METADATA = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/metadata` as const
-const TOKEN = `${CONNECTION}/:transport{sse|ws|longpolling}/:token/token` as const
+const SUBSCRIPTIONS = `${CONNECTION}/:transport{sse|ndjson|ws|longpolling}/:token/subscriptions` as const
+const METADATA = `${CONNECTION}/:transport{sse|ndjson|ws|longpolling}/:token/metadata` as const
+const TOKEN = `${CONNECTION}/:transport{sse|ndjson|ws|longpolling}/:token/token` as const
 
 // `*` covers neither `authorization` nor requests with credentials, so headers are named beside it.
 const LONGPOLLING_HEADERS = '*,authorization,last-event-id,cache-control'
-const SSE_PREFLIGHT: Preflight = {
+const STREAM_PREFLIGHT: Preflight = {
   methods: 'GET',
   headers: '*,authorization,last-event-id,cache-control,content-type,x-requested-with',
   corsOf: streamCorsHeaders,
@@ -47,8 +48,10 @@ const eventsPreflight = preflight({
 const app = new Hono<HttpEnv>()
   .get('/_rig/health', health)
   .use(requireConfig)
-  .options(`${CONNECTION}/sse`, preflight(SSE_PREFLIGHT))
+  .options(`${CONNECTION}/sse`, preflight(STREAM_PREFLIGHT))
   .all(`${CONNECTION}/sse`, openSse)
+  .options(`${CONNECTION}/ndjson`, preflight(STREAM_PREFLIGHT))
+  .all(`${CONNECTION}/ndjson`, openNdjson)
   .all(`${CONNECTION}/ws`, openWebSocket)
   .get(`${CONNECTION}/longpolling`, longpoll)
   .options(

@@ -1,5 +1,5 @@
-// What all shards are asked at once, by relays if they are many: questions whose answers are small, for a relay holds those
-// of its share. Spoken between the internal API, the session registries and the shards; asked by door.ts.
+// Commands for all shards at once, which pass them on to each other if they are many, and what services are told of a
+// connection. Results are small: a shard that passes a command on holds those of its group. rpc/shard.ts sends them.
 import type { ShardResult } from '../core/delivery/scatter-gather.ts'
 import type { Metadata, TransportName } from '../core/identity/principal.ts'
 
@@ -18,16 +18,16 @@ export interface ShardCommandResults {
 
 export type AnyShardResult = ShardResult<ShardCommandResults[ShardCommand['kind']]>
 
-/** Any of these that is given has to hold. */
+/** A connection is found if every condition that is given holds; without any, all are found. */
 export interface ConnectionQuery {
   readonly connectionId?: string | undefined
   readonly user?: string | undefined
   readonly session?: string | undefined
-  /** Of an indexed field of the metadata. */
+  /** A field of the metadata that METADATA_INDEXES names. */
   readonly metadata?: { readonly field: string; readonly value: string } | undefined
 }
 
-/** One connection, as it is told. */
+/** What services are told of a connection. */
 export interface ConnectionInfo {
   readonly connectionToken: string
   readonly transport: TransportName

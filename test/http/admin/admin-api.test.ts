@@ -166,6 +166,21 @@ describe('who is connected', () => {
   })
 })
 
+it('all given filters of connections hold at once, for listing and for closing', async () => {
+  const [user, one, other] = [name(), name(), name()]
+  const [first, second] = [await ws(await tokenOf(user, { jti: one })), await ws(await tokenOf(user, { jti: other }))]
+  const listed = async (query: string) => {
+    const { connections } = await (await call(`/v3/connections?${query}`)).json<{ connections: object[] }>()
+    return connections.length
+  }
+  expect(await listed(`user=${user}&session=${one}`)).toBe(1)
+  expect(await listed(`user=${user}&field=device&value=phone`)).toBe(0)
+  const path = `/v3/connections?user=${user}&session=${one}`
+  expect(await (await call(path, { method: 'DELETE' })).json()).toEqual({ closed: 1 })
+  await first.until(({ closed }) => closed !== undefined)
+  expect([await listed(`user=${user}`), second.closed]).toEqual([1, undefined])
+})
+
 it('connections are found by what their clients say of them, if it is indexed', async () => {
   const device = name()
   const client = await ws(await tokenOf(name()))

@@ -1,0 +1,24 @@
+// GET /_rig/v1/connection/ndjson: checks the request and hands it to the shard, whose stream goes back unmodified. Clients
+// of this transport read HTTP statuses, so a refusal is an ordinary error response.
+import type { Context } from 'hono'
+import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
+import { streamCorsHeaders } from '../cors.ts'
+import { errorResponse, shardFailure } from '../error-response.ts'
+import { findPosition } from '../position-source.ts'
+import type { HttpEnv } from '../worker-context.ts'
+import { authorizeConnection } from './authorize-connection.ts'
+
+export async function openNdjson(c: Context<HttpEnv>): Promise<Response> {
+  // HEAD too: Hono would run it as GET, and a stream that is never read would stay open.
+  if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET, OPTIONS' })
+  const cors = streamCorsHeaders(c.var.config, c.req.raw)
+  const granted = await authorizeConnection(c, { transport: 'ndjson', lastEventId: findPosition(c.req.raw) })
+  if (!granted.ok) return errorResponse(granted.reason, cors)
+  try {
+    const response = await shardStub(c.env, granted.value.shard).fetch(stampConnect(granted.value.connect))
+    const error = readError(response)
+    return error === undefined ? response : errorResponse(error, cors)
+  } catch (error) {
+    return errorResponse(shardFailure(error), cors)
+  }
+}

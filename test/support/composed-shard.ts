@@ -1,0 +1,52 @@
+// A shard that a test composes itself, with its own clock and limits, over the storage of an object that nothing else uses.
+import { env } from 'cloudflare:workers'
+import { runInDurableObject } from 'cloudflare:test'
+import { configOf, type Config } from '../../src/config/parse-config.ts'
+import { createShard, openConnection, type Shard } from '../../src/objects/shard/create-shard.ts'
+import type { ConnectRequest } from '../../src/core/identity/principal.ts'
+import { connectRequest, newShard } from './shard-clients.ts'
+
+export interface ComposedShard extends Shard {
+  /** Milliseconds since the epoch; the test sets it. */
+  readonly clock: { nowMs: number }
+  connect(wanted: Partial<ConnectRequest>): Promise<Response>
+}
+
+/** `variables` are those of docs/configuration.md. */
+export function inComposedShard<T>(
+  variables: Readonly<Record<string, string>>,
+  work: (shard: ComposedShard) => Promise<T>,
+): Promise<T> {
+  return runInDurableObject(newShard(), async (_instance, state) => {
+    const clock = { nowMs: 1_000_000 }
+    const shard = createShard({
+      shard: 1,
+      config: configWith(variables),
+      env,
+      storage: state.storage,
+      sockets: state,
+      now: () => clock.nowMs,
+      random: () => 0,
+      randomHex: (bytes) =>
+        crypto
+          .randomUUID()
+          .replaceAll('-', '')
+          .slice(0, 2 * bytes),
+      uuid: () => crypto.randomUUID(),
+      wakeBy: () => undefined,
+      background: (promise) => state.waitUntil(promise),
+    })
+    return work({ ...shard, clock, connect: (wanted) => connect(shard, wanted) })
+  })
+}
+
+function configWith(variables: Readonly<Record<string, string>>): Config {
+  return configOf({ ...env, ...variables })
+}
+
+async function connect(shard: Shard, wanted: Partial<ConnectRequest>): Promise<Response> {
+  const request = connectRequest(wanted)
+  const transport = shard.transports[request.transport]
+  const opened = await openConnection(shard, request, (opening) => transport.open(opening))
+  return opened.ok ? opened.value.response : transport.refuse(request, opened.reason)
+}

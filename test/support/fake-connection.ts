@@ -1,0 +1,46 @@
+// A connection for pure tests of the shard's bookkeeping: it records what it is told.
+import type { DeliveryGroup } from '../../src/core/delivery/delivery-groups.ts'
+import type { RigelError } from '../../src/core/errors.ts'
+import { BaseConnection } from '../../src/objects/shard/connections/connection.ts'
+import type { ConnectionState } from '../../src/objects/shard/connections/connection-state.ts'
+
+const STATE: ConnectionState = {
+  id: '0'.repeat(32),
+  transport: 'sse',
+  owner: { user: null, sessions: [], openedAtMs: 0, metadata: {} },
+  hasToken: false,
+  endsAtMs: Infinity,
+  endsByToken: false,
+  subscriptions: [],
+  inferred: [],
+  startSeq: 0,
+  resume: null,
+  phoenix: null,
+}
+
+let made = 0
+
+export class FakeConnection extends BaseConnection {
+  readonly bufferedBytes = 0
+  readonly delivered: string[] = []
+  endedBy: RigelError | undefined
+
+  constructor(state: Partial<ConnectionState> = {}) {
+    made += 1
+    super({ ...STATE, id: made.toString(16).padStart(32, '0'), ...state })
+  }
+
+  deliver(group: DeliveryGroup): void {
+    this.delivered.push(...group.events.map(({ json }) => json))
+  }
+
+  rewind(): void {}
+
+  send(): void {}
+
+  end(reason: RigelError): void {
+    this.endedBy = reason
+  }
+
+  removed(): void {}
+}
