@@ -9,7 +9,7 @@ import { connectRequest, newShard } from './shard-clients.ts'
 export interface ComposedShard extends Shard {
   /** Milliseconds since the epoch; the test sets it. */
   readonly clock: { nowMs: number }
-  connect(wanted: Partial<ConnectRequest>): Promise<Response>
+  readonly connect: (wanted: Partial<ConnectRequest>) => Promise<Response>
 }
 
 /** `variables` are those of docs/configuration.md. */

@@ -26,7 +26,7 @@ export interface TransportHarness {
   readonly name: string
   /** False for plain WebSocket frames: only the first event says a position. */
   readonly hasPositions: boolean
-  open(shard: Shard, wanted: Wanted): Promise<TransportClient>
+  readonly open: (shard: Shard, wanted: Wanted) => Promise<TransportClient>
 }
 
 const ofType = (events: readonly Event[], type: string) => events.filter((event) => event['type'] === type)

@@ -23,7 +23,11 @@ function writeAsBefore(sql: SqlStorage): void {
   const session = ['a'.repeat(32), 'longpolling', 'alice', '["s1"]', 1_000, '{"device":"phone"}', 9_000_000_000_000, 1]
   sql.exec(
     'INSERT INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-    ...[...session, 7, 5_000, subscriptions, '[]'],
+    ...session,
+    7,
+    5_000,
+    subscriptions,
+    '[]',
   )
   const principal = JSON.stringify({ user: 'bob', session: 's2', expSeconds: 9_000_000_000 })
   const hello = JSON.stringify({ vsn: 2, roles: ['support'], meta: {} })
