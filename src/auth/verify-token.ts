@@ -1,13 +1,16 @@
-// Verifies a JSON Web Token and says who it is of. Signature, algorithm, expiry, issuer and audience are checked here
-// and nowhere else; whether the session is revoked is not. The only file that knows jose, but for dev-token.ts.
-import { createRemoteJWKSet, customFetch, errors, importSPKI, importX509, jwtVerify } from 'jose'
-import type { JWTPayload, JWTVerifyOptions } from 'jose'
+// Verifies a JSON Web Token and returns its principal. Signature, algorithm, expiry, issuer and audience are checked here
+// and nowhere else; revocation-check.ts checks whether the session is revoked. Uses jose.
+import { errors, importSPKI, importX509, jwtVerify } from 'jose'
+import type { JSONWebKeySet, JWTPayload, JWTVerifyOptions } from 'jose'
 import type { Config } from '../config/parse-config.ts'
 import { evaluatePointer, type JsonPointer } from '../core/json-pointer.ts'
 import type { Principal } from '../core/identity/principal.ts'
 import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { readBody } from '../core/http-body.ts'
+import { isObject, parseJson } from '../core/json.ts'
+import { decodeUtf8 } from '../core/text.ts'
+import { FETCH_TIMEOUT_MS, KeySetCache, type KeySet } from './key-set.ts'
 
 export interface VerifiedToken {
   readonly principal: Principal
@@ -20,24 +23,29 @@ export interface VerifierOptions {
   /** Fetches the key set of JWT_JWKS_URL. */
   readonly fetch?: typeof fetch
   readonly now?: () => Date
+  readonly sleep?: (ms: number) => Promise<void>
 }
 
 type JwtConfig = Config['jwt']
 type Key = CryptoKey | Uint8Array
-type KeySet = ReturnType<typeof createRemoteJWKSet>
 
-const JWKS_TIMEOUT_MS = 5_000
-/** Some hundred keys; a key set is a few kilobytes. */
+/** Returns the keys for a token, and newer ones for a token that those did not verify. */
+interface KeySource {
+  current(): Promise<Key | KeySet>
+  newerThan(keys: Key | KeySet): Promise<KeySet | undefined>
+}
+
+/** Room for some hundred keys. */
 const MAX_JWKS_BYTES = 262_144
-/** What a key set may be used with: never HS*, for there a public key would be the secret. */
+/** The algorithms that a key set may be used with: never HS*, because a public key would then be the secret. */
 const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 
 export function createTokenVerifier(jwt: JwtConfig, options: VerifierOptions = {}): VerifyToken {
-  const keys = createKeySource(jwt, options.fetch ?? ((input, init) => fetch(input, init)))
+  const keys = createKeySource(jwt, options)
   return async (token) => {
     if (keys === undefined) return invalid('Could not verify token: no key is configured, see JWT_SECRET_KEY')
     try {
-      const payload = await verify(token, await keys(), toVerifyOptions(jwt, options.now?.()))
+      const payload = await verifyBy(keys, token, toVerifyOptions(jwt, options.now?.()))
       return ok({ principal: toPrincipal(jwt, payload), claims: payload })
     } catch (error) {
       return fail(toReason(error))
@@ -45,19 +53,24 @@ export function createTokenVerifier(jwt: JwtConfig, options: VerifierOptions = {
   }
 }
 
-/** Undefined: no key is configured. What the source keeps is keys, never a promise: on Workers the I/O behind it belongs to one request. */
-function createKeySource(jwt: JwtConfig, fetcher: typeof fetch): (() => Promise<Key | KeySet>) | undefined {
-  if (jwt.jwksUrl !== null) {
-    // jose sees that it runs on Workers, and then drops a fetch that another request began (panva/jose#355).
-    const keySet = createRemoteJWKSet(new URL(jwt.jwksUrl), {
-      timeoutDuration: JWKS_TIMEOUT_MS,
-      [customFetch]: (url, init) => fetchKeySet(fetcher, url, init),
+/** Returns undefined if no key is configured. */
+function createKeySource(jwt: JwtConfig, options: VerifierOptions): KeySource | undefined {
+  const { jwksUrl } = jwt
+  if (jwksUrl !== null) {
+    const fetcher = options.fetch ?? ((input, init) => fetch(input, init))
+    const cache = new KeySetCache({
+      fetch: async () => fetchKeySet(fetcher, jwksUrl),
+      nowMs: () => options.now?.().getTime() ?? Date.now(),
+      sleep: options.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms))),
     })
-    return async () => keySet
+    return {
+      current: async () => cache.current(),
+      newerThan: async (keys) => (typeof keys === 'function' ? cache.newerThan(keys) : undefined),
+    }
   }
   if (jwt.secret === '') return undefined
   let key: Key | undefined
-  return async () => (key ??= await importKey(jwt))
+  return { current: async () => (key ??= await importKey(jwt)), newerThan: async () => undefined }
 }
 
 async function importKey({ secret, algorithm }: JwtConfig): Promise<Key> {
@@ -67,16 +80,39 @@ async function importKey({ secret, algorithm }: JwtConfig): Promise<Key> {
   return pem.includes('BEGIN CERTIFICATE') ? importX509(pem, algorithm) : importSPKI(pem, algorithm)
 }
 
-async function fetchKeySet(fetcher: typeof fetch, url: string, init: RequestInit): Promise<Response> {
-  try {
-    const response = await fetcher(url, init)
-    const body = await readBody(response, MAX_JWKS_BYTES)
-    if (!body.ok) throw new errors.JOSEError(`the key set is larger than ${MAX_JWKS_BYTES} bytes`)
-    return new Response(body.bytes, { status: response.status })
-  } catch (error) {
-    if (error instanceof errors.JOSEError) throw error
+async function fetchKeySet(fetcher: typeof fetch, url: string): Promise<JSONWebKeySet> {
+  const response = await fetcher(url, {
+    headers: { accept: 'application/json, application/jwk-set+json' },
+    // Redirects are not followed: the configured host is the one that is trusted.
+    redirect: 'manual',
+    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+  }).catch((error: unknown) => {
     throw new errors.JWKSTimeout('the key set could not be fetched', { cause: error })
+  })
+  const body = await readBody(response, MAX_JWKS_BYTES)
+  if (response.status !== 200) throw new errors.JWKSInvalid(`its server answered with status ${response.status}`)
+  if (!body.ok) throw new errors.JWKSInvalid(`the key set is larger than ${MAX_JWKS_BYTES} bytes`)
+  const keys = parseJson(decodeUtf8(body.bytes) ?? '')
+  if (!isObject(keys) || !Array.isArray(keys['keys']))
+    throw new errors.JWKSInvalid('its server answered with no key set')
+  return keys as unknown as JSONWebKeySet
+}
+
+/** Tries once more with newer keys: a provider may add a key, or give another key the name (`kid`) of an old one. */
+async function verifyBy(source: KeySource, token: string, options: JWTVerifyOptions): Promise<JWTPayload> {
+  const keys = await source.current()
+  try {
+    return await verify(token, keys, options)
+  } catch (error) {
+    if (!isKeyMissing(error)) throw error
+    const newer = await source.newerThan(keys)
+    if (newer === undefined) throw error
+    return verify(token, newer, options)
   }
+}
+
+function isKeyMissing(error: unknown): boolean {
+  return error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWSSignatureVerificationFailed
 }
 
 function toVerifyOptions(jwt: JwtConfig, now: Date | undefined): JWTVerifyOptions {
@@ -101,7 +137,7 @@ async function verify(token: string, key: Key | KeySet, options: JWTVerifyOption
   }
 }
 
-/** A token without `kid` while keys are rotated: each of the keys that fit is tried. */
+/** For a token without `kid` while keys are rotated: tries each key that fits. */
 async function verifyWithAnyOf(
   keys: AsyncIterable<CryptoKey>,
   token: string,
@@ -131,16 +167,15 @@ function readName(pointer: JsonPointer, claims: JWTPayload): string | null {
   return typeof value === 'number' ? String(value) : null
 }
 
-/** RIG's texts where RIG has them. Whatever is not known to be harmless refuses the token: this fails closed. */
+/** RIG's texts where RIG has them. Any error refuses the token. */
 function toReason(error: unknown): RigelError {
   if (error instanceof errors.JWTExpired) return { kind: 'token_expired' }
   if (error instanceof errors.JWTClaimValidationFailed) {
-    // As RIG: a token without an end, or with one that is no number, counts as ended.
+    // Like RIG, a token without `exp`, or with an `exp` that is no number, counts as expired.
     if (error.claim === 'exp') return { kind: 'token_expired' }
     return { kind: 'invalid_token', message: `Could not verify token: ${error.message}` }
   }
   if (isKeySetFailure(error)) {
-    console.warn(`JWT_JWKS_URL: ${error.message}`, error.cause)
     return { kind: 'unavailable', message: 'The keys that verify tokens are not available at the moment.' }
   }
   if (isForeign(error)) return { kind: 'invalid_token', message: 'Invalid signature' }
@@ -156,13 +191,8 @@ function isForeign(error: unknown): boolean {
   )
 }
 
-/** ERR_JOSE_GENERIC: what jose throws for a key set that is not there, or not JSON. */
 function isKeySetFailure(error: unknown): error is errors.JOSEError {
-  return (
-    error instanceof errors.JWKSTimeout ||
-    error instanceof errors.JWKSInvalid ||
-    (error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC')
-  )
+  return error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid
 }
 
 function invalid(message: string): Result<never, RigelError> {

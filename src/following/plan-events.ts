@@ -3,7 +3,8 @@
 import { planDeliveries, type ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { emptyRoutedBatch, type RoutedBatch } from '../core/delivery/routed-batch.ts'
 import type { LogRecord, NewRecord, TopicPartition } from '../core/events/kafka-record.ts'
-import { decodeRecord, type DecodeError } from '../decoding/decode-record.ts'
+import { decodeRecord, type DecodeError, type DecodedEvent } from '../decoding/decode-record.ts'
+import { withoutCredentials } from '../core/events/request-extension.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { deadLetter, produceInOrder } from '../publishing/dead-letter.ts'
 import type { SchemaCache, Schemas } from '../schema-registry/schema-cache.ts'
@@ -66,8 +67,9 @@ export class EventPlanner implements BatchPlanner {
     try {
       const decoded = decodeRecord(record, maxEventBytes, schemas)
       if (!decoded.ok) return decoded.reason
-      const batch = batches.forBytes(decoded.value.utf8.length)
-      const assigned = assignShards(batch, rules, decoded.value, record.offset)
+      const event = toPublicEvent(decoded.value)
+      const batch = batches.forBytes(event.utf8.length)
+      const assigned = assignShards(batch, rules, event, record.offset)
       return assigned.ok ? undefined : { kind: 'invalid_recipients', message: assigned.reason }
     } catch (error) {
       return { kind: 'not_processable', message: String(error) }
@@ -83,6 +85,12 @@ export class EventPlanner implements BatchPlanner {
     const [first = [], ...later] = stages
     return [[...first, () => produceInOrder((some) => log.produce(some), deadLetters)], ...later]
   }
+}
+
+/** A request that became an event loses the caller's credentials before it enters a shard's log. */
+function toPublicEvent(event: DecodedEvent): DecodedEvent {
+  const stripped = withoutCredentials(event)
+  return stripped === event ? event : { ...stripped, utf8: new TextEncoder().encode(stripped.json) }
 }
 
 /** Splits events into batches of at most STAGE_BYTES, in order. Nearly always there is one. */

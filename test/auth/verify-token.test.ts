@@ -57,7 +57,7 @@ describe('keys and algorithms', () => {
     expect(await verifierOf({ JWT_ALG: 'ES256', JWT_SECRET_KEY: CERTIFICATE })(token)).toMatchObject(ofAlice)
   })
 
-  it('refuses a key of somebody else', async () => {
+  it('refuses a token that another key signed', async () => {
     const { pem } = await makeKeys('ES256')
     const { privateKey } = await makeKeys('ES256')
     const foreign = await sign({ sub: 'alice', exp: inAnHour() }, privateKey, 'ES256')
@@ -82,7 +82,7 @@ describe('keys and algorithms', () => {
     expect(result).toMatchObject({ ok: false, reason: { kind: 'invalid_token' } })
   })
 
-  it('refuses what is no token', async () => {
+  it('refuses text that is no token', async () => {
     for (const text of ['x', 'a.b.c', '..', `${'a'.repeat(20_000)}.b.c`, '\r\n']) {
       expect(await verifierOf()(text)).toEqual(invalid('Could not verify token'))
     }
@@ -179,15 +179,45 @@ describe('key sets', () => {
     ['answers no key set', async () => Response.json({})],
     ['answers too much', async () => new Response('x'.repeat(300_000))],
     ['is out of reach', async () => Promise.reject(new TypeError('network'))],
-  ])('says that keys are unavailable when their server %s, and tries again with the next token', async (_, answer) => {
+  ])('says that keys are unavailable when their server %s, and tries again 5 seconds later', async (_, answer) => {
     const { privateKey, publicKey } = await makeKeys('ES256')
     const set = await makeKeySet({ publicKey })
     let isDown = true
-    const fetcher: typeof fetch = (input) => (isDown ? answer() : set.fetch(input))
-    const verify = verifierOf({ JWT_JWKS_URL: JWKS_URL, JWT_SECRET_KEY: '' }, fetcher)
+    let nowMs = Date.now()
+    let fetches = 0
+    const { jwt } = makeConfig({ JWT_JWKS_URL: JWKS_URL, JWT_SECRET_KEY: '' })
+    const verify = createTokenVerifier(jwt, {
+      now: () => new Date(nowMs),
+      fetch: (input) => {
+        fetches += 1
+        return isDown ? answer() : set.fetch(input as string)
+      },
+    })
     const token = await sign({ sub: 'alice', exp: inAnHour() }, privateKey, 'ES256')
     expect(await verify(token)).toMatchObject({ ok: false, reason: { kind: 'unavailable' } })
     isDown = false
+    nowMs += 4_999
+    expect(await verify(token)).toMatchObject({ ok: false, reason: { kind: 'unavailable' } })
+    expect(fetches).toBe(1)
+    nowMs += 1
     expect(await verify(token)).toMatchObject(ofAlice)
+  })
+
+  it('verifies with a key that replaced another one under the same kid', async () => {
+    const [old, current] = [await makeKeys('ES256'), await makeKeys('ES256')]
+    let { fetch: fetcher } = await makeKeySet({ ...old, kid: '1' })
+    let nowMs = Date.now()
+    const { jwt } = makeConfig({ JWT_JWKS_URL: JWKS_URL, JWT_SECRET_KEY: '' })
+    const verify = createTokenVerifier(jwt, {
+      now: () => new Date(nowMs),
+      fetch: (input) => fetcher(input as string),
+    })
+    const token = (keys: typeof old) => sign({ sub: 'alice', exp: inAnHour() }, keys.privateKey, 'ES256', '1')
+    expect(await verify(await token(old))).toMatchObject(ofAlice)
+    ;({ fetch: fetcher } = await makeKeySet({ ...current, kid: '1' }))
+    expect(await verify(await token(current))).toEqual(invalid('Invalid signature'))
+    nowMs += 30_000
+    expect(await verify(await token(current))).toMatchObject(ofAlice)
+    expect(await verify(await token(old))).toEqual(invalid('Invalid signature'))
   })
 })

@@ -1,4 +1,4 @@
-// What a hostile client can do, through the front door: nothing to others, and nothing that costs much.
+// What a hostile client can do through the Worker: nothing to others, and nothing that costs much.
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
@@ -65,6 +65,18 @@ it('type-confused data crashes nobody and matches nothing', async () => {
   await publish({ id: 'right', type: 'greeting', data: { name: 'alice' }, partitionkey: 'k' })
   const [first] = await client.untilType('greeting', 1)
   expect(first?.event['id']).toBe('right')
+})
+
+it('a subscriber is not shown the credentials of a request that became an event', async () => {
+  const client = await connectWs({ subscriptions: [{ eventType: 'request.event' }] })
+  const headers = [
+    ['authorization', 'Bearer secret'],
+    ['cookie', 'session=secret'],
+    ['accept', '*/*'],
+  ]
+  await publish({ id: 'request', type: 'request.event', rig: { headers, correlation: 'secret', method: 'GET' } })
+  const [seen] = await client.untilType('request.event', 1)
+  expect(seen?.event['rig']).toEqual({ headers: [['accept', '*/*']], method: 'GET' })
 })
 
 it("another user's connection token and position give nothing of that user", async () => {

@@ -30,6 +30,9 @@ const STRINGS_BEFORE_1_0 = new Set([
   ...Object.keys(NAMES_OF_0_1),
 ])
 
+/** What RIG and Rigel say of a request that became an event: an object, also in a header. */
+const RIG_EXTENSION = 'rig'
+
 const CONTENT_TYPE_NAMES = { '1.0': 'datacontenttype', '0.2': 'contenttype', '0.1': 'contentType' } as const
 
 /** Errors are copied into headers and logs, so quoted values are truncated. */
@@ -125,11 +128,11 @@ function toAttributes(
   headers: Readonly<Record<string, string>>,
 ): Record<string, unknown> {
   const attributes = Object.entries(headers).filter(([name]) => name !== 'data' && name !== 'data_base64')
-  if (version === '1.0' || version === undefined) return Object.fromEntries(attributes)
+  const isOld = version === '0.2' || version === '0.1'
   return Object.fromEntries(
     attributes.map(([name, text]) => [
       version === '0.1' ? (NAMES_OF_0_1[name] ?? name) : name,
-      STRINGS_BEFORE_1_0.has(name) ? text : toExtension(text),
+      name === RIG_EXTENSION || (isOld && !STRINGS_BEFORE_1_0.has(name)) ? toExtension(text) : text,
     ]),
   )
 }

@@ -4,7 +4,7 @@ import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import type { Target } from '../../../api-definitions/api-route.ts'
 import { createKafkaLog } from '../../../kafka/create-kafka-log.ts'
-import { readBody } from '../../../core/http-body.ts'
+import { readRequestBody } from '../../read-request-body.ts'
 import { newCorrelation, registerIfAsync, type PendingReply } from '../async-response.ts'
 import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
 import type { ProxyContext, ProxyDeps } from '../proxy-context.ts'
@@ -19,15 +19,18 @@ export async function publishRequest(
 ): Promise<Result<Response, RigelError>> {
   const { client, deps, path, request, route, search, trace } = context
   const limitBytes = Math.min(deps.config.maxEventBytes, route.policy.maxBodyBytes ?? Infinity)
-  const body = await readBody(request, limitBytes)
-  if (!body.ok) return fail({ kind: 'body_too_large', limitBytes })
+  const body = await readRequestBody(request, limitBytes)
+  if (!body.ok) return body
   const registered = await registerIfAsync(deps, route)
   if (!registered.ok) return registered
   const pending = registered.value
   const correlation = pending?.correlation ?? newCorrelation().correlation
-  const facts = { method: request.method, path, query: search.slice(1), headers, client, trace, correlation }
+  const { authentication } = route
+  const tokenIn = authentication && { header: authentication.header, query: authentication.query }
+  const query = search.slice(1)
+  const facts = { method: request.method, path, query, headers, client, trace, correlation, tokenIn }
   const made = { id: crypto.randomUUID(), time: new Date().toISOString() }
-  const event = toRequestEvent(body.bytes, facts, route, target, made)
+  const event = toRequestEvent(body.value, facts, route, target, made)
   if (!event.ok) return abandon(deps, pending, { kind: 'not_a_cloud_event', message: event.reason })
   const record = await toRecord(deps, target, event.value)
   if (!record.ok) return abandon(deps, pending, record.reason)

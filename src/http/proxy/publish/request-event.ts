@@ -18,6 +18,8 @@ export interface RequestFacts {
   readonly trace: Trace
   /** As in RIG, always there; a response to it is dropped if no request waits. */
   readonly correlation: string
+  /** The header and the parameter in which the route looks for a token: subscribers are not shown them. */
+  readonly tokenIn: { readonly header: string | null; readonly query: string | null } | null
 }
 
 export interface Made {
@@ -63,10 +65,11 @@ function wrap(
   return event.ok ? ok(parseExactly(event.value.json) as Members) : fail(`Bad request: ${event.reason}`)
 }
 
-function rigOf({ client, correlation, headers, method, path, query }: RequestFacts): Members {
+function rigOf({ client, correlation, headers, method, path, query, tokenIn }: RequestFacts): Members {
   const url = URL.parse(`${client.scheme}://${client.host}`)
   return {
     correlation,
+    ...(tokenIn === null ? {} : { token_in: tokenIn }),
     remoteip: client.address,
     host: url?.hostname ?? client.host,
     port: Number(url?.port) || (client.scheme === 'https' ? 443 : 80),

@@ -1,0 +1,47 @@
+// The extension `rig` of an event that was a request (`target: kafka`): what is taken from it before subscribers may see
+// the event. Services that read the Kafka topic need the caller's credentials and the correlation; subscribers must get
+// neither. Pure; called by the follower before an event is assigned to shards.
+import { isObject, parseExactly, type JsonObject } from '../json.ts'
+import type { CloudEvent } from './stored-event.ts'
+
+/** Headers that always carry credentials. */
+const CREDENTIAL_HEADERS = ['authorization', 'proxy-authorization', 'cookie', 'set-cookie']
+
+/** Returns the event as subscribers may see it: the same object if it was no request. */
+export function withoutCredentials(event: CloudEvent): CloudEvent {
+  if (!isObject(event.parsed['rig'])) return event
+  const rig = toPublic(event.parsed['rig'])
+  // From the text, so that numbers keep their digits.
+  const exact = parseExactly(event.json)
+  const exactRig = isObject(exact) && isObject(exact['rig']) ? toPublic(exact['rig']) : rig
+  const json = JSON.stringify({ ...(isObject(exact) ? exact : event.parsed), rig: exactRig })
+  return { ...event, json, parsed: { ...event.parsed, rig } }
+}
+
+/** `token_in`: the header and the parameter in which the route looks for a token. */
+function toPublic({ correlation: _, token_in: tokenIn, ...rig }: JsonObject): JsonObject {
+  const { header, query } = isObject(tokenIn) ? tokenIn : {}
+  const secret = new Set([...CREDENTIAL_HEADERS, canonical(header)])
+  return {
+    ...rig,
+    ...(Array.isArray(rig['headers']) ? { headers: publicHeaders(rig['headers'], secret) } : {}),
+    ...(typeof rig['query'] === 'string' && typeof query === 'string'
+      ? { query: withoutParameter(rig['query'], query) }
+      : {}),
+  }
+}
+
+/** `headers`: a list of name and value, RIG's form. An entry of another form is left out. */
+function publicHeaders(headers: readonly unknown[], secret: ReadonlySet<string>): readonly unknown[] {
+  return headers.filter((entry) => Array.isArray(entry) && !secret.has(canonical(entry[0])))
+}
+
+/** Services read `_` and `.` in a header's name as `-`. */
+function canonical(name: unknown): string {
+  return typeof name === 'string' ? name.toLowerCase().replaceAll(/[_.]/g, '-') : ''
+}
+
+function withoutParameter(query: string, name: string): string {
+  const kept = query.split('&').filter((pair) => !new URLSearchParams(pair).has(name))
+  return kept.join('&')
+}
