@@ -190,7 +190,7 @@ describe('key sets', () => {
       now: () => new Date(nowMs),
       fetch: (input) => {
         fetches += 1
-        return isDown ? answer() : set.fetch(input as string)
+        return isDown ? answer() : set.fetch(input)
       },
     })
     const token = await sign({ sub: 'alice', exp: inAnHour() }, privateKey, 'ES256')
@@ -210,7 +210,7 @@ describe('key sets', () => {
     const { jwt } = makeConfig({ JWT_JWKS_URL: JWKS_URL, JWT_SECRET_KEY: '' })
     const verify = createTokenVerifier(jwt, {
       now: () => new Date(nowMs),
-      fetch: (input) => fetcher(input as string),
+      fetch: (input) => fetcher(input),
     })
     const token = (keys: typeof old) => sign({ sub: 'alice', exp: inAnHour() }, keys.privateKey, 'ES256', '1')
     expect(await verify(await token(old))).toMatchObject(ofAlice)

@@ -19,7 +19,8 @@ export function withoutCredentials(event: CloudEvent): CloudEvent {
 }
 
 /** `token_in`: the header and the parameter in which the route looks for a token. */
-function toPublic({ correlation: _, token_in: tokenIn, ...rig }: JsonObject): JsonObject {
+function toPublic({ token_in: tokenIn, ...rest }: JsonObject): JsonObject {
+  const rig = Object.fromEntries(Object.entries(rest).filter(([name]) => name !== 'correlation'))
   const { header, query } = isObject(tokenIn) ? tokenIn : {}
   const secret = new Set([...CREDENTIAL_HEADERS, canonical(header)])
   return {
