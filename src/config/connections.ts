@@ -15,13 +15,14 @@ function isOrigin(text: string): boolean {
 
 /** The variables of connections, as zod schemas. */
 export const connectionVariables = {
-  SHARDS: integer(4, 1, 100_000),
+  SHARDS: integer(4, 1, 8_192),
   MAX_CONNECTIONS_PER_SHARD: integer(20_000, 1, 32_768),
   MAX_CONNECTIONS_PER_MINUTE: integer(5_000, 1, 1_000_000),
   MAX_CONNECTIONS_PER_USER: integer(1_000, 1, 32_768),
   MAX_CONNECTIONS_PER_SESSION: integer(1_000, 1, 32_768),
   METADATA_INDEXES: list.default([]),
   MAX_SUBSCRIPTIONS_PER_CONNECTION: integer(100, 1, 10_000),
+  MAX_EVENT_TYPES_PER_SHARD: integer(20_000, 100, 200_000),
   MAX_CONNECTION_LIFETIME_SECONDS: integer(86_400, 10, 31_536_000),
   MAX_WAITING_BYTES: integer(1_048_576, 1_024, 33_554_432),
   HEARTBEAT_SECONDS: integer(15, 1, 300),
@@ -46,6 +47,8 @@ export function toConnections(v: Variables) {
     /** The metadata fields by which connections can be found. */
     metadataIndexes: v.METADATA_INDEXES,
     subscriptions: v.MAX_SUBSCRIPTIONS_PER_CONNECTION,
+    /** Distinct event types, patterns and watched users that the connections of a shard may want together. */
+    eventTypes: v.MAX_EVENT_TYPES_PER_SHARD,
     lifetimeMs: v.MAX_CONNECTION_LIFETIME_SECONDS * 1_000,
     waitingBytes: v.MAX_WAITING_BYTES,
     heartbeatMs: v.HEARTBEAT_SECONDS * 1_000,

@@ -86,6 +86,13 @@ const ERRORS = {
     ({ got, limit }: { readonly limit: number; readonly got: number }) =>
       `Too many subscriptions: got ${got}, at most ${limit} are allowed.`,
   ),
+  /** Of one shard: the types of all its connections. */
+  too_many_event_types: row(
+    429,
+    CLOSE.unavailable,
+    ({ limit }: { readonly limit: number }) =>
+      `Too many event types: ${limit} are subscribed to already (MAX_EVENT_TYPES_PER_SHARD).`,
+  ),
   not_a_cloud_event: row(400, CLOSE.badRequest, ownMessage),
   event_too_large: row(
     413,

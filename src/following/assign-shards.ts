@@ -5,7 +5,6 @@ import { shardOf } from '../core/delivery/shard-hash.ts'
 import { extractFields, extractRecipients, type Extractors, type RecipientPointers } from '../core/events/extractors.ts'
 import type { RoutedEvent } from '../core/events/stored-event.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import { watchTopic } from '../core/subscriptions/watch-topic.ts'
 import type { DecodedEvent } from '../decoding/decode-record.ts'
 import type { InterestIndex } from './interest-index.ts'
 
@@ -13,7 +12,7 @@ export interface RouteRules {
   readonly extractors: Extractors
   readonly recipients: RecipientPointers
   readonly shards: number
-  readonly interests: Pick<InterestIndex, 'shardsOf'>
+  readonly interests: Pick<InterestIndex, 'shardsOf' | 'watchersOf'>
 }
 
 /** Adds the event to the batch of each shard it concerns. The error says why its recipients cannot be read. */
@@ -37,7 +36,7 @@ type UnaddressedEvent = Omit<AddressedEvent, 'recipients'>
 function addForUser(batch: RoutedBatch, rules: RouteRules, user: string, event: UnaddressedEvent): void {
   const own = shardOf(user, rules.shards)
   addRecipient(batch, own, user, event)
-  for (const shard of rules.interests.shardsOf(watchTopic(user))) {
+  for (const shard of rules.interests.watchersOf(user)) {
     if (shard !== own) addRecipient(batch, shard, user, event)
   }
 }

@@ -1,96 +1,154 @@
-// What a follower knows of the shards' interest: SQL for `interests`, and the index that routing asks. Changes come
-// from the Directory, numbered; a missed number means that the whole has to be asked for again.
-import { patternsOf } from '../core/events/event-type-pattern.ts'
+// What a follower stores about interest: SQL for `shard_interests`, `user_watches` and `interest_version`. The rules are
+// core/interest/table.ts's. Used by the object that follows a partition, and by assign-shards.ts.
+import { bitmapOf } from '../core/interest/bitmap.ts'
+import type { InterestUpdate, ShardBitmap, UserWatch } from '../core/interest/ledger.ts'
+import { InterestTable, type InterestVersion } from '../core/interest/table.ts'
+import type { InterestState } from '../rpc/follower.ts'
 import { userOfWatchTopic } from '../core/subscriptions/watch-topic.ts'
-import type { InterestChange, InterestSnapshot } from '../rpc/interest.ts'
 
-const NOBODY: ReadonlySet<number> = new Set()
+/** Sorts before every life of a Directory: the first update that comes is of another one, and complete. */
+const LIFE_BEFORE_BITMAPS = ''
 
-/** Types whose shards are remembered. Producers that make up types must not fill the memory. */
-const MAX_FOUND = 10_000
+interface BitmapRow extends Record<string, SqlStorageValue> {
+  shard: number
+  version: number
+  bitmap: ArrayBuffer
+  is_orphan: number
+}
+
+interface VersionRow extends Record<string, SqlStorageValue> {
+  life: string
+  version: number
+}
+
+type Watch = Pick<UserWatch, 'shard' | 'user'>
 
 export class InterestIndex {
   readonly #storage: DurableObjectStorage
   readonly #sql: SqlStorage
-  /** Type → shards. Equals the table at every await. */
-  readonly #byType = new Map<string, Set<number>>()
-  /** What `shardsOf` found for types of events since the last change. */
-  readonly #found = new Map<string, ReadonlySet<number>>()
-  /** The last change applied; null: no snapshot yet. */
-  #version: number | null
+  /** Equals the tables at every await. */
+  #table: InterestTable
 
   constructor(storage: DurableObjectStorage) {
     this.#storage = storage
     this.#sql = storage.sql
-    this.#sql.exec(`
-      CREATE TABLE IF NOT EXISTS interests (type TEXT NOT NULL, shard INTEGER NOT NULL, PRIMARY KEY (type, shard)) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS interest_version (id INTEGER PRIMARY KEY, version INTEGER NOT NULL);
-    `)
-    this.#version =
-      this.#sql.exec<{ version: number }>('SELECT version FROM interest_version').toArray()[0]?.version ?? null
-    for (const { type, shard } of this.#sql.exec<{ type: string; shard: number }>(
-      'SELECT type, shard FROM interests',
-    )) {
-      this.#gain(type, shard)
-    }
+    storage.transactionSync(() => this.#createTables())
+    this.#table = this.#load()
   }
 
-  get version(): number | null {
-    return this.#version
+  /** Null: no update was applied yet, and no event may be routed. */
+  get at(): InterestVersion | null {
+    return this.#table.at
   }
 
-  /**
-   * Those interested in the type, or in a pattern that covers it; no pattern covers the pseudo-type of a user. For a type it
-   * is the same set until interests change, and that set never changes: what is routed by it may be sent later.
-   */
+  /** See InterestTable.orphans. */
+  get orphans(): readonly number[] {
+    return this.#table.orphans
+  }
+
+  /** Shards that may want events of this type. See InterestTable.shardsOf. */
   shardsOf(type: string): ReadonlySet<number> {
-    if (userOfWatchTopic(type) !== undefined) return this.#byType.get(type) ?? NOBODY
-    const known = this.#found.get(type)
-    if (known !== undefined) return known
-    const found = new Set(patternsOf(type).flatMap((key) => [...(this.#byType.get(key) ?? NOBODY)]))
-    if (this.#found.size < MAX_FOUND) this.#found.set(type, found)
-    return found
+    return this.#table.shardsOf(type)
   }
 
-  /** False: a change before this one was missed, or there is no snapshot yet. Then nothing is applied. */
-  apply(change: InterestChange): boolean {
-    if (this.#version === null || change.version > this.#version + 1) return false
-    if (change.version <= this.#version) return true
-    this.#storage.transactionSync(() => {
-      for (const type of change.gained)
-        this.#sql.exec('INSERT OR IGNORE INTO interests VALUES (?, ?)', type, change.shard)
-      for (const type of change.lost)
-        this.#sql.exec('DELETE FROM interests WHERE type = ? AND shard = ?', type, change.shard)
-      this.#setVersion(change.version)
-    })
-    this.#found.clear()
-    for (const type of change.gained) this.#gain(type, change.shard)
-    for (const type of change.lost) this.#byType.get(type)?.delete(change.shard)
-    return true
+  /** Shards where the user is watched, besides the user's own. */
+  watchersOf(user: string): ReadonlySet<number> {
+    return this.#table.watchersOf(user)
   }
 
-  /** Older than what is known already: nothing changes, for answers may overtake each other. */
-  replace(snapshot: InterestSnapshot): void {
-    if (this.#version !== null && snapshot.version < this.#version) return
-    this.#storage.transactionSync(() => {
-      this.#sql.exec('DELETE FROM interests')
-      for (const { shard, types } of snapshot.interests) {
-        for (const type of types) this.#sql.exec('INSERT OR IGNORE INTO interests VALUES (?, ?)', type, shard)
+  /** Applies an update if it is the next one, durably. Returns the version of the update's life that the follower has. */
+  apply(update: InterestUpdate): number | null {
+    const hadOrphans = this.orphans.length > 0
+    if (this.#table.apply(update) === 'applied') {
+      try {
+        this.#storage.transactionSync(() => (update.after === 0 || hadOrphans ? this.#storeAll() : this.#store(update)))
+      } catch (error) {
+        this.#table = this.#load()
+        throw error
       }
-      this.#setVersion(snapshot.version)
-    })
-    this.#byType.clear()
-    this.#found.clear()
-    for (const { shard, types } of snapshot.interests) for (const type of types) this.#gain(type, shard)
+    }
+    const { at } = this.#table
+    return at?.life === update.life ? at.version : null
   }
 
-  #gain(type: string, shard: number): void {
-    const shards = this.#byType.get(type) ?? new Set()
-    this.#byType.set(type, shards.add(shard))
+  /** `apply`, as the Directory wants it answered. */
+  applyUpdate(update: InterestUpdate): InterestState {
+    return { version: this.apply(update), orphans: this.orphans }
   }
 
-  #setVersion(version: number): void {
-    this.#sql.exec('INSERT OR REPLACE INTO interest_version (id, version) VALUES (0, ?)', version)
-    this.#version = version
+  #load(): InterestTable {
+    const at = this.#sql.exec<VersionRow>('SELECT life, version FROM interest_version').toArray()[0] ?? null
+    const rows = this.#sql.exec<BitmapRow>('SELECT * FROM shard_interests').toArray()
+    const watches = this.#sql.exec<{ shard: number; user: string }>('SELECT shard, user FROM user_watches').toArray()
+    const bitmaps = rows.map(({ bitmap, shard, version }) => ({ shard, version, bitmap: new Uint8Array(bitmap) }))
+    const orphans = rows.filter((row) => row.is_orphan === 1).map(({ shard }) => shard)
+    return new InterestTable(at, bitmaps, watches, orphans)
+  }
+
+  #store({ bitmaps, life, version, watches }: InterestUpdate): void {
+    for (const row of bitmaps) this.#putBitmap(row, false)
+    for (const { isWatched, shard, user } of watches) {
+      if (isWatched) this.#putWatch({ shard, user })
+      else this.#sql.exec('DELETE FROM user_watches WHERE shard = ? AND user = ?', shard, user)
+    }
+    this.#putVersion({ life, version })
+  }
+
+  #storeAll(): void {
+    const { at, bitmaps, orphans, watches } = this.#table
+    this.#sql.exec('DELETE FROM shard_interests; DELETE FROM user_watches')
+    const isOrphan = new Set(orphans)
+    for (const row of bitmaps) this.#putBitmap(row, isOrphan.has(row.shard))
+    for (const watch of watches) this.#putWatch(watch)
+    if (at !== null) this.#putVersion(at)
+  }
+
+  #putBitmap({ bitmap, shard, version }: ShardBitmap, isOrphan: boolean): void {
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO shard_interests VALUES (?, ?, ?, ?)',
+      shard,
+      version,
+      bitmap,
+      isOrphan ? 1 : 0,
+    )
+  }
+
+  #putWatch({ shard, user }: Watch): void {
+    this.#sql.exec('INSERT OR REPLACE INTO user_watches VALUES (?, ?)', shard, user)
+  }
+
+  #putVersion({ life, version }: InterestVersion): void {
+    this.#sql.exec('INSERT OR REPLACE INTO interest_version (id, life, version) VALUES (0, ?, ?)', life, version)
+  }
+
+  #createTables(): void {
+    const hasNames = this.#hasTable('interests')
+    if (hasNames)
+      this.#sql.exec(`ALTER TABLE interest_version ADD COLUMN life TEXT NOT NULL DEFAULT '${LIFE_BEFORE_BITMAPS}'`)
+    this.#sql.exec(`
+      CREATE TABLE IF NOT EXISTS shard_interests (
+        shard INTEGER PRIMARY KEY, version INTEGER NOT NULL, bitmap BLOB NOT NULL, is_orphan INTEGER NOT NULL
+      );
+      CREATE TABLE IF NOT EXISTS user_watches (shard INTEGER NOT NULL, user TEXT NOT NULL, PRIMARY KEY (shard, user)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS interest_version (id INTEGER PRIMARY KEY, version INTEGER NOT NULL, life TEXT NOT NULL);
+    `)
+    if (hasNames) this.#convertNames()
+  }
+
+  /** Versions before bitmaps stored the names of types. */
+  #convertNames(): void {
+    const rows = this.#sql.exec<{ shard: number; type: string }>('SELECT shard, type FROM interests').toArray()
+    for (const [shard, group] of Map.groupBy(rows, (row) => row.shard)) {
+      const types = group.map(({ type }) => type)
+      const users = types.map(userOfWatchTopic).filter((user) => user !== undefined)
+      const bitmap = bitmapOf(types.filter((type) => userOfWatchTopic(type) === undefined))
+      this.#putBitmap({ shard, version: 0, bitmap }, false)
+      for (const user of users) this.#putWatch({ shard, user })
+    }
+    this.#sql.exec('DROP TABLE interests')
+  }
+
+  #hasTable(name: string): boolean {
+    return this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name).toArray().length > 0
   }
 }

@@ -1,8 +1,12 @@
-// Contract of TopicFollower: its names, its status, and its stub. One object follows one topic-partition.
+// Contract of followers: their names, their status, their stubs, and calls to many of them by a tree of relays. One object
+// follows one topic-partition.
 import { configOf, isFollowedHere } from '../config/parse-config.ts'
+import { scatterGather, type Outcome } from '../core/delivery/scatter-gather.ts'
 import { partitionName, type TopicPartition } from '../core/events/kafka-record.ts'
+import type { InterestUpdate } from '../core/interest/ledger.ts'
+import type { InterestVersion } from '../core/interest/table.ts'
+import { withTimeout } from '../core/timeout.ts'
 import { embeddedLogStub } from './embedded-kafka.ts'
-import type { InterestChange } from './interest.ts'
 
 export interface FollowerCounters {
   /** The next offset to fetch. */
@@ -22,21 +26,104 @@ export interface FollowerStatus {
   readonly counters: FollowerCounters | null
   /** Records between the checkpoint and the end of the log. Null: not started, or the log does not answer. */
   readonly lag: number | null
-  /** Version of the newest change of interest that was applied. Null: none yet. */
-  readonly interestVersion: number | null
+  /** The newest update of interest that was applied. Null: none yet. */
+  readonly interest: InterestVersion | null
   readonly running: boolean
   /** Failed runs in a row. */
   readonly failures: number
   readonly lastError: string | null
 }
 
-/** Whatever follows a topic-partition: a TopicFollower, or the embedded log's partition itself. */
+/** What a follower has after an update. */
+export interface InterestState {
+  /** Null: the follower needs a complete update. */
+  readonly version: number | null
+  /** Shards whose interest this life of the Directory does not know: it asks them to declare it. */
+  readonly orphans: readonly number[]
+}
+
+export type FollowerResult = TopicPartition & Outcome<InterestState>
+
+/**
+ * Calls per invocation of a tree over followers, in two rounds: six calls of an invocation wait for an answer at once.
+ * 2,000 followers are reached in four levels.
+ */
+const FOLLOWER_FAN_OUT = 12
+
+const CONCURRENT_CALLS = 6
+
+/** A follower that hangs must not hold up the others. What it applies too late is older than what it gets next. */
+const TIMEOUT_MS = 5_000
+
+/** The embedded log's follower resolves a nudge when it has caught up. */
+const WAKE_TIMEOUT_MS = 60_000
+
+/** A relay gives up before its caller does, so that the caller gets its results. */
+const TIMEOUT_STEP_MS = 500
+
+/** Sends an update to all these followers. Never rejects. */
+export function notifyFollowers(
+  env: Env,
+  followers: readonly TopicPartition[],
+  update: InterestUpdate,
+  timeoutMs = TIMEOUT_MS,
+): Promise<readonly FollowerResult[]> {
+  const others = timeoutMs - TIMEOUT_STEP_MS
+  const ask = (first: TopicPartition, group: readonly TopicPartition[]) =>
+    withTimeout(followerStub(env, first).relayInterest(update, group, others), timeoutMs)
+  return scatterGather(ask, followers, FOLLOWER_FAN_OUT, toFailure, CONCURRENT_CALLS)
+}
+
+function toFailure({ topic, partition }: TopicPartition, error: string) {
+  return { topic, partition, ok: false as const, error }
+}
+
+export type FollowerReport = TopicPartition & Outcome<FollowerStatus>
+
+/** Asks all these followers for their status. Never rejects. */
+export function followerStatuses(
+  env: Env,
+  followers: readonly TopicPartition[],
+  timeoutMs = TIMEOUT_MS,
+): Promise<readonly FollowerReport[]> {
+  const others = timeoutMs - TIMEOUT_STEP_MS
+  const ask = (first: TopicPartition, group: readonly TopicPartition[]) =>
+    withTimeout(followerStub(env, first).relayStatus(group, others), timeoutMs)
+  return scatterGather(ask, followers, FOLLOWER_FAN_OUT, toFailure, CONCURRENT_CALLS)
+}
+
+/** What a wake is for: see TopicFollower.nudge. */
+export interface Wake extends TopicPartition {
+  readonly isLate: boolean
+}
+
+export type WakeResult = TopicPartition & Outcome<null>
+
+/** Nudges all these followers. Never rejects. */
+export function nudgeFollowers(
+  env: Env,
+  wakes: readonly Wake[],
+  timeoutMs = WAKE_TIMEOUT_MS,
+): Promise<readonly WakeResult[]> {
+  const others = timeoutMs - TIMEOUT_STEP_MS
+  const ask = (first: Wake, group: readonly Wake[]) =>
+    withTimeout(followerStub(env, first).relayNudge(group, others), timeoutMs)
+  return scatterGather(ask, wakes, FOLLOWER_FAN_OUT, toFailure, CONCURRENT_CALLS)
+}
+
+/** What follows a topic-partition: a TopicFollower, or the embedded log's partition itself. */
 export interface FollowerStub {
   /** Reads on. `isLate`: the partition was created after the topic was first looked for, and is read from its start. */
   nudge(isLate?: boolean): Promise<void>
-  /** Resolves when the change is applied. */
-  applyInterest(change: InterestChange): Promise<void>
   status(): Promise<FollowerStatus>
+  /** These three are for a group of followers, of which this is the first: see notifyFollowers and its like. */
+  relayInterest(
+    update: InterestUpdate,
+    group: readonly TopicPartition[],
+    timeoutMs: number,
+  ): Promise<readonly FollowerResult[]>
+  relayNudge(group: readonly Wake[], timeoutMs: number): Promise<readonly WakeResult[]>
+  relayStatus(group: readonly TopicPartition[], timeoutMs: number): Promise<readonly FollowerReport[]>
 }
 
 export function followerStub(env: Env, at: TopicPartition): FollowerStub {

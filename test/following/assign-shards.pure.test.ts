@@ -4,6 +4,7 @@ import { emptyRoutedBatch, groupByPayload, type RoutedBatch } from '../../src/co
 import { decodeBatch } from '../../src/core/delivery/batch-codec.ts'
 import { shardOf } from '../../src/core/delivery/shard-hash.ts'
 import { decodeRecord } from '../../src/decoding/decode-record.ts'
+import { watchTopic } from '../../src/core/subscriptions/watch-topic.ts'
 import { assignShards, type RouteRules } from '../../src/following/assign-shards.ts'
 
 const SHARDS = 4
@@ -14,7 +15,10 @@ function makeRules(interested: Readonly<Record<string, readonly number[]>> = {})
     extractors: new Map([['news', [{ name: 'topic', event: ['data', 'topic'], claim: undefined, enforced: false }]]]),
     recipients: { all: ['data', 'to'], byType: new Map([['private', ['data', 'to']]]) },
     shards: SHARDS,
-    interests: { shardsOf: (type) => new Set(interested[type]) },
+    interests: {
+      shardsOf: (type) => new Set(interested[type]),
+      watchersOf: (user) => new Set(interested[watchTopic(user)]),
+    },
   }
 }
 

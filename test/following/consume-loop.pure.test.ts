@@ -83,7 +83,7 @@ function makeWorld(records: readonly LogRecord[], perFetch = 10) {
       extractors: new Map(),
       recipients: { all: ['data', 'recipients'], byType: new Map() },
       shards: SHARDS,
-      interests: { shardsOf: (type) => (type === 'news' ? both : nobody) },
+      interests: { shardsOf: (type) => (type === 'news' ? both : nobody), watchersOf: () => nobody },
     },
   }
   /** The planner of events, with changed options. */
@@ -332,7 +332,7 @@ describe('the consume loop', () => {
       wanted.add(1)
       await world.shardCalls.append(shard, batch)
     }
-    const rules = { ...world.routing.rules, interests: { shardsOf: () => wanted } }
+    const rules = { ...world.routing.rules, interests: { shardsOf: () => wanted, watchersOf: () => nobody } }
     await world.consumeWith({ rules, shards: { ...world.shardCalls, append } })
     expect([...world.shards].map(([shard, { ids }]) => [shard, ids])).toEqual([
       [0, ['a', 'b']],
@@ -355,7 +355,7 @@ describe('the consume loop', () => {
       if (asked === 1) throw new RangeError('a bug')
       return new Set([0])
     }
-    await world.consumeWith({ rules: { ...world.routing.rules, interests: { shardsOf } } })
+    await world.consumeWith({ rules: { ...world.routing.rules, interests: { shardsOf, watchersOf: () => nobody } } })
     const reason = world.deadLetters[0]?.headers?.find(({ key }) => key === 'rigel-reason')?.value
     expect(new TextDecoder().decode(reason)).toBe('could not be processed: RangeError: a bug')
     expect(world.shards.get(0)?.ids).toEqual(['good'])

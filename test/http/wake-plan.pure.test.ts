@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { WakeResult } from '../../src/rpc/follower.ts'
 import { wakeAll, type WakePlanDeps } from '../../src/http/wake-plan.ts'
 
 function makeDeps(broken: readonly string[] = []) {
@@ -12,10 +13,13 @@ function makeDeps(broken: readonly string[] = []) {
       return [0, 1, 2]
     },
     firstSeen: async (_topic, count) => count,
-    nudge: async (follower, isLate) => {
-      if (broken.includes(name(follower))) throw new Error('down')
-      woken.push(isLate ? `${name(follower)} late` : name(follower))
-    },
+    nudge: async (wakes) =>
+      wakes.map(({ isLate, partition, topic }): WakeResult => {
+        const follower = { topic, partition }
+        if (broken.includes(name(follower))) return { ...follower, ok: false, error: 'down' }
+        woken.push(isLate ? `${name(follower)} late` : name(follower))
+        return { ...follower, ok: true, value: null }
+      }),
     failed: (follower) => failed.push(name(follower)),
   }
   return { deps, woken, failed }
@@ -50,13 +54,10 @@ describe('waking', () => {
     expect(woken.toSorted()).toEqual(['a/0', 'a/1', 'a/2 late', 'b/0 late', 'b/1 late', 'b/2 late'])
   })
 
-  it('does not wait for one follower before it wakes the next', async () => {
-    const { deps, woken } = makeDeps()
-    const never = new Promise<void>(() => undefined)
-    void wakeAll(
-      { ...deps, nudge: (at, isLate) => (at.partition === 0 ? never : deps.nudge(at, isLate)) },
-      { topic: 'a' },
-    )
-    await expect.poll(() => woken).toEqual(['a/1', 'a/2'])
+  it('is one call for all: the tree of relays spreads it', async () => {
+    const { deps } = makeDeps()
+    const calls: number[] = []
+    await wakeAll({ ...deps, nudge: async (wakes) => (calls.push(wakes.length), []) }, {})
+    expect(calls).toEqual([6])
   })
 })

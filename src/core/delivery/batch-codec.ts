@@ -31,6 +31,8 @@ export interface EncodedEvents {
 
 export interface EventBatch extends EncodedEvents {
   readonly count: number
+  /** Types of the events without recipients, each once. A shard decides by them whether it has to decode the batch. */
+  readonly broadcastTypes: readonly string[]
   readonly firstOffset: number
   readonly lastOffset: number
 }
@@ -57,8 +59,10 @@ function encodePack(events: readonly RoutedEvent[]): EventBatch {
     at += utf8.length
     return [type, fields, recipients, null, utf8.length, offset]
   })
+  const broadcasts = events.filter(({ recipients }) => recipients === null)
   return {
     count: events.length,
+    broadcastTypes: [...new Set(broadcasts.map(({ type }) => type))],
     firstOffset: events[0]?.offset ?? 0,
     lastOffset: events.at(-1)?.offset ?? 0,
     heads: JSON.stringify(heads),
@@ -73,6 +77,17 @@ export function* decodeBatch({ heads, body }: EventBatch): Generator<RoutedEvent
     yield { offset, type, utf8: body.subarray(at, at + length), fields, recipients }
     at += length
   }
+}
+
+/**
+ * Returns what of a batch a shard wants: events to users, and events without recipients of a type that it wants. Nearly
+ * always that is the batch itself, or nothing.
+ */
+export function filterBatch(batch: EventBatch, wantsType: (type: string) => boolean): readonly EventBatch[] {
+  const unwanted = new Set(batch.broadcastTypes.filter((type) => !wantsType(type)))
+  if (unwanted.size === 0) return [batch]
+  const isWanted = ({ recipients, type }: RoutedEvent) => recipients !== null || !unwanted.has(type)
+  return encodeBatches([...decodeBatch(batch)].filter(isWanted))
 }
 
 /** `heads` is the property of EncodedEvents. */

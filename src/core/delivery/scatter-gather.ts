@@ -4,7 +4,7 @@ import { MAX_CONCURRENT_CALLS, runWithLimit } from '../concurrency.ts'
 import { partitionEvenly } from './fan-out-tree.ts'
 
 /** What became of a command at one object. */
-type Outcome<T> =
+export type Outcome<T> =
   | { readonly ok: true; readonly value: T }
   /** It is not known whether the command was carried out: the object, or the one that should pass it on, did not answer. */
   | { readonly ok: false; readonly error: string }
@@ -20,6 +20,7 @@ export async function scatterGather<Target, R>(
   targets: readonly Target[],
   fanOut: number,
   toFailure: (target: Target, error: string) => R,
+  concurrency = MAX_CONCURRENT_CALLS,
 ): Promise<readonly R[]> {
   const groups = partitionEvenly(targets, fanOut)
   const results: (readonly R[])[] = []
@@ -28,7 +29,7 @@ export async function scatterGather<Target, R>(
     if (first === undefined) return
     results[index] = await ask(first, group).catch((error) => group.map((target) => toFailure(target, String(error))))
   }
-  await runWithLimit(groups.map(askGroup), MAX_CONCURRENT_CALLS)
+  await runWithLimit(groups.map(askGroup), concurrency)
   return results.flat()
 }
 

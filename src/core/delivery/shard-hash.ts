@@ -32,7 +32,8 @@ function foldHigh(word: Word): void {
 }
 
 /** ASCII text, as nearly all ids are, equals its UTF-8: calling the encoder would cost more than the hash. */
-function hash64(text: string): Word {
+/** Returns 64 bits, evenly distributed. */
+export function hash64(text: string): Word {
   const bytes = ASCII.test(text) ? undefined : encoder.encode(text)
   const count = bytes?.length ?? text.length
   let high = 0xcbf2_9ce4 | 0

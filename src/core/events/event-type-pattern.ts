@@ -25,8 +25,13 @@ export function covers(pattern: string, type: string): boolean {
   return patternsOf(type).includes(pattern)
 }
 
-/** Undefined, or what is wrong with a type that has a star in it. */
+/** Longest event type, or pattern of types, that can be subscribed to. Shards keep each in memory and in SQLite. */
+const MAX_TYPE_CHARS = 1_024
+
+/** Returns what is wrong with the type of a subscription, or undefined. */
 export function patternProblem(type: string): string | undefined {
+  if (type.length > MAX_TYPE_CHARS)
+    return `event-type has ${type.length} characters, at most ${MAX_TYPE_CHARS} are allowed`
   if (isPattern(type) && type.split('.').length > MAX_DEPTH) return `a pattern has ${MAX_DEPTH} parts at most`
   const body = type === '*' ? '' : type.replace(/\.\*$/, '')
   return body.includes('*') && isPattern(type)

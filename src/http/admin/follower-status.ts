@@ -5,18 +5,22 @@ import type { Context } from 'hono'
 import { followedTopics } from '../../config/parse-config.ts'
 import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
 import { directoryStub } from '../../rpc/directory.ts'
-import { followerStub } from '../../rpc/follower.ts'
+import { followerStatuses, type FollowerStatus } from '../../rpc/follower.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import type { HttpEnv } from '../worker-context.ts'
+
+const OUTDATED = 'knows the interest of a Directory whose storage is gone; it is told anew within a minute'
 
 /** A log that is out of reach may take longer to say so. */
 const LIST_TIMEOUT_MS = 3_000
 
-export type FollowerReport = TopicPartition & Awaited<ReturnType<ReturnType<typeof followerStub>['status']>>
+export type FollowerReport = TopicPartition & FollowerStatus
 
 interface Report {
   /** In the order of topics and partitions. */
   readonly followers: readonly FollowerReport[]
+  /** A line for each follower that did not answer, or that knows an earlier life of the Directory. */
+  readonly problems: readonly string[]
   /** A line for each topic of which no follower is known, with why the log could not name its partitions. */
   readonly unlisted: readonly string[]
 }
@@ -26,16 +30,27 @@ export async function reportFollowers(c: Context<HttpEnv>): Promise<readonly Fol
 }
 
 async function report(c: Context<HttpEnv>): Promise<Report> {
-  const [known, ...lists] = await Promise.all([directoryStub(c.env).followers(), ...listPartitions(c)])
+  const directory = directoryStub(c.env)
+  const [known, { life }, ...lists] = await Promise.all([
+    directory.followers(),
+    directory.interestVersion(),
+    ...listPartitions(c),
+  ])
   const all = [...known, ...lists.flatMap(({ partitions }) => partitions)]
   const byName = new Map(all.map((at) => [partitionName(at), at]))
-  const reports = [...byName.values()].map(async (at) => ({ ...at, ...(await followerStub(c.env, at).status()) }))
-  const followers = (await Promise.all(reports)).toSorted(byPlace)
+  const results = (await followerStatuses(c.env, [...byName.values()])).toSorted(byPlace)
+  const followers = results.flatMap(({ partition, topic, ...result }): readonly FollowerReport[] =>
+    result.ok ? [{ topic, partition, ...result.value }] : [],
+  )
+  const silent = results.flatMap((result) => (result.ok ? [] : [`${partitionName(result)}: ${result.error}`]))
+  const outdated = followers
+    .filter(({ interest }) => interest !== null && interest.life !== life)
+    .map((follower) => `${partitionName(follower)}: ${OUTDATED}`)
   const unlisted = lists.flatMap(({ topic, problem }) => {
     const speaksForItself = all.some((at) => at.topic === topic)
     return problem === null || speaksForItself ? [] : [`${topic}: its partitions cannot be listed: ${problem}`]
   })
-  return { followers, unlisted }
+  return { followers, problems: [...silent, ...outdated], unlisted }
 }
 
 function byPlace(a: TopicPartition, b: TopicPartition): number {
@@ -67,11 +82,11 @@ export async function getFollowers(c: Context<HttpEnv>): Promise<Response> {
 
 /** RIG's `OK`; or 503, and a line for each follower that does not get on, or cannot be found, with the reason. */
 export async function internalHealth(c: Context<HttpEnv>): Promise<Response> {
-  const { followers, unlisted } = await report(c)
+  const { followers, problems, unlisted } = await report(c)
   const failing = followers.filter(({ failures }) => failures > 0)
-  if (failing.length === 0 && unlisted.length === 0) return c.text('OK')
+  if (failing.length + problems.length + unlisted.length === 0) return c.text('OK')
   const lines = failing.map(
     ({ topic, partition, failures, lastError }) => `${topic}/${partition}: failed ${failures} times: ${lastError}`,
   )
-  return c.text(`${[...lines, ...unlisted].join('\n')}\n`, 503)
+  return c.text(`${[...lines, ...problems, ...unlisted].join('\n')}\n`, 503)
 }

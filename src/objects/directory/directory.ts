@@ -1,53 +1,95 @@
-// Directory: the Durable Object of the control plane. Who wants which event types, which followers have to know, and the
-// API definitions made at run time. No event waits for it; of requests, a subscription to a type that its shard did not
-// follow yet, and the first that an isolate proxies.
-import { withTimeout } from '../../core/timeout.ts'
+// Directory: the Durable Object of the control plane, called through rpc/directory.ts. It stores what shards are interested
+// in and tells followers, and the API definitions made at run time. No event waits for it; of requests, only a
+// subscription to a type that its shard did not follow yet, and the first that an isolate proxies.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
-import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
-import { followerStub } from '../../rpc/follower.ts'
+import { runWithLimit } from '../../core/concurrency.ts'
+import type { TopicPartition } from '../../core/events/kafka-record.ts'
+import type { DeclareResult } from '../../core/interest/declarer.ts'
+import type { InterestDeclaration, InterestUpdate } from '../../core/interest/ledger.ts'
+import type { InterestVersion } from '../../core/interest/table.ts'
+import { withTimeout } from '../../core/timeout.ts'
+import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import type { ApiSnapshot } from '../../rpc/directory.ts'
+import { notifyFollowers, type FollowerResult } from '../../rpc/follower.ts'
+import { shardStub } from '../../rpc/shard.ts'
 import { ApiRegistry, type ApiChange } from './api-registry.ts'
 import { ApiStore } from './api-store.ts'
-import type { ApiSnapshot } from '../../rpc/directory.ts'
 import { FollowerNotifier } from './follower-notifier.ts'
-import type { InterestChange, InterestSnapshot } from '../../rpc/interest.ts'
 import { InterestStore } from './interest-store.ts'
 
-/** A follower that hangs must not hold up every later change. What it applies too late shows it a gap, or is old. */
-const TELL_TIMEOUT_MS = 5_000
+/** A log that is out of reach may take longer to say so. */
+const LIST_TIMEOUT_MS = 3_000
+
+/** Six calls of an invocation wait for an answer at once. */
+const CONCURRENT_CALLS = 6
+
+/** After this long, shards that could not be asked to declare their interest anew are asked again. */
+const ASK_AGAIN_MS = 5_000
 
 export class Directory extends DurableObject<Env> {
-  readonly #store = new InterestStore(this.ctx.storage)
+  readonly #config = configOf(this.env)
+  readonly #store = new InterestStore(this.ctx.storage, newLife())
   readonly #apiStore = new ApiStore(this.ctx.storage)
-  readonly #apis = new ApiRegistry(this.#apiStore, configOf(this.env).proxy.definitions, definitionEnvOf(this.env))
-  readonly #queues = new FollowerNotifier({
-    tell: (follower, change) => this.#tell(follower, change),
+  readonly #apis = new ApiRegistry(this.#apiStore, this.#config.proxy.definitions, definitionEnvOf(this.env))
+  readonly #notifier = new FollowerNotifier(this.#store.followers(), {
+    version: () => this.#store.version,
+    send: (followers, after) => this.#sendInterest(followers, after),
     wait: (ms) => scheduler.wait(ms),
     random: () => Math.random(),
   })
+  /** Shards that declared their interest in an earlier life of this object's storage, and not yet in this one. */
+  readonly #orphans = new Set<number>()
+  #isAsking = false
+  #finding: Promise<void> | undefined
 
-  /** Resolves when every follower has applied it; rejects if one could not be told: the caller then must not confirm. */
-  async changeInterest(shard: number, gained: readonly string[], lost: readonly string[]): Promise<void> {
-    const change = this.#store.change(shard, gained, lost)
-    // Nothing is awaited between the two: whoever registers is in the list, or has the change in its snapshot.
-    await this.#queues.push(this.#store.followers(), change)
+  /**
+   * Stores what a shard wants. Resolves when every follower has confirmed it; rejects if one could not be told: the shard
+   * must then not confirm the subscription.
+   */
+  async declareInterest(declaration: InterestDeclaration): Promise<DeclareResult> {
+    const { life } = this.#store
+    const isOfThisLife = declaration.life === life
+    if (!declaration.isComplete && !isOfThisLife) return { life, isAccepted: false }
+    await this.#findFollowers(declaration.life !== null && !isOfThisLife)
+    // Nothing is awaited between the two: a follower that registers is told, or has the change in its answer.
+    await this.#notifier.confirmed(this.#store.declare(declaration))
+    return { life, isAccepted: true }
   }
 
-  /** What is known now. Every change from here on is pushed to this follower, in order. */
-  async registerFollower(topic: string, partition: number): Promise<InterestSnapshot> {
+  /** Returns all interest. Every later change is sent to this follower. */
+  async registerFollower(topic: string, partition: number): Promise<InterestUpdate> {
     this.#store.addFollower({ topic, partition })
-    return this.#store.snapshot()
+    this.#notifier.register({ topic, partition }, this.#store.version)
+    return this.#store.since(0)
   }
 
-  /** How many partitions the topic had when it was first looked for: `count`, if that is now. */
+  /** Makes sure that followers have the current interest. Called when followers are woken; cheap if nothing is amiss. */
+  async refreshFollowers(): Promise<void> {
+    await this.#findFollowers(false)
+    await this.#notifier.refresh()
+  }
+
+  /** The life of this object's storage, and the version of interest. A follower with another life has missed its loss. */
+  async interestVersion(): Promise<InterestVersion> {
+    const { life, version } = this.#store
+    return { life, version }
+  }
+
+  /** Returns how many partitions the topic had when this was first called for it: `count`, if that is now. */
   async firstSeenPartitions(topic: string, count: number): Promise<number> {
     return this.#store.firstSeenPartitions(topic, count)
   }
 
-  /** Those that were ever registered: they follow events for users. */
+  /** Followers of events for users that have ever registered. */
   async followers(): Promise<readonly TopicPartition[]> {
     return this.#store.followers()
+  }
+
+  /** Asks followers again for shards that still have to declare their interest anew. */
+  override async alarm(): Promise<void> {
+    await this.#sendInterest(this.#store.followers(), this.#store.version)
   }
 
   /** Those made at run time, deactivated ones too. Null: nothing has changed since the version that is known; 0: none was made. */
@@ -72,8 +114,63 @@ export class Directory extends DurableObject<Env> {
     return this.#apis.remove(id, expected, Date.now())
   }
 
-  async #tell(follower: TopicPartition, change: InterestChange): Promise<void> {
-    const call = followerStub(this.env, follower).applyInterest(change)
-    await withTimeout(call, TELL_TIMEOUT_MS, `follower ${partitionName(follower)}: no answer`)
+  async #sendInterest(followers: readonly TopicPartition[], after: number): Promise<readonly FollowerResult[]> {
+    const results = await notifyFollowers(this.env, followers, this.#store.since(after))
+    for (const result of results) if (result.ok) for (const shard of result.value.orphans) this.#orphans.add(shard)
+    if (this.#orphans.size > 0 && !this.#isAsking) this.ctx.waitUntil(this.#askOrphans())
+    return results
   }
+
+  async #askOrphans(): Promise<void> {
+    this.#isAsking = true
+    const { life } = this.#store
+    const ask = (shard: number) => async () => {
+      await shardStub(this.env, shard).declareInterest(life)
+      this.#orphans.delete(shard)
+    }
+    try {
+      await runWithLimit([...this.#orphans].map(ask), CONCURRENT_CALLS)
+    } catch (error) {
+      console.warn({ message: 'shards have not declared their interest anew', error: String(error) })
+      await this.ctx.storage.setAlarm(Date.now() + ASK_AGAIN_MS)
+    } finally {
+      this.#isAsking = false
+    }
+  }
+
+  /**
+   * A new storage knows no follower, but if it replaces a lost one there are followers that know nothing of it: they are
+   * found by the topics' partitions before interest is confirmed. If the log does not answer, this rejects when `isLost`
+   * is known; otherwise the followers are new too, and register before they route.
+   */
+  async #findFollowers(isLost: boolean): Promise<void> {
+    if (this.#store.hasFoundFollowers) return
+    try {
+      await (this.#finding ??= this.#listFollowers())
+    } catch (error) {
+      if (isLost) throw error
+      console.warn({ message: 'followers not found, to be looked for again', error: String(error) })
+    } finally {
+      this.#finding = undefined
+    }
+  }
+
+  async #listFollowers(): Promise<void> {
+    const log = createKafkaLog(this.env, this.#config)
+    const { topics } = this.#config.kafka
+    const listing = Promise.all(topics.map((topic) => log.partitions(topic)))
+    const lists = await withTimeout(listing, LIST_TIMEOUT_MS, 'the log did not list its partitions')
+    for (const [index, topic] of topics.entries()) {
+      for (const partition of lists[index] ?? []) {
+        this.#store.addFollower({ topic, partition })
+        this.#notifier.add({ topic, partition })
+      }
+    }
+    this.#store.foundFollowers()
+  }
+}
+
+/** Sorts behind the lives of storages that were created before. */
+function newLife(): string {
+  return `${new Date().toISOString()} ${crypto.randomUUID()}`
 }

@@ -1,46 +1,165 @@
-// Pushes interest changes to followers, to each in the order of their numbers. A follower that missed one, or refuses,
-// asks for a snapshot by itself when the next one shows it the gap. No runtime: tested with fakes.
-import { SerialQueue } from '../../core/serial-queue.ts'
-import { retry, type BackoffLimits } from '../../core/retry.ts'
+// Tells followers what shards want: to each follower everything that changed since the version it has confirmed, one call
+// at a time, however many changes wait. Followers at the same version are told together, by a tree of relays; one that
+// failed is told by itself, so that it delays nobody. Pure: calls, waiting and randomness are arguments. Used by
+// directory.ts.
 import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
-import type { InterestChange } from '../../rpc/interest.ts'
+import type { FollowerResult } from '../../rpc/follower.ts'
 
-/** A follower that is being moved or replaced is back within moments; longer, and the client had better come back. */
+/** A follower that is being moved or replaced is back within moments. If it takes longer, clients should come back later. */
 const ATTEMPTS = 3
 
-/** Short, because the subscribers of a shard wait for it. */
-const BACKOFF: BackoffLimits = { baseMs: 100, capMs: 200 }
+/** Longest wait before the second attempt; before the third it is twice as long. Subscribers of a new type wait for it. */
+const RETRY_BASE_MS = 100
 
 export interface FollowerNotifierDeps {
-  /** Resolves when the follower has applied it. Must not hang: whoever is behind in its queue waits. */
-  tell: (follower: TopicPartition, change: InterestChange) => Promise<void>
-  wait: (ms: number) => Promise<void>
+  /** The newest version of interest. */
+  version(): number
+  /**
+   * Sends all changes after version `after` to these followers. Resolves with a result for each: the version that it has
+   * now, or null if it needs everything. Must not hang, and must not reject.
+   */
+  send(followers: readonly TopicPartition[], after: number): Promise<readonly FollowerResult[]>
+  wait(ms: number): Promise<void>
   /** In [0, 1). */
-  random: () => number
+  random(): number
+}
+
+interface FollowerState extends TopicPartition {
+  /** The version that the follower has. Null: not known, because the Directory has just started. */
+  confirmed: number | null
+  /** A call to it, or a wait before the next attempt, is under way. */
+  isBusy: boolean
+  /** Failed attempts in a row. */
+  failures: number
+  /** ATTEMPTS have failed and nobody waits for another. `confirmed` and `refresh` try again. */
+  isParked: boolean
+}
+
+interface Waiter {
+  readonly version: number
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
 }
 
 export class FollowerNotifier {
   readonly #deps: FollowerNotifierDeps
-  readonly #queues = new Map<string, SerialQueue>()
+  readonly #followers = new Map<string, FollowerState>()
+  #waiters: Waiter[] = []
 
-  constructor(deps: FollowerNotifierDeps) {
+  /** `followers` are those known from before; what they have confirmed is asked when they are told next. */
+  constructor(followers: readonly TopicPartition[], deps: FollowerNotifierDeps) {
     this.#deps = deps
+    for (const follower of followers) this.#set(follower, null)
   }
 
-  /** Resolves when all have applied it; rejects if one has not. */
-  async push(followers: readonly TopicPartition[], change: InterestChange): Promise<void> {
-    await Promise.all(followers.map((follower) => this.#inTurn(follower, change)))
+  /** A follower that may exist, unless it is known. What it has confirmed is asked when it is told next. */
+  add(follower: TopicPartition): void {
+    if (!this.#followers.has(partitionName(follower))) this.#set(follower, null)
   }
 
-  #inTurn(follower: TopicPartition, change: InterestChange): Promise<void> {
-    const name = partitionName(follower)
-    const queue = this.#queues.get(name) ?? new SerialQueue()
-    this.#queues.set(name, queue)
-    return queue.run(() => this.#tellPatiently(follower, change))
+  /** The follower has everything up to `version`, or will have before it routes an event. */
+  register(follower: TopicPartition, version: number): void {
+    const known = this.#followers.get(partitionName(follower))
+    if (known === undefined) this.#set(follower, version)
+    else known.confirmed = version
+    this.#settle()
   }
 
-  async #tellPatiently(follower: TopicPartition, change: InterestChange): Promise<void> {
-    const { random, wait: sleep } = this.#deps
-    return retry(() => this.#deps.tell(follower, change), { attempts: ATTEMPTS, backoff: BACKOFF, random, sleep })
+  /** Resolves when every follower has `version`. Rejects if one of them could not be told. */
+  confirmed(version: number): Promise<void> {
+    for (const follower of this.#followers.values()) follower.isParked = false
+    this.#tellThoseBehind()
+    if (this.#lowest() >= version) return Promise.resolve()
+    return new Promise((resolve, reject) => this.#waiters.push({ version, resolve, reject }))
   }
+
+  /** Tells followers that were given up, or whose version is not known, now. Resolves when each was told or given up. */
+  async refresh(): Promise<void> {
+    await this.confirmed(this.#deps.version()).catch(() => undefined)
+  }
+
+  #set({ topic, partition }: TopicPartition, confirmed: number | null): void {
+    const state = { topic, partition, confirmed, isBusy: false, failures: 0, isParked: false }
+    this.#followers.set(partitionName(state), state)
+  }
+
+  /** Starts a call for each group of followers that have the same version. Followers that failed are groups of one. */
+  #tellThoseBehind(): void {
+    const version = this.#deps.version()
+    const behind = [...this.#followers.values()].filter((follower) => isBehind(follower, version))
+    const groups = Map.groupBy(behind, (follower) =>
+      follower.failures > 0 ? partitionName(follower) : follower.confirmed,
+    )
+    for (const group of groups.values()) {
+      for (const follower of group) follower.isBusy = true
+      void this.#tell(group, group[0]?.confirmed ?? version)
+    }
+  }
+
+  async #tell(group: readonly FollowerState[], after: number): Promise<void> {
+    const version = this.#deps.version()
+    const results = await this.#deps.send(
+      group.map(({ partition, topic }) => ({ topic, partition })),
+      after,
+    )
+    const byKey = new Map(results.map((result) => [partitionName(result), result]))
+    for (const follower of group) this.#record(follower, byKey.get(partitionName(follower)), version, after)
+    this.#settle()
+    this.#tellThoseBehind()
+  }
+
+  #record(follower: FollowerState, result: FollowerResult | undefined, version: number, after: number): void {
+    if (result?.ok !== true) return this.#failed(follower, version, result?.error ?? 'no answer')
+    const reached = result.value.version
+    // It says that it needs everything, and got everything.
+    if (reached === null && after === 0) return this.#failed(follower, version, 'the update was not applied')
+    follower.confirmed = Math.max(
+      reached ?? 0,
+      follower.confirmed === null || reached === null ? 0 : follower.confirmed,
+    )
+    follower.isBusy = false
+    follower.failures = 0
+  }
+
+  #failed(follower: FollowerState, version: number, error: string): void {
+    follower.failures += 1
+    if (follower.failures % ATTEMPTS === 0) {
+      this.#reject(follower, version, error)
+      follower.isParked = this.#waiters.length === 0
+      follower.isBusy = false
+      return
+    }
+    const waited = this.#deps.wait(this.#deps.random() * RETRY_BASE_MS * follower.failures)
+    void waited.then(() => {
+      follower.isBusy = false
+      this.#tellThoseBehind()
+    })
+  }
+
+  #reject(follower: FollowerState, version: number, error: string): void {
+    const missed = ({ version: waitedFor }: Waiter) => waitedFor <= version && waitedFor > (follower.confirmed ?? 0)
+    const rejected = this.#waiters.filter(missed)
+    this.#waiters = this.#waiters.filter((waiter) => !missed(waiter))
+    const reason = new Error(`follower ${partitionName(follower)} could not be told: ${error}`)
+    for (const { reject } of rejected) reject(reason)
+  }
+
+  #settle(): void {
+    const lowest = this.#lowest()
+    const reached = this.#waiters.filter(({ version }) => version <= lowest)
+    if (reached.length === 0) return
+    this.#waiters = this.#waiters.filter(({ version }) => version > lowest)
+    for (const { resolve } of reached) resolve()
+  }
+
+  #lowest(): number {
+    let lowest = Infinity
+    for (const { confirmed } of this.#followers.values()) lowest = Math.min(lowest, confirmed ?? -1)
+    return lowest
+  }
+}
+
+function isBehind({ confirmed, isBusy, isParked }: FollowerState, version: number): boolean {
+  if (isBusy || isParked) return false
+  return confirmed === null || confirmed < version
 }

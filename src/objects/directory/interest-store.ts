@@ -1,56 +1,149 @@
-// What the Directory remembers: SQL for `interests`, `followers`, `first_seen` and `version`.
+// What the Directory stores about interest: SQL for `life`, `shard_interests`, `user_watches`, `followers` and `first_seen`.
+// The rules are core/interest/ledger.ts's. Used by directory.ts.
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
-import type { InterestChange, InterestSnapshot } from '../../rpc/interest.ts'
+import { bitmapOf } from '../../core/interest/bitmap.ts'
+import {
+  InterestLedger,
+  type DeclaredBitmap,
+  type InterestDeclaration,
+  type InterestUpdate,
+  type UserWatch,
+} from '../../core/interest/ledger.ts'
+import { userOfWatchTopic } from '../../core/subscriptions/watch-topic.ts'
+
+interface BitmapRow extends Record<string, SqlStorageValue> {
+  shard: number
+  version: number
+  sequence: number
+  bitmap: ArrayBuffer
+}
+
+interface WatchRow extends Record<string, SqlStorageValue> {
+  shard: number
+  user: string
+  version: number
+  is_watched: number
+}
 
 export class InterestStore {
   readonly #storage: DurableObjectStorage
   readonly #sql: SqlStorage
+  readonly #ledger: InterestLedger
 
-  constructor(storage: DurableObjectStorage) {
+  /** `newLife` names the storage if it is new. It must sort behind the names of earlier lives. */
+  constructor(storage: DurableObjectStorage, newLife: string) {
     this.#storage = storage
     this.#sql = storage.sql
-    this.#sql.exec(`
-      CREATE TABLE IF NOT EXISTS interests (shard INTEGER NOT NULL, type TEXT NOT NULL, PRIMARY KEY (shard, type)) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS followers (topic TEXT NOT NULL, partition INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS first_seen (topic TEXT PRIMARY KEY, partitions INTEGER NOT NULL) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS version (id INTEGER PRIMARY KEY, version INTEGER NOT NULL);
-      INSERT OR IGNORE INTO version VALUES (0, 0);
-    `)
+    storage.transactionSync(() => this.#createTables(newLife))
+    const { life } = this.#sql.exec<{ life: string }>('SELECT life FROM life').one()
+    const bitmaps = this.#sql.exec<BitmapRow>('SELECT * FROM shard_interests').toArray().map(toBitmap)
+    const watches = this.#sql.exec<WatchRow>('SELECT * FROM user_watches').toArray().map(toWatch)
+    const versions = [...bitmaps, ...watches].map(({ version }) => version)
+    this.#ledger = new InterestLedger(
+      life,
+      versions.reduce((a, b) => Math.max(a, b), 0),
+      bitmaps,
+      watches,
+    )
   }
 
-  /** Stores a change and numbers it. One that changes nothing is numbered too: followers have to confirm it all the same. */
-  change(shard: number, gained: readonly string[], lost: readonly string[]): InterestChange {
-    return this.#storage.transactionSync(() => {
-      for (const type of gained) this.#sql.exec('INSERT OR IGNORE INTO interests VALUES (?, ?)', shard, type)
-      for (const type of lost) this.#sql.exec('DELETE FROM interests WHERE shard = ? AND type = ?', shard, type)
-      this.#sql.exec('UPDATE version SET version = version + 1')
-      return { version: this.#version(), shard, gained, lost }
+  get life(): string {
+    return this.#ledger.life
+  }
+
+  get version(): number {
+    return this.#ledger.version
+  }
+
+  /** Stores a declaration. Returns the version at which every follower knows it. */
+  declare(declaration: InterestDeclaration): number {
+    const { bitmap, version, watches } = this.#ledger.declare(declaration)
+    this.#storage.transactionSync(() => {
+      if (bitmap !== null) this.#putBitmap(bitmap)
+      for (const watch of watches) this.#putWatch(watch)
     })
+    return version
+  }
+
+  since(version: number): InterestUpdate {
+    return this.#ledger.since(version)
   }
 
   addFollower({ topic, partition }: TopicPartition): void {
     this.#sql.exec('INSERT OR IGNORE INTO followers VALUES (?, ?)', topic, partition)
   }
 
-  /** How many partitions the topic had when it was first asked for: `count`, if that is now. */
+  followers(): readonly TopicPartition[] {
+    return this.#sql.exec<{ topic: string; partition: number }>('SELECT topic, partition FROM followers').toArray()
+  }
+
+  /** False in a new storage, until the followers that may know of an earlier life have been found. */
+  get hasFoundFollowers(): boolean {
+    return this.#sql.exec<{ found: number }>('SELECT has_found_followers AS found FROM life').one().found === 1
+  }
+
+  foundFollowers(): void {
+    this.#sql.exec('UPDATE life SET has_found_followers = 1')
+  }
+
+  /** Returns how many partitions the topic had when this was first called for it: `count`, if that is now. */
   firstSeenPartitions(topic: string, count: number): number {
     this.#sql.exec('INSERT OR IGNORE INTO first_seen VALUES (?, ?)', topic, count)
     return this.#sql.exec<{ partitions: number }>('SELECT partitions FROM first_seen WHERE topic = ?', topic).one()
       .partitions
   }
 
-  followers(): readonly TopicPartition[] {
-    return this.#sql.exec<{ topic: string; partition: number }>('SELECT topic, partition FROM followers').toArray()
+  #putBitmap({ bitmap, sequence, shard, version }: DeclaredBitmap): void {
+    this.#sql.exec('INSERT OR REPLACE INTO shard_interests VALUES (?, ?, ?, ?)', shard, version, sequence, bitmap)
   }
 
-  snapshot(): InterestSnapshot {
+  #putWatch({ isWatched, shard, user, version }: UserWatch): void {
+    this.#sql.exec('INSERT OR REPLACE INTO user_watches VALUES (?, ?, ?, ?)', shard, user, version, isWatched ? 1 : 0)
+  }
+
+  #createTables(newLife: string): void {
+    const hasNames = this.#hasTable('interests')
+    this.#sql.exec(`
+      CREATE TABLE IF NOT EXISTS life (id INTEGER PRIMARY KEY, life TEXT NOT NULL, has_found_followers INTEGER NOT NULL);
+      CREATE TABLE IF NOT EXISTS shard_interests (
+        shard INTEGER PRIMARY KEY, version INTEGER NOT NULL, sequence INTEGER NOT NULL, bitmap BLOB NOT NULL
+      );
+      CREATE TABLE IF NOT EXISTS user_watches (
+        shard INTEGER NOT NULL, user TEXT NOT NULL, version INTEGER NOT NULL, is_watched INTEGER NOT NULL,
+        PRIMARY KEY (shard, user)
+      ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS followers (topic TEXT NOT NULL, partition INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS first_seen (topic TEXT PRIMARY KEY, partitions INTEGER NOT NULL) WITHOUT ROWID;
+    `)
+    // Storage of a version before bitmaps knows its followers.
+    this.#sql.exec('INSERT OR IGNORE INTO life VALUES (0, ?, ?)', newLife, hasNames ? 1 : 0)
+    if (hasNames) this.#convertNames()
+  }
+
+  /** Versions before bitmaps stored the names of types. */
+  #convertNames(): void {
     const rows = this.#sql.exec<{ shard: number; type: string }>('SELECT shard, type FROM interests').toArray()
-    const byShard = Map.groupBy(rows, ({ shard }) => shard)
-    const interests = [...byShard].map(([shard, of]) => ({ shard, types: of.map(({ type }) => type) }))
-    return { version: this.#version(), interests }
+    for (const [shard, group] of Map.groupBy(rows, (row) => row.shard)) {
+      const types = group.map(({ type }) => type).filter((type) => userOfWatchTopic(type) === undefined)
+      this.#putBitmap({ shard, version: 1, sequence: 0, bitmap: bitmapOf(types) })
+      for (const { type } of group) {
+        const user = userOfWatchTopic(type)
+        if (user !== undefined) this.#putWatch({ shard, user, version: 1, isWatched: true })
+      }
+    }
+    this.#sql.exec('DROP TABLE interests')
+    this.#sql.exec('DROP TABLE IF EXISTS version')
   }
 
-  #version(): number {
-    return this.#sql.exec<{ version: number }>('SELECT version FROM version').one().version
+  #hasTable(name: string): boolean {
+    return this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name).toArray().length > 0
   }
+}
+
+function toBitmap({ bitmap, sequence, shard, version }: BitmapRow): DeclaredBitmap {
+  return { shard, version, sequence, bitmap: new Uint8Array(bitmap) }
+}
+
+function toWatch({ is_watched: isWatched, shard, user, version }: WatchRow): UserWatch {
+  return { shard, user, version, isWatched: isWatched === 1 }
 }

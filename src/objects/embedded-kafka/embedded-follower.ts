@@ -3,6 +3,7 @@
 // what every shard has confirmed. It is stored with the next append, or by itself once the partition is idle.
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
 import { isResponseTopic, type Config } from '../../config/parse-config.ts'
+import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
 import { createPlanner } from '../../following/create-planner.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
@@ -10,8 +11,7 @@ import { RunHealth } from '../../following/run-health.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import type { Fetched } from '../../kafka/kafka-log.ts'
 import { directoryStub } from '../../rpc/directory.ts'
-import { takeOverFollower, type FollowerStatus } from '../../rpc/follower.ts'
-import type { InterestChange } from '../../rpc/interest.ts'
+import { takeOverFollower, type FollowerStatus, type InterestState } from '../../rpc/follower.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { RecentRecords } from './recent-records.ts'
 
@@ -83,9 +83,8 @@ export class EmbeddedFollower {
     await this.#run
   }
 
-  /** Resolves when the change is applied. */
-  async applyInterest(change: InterestChange): Promise<void> {
-    if (!this.#interests.apply(change)) await this.#register()
+  applyInterest(update: InterestUpdate): InterestState {
+    return this.#interests.applyUpdate(update)
   }
 
   status(): FollowerStatus {
@@ -93,7 +92,7 @@ export class EmbeddedFollower {
     return {
       counters: checkpoint,
       lag: checkpoint === null ? null : this.#deps.log.offsets().latest - checkpoint.offset,
-      interestVersion: this.#interests.version,
+      interest: this.#interests.at,
       running: this.#run !== null,
       failures: this.#health.failures,
       lastError: this.#health.lastError,
@@ -116,7 +115,7 @@ export class EmbeddedFollower {
   /** From the last look at `#hasMore` to the end of the run nothing waits for I/O, so that no append is missed. */
   async #consumeToEnd(): Promise<RunResult> {
     if (this.#deps.log.checkpoint === null) await this.#takeOver()
-    if (this.#isForUsers && this.#interests.version === null) await this.#register()
+    if (this.#isForUsers && this.#interests.at === null) await this.#register()
     for (let calls = 0; ;) {
       this.#hasMore = false
       const result = await consume(this.#consumer, this.#checkpoint(), RUN_CALLS - calls)
@@ -142,7 +141,7 @@ export class EmbeddedFollower {
 
   async #register(): Promise<void> {
     const { partition, topic } = this.#deps.at
-    this.#interests.replace(await directoryStub(this.#deps.env).registerFollower(topic, partition))
+    this.#interests.apply(await directoryStub(this.#deps.env).registerFollower(topic, partition))
   }
 
   async #retryLater(error: unknown): Promise<void> {

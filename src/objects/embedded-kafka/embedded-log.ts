@@ -4,18 +4,26 @@
 import { DurableObject } from 'cloudflare:workers'
 import { configOf, isFollowedHere } from '../../config/parse-config.ts'
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
+import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { GroupCommit } from '../../core/group-commit.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../../kafka/kafka-log.ts'
 import type { Appended, KeyedRecord } from '../../rpc/embedded-kafka.ts'
-import { parseFollowerName, type FollowerStatus } from '../../rpc/follower.ts'
-import type { InterestChange } from '../../rpc/interest.ts'
+import {
+  parseFollowerName,
+  type FollowerReport,
+  type FollowerResult,
+  type FollowerStatus,
+  type Wake,
+  type WakeResult,
+} from '../../rpc/follower.ts'
+import { FollowerRelay } from '../../following/follower-relay.ts'
 import { EmbeddedFollower } from './embedded-follower.ts'
 import { PartitionLog } from './partition-log.ts'
 
 const NOT_FOLLOWED: FollowerStatus = {
   counters: null,
   lag: null,
-  interestVersion: null,
+  interest: null,
   running: false,
   failures: 0,
   lastError: null,
@@ -26,6 +34,12 @@ export class EmbeddedLog extends DurableObject<Env> {
   readonly #at: TopicPartition = parseFollowerName(this.ctx.id.name ?? '')
   readonly #log = new PartitionLog(this.ctx.storage, this.#at, this.#config.kafka.embedded)
   readonly #follower = this.#createFollower()
+  readonly #relay = new FollowerRelay(this.env, this.#at, {
+    nudge: () => this.nudge(),
+    // A partition that is not followed needs no interest: it must not make others wait.
+    applyInterest: (update) => this.#follower?.applyInterest(update) ?? { version: update.version, orphans: [] },
+    status: () => this.status(),
+  })
   readonly #appends = new GroupCommit<readonly KeyedRecord[], readonly Appended[]>({
     commit: (requests) => this.#commit(requests),
     pause: () => scheduler.wait(0),
@@ -67,9 +81,23 @@ export class EmbeddedLog extends DurableObject<Env> {
     await this.#follower?.follow()
   }
 
-  /** Resolves when the change is applied. */
-  async applyInterest(change: InterestChange): Promise<void> {
-    await this.#follower?.applyInterest(change)
+  /** See FollowerStub. */
+  async relayInterest(
+    update: InterestUpdate,
+    group: readonly TopicPartition[],
+    timeoutMs: number,
+  ): Promise<readonly FollowerResult[]> {
+    return this.#relay.applyInterest(update, group, timeoutMs)
+  }
+
+  /** See FollowerStub. */
+  async relayNudge(group: readonly Wake[], timeoutMs: number): Promise<readonly WakeResult[]> {
+    return this.#relay.nudge(group, timeoutMs)
+  }
+
+  /** See FollowerStub. */
+  async relayStatus(group: readonly TopicPartition[], timeoutMs: number): Promise<readonly FollowerReport[]> {
+    return this.#relay.status(group, timeoutMs)
   }
 
   status(): FollowerStatus {

@@ -4,14 +4,22 @@
 import { DurableObject } from 'cloudflare:workers'
 import { configOf, isFollowedHere, isResponseTopic } from '../../config/parse-config.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
+import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import { directoryStub } from '../../rpc/directory.ts'
-import { embeddedLogStub } from '../../rpc/embedded-kafka.ts'
-import { parseFollowerName, type FollowerCounters, type FollowerStatus } from '../../rpc/follower.ts'
-import type { InterestChange } from '../../rpc/interest.ts'
+import {
+  parseFollowerName,
+  type FollowerCounters,
+  type FollowerReport,
+  type FollowerResult,
+  type FollowerStatus,
+  type Wake,
+  type WakeResult,
+} from '../../rpc/follower.ts'
 import { CheckpointStore, type Checkpoint } from '../../following/checkpoint-store.ts'
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
 import { createPlanner } from '../../following/create-planner.ts'
+import { FollowerRelay } from '../../following/follower-relay.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
 import { OffsetCommitter } from '../../following/offset-committer.ts'
 import { NO_PARTITION, RunHealth } from '../../following/run-health.ts'
@@ -39,6 +47,11 @@ export class TopicFollower extends DurableObject<Env> {
   readonly #health = new RunHealth()
   readonly #committer = this.#createCommitter()
   readonly #consumer = this.#createConsumer()
+  readonly #relay = new FollowerRelay(this.env, this.#name, {
+    nudge: (isLate) => this.nudge(isLate),
+    applyInterest: (update) => this.#interests.applyUpdate(update),
+    status: () => this.status(),
+  })
   /** One run at a time: two would append the same events twice. */
   #running = false
   /** A nudge came during the run: the end of the log may have moved since it was read. */
@@ -77,11 +90,23 @@ export class TopicFollower extends DurableObject<Env> {
     return this.#checkpoints.read() ?? null
   }
 
-  /** Resolves when the change is applied. */
-  async applyInterest(change: InterestChange): Promise<void> {
-    // The caller is of an older version: it does not know that the partition follows itself.
-    if (this.#isHandedOver()) return embeddedLogStub(this.env, this.#name).applyInterest(change)
-    if (!this.#interests.apply(change)) await this.#register()
+  /** See FollowerStub. */
+  async relayInterest(
+    update: InterestUpdate,
+    group: readonly TopicPartition[],
+    timeoutMs: number,
+  ): Promise<readonly FollowerResult[]> {
+    return this.#relay.applyInterest(update, group, timeoutMs)
+  }
+
+  /** See FollowerStub. */
+  async relayNudge(group: readonly Wake[], timeoutMs: number): Promise<readonly WakeResult[]> {
+    return this.#relay.nudge(group, timeoutMs)
+  }
+
+  /** See FollowerStub. */
+  async relayStatus(group: readonly TopicPartition[], timeoutMs: number): Promise<readonly FollowerReport[]> {
+    return this.#relay.status(group, timeoutMs)
   }
 
   async status(): Promise<FollowerStatus> {
@@ -89,7 +114,7 @@ export class TopicFollower extends DurableObject<Env> {
     return {
       counters,
       lag: counters === null ? null : await this.#lag(counters.offset),
-      interestVersion: this.#interests.version,
+      interest: this.#interests.at,
       running: this.#running,
       failures: this.#health.failures,
       lastError: this.#health.lastError,
@@ -118,7 +143,7 @@ export class TopicFollower extends DurableObject<Env> {
    * look at `#nudged` and `#running = false` nothing waits for I/O, so no nudge can be missed.
    */
   async #consumeWhileNudged(): Promise<RunResult> {
-    if (this.#isForUsers && this.#interests.version === null) await this.#register()
+    if (this.#isForUsers && this.#interests.at === null) await this.#register()
     let at: Checkpoint = this.#checkpoints.read() ?? (await this.#start())
     for (;;) {
       this.#nudged = false
@@ -170,7 +195,7 @@ export class TopicFollower extends DurableObject<Env> {
 
   async #register(): Promise<void> {
     const { partition, topic } = this.#name
-    this.#interests.replace(await directoryStub(this.env).registerFollower(topic, partition))
+    this.#interests.apply(await directoryStub(this.env).registerFollower(topic, partition))
   }
 
   #createConsumer(): PartitionConsumer {

@@ -37,7 +37,11 @@ export function createShard(context: ShardContext) {
   })
   const advanceLog = () => logStore.advance()
   const interests = new InterestRegistry(storage.sql, {
-    change: async (gained, lost) => directoryStub(env).changeInterest(shard, gained, lost),
+    declare: async (declaration) => directoryStub(env).declareInterest({ ...declaration, shard }),
+    limit: config.connections.eventTypes,
+    isWanted: (type) => connections.wantsType(type),
+    nowMs: context.now,
+    inBackground: context.background,
     advanceLog,
   })
   const revocations = new RevocationList(storage.sql)
@@ -55,7 +59,7 @@ export function createShard(context: ShardContext) {
   })
   const admin = new AdminCommands(context, parts)
   restore(transports, store)
-  return { connections, log, lifecycle, admission, subscriptions, renewal, transports, maintenance, admin }
+  return { connections, log, interests, lifecycle, admission, subscriptions, renewal, transports, maintenance, admin }
 }
 
 /** Opens a connection of `connect.transport`, or another way that its transport has. */

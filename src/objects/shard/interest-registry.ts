@@ -1,13 +1,27 @@
-// The event types that this shard follows, and since when: SQL for `interests`. A type is registered at the Directory
-// before a subscription to it is confirmed, and withdrawn only when no client could come back for it any more.
-import { SerialQueue } from '../../core/serial-queue.ts'
+// Which event types this shard wants, and since when: SQL for `interests` and `directory_life`. A type is declared to the
+// Directory before a subscription to it is confirmed, and withdrawn when nobody can come back for it any more. Called by
+// admission, subscribe and maintenance; UserShard.append asks it which events to store.
+import type { RigelError } from '../../core/errors.ts'
+import { patternsOf } from '../../core/events/event-type-pattern.ts'
+import { InterestDeclarer, type InterestDeclarerDeps } from '../../core/interest/declarer.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
+import { userOfWatchTopic } from '../../core/subscriptions/watch-topic.ts'
+
+/** When there is no room for a new type, unwanted types are forgotten down to this part of the limit. */
+const ROOM = 0.9
 
 export interface InterestRegistryDeps {
-  /** Tells the Directory. Resolves when every follower knows. */
-  change(gained: readonly string[], lost: readonly string[]): Promise<void>
-  /** Makes positions given out before and after differ. Returns the new head of the log. */
+  /** See InterestDeclarerDeps. */
+  readonly declare: InterestDeclarerDeps['declare']
+  /** Distinct types that the shard may want. */
+  readonly limit: number
+  /** True if a connection subscribes to the type. */
+  isWanted(type: string): boolean
+  /** Makes positions before and after differ. Returns the head after it. */
   advanceLog(): number
+  nowMs(): number
+  inBackground(work: Promise<void>): void
 }
 
 interface InterestRow extends Record<string, SqlStorageValue> {
@@ -19,50 +33,70 @@ interface InterestRow extends Record<string, SqlStorageValue> {
 export class InterestRegistry {
   readonly #sql: SqlStorage
   readonly #deps: InterestRegistryDeps
-  /** Type → the sequence number after which the log holds every event of it. Equals the table at every await. */
+  /** Type, or watch topic of a user → the position from which the log holds every event of it. Equals the table at every await. */
   readonly #since = new Map<string, number>()
-  /** Changes reach the Directory one after the other: a withdrawal must not overtake a later registration. */
-  readonly #queue = new SerialQueue()
+  /** Types that are being declared, with the number of callers that wait. */
+  readonly #adding = new Map<string, number>()
+  /** Types that were asked for since `withdrawUnused` ran last: their connection may not be there yet. */
+  readonly #asked = new Set<string>()
+  readonly #declarer: InterestDeclarer
 
   constructor(sql: SqlStorage, deps: InterestRegistryDeps) {
     this.#sql = sql
     this.#deps = deps
-    sql.exec(
-      'CREATE TABLE IF NOT EXISTS interests (type TEXT PRIMARY KEY, since_seq INTEGER NOT NULL, idle_since_ms INTEGER) WITHOUT ROWID',
-    )
+    sql.exec(`
+      CREATE TABLE IF NOT EXISTS interests (type TEXT PRIMARY KEY, since_seq INTEGER NOT NULL, idle_since_ms INTEGER) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS directory_life (id INTEGER PRIMARY KEY, life TEXT NOT NULL);
+    `)
     for (const row of sql.exec<InterestRow>('SELECT * FROM interests').toArray())
       this.#since.set(row.type, row.since_seq)
+    const life = sql.exec<{ life: string }>('SELECT life FROM directory_life').toArray()[0]?.life ?? null
+    this.#declarer = new InterestDeclarer(life, {
+      declare: deps.declare,
+      confirmed: { types: () => this.#types(), users: () => this.#users() },
+      setLife: (known) => sql.exec('INSERT OR REPLACE INTO directory_life VALUES (0, ?)', known),
+      nowMs: () => deps.nowMs(),
+    })
   }
 
-  /** True if the log holds every event of these types after `seq`. To be asked before `register`, which adds new ones. */
+  /** True if the shard stores events of this type that have no recipients. Followers know it by a bitmap only. */
+  wants(type: string): boolean {
+    return patternsOf(type).some((pattern) => this.#since.has(pattern))
+  }
+
+  /** True if the log holds every event of these types after `seq`. To be asked before `register`, which makes new ones known. */
   coversSince(subscriptions: readonly Subscription[], seq: number): boolean {
     return subscriptions.every(({ eventType }) => (this.#since.get(eventType) ?? Infinity) <= seq)
   }
 
-  /** Resolves when events of these types are sure to come. Rejects if the Directory is out of reach. */
-  async register(subscriptions: readonly Subscription[]): Promise<void> {
-    if (this.#missing(subscriptions).length === 0) return
-    await this.#queue.run(async () => {
-      const gained = this.#missing(subscriptions)
-      if (gained.length === 0) return
-      await this.#deps.change(gained, [])
-      const since = this.#deps.advanceLog()
-      for (const type of gained) {
-        this.#sql.exec('INSERT OR REPLACE INTO interests (type, since_seq) VALUES (?, ?)', type, since)
-        this.#since.set(type, since)
-      }
-    })
+  /** Resolves when events of these types are sure to come. Rejects if a follower or the Directory could not be told. */
+  async register(subscriptions: readonly Subscription[]): Promise<Result<null, RigelError>> {
+    for (const { eventType } of subscriptions) this.#asked.add(eventType)
+    const missing = this.#missing(subscriptions)
+    if (missing.length === 0) return ok(null)
+    if (!this.#makeRoom(missing.length)) return fail({ kind: 'too_many_event_types', limit: this.#deps.limit })
+    // Stored before anything is awaited: a withdrawal must not take back their bits.
+    this.#store(missing.filter((type) => userOfWatchTopic(type) === undefined && this.#declarer.isConfirmed(type)))
+    const unconfirmed = this.#missing(subscriptions)
+    if (unconfirmed.length > 0) await this.#declare(unconfirmed)
+    return ok(null)
+  }
+
+  /** A Directory that lost its storage asks for everything. */
+  declareAnew(life: string): Promise<void> {
+    return this.#declarer.declareAnew(life)
   }
 
   /**
-   * Withdraws types that nobody has wanted for `lingerMs`: until then a subscriber that left may come back. Returns
-   * whether types are left that nobody wants.
+   * Withdraws types that nobody has wanted for `lingerMs`: a subscriber who left may come back until then. Returns whether
+   * there are still types that nobody wants.
    */
   async withdrawUnused(wanted: (type: string) => boolean, nowMs: number, lingerMs: number): Promise<boolean> {
     const lost: string[] = []
     let idle = 0
     for (const row of this.#sql.exec<InterestRow>('SELECT * FROM interests').toArray()) {
-      const idleSinceMs = wanted(row.type) ? null : (row.idle_since_ms ?? nowMs)
+      const isWanted = wanted(row.type) || this.#isBeingAsked(row.type)
+      const idleSinceMs = isWanted ? null : (row.idle_since_ms ?? nowMs)
       if (idleSinceMs !== row.idle_since_ms) {
         this.#sql.exec('UPDATE interests SET idle_since_ms = ? WHERE type = ?', idleSinceMs, row.type)
       }
@@ -70,20 +104,75 @@ export class InterestRegistry {
       if (nowMs - idleSinceMs >= lingerMs) lost.push(row.type)
       else idle += 1
     }
-    if (lost.length > 0) await this.#queue.run(() => this.#withdraw(lost.filter((type) => !wanted(type))))
+    this.#asked.clear()
+    if (lost.length > 0) await this.#withdraw(lost)
     return idle > 0
   }
 
-  /** Deleted here first: a crash in between costs events that nobody wants, never events that somebody wants. */
-  async #withdraw(types: readonly string[]): Promise<void> {
-    for (const type of types) {
-      this.#sql.exec('DELETE FROM interests WHERE type = ?', type)
-      this.#since.delete(type)
+  async #declare(topics: readonly string[]): Promise<void> {
+    for (const topic of topics) this.#adding.set(topic, (this.#adding.get(topic) ?? 0) + 1)
+    const users = topics.map(userOfWatchTopic).filter((user) => user !== undefined)
+    const types = topics.filter((topic) => userOfWatchTopic(topic) === undefined)
+    try {
+      await this.#declarer.add(types, users)
+      this.#store(topics.filter((topic) => !this.#since.has(topic)))
+    } finally {
+      for (const topic of topics) {
+        const left = (this.#adding.get(topic) ?? 1) - 1
+        if (left === 0) this.#adding.delete(topic)
+        else this.#adding.set(topic, left)
+      }
     }
-    await this.#deps.change([], types)
+  }
+
+  #store(topics: readonly string[]): void {
+    if (topics.length === 0) return
+    const since = this.#deps.advanceLog()
+    for (const topic of topics) {
+      this.#sql.exec('INSERT OR REPLACE INTO interests (type, since_seq) VALUES (?, ?)', topic, since)
+      this.#since.set(topic, since)
+    }
+  }
+
+  /** Forgotten here first: a crash in between costs events that nobody wants, never events that somebody does. */
+  #withdraw(topics: readonly string[]): Promise<void> {
+    for (const topic of topics) {
+      this.#sql.exec('DELETE FROM interests WHERE type = ?', topic)
+      this.#since.delete(topic)
+    }
+    const users = topics.map(userOfWatchTopic).filter((user) => user !== undefined)
+    return this.#declarer.withdraw(users, [...this.#types(), ...this.#adding.keys()])
+  }
+
+  /** Forgets types that only clients want which may come back, longest unwanted first, if there is no room otherwise. */
+  #makeRoom(count: number): boolean {
+    const { isWanted, limit } = this.#deps
+    const used = this.#since.size + this.#adding.size + count
+    if (used <= limit) return true
+    const unwanted = this.#sql
+      .exec<InterestRow>('SELECT * FROM interests ORDER BY COALESCE(idle_since_ms, ?), since_seq', this.#deps.nowMs())
+      .toArray()
+      .filter(({ type }) => !isWanted(type) && !this.#isBeingAsked(type))
+    const forgotten = unwanted.slice(0, used - Math.floor(limit * ROOM)).map(({ type }) => type)
+    if (used - forgotten.length > limit) return false
+    const warn = (error: unknown) => console.warn({ message: 'interest not withdrawn', error: String(error) })
+    this.#deps.inBackground(this.#withdraw(forgotten).catch(warn))
+    return true
+  }
+
+  #isBeingAsked(topic: string): boolean {
+    return this.#adding.has(topic) || this.#asked.has(topic)
   }
 
   #missing(subscriptions: readonly Subscription[]): readonly string[] {
     return [...new Set(subscriptions.map(({ eventType }) => eventType))].filter((type) => !this.#since.has(type))
+  }
+
+  #types(): readonly string[] {
+    return [...this.#since.keys()].filter((topic) => userOfWatchTopic(topic) === undefined)
+  }
+
+  #users(): readonly string[] {
+    return [...this.#since.keys()].map(userOfWatchTopic).filter((user) => user !== undefined)
   }
 }

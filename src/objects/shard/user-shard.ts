@@ -2,7 +2,7 @@
 // event is appended to the log first and then delivered. This file is the RPC surface; create-shard.ts composes the parts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
-import type { AppendBatch } from '../../core/delivery/batch-codec.ts'
+import { filterBatch, type AppendBatch, type EventBatch } from '../../core/delivery/batch-codec.ts'
 import { planDeliveries } from '../../core/delivery/fan-out-tree.ts'
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../../core/concurrency.ts'
 import { toHex } from '../../core/bytes.ts'
@@ -45,8 +45,15 @@ export class UserShard extends DurableObject<Env> {
 
   /** Stores what has not been stored yet, then delivers it. Resolves when it is durable. Idempotent. */
   async append(batches: readonly AppendBatch[]): Promise<void> {
-    await this.#shard.log.append(batches, Date.now())
+    const wanted = batches.map((batch) => ({ ...batch, packs: batch.packs.flatMap((pack) => this.#wantedOf(pack)) }))
+    if (wanted.every(({ packs }) => packs.length === 0)) return
+    await this.#shard.log.append(wanted, Date.now())
     if (this.#shard.connections.size > 0) this.#shard.lifecycle.sweepLater()
+  }
+
+  /** Declares all interest to a Directory that has lost its storage. `life` names its new one. */
+  async declareInterest(life: string): Promise<void> {
+    await this.#shard.interests.declareAnew(life)
   }
 
   /** Appends this shard's part of a batch and passes on the parts of others. Resolves or throws when all calls have ended. */
@@ -151,6 +158,11 @@ export class UserShard extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     this.#alarm.fired()
     await this.#shard.maintenance.sweep()
+  }
+
+  /** Followers know the types that this shard wants by a bitmap: they send some that it does not want. */
+  #wantedOf(pack: EventBatch): readonly EventBatch[] {
+    return filterBatch(pack, (type) => this.#shard.interests.wants(type))
   }
 
   async #openSession(

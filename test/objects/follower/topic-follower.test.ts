@@ -8,6 +8,7 @@ import {
   runInDurableObject,
 } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
+import { bitmapOf } from '../../../src/core/interest/bitmap.ts'
 import { InterestIndex } from '../../../src/following/interest-index.ts'
 import worker from '../../../src/index.ts'
 import { breakLog, mendLog } from '../../support/break-log.ts'
@@ -85,24 +86,28 @@ describe('a follower', () => {
     expect(await follower.status()).toMatchObject({ failures: 0, lastError: null, lag: 0 })
   })
 
-  it('applies interest in order, and notices a gap', async () => {
+  it('applies updates of interest in order, once, and says what it has', async () => {
     const follower = env.TOPIC_FOLLOWER.getByName('other/0')
     const seen = await runInDurableObject(follower, (_instance, state) => {
       const index = new InterestIndex(state.storage)
-      const change = (version: number) => ({ version, shard: 1, gained: [`t${version}`], lost: [] })
-      const early = index.apply(change(1))
-      index.replace({ version: 4, interests: [{ shard: 7, types: ['t'] }] })
-      return [
-        early,
-        index.apply(change(3)),
-        index.apply(change(5)),
-        index.apply(change(7)),
-        [...index.shardsOf('t5')],
-        [...index.shardsOf('t7')],
-        [...new InterestIndex(state.storage).shardsOf('t')],
+      const update = (after: number, version: number, types: readonly string[]) => ({
+        life: 'one',
+        after,
+        version,
+        bitmaps: [{ shard: 1, version, bitmap: bitmapOf(types) }],
+        watches: [],
+      })
+      const reached = [
+        index.apply(update(4, 5, ['t5'])),
+        index.apply(update(0, 4, ['t4'])),
+        index.apply(update(5, 6, ['t6'])),
+        index.apply(update(2, 5, ['t5'])),
+        index.apply(update(2, 3, ['t3'])),
       ]
+      const reopened = new InterestIndex(state.storage)
+      return { reached, at: reopened.at, shards: ['t4', 't5', 't6'].map((type) => [...reopened.shardsOf(type)]) }
     })
-    expect(seen).toEqual([false, true, true, false, [1], [], [7]])
+    expect(seen).toEqual({ reached: [null, 4, 4, 5, 5], at: { life: 'one', version: 5 }, shards: [[], [1], []] })
   })
 })
 

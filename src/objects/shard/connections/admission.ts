@@ -73,7 +73,8 @@ export class ConnectionAdmission {
   /** Resolves when events of these types are sure to come. */
   async register(subscriptions: readonly Subscription[]): Promise<Result<null, RigelError>> {
     try {
-      await this.#interests.register(subscriptions)
+      const registered = await this.#interests.register(subscriptions)
+      if (!registered.ok) return registered
     } catch (error) {
       console.error({ message: 'interest not registered', shard: this.#context.shard, error: String(error) })
       return fail({ kind: 'unavailable', message: 'Subscriptions cannot be confirmed at the moment: try again.' })

@@ -1,0 +1,308 @@
+// The real code of all three sides of interest over a simulated network: shards declare and withdraw, followers come,
+// restart and fail, calls are late, lost, or arrive although their answer is lost, and the Directory restarts or loses its
+// storage. What must hold at every moment: a shard that was told that its interest is confirmed is in what each follower
+// routes by.
+import { describe, expect, it } from 'vitest'
+import { InterestDeclarer } from '../../../src/core/interest/declarer.ts'
+import { InterestLedger, type InterestDeclaration, type InterestUpdate } from '../../../src/core/interest/ledger.ts'
+import { InterestTable } from '../../../src/core/interest/table.ts'
+import { FollowerNotifier } from '../../../src/objects/directory/follower-notifier.ts'
+import type { FollowerResult } from '../../../src/rpc/follower.ts'
+import { dice } from '../../api-definitions/random.ts'
+
+const SHARDS = 4
+const FOLLOWERS = 5
+const TYPES = ['a', 'b', 'c.d', 'c.e', 'f.*', '*']
+const USERS = ['alice', 'bob', 'carol']
+const STEPS = 60
+
+/** Calls take some turns of the event loop, and now and then fail before they arrive or after. */
+class Network {
+  readonly #random: () => number
+  faults = 0.1
+
+  constructor(random: () => number) {
+    this.#random = random
+  }
+
+  async call<T>(work: () => Promise<T> | T): Promise<T> {
+    await this.turns()
+    if (this.#random() < this.faults / 2) throw new Error('the call was lost')
+    const result = await work()
+    await this.turns()
+    if (this.#random() < this.faults / 2) throw new Error('the answer was lost')
+    return result
+  }
+
+  async turns(): Promise<void> {
+    for (let turn = this.#random() * 12; turn > 0; turn -= 1) await Promise.resolve()
+  }
+}
+
+/** A follower as TopicFollower is: it registers before it routes, and keeps its table over restarts. */
+class Follower {
+  table = new InterestTable(null)
+  lives = 0
+
+  restart(): void {
+    const { at, bitmaps, orphans, watches } = this.table
+    this.table = new InterestTable(at, structuredClone(bitmaps), watches, orphans)
+  }
+
+  /** Its storage is lost. */
+  lose(): void {
+    this.lives += 1
+    this.table = new InterestTable(null)
+  }
+
+  apply(update: InterestUpdate): { version: number | null; orphans: readonly number[] } {
+    this.table.apply(structuredClone(update))
+    const version = this.table.at?.life === update.life ? this.table.at.version : null
+    return { version, orphans: this.table.orphans }
+  }
+}
+
+class Directory {
+  ledger: InterestLedger
+  #stored = { bitmaps: new Map<number, unknown>(), watches: new Map<string, unknown>() }
+  #followers = new Set<number>()
+  #notifier: FollowerNotifier
+  readonly #world: World
+  #lives = 0
+
+  constructor(world: World) {
+    this.#world = world
+    this.ledger = new InterestLedger('life 0', 0)
+    this.#notifier = this.#createNotifier()
+  }
+
+  async declare(declaration: InterestDeclaration) {
+    const { ledger } = this
+    const { life } = ledger
+    const notifier = this.#notifier
+    if (!declaration.isComplete && declaration.life !== life) return { life, isAccepted: false }
+    const { bitmap, version, watches } = ledger.declare(structuredClone(declaration))
+    if (bitmap !== null) this.#stored.bitmaps.set(bitmap.shard, bitmap)
+    for (const watch of watches) this.#stored.watches.set(`${watch.shard} ${watch.user}`, watch)
+    await notifier.confirmed(version)
+    // What was under way when the object restarted ends with it.
+    if (notifier !== this.#notifier) throw new Error('restarted')
+    return { life, isAccepted: true }
+  }
+
+  register(follower: number): InterestUpdate {
+    this.#followers.add(follower)
+    this.#notifier.register({ topic: 't', partition: follower }, this.ledger.version)
+    return this.ledger.since(0)
+  }
+
+  refresh(): Promise<void> {
+    return this.#notifier.refresh()
+  }
+
+  restart(): void {
+    const { life, version } = this.ledger
+    this.ledger = new InterestLedger(
+      life,
+      version,
+      [...this.#stored.bitmaps.values()] as never,
+      [...this.#stored.watches.values()] as never,
+    )
+    this.#notifier = this.#createNotifier()
+  }
+
+  /** Loses its storage. As objects/directory does, it finds the followers before it confirms anything. */
+  lose(): void {
+    this.#lives += 1
+    this.#stored = { bitmaps: new Map(), watches: new Map() }
+    this.ledger = new InterestLedger(`life ${this.#lives}`, 0)
+    this.#followers = new Set(this.#world.followers.keys())
+    this.#notifier = this.#createNotifier()
+  }
+
+  #createNotifier(): FollowerNotifier {
+    const { ledger } = this
+    const { network } = this.#world
+    const followers = [...this.#followers].map((partition) => ({ topic: 't', partition }))
+    return new FollowerNotifier(followers, {
+      version: () => ledger.version,
+      wait: () => network.turns(),
+      random: () => 0,
+      send: (targets, after) => {
+        const update = ledger.since(after)
+        const tell = async ({ topic, partition }: { topic: string; partition: number }): Promise<FollowerResult> => {
+          try {
+            const value = await network.call(() => this.#world.followers[partition]!.apply(update))
+            for (const orphan of value.orphans) void this.#world.shards[orphan]!.declareAnew(ledger.life)
+            return { topic, partition, ok: true, value }
+          } catch (error) {
+            return { topic, partition, ok: false, error: String(error) }
+          }
+        }
+        return Promise.all(targets.map(tell))
+      },
+    })
+  }
+}
+
+/** A shard as UserShard is: what was confirmed is stored, and what is withdrawn is forgotten first. */
+class Shard {
+  readonly types = new Set<string>()
+  readonly users = new Set<string>()
+  readonly #adding: string[] = []
+  readonly #addingUsers: string[] = []
+  readonly #number: number
+  readonly #world: World
+  #life: string | null = null
+  #declarer: InterestDeclarer
+  #sequence = 0
+  #starts = 0
+
+  constructor(number: number, world: World) {
+    this.#number = number
+    this.#world = world
+    this.#declarer = this.#createDeclarer()
+  }
+
+  async add(types: readonly string[], wantedUsers: readonly string[]): Promise<void> {
+    const start = this.#starts
+    const users = wantedUsers.filter((user) => !this.users.has(user))
+    const missing = types.filter((type) => !this.types.has(type))
+    for (const type of missing) if (this.#declarer.isConfirmed(type)) this.types.add(type)
+    this.#adding.push(...missing)
+    this.#addingUsers.push(...users)
+    try {
+      await this.#declarer.add(missing, users)
+      if (start !== this.#starts) return
+      for (const type of missing) this.types.add(type)
+      for (const user of users) this.users.add(user)
+    } finally {
+      if (start === this.#starts) {
+        for (const type of missing) this.#adding.splice(this.#adding.indexOf(type), 1)
+        for (const user of users) this.#addingUsers.splice(this.#addingUsers.indexOf(user), 1)
+      }
+    }
+  }
+
+  async withdraw(types: readonly string[], unwantedUsers: readonly string[]): Promise<void> {
+    const users = unwantedUsers.filter((user) => this.users.has(user) && !this.#addingUsers.includes(user))
+    for (const type of types) this.types.delete(type)
+    for (const user of users) this.users.delete(user)
+    await this.#declarer.withdraw(users, [...this.types, ...this.#adding])
+  }
+
+  declareAnew(life: string): Promise<void> {
+    return this.#declarer.declareAnew(life).catch(() => undefined)
+  }
+
+  restart(): void {
+    this.#starts += 1
+    this.#adding.length = 0
+    this.#addingUsers.length = 0
+    this.#declarer = this.#createDeclarer()
+  }
+
+  #createDeclarer(): InterestDeclarer {
+    const { network } = this.#world
+    const start = this.#starts
+    return new InterestDeclarer(this.#life, {
+      declare: (declaration) => {
+        if (start !== this.#starts) throw new Error('restarted')
+        return network.call(() => this.#world.directory.declare({ ...declaration, shard: this.#number }))
+      },
+      confirmed: { types: () => [...this.types], users: () => [...this.users] },
+      setLife: (life) => (this.#life = life),
+      nowMs: () => (this.#sequence += 1),
+    })
+  }
+}
+
+class World {
+  readonly network: Network
+  readonly followers = Array.from({ length: FOLLOWERS }, () => new Follower())
+  readonly shards: Shard[]
+  readonly directory: Directory
+
+  constructor(random: () => number) {
+    this.network = new Network(random)
+    this.directory = new Directory(this)
+    this.shards = Array.from({ length: SHARDS }, (_, number) => new Shard(number, this))
+  }
+
+  /** Does what a follower does before it routes an event. */
+  async start(follower: Follower, number: number): Promise<void> {
+    while (follower.table.at === null) {
+      const { lives } = follower
+      const update = await this.network.call(() => this.directory.register(number)).catch(() => undefined)
+      if (update !== undefined && lives === follower.lives) follower.apply(update)
+    }
+  }
+
+  /** Interest that a shard was told is confirmed, and that a follower that may route does not know. */
+  *missing(): Generator<string> {
+    for (const [number, { table }] of this.followers.entries()) {
+      if (table.at === null) continue
+      for (const [shard, { types, users }] of this.shards.entries()) {
+        for (const type of types)
+          if (!table.shardsOf(type).has(shard)) yield `follower ${number}: shard ${shard} ${type}`
+        for (const user of users)
+          if (!table.watchersOf(user).has(shard)) yield `follower ${number}: shard ${shard} user ${user}`
+      }
+    }
+  }
+}
+
+function step(world: World, random: () => number, work: Promise<unknown>[], mayLose: boolean): void {
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!
+  const some = (list: readonly string[]) => list.filter(() => random() < 0.3)
+  const kind = random()
+  const number = Math.floor(random() * FOLLOWERS)
+  const background = (promise: Promise<unknown>) => work.push(promise.catch(() => undefined))
+  if (kind < 0.45) background(pick(world.shards).add(some(TYPES), some(USERS)))
+  else if (kind < 0.65) background(pick(world.shards).withdraw(some(TYPES), some(USERS)))
+  else if (kind < 0.8) background(world.start(world.followers[number]!, number))
+  else if (kind < 0.85) world.followers[number]!.restart()
+  else if (kind < 0.87 && !mayLose) world.followers[number]!.lose()
+  else if (kind < 0.92) pick(world.shards).restart()
+  else if (kind < 0.96) world.directory.restart()
+  else if (mayLose) world.directory.lose()
+  else background(world.directory.refresh())
+}
+
+async function simulate(seed: number, mayLose: boolean): Promise<void> {
+  const random = dice(seed)
+  const world = new World(random)
+  const work: Promise<unknown>[] = []
+  // A follower that comes before the shards have declared their interest anew cannot know it.
+  if (mayLose) await Promise.all(world.followers.map((follower, number) => world.start(follower, number)))
+  for (let n = 0; n < STEPS; n += 1) {
+    step(world, random, work, mayLose)
+    for (let turns = random() * 40; turns > 0; turns -= 1) {
+      await Promise.resolve()
+      const [problem] = world.missing()
+      if (problem !== undefined) expect.fail(`seed ${seed}, step ${n}: ${problem}`)
+    }
+  }
+  world.network.faults = 0
+  await Promise.all(work)
+  await Promise.all(world.followers.map((follower, number) => world.start(follower, number)))
+  await world.directory.refresh()
+  await Promise.all(world.shards.map((shard) => shard.add([...shard.types], ['last'])))
+  expect([...world.missing()], `seed ${seed}, at the end`).toEqual([])
+}
+
+describe('interest that was confirmed is known to every follower', () => {
+  it.each(Array.from({ length: 12 }, (_, n) => n))(
+    'whatever fails or restarts: 25 schedules from seed %i',
+    async (seed) => {
+      for (let n = 0; n < 25; n += 1) await simulate(seed * 25 + n, false)
+    },
+  )
+
+  it.each(Array.from({ length: 8 }, (_, n) => n))(
+    'also if the Directory loses its storage: 25 schedules from seed %i',
+    async (seed) => {
+      for (let n = 0; n < 25; n += 1) await simulate(seed * 25 + n, true)
+    },
+  )
+})

@@ -1,0 +1,107 @@
+import { env } from 'cloudflare:workers'
+import { runInDurableObject } from 'cloudflare:test'
+import { describe, expect, it } from 'vitest'
+import type { InterestDeclaration } from '../../../src/core/interest/ledger.ts'
+import { bitsOf, hasBits } from '../../../src/core/interest/bitmap.ts'
+import { watchTopic } from '../../../src/core/subscriptions/watch-topic.ts'
+import { InterestRegistry } from '../../../src/objects/shard/interest-registry.ts'
+import { shardStub } from '../../../src/rpc/shard.ts'
+
+const subscribe = (...types: readonly string[]) => types.map((eventType) => ({ eventType, oneOf: [] }))
+
+let shards = 7_000
+
+type Declared = Omit<InterestDeclaration, 'shard'>
+
+/** A registry over the storage of a shard of its own, and what it declared. */
+function withRegistry<T>(limit: number, work: (world: ReturnType<typeof makeWorld>) => Promise<T>): Promise<T> {
+  shards += 1
+  return runInDurableObject(shardStub(env, shards), (_shard, { storage }) => work(makeWorld(storage.sql, limit)))
+}
+
+function makeWorld(sql: SqlStorage, limit: number) {
+  const declared: Declared[] = []
+  const wanted = new Set<string>()
+  const background: Promise<void>[] = []
+  let head = 0
+  let answer = () => Promise.resolve()
+  const registry = new InterestRegistry(sql, {
+    declare: async (declaration) => {
+      declared.push(declaration)
+      await answer()
+      return { life: 'one', isAccepted: true }
+    },
+    limit,
+    isWanted: (type) => wanted.has(type),
+    advanceLog: () => (head += 1),
+    nowMs: () => 0,
+    inBackground: (work) => background.push(work),
+  })
+  const has = (type: string) => hasBits(declared.at(-1)?.bitmap ?? new Uint8Array(), bitsOf(type))
+  const failNext = () => (answer = () => Promise.reject(new Error('a follower could not be told')))
+  const succeed = () => (answer = () => Promise.resolve())
+  return { registry, declared, wanted, background, has, failNext, succeed }
+}
+
+describe('the interest of a shard', () => {
+  it('declares a type once, and types that share all their bits with it not at all', () =>
+    withRegistry(1_000, async ({ registry, declared, has }) => {
+      await registry.register(subscribe('a', 'b.*'))
+      await registry.register(subscribe('a'))
+      expect([declared.length, has('a'), has('b.*'), has('c')]).toEqual([1, true, true, false])
+      expect(['a', 'b.c', 'b', 'c'].map((type) => registry.wants(type))).toEqual([true, true, false, false])
+    }))
+
+  it('makes one call at a time, whatever number of subscriptions waits', () =>
+    withRegistry(10_000, async ({ registry, declared }) => {
+      await Promise.all(Array.from({ length: 500 }, (_, n) => registry.register(subscribe(`t${n}`))))
+      expect(declared.length).toBe(1)
+    }))
+
+  it('is not confirmed, nor stored by, when a follower could not be told', () =>
+    withRegistry(100, async ({ registry, failNext, succeed }) => {
+      failNext()
+      await expect(registry.register(subscribe('a'))).rejects.toThrow('a follower could not be told')
+      expect([registry.wants('a'), registry.coversSince(subscribe('a'), 99)]).toEqual([false, false])
+      succeed()
+      expect(await registry.register(subscribe('a'))).toEqual({ ok: true, value: null })
+      expect(registry.coversSince(subscribe('a'), 1)).toBe(true)
+    }))
+
+  it('is withdrawn when nobody has wanted it for long, and its bits only if no other type has them', () =>
+    withRegistry(100, async ({ registry, declared, has }) => {
+      await registry.register(subscribe('a', 'b', watchTopic('alice')))
+      expect(declared.at(-1)).toMatchObject({ watch: ['alice'], isComplete: true })
+      expect(await registry.withdrawUnused(() => false, 0, 100)).toBe(false)
+      expect(await registry.withdrawUnused((type) => type === 'b', 0, 100)).toBe(true)
+      expect(await registry.withdrawUnused((type) => type === 'b', 100, 100)).toBe(false)
+      expect(declared.at(-1)).toMatchObject({ watch: [], unwatch: ['alice'], isComplete: false })
+      expect([has('a'), has('b'), registry.wants('a'), registry.wants('b')]).toEqual([false, true, false, true])
+    }))
+
+  it('has a limit: types that nobody wants any more make room, and then new ones are refused', () =>
+    withRegistry(10, async ({ registry, wanted, background, has }) => {
+      const types = Array.from({ length: 10 }, (_, n) => `t${n}`)
+      await registry.register(subscribe(...types))
+      await registry.withdrawUnused(() => false, 0, 100)
+      for (const type of types.slice(3)) wanted.add(type)
+      expect((await registry.register(subscribe('new'))).ok).toBe(true)
+      await Promise.all(background)
+      expect(types.map((type) => registry.wants(type))).toEqual([...Array(2).fill(false), ...Array(8).fill(true)])
+      expect([has('t0'), has('t9'), has('new')]).toEqual([false, true, true])
+      wanted.add('t2').add('new')
+      expect(await registry.register(subscribe('x', 'y'))).toEqual({
+        ok: false,
+        reason: { kind: 'too_many_event_types', limit: 10 },
+      })
+    }))
+
+  it('is declared whole to a Directory with another life', () =>
+    withRegistry(100, async ({ registry, declared, has }) => {
+      await registry.register(subscribe('a', watchTopic('alice')))
+      await registry.declareAnew('one')
+      expect(declared.length).toBe(1)
+      await registry.declareAnew('two')
+      expect([declared.length, has('a')]).toEqual([2, true])
+    }))
+})
