@@ -13,17 +13,17 @@ export interface DeclareResult {
 }
 
 /** What the shard wants and every follower knows, as the shard has it stored. */
-export interface ConfirmedInterest {
+interface ConfirmedInterest {
   types(): Iterable<string>
   users(): Iterable<string>
 }
 
 export interface InterestDeclarerDeps {
   /** Resolves when every follower has confirmed; rejects if one could not be told. */
-  declare(declaration: Omit<InterestDeclaration, 'shard'>): Promise<DeclareResult>
+  declare: (declaration: Omit<InterestDeclaration, 'shard'>) => Promise<DeclareResult>
   readonly confirmed: ConfirmedInterest
   /** Stores the life of the Directory. */
-  setLife(life: string): void
+  setLife: (life: string) => void
   nowMs(): number
 }
 

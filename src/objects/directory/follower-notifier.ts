@@ -129,11 +129,13 @@ export class FollowerNotifier {
       follower.isBusy = false
       return
     }
-    const waited = this.#deps.wait(this.#deps.random() * RETRY_BASE_MS * follower.failures)
-    void waited.then(() => {
-      follower.isBusy = false
-      this.#tellThoseBehind()
-    })
+    void this.#tryAgainLater(follower)
+  }
+
+  async #tryAgainLater(follower: FollowerState): Promise<void> {
+    await this.#deps.wait(this.#deps.random() * RETRY_BASE_MS * follower.failures)
+    follower.isBusy = false
+    this.#tellThoseBehind()
   }
 
   #reject(follower: FollowerState, version: number, error: string): void {

@@ -17,7 +17,7 @@ export interface InterestRegistryDeps {
   /** Distinct types that the shard may want. */
   readonly limit: number
   /** True if a connection subscribes to the type. */
-  isWanted(type: string): boolean
+  isWanted: (type: string) => boolean
   /** Makes positions before and after differ. Returns the head after it. */
   advanceLog(): number
   nowMs(): number

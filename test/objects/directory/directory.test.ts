@@ -40,7 +40,7 @@ function known(follower: ReturnType<typeof followerOf>, types: readonly string[]
       [...shards]
         .map((shard) => shard - TEST_SHARDS)
         .filter((shard) => shard >= 0)
-        .toSorted(),
+        .toSorted((a, b) => a - b),
     )
   })
 }
