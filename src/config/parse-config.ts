@@ -145,9 +145,9 @@ export function followedTopics({ kafka, proxy }: Config): readonly string[] {
   return [...new Set([...kafka.topics, ...proxy.responseTopics])]
 }
 
-/** Returns whether a topic holds responses to proxied requests. */
-export function isResponseTopic({ proxy }: Config, topic: string): boolean {
-  return proxy.responseTopics.includes(topic)
+/** Returns whether a topic holds only responses to proxied requests. A source topic may hold responses besides events. */
+export function isResponseTopic({ kafka, proxy }: Config, topic: string): boolean {
+  return proxy.responseTopics.includes(topic) && !kafka.topics.includes(topic)
 }
 
 /** Whether the topic is followed in the embedded log: then each of its partitions follows itself. */

@@ -54,8 +54,6 @@ export function toProxy(v: Variables) {
 /** Returns a problem for each combination of variables that cannot work, and for each mistake in a definition. */
 export function proxyContradictions(v: Variables, env: object): readonly string[] {
   if (v.PROXY_CONFIG && v.PROXY_CONFIG_FILE) return ['PROXY_CONFIG_FILE: set either it or PROXY_CONFIG, not both']
-  const both = v.PROXY_KAFKA_RESPONSE_TOPICS.find((topic) => v.KAFKA_SOURCE_TOPICS.includes(topic))
-  if (both !== undefined) return [`PROXY_KAFKA_RESPONSE_TOPICS: ${both} must not be one of KAFKA_SOURCE_TOPICS as well`]
   const isBundled = (v.PROXY_CONFIG ?? v.PROXY_CONFIG_FILE) === undefined
   if (isBundled && !bundledList.success) return bundledList.error.issues.map(({ message }) => `proxy.json: ${message}`)
   const parsed = parseDefinitions(definitionsOf(v), definitionEnvOf(env))

@@ -1,6 +1,7 @@
 // Chooses the planner of a topic: responses for requests that wait, or events for users. Called by what follows a partition:
 // the TopicFollower, and the embedded log's partition.
 import { isResponseTopic, type Config } from '../config/parse-config.ts'
+import type { CorrelatedResponse } from '../core/events/correlated-response.ts'
 import { FAN_OUT } from '../core/delivery/fan-out-tree.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
@@ -24,8 +25,8 @@ export interface PlannerOptions {
 export function createPlanner({ env, config, at, interests, log }: PlannerOptions): BatchPlanner {
   const { extractors, kafka, maxEventBytes, recipients, shards } = config
   const common = { deadLetterTopic: kafka.deadLetterTopic, log }
-  if (isResponseTopic(config, at.topic))
-    return new ResponsePlanner({ ...common, deliver: (answer) => deliverResponse(env, answer) })
+  const deliver = (response: CorrelatedResponse) => deliverResponse(env, response)
+  if (isResponseTopic(config, at.topic)) return new ResponsePlanner({ ...common, deliver })
   return new EventPlanner({
     ...common,
     ...at,
@@ -35,5 +36,6 @@ export function createPlanner({ env, config, at, interests, log }: PlannerOption
     shards: createShardSender(env),
     fanOut: FAN_OUT,
     budget: EVENTS_RUN,
+    deliver: config.proxy.responseTopics.includes(at.topic) ? deliver : null,
   })
 }

@@ -1,8 +1,10 @@
 // The planner of source topics: records → prefetch schemas → decode → assign shards → one call a shard, and the
-// dead-letter topic for what cannot be decoded. Called by consume-loop.ts.
+// dead-letter topic for what cannot be decoded. Secrets of proxied requests are removed on the way. Where the topic is a
+// response topic too, responses go to the requests that wait for them. Called by consume-loop.ts.
 import { planDeliveries, type ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { emptyRoutedBatch, type RoutedBatch } from '../core/delivery/routed-batch.ts'
 import type { LogRecord, NewRecord, TopicPartition } from '../core/events/kafka-record.ts'
+import { isResponse, parseResponse, type CorrelatedResponse } from '../core/events/correlated-response.ts'
 import { decodeRecord, type DecodeError, type DecodedEvent } from '../decoding/decode-record.ts'
 import { withoutCredentials } from '../core/events/request-extension.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
@@ -24,6 +26,11 @@ export const EVENTS_RUN: RunBudget = { batches: 50, calls: 900, ms: 300_000 }
  */
 const STAGE_BYTES = 4 * 1_048_576
 
+/** Each response is a call, and a fetch may return thousands of records. */
+const RESPONSES_PER_BATCH = 500
+
+const encoder = new TextEncoder()
+
 export interface EventPlannerOptions extends TopicPartition {
   readonly rules: RouteRules
   readonly maxEventBytes: number
@@ -35,6 +42,8 @@ export interface EventPlannerOptions extends TopicPartition {
   readonly fanOut: number
   readonly log: Pick<KafkaLog, 'produce'>
   readonly budget: RunBudget
+  /** Delivers a response; null: the topic has events only. */
+  readonly deliver: ((response: CorrelatedResponse) => Promise<void>) | null
 }
 
 export class EventPlanner implements BatchPlanner {
@@ -53,12 +62,28 @@ export class EventPlanner implements BatchPlanner {
     const { next, records, schemas } = await prefetchSchemas(this.#options.schemas, fetched)
     const batches = new StagedBatches()
     const deadLetters: NewRecord[] = []
-    for (const record of records) {
-      const reason = this.#route(record, schemas, batches)
+    const responses: (() => Promise<unknown>)[] = []
+    for (const [index, record] of records.entries()) {
+      if (responses.length >= RESPONSES_PER_BATCH) {
+        return this.#toPlan(batches, generation, { next: record.offset, records: index, responses, deadLetters })
+      }
+      const reason = this.#isResponse(record) ? this.#respond(record, responses) : this.#route(record, schemas, batches)
       if (reason !== undefined) deadLetters.push(deadLetter(this.#options.deadLetterTopic, record, reason))
     }
-    const stages = this.#toStages(batches.all, generation, deadLetters)
-    return { stages, next, records: records.length, deadLetters: deadLetters.length }
+    return this.#toPlan(batches, generation, { next, records: records.length, responses, deadLetters })
+  }
+
+  #isResponse({ headers }: LogRecord): boolean {
+    return this.#options.deliver !== null && isResponse(headers.map(({ key }) => key))
+  }
+
+  #respond({ headers, value }: LogRecord, responses: (() => Promise<unknown>)[]): DecodeError | undefined {
+    const texts = headers.map(({ key, value: bytes }): [string, string] => [key, new TextDecoder().decode(bytes)])
+    // A copy: a fetched value is a view into the buffer of the whole fetch, all of which an RPC would carry.
+    const response = parseResponse(texts, value?.slice() ?? new Uint8Array())
+    if (!response.ok) return { kind: 'not_an_answer', message: response.reason }
+    responses.push(async () => this.#options.deliver?.(response.value))
+    return undefined
   }
 
   /** Returns the dead-letter reason, or undefined. Catches everything: one record must not block the partition. */
@@ -76,21 +101,30 @@ export class EventPlanner implements BatchPlanner {
     }
   }
 
-  /** Dead letters are produced beside the first stage. */
-  #toStages(batches: readonly RoutedBatch[], generation: number, deadLetters: readonly NewRecord[]): readonly Stage[] {
+  /** Responses are delivered, and dead letters produced, beside the first stage. */
+  #toPlan(batches: StagedBatches, generation: number, { next, records, responses, deadLetters }: Planned): BatchPlan {
     const { fanOut, log, partition, shards, topic } = this.#options
     const source = { topic, partition, generation }
-    const stages = batches.map((batch): Stage => planDeliveries(shards, source, fanOut, batch))
-    if (deadLetters.length === 0) return stages
-    const [first = [], ...later] = stages
-    return [[...first, () => produceInOrder((some) => log.produce(some), deadLetters)], ...later]
+    const [first = [], ...later] = batches.all.map((batch): Stage => planDeliveries(shards, source, fanOut, batch))
+    const letters = deadLetters.length === 0 ? [] : [() => produceInOrder((some) => log.produce(some), deadLetters)]
+    const besides = [...responses, ...letters]
+    const stages = first.length + besides.length === 0 ? later : [[...first, ...besides], ...later]
+    return { stages, next, records, deadLetters: deadLetters.length }
   }
+}
+
+/** What a plan has besides events for shards. */
+interface Planned {
+  readonly next: number
+  readonly records: number
+  readonly responses: readonly (() => Promise<unknown>)[]
+  readonly deadLetters: readonly NewRecord[]
 }
 
 /** A request that became an event loses the caller's credentials before it enters a shard's log. */
 function toPublicEvent(event: DecodedEvent): DecodedEvent {
   const stripped = withoutCredentials(event)
-  return stripped === event ? event : { ...stripped, utf8: new TextEncoder().encode(stripped.json) }
+  return stripped === event ? event : { ...stripped, utf8: encoder.encode(stripped.json) }
 }
 
 /** Splits events into batches of at most STAGE_BYTES, in order. Nearly always there is one. */

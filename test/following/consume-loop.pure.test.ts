@@ -71,6 +71,7 @@ function makeWorld(records: readonly LogRecord[], perFetch = 10) {
     schemas: null,
     fanOut: 64,
     budget: BUDGET,
+    deliver: null,
     shards: { append, relay },
     log: {
       produce: async (letters) => {

@@ -36,6 +36,12 @@ export function parseCorrelation(text: string): CorrelationId | undefined {
   return shard === undefined || id === undefined ? undefined : { shard: Number(shard), id }
 }
 
+/** Whether a record is a response, by the names of its headers, where responses and events share a topic. */
+export function isResponse(names: readonly string[]): boolean {
+  const lower = new Set(names.map((name) => name.toLowerCase()))
+  return lower.has('rig-correlation') && lower.has('rig-response-code')
+}
+
 /** Parses RIG 3's response, in binary mode. Fails with what is missing or wrong. */
 export function parseResponse(
   headers: readonly (readonly [name: string, value: string])[],

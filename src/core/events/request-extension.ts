@@ -9,13 +9,24 @@ const CREDENTIAL_HEADERS = ['authorization', 'proxy-authorization', 'cookie', 's
 
 /** Returns the event as subscribers may see it: the same object if it was no request. */
 export function withoutCredentials(event: CloudEvent): CloudEvent {
-  if (!isObject(event.parsed['rig'])) return event
-  const rig = toPublic(event.parsed['rig'])
+  const { rig: written } = event.parsed
+  if (typeof written === 'string') return withoutCredentialsInText(event, written)
+  if (!isObject(written)) return event
+  const rig = toPublic(written)
   // From the text, so that numbers keep their digits.
   const exact = parseExactly(event.json)
   const exactRig = isObject(exact) && isObject(exact['rig']) ? toPublic(exact['rig']) : rig
   const json = JSON.stringify({ ...(isObject(exact) ? exact : event.parsed), rig: exactRig })
   return { ...event, json, parsed: { ...event.parsed, rig } }
+}
+
+/** In binary mode, as the gateway writes Avro, the extension is the JSON of the object. */
+function withoutCredentialsInText(event: CloudEvent, written: string): CloudEvent {
+  const exact = parseExactly(event.json)
+  const extension = parseExactly(written)
+  if (!isObject(extension) || !isObject(exact)) return event
+  const rig = JSON.stringify(toPublic(extension))
+  return { ...event, json: JSON.stringify({ ...exact, rig }), parsed: { ...event.parsed, rig } }
 }
 
 /** `token_in`: the header and the parameter in which the route looks for a token. */

@@ -39,6 +39,13 @@ describe('a request that became an event', () => {
     expect(shown({ correlation: 'c', host: 'h' })).toEqual({ host: 'h' })
   })
 
+  it('loses them where the extension is JSON text, as in binary mode', () => {
+    expect(shown(JSON.stringify({ headers: [['authorization', 'x']], method: 'GET', correlation: 'c' }))).toBe(
+      '{"headers":[],"method":"GET"}',
+    )
+    expect(shown('no JSON')).toBe('no JSON')
+  })
+
   it('loses entries that are no header', () => {
     expect(shown({ headers: ['authorization: x', { authorization: 'x' }, ['a', 'b']] })).toEqual({
       headers: [['a', 'b']],

@@ -1,0 +1,112 @@
+// What of a source topic's records is not for users: secrets of proxied requests, and responses to them.
+import { describe, expect, it } from 'vitest'
+import { decodeBatch, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
+import type { CorrelatedResponse } from '../../src/core/events/correlated-response.ts'
+import type { LogRecord, NewRecord, RecordHeader } from '../../src/core/events/kafka-record.ts'
+import { EventPlanner, EVENTS_RUN, type EventPlannerOptions } from '../../src/following/plan-events.ts'
+
+const CORRELATION = `7.${'a'.repeat(32)}`
+const encode = (text: string) => new TextEncoder().encode(text)
+const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
+const header = (key: string, value: string): RecordHeader => ({ key, value: encode(value) })
+const everybody = new Set([0])
+
+interface Input {
+  readonly headers?: readonly RecordHeader[]
+  readonly value: string
+}
+
+async function run(inputs: readonly Input[], hasResponses = true) {
+  const events: string[] = []
+  const letters: NewRecord[] = []
+  const responses: CorrelatedResponse[] = []
+  const options: EventPlannerOptions = {
+    topic: 'rig',
+    partition: 0,
+    maxEventBytes: 100_000,
+    deadLetterTopic: 'dead',
+    schemas: null,
+    fanOut: 64,
+    budget: EVENTS_RUN,
+    deliver: hasResponses ? async (response) => void responses.push(response) : null,
+    shards: {
+      append: async (_shard: number, batch: AppendBatch) => {
+        events.push(...batch.packs.flatMap((pack) => [...decodeBatch(pack)]).map(({ utf8 }) => decode(utf8)))
+      },
+      relay: () => Promise.reject(new Error('there are too few shards for a relay')),
+    },
+    log: {
+      produce: async (some) => {
+        letters.push(...some)
+        return []
+      },
+    },
+    rules: {
+      extractors: new Map(),
+      recipients: { all: undefined, byType: new Map() },
+      shards: 1,
+      interests: { shardsOf: () => everybody, watchersOf: () => new Set<number>() },
+    },
+  }
+  const records = inputs.map(({ headers = [], value }, offset): LogRecord => {
+    return { topic: 'rig', partition: 0, offset, timestampMs: 1, key: null, headers, value: encode(value) }
+  })
+  const plan = await new EventPlanner(options).plan({ records, next: records.length }, 0)
+  await Promise.all(plan.stages.flat().map((call) => call()))
+  return { events, letters, responses, plan }
+}
+
+const request = JSON.stringify({
+  specversion: '1.0',
+  id: '1',
+  source: '/s',
+  type: 'order',
+  rig: {
+    correlation: CORRELATION,
+    headers: [
+      ['authorization', 'Bearer secret'],
+      ['x-token', 'secret'],
+      ['accept', 'a'],
+    ],
+    query: 'jwt=secret&a=1',
+    token_in: { header: 'x-token', query: 'jwt' },
+  },
+})
+const response = (status = '200') => ({
+  headers: [header('rig-correlation', CORRELATION), header('Rig-Response-Code', status)],
+  value: 'done',
+})
+
+describe('the event of a proxied request', () => {
+  it('enters a shard’s log without the caller’s token, whichever place it had, and without the correlation', async () => {
+    const { events } = await run([{ value: request }])
+    expect(events.map((event) => (JSON.parse(event) as { rig: unknown }).rig)).toEqual([
+      { headers: [['accept', 'a']], query: 'a=1' },
+    ])
+  })
+})
+
+describe('a source topic that has responses too', () => {
+  it('delivers those with both headers, and none of them as an event', async () => {
+    const plain = { headers: [header('rig-correlation', CORRELATION)], value: request }
+    const { events, letters, responses } = await run([response('201'), plain, { value: request }])
+    const body = encode('done')
+    expect(responses).toEqual([{ correlation: CORRELATION, answer: { status: 201, headers: [], body } }])
+    expect([events.length, letters.length]).toEqual([2, 0])
+  })
+
+  it('makes a dead letter of a response that cannot be one', async () => {
+    const { events, letters, responses } = await run([response('abc')])
+    expect([events.length, letters.length, responses.length]).toEqual([0, 1, 0])
+  })
+
+  it('plans at most 500 responses at once, and reads on from there', async () => {
+    const { plan, responses } = await run(Array.from({ length: 510 }, () => response()))
+    expect([responses.length, plan.next, plan.records]).toEqual([500, 500, 500])
+  })
+
+  it('is a source topic like others where it is no response topic', async () => {
+    const { letters, responses } = await run([response()], false)
+    expect([letters.length, responses.length]).toEqual([1, 0])
+  })
+})
