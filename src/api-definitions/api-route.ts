@@ -1,5 +1,6 @@
 // Types of the API gateway: a route, as both formats of definitions (rig-format.ts, short-format.ts) are parsed to. The
 // router finds the route of a request, src/http/proxy executes it.
+import { type Scalar } from '../core/scalar.ts'
 import type { JsonPointer } from '../core/json-pointer.ts'
 import type { PathPattern } from './path-pattern.ts'
 
@@ -16,7 +17,7 @@ export interface Authentication {
 
 interface ClaimRule {
   readonly pointer: JsonPointer
-  readonly oneOf: readonly (string | number | boolean)[]
+  readonly oneOf: readonly Scalar[]
 }
 
 /** One place that requests are sent to. */

@@ -1,5 +1,7 @@
 // The zod schemas that both formats of API definitions share: the options of a route, and the texts of validation errors.
 // The JSON Schema for editors is generated from the same schemas.
+import { type ExactNumber } from '../core/exact-number.ts'
+import { numberText } from '../core/json.ts'
 import { z } from 'zod'
 import { TOPIC_NAME, TOPIC_NAME_RULE } from '../core/events/topic-name.ts'
 import type { HeaderChanges, Policy, Problem, RateLimit } from './api-route.ts'
@@ -8,7 +10,12 @@ const text = z.string().min(1)
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a header name')
 const headerValue = z.string().regex(/^[\t\u0020-\u007e\u0080-\u00ff]*$/, 'must be a header value: one line')
 const headers = z.record(headerName, headerValue)
-const scalar = z.union([z.string(), z.number(), z.boolean()])
+/** A number whose digits a double does not hold, as core/json.ts parses it, beside those that it does. */
+const number = z.custom<number | ExactNumber>((value) => numberText(value) !== undefined, 'must be a number')
+// oxlint-disable-next-line no-underscore-dangle -- zod's own hook for the JSON Schema of a custom type
+number._zod.toJSONSchema = () => ({ type: 'number' })
+
+const scalar = z.union([z.string(), number, z.boolean()])
 
 export const METHOD = /^([A-Za-z]+|\*)$/
 
@@ -156,7 +163,7 @@ function plainIssues(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
 }
 
 function isOfType(code: z.core.$ZodIssue['code']): boolean {
-  return code === 'invalid_type' || code === 'invalid_value' || code === 'invalid_union'
+  return code === 'invalid_type' || code === 'invalid_value' || code === 'invalid_union' || code === 'custom'
 }
 
 function isSized(origin: string): boolean {

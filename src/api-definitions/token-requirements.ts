@@ -1,4 +1,6 @@
 // Scopes and claims that a route requires of a token. The same in both formats of definitions, whose parsers call this.
+import { MAX_DECIMAL_CHARS } from '../core/exact-number.ts'
+import { toScalar } from '../core/scalar.ts'
 import { parsePointer } from '../core/json-pointer.ts'
 import type { Authentication, Problem } from './api-route.ts'
 import type { RouteOptions } from './route-options.ts'
@@ -16,7 +18,14 @@ export function toRequirements(
       problems.push({ where, field: 'claims', message: `"${text}" must be a JSON pointer such as "/role"` })
       return []
     }
-    return [{ pointer, oneOf: Array.isArray(allowed) ? allowed : [allowed] }]
+    const oneOf = (Array.isArray(allowed) ? allowed : [allowed]).map(toScalar)
+    if (oneOf.every((value) => value !== undefined)) return [{ pointer, oneOf }]
+    problems.push({
+      where,
+      field: 'claims',
+      message: `"${text}" has a number of more than ${MAX_DECIMAL_CHARS} digits`,
+    })
+    return []
   })
   return { scopes, claims: rules }
 }

@@ -1,10 +1,13 @@
 // Verifies a JSON Web Token and returns its principal. Signature, algorithm, expiry, issuer and audience are checked here
 // and nowhere else; revocation-check.ts checks whether the session is revoked. Uses jose.
-import { errors, importSPKI, importX509, jwtVerify } from 'jose'
+import { base64url, errors, importSPKI, importX509, jwtVerify } from 'jose'
 import type { JSONWebKeySet, JWTPayload, JWTVerifyOptions } from 'jose'
 import type { Config } from '../config/parse-config.ts'
 import { evaluatePointer, type JsonPointer } from '../core/json-pointer.ts'
+import { toId } from '../core/identity/user-id.ts'
+import { isObject, numberText, parseJson, type JsonObject } from '../core/json.ts'
 import type { Principal } from '../core/identity/principal.ts'
+import { decodeUtf8 } from '../core/text.ts'
 import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { readBody } from '../core/http-body.ts'
@@ -45,8 +48,8 @@ export function createTokenVerifier(jwt: JwtConfig, options: VerifierOptions = {
   return async (token) => {
     if (keys === undefined) return invalid('Could not verify token: no key is configured, see JWT_SECRET_KEY')
     try {
-      const payload = await verifyBy(keys, token, toVerifyOptions(jwt, options.now?.()))
-      return ok({ principal: toPrincipal(jwt, payload), claims: payload })
+      const { exp } = await verifyBy(keys, token, toVerifyOptions(jwt, options.now?.()))
+      return toVerified(jwt, readClaims(token), exp ?? null)
     } catch (error) {
       return fail(toReason(error))
     }
@@ -153,18 +156,27 @@ async function verifyWithAnyOf(
   throw new errors.JWSSignatureVerificationFailed()
 }
 
-function toPrincipal(jwt: JwtConfig, claims: JWTPayload): Principal {
-  return {
-    user: readName(jwt.userField, claims),
-    session: readName(jwt.sessionField, claims),
-    expSeconds: claims.exp ?? null,
-  }
+/** The claims of a token whose signature is verified. jose rounds numbers that a double does not hold. */
+function readClaims(token: string): JsonObject {
+  const claims = parseJson(decodeUtf8(base64url.decode(token.split('.')[1] ?? '')) ?? '')
+  // jose has parsed the same text as an object.
+  if (!isObject(claims)) throw new errors.JWTInvalid('the payload is not a JSON object')
+  return claims
 }
 
-function readName(pointer: JsonPointer, claims: JWTPayload): string | null {
+function toVerified(jwt: JwtConfig, claims: JsonObject, expSeconds: number | null): Result<VerifiedToken, RigelError> {
+  const user = readId(jwt.userField, claims)
+  const session = readId(jwt.sessionField, claims)
+  if (user === undefined || session === undefined)
+    return invalid('Could not verify token: its user or session is no id')
+  return ok({ principal: { user, session, expSeconds }, claims })
+}
+
+/** Null: the token names none. Undefined: it names one that can't be told from others, see docs/identities.md. */
+function readId(pointer: JsonPointer, claims: JsonObject): string | null | undefined {
   const value = evaluatePointer(pointer, claims)
-  if (typeof value === 'string' && value !== '') return value
-  return typeof value === 'number' ? String(value) : null
+  const isId = (typeof value === 'string' && value !== '') || numberText(value) !== undefined
+  return isId ? toId(value) : null
 }
 
 /** RIG's texts where RIG has them. Any error refuses the token. */

@@ -15,8 +15,8 @@ export function parsePointer(text: string): JsonPointer | undefined {
 export function evaluatePointer(pointer: JsonPointer, document: unknown): unknown {
   let value = document
   for (const token of pointer) {
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, token)) return undefined
-    value = (value as Record<string, unknown>)[token]
+    if (!isContainer(value) || !Object.hasOwn(value, token)) return undefined
+    value = value[token]
   }
   return value
 }
@@ -29,11 +29,17 @@ export function evaluateAll(pointer: JsonPointer, document: unknown): readonly u
 }
 
 function step(value: unknown, token: string): readonly unknown[] {
-  if (typeof value !== 'object' || value === null) return []
+  if (!isContainer(value)) return []
   if (Object.hasOwn(value, token) && !(Array.isArray(value) && token === 'length')) {
-    return [(value as Record<string, unknown>)[token]]
+    return [value[token]]
   }
   return Array.isArray(value)
     ? (value as readonly unknown[]).flatMap((item) => (Array.isArray(item) ? [] : step(item, token)))
     : []
 }
+
+/** An object or an array: a number that is kept by its digits is an object to JavaScript only. */
+function isContainer(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && numberText(value) === undefined
+}
+import { numberText } from './json.ts'

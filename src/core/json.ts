@@ -1,5 +1,7 @@
 // JSON (RFC 8259): parsing text from outside, and cutting text into its elements without parsing and writing it again.
-// Numbers beyond what a double holds keep their digits as JSON.rawJSON objects. Pure; used by every module.
+// A number that a double does not hold is a JSON.rawJSON object, which JSON.stringify writes digit by digit and which
+// structured clone refuses: nothing of what is parsed here crosses an RPC as it is. Pure; used by every module.
+import { canonicalDecimal } from './exact-number.ts'
 import { fail, ok, type Result } from './result.ts'
 import { truncate } from './text.ts'
 
@@ -20,7 +22,7 @@ export function isObject(value: unknown): value is JsonObject {
 /** Returns the value of a JSON text, or undefined, which is no JSON value, when the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown
+    return parse(text)
   } catch {
     return undefined
   }
@@ -29,10 +31,30 @@ export function parseJson(text: string): unknown {
 /** Returns the value of a JSON text. The reason of a failure is the engine's message, such as `Unexpected token …`. */
 export function parseJsonOrReason(text: string): Result<unknown, string> {
   try {
-    return ok(JSON.parse(text) as unknown)
+    return ok(parse(text))
   } catch (error) {
     return fail(error instanceof Error ? error.message : String(error))
   }
+}
+
+/** What every number has that a double does not hold: 16 digits, or an exponent of three. A reviver makes parsing slow. */
+const MAY_BE_INEXACT = /[\d.]{16}|\d[eE][+-]?\d{3}/
+
+function parse(text: string): unknown {
+  return MAY_BE_INEXACT.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text)
+}
+
+function keepDigits(_key: string, value: unknown, context?: { readonly source: string }): unknown {
+  if (typeof value !== 'number' || context === undefined || isHeld(value, context.source)) return value
+  return exact.rawJSON(context.source)
+}
+
+/** Whether the double stands for this number and no other of the same number of digits. */
+function isHeld(value: number, source: string): boolean {
+  const held = String(value)
+  if (held === source) return true
+  const decimal = canonicalDecimal(source)
+  return decimal !== undefined && decimal === canonicalDecimal(held)
 }
 
 /**
@@ -55,6 +77,11 @@ function keepSource(_key: string, value: unknown, context?: { readonly source: s
 export function numberText(value: unknown): string | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined
   return exact.isRawJSON(value) ? value.rawJSON : undefined
+}
+
+/** Returns what JSON.stringify writes as this number. `decimal` must be a JSON number. */
+export function rawNumber(decimal: string): unknown {
+  return exact.rawJSON(decimal)
 }
 
 /** Returns the start of a value's JSON, for an error text. */

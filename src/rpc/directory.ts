@@ -1,4 +1,5 @@
 // Contract of the Directory, the object of the control plane: its stub and the form in which API definitions cross it.
+import { parseJson } from '../core/json.ts'
 import type { ApiRecord } from '../api-definitions/api-record.ts'
 
 /** The API definitions made at run time, their documents as JSON text. */
@@ -15,5 +16,5 @@ export function directoryStub(env: Env) {
 
 /** Parses the documents of a snapshot. */
 export function toRecords(texts: ApiSnapshot): readonly ApiRecord[] {
-  return texts.apis.map((api) => ({ ...api, document: JSON.parse(api.document) as ApiRecord['document'] }))
+  return texts.apis.map((api) => ({ ...api, document: parseJson(api.document) as ApiRecord['document'] }))
 }

@@ -11,8 +11,9 @@ import type { ShardCommandResults, ShardCommand } from './shard-commands.ts'
 const CONNECT_HEADER = 'rigel-connect'
 const ERROR_HEADER = 'rigel-error'
 
-const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()])
-const bound = z.union([z.string(), z.number()]).optional()
+const exactNumber = z.strictObject({ number: z.string() })
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null(), exactNumber])
+const bound = z.union([z.string(), z.number(), exactNumber]).optional()
 const condition = z.union([
   scalar,
   z.strictObject({

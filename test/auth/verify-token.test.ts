@@ -14,6 +14,7 @@ import {
   tokenOf,
   unsigned,
 } from '../support/make-tokens.ts'
+import { signClaimsText } from '../support/make-tokens.ts'
 import { expectLogs } from '../support/expect-logs.ts'
 
 expectLogs(/^JWT_JWKS_URL: /)
@@ -219,5 +220,38 @@ describe('key sets', () => {
     nowMs += 30_000
     expect(await verify(await token(current))).toMatchObject(ofAlice)
     expect(await verify(await token(old))).toEqual(invalid('Invalid signature'))
+  })
+})
+
+describe('users and sessions that are numbers', () => {
+  const tokenWith = (payload: string) => signClaimsText(payload)
+  const verified = async (claims: string) => verifierOf()(await tokenWith(`{"exp":${inAnHour()},${claims}}`))
+
+  it.each([
+    ['9007199254740993', '9007199254740993'],
+    ['1234567890123456789', '1234567890123456789'],
+    ['1', '1'],
+    ['1.0', '1'],
+    ['1e3', '1000'],
+    ['"1.0"', '1.0'],
+    ['"1e3"', '1e3'],
+  ])('a sub of %s is the user %s', async (sub, user) => {
+    expect(await verified(`"sub":${sub}`)).toMatchObject({ ok: true, value: { principal: { user } } })
+  })
+
+  it.each(['""', 'null', 'true', '[1]', '{"a":1}'])('a sub of %s is no user', async (sub) => {
+    expect(await verified(`"sub":${sub}`)).toMatchObject({ ok: true, value: { principal: { user: null } } })
+  })
+
+  it.each(['1e1000000000', '1'.repeat(1_001), '"\\ud800"'])(
+    'refuses a sub that cannot be told from others',
+    async (sub) => {
+      expect(await verified(`"sub":${sub}`)).toEqual(invalid('Could not verify token: its user or session is no id'))
+    },
+  )
+
+  it('keeps the digits of every claim', async () => {
+    const result = await verified('"tenant":9007199254740993')
+    expect(result.ok && JSON.stringify(result.value.claims)).toContain('"tenant":9007199254740993')
   })
 })

@@ -1,5 +1,5 @@
 // Tokens for tests: keys of every family, signed with jose, and the verifier's configuration around them.
-import { exportJWK, exportSPKI, generateKeyPair, SignJWT, type JWTPayload } from 'jose'
+import { CompactSign, exportJWK, exportSPKI, generateKeyPair, SignJWT, type JWTPayload } from 'jose'
 import { parseConfig, type Config } from '../../src/config/parse-config.ts'
 
 /** As in vitest.config.ts. */
@@ -19,6 +19,13 @@ export function makeConfig(variables: Readonly<Record<string, string>> = {}): Co
 export function sign(claims: JWTPayload, key: CryptoKey | Uint8Array | string = SECRET, alg = 'HS256', kid?: string) {
   const bytes = typeof key === 'string' ? new TextEncoder().encode(key) : key
   return new SignJWT(claims).setProtectedHeader({ alg, ...(kid === undefined ? {} : { kid }) }).sign(bytes)
+}
+
+/** Signs a payload that is JSON already: a number in it may have any digits. */
+export function signClaimsText(payload: string): Promise<string> {
+  return new CompactSign(new TextEncoder().encode(payload))
+    .setProtectedHeader({ alg: 'HS256' })
+    .sign(new TextEncoder().encode(SECRET))
 }
 
 /** A token of the tests' deployment. */

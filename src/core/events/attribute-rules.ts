@@ -1,5 +1,6 @@
 // What CloudEvents asks of context attributes, by version, and what Rigel asks on top of it. Pure; used by cloud-event.ts.
-import type { JsonObject } from '../json.ts'
+import { toId } from '../identity/user-id.ts'
+import { numberText, type JsonObject } from '../json.ts'
 
 /** Where each version has what Rigel reads, and which attributes it requires. */
 export const VERSIONS = {
@@ -48,7 +49,8 @@ export function attributesProblem(version: Specversion, event: JsonObject): stri
 function requiredProblem(version: Specversion, name: string, value: unknown): string | undefined {
   if (value === undefined) return `attribute "${name}" is missing (CloudEvents ${version})`
   // Ids were numbers in events of RIG's time, and RIG took them.
-  if (version !== '1.0' && /id$/i.test(name) && typeof value === 'number') return undefined
+  if (version !== '1.0' && /id$/i.test(name) && numberText(value) !== undefined && toId(value) !== undefined)
+    return undefined
   if (typeof value !== 'string' || value === '') return `attribute "${name}" must be a non-empty string`
   if (CONTROL.test(value)) return `attribute "${name}" must not contain control characters`
   return undefined

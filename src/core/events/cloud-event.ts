@@ -1,8 +1,9 @@
 // CloudEvents 1.0, 0.2 and 0.1, from structured, batched and binary mode to the one shape that Rigel forwards: structured
 // JSON, verbatim where it came structured. Pure; called by the HTTP binding (http/events), the Kafka binding (decoding)
 // and everything that publishes.
+import { toId } from '../identity/user-id.ts'
 import type { CloudEvent } from './stored-event.ts'
-import { isObject, parseExactly, parseJson, parseJsonOrReason, showJson, sliceArray } from '../json.ts'
+import { isObject, parseJson, parseJsonOrReason, showJson, sliceArray } from '../json.ts'
 import { fail, ok, type Result } from '../result.ts'
 import { attributesProblem, VERSIONS, type Specversion } from './attribute-rules.ts'
 import { readBinaryData } from './binary-data.ts'
@@ -115,7 +116,7 @@ function fromObject(value: unknown, json: string): Result<CloudEvent, string> {
   const source = value[names.source]
   return ok({
     specversion,
-    id: String(value[names.id]),
+    id: toId(value[names.id]) ?? String(value[names.id]),
     type: String(value[names.type]),
     source: typeof source === 'string' ? source : undefined,
     json,
@@ -137,16 +138,16 @@ function toAttributes(
   )
 }
 
-/** Like RIG, extensions of events before 1.0 are JSON if they parse as JSON. What would be rounded stays text. */
+/** Like RIG, extensions of events before 1.0 are JSON if they parse as JSON. */
 function toExtension(text: string): unknown {
   const value = parseJson(text)
-  if (value === undefined) return text
-  return JSON.stringify(value) === JSON.stringify(parseExactly(text)) ? value : text
+  return value === undefined ? text : value
 }
 
 /** Objects are not quoted: they may be as deep and as large as the sender likes. */
 function show(value: unknown): string {
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
+  if (Array.isArray(value)) return 'a list'
+  if (isObject(value)) return 'an object'
   if (value === undefined) return 'none'
   return showJson(value, MAX_SHOWN_CHARS)
 }

@@ -1,6 +1,8 @@
 // What is read out of an event: the fields that subscriptions may constrain (RIG's EXTRACTORS) and the users it is
 // addressed to (RECIPIENTS). Configuration is compiled once; evaluation is once per event, never per connection.
-import type { Fields, FieldValue, Scalar } from './stored-event.ts'
+import { toId } from '../identity/user-id.ts'
+import { toScalar, type Scalar } from '../scalar.ts'
+import type { Fields, FieldValue } from './stored-event.ts'
 import { evaluateAll, evaluatePointer, type JsonPointer } from '../json-pointer.ts'
 import { patternsOf } from './event-type-pattern.ts'
 
@@ -44,15 +46,15 @@ export function fieldsOf(extractors: Extractors, type: string): readonly FieldEx
 export function extractFields(extractors: Extractors, type: string, event: Readonly<Record<string, unknown>>): Fields {
   const fields: Record<string, FieldValue> = {}
   for (const { name, event: pointer } of fieldsOf(extractors, type)) {
-    const values = evaluateAll(pointer, event).filter(isValue).slice(0, MAX_VALUES)
+    const values = evaluateAll(pointer, event).map(toScalar).filter(isValue).slice(0, MAX_VALUES)
     const [only] = values
     if (only !== undefined) fields[name] = values.length === 1 ? only : values
   }
   return fields
 }
 
-function isValue(value: unknown): value is Scalar {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+function isValue(value: Scalar | undefined): value is Exclude<Scalar, null> {
+  return value !== undefined && value !== null
 }
 
 /**
@@ -77,18 +79,12 @@ export function extractRecipients(
           message: `no recipient at /${pointer.join('/')}, where events of type ${type} must have one`,
         }
   }
-  const users = (Array.isArray(value) ? (value as readonly unknown[]) : [value]).map(toUserId)
+  const users = (Array.isArray(value) ? (value as readonly unknown[]) : [value]).map(toId)
   if (users.some((user) => user === undefined)) {
     return {
       kind: 'invalid',
-      message: `recipients at /${pointer.join('/')} must be a user id or a list of user ids (non-empty strings or numbers)`,
+      message: `recipients at /${pointer.join('/')} must be a user id or a list of user ids (non-empty strings of valid Unicode, or numbers of at most 1,000 digits)`,
     }
   }
   return { kind: 'users', users: [...new Set(users as string[])] }
-}
-
-function toUserId(value: unknown): string | undefined {
-  if (typeof value === 'string' && value !== '') return value
-  if (typeof value === 'number' && Number.isFinite(value)) return String(value)
-  return undefined
 }

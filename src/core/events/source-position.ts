@@ -1,6 +1,7 @@
 // Where in somebody else's Kafka an event stood, as whoever pushes it says: the extension attributes `kafkatopic`,
 // `kafkapartition` and `kafkaoffset`, which CloudEvents' own SDK for Go writes and Kafka Connect's InsertField can, or
 // the request headers of these names. Pure; push-request.ts reads, push.ts deduplicates and orders by it.
+import { numberText } from '../json.ts'
 import type { LogPosition } from './kafka-record.ts'
 import { fail, ok, type Result } from '../result.ts'
 import { isTopicName } from './topic-name.ts'
@@ -39,8 +40,8 @@ function isAbsent(value: unknown): boolean {
   return value === undefined || value === null
 }
 
-/** A number that JSON could not hold exactly is no offset: its neighbour would look the same. */
+/** Offsets have 64 bits: a number that a double does not hold is compared by its digits. */
 function toText(value: unknown): string {
   if (typeof value === 'string') return value
-  return typeof value === 'number' && Number.isSafeInteger(value) ? String(value) : ''
+  return numberText(value) ?? ''
 }

@@ -1,7 +1,5 @@
 // What travels inside Rigel once a record is decoded: one event, routed, in the shape that shards store.
-
-/** A JSON scalar: what a field of an event can be compared by. */
-export type Scalar = string | number | boolean | null
+import type { Scalar } from '../scalar.ts'
 
 /** One value, or all that the pointer found: a list, or through one. */
 export type FieldValue = Scalar | readonly Scalar[]

@@ -1,5 +1,6 @@
 // Who makes a request, and what the Worker passes to a shard to open a connection. Both cross from the Worker to a
 // Durable Object, so the shapes are only ever widened: for minutes during a deploy the two sides run different versions.
+import { type Scalar } from '../scalar.ts'
 import type { Subscription } from '../subscriptions/subscription.ts'
 
 /** Who makes a request. All null: an anonymous client, which may receive events that are addressed to no user. */
@@ -45,4 +46,4 @@ export interface ConnectRequest {
 }
 
 /** Metadata that a client sets on its connection. */
-export type Metadata = Readonly<Record<string, string | number | boolean>>
+export type Metadata = Readonly<Record<string, Exclude<Scalar, null>>>

@@ -1,7 +1,7 @@
 // Enforced fields: what a client may subscribe to is held to the claims of its tokens. What it leaves open is filled in,
 // and shows in `rig.subscriptions_set`; what reaches beyond is refused.
-import { matchesCondition, isOperators, isScalar, type Condition } from './constraint.ts'
-import type { Scalar } from '../events/stored-event.ts'
+import { matchesCondition, isOperators, type Condition } from './constraint.ts'
+import { toScalar } from '../scalar.ts'
 import { fieldsOf, type Extractors, type FieldExtractor } from '../events/extractors.ts'
 import { evaluatePointer } from '../json-pointer.ts'
 import { covers, isPattern } from '../events/event-type-pattern.ts'
@@ -11,11 +11,9 @@ type Claims = Readonly<Record<string, unknown>>
 
 /** What a field must be for somebody with this claim; a list means any of it. Undefined: no such claim. */
 export function claimCondition(claim: unknown): Condition | undefined {
-  if (Array.isArray(claim)) {
-    const values = (claim as readonly unknown[]).filter((value) => isScalar(value) && value !== null) as Scalar[]
-    return values.length === 0 ? undefined : { in: values }
-  }
-  return isScalar(claim) && claim !== null ? claim : undefined
+  if (!Array.isArray(claim)) return toScalar(claim) ?? undefined
+  const values = (claim as readonly unknown[]).map(toScalar).filter((value) => value !== undefined && value !== null)
+  return values.length === 0 ? undefined : { in: values }
 }
 
 /** The subscription within the claims, or why it cannot be. */

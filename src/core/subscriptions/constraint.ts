@@ -1,12 +1,16 @@
 // What a field of an event must be, for one member of a constraint: a scalar, RIG's way, or an object of operators, all of
 // which must hold. A field with several values (an array, or a pointer through one) meets what any of them meets.
-import type { FieldValue, Scalar } from '../events/stored-event.ts'
+import type { FieldValue } from '../events/stored-event.ts'
+import { isExactNumber, MAX_DECIMAL_CHARS } from '../exact-number.ts'
+import { isObject, numberText } from '../json.ts'
+import { fail, ok, type Result } from '../result.ts'
+import { compareScalars, isSameScalar, toScalar, type Scalar, type ScalarNumber } from '../scalar.ts'
 
 export interface Operators {
-  readonly gt?: number | string | undefined
-  readonly gte?: number | string | undefined
-  readonly lt?: number | string | undefined
-  readonly lte?: number | string | undefined
+  readonly gt?: ScalarNumber | string | undefined
+  readonly gte?: ScalarNumber | string | undefined
+  readonly lt?: ScalarNumber | string | undefined
+  readonly lte?: ScalarNumber | string | undefined
   readonly ne?: Scalar | undefined
   readonly in?: readonly Scalar[] | undefined
   readonly prefix?: string | undefined
@@ -18,45 +22,52 @@ export type Condition = Scalar | Operators
 const COMPARISONS = ['gt', 'gte', 'lt', 'lte'] as const
 const OPERATORS: readonly string[] = [...COMPARISONS, 'ne', 'in', 'prefix']
 const MAX_LISTED = 1_000
+const TOO_LONG = `numbers expected to have ${MAX_DECIMAL_CHARS} digits at most`
 /** Every prefix of a value that is no longer than this is looked up. */
 export const MAX_PREFIX_CHARS = 256
 
-export function isScalar(value: unknown): value is Scalar {
-  return value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-}
-
+/** Returns whether the condition is an object of operators and not a scalar. */
 export function isOperators(condition: Condition): condition is Operators {
-  return typeof condition === 'object' && condition !== null
+  return typeof condition === 'object' && condition !== null && !isExactNumber(condition)
 }
 
-/** Undefined: `value` is a condition. */
-export function conditionProblem(value: unknown): string | undefined {
-  if (isScalar(value)) return undefined
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return 'constraint values expected to be JSON scalars, or an object of operators'
-  const operators = Object.entries(value)
-  if (operators.length === 0) return `an object of operators expected to have one of ${OPERATORS.join(', ')}`
-  for (const [name, operand] of operators) {
-    const problem = operandProblem(name, operand)
-    if (problem !== undefined) return problem
+/** Returns the condition that a parsed JSON value is. The reason says what is wrong with it, in RIG's words where RIG has them. */
+export function parseCondition(value: unknown): Result<Condition, string> {
+  const scalar = toScalar(value)
+  if (scalar !== undefined) return ok(scalar)
+  if (numberText(value) !== undefined) return fail(TOO_LONG)
+  if (!isObject(value)) return fail('constraint values expected to be JSON scalars, or an object of operators')
+  const entries = Object.entries(value)
+  if (entries.length === 0) return fail(`an object of operators expected to have one of ${OPERATORS.join(', ')}`)
+  const operators: Record<string, unknown> = {}
+  for (const [name, given] of entries) {
+    const operand = parseOperand(name, given)
+    if (!operand.ok) return operand
+    operators[name] = operand.value
   }
-  return undefined
+  return ok(operators)
 }
 
-function operandProblem(name: string, operand: unknown): string | undefined {
-  if (!OPERATORS.includes(name)) return `unknown operator "${name.slice(0, 40)}": there are ${OPERATORS.join(', ')}`
-  if (name === 'ne') return isScalar(operand) ? undefined : 'the operand of "ne" expected to be a JSON scalar'
-  if (name === 'prefix')
-    return typeof operand === 'string' && operand.length <= MAX_PREFIX_CHARS
-      ? undefined
-      : `the operand of "prefix" expected to be a string of ${MAX_PREFIX_CHARS} characters at most`
-  if (name === 'in') {
-    const isList =
-      Array.isArray(operand) && operand.length > 0 && operand.length <= MAX_LISTED && operand.every(isScalar)
-    return isList ? undefined : `the operand of "in" expected to be a list of 1 to ${MAX_LISTED} JSON scalars`
+function parseOperand(name: string, operand: unknown): Result<Scalar | readonly Scalar[], string> {
+  if (!OPERATORS.includes(name))
+    return fail(`unknown operator "${name.slice(0, 40)}": there are ${OPERATORS.join(', ')}`)
+  if (name === 'in') return parseList(operand)
+  const scalar = toScalar(operand)
+  if (name === 'ne') return scalar === undefined ? fail('the operand of "ne" expected to be a JSON scalar') : ok(scalar)
+  if (name === 'prefix') {
+    return typeof scalar === 'string' && scalar.length <= MAX_PREFIX_CHARS
+      ? ok(scalar)
+      : fail(`the operand of "prefix" expected to be a string of ${MAX_PREFIX_CHARS} characters at most`)
   }
-  const isOrdered = typeof operand === 'string' || (typeof operand === 'number' && Number.isFinite(operand))
-  return isOrdered ? undefined : `the operand of "${name}" expected to be a number or a string`
+  const isOrdered = typeof scalar === 'string' || typeof scalar === 'number' || isExactNumber(scalar)
+  return isOrdered ? ok(scalar) : fail(`the operand of "${name}" expected to be a number or a string`)
+}
+
+function parseList(operand: unknown): Result<readonly Scalar[], string> {
+  const list = Array.isArray(operand) ? (operand as readonly unknown[]).slice(0, MAX_LISTED + 1).map(toScalar) : []
+  const scalars = list.filter((scalar) => scalar !== undefined)
+  const isList = list.length > 0 && list.length <= MAX_LISTED && scalars.length === list.length
+  return isList ? ok(scalars) : fail(`the operand of "in" expected to be a list of 1 to ${MAX_LISTED} JSON scalars`)
 }
 
 export function matchesCondition(condition: Condition, value: FieldValue | undefined): boolean {
@@ -68,22 +79,15 @@ export function matchesCondition(condition: Condition, value: FieldValue | undef
 }
 
 function holdsFor(condition: Exclude<Condition, null>, value: Scalar): boolean {
-  if (!isOperators(condition)) return condition === value
+  if (!isOperators(condition)) return isSameScalar(condition, value)
   const { gt, gte, in: list, lt, lte, ne, prefix } = condition
   return (
-    (gt === undefined || compare(value, gt) > 0) &&
-    (gte === undefined || compare(value, gte) >= 0) &&
-    (lt === undefined || compare(value, lt) < 0) &&
-    (lte === undefined || compare(value, lte) <= 0) &&
-    (ne === undefined || value !== ne) &&
-    (list === undefined || list.includes(value)) &&
+    (gt === undefined || compareScalars(value, gt) > 0) &&
+    (gte === undefined || compareScalars(value, gte) >= 0) &&
+    (lt === undefined || compareScalars(value, lt) < 0) &&
+    (lte === undefined || compareScalars(value, lte) <= 0) &&
+    (ne === undefined || !isSameScalar(value, ne)) &&
+    (list === undefined || list.some((one) => isSameScalar(one, value))) &&
     (prefix === undefined || (typeof value === 'string' && value.startsWith(prefix)))
   )
-}
-
-/** NaN, which no comparison holds for, unless both are numbers or both are strings (by code units). */
-export function compare(value: Scalar, bound: number | string): number {
-  if (typeof value === 'number' && typeof bound === 'number') return value - bound
-  if (typeof value !== 'string' || typeof bound !== 'string') return Number.NaN
-  return value === bound ? 0 : value < bound ? -1 : 1
 }

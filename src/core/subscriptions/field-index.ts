@@ -2,16 +2,17 @@
 // prefixes by the prefixes of the value, bounds by their order. What is found still has to be checked: a range is found by
 // one of its bounds. Only `ne` is kept in a list, for it holds for nearly every value.
 import { addToSet } from '../set-map.ts'
-import { compare, isOperators, MAX_PREFIX_CHARS, type Condition } from './constraint.ts'
-import type { FieldValue, Scalar } from '../events/stored-event.ts'
+import { isOperators, MAX_PREFIX_CHARS, type Condition } from './constraint.ts'
+import type { FieldValue } from '../events/stored-event.ts'
+import { compareScalars, scalarKey, type Scalar, type ScalarNumber } from '../scalar.ts'
 
 interface Bound<E> {
-  readonly bound: number | string
+  readonly bound: ScalarNumber | string
   readonly entry: E
 }
 
 export class FieldIndex<E> {
-  readonly #byValue = new Map<Scalar, Set<E>>()
+  readonly #byValue = new Map<ReturnType<typeof scalarKey>, Set<E>>()
   readonly #byPrefix = new Map<string, Set<E>>()
   /** Sorted by bound, numbers and strings apart: `gt` and `gte`, then `lt` and `lte`. */
   readonly #lower = { number: [] as Bound<E>[], string: [] as Bound<E>[] }
@@ -38,19 +39,19 @@ export class FieldIndex<E> {
   }
 
   *#findOne(value: Scalar): Generator<E> {
-    yield* this.#byValue.get(value) ?? []
+    yield* this.#byValue.get(scalarKey(value)) ?? []
     yield* this.#others
-    if (typeof value !== 'string' && typeof value !== 'number') return
+    if (value === null || typeof value === 'boolean') return
     const lower = typeof value === 'string' ? this.#lower.string : this.#lower.number
     const upper = typeof value === 'string' ? this.#upper.string : this.#upper.number
     for (let at = 0; at < lower.length; at += 1) {
       const { bound, entry } = lower[at] as Bound<E>
-      if (compare(value, bound) < 0) break
+      if (compareScalars(value, bound) < 0) break
       yield entry
     }
     for (let at = upper.length - 1; at >= 0; at -= 1) {
       const { bound, entry } = upper[at] as Bound<E>
-      if (compare(value, bound) > 0) break
+      if (compareScalars(value, bound) > 0) break
       yield entry
     }
     if (typeof value === 'string' && this.#byPrefix.size > 0) yield* this.#findByPrefix(value)
@@ -62,10 +63,10 @@ export class FieldIndex<E> {
   }
 
   #place(condition: Exclude<Condition, null>, entry: E): () => void {
-    if (!isOperators(condition)) return addToSet(this.#byValue, condition, entry)
+    if (!isOperators(condition)) return addToSet(this.#byValue, scalarKey(condition), entry)
     const { gt, gte, in: list, lt, lte, prefix } = condition
     if (list !== undefined) {
-      const undo = [...new Set(list)].map((value) => addToSet(this.#byValue, value, entry))
+      const undo = [...new Set(list.map(scalarKey))].map((key) => addToSet(this.#byValue, key, entry))
       return () => undo.forEach((remove) => remove())
     }
     if (prefix !== undefined) return addToSet(this.#byPrefix, prefix, entry)
@@ -78,8 +79,8 @@ export class FieldIndex<E> {
   }
 }
 
-function listFor<E>(lists: { number: Bound<E>[]; string: Bound<E>[] }, bound: number | string): Bound<E>[] {
-  return typeof bound === 'number' ? lists.number : lists.string
+function listFor<E>(lists: { number: Bound<E>[]; string: Bound<E>[] }, bound: ScalarNumber | string): Bound<E>[] {
+  return typeof bound === 'string' ? lists.string : lists.number
 }
 
 /** Behind all that are not above it, by halving. */
@@ -87,7 +88,7 @@ function insert<E>(list: Bound<E>[], item: Bound<E>): () => void {
   let [from, to] = [0, list.length]
   while (from < to) {
     const middle = (from + to) >> 1
-    if (compare((list[middle] as Bound<E>).bound, item.bound) <= 0) from = middle + 1
+    if (compareScalars((list[middle] as Bound<E>).bound, item.bound) <= 0) from = middle + 1
     else to = middle
   }
   list.splice(from, 0, item)

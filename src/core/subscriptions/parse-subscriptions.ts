@@ -4,7 +4,7 @@ import { evaluatePointer } from '../json-pointer.ts'
 import { isObject, showJson } from '../json.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { RigelError } from '../errors.ts'
-import { conditionProblem, type Condition } from './constraint.ts'
+import { parseCondition, type Condition } from './constraint.ts'
 import { claimCondition, restrictToClaims } from './claim-restrictions.ts'
 import { fieldsOf, type Extractors } from '../events/extractors.ts'
 import { patternProblem } from '../events/event-type-pattern.ts'
@@ -94,9 +94,9 @@ function parseConstraint(clause: unknown, eventType: string, rules: Subscription
   const fields = new Set(fieldsOf(rules.extractors, eventType).map(({ name }) => name))
   const constraint: Record<string, Condition> = {}
   for (const [name, condition] of Object.entries(clause)) {
-    const problem = conditionProblem(condition)
-    if (problem !== undefined) return problem
-    if (fields.has(name)) constraint[name] = condition as Condition
+    const parsed = parseCondition(condition)
+    if (!parsed.ok) return parsed.reason
+    if (fields.has(name)) constraint[name] = parsed.value
     // RIG drops it, which silently makes the subscription wider. Rigel says so instead.
     else if (rules.widenUnknown !== true)
       return `unknown field "${name}": EXTRACTORS names no such field for events of type ${eventType}`

@@ -2,6 +2,7 @@
 // requests need it as their bearer token. operations.ts does the work, admin-schema.ts validates.
 import { decodeUtf8 } from '../../core/text.ts'
 import { parseJson } from '../../core/json.ts'
+import { stringifyScalars } from '../../core/scalar.ts'
 import { Hono, type Context } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
 import { HTTPException } from 'hono/http-exception'
@@ -64,7 +65,8 @@ export const adminApi = new Hono<HttpEnv>()
     if (!query.success) return badQuery(query.error.issues)
     const whose = toQuery(c, query.data)
     if (!whose.ok) return errorResponse(whose.reason)
-    return c.json({ connections: await listConnections(contextOf(c), whose.value, query.data.limit) })
+    const connections = await listConnections(contextOf(c), whose.value, query.data.limit)
+    return c.body(stringifyScalars({ connections }), 200, { 'content-type': 'application/json' })
   })
   .delete('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())

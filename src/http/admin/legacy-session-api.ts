@@ -1,5 +1,6 @@
 // RIG 1.x's session API, /rg/sessions and /rg/connections, where PHOENIX_LEGACY_PATHS says so: who is connected, with a token
 // whose claim `scopes.rg.actions` names the action. RIG looked at the token after it had acted; here nothing happens first.
+import { stringifyScalars } from '../../core/scalar.ts'
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { corsHeaders } from '../cors.ts'
@@ -60,7 +61,8 @@ function unauthorized(c: Context<HttpEnv>): Response {
 }
 
 function answer(c: Context<HttpEnv>, body: readonly unknown[]): Response {
-  return c.json(body, 200, corsHeaders(c.var.config, c.req.raw))
+  const headers = { 'content-type': 'application/json', ...corsHeaders(c.var.config, c.req.raw) }
+  return c.body(stringifyScalars(body), 200, headers)
 }
 
 function contextOf(c: Context<HttpEnv>): AppContext {

@@ -1,5 +1,6 @@
 // What opening a connection has in common on every transport: the limit by address, the token, the subscriptions, the
 // check service and the choice of the shard. Called by the handler of each transport; the shard makes the connection.
+import { stringifyScalars } from '../../core/scalar.ts'
 import { parseJsonOrReason } from '../../core/json.ts'
 import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
@@ -79,7 +80,7 @@ async function mayConnect(c: Context<HttpEnv>, token: string | null, given: read
   return c.var.askService(subscriptionCheck.url, {
     contentType: 'application/json; charset=utf-8',
     authorization: token === null ? null : `Bearer ${token}`,
-    body: JSON.stringify({ subscriptions: given }),
+    body: stringifyScalars({ subscriptions: given }),
   })
 }
 

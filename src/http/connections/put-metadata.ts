@@ -1,5 +1,6 @@
 // PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/metadata: replaces the metadata of a connection, such as its
 // device. Services find connections by the fields that METADATA_INDEXES names.
+import { toScalar, type Scalar } from '../../core/scalar.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 import type { Context } from 'hono'
 import { z } from 'zod'
@@ -19,8 +20,15 @@ const MAX_BYTES = 4_096
 const EXPECTED = '{"metadata": {"name": a string, number or boolean}}, of 4 KiB at most'
 
 const bodySchema = z.object({
-  metadata: z.record(z.string().min(1), z.union([z.string(), z.number(), z.boolean()])),
+  metadata: z.record(z.string().min(1), z.unknown().transform(toMetadataValue)),
 })
+
+function toMetadataValue(value: unknown, context: z.RefinementCtx): Exclude<Scalar, null> {
+  const scalar = toScalar(value)
+  if (scalar !== undefined && scalar !== null) return scalar
+  context.addIssue('must be a string, number or boolean')
+  return z.NEVER
+}
 
 export async function putMetadata(c: Context<HttpEnv>): Promise<Response> {
   const cors = corsHeaders(c.var.config, c.req.raw)

@@ -1,6 +1,7 @@
 // PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/subscriptions: replaces a connection's subscriptions by those of
 // the body and those that the request's tokens imply. The checks come in RIG's order, with two exceptions: only the shard
 // knows whether the connection exists, and a check service is asked about the subscriptions as Rigel reads them.
+import { stringifyScalars } from '../../core/scalar.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 import { isObject, parseJsonOrReason } from '../../core/json.ts'
 import type { Context } from 'hono'
@@ -65,7 +66,7 @@ async function maySubscribe(c: Context<HttpEnv>, given: readonly Subscription[])
   return c.var.askService(subscriptionCheck.url, {
     contentType: c.req.header('content-type') ?? 'application/json',
     authorization: c.req.header('authorization') ?? null,
-    body: JSON.stringify({ subscriptions: given }),
+    body: stringifyScalars({ subscriptions: given }),
   })
 }
 

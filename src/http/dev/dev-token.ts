@@ -1,8 +1,8 @@
 // POST /_rig/dev/token, in development mode only: signs a token, so that a newcomer has one without an identity
-// provider. Body: `{"user": "alice"}` and any further claims. Knows jose beside tokens.ts, and only to sign.
+// provider. Body: `{"user": "alice"}` and any further claims.
 import { decodeUtf8 } from '../../core/text.ts'
 import { isObject, parseJson, type JsonObject } from '../../core/json.ts'
-import { SignJWT } from 'jose'
+import { signClaims } from '../../auth/sign-claims.ts'
 import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import type { JsonPointer } from '../../core/json-pointer.ts'
@@ -49,12 +49,10 @@ function withClaim(claims: Readonly<Record<string, unknown>>, pointer: JsonPoint
   return { ...claims, [name]: next }
 }
 
-function sign(claims: Readonly<Record<string, unknown>>, jwt: Config['jwt']): Promise<string> {
-  const token = new SignJWT({ jti: crypto.randomUUID(), ...claims })
-    .setProtectedHeader({ alg: jwt.algorithm })
-    .setIssuedAt()
-    .setExpirationTime(`${VALID_SECONDS}s`)
-  if (jwt.issuer !== null) token.setIssuer(jwt.issuer)
-  if (jwt.audience !== null) token.setAudience([...jwt.audience])
-  return token.sign(new TextEncoder().encode(jwt.secret))
+function sign(claims: JsonObject, jwt: Config['jwt']): Promise<string> {
+  const issuer = jwt.issuer === null ? {} : { iss: jwt.issuer }
+  const audience = jwt.audience === null ? {} : { aud: jwt.audience }
+  const { algorithm, secret } = jwt
+  const options = { secret, algorithm, validSeconds: VALID_SECONDS, nowMs: Date.now() }
+  return signClaims({ jti: crypto.randomUUID(), ...claims, ...issuer, ...audience }, options)
 }

@@ -1,5 +1,6 @@
 // Checks whether a request may use a route: its token, and the scopes and claims that the route requires. verifyToken also
 // refuses tokens of revoked sessions. A request that runs already is not ended by a revocation. Called by proxy.ts.
+import { isSameScalar, toScalar } from '../../core/scalar.ts'
 import { parse as parseCookies } from 'hono/utils/cookie'
 import { evaluateAll } from '../../core/json-pointer.ts'
 import type { RigelError } from '../../core/errors.ts'
@@ -67,7 +68,9 @@ function missingOf(claims: VerifiedToken['claims'], asked: Authentication): stri
   if (scope !== undefined) return `scope ${scope}`
   const rule = asked.claims.find(({ oneOf, pointer }) => {
     const values = evaluateAll(pointer, claims)
-    return !oneOf.some((allowed) => values.includes(allowed))
+      .map(toScalar)
+      .filter((value) => value !== undefined)
+    return !oneOf.some((allowed) => values.some((value) => isSameScalar(value, allowed)))
   })
   return rule === undefined ? undefined : `claim /${rule.pointer.join('/')}`
 }

@@ -1,12 +1,12 @@
 // `forward_claims`: the headers with a token's verified claims, plain for services that only Rigel can reach, or as a signed
 // token that the service can verify. Called by proxy.ts.
 import { encodeBase64Url } from 'hono/utils/encode'
-import { SignJWT } from 'jose'
+import { signClaims } from '../../auth/sign-claims.ts'
 import type { VerifiedToken } from '../../auth/verify-token.ts'
 import { CLAIM_PREFIX } from './headers.ts'
 
 /** A service verifies the token when the request arrives. */
-const LIFETIME = '60s'
+const LIFETIME_SECONDS = 60
 
 export async function claimHeaders(
   { claims, principal }: VerifiedToken,
@@ -14,12 +14,8 @@ export async function claimHeaders(
   secret: string | null,
 ): Promise<Readonly<Record<string, string>>> {
   if (how === 'signed' && secret !== null) {
-    const token = await new SignJWT({ ...claims })
-      .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
-      .setIssuer('rigel')
-      .setIssuedAt()
-      .setExpirationTime(LIFETIME)
-      .sign(new TextEncoder().encode(secret))
+    const options = { secret, algorithm: 'HS256', validSeconds: LIFETIME_SECONDS, nowMs: Date.now() }
+    const token = await signClaims({ ...claims, iss: 'rigel' }, options)
     return { [`${CLAIM_PREFIX}jwt`]: token }
   }
   return {

@@ -58,5 +58,6 @@ export class ApiStore {
 }
 
 function toApi({ id, version, document, updated_ms: updatedMs }: Row): StoredApi {
-  return { id, version, document: JSON.parse(document) as Record<string, unknown>, updatedMs }
+  return { id, version, document: parseJson(document) as Record<string, unknown>, updatedMs }
 }
+import { parseJson } from '../../core/json.ts'

@@ -1,6 +1,7 @@
 // Directory: the Durable Object of the control plane, called through rpc/directory.ts. It stores what shards are interested
 // in and tells followers, and the API definitions made at run time. No event waits for it; of requests, only a
 // subscription to a type that its shard did not follow yet, and the first that an isolate proxies.
+import { parseJson } from '../../core/json.ts'
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
@@ -102,12 +103,12 @@ export class Directory extends DurableObject<Env> {
 
   /** `document`: a JSON object. */
   async createApi(document: string): Promise<ApiChange> {
-    return this.#apis.create(JSON.parse(document) as Record<string, unknown>, Date.now())
+    return this.#apis.create(parseJson(document) as Record<string, unknown>, Date.now())
   }
 
   /** `expected`: the version that the change was made for; null: any. */
   async updateApi(id: string, fields: string, expected: number | null): Promise<ApiChange> {
-    return this.#apis.update(id, JSON.parse(fields) as Record<string, unknown>, expected, Date.now())
+    return this.#apis.update(id, parseJson(fields) as Record<string, unknown>, expected, Date.now())
   }
 
   async removeApi(id: string, expected: number | null): Promise<ApiChange> {

@@ -1,4 +1,5 @@
 // The events that Rigel itself sends on a connection: RIG's, as CloudEvents of a configured version.
+import { stringifyScalars } from '../../core/scalar.ts'
 import type { Close } from '../../core/errors.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { ShardContext } from './shard-context.ts'
@@ -73,7 +74,7 @@ export function connectionClosed(head: EventEnvelope, close: Close): SystemEvent
 function ownEvent(head: EventEnvelope, type: string, data: unknown, extensions: object = {}): SystemEvent {
   const time = new Date(head.nowMs).toISOString()
   const event = { ...ATTRIBUTES[head.specversion](type, head.id, time), ...extensions, data }
-  return { type, json: JSON.stringify(event) }
+  return { type, json: stringifyScalars(event) }
 }
 
 /** RIG 3 sent 0.2 with these members only; RIG 2 began with 0.1, which has other names. */

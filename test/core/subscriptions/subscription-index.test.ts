@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Condition } from '../../../src/core/subscriptions/constraint.ts'
-import type { FieldValue, Scalar, StoredEvent } from '../../../src/core/events/stored-event.ts'
+import type { FieldValue, StoredEvent } from '../../../src/core/events/stored-event.ts'
+import type { Scalar } from '../../../src/core/scalar.ts'
 import { createFilter, matchesFilter, type Filter } from '../../../src/core/subscriptions/filter.ts'
 import { SubscriptionIndex } from '../../../src/core/subscriptions/subscription-index.ts'
 import type { Constraint, Subscription } from '../../../src/core/subscriptions/subscription.ts'

@@ -1,5 +1,6 @@
 // Secondary indexes of a shard's connections: by user, session and indexed metadata, to count, list and close them.
 // Events are matched by the subscription index instead: a connection may see more, or less, than its owner is addressed with.
+import { scalarText } from '../../../core/scalar.ts'
 import type { ConnectionQuery } from '../../../rpc/shard-commands.ts'
 import { addToSet, removeFromSet } from '../../../core/set-map.ts'
 import type { Connection } from './connection.ts'
@@ -50,7 +51,7 @@ export class ConnectionIndex {
   }
 
   ofMetadata(field: string, value: string): ReadonlySet<Connection> {
-    return this.#byMetadata.get(`${field}=${value}`) ?? new Set()
+    return this.#byMetadata.get(keyOf(field, value)) ?? new Set()
   }
 
   /** Number of connections by user. */
@@ -61,7 +62,12 @@ export class ConnectionIndex {
   #metadataKeys({ state }: Connection): readonly string[] {
     return this.#metadataFields.flatMap((field) => {
       const value = state.owner.metadata[field]
-      return value === undefined ? [] : [`${field}=${String(value)}`]
+      return value === undefined ? [] : [keyOf(field, scalarText(value))]
     })
   }
+}
+
+/** A field's name may have any character in it: two different pairs never have the same key. */
+function keyOf(field: string, value: string): string {
+  return JSON.stringify([field, value])
 }

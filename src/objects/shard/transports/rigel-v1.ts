@@ -1,5 +1,6 @@
 // The frames of the WebSocket subprotocol `rigel.v1`, as text: many events in one frame, each with its position;
 // acknowledgements as a window; subscriptions in-band. docs/protocol.md describes them, websocket.ts uses them. Pure.
+import { stringifyScalars } from '../../../core/scalar.ts'
 import { z } from 'zod'
 import { parseJson } from '../../../core/json.ts'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
@@ -35,7 +36,7 @@ export function encodePositionFrame(id: string): string {
 }
 
 export function encodeSubscribedFrame(ref: string | undefined, subscriptions: readonly Subscription[]): string {
-  return JSON.stringify({ type: 'subscribed', ref, subscriptions })
+  return stringifyScalars({ type: 'subscribed', ref, subscriptions })
 }
 
 export function encodeRenewedFrame(ref: string | undefined, endsAtMs: number): string {

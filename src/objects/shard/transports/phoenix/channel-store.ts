@@ -1,5 +1,6 @@
 // Channels of Phoenix sockets, which outlive the object's memory: SQL for `phoenix_channels`. Sockets only: a long-polling
 // session is in memory, and a client whose session is gone joins again with its positions.
+import { parseJson } from '../../../../core/json.ts'
 import type { JoinPayload } from './channel.ts'
 
 export interface StoredChannel {
@@ -35,7 +36,7 @@ export class ChannelStore {
       .map((row) => ({
         topic: row.topic,
         joinRef: row.join_ref,
-        payload: JSON.parse(row.payload) as JoinPayload,
+        payload: parseJson(row.payload) as JoinPayload,
       }))
   }
 
