@@ -11,8 +11,6 @@ import { decodeUtf8 } from '../core/text.ts'
 import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { readBody } from '../core/http-body.ts'
-import { isObject, parseJson } from '../core/json.ts'
-import { decodeUtf8 } from '../core/text.ts'
 import { FETCH_TIMEOUT_MS, KeySetCache, type KeySet } from './key-set.ts'
 
 export interface VerifiedToken {
