@@ -1,147 +1,68 @@
-// LogRecord → CloudEvent, by the Kafka protocol binding 1.0: binary mode where `ce_` headers say so, else structured
-// mode; data of a schema registry's schema becomes JSON first. Pure: prepare.ts has fetched the schemas. What is no
-// CloudEvent comes back as a reason, for the dead-letter topic.
-import { decodeUtf8 } from '../core/text.ts'
+// Decodes a Kafka record into a CloudEvent by the Kafka protocol binding 1.0: binary mode if the header `ce_specversion` is
+// there, else structured mode. Values of a registry's schema become JSON first. Pure: the schemas were prefetched by
+// following/prefetch-schemas.ts. A record that is no CloudEvent returns the reason, for the dead-letter topic.
 import { fromBinary, parseStructured } from '../core/events/cloud-event.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { LogRecord } from '../core/events/kafka-record.ts'
 import { fail, ok, type Result } from '../core/result.ts'
+import { decodeUtf8 } from '../core/text.ts'
 import type { Schemas } from '../schema-registry/schema-cache.ts'
-import { readFrame, type FramedValue } from '../schema-registry/wire-format.ts'
+import { readFrame, readSchemaHeader, SCHEMA_HEADER, type FramedValue } from '../schema-registry/wire-format.ts'
+import type { DecodeError } from './decode-error.ts'
+import { hasAttributes, headerText, readAttributes } from './record-headers.ts'
 
-export type DecodeError =
-  | { readonly kind: 'tombstone' }
-  | { readonly kind: 'not_utf8' }
-  /** Confluent's wire format, and no registry is configured. */
-  | { readonly kind: 'no_schema_registry'; readonly schemaId: number }
-  /** Avro without the wire format, that would say by which schema. */
-  | { readonly kind: 'no_schema_id'; readonly contentType: string }
-  | { readonly kind: 'unknown_schema'; readonly schemaId: number }
-  | { readonly kind: 'unusable_schema'; readonly schemaId: number; readonly message: string }
-  | { readonly kind: 'not_by_its_schema'; readonly schemaId: number; readonly message: string }
-  | { readonly kind: 'unsupported_content_type'; readonly contentType: string }
-  | { readonly kind: 'not_a_cloud_event'; readonly message: string }
-  | { readonly kind: 'too_large'; readonly limitBytes: number }
-  /** Of a response topic: it answers no request. */
-  | { readonly kind: 'not_an_answer'; readonly message: string }
-  | { readonly kind: 'invalid_recipients'; readonly message: string }
-  /** A bug of ours, met by this record: it must not block those behind it. */
-  | { readonly kind: 'not_processable'; readonly message: string }
-
-/** An event, and its text as bytes: the record's own where it came as it is forwarded. */
+/** An event and its text as UTF-8: a view of the record's value where the event is forwarded unchanged. */
 export interface DecodedEvent extends CloudEvent {
   readonly utf8: Uint8Array
 }
 
-type AttributeEntries = readonly (readonly [name: string, value: string])[]
-
 const CLOUD_EVENTS = /^application\/cloudevents/i
 const STRUCTURED_JSON = /^application\/cloudevents(\+json)?\s*(;|$)/i
-/** RIG before 3.0 wrote `ce-`; the binding says `ce_`. */
-const ATTRIBUTE_PREFIX = /^ce[_-]/i
-/** An event that is written by a schema all through may be of any format. */
+/** Formats of a whole event that is encoded with a schema. */
 const CLOUD_EVENTS_FORMAT = /^application\/cloudevents(\+[\w.-]+)?\s*(;|$)/i
 const AVRO = /^(avro\/|application\/([^;]*[+.])?avro)/i
-/** What may be in the wire format in binary mode; other data, such as an image, may begin with a zero too. */
+/** Content types whose data may be in the wire format. Other data, such as an image, may begin with a zero byte too. */
 const SCHEMA_CONTENT = /avro|protobuf|json/i
-/** What the data was, before it became JSON. */
+/** Replaced, because data of a schema becomes JSON. */
 const CONTENT_TYPE_ATTRIBUTES = new Set(['contenttype', 'datacontenttype'])
 
 const encoder = new TextEncoder()
 
-/** `schemas`: at least those that the record names; null: there is no registry. */
+/** `schemas` has at least those that the record names; null if no registry is configured. */
 export function decodeRecord(
   record: LogRecord,
   limitBytes: number,
   schemas: Schemas | null,
 ): Result<DecodedEvent, DecodeError> {
   const framed = framedBySchema(record)
-  const decoded = framed === undefined ? decodePlain(record) : decodeFramed(record, framed, schemas, limitBytes)
+  if (framed !== undefined && !framed.ok) return framed
+  const decoded = framed === undefined ? decodePlain(record) : decodeFramed(record, framed.value, schemas, limitBytes)
   if (decoded.ok && decoded.value.utf8.length > limitBytes) return fail({ kind: 'too_large', limitBytes })
   return decoded
 }
 
-/** Undefined: the record does not name a schema. */
-export function framedBySchema(record: LogRecord): FramedValue | undefined {
+/**
+ * Returns the schema that the record names and the encoded value, or undefined if it names none. The schema is named by the
+ * wire format, or by the header `__value_schema_id`, which Confluent's serializers of 2025 write beside a bare value.
+ */
+export function framedBySchema(record: LogRecord): Result<FramedValue, DecodeError> | undefined {
+  const header = record.headers.find(({ key }) => key === SCHEMA_HEADER)
+  if (header !== undefined && record.value !== null) {
+    const framed = readSchemaHeader(header.value, record.value)
+    return framed.ok ? framed : fail({ kind: 'invalid_schema_id', message: framed.reason })
+  }
   const framed = readFrame(record.value)
   if (framed === undefined) return undefined
-  const contentType = headerOf(record, 'content-type')
-  return contentType === undefined || CLOUD_EVENTS.test(contentType) || SCHEMA_CONTENT.test(contentType)
-    ? framed
-    : undefined
-}
-
-/** For the dead letter's header and the log: one line. */
-export function describeDecodeError(reason: DecodeError): string {
-  switch (reason.kind) {
-    case 'tombstone':
-      return 'tombstone: the record has no value'
-    case 'not_utf8':
-      return 'the value, or a ce_ header, is not UTF-8'
-    case 'no_schema_registry':
-      return `written by schema ${reason.schemaId}, and KAFKA_SCHEMA_REGISTRY_URL is not set`
-    case 'no_schema_id':
-      return `content type ${reason.contentType} must come in Confluent's wire format, which names the schema`
-    case 'unknown_schema':
-      return `the schema registry has no schema ${reason.schemaId}`
-    case 'unusable_schema':
-      return `schema ${reason.schemaId} cannot be used: ${reason.message}`
-    case 'not_by_its_schema':
-      return `the value is not by its schema ${reason.schemaId}: ${reason.message}`
-    case 'unsupported_content_type':
-      return `content type ${reason.contentType} is not supported`
-    case 'not_a_cloud_event':
-      return `not a CloudEvent: ${reason.message}`
-    case 'too_large':
-      return `larger than ${reason.limitBytes} bytes`
-    case 'not_an_answer':
-      return `not an answer: ${reason.message}`
-    case 'invalid_recipients':
-      return reason.message
-    case 'not_processable':
-      return `could not be processed: ${reason.message}`
-  }
-}
-
-/** Where the record says what it is: the content type of structured mode wins over `ce_` headers, as the binding has it. */
-function isBinary({ headers }: LogRecord, contentType: string | undefined): boolean {
-  if (contentType !== undefined && CLOUD_EVENTS.test(contentType)) return false
-  return headers.some(({ key }) => ATTRIBUTE_PREFIX.test(key))
+  const contentType = headerText(record, 'content-type')
+  const isEncoded = contentType === undefined || CLOUD_EVENTS.test(contentType) || SCHEMA_CONTENT.test(contentType)
+  return isEncoded ? ok(framed) : undefined
 }
 
 /**
- * Without `ce_` headers an event cannot be in binary mode, so that a plain `application/json`, as many producers write, is
- * structured mode: as over HTTP.
+ * Returns the value as JSON text, decoded with the schema that the record names if it names one. For the whole event
+ * (`isWholeEvent`) and for the rules of TOPICS, whose records are plain data.
  */
-function decodePlain(record: LogRecord): Result<DecodedEvent, DecodeError> {
-  const contentType = record.headers.length === 0 ? undefined : headerOf(record, 'content-type')
-  if (isBinary(record, contentType)) return decodeBinary(record, contentType)
-  const saysOther = contentType !== undefined && CLOUD_EVENTS.test(contentType) && !STRUCTURED_JSON.test(contentType)
-  return saysOther ? fail({ kind: 'unsupported_content_type', contentType }) : decodeStructured(record)
-}
-
-/** As without a schema, once it is JSON. */
-function decodeFramed(
-  record: LogRecord,
-  framed: FramedValue,
-  schemas: Schemas | null,
-  limitBytes: number,
-): Result<DecodedEvent, DecodeError> {
-  const contentType = headerOf(record, 'content-type')
-  const isWhole = !isBinary(record, contentType)
-  const saysOther =
-    contentType !== undefined && CLOUD_EVENTS.test(contentType) && !CLOUD_EVENTS_FORMAT.test(contentType)
-  if (saysOther) return fail({ kind: 'unsupported_content_type', contentType })
-  const json = toJson(framed, schemas, limitBytes, isWhole)
-  if (!json.ok) return json
-  if (isWhole) return toDecoded(parseStructured(json.value))
-  const attributes = readAttributes(record)
-  if (!attributes.ok) return attributes
-  const others = attributes.value.filter(([name]) => !CONTENT_TYPE_ATTRIBUTES.has(name))
-  return toDecoded(fromBinary(Object.fromEntries(others), 'application/json', encoder.encode(json.value)))
-}
-
-function toJson(
+function schemaToJson(
   { body, schemaId }: FramedValue,
   schemas: Schemas | null,
   limitBytes: number,
@@ -149,7 +70,7 @@ function toJson(
 ): Result<string, DecodeError> {
   if (schemas === null) return fail({ kind: 'no_schema_registry', schemaId })
   const codec = schemas.get(schemaId)
-  if (codec === undefined) throw new TypeError(`schema ${schemaId} was not prepared`)
+  if (codec === undefined) throw new TypeError(`schema ${schemaId} was not prefetched`)
   if (!codec.ok) return fail({ schemaId, ...codec.reason })
   const json = codec.value.toJson(body, limitBytes, isWholeEvent)
   if (json.ok) return json
@@ -157,13 +78,56 @@ function toJson(
   return fail({ kind: 'not_by_its_schema', schemaId, message: json.reason.message })
 }
 
-function decodeStructured({ value }: LogRecord): Result<DecodedEvent, DecodeError> {
-  if (value === null) return fail({ kind: 'tombstone' })
-  const text = decodeUtf8(value)
-  return text === undefined ? fail({ kind: 'not_utf8' }) : toDecoded(parseStructured(text), stripBom(value))
+/**
+ * The content type of structured mode wins over `ce_` headers, as the binding says. Without `ce_specversion` a record cannot be
+ * in binary mode: RIG's producer writes a structured event with the single header `ce_contenttype`.
+ */
+function isBinaryMode(record: LogRecord): boolean {
+  const contentType = headerText(record, 'content-type')
+  if (contentType !== undefined && CLOUD_EVENTS.test(contentType)) return false
+  return record.headers.some(({ key }) => /^ce[_-](specversion|cloudeventsversion)$/i.test(key))
 }
 
-/** What the decoder drops from the text is no part of the event. */
+/** Many producers write `application/json` with structured events; without `ce_specversion` it is structured mode. */
+function decodePlain(record: LogRecord): Result<DecodedEvent, DecodeError> {
+  const contentType = record.headers.length === 0 ? undefined : headerText(record, 'content-type')
+  if (isBinaryMode(record)) return decodeBinary(record, contentType)
+  const isOtherFormat =
+    contentType !== undefined && CLOUD_EVENTS.test(contentType) && !STRUCTURED_JSON.test(contentType)
+  return isOtherFormat ? fail({ kind: 'unsupported_content_type', contentType }) : decodeStructured(record)
+}
+
+function decodeFramed(
+  record: LogRecord,
+  framed: FramedValue,
+  schemas: Schemas | null,
+  limitBytes: number,
+): Result<DecodedEvent, DecodeError> {
+  const contentType = headerText(record, 'content-type')
+  const isWhole = !isBinaryMode(record)
+  const isOtherFormat =
+    contentType !== undefined && CLOUD_EVENTS.test(contentType) && !CLOUD_EVENTS_FORMAT.test(contentType)
+  if (isOtherFormat) return fail({ kind: 'unsupported_content_type', contentType })
+  const json = schemaToJson(framed, schemas, limitBytes, isWhole)
+  if (!json.ok) return json
+  if (isWhole) return toDecoded(parseStructured(json.value))
+  const attributes = readAttributes(record)
+  if (!attributes.ok) return attributes
+  const others = Object.entries(attributes.value).filter(([name]) => !CONTENT_TYPE_ATTRIBUTES.has(name))
+  return toDecoded(fromBinary(Object.fromEntries(others), 'application/json', encoder.encode(json.value)))
+}
+
+function decodeStructured(record: LogRecord): Result<DecodedEvent, DecodeError> {
+  const { value } = record
+  if (value === null) return fail({ kind: 'tombstone' })
+  const text = decodeUtf8(value)
+  if (text === undefined) return fail({ kind: 'not_utf8' })
+  const event = parseStructured(text)
+  if (event.ok || !hasAttributes(record)) return toDecoded(event, stripBom(value))
+  return fail({ kind: 'not_a_cloud_event', message: `${event.reason}; binary mode needs the header ce_specversion` })
+}
+
+/** The decoder drops a byte order mark from the text, so it is not part of the event. */
 function stripBom(value: Uint8Array): Uint8Array {
   return value[0] === 0xef && value[1] === 0xbb && value[2] === 0xbf ? value.subarray(3) : value
 }
@@ -175,27 +139,7 @@ function decodeBinary(record: LogRecord, contentType: string | undefined): Resul
     return fail({ kind: 'no_schema_id', contentType })
   }
   const attributes = readAttributes(record)
-  return attributes.ok ? toDecoded(fromBinary(Object.fromEntries(attributes.value), contentType, data)) : attributes
-}
-
-/**
- * Empty is not there: some clients write null, which is read as empty, for an attribute that an event does not have, and of
- * those that CloudEvents defines none may be empty.
- */
-function readAttributes({ headers }: LogRecord): Result<AttributeEntries, DecodeError> {
-  const attributes: [name: string, value: string][] = []
-  for (const { key, value } of headers) {
-    if (value.length === 0 || !ATTRIBUTE_PREFIX.test(key)) continue
-    const text = decodeUtf8(value)
-    if (text === undefined) return fail({ kind: 'not_utf8' })
-    attributes.push([key.slice('ce_'.length).toLowerCase(), text])
-  }
-  return ok(attributes)
-}
-
-function headerOf(record: LogRecord, name: string): string | undefined {
-  const header = record.headers.find(({ key }) => key.toLowerCase() === name)
-  return header === undefined || header.value.length === 0 ? undefined : decodeUtf8(header.value)
+  return attributes.ok ? toDecoded(fromBinary(attributes.value, contentType, data)) : attributes
 }
 
 function toDecoded(parsed: Result<CloudEvent, string>, utf8?: Uint8Array): Result<DecodedEvent, DecodeError> {

@@ -1,6 +1,7 @@
 // A follower's checkpoint and counters: the SQL of table `checkpoint`, one row that is updated as one. Used by
 // topic-follower.ts and, after each batch, by consume-loop.ts.
-import type { FollowerCounters } from '../rpc/follower.ts'
+import type { DeadLetterStatus, FollowerCounters } from '../rpc/follower.ts'
+import { DeadLetterStore, type DeadLetterSummary } from './dead-letters.ts'
 
 /** Where a follower is: the next offset to fetch, and how often offsets have started anew. */
 export interface Checkpoint {
@@ -13,7 +14,7 @@ export interface Checkpoint {
 /** What a batch consisted of. Counted in the same transaction as the checkpoint. */
 export interface BatchCounters {
   readonly records: number
-  readonly deadLetters: number
+  readonly deadLetters: DeadLetterSummary
   /** Records that retention removed before they could be read. */
   readonly lost: number
 }
@@ -29,9 +30,11 @@ interface CheckpointRow extends Record<string, SqlStorageValue> {
 
 export class CheckpointStore {
   readonly #sql: SqlStorage
+  readonly #deadLetters: DeadLetterStore
 
   constructor(sql: SqlStorage) {
     this.#sql = sql
+    this.#deadLetters = new DeadLetterStore(sql)
     sql.exec(`
       CREATE TABLE IF NOT EXISTS checkpoint (
         id INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, generation INTEGER NOT NULL, topic_id TEXT,
@@ -55,6 +58,10 @@ export class CheckpointStore {
     return { offset, generation: 0, topicId: null }
   }
 
+  deadLetters(): DeadLetterStatus {
+    return this.#deadLetters.read()
+  }
+
   /** Moves the checkpoint and adds to the counters, in one transaction. */
   move(next: Checkpoint, counted: BatchCounters): void {
     this.#sql.exec(
@@ -63,9 +70,10 @@ export class CheckpointStore {
       next.generation,
       next.topicId,
       counted.records,
-      counted.deadLetters,
+      counted.deadLetters.count,
       counted.lost,
     )
+    this.#deadLetters.add(counted.deadLetters)
   }
 
   /** Marks the checkpoint as taken over by the embedded log's partition, for good. */

@@ -5,6 +5,7 @@ import { MAX_CONCURRENT_CALLS, runWithLimit } from '../core/concurrency.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, KafkaLog } from '../kafka/kafka-log.ts'
 import type { BatchCounters, Checkpoint, CheckpointStore } from './checkpoint-store.ts'
+import { NO_DEAD_LETTERS, type DeadLetterLog, type DeadLetterSummary } from './dead-letters.ts'
 import type { OffsetCommitter } from './offset-committer.ts'
 import type { RunHealth } from './run-health.ts'
 
@@ -19,7 +20,7 @@ export interface BatchPlan {
   /** Offset to fetch next. Smaller than that of the fetch if only the first of the fetched records are planned. */
   readonly next: number
   readonly records: number
-  readonly deadLetters: number
+  readonly deadLetters: DeadLetterSummary
 }
 
 /** Turns fetched records into calls: plan-events.ts for source topics, plan-responses.ts for response topics. */
@@ -47,6 +48,7 @@ export interface PartitionConsumer extends TopicPartition {
   readonly planner: BatchPlanner
   readonly checkpoints: Pick<CheckpointStore, 'move'>
   readonly health: Pick<RunHealth, 'succeeded'>
+  readonly deadLetterLog: Pick<DeadLetterLog, 'report'>
   /** Null unless KAFKA_GROUP_ID is set. */
   readonly committer: Pick<OffsetCommitter, 'moved'> | null
   nowMs(): number
@@ -123,8 +125,9 @@ async function plan(consumer: PartitionConsumer, at: Checkpoint, fetched: Fetche
 }
 
 function commit(consumer: PartitionConsumer, { counted, next }: Batch): void {
-  const { checkpoints, committer, health } = consumer
+  const { checkpoints, committer, deadLetterLog, health } = consumer
   checkpoints.move(next, counted)
+  deadLetterLog.report(counted.deadLetters, consumer.nowMs())
   // A run may last minutes: its first complete batch ends the failure before it.
   health.succeeded()
   committer?.moved(next.offset, consumer.nowMs())
@@ -145,7 +148,7 @@ function reset(consumer: PartitionConsumer, at: Checkpoint, { earliest, latest, 
   const isCutOff = isSameTopic && at.offset > latest
   consumer.warn(describeReset(lost, isCutOff), { ...at, earliest, latest, lost })
   const next = { offset: isCutOff ? latest : earliest, generation: at.generation + 1, topicId: topicId ?? at.topicId }
-  return { stages: [], next, counted: { records: 0, deadLetters: 0, lost } }
+  return { stages: [], next, counted: { records: 0, deadLetters: NO_DEAD_LETTERS, lost } }
 }
 
 function describeReset(lost: number, isCutOff: boolean): string {

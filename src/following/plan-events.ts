@@ -3,15 +3,17 @@
 // response topic too, responses go to the requests that wait for them. Called by consume-loop.ts.
 import { planDeliveries, type ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { emptyRoutedBatch, type RoutedBatch } from '../core/delivery/routed-batch.ts'
-import type { LogRecord, NewRecord, TopicPartition } from '../core/events/kafka-record.ts'
+import type { LogRecord, TopicPartition } from '../core/events/kafka-record.ts'
 import { isResponse, parseResponse, type CorrelatedResponse } from '../core/events/correlated-response.ts'
-import { decodeRecord, type DecodeError, type DecodedEvent } from '../decoding/decode-record.ts'
+import type { DecodeError } from '../decoding/decode-error.ts'
+import { decodeRecord, type DecodedEvent } from '../decoding/decode-record.ts'
 import { withoutCredentials } from '../core/events/request-extension.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
-import { deadLetter, produceInOrder } from '../publishing/dead-letter.ts'
+import { produceInOrder } from '../publishing/dead-letter.ts'
 import type { SchemaCache, Schemas } from '../schema-registry/schema-cache.ts'
 import { assignShards, type RouteRules } from './assign-shards.ts'
 import type { BatchPlan, BatchPlanner, FetchedRecords, RunBudget, Stage } from './consume-loop.ts'
+import { DeadLetterBatch } from './dead-letters.ts'
 import { prefetchSchemas } from './prefetch-schemas.ts'
 
 /**
@@ -61,14 +63,14 @@ export class EventPlanner implements BatchPlanner {
   async plan(fetched: FetchedRecords, generation: number): Promise<BatchPlan> {
     const { next, records, schemas } = await prefetchSchemas(this.#options.schemas, fetched)
     const batches = new StagedBatches()
-    const deadLetters: NewRecord[] = []
+    const deadLetters = new DeadLetterBatch(this.#options.deadLetterTopic)
     const responses: (() => Promise<unknown>)[] = []
     for (const [index, record] of records.entries()) {
       if (responses.length >= RESPONSES_PER_BATCH) {
         return this.#toPlan(batches, generation, { next: record.offset, records: index, responses, deadLetters })
       }
       const reason = this.#isResponse(record) ? this.#respond(record, responses) : this.#route(record, schemas, batches)
-      if (reason !== undefined) deadLetters.push(deadLetter(this.#options.deadLetterTopic, record, reason))
+      if (reason !== undefined) deadLetters.add(record, reason, null)
     }
     return this.#toPlan(batches, generation, { next, records: records.length, responses, deadLetters })
   }
@@ -106,10 +108,11 @@ export class EventPlanner implements BatchPlanner {
     const { fanOut, log, partition, shards, topic } = this.#options
     const source = { topic, partition, generation }
     const [first = [], ...later] = batches.all.map((batch): Stage => planDeliveries(shards, source, fanOut, batch))
-    const letters = deadLetters.length === 0 ? [] : [() => produceInOrder((some) => log.produce(some), deadLetters)]
+    const { letters: produced, summary } = deadLetters
+    const letters = produced.length === 0 ? [] : [() => produceInOrder((some) => log.produce(some), produced)]
     const besides = [...responses, ...letters]
     const stages = first.length + besides.length === 0 ? later : [[...first, ...besides], ...later]
-    return { stages, next, records, deadLetters: deadLetters.length }
+    return { stages, next, records, deadLetters: summary }
   }
 }
 
@@ -118,7 +121,7 @@ interface Planned {
   readonly next: number
   readonly records: number
   readonly responses: readonly (() => Promise<unknown>)[]
-  readonly deadLetters: readonly NewRecord[]
+  readonly deadLetters: DeadLetterBatch
 }
 
 /** A request that became an event loses the caller's credentials before it enters a shard's log. */

@@ -2,12 +2,13 @@
 // them. Called by consume-loop.ts. A record that is no response becomes a dead letter; a response that no request waits
 // for is dropped by its PendingResponses object.
 import { parseResponse, parseEventResponse, type CorrelatedResponse } from '../core/events/correlated-response.ts'
-import type { LogRecord, NewRecord } from '../core/events/kafka-record.ts'
+import type { LogRecord } from '../core/events/kafka-record.ts'
 import { fail, type Result } from '../core/result.ts'
 import { decodeUtf8 } from '../core/text.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
-import { deadLetter, produceInOrder } from '../publishing/dead-letter.ts'
+import { produceInOrder } from '../publishing/dead-letter.ts'
 import type { BatchPlan, BatchPlanner, FetchedRecords, RunBudget } from './consume-loop.ts'
+import { DeadLetterBatch } from './dead-letters.ts'
 
 /** Each response is a call, and a fetch may return thousands of records. */
 const RESPONSES_PER_BATCH = 500
@@ -36,15 +37,16 @@ export class ResponsePlanner implements BatchPlanner {
     const { deadLetterTopic, log } = this.#options
     const records = fetched.records.slice(0, RESPONSES_PER_BATCH)
     const next = fetched.records[RESPONSES_PER_BATCH]?.offset ?? fetched.next
-    const deadLetters: NewRecord[] = []
+    const deadLetters = new DeadLetterBatch(deadLetterTopic)
     const calls: (() => Promise<unknown>)[] = []
     for (const record of records) {
       const response = readRecord(record)
       if (response.ok) calls.push(() => this.#options.deliver(withOwnBody(response.value)))
-      else deadLetters.push(deadLetter(deadLetterTopic, record, { kind: 'not_an_answer', message: response.reason }))
+      else deadLetters.add(record, { kind: 'not_an_answer', message: response.reason }, null)
     }
-    if (deadLetters.length > 0) calls.push(() => produceInOrder((some) => log.produce(some), deadLetters))
-    return { stages: [calls], next, records: records.length, deadLetters: deadLetters.length }
+    const { letters, summary } = deadLetters
+    if (letters.length > 0) calls.push(() => produceInOrder((some) => log.produce(some), letters))
+    return { stages: [calls], next, records: records.length, deadLetters: summary }
   }
 }
 

@@ -3,6 +3,7 @@
 // and the follower tries again.
 import { framedBySchema } from '../decoding/decode-record.ts'
 import type { SchemaCache, Schemas } from '../schema-registry/schema-cache.ts'
+import type { SchemaKey } from '../schema-registry/wire-format.ts'
 import type { FetchedRecords } from './consume-loop.ts'
 
 /** Each takes one call, and more for its references. A batch of garbage may name thousands. */
@@ -20,11 +21,12 @@ export interface RecordsWithSchemas extends FetchedRecords {
 export async function prefetchSchemas(cache: SchemaCache | null, fetched: FetchedRecords): Promise<RecordsWithSchemas> {
   if (cache === null) return { ...fetched, schemas: null }
   const { next, records } = fetched
-  const ids = new Set<number>()
+  const ids = new Set<SchemaKey>()
   let unknown = 0
   let end = 0
   for (const record of records) {
-    const id = framedBySchema(record)?.schemaId
+    const framed = framedBySchema(record)
+    const id = framed?.ok === true ? framed.value.schemaId : undefined
     if (id !== undefined && !ids.has(id)) {
       if (!cache.has(id)) unknown += 1
       if (unknown > MAX_NEW_SCHEMAS) break

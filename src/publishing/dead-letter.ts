@@ -1,35 +1,41 @@
-// What becomes of a record that is no event: itself, in the dead-letter topic, with its reason and origin in headers.
-// Pure. A dead letter must never be what the broker refuses: it would be tried for ever, and its partition stand still.
+// Builds dead letters: the record itself in the dead-letter topic, with reason, origin and rule in headers. Pure, except for
+// producing. A dead letter must never be one that the broker refuses: it would be retried for ever and stop its partition.
+// Used by following and push.ts; http/admin/dead-letters.ts reads them back.
 import { splitBySize } from '../core/split-by-size.ts'
 import { sizeOfRecord, type LogRecord, type NewRecord, type RecordHeader } from '../core/events/kafka-record.ts'
-import { describeDecodeError, type DecodeError } from '../decoding/decode-record.ts'
+import { describeDecodeError, type DecodeError } from '../decoding/decode-error.ts'
 
-/** Below the 1 MiB that Kafka takes of a record by default, its own framing included. */
+/** Below the 1 MiB that Kafka accepts per record by default, including its own framing. */
 const MAX_DEAD_LETTER_BYTES = 1_000_000
 
-/** A produce of many small letters: each is larger than its record, so a batch of them could outgrow what was fetched. */
+/** Bytes of one produce call. Each dead letter is larger than its record, so a batch could exceed what was fetched. */
 const MAX_BATCH_BYTES = 1_000_000
 
-/** What was wrong may quote the record. */
+/** The reason may quote the record. */
 const MAX_REASON_CHARS = 500
 
-/** Ours stand last: the record may have some of the same names. */
-const ORIGIN_HEADERS = 6
+/** Headers that every dead letter has. They are appended last: the record may already use the same names. */
+const ORIGIN_HEADERS = 7
 
-/** As Kafka's error is called, and as REST proxies describe it: only the words come through the call of an object. */
+/** Kafka's name of the error, or a REST proxy's text: only the message survives the call of a Durable Object. */
 const TOO_LARGE = /too[ _]large|larger than/i
 
 const encoder = new TextEncoder()
 
-/** Too large to be produced with its headers: then what is left is its origin, by which it can be read where it came from. */
-export function deadLetter(topic: string, record: LogRecord, reason: DecodeError): NewRecord {
-  const origin = originOf(record, reason)
+/**
+ * Returns the dead letter of a record. `rule` names the entry of TOPICS that applied; null if there was none. A record that is
+ * too large with these headers keeps only its origin, by which it can be read in its topic.
+ */
+export function deadLetter(
+  topic: string,
+  record: LogRecord,
+  error: DecodeError,
+  rule: string | null = null,
+): NewRecord {
   const { key, value } = record
-  // Without its timestamp, which a topic may refuse as too old or too new: that stands among the headers.
-  const letter: NewRecord = { topic, key, value, headers: [...record.headers, ...origin] }
-  const bytes = sizeOfRecord(letter)
-  if (bytes <= MAX_DEAD_LETTER_BYTES) return letter
-  return withoutContent(letter)
+  // No timestamp: a topic may refuse it as too old or too new. It is in a header instead.
+  const letter: NewRecord = { topic, key, value, headers: [...record.headers, ...originHeaders(record, error, rule)] }
+  return sizeOfRecord(letter) <= MAX_DEAD_LETTER_BYTES ? letter : withoutContent(letter)
 }
 
 function withoutContent(letter: NewRecord): NewRecord {
@@ -43,14 +49,15 @@ export function splitForProduce(records: readonly NewRecord[]): Generator<readon
   return splitBySize(records, sizeOfRecord, MAX_BATCH_BYTES)
 }
 
-function originOf(record: LogRecord, reason: DecodeError): readonly RecordHeader[] {
+function originHeaders(record: LogRecord, error: DecodeError, rule: string | null): readonly RecordHeader[] {
   return [
-    header('rigel-reason', describeDecodeError(reason).slice(0, MAX_REASON_CHARS)),
-    header('rigel-reason-code', reason.kind),
+    header('rigel-reason', describeDecodeError(error).slice(0, MAX_REASON_CHARS)),
+    header('rigel-reason-code', error.kind),
     header('rigel-topic', record.topic),
     header('rigel-partition', String(record.partition)),
     header('rigel-offset', String(record.offset)),
     header('rigel-timestamp', String(record.timestampMs)),
+    header('rigel-rule', rule ?? 'none'),
   ]
 }
 
@@ -60,12 +67,12 @@ function header(key: string, value: string): RecordHeader {
 
 type Produce = (records: readonly NewRecord[]) => Promise<unknown>
 
-/** Parcel after parcel: the topic keeps their order. */
+/** Produces batch after batch, so that the topic keeps the order. */
 export async function produceInOrder(produce: Produce, letters: readonly NewRecord[]): Promise<void> {
-  for (const parcel of splitForProduce(letters)) await produceBatch(produce, parcel)
+  for (const batch of splitForProduce(letters)) await produceBatch(produce, batch)
 }
 
-/** The topic may take less than Kafka does by default: which letters are too large for it is found out by halves. */
+/** The topic may accept less than Kafka's default. Halving finds the dead letters that are too large for it. */
 async function produceBatch(produce: Produce, letters: readonly NewRecord[]): Promise<void> {
   try {
     await produce(letters)

@@ -7,7 +7,7 @@ import type { LogPosition, NewRecord, ProducedRecord, RecordHeader } from '../co
 import { toLogPosition, type SourcePosition } from '../core/events/source-position.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { deadLetter, splitForProduce } from './dead-letter.ts'
-import { describeDecodeError, type DecodeError } from '../decoding/decode-record.ts'
+import { describeDecodeError, type DecodeError } from '../decoding/decode-error.ts'
 import { keyOfBytes, keyOfEvent, keyOfPosition, type PushSender } from './idempotency-key.ts'
 import { orderKeyOf, toValue } from './publish.ts'
 

@@ -21,6 +21,26 @@ export interface FollowerCounters {
   readonly lost: number
 }
 
+/** Why and where a record became a dead letter. */
+export interface DeadLetterInfo {
+  /** The reason's code, as in the header `rigel-reason-code`. */
+  readonly code: string
+  /** One line for an operator. */
+  readonly reason: string
+  /** The entry of TOPICS that applied; null if none did. */
+  readonly rule: string | null
+  /** Offset of the record in the follower's partition. */
+  readonly offset: number
+  /** Timestamp of the record, milliseconds since the epoch. */
+  readonly timestampMs: number
+}
+
+export interface DeadLetterStatus {
+  /** Reason code → number of dead letters. Those of versions before 0.2 are in no reason. */
+  readonly byReason: Readonly<Record<string, number>>
+  readonly last: DeadLetterInfo | null
+}
+
 export interface FollowerStatus {
   /** Null: the follower has not started. */
   readonly counters: FollowerCounters | null
@@ -29,6 +49,7 @@ export interface FollowerStatus {
   /** The newest update of interest that was applied. Null: none yet. */
   readonly interest: InterestVersion | null
   readonly running: boolean
+  readonly deadLetters: DeadLetterStatus
   /** Failed runs in a row. */
   readonly failures: number
   readonly lastError: string | null

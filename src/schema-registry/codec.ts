@@ -1,13 +1,14 @@
-// What a schema is to those who read and write records: data ↔ JSON text. Its makers are schemas.ts's; pure.
+// The interface of a compiled schema: encoded data → JSON text. Pure. Implemented for Avro, Protobuf and JSON; created by
+// schema-cache.ts.
 import type { Result } from '../core/result.ts'
 
-/** Why data is not what its schema says. */
+/** Why data cannot be decoded with its schema. */
 export type CodecError = { readonly kind: 'malformed'; readonly message: string } | { readonly kind: 'too_large' }
 
 export interface Codec {
   /**
-   * What follows the schema's id in a record's value, as JSON; given up when it has more than so many characters. It is
-   * the data of an event, or the whole event.
+   * Returns JSON text of at most `limitChars` characters. `body` is what follows the schema's id in the record's value.
+   * `isWholeEvent`: the value is a whole event, whose unset attributes are left out, and not only its data.
    */
   toJson(body: Uint8Array, limitChars: number, isWholeEvent: boolean): Result<string, CodecError>
 }

@@ -1,5 +1,5 @@
-// The schemas of the configured registry, for a follower (by id) and for the proxy (by subject): puts the parts together,
-// and hands them clock and network. Null: no registry is configured.
+// Creates the caches of the configured registry: by id for followers, by subject for the proxy. Passes clock and network in.
+// Both return null if no registry is configured.
 import type { Config } from '../config/parse-config.ts'
 import { createRegistryClient } from './registry-client.ts'
 import { SchemaCache } from './schema-cache.ts'

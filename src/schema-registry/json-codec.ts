@@ -1,5 +1,5 @@
-// JSON Schema: the data is JSON already, and is passed on as it is. It is not validated: whoever wrote it did so with the
-// registry's own serializer, and an event that came through Kafka is news, whatever a schema says. Pure.
+// The codec of JSON Schema: the data is JSON already and is forwarded unchanged. It is not validated: the registry's serializer
+// did that when the record was written. Pure.
 import { decodeUtf8 } from '../core/text.ts'
 import { parseJsonOrReason } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'

@@ -1,48 +1,51 @@
-// The schema registry's REST, as Confluent documents it and Redpanda, Karapace and Apicurio (`/apis/ccompat/v7`) speak
-// it. What it says for good is a value; what may be over in a moment (out of reach, 5xx, refused credentials) throws,
-// and is tried again by whoever asked. Keeps nothing: schemas.ts and subjects.ts do.
+// Client of a schema registry's REST API, as Confluent documents it and Redpanda, Karapace and Apicurio (`/apis/ccompat/v7`)
+// implement it. Permanent answers are values; temporary failures (unreachable, 5xx, refused credentials) throw, and the caller
+// retries. Caches nothing: schema-cache.ts and subject-cache.ts do.
 import { parseJson } from '../core/json.ts'
 import { z } from 'zod'
 import type { RegistryConfig } from '../config/schema-registry.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { readBody } from '../core/http-body.ts'
+import type { SchemaKey } from './wire-format.ts'
 
 const TYPES = ['AVRO', 'JSON', 'PROTOBUF'] as const
 const MAX_ANSWER_BYTES = 1_048_576
-/** Of one schema, those of its references included. */
+/** Of one schema, including those of its references. */
 const MAX_REFERENCES = 100
-/** What a registry says about itself is shown so far. */
+/** Length of a registry's own text in an error message. */
 const MAX_SHOWN_CHARS = 200
 
 export interface SchemaText {
   readonly text: string
-  /** Protobuf: the file's descriptor, base64; null: the registry does not make any. */
+  /** Protobuf: the file's descriptor in base64; null if the registry cannot serialize schemas. */
   readonly descriptor: string | null
 }
 
 interface ReferencedSchema extends SchemaText {
-  /** By which it is imported. */
+  /** The name by which it is imported. */
   readonly name: string
 }
 
 export interface RegisteredSchema extends SchemaText {
-  readonly id: number
+  /** The registry's id; for a schema that was asked for by GUID, its GUID. */
+  readonly id: SchemaKey
   readonly type: (typeof TYPES)[number]
-  /** Each after those that it refers to itself. */
+  /** Each after the ones that it refers to itself. */
   readonly references: readonly ReferencedSchema[]
 }
 
 export type SchemaProblem =
-  /** The registry has no such schema, or subject. */
+  /** The registry has no such schema or subject. */
   { readonly kind: 'unknown_schema' } | { readonly kind: 'unusable_schema'; readonly message: string }
 
 export interface RegistryClient {
-  byId(id: number): Promise<Result<RegisteredSchema, SchemaProblem>>
-  /** The newest version. */
+  /** By id, or by GUID (Confluent's registry of 2025 and later). */
+  byId(id: SchemaKey): Promise<Result<RegisteredSchema, SchemaProblem>>
+  /** The newest version of a subject. */
   bySubject(subject: string): Promise<Result<RegisteredSchema, SchemaProblem>>
 }
 
-/** Something to be tried again. */
+/** A temporary failure: the caller retries. */
 export class RegistryUnavailable extends Error {
   override readonly name = 'RegistryUnavailable'
 }
@@ -60,13 +63,13 @@ const errorShape = z.object({ error_code: z.int(), message: z.string().default('
 
 type SchemaResponse = z.infer<typeof answerShape>
 
-/** Not found: version, schema, subject. Any other 404 comes of a wrong address, which an operator will put right. */
+/** Subject, version or schema not found. Any other 404 means a wrong URL, which an operator will correct. */
 const NOT_FOUND = new Set([40_401, 40_402, 40_403])
-/** An id beyond Java's integers. */
+/** Largest id: Java's largest int. */
 const MAX_ID = 2_147_483_647
 
 export function createRegistryClient(config: RegistryConfig, fetcher: typeof fetch): RegistryClient {
-  const load = async (path: string, id?: number): Promise<Result<RegisteredSchema, SchemaProblem>> => {
+  const load = async (path: string, id?: SchemaKey): Promise<Result<RegisteredSchema, SchemaProblem>> => {
     const answer = await ask(config, fetcher, path)
     if (!answer.ok) return answer
     const type = TYPES.find((known) => known === answer.value.schemaType)
@@ -75,7 +78,7 @@ export function createRegistryClient(config: RegistryConfig, fetcher: typeof fet
       return fail({ kind: 'unusable_schema', message })
     }
     const loaded: LoadedReferences = { seen: new Set(), references: [] }
-    // JSON is passed on as it is: nothing is looked up in its schema.
+    // JSON is forwarded unchanged, so its schema's references are not needed.
     const problem = type === 'JSON' ? undefined : await loadReferences(config, fetcher, answer.value, type, loaded)
     if (problem !== undefined) return fail(problem)
     const descriptor = type === 'PROTOBUF' ? await descriptorOf(config, fetcher, path) : null
@@ -83,18 +86,21 @@ export function createRegistryClient(config: RegistryConfig, fetcher: typeof fet
     return ok({ id: id ?? answer.value.id ?? 0, type, text: answer.value.schema, descriptor, references })
   }
   return {
-    byId: async (id) => (id > MAX_ID ? fail({ kind: 'unknown_schema' }) : load(`/schemas/ids/${id}`, id)),
+    byId: async (id) => {
+      if (typeof id === 'string') return load(`/schemas/guids/${id}`, id)
+      return id > MAX_ID ? fail({ kind: 'unknown_schema' }) : load(`/schemas/ids/${id}`, id)
+    },
     bySubject: (subject) => load(`/subjects/${encodeURIComponent(subject)}/versions/latest`),
   }
 }
 
 interface LoadedReferences {
-  /** By path; before they are loaded, so that a circle comes to an end. */
+  /** Paths, added before they are loaded, so that circular references end. */
   readonly seen: Set<string>
   readonly references: ReferencedSchema[]
 }
 
-/** Depth first, so that each comes after those that it refers to. */
+/** Depth first, so that each schema comes after the ones that it refers to. */
 async function loadReferences(
   config: RegistryConfig,
   fetcher: typeof fetch,
@@ -110,7 +116,7 @@ async function loadReferences(
     }
     loaded.seen.add(path)
     const answer = await ask(config, fetcher, path)
-    if (!answer.ok) return { kind: 'unusable_schema', message: `its reference ${name} cannot be had` }
+    if (!answer.ok) return { kind: 'unusable_schema', message: `its reference ${name} cannot be loaded` }
     const problem = await loadReferences(config, fetcher, answer.value, type, loaded)
     if (problem !== undefined) return problem
     const descriptor = type === 'PROTOBUF' ? await descriptorOf(config, fetcher, path) : null
@@ -119,7 +125,7 @@ async function loadReferences(
   return undefined
 }
 
-/** Confluent's `format=serialized`. Others do not know it (Redpanda before 25.2), or fail at it (Karapace, with references). */
+/** Confluent's `format=serialized`. Redpanda before 25.2 does not support it, and Karapace fails with references. */
 async function descriptorOf(config: RegistryConfig, fetcher: typeof fetch, path: string): Promise<string | null> {
   const { body, status } = await request(config, fetcher, `${path}?format=serialized`)
   const answer =
@@ -143,7 +149,7 @@ async function ask(
   if (status === 200) {
     const answer = answerShape.safeParse(json)
     if (answer.success) return ok(answer.data)
-    throw unavailable(config, path, 'its answer is no schema')
+    throw unavailable(config, path, 'the response is not a schema')
   }
   const error = errorShape.safeParse(json)
   const code = error.data?.error_code ?? 0
@@ -153,12 +159,12 @@ async function ask(
   throw unavailable(config, path, `it answered ${status}${says}`)
 }
 
-/** It understood the question, and will never have an answer. Credentials, limits and addresses can be put right. */
+/** Whether the registry understood the request and will always refuse it. Credentials, limits and URLs can be corrected. */
 function isPermanent(status: number, code: number): boolean {
   return (status === 400 || status === 422) && Math.floor(code / 100) === status
 }
 
-/** A body of null was too large to be read. */
+/** Returns null as body if it is too large. */
 async function request(
   { authorization, timeoutMs, url }: RegistryConfig,
   fetcher: typeof fetch,
@@ -171,7 +177,7 @@ async function request(
   try {
     const response = await fetcher(`${url}${path}`, {
       headers,
-      // To whom it points is not who was configured, and must not get the credentials.
+      // Do not follow redirects: credentials are for the configured host only.
       redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
     })

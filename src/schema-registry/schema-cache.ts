@@ -1,5 +1,5 @@
-// Schemas by id, for who reads records: fetched once and kept, because what an id names never changes. One for each
-// follower. It keeps values, never promises; what throws (see registry-client.ts) is not kept.
+// Caches codecs by schema id, to read records. A schema of an id never changes, so it is fetched once. One cache per follower.
+// Stores values, never promises; temporary failures (registry-client.ts) are not cached.
 import { TtlCache } from '../core/ttl-cache.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { decodeAvro } from './avro/avro-decode.ts'
@@ -9,9 +9,10 @@ import { jsonCodec } from './json-codec.ts'
 import { toProtobufTypes } from './protobuf/proto-descriptor.ts'
 import { createProtobufCodec } from './protobuf/protobuf-codec.ts'
 import type { RegisteredSchema, RegistryClient, SchemaProblem } from './registry-client.ts'
+import type { SchemaKey } from './wire-format.ts'
 
-/** What a batch of records needs: every id that its records name. */
-export type Schemas = ReadonlyMap<number, Result<Codec, SchemaProblem>>
+/** The codecs of a batch: of every schema that its records name. */
+export type Schemas = ReadonlyMap<SchemaKey, Result<Codec, SchemaProblem>>
 
 export interface SchemaCacheOptions {
   readonly client: Pick<RegistryClient, 'byId'>
@@ -19,42 +20,42 @@ export interface SchemaCacheOptions {
   readonly sleep: (ms: number) => Promise<void>
 }
 
-/** In Protobuf each takes some 75 KiB, and the followers of an isolate share its 128 MB. */
+/** A Protobuf schema takes about 75 KiB, and the followers of an isolate share its 128 MB. */
 const MAX_SCHEMAS = 100
-/** One node of a registry may learn of a new schema later than the record comes that is written by it. */
+/** A record can arrive before its new schema has reached every node of the registry: ask once more after this time. */
 const ASK_AGAIN_MS = 1_000
-/** What then is unknown still may be put right by somebody. */
+/** How long an unknown or unusable schema is cached: somebody may register or correct it. */
 const PROBLEM_MS = 30_000
 
 export class SchemaCache {
   readonly #options: SchemaCacheOptions
-  readonly #codecs: TtlCache<number, Result<Codec, SchemaProblem>>
+  readonly #codecs: TtlCache<SchemaKey, Result<Codec, SchemaProblem>>
 
   constructor(options: SchemaCacheOptions) {
     this.#options = options
     this.#codecs = new TtlCache(MAX_SCHEMAS, options.nowMs)
   }
 
-  has(id: number): boolean {
+  has(id: SchemaKey): boolean {
     return this.#codecs.get(id) !== undefined
   }
 
-  /** Those unknown are asked for side by side. Throws if the registry does not answer, with what it did answer kept. */
-  async codecsOf(ids: Iterable<number>): Promise<Schemas> {
+  /** Fetches unknown schemas concurrently. Throws if the registry does not answer; the answers that came are cached. */
+  async codecsOf(ids: Iterable<SchemaKey>): Promise<Schemas> {
     const codecs = await Promise.all(
       [...new Set(ids)].map(async (id) => [id, this.#codecs.get(id) ?? (await this.#fetch(id))] as const),
     )
     return new Map(codecs)
   }
 
-  async #fetch(id: number): Promise<Result<Codec, SchemaProblem>> {
+  async #fetch(id: SchemaKey): Promise<Result<Codec, SchemaProblem>> {
     const schema = await this.#ask(id)
     const codec = schema.ok ? compile(schema.value) : schema
     this.#codecs.set(id, codec, codec.ok ? Infinity : this.#options.nowMs() + PROBLEM_MS)
     return codec
   }
 
-  async #ask(id: number): Promise<Result<RegisteredSchema, SchemaProblem>> {
+  async #ask(id: SchemaKey): Promise<Result<RegisteredSchema, SchemaProblem>> {
     const { client, sleep } = this.#options
     const schema = await client.byId(id)
     if (schema.ok || schema.reason.kind !== 'unknown_schema') return schema

@@ -1,14 +1,14 @@
-// Schemas by subject, for who writes records: the newest version, as RIG. Kept for a while, because there may be a newer
-// one. One for each isolate; it keeps values, never promises.
+// Caches the newest schema of a subject, to write records, as RIG does. Expires, because there may be a newer version. One cache
+// per isolate; stores values, never promises. Used by http/proxy.
 import { TtlCache } from '../core/ttl-cache.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { encodeAvro } from './avro/avro-encode.ts'
 import { parseAvroSchema, type AvroType } from './avro/avro-schema.ts'
 import type { RegistryClient, SchemaProblem } from './registry-client.ts'
-import { writeFrame } from './wire-format.ts'
+import { writeFrame, type SchemaKey } from './wire-format.ts'
 
 export interface Subject {
-  /** Data, as it was parsed, in Confluent's wire format. The reason is what does not fit, and where. */
+  /** Returns parsed data in Confluent's wire format. The reason says what does not fit the schema, and where. */
   encode(data: unknown): Result<Uint8Array, string>
 }
 
@@ -17,9 +17,9 @@ export interface SubjectCacheOptions {
   readonly nowMs: () => number
 }
 
-/** RIG keeps the first that it finds until it is started anew. */
+/** RIG caches the first schema until it restarts. */
 const SUBJECT_TTL_MS = 300_000
-/** Routes name them: there are not many. */
+/** Routes name subjects, so there are few. */
 const MAX_SUBJECTS = 500
 
 export class SubjectCache {
@@ -31,7 +31,7 @@ export class SubjectCache {
     this.#subjects = new TtlCache(MAX_SUBJECTS, options.nowMs)
   }
 
-  /** While the registry does not answer: what was the newest before, or, if there is none, throws. */
+  /** Returns the cached schema while the registry does not answer. Throws if there is none. */
   async find(name: string): Promise<Result<Subject, SchemaProblem>> {
     const { client, nowMs } = this.#options
     const cached = this.#subjects.get(name)
@@ -46,7 +46,7 @@ export class SubjectCache {
     }
     if (!schema.ok) return schema
     const { id, references, text, type } = schema.value
-    if (type !== 'AVRO') return fail({ kind: 'unusable_schema', message: `it must be an Avro schema, and is ${type}` })
+    if (type !== 'AVRO') return fail({ kind: 'unusable_schema', message: `it must be an Avro schema, but is ${type}` })
     const avro = parseAvroSchema(
       text,
       references.map((reference) => reference.text),
@@ -58,11 +58,11 @@ export class SubjectCache {
   }
 }
 
-function toSubject(id: number, type: AvroType): Subject {
+function toSubject(id: SchemaKey, type: AvroType): Subject {
   return {
     encode: (data) => {
       const encoded = encodeAvro(type, data)
-      return encoded.ok ? ok(writeFrame(id, encoded.value)) : encoded
+      return encoded.ok ? ok(writeFrame(Number(id), encoded.value)) : encoded
     },
   }
 }

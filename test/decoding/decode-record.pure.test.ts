@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { fromBinary, parseBatch, parseStructured } from '../../src/core/events/cloud-event.ts'
 import type { LogRecord } from '../../src/core/events/kafka-record.ts'
-import { decodeRecord, describeDecodeError } from '../../src/decoding/decode-record.ts'
+import { decodeRecord } from '../../src/decoding/decode-record.ts'
+import { describeDecodeError } from '../../src/decoding/decode-error.ts'
 import { jsonCodec } from '../../src/schema-registry/json-codec.ts'
 import type { Schemas } from '../../src/schema-registry/schema-cache.ts'
 import { writeFrame } from '../../src/schema-registry/wire-format.ts'
@@ -195,7 +196,7 @@ describe('a record by a schema of the registry', () => {
       framed('[]', { 'content-type': 'application/cloudevents-batch+json' }),
     ].map((decoded) => (decoded.ok ? 'ok' : describeDecodeError(decoded.reason)))
     expect(reasons).toEqual([
-      expect.stringContaining('the value is not by its schema 7: not JSON'),
+      expect.stringContaining('the value does not match its schema 7: not JSON'),
       'schema 8 cannot be used: why',
       'not a CloudEvent: a CloudEvent must be a JSON object',
       'larger than 300 bytes',
@@ -216,5 +217,79 @@ describe('over HTTP', () => {
       reason: 'attribute "source" is missing (CloudEvents 1.0)',
     })
     expect(fromBinary({ specversion: '0.3' }, undefined, new Uint8Array()).ok).toBe(false)
+  })
+})
+
+describe('a record of RIG', () => {
+  it.each(['ce_contenttype', 'ce_contentType', 'ce-contenttype'])(
+    'is in structured mode although it has the header %s',
+    (name) => {
+      const plain = record(v02, { [name]: 'application/json' })
+      expect(decodeRecord(plain, 1_000, null)).toMatchObject({ ok: true, value: { id: '7', json: v02 } })
+    },
+  )
+
+  it('with ce_ headers and neither a version nor a structured event names the missing header', () => {
+    const decoded = decodeRecord(record('{}', { ce_id: '1', ce_source: '/s', ce_type: 't' }), 1_000, null)
+    expect(!decoded.ok && describeDecodeError(decoded.reason)).toContain('binary mode needs the header ce_specversion')
+  })
+
+  it('has JSON in extension headers decoded, and text attributes left alone', () => {
+    const { 'content-type': type, ...attributes } = binary
+    const headers = {
+      ...attributes,
+      ce_specversion: '0.2',
+      ce_rig: '{"correlation":"x"}',
+      ce_flag: 'true',
+      ce_note: 'plain text',
+      ce_subject: '5',
+    }
+    const decoded = decodeRecord(record('{}', { ...headers, 'content-type': type }), 1_000, null)
+    const parsed = { rig: { correlation: 'x' }, flag: true, note: 'plain text', subject: '5' }
+    expect(decoded).toMatchObject({ ok: true, value: { parsed } })
+  })
+
+  it('cannot change its own prototype by a header', () => {
+    const decoded = decodeRecord(record('{}', { ...binary, ce___proto__: '{"id":"x"}' }), 1_000, null)
+    expect(decoded).toMatchObject({ ok: true, value: { id: '1' } })
+  })
+})
+
+describe('a schema that the header __value_schema_id names', () => {
+  const GUID = '00010203-0405-0607-0809-0a0b0c0d0e0f'
+  const guidHeader = Uint8Array.of(1, ...Array(16).keys())
+  const withHeader = (header: Uint8Array, value: Uint8Array): LogRecord => {
+    const plain = record(value, binary)
+    return { ...plain, headers: [...plain.headers, { key: '__value_schema_id', value: header }] }
+  }
+  const seen: Uint8Array[] = []
+  const codec = { toJson: (body: Uint8Array) => (seen.push(body), { ok: true, value: '{"a":5}' } as const) }
+  const schemas: Schemas = new Map<string | number, { ok: true; value: typeof codec }>([
+    [GUID, { ok: true, value: codec }],
+    [7, { ok: true, value: codec }],
+  ])
+
+  it.each([
+    ['a GUID', guidHeader, [10, 4]],
+    ['an id', Uint8Array.of(0, 0, 0, 0, 7), [10, 4]],
+    ['a GUID and the path of a Protobuf message', Uint8Array.of(...guidHeader, 2, 1), [2, 1, 10, 4]],
+  ])('by %s decodes the bare value', (_what, header, body) => {
+    const decoded = decodeRecord(withHeader(header, Uint8Array.of(10, 4)), 1_000, schemas)
+    expect(decoded).toMatchObject({ ok: true, value: { parsed: { data: { a: 5 } } } })
+    expect([...(seen.at(-1) ?? [])]).toEqual(body)
+  })
+
+  it('and that no registry can decode is a dead letter, never text', () => {
+    const decoded = decodeRecord(withHeader(guidHeader, Uint8Array.of(10, 4)), 1_000, null)
+    expect(decoded).toEqual({ ok: false, reason: { kind: 'no_schema_registry', schemaId: GUID } })
+  })
+
+  it.each([
+    ['no byte', Uint8Array.of()],
+    ['an unknown first byte', Uint8Array.of(9, 1, 2)],
+    ['half a GUID', guidHeader.subarray(0, 9)],
+  ])('by %s is a dead letter that says so', (_what, header) => {
+    const decoded = decodeRecord(withHeader(header, Uint8Array.of(10)), 1_000, schemas)
+    expect(decoded).toMatchObject({ ok: false, reason: { kind: 'invalid_schema_id' } })
   })
 })

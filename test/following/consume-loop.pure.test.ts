@@ -4,6 +4,7 @@ import { decodeBatch, type AppendBatch } from '../../src/core/delivery/batch-cod
 import { shardOf } from '../../src/core/delivery/shard-hash.ts'
 import type { BatchCounters, Checkpoint } from '../../src/following/checkpoint-store.ts'
 import { consume, type BatchPlanner, type PartitionConsumer } from '../../src/following/consume-loop.ts'
+import { DeadLetterLog } from '../../src/following/dead-letters.ts'
 import { EventPlanner, type EventPlannerOptions } from '../../src/following/plan-events.ts'
 
 const SHARDS = 2
@@ -123,6 +124,7 @@ function makeWorld(records: readonly LogRecord[], perFetch = 10) {
     },
     health: { succeeded: () => undefined },
     committer: null,
+    deadLetterLog: new DeadLetterLog((message) => calls.push(`warn ${message}`)),
     nowMs: () => 0,
     warn: (message) => calls.push(`warn ${message}`),
   }
@@ -269,7 +271,7 @@ describe('the consume loop', () => {
     const consumer = outOfRangeOnce(world, { earliest: 5, latest: 50 }, 'two')
     await consume(consumer, { offset: 3, generation: 0, topicId: 'one' })
     expect(world.checkpoint()).toEqual({ offset: 5, generation: 1, topicId: 'two' })
-    expect(world.counted).toEqual([{ records: 0, deadLetters: 0, lost: 0 }])
+    expect(world.counted).toMatchObject([{ records: 0, deadLetters: { count: 0 }, lost: 0 }])
     expect(world.calls).toContain('warn the topic was created anew')
   })
 
@@ -401,9 +403,9 @@ describe('the consume loop', () => {
     const world = makeWorld([record(5, event('e')), record(6, 'garbage')])
     world.log.earliest = 5
     await consume(world.consumer, { offset: 2, generation: 0, topicId: null })
-    expect(world.counted).toEqual([
-      { records: 0, deadLetters: 0, lost: 3 },
-      { records: 2, deadLetters: 1, lost: 0 },
+    expect(world.counted).toMatchObject([
+      { records: 0, deadLetters: { count: 0, last: null }, lost: 3 },
+      { records: 2, deadLetters: { count: 1, last: { code: 'not_a_cloud_event', offset: 6 } }, lost: 0 },
     ])
   })
 })

@@ -32,7 +32,7 @@ async function sorted(headers: readonly (readonly [string, Uint8Array])[], value
   }
   const { deadLetters, stages } = new ResponsePlanner(deps).plan({ records: [record], next: 4 })
   await Promise.all(stages.flat().map((one) => one()))
-  return { delivered, letters: letters.length, deadLetters }
+  return { delivered, letters: letters.length, deadLetters: deadLetters.count }
 }
 
 describe('a record of a response topic', () => {
@@ -107,6 +107,7 @@ describe('a backlog of answers', () => {
       checkpoints: { move: () => undefined },
       health: { succeeded: () => undefined },
       committer: null,
+      deadLetterLog: { report: () => undefined },
       nowMs: () => 0,
       warn: () => undefined,
     }

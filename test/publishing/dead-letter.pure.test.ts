@@ -19,7 +19,7 @@ const sizeOf = ({ key, value, headers = [] }: NewRecord) =>
   (key?.length ?? 0) + (value?.length ?? 0) + headers.reduce((sum, one) => sum + one.key.length + one.value.length, 0)
 
 describe('a dead letter', () => {
-  it('is the record as it was, with reason and origin', () => {
+  it('is the unchanged record with reason, origin and rule', () => {
     const letter = deadLetter('dead', record, { kind: 'not_a_cloud_event', message: 'not JSON' })
     expect(letter).toMatchObject({ topic: 'dead', key: record.key, value: record.value })
     // Kafka refuses timestamps that are too far from its clock: a letter has its own.
@@ -33,6 +33,7 @@ describe('a dead letter', () => {
       'rigel-partition': '3',
       'rigel-offset': '42',
       'rigel-timestamp': '7',
+      'rigel-rule': 'none',
     })
   })
 

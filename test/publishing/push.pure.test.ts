@@ -190,6 +190,7 @@ describe('what is no event', () => {
       'rigel-topic': 't',
       'rigel-partition': '3',
       'rigel-offset': '2',
+      'rigel-rule': 'none',
       'rigel-timestamp': '7',
     })
   })

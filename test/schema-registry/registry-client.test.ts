@@ -25,6 +25,14 @@ describe('a schema', () => {
     })
   })
 
+  it('comes by its GUID, which a record header names', async () => {
+    const { client, registry } = makeClient()
+    const guid = '00010203-0405-0607-0809-0a0b0c0d0e0f'
+    await registry.register('orders-value', '"int"', { guid })
+    expect(await client.byId(guid)).toMatchObject({ value: { id: guid, type: 'AVRO', text: '"int"' } })
+    expect(await client.byId(guid.replace('0001', 'ffff'))).toEqual({ ok: false, reason: { kind: 'unknown_schema' } })
+  })
+
   it('comes by its subject, the newest version, whatever characters the subject has', async () => {
     const { client, registry } = makeClient()
     await registry.register('a/b c?', '"int"')
@@ -66,7 +74,7 @@ describe('a schema', () => {
     })
     expect(await client.byId(dangling)).toEqual({
       ok: false,
-      reason: { kind: 'unusable_schema', message: 'its reference A cannot be had' },
+      reason: { kind: 'unusable_schema', message: 'its reference A cannot be loaded' },
     })
   })
 })
@@ -117,7 +125,7 @@ describe('a registry', () => {
     // Not 40403: the address is wrong, and no record is to blame.
     [{ fault: 404 }, 'answered 404'],
     [{ fault: 'redirect' }, 'answered 302'],
-    [{ fault: 'garbage' }, 'no schema'],
+    [{ fault: 'garbage' }, 'not a schema'],
     [{ fault: 'hang' }, 'no answer in 200 ms'],
     [{ fault: 'reset' }, 'schema registry'],
     [{ authorization: 'Basic other' }, 'answered 401: 401 Unauthorized'],
@@ -268,7 +276,7 @@ describe('the schemas of the proxy', () => {
     await registry.register('json', '{}', { schemaType: 'JSON' })
     expect(await new SubjectCache({ client, nowMs: () => 0 }).find('json')).toEqual({
       ok: false,
-      reason: { kind: 'unusable_schema', message: 'it must be an Avro schema, and is JSON' },
+      reason: { kind: 'unusable_schema', message: 'it must be an Avro schema, but is JSON' },
     })
   })
 })

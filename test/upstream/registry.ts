@@ -11,6 +11,7 @@ interface Registered {
   readonly version: number
   readonly schema: string
   readonly schemaType?: string
+  readonly guid?: string
   readonly references?: readonly { readonly name: string; readonly subject: string; readonly version: number }[]
   /** What `format=serialized` answers; a real registry makes it of the schema. */
   readonly descriptor?: string
@@ -54,6 +55,8 @@ function register(registry: Registry, subject: string, body: object): number {
 }
 
 function find(registry: Registry, path: string): Registered | number {
+  const [, guid] = /^\/schemas\/guids\/([0-9a-f-]{36})$/.exec(path) ?? []
+  if (guid !== undefined) return registry.schemas.find((schema) => schema.guid === guid) ?? 40_403
   const [, id] = /^\/schemas\/ids\/(\d+)$/.exec(path) ?? []
   if (id !== undefined) return registry.schemas.find((schema) => schema.id === Number(id)) ?? 40_403
   const [, subject, version] = /^\/subjects\/([^/]+)\/versions\/(\d+|latest)$/.exec(path) ?? []

@@ -13,6 +13,7 @@ import { fail, ok, type Result } from '../../core/result.ts'
 import { readRequestBody } from '../read-request-body.ts'
 import { readEvents } from '../events/read-events.ts'
 import { errorResponse } from '../error-response.ts'
+import { listDeadLetters, replayDeadLetters } from './dead-letters.ts'
 import { getFollowers, internalHealth } from './follower-status.ts'
 import { apiDefinitionRoutes } from './api-definitions.ts'
 import { postResponse } from './responses.ts'
@@ -59,6 +60,8 @@ export const adminApi = new Hono<HttpEnv>()
   .route('/:version{v2|v3}/apis', apiDefinitionRoutes)
   .post('/:version{v2|v3}/responses', postResponse)
   .get('/v3/followers', getFollowers)
+  .get('/v3/dead-letters', listDeadLetters)
+  .post('/v3/dead-letters/replay', replayDeadLetters)
   .get('/v3/users', async (c) => c.json({ users: await listUsers(contextOf(c)) }))
   .get('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())

@@ -2,6 +2,7 @@
 // every follower how far it is and what it could not deliver.
 import type { Context } from 'hono'
 import { valuesOf } from '../../core/delivery/scatter-gather.ts'
+import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { broadcastCommand } from '../../rpc/shard.ts'
 import { reportFollowers } from './follower-status.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -18,7 +19,7 @@ const HELP: Readonly<Record<string, readonly [type: string, text: string]>> = {
   rigel_follower_lag: ['gauge', 'Records in the log that the follower has not read'],
   rigel_follower_failures: ['gauge', 'Tries in a row that failed'],
   rigel_records_total: ['counter', 'Records read from the log'],
-  rigel_dead_letters_total: ['counter', 'Records that went to the dead-letter topic'],
+  rigel_dead_letters_total: ['counter', 'Records that went to the dead-letter topic, by reason'],
   rigel_lost_records_total: ['counter', 'Records that retention took before they were read'],
 }
 
@@ -47,17 +48,29 @@ async function connectionSamples(c: Context<HttpEnv>): Promise<readonly Sample[]
 
 async function followerSamples(c: Context<HttpEnv>): Promise<readonly Sample[]> {
   const followers = await reportFollowers(c)
-  return followers.flatMap(({ topic, partition, counters, failures, lag }) => {
+  return followers.flatMap(({ topic, partition, counters, deadLetters, failures, lag }) => {
     const values = {
       // Not known is not zero: then there is no sample.
       ...(lag === null ? {} : { rigel_follower_lag: lag }),
       rigel_follower_failures: failures,
       rigel_records_total: counters?.records ?? 0,
-      rigel_dead_letters_total: counters?.deadLetters ?? 0,
       rigel_lost_records_total: counters?.lost ?? 0,
     }
-    return Object.entries(values).map(([name, value]) => ({ name, labels: { topic, partition }, value }))
+    const samples = Object.entries(values).map(([name, value]) => ({ name, labels: { topic, partition }, value }))
+    return [...samples, ...deadLetterSamples({ topic, partition }, counters?.deadLetters ?? 0, deadLetters.byReason)]
   })
+}
+
+/** One per reason. What an older version counted without a reason is `unknown`; without any there is a zero to alert on. */
+function deadLetterSamples(
+  at: TopicPartition,
+  total: number,
+  byReason: Readonly<Record<string, number>>,
+): readonly Sample[] {
+  const reasons = Object.entries(byReason)
+  const unknown = total - reasons.reduce((sum, [, count]) => sum + count, 0)
+  const all = reasons.length === 0 || unknown > 0 ? [...reasons, ['unknown', unknown] as const] : reasons
+  return all.map(([reason, value]) => ({ name: 'rigel_dead_letters_total', labels: { ...at, reason }, value }))
 }
 
 function toLine({ name, labels, value }: Sample): string {

@@ -8,7 +8,7 @@ import { parseElements, parseStructured, type Element } from '../../core/events/
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RecordHeader } from '../../core/events/kafka-record.ts'
 import type { RigelError } from '../../core/errors.ts'
-import type { DecodeError } from '../../decoding/decode-record.ts'
+import type { DecodeError } from '../../decoding/decode-error.ts'
 
 /** Twice what Kafka Connect polls at a time, and Aiven's connector posts, by default. */
 export const MAX_PUSH_EVENTS = 1_000

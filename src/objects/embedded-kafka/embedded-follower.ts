@@ -6,6 +6,7 @@ import { isResponseTopic, type Config } from '../../config/parse-config.ts'
 import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
 import { createPlanner } from '../../following/create-planner.ts'
+import { DeadLetterLog, DeadLetterStore } from '../../following/dead-letters.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
 import { RunHealth } from '../../following/run-health.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
@@ -45,6 +46,7 @@ export class EmbeddedFollower {
   #durable: number
   readonly #interests: InterestIndex
   readonly #health = new RunHealth()
+  readonly #deadLetters: DeadLetterStore
   readonly #consumer: PartitionConsumer
   /** Where following begins if it has never begun: the end of the log may have moved until then. */
   readonly #startOffset: number
@@ -57,6 +59,7 @@ export class EmbeddedFollower {
   constructor(deps: EmbeddedFollowerDeps) {
     this.#deps = deps
     this.#interests = new InterestIndex(deps.storage)
+    this.#deadLetters = new DeadLetterStore(deps.storage.sql)
     this.#startOffset = deps.log.offsets()[deps.config.kafka.autoOffsetReset]
     this.#durable = deps.log.offsets().latest
     this.#consumer = this.#createConsumer()
@@ -94,6 +97,7 @@ export class EmbeddedFollower {
       lag: checkpoint === null ? null : this.#deps.log.offsets().latest - checkpoint.offset,
       interest: this.#interests.at,
       running: this.#run !== null,
+      deadLetters: this.#deadLetters.read(),
       failures: this.#health.failures,
       lastError: this.#health.lastError,
     }
@@ -185,13 +189,15 @@ export class EmbeddedFollower {
           log.moveCheckpoint({
             ...next,
             records: records + counted.records,
-            deadLetters: deadLetters + counted.deadLetters,
+            deadLetters: deadLetters + counted.deadLetters.count,
             lost: lost + counted.lost,
           })
+          this.#deadLetters.add(counted.deadLetters)
           this.#recent.dropBefore(next.offset)
         },
       },
       health: this.#health,
+      deadLetterLog: new DeadLetterLog((message, details) => this.#deps.warn(message, details)),
       committer: null,
       nowMs: () => this.#deps.nowMs(),
       warn: (message, details) => this.#deps.warn(message, details),

@@ -25,6 +25,7 @@ const NOT_FOLLOWED: FollowerStatus = {
   lag: null,
   interest: null,
   running: false,
+  deadLetters: { byReason: {}, last: null },
   failures: 0,
   lastError: null,
 }

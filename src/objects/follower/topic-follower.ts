@@ -20,6 +20,7 @@ import { CheckpointStore, type Checkpoint } from '../../following/checkpoint-sto
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
 import { createPlanner } from '../../following/create-planner.ts'
 import { FollowerRelay } from '../../following/follower-relay.ts'
+import { DeadLetterLog } from '../../following/dead-letters.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
 import { OffsetCommitter } from '../../following/offset-committer.ts'
 import { NO_PARTITION, RunHealth } from '../../following/run-health.ts'
@@ -116,6 +117,7 @@ export class TopicFollower extends DurableObject<Env> {
       lag: counters === null ? null : await this.#lag(counters.offset),
       interest: this.#interests.at,
       running: this.#running,
+      deadLetters: this.#checkpoints.deadLetters(),
       failures: this.#health.failures,
       lastError: this.#health.lastError,
     }
@@ -214,6 +216,7 @@ export class TopicFollower extends DurableObject<Env> {
       checkpoints: this.#checkpoints,
       health: this.#health,
       committer: this.#committer,
+      deadLetterLog: new DeadLetterLog((message, details) => this.#warn(message, details)),
       nowMs: () => Date.now(),
       warn: (message, details) => this.#warn(message, details),
     }

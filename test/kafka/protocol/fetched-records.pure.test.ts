@@ -279,7 +279,7 @@ describe('limits', () => {
     const headers = Array.from({ length: 10_000 }, () => ({ key: '', value: new Uint8Array() }))
     const records = Array.from({ length: 15 }, (_, n) => ({ ...record(`v${n}`), headers }))
     const { records: read, next } = decodeRecords(AT, 0, encodeBatch(records, NOBODY, 'gzip'))
-    expect(read.length).toBeLessThan(12)
+    expect(read.length).toBeLessThanOrEqual(12)
     expect([read.length > 0, next]).toEqual([true, read.length])
   })
 })

@@ -2,6 +2,7 @@
 import { env } from 'cloudflare:workers'
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { expect, it } from 'vitest'
+import { NO_DEAD_LETTERS } from '../../../src/following/dead-letters.ts'
 import { CheckpointStore } from '../../../src/following/checkpoint-store.ts'
 import { connectWs } from '../../support/front-door.ts'
 
@@ -18,7 +19,10 @@ it('goes on where its TopicFollower was, which no longer follows', async () => {
   await runInDurableObject(follower, (_instance, { storage }) => {
     const checkpoints = new CheckpointStore(storage.sql)
     checkpoints.start(0)
-    checkpoints.move({ offset: 1, generation: 2, topicId: null }, { records: 1, deadLetters: 1, lost: 3 })
+    checkpoints.move(
+      { offset: 1, generation: 2, topicId: null },
+      { records: 1, deadLetters: { ...NO_DEAD_LETTERS, count: 1 }, lost: 3 },
+    )
   })
   await log.append([record('followed before')])
   const client = await connectWs({ subscriptions: [{ eventType: 'taken', oneOf: [] }] })

@@ -1,0 +1,146 @@
+// GET /_rig/api/v3/dead-letters lists dead letters, newest last. POST /_rig/api/v3/dead-letters/replay produces their records
+// again to the topics that they came from, without Rigel's headers. For operators, and the console. A replayed record gets a
+// new offset at the end of its topic, so it comes after records that were produced later.
+import type { Context } from 'hono'
+import { z } from 'zod'
+import { toBase64 } from '../../core/bytes.ts'
+import type { LogPosition, LogRecord, NewRecord, RecordHeader } from '../../core/events/kafka-record.ts'
+import { readBody } from '../../core/http-body.ts'
+import { parseJson } from '../../core/json.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
+import { decodeUtf8 } from '../../core/text.ts'
+import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import type { KafkaLog } from '../../kafka/kafka-log.ts'
+import { errorResponse } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
+
+const MAX_LISTED = 500
+const MAX_REPLAYED = 500
+const MAX_BODY_BYTES = 65_536
+const FETCH_BYTES = 1_048_576
+
+const listQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(50),
+  partition: z.coerce.number().int().min(0).optional(),
+  offset: z.coerce.number().int().min(0).optional(),
+})
+
+const replayBody = z.strictObject({
+  dead_letters: z
+    .array(z.strictObject({ partition: z.int().min(0), offset: z.int().min(0) }))
+    .min(1)
+    .max(MAX_REPLAYED),
+})
+
+/** Without `partition` and `offset`: the last `limit` of each partition. */
+export async function listDeadLetters(c: Context<HttpEnv>): Promise<Response> {
+  const query = listQuery.safeParse(c.req.query())
+  if (!query.success) return badRequest('limit (1 to 500), partition and offset must be whole numbers')
+  const { limit, offset, partition } = query.data
+  const topic = c.var.config.kafka.deadLetterTopic
+  const log = createKafkaLog(c.env, c.var.config)
+  const partitions = partition === undefined ? await log.partitions(topic) : [partition]
+  const lists = await Promise.all(partitions.map((one) => readSome(log, topic, one, offset, limit)))
+  return c.json({ topic, dead_letters: lists.flat().map(describeLetter) })
+}
+
+async function readSome(log: KafkaLog, topic: string, partition: number, from: number | undefined, limit: number) {
+  const { earliest, latest } = await log.offsets(topic, partition)
+  let offset = Math.max(earliest, from ?? latest - limit)
+  const records: LogRecord[] = []
+  while (records.length < limit && offset < latest) {
+    const fetched = await log.fetch({ topic, partition, offset }, { maxWaitMs: 0, maxBytes: FETCH_BYTES })
+    if (fetched.kind !== 'records' || fetched.next === offset) break
+    records.push(...fetched.records)
+    offset = fetched.next
+  }
+  return records.slice(0, limit)
+}
+
+/** The body names dead letters by partition and offset of the dead-letter topic: `{"dead_letters": [{"partition", "offset"}]}`. */
+export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> {
+  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
+  const parsed = replayBody.safeParse(body.ok ? parseJson(decodeUtf8(body.bytes) ?? '') : undefined)
+  if (!parsed.success) {
+    return badRequest(`expected {"dead_letters": [{"partition": 0, "offset": 17}, …]}, at most ${MAX_REPLAYED}`)
+  }
+  const { kafka } = c.var.config
+  const log = createKafkaLog(c.env, c.var.config)
+  const records: NewRecord[] = []
+  for (const at of parsed.data.dead_letters) {
+    const record = await original(log, kafka.topics, { topic: kafka.deadLetterTopic, ...at })
+    if (!record.ok) return badRequest(`${at.partition}/${at.offset}: ${record.reason}`)
+    records.push(record.value)
+  }
+  const produced = await log.produce(records)
+  return c.json({ produced: produced.map(({ offset, partition, topic }) => ({ topic, partition, offset })) }, 202)
+}
+
+/** The record that became this dead letter. One that was too large for it is read from its own topic, while that has it. */
+async function original(log: KafkaLog, topics: readonly string[], at: LogPosition): Promise<Result<NewRecord, string>> {
+  const letter = await readAt(log, at)
+  if (letter === undefined) return fail('there is no such dead letter')
+  const origin = originOf(letter)
+  if (origin.topic === undefined) return fail('it has no header rigel-topic, so where it came from is unknown')
+  // Pushed records name their connector: they are followed from the first source topic.
+  const topic = topics.includes(origin.topic) ? origin.topic : (topics[0] ?? origin.topic)
+  if (!origin.isOmitted)
+    return ok({ topic, key: letter.key, value: letter.value, headers: withoutOurs(letter.headers) })
+  const { offset, partition } = origin
+  const record = await readAt(log, { topic: origin.topic, partition, offset })
+  if (record === undefined) return fail(`its content was too large, and ${origin.topic} no longer has the record`)
+  return ok({ topic, key: record.key, value: record.value, headers: record.headers })
+}
+
+async function readAt(log: KafkaLog, at: LogPosition): Promise<LogRecord | undefined> {
+  const fetched = await log.fetch(at, { maxWaitMs: 0, maxBytes: 1 })
+  return fetched.kind === 'records' ? fetched.records.find(({ offset }) => offset === at.offset) : undefined
+}
+
+function originOf({ headers }: LogRecord) {
+  const text = (name: string) => {
+    const header = headers.findLast(({ key }) => key === name)
+    return header && decodeUtf8(header.value)
+  }
+  return {
+    topic: text('rigel-topic'),
+    partition: Number(text('rigel-partition')),
+    offset: Number(text('rigel-offset')),
+    isOmitted: text('rigel-omitted-bytes') !== undefined,
+    reason: text('rigel-reason') ?? '',
+    code: text('rigel-reason-code') ?? '',
+    rule: text('rigel-rule') ?? 'none',
+  }
+}
+
+function withoutOurs(headers: readonly RecordHeader[]): readonly RecordHeader[] {
+  return headers.filter(({ key }) => !key.startsWith('rigel-'))
+}
+
+/** As text where it is UTF-8, else as base64. */
+function describeLetter(letter: LogRecord) {
+  const { code, isOmitted, offset, partition, reason, rule, topic } = originOf(letter)
+  return {
+    partition: letter.partition,
+    offset: letter.offset,
+    time: new Date(letter.timestampMs).toISOString(),
+    reason_code: code,
+    reason,
+    rule: rule === 'none' ? null : rule,
+    origin: { topic: topic ?? null, partition, offset },
+    omitted: isOmitted,
+    key: show(letter.key),
+    value: show(letter.value),
+    headers: withoutOurs(letter.headers).map(({ key, value }) => ({ key, ...show(value) })),
+  }
+}
+
+function show(bytes: Uint8Array | null): { readonly text: string } | { readonly base64: string } | null {
+  if (bytes === null) return null
+  const text = decodeUtf8(bytes)
+  return text === undefined ? { base64: toBase64(bytes) } : { text }
+}
+
+function badRequest(message: string): Response {
+  return errorResponse({ kind: 'bad_request', message })
+}

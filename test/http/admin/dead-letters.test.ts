@@ -1,0 +1,81 @@
+import { env, exports } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { expectLogs } from '../../support/expect-logs.ts'
+
+expectLogs(/records went to the dead-letter topic/)
+
+const authorization = 'Bearer an-internal-token-of-the-tests'
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+function call(method: string, path: string, body?: unknown): Promise<Response> {
+  const init = { method, headers: { authorization } }
+  const request = new Request(
+    `https://rigel.example/_rig/api${path}`,
+    body ? { ...init, body: JSON.stringify(body) } : init,
+  )
+  return exports.default.fetch(request)
+}
+
+async function appendPlain(text: string): Promise<void> {
+  const headers = [{ key: 'trace', value: bytes('t1') }]
+  await env.EMBEDDED_LOG.getByName('rig/0').append([{ timestampMs: 1, key: bytes('k'), headers, value: bytes(text) }])
+}
+
+/** The follower was woken by the append, and may still be running. */
+async function listUntil(text: string): Promise<Listed['dead_letters']> {
+  for (;;) {
+    const { dead_letters } = await (await call('GET', '/v3/dead-letters')).json<Listed>()
+    if (dead_letters.some(({ value }) => value.text === text)) return dead_letters
+    await scheduler.wait(20)
+  }
+}
+
+interface Listed {
+  readonly dead_letters: readonly { partition: number; offset: number; origin: object; value: { text: string } }[]
+}
+
+describe('a record that is plain JSON', () => {
+  it('is shown by the status of its follower, in the metrics by reason, and in the list of dead letters', async () => {
+    await appendPlain('{"n":1}')
+    const dead_letters = await listUntil('{"n":1}')
+    const status = await env.EMBEDDED_LOG.getByName('rig/0').status()
+    expect(status.deadLetters).toMatchObject({
+      byReason: { not_a_cloud_event: 1 },
+      last: { code: 'not_a_cloud_event', rule: null, reason: expect.stringContaining('not a CloudEvent') as string },
+    })
+    const metrics = await (await call('GET', '/metrics')).text()
+    expect(metrics).toContain('rigel_dead_letters_total{topic="rig",partition="0",reason="not_a_cloud_event"} 1')
+    expect(dead_letters.at(-1)).toMatchObject({
+      reason_code: 'not_a_cloud_event',
+      rule: null,
+      origin: { topic: 'rig', partition: 0, offset: 0 },
+      key: { text: 'k' },
+      value: { text: '{"n":1}' },
+      headers: [{ key: 'trace', text: 't1' }],
+    })
+  })
+
+  it('is replayed into the topic that it came from, as it was', async () => {
+    await appendPlain('{"n":2}')
+    const letter = (await listUntil('{"n":2}')).find(({ value }) => value.text === '{"n":2}')
+    const at = { partition: letter?.partition, offset: letter?.offset }
+    const answer = await call('POST', '/v3/dead-letters/replay', { dead_letters: [at] })
+    expect(answer.status).toBe(202)
+    const { produced } = await answer.json<{ produced: { topic: string; partition: number; offset: number }[] }>()
+    const { topic, partition, offset } = produced[0] ?? { topic: '', partition: 0, offset: 0 }
+    expect(topic).toBe('rig')
+    const read = await env.EMBEDDED_LOG.getByName(`rig/${partition}`).read(offset, { maxWaitMs: 0, maxBytes: 1 })
+    if (read.kind !== 'records') throw new Error(read.kind)
+    const [again] = read.records
+    expect([again?.key, again?.value, again?.headers]).toEqual([
+      bytes('k'),
+      bytes('{"n":2}'),
+      [{ key: 'trace', value: bytes('t1') }],
+    ])
+  })
+
+  it.each([{}, { dead_letters: [] }, { dead_letters: [{ partition: 0, offset: 999_999 }] }])(
+    'is not replayed by a request such as %j',
+    async (body) => expect((await call('POST', '/v3/dead-letters/replay', body)).status).toBe(400),
+  )
+})
