@@ -119,6 +119,14 @@ describe('a set that is refused', () => {
       400,
       'cannot accept subscription request: invalid authorization header: could not decode JWT: token expired',
     ],
+    ...['Bearer', 'Bearer a b', 'a.token.without-a-scheme'].map(
+      (authorization): [string, () => Promise<Put>, number, string] => [
+        `comes with the unreadable "authorization: ${authorization}"`,
+        async () => ({ headers: { authorization } }),
+        400,
+        'cannot accept subscription request: invalid authorization header: could not decode JWT: Could not verify token',
+      ],
+    ),
     [
       'is no list',
       async () => ({ body: { subscriptions: {} } }),
