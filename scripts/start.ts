@@ -1,85 +1,76 @@
-// `npm start`: Rigel on this machine, on workerd, with state kept in .wrangler/state. Needs no network and no login.
+// `npm start`: Rigel on this machine, in one workerd, with state kept in .wrangler/state. Needs no network and no login.
 // PORT (8787), HOST (localhost), RIGEL_PERSIST (another folder for the state), RIGEL_VARS (another file than .dev.vars),
-// RIGEL_LOG_LEVEL (warn; info shows REQUEST_LOG=console).
-// Ends when wrangler ends, and ends it when told to.
-import { spawn } from 'node:child_process'
-import { copyFileSync, existsSync } from 'node:fs'
+// RIGEL_LOG_LEVEL (warn; info shows REQUEST_LOG=console). What changes in the variables, src/ or proxy.json is picked up.
+// Ends on SIGTERM and Ctrl-C, and workerd with it: nothing is lost, for Rigel stores before it answers.
+import { watch, watchFile } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { buildBundle } from './start/bundle.ts'
+import { createRuntime, type Runtime } from './start/runtime.ts'
+import { isPortTaken, readSettings } from './start/settings.ts'
+import { makeVariables, readVariables } from './start/variables.ts'
 
-/** workerd with open streams does not end on SIGTERM (see docs/operations.md): wait this long, then make it. */
-const GRACE_MS = 4_000
-const HEALTH_EVERY_MS = 250
-/** Cron triggers do not fire in `wrangler dev`, so this program is the clock. */
+/** The shortest period of a cron trigger on Cloudflare. */
 const CRON_EVERY_MS = 60_000
+/** npm that is killed leaves its child behind, so the child looks for its parent. */
+const PARENT_EVERY_MS = 500
+const VARIABLES_EVERY_MS = 1_000
+/** Editors write a file in several steps. */
+const SETTLE_MS = 300
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-process.chdir(root)
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
-const port = process.env['PORT'] ?? '8787'
-const host = process.env['HOST'] ?? 'localhost'
-const origin = `http://${host}:${port}`
-const varsFile = process.env['RIGEL_VARS'] ?? '.dev.vars'
+const settings = readSettings(process.env)
+if (typeof settings === 'string') exit(settings)
+if (await isPortTaken(settings)) {
+  exit(`Port ${settings.port} of ${settings.host} is taken, perhaps by another Rigel. Stop it, or: PORT=8788 npm start`)
+}
+const { varsFile } = settings
+const origin = `http://${settings.host}:${settings.port}`
 
-if (!existsSync('.dev.vars') && varsFile === '.dev.vars' && existsSync('.dev.vars.example')) {
-  copyFileSync('.dev.vars.example', '.dev.vars')
+if (makeVariables(varsFile)) {
   console.log('Made .dev.vars from .dev.vars.example: development settings, not for anything that is deployed.')
 }
 
-const wrangler = spawn(process.execPath, ['node_modules/wrangler/bin/wrangler.js', ...devArguments()], {
-  stdio: ['ignore', 'inherit', 'inherit'],
-  env: {
-    ...process.env,
-    WRANGLER_SEND_METRICS: 'false',
-    WRANGLER_SEND_ERROR_REPORTS: 'false',
-    CLOUDFLARE_CF_FETCH_ENABLED: 'false',
-    // Its collector logs an error for every client that goes away (miniflare), and slows every request down.
-    X_LOCAL_OBSERVABILITY: process.env['X_LOCAL_OBSERVABILITY'] ?? 'false',
-    // Nothing in `npm start` needs an account: a token in the environment must not make it ask for one.
-    CLOUDFLARE_API_TOKEN: '',
-  },
-})
+let isAnnounced = false
+let runtime: Runtime | undefined
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end())
+if (process.env['npm_lifecycle_event'] === 'start') endWithParent(process.ppid)
 
-let isEnding = false
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(signal))
-wrangler.on('error', (error) => {
-  console.error(`wrangler did not start: ${error.message}. Was \`npm ci\` run?`)
-  process.exit(1)
-})
-wrangler.on('exit', (code, signal) => process.exit(isEnding || signal ? 0 : (code ?? 1)))
+const starting = createRuntime(settings)
+await buildBundle()
+runtime = await starting
+await restart()
+setInterval(() => void runtime?.runCron(), CRON_EVERY_MS)
+watchFile(varsFile, { interval: VARIABLES_EVERY_MS }, () => void reload(varsFile, false))
+watchSource('src', { recursive: true })
+watchSource('proxy.json', {})
 
-await isHealthy()
-announce()
-setInterval(() => void tick(), CRON_EVERY_MS)
-
-function devArguments(): string[] {
-  const persistTo = process.env['RIGEL_PERSIST']
-  return [
-    'dev',
-    `--port=${port}`,
-    `--ip=${host}`,
-    '--inspector-port=0',
-    '--show-interactive-dev-session=false',
-    `--log-level=${process.env['RIGEL_LOG_LEVEL'] ?? 'warn'}`,
-    ...(persistTo ? ['--persist-to', persistTo] : []),
-    ...(varsFile === '.dev.vars' ? [] : ['--env-file', varsFile]),
-  ]
+/** Loads the bundle and the variables, and says whether Rigel is up, or what is wrong with its configuration. */
+async function restart(): Promise<void> {
+  await runtime?.load(readVariables(varsFile))
+  const health = await fetch(`${origin}/_rig/health`)
+  const text = await health.text()
+  if (!health.ok) console.error(text)
+  else if (!isAnnounced) announce()
+  isAnnounced ||= health.ok
 }
 
-/** A second signal, or no end in time, is the end without asking. */
-function end(signal: NodeJS.Signals): void {
-  wrangler.kill(isEnding ? 'SIGKILL' : signal)
-  isEnding = true
-  setTimeout(() => wrangler.kill('SIGKILL'), GRACE_MS).unref()
-}
-
-/** Resolves when Rigel answers. A bad configuration is an answer too: /_rig/health says what is wrong with it. */
-async function isHealthy(): Promise<void> {
-  for (;;) {
-    const answer = await ask('/_rig/health')
-    if (answer?.ok) return
-    if (answer?.status === 500) console.error(await answer.text())
-    await new Promise((resolve) => setTimeout(resolve, answer ? CRON_EVERY_MS : HEALTH_EVERY_MS))
+async function reload(what: string, isSource: boolean): Promise<void> {
+  console.log(`${what} has changed: starting again with it.`)
+  try {
+    if (isSource) await buildBundle()
+    await restart()
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error)
   }
+}
+
+function watchSource(path: string, options: { readonly recursive?: boolean }): void {
+  let timer: NodeJS.Timeout | undefined
+  watch(path, options, () => {
+    clearTimeout(timer)
+    timer = setTimeout(() => void reload(path, true), SETTLE_MS)
+  })
 }
 
 function announce(): void {
@@ -89,14 +80,21 @@ function announce(): void {
   console.log(`  Stop             Ctrl-C; what was stored stays\n`)
 }
 
-async function tick(): Promise<void> {
-  await ask('/cdn-cgi/handler/scheduled')
+function endWithParent(parent: number): void {
+  setInterval(() => process.ppid !== parent && void end(), PARENT_EVERY_MS).unref()
 }
 
-async function ask(path: string): Promise<Response | undefined> {
-  try {
-    return await fetch(origin + path, { signal: AbortSignal.timeout(30_000) })
-  } catch {
-    return undefined
-  }
+let isEnding = false
+
+/** A second signal does not wait. */
+async function end(): Promise<void> {
+  if (isEnding) process.exit(1)
+  isEnding = true
+  await runtime?.end()
+  process.exit(0)
+}
+
+function exit(message: string): never {
+  console.error(message)
+  process.exit(1)
 }

@@ -1,7 +1,7 @@
 // Starts `npm start` as a user does, as a process group of its own that can be killed whole, and knows its address and
 // its Kafka. State lives in a folder of the test's own; the settings are those of .dev.vars.example.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ const START_WITHIN_MS = 120_000
 const ASK_EVERY_MS = 200
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const varsFile = process.env['RIGEL_VARS'] ?? join(root, '.dev.vars.example')
+const exampleFile = join(root, '.dev.vars.example')
 
 export class Rigel {
   readonly origin: string
@@ -27,7 +27,7 @@ export class Rigel {
   readonly #varsFile: string
 
   private constructor(port: number, changes: Readonly<Record<string, string>>) {
-    const vars = { ...parseEnv(readFileSync(varsFile, 'utf8')), ...changes }
+    const vars = { ...parseEnv(readFileSync(exampleFile, 'utf8')), ...changes }
     this.#varsFile = join(this.#persistDir, 'vars')
     writeFileSync(
       this.#varsFile,
@@ -63,14 +63,22 @@ export class Rigel {
       cwd: root,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, PORT: String(this.#port), RIGEL_PERSIST: this.#persistDir, RIGEL_VARS: this.#varsFile },
+      // Every setting of `npm start`, so that none comes from the environment of the test.
+      env: {
+        ...process.env,
+        HOST: 'localhost',
+        PORT: String(this.#port),
+        RIGEL_LOG_LEVEL: 'warn',
+        RIGEL_PERSIST: this.#persistDir,
+        RIGEL_VARS: this.#varsFile,
+      },
     })
     this.#process.stdout?.on('data', (chunk) => (this.#output += String(chunk)))
     this.#process.stderr?.on('data', (chunk) => (this.#output += String(chunk)))
     await this.#isHealthy(this.#process)
   }
 
-  /** No goodbye: npm, wrangler and workerd end at once, wherever they are. */
+  /** SIGKILL: npm, the script and workerd end at once, whatever they are doing. */
   async kill(): Promise<void> {
     const isGone = new Promise((resolve) => this.#process?.once('exit', resolve))
     if (this.#killGroup()) await isGone
@@ -98,6 +106,23 @@ export class Rigel {
     })
     const { token } = (await response.json()) as { token: string }
     return token
+  }
+
+  /** Adds variables to its file, as a developer edits .dev.vars. */
+  setVariables(changes: Readonly<Record<string, string>>): void {
+    const lines = Object.entries(changes).map(([name, value]) => `${name}='${value}'\n`)
+    appendFileSync(this.#varsFile, lines.join(''))
+  }
+
+  /** Sends a signal to npm alone, as `docker stop` and systemd do. Resolves when npm has ended. */
+  async signal(signal: NodeJS.Signals): Promise<void> {
+    const isGone = new Promise((resolve) => this.#process?.once('exit', resolve))
+    this.#process?.kill(signal)
+    await isGone
+  }
+
+  get port(): number {
+    return this.#port
   }
 
   /** What it printed, for when a test fails. */
@@ -129,7 +154,7 @@ export async function until(what: string, isTrue: () => boolean | Promise<boolea
   }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', reject)
