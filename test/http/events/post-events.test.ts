@@ -8,7 +8,7 @@ import { modeOf, readEvents } from '../../../src/http/events/read-events.ts'
 import { sign, tokenOf } from '../../support/make-tokens.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 
-expectLogs(/events could not be produced TypeError: log.append is not a function/)
+expectLogs(/follower not woken/, /events could not be produced TypeError: log.append is not a function/)
 
 const URL = 'https://rigel.example/_rig/v1/events'
 const STRUCTURED = 'application/cloudevents+json'

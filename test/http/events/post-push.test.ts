@@ -8,7 +8,12 @@ import { connectSse } from '../../support/front-door.ts'
 import { tokenOf } from '../../support/make-tokens.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 
-expectLogs(/pushed, but no events: dead letters/, /pushed again, and stored before/, /a push could not be produced/)
+expectLogs(
+  /follower not woken/,
+  /pushed, but no events: dead letters/,
+  /pushed again, and stored before/,
+  /a push could not be produced/,
+)
 
 interface Place {
   readonly topic: string
