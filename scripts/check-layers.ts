@@ -124,8 +124,8 @@ function importProblem(file: SourceFile, from: string, isType: boolean): string 
   if (!isOutside && !byPath.has(from)) return 'no such file'
   if (!isOutside && !isInOrder(file.path, from)) return 'breaks the order of modules'
   if (RUNTIME_CLASSES.has(from) && file.path !== 'src/index.ts') return 'a Durable Object is called through src/rpc'
-  if (from === 'cloudflare:workers' && !isType && !RUNTIME_CLASSES.has(file.path)) {
-    return 'only runtime classes import values of cloudflare:workers'
+  if (from === 'cloudflare:workers' && !isType && !RUNTIME_CLASSES.has(file.path) && !IMPURE_FILES.has(file.path)) {
+    return 'only runtime classes and impure files import values of cloudflare:workers'
   }
   const owner = PACKAGE_OWNERS.find(({ name }) => name.test(from))
   return owner && !owner.modules.includes(file.module) ? `only ${owner.modules.join(', ')} may import it` : undefined

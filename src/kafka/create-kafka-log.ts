@@ -1,5 +1,6 @@
 // Chooses the KafkaLog by the configuration: REST proxy, brokers or Upstash, and the embedded log if none is configured.
 // Called by followers, and by everything that publishes.
+import { waitUntil } from 'cloudflare:workers'
 import { followedTopics, type Config } from '../config/parse-config.ts'
 import { createBrokersKafkaLog } from './brokers-adapter.ts'
 import { createEmbeddedKafkaLog } from './embedded-adapter.ts'
@@ -34,5 +35,7 @@ function createSourceLog(env: Env, config: Config, sql: SqlStorage | undefined):
   const { brokers, rest, upstash } = config.kafka
   if (rest !== null) return createKafkaRestLog(rest, restDeps, sql && createInstanceJournal(sql))
   if (brokers !== null) return createBrokersKafkaLog(env, brokers, clockAndRandom)
-  return upstash === null ? createEmbeddedKafkaLog(env, clockAndRandom) : createUpstashKafkaLog(upstash)
+  return upstash === null
+    ? createEmbeddedKafkaLog(env, { ...clockAndRandom, keepAlive: waitUntil })
+    : createUpstashKafkaLog(upstash)
 }

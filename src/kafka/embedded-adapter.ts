@@ -1,5 +1,6 @@
-// The KafkaLog of the embedded log: finds the partition of a record and calls its Durable Object, one RPC a partition.
-// A produce that fails may have stored the records of some partitions: with idempotency keys it can be tried again.
+// The KafkaLog of the embedded log: chooses the partition of each record and calls its Durable Object, one call a partition,
+// which concurrent produces of the isolate share. A produce that fails may have stored the records of some partitions: with
+// idempotency keys it can be tried again.
 import {
   partitionName,
   type LogPosition,
@@ -16,24 +17,35 @@ import {
   type Appended,
   type KeyedRecord,
 } from '../rpc/embedded-kafka.ts'
+import { parseFollowerName } from '../rpc/follower.ts'
+import { CallBatcher } from './call-batcher.ts'
 import type { FetchLimits, KafkaLog } from './kafka-log.ts'
 
 /** Partition counts never change, so an isolate asks once. Numbers, not promises: those belong to one request each. */
 const partitionCounts = new Map<string, number>()
 
-export interface Chance {
+/** Bytes of records that travel in one call, unless one produce alone has more. A call takes 32 MiB. */
+const MAX_CALL_BYTES = 4 * 1_048_576
+
+export interface EmbeddedAdapterDeps {
+  /** Milliseconds since the epoch. */
   nowMs(): number
   /** In [0, 1). */
   random(): number
+  /** Keeps the current request alive until `work` has ended, although its client may be gone. */
+  keepAlive(work: Promise<unknown>): void
 }
 
-export function createEmbeddedKafkaLog(env: Env, chance: Chance): KafkaLog {
+/** An isolate's batchers, by the bindings that its calls go through: tests replace bindings. */
+const batchers = new WeakMap<Env, CallBatcher<readonly KeyedRecord[], readonly Appended[]>>()
+
+export function createEmbeddedKafkaLog(env: Env, deps: EmbeddedAdapterDeps): KafkaLog {
   return {
     wakesFollowers: true,
     partitions: async (topic) => Array.from({ length: await countPartitions(env, topic) }, (_, partition) => partition),
     offsets: async (topic, partition) => embeddedLogStub(env, { topic, partition }).offsets(),
     fetch: async (position, limits) => fetch(env, position, limits),
-    produce: (records) => produce(env, records, chance),
+    produce: (records) => produce(env, records, deps),
   }
 }
 
@@ -57,12 +69,16 @@ interface Batch extends TopicPartition {
   readonly indexes: number[]
 }
 
-async function produce(env: Env, records: readonly NewRecord[], chance: Chance): Promise<readonly ProducedRecord[]> {
-  const nowMs = chance.nowMs()
+async function produce(
+  env: Env,
+  records: readonly NewRecord[],
+  deps: EmbeddedAdapterDeps,
+): Promise<readonly ProducedRecord[]> {
+  const nowMs = deps.nowMs()
   const places: ProducedRecord[] = []
   const batches = new Map<string, Batch>()
   /** Records without a key stay together within a call, as Kafka's sticky partitioner keeps them. */
-  const sticky = chance.random()
+  const sticky = deps.random()
   for (const [index, record] of records.entries()) {
     const keyed = toAppend(record, nowMs)
     const { topic } = record
@@ -75,11 +91,11 @@ async function produce(env: Env, records: readonly NewRecord[], chance: Chance):
   }
   await Promise.all(
     [...batches.values()].map(async (batch) => {
-      const appended = await appendTo(env, batch)
+      const appended = await batcherOf(env, deps).add(partitionName(batch), batch.records)
       for (const [at, index] of batch.indexes.entries()) {
         const { topic, partition } = batch
         const timestampMs = batch.records[at]?.timestampMs ?? nowMs
-        const { offset, duplicate } = appended(at)
+        const { offset = -1, duplicate = false } = appended[at] ?? {}
         places[index] = { topic, partition, offset, timestampMs, ...(duplicate ? { duplicate } : {}) }
       }
     }),
@@ -87,15 +103,41 @@ async function produce(env: Env, records: readonly NewRecord[], chance: Chance):
   return places
 }
 
-/** Answers the place of each by its index. */
-async function appendTo(env: Env, batch: Batch): Promise<(at: number) => Appended> {
-  const log = embeddedLogStub(env, batch)
-  if (batch.records.every(({ idempotencyKey }) => idempotencyKey === undefined)) {
-    const first = await log.append(batch.records)
-    return (at) => ({ offset: first + at, duplicate: false })
-  }
-  const places = await log.appendOnce(batch.records)
-  return (at) => places[at] ?? { offset: -1, duplicate: false }
+function batcherOf(env: Env, deps: EmbeddedAdapterDeps): CallBatcher<readonly KeyedRecord[], readonly Appended[]> {
+  const known = batchers.get(env)
+  if (known !== undefined) return known
+  const batcher = new CallBatcher<readonly KeyedRecord[], readonly Appended[]>(
+    {
+      call: (name, requests) => appendGroup(env, parseFollowerName(name), requests),
+      sizeOf: (records) => records.reduce((bytes, record) => bytes + sizeOf(record), 0),
+      keepAlive: (work) => deps.keepAlive(work),
+      schedule: (ms, act) => {
+        const timer = setTimeout(act, ms)
+        return () => clearTimeout(timer)
+      },
+    },
+    MAX_CALL_BYTES,
+  )
+  batchers.set(env, batcher)
+  return batcher
+}
+
+/** One call for the records of several requests. Returns the place of each record, by request. */
+async function appendGroup(
+  env: Env,
+  at: TopicPartition,
+  requests: readonly (readonly KeyedRecord[])[],
+): Promise<readonly (readonly Appended[])[]> {
+  const places = await appendAll(env, at, requests.flat())
+  let from = 0
+  return requests.map(({ length }) => places.slice(from, (from += length)))
+}
+
+async function appendAll(env: Env, at: TopicPartition, records: readonly KeyedRecord[]): Promise<readonly Appended[]> {
+  const log = embeddedLogStub(env, at)
+  if (records.some(({ idempotencyKey }) => idempotencyKey !== undefined)) return log.appendOnce(records)
+  const first = await log.append(records)
+  return records.map((_, index) => ({ offset: first + index, duplicate: false }))
 }
 
 function toAppend({ timestampMs, key, headers, value, idempotencyKey }: NewRecord, nowMs: number): KeyedRecord {

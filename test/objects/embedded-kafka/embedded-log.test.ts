@@ -5,7 +5,7 @@ import { createEmbeddedKafkaLog } from '../../../src/kafka/embedded-adapter.ts'
 import { PartitionLog } from '../../../src/objects/embedded-kafka/partition-log.ts'
 import { kafkaLogContract } from '../../kafka/contract.ts'
 
-const chance = { nowMs: () => 1, random: () => 0 }
+const chance = { nowMs: () => 1, random: () => 0, keepAlive: () => undefined }
 
 kafkaLogContract('the embedded log', () => createEmbeddedKafkaLog(env, chance))
 

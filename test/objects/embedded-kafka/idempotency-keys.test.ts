@@ -150,7 +150,7 @@ describe('the window of idempotency keys', () => {
 describe('a produce over several partitions', () => {
   it('that failed in some of them is produced again: nothing is lost, nothing is there twice', async () => {
     const topic = `parts-${crypto.randomUUID()}`
-    const log = createEmbeddedKafkaLog(env, { nowMs: () => 1, random: () => 0 })
+    const log = createEmbeddedKafkaLog(env, { nowMs: () => 1, random: () => 0, keepAlive: () => undefined })
     const records = [0, 1, 2, 3].flatMap((partition) =>
       ['a', 'b'].map((n) => ({
         topic,
