@@ -31,9 +31,10 @@ export function createShard(context: ShardContext) {
   const log = new CommittedLog(logStore, {
     now: context.now,
     sync: () => storage.sync(),
-    deliver: (segments) => {
-      if (connections.size > 0) connections.deliver(segments.flatMap((segment) => [...decodeSegment(segment)]))
-    },
+    schedule: (ms, act) => void setTimeout(act, ms),
+    pause: () => scheduler.wait(0),
+    deliver: (segments) =>
+      connections.size > 0 ? connections.deliver(segments.flatMap((segment) => [...decodeSegment(segment)])) : 0,
   })
   const advanceLog = () => logStore.advance()
   const interests = new InterestRegistry(storage.sql, {

@@ -47,7 +47,7 @@ export class UserShard extends DurableObject<Env> {
   async append(batches: readonly AppendBatch[]): Promise<void> {
     const wanted = batches.map((batch) => ({ ...batch, packs: batch.packs.flatMap((pack) => this.#wantedOf(pack)) }))
     if (wanted.every(({ packs }) => packs.length === 0)) return
-    await this.#shard.log.append(wanted, Date.now())
+    await this.#shard.log.append(wanted)
     if (this.#shard.connections.size > 0) this.#shard.lifecycle.sweepLater()
   }
 

@@ -26,12 +26,12 @@ describe('a connection', () => {
   it('of rigel.v1 on which nothing happens is told the position of the log by a position frame', async () => {
     await inComposedShard({}, async ({ connect, log, maintenance }) => {
       const client = new WsClient(await connect({ transport: 'ws', protocol: 'rigel.v1' }))
-      await log.append([batch([event(0)])], 0)
+      await log.append([batch([event(0)])])
       await maintenance.sweep()
       await client.until(({ received }) => received.length === 3)
       expect(lastFrame(client)).toEqual({ type: 'position', id: log.position(log.committedSeq) })
       await maintenance.sweep()
-      await log.append([batch([event(1)])], 0)
+      await log.append([batch([event(1)])])
       await maintenance.sweep()
       await client.until(({ received }) => received.length === 4)
       expect(lastFrame(client)).toEqual({ type: 'position', id: log.position(log.committedSeq) })
@@ -46,7 +46,7 @@ describe('a stream on which nothing happens', () => {
   ] as const)('is sent heartbeats with the position of the log (%s)', async (transport, heartbeat) => {
     await inComposedShard({ HEARTBEAT_SECONDS: '1' }, async ({ connect, log }) => {
       const response = await connect({ transport })
-      await log.append([batch([event(0)])], 0)
+      await log.append([batch([event(0)])])
       const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
       const expected = heartbeat(log.position(log.committedSeq))
       let text = ''

@@ -112,17 +112,24 @@ export class ConnectionRegistry {
     return user === undefined ? this.#subscriptions.hasType(type) : this.#subscriptions.hasUser(user)
   }
 
-  deliver(events: readonly StoredEvent[]): void {
+  /** Returns the number of connections that the events went to. */
+  deliver(events: readonly StoredEvent[]): number {
     const [first] = events
     if (first !== undefined && events.length === 1) return this.#deliverOne(first)
     const groups = groupByConnection(events, (event) => this.#subscriptions.match(event))
     for (const [connection, group] of groups) connection.deliver(group)
+    return groups.size
   }
 
   /** One event makes one group: no lookup per connection. A connection that is removed meanwhile only leaves the set. */
-  #deliverOne(event: StoredEvent): void {
+  #deliverOne(event: StoredEvent): number {
     const group = new DeliveryGroup(undefined, event)
-    for (const connection of this.#subscriptions.match(event)) connection.deliver(group)
+    let count = 0
+    for (const connection of this.#subscriptions.match(event)) {
+      connection.deliver(group)
+      count += 1
+    }
+    return count
   }
 
   /** The earliest time at which a connection must end, or be warned that its token expires. */

@@ -16,6 +16,8 @@ function openLog(storage = createTestStorage(), clock = { nowMs: 0 }) {
     sync: () => storage.sync(),
     now: () => clock.nowMs,
     deliver: (segments) => delivered.push(...segments.map(({ lastSeq }) => lastSeq)),
+    schedule: () => undefined,
+    pause: async () => undefined,
   })
   return { log, delivered, storage }
 }
@@ -34,7 +36,7 @@ describe('a reader that is behind', () => {
   it('reads everything that passes its filter, in chunks, in order', async () => {
     const { log } = openLog()
     for (let offset = 0; offset < 9; offset += 1)
-      await log.append([batch(offset, offset % 3 === 0 ? 'other' : 'greeting')], 0)
+      await log.append([batch(offset, offset % 3 === 0 ? 'other' : 'greeting')])
     const seqs: number[] = []
     let seq = 0
     for (let chunks = 0; chunks < 20; chunks += 1) {
@@ -49,10 +51,10 @@ describe('a reader that is behind', () => {
 
   it('is told when retention drops what it has not read, and never gets events behind a gap', async () => {
     const { log } = openLog()
-    await log.append([batch(0)], 0)
+    await log.append([batch(0)])
     const first = readNextChunk(log, filter, 0)
     expect(first).toMatchObject({ kind: 'events', seq: 1 })
-    for (let offset = 1; offset < 40; offset += 1) await log.append([batch(offset)], 0)
+    for (let offset = 1; offset < 40; offset += 1) await log.append([batch(offset)])
     expect(log.floorSeq).toBeGreaterThan(1)
     expect(readNextChunk(log, filter, 1)).toEqual({ kind: 'trimmed' })
     const fromFloor = readNextChunk(log, filter, log.floorSeq)
@@ -61,7 +63,7 @@ describe('a reader that is behind', () => {
 
   it('that comes back with a position from before the floor is not resumed', async () => {
     const { log } = openLog()
-    for (let offset = 0; offset < 40; offset += 1) await log.append([batch(offset)], 0)
+    for (let offset = 0; offset < 40; offset += 1) await log.append([batch(offset)])
     expect(log.resumable(log.position(log.floorSeq))).toBe(log.floorSeq)
     expect(log.resumable(log.position(log.floorSeq - 1))).toBeUndefined()
   })
@@ -69,7 +71,7 @@ describe('a reader that is behind', () => {
   it('that comes back when everything is past the retention time is not resumed, though nothing was appended', async () => {
     const clock = { nowMs: 0 }
     const { log } = openLog(createTestStorage(), clock)
-    for (let offset = 0; offset < 3; offset += 1) await log.append([batch(offset)], 0)
+    for (let offset = 0; offset < 3; offset += 1) await log.append([batch(offset)])
     const [oldest, newest] = [log.position(1), log.position(3)]
     clock.nowMs = retention.retentionMs
     expect(log.resumable(oldest)).toBe(1)
@@ -80,9 +82,9 @@ describe('a reader that is behind', () => {
 
   it('is not given what is stored but not yet durable', async () => {
     const { log, storage, delivered } = openLog()
-    await log.append([batch(0)], 0)
+    await log.append([batch(0)])
     const release = storage.holdSync()
-    const appended = log.append([batch(1)], 0)
+    const appended = log.append([batch(1)])
     const before = readNextChunk(log, filter, 0)
     expect(before.kind === 'events' && before.events.map(({ seq }) => seq)).toEqual([1])
     expect(delivered).toEqual([1])
@@ -96,7 +98,7 @@ describe('a reader that is behind', () => {
   it('is not given again what it was sent by its earlier filter', async () => {
     const { log } = openLog()
     for (let offset = 0; offset < 4; offset += 1)
-      await log.append([batch(offset, offset < 2 ? 'greeting' : 'other', 10)], 0)
+      await log.append([batch(offset, offset < 2 ? 'greeting' : 'other', 10)])
     const wider = createFilter('c', null, [
       { eventType: 'greeting', oneOf: [] },
       { eventType: 'other', oneOf: [] },
