@@ -1,13 +1,14 @@
 // `npm run bench [-- figure…] [-- --quick]`: what Rigel costs, each figure beside the least that could be called the same
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
-// rigel-v1, streams, phoenix, latency, backlog, memory, growth, gateway (which needs Debian's packages nginx and wrk),
+// rigel-v1, streams, phoenix, publishing, latency, backlog, memory, growth, gateway (which needs Debian's packages nginx and wrk),
 // kafka (which needs Java 17).
 import { fanOutToPhoenix, fanOutToSockets, fanOutToStreams, growth, memory } from './bench/fan-out.ts'
 import type { Figure } from './bench/figure.ts'
 import { gateway } from './bench/gateway.ts'
 import { kafka } from './bench/kafka.ts'
 import { backlog, latency } from './bench/pipeline.ts'
+import { publishing } from './bench/publishing.ts'
 import { startRig, type Rig } from './bench/rig.ts'
 
 const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'))
@@ -26,6 +27,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   'rigel-v1': onRig((rig) => fanOutToSockets(rig, 'fan-out to WebSockets, rigel.v1', 'rigel.v1')),
   streams: onRig(fanOutToStreams),
   phoenix: onRig(fanOutToPhoenix),
+  publishing: onRig(publishing),
   latency: onRig(latency),
   backlog: onRig(backlog),
   memory: onRig(memory),

@@ -2,10 +2,14 @@
 // front) on a free port with a storage folder of its own, and tells its memory. For scripts/bench.ts.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { createRequire } from 'node:module'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+
+/** The binary that wrangler brings: no package of ours depends on it. */
+const WORKERD = createRequire(createRequire(import.meta.url).resolve('wrangler'))('workerd').default as string
 
 const CLASSES = [
   'UserShard',
@@ -18,6 +22,7 @@ const CLASSES = [
   'SessionRegistry',
   'PendingResponses',
   'Bare',
+  'BarePath',
 ]
 const BINDINGS: Readonly<Record<string, string>> = {
   UserShard: 'USER_SHARD',
@@ -30,11 +35,13 @@ const BINDINGS: Readonly<Record<string, string>> = {
   SessionRegistry: 'SESSION_REGISTRY',
   PendingResponses: 'PENDING_RESPONSES',
   Bare: 'BARE',
+  BarePath: 'BARE_PATH',
 }
 export const SHARDS = 4
 const VARIABLES = {
   SHARDS: String(SHARDS),
   SUBMISSION_CHECK: 'NO_CHECK',
+  KAFKA_SOURCE_TOPICS: 'rig,bench',
   RECIPIENTS: '{"*":"/data/recipients"}',
   MAX_CONNECTIONS_PER_MINUTE: '1000000',
   MAX_SUBSCRIPTIONS_PER_CONNECTION: '10000',
@@ -47,6 +54,8 @@ export interface Rig {
   readonly debugAddress: string
   /** Resident memory of workerd, in bytes. */
   memoryBytes(): number
+  /** CPU that workerd has used, in milliseconds; steps of 10. */
+  cpuMs(): number
   stop(): void
 }
 
@@ -56,14 +65,10 @@ export async function startRig(variables: Readonly<Record<string, string>> = {})
   const debugAddress = `127.0.0.1:${await freePort()}`
   const folder = mkdtempSync(join(tmpdir(), 'rigel-bench-'))
   const config = bundle(folder, port, { ...VARIABLES, ...variables })
-  const workerd = spawn(
-    'node_modules/.bin/workerd',
-    ['serve', '--experimental', `--debug-port=${debugAddress}`, config],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-      detached: true,
-    },
-  )
+  const workerd = spawn(WORKERD, ['serve', '--experimental', `--debug-port=${debugAddress}`, config], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    detached: true,
+  })
   const stop = (): void => {
     process.off('exit', stop)
     kill(workerd)
@@ -73,7 +78,14 @@ export async function startRig(variables: Readonly<Record<string, string>> = {})
   const origin = `http://127.0.0.1:${port}`
   await untilHealthy(origin)
   const wsOrigin = `ws://127.0.0.1:${port}`
-  return { origin, wsOrigin, debugAddress, memoryBytes: () => residentBytes(workerd), stop }
+  return {
+    origin,
+    wsOrigin,
+    debugAddress,
+    memoryBytes: () => residentBytes(workerd),
+    cpuMs: () => cpuMsOf(workerd),
+    stop,
+  }
 }
 
 /** Nobody else's a moment ago. */
@@ -149,6 +161,11 @@ async function untilHealthy(origin: string): Promise<void> {
 function residentBytes({ pid }: ChildProcess): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024
+}
+
+function cpuMsOf({ pid }: ChildProcess): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) * 10
 }
 
 /** workerd with open streams does not end on SIGTERM. */

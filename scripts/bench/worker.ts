@@ -24,6 +24,7 @@ interface DebugPort {
 
 interface BenchEnv extends Env {
   BARE: DurableObjectNamespace<Bare>
+  BARE_PATH: DurableObjectNamespace<BarePath>
   DEBUG_PORT: DebugPort
   /** Of another workerd, which has the shards that followers append to; none: they are here. */
   SHARDS_AT?: string
@@ -101,6 +102,38 @@ export class Bare extends DurableObject<BenchEnv> {
   }
 }
 
+/**
+ * The least that could be called publishing: a log's object stores the text, answers when it is durable, and passes it to
+ * another object, which stores it, and then sends it to its sockets. Two calls, two commits, as Rigel has.
+ */
+export class BarePath extends DurableObject<BenchEnv> {
+  constructor(ctx: DurableObjectState, env: BenchEnv) {
+    super(ctx, env)
+    this.ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, text TEXT)')
+  }
+
+  async append(text: string): Promise<void> {
+    await this.#store(text)
+    this.ctx.waitUntil(this.env.BARE_PATH.getByName('shard').deliver(text))
+  }
+
+  async deliver(text: string): Promise<void> {
+    await this.#store(text)
+    for (const socket of this.ctx.getWebSockets()) socket.send(text)
+  }
+
+  override fetch(): Response {
+    const { 0: client, 1: server } = new WebSocketPair()
+    this.ctx.acceptWebSocket(server)
+    return new Response(null, { status: 101, webSocket: client })
+  }
+
+  #store(text: string): Promise<void> {
+    this.ctx.storage.sql.exec('INSERT INTO rows (text) VALUES (?)', text)
+    return this.ctx.storage.sync()
+  }
+}
+
 async function appendToShard(env: Env, shard: number, count: number, from: number, type: string): Promise<void> {
   for (let offset = from; offset < from + count; offset += 1) {
     const utf8 = encoder.encode(benchEvent(type))
@@ -135,6 +168,10 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
   switch (url.pathname) {
     case '/bench/bare':
       return bare.fetch(request)
+    case '/bench/path':
+      if (request.headers.get('upgrade') === 'websocket') return env.BARE_PATH.getByName('shard').fetch(request)
+      await env.BARE_PATH.getByName('log').append(await request.text())
+      return new Response('{"ok":true}', { status: 202 })
     case '/bench/bare/sockets':
       // One call an event, as a follower makes them: many in one call would leave as one write a socket.
       for (let n = 0; n < number('count'); n += 1) await bare.sendToSockets(text)
