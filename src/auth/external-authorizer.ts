@@ -1,15 +1,18 @@
-// Asks a service of the user's whether subscriptions or events are allowed: SUBSCRIPTION_CHECK and SUBMISSION_CHECK as a
-// URL, RIG's protocol. 2xx allows; everything else denies, silence and redirects included: this fails closed. A verdict is
-// remembered only if the service says so (`cache-control: max-age`), and only for the very same question.
+// Asks the operator's check service whether subscriptions or events are allowed (SUBSCRIPTION_CHECK and SUBMISSION_CHECK as
+// a URL), by RIG's protocol. 2xx allows; everything else denies, also a timeout or a redirect. A decision is remembered only
+// if the service says so (`cache-control: max-age`), and only for an identical request. Called by the handlers of http.
+import { toHex } from '../core/bytes.ts'
+import { TtlCache } from '../core/ttl-cache.ts'
+
 export interface AuthorizationRequest {
   readonly contentType: string
-  /** The `authorization` that came with the request, or made of its token; opaque tokens too. Null: none. */
+  /** The client's `authorization`, or one made of its token, which may be opaque to Rigel. Null: the client has none. */
   readonly authorization: string | null
   readonly body: string
 }
 
-/** Answers whether it is allowed. */
-export type Authorizer = (url: string, question: AuthorizationRequest) => Promise<boolean>
+/** Resolves to whether it is allowed. */
+export type Authorizer = (url: string, request: AuthorizationRequest) => Promise<boolean>
 
 export interface AuthorizerOptions {
   readonly timeoutMs: number
@@ -17,24 +20,25 @@ export interface AuthorizerOptions {
   readonly nowMs: () => number
 }
 
-/** How many verdicts an isolate remembers at most. */
+/** Decisions that an isolate remembers at most. */
 const MAX_REMEMBERED = 1_000
 const MAX_AGE_SECONDS = 3_600
 
 export function createAuthorizer({ timeoutMs, fetch: fetcher, nowMs }: AuthorizerOptions): Authorizer {
-  const verdicts = new TtlCache<string, boolean>(MAX_REMEMBERED, nowMs)
-  return async (url, question) => {
-    const key = await digest(url, question)
-    const known = verdicts.get(key)
+  const decisions = new TtlCache<string, boolean>(MAX_REMEMBERED, nowMs)
+  return async (url, request) => {
+    const key = await digest(url, request)
+    const known = decisions.get(key)
     if (known !== undefined) return known
-    const answer = await ask(fetcher, timeoutMs, url, question)
-    if (answer === undefined) return false
-    const maxAgeSeconds = maxAgeOf(answer.headers)
-    if (maxAgeSeconds > 0) verdicts.set(key, answer.ok, nowMs() + maxAgeSeconds * 1_000)
-    return answer.ok
+    const response = await ask(fetcher, timeoutMs, url, request)
+    if (response === undefined) return false
+    const maxAgeSeconds = maxAgeOf(response.headers)
+    if (maxAgeSeconds > 0) decisions.set(key, response.ok, nowMs() + maxAgeSeconds * 1_000)
+    return response.ok
   }
 }
 
+/** Resolves to undefined if the service is out of reach or does not answer in time. */
 async function ask(
   fetcher: typeof fetch,
   timeoutMs: number,
@@ -46,14 +50,14 @@ async function ask(
       method: 'POST',
       headers: { 'content-type': contentType, ...(authorization === null ? {} : { authorization }) },
       body,
-      // To whom the service points is not who was configured.
+      // Redirects are not followed: the client's credentials are for the configured host only.
       redirect: 'manual',
       signal: AbortSignal.timeout(timeoutMs),
     })
-    // The status is the verdict: what else it says is not read, however long it is.
+    // Only the status counts; the body may be of any length.
     await response.body?.cancel()
     if (!response.ok && response.status !== 401 && response.status !== 403)
-      console.warn({ message: 'a check service gave no verdict: denied', url, status: response.status })
+      console.warn({ message: 'a check service answered with neither 2xx, 401 nor 403: denied', url, status: response.status })
     return response
   } catch (error) {
     console.warn({ message: 'a check service did not answer: denied', url, error: String(error) })
@@ -61,7 +65,7 @@ async function ask(
   }
 }
 
-/** RFC 9111: 0 unless the answer may be stored. */
+/** Returns 0 if the response may not be stored (RFC 9111). */
 function maxAgeOf(headers: Headers): number {
   const directives = (headers.get('cache-control') ?? '').toLowerCase()
   if (/\b(no-store|no-cache)\b/.test(directives)) return 0
@@ -69,11 +73,9 @@ function maxAgeOf(headers: Headers): number {
   return Math.min(seconds, MAX_AGE_SECONDS)
 }
 
-/** Tokens do not stay in memory. */
+/** A digest, so that tokens do not stay in memory. */
 async function digest(url: string, { authorization, body, contentType }: AuthorizationRequest): Promise<string> {
   const text = JSON.stringify([url, contentType, authorization, body])
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return toHex(new Uint8Array(hash))
 }
-import { toHex } from '../core/bytes.ts'
-import { TtlCache } from '../core/ttl-cache.ts'

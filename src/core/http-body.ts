@@ -1,12 +1,12 @@
-// Reads a body up to a limit, whatever its content-length says, so that no sender decides how much memory is used.
-// For request bodies and for what is fetched from elsewhere.
+// Reads a body up to a limit, whatever its content-length says, so that no sender decides how much memory is used. Called
+// for responses of other servers, and by http/read-request-body.ts.
 import { concat } from './bytes.ts'
 
 export type BodyRead =
   | { readonly ok: true; readonly bytes: Uint8Array }
   | { readonly ok: false; readonly gotBytes: number }
 
-/** Gives up, and cancels the rest, as soon as the limit is passed; `gotBytes` is then what is known to have come. */
+/** Stops and cancels the rest as soon as the limit is exceeded; `gotBytes` is then what was declared or read so far. */
 export async function readBody(source: Request | Response, limitBytes: number): Promise<BodyRead> {
   const declaredBytes = Number(source.headers.get('content-length') ?? 0)
   if (declaredBytes > limitBytes) return { ok: false, gotBytes: declaredBytes }

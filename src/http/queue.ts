@@ -1,6 +1,6 @@
-// The queue: nudges ("read on now") and events sent straight to it. Each message is settled by itself: acknowledged when
-// its events are durable in the log, retried later when they could not be, dead-lettered when they are none. Queues deliver
-// at least once: a log that remembers keys stores what comes again once.
+// Consumes the queue: nudges, which wake followers, and events. Each message is settled by itself: acknowledged when its
+// events are durable in the log, retried when the log does not take them, dead-lettered when they are no CloudEvents.
+// Queues deliver at least once; a log that remembers keys stores each event once. Called by index.ts.
 import { z } from 'zod'
 import { configOf, type Config } from '../config/parse-config.ts'
 import { parseBatch, parseStructured } from '../core/events/cloud-event.ts'
@@ -51,7 +51,7 @@ function toWanted({ topic, partition }: z.infer<typeof nudgeSchema>['nudge']): P
   return { ...(topic === undefined ? {} : { topic }), ...(partition === undefined ? {} : { partition }) }
 }
 
-/** A message may hold whatever can be cloned. What JSON has no words for ends as a dead letter. */
+/** A message may hold any value that can be cloned. A value that JSON cannot represent becomes a dead letter. */
 function toText(body: unknown): string {
   if (typeof body === 'string') return body
   if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return new TextDecoder().decode(body)

@@ -12,7 +12,7 @@ export function misconfigured(): Response {
   return new Response('Rigel is misconfigured: see /_rig/health', { status: 500 })
 }
 
-/** Hands the configuration to the handlers after it. Touches no header: the answers may be immutable 101s. */
+/** Passes the worker's context to the handlers after it. Touches no header: responses may be immutable. */
 export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Response | void> {
   const { askService, config, publishBudget, routes, subjects, upstreamHealth, verifyToken } = workerContext(c.env)
   if (!config.ok || verifyToken === undefined || routes === undefined || publishBudget === undefined)

@@ -1,6 +1,6 @@
-// What one isolate keeps between requests: the configuration, parsed once, the token verifier with the keys it has
-// imported, the routes of the API gateway and how its services do. Values only: a promise or a stream of one request must
-// never be awaited by another. Used by app.ts, which hands it to every handler as Hono variables.
+// What one isolate keeps between requests: the configuration, parsed once, the token verifier with its keys, the routes of
+// the API gateway and the health of its services. Values only: a promise or a stream of one request must never be awaited
+// by another. Used by app.ts, which passes it to every handler as Hono variables.
 import { loadConfig, type Config, type ConfigProblems } from '../config/parse-config.ts'
 import type { Result } from '../core/result.ts'
 import { createSubjectCache } from '../schema-registry/create-caches.ts'
@@ -12,7 +12,7 @@ import { PublishBudget } from '../publishing/publish-budget.ts'
 import { withRevocation } from '../auth/revocation-check.ts'
 import { createTokenVerifier, type VerifyToken } from '../auth/verify-token.ts'
 
-/** What every handler gets. */
+/** The types of every handler's Hono context. */
 export interface HttpEnv {
   Bindings: Env
   Variables: {
@@ -33,13 +33,13 @@ export interface WorkerContext {
   readonly publishBudget: PublishBudget | undefined
   readonly routes: RouteTable | undefined
   readonly upstreamHealth: UpstreamHealth
-  /** Schemas by which requests are written; null: there is no registry. */
+  /** Schemas by which requests are serialized; null: no registry is configured. */
   readonly subjects: SubjectCache | null
-  /** From then on a request sees to it that followers run: the first one, and, while a topic is not there yet, others. */
+  /** The next request after this time wakes the followers: the first one, and further ones while a topic is missing. */
   wakeFollowersAtMs: number
 }
 
-/** By `env`, which is one object for the life of an isolate and another one for other bindings. */
+/** By `env`, which is one object for the life of an isolate. Tests pass others. */
 const isolates = new WeakMap<Env, WorkerContext>()
 
 export function workerContext(env: Env): WorkerContext {

@@ -34,7 +34,7 @@ export async function publishEvents(
   )
 }
 
-/** As `publishEvents`, of a message that may come again: a log that remembers keys stores each of its events once. */
+/** As `publishEvents`, for a message that may be delivered again: a log that remembers keys stores each event once. */
 export async function publishOnce(
   log: KafkaLog,
   config: Config,
@@ -44,20 +44,24 @@ export async function publishOnce(
   const topic = config.kafka.topics[0] ?? 'rig'
   const records = events.map((event, index): NewRecord => {
     const { key, ...record } = toRecord(config, event)
-    // A key there must be, or the next time another partition might be chosen.
+    // A record without a key might come to another partition when the message is delivered again.
     return { topic, ...record, key: key ?? encoder.encode(messageId), idempotencyKey: `${messageId}/${index}` }
   })
   await log.produce(records)
 }
 
-/** One event of a client that has a connection, under SUBMISSION_CHECK: structured, as an object or as bytes. */
+/**
+ * Publishes one structured event of a client that has a connection, an object or bytes, under SUBMISSION_CHECK and the
+ * budget of the publisher: `spend` returns false if it is used up.
+ */
 export async function submit(
   payload: unknown,
   hasToken: boolean,
   config: Config,
   openLog: () => KafkaLog,
+  spend: (events: number, bytes: number) => boolean,
 ): Promise<Result<ProducedRecord, RigelError>> {
-  // A service decides by the token, which a connection does not keep: such events are posted.
+  // A check service decides by the token, which a connection does not keep: there, clients publish by HTTP.
   const isAllowed = config.submissionCheck === 'no_check' || (config.submissionCheck === 'jwt_validation' && hasToken)
   if (!isAllowed) return fail({ kind: 'submission_denied' })
   const text = payload instanceof Uint8Array ? new TextDecoder().decode(payload) : (JSON.stringify(payload) ?? '')
@@ -67,6 +71,7 @@ export async function submit(
     const gotBytes = encoder.encode(event.value.json).length
     return fail({ kind: 'event_too_large', limitBytes: config.maxEventBytes, gotBytes })
   }
+  if (!spend(1, event.value.json.length)) return fail({ kind: 'rate_limited' })
   try {
     const [produced] = await publishEvents(openLog(), config, [event.value])
     if (produced !== undefined) return ok(produced)

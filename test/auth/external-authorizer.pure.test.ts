@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createAuthorizer, type AuthorizationRequest } from '../../src/auth/external-authorizer.ts'
 import { expectLogs } from '../support/expect-logs.ts'
 
-expectLogs(/a check service (gave no verdict|did not answer): denied/)
+expectLogs(/a check service (answered with neither 2xx, 401 nor 403|did not answer): denied/)
 
 const URL = 'https://check.test/Path'
 const question: AuthorizationRequest = {

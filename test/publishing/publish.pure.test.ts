@@ -3,7 +3,7 @@ import { makeConfig } from '../support/make-tokens.ts'
 import { parseStructured } from '../../src/core/events/cloud-event.ts'
 import type { NewRecord } from '../../src/core/events/kafka-record.ts'
 import { decodeRecord } from '../../src/decoding/decode-record.ts'
-import { publishEvents } from '../../src/publishing/publish.ts'
+import { publishEvents, submit } from '../../src/publishing/publish.ts'
 import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
 
 const config = makeConfig({ KAFKA_SOURCE_TOPICS: 'first,second', RECIPIENTS: '{"*":"/data/to"}' })
@@ -53,5 +53,17 @@ describe('publishing', () => {
     )
     expect(read).toMatchObject(events.map((value) => ({ ok: true, value })))
     expect(produced.map(({ topic }) => topic)).toEqual(['first', 'first'])
+  })
+})
+
+it('a connection that has used up its budget is refused, and the log is not asked', async () => {
+  const open = makeConfig({ SUBMISSION_CHECK: 'no_check' })
+  const event = { specversion: '1.0', id: '1', source: '/s', type: 't' }
+  const openLog = () => {
+    throw new Error('the log was asked')
+  }
+  expect(await submit(event, false, open, openLog, () => false)).toEqual({
+    ok: false,
+    reason: { kind: 'rate_limited' },
   })
 })

@@ -1,6 +1,6 @@
-// The connection token: the capability by which a client, or a service it trusts, replaces a connection's
-// subscriptions. It names the shard and an id of 128 random bits; who cannot know the id cannot make the token, so it
-// needs no key. Opaque to clients.
+// The connection token: the capability with which a client, or a service that it trusts, replaces a connection's
+// subscriptions. It consists of the shard and an id of 128 random bits, which cannot be guessed, so it needs no signature.
+// Opaque to clients. Pure; used by the Worker and the shards.
 
 export interface ConnectionAddress {
   readonly shard: number
@@ -10,10 +10,12 @@ export interface ConnectionAddress {
 
 const TOKEN = /^(\d{1,6})\.([0-9a-f]{32})$/
 
+/** Returns `<shard>.<connection id>`. */
 export function formatConnectionToken(address: ConnectionAddress): string {
   return `${address.shard}.${address.connectionId}`
 }
 
+/** Returns undefined if the text is no connection token. */
 export function parseConnectionToken(token: string): ConnectionAddress | undefined {
   const match = TOKEN.exec(token)
   if (!match?.[1] || !match[2]) return undefined

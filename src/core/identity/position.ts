@@ -1,27 +1,28 @@
-// Where in a shard's log: `<epoch>-<seq>`, the same on every transport; SSE's `id`. The epoch is `<shard>.<life>`: it
-// names the shard, so that a nameless client comes back to its log, and the life of that log, so that a position of
-// another life is recognised and never silently taken for one of this.
+// A position in a shard's log: `<epoch>-<seq>`, the same on every transport; SSE's `id`. The epoch is `<shard>.<life>`: the
+// shard, so that an anonymous client finds its log again, and the life of that log, so that a position from another life
+// of it is recognised. Pure; used by the Worker and the shards.
 
 export interface Position {
   readonly epoch: string
-  /** Sequence number of the last event seen; 0: none yet. */
+  /** Sequence number of the last event that was received; 0: none yet. */
   readonly seq: number
 }
 
 const POSITION = /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})$/
 
+/** Returns the position as clients see it. */
 export function formatPosition(epoch: string, seq: number): string {
   return `${epoch}-${seq}`
 }
 
-/** Undefined for anything that is no position of ours: the caller says so to the client, and goes on live. */
+/** Returns undefined if the text is no position: the caller tells the client of a gap, and delivers from now on. */
 export function parsePosition(text: string): Position | undefined {
   const match = POSITION.exec(text)
   if (!match?.[1] || !match[2]) return undefined
   return { epoch: match[1], seq: Number(match[2]) }
 }
 
-/** The shard that a position is of. */
+/** Returns the shard whose log the position is in. */
 export function shardOfPosition(position: Position): number {
   return Number(position.epoch.slice(0, position.epoch.indexOf('.')))
 }

@@ -3,6 +3,7 @@
 import { toHttp } from '../../../../core/errors.ts'
 import { createKafkaLog } from '../../../../kafka/create-kafka-log.ts'
 import { submit } from '../../../../publishing/publish.ts'
+import { PublishBudget } from '../../../../publishing/publish-budget.ts'
 import type { TransportParts } from '../transport.ts'
 import { openChannel, parseJoin, type Channel, type ChannelRules, type JoinPayload } from './channel.ts'
 import type { StoredChannel } from './channel-store.ts'
@@ -16,10 +17,12 @@ export class ChannelHub {
   readonly #parts: TransportParts
   readonly #presence: PresenceTracker
   readonly #rules: ChannelRules
+  readonly #budget: PublishBudget
 
   constructor(parts: TransportParts, presence: PresenceTracker) {
     this.#parts = parts
     this.#presence = presence
+    this.#budget = new PublishBudget(parts.context.config.publishBudget)
     const { extractors, phoenix, subscriptionCheck, widenUnknown } = parts.context.config
     this.#rules = { extractors, widenUnknown, privilegedRoles: phoenix.privilegedRoles, check: subscriptionCheck }
   }
@@ -114,9 +117,11 @@ export class ChannelHub {
 
   /** Publishes a CloudEvent of the client, under SUBMISSION_CHECK. */
   async #submit(connection: PhoenixConnection, message: Message): Promise<void> {
-    const { config, env } = this.#parts.context
-    const { hasToken } = connection.state
-    const produced = await submit(message.payload, hasToken, config, () => createKafkaLog(env, config))
+    const { config, env, now } = this.#parts.context
+    const { hasToken, id, owner } = connection.state
+    const publisher = owner.user === null ? `connection ${id}` : `user ${owner.user}`
+    const spend = (events: number, bytes: number) => this.#budget.spend(publisher, events, bytes, now())
+    const produced = await submit(message.payload, hasToken, config, () => createKafkaLog(env, config), spend)
     if (!produced.ok) return connection.reply(message, failed(toHttp(produced.reason).message))
     const { topic, partition, offset } = produced.value
     connection.reply(message, { status: 'ok', response: { topic, partition, offset } })
