@@ -57,7 +57,11 @@ async function ask(
     // Only the status counts; the body may be of any length.
     await response.body?.cancel()
     if (!response.ok && response.status !== 401 && response.status !== 403)
-      console.warn({ message: 'a check service answered with neither 2xx, 401 nor 403: denied', url, status: response.status })
+      console.warn({
+        message: 'a check service answered with neither 2xx, 401 nor 403: denied',
+        url,
+        status: response.status,
+      })
     return response
   } catch (error) {
     console.warn({ message: 'a check service did not answer: denied', url, error: String(error) })
