@@ -1,17 +1,34 @@
 // Variables of events: where their recipients and the fields of constraints are, and how large they may be.
 import { z } from 'zod'
 import type { Extractors, FieldExtractor, RecipientPointers } from '../core/events/extractors.ts'
+import type { RecordSource } from '../core/events/topic-rule.ts'
 import type { JsonPointer } from '../core/json-pointer.ts'
 import { flag, integer, json, pointer } from './env-fields.ts'
 
 const pointerSchema = z.strictObject({ json_pointer: pointer }, 'must be {"json_pointer": "/data/name"}')
+
+const placeSchema = z.union(
+  [
+    pointerSchema.transform(({ json_pointer: event }) => ({ event })),
+    z
+      .strictObject({ header: z.string().min(1) })
+      .transform(({ header }) => toPlace({ kind: 'header', name: header.toLowerCase() })),
+    z.strictObject({ key: z.literal(true) }).transform(() => toPlace({ kind: 'key', pointer: null })),
+    z.strictObject({ key: pointer }).transform(({ key }) => toPlace({ kind: 'key', pointer: key })),
+  ],
+  'must be {"json_pointer": "/data/name"}, {"key": true}, {"key": "/name"} or {"header": "name"}',
+)
+
+function toPlace(from: RecordSource): { readonly event: JsonPointer; readonly from: RecordSource } {
+  return { event: [], from }
+}
 
 // Strict: with a misspelt "jwt" subscriptions would be wider than meant.
 const fieldSchema = z.strictObject(
   {
     // Only RIG's matching table needs it; accepted so that RIG's configuration works unchanged.
     stable_field_index: z.number('must be a number').int('must be whole').min(0, 'must be 0 or more').optional(),
-    event: pointerSchema,
+    event: placeSchema,
     jwt: pointerSchema.optional(),
     enforced: z.boolean('must be true or false').optional(),
   },
@@ -32,7 +49,7 @@ const extractorSchema = json(
       type,
       Object.entries(fields).map(([name, field]) => ({
         name,
-        event: field.event.json_pointer,
+        ...field.event,
         claim: field.jwt?.json_pointer,
         enforced: field.enforced ?? false,
       })),

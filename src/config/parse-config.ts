@@ -8,6 +8,7 @@ import { kafkaContradictions, kafkaVariables, toKafka } from './kafka.ts'
 import { phoenixVariables, toPhoenix } from './phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
 import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './schema-registry.ts'
+import { topicsContradictions, topicsVariables, toTopicRules } from './topics.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './auth.ts'
 import { missingBindings } from './bindings.ts'
 import { configWarnings } from './warnings.ts'
@@ -22,6 +23,7 @@ const schema = z.object({
   ...phoenixVariables,
   ...proxyVariables,
   ...schemaRegistryVariables,
+  ...topicsVariables,
   DEV_MODE: flag,
 })
 
@@ -100,6 +102,7 @@ function contradictions(v: Variables, env: object): string[] {
     ...tokenContradictions(v),
     ...kafkaContradictions(v, env),
     ...schemaRegistryContradictions(v),
+    ...topicsContradictions(v),
     ...proxyContradictions(v, env),
   ]
 }
@@ -120,6 +123,7 @@ function toConfig(v: Variables) {
     /** Whether constraints on unknown fields are dropped, as RIG does, instead of refused. */
     widenUnknown: v.WIDEN_UNKNOWN_CONSTRAINTS,
     recipients: toRecipients(v),
+    topicRules: toTopicRules(v),
     ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,
     maxEventBytes: v.MAX_EVENT_BYTES,
     /** What one publisher may publish per second and isolate. */

@@ -62,7 +62,7 @@ export function framedBySchema(record: LogRecord): Result<FramedValue, DecodeErr
  * Returns the value as JSON text, decoded with the schema that the record names if it names one. For the whole event
  * (`isWholeEvent`) and for the rules of TOPICS, whose records are plain data.
  */
-function schemaToJson(
+export function schemaToJson(
   { body, schemaId }: FramedValue,
   schemas: Schemas | null,
   limitBytes: number,
@@ -86,6 +86,12 @@ function isBinaryMode(record: LogRecord): boolean {
   const contentType = headerText(record, 'content-type')
   if (contentType !== undefined && CLOUD_EVENTS.test(contentType)) return false
   return record.headers.some(({ key }) => /^ce[_-](specversion|cloudeventsversion)$/i.test(key))
+}
+
+/** Whether the record says that it is a CloudEvent, in either mode, by its headers. */
+export function isEventRecord(record: LogRecord): boolean {
+  const contentType = record.headers.length === 0 ? undefined : headerText(record, 'content-type')
+  return isBinaryMode(record) || (contentType !== undefined && CLOUD_EVENTS.test(contentType))
 }
 
 /** Many producers write `application/json` with structured events; without `ce_specversion` it is structured mode. */

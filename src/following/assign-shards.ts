@@ -2,9 +2,17 @@
 // plan-events.ts. Pure: recipients and fields are extracted here, once per event, and travel with it.
 import { BroadcastStream, type AddressedEvent, type RoutedBatch } from '../core/delivery/routed-batch.ts'
 import { shardOf } from '../core/delivery/shard-hash.ts'
-import { extractFields, extractRecipients, type Extractors, type RecipientPointers } from '../core/events/extractors.ts'
+import {
+  extractFields,
+  extractRecipients,
+  type Extractors,
+  type RecipientPointers,
+  type Recipients,
+} from '../core/events/extractors.ts'
+import type { LogRecord } from '../core/events/kafka-record.ts'
 import type { RoutedEvent } from '../core/events/stored-event.ts'
 import { fail, ok, type Result } from '../core/result.ts'
+import { readRecordSource } from '../decoding/rule-values.ts'
 import type { DecodedEvent } from '../decoding/decode-record.ts'
 import type { InterestIndex } from './interest-index.ts'
 
@@ -15,16 +23,22 @@ export interface RouteRules {
   readonly interests: Pick<InterestIndex, 'shardsOf' | 'watchersOf'>
 }
 
-/** Adds the event to the batch of each shard it concerns. The error says why its recipients cannot be read. */
+/**
+ * Adds the event to the batch of each shard it concerns. `users` are its recipients by a rule of TOPICS; null: RECIPIENTS decide.
+ * The error says why its recipients cannot be read.
+ */
 export function assignShards(
   batch: RoutedBatch,
   rules: RouteRules,
   { parsed, type, utf8 }: Pick<DecodedEvent, 'parsed' | 'type' | 'utf8'>,
-  offset: number,
+  record: LogRecord,
+  users: readonly string[] | null = null,
 ): Result<null, string> {
-  const recipients = extractRecipients(rules.recipients, type, parsed)
+  const recipients: Recipients =
+    users === null ? extractRecipients(rules.recipients, type, parsed) : { kind: 'users', users }
   if (recipients.kind === 'invalid') return fail(recipients.message)
-  const event = { offset, type, utf8, fields: extractFields(rules.extractors, type, parsed) }
+  const fields = extractFields(rules.extractors, type, parsed, (source) => readRecordSource(source, record))
+  const event = { offset: record.offset, type, utf8, fields }
   if (recipients.kind === 'users') for (const user of recipients.users) addForUser(batch, rules, user, event)
   else broadcast(batch, rules.interests.shardsOf(type), { ...event, recipients: null })
   return ok(null)

@@ -3,6 +3,7 @@
 import { isResponseTopic, type Config } from '../config/parse-config.ts'
 import type { CorrelatedResponse } from '../core/events/correlated-response.ts'
 import { FAN_OUT } from '../core/delivery/fan-out-tree.ts'
+import { topicRuleOf } from '../config/topics.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { deliverResponse } from '../rpc/pending-responses.ts'
@@ -30,6 +31,7 @@ export function createPlanner({ env, config, at, interests, log }: PlannerOption
   return new EventPlanner({
     ...common,
     ...at,
+    rule: topicRuleOf(config.topicRules, at.topic),
     rules: { extractors, recipients, shards, interests },
     maxEventBytes,
     schemas: createSchemaCache(config),

@@ -4,9 +4,11 @@
 import { planDeliveries, type ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { emptyRoutedBatch, type RoutedBatch } from '../core/delivery/routed-batch.ts'
 import type { LogRecord, TopicPartition } from '../core/events/kafka-record.ts'
+import type { TopicRule } from '../core/events/topic-rule.ts'
 import { isResponse, parseResponse, type CorrelatedResponse } from '../core/events/correlated-response.ts'
 import type { DecodeError } from '../decoding/decode-error.ts'
-import { decodeRecord, type DecodedEvent } from '../decoding/decode-record.ts'
+import { decodeByRule } from '../decoding/apply-rule.ts'
+import type { DecodedEvent } from '../decoding/decode-record.ts'
 import { withoutCredentials } from '../core/events/request-extension.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { produceInOrder } from '../publishing/dead-letter.ts'
@@ -35,6 +37,8 @@ const encoder = new TextEncoder()
 
 export interface EventPlannerOptions extends TopicPartition {
   readonly rules: RouteRules
+  /** The entry of TOPICS for the topic; null if there is none. */
+  readonly rule: TopicRule | null
   readonly maxEventBytes: number
   readonly deadLetterTopic: string
   /** Null: no schema registry is configured. */
@@ -70,7 +74,7 @@ export class EventPlanner implements BatchPlanner {
         return this.#toPlan(batches, generation, { next: record.offset, records: index, responses, deadLetters })
       }
       const reason = this.#isResponse(record) ? this.#respond(record, responses) : this.#route(record, schemas, batches)
-      if (reason !== undefined) deadLetters.add(record, reason, null)
+      if (reason !== undefined) deadLetters.add(record, reason, this.#options.rule?.name ?? null)
     }
     return this.#toPlan(batches, generation, { next, records: records.length, responses, deadLetters })
   }
@@ -90,13 +94,14 @@ export class EventPlanner implements BatchPlanner {
 
   /** Returns the dead-letter reason, or undefined. Catches everything: one record must not block the partition. */
   #route(record: LogRecord, schemas: Schemas | null, batches: StagedBatches): DecodeError | undefined {
-    const { maxEventBytes, rules } = this.#options
+    const { maxEventBytes, rule, rules } = this.#options
     try {
-      const decoded = decodeRecord(record, maxEventBytes, schemas)
+      const decoded = decodeByRule(record, rule, maxEventBytes, schemas)
       if (!decoded.ok) return decoded.reason
-      const event = toPublicEvent(decoded.value)
+      if (decoded.value === null) return undefined
+      const event = toPublicEvent(decoded.value.event)
       const batch = batches.forBytes(event.utf8.length)
-      const assigned = assignShards(batch, rules, event, record.offset)
+      const assigned = assignShards(batch, rules, event, record, decoded.value.recipients)
       return assigned.ok ? undefined : { kind: 'invalid_recipients', message: assigned.reason }
     } catch (error) {
       return { kind: 'not_processable', message: String(error) }

@@ -1,6 +1,8 @@
 // Events of clients on their way into the log: what is posted takes the way of every other event. Structured mode, so
 // that every Kafka dialect carries it whole.
 import type { Config } from '../config/parse-config.ts'
+import { topicRuleOf } from '../config/topics.ts'
+import { readRecipients } from '../decoding/apply-rule.ts'
 import { isLargerThan, parseStructured } from '../core/events/cloud-event.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import { extractRecipients } from '../core/events/extractors.ts'
@@ -97,7 +99,19 @@ export function toValue(event: CloudEvent): Pick<NewRecord, 'headers' | 'value'>
 export function orderKeyOf(config: Config, event: CloudEvent): string | undefined {
   const { partitionkey, subject } = event.parsed
   if (typeof partitionkey === 'string') return partitionkey
-  const recipients = extractRecipients(config.recipients, event.type, event.parsed)
-  if (recipients.kind === 'users' && recipients.users[0] !== undefined) return recipients.users[0]
+  const user = firstRecipient(config, event)
+  if (user !== undefined) return user
   return typeof subject === 'string' ? subject : undefined
+}
+
+/** By the rule of TOPICS for the topic that events are published to, else by RECIPIENTS. */
+function firstRecipient(config: Config, { parsed, type }: CloudEvent): string | undefined {
+  const topic = config.kafka.topics[0] ?? 'rig'
+  const rule = topicRuleOf(config.topicRules, topic)
+  if (rule !== null && rule.recipients !== null) {
+    const record = { topic, partition: 0, offset: 0, timestampMs: -1, key: null, headers: [] }
+    return readRecipients(rule.recipients, { record, value: parsed, envelope: parsed, schema: null })[0]
+  }
+  const recipients = extractRecipients(config.recipients, type, parsed)
+  return recipients.kind === 'users' ? recipients.users[0] : undefined
 }

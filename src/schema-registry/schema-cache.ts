@@ -1,6 +1,7 @@
 // Caches codecs by schema id, to read records. A schema of an id never changes, so it is fetched once. One cache per follower.
 // Stores values, never promises; temporary failures (registry-client.ts) are not cached.
 import { TtlCache } from '../core/ttl-cache.ts'
+import { isObject, parseJson } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { decodeAvro } from './avro/avro-decode.ts'
 import { parseAvroSchema } from './avro/avro-schema.ts'
@@ -67,18 +68,26 @@ export class SchemaCache {
 function compile(schema: RegisteredSchema): Result<Codec, SchemaProblem> {
   switch (schema.type) {
     case 'JSON':
-      return ok(jsonCodec)
+      return ok({ ...jsonCodec, nameOf: () => titleOf(schema.text) })
     case 'AVRO': {
       const referenced = schema.references.map(({ text }) => text)
       const type = parseAvroSchema(schema.text, referenced)
       if (!type.ok) return unusable(type.reason)
-      return ok({ toJson: (body, limitChars) => decodeAvro(type.value, body, limitChars) })
+      const name = 'name' in type.value ? type.value.name : undefined
+      return ok({ nameOf: () => name, toJson: (body, limitChars) => decodeAvro(type.value, body, limitChars) })
     }
     case 'PROTOBUF': {
       const types = toProtobufTypes(schema)
       return types.ok ? ok(createProtobufCodec(types.value)) : unusable(types.reason)
     }
   }
+}
+
+/** JSON Schema has no names; Confluent's serializers of classes write the class's as the title. */
+function titleOf(text: string): string | undefined {
+  const schema = parseJson(text)
+  const title = isObject(schema) ? schema['title'] : undefined
+  return typeof title === 'string' && title !== '' ? title : undefined
 }
 
 function unusable(message: string): Result<never, SchemaProblem> {

@@ -39,10 +39,20 @@ function eventsByShard(routes: RoutedBatch): ReadonlyMap<number, readonly Routed
   )
 }
 
+const recordAt = (offset: number) => ({
+  topic: 'rig',
+  partition: 0,
+  offset,
+  timestampMs: 0,
+  key: new TextEncoder().encode('k1'),
+  headers: [{ key: 'Tenant', value: new TextEncoder().encode('t1') }],
+  value: null,
+})
+
 function routed(data: unknown, type = 'news', rules = makeRules({ news: [1, 3] })) {
   const routes = emptyRoutedBatch()
   const event = decode(JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type, data }))
-  const result = assignShards(routes, rules, event, 5)
+  const result = assignShards(routes, rules, event, recordAt(5))
   return { routes: eventsByShard(routes), result }
 }
 
@@ -95,11 +105,45 @@ it('events of one shard keep the order they were routed in', () => {
   const routes = emptyRoutedBatch()
   for (const offset of [1, 2, 5]) {
     const event = decode('{"specversion":"1.0","id":"1","source":"/s","type":"news"}')
-    assignShards(routes, makeRules({ news: [0] }), event, offset)
+    assignShards(routes, makeRules({ news: [0] }), event, recordAt(offset))
   }
   expect(
     eventsByShard(routes)
       .get(0)
       ?.map(({ offset }) => offset),
   ).toEqual([1, 2, 5])
+})
+
+it('fields may come from the key and the headers of the record', () => {
+  const extractors = new Map([
+    [
+      'news',
+      [
+        {
+          name: 'tenant',
+          event: [],
+          from: { kind: 'header', name: 'tenant' } as const,
+          claim: undefined,
+          enforced: false,
+        },
+        { name: 'id', event: [], from: { kind: 'key', pointer: null } as const, claim: undefined, enforced: false },
+        {
+          name: 'other',
+          event: [],
+          from: { kind: 'header', name: 'other' } as const,
+          claim: undefined,
+          enforced: false,
+        },
+      ],
+    ],
+  ])
+  const { routes } = routed({}, 'news', { ...makeRules({ news: [1] }), extractors })
+  expect(routes.get(1)).toMatchObject([{ fields: { tenant: 't1', id: 'k1' } }])
+})
+
+it('recipients of a rule go before those of RECIPIENTS', () => {
+  const routes = emptyRoutedBatch()
+  const event = decode('{"specversion":"1.0","id":"1","source":"/s","type":"news"}')
+  assignShards(routes, makeRules({ news: [0, 1, 2] }), event, recordAt(5), ['alice'])
+  expect([...eventsByShard(routes).values()].flat()).toMatchObject([{ recipients: ['alice'] }])
 })

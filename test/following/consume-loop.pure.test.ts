@@ -81,6 +81,7 @@ function makeWorld(records: readonly LogRecord[], perFetch = 10) {
         return []
       },
     },
+    rule: null,
     rules: {
       extractors: new Map(),
       recipients: { all: ['data', 'recipients'], byType: new Map() },

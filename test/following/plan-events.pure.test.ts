@@ -41,6 +41,7 @@ async function run(inputs: readonly Input[], hasResponses = true) {
         return []
       },
     },
+    rule: null,
     rules: {
       extractors: new Map(),
       recipients: { all: undefined, byType: new Map() },

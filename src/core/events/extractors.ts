@@ -4,12 +4,15 @@ import { toId } from '../identity/user-id.ts'
 import { toScalar, type Scalar } from '../scalar.ts'
 import type { Fields, FieldValue } from './stored-event.ts'
 import { evaluateAll, evaluatePointer, type JsonPointer } from '../json-pointer.ts'
+import type { RecordSource } from './topic-rule.ts'
 import { patternsOf } from './event-type-pattern.ts'
 
 export interface FieldExtractor {
   readonly name: string
   /** Into the whole CloudEvent. */
   readonly event: JsonPointer
+  /** A place of the Kafka record, instead of the event: its key or a header. Absent: the event. */
+  readonly from?: RecordSource
   /** Into the token's claims: subscriptions are inferred by it. */
   readonly claim: JsonPointer | undefined
   /** A client can only subscribe within its own claim. */
@@ -43,10 +46,17 @@ export function fieldsOf(extractors: Extractors, type: string): readonly FieldEx
   return [...fields.values()]
 }
 
-export function extractFields(extractors: Extractors, type: string, event: Readonly<Record<string, unknown>>): Fields {
+/** `readRecord` reads places of the record that the event came in; without it such fields are absent. */
+export function extractFields(
+  extractors: Extractors,
+  type: string,
+  event: Readonly<Record<string, unknown>>,
+  readRecord: (source: RecordSource) => unknown = () => undefined,
+): Fields {
   const fields: Record<string, FieldValue> = {}
-  for (const { name, event: pointer } of fieldsOf(extractors, type)) {
-    const values = evaluateAll(pointer, event).map(toScalar).filter(isValue).slice(0, MAX_VALUES)
+  for (const { name, event: pointer, from } of fieldsOf(extractors, type)) {
+    const found = from === undefined ? evaluateAll(pointer, event) : [readRecord(from)]
+    const values = found.map(toScalar).filter(isValue).slice(0, MAX_VALUES)
     const [only] = values
     if (only !== undefined) fields[name] = values.length === 1 ? only : values
   }

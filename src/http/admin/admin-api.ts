@@ -18,6 +18,7 @@ import { getFollowers, internalHealth } from './follower-status.ts'
 import { apiDefinitionRoutes } from './api-definitions.ts'
 import { postResponse } from './responses.ts'
 import { connectionsQuery, revocation } from './admin-schema.ts'
+import { tryTopic } from './try-topic.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { metrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
@@ -60,6 +61,7 @@ export const adminApi = new Hono<HttpEnv>()
   .route('/:version{v2|v3}/apis', apiDefinitionRoutes)
   .post('/:version{v2|v3}/responses', postResponse)
   .get('/v3/followers', getFollowers)
+  .post('/v1/topics/:topic/try', tryTopic)
   .get('/v3/dead-letters', listDeadLetters)
   .post('/v3/dead-letters/replay', replayDeadLetters)
   .get('/v3/users', async (c) => c.json({ users: await listUsers(contextOf(c)) }))

@@ -8,7 +8,13 @@ import { readMessagePath } from '../wire-format.ts'
 type MessageMembers = Readonly<Record<string, unknown>>
 
 export function createProtobufCodec(types: ProtobufTypes): Codec {
-  return { toJson: (body, limitChars, isWholeEvent) => decode(types, body, limitChars, isWholeEvent) }
+  return {
+    nameOf: (body) => {
+      const read = readMessagePath(body)
+      return read.ok ? types.messageAt(read.value.path)?.typeName : undefined
+    },
+    toJson: (body, limitChars, isWholeEvent) => decode(types, body, limitChars, isWholeEvent),
+  }
 }
 
 function decode(

@@ -38,6 +38,7 @@ async function append(records: readonly LogRecord[]): Promise<number> {
     schemas: null,
     log: { produce: async () => [] },
     budget: EVENTS_RUN,
+    rule: null,
     rules: {
       extractors: new Map(),
       recipients: { all: undefined, byType: new Map() },

@@ -1,0 +1,106 @@
+// POST /_rig/api/v1/topics/{topic}/try: what the rule of a topic does with a given record. Produces nothing. The body has the
+// record, and optionally another rule to try: {"key": "…", "headers": {"name": "…"}, "value": …, "rule": …}.
+import type { Context } from 'hono'
+import { z } from 'zod'
+import { parseTopicRule, topicRuleOf } from '../../config/topics.ts'
+import { fromBase64 } from '../../core/bytes.ts'
+import { extractFields, extractRecipients } from '../../core/events/extractors.ts'
+import type { LogRecord } from '../../core/events/kafka-record.ts'
+import type { TopicRule } from '../../core/events/topic-rule.ts'
+import { readBody } from '../../core/http-body.ts'
+import { parseJson } from '../../core/json.ts'
+import { decodeUtf8 } from '../../core/text.ts'
+import { decodeByRule, type RuledEvent } from '../../decoding/apply-rule.ts'
+import { describeDecodeError, type DecodeError } from '../../decoding/decode-error.ts'
+import { readRecordSource } from '../../decoding/rule-values.ts'
+import { prefetchSchemas } from '../../following/prefetch-schemas.ts'
+import { createSchemaCache } from '../../schema-registry/create-caches.ts'
+import { errorResponse } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
+
+const MAX_BODY_BYTES = 2_097_152
+
+const tryBody = z.strictObject({
+  key: z.string().nullish(),
+  headers: z.record(z.string(), z.string()).default({}),
+  /** Any JSON; a string is the value as it is. Null, or no value: a tombstone. */
+  value: z.unknown().optional(),
+  value_base64: z.string().optional(),
+  timestamp: z.int().min(0).optional(),
+  partition: z.int().min(0).default(0),
+  offset: z.int().min(0).default(0),
+  rule: z.unknown().optional(),
+})
+
+type TryBody = z.infer<typeof tryBody>
+
+export async function tryTopic(c: Context<HttpEnv>): Promise<Response> {
+  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
+  const parsed = tryBody.safeParse(body.ok ? parseJson(decodeUtf8(body.bytes) ?? '') : undefined)
+  if (!parsed.success) {
+    return badRequest(
+      'expected {"value": …} and, optionally, "key", "headers" (name → text), "value_base64", "timestamp", "rule"',
+    )
+  }
+  const topic = c.req.param('topic') ?? ''
+  const { config } = c.var
+  const given = parsed.data.rule === undefined ? undefined : parseTopicRule(topic, parsed.data.rule)
+  if (given !== undefined && given.problems.length > 0) return badRequest(`rule: ${given.problems.join('; ')}`)
+  const record = toRecord(topic, parsed.data)
+  if (record === undefined) return badRequest('value_base64 must be base64')
+  const rule = given?.rule ?? topicRuleOf(config.topicRules, topic)
+  const { schemas } = await prefetchSchemas(createSchemaCache(config), { records: [record], next: record.offset + 1 })
+  const decoded = decodeByRule(record, rule, config.maxEventBytes, schemas)
+  const name = rule?.name ?? null
+  if (!decoded.ok) return c.json(describeFailure(decoded.reason, name))
+  return c.json(
+    decoded.value === null ? { outcome: 'dropped', rule: name } : describeEvent(c, decoded.value, record, rule),
+  )
+}
+
+function toRecord(topic: string, body: TryBody): LogRecord | undefined {
+  const { headers, key, offset, partition, timestamp, value, value_base64: base64 } = body
+  const encoder = new TextEncoder()
+  const bytes =
+    base64 === undefined
+      ? encoder.encode(typeof value === 'string' ? value : JSON.stringify(value ?? null))
+      : fromBase64(base64)
+  if (bytes === undefined) return undefined
+  return {
+    topic,
+    partition,
+    offset,
+    timestampMs: timestamp ?? Date.now(),
+    key: typeof key === 'string' ? encoder.encode(key) : null,
+    headers: Object.entries(headers).map(([name, text]) => ({ key: name, value: encoder.encode(text) })),
+    value: base64 === undefined && (value === undefined || value === null) ? null : bytes,
+  }
+}
+
+function describeFailure(error: DecodeError, rule: string | null) {
+  return { outcome: 'dead_letter', rule, reason_code: error.kind, reason: describeDecodeError(error) }
+}
+
+function describeEvent(
+  c: Context<HttpEnv>,
+  { event, recipients }: RuledEvent,
+  record: LogRecord,
+  rule: TopicRule | null,
+) {
+  const { config } = c.var
+  const byConfig = extractRecipients(config.recipients, event.type, event.parsed)
+  if (recipients === null && byConfig.kind === 'invalid') {
+    return describeFailure({ kind: 'invalid_recipients', message: byConfig.message }, rule?.name ?? null)
+  }
+  return {
+    outcome: 'event',
+    rule: rule?.name ?? null,
+    event: parseJson(event.json),
+    recipients: recipients ?? (byConfig.kind === 'users' ? byConfig.users : 'everybody who subscribes to the type'),
+    fields: extractFields(config.extractors, event.type, event.parsed, (source) => readRecordSource(source, record)),
+  }
+}
+
+function badRequest(message: string): Response {
+  return errorResponse({ kind: 'bad_request', message })
+}
