@@ -23,9 +23,15 @@ export const connectionVariables = {
   METADATA_INDEXES: list.default([]),
   MAX_SUBSCRIPTIONS_PER_CONNECTION: integer(100, 1, 10_000),
   MAX_EVENT_TYPES_PER_SHARD: integer(20_000, 100, 200_000),
+  MAX_SUBSCRIPTION_BYTES_PER_CONNECTION: integer(65_536, 1_024, 2_097_152),
+  MAX_SUBSCRIPTION_BYTES_PER_SHARD: integer(16_777_216, 65_536, 268_435_456),
+  MAX_SUBSCRIPTION_CHANGES_PER_MINUTE: integer(120, 1, 100_000),
+  MAX_ANONYMOUS_SESSIONS_PER_SHARD: integer(5_000, 0, 32_768),
   MAX_CONNECTION_LIFETIME_SECONDS: integer(86_400, 10, 31_536_000),
   MAX_WAITING_BYTES: integer(1_048_576, 1_024, 33_554_432),
+  MAX_WAITING_BYTES_PER_SHARD: integer(33_554_432, 65_536, 1_073_741_824),
   HEARTBEAT_SECONDS: integer(15, 1, 300),
+  WEBSOCKET_HEARTBEAT_SECONDS: integer(0, 0, 3_600),
   RECONNECT_MS: integer(2_000, 100, 600_000),
   LONGPOLLING_WAIT_SECONDS: integer(20, 0, 60),
   LONGPOLLING_IDLE_SECONDS: integer(3_600, 10, 86_400),
@@ -49,8 +55,19 @@ export function toConnections(v: Variables) {
     subscriptions: v.MAX_SUBSCRIPTIONS_PER_CONNECTION,
     /** Distinct event types, patterns and watched users that the connections of a shard may want together. */
     eventTypes: v.MAX_EVENT_TYPES_PER_SHARD,
+    /** Length of the JSON of a connection's subscriptions. */
+    subscriptionBytes: v.MAX_SUBSCRIPTION_BYTES_PER_CONNECTION,
+    /** The same, of all connections of a shard; equal sets count once. */
+    subscriptionBytesPerShard: v.MAX_SUBSCRIPTION_BYTES_PER_SHARD,
+    /** Changes of subscriptions per connection. */
+    subscriptionChangesPerMinute: v.MAX_SUBSCRIPTION_CHANGES_PER_MINUTE,
+    /** Long-polling sessions without a token; at most a quarter of all connections of a shard. */
+    anonymousSessions: Math.min(v.MAX_ANONYMOUS_SESSIONS_PER_SHARD, Math.floor(v.MAX_CONNECTIONS_PER_SHARD / 4)),
     lifetimeMs: v.MAX_CONNECTION_LIFETIME_SECONDS * 1_000,
     waitingBytes: v.MAX_WAITING_BYTES,
+    waitingBytesPerShard: v.MAX_WAITING_BYTES_PER_SHARD,
+    /** 0: none. */
+    webSocketHeartbeatMs: v.WEBSOCKET_HEARTBEAT_SECONDS * 1_000,
     heartbeatMs: v.HEARTBEAT_SECONDS * 1_000,
     /** Value of SSE's `retry:` field. */
     reconnectMs: v.RECONNECT_MS,

@@ -93,6 +93,12 @@ const ERRORS = {
     ({ limit }: { readonly limit: number }) =>
       `Too many event types: ${limit} are subscribed to already (MAX_EVENT_TYPES_PER_SHARD).`,
   ),
+  subscriptions_too_large: row(
+    400,
+    CLOSE.badRequest,
+    ({ gotBytes, limitBytes }: Limit & { readonly gotBytes: number }) =>
+      `Subscriptions too large: ${gotBytes} bytes of JSON, at most ${limitBytes} are allowed.`,
+  ),
   not_a_cloud_event: row(400, CLOSE.badRequest, ownMessage),
   event_too_large: row(
     413,

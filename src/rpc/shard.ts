@@ -42,6 +42,7 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
   protocol: z.enum(['rigel.v1', 'phoenix']).nullable(),
   allowOrigin: z.string(),
   allowCredentials: z.boolean().optional(),
+  naming: z.enum(['type', 'message']).optional(),
   phoenix: z
     .object({
       vsn: z.union([z.literal(1), z.literal(2)]),

@@ -15,6 +15,8 @@ const STATE: ConnectionState = {
   inferred: [],
   startSeq: 0,
   resume: null,
+  claimedBy: null,
+  grantEndsAtMs: null,
   phoenix: null,
 }
 

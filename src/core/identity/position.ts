@@ -6,20 +6,28 @@ export interface Position {
   readonly epoch: string
   /** Sequence number of the last event that was received; 0: none yet. */
   readonly seq: number
+  /** From here on the client may still ask for events that it has not subscribed to yet. Usually equals `seq`. */
+  readonly openSeq: number
 }
 
-const POSITION = /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})$/
+const POSITION = /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})(?:-(\d{1,15}))?$/
 
 /** Returns the position as clients see it. */
 export function formatPosition(epoch: string, seq: number): string {
   return `${epoch}-${seq}`
 }
 
+/** Adds `openSeq` to a position: a client that comes back with it can still ask for what followed `openSeq`. */
+export function withOpenSeq(position: string, openSeq: number): string {
+  return `${position}-${openSeq}`
+}
+
 /** Returns undefined if the text is no position: the caller tells the client of a gap, and delivers from now on. */
 export function parsePosition(text: string): Position | undefined {
   const match = POSITION.exec(text)
   if (!match?.[1] || !match[2]) return undefined
-  return { epoch: match[1], seq: Number(match[2]) }
+  const seq = Number(match[2])
+  return { epoch: match[1], seq, openSeq: Math.min(seq, Number(match[3] ?? seq)) }
 }
 
 /** Returns the shard whose log the position is in. */

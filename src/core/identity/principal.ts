@@ -41,6 +41,8 @@ export interface ConnectRequest {
   readonly allowOrigin: string
   /** Whether `allowOrigin` may read the answer to a request with cookies. */
   readonly allowCredentials?: boolean | undefined
+  /** SSE only: whether frames are named by the type of their event, which is the default, or are all `message`. */
+  readonly naming?: 'type' | 'message' | undefined
   /** Transport `phoenix` only. */
   readonly phoenix?: PhoenixHello | undefined
 }

@@ -2,6 +2,7 @@
 // that asked for a stream gets a refusal that passes by itself as a stream too, because a native EventSource that gets
 // another status than 200 never reconnects (HTML, 9.2.3).
 import type { Context } from 'hono'
+import type { ConnectRequest } from '../../core/identity/principal.ts'
 import { toClose, type RigelError } from '../../core/errors.ts'
 import { connectionClosed } from '../../objects/shard/system-events.ts'
 import { encodeRefusal, SSE_HEADERS } from '../../objects/shard/transports/sse.ts'
@@ -19,10 +20,14 @@ const REFUSED_JITTER_MS = 4_000
 export async function openSse(c: Context<HttpEnv>): Promise<Response> {
   // HEAD too: Hono would run it as GET, and a stream that is never read would stay open.
   if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET, OPTIONS' })
+  const naming = c.req.query('name')
+  if (naming !== undefined && naming !== 'type' && naming !== 'message')
+    return refuse(c, { kind: 'bad_request', message: 'name must be "type" or "message"' })
   const granted = await authorizeConnection(c, { transport: 'sse', lastEventId: findPosition(c.req.raw) })
   if (!granted.ok) return refuse(c, granted.reason)
   try {
-    const response = await shardStub(c.env, granted.value.shard).fetch(stampConnect(granted.value.connect))
+    const connect: ConnectRequest = { ...granted.value.connect, naming }
+    const response = await shardStub(c.env, granted.value.shard).fetch(stampConnect(connect))
     const error = readError(response)
     return error === undefined ? response : refuse(c, error)
   } catch (error) {

@@ -14,6 +14,7 @@ import type {
 import type { Connection } from './connections/connection.ts'
 import type { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connections/connection-registry.ts'
+import { userOf } from './connections/connection-state.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
 import { envelope, metadataSet } from './system-events.ts'
@@ -45,7 +46,8 @@ export class AdminCommands {
     const connection = this.#parts.connections.get(connectionId)
     if (connection === undefined) return fail({ kind: 'connection_gone' })
     const { owner } = connection.state
-    if (owner.user !== null && user !== null && owner.user !== user) return fail({ kind: 'foreign_connection' })
+    const ownedBy = userOf(connection.state)
+    if (ownedBy !== null && user !== null && ownedBy !== user) return fail({ kind: 'foreign_connection' })
     this.#parts.lifecycle.update(connection, { owner: { ...owner, metadata } })
     connection.send(metadataSet(envelope(this.#context), metadata))
     return ok(null)

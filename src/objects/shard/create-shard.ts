@@ -3,6 +3,7 @@ import type { ConnectRequest, TransportName } from '../../core/identity/principa
 import type { RigelError } from '../../core/errors.ts'
 import { ok, type Result } from '../../core/result.ts'
 import { directoryStub } from '../../rpc/directory.ts'
+import { BufferBudget } from './buffer-budget.ts'
 import { AdminCommands } from './admin-commands.ts'
 import { ConnectionAdmission } from './connections/admission.ts'
 import { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
@@ -52,9 +53,11 @@ export function createShard(context: ShardContext) {
   const subscriptions = new SubscriptionUpdater(context, parts)
   const renewal = new TokenRenewal(context, { ...parts, subscriptions })
   const store = new ConnectionStore(storage.sql)
-  const transports = createTransports({ ...parts, context, store, subscriptions, renewal, advanceLog })
+  const buffers = new BufferBudget(context, connections, lifecycle)
+  const transports = createTransports({ ...parts, context, store, subscriptions, renewal, buffers, advanceLog })
   const maintenance = new Maintenance(context, {
     ...parts,
+    subscriptions,
     transports: Object.values(transports),
     trimLog: (nowMs) => logStore.trim(nowMs),
   })
@@ -65,10 +68,12 @@ export function createShard(context: ShardContext) {
 
 /** Opens a connection of `connect.transport`, or another way that its transport has. */
 export async function openConnection(
-  { admission }: Shard,
+  { admission, transports }: Shard,
   connect: ConnectRequest,
   open: (opening: Opening) => Response,
 ): Promise<Result<{ readonly connectionId: string; readonly response: Response }, RigelError>> {
+  const within = transports[connect.transport].checkLimit(connect)
+  if (!within.ok) return within
   const admitted = await admission.admit(connect)
   if (!admitted.ok) return admitted
   return ok({ connectionId: admitted.value.state.id, response: open(admitted.value) })

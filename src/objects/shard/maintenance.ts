@@ -4,6 +4,7 @@ import type { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connections/connection-registry.ts'
 import type { InterestRegistry } from './interest-registry.ts'
 import type { CommittedLog } from './log/committed-log.ts'
+import type { SubscriptionUpdater } from './connections/update-subscriptions.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
 import type { Transport } from './transports/transport.ts'
@@ -13,6 +14,7 @@ interface MaintenanceParts {
   readonly lifecycle: ConnectionLifecycle
   readonly interests: InterestRegistry
   readonly revocations: RevocationList
+  readonly subscriptions: SubscriptionUpdater
   readonly log: CommittedLog
   readonly transports: readonly Transport[]
   /** Drops events that are past the retention. */
@@ -31,12 +33,13 @@ export class Maintenance {
   }
 
   async sweep(): Promise<void> {
-    const { connections, lifecycle, log, revocations, trimLog } = this.#parts
+    const { connections, lifecycle, log, revocations, subscriptions, trimLog } = this.#parts
     const nowMs = this.#context.now()
     revocations.removeExpired(nowMs)
     trimLog(nowMs)
     this.#endDue(nowMs)
-    if (lifecycle.warnExpiring(nowMs)) await log.settle()
+    const isWarned = lifecycle.warnExpiring(nowMs)
+    if (subscriptions.withdrawEnded(nowMs) || isWarned) await log.settle()
     this.#sweepTransports(nowMs)
     this.#sendPositions()
     if (await this.#withdrawInterests(nowMs)) lifecycle.sweepLater()

@@ -24,15 +24,18 @@ export function envelope(context: Pick<ShardContext, 'config' | 'now' | 'uuid'>)
 
 interface Created {
   readonly connectionToken: string
+  /** The user that the connection belongs to. */
+  readonly user: string | null
   readonly lastEventId: string
   /** Whether everything since the client's position will come; null if it gave none. */
   readonly recovered: boolean | null
 }
 
-/** The first event on every connection. `last_event_id` and `recovered` are Rigel's additions to RIG's data. */
+/** The first event on every connection. All but `connection_token` are Rigel's additions to RIG's data. */
 export function connectionCreated(head: EventEnvelope, created: Created): SystemEvent {
   return ownEvent(head, 'rig.connection.create', {
     connection_token: created.connectionToken,
+    user: created.user,
     last_event_id: created.lastEventId,
     ...(created.recovered === null ? {} : { recovered: created.recovered }),
   })
@@ -59,6 +62,11 @@ export function metadataSet(head: EventEnvelope, metadata: object): SystemEvent 
 export function tokenExpires(head: EventEnvelope, endsAtMs: number, path: string): SystemEvent {
   const data = { expires_at: new Date(endsAtMs).toISOString(), renew: { method: 'PUT', path } }
   return ownEvent(head, 'rig.token_expires', data)
+}
+
+/** Keeps a WebSocket with plain frames alive in proxies, and tells its client the position of the log. */
+export function heartbeat(head: EventEnvelope, lastEventId: string): SystemEvent {
+  return ownEvent(head, 'rig.heartbeat', { last_event_id: lastEventId })
 }
 
 /** RIG's, sent before an SSE stream ends whose session was revoked. */

@@ -20,7 +20,7 @@ import type { Opening } from './connections/connection-state.ts'
 import { createShard, openConnection, type Shard } from './create-shard.ts'
 import type { ShardContext } from './shard-context.ts'
 import type { PollResult } from './transports/phoenix/outbox.ts'
-import { closeSocket, readAttachment } from './transports/socket.ts'
+import { answerClose, closeSocket, readAttachment } from './transports/socket.ts'
 
 export class UserShard extends DurableObject<Env> {
   readonly #number = Number(this.ctx.id.name?.replace('shard-', ''))
@@ -146,13 +146,18 @@ export class UserShard extends DurableObject<Env> {
     await this.#shard.transports[attachment.transport].onMessage(socket, message)
   }
 
-  override webSocketClose(socket: WebSocket): void {
-    const attachment = readAttachment(socket)
-    if (attachment !== undefined) this.#shard.transports[attachment.transport].onClose(socket)
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    answerClose(socket, code, reason)
+    this.#onClose(socket)
   }
 
   override webSocketError(socket: WebSocket): void {
-    this.webSocketClose(socket)
+    this.#onClose(socket)
+  }
+
+  #onClose(socket: WebSocket): void {
+    const attachment = readAttachment(socket)
+    if (attachment !== undefined) this.#shard.transports[attachment.transport].onClose(socket)
   }
 
   override async alarm(): Promise<void> {

@@ -4,7 +4,7 @@ import { formatPosition, parsePosition, shardOfPosition } from '../../../src/cor
 describe('position', () => {
   it('comes back as it went out, and names its shard', () => {
     const position = parsePosition(formatPosition('12.k3v9', 345))
-    expect(position).toEqual({ epoch: '12.k3v9', seq: 345 })
+    expect(position).toEqual({ epoch: '12.k3v9', seq: 345, openSeq: 345 })
     expect(position && shardOfPosition(position)).toBe(12)
   })
 

@@ -1,17 +1,26 @@
 // Decides whether a connection may be opened, and makes its record: limits, term, interests, where it reads on from.
 // Called for every transport; `register` also for the interests of a later set of subscriptions.
-import type { ConnectRequest } from '../../../core/identity/principal.ts'
+import { parsePosition } from '../../../core/identity/position.ts'
+import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
+import { createFilter } from '../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
-import { resumeAt, termOf, type Opening, type Term } from './connection-state.ts'
+import { openSeqOf, resumeAt, termOf, type ConnectionState, type Opening, type Term } from './connection-state.ts'
+import { bytesOf } from './subscription-pool.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { RevocationList } from '../revocation-list.ts'
 import type { ShardContext } from '../shard-context.ts'
 
 const CONNECTION_ID_BYTES = 16
+
+/** A write to a connection that its client has left fails only after the network has said so: it is tried several times. */
+const MAX_PROBES = 8
+const PROBE_WAIT_MS = 60
+/** Connections that are probed for one that is refused otherwise; the oldest, for they are the likeliest to be lost. */
+const MAX_PROBED = 50
 
 export class ConnectionAdmission {
   readonly #context: ShardContext
@@ -39,22 +48,52 @@ export class ConnectionAdmission {
     const nowMs = this.#context.now()
     const { session } = principal
     if (session !== null && this.#revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
-    const admitted = this.#connections.admit(principal, nowMs)
+    const fits = this.checkBytes(subscriptions)
+    if (!fits.ok) return fits
+    const admitted = await this.#admitAfterProbe(principal, nowMs)
     if (!admitted.ok) return admitted
     const term = termOf(principal, this.#context.config.connections.lifetimeMs, nowMs, this.#context.random())
     if (term === undefined) return fail({ kind: 'token_expired' })
     const resumeSeq = lastEventId === null ? undefined : this.#log.resumable(lastEventId)
     // Before the interests are registered: a type that is registered now has no events from before.
-    const isCovered = resumeSeq !== undefined && this.#interests.coversSince(subscriptions, resumeSeq)
+    const openSeq = resumeSeq === undefined ? undefined : Math.min(resumeSeq, openSeqIn(lastEventId ?? ''))
+    const isCovered = openSeq !== undefined && this.#interests.coversSince(subscriptions, openSeq)
     const registered = await this.register(subscriptions)
     if (!registered.ok) return registered
     // The session may have been revoked meanwhile; its connections have been closed without this one.
     if (session !== null && this.#revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
     const recovered = lastEventId === null ? null : isCovered
-    return ok({ connect, recovered, state: this.#stateOf(connect, term, resumeSeq, nowMs) })
+    const state = this.#stateOf(connect, term, { resumeSeq, openSeq }, nowMs)
+    return ok({ connect, recovered, state, rewind: rewindOf(state) })
   }
 
-  #stateOf(connect: ConnectRequest, term: Term, resumeSeq: number | undefined, nowMs: number): Opening['state'] {
+  /** MAX_SUBSCRIPTION_BYTES_PER_CONNECTION and MAX_SUBSCRIPTION_BYTES_PER_SHARD. */
+  checkBytes(subscriptions: readonly Subscription[]): Result<null, RigelError> {
+    const { subscriptionBytes, subscriptionBytesPerShard } = this.#context.config.connections
+    const bytes = bytesOf(subscriptions)
+    if (bytes > subscriptionBytes)
+      return fail({ kind: 'subscriptions_too_large', limitBytes: subscriptionBytes, gotBytes: bytes })
+    if (this.#connections.subscriptionBytesWith(subscriptions) > subscriptionBytesPerShard)
+      return fail({ kind: 'unavailable', message: 'No more subscriptions fit into this shard: try again later.' })
+    return ok(null)
+  }
+
+  /** A page that is reloaded must not be refused because of itself: connections that were lost are looked for first. */
+  async #admitAfterProbe(principal: Principal, nowMs: number): Promise<Result<null, RigelError>> {
+    for (let probes = 0; ; probes += 1) {
+      const admitted = this.#connections.admit(principal, nowMs)
+      if (admitted.ok || probes === MAX_PROBES || !isOwnLimit(admitted.reason)) return admitted
+      for (const connection of this.#connections.countedWith(principal).slice(0, MAX_PROBED)) connection.probe()
+      await new Promise((resolve) => setTimeout(resolve, PROBE_WAIT_MS))
+    }
+  }
+
+  #stateOf(
+    connect: ConnectRequest,
+    term: Term,
+    { openSeq, resumeSeq }: { readonly openSeq: number | undefined; readonly resumeSeq: number | undefined },
+    nowMs: number,
+  ): ConnectionState {
     const { user, session, expSeconds } = connect.principal
     return {
       ...term,
@@ -65,7 +104,9 @@ export class ConnectionAdmission {
       subscriptions: connect.subscriptions,
       inferred: connect.inferred ?? [],
       startSeq: resumeSeq ?? this.#log.committedSeq,
-      resume: resumeAt(resumeSeq, nowMs),
+      resume: resumeAt(openSeq, nowMs),
+      claimedBy: null,
+      grantEndsAtMs: null,
       phoenix: connect.phoenix ?? null,
     }
   }
@@ -82,4 +123,19 @@ export class ConnectionAdmission {
     await this.#log.settle()
     return ok(null)
   }
+}
+
+function openSeqIn(lastEventId: string): number {
+  return parsePosition(lastEventId)?.openSeq ?? Infinity
+}
+
+/** A client that had not said what it wants before it dropped, and says it now as it connects, gets what it missed. */
+function rewindOf(state: ConnectionState): Opening['rewind'] {
+  const { id, inferred, owner, resume, startSeq } = state
+  if (resume === null || resume.seq === startSeq || openSeqOf(state, () => 0) !== null) return null
+  return { seq: resume.seq, before: createFilter(id, owner.user, inferred) }
+}
+
+function isOwnLimit(reason: RigelError): boolean {
+  return reason.kind === 'too_many_connections' && (reason.scope === 'user' || reason.scope === 'session')
 }

@@ -1,10 +1,11 @@
 // What happens to a connection between greeting and end, whatever its transport: what it is told, indexed, stored and
 // woken for. The ConnectionRegistry chooses who gets an event, the transport writes it.
 import { formatConnectionToken } from '../../../core/identity/connection-token.ts'
+import { withOpenSeq } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { Connection } from './connection.ts'
 import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
-import type { ConnectionState, Opening } from './connection-state.ts'
+import { openSeqOf, type ConnectionState, type Opening } from './connection-state.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { ShardContext } from '../shard-context.ts'
 import { connectionCreated, envelope, subscriptionsSet, tokenExpires } from '../system-events.ts'
@@ -28,11 +29,19 @@ export class ConnectionLifecycle {
   }
 
   /** RIG's order: the create event, then the subscriptions that are in force. */
-  greet(connection: Connection, { recovered }: Opening): void {
-    const { id, startSeq, subscriptions } = connection.state
-    const created = { connectionToken: this.tokenOf(id), lastEventId: this.#log.position(startSeq), recovered }
+  greet(connection: Connection, { recovered, rewind }: Opening): void {
+    const { id, owner, startSeq, subscriptions } = connection.state
+    const lastEventId = this.positionFor(connection.state, startSeq)
+    const created = { connectionToken: this.tokenOf(id), user: owner.user, lastEventId, recovered }
     connection.send(connectionCreated(envelope(this.#context), created))
     connection.send(subscriptionsSet(envelope(this.#context), subscriptions))
+    if (rewind !== null) connection.rewind(rewind.seq, rewind.before)
+  }
+
+  /** The position that the client of a connection is given for a sequence number. */
+  positionFor(state: ConnectionState, seq: number): string {
+    const openSeq = openSeqOf(state, this.#context.now)
+    return openSeq === null ? this.#log.position(seq) : withOpenSeq(this.#log.position(seq), openSeq)
   }
 
   add(connection: Connection): void {

@@ -7,11 +7,13 @@ import { SubscriptionIndex } from '../../../core/subscriptions/subscription-inde
 import type { Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import { userOfWatchTopic } from '../../../core/subscriptions/watch-topic.ts'
 import type { ConnectionQuery } from '../../../rpc/shard-commands.ts'
 import { ConnectionIndex } from './connection-index.ts'
 import type { Connection } from './connection.ts'
 import { filterOf, type ConnectionState } from './connection-state.ts'
+import { SubscriptionPool } from './subscription-pool.ts'
 
 export interface ConnectionLimits {
   readonly perShard: number
@@ -28,6 +30,7 @@ export class ConnectionRegistry {
   readonly #limits: ConnectionLimits
   readonly #subscriptions = new SubscriptionIndex<Connection>()
   readonly #index: ConnectionIndex
+  readonly #pool = new SubscriptionPool()
   #minute = 0
   #openedInMinute = 0
 
@@ -38,6 +41,11 @@ export class ConnectionRegistry {
 
   get size(): number {
     return this.#subscriptions.size
+  }
+
+  /** Returns the bytes of subscriptions that there would be with this set too: equal sets count once. */
+  subscriptionBytesWith(subscriptions: readonly Subscription[]): number {
+    return this.#pool.bytes + this.#pool.costOf(subscriptions)
   }
 
   /** Counts one more connection, or returns the limit that is reached. */
@@ -54,6 +62,7 @@ export class ConnectionRegistry {
   }
 
   add(connection: Connection): void {
+    connection.state = { ...connection.state, subscriptions: this.#pool.acquire(connection.state.subscriptions) }
     this.#subscriptions.add(connection)
     this.#index.add(connection)
   }
@@ -63,16 +72,19 @@ export class ConnectionRegistry {
     if (this.get(connection.state.id) !== connection) return false
     this.#subscriptions.remove(connection)
     this.#index.remove(connection)
+    this.#pool.release(connection.state.subscriptions)
     return true
   }
 
   /** Replaces the state of a registered connection, and its filter if the subscriptions are others. */
   update(connection: Connection, state: ConnectionState): void {
     const isRefiltered = state.subscriptions !== connection.state.subscriptions
+    const subscriptions = isRefiltered ? this.#pool.acquire(state.subscriptions) : state.subscriptions
+    if (isRefiltered) this.#pool.release(connection.state.subscriptions)
     this.#index.remove(connection)
-    connection.state = state
+    connection.state = { ...state, subscriptions }
     this.#index.add(connection)
-    if (isRefiltered) this.refilter(connection, filterOf(state))
+    if (isRefiltered) this.refilter(connection, filterOf(connection.state))
   }
 
   refilter(connection: Connection, filter: Filter): void {
@@ -146,13 +158,25 @@ export class ConnectionRegistry {
     )
   }
 
+  /** Connections whose subscriptions were brought with a token that has ended. */
+  withEndedGrant(nowMs: number): readonly Connection[] {
+    return [...this.all()].filter(({ state }) => state.grantEndsAtMs !== null && state.grantEndsAtMs <= nowMs)
+  }
+
+  /** The connections that count against the user's or the session's limit, oldest first. */
+  countedWith({ session, user }: Principal): readonly Connection[] {
+    return [...this.#index.ofUser(user), ...this.#index.ofSession(session)]
+  }
+
   dueAt(nowMs: number): readonly Connection[] {
     return [...this.all()].filter(({ state }) => state.endsAtMs <= nowMs)
   }
 }
 
+/** The time of the next thing to do for a connection: to warn its client, to withdraw what a token brought, to end it. */
 export function dueMs({ isWarned, state }: Connection, warningMs: number): number {
-  return state.endsByToken && !isWarned ? state.endsAtMs - warningMs : state.endsAtMs
+  const endsAtMs = state.endsByToken && !isWarned ? state.endsAtMs - warningMs : state.endsAtMs
+  return Math.min(endsAtMs, state.grantEndsAtMs ?? Infinity)
 }
 
 function tooMany(scope: 'shard' | 'minute' | 'user' | 'session'): Result<never, RigelError> {

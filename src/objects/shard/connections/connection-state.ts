@@ -57,6 +57,10 @@ export interface ConnectionState extends Term {
   readonly startSeq: number
   /** Null after the first set of subscriptions, and for a client that gave no position to read on from. */
   readonly resume: Resume | null
+  /** The user whose token was the first to be brought to a connection that was opened without a user. */
+  readonly claimedBy: string | null
+  /** When the token ends that the subscriptions in force were brought with, in milliseconds since the epoch. Null: no token. */
+  readonly grantEndsAtMs: number | null
   /** Phoenix only. */
   readonly phoenix: PhoenixHello | null
 }
@@ -67,6 +71,8 @@ export interface Opening {
   readonly state: ConnectionState
   /** Whether everything since the client's position will come; null if it gave none. */
   readonly recovered: boolean | null
+  /** The client may have missed events since this sequence number, which its filter of then did not pass. */
+  readonly rewind: { readonly seq: number; readonly before: Filter } | null
 }
 
 /** Returns undefined if the token has expired. `random` is in [0, 1). */
@@ -85,6 +91,20 @@ export function earliestEnd({ expSeconds }: Principal, lifetimeEndsAtMs: number)
 
 export function resumeAt(seq: number | undefined, nowMs: number): Resume | null {
   return seq === undefined ? null : { seq, untilMs: nowMs + RESUBSCRIBE_WITHIN_MS }
+}
+
+/**
+ * Returns the sequence number since which a client may still ask for what it missed, or null. It is part of the positions
+ * that the client is sent until it has said what it wants: if it drops before that, nothing is lost.
+ */
+export function openSeqOf({ inferred, resume, subscriptions }: ConnectionState, now: () => number): number | null {
+  if (resume === null || subscriptions.length > inferred.length) return null
+  return now() <= resume.untilMs ? resume.seq : null
+}
+
+/** The user whose tokens a connection accepts; null if it accepts any. */
+export function userOf({ claimedBy, owner }: ConnectionState): string | null {
+  return owner.user ?? claimedBy
 }
 
 export function filterOf({ id, owner, subscriptions }: ConnectionState): Filter {

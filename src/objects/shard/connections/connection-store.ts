@@ -31,7 +31,9 @@ interface OldPhoenixRow extends Record<string, SqlStorageValue> {
 }
 
 /** The rest of a ConnectionState: what no query asks for. */
-type Details = Pick<ConnectionState, 'hasToken' | 'phoenix'> & { readonly resumeSeq?: number }
+type Details = Pick<ConnectionState, 'hasToken' | 'phoenix' | 'claimedBy' | 'grantEndsAtMs'> & {
+  readonly resumeSeq?: number
+}
 
 export class ConnectionStore {
   readonly #sql: SqlStorage
@@ -57,6 +59,8 @@ export class ConnectionStore {
     const details: Details = {
       hasToken: state.hasToken,
       phoenix: state.phoenix,
+      claimedBy: state.claimedBy,
+      grantEndsAtMs: state.grantEndsAtMs,
       ...(resume === null || resume.seq === startSeq ? {} : { resumeSeq: resume.seq }),
     }
     this.#sql.exec(
@@ -114,6 +118,8 @@ function toState(row: ConnectionRow): ConnectionState {
     resume: row.resume_until_ms === null ? null : { seq: resumeSeq, untilMs: row.resume_until_ms },
     subscriptions: JSON.parse(row.subscriptions) as readonly Subscription[],
     inferred: JSON.parse(row.inferred) as readonly Subscription[],
+    claimedBy: details?.claimedBy ?? null,
+    grantEndsAtMs: details?.grantEndsAtMs ?? null,
     phoenix: details?.phoenix ?? null,
   }
 }
@@ -131,6 +137,8 @@ function phoenixState(row: OldPhoenixRow): ConnectionState {
     resume: null,
     subscriptions: [],
     inferred: [],
+    claimedBy: null,
+    grantEndsAtMs: null,
     phoenix: JSON.parse(row.hello) as PhoenixHello,
   }
 }

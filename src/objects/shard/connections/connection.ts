@@ -23,6 +23,8 @@ export interface Connection {
   rewind(seq: number, before: Filter): void
   /** Sends one of Rigel's own events. */
   send(event: SystemEvent): void
+  /** Writes something that changes nothing, where the transport has such a thing: a lost client then shows. */
+  probe(): void
   /** Tells a client on which nothing happens how far the log is, where the transport has a way to. */
   sendPosition(): void
   /** Closes it, with the reason. The ConnectionLifecycle then removes it. */
@@ -50,6 +52,8 @@ export abstract class BaseConnection implements Connection {
   abstract send(event: SystemEvent): void
   abstract end(reason: RigelError): void
   abstract removed(): void
+
+  probe(): void {}
 
   sendPosition(): void {}
 

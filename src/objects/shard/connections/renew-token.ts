@@ -8,7 +8,7 @@ import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionLifecycle } from './connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
-import { earliestEnd } from './connection-state.ts'
+import { earliestEnd, userOf } from './connection-state.ts'
 import type { RevocationList } from '../revocation-list.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { SubscriptionUpdater } from './update-subscriptions.ts'
@@ -57,7 +57,7 @@ export class TokenRenewal {
     const { expSeconds, session, user } = principal
     const nowMs = this.#context.now()
     if (known === undefined || !known.takesSubscriptions) return fail({ kind: 'connection_gone' })
-    if (known.state.owner.user !== user) return fail({ kind: 'foreign_connection' })
+    if (userOf(known.state) !== user) return fail({ kind: 'foreign_connection' })
     if (session !== null && this.#parts.revocations.has(session, nowMs))
       return fail({ kind: 'session_revoked', session })
     if (expSeconds === null || expSeconds * 1_000 <= nowMs) return fail({ kind: 'token_expired' })

@@ -3,12 +3,14 @@
 import type { Check } from '../../../config/auth.ts'
 import type { Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
+import { fieldsOf } from '../../../core/events/extractors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { ConnectionAdmission } from './admission.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionLifecycle } from './connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
+import { userOf } from './connection-state.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { RevocationList } from '../revocation-list.ts'
@@ -19,9 +21,12 @@ export interface SubscriptionChange {
   readonly subscriptions: readonly Subscription[]
   /** Those of `subscriptions` that a token implies. */
   readonly inferred: readonly Subscription[]
-  /** Of the token that came with the change. `user` is null if none came. */
+  /** Of the token that came with the change. `expSeconds` is null if none came. */
   readonly principal: Principal
 }
+
+/** Changes of subscriptions that a connection may make at once; they come back at CHANGES_PER_MINUTE. */
+type Bucket = { left: number; atMs: number }
 
 interface SubscriptionUpdaterParts {
   readonly connections: ConnectionRegistry
@@ -35,6 +40,7 @@ interface SubscriptionUpdaterParts {
 export class SubscriptionUpdater {
   readonly #context: ShardContext
   readonly #parts: SubscriptionUpdaterParts
+  readonly #buckets = new WeakMap<Connection, Bucket>()
 
   constructor(context: ShardContext, parts: SubscriptionUpdaterParts) {
     this.#context = context
@@ -64,7 +70,16 @@ export class SubscriptionUpdater {
     const { inferred, principal, subscriptions } = change
     const before = connection.filter
     const owner = withSession(connection.state.owner, principal.session)
-    lifecycle.update(connection, { subscriptions, inferred, owner, resume: null })
+    const { user, expSeconds } = principal
+    lifecycle.update(connection, {
+      subscriptions,
+      inferred,
+      owner,
+      resume: null,
+      claimedBy: userOf(connection.state) ?? user,
+      grantEndsAtMs: expSeconds === null ? null : expSeconds * 1_000,
+    })
+    this.#context.wakeBy(connection.state.grantEndsAtMs ?? Infinity)
     const recovered = resumeSeq === null ? null : isCovered && resumeSeq >= log.floorSeq
     connection.send(subscriptionsSet(envelope(this.#context), subscriptions, recovered))
     if (recovered === true && resumeSeq !== null) connection.rewind(resumeSeq, before)
@@ -75,14 +90,53 @@ export class SubscriptionUpdater {
     { principal, subscriptions }: SubscriptionChange,
   ): Result<Connection, RigelError> {
     if (known === undefined || !known.takesSubscriptions) return fail({ kind: 'connection_gone' })
-    const { user } = known.state.owner
+    // An owned connection accepts tokens of its user only. One that was opened without a user is claimed by the first.
+    const user = userOf(known.state)
     if (user !== null && principal.user !== null && user !== principal.user) return fail({ kind: 'foreign_connection' })
+    if (!this.mayChange(known)) return fail({ kind: 'rate_limited' })
     const { session } = principal
     if (session !== null && this.#parts.revocations.has(session, this.#context.now()))
       return fail({ kind: 'session_revoked', session })
     const limit = this.#context.config.connections.subscriptions
     if (subscriptions.length > limit) return fail({ kind: 'too_many_subscriptions', limit, got: subscriptions.length })
-    return ok(known)
+    const fits = this.#parts.admission.checkBytes(subscriptions)
+    return fits.ok ? ok(known) : fits
+  }
+
+  /** MAX_SUBSCRIPTION_CHANGES_PER_MINUTE, as a bucket that fills steadily: one connection cannot keep a shard busy. */
+  mayChange(connection: Connection): boolean {
+    const perMinute = this.#context.config.connections.subscriptionChangesPerMinute
+    const nowMs = this.#context.now()
+    const bucket = this.#buckets.get(connection) ?? { left: perMinute, atMs: nowMs }
+    bucket.left = Math.min(perMinute, bucket.left + ((nowMs - bucket.atMs) * perMinute) / 60_000)
+    bucket.atMs = nowMs
+    this.#buckets.set(connection, bucket)
+    if (bucket.left < 1) return false
+    bucket.left -= 1
+    return true
+  }
+
+  /** Withdraws the subscriptions that were brought with a token that has ended. Returns whether there were any. */
+  withdrawEnded(nowMs: number): boolean {
+    const ended = this.#parts.connections.withEndedGrant(nowMs)
+    for (const connection of ended) {
+      const subscriptions = this.#withoutToken(connection)
+      this.#parts.lifecycle.update(connection, { subscriptions, inferred: [], grantEndsAtMs: null })
+      connection.send(subscriptionsSet(envelope(this.#context), subscriptions))
+    }
+    return ended.length > 0
+  }
+
+  /** What needs no token: neither implied by one, nor enforced by one, and allowed without. */
+  #withoutToken({ state }: Connection): readonly Subscription[] {
+    const { extractors, subscriptionCheck } = this.#context.config
+    if (subscriptionCheck !== 'no_check') return []
+    const inferred = new Set(state.inferred.map((subscription) => JSON.stringify(subscription)))
+    return state.subscriptions.filter(
+      (subscription) =>
+        !inferred.has(JSON.stringify(subscription)) &&
+        !fieldsOf(extractors, subscription.eventType).some(({ enforced }) => enforced),
+    )
   }
 }
 

@@ -18,6 +18,9 @@ const MAX_RESPONSE_CHARS = 262_144
 /** Size of a response that reads the log again: what a client had skipped has to come in one response. */
 const MAX_REWIND_CHARS = 16 * MAX_RESPONSE_CHARS
 
+/** A client that still polls is back within this time after a response. */
+const MAX_PAUSE_MS = 30_000
+
 /** Polls of one session that wait at a time. Browsers open no more connections than this to one host (HTTP/1.1). */
 const MAX_WAITING_POLLS = 6
 
@@ -42,6 +45,8 @@ type StoreEvent = (
 export class LongpollSession extends BaseConnection {
   /** When the client was last heard of, in milliseconds since the epoch. */
   seenAtMs: number
+  /** The client has polled since the session was opened or restored. */
+  hasPolled: boolean
   readonly bufferedBytes = 0
   readonly #parts: TransportParts
   readonly #storeEvent: StoreEvent
@@ -59,8 +64,10 @@ export class LongpollSession extends BaseConnection {
     ownEvents: readonly SessionEvent[],
     storeEvent: StoreEvent,
     onRemoved: () => void,
+    hasPolled: boolean,
   ) {
     super(state)
+    this.hasPolled = hasPolled
     this.#parts = parts
     this.#ownEvents = ownEvents
     this.#storeEvent = storeEvent
@@ -97,6 +104,13 @@ export class LongpollSession extends BaseConnection {
   send(event: SystemEvent): void {
     this.#ownEvents = this.#storeEvent(this.state.id, this.#ownEvents, event)
     this.#parts.context.background(this.#parts.log.settle().then(() => this.#wake(null)))
+  }
+
+  /** A session that is not polled may be one that a reload has replaced. Ended, it costs its client nothing but a new one. */
+  override probe(): void {
+    const { longpollingWaitMs } = this.#parts.context.config.connections
+    const isSilent = this.#parts.context.now() - this.seenAtMs > longpollingWaitMs + MAX_PAUSE_MS
+    if (!this.isPolled && isSilent) this.#parts.lifecycle.remove(this)
   }
 
   end(reason: RigelError): void {
@@ -153,6 +167,6 @@ export class LongpollSession extends BaseConnection {
     }
     const own = this.#ownEvents.filter((event) => event.seq > (delivered?.untilSeq ?? from) && event.seq <= seq)
     const all = own.length === 0 ? events : [...events, ...own].toSorted((a, b) => a.seq - b.seq)
-    return { lastEventId: log.position(seq), events: all.map(({ json }) => json), seq }
+    return { lastEventId: this.#parts.lifecycle.positionFor(this.state, seq), events: all.map(({ json }) => json), seq }
   }
 }

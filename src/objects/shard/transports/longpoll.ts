@@ -1,7 +1,8 @@
 // The long-polling transport: opens sessions, finds them again after hibernation or a crash, and answers polls.
 import type { RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
-import { fail, type Result } from '../../../core/result.ts'
+import { shardOf } from '../../../core/delivery/shard-hash.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
 import { stampError, type PollAnswer } from '../../../rpc/shard.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
 import type { SystemEvent } from '../system-events.ts'
@@ -9,10 +10,15 @@ import { LongpollSession } from './longpoll-session.ts'
 import { newestOf, SessionEventStore, type SessionEvent } from './session-event-store.ts'
 import type { Transport, TransportParts } from './transport.ts'
 
+/** A session that is not polled within this time after it was opened is ended. */
+const UNPOLLED_MS = 30_000
+
 export class LongpollTransport implements Transport {
   readonly #parts: TransportParts
   readonly #events: SessionEventStore
   readonly #sessions = new Map<string, LongpollSession>()
+  /** Number of sessions that were opened without a token. */
+  #anonymous = 0
 
   constructor(parts: TransportParts) {
     this.#parts = parts
@@ -21,12 +27,19 @@ export class LongpollTransport implements Transport {
 
   /** The response is empty: the caller knows the session by its state. What greets the client comes with its first poll. */
   open(opening: Opening): Response {
-    const { lifecycle } = this.#parts
-    const session = this.#create(opening.state, [])
-    lifecycle.greet(session, opening)
+    const { context, lifecycle } = this.#parts
+    const session = this.#create(opening.state, [], false)
     lifecycle.add(session)
-    lifecycle.sweepLater()
+    lifecycle.greet(session, opening)
+    context.wakeBy(context.now() + UNPOLLED_MS)
     return new Response(null, { status: 204 })
+  }
+
+  /** Sessions without a token hold no socket and cost their client nothing: they have a limit of their own. */
+  checkLimit({ principal }: ConnectRequest): Result<null, RigelError> {
+    const { anonymousSessions } = this.#parts.context.config.connections
+    const isWithin = principal.expSeconds !== null || principal.user !== null || this.#anonymous < anonymousSessions
+    return isWithin ? ok(null) : fail({ kind: 'too_many_connections', scope: 'shard' })
   }
 
   refuse(_connect: ConnectRequest, reason: RigelError): Response {
@@ -35,7 +48,7 @@ export class LongpollTransport implements Transport {
 
   restore(stored: readonly ConnectionState[]): void {
     const ownEvents = this.#events.all()
-    for (const state of stored) this.#parts.connections.add(this.#create(state, ownEvents.get(state.id) ?? []))
+    for (const state of stored) this.#parts.connections.add(this.#create(state, ownEvents.get(state.id) ?? [], true))
   }
 
   async onMessage(): Promise<void> {}
@@ -47,6 +60,11 @@ export class LongpollTransport implements Transport {
     const { context, log } = this.#parts
     const session = this.#sessions.get(connectionId)
     if (session === undefined) return fail({ kind: 'connection_gone' })
+    if (this.#hasMoved(session)) {
+      this.#parts.lifecycle.remove(session)
+      return fail({ kind: 'connection_gone' })
+    }
+    session.hasPolled = true
     session.seenAtMs = context.now()
     const seq = log.resumable(lastEventId ?? log.position(session.state.startSeq))
     const polled = await session.poll(seq ?? log.committedSeq, seq !== undefined)
@@ -58,7 +76,8 @@ export class LongpollTransport implements Transport {
   sweep(nowMs: number): number | null {
     let nextMs: number | null = null
     for (const session of this.#sessions.values()) {
-      const dueMs = (session.isPolled ? nowMs : session.seenAtMs) + this.#idleMs
+      const idleMs = session.hasPolled ? this.#idleMs : Math.min(UNPOLLED_MS, this.#idleMs)
+      const dueMs = (session.isPolled ? nowMs : session.seenAtMs) + idleMs
       if (dueMs <= nowMs) this.#parts.lifecycle.remove(session)
       else nextMs = Math.min(nextMs ?? Infinity, dueMs)
     }
@@ -69,12 +88,22 @@ export class LongpollTransport implements Transport {
     return this.#parts.context.config.connections.longpollingIdleMs
   }
 
-  #create(state: ConnectionState, ownEvents: readonly SessionEvent[]): LongpollSession {
+  /** SHARDS has changed, and the user's events go to another shard now: the client has to open a session there. */
+  #hasMoved({ state }: LongpollSession): boolean {
+    const { config, shard } = this.#parts.context
+    const { user } = state.owner
+    return user !== null && shard < config.shards && shardOf(user, config.shards) !== shard
+  }
+
+  #create(state: ConnectionState, ownEvents: readonly SessionEvent[], hasPolled: boolean): LongpollSession {
+    const anonymous = state.hasToken ? 0 : 1
+    this.#anonymous += anonymous
     const onRemoved = () => {
+      this.#anonymous -= anonymous
       this.#sessions.delete(state.id)
       this.#events.delete(state.id)
     }
-    const session = new LongpollSession(state, this.#parts, ownEvents, this.#storeEvent, onRemoved)
+    const session = new LongpollSession(state, this.#parts, ownEvents, this.#storeEvent, onRemoved, hasPolled)
     this.#sessions.set(state.id, session)
     return session
   }

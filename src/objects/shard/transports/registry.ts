@@ -3,14 +3,14 @@ import type { TransportName } from '../../../core/identity/principal.ts'
 import { LongpollTransport } from './longpoll.ts'
 import { ndjson } from './ndjson.ts'
 import { PhoenixTransport } from './phoenix/phoenix-transport.ts'
-import { sse } from './sse.ts'
+import { sse, sseUnnamed } from './sse.ts'
 import { StreamTransport } from './stream.ts'
 import type { Transport, TransportParts } from './transport.ts'
 import { WebSocketTransport } from './websocket.ts'
 
 export function createTransports(parts: TransportParts) {
   return {
-    sse: new StreamTransport(parts, () => sse),
+    sse: new StreamTransport(parts, ({ naming }) => (naming === 'message' ? sseUnnamed : sse)),
     ndjson: new StreamTransport(parts, () => ndjson),
     ws: new WebSocketTransport(parts),
     longpolling: new LongpollTransport(parts),

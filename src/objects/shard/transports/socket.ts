@@ -2,6 +2,7 @@
 // connection, closing with a reason, and a writer that knows how much waits for the client.
 import { z } from 'zod'
 import { toClose, type RigelError } from '../../../core/errors.ts'
+import type { BufferBudget } from '../buffer-budget.ts'
 import { TRANSPORTS } from '../../../core/identity/principal.ts'
 
 const attachmentSchema = z.looseObject({ id: z.string(), transport: z.enum(TRANSPORTS) })
@@ -17,6 +18,22 @@ export function readAttachment(socket: WebSocket): SocketAttachment | undefined 
 export function closeSocket(socket: WebSocket, reason: RigelError): void {
   const close = toClose(reason)
   socket.close(close.code, close.reason)
+}
+
+/** These stand for a close frame without a code and for none at all: they must not be sent (RFC 6455, 7.4.1). */
+const CODES_NEVER_SENT = new Set([1005, 1006, 1015])
+
+/**
+ * Answers a client's close frame, or ends the network connection after the client answered ours (RFC 6455, 5.5.1 and 7.1.1):
+ * the runtime does neither on a hibernatable WebSocket.
+ */
+export function answerClose(socket: WebSocket, code: number, reason: string): void {
+  try {
+    if (CODES_NEVER_SENT.has(code)) socket.close()
+    else socket.close(code, reason)
+  } catch {
+    // The network connection is gone already.
+  }
 }
 
 /** Accepts the WebSocket and closes it: a browser does not show its page the HTTP status of a refused upgrade. */
@@ -35,6 +52,7 @@ export function upgradeResponse(client: WebSocket, protocol: string | null): Res
 interface SocketWriterOptions {
   readonly socket: WebSocket
   readonly limitBytes: number
+  readonly buffers: BufferBudget
   /** More than `limitBytes` wait for the client. */
   readonly onSlow: () => void
   /** The socket is closing: its close event is on the way, and the log keeps what the client misses. */
@@ -57,13 +75,14 @@ export class SocketWriter {
   }
 
   send(frame: string): void {
-    const { limitBytes, onClosing, socket } = this.#options
+    const { buffers, limitBytes, onClosing, socket } = this.#options
     try {
       socket.send(frame)
     } catch {
       return onClosing()
     }
     this.#waitsAtMost += frame.length
+    buffers.wrote(frame.length)
     if (this.#waitsAtMost > limitBytes) this.#checkBuffer()
   }
 

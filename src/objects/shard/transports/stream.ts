@@ -6,10 +6,11 @@ import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { toClose, type RigelError } from '../../../core/errors.ts'
+import { ok, type Result } from '../../../core/result.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { stampError } from '../../../rpc/shard.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import type { Opening } from '../connections/connection-state.ts'
+import { openSeqOf, type Opening } from '../connections/connection-state.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import { connectionClosed, envelope, sessionKilled, type SystemEvent } from '../system-events.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -42,7 +43,6 @@ class StreamConnection extends BaseConnection {
   readonly response: Response
   readonly #parts: TransportParts
   readonly #encoding: StreamEncoding
-  readonly #position: PositionOf
   readonly #onRemoved: (connection: StreamConnection) => void
   /** Everything up to here has been written. Null if the connection is live: every committed event has been. */
   #behindSeq: number | null
@@ -64,7 +64,6 @@ class StreamConnection extends BaseConnection {
     super(state)
     this.#parts = parts
     this.#encoding = encoding
-    this.#position = (seq) => parts.log.position(seq)
     this.#onRemoved = onRemoved
     this.#behindSeq = state.startSeq
     this.response = new Response(this.#openStream(), { headers: responseHeaders(connect, encoding) })
@@ -83,8 +82,10 @@ class StreamConnection extends BaseConnection {
 
   deliver(group: DeliveryGroup): void {
     if (this.#behindSeq !== null) return
+    const openSeq = openSeqOf(this.state, this.#parts.context.now)
     const { name } = this.#encoding
-    this.#write(group.encode(name, (events) => this.#encoding.events(events, this.#position)))
+    const key = openSeq === null ? name : `${name} ${openSeq}`
+    this.#write(group.encode(key, (events) => this.#encoding.events(events, this.#position)))
   }
 
   rewind(seq: number, before: Filter): void {
@@ -100,10 +101,17 @@ class StreamConnection extends BaseConnection {
 
   /** `live` is the heartbeat for connections that have everything: one encoding for all of them. */
   heartbeat(live: Uint8Array): void {
-    this.#write(this.#behindSeq === null ? live : this.#encoding.heartbeat(this.#position(this.#behindSeq)))
+    const isLive = this.#behindSeq === null && openSeqOf(this.state, this.#parts.context.now) === null
+    if (isLive) this.#write(live)
+    else this.probe()
+  }
+
+  override probe(): void {
+    this.#write(this.#encoding.heartbeat(this.#position(this.#behindSeq ?? this.#parts.log.committedSeq)))
   }
 
   end(reason: RigelError): void {
+    if (reason.kind === 'slow_reader') return this.#fail(reason)
     const { context } = this.#parts
     if (reason.kind === 'session_killed') this.send(sessionKilled(envelope(context)))
     this.send(connectionClosed(envelope(context), toClose(reason)))
@@ -115,6 +123,8 @@ class StreamConnection extends BaseConnection {
   removed(): void {
     this.#onRemoved(this)
   }
+
+  readonly #position: PositionOf = (seq) => this.#parts.lifecycle.positionFor(this.state, seq)
 
   #openStream(): ReadableStream<Uint8Array> {
     return new ReadableStream<Uint8Array>(
@@ -151,6 +161,7 @@ class StreamConnection extends BaseConnection {
     const controller = this.#controller
     if (controller === undefined) return
     controller.enqueue(bytes)
+    this.#parts.buffers.wrote(bytes.length)
     this.#waitsAtMostBytes += bytes.length
     if (this.#waitsAtMostBytes > this.#limitBytes) this.#checkBuffer()
   }
@@ -165,14 +176,16 @@ class StreamConnection extends BaseConnection {
     if (this.#waitsAtMostBytes > this.#limitBytes) this.#cut()
   }
 
-  /** Fails the stream, which drops what waits in it: the reader gets it from the log when it comes back. */
   #cut(): void {
+    this.#parts.lifecycle.end(this, { kind: 'slow_reader', limitBytes: this.#limitBytes })
+  }
+
+  /** Fails the stream, which drops what waits in it: the reader gets it from the log when it comes back. */
+  #fail(reason: RigelError): void {
     const controller = this.#controller
     this.#controller = undefined
-    const { reason } = toClose({ kind: 'slow_reader', limitBytes: this.#limitBytes })
     // workerd takes a retryable error for a lost connection and does not report it as an uncaught exception.
-    controller?.error(Object.assign(new Error(reason), { retryable: true }))
-    this.#parts.lifecycle.remove(this)
+    controller?.error(Object.assign(new Error(toClose(reason).reason), { retryable: true }))
   }
 
   #gone(): void {
@@ -196,11 +209,15 @@ export class StreamTransport implements Transport {
     const encoding = this.#encodingOf(opening.connect)
     const heartbeat = this.#heartbeatOf(encoding)
     const connection = new StreamConnection(opening, this.#parts, encoding, (removed) => heartbeat.delete(removed))
-    this.#parts.lifecycle.greet(connection, opening)
-    connection.start()
     this.#parts.lifecycle.add(connection)
     heartbeat.add(connection)
+    this.#parts.lifecycle.greet(connection, opening)
+    connection.start()
     return connection.response
+  }
+
+  checkLimit(): Result<null, RigelError> {
+    return ok(null)
   }
 
   refuse(_connect: ConnectRequest, reason: RigelError): Response {

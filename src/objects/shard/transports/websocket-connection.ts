@@ -3,12 +3,12 @@
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
-import { parsePosition } from '../../../core/identity/position.ts'
+import { formatPosition, parsePosition } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import type { ConnectionState } from '../connections/connection-state.ts'
+import { openSeqOf, type ConnectionState } from '../connections/connection-state.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
-import type { SystemEvent } from '../system-events.ts'
+import { envelope, heartbeat, type SystemEvent } from '../system-events.ts'
 import { encodeEventsFrame, encodePositionFrame, encodeSystemEventFrame } from './rigel-v1.ts'
 import { ReplayPump } from './replay-pump.ts'
 import { SocketWriter } from './socket.ts'
@@ -29,7 +29,6 @@ export class WebSocketConnection extends BaseConnection {
   readonly #writer: SocketWriter
   readonly #pump: ReplayPump
   readonly #onRemoved: () => void
-  readonly #position: (seq: number) => string
   /** As in the attachment, which is written when this changes: never per event. */
   #behindSeq: number | null
   /** Lost in hibernation: what a closed window still held back of a rewind then comes with what was sent before. */
@@ -53,10 +52,10 @@ export class WebSocketConnection extends BaseConnection {
     this.#attachment = attachment
     this.#behindSeq = attachment.behindSeq
     this.#onRemoved = onRemoved
-    this.#position = (seq) => parts.log.position(seq)
     this.#writer = new SocketWriter({
       socket,
       limitBytes: this.#limitBytes,
+      buffers: parts.buffers,
       onSlow: () => this.#cut(),
       onClosing: () => parts.lifecycle.remove(this),
     })
@@ -86,7 +85,9 @@ export class WebSocketConnection extends BaseConnection {
   deliver(group: DeliveryGroup): void {
     if (this.#behindSeq !== null) return this.#wait(group.size)
     if (!this.isRigelV1) return this.#sendPlain(group.events)
-    const frame = group.encode('rigel.v1', (events) => encodeEventsFrame(events, this.#position))
+    const openSeq = openSeqOf(this.state, this.#parts.context.now)
+    const key = openSeq === null ? 'rigel.v1' : `rigel.v1 ${openSeq}`
+    const frame = group.encode(key, (events) => encodeEventsFrame(events, this.#position))
     this.#sendWithinWindow(frame, group.events.at(-1)?.seq ?? 0)
   }
 
@@ -107,8 +108,14 @@ export class WebSocketConnection extends BaseConnection {
   }
 
   override sendPosition(): void {
-    if (this.isRigelV1 && this.#behindSeq === null)
-      this.#writer.send(encodePositionFrame(this.#position(this.#parts.log.committedSeq)))
+    if (this.isRigelV1 && this.#behindSeq === null) this.probe()
+  }
+
+  /** Sends a heartbeat that has the connection's position. */
+  override probe(): void {
+    const position = this.#position(this.#behindSeq ?? this.#parts.log.committedSeq)
+    const event = heartbeat(envelope(this.#parts.context), position)
+    this.#writer.send(this.isRigelV1 ? encodePositionFrame(position) : event.json)
   }
 
   /** Sends history in steps until the end of the log, or until the window is closed. Does nothing on a live connection. */
@@ -119,7 +126,11 @@ export class WebSocketConnection extends BaseConnection {
   /** The client has handled everything up to this position. A position that is not of this log changes nothing. */
   acknowledge(id: string): void {
     const position = parsePosition(id)
-    if (position === undefined || this.#position(position.seq) !== id) return
+    if (
+      position === undefined ||
+      this.#parts.log.position(position.seq) !== formatPosition(position.epoch, position.seq)
+    )
+      return
     while (this.#unacknowledged[0] !== undefined && this.#unacknowledged[0].seq <= position.seq) {
       this.#unacknowledgedSize -= this.#unacknowledged.shift()?.size ?? 0
     }
@@ -139,6 +150,8 @@ export class WebSocketConnection extends BaseConnection {
     this.#parts.store.delete(this.state.id)
     this.#onRemoved()
   }
+
+  readonly #position = (seq: number) => this.#parts.lifecycle.positionFor(this.state, seq)
 
   /** Returns whether there is more to send now. */
   #replayStep(): boolean {

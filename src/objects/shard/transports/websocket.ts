@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { toHttp, type RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
-import { fail, type Result } from '../../../core/result.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
 import { inferSubscriptions, parseSubscriptions } from '../../../core/subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import { createTokenVerifier } from '../../../auth/verify-token.ts'
@@ -15,6 +15,7 @@ import {
   parseClientFrame,
   type ClientFrame,
 } from './rigel-v1.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { closeSocket, readAttachment, refuseSocket, upgradeResponse } from './socket.ts'
 import type { Transport, TransportParts } from './transport.ts'
 import { WebSocketConnection, type WebSocketAttachment } from './websocket-connection.ts'
@@ -35,9 +36,15 @@ export class WebSocketTransport implements Transport {
   readonly #parts: TransportParts
   readonly #verifyToken: ReturnType<typeof createTokenVerifier>
   readonly #connections = new Map<string, WebSocketConnection>()
+  /** WEBSOCKET_HEARTBEAT_SECONDS. Undefined if it is 0: then the shard may sleep. */
+  readonly #heartbeat: Heartbeat<WebSocketConnection> | undefined
 
   constructor(parts: TransportParts) {
     this.#parts = parts
+    const periodMs = parts.context.config.connections.webSocketHeartbeatMs
+    const beat = (connections: ReadonlySet<WebSocketConnection>) =>
+      connections.forEach((connection) => connection.probe())
+    this.#heartbeat = periodMs === 0 ? undefined : new Heartbeat(periodMs, beat)
     this.#verifyToken = createTokenVerifier(parts.context.config.jwt)
   }
 
@@ -49,10 +56,14 @@ export class WebSocketTransport implements Transport {
     this.#parts.context.sockets.acceptWebSocket(server)
     server.serializeAttachment(attachment)
     const connection = this.#create(server, attachment, state)
-    this.#parts.lifecycle.greet(connection, opening)
     this.#parts.lifecycle.add(connection)
+    this.#parts.lifecycle.greet(connection, opening)
     connection.replay()
     return upgradeResponse(client, connect.protocol)
+  }
+
+  checkLimit(): Result<null, RigelError> {
+    return ok(null)
   }
 
   refuse({ protocol }: ConnectRequest, reason: RigelError): Response {
@@ -136,9 +147,13 @@ export class WebSocketTransport implements Transport {
   }
 
   #create(socket: WebSocket, attachment: WebSocketAttachment, state: ConnectionState): WebSocketConnection {
-    const onRemoved = () => this.#connections.delete(state.id)
-    const connection = new WebSocketConnection(socket, attachment, state, this.#parts, onRemoved)
+    const onRemoved = () => {
+      this.#connections.delete(state.id)
+      this.#heartbeat?.delete(connection)
+    }
+    const connection: WebSocketConnection = new WebSocketConnection(socket, attachment, state, this.#parts, onRemoved)
     this.#connections.set(state.id, connection)
+    this.#heartbeat?.add(connection)
     return connection
   }
 

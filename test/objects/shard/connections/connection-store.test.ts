@@ -50,6 +50,8 @@ it('connections of the version before are carried over as they were', async () =
         resume: { seq: 7, untilMs: 5_000 },
         subscriptions: [SUBSCRIPTION],
         inferred: [],
+        claimedBy: null,
+        grantEndsAtMs: null,
         phoenix: null,
       },
       {
@@ -63,6 +65,8 @@ it('connections of the version before are carried over as they were', async () =
         resume: null,
         subscriptions: [],
         inferred: [],
+        claimedBy: null,
+        grantEndsAtMs: null,
         phoenix: { vsn: 2, roles: ['support'], meta: {} },
       },
     ])
@@ -84,6 +88,8 @@ it('what is stored is read back', async () => {
       resume: { seq: 4, untilMs: 3 },
       subscriptions: [SUBSCRIPTION],
       inferred: [SUBSCRIPTION],
+      claimedBy: 'alice',
+      grantEndsAtMs: 8,
       phoenix: null,
     } as const
     store.put(state)

@@ -62,6 +62,8 @@ export class ChannelHub {
   }
 
   async #join(connection: PhoenixConnection, message: Message): Promise<void> {
+    if (!this.#parts.subscriptions.mayChange(connection))
+      return connection.reply(message, failed('too many joins: wait'))
     const payload = parseJoin(message.payload)
     if (!payload.ok) return connection.reply(message, failed(payload.reason))
     const opened = openChannel(connection.state, message, payload.value, this.#rules)

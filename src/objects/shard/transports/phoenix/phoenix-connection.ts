@@ -113,6 +113,13 @@ export class PhoenixConnection extends BaseConnection {
     if (this.#nextBehind() !== undefined) this.#pump.run()
   }
 
+  /** Tells each channel the position of the log, so that a channel on which nothing comes can resume. */
+  override sendPosition(): void {
+    const position = { last_event_id: this.#parts.log.position(this.#parts.log.committedSeq) }
+    for (const { behindSeq, channel } of this.#channels.values())
+      if (behindSeq === null) this.notify(channel, 'position', position)
+  }
+
   /** The history of a channel is asked for when it is joined: nothing is read again later. */
   rewind(): void {}
 
@@ -123,7 +130,7 @@ export class PhoenixConnection extends BaseConnection {
     this.sink.send(encodeReply(this.vsn, to, reply))
   }
 
-  /** Sends a message of the channel itself: phx_close, presence_state, presence_diff. */
+  /** Sends a message of the channel itself: phx_close, position, presence_state, presence_diff. */
   notify({ topic, joinRef }: Pick<Channel, 'topic' | 'joinRef'>, event: string, payload: object): void {
     const ref = event === 'phx_close' ? joinRef : null
     this.sink.send(encode(this.vsn, { joinRef, ref, topic, event }, JSON.stringify(payload)))

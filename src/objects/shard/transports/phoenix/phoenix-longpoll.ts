@@ -37,6 +37,13 @@ export class PhoenixSessions {
     lifecycle.add(connection)
   }
 
+  /** Number of sessions that were opened without a token. */
+  get anonymousCount(): number {
+    let count = 0
+    for (const { connection } of this.#sessions.values()) if (!connection.state.hasToken) count += 1
+    return count
+  }
+
   async poll(connectionId: string, cursor: number): Promise<PollResult> {
     const session = this.#sessions.get(connectionId)
     if (session === undefined) return { kind: 'gone' }

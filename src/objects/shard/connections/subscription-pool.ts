@@ -1,0 +1,56 @@
+// Sets of subscriptions, each held once however many connections have it: clients of one page ask for the same. Counts the
+// bytes of the sets for the limit per shard. Used by the ConnectionRegistry.
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+
+interface PooledSet {
+  readonly subscriptions: readonly Subscription[]
+  readonly key: string
+  connections: number
+}
+
+export class SubscriptionPool {
+  readonly #byKey = new Map<string, PooledSet>()
+  readonly #bySet = new Map<readonly Subscription[], PooledSet>()
+  #bytes = 0
+
+  /** Length of the sets' JSON. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Returns by how much `bytes` grows if the set is acquired. */
+  costOf(subscriptions: readonly Subscription[]): number {
+    const key = JSON.stringify(subscriptions)
+    return this.#byKey.has(key) ? 0 : key.length
+  }
+
+  /** Returns the pooled set that equals `subscriptions`. To be released once for each call. */
+  acquire(subscriptions: readonly Subscription[]): readonly Subscription[] {
+    const key = JSON.stringify(subscriptions)
+    const set = this.#byKey.get(key) ?? this.#add({ subscriptions, key, connections: 0 })
+    set.connections += 1
+    return set.subscriptions
+  }
+
+  release(subscriptions: readonly Subscription[]): void {
+    const set = this.#bySet.get(subscriptions)
+    if (set === undefined) return
+    set.connections -= 1
+    if (set.connections > 0) return
+    this.#byKey.delete(set.key)
+    this.#bySet.delete(subscriptions)
+    this.#bytes -= set.key.length
+  }
+
+  #add(set: PooledSet): PooledSet {
+    this.#byKey.set(set.key, set)
+    this.#bySet.set(set.subscriptions, set)
+    this.#bytes += set.key.length
+    return set
+  }
+}
+
+/** Length of the JSON of a set. */
+export function bytesOf(subscriptions: readonly Subscription[]): number {
+  return JSON.stringify(subscriptions).length
+}

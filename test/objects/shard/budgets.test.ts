@@ -1,0 +1,202 @@
+// One client that spends its own budget slows down nobody else: subscriptions, sessions, bytes that wait, tokens that end.
+import { describe, expect, it } from 'vitest'
+import type { ConnectRequest } from '../../../src/core/identity/principal.ts'
+import { inComposedShard, type ComposedShard } from '../../support/composed-shard.ts'
+import { asUser, batch, event, newShard, SseClient, WsClient } from '../../support/shard-clients.ts'
+
+const ANONYMOUS = { user: null, session: null, expSeconds: null }
+const greeting = { eventType: 'greeting', oneOf: [] }
+const booking = { eventType: 'booking', oneOf: [{ hotel: 'Ritz' }] }
+const NOBODY: Partial<ConnectRequest> = { principal: ANONYMOUS }
+
+async function openStream(shard: ComposedShard, wanted: Partial<ConnectRequest>) {
+  const client = new SseClient(await shard.connect(wanted))
+  const [created] = await client.until(1)
+  const data = created?.data['data'] as Readonly<Record<string, unknown>>
+  return { client, data, id: String(data['connection_token']).split('.')[1] ?? '' }
+}
+
+describe('subscriptions', () => {
+  it('are changed at a rate: what is beyond is refused, and comes back with time', async () => {
+    await inComposedShard({ MAX_SUBSCRIPTION_CHANGES_PER_MINUTE: '2' }, async (shard) => {
+      const { client, id } = await openStream(shard, NOBODY)
+      const change = { subscriptions: [], inferred: [], principal: ANONYMOUS }
+      const replace = async () => (await shard.subscriptions.replace(id, change)).ok
+      expect([await replace(), await replace()]).toEqual([true, true])
+      expect(await shard.subscriptions.replace(id, change)).toMatchObject({ reason: { kind: 'rate_limited' } })
+      shard.clock.nowMs += 30_000
+      expect([await replace(), await replace()]).toEqual([true, false])
+      await client.close()
+    })
+  })
+
+  it('have a size per connection, and per shard, where equal sets count once', async () => {
+    const limits = { MAX_SUBSCRIPTION_BYTES_PER_CONNECTION: '60000', MAX_SUBSCRIPTION_BYTES_PER_SHARD: '65536' }
+    await inComposedShard(limits, async ({ connect, connections }) => {
+      const wide = (name: string, values: number) => [
+        { eventType: 'booking', oneOf: [{ hotel: { in: Array.from({ length: values }, (_, n) => `${name}${n}`) } }] },
+      ]
+      const statusOf = async (subscriptions: ConnectRequest['subscriptions']) =>
+        (await connect({ ...NOBODY, subscriptions })).status
+      expect(await statusOf(wide('a', 8_000))).toBe(400)
+      expect([await statusOf(wide('a', 4_000)), await statusOf(wide('a', 4_000))]).toEqual([200, 200])
+      expect(await statusOf(wide('b', 4_500))).toBe(503)
+      for (const connection of connections.all()) connections.remove(connection)
+      expect(await statusOf(wide('b', 4_500))).toBe(200)
+    })
+  })
+})
+
+describe('a session without a socket and without a token', () => {
+  it('has a limit of its own, and takes no place from others', async () => {
+    await inComposedShard({ MAX_CONNECTIONS_PER_SHARD: '8' }, async ({ connect }) => {
+      const open = async (principal: ConnectRequest['principal']) =>
+        (await connect({ principal, transport: 'longpolling' })).status
+      expect([await open(ANONYMOUS), await open(ANONYMOUS), await open(ANONYMOUS)]).toEqual([204, 204, 429])
+      expect(await open(asUser('alice'))).toBe(204)
+    })
+  })
+
+  it('lives half a minute if it is not polled, and longer once it is', async () => {
+    await inComposedShard({}, async ({ clock, connect, connections, maintenance, transports }) => {
+      await connect({ ...NOBODY, transport: 'longpolling' })
+      await connect({ ...NOBODY, transport: 'longpolling' })
+      const [, polled] = [...connections.all()]
+      await transports.longpolling.poll(polled?.state.id ?? '', null)
+      clock.nowMs += 30_000
+      await maintenance.sweep()
+      expect([...connections.all()]).toEqual([polled])
+    })
+  })
+})
+
+describe('what a long-polling client does', () => {
+  it('takes no space of the log: the events of others stay', async () => {
+    await inComposedShard({ LOG_RETENTION_BYTES: '65536' }, async (shard) => {
+      await shard.connect({ ...NOBODY, transport: 'longpolling' })
+      const [session] = [...shard.connections.all()]
+      const id = session?.state.id ?? ''
+      const start = shard.log.position(shard.log.committedSeq)
+      await shard.log.append([batch([event(0)])])
+      const subscriptions = Array.from({ length: 90 }, (_, n) => ({
+        eventType: `a.long.type.to.fill.the.log.${n}`,
+        oneOf: [],
+      }))
+      for (let round = 0; round < 100; round += 1) {
+        const change = { subscriptions, inferred: [], principal: ANONYMOUS }
+        expect((await shard.subscriptions.replace(id, change)).ok).toBe(true)
+      }
+      const resumed = new SseClient(await shard.connect({ ...NOBODY, subscriptions: [greeting], lastEventId: start }))
+      expect((await shard.transports.longpolling.poll(id, null)).ok).toBe(true)
+      expect(shard.log.floorSeq).toBe(0)
+      await resumed.close()
+    })
+  })
+})
+
+describe('a token that is brought by PUT', () => {
+  const token = (user: string, endsAtMs: number) => ({ user, session: null, expSeconds: endsAtMs / 1_000 })
+
+  it('takes with it what it brought when it ends', async () => {
+    await inComposedShard({}, async (shard) => {
+      const { client, id } = await openStream(shard, NOBODY)
+      const principal = token('alice', shard.clock.nowMs + 60_000)
+      const change = { subscriptions: [greeting, booking], inferred: [booking], principal }
+      expect((await shard.subscriptions.replace(id, change)).ok).toBe(true)
+      shard.clock.nowMs += 59_999
+      await shard.maintenance.sweep()
+      expect(shard.connections.get(id)?.state.subscriptions).toEqual([greeting, booking])
+      shard.clock.nowMs += 1
+      await shard.maintenance.sweep()
+      expect(shard.connections.get(id)?.state.subscriptions).toEqual([greeting])
+      const sets = await client.until(3, 'rig.subscriptions_set')
+      expect(sets[2]?.data['data']).toEqual([greeting])
+      await client.close()
+    })
+  })
+
+  it('takes all of it if subscriptions need a token', async () => {
+    await inComposedShard({ SUBSCRIPTION_CHECK: 'jwt_validation' }, async (shard) => {
+      const { client, id } = await openStream(shard, NOBODY)
+      const principal = token('alice', shard.clock.nowMs + 60_000)
+      await shard.subscriptions.replace(id, { subscriptions: [greeting], inferred: [], principal })
+      shard.clock.nowMs += 60_000
+      await shard.maintenance.sweep()
+      expect(shard.connections.get(id)?.state.subscriptions).toEqual([])
+      await client.close()
+    })
+  })
+
+  it('is of the connection’s user, or claims a connection that is nobody’s, once', async () => {
+    await inComposedShard({}, async (shard) => {
+      const later = shard.clock.nowMs + 60_000
+      const bring = async (id: string, user: string) => {
+        const change = { subscriptions: [], inferred: [], principal: token(user, later) }
+        const replaced = await shard.subscriptions.replace(id, change)
+        return replaced.ok ? 'taken' : replaced.reason.kind
+      }
+      const owned = await openStream(shard, { principal: asUser('alice') })
+      const free = await openStream(shard, NOBODY)
+      expect([owned.data['user'], free.data['user']]).toEqual(['alice', null])
+      expect([await bring(owned.id, 'bob'), await bring(owned.id, 'alice')]).toEqual(['foreign_connection', 'taken'])
+      expect([await bring(free.id, 'bob'), await bring(free.id, 'alice'), await bring(free.id, 'bob')]).toEqual([
+        'taken',
+        'foreign_connection',
+        'taken',
+      ])
+      await Promise.all([owned.client.close(), free.client.close()])
+    })
+  })
+})
+
+describe('bytes that wait for readers of a shard', () => {
+  it('have a sum: beyond it the connection with the most is cut, and the others go on', async () => {
+    await inComposedShard({ MAX_WAITING_BYTES_PER_SHARD: '65536' }, async ({ connect, connections, log }) => {
+      const large = { eventType: 'large', oneOf: [] }
+      const slow = new SseClient(await connect({ ...NOBODY, subscriptions: [large] }))
+      const fast = new SseClient(await connect({ ...NOBODY, subscriptions: [greeting] }))
+      const json = JSON.stringify({
+        specversion: '1.0',
+        id: '0',
+        source: '/t',
+        type: 'large',
+        data: 'x'.repeat(200_000),
+      })
+      await log.append([batch([event(0, { type: 'large', utf8: new TextEncoder().encode(json) })])])
+      while (connections.size === 2) await new Promise((resolve) => setTimeout(resolve, 20))
+      await expect(slow.rest()).rejects.toThrow('Reader too slow')
+      await log.append([batch([event(1)])])
+      expect((await fast.until(1, 'greeting'))[0]?.data['id']).toBe('1')
+      await fast.close()
+    })
+  })
+})
+
+describe('a page that is reloaded', () => {
+  it('is not refused because of the connection that it has just left', async () => {
+    await inComposedShard({ MAX_CONNECTIONS_PER_USER: '1' }, async ({ connect, connections }) => {
+      const principal = asUser('alice')
+      const first = await connect({ principal })
+      const [lost] = [...connections.all()]
+      // Its client is gone, which only a write shows.
+      if (lost !== undefined) lost.probe = () => void first.body?.cancel()
+      const second = await connect({ principal })
+      expect([second.status, connections.size]).toEqual([200, 1])
+      await second.body?.cancel()
+    })
+  })
+
+  it('is refused if all of its user’s connections are alive', async () => {
+    await inComposedShard({ MAX_CONNECTIONS_PER_USER: '1' }, async ({ connect }) => {
+      const first = await connect({ principal: asUser('alice') })
+      expect((await connect({ principal: asUser('alice') })).status).toBe(429)
+      await first.body?.cancel()
+    })
+  })
+})
+
+it('a client that closes its WebSocket is answered with its own code', async () => {
+  const client = await WsClient.open(newShard())
+  client.socket.close(4321, 'done')
+  expect((await client.until(({ closed }) => closed !== undefined)).closed?.code).toBe(4321)
+})
