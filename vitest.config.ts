@@ -62,7 +62,7 @@ export default defineConfig({
           name: 'workerd',
           setupFiles,
           include: ['test/**/*.test.ts'],
-          exclude: [...pure, 'test/e2e/**', 'test/real-kafka/**', 'test/**/*.kafka.test.ts'],
+          exclude: [...pure, 'test/e2e/**', 'test/clients/**', 'test/real-kafka/**', 'test/**/*.kafka.test.ts'],
         },
       },
     ],
