@@ -116,4 +116,6 @@ function keepSocket(open) {
   })
 }
 
+// eventsource does not keep a process up while it waits to reconnect.
+if (process.argv[2] !== 'cloudevents') setInterval(() => {}, 1_000_000)
 await CLIENTS[process.argv[2]]()
