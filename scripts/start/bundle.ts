@@ -2,12 +2,15 @@
 // changed, so that a second start takes a second. Called by start.ts and build-workerd.ts.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 /** The folder that holds index.js. */
 export const BUNDLE_FOLDER = '.wrangler/rigel-bundle'
+
+/** Made by the same build (wrangler.toml, [build]). */
+const BROWSER_CLIENT = 'public/_rig/client.js'
 
 const run = promisify(execFile)
 const hashFile = join(BUNDLE_FOLDER, 'hash')
@@ -15,7 +18,7 @@ const hashFile = join(BUNDLE_FOLDER, 'hash')
 /** Rejects with wrangler's message if the source cannot be built. */
 export async function buildBundle(): Promise<void> {
   const hash = hashOfSource()
-  if (hash === readHash()) return
+  if (hash === readHash() && existsSync(BROWSER_CLIENT)) return
   mkdirSync(BUNDLE_FOLDER, { recursive: true })
   writeFileSync(hashFile, '')
   await run(
