@@ -1,58 +1,53 @@
-// Run after `npm install` changed package-lock.json: node scripts/complete-lock.ts
-// Adds the optional packages of other platforms that npm left out because its registry did not have them: without an
-// entry for each `npm ci` refuses the lock. They are pinned exactly by the package that wants them; name gives platform.
-// Such an entry has no integrity: on those platforms npm takes it from its registry.
+// `npm run lock`, after `npm install` changed package-lock.json; `npm run check:lock` fails if it was forgotten. Every package of
+// the lock needs an integrity hash, those of other platforms too: npm keeps an entry without one as it is, so such entries
+// are dropped and resolved again. `engines` is left out: the scripts run on the Node 24 that `npm ci` brings, and on Node 20
+// npm would print a page of EBADENGINE warnings about packages that the Node of the installation never runs.
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 
 interface LockEntry {
-  version?: string
-  optional?: boolean
-  dev?: boolean
-  os?: string[]
-  cpu?: string[]
-  optionalDependencies?: Record<string, string>
+  readonly integrity?: string
+  engines?: unknown
 }
 
-const OPERATING_SYSTEMS = [
-  'aix',
-  'android',
-  'darwin',
-  'freebsd',
-  'linux',
-  'netbsd',
-  'openbsd',
-  'openharmony',
-  'sunos',
-  'win32',
-]
-const OTHER_NAMES = new Map([
-  ['windows', 'win32'],
-  ['64', 'x64'],
-])
-
-const lock = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, LockEntry> }
-const added: string[] = []
-
-for (const [path, entry] of Object.entries(lock.packages)) {
-  for (const [name, version] of Object.entries(entry.optionalDependencies ?? {})) {
-    const isThere = `node_modules/${name}` in lock.packages || `${path}/node_modules/${name}` in lock.packages
-    if (isThere || !/^\d/.test(version)) continue
-    lock.packages[`node_modules/${name}`] = platformEntry(name, version, entry.dev === true)
-    added.push(name)
-  }
+interface Lock {
+  packages: Record<string, LockEntry>
 }
 
-if (added.length > 0) {
-  lock.packages = Object.fromEntries(Object.entries(lock.packages).toSorted(([a], [b]) => a.localeCompare(b, 'en')))
-  writeFileSync('package-lock.json', `${JSON.stringify(lock, null, 2)}\n`)
-}
-console.log(`package-lock.json: ${added.length} packages of other platforms added`)
+const FILE = 'package-lock.json'
+const isCheck = process.argv.includes('--check')
 
-/** `@oxlint/binding-linux-arm-gnueabihf` → linux, arm. A name without a known system is for none: it must not be installed. */
-function platformEntry(name: string, version: string, isDev: boolean): LockEntry {
-  const words = name.split(/[/-]/).map((word) => OTHER_NAMES.get(word) ?? word)
-  const at = words.findIndex((word) => OPERATING_SYSTEMS.includes(word))
-  const cpu = words[at + 1]
-  const platform = at < 0 || cpu === undefined ? { cpu: ['wasm32'] } : { os: [words[at] ?? ''], cpu: [cpu] }
-  return { version, ...(isDev ? { dev: true } : {}), optional: true, ...platform }
+if (!isCheck) {
+  write(keepHashed(read()))
+  execFileSync('npm', ['install', '--package-lock-only', '--ignore-scripts', '--loglevel=error'], { stdio: 'inherit' })
+  write(withoutEngines(read()))
+}
+const problems = problemsOf(read())
+for (const problem of problems) console.error(problem)
+console.log(`${FILE}: ${problems.length === 0 ? 'every package has an integrity hash' : 'run `npm run lock`'}`)
+process.exitCode = problems.length === 0 ? 0 : 1
+
+function problemsOf({ packages }: Lock): readonly string[] {
+  return Object.entries(packages).flatMap(([path, { engines, integrity }]) => {
+    if (path === '') return []
+    return [...(integrity ? [] : [`${path}: has no integrity hash`]), ...(engines ? [`${path}: has engines`] : [])]
+  })
+}
+
+function keepHashed(lock: Lock): Lock {
+  const kept = Object.entries(lock.packages).filter(([path, { integrity }]) => path === '' || integrity !== undefined)
+  return { ...lock, packages: Object.fromEntries(kept) }
+}
+
+function withoutEngines(lock: Lock): Lock {
+  for (const [path, entry] of Object.entries(lock.packages)) if (path !== '') delete entry.engines
+  return lock
+}
+
+function read(): Lock {
+  return JSON.parse(readFileSync(FILE, 'utf8')) as Lock
+}
+
+function write(lock: Lock): void {
+  writeFileSync(FILE, `${JSON.stringify(lock, null, 2)}\n`)
 }

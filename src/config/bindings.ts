@@ -17,12 +17,13 @@ export const DURABLE_OBJECTS = [
 /** Returns a problem for each binding of a Durable Object that `env` does not have. */
 export function missingBindings(env: object): readonly string[] {
   const bindings = env as Readonly<Record<string, unknown>>
-  return DURABLE_OBJECTS.filter((name) => !isNamespace(bindings[name])).map(
+  return DURABLE_OBJECTS.filter((name) => !isBinding(bindings[name])).map(
     (name) =>
       `${name}: must be a Durable Object binding, and there is none; an environment of wrangler inherits no bindings, repeat [[env.NAME.durable_objects.bindings]]`,
   )
 }
 
-function isNamespace(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && 'idFromName' in value
+/** A variable of that name is text. */
+function isBinding(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }

@@ -25,6 +25,7 @@ const schema = z.object({
   ...schemaRegistryVariables,
   ...topicsVariables,
   DEV_MODE: flag,
+  PLAYGROUND: flag,
 })
 
 /** The configuration, frozen. */
@@ -67,13 +68,14 @@ function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Recor
 /** By `env`, which is one object for the life of an isolate: parsing it takes milliseconds. */
 const loaded = new WeakMap<object, Result<Config, ConfigProblems>>()
 
-/** As `parseConfig`, and checks the bindings; parsed once for an isolate. Warns of variables without effect. */
+/** As `parseConfig`, and checks the bindings; parsed once for an isolate. Logs every problem, and warns of variables without effect. */
 export function loadConfig(env: object): Result<Config, ConfigProblems> {
   const known = loaded.get(env)
   if (known !== undefined) return known
   const config = withBindings(parseConfig(env), env)
   loaded.set(env, config)
   for (const line of warningsOf(env)) console.warn(`configuration: ${line}`)
+  if (!config.ok) console.error(`Rigel is misconfigured:\n${config.reason.join('\n')}`)
   return config
 }
 
@@ -133,6 +135,8 @@ function toConfig(v: Variables) {
     proxy: toProxy(v),
     schemas: toSchemas(v),
     devMode: v.DEV_MODE,
+    /** Whether the page at /_rig/ is served. */
+    playground: v.PLAYGROUND || v.DEV_MODE,
   })
 }
 

@@ -5,6 +5,7 @@ import { wakeFollowers } from './wake-followers.ts'
 import { credentialedCorsHeaders, preflight, streamCorsHeaders, type Preflight } from './cors.ts'
 import { produceSampleEvents } from './dev/dev-feed.ts'
 import { makeDevToken } from './dev/dev-token.ts'
+import { servePage } from './dev/page.ts'
 import { postEvents } from './events/post-events.ts'
 import { answerHandshake, isHandshake } from './events/webhook-handshake.ts'
 import { jsonErrorResponse } from './error-response.ts'
@@ -81,6 +82,10 @@ const app = new Hono<HttpEnv>()
   .route(INTERNAL_PREFIX, adminApi)
   .post('/_rig/dev/token', makeDevToken)
   .post('/_rig/dev/feed', produceSampleEvents)
+  .options('/_rig/dev/token', preflight({ methods: 'POST', headers: 'content-type' }))
+  .get('/_rig', servePage)
+  .get('/_rig/', servePage)
+  .get('/_rig/:file', servePage)
   .all('*', (c) =>
     proxyRequest(c.req.raw, new URL(c.req.url), {
       ...c.var,

@@ -1,11 +1,17 @@
-// GET /_rig/health: 200 `OK`, or everything that is wrong with the configuration. With a bad configuration no other
-// route answers, so that nothing runs on half of it.
+// GET /_rig/health: 200 `OK`, or what is wrong with the configuration, without the values, for anybody can read it. With a
+// bad configuration no other route answers, so that nothing runs on half of it. Called by app.ts.
 import type { Context, Next } from 'hono'
 import { workerContext, type HttpEnv } from './worker-context.ts'
 
 export function health(c: Context<HttpEnv>): Response {
   const { config } = workerContext(c.env)
-  return config.ok ? c.text('OK') : c.text(`Rigel is misconfigured:\n${config.reason.join('\n')}\n`, 500)
+  if (config.ok) return c.text('OK')
+  return c.text(`Rigel is misconfigured:\n${config.reason.map(withoutValue).join('\n')}\n`, 500)
+}
+
+/** The log has the whole line. */
+function withoutValue(problem: string): string {
+  return problem.replace(/, got ".*$/s, '')
 }
 
 export function misconfigured(): Response {

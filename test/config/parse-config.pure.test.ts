@@ -6,7 +6,10 @@ import { loadConfig, parseConfig, warningsOf, type Config } from '../../src/conf
 import devVars from '../../.dev.vars.example?raw'
 import documentation from '../../docs/configuration.md?raw'
 import wranglerToml from '../../wrangler.toml?raw'
+import { expectLogs } from '../support/expect-logs.ts'
 import { CERTIFICATE, CERTIFIED_PRIVATE_KEY, makeKeys } from '../support/make-tokens.ts'
+
+expectLogs(/^Rigel is misconfigured:\nSHARDS: must be/)
 
 function problemsOf(env: object): readonly string[] {
   const config = parseConfig(env)
@@ -57,7 +60,7 @@ describe('values', () => {
   it('may be numbers, booleans and objects, as wrangler.toml can hold them', () => {
     const config = parsed({ SHARDS: 8, DEV_MODE: true, RECIPIENTS: { '*': '/data/user' } })
     expect([config.shards, config.devMode, config.recipients.all]).toEqual([8, true, ['data', 'user']])
-    expect(problemsOf({ SHARDS: 0 })).toEqual(['SHARDS: must be a whole number from 1 to 100000, got "0"'])
+    expect(problemsOf({ SHARDS: 0 })).toEqual(['SHARDS: must be a whole number from 1 to 8192, got "0"'])
   })
 
   it('count as not set when empty, and bindings of other names are none of its business', () => {
@@ -91,8 +94,8 @@ const PLACE = `${FIELD}, {"key": true}, {"key": "/name"} or {"header": "name"}`
 const TOPIC = 'must be a Kafka topic name: 1 to 249 of letters, digits, ".", "_" and "-", but not "." or ".."'
 
 it.each([
-  ['SHARDS', 'many', 'SHARDS: must be a whole number from 1 to 100000, got "many"'],
-  ['SHARDS', '1.5', 'SHARDS: must be a whole number from 1 to 100000, got "1.5"'],
+  ['SHARDS', 'many', 'SHARDS: must be a whole number from 1 to 8192, got "many"'],
+  ['SHARDS', '1.5', 'SHARDS: must be a whole number from 1 to 8192, got "1.5"'],
   [
     'MAX_CONNECTIONS_PER_SHARD',
     '40000',

@@ -1,5 +1,6 @@
-// POST /_rig/dev/token, in development mode only: signs a token, so that a newcomer has one without an identity
-// provider. Body: `{"user": "alice"}` and any further claims.
+// POST /_rig/dev/token, in development mode only: signs a token, so that a newcomer has one without an identity provider,
+// also in a frontend on another port (CORS). Body: `{"user": "alice"}` and any further claims, `exp` among them (seconds since
+// the epoch; an hour from now if it is not given). Called by app.ts.
 import { decodeUtf8 } from '../../core/text.ts'
 import { isObject, parseJson, type JsonObject } from '../../core/json.ts'
 import { signClaims } from '../../auth/sign-claims.ts'
@@ -7,6 +8,7 @@ import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import type { JsonPointer } from '../../core/json-pointer.ts'
 import { readRequestBody } from '../read-request-body.ts'
+import { corsHeaders } from '../cors.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -26,18 +28,20 @@ export async function makeDevToken(c: Context<HttpEnv>): Promise<Response> {
   if (body === undefined) {
     return errorResponse({
       kind: 'bad_request',
-      message: 'Expected JSON such as {"user":"alice"}, and further claims.',
+      message: 'Expected JSON such as {"user":"alice"}, and further claims; exp must be whole seconds since the epoch.',
     })
   }
   const { user, ...claims } = body
-  return c.json({ token: await sign(withClaim(claims, config.jwt.userField, user), config.jwt) })
+  const token = await sign(withClaim(claims, config.jwt.userField, user), config.jwt)
+  return c.json({ token }, 200, corsHeaders(config, c.req.raw))
 }
 
 async function readClaims(request: Request): Promise<JsonObject | undefined> {
   const body = await readRequestBody(request, MAX_BODY_BYTES)
   if (!body.ok) return undefined
   const claims = parseJson(decodeUtf8(body.value) ?? '')
-  return isObject(claims) && typeof claims['user'] === 'string' && claims['user'] !== '' ? claims : undefined
+  if (!isObject(claims) || typeof claims['user'] !== 'string' || claims['user'] === '') return undefined
+  return claims['exp'] === undefined || Number.isSafeInteger(claims['exp']) ? claims : undefined
 }
 
 /** `claims` with `value` where `pointer` points to. */
@@ -53,6 +57,9 @@ function sign(claims: JsonObject, jwt: Config['jwt']): Promise<string> {
   const issuer = jwt.issuer === null ? {} : { iss: jwt.issuer }
   const audience = jwt.audience === null ? {} : { aud: jwt.audience }
   const { algorithm, secret } = jwt
-  const options = { secret, algorithm, validSeconds: VALID_SECONDS, nowMs: Date.now() }
+  const nowMs = Date.now()
+  const asked = claims['exp']
+  const validSeconds = typeof asked === 'number' ? asked - Math.floor(nowMs / 1_000) : VALID_SECONDS
+  const options = { secret, algorithm, validSeconds, nowMs }
   return signClaims({ jti: crypto.randomUUID(), ...claims, ...issuer, ...audience }, options)
 }

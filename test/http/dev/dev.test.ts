@@ -37,9 +37,25 @@ describe('token', () => {
     expect(await createTokenVerifier(makeConfig(variables).jwt)(token)).toMatchObject({ ok: true })
   })
 
-  it.each([{}, { user: '' }, { user: 1 }, []])('needs a user: %j is refused', async (body) => {
-    expect((await post('token', body)).status).toBe(400)
+  it('has the exp that was asked for, also one that has passed', async () => {
+    const { token } = await (await post('token', { user: 'alice', exp: 1_700_000_000 })).json<{ token: string }>()
+    expect(decodeJwt(token).exp).toBe(1_700_000_000)
   })
+
+  it('can be had by a frontend of another origin', async () => {
+    const response = await post('token', { user: 'alice' })
+    expect(response.headers.get('access-control-allow-origin')).toBe('*')
+    const request = new Request('https://rigel.example/_rig/dev/token', { method: 'OPTIONS' })
+    const allowed = await handle(request, env, createExecutionContext())
+    expect([allowed.status, allowed.headers.get('access-control-allow-headers')]).toEqual([204, 'content-type'])
+  })
+
+  it.each([{}, { user: '' }, { user: 1 }, [], { user: 'alice', exp: '1h' }, { user: 'alice', exp: 1.5 }])(
+    'needs a user: %j is refused',
+    async (body) => {
+      expect((await post('token', body)).status).toBe(400)
+    },
+  )
 })
 
 describe('feed', () => {

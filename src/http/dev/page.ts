@@ -1,0 +1,32 @@
+// The static files under /_rig/: the browser client and the schema of API definitions for everybody; the playground (the
+// page of `npm start`) only with PLAYGROUND or DEV_MODE. wrangler.toml sends these paths to the Worker first, so that a
+// deployment shows no page that nobody switched on. Called by app.ts.
+import type { Context, Next } from 'hono'
+import type { HttpEnv } from '../worker-context.ts'
+
+/** Imported by frontends and editors, from any origin. */
+const PUBLIC_FILE = /^\/_rig\/(client[\w-]*\.(js|d\.ts)|proxy\.schema\.json)$/
+
+/** The page runs its own scripts, talks to its own origin, and is shown in no frame. CSP Level 3; OWASP's secure headers. */
+const SECURITY_HEADERS = {
+  'content-security-policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+} as const
+
+/** Answers with the file, if there is one that is open; everything else goes on to the API gateway. */
+export async function servePage(c: Context<HttpEnv>, next: Next): Promise<Response | void> {
+  const { path } = c.req
+  const isPublic = PUBLIC_FILE.test(path)
+  if (!isPublic && !c.var.config.playground) return next()
+  if (path === '/_rig') return c.redirect('/_rig/', 308)
+  const url = new URL(path === '/_rig/' ? '/_rig/index.html' : path, c.req.url)
+  const file = await c.env.ASSETS.fetch(new Request(url, c.req.raw))
+  if (file.status === 404) return next()
+  const headers = new Headers(file.headers)
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) headers.set(name, value)
+  if (isPublic) headers.set('access-control-allow-origin', '*')
+  return new Response(file.body, { status: file.status, headers })
+}
