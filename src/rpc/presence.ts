@@ -1,10 +1,10 @@
-// Who is present in a topic, as the Phoenix library's Presence reads it. Pure words: the table is presence-topic.ts's.
+// Contract of PresenceTopic: who is present in a Phoenix topic, as the Phoenix library's Presence reads it, and its stub.
 
-/** What is shown of one connection. `phx_ref` names it in diffs. */
-type Meta = Readonly<Record<string, unknown>> & { readonly phx_ref: string }
+/** What is shown of one connection. `phx_ref` identifies it in diffs. */
+export type PresenceMeta = Readonly<Record<string, unknown>> & { readonly phx_ref: string }
 
-/** Name → its connections. */
-export type Presences = Readonly<Record<string, { readonly metas: readonly Meta[] }>>
+/** The connections of each name. */
+export type Presences = Readonly<Record<string, { readonly metas: readonly PresenceMeta[] }>>
 
 export interface PresenceDiff {
   readonly joins: Presences
@@ -13,10 +13,10 @@ export interface PresenceDiff {
 
 export interface PresenceEntry {
   readonly name: string
-  readonly meta: Meta
+  readonly meta: PresenceMeta
 }
 
-/** Who enters, from where. */
+/** A connection that enters a topic, and its shard. */
 export interface PresenceEnter {
   readonly shard: number
   readonly connectionId: string
@@ -26,7 +26,7 @@ export interface PresenceEnter {
 
 export function toPresences(entries: readonly PresenceEntry[]): Presences {
   const names = Map.groupBy(entries, ({ name }) => name)
-  return Object.fromEntries([...names].map(([name, of]) => [name, { metas: of.map(({ meta }) => meta) }]))
+  return Object.fromEntries([...names].map(([name, group]) => [name, { metas: group.map(({ meta }) => meta) }]))
 }
 
 export function presenceStub(env: Env, topic: string) {

@@ -1,7 +1,6 @@
-// PresenceTopic: the Durable Object of who is present in one Phoenix topic, whatever their shards, and of the shards
-// that want to know. Who goes without a word may come back: such a leave waits, and whoever comes back under the same
-// name takes the place, so that a reconnect, a deploy or a crash shows nothing. Its door is door.ts.
-import { SerialQueue } from '../../core/serial-queue.ts'
+// PresenceTopic: the Durable Object that knows who is present in one Phoenix topic, on whatever shard, and which shards are
+// told of changes. The leave of a lost connection waits: a connection under the same name takes its place, so that a
+// reconnect, a deploy or a crash shows nothing. Changes are sent as one diff per shard, one call in flight.
 import { DurableObject } from 'cloudflare:workers'
 import { shardStub } from '../../rpc/shard.ts'
 import {
@@ -11,8 +10,9 @@ import {
   type PresenceEntry,
   type Presences,
 } from '../../rpc/presence.ts'
+import { PendingDiff } from './pending-diff.ts'
 
-/** Longer than a client takes to reconnect: phoenix's first tries are within some seconds. */
+/** More than a client takes to reconnect: phoenix tries first within some seconds. */
 const LEAVE_GRACE_MS = 10_000
 
 interface PresentRow extends Record<string, SqlStorageValue> {
@@ -24,8 +24,11 @@ interface PresentRow extends Record<string, SqlStorageValue> {
 export class PresenceTopic extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql
   readonly #topic = this.ctx.id.name ?? ''
-  /** Diffs reach a shard in the order in which they came to be. */
-  readonly #queue = new SerialQueue()
+  readonly #pending = new PendingDiff()
+  /** Settles when all changes so far have been sent. Undefined: nothing is being sent. */
+  #sending: Promise<void> | undefined
+  /** Grows by one with each diff. It starts at the time, so that shards notice a restart, which may have lost a diff. */
+  #version = Date.now()
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -33,41 +36,46 @@ export class PresenceTopic extends DurableObject<Env> {
       CREATE TABLE IF NOT EXISTS present (
         connection_id TEXT PRIMARY KEY, shard INTEGER NOT NULL, name TEXT NOT NULL, meta TEXT NOT NULL, leaves_at_ms INTEGER
       ) WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS leaving_by_name ON present (name) WHERE leaves_at_ms IS NOT NULL;
+      CREATE INDEX IF NOT EXISTS leaving_by_time ON present (leaves_at_ms) WHERE leaves_at_ms IS NOT NULL;
       CREATE TABLE IF NOT EXISTS watchers (shard INTEGER PRIMARY KEY);
     `)
   }
 
-  /** Doing it twice does no harm. */
+  /** Idempotent. */
   async enter({ shard, connectionId, name, meta }: PresenceEnter): Promise<void> {
     if (this.#stays(connectionId) || this.#takesPlace(shard, connectionId, name)) return
     const entry: PresenceEntry = { name, meta: { ...meta, phx_ref: crypto.randomUUID() } }
     const values = [connectionId, shard, name, JSON.stringify(entry.meta)]
     this.#sql.exec('INSERT INTO present VALUES (?, ?, ?, ?, NULL)', ...values)
-    this.#tell({ joins: toPresences([entry]), leaves: {} })
+    this.#pending.join(entry)
+    this.#send()
   }
 
-  /** `atOnce`: said on purpose; otherwise the connection was lost, and may come back. */
-  async leave(connectionId: string, atOnce: boolean): Promise<void> {
-    const leavesAtMs = Date.now() + (atOnce ? 0 : LEAVE_GRACE_MS)
+  /** `isDeliberate`: the client said that it leaves; otherwise the connection was lost, and may come back. */
+  async leave(connectionId: string, isDeliberate: boolean): Promise<void> {
+    const leavesAtMs = Date.now() + (isDeliberate ? 0 : LEAVE_GRACE_MS)
     this.#sql.exec('UPDATE present SET leaves_at_ms = ? WHERE connection_id = ?', leavesAtMs, connectionId)
-    if (atOnce) return this.#removeDue()
+    if (isDeliberate) return this.#removeDue()
     await this.#wakeBy(leavesAtMs)
   }
 
-  /** Who is there now; the shard is told of changes from now on, until it answers that nobody listens. */
+  /** Returns who is present. The shard is told of changes from now on, until it answers that nobody there has joined. */
   async watch(shard: number): Promise<Presences> {
     this.#sql.exec('INSERT OR IGNORE INTO watchers VALUES (?)', shard)
     return toPresences(this.#sql.exec<PresentRow>('SELECT * FROM present').toArray().map(toEntry))
   }
 
-  /** Waits until every shard has been told what it is to be told: for tests. */
+  /** Resolves when every shard has been told of all changes. For tests. */
   async settled(): Promise<void> {
-    await this.#queue.settled()
+    await this.#sending
   }
 
   override async alarm(): Promise<void> {
     this.#removeDue()
-    const next = this.#sql.exec<{ at: number | null }>('SELECT MIN(leaves_at_ms) AS at FROM present').one().at
+    const next = this.#sql
+      .exec<{ at: number | null }>('SELECT MIN(leaves_at_ms) AS at FROM present WHERE leaves_at_ms IS NOT NULL')
+      .one().at
     if (next !== null) await this.#wakeBy(next)
   }
 
@@ -95,23 +103,32 @@ export class PresenceTopic extends DurableObject<Env> {
     const gone = this.#sql
       .exec<PresentRow>('DELETE FROM present WHERE leaves_at_ms <= ? RETURNING *', Date.now())
       .toArray()
-    if (gone.length > 0) this.#tell({ joins: {}, leaves: toPresences(gone.map(toEntry)) })
+    for (const row of gone) this.#pending.leave(toEntry(row))
+    this.#send()
   }
 
-  #tell(diff: PresenceDiff): void {
+  #send(): void {
+    this.#sending ??= this.#sendPending().finally(() => (this.#sending = undefined))
+    this.ctx.waitUntil(this.#sending)
+  }
+
+  /** What changes while a diff is on its way goes out with the next one. */
+  async #sendPending(): Promise<void> {
+    while (!this.#pending.isEmpty) await this.#sendDiff(this.#pending.take())
+  }
+
+  /** A shard that is out of reach has lost its connections: they ask again when they rejoin. */
+  async #sendDiff(diff: PresenceDiff): Promise<void> {
+    this.#version += 1
+    const version = this.#version
     const shards = this.#sql
       .exec<{ shard: number }>('SELECT shard FROM watchers')
       .toArray()
       .map((row) => row.shard)
-    this.ctx.waitUntil(this.#queue.run(() => this.#tellShards(shards, diff)))
-  }
-
-  /** A shard out of reach has lost its connections: they ask anew when they rejoin. */
-  async #tellShards(shards: readonly number[], diff: PresenceDiff): Promise<void> {
     await Promise.all(
       shards.map(async (shard) => {
         const listens = await shardStub(this.env, shard)
-          .presenceChanged(this.#topic, diff)
+          .presenceChanged(this.#topic, diff, version)
           .catch((error: unknown) => {
             console.warn({ message: 'presence not told', topic: this.#topic, shard, error: String(error) })
             return true

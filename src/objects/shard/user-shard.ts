@@ -136,8 +136,8 @@ export class UserShard extends DurableObject<Env> {
   }
 
   /** Called by a presence topic. Returns false if no connection here has joined it. */
-  presenceChanged(topic: string, diff: PresenceDiff): boolean {
-    return this.#shard.transports.phoenix.presenceChanged(topic, diff)
+  presenceChanged(topic: string, diff: PresenceDiff, version: number): boolean {
+    return this.#shard.transports.phoenix.presenceChanged(topic, diff, version)
   }
 
   override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {

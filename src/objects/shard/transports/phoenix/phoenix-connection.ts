@@ -29,6 +29,12 @@ export interface PhoenixSink {
   removed(): void
 }
 
+interface PresencePages {
+  readonly channel: Channel
+  readonly pages: Generator<string, void>
+  event: 'presence_state' | 'presence_diff'
+}
+
 /** A channel that has been joined, and how far its history has been sent. Null: it is live. */
 interface JoinedChannel {
   readonly channel: Channel
@@ -45,6 +51,8 @@ export class PhoenixConnection extends BaseConnection {
   vsn: Vsn
   readonly sink: PhoenixSink
   readonly #channels = new Map<string, JoinedChannel>()
+  /** Presence states that have not been sent whole. */
+  readonly #pages: PresencePages[] = []
   readonly #parts: TransportParts
   readonly #pump: ReplayPump
   readonly #onRemoved: (connection: PhoenixConnection) => void
@@ -62,7 +70,7 @@ export class PhoenixConnection extends BaseConnection {
     this.#onRemoved = onRemoved
     this.#pump = new ReplayPump({
       bufferedBytes: () => sink.bufferedBytes,
-      step: () => this.#replayStep(),
+      step: () => this.#sendStep(),
       onStalled: () => this.#cut(),
     })
   }
@@ -131,9 +139,19 @@ export class PhoenixConnection extends BaseConnection {
   }
 
   /** Sends a message of the channel itself: phx_close, position, presence_state, presence_diff. */
-  notify({ topic, joinRef }: Pick<Channel, 'topic' | 'joinRef'>, event: string, payload: object): void {
+  notify(channel: Pick<Channel, 'topic' | 'joinRef'>, event: string, payload: object): void {
+    this.notifyJson(channel, event, JSON.stringify(payload))
+  }
+
+  notifyJson({ topic, joinRef }: Pick<Channel, 'topic' | 'joinRef'>, event: string, payload: string): void {
     const ref = event === 'phx_close' ? joinRef : null
-    this.sink.send(encode(this.vsn, { joinRef, ref, topic, event }, JSON.stringify(payload)))
+    this.sink.send(encode(this.vsn, { joinRef, ref, topic, event }, payload))
+  }
+
+  /** Sends a presence state in steps: the first page replaces what the client knows, the others are added to it. */
+  sendPages(channel: Channel, pages: Generator<string, void>): void {
+    this.#pages.push({ channel, pages, event: 'presence_state' })
+    this.#pump.run()
   }
 
   end(reason: RigelError): void {
@@ -157,6 +175,22 @@ export class PhoenixConnection extends BaseConnection {
   }
 
   /** Returns whether there is more to send. */
+  #sendStep(): boolean {
+    const [next] = this.#pages
+    if (next === undefined) return this.#replayStep()
+    const page = next.pages.next()
+    const isOpen = this.#channels.get(next.channel.topic)?.channel === next.channel
+    if (page.done === true || !isOpen) this.#pages.shift()
+    else
+      this.notifyJson(
+        next.channel,
+        next.event,
+        next.event === 'presence_state' ? page.value : `{"joins":${page.value},"leaves":{}}`,
+      )
+    next.event = 'presence_diff'
+    return this.#pages.length > 0 || this.#nextBehind() !== undefined
+  }
+
   #replayStep(): boolean {
     const joined = this.#nextBehind()
     if (joined?.behindSeq === undefined || joined.behindSeq === null) return false

@@ -76,8 +76,8 @@ export class PhoenixTransport implements Transport {
     return this.#sessions.push(connectionId, frames)
   }
 
-  presenceChanged(topic: string, diff: PresenceDiff): boolean {
-    return this.#presence.changed(topic, diff)
+  presenceChanged(topic: string, diff: PresenceDiff, version: number): boolean {
+    return this.#presence.changed(topic, diff, version)
   }
 
   #sweepLater(): void {

@@ -4,11 +4,16 @@ import { presenceStub, type PresenceDiff, type Presences } from '../../../../rpc
 import type { ShardContext } from '../../shard-context.ts'
 import type { Channel } from './channel.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
+import { PresenceCopy } from './presence-copy.ts'
 
 export class PresenceTracker {
   readonly #context: ShardContext
   /** Topic → connections that have joined it here. */
   readonly #listeners = new Map<string, Set<PhoenixConnection>>()
+  /** Topic → its copy, once somebody here has joined since the object was started. */
+  readonly #copies = new Map<string, Promise<PresenceCopy>>()
+  /** Topic → diffs that came while its copy is being fetched. */
+  readonly #early = new Map<string, (readonly [diff: PresenceDiff, version: number])[]>()
 
   constructor(context: ShardContext) {
     this.#context = context
@@ -31,33 +36,72 @@ export class PresenceTracker {
   left(connection: PhoenixConnection, channel: Channel, isDeliberate: boolean): void {
     const listeners = this.#listeners.get(channel.topic)
     listeners?.delete(connection)
-    if (listeners?.size === 0) this.#listeners.delete(channel.topic)
+    if (listeners?.size === 0) {
+      this.#listeners.delete(channel.topic)
+      this.#copies.delete(channel.topic)
+    }
     if (channel.hasPresence) this.#leave(connection, channel, isDeliberate)
   }
 
   /** Passes on a change of a presence topic. Returns false if no connection here has joined it. */
-  changed(topic: string, diff: PresenceDiff): boolean {
+  changed(topic: string, diff: PresenceDiff, version: number): boolean {
     const listeners = this.#listeners.get(topic)
+    const json = JSON.stringify(diff)
     for (const connection of listeners ?? []) {
       const channel = connection.channel(topic)
-      if (channel !== undefined) connection.notify(channel, 'presence_diff', diff)
+      if (channel !== undefined) connection.notifyJson(channel, 'presence_diff', json)
     }
+    const early = this.#early.get(topic)
+    if (early === undefined) this.#applyLater(topic, diff, version)
+    else early.push([diff, version])
     return listeners !== undefined
+  }
+
+  /** A copy that has missed a diff is fetched again by the next member. */
+  #applyLater(topic: string, diff: PresenceDiff, version: number): void {
+    const copy = this.#copies.get(topic)
+    if (copy !== undefined) this.#inBackground(this.#apply(topic, copy, diff, version))
+  }
+
+  async #apply(topic: string, copy: Promise<PresenceCopy>, diff: PresenceDiff, version: number): Promise<void> {
+    const isComplete = (await copy).apply(diff, version)
+    if (!isComplete && this.#copies.get(topic) === copy) this.#copies.delete(topic)
   }
 
   async #introduce(connection: PhoenixConnection, channel: Channel): Promise<void> {
     const { env, now, shard } = this.#context
     const { id, owner, phoenix } = connection.state
     // Watched before it enters: the diff of its own entrance comes after the state, or is part of it.
-    const presences = await this.#watch(channel.topic)
+    const copy = await this.#copyOf(channel.topic)
     if (connection.channel(channel.topic) !== channel) return
-    connection.notify(channel, 'presence_state', presences)
+    connection.sendPages(channel, copy.pages())
     if (owner.user === null) return
     const entering = { shard, connectionId: id, name: owner.user, meta: { ...phoenix?.meta, time: now() } }
     const topics = presentIn(connection, channel)
     await Promise.all(topics.map(async (topic) => presenceStub(env, topic).enter(entering)))
     // It may have gone while it entered.
     if (connection.channel(channel.topic) !== channel) this.#leave(connection, channel, false)
+  }
+
+  #copyOf(topic: string): Promise<PresenceCopy> {
+    const existing = this.#copies.get(topic)
+    if (existing !== undefined) return existing
+    const fetched = this.#fetchCopy(topic)
+    this.#copies.set(topic, fetched)
+    void fetched.catch(() => this.#copies.delete(topic))
+    return fetched
+  }
+
+  async #fetchCopy(topic: string): Promise<PresenceCopy> {
+    const early: (readonly [diff: PresenceDiff, version: number])[] = []
+    this.#early.set(topic, early)
+    try {
+      const copy = new PresenceCopy(await this.#watch(topic))
+      for (const [diff, version] of early) copy.apply(diff, version)
+      return copy
+    } finally {
+      this.#early.delete(topic)
+    }
   }
 
   async #watch(topic: string): Promise<Presences> {

@@ -1,0 +1,54 @@
+// A shard's copy of who is present in a topic, kept by the diffs of the topic: later members of the shard are told from it
+// instead of asking the topic. Kept as JSON per name, so that a page for a new member is put together, not encoded. Pure.
+import type { PresenceDiff, PresenceMeta, Presences } from '../../../../rpc/presence.ts'
+
+/** Names in one message: about 50 kB. */
+const PAGE_NAMES = 500
+
+interface PresentName {
+  readonly metas: readonly PresenceMeta[]
+  /** `"<name>":{"metas":[…]}` */
+  readonly json: string
+}
+
+export class PresenceCopy {
+  readonly #names = new Map<string, PresentName>()
+  #version: number | undefined
+
+  constructor(presences: Presences) {
+    for (const [name, { metas }] of Object.entries(presences)) this.#set(name, metas)
+  }
+
+  /** Returns false if a diff before this one is missing: the copy is wrong then. */
+  apply({ joins, leaves }: PresenceDiff, version: number): boolean {
+    if (this.#version !== undefined && version !== this.#version + 1) return false
+    this.#version = version
+    for (const [name, { metas }] of Object.entries(joins))
+      this.#set(name, [...without(this.#metas(name), metas), ...metas])
+    for (const [name, { metas }] of Object.entries(leaves)) this.#set(name, without(this.#metas(name), metas))
+    return true
+  }
+
+  /** JSON objects of all names, page by page, at least one. Each page is of the moment in which it is asked for. */
+  *pages(): Generator<string, void> {
+    const names = [...this.#names.keys()]
+    for (let start = 0; start === 0 || start < names.length; start += PAGE_NAMES) {
+      const page = names.slice(start, start + PAGE_NAMES).flatMap((name) => this.#names.get(name)?.json ?? [])
+      yield `{${page.join(',')}}`
+    }
+  }
+
+  #metas(name: string): readonly PresenceMeta[] {
+    return this.#names.get(name)?.metas ?? []
+  }
+
+  #set(name: string, metas: readonly PresenceMeta[]): void {
+    if (metas.length === 0) this.#names.delete(name)
+    else this.#names.set(name, { metas, json: `${JSON.stringify(name)}:${JSON.stringify({ metas })}` })
+  }
+}
+
+function without(metas: readonly PresenceMeta[], removed: readonly PresenceMeta[]): readonly PresenceMeta[] {
+  const refs = new Set(removed.map((meta) => meta.phx_ref))
+  return metas.filter((meta) => !refs.has(meta.phx_ref))
+}

@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest'
+import { toPresences } from '../../../../../src/rpc/presence.ts'
+import { PresenceCopy } from '../../../../../src/objects/shard/transports/phoenix/presence-copy.ts'
+
+const present = (...refs: readonly string[]) =>
+  toPresences(refs.map((ref) => ({ name: ref.split(':')[0] ?? '', meta: { phx_ref: ref } })))
+const none = present()
+const stateOf = (copy: PresenceCopy) =>
+  Object.assign({}, ...[...copy.pages()].map((page) => JSON.parse(page) as object)) as object
+
+describe('a copy of who is present', () => {
+  it('follows the diffs of its topic', () => {
+    const copy = new PresenceCopy(present('alice:1', 'bob:1'))
+    expect(copy.apply({ joins: present('alice:2'), leaves: present('bob:1') }, 8)).toBe(true)
+    expect(copy.apply({ joins: none, leaves: present('alice:1') }, 9)).toBe(true)
+    expect(stateOf(copy)).toEqual(present('alice:2'))
+  })
+
+  it('is the same if a diff came before it was fetched', () => {
+    const copy = new PresenceCopy(present('alice:1'))
+    copy.apply({ joins: present('alice:1'), leaves: present('bob:1') }, 1)
+    expect(stateOf(copy)).toEqual(present('alice:1'))
+  })
+
+  it.each([7, 9, 1])('says that a diff is missing between version 7 and %i', (version) => {
+    const copy = new PresenceCopy(none)
+    expect(copy.apply({ joins: none, leaves: none }, 7)).toBe(true)
+    expect(copy.apply({ joins: present('alice:1'), leaves: none }, version)).toBe(false)
+  })
+
+  it('comes in pages, which are as new as the moment in which they are taken', () => {
+    const refs = Array.from({ length: 1_200 }, (_, n) => `user${n}:1`)
+    const copy = new PresenceCopy(present(...refs))
+    const pages = copy.pages()
+    const first = JSON.parse(pages.next().value as string) as object
+    copy.apply({ joins: none, leaves: present('user600:1') }, 1)
+    const rest = [...pages].map((page) => Object.keys(JSON.parse(page) as object))
+    expect([Object.keys(first).length, ...rest.map(({ length }) => length)]).toEqual([500, 499, 200])
+    expect(rest.flat()).not.toContain('user600')
+  })
+
+  it('of nobody is one empty page', () => {
+    expect([...new PresenceCopy(none).pages()]).toEqual(['{}'])
+  })
+})
