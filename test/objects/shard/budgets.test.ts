@@ -30,6 +30,17 @@ describe('subscriptions', () => {
     })
   })
 
+  it('count once more for every ten of a set: many new types cost more than few', async () => {
+    await inComposedShard({ MAX_SUBSCRIPTION_CHANGES_PER_MINUTE: '12' }, async (shard) => {
+      const { client, id } = await openStream(shard, NOBODY)
+      const subscriptions = Array.from({ length: 50 }, (_, n) => ({ eventType: `type.${n}`, oneOf: [] }))
+      const replace = async () =>
+        (await shard.subscriptions.replace(id, { subscriptions, inferred: [], principal: ANONYMOUS })).ok
+      expect([await replace(), await replace(), await replace()]).toEqual([true, true, false])
+      await client.close()
+    })
+  })
+
   it('have a size per connection, and per shard, where equal sets count once', async () => {
     const limits = { MAX_SUBSCRIPTION_BYTES_PER_CONNECTION: '60000', MAX_SUBSCRIPTION_BYTES_PER_SHARD: '65536' }
     await inComposedShard(limits, async ({ connect, connections }) => {
@@ -72,25 +83,28 @@ describe('a session without a socket and without a token', () => {
 
 describe('what a long-polling client does', () => {
   it('takes no space of the log: the events of others stay', async () => {
-    await inComposedShard({ LOG_RETENTION_BYTES: '65536' }, async (shard) => {
-      await shard.connect({ ...NOBODY, transport: 'longpolling' })
-      const [session] = [...shard.connections.all()]
-      const id = session?.state.id ?? ''
-      const start = shard.log.position(shard.log.committedSeq)
-      await shard.log.append([batch([event(0)])])
-      const subscriptions = Array.from({ length: 90 }, (_, n) => ({
-        eventType: `a.long.type.to.fill.the.log.${n}`,
-        oneOf: [],
-      }))
-      for (let round = 0; round < 100; round += 1) {
-        const change = { subscriptions, inferred: [], principal: ANONYMOUS }
-        expect((await shard.subscriptions.replace(id, change)).ok).toBe(true)
-      }
-      const resumed = new SseClient(await shard.connect({ ...NOBODY, subscriptions: [greeting], lastEventId: start }))
-      expect((await shard.transports.longpolling.poll(id, null)).ok).toBe(true)
-      expect(shard.log.floorSeq).toBe(0)
-      await resumed.close()
-    })
+    await inComposedShard(
+      { LOG_RETENTION_BYTES: '65536', MAX_SUBSCRIPTION_CHANGES_PER_MINUTE: '10000' },
+      async (shard) => {
+        await shard.connect({ ...NOBODY, transport: 'longpolling' })
+        const [session] = [...shard.connections.all()]
+        const id = session?.state.id ?? ''
+        const start = shard.log.position(shard.log.committedSeq)
+        await shard.log.append([batch([event(0)])])
+        const subscriptions = Array.from({ length: 90 }, (_, n) => ({
+          eventType: `a.long.type.to.fill.the.log.${n}`,
+          oneOf: [],
+        }))
+        for (let round = 0; round < 100; round += 1) {
+          const change = { subscriptions, inferred: [], principal: ANONYMOUS }
+          expect((await shard.subscriptions.replace(id, change)).ok).toBe(true)
+        }
+        const resumed = new SseClient(await shard.connect({ ...NOBODY, subscriptions: [greeting], lastEventId: start }))
+        expect((await shard.transports.longpolling.poll(id, null)).ok).toBe(true)
+        expect(shard.log.floorSeq).toBe(0)
+        await resumed.close()
+      },
+    )
   })
 })
 

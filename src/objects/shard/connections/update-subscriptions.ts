@@ -25,7 +25,9 @@ export interface SubscriptionChange {
   readonly principal: Principal
 }
 
-/** Changes of subscriptions that a connection may make at once; they come back at CHANGES_PER_MINUTE. */
+const SUBSCRIPTIONS_PER_CHANGE = 10
+
+/** Changes that a connection may make at once. They come back with time. */
 type Bucket = { left: number; atMs: number }
 
 interface SubscriptionUpdaterParts {
@@ -93,7 +95,7 @@ export class SubscriptionUpdater {
     // An owned connection accepts tokens of its user only. One that was opened without a user is claimed by the first.
     const user = userOf(known.state)
     if (user !== null && principal.user !== null && user !== principal.user) return fail({ kind: 'foreign_connection' })
-    if (!this.mayChange(known)) return fail({ kind: 'rate_limited' })
+    if (!this.mayChange(known, subscriptions.length)) return fail({ kind: 'rate_limited' })
     const { session } = principal
     if (session !== null && this.#parts.revocations.has(session, this.#context.now()))
       return fail({ kind: 'session_revoked', session })
@@ -103,16 +105,20 @@ export class SubscriptionUpdater {
     return fits.ok ? ok(known) : fits
   }
 
-  /** MAX_SUBSCRIPTION_CHANGES_PER_MINUTE, as a bucket that fills steadily: one connection cannot keep a shard busy. */
-  mayChange(connection: Connection): boolean {
+  /**
+   * MAX_SUBSCRIPTION_CHANGES_PER_MINUTE, as a bucket that fills steadily: one connection cannot keep a shard busy. A set
+   * counts once more for every ten subscriptions in it, because each may be a type that the shard does not follow yet.
+   */
+  mayChange(connection: Connection, size: number): boolean {
+    const cost = 1 + Math.floor(size / SUBSCRIPTIONS_PER_CHANGE)
     const perMinute = this.#context.config.connections.subscriptionChangesPerMinute
     const nowMs = this.#context.now()
     const bucket = this.#buckets.get(connection) ?? { left: perMinute, atMs: nowMs }
     bucket.left = Math.min(perMinute, bucket.left + ((nowMs - bucket.atMs) * perMinute) / 60_000)
     bucket.atMs = nowMs
     this.#buckets.set(connection, bucket)
-    if (bucket.left < 1) return false
-    bucket.left -= 1
+    if (bucket.left < Math.min(cost, perMinute)) return false
+    bucket.left -= cost
     return true
   }
 

@@ -62,7 +62,7 @@ export class ChannelHub {
   }
 
   async #join(connection: PhoenixConnection, message: Message): Promise<void> {
-    if (!this.#parts.subscriptions.mayChange(connection))
+    if (!this.#parts.subscriptions.mayChange(connection, 1))
       return connection.reply(message, failed('too many joins: wait'))
     const payload = parseJoin(message.payload)
     if (!payload.ok) return connection.reply(message, failed(payload.reason))
