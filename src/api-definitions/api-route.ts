@@ -75,6 +75,7 @@ export interface Policy {
   readonly forwardClaims: 'none' | 'plain' | 'signed'
 }
 
+/** Names are in lower case. */
 export interface HeaderChanges {
   readonly set: readonly (readonly [name: string, value: string])[]
   readonly remove: readonly string[]

@@ -114,7 +114,8 @@ export function toHeaderChanges(
   set: Readonly<Record<string, string>> = {},
   remove: readonly string[] = [],
 ): HeaderChanges {
-  return { set: Object.entries(set), remove }
+  const lower = Object.entries(set).map(([name, value]) => [name.toLowerCase(), value] as const)
+  return { set: lower, remove: remove.map((name) => name.toLowerCase()) }
 }
 
 /** RIG's texts for zod's issues. */

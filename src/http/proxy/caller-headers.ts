@@ -114,8 +114,11 @@ const STANDARD = ['accept-*', 'access-control-*', 'cf-*', 'content-*', 'if-*', '
 
 const isCallers = createMatcher([...CALLER_HEADERS, ...ONE_HOP, 'host'])
 const isStandard = createMatcher(STANDARD)
-/** Verdicts by name, so that each name is judged once. A client that makes up names cannot make it grow. */
-const verdicts = new Map<string, boolean>()
+/**
+ * Verdicts by name, so that each name is judged once: removed, kept, or kept unless the request or the route has it in another
+ * spelling. Bounded, because clients make up names.
+ */
+const verdicts = new Map<string, 'remove' | 'keep' | 'compare'>()
 const MAX_VERDICTS = 2_000
 
 /** `tokenHeader`: where the route looks for a token. */
@@ -125,22 +128,24 @@ export function isDropped(
   changes: HeaderChanges,
   tokenHeader: string | null,
 ): boolean {
-  const known = verdicts.get(name)
-  if (known === true) return true
+  const verdict = verdicts.get(name) ?? judge(name)
+  if (verdict !== 'compare') return verdict === 'remove'
   const canonical = canonicalName(name)
-  if (known === undefined) {
-    if (verdicts.size >= MAX_VERDICTS) verdicts.clear()
-    const isOurs = isCallers(canonical) || (canonical !== name && isStandard(canonical))
-    verdicts.set(name, isOurs)
-    if (isOurs) return true
-  }
-  if (canonical === name) return false
   return (
     incoming.has(canonical) ||
     (tokenHeader !== null && canonicalName(tokenHeader) === canonical) ||
     changes.set.some(([set]) => canonicalName(set) === canonical) ||
     changes.remove.some((removed) => canonicalName(removed) === canonical)
   )
+}
+
+function judge(name: string): 'remove' | 'keep' | 'compare' {
+  const canonical = canonicalName(name)
+  const isRemoved = isCallers(canonical) || (canonical !== name && isStandard(canonical))
+  const verdict = isRemoved ? 'remove' : canonical === name ? 'keep' : 'compare'
+  if (verdicts.size >= MAX_VERDICTS) verdicts.clear()
+  verdicts.set(name, verdict)
+  return verdict
 }
 
 /** CGI, WSGI, Rack and PHP make one variable of `X-User`, `x_user` and `x.user`: here they are one name. */

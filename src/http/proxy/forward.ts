@@ -8,6 +8,7 @@ import { ResponseTimeout } from './response-timeout.ts'
 import { isTooLarge, RequestBody } from './request-body.ts'
 import { clientKey, type UpstreamHealth } from './upstream-health.ts'
 import { toClientResponse } from './upstream-response.ts'
+import type { HeaderMap } from './headers.ts'
 import type { OutgoingRequest } from './proxy-context.ts'
 
 export interface ForwardDeps {
@@ -28,7 +29,12 @@ const BACKOFF: BackoffLimits = { baseMs: 50, capMs: 2_000 }
 const BODILESS = new Set(['GET', 'HEAD'])
 const NO_BODY = 'A body of GET or HEAD cannot be passed on: use another method.'
 /** The runtime makes its own handshake. */
-const HANDSHAKE = ['sec-websocket-accept', 'sec-websocket-extensions', 'sec-websocket-key', 'sec-websocket-version']
+const HANDSHAKE = new Set([
+  'sec-websocket-accept',
+  'sec-websocket-extensions',
+  'sec-websocket-key',
+  'sec-websocket-version',
+])
 const NONE: ReadonlySet<Upstream> = new Set()
 
 export async function forward(
@@ -118,7 +124,7 @@ async function send(
   const { headers } = outgoing
   const init = { method, headers, body: body.stream, redirect: 'manual', signal: timeout.signal, ...cf } as const
   try {
-    const response = isUpgrade(request) ? await upgrade(url, init, request, fetchFrom) : await fetchFrom(url, init)
+    const response = isUpgrade(request) ? await upgrade(url, init, fetchFrom) : await fetchFrom(url, init)
     // A service may switch to a protocol that nobody asked for.
     return response.status === 101 && !response.webSocket ? fail({ kind: 'upstream_unreachable' }) : ok(response)
   } catch (error) {
@@ -150,15 +156,12 @@ function addressOf(
 /** Returned as it is: the socket belongs to the response. */
 async function upgrade(
   url: string,
-  init: RequestInit & { headers: Headers },
-  request: Request,
+  init: RequestInit & { readonly headers: HeaderMap },
   fetchFrom: Fetch,
 ): Promise<Response> {
-  for (const name of HANDSHAKE) init.headers.delete(name)
-  const protocols = request.headers.get('sec-websocket-protocol')
-  if (protocols !== null) init.headers.set('sec-websocket-protocol', protocols)
-  init.headers.set('upgrade', 'websocket')
-  return fetchFrom(url, { ...init, body: null })
+  const kept = Object.entries(init.headers).filter(([name]) => !HANDSHAKE.has(name))
+  const headers = { ...Object.fromEntries(kept), upgrade: 'websocket' }
+  return fetchFrom(url, { ...init, headers, body: null })
 }
 
 function isUpgrade(request: Request): boolean {

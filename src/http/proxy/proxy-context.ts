@@ -1,7 +1,7 @@
 // What the steps of the API gateway share: the Worker's parts that they use, and one request on its route.
 import type { Route } from '../../api-definitions/api-route.ts'
 import type { HttpEnv } from '../worker-context.ts'
-import type { Client, Trace } from './headers.ts'
+import type { Client, HeaderMap, Trace } from './headers.ts'
 
 /** What the proxy needs of the Worker. */
 export interface ProxyDeps extends Pick<
@@ -32,7 +32,7 @@ export interface ProxyContext {
 export interface OutgoingRequest {
   /** As it came: method and body are taken from it. */
   readonly request: Request
-  readonly headers: Headers
+  readonly headers: HeaderMap
   /** Path and query, as the service is asked. */
   readonly pathAndQuery: string
   readonly client: Client

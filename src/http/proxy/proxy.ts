@@ -12,7 +12,7 @@ import { authorizeRoute } from './authorize-route.ts'
 import { throughCache } from './response-cache.ts'
 import { claimHeaders } from './claim-headers.ts'
 import { forward } from './forward.ts'
-import { clientOf, isLoop, toUpstreamHeaders, traceOf } from './headers.ts'
+import { clientOf, isLoop, toUpstreamHeaders, traceOf, type HeaderMap } from './headers.ts'
 import { isOverLimit } from './rate-limit.ts'
 import { answerPreflight, proxyCorsHeaders, withCors } from './preflight.ts'
 import type { ProxyContext, ProxyDeps } from './proxy-context.ts'
@@ -159,15 +159,14 @@ async function callAsyncService(
   return response()
 }
 
-async function serviceHeaders(context: ProxyContext, token: VerifiedToken | null): Promise<Headers> {
+async function serviceHeaders(context: ProxyContext, token: VerifiedToken | null): Promise<HeaderMap> {
   const { client, deps, request, route, trace } = context
   const tokenHeader = route.authentication?.header ?? null
   const headers = toUpstreamHeaders(request.headers, client, trace, route.requestHeaders, tokenHeader)
   const { forwardClaims } = route.policy
   if (token === null || forwardClaims === 'none') return headers
   const claims = await claimHeaders(token, forwardClaims, deps.config.proxy.claimsSecret)
-  for (const [name, value] of Object.entries(claims)) headers.set(name, value)
-  return headers
+  return Object.assign(headers, claims)
 }
 
 /** As the client wrote it: a URL object loses a lone `?`. */

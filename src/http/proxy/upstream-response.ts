@@ -5,8 +5,8 @@ import { decodedFor } from './content-coding.ts'
 import { changeHeaders, removeNamed } from './headers.ts'
 import type { OutgoingRequest } from './proxy-context.ts'
 
-/** What belongs to one hop and workerd does not keep to itself. */
-const ONE_HOP = ['proxy-authenticate', 'proxy-authorization', 'proxy-connection']
+/** It belongs to one hop, and workerd does not keep it to itself. */
+const CHALLENGE = 'proxy-authenticate'
 /** Headers that name a URL of the service. */
 const URLS = ['location', 'content-location']
 
@@ -20,14 +20,14 @@ export function toClientResponse(
   if (response.webSocket) return response
   const { headers } = response
   const named = namedByConnection(headers)
-  const hop = ONE_HOP.filter((name) => headers.has(name))
+  const isChallenge = headers.has(CHALLENGE)
   const decoded = decodedFor(outgoing.request, response)
   const urls = policy.rewriteLocation ? rewrittenUrls(headers, upstream, outgoing) : []
-  const isChanged = responseHeaders.set.length + responseHeaders.remove.length + urls.length + hop.length > 0
-  if (!isChanged && named === null && decoded === null) return response
+  const isChanged = responseHeaders.set.length + responseHeaders.remove.length + urls.length > 0
+  if (!isChanged && !isChallenge && named === null && decoded === null) return response
   const changed = new Headers(headers)
   if (named !== null) removeNamed(changed, `${named}, connection`)
-  for (const name of hop) changed.delete(name)
+  changed.delete(CHALLENGE)
   if (decoded !== null) for (const name of ['content-encoding', 'content-length']) changed.delete(name)
   for (const [name, value] of urls) changed.set(name, value)
   changeHeaders(changed, responseHeaders)

@@ -7,6 +7,7 @@ import { createKafkaLog } from '../../../kafka/create-kafka-log.ts'
 import { readRequestBody } from '../../read-request-body.ts'
 import { newCorrelation, registerIfAsync, type PendingReply } from '../async-response.ts'
 import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
+import type { HeaderMap } from '../headers.ts'
 import type { ProxyContext, ProxyDeps } from '../proxy-context.ts'
 import { toRequestEvent } from './request-event.ts'
 
@@ -15,7 +16,7 @@ type KafkaTarget = Extract<Target, { kind: 'kafka' }>
 export async function publishRequest(
   context: ProxyContext,
   target: KafkaTarget,
-  headers: Headers,
+  headers: HeaderMap,
 ): Promise<Result<Response, RigelError>> {
   const { client, deps, path, request, route, search, trace } = context
   const limitBytes = Math.min(deps.config.maxEventBytes, route.policy.maxBodyBytes ?? Infinity)
