@@ -2,7 +2,24 @@
 // they run is, and types of Node would hide those.
 declare const process: {
   readonly argv: readonly string[]
+  readonly execPath: string
+  readonly execArgv: readonly string[]
   exitCode: number | undefined
   memoryUsage(): { readonly rss: number; readonly heapUsed: number; readonly external: number }
   on(event: 'unhandledRejection', listener: (reason: unknown) => void): void
+}
+
+declare module 'node:child_process' {
+  export function spawn(
+    command: string,
+    args: readonly string[],
+    options: { readonly stdio: 'inherit' },
+  ): { on(event: 'exit', listener: (code: number | null) => void): void }
+}
+
+declare module 'node:module' {
+  export function registerHooks(hooks: {
+    resolve(specifier: string, context: object, next: (specifier: string, context: object) => object): object
+    load(url: string, context: object, next: (url: string, context: object) => object): object
+  }): void
 }

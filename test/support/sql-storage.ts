@@ -13,6 +13,8 @@ export interface TestStorage extends DurableObjectStorage {
 
 export function createTestStorage(): TestStorage {
   const database = new DatabaseSync(':memory:')
+  /** By their SQL. */
+  const prepared = new Map<string, ReturnType<typeof database.prepare>>()
   let statements = 0
   let depth = 0
   let held: Promise<void> = Promise.resolve()
@@ -22,7 +24,8 @@ export function createTestStorage(): TestStorage {
       database.exec(query)
       return cursorOf([])
     }
-    const statement = database.prepare(query)
+    const statement = prepared.get(query) ?? database.prepare(query)
+    prepared.set(query, statement)
     return cursorOf(statement.all(...bindings.map(toSqlite)).map(fromSqlite))
   }
   const transactionSync = <T>(work: () => T): T => {

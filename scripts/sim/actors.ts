@@ -1,0 +1,163 @@
+// Who uses the simulated deployment: producers that publish numbered events until each is confirmed, and clients by
+// long-polling that come, go, resume and count. A client knows which events must reach it and which must not.
+import { shardOf } from '../../src/core/delivery/shard-hash.ts'
+import { parseConnectionToken } from '../../src/core/identity/connection-token.ts'
+import type { Config } from '../../src/config/parse-config.ts'
+import { createKafkaLog } from '../../src/kafka/create-kafka-log.ts'
+import { shardStub } from '../../src/rpc/shard.ts'
+import type { Random } from '../random.ts'
+import type { Clock } from './clock.ts'
+
+export interface World {
+  readonly clock: Clock
+  readonly config: Config
+  readonly env: Env
+  readonly topic: string
+  /** Every event that a producer has begun to publish, in that order. */
+  readonly published: PublishedEvent[]
+  /** What must never be, with its reason. */
+  readonly violations: string[]
+  isEnding: boolean
+}
+
+export interface PublishedEvent {
+  readonly id: string
+  readonly type: string
+  /** Null: for whoever subscribes to its type. */
+  readonly to: string | null
+  readonly producer: number
+  readonly number: number
+  /** How many events had been begun before. */
+  readonly order: number
+}
+
+const TYPES = ['a.x', 'a.y', 'b'] as const
+const USERS = ['alice', 'bob', 'carol'] as const
+const MAX_PAUSE_MS = 60
+const RETRY_MS = 20
+
+/** Publishes `count` events in order, each until it is confirmed. Its key keeps them in one partition. */
+export async function runProducer(world: World, producer: number, count: number, random: Random): Promise<void> {
+  const log = createKafkaLog(world.env, world.config)
+  for (let number = 0; number < count; number += 1) {
+    await world.clock.wait(random.below(MAX_PAUSE_MS))
+    const to = random.chance(0.3) ? random.pick(USERS) : null
+    const event = { id: `${producer}-${number}`, type: random.pick(TYPES), to, producer, number }
+    world.published.push({ ...event, order: world.published.length })
+    const data = to === null ? {} : { to }
+    const json = { specversion: '1.0', id: event.id, source: '/sim', type: event.type, data }
+    const record = {
+      topic: world.topic,
+      key: new TextEncoder().encode(`producer ${producer}`),
+      value: new TextEncoder().encode(JSON.stringify(json)),
+      headers: [{ key: 'content-type', value: new TextEncoder().encode('application/cloudevents+json') }],
+      idempotencyKey: event.id,
+    }
+    while (!(await log.produce([record]).then(() => true, () => false))) await world.clock.wait(RETRY_MS) // prettier-ignore
+  }
+}
+
+interface Received {
+  readonly specversion: string
+  readonly id: string
+  readonly type: string
+  readonly data?: { readonly connection_token?: string; readonly recovered?: boolean; readonly last_event_id?: string }
+}
+
+export class Client {
+  readonly name: string
+  readonly #world: World
+  readonly #random: Random
+  readonly #user: string
+  readonly #subscribed: readonly string[]
+  /** Ids in the order in which they came. */
+  readonly #got: string[] = []
+  readonly #seen = new Set<string>()
+  #position: string | null = null
+  /** Events that were begun before this many had been, may be missing: it was not there, or was told of a gap. */
+  #from = Infinity
+
+  constructor(world: World, name: string, random: Random) {
+    this.#world = world
+    this.name = name
+    this.#random = random
+    this.#user = random.pick(USERS)
+    this.#subscribed = random.pick([['a.x'], ['a.*'], ['*'], ['b', 'a.y'], []])
+  }
+
+  async run(): Promise<void> {
+    const { clock } = this.#world
+    await clock.wait(this.#random.below(300))
+    while (!this.#world.isEnding || !this.hasAll()) {
+      await this.#session().catch(() => undefined)
+      await clock.wait(this.#random.below(200))
+    }
+  }
+
+  /** Whether everything that must reach it has. */
+  hasAll(): boolean {
+    return this.missing().length === 0
+  }
+
+  missing(): readonly string[] {
+    return this.#world.published
+      .filter((event) => this.#mustGet(event) && !this.#seen.has(event.id))
+      .map(({ id }) => id)
+  }
+
+  /** One session: it polls until something fails, or until the client goes away for a while. */
+  async #session(): Promise<void> {
+    const { config, env, published } = this.#world
+    const stub = shardStub(env, shardOf(this.#user, config.shards))
+    const begun = published.length
+    const subscriptions = this.#subscribed.map((eventType) => ({ eventType, oneOf: [] }))
+    const principal = { user: this.#user, session: null, expSeconds: null }
+    const opened = await stub.openLongpolling(principal, subscriptions, this.#position)
+    if (!opened.ok) return
+    // From here on events are sure to come: those that are begun now.
+    const effective = published.length
+    const connectionId = parseConnectionToken(opened.value.connectionToken)?.connectionId ?? ''
+    if (this.#position === null) this.#from = effective
+    let isGreeted = this.#position === null
+    let position = this.#position
+    for (let polls = 1 + this.#random.below(30); polls > 0 || this.#world.isEnding; polls -= 1) {
+      const polled = await stub.poll(connectionId, isGreeted ? position : null)
+      if (!polled.ok) return
+      if (!polled.value.recovered && isGreeted) this.#from = Math.max(this.#from, begun)
+      for (const json of polled.value.events) this.#receive(JSON.parse(json) as Received, effective)
+      isGreeted = true
+      position = polled.value.lastEventId
+      this.#position = position
+      if (this.#world.isEnding && this.hasAll()) return
+    }
+  }
+
+  #receive({ data, id, type }: Received, effective: number): void {
+    if (type === 'rig.connection.create') {
+      if (data?.recovered === false) this.#from = Math.max(this.#from, effective)
+      return
+    }
+    if (type.startsWith('rig.')) return
+    const event = this.#world.published.find((one) => one.id === id)
+    if (event === undefined) return this.#violated(`got ${id}, which nobody published`)
+    if (!this.#mayGet(event)) return this.#violated(`got ${id} (${event.type}, to ${event.to}), which is not for it`)
+    if (this.#seen.has(id)) return this.#violated(`got ${id} twice`)
+    this.#seen.add(id)
+    const last = this.#got.findLast((one) => one.startsWith(`${event.producer}-`))
+    if (last !== undefined && Number(last.split('-')[1]) > event.number) this.#violated(`got ${id} after ${last}`)
+    this.#got.push(id)
+  }
+
+  #mayGet({ to, type }: PublishedEvent): boolean {
+    if (to !== null) return to === this.#user
+    return this.#subscribed.some((one) => one === '*' || one === type || (one === 'a.*' && type.startsWith('a.')))
+  }
+
+  #mustGet(event: PublishedEvent): boolean {
+    return event.order >= this.#from && this.#mayGet(event)
+  }
+
+  #violated(what: string): void {
+    this.#world.violations.push(`${this.name} (${this.#user}, ${this.#subscribed.join(' ')}) ${what}`)
+  }
+}

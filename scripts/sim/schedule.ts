@@ -1,0 +1,85 @@
+// One schedule of the simulation: a deployment, its producers and clients, and faults, all by one seed. While it runs, calls
+// are lost and objects crash; then the faults end, and everything that was confirmed must arrive.
+import { parseConfig } from '../../src/config/parse-config.ts'
+import { createRandom, type Random } from '../random.ts'
+import { Client, runProducer, type World } from './actors.ts'
+import type { Clock } from './clock.ts'
+import { Cluster } from './cluster.ts'
+
+const TOPIC = 'rig'
+const VARIABLES = {
+  KAFKA_SOURCE_TOPICS: TOPIC,
+  SHARDS: '3',
+  KAFKA_PARTITIONS: '2',
+  JWT_SECRET_KEY: 'a secret of the simulation, 32 bytes',
+  RECIPIENTS: '/data/to',
+  LONGPOLLING_WAIT_SECONDS: '1',
+}
+
+/** Simulated time until everything must have arrived after the faults have ended. */
+const SETTLE_MS = 600_000
+/** Faults end at the latest after this time. */
+const FAULTS_MS = 1_500
+
+export interface Outcome {
+  readonly violations: readonly string[]
+  readonly published: number
+  readonly crashes: number
+}
+
+export async function runSchedule(seed: number, clock: Clock, use: (random: Random) => void): Promise<Outcome> {
+  const random = createRandom(seed)
+  use(random.fork())
+  clock.clear()
+  const config = parseConfig(VARIABLES)
+  if (!config.ok) throw new Error(JSON.stringify(config.reason))
+  const cluster = new Cluster(clock, random.fork(), VARIABLES)
+  const world: World = {
+    clock,
+    config: config.value,
+    env: cluster.env(),
+    topic: TOPIC,
+    published: [],
+    violations: [],
+    isEnding: false,
+  }
+  cluster.faults = random.pick([0, 0.02, 0.1, 0.3])
+  const clients = Array.from({ length: 1 + random.below(3) }, (_, n) => new Client(world, `client ${n}`, random.fork()))
+  const producers = Array.from({ length: 1 + random.below(2) }, (_, n) =>
+    runProducer(world, n, random.below(12), random.fork()),
+  )
+  const running = clients.map((client) => client.run())
+  let isPublished = false
+  void Promise.all(producers).then(() => (isPublished = true))
+  const crashes = await injectCrashes(clock, cluster, random.fork(), () => isPublished)
+  cluster.faults = 0
+  await clock.run(() => isPublished, clock.nowMs + SETTLE_MS)
+  world.isEnding = true
+  let isDone = false
+  void Promise.all(running).then(() => (isDone = true))
+  const arrived = await clock.run(() => isDone, clock.nowMs + SETTLE_MS)
+  const missing = arrived
+    ? []
+    : clients.map((client) => `${client.name} lost ${client.missing().join(' ') || 'nothing, but hangs'}`)
+  if (!isPublished) missing.push('a producer was never confirmed')
+  return {
+    violations: [...world.violations, ...cluster.problems, ...missing],
+    published: world.published.length,
+    crashes,
+  }
+}
+
+/** Crashes objects at random times. Returns how many. */
+async function injectCrashes(clock: Clock, cluster: Cluster, random: Random, isOver: () => boolean): Promise<number> {
+  const most = random.pick([0, 0, 1, 3, 8])
+  const endMs = clock.nowMs + FAULTS_MS
+  let crashes = 0
+  while (clock.nowMs < endMs && !isOver()) {
+    const nextMs = clock.nowMs + 1 + random.below(Math.ceil(FAULTS_MS / 10))
+    let isDue = false
+    clock.schedule(nextMs - clock.nowMs, () => (isDue = true))
+    if (!(await clock.run(() => isDue))) break
+    if (crashes < most && cluster.crashOne() !== undefined) crashes += 1
+  }
+  return crashes
+}
