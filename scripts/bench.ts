@@ -1,11 +1,12 @@
 // `npm run bench [-- figure…] [-- --quick]`: what Rigel costs, each figure beside the least that could be called the same
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
-// rigel-v1, streams, phoenix, publishing, latency, backlog, memory, growth, gateway (which needs Debian's packages nginx and wrk),
-// kafka (which needs Java 17).
+// rigel-v1, streams, phoenix, publishing, latency, backlog, memory, growth, interest, gateway (which needs Debian's packages
+// nginx and wrk), kafka (which needs Java 17).
 import { fanOutToPhoenix, fanOutToSockets, fanOutToStreams, growth, memory } from './bench/fan-out.ts'
 import type { Figure } from './bench/figure.ts'
 import { gateway } from './bench/gateway.ts'
+import { interest } from './bench/interest.ts'
 import { kafka } from './bench/kafka.ts'
 import { backlog, latency } from './bench/pipeline.ts'
 import { publishing } from './bench/publishing.ts'
@@ -32,6 +33,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   backlog: onRig(backlog),
   memory: onRig(memory),
   growth: onRig(growth),
+  interest,
   gateway,
   kafka,
 }

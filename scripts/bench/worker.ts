@@ -1,6 +1,8 @@
 // The Worker that is measured: Rigel itself, and beside it, in the same workerd, a bare Durable Object that does the
 // least that could be called the same. Bundled by scripts/bench/rig.ts, driven by scripts/bench.ts; never deployed.
 import { DurableObject, WorkerEntrypoint } from 'cloudflare:workers'
+import { configOf } from '../../src/config/parse-config.ts'
+import { runWithLimit } from '../../src/core/concurrency.ts'
 import { encodeBatches, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
 import { handle } from '../../src/http/app.ts'
 import { followerStub } from '../../src/rpc/follower.ts'
@@ -142,6 +144,21 @@ async function appendToShard(env: Env, shard: number, count: number, from: numbe
   }
 }
 
+/** Sessions, many at a time; each wants a type of its own that begins with `prefix`, or, without one, the same. */
+async function subscribe(env: Env, count: number, prefix: string): Promise<void> {
+  const { shards } = configOf(env)
+  const open = (n: number) => async () => {
+    const eventType = prefix === '' ? 'known' : `${prefix}.${n}.${crypto.randomUUID()}`
+    const principal = { user: `user-${n}`, session: null, expSeconds: null }
+    const opened = await shardStub(env, n % shards).openLongpolling(principal, [{ eventType, oneOf: [] }], null)
+    if (!opened.ok) throw new Error(JSON.stringify(opened.reason))
+  }
+  await runWithLimit(
+    Array.from({ length: count }, (_, n) => open(n)),
+    200,
+  )
+}
+
 /** About 100 bytes, all alike, so that both sides send the same. */
 function benchEvent(type: string): string {
   return JSON.stringify({ specversion: '1.0', id: '0', source: '/bench', type, data: 'x'.repeat(30) })
@@ -199,6 +216,9 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
       await follower.nudge()
       return Response.json(await follower.status())
     }
+    case '/bench/subscribe':
+      await subscribe(env, number('count'), url.searchParams.get('type') ?? '')
+      break
     case '/bench/event':
       return new Response(benchEvent(url.searchParams.get('type') ?? 'bench'))
     default:
