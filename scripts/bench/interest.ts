@@ -1,31 +1,29 @@
 // What it costs that clients subscribe to types that nobody wanted before: how many a second, and how long one takes by the
 // number of followers, which all have to know before a subscription is confirmed.
-import { millisecondsOf, quantileOf, quick, type Figure } from './figure.ts'
+import { alternate, millisecondsOf, quantileOf, quick, type Figure } from './figure.ts'
 import { call, startRig, type Rig } from './rig.ts'
 
 const SHARDS = 16
-const SUBSCRIBERS = 2_000
+const TYPES = 8_000
 const INTERNAL_TOKEN = 'a-token-of-the-bench'
 
-/** Sessions that each subscribe to a type of their own, beside sessions that subscribe to one that is known. */
 export async function interest(): Promise<readonly Figure[]> {
   return [await changes(), ...(await confirmations(4)), ...(quick ? [] : await confirmations(51))]
 }
 
+/** New types, confirmed by all followers; beside as many calls to the Directory that change nothing. */
 async function changes(): Promise<Figure> {
   const rig = await startWith(4)
   try {
-    const rate = async (prefix: string) =>
-      (SUBSCRIBERS / (await millisecondsOf(() => call(rig, `subscribe?count=${SUBSCRIBERS}&type=${prefix}`)))) * 1_000
-    await rate('')
-    const bare = await rate('')
-    const rigel = await rate('new')
+    const rate = async (path: string) =>
+      (TYPES / (await millisecondsOf(() => call(rig, `${path}?count=${TYPES}`)))) * 1_000
+    await call(rig, `interest?count=800`)
+    const rates = await alternate({ rigel: () => rate('interest'), bare: () => rate('directory') }, 3)
     return {
-      figure: 'new types confirmed, 64 followers',
-      rigel,
-      bare,
+      figure: 'new types, 64 followers',
+      ...rates,
       unit: 'types/s',
-      ratio: rigel / bare,
+      ratio: rates.rigel / rates.bare,
       goal: 1_000,
     }
   } finally {
@@ -45,8 +43,8 @@ async function confirmations(topics: number): Promise<readonly Figure[]> {
     const newMs: number[] = []
     const knownMs: number[] = []
     for (let n = 0; n < 20; n += 1) {
-      newMs.push(await millisecondsOf(() => call(rig, `subscribe?count=1&type=one${n}`)))
-      knownMs.push(await millisecondsOf(() => call(rig, 'subscribe?count=1&type=')))
+      newMs.push(await millisecondsOf(() => call(rig, `subscribe?type=one`)))
+      knownMs.push(await millisecondsOf(() => call(rig, 'subscribe?type=')))
     }
     const [rigel, bare] = [quantileOf(newMs, 0.5), quantileOf(knownMs, 0.5)]
     return [

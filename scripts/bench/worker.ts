@@ -1,10 +1,11 @@
 // The Worker that is measured: Rigel itself, and beside it, in the same workerd, a bare Durable Object that does the
 // least that could be called the same. Bundled by scripts/bench/rig.ts, driven by scripts/bench.ts; never deployed.
 import { DurableObject, WorkerEntrypoint } from 'cloudflare:workers'
-import { configOf } from '../../src/config/parse-config.ts'
 import { runWithLimit } from '../../src/core/concurrency.ts'
 import { encodeBatches, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
+import { InterestDeclarer } from '../../src/core/interest/declarer.ts'
 import { handle } from '../../src/http/app.ts'
+import { directoryStub } from '../../src/rpc/directory.ts'
 import { followerStub } from '../../src/rpc/follower.ts'
 import { TopicFollower as Follower } from '../../src/objects/follower/topic-follower.ts'
 import { embeddedBrokerStub, embeddedLogStub } from '../../src/rpc/embedded-kafka.ts'
@@ -144,18 +145,40 @@ async function appendToShard(env: Env, shard: number, count: number, from: numbe
   }
 }
 
-/** Sessions, many at a time; each wants a type of its own that begins with `prefix`, or, without one, the same. */
-async function subscribe(env: Env, count: number, prefix: string): Promise<void> {
-  const { shards } = configOf(env)
-  const open = (n: number) => async () => {
-    const eventType = prefix === '' ? 'known' : `${prefix}.${n}.${crypto.randomUUID()}`
-    const principal = { user: `user-${n}`, session: null, expSeconds: null }
-    const opened = await shardStub(env, n % shards).openLongpolling(principal, [{ eventType, oneOf: [] }], null)
-    if (!opened.ok) throw new Error(JSON.stringify(opened.reason))
+/** A session with a type of its own, or, without a `type`, with one that all have. */
+async function subscribe(env: Env, type: string): Promise<void> {
+  const principal = { user: 'user', session: null, expSeconds: null }
+  const subscriptions = [{ eventType: type === '' ? 'known' : `${type}.${crypto.randomUUID()}`, oneOf: [] }]
+  const opened = await shardStub(env, 0).openLongpolling(principal, subscriptions, null)
+  if (!opened.ok) throw new Error(JSON.stringify(opened.reason))
+}
+
+/** `count` new types at 16 shards, by the code of shards: 50 subscribers of each wait at a time. */
+async function declareTypes(env: Env, count: number): Promise<void> {
+  const directory = directoryStub(env)
+  const subscribeMany = async (declarer: InterestDeclarer, shard: number) => {
+    for (let n = 0; n < count / 800; n += 1) await declarer.add([`${shard}.${n}.${crypto.randomUUID()}`], [])
   }
+  const shards = Array.from({ length: 16 }, (_, n) => {
+    const shard = 1_000 + n
+    const declarer = new InterestDeclarer(null, {
+      declare: async (declaration) => directory.declareInterest({ ...declaration, shard }),
+      confirmed: { types: () => [], users: () => [] },
+      setLife: () => undefined,
+      nowMs: () => Date.now(),
+    })
+    return Promise.all(Array.from({ length: 50 }, () => subscribeMany(declarer, shard)))
+  })
+  await Promise.all(shards)
+}
+
+/** `count` calls to the Directory, as many at a time. */
+async function callDirectory(env: Env, count: number): Promise<void> {
+  const directory = directoryStub(env)
+  const call = async () => void (await directory.interestVersion())
   await runWithLimit(
-    Array.from({ length: count }, (_, n) => open(n)),
-    200,
+    Array.from({ length: count }, () => call),
+    800,
   )
 }
 
@@ -216,8 +239,14 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
       await follower.nudge()
       return Response.json(await follower.status())
     }
+    case '/bench/interest':
+      await declareTypes(env, number('count'))
+      break
+    case '/bench/directory':
+      await callDirectory(env, number('count'))
+      break
     case '/bench/subscribe':
-      await subscribe(env, number('count'), url.searchParams.get('type') ?? '')
+      await subscribe(env, url.searchParams.get('type') ?? '')
       break
     case '/bench/event':
       return new Response(benchEvent(url.searchParams.get('type') ?? 'bench'))

@@ -12,8 +12,8 @@ import { RecentAnswers } from './recent-answers.ts'
 const RETRY_AFTER_MS = 1_000
 
 interface PendingRow extends Record<string, SqlStorageValue> {
+  session: string
   shard: number
-  expires_ms: number
 }
 
 export class SessionRegistry extends DurableObject<Env> {
@@ -26,6 +26,7 @@ export class SessionRegistry extends DurableObject<Env> {
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS revoked (session TEXT PRIMARY KEY, expires_ms INTEGER NOT NULL) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS pending (session TEXT NOT NULL, shard INTEGER NOT NULL, PRIMARY KEY (session, shard)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS untold (session TEXT PRIMARY KEY) WITHOUT ROWID;
     `)
   }
 
@@ -40,15 +41,14 @@ export class SessionRegistry extends DurableObject<Env> {
         session,
         expiresMs,
       )
-      for (let shard = 0; shard < this.#shards; shard += 1) {
-        this.#sql.exec('INSERT OR IGNORE INTO pending VALUES (?, ?)', session, shard)
-      }
+      // One row for all shards: only those that fail get one each.
+      this.#sql.exec('INSERT OR IGNORE INTO untold VALUES (?)', session)
     })
     // From here on no isolate is told that the session is not revoked.
     const remainingMs = this.#answers.remainingMs(session, Date.now())
     // Set before any shard is notified: if this object dies in between, the alarm goes on.
     await this.#wakeBy(Date.now() + RETRY_AFTER_MS)
-    const [closed] = await Promise.all([this.#notifyShards(session), sleep(remainingMs)])
+    const [closed] = await Promise.all([this.#notifyAll(session), sleep(remainingMs)])
     return closed
   }
 
@@ -68,46 +68,57 @@ export class SessionRegistry extends DurableObject<Env> {
 
   override async alarm(): Promise<void> {
     this.#sql.exec('DELETE FROM revoked WHERE expires_ms <= ?', Date.now())
-    this.#sql.exec('DELETE FROM pending WHERE session NOT IN (SELECT session FROM revoked)')
-    const sessions = this.#sql.exec<{ session: string }>('SELECT DISTINCT session FROM pending').toArray()
-    await Promise.all(sessions.map(({ session }) => this.#notifyShards(session)))
+    for (const table of ['pending', 'untold'])
+      this.#sql.exec(`DELETE FROM ${table} WHERE session NOT IN (SELECT session FROM revoked)`)
+    const untold = this.#sql.exec<{ session: string }>('SELECT session FROM untold').toArray()
+    await Promise.all(untold.map(({ session }) => this.#notifyAll(session)))
+    const pending = this.#sql.exec<PendingRow>('SELECT session, shard FROM pending ORDER BY shard').toArray()
+    const bySession = [...Map.groupBy(pending, ({ session }) => session)]
+    await Promise.all(
+      bySession.map(([session, rows]) =>
+        this.#notify(
+          session,
+          rows.map(({ shard }) => shard),
+        ),
+      ),
+    )
     await this.#wakeNext()
   }
 
-  async #notifyShards(session: string): Promise<number> {
-    const pending = this.#sql
-      .exec<PendingRow>(
-        'SELECT shard, expires_ms FROM pending JOIN revoked USING (session) WHERE session = ? ORDER BY shard',
-        session,
-      )
-      .toArray()
-    const expiresMs = pending[0]?.expires_ms
-    if (expiresMs === undefined) return 0
-    const shards = pending.map(({ shard }) => shard)
-    const answers = await broadcastCommand(this.env, shards, { kind: 'revoke_session', session, expiresMs })
-    return this.#notified(session, answers)
+  #notifyAll(session: string): Promise<number> {
+    return this.#notify(
+      session,
+      Array.from({ length: this.#shards }, (_, shard) => shard),
+    )
   }
 
-  /** Shards that did not answer stay pending. Returns how many connections the others closed. */
-  #notified(session: string, answers: readonly ShardResult<number>[]): number {
-    let closed = 0
-    const failed: ShardResult<number>[] = []
-    for (const answer of answers) {
-      if (!answer.ok) failed.push(answer)
-      else {
-        this.#sql.exec('DELETE FROM pending WHERE session = ? AND shard = ?', session, answer.shard)
-        closed += answer.value
-      }
-    }
+  /** By a tree of relays. Returns how many connections were closed. */
+  async #notify(session: string, shards: readonly number[]): Promise<number> {
+    const expiresMs = this.#sql
+      .exec<{ expires_ms: number }>('SELECT expires_ms FROM revoked WHERE session = ?', session)
+      .toArray()[0]?.expires_ms
+    if (expiresMs === undefined) return 0
+    const answers = await broadcastCommand(this.env, shards, { kind: 'revoke_session', session, expiresMs })
+    this.ctx.storage.transactionSync(() => this.#store(session, answers))
+    return answers.reduce((sum, answer) => sum + (answer.ok ? answer.value : 0), 0)
+  }
+
+  /** Shards that did not answer are pending. */
+  #store(session: string, answers: readonly ShardResult<number>[]): void {
+    this.#sql.exec('DELETE FROM untold WHERE session = ?', session)
+    this.#sql.exec('DELETE FROM pending WHERE session = ?', session)
+    const failed = answers.filter(({ ok }) => !ok)
+    for (const { shard } of failed) this.#sql.exec('INSERT INTO pending VALUES (?, ?)', session, shard)
     const [first] = failed
     if (first !== undefined) {
       console.warn({ message: 'shards not notified of a revocation, to be tried again', shards: failed.length, first })
     }
-    return closed
   }
 
   async #wakeNext(): Promise<void> {
-    const { waiting } = this.#sql.exec<{ waiting: number }>('SELECT COUNT(*) AS waiting FROM pending').one()
+    const { waiting } = this.#sql
+      .exec<{ waiting: number }>('SELECT (SELECT COUNT(*) FROM pending) + (SELECT COUNT(*) FROM untold) AS waiting')
+      .one()
     const { next } = this.#sql.exec<{ next: number | null }>('SELECT MIN(expires_ms) AS next FROM revoked').one()
     if (waiting > 0) return this.#wakeBy(Date.now() + RETRY_AFTER_MS)
     if (next !== null) await this.#wakeBy(next)

@@ -83,6 +83,10 @@ export class AdminCommands {
 
   /** The revocation is stored before connections are closed: a client that connects meanwhile is refused. */
   #revoke(session: string, expiresMs: number): number {
+    if (this.#parts.connections.find({ session }).length === 0) {
+      this.#parts.revocations.remember(session, expiresMs)
+      return 0
+    }
     this.#parts.revocations.add(session, expiresMs)
     this.#context.wakeBy(expiresMs)
     return this.#close({ session }, { kind: 'session_killed' })

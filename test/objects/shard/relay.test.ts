@@ -92,7 +92,7 @@ it('a revocation closes the session on each of more shards than one invocation m
   const session = 'everywhere'
   const connect = (index: number) =>
     WsClient.open(shardStub(env, shards[index] ?? 0), { principal: { ...asUser('alice'), session } })
-  const clients = await Promise.all([0, 40, 70].map(connect))
+  const clients = await Promise.all([0, 40, 70, 41].map(connect))
   const expiresMs = Date.now() + 60_000
   const broken = shardStub(env, shards[41] ?? 0)
   const rename = (from: string, to: string) =>
@@ -104,7 +104,7 @@ it('a revocation closes the session on each of more shards than one invocation m
   expect(answers.map(({ shard }) => shard)).toEqual(shards)
   expect(answers.filter(({ ok }) => !ok).map(({ shard }) => shard)).toEqual([shards[41]])
   expect(answers.reduce((sum, answer) => sum + (answer.ok ? answer.value : 0), 0)).toBe(3)
-  for (const client of clients)
+  for (const client of clients.slice(0, 3))
     expect((await client.until(({ closed }) => closed !== undefined)).closed?.code).toBe(4501)
   await rename('gone', 'revoked_sessions')
 })
