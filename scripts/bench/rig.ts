@@ -4,7 +4,6 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -38,11 +37,6 @@ const BINDINGS: Readonly<Record<string, string>> = {
   Bare: 'BARE',
   BarePath: 'BARE_PATH',
 }
-/** The one that wrangler's packages bring, wherever npm has put it. */
-const WORKERD = createRequire(
-  createRequire(createRequire(import.meta.url).resolve('wrangler')).resolve('miniflare'),
-).resolve('workerd/bin/workerd')
-
 export const SHARDS = 4
 const VARIABLES = {
   SHARDS: String(SHARDS),
