@@ -1,6 +1,6 @@
 // `npm start`: Rigel on this machine, in one workerd, with state kept in .wrangler/state. Needs no network and no login.
 // PORT (8787), HOST (localhost), RIGEL_PERSIST (another folder for the state), RIGEL_VARS (another file than .dev.vars),
-// RIGEL_LOG_LEVEL (warn; info shows REQUEST_LOG=console). What changes in the variables, src/ or proxy.json is picked up.
+// RIGEL_LOG_LEVEL (warn; info shows REQUEST_LOG=console). Changes of the variables, src/, proxy.json and topics.json are picked up.
 // Ends on SIGTERM and Ctrl-C, and workerd with it: nothing is lost, for Rigel stores before it answers.
 import { watch, watchFile } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -43,7 +43,7 @@ await restart()
 setInterval(() => void runtime?.runCron(), CRON_EVERY_MS)
 watchFile(varsFile, { interval: VARIABLES_EVERY_MS }, () => void reload(varsFile, false))
 watchSource('src', { recursive: true })
-watchSource('proxy.json', {})
+for (const file of ['proxy.json', 'topics.json']) watchSource(file, {})
 
 /** Loads the bundle and the variables, and says whether Rigel is up, or what is wrong with its configuration. */
 async function restart(): Promise<void> {

@@ -12,6 +12,9 @@ export const BUNDLE_FOLDER = '.wrangler/rigel-bundle'
 /** Made by the same build (wrangler.toml, [build]). */
 const BROWSER_CLIENT = 'public/_rig/client.js'
 
+/** What is bundled besides src/. */
+const CONFIGURATION = ['package-lock.json', 'wrangler.toml', 'proxy.json', 'topics.json']
+
 const run = promisify(execFile)
 const hashFile = join(BUNDLE_FOLDER, 'hash')
 
@@ -41,9 +44,7 @@ export async function buildBundle(): Promise<void> {
 function hashOfSource(): string {
   const hash = createHash('sha256')
   for (const file of [
-    'package-lock.json',
-    'wrangler.toml',
-    'proxy.json',
+    ...CONFIGURATION.filter((path) => existsSync(path)),
     ...globSync('src/**/*.{ts,json}').toSorted(),
   ]) {
     hash.update(`${file}\0`).update(readFileSync(file)).update('\0')

@@ -33,7 +33,7 @@ const BEGIN = 1 | 4
 const END = 2 | 8
 
 /** Before the first character, after it, or at the end, where no more may come. */
-type Place = 'start' | 'inside' | 'end'
+type InputPlace = 'start' | 'inside' | 'end'
 
 const SLASH = 0x2f
 /** The characters of canonical paths. */
@@ -44,7 +44,7 @@ const PATH_CHARS = Array.from({ length: 0x7f - 0x21 }, (_, index) => index + 0x2
 export function canMatchPath(expression: RE2JS): boolean {
   const program = expression.re2().prog as Program
   const seen = new Set<string>()
-  const open: (readonly [counter: number, place: Place])[] = [[program.start, 'start']]
+  const open: (readonly [counter: number, place: InputPlace])[] = [[program.start, 'start']]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const [counter, place] = next
     const key = `${counter} ${place}`
@@ -67,7 +67,7 @@ export function explainUnreachable(inner: string): string {
   return 'a path begins with "/", and has no anchors inside'
 }
 
-function followersOf(instruction: Instruction, place: Place): readonly (readonly [number, Place])[] {
+function followersOf(instruction: Instruction, place: InputPlace): readonly (readonly [number, InputPlace])[] {
   const { arg, op, out } = instruction
   switch (op) {
     case OP.ALT:

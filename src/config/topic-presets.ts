@@ -4,6 +4,7 @@
 /** A rule as it is configured, not checked yet. */
 export type RuleText = Readonly<Record<string, unknown>>
 
+/** Preset → its rule. */
 export const PRESETS: Readonly<Record<string, RuleText>> = {
   /**
    * Change events of Debezium, in JSON (with or without the envelope of schemas.enable) and Avro, whole or flattened by

@@ -36,6 +36,7 @@ const NOT_EXTENSIONS = new Set(
   'specversion type source id time subject data data_base64 datacontenttype dataschema'.split(' '),
 )
 
+/** The variables of topic rules, as zod schemas. */
 export const topicsVariables = {
   TOPICS: json(z.record(z.string(), z.unknown(), 'must be a JSON object: topic, or "*" → rule')).optional(),
 }
@@ -50,6 +51,7 @@ export function toTopicRules(v: Variables): TopicRules {
   return parseAll(v, []).rules
 }
 
+/** Returns a problem for each mistake in a rule. */
 export function topicsContradictions(v: Variables): readonly string[] {
   const problems: Problems = []
   parseAll(v, problems)

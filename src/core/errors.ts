@@ -35,7 +35,7 @@ const MAX_REASON_BYTES = 123
 /** The `error` code of a `WWW-Authenticate` header (RFC 6750, 3.1). */
 type Challenge = 'invalid_token' | 'insufficient_scope'
 
-interface Row<D> {
+interface ErrorRow<D> {
   readonly status: HttpStatus
   readonly close: Close | ((details: D) => Close)
   readonly text: (details: D) => string
@@ -45,7 +45,7 @@ interface Row<D> {
 /** Characters of what a client sent that an error text quotes. */
 const MAX_SHOWN_CHARS = 100
 
-interface Message {
+interface MessageDetails {
   readonly message: string
 }
 interface Limit {
@@ -58,10 +58,10 @@ interface Timeout {
 /** `text` either is fixed, or is made of the details of the error, whose type it thereby declares. */
 function row<D = unknown>(
   status: HttpStatus,
-  close: Row<D>['close'],
+  close: ErrorRow<D>['close'],
   text: string | ((details: D) => string),
   challenge?: Challenge,
-): Row<D> {
+): ErrorRow<D> {
   return { status, close, text: typeof text === 'string' ? () => text : text, ...(challenge ? { challenge } : {}) }
 }
 
@@ -71,7 +71,7 @@ function cutToReason(text: string): string {
   return text.slice(0, read)
 }
 
-const ownMessage = ({ message }: Message) => message
+const ownMessage = ({ message }: MessageDetails) => message
 
 /** RIG's words for a bad token when a connection is opened. */
 const badToken = (details: string) => `could not parse subscriptions: could not decode JWT: ${details}`
@@ -124,12 +124,16 @@ const ERRORS = {
       `The content-encoding ${coding.slice(0, MAX_SHOWN_CHARS)} is not supported: send gzip, deflate or none.`,
   ),
   not_acceptable: row(406, CLOSE.badRequest, ownMessage),
-  protocol_violation: row(400, ({ message }: Message) => ({ code: 4504, reason: cutToReason(message) }), ownMessage),
+  protocol_violation: row(
+    400,
+    ({ message }: MessageDetails) => ({ code: 4504, reason: cutToReason(message) }),
+    ownMessage,
+  ),
   rate_limited: row(429, CLOSE.tooMany, 'Too many requests.'),
 
   // The token, and what it permits.
   no_token: row(401, CLOSE.invalidToken, 'A token is required.'),
-  invalid_token: row(401, CLOSE.invalidToken, ({ message }: Message) => badToken(message), 'invalid_token'),
+  invalid_token: row(401, CLOSE.invalidToken, ({ message }: MessageDetails) => badToken(message), 'invalid_token'),
   token_expired: row(401, CLOSE.tokenExpired, badToken('token expired'), 'invalid_token'),
   /** The token names a session that has been revoked. */
   session_revoked: row(
@@ -195,7 +199,7 @@ const ERRORS = {
 } as const
 
 type ErrorKind = keyof typeof ERRORS
-type DetailsOf<R> = R extends Row<infer D> ? D : never
+type DetailsOf<R> = R extends ErrorRow<infer D> ? D : never
 
 /** `kind`, and the details that its row in the table asks for. */
 export type RigelError = { readonly [K in ErrorKind]: { readonly kind: K } & DetailsOf<(typeof ERRORS)[K]> }[ErrorKind]
@@ -220,8 +224,8 @@ export function toClose(error: RigelError): Close {
 }
 
 /** The row's functions take the details of their own kind, which `error` has: it was found by its kind. */
-function rowOf(error: RigelError): Row<RigelError> {
-  return ERRORS[error.kind] as Row<never> as Row<RigelError>
+function rowOf(error: RigelError): ErrorRow<RigelError> {
+  return ERRORS[error.kind] as ErrorRow<never> as ErrorRow<RigelError>
 }
 
 /** Reads an error that another version of Rigel may have written; undefined: it is of a kind that this version lacks. */

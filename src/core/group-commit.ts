@@ -11,7 +11,7 @@ export interface GroupCommitDeps<Request, Result> {
   pause(): Promise<void>
 }
 
-interface Waiting<Request, Result> {
+interface WaitingCommit<Request, Result> {
   readonly request: Request
   resolve(result: Result): void
   reject(error: unknown): void
@@ -19,7 +19,7 @@ interface Waiting<Request, Result> {
 
 export class GroupCommit<Request, Result> {
   readonly #deps: GroupCommitDeps<Request, Result>
-  #waiting: Waiting<Request, Result>[] = []
+  #waiting: WaitingCommit<Request, Result>[] = []
   #isCommitting = false
 
   constructor(deps: GroupCommitDeps<Request, Result>) {

@@ -108,13 +108,13 @@ function fetch({ fetchLimits, log, partition, topic }: PartitionConsumer, at: Ch
   return log.fetch({ topic, partition, offset: at.offset, topicId: at.topicId }, fetchLimits)
 }
 
-interface Batch {
+interface PlannedBatch {
   readonly stages: readonly Stage[]
   readonly next: Checkpoint
   readonly counted: BatchCounters
 }
 
-async function plan(consumer: PartitionConsumer, at: Checkpoint, fetched: FetchedRecords): Promise<Batch> {
+async function plan(consumer: PartitionConsumer, at: Checkpoint, fetched: FetchedRecords): Promise<PlannedBatch> {
   const { generation } = at
   const { deadLetters, next: offset, records, stages } = await consumer.planner.plan(fetched, generation)
   return {
@@ -124,7 +124,7 @@ async function plan(consumer: PartitionConsumer, at: Checkpoint, fetched: Fetche
   }
 }
 
-function commit(consumer: PartitionConsumer, { counted, next }: Batch): void {
+function commit(consumer: PartitionConsumer, { counted, next }: PlannedBatch): void {
   const { checkpoints, committer, deadLetterLog, health } = consumer
   checkpoints.move(next, counted)
   deadLetterLog.report(counted.deadLetters, consumer.nowMs())
@@ -141,7 +141,11 @@ type OutOfRange = Extract<Fetched, { kind: 'offset_out_of_range' }>
  * with the same topic id: the end was cut off, as by an unclean leader election, and reading goes on at the new end. In
  * each case offsets have a new meaning from here, so the generation grows.
  */
-function reset(consumer: PartitionConsumer, at: Checkpoint, { earliest, latest, topicId = null }: OutOfRange): Batch {
+function reset(
+  consumer: PartitionConsumer,
+  at: Checkpoint,
+  { earliest, latest, topicId = null }: OutOfRange,
+): PlannedBatch {
   const isSameTopic = topicId !== null && topicId === at.topicId
   const isAnother = topicId !== null && at.topicId !== null && topicId !== at.topicId
   const lost = isAnother ? 0 : Math.max(0, earliest - at.offset)

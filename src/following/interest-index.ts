@@ -9,7 +9,7 @@ import { userOfWatchTopic } from '../core/subscriptions/watch-topic.ts'
 /** Sorts before every life of a Directory: the first update that comes is of another one, and complete. */
 const LIFE_BEFORE_BITMAPS = ''
 
-interface BitmapRow extends Record<string, SqlStorageValue> {
+interface FollowedBitmapRow extends Record<string, SqlStorageValue> {
   shard: number
   version: number
   bitmap: ArrayBuffer
@@ -78,7 +78,7 @@ export class InterestIndex {
 
   #load(): InterestTable {
     const at = this.#sql.exec<VersionRow>('SELECT life, version FROM interest_version').toArray()[0] ?? null
-    const rows = this.#sql.exec<BitmapRow>('SELECT * FROM shard_interests').toArray()
+    const rows = this.#sql.exec<FollowedBitmapRow>('SELECT * FROM shard_interests').toArray()
     const watches = this.#sql.exec<{ shard: number; user: string }>('SELECT shard, user FROM user_watches').toArray()
     const bitmaps = rows.map(({ bitmap, shard, version }) => ({ shard, version, bitmap: new Uint8Array(bitmap) }))
     const orphans = rows.filter((row) => row.is_orphan === 1).map(({ shard }) => shard)

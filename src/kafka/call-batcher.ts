@@ -18,10 +18,10 @@ export interface CallBatcherDeps<Request, Result> {
 }
 
 type Turn<Request, Result> =
-  | { readonly kind: 'call'; readonly group: readonly Waiting<Request, Result>[] }
+  | { readonly kind: 'call'; readonly group: readonly WaitingCall<Request, Result>[] }
   | { readonly kind: 'done'; readonly result: Result }
 
-interface Waiting<Request, Result> {
+interface WaitingCall<Request, Result> {
   readonly request: Request
   resolve(turn: Turn<Request, Result>): void
   reject(error: unknown): void
@@ -29,7 +29,7 @@ interface Waiting<Request, Result> {
 
 /** What waits for the call that is under way. */
 interface Queue<Request, Result> {
-  waiting: Waiting<Request, Result>[]
+  waiting: WaitingCall<Request, Result>[]
 }
 
 export class CallBatcher<Request, Result> {
@@ -63,7 +63,7 @@ export class CallBatcher<Request, Result> {
 
   #wait(key: string, queue: Queue<Request, Result>, request: Request): Promise<Turn<Request, Result>> {
     const { promise, resolve, reject } = Promise.withResolvers<Turn<Request, Result>>()
-    const waiting: Waiting<Request, Result> = { request, resolve, reject }
+    const waiting: WaitingCall<Request, Result> = { request, resolve, reject }
     queue.waiting.push(waiting)
     const cancel = this.#deps.schedule(STALLED_MS, () => {
       if (this.#queues.get(key) === queue) this.#queues.delete(key)
@@ -77,7 +77,7 @@ export class CallBatcher<Request, Result> {
     key: string,
     queue: Queue<Request, Result>,
     request: Request,
-    others: readonly Waiting<Request, Result>[],
+    others: readonly WaitingCall<Request, Result>[],
   ): Promise<Result> {
     try {
       const [own, ...results] = await this.#deps.call(key, [request, ...others.map((one) => one.request)])

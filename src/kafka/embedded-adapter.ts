@@ -63,7 +63,7 @@ async function countPartitions(env: Env, topic: string): Promise<number> {
   return count
 }
 
-interface Batch extends TopicPartition {
+interface PartitionBatch extends TopicPartition {
   readonly records: KeyedRecord[]
   /** Of each, among those that are produced. */
   readonly indexes: number[]
@@ -76,7 +76,7 @@ async function produce(
 ): Promise<readonly ProducedRecord[]> {
   const nowMs = deps.nowMs()
   const places: ProducedRecord[] = []
-  const batches = new Map<string, Batch>()
+  const batches = new Map<string, PartitionBatch>()
   /** Records without a key stay together within a call, as Kafka's sticky partitioner keeps them. */
   const sticky = deps.random()
   for (const [index, record] of records.entries()) {

@@ -7,7 +7,7 @@ export interface PublishLimits {
 }
 
 /** What a publisher may still publish. Below zero after a batch that was larger than what was left. */
-interface Bucket {
+interface EventBucket {
   events: number
   bytes: number
   atMs: number
@@ -18,7 +18,7 @@ const MAX_PUBLISHERS = 10_000
 
 export class PublishBudget {
   readonly #limits: PublishLimits
-  readonly #buckets = new Map<string, Bucket>()
+  readonly #buckets = new Map<string, EventBucket>()
 
   constructor(limits: PublishLimits) {
     this.#limits = limits
@@ -36,7 +36,7 @@ export class PublishBudget {
     return true
   }
 
-  #refill(publisher: string, nowMs: number): Bucket {
+  #refill(publisher: string, nowMs: number): EventBucket {
     const { eventsPerSecond, bytesPerSecond } = this.#limits
     const known = this.#buckets.get(publisher)
     if (known === undefined) {

@@ -30,10 +30,10 @@ export interface Snapshot {
   readonly state: string | undefined
 }
 
-type Row<T> = T & Record<string, SqlStorageValue>
+type SqlRow<T> = T & Record<string, SqlStorageValue>
 
-type MetaRow = Row<{ position: number; appended_ms: number; bytes: number; meta: string }>
-type FullRow = Row<{
+type MetaRow = SqlRow<{ position: number; appended_ms: number; bytes: number; meta: string }>
+type FullRow = SqlRow<{
   position: number
   appended_ms: number
   bytes: number
@@ -56,7 +56,7 @@ export class SegmentTables {
 
   readSnapshot(): Snapshot | undefined {
     const [row] = this.#sql
-      .exec<Row<{ head: number; floor: number; slices: string; state: string | null }>>(
+      .exec<SqlRow<{ head: number; floor: number; slices: string; state: string | null }>>(
         'SELECT head, floor, slices, state FROM segment_log',
       )
       .toArray()
@@ -140,7 +140,7 @@ export class SegmentTables {
   /** Position of the last row that one query may read; undefined if there is none after `position`. */
   #positionWithin(id: number, position: number): number | undefined {
     const rows = this.#sql
-      .exec<Row<{ position: number; bytes: number }>>(
+      .exec<SqlRow<{ position: number; bytes: number }>>(
         `SELECT position, bytes FROM segments_${id} WHERE position > ? ORDER BY position LIMIT ${READ_ROWS}`,
         position,
       )

@@ -40,7 +40,7 @@ import { connectorOf } from '../events/read-push.ts'
 export const INTERNAL_PREFIX = '/_rig/api'
 const MAX_BODY_BYTES = 65_536
 
-type Ctx = Context<HttpEnv>
+type AdminApiContext = Context<HttpEnv>
 
 export const adminApi = new Hono<HttpEnv>()
   .get('/openapi.json', (c) => c.json(openApiDocument(INTERNAL_PREFIX)))
@@ -98,7 +98,7 @@ export const adminApi = new Hono<HttpEnv>()
   })
 
 /** A field without an index finds nothing, which would look like no connections. */
-function toQuery(c: Ctx, asked: z.infer<typeof connectionsQuery>): Result<ConnectionsQuery, RigelError> {
+function toQuery(c: AdminApiContext, asked: z.infer<typeof connectionsQuery>): Result<ConnectionsQuery, RigelError> {
   const { field, session, user, value } = asked
   if (field === undefined || value === undefined) return ok({ user, session })
   const query = { user, session, metadata: { field, value } }
@@ -106,7 +106,7 @@ function toQuery(c: Ctx, asked: z.infer<typeof connectionsQuery>): Result<Connec
   return message === undefined ? ok(query) : fail({ kind: 'bad_request', message })
 }
 
-async function postMessages(c: Ctx): Promise<Response> {
+async function postMessages(c: AdminApiContext): Promise<Response> {
   const connector = connectorOf(c.req.raw)
   if (!connector.ok) return errorResponse(connector.reason)
   if (connector.value !== null) return answerPush(c, { publisher: 'internal API', ...connector.value })
@@ -120,7 +120,7 @@ async function postMessages(c: Ctx): Promise<Response> {
   return c.json(posted.value.mode === 'batched' ? places : places[0], 202)
 }
 
-async function postRevocation(c: Ctx): Promise<Response> {
+async function postRevocation(c: AdminApiContext): Promise<Response> {
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return errorResponse(body.reason)
   const parsed = revocation.safeParse(parseJson(decodeUtf8(body.value) ?? ''))
@@ -131,7 +131,7 @@ async function postRevocation(c: Ctx): Promise<Response> {
   return c.json({}, 201, { location, 'access-control-allow-origin': '*' })
 }
 
-function contextOf(c: Ctx): AppContext {
+function contextOf(c: AdminApiContext): AppContext {
   return { env: c.env, config: c.var.config }
 }
 

@@ -1,35 +1,31 @@
-// What crosses the internal API, as zod: it validates, and openapi.ts describes the API by it.
+// Bodies and queries of the internal API as zod schemas: admin-api.ts validates with them, openapi.ts describes with them.
 import { showJson } from '../../core/json.ts'
 import { z } from 'zod'
 
 const MAX_LISTED = 10_000
 
-/** RIG's texts. */
-export const revocation = z
-  .object({
-    sessionId: z.unknown().transform((value, context) => {
-      if (typeof value === 'string' && value !== '') return value
-      const message =
-        value === undefined ? 'Missing value for "sessionId"' : `Expected non-empty string, got ${showJson(value, 100)}`
-      context.addIssue(message)
-      return z.NEVER
-    }),
-    validityInSeconds: z.unknown().transform((value, context) => {
-      const seconds = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-      if (typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0) return seconds
-      context.addIssue(validityProblem(value, seconds))
-      return z.NEVER
-    }),
-  })
-  .meta({ id: 'Revocation' })
+/** The error texts are RIG's. */
+export const revocation = z.object({
+  sessionId: z.unknown().transform((value, context) => {
+    if (typeof value === 'string' && value !== '') return value
+    const message =
+      value === undefined ? 'Missing value for "sessionId"' : `Expected non-empty string, got ${showJson(value, 100)}`
+    context.addIssue(message)
+    return z.NEVER
+  }),
+  validityInSeconds: z.unknown().transform((value, context) => {
+    const seconds = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
+    if (typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0) return seconds
+    context.addIssue(validityProblem(value, seconds))
+    return z.NEVER
+  }),
+})
 
-/** As `revocation`, for the description: what a caller should send. */
-export const revocationShape = z
-  .object({
-    sessionId: z.string().min(1).describe('What JWT_SESSION_FIELD names in a token'),
-    validityInSeconds: z.number().positive().describe('As long as a token of the session may live'),
-  })
-  .meta({ id: 'Revocation' })
+/** As `revocation`, for the description: JSON Schema cannot say how text becomes a number. */
+export const revocationShape = z.object({
+  sessionId: z.string().min(1).describe('What JWT_SESSION_FIELD names in a token'),
+  validityInSeconds: z.number().positive().describe('As long as a token of the session may live'),
+})
 
 export const connectionsQuery = z.object({
   user: z.string().min(1).optional(),
@@ -40,47 +36,39 @@ export const connectionsQuery = z.object({
   limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(1_000),
 })
 
-const connectionInfo = z
-  .object({
-    connectionToken: z.string(),
-    transport: z.enum(['sse', 'ws', 'longpolling', 'phoenix']),
-    user: z.string().nullable(),
-    sessions: z.array(z.string()),
-    openedAtMs: z.number(),
-    metadata: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
-    endsAtMs: z.number(),
-    subscriptions: z.array(z.string()).describe('Event types'),
-  })
-  .meta({ id: 'Connection' })
+export const connectionInfo = z.object({
+  connectionToken: z.string(),
+  transport: z.enum(['sse', 'ws', 'longpolling', 'phoenix']),
+  user: z.string().nullable(),
+  sessions: z.array(z.string()),
+  openedAtMs: z.number(),
+  metadata: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  endsAtMs: z.number(),
+  subscriptions: z.array(z.string()).describe('Event types'),
+})
 
-export const connectionList = z.object({ connections: z.array(connectionInfo) }).meta({ id: 'ConnectionList' })
+export const connectionList = z.object({ connections: z.array(connectionInfo) })
 
-export const userList = z
-  .object({ users: z.record(z.string(), z.number()).describe('User → number of connections') })
-  .meta({ id: 'UserList' })
+export const userList = z.object({ users: z.record(z.string(), z.number()).describe('User → number of connections') })
 
-export const closedAnswer = z.object({ closed: z.number().int() }).meta({ id: 'Closed' })
+export const closedAnswer = z.object({ closed: z.number().int() })
 
-/** The optional ones are of a push. */
-export const place = z
-  .object({
-    topic: z.string(),
-    partition: z.number().int(),
-    offset: z.number().int(),
-    duplicate: z.literal(true).optional(),
-    error: z.string().optional(),
-  })
-  .meta({ id: 'Place' })
+/** `duplicate` and `error` are for pushes only. */
+export const place = z.object({
+  topic: z.string(),
+  partition: z.number().int(),
+  offset: z.number().int(),
+  duplicate: z.literal(true).optional(),
+  error: z.string().optional(),
+})
 
-export const cloudEvent = z
-  .looseObject({
-    specversion: z.literal('1.0'),
-    id: z.string(),
-    source: z.string(),
-    type: z.string(),
-    data: z.unknown(),
-  })
-  .meta({ id: 'CloudEvent' })
+export const cloudEvent = z.looseObject({
+  specversion: z.literal('1.0'),
+  id: z.string(),
+  source: z.string(),
+  type: z.string(),
+  data: z.unknown(),
+})
 
 function validityProblem(value: unknown, seconds: unknown): string {
   if (value === undefined) return 'Missing value for "validityInSeconds"'

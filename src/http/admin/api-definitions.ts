@@ -12,7 +12,7 @@ import { toProblemMap } from '../../api-definitions/api-route.ts'
 import { readRequestBody } from '../read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
-type Ctx = Context<HttpEnv>
+type DefinitionsContext = Context<HttpEnv>
 
 /** SQLite holds up to 2 MB in a row. */
 const MAX_BODY_BYTES = 1_048_576
@@ -43,7 +43,7 @@ export const apiDefinitionRoutes = new Hono<HttpEnv>()
     return toAnswer(c, id, await directoryStub(c.env).removeApi(id, expectedOf(c)), 204)
   })
 
-function toAnswer(c: Ctx, id: string, change: ApiChange, done: 200 | 201 | 204): Response {
+function toAnswer(c: DefinitionsContext, id: string, change: ApiChange, done: 200 | 201 | 204): Response {
   switch (change.kind) {
     case 'done':
       if (done === 204) return c.body(null, 204)
@@ -61,14 +61,14 @@ function toAnswer(c: Ctx, id: string, change: ApiChange, done: 200 | 201 | 204):
   }
 }
 
-async function activeApis(c: Ctx): Promise<readonly ApiRecord[]> {
+async function activeApis(c: DefinitionsContext): Promise<readonly ApiRecord[]> {
   const answer = await directoryStub(c.env).apis(0)
   const made = answer === null ? [] : toRecords(answer)
   return mergeApis(c.var.config.proxy.definitions, made).filter(({ document }) => !isInactive(document))
 }
 
 /** Null: whatever the version is. */
-function expectedOf(c: Ctx): number | null {
+function expectedOf(c: DefinitionsContext): number | null {
   const wanted = c.req.header('if-match')?.trim()
   if (wanted === undefined || wanted === '*') return null
   return Number(/^"(\d+)"$/.exec(wanted)?.[1] ?? NEVER)
@@ -78,14 +78,14 @@ function etagOf(version: number): string {
   return `"${version}"`
 }
 
-async function readDocument(c: Ctx): Promise<Readonly<Record<string, unknown>> | undefined> {
+async function readDocument(c: DefinitionsContext): Promise<Readonly<Record<string, unknown>> | undefined> {
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return undefined
   const value = parseJson(decodeUtf8(body.value) ?? '')
   return isObject(value) ? value : undefined
 }
 
-function notAnObject(c: Ctx): Response {
+function notAnObject(c: DefinitionsContext): Response {
   const message = `must be a JSON object of at most ${MAX_BODY_BYTES} bytes`
   return c.json(toProblemMap([{ where: 'api', field: 'body', message }]), 400)
 }

@@ -1,10 +1,13 @@
-// How the followers fare: GET /_rig/api/health and /_rig/api/v3/followers, and what the metrics are made of. It must answer
-// best when the log does not: then those that the Directory knows are asked.
+// The state of the followers, the Directory and the shards: GET /_rig/api/health and /_rig/api/v3/followers, and the figures of
+// the metrics. It has to work while the log is out of reach (then the followers that the Directory knows are asked), and
+// while objects fail, because their disk is full or a file is broken. Called by admin-api.ts and metrics.ts.
 import { withTimeout } from '../../core/timeout.ts'
 import type { Context } from 'hono'
 import { followedTopics } from '../../config/parse-config.ts'
 import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
 import { directoryStub } from '../../rpc/directory.ts'
+import { broadcastCommand } from '../../rpc/shard.ts'
+import { allShards } from './operations.ts'
 import { followerStatuses, type FollowerStatus } from '../../rpc/follower.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -14,43 +17,60 @@ const OUTDATED = 'knows the interest of a Directory whose storage is gone; it is
 /** A log that is out of reach may take longer to say so. */
 const LIST_TIMEOUT_MS = 3_000
 
-export type FollowerReport = TopicPartition & FollowerStatus
+export type FollowerSummary = TopicPartition & FollowerStatus
 
 interface Report {
   /** In the order of topics and partitions. */
-  readonly followers: readonly FollowerReport[]
+  readonly followers: readonly FollowerSummary[]
   /** A line for each follower that did not answer, or that knows an earlier life of the Directory. */
   readonly problems: readonly string[]
   /** A line for each topic of which no follower is known, with why the log could not name its partitions. */
   readonly unlisted: readonly string[]
 }
 
-export async function reportFollowers(c: Context<HttpEnv>): Promise<readonly FollowerReport[]> {
+export async function reportFollowers(c: Context<HttpEnv>): Promise<readonly FollowerSummary[]> {
   return (await report(c)).followers
 }
 
 async function report(c: Context<HttpEnv>): Promise<Report> {
-  const directory = directoryStub(c.env)
-  const [known, { life }, ...lists] = await Promise.all([
-    directory.followers(),
-    directory.interestVersion(),
-    ...listPartitions(c),
-  ])
+  const [directory, ...lists] = await Promise.all([askDirectory(c.env), ...listPartitions(c)])
+  const { known, life } = directory
   const all = [...known, ...lists.flatMap(({ partitions }) => partitions)]
   const byName = new Map(all.map((at) => [partitionName(at), at]))
   const results = (await followerStatuses(c.env, [...byName.values()])).toSorted(byPlace)
-  const followers = results.flatMap(({ partition, topic, ...result }): readonly FollowerReport[] =>
+  const followers = results.flatMap(({ partition, topic, ...result }): readonly FollowerSummary[] =>
     result.ok ? [{ topic, partition, ...result.value }] : [],
   )
   const silent = results.flatMap((result) => (result.ok ? [] : [`${partitionName(result)}: ${result.error}`]))
   const outdated = followers
-    .filter(({ interest }) => interest !== null && interest.life !== life)
+    .filter(({ interest }) => life !== null && interest !== null && interest.life !== life)
     .map((follower) => `${partitionName(follower)}: ${OUTDATED}`)
   const unlisted = lists.flatMap(({ topic, problem }) => {
     const speaksForItself = all.some((at) => at.topic === topic)
     return problem === null || speaksForItself ? [] : [`${topic}: its partitions cannot be listed: ${problem}`]
   })
-  return { followers, problems: [...silent, ...outdated], unlisted }
+  return { followers, problems: [...directory.problems, ...silent, ...outdated], unlisted }
+}
+
+/** What the Directory knows, or, with nothing known, why it does not answer. */
+async function askDirectory(env: Env): Promise<{
+  readonly known: readonly TopicPartition[]
+  readonly life: string | null
+  readonly problems: readonly string[]
+}> {
+  try {
+    const directory = directoryStub(env)
+    const [known, { life }] = await Promise.all([directory.followers(), directory.interestVersion()])
+    return { known, life, problems: [] }
+  } catch (error) {
+    return { known: [], life: null, problems: [`directory: ${String(error)}`] }
+  }
+}
+
+/** A line for each shard that does not answer. */
+async function shardProblems(c: Context<HttpEnv>): Promise<readonly string[]> {
+  const answers = await broadcastCommand(c.env, allShards(c.var.config), { kind: 'count_connections' })
+  return answers.flatMap((answer) => (answer.ok ? [] : [`shard ${answer.shard}: ${answer.error}`]))
 }
 
 function byPlace(a: TopicPartition, b: TopicPartition): number {
@@ -80,13 +100,13 @@ export async function getFollowers(c: Context<HttpEnv>): Promise<Response> {
   return c.json({ followers: await reportFollowers(c) })
 }
 
-/** RIG's `OK`; or 503, and a line for each follower that does not get on, or cannot be found, with the reason. */
+/** RIG's `OK`; or 503, and a line with the reason for each follower, shard and Directory that fails or does not answer. */
 export async function internalHealth(c: Context<HttpEnv>): Promise<Response> {
-  const { followers, problems, unlisted } = await report(c)
+  const [{ followers, problems, unlisted }, shards] = await Promise.all([report(c), shardProblems(c)])
   const failing = followers.filter(({ failures }) => failures > 0)
-  if (failing.length + problems.length + unlisted.length === 0) return c.text('OK')
   const lines = failing.map(
     ({ topic, partition, failures, lastError }) => `${topic}/${partition}: failed ${failures} times: ${lastError}`,
   )
-  return c.text(`${[...lines, ...problems, ...unlisted].join('\n')}\n`, 503)
+  const all = [...lines, ...problems, ...unlisted, ...shards]
+  return all.length === 0 ? c.text('OK') : c.text(`${all.join('\n')}\n`, 503)
 }

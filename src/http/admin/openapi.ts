@@ -1,13 +1,22 @@
-// The description of the internal API, OpenAPI 3.1, made of the schemas that validate it. Served at openapi.json, without
-// a token: it holds nothing that this repository does not.
+// The OpenAPI 3.1 description of the internal API, made by zod from the schemas that validate it. Served at openapi.json
+// without a token: it has nothing that is not in this repository. scripts/check-openapi.ts validates it.
 import { z } from 'zod'
-import { cloudEvent, closedAnswer, connectionList, place, revocationShape, userList } from './admin-schema.ts'
+import {
+  cloudEvent,
+  closedAnswer,
+  connectionInfo,
+  connectionList,
+  place,
+  revocationShape,
+  userList,
+} from './admin-schema.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
 const SCHEMAS = {
   CloudEvent: cloudEvent,
   Closed: closedAnswer,
+  Connection: connectionInfo,
   ConnectionList: connectionList,
   Place: place,
   Revocation: revocationShape,
@@ -31,7 +40,7 @@ export function openApiDocument(prefix: string): Json {
     ]),
     components: {
       securitySchemes: { internalToken: { type: 'http', scheme: 'bearer', description: 'INTERNAL_TOKEN' } },
-      schemas: Object.fromEntries(Object.entries(SCHEMAS).map(([name, schema]) => [name, toSchema(schema)])),
+      schemas: componentSchemas(),
     },
   }
 }
@@ -108,7 +117,7 @@ function paths(version: string): readonly (readonly [string, Json])[] {
   ]
 }
 
-/** Of the API gateway. */
+/** The paths of API definitions. */
 function apiPaths(version: string): readonly (readonly [string, Json])[] {
   const definition = { 'application/json': { schema: { type: 'object', description: DEFINITION } } }
   const requestBody = { required: true, content: definition }
@@ -195,8 +204,15 @@ function reference(name: keyof typeof SCHEMAS): Json {
   return { $ref: `#/components/schemas/${name}` }
 }
 
-/** Nested schemas stand in place: every name of the document is one of SCHEMAS. */
-function toSchema(schema: z.ZodType): Json {
-  const { $schema: _, id: __, $defs: ___, ...rest } = z.toJSONSchema(schema, { reused: 'inline' })
-  return rest
+/** Returns every schema by its name. A schema within another one is a reference, if it has a name. */
+function componentSchemas(): Json {
+  const registry = z.registry<{ id: string }>()
+  for (const [id, schema] of Object.entries(SCHEMAS)) registry.add(schema, { id })
+  const { schemas } = z.toJSONSchema(registry, { uri: (id) => `#/components/schemas/${id}` })
+  return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, withoutIds(schema)]))
+}
+
+/** OpenAPI names a schema by its place in the document. */
+function withoutIds(schema: Json): Json {
+  return Object.fromEntries(Object.entries(schema).filter(([key]) => key !== '$schema' && key !== '$id'))
 }

@@ -19,14 +19,14 @@ import {
 const MAX_LISTED = 10_000
 
 /** Where an event is stored in the log. */
-interface Place {
+interface StoredAt {
   readonly topic: string
   readonly partition: number
   readonly offset: number
 }
 
 type Published =
-  | { readonly ok: true; readonly places: readonly Place[] }
+  | { readonly ok: true; readonly places: readonly StoredAt[] }
   /** As `POST messages` would have answered. */
   | { readonly ok: false; readonly status: number; readonly message: string }
 

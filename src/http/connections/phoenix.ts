@@ -28,14 +28,14 @@ const MAX_BODY_BYTES = 4_194_304
 
 const rolesSchema = z.array(z.string()).catch([])
 
-type Ctx = Context<HttpEnv>
+type PhoenixContext = Context<HttpEnv>
 
 /** A session token: the connection, and the last message that its client has. */
 interface PhoenixSession extends ConnectionAddress {
   readonly cursor: number
 }
 
-export async function openPhoenixSocket(c: Ctx): Promise<Response> {
+export async function openPhoenixSocket(c: PhoenixContext): Promise<Response> {
   const refused = refuseNoUpgrade(c)
   if (refused !== undefined) return refused
   const granted = await authorizePhoenix(c)
@@ -50,18 +50,18 @@ export async function openPhoenixSocket(c: Ctx): Promise<Response> {
 }
 
 /** By status: the library tells its user of a refused upgrade, and retries or falls back. It reads no close code. */
-function refuseUpgrade(c: Ctx, error: RigelError): Response {
+function refuseUpgrade(c: PhoenixContext, error: RigelError): Response {
   const status = statusOf(error)
   return c.text(status === 403 ? 'Forbidden' : 'Unavailable', status, status === 403 ? {} : RETRY_AFTER)
 }
 
 /** RIG 1.x's paths exist if PHOENIX_LEGACY_PATHS says so; otherwise an API definition may use them. */
-export function ifLegacy(handler: (c: Ctx) => Response | Promise<Response>): MiddlewareHandler<HttpEnv> {
+export function ifLegacy(handler: (c: PhoenixContext) => Response | Promise<Response>): MiddlewareHandler<HttpEnv> {
   return (c, next) => (c.var.config.phoenix.legacyPaths ? Promise.resolve(handler(c)) : next())
 }
 
 /** GET: opens a session, or polls one. POST: messages of the client. */
-export async function phoenixLongpoll(c: Ctx): Promise<Response> {
+export async function phoenixLongpoll(c: PhoenixContext): Promise<Response> {
   const session = readSession(c)
   try {
     if (c.req.raw.method === 'POST') return answer(c, { status: await push(c, session) })
@@ -72,7 +72,7 @@ export async function phoenixLongpoll(c: Ctx): Promise<Response> {
   }
 }
 
-export function phoenixPreflight(c: Ctx): Response {
+export function phoenixPreflight(c: PhoenixContext): Response {
   return new Response(null, {
     status: 200,
     headers: {
@@ -85,7 +85,7 @@ export function phoenixPreflight(c: Ctx): Response {
 }
 
 /** The library takes 410 with a token for its new session. */
-async function open(c: Ctx): Promise<Response> {
+async function open(c: PhoenixContext): Promise<Response> {
   const granted = await authorizePhoenix(c)
   if (!granted.ok) return answer(c, { status: statusOf(granted.reason) === 403 ? 403 : 500 })
   const { connect, shard } = granted.value
@@ -94,7 +94,7 @@ async function open(c: Ctx): Promise<Response> {
   return answer(c, { status: 410, token: `${opened.value.connectionToken}.0` })
 }
 
-async function poll(c: Ctx, { shard, connectionId, cursor }: PhoenixSession): Promise<Response> {
+async function poll(c: PhoenixContext, { shard, connectionId, cursor }: PhoenixSession): Promise<Response> {
   const taken = await shardStub(c.env, shard).pollPhoenix(connectionId, cursor)
   // Without a token, 410 tells the library that its session is gone: it opens another one and rejoins its channels.
   if (taken.kind === 'gone') return answer(c, { status: 410 })
@@ -103,7 +103,7 @@ async function poll(c: Ctx, { shard, connectionId, cursor }: PhoenixSession): Pr
   return answer(c, { status: 200, token, messages: taken.frames })
 }
 
-async function push(c: Ctx, session: PhoenixSession | undefined): Promise<number> {
+async function push(c: PhoenixContext, session: PhoenixSession | undefined): Promise<number> {
   if (session === undefined) return 410
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return 500
@@ -125,7 +125,7 @@ function toFrame(line: string): string | ArrayBuffer {
   }
 }
 
-async function authorizePhoenix(c: Ctx): Promise<Result<ConnectGrant, RigelError>> {
+async function authorizePhoenix(c: PhoenixContext): Promise<Result<ConnectGrant, RigelError>> {
   const granted = await authorizeConnection(c, { transport: 'phoenix', lastEventId: null, token: findPhoenixToken(c) })
   if (!granted.ok) return granted
   const { claims, connect, shard } = granted.value
@@ -134,7 +134,7 @@ async function authorizePhoenix(c: Ctx): Promise<Result<ConnectGrant, RigelError
   return ok({ shard, claims, connect: { ...connect, subscriptions: [], protocol, phoenix: readHello(c, claims) } })
 }
 
-function readHello(c: Ctx, claims: ConnectGrant['claims']): PhoenixHello {
+function readHello(c: PhoenixContext, claims: ConnectGrant['claims']): PhoenixHello {
   const { presenceClaims, rolesField } = c.var.config.phoenix
   const shown = presenceClaims.filter((name) => Object.hasOwn(claims, name)).map((name) => [name, claims[name]])
   return {
@@ -145,7 +145,7 @@ function readHello(c: Ctx, claims: ConnectGrant['claims']): PhoenixHello {
 }
 
 /** `authToken` first, then RIG 1.x's parameter `token`, after which a session token may follow, then as on any transport. */
-function findPhoenixToken(c: Ctx): string | null {
+function findPhoenixToken(c: PhoenixContext): string | null {
   const offered = offeredProtocols(c.req.raw).find((protocol) => protocol.startsWith(AUTH_PROTOCOL))
   const parameter = c.req.queries('token')?.find((token) => token !== '' && token !== 'null' && !parseSession(token))
   const header = c.req.header(AUTH_HEADER)
@@ -166,7 +166,7 @@ function fromBase64(text: string): string {
 }
 
 /** The last `token` is the session's: the library appends it to the parameters of its user. */
-function readSession(c: Ctx): PhoenixSession | undefined {
+function readSession(c: PhoenixContext): PhoenixSession | undefined {
   const session = parseSession(c.req.queries('token')?.at(-1) ?? '')
   return session !== undefined && session.shard < c.var.config.shards ? session : undefined
 }
@@ -183,7 +183,7 @@ function statusOf(reason: RigelError): 403 | 429 | 503 {
 }
 
 function answer(
-  c: Ctx,
+  c: PhoenixContext,
   body: { readonly status: number; readonly token?: string; readonly messages?: readonly string[] },
 ) {
   return c.json(body, 200, { ...corsHeaders(c.var.config, c.req.raw), 'cache-control': 'no-store' })

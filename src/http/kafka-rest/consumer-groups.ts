@@ -21,9 +21,9 @@ import {
 const MAX_BYTES = 1_048_576
 const SUCCESS = { result: 'Success', status: 200 }
 
-type Ctx = Context<KafkaEnv>
+type GroupContext = Context<KafkaEnv>
 
-export async function consume(c: Ctx): Promise<Response> {
+export async function consume(c: GroupContext): Promise<Response> {
   const { group, instance, topic } = names(c)
   const isGet = c.req.method === 'GET'
   const body = isGet ? ok({ timeout: Number(c.req.query('timeout') ?? 1_000) }) : await readJsonBody(c)
@@ -53,7 +53,7 @@ export async function consume(c: Ctx): Promise<Response> {
   return c.json(records.map(toMessage))
 }
 
-export async function commit(c: Ctx): Promise<Response> {
+export async function commit(c: GroupContext): Promise<Response> {
   const body = await readJsonBody(c)
   if (!body.ok) return body.reason
   const parsed = commitRequest.safeParse(body.value)
@@ -62,7 +62,7 @@ export async function commit(c: Ctx): Promise<Response> {
   return c.json(SUCCESS)
 }
 
-export async function committed(c: Ctx): Promise<Response> {
+export async function committed(c: GroupContext): Promise<Response> {
   const body = await readJsonBody(c)
   if (!body.ok) return body.reason
   const parsed = committedRequest.safeParse(body.value)
@@ -71,7 +71,7 @@ export async function committed(c: Ctx): Promise<Response> {
   return c.json(positions.filter((position) => position !== null))
 }
 
-export async function deleteConsumer(c: Ctx): Promise<Response> {
+export async function deleteConsumer(c: GroupContext): Promise<Response> {
   const { group, instance } = names(c)
   if (await embeddedBrokerStub(c.env).leave(group, instance)) return c.json(SUCCESS)
   return kafkaRestError(c, 404, `group ${group} has no instance ${instance}`)
@@ -123,6 +123,6 @@ async function fetchAll(
   return fetched.flatMap((one) => (one.kind === 'records' ? one.records : []))
 }
 
-function names(c: Ctx): { group: string; instance: string; topic: string | undefined } {
+function names(c: GroupContext): { group: string; instance: string; topic: string | undefined } {
   return { group: c.req.param('group') ?? '', instance: c.req.param('instance') ?? '', topic: c.req.param('topic') }
 }

@@ -9,7 +9,7 @@ export interface StoredApi {
   readonly updatedMs: number
 }
 
-interface Row extends Record<string, SqlStorageValue> {
+interface ApiRow extends Record<string, SqlStorageValue> {
   readonly id: string
   readonly version: number
   readonly document: string
@@ -33,7 +33,7 @@ export class ApiStore {
   /** In the order in which they were first made. */
   all(): readonly StoredApi[] {
     return this.#sql
-      .exec<Row>('SELECT id, version, document, updated_ms FROM apis ORDER BY position')
+      .exec<ApiRow>('SELECT id, version, document, updated_ms FROM apis ORDER BY position')
       .toArray()
       .map(toApi)
   }
@@ -57,7 +57,7 @@ export class ApiStore {
   }
 }
 
-function toApi({ id, version, document, updated_ms: updatedMs }: Row): StoredApi {
+function toApi({ id, version, document, updated_ms: updatedMs }: ApiRow): StoredApi {
   return { id, version, document: parseJson(document) as Record<string, unknown>, updatedMs }
 }
 import { parseJson } from '../../core/json.ts'

@@ -12,7 +12,7 @@ export interface DedupeWindow {
 /** Rows that one query reads. */
 const ROWS_AT_ONCE = 64
 
-interface Row extends Record<string, SqlStorageValue> {
+interface KeysRow extends Record<string, SqlStorageValue> {
   first_offset: number
   appended_ms: number
   keys: string
@@ -70,9 +70,9 @@ export class IdempotencyKeys {
   }
 
   /** Read to its end: a cursor that is left open holds the write-ahead log. */
-  #rowsAfter(firstOffset: number): readonly Row[] {
+  #rowsAfter(firstOffset: number): readonly KeysRow[] {
     return this.#sql
-      .exec<Row>(
+      .exec<KeysRow>(
         `SELECT first_offset, appended_ms, keys FROM idempotency_keys WHERE first_offset > ?
          ORDER BY first_offset LIMIT ${ROWS_AT_ONCE}`,
         firstOffset,
@@ -81,7 +81,7 @@ export class IdempotencyKeys {
   }
 
   /** Oldest first, while they are due. */
-  #forgetWhile(isDue: (row: Row) => boolean): void {
+  #forgetWhile(isDue: (row: KeysRow) => boolean): void {
     for (;;) {
       const rows = this.#rowsAfter(-1)
       const kept = rows.findIndex((row) => {
@@ -121,6 +121,6 @@ function addKeys(to: Map<string, number>, first: number, keys: readonly (string 
   for (const [index, key] of keys.entries()) if (key !== null) to.set(key, first + index)
 }
 
-function parseKeys({ keys }: Row): readonly (string | null)[] {
+function parseKeys({ keys }: KeysRow): readonly (string | null)[] {
   return JSON.parse(keys) as readonly (string | null)[]
 }
