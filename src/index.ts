@@ -1,4 +1,4 @@
-// The front door: fetch, scheduled, queue, and the Durable Object exports; no logic.
+// The Worker: fetch, scheduled, queue, and the Durable Object exports; no logic.
 import { handle } from './http/app.ts'
 import { consumeQueue } from './http/queue.ts'
 import { wakeFollowers } from './http/wake-followers.ts'

@@ -23,6 +23,11 @@ export function jsonErrorResponse(error: RigelError, headers: Readonly<Record<st
   )
 }
 
+/** For an endpoint that takes other methods; `allow` names them. */
+export function methodNotAllowed(allow: string): Response {
+  return new Response('Method Not Allowed', { status: 405, headers: { allow, vary: 'Origin' } })
+}
+
 /** Whether the same request may succeed a moment later, although nothing about it changes. */
 export function isTemporary(error: RigelError): boolean {
   const { status } = toHttp(error)

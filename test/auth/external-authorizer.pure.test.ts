@@ -34,7 +34,7 @@ const status =
     new Response('x'.repeat(1_000), { status: code, headers })
 
 describe('a check service', () => {
-  it('is asked by POST with what came, as it came', async () => {
+  it('is asked by POST with content type, authorization and body', async () => {
     const { ask, asked } = makeService(status(200))
     expect(await ask(URL, question)).toBe(true)
     expect(asked[0]).toMatchObject({
@@ -72,7 +72,7 @@ describe('a check service', () => {
     expect(await silent(URL, question)).toBe(false)
   })
 
-  it('is asked again every time, unless it says how long its verdict holds', async () => {
+  it('is asked every time, unless it says how long its decision is valid', async () => {
     const plain = makeService(status(200), status(403))
     expect([await plain.ask(URL, question), await plain.ask(URL, question)]).toEqual([true, false])
     const cached = makeService(status(200, { 'cache-control': 'private, max-age=10' }), status(403))

@@ -131,7 +131,7 @@ describe('claims', () => {
     })
   })
 
-  it.each(['', null, ['alice'], { a: 1 }, true])('takes %j for no user', async (sub) => {
+  it.each(['', null, ['alice'], { a: 1 }, true])('a user of %j counts as none', async (sub) => {
     const token = await sign({ exp: inAnHour(), sub: sub as string })
     const result = await verifierOf()(token)
     expect(result).toMatchObject({ ok: true, value: { principal: { user: null } } })
@@ -164,7 +164,7 @@ describe('key sets', () => {
     expect(await verify(foreign)).toEqual(invalid('Invalid signature'))
   })
 
-  it('never takes a shared secret, nor another family than JWT_ALG asks for', async () => {
+  it('accepts neither a shared secret nor another algorithm than JWT_ALG', async () => {
     const { privateKey, publicKey } = await makeKeys('ES256')
     const set = await makeKeySet({ publicKey, kid: '1' })
     const any = verifierOf({ JWT_JWKS_URL: JWKS_URL, JWT_SECRET_KEY: '' }, set.fetch)

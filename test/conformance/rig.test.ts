@@ -1,4 +1,4 @@
-// What RIG does, line by line of its description, through the front door. README.md in this folder ties each case to its
+// What RIG does, line by line of its description, through the Worker. README.md in this folder ties each case to its
 // section; a case that is not in that table fails. Where Rigel differs on purpose, docs/migrating-from-rig.md says why.
 import { expect, it } from 'vitest'
 import { fetchRigel, publish } from '../support/front-door.ts'

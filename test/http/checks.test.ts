@@ -1,4 +1,4 @@
-// SUBSCRIPTION_CHECK and SUBMISSION_CHECK as the URL of a service, through the front door.
+// SUBSCRIPTION_CHECK and SUBMISSION_CHECK as the URL of a service, through the Worker.
 import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, expect, it, vi } from 'vitest'
@@ -66,7 +66,7 @@ it('a connection with subscriptions is opened if the service says so, with a tok
   await client.close()
 })
 
-it('a connection is refused if the service says no, whatever we know of the token', async () => {
+it('a connection is refused if the service says no, whether or not Rigel can verify the token', async () => {
   stubService()
   const refused = await connect(await tokenOf('alice'))
   expect([refused.status, await refused.text()]).toEqual([400, 'Subscription denied (not authorized).'])
@@ -85,7 +85,7 @@ it('an event is published if the service says so, and it sees the event', async 
   expect([refused.status, await refused.text()]).toEqual([403, 'Submission denied.'])
 })
 
-it('a push is stored if the service says so, and it sees the events of it; dead letters are no way around', async () => {
+it('a push is stored if the service says so, and it sees its events; also a push without any event is checked', async () => {
   const asked = stubService()
   const event = { specversion: '1.0', id: '1', source: '/s', type: 't' }
   const push = (authorization: string, body: unknown) =>

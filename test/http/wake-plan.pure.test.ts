@@ -33,7 +33,7 @@ describe('waking', () => {
     [{ partition: 2 }, ['a/2', 'b/2']],
     [{ topic: 'foreign' }, []],
     [{ topic: 'a', partition: 9 }, []],
-  ])('%o wakes those of the log that are meant, and creates no others', async (wanted, expected) => {
+  ])('%o wakes the followers that it names, and creates no others', async (wanted, expected) => {
     const { deps, woken } = makeDeps()
     await wakeAll(deps, wanted)
     expect(woken.toSorted()).toEqual(expected)

@@ -1,4 +1,4 @@
-// A client of the whole gateway, through the Worker's own front door: connect, subscribe, publish, poll.
+// A client of the whole gateway, through the Worker: connect, subscribe, publish, poll.
 import { exports } from 'cloudflare:workers'
 import { SignJWT } from 'jose'
 import { SseClient, WsClient } from './shard-clients.ts'

@@ -5,7 +5,7 @@ import type { Context } from 'hono'
 import { z } from 'zod'
 import { toBase64 } from '../../core/bytes.ts'
 import type { LogPosition, LogRecord, NewRecord, RecordHeader } from '../../core/events/kafka-record.ts'
-import { readBody } from '../../core/http-body.ts'
+import { readRequestBody } from '../read-request-body.ts'
 import { parseJson } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { decodeUtf8 } from '../../core/text.ts'
@@ -59,8 +59,8 @@ async function readSome(log: KafkaLog, topic: string, partition: number, from: n
 
 /** The body names dead letters by partition and offset of the dead-letter topic: `{"dead_letters": [{"partition", "offset"}]}`. */
 export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> {
-  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
-  const parsed = replayBody.safeParse(body.ok ? parseJson(decodeUtf8(body.bytes) ?? '') : undefined)
+  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
+  const parsed = replayBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
   if (!parsed.success) {
     return badRequest(`expected {"dead_letters": [{"partition": 0, "offset": 17}, …]}, at most ${MAX_REPLAYED}`)
   }

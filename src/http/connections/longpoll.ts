@@ -9,7 +9,7 @@ import type { RigelError } from '../../core/errors.ts'
 import { shardStub, type PollAnswer } from '../../rpc/shard.ts'
 import { authorizeConnection } from './authorize-connection.ts'
 import { credentialedCorsHeaders, isTrustedOrigin, namesOrigins } from '../cors.ts'
-import { errorResponse, shardFailure } from '../error-response.ts'
+import { errorResponse, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../position-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -32,7 +32,7 @@ interface PollCursor {
 
 export async function longpoll(c: Context<HttpEnv>): Promise<Response> {
   // HEAD too: it would take a poll's answer and throw it away.
-  if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET, OPTIONS' })
+  if (c.req.raw.method !== 'GET') return methodNotAllowed('GET, OPTIONS')
   const cursor = readCursor(c)
   if (cursor.withCookies && hasForeignCookies(c)) return errorResponse(FOREIGN_COOKIES, headersOf(c))
   const polled = await poll(c, cursor)

@@ -3,14 +3,14 @@
 import type { Context } from 'hono'
 import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
 import { streamCorsHeaders } from '../cors.ts'
-import { errorResponse, shardFailure } from '../error-response.ts'
+import { errorResponse, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../position-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { authorizeConnection } from './authorize-connection.ts'
 
 export async function openNdjson(c: Context<HttpEnv>): Promise<Response> {
   // HEAD too: Hono would run it as GET, and a stream that is never read would stay open.
-  if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET, OPTIONS' })
+  if (c.req.raw.method !== 'GET') return methodNotAllowed('GET, OPTIONS')
   const cors = streamCorsHeaders(c.var.config, c.req.raw)
   const granted = await authorizeConnection(c, { transport: 'ndjson', lastEventId: findPosition(c.req.raw) })
   if (!granted.ok) return errorResponse(granted.reason, cors)

@@ -9,7 +9,7 @@ import { encodeRefusal, SSE_HEADERS } from '../../objects/shard/transports/sse.t
 import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
 import { authorizeConnection } from './authorize-connection.ts'
 import { streamCorsHeaders } from '../cors.ts'
-import { errorResponse, isTemporary, shardFailure } from '../error-response.ts'
+import { errorResponse, isTemporary, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../position-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -19,7 +19,7 @@ const REFUSED_JITTER_MS = 4_000
 
 export async function openSse(c: Context<HttpEnv>): Promise<Response> {
   // HEAD too: Hono would run it as GET, and a stream that is never read would stay open.
-  if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET, OPTIONS' })
+  if (c.req.raw.method !== 'GET') return methodNotAllowed('GET, OPTIONS')
   const naming = c.req.query('name')
   if (naming !== undefined && naming !== 'type' && naming !== 'message')
     return refuse(c, { kind: 'bad_request', message: 'name must be "type" or "message"' })
@@ -40,7 +40,7 @@ function refuse(c: Context<HttpEnv>, error: RigelError): Response {
   if (!isTemporary(error) || !acceptsStream(c.req.header('accept'))) return errorResponse(error, headers)
   const envelope = { id: crypto.randomUUID(), nowMs: Date.now(), specversion: c.var.config.ownEventsSpecversion }
   const retryMs = REFUSED_RETRY_MS + Math.floor(Math.random() * REFUSED_JITTER_MS)
-  const body = encodeRefusal(connectionClosed(envelope, toClose(error)), retryMs)
+  const body = encodeRefusal(connectionClosed(envelope, toClose(error)), retryMs, c.req.query('name') !== 'message')
   return new Response(body, {
     headers: { ...headers, ...SSE_HEADERS, 'retry-after': String(Math.ceil(retryMs / 1_000)) },
   })

@@ -8,7 +8,7 @@ import { shardStub, stampConnect } from '../../rpc/shard.ts'
 import { offeredProtocols } from '../token-source.ts'
 import { authorizeConnection } from './authorize-connection.ts'
 import { corsHeaders } from '../cors.ts'
-import { errorResponse, shardFailure } from '../error-response.ts'
+import { errorResponse, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../position-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -43,7 +43,7 @@ export async function openWebSocket(c: Context<HttpEnv>): Promise<Response> {
 
 /** Returns the response to a request that is no WebSocket upgrade. Used for Phoenix too. */
 export function refuseNoUpgrade(c: Context<HttpEnv>): Response | undefined {
-  if (c.req.raw.method !== 'GET') return c.text('Method Not Allowed', 405, { allow: 'GET' })
+  if (c.req.raw.method !== 'GET') return methodNotAllowed('GET')
   if (c.req.header('upgrade')?.toLowerCase() === 'websocket') return undefined
   return c.text('Expected a WebSocket upgrade.', 426, { upgrade: 'websocket', connection: 'Upgrade' })
 }

@@ -5,7 +5,8 @@ import { z } from 'zod'
 import type { Config } from '../../config/parse-config.ts'
 import type { LogRecord, NewRecord } from '../../core/events/kafka-record.ts'
 import { TOPIC_NAME, TOPIC_NAME_RULE } from '../../core/events/topic-name.ts'
-import { readBody } from '../../core/http-body.ts'
+import { toHttp, type RigelError } from '../../core/errors.ts'
+import { readRequestBody } from '../read-request-body.ts'
 import { parseJsonOrReason } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
@@ -108,20 +109,27 @@ export function toMessage(record: LogRecord) {
 
 /**
  * Returns the JSON value of a request's body, null for an empty body, or the response that refuses it: 413 beyond
- * MAX_BODY_BYTES, whatever content-length says, and 400 for what is not JSON.
+ * MAX_BODY_BYTES of what is decoded, 415 for an unknown content coding, and 400 for what is not JSON.
  */
 export async function readJsonBody(c: Context<KafkaEnv>): Promise<Result<unknown, Response>> {
-  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
-  if (!body.ok) return fail(kafkaRestError(c, 413, `the body must be at most ${MAX_BODY_BYTES} bytes`))
-  if (body.bytes.byteLength === 0) return ok(null)
-  const parsed = parseJsonOrReason(decoder.decode(body.bytes))
+  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
+  if (!body.ok) return fail(bodyError(c, body.reason))
+  if (body.value.byteLength === 0) return ok(null)
+  const parsed = parseJsonOrReason(decoder.decode(body.value))
   return parsed.ok ? parsed : fail(kafkaRestError(c, 400, `the body must be JSON: ${parsed.reason}`))
+}
+
+function bodyError(c: Context, error: RigelError): Response {
+  if (error.kind === 'body_too_large')
+    return kafkaRestError(c, 413, `the body must be at most ${error.limitBytes} bytes`)
+  const { message } = toHttp(error)
+  return kafkaRestError(c, error.kind === 'unsupported_content_encoding' ? 415 : 400, message)
 }
 
 /** The dialect's error: `{"error": text, "status": number}`. */
 export function kafkaRestError(
   c: Context,
-  status: 400 | 401 | 403 | 404 | 409 | 413 | 503,
+  status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 503,
   why: string | z.ZodError,
 ): Response {
   const error =

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { formatPosition, parsePosition, shardOfPosition } from '../../../src/core/identity/position.ts'
 
 describe('position', () => {
-  it('comes back as it went out, and names its shard', () => {
+  it('is read as it was written, and names its shard', () => {
     const position = parsePosition(formatPosition('12.k3v9', 345))
     expect(position).toEqual({ epoch: '12.k3v9', seq: 345, openSeq: 345 })
     expect(position && shardOfPosition(position)).toBe(12)

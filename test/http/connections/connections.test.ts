@@ -1,4 +1,4 @@
-// Opening connections through the front door: what a client must bring, what it is told when it may not, and that
+// Opening connections through the Worker: what a client must bring, what it is told when it may not, and that
 // nothing it sends reaches a shard but what the edge has checked.
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
@@ -24,7 +24,7 @@ function upgrade(path: string, headers: Readonly<Record<string, string>> = {}): 
   return get(path, { upgrade: 'websocket', ...headers })
 }
 
-/** The front door under another configuration. */
+/** The Worker with other variables. */
 function getWith(
   variables: Readonly<Record<string, unknown>>,
   path: string,
@@ -71,7 +71,7 @@ describe('health', () => {
   })
 })
 
-describe('what is not there', () => {
+describe('an unknown path', () => {
   it.each(['/', '/shop/items', '/_rig/v2', '/_rig/v1/connection/carrier-pigeon'])(
     'answers %s with 404',
     async (path) => {
@@ -82,7 +82,7 @@ describe('what is not there', () => {
 })
 
 describe('SSE', () => {
-  it('opens for nobody in particular, with CORS', async () => {
+  it('opens for an anonymous client, with CORS', async () => {
     const response = await get(SSE)
     expect(response.status).toBe(200)
     expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
@@ -187,7 +187,7 @@ describe('SUBSCRIPTION_CHECK=jwt_validation', () => {
     expect([response.status, await response.text()]).toEqual([400, 'Subscription denied (not authorized).'])
   })
 
-  it('allows them with a token, and a connection without subscriptions to anybody', async () => {
+  it('allows subscriptions with a token, and a connection without subscriptions to every client', async () => {
     const allowed = [`${SSE}?jwt=${await tokenOf('alice')}&${subscriptions({ eventType: 'news' })}`, SSE]
     for (const path of allowed) {
       const response = await getWith(checked, path)
@@ -220,7 +220,7 @@ describe('the token in a cookie', () => {
 })
 
 describe('WebSocket', () => {
-  it('asks a request that is no upgrade to upgrade', async () => {
+  it('answers 426 to a request that is no upgrade', async () => {
     const response = await get(WS)
     expect([response.status, response.headers.get('upgrade')]).toEqual([426, 'websocket'])
   })
@@ -236,7 +236,7 @@ describe('WebSocket', () => {
     }
   })
 
-  it('takes the token from a subprotocol, and never answers it', async () => {
+  it('takes the token from a subprotocol, and never returns it', async () => {
     const token = await tokenOf('a', { username: 'alice' })
     const response = await upgrade(WS, { 'sec-websocket-protocol': `rigel.v1, bearer.${token}` })
     expect(response.headers.get('sec-websocket-protocol')).toBe('rigel.v1')
@@ -245,7 +245,7 @@ describe('WebSocket', () => {
     client.socket.close()
   })
 
-  it('refuses a token by subprotocol without rigel.v1 beside it', async () => {
+  it('refuses a token in a subprotocol if the client does not also offer rigel.v1', async () => {
     const response = await upgrade(WS, { 'sec-websocket-protocol': `bearer.${await tokenOf('a')}` })
     expect([response.status, await response.text()]).toEqual([
       400,
@@ -263,14 +263,14 @@ describe('WebSocket', () => {
     expect(client.closed).toEqual(close)
   })
 
-  it('closes an expired token with its own code', async () => {
+  it('closes with its own code for an expired token', async () => {
     const client = new WsClient(await upgrade(`${WS}?jwt=${await sign({ sub: 'a', exp: 1 })}`))
     await client.until(({ closed }) => closed !== undefined)
     expect(client.closed).toEqual({ code: 4500, reason: 'Token expired.' })
   })
 
-  it('closes with "come back" when the shard does not answer', async () => {
-    const broken = { getByName: () => ({ fetch: () => Promise.reject(new Error('overloaded')) }) }
+  it('closes with a code to reconnect when the shard does not answer', async () => {
+    const broken = { idFromName: () => '', getByName: () => ({ fetch: () => Promise.reject(new Error('overloaded')) }) }
     const response = await getWith({ USER_SHARD: broken }, WS, { upgrade: 'websocket' })
     const client = await new WsClient(response).until(({ closed }) => closed !== undefined)
     expect(client.closed?.code).toBe(4003)
@@ -294,8 +294,8 @@ describe('limits by address', () => {
   })
 })
 
-describe('what crosses to a shard', () => {
-  it('is not taken from a client: a forged internal header has no effect', async () => {
+describe('the request to a shard', () => {
+  it('is not read from the client: a forged internal header has no effect', async () => {
     const forged = stampConnect(
       connectRequest({
         principal: { user: 'alice', session: null, expSeconds: null },
@@ -306,7 +306,7 @@ describe('what crosses to a shard', () => {
     expect(await firstSubscriptions(SSE, { 'rigel-connect': header })).toEqual([])
   })
 
-  it('goes to one shard for one user, whatever position he comes with', () => {
+  it('goes to one shard for one user, whatever position the client gives', () => {
     const alice = { user: 'alice', session: null, expSeconds: null }
     const shards = new Set(['0.a-1', '1.a-1', null].map((id) => chooseShard(alice, id, 8, 0.5)))
     expect(shards.size).toBe(1)

@@ -1,4 +1,4 @@
-// Long-polling through the front door: RIG's cookies and bodies, the dialect without cookies, and who may read answers.
+// Long-polling through the Worker: RIG's cookies and bodies, the dialect without cookies, and who may read answers.
 import { env, exports } from 'cloudflare:workers'
 import { createExecutionContext } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
@@ -44,7 +44,7 @@ describe('with cookies', () => {
     expect(id).toBe('last_event_id="first_event"; path=/; HttpOnly; SameSite=Lax')
   })
 
-  it('answers the first poll with the two greetings, the next one with nothing', async () => {
+  it('answers the first poll with the two first events, the next one with none', async () => {
     const first = await poll(cookiesOf(await get(`?jwt=${await tokenOf('a', { username: 'alice' })}`)))
     expect(first.answer.events.map(({ type }) => type)).toEqual(['rig.connection.create', 'rig.subscriptions_set'])
     expect(first.answer.events[1]?.data).toEqual([{ eventType: 'greeting', oneOf: [{ name: 'alice' }] }])
@@ -80,7 +80,7 @@ describe('with cookies', () => {
 })
 
 describe('without cookies', () => {
-  it('tells token and position in every answer, and sets no cookie', async () => {
+  it('returns token and position in every answer, and sets no cookie', async () => {
     const opened = await get('?connection_token=')
     expect(opened.headers.getSetCookie()).toEqual([])
     const start = await opened.json<Answer>()

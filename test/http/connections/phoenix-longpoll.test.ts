@@ -31,7 +31,7 @@ const eventsOf = ({ messages = [] }: Answer) => messages.map((text) => (JSON.par
 const HEARTBEAT = [null, '9', 'phoenix', 'heartbeat', {}]
 
 describe('Phoenix by long-polling', () => {
-  it('opens a session by 410, takes messages, and answers what they and the log bring', async () => {
+  it('opens a session by 410, takes messages, and delivers replies and events', async () => {
     const user = `lp-${crypto.randomUUID()}`
     const jwt = await tokenOf(user)
     const opened = await get(jwt, null)
@@ -47,7 +47,7 @@ describe('Phoenix by long-polling', () => {
     expect(answer.messages?.at(-1)).toContain('"l1"')
   })
 
-  it('gives an answer that got lost once more', async () => {
+  it('repeats an answer that was lost', async () => {
     const { token = '' } = await get(null, null)
     await post(token, HEARTBEAT)
     const lost = await get(null, token)
@@ -56,13 +56,13 @@ describe('Phoenix by long-polling', () => {
     expect((await get(null, lost.token ?? '')).messages).toHaveLength(1)
   })
 
-  it('takes the token of a header, and refuses one that is none', async () => {
+  it('takes the token from a header, and refuses a bad one', async () => {
     expect(await get(null, null, { 'x-phoenix-authtoken': await tokenOf('alice') })).toMatchObject({ status: 410 })
     expect(await get(null, null, { 'x-phoenix-authtoken': 'garbage' })).toEqual({ status: 403 })
     expect(await get('a.b.c', null)).toEqual({ status: 403 })
   })
 
-  it('answers 410 without a token for a session that is gone, or was never there', async () => {
+  it('answers 410 without a token for a session that is gone or never existed', async () => {
     const { token = '' } = await get(null, null)
     const [shard = ''] = token.split('.')
     await runInDurableObject(env.USER_SHARD.getByName(`shard-${shard}`), (_shard, state) => state.abort('crash')).catch(
@@ -73,7 +73,7 @@ describe('Phoenix by long-polling', () => {
     expect(await post(null, HEARTBEAT)).toEqual({ status: 410 })
   })
 
-  it('ends a session that sends what is no message', async () => {
+  it('ends a session that sends something else than messages', async () => {
     const { token = '' } = await get(null, null)
     expect(await post(token, 'garbage')).toEqual({ status: 410 })
     expect(await get(null, token)).toEqual({ status: 410 })
@@ -87,7 +87,7 @@ describe('Phoenix by long-polling', () => {
     expect((await get(null, token)).messages?.[0]).toContain('unmatched topic')
   })
 
-  it('speaks the serializer that the client speaks, whatever version it names', async () => {
+  it('uses the serializer of the client, whatever version it names', async () => {
     const { token = '' } = await get(null, null)
     await post(token, { topic: 'phoenix', event: 'heartbeat', payload: {}, ref: '1' })
     const first = await get(null, token)

@@ -31,7 +31,7 @@ async function warned(user: string, claims: object = {}): Promise<{ client: SseC
 }
 
 describe('a token that is about to expire', () => {
-  it('is told of once, with where to bring a new one, which then holds', async () => {
+  it('is announced once, with where to bring a new one, which is then in force', async () => {
     const user = name()
     const { client, data } = await warned(user)
     const exp = nowSeconds() + 3_600
@@ -45,7 +45,7 @@ describe('a token that is about to expire', () => {
     await client.close()
   })
 
-  it('is renewed in-band on rigel.v1, and the subscriptions it implied follow', async () => {
+  it('is renewed by a frame on rigel.v1, and its implied subscriptions change with it', async () => {
     const user = name()
     const token = await shortToken(user, { username: 'old' })
     const client = new WsClient(

@@ -6,6 +6,9 @@ import { describe, expect, it } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
 import { SseClient } from '../../support/shard-clients.ts'
 import { sign, tokenOf } from '../../support/make-tokens.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
+
+expectLogs(/a shard did not answer Error: overloaded/)
 
 const SSE = '/_rig/v1/connection/sse'
 const APP = 'https://app.example'
@@ -23,13 +26,15 @@ function call(
 
 const overLimit = { CONNECTION_RATE_LIMIT: { limit: async () => ({ success: false }) } }
 const fromAddress = { 'cf-connecting-ip': '192.0.2.1' }
-const brokenShard = { USER_SHARD: { getByName: () => ({ fetch: () => Promise.reject(new Error('overloaded')) }) } }
+const brokenShard = {
+  USER_SHARD: { idFromName: () => '', getByName: () => ({ fetch: () => Promise.reject(new Error('overloaded')) }) },
+}
 
-describe('a refusal that passes by itself', () => {
+describe('a temporary refusal', () => {
   it.each([
     ['too many connections from an address', overLimit, 4002],
     ['a shard that does not answer', brokenShard, 4003],
-  ])('is a stream that says when to come back: %s', async (_, variables, code) => {
+  ])('is a stream that says when to reconnect: %s', async (_, variables, code) => {
     const response = await call(SSE, { ...STREAM, ...fromAddress }, variables)
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8'])
     const [retry, frame, ...rest] = (await response.text()).split('\n\n')
@@ -48,7 +53,7 @@ describe('a refusal that passes by itself', () => {
     const variables = { MAX_CONNECTIONS_PER_MINUTE: '1' }
     const response = await call(`${SSE}?jwt=${await tokenOf(crypto.randomUUID())}`, STREAM, {
       ...variables,
-      USER_SHARD: { getByName: () => ({ fetch: async () => refusedByShard() }) },
+      USER_SHARD: { idFromName: () => '', getByName: () => ({ fetch: async () => refusedByShard() }) },
     })
     expect(response.status).toBe(200)
     expect(await response.text()).toContain('"code":4002')
@@ -70,6 +75,12 @@ describe('a refusal that passes by itself', () => {
     },
   )
 
+  it('has an unnamed event for a client that asked for unnamed events', async () => {
+    const text = await (await call(`${SSE}?name=message`, { ...STREAM, ...fromAddress }, overLimit)).text()
+    expect(text).not.toContain('event:')
+    expect(text).toContain('"type":"rig.connection.close"')
+  })
+
   it('is 429 with Retry-After and Vary on long-polling', async () => {
     const response = await call('/_rig/v1/connection/longpolling', { ...STREAM, ...fromAddress }, overLimit)
     expect([response.status, response.headers.get('retry-after'), response.headers.get('vary')]).toEqual([
@@ -85,7 +96,7 @@ function refusedByShard(): Response {
   return new Response('', { status: 429, headers: { 'rigel-error': error } })
 }
 
-describe('a refusal that stays', () => {
+describe('a permanent refusal', () => {
   it('keeps its status, also for a client that asks for a stream', async () => {
     const response = await call(`${SSE}?jwt=x`, STREAM)
     expect([response.status, response.headers.get('www-authenticate'), response.headers.get('vary')]).toEqual([
@@ -123,7 +134,7 @@ describe('another origin', () => {
   })
 })
 
-describe('proxies between', () => {
+describe('proxies on the way', () => {
   it('are told not to buffer and not to compress the stream', async () => {
     const response = await call(SSE)
     expect([response.headers.get('x-accel-buffering'), response.headers.get('cache-control')]).toEqual([

@@ -1,4 +1,4 @@
-// Push: what HTTP sink connectors post to /_rig/v1/events, through the front door and the embedded log to a client.
+// Push: what HTTP sink connectors post to /_rig/v1/events, through the Worker and the embedded log to a client.
 import { env, exports } from 'cloudflare:workers'
 import { createExecutionContext, evictDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
@@ -9,6 +9,7 @@ import { tokenOf } from '../../support/make-tokens.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 
 expectLogs(
+  /could not wake the followers/,
   /follower not woken/,
   /pushed, but no events: dead letters/,
   /pushed again, and stored before/,
@@ -154,20 +155,20 @@ describe('a batch that is sent again', () => {
     expect(frames.map(({ data }) => data['data'])).toEqual([1, 2, 3, 4])
   })
 
-  it('is told apart by what it says where no position is given', async () => {
+  it('is recognized by its text where no position is given', async () => {
     const url = newUrl()
     await push(url, [event({ data: 1 }), event({ data: 2 })])
     expect((await push(url, [event({ data: 2 }), event({ data: 3 })])).map(isDuplicate)).toEqual([true, false])
   })
 
-  it('is told apart by source and id with dedupe=id', async () => {
+  it('is recognized by source and id with dedupe=id', async () => {
     const url = `${newUrl()}&dedupe=id`
     await push(url, [event({ id: 'a', data: 1 })])
     const again = [event({ id: 'a', data: 2 }), event({ id: 'a', source: '/other' }), event({ id: 'b' })]
     expect((await push(url, again)).map(isDuplicate)).toEqual([true, false, false])
   })
 
-  it('is told apart by request headers, of one event', async () => {
+  it('is recognized by request headers, for one event', async () => {
     const url = newUrl()
     const at = (kafkaOffset: string) => ({
       'content-type': 'application/cloudevents+json',
@@ -187,7 +188,7 @@ describe('a batch that is sent again', () => {
     expect((await push(url, event({ id: 'b' }), at('8'))).map(isDuplicate)).toEqual([true])
   })
 
-  it('needs no name of a connector where such headers are', async () => {
+  it('needs no connector name if there are such headers', async () => {
     const url = 'https://rigel.example/_rig/v1/events'
     const headers = {
       'content-type': 'application/json',
@@ -199,13 +200,13 @@ describe('a batch that is sent again', () => {
     expect((await push(url, event(), headers)).map(isDuplicate)).toEqual([true])
   })
 
-  it('is none to another connector', async () => {
+  it('is another batch from another connector', async () => {
     await push(newUrl(), [from(0, 1)])
     expect((await push(newUrl(), [from(0, 1)])).map(isDuplicate)).toEqual([false])
   })
 })
 
-describe('a client that publishes, and is no connector', () => {
+describe('a client that is no connector', () => {
   const url = 'https://rigel.example/_rig/v1/events'
 
   it.each<[string, unknown, Record<string, string>]>([
@@ -248,7 +249,7 @@ it('a compressed push is decoded', async () => {
   ])
 })
 
-describe('what is no event in a push', () => {
+describe('an element of a push that is no event', () => {
   it('may be a type that only Rigel may send', async () => {
     const [dead] = await push(newUrl(), [event({ type: 'rig.session_killed' })])
     expect(dead).toMatchObject({
@@ -257,7 +258,7 @@ describe('what is no event in a push', () => {
     })
   })
 
-  it('is a dead letter, once, and what is around it is stored', async () => {
+  it('is a dead letter, once, and the elements around it are stored', async () => {
     const url = newUrl()
     const body = [JSON.stringify(from(5, 1)), '{"specversion":"1.0"', JSON.stringify(from(5, 2))].join('\n')
     const ndjson = { 'content-type': 'application/x-ndjson' }
@@ -324,14 +325,14 @@ describe('what is no event in a push', () => {
     ])
   })
 
-  it('spoils only its own line, even the first, and without a content type', async () => {
+  it('affects only its own line, even the first, and without a content type', async () => {
     const bytes = new TextEncoder().encode(`hello\n${JSON.stringify(event())}\n`)
     const response = await exports.default.fetch(new Request(newUrl(), { method: 'POST', body: bytes }))
     const places = await response.json<readonly Place[]>()
     expect(places.map(({ topic }) => topic)).toEqual(['rig-dead-letter', 'rig'])
   })
 
-  it('refuses the whole where its elements cannot be told apart', async () => {
+  it('refuses the whole push if its elements cannot be separated', async () => {
     expect(await refusal(newUrl(), '[{"specversion":"1.0"},')).toEqual([
       400,
       expect.stringContaining('a batch: not JSON'),
@@ -352,7 +353,7 @@ describe('the limits of a push', () => {
     ])
   })
 
-  it('are 2 MiB, whatever is in it', async () => {
+  it('are 2 MiB, whatever its content', async () => {
     const [status, message] = await refusal(newUrl(), `[${' '.repeat(2_097_152)}]`)
     expect([status, message]).toEqual([413, 'Body too large: at most 2097152 bytes are allowed.'])
   })
@@ -381,7 +382,7 @@ describe('the limits of a push', () => {
   )
 })
 
-describe('who may push', () => {
+describe('permission to push', () => {
   const checked = { ...env, SUBMISSION_CHECK: 'JWT_VALIDATION' }
 
   async function pushAs(user: string, url: string): Promise<readonly Place[]> {
@@ -394,19 +395,19 @@ describe('who may push', () => {
     return response.json()
   }
 
-  it('is who may publish', async () => {
+  it('is that of publishing', async () => {
     const response = await handle(request(newUrl(), [event()]), checked, createExecutionContext())
     expect([response.status, await response.text()]).toEqual([403, 'Submission denied.'])
   })
 
-  it('cannot take another’s place: what one pushed is new when another pushes it', async () => {
+  it('is by publisher: an event that one pushed is new when another pushes it', async () => {
     const url = newUrl()
     await pushAs('mallory', url)
     expect((await pushAs('connector', url)).map(isDuplicate)).toEqual([false, false])
     expect((await pushAs('connector', url)).map(isDuplicate)).toEqual([true, true])
   })
 
-  it('is the internal API as well, for whoever has its token', async () => {
+  it('includes the internal API, with its token', async () => {
     const url = 'https://rigel.example/_rig/api/v3/messages?connector=internal'
     expect((await refusal(url, [event()]))[0]).toBe(401)
     const headers = { 'content-type': BATCH, authorization: 'Bearer an-internal-token-of-the-tests' }
@@ -415,8 +416,8 @@ describe('who may push', () => {
   })
 })
 
-it('is 503 when the log takes nothing, and says that the same can be sent again', async () => {
-  const broken = { getByName: () => ({}) }
+it('is 503 when the log takes no events, and says that the same can be sent again', async () => {
+  const broken = { idFromName: () => '', getByName: () => ({}) }
   const bindings = { ...env, EMBEDDED_LOG: broken, EMBEDDED_BROKER: broken } as unknown as Env
   const response = await handle(request(newUrl(), [event()]), bindings, createExecutionContext())
   expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2'])

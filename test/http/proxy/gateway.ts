@@ -1,4 +1,4 @@
-// A deployment with API definitions of the test's own, asked through the front door; its services are one real process.
+// A deployment with API definitions of the test's own, asked through the Worker; its services are one real process.
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { inject } from 'vitest'

@@ -35,8 +35,8 @@ export const sseUnnamed: StreamEncoding = {
 }
 
 /** A whole stream for a client that is refused for the moment. Without an `id`, so that it keeps its position. */
-export function encodeRefusal(event: SystemEvent, retryMs: number): string {
-  return `retry: ${retryMs}\n\nevent: ${event.type}\ndata: ${event.json}\n\n`
+export function encodeRefusal(event: SystemEvent, retryMs: number, isNamed: boolean): string {
+  return `retry: ${retryMs}\n\n${isNamed ? `event: ${event.type}\n` : ''}data: ${event.json}\n\n`
 }
 
 function namedFrame(event: Pick<StoredEvent, 'json' | 'type'>, id: string): string {
