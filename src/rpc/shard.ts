@@ -2,7 +2,7 @@
 // request to a shard is built from nothing, so no header of a client can reach it.
 import { z } from 'zod'
 import type { ShardSender } from '../core/delivery/fan-out-tree.ts'
-import { TRANSPORTS, type ConnectRequest } from '../core/identity/principal.ts'
+import { TRANSPORTS, UPGRADED_TRANSPORTS, type ConnectRequest } from '../core/identity/principal.ts'
 import { FAN_OUT } from '../core/delivery/fan-out-tree.ts'
 import { scatterGather, type ShardResult } from '../core/delivery/scatter-gather.ts'
 import { parseError, toHttp, type RigelError } from '../core/errors.ts'
@@ -72,26 +72,26 @@ export function createShardSender(env: Env): ShardSender {
   }
 }
 
-/** What each of them answers, or why it did not. */
+/** Runs a command on each of `shards`, by a tree of calls. Never throws: a shard that does not answer is a result too. */
 export function broadcastCommand<K extends ShardCommand['kind']>(
   env: Env,
   shards: readonly number[],
-  question: Extract<ShardCommand, { kind: K }>,
+  command: Extract<ShardCommand, { kind: K }>,
   fanOut = FAN_OUT,
 ): Promise<readonly ShardResult<ShardCommandResults[K]>[]> {
-  const ask = async (shard: number, share: readonly number[]) =>
-    (await shardStub(env, shard).answer(question, share, fanOut)) as readonly ShardResult<ShardCommandResults[K]>[]
-  return scatterGather(ask, shards, fanOut, (shard, error) => ({ shard, ok: false, error }))
+  const call = async (shard: number, group: readonly number[]) =>
+    (await shardStub(env, shard).answer(command, group, fanOut)) as readonly ShardResult<ShardCommandResults[K]>[]
+  return scatterGather(call, shards, fanOut, (shard, error) => ({ shard, ok: false, error }))
 }
 
-/** The request that opens a connection at a shard. Passing it to `shardStub(...).fetch` hands the client's stream or socket over. */
+/** Returns the request that opens a connection at a shard. `shardStub(...).fetch` of it returns the client's stream or socket. */
 export function stampConnect(connect: ConnectRequest): Request {
   const headers = new Headers({ [CONNECT_HEADER]: encodeURIComponent(JSON.stringify(connect)) })
-  if (connect.transport === 'ws' || connect.transport === 'phoenix') headers.set('upgrade', 'websocket')
+  if (UPGRADED_TRANSPORTS.has(connect.transport)) headers.set('upgrade', 'websocket')
   return new Request(`https://shard/${connect.transport}`, { headers })
 }
 
-/** Undefined if the request was not stamped by the Worker: it is then refused. */
+/** Returns undefined if the request was not made by `stampConnect`: it is then refused. */
 export function readConnect(request: Request): ConnectRequest | undefined {
   const header = request.headers.get(CONNECT_HEADER)
   if (header === null) return undefined

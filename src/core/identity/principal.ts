@@ -17,6 +17,9 @@ export const ANONYMOUS: Principal = { user: null, session: null, expSeconds: nul
 export const TRANSPORTS = ['sse', 'ndjson', 'ws', 'longpolling', 'phoenix'] as const
 export type TransportName = (typeof TRANSPORTS)[number]
 
+/** The transports that a client opens by an upgrade to WebSocket. */
+export const UPGRADED_TRANSPORTS: ReadonlySet<TransportName> = new Set(['ws', 'phoenix'])
+
 /** What a Phoenix socket is opened with, besides its principal. */
 export interface PhoenixHello {
   /** The serializer. */

@@ -19,7 +19,8 @@ interface ReplayPumpOptions {
 export class ReplayPump {
   readonly #options: ReplayPumpOptions
   #timer: ReturnType<typeof setTimeout> | undefined
-  #leastBytes = Infinity
+  /** What waited when the pump looked last. */
+  #lastBytes = Infinity
   #withoutProgressMs = 0
 
   constructor(options: ReplayPumpOptions) {
@@ -29,7 +30,7 @@ export class ReplayPump {
   /** Takes steps now, and goes on by itself until `step` returns false. */
   run(): void {
     this.stop()
-    this.#leastBytes = Infinity
+    this.#lastBytes = Infinity
     this.#withoutProgressMs = 0
     this.#takeSteps()
   }
@@ -45,8 +46,8 @@ export class ReplayPump {
       if (!step()) return
     }
     const waiting = bufferedBytes()
-    const hasProgress = waiting < HIGH_WATER_MARK_BYTES || waiting < this.#leastBytes
-    this.#leastBytes = waiting < HIGH_WATER_MARK_BYTES ? Infinity : Math.min(waiting, this.#leastBytes)
+    const hasProgress = waiting < HIGH_WATER_MARK_BYTES || waiting < this.#lastBytes
+    this.#lastBytes = waiting
     this.#withoutProgressMs = hasProgress ? 0 : this.#withoutProgressMs + LOOK_AGAIN_MS
     if (this.#withoutProgressMs >= STALLED_AFTER_MS) return onStalled()
     this.#timer = setTimeout(() => this.#takeSteps(), LOOK_AGAIN_MS)

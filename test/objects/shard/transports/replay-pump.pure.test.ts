@@ -1,0 +1,84 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { ReplayPump } from '../../../../src/objects/shard/transports/replay-pump.ts'
+
+const FULL = 131_072
+
+/** A reader, and a history of `steps` chunks of 64 KiB. */
+function makePump(steps: number) {
+  const reader = { waiting: 0, taken: 0, isStalled: false }
+  const pump = new ReplayPump({
+    bufferedBytes: () => reader.waiting,
+    step: () => {
+      reader.taken += 1
+      reader.waiting += 65_536
+      return reader.taken < steps
+    },
+    onStalled: () => (reader.isStalled = true),
+  })
+  return { pump, reader }
+}
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('a replay to a reader that does not ask', () => {
+  it('takes steps while little waits, and goes on when the reader has taken it', () => {
+    const { pump, reader } = makePump(5)
+    pump.run()
+    expect(reader.taken).toBe(2)
+    vi.advanceTimersByTime(1_000)
+    expect(reader.taken).toBe(2)
+    reader.waiting = 0
+    vi.advanceTimersByTime(10)
+    expect(reader.taken).toBe(4)
+    reader.waiting = 0
+    vi.advanceTimersByTime(10)
+    expect([reader.taken, vi.getTimerCount()]).toEqual([5, 0])
+  })
+
+  it('takes a few steps at a time even if the runtime does not say what waits', () => {
+    const { pump, reader } = makePump(100)
+    const blind = new ReplayPump({
+      bufferedBytes: () => 0,
+      step: () => (reader.taken += 1) < 100,
+      onStalled: () => undefined,
+    })
+    blind.run()
+    expect(reader.taken).toBe(4)
+    vi.advanceTimersByTime(10)
+    expect(reader.taken).toBe(8)
+    blind.stop()
+    pump.stop()
+  })
+
+  it('reports a reader that takes nothing for 30 seconds, and not one that is slow', () => {
+    const { pump, reader } = makePump(100)
+    pump.run()
+    for (let second = 0; second < 60; second += 1) {
+      vi.advanceTimersByTime(1_000)
+      reader.waiting = Math.max(FULL, reader.waiting - 1)
+    }
+    const { pump: other, reader: slow } = makePump(100)
+    other.run()
+    slow.waiting = 10 * FULL
+    for (let second = 0; second < 60; second += 1) {
+      vi.advanceTimersByTime(1_000)
+      slow.waiting -= 1
+    }
+    expect([reader.isStalled, slow.isStalled]).toEqual([true, false])
+    other.stop()
+  })
+
+  it('ends when it is stopped', () => {
+    const { pump, reader } = makePump(100)
+    pump.run()
+    pump.stop()
+    reader.waiting = 0
+    vi.advanceTimersByTime(60_000)
+    expect([reader.taken, reader.isStalled]).toEqual([2, false])
+  })
+})
