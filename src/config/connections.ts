@@ -1,5 +1,6 @@
 // Variables of connections and of a shard's log: limits, times and sizes.
 import { z } from 'zod'
+import { MAX_SHARDS } from '../core/shard-map/shard-map.ts'
 import { integer, list } from './env-fields.ts'
 
 const origins = z
@@ -15,7 +16,7 @@ function isOrigin(text: string): boolean {
 
 /** The variables of connections, as zod schemas. */
 export const connectionVariables = {
-  SHARDS: integer(4, 1, 8_192),
+  SHARDS: integer(4, 1, MAX_SHARDS),
   MAX_CONNECTIONS_PER_SHARD: integer(20_000, 1, 32_768),
   MAX_CONNECTIONS_PER_MINUTE: integer(5_000, 1, 1_000_000),
   MAX_CONNECTIONS_PER_USER: integer(1_000, 1, 32_768),
