@@ -41,7 +41,20 @@ const MAX_JWKS_BYTES = 262_144
 /** The algorithms that a key set may be used with: never HS*, because a public key would then be the secret. */
 const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 
+/** While a key is rotated, tokens of the old one are accepted too. The reason of a failure is that of the new key. */
 export function createTokenVerifier(jwt: JwtConfig, options: VerifierOptions = {}): VerifyToken {
+  const verify = createKeyVerifier(jwt, options)
+  if (jwt.oldSecret === '') return verify
+  const verifyByOld = createKeyVerifier({ ...jwt, secret: jwt.oldSecret }, options)
+  return async (token) => {
+    const verified = await verify(token)
+    if (verified.ok) return verified
+    const byOld = await verifyByOld(token)
+    return byOld.ok ? byOld : verified
+  }
+}
+
+function createKeyVerifier(jwt: JwtConfig, options: VerifierOptions): VerifyToken {
   const keys = createKeySource(jwt, options)
   return async (token) => {
     if (keys === undefined) return invalid('Could not verify token: no key is configured, see JWT_SECRET_KEY')

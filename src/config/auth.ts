@@ -38,6 +38,7 @@ const check = z.string().transform((text, context): Check => {
 /** The variables of tokens, as zod schemas. */
 export const tokenVariables = {
   JWT_SECRET_KEY: z.string().default(''),
+  JWT_SECRET_KEY_OLD: z.string().default(''),
   JWT_ALG: z.enum(JWT_ALGORITHMS, `must be one of ${JWT_ALGORITHMS.join(', ')}`).optional(),
   JWT_JWKS_URL: serviceUrl('https://id.example.com/.well-known/jwks.json').optional(),
   JWT_ISSUER: z.string().min(1).optional(),
@@ -50,10 +51,20 @@ export const tokenVariables = {
     .string()
     .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a cookie name')
     .optional(),
-  INTERNAL_TOKEN: z
-    .string()
-    .regex(/^[A-Za-z0-9._~+/-]{16,}=*$/, 'must be 16 or more of letters, digits and "-._~+/", as bearer tokens are')
-    .optional(),
+  INTERNAL_TOKEN: list
+    .pipe(
+      z
+        .array(
+          z
+            .string()
+            .regex(
+              /^[A-Za-z0-9._~+/-]{16,}=*$/,
+              'must be 16 or more of letters, digits and "-._~+/", as bearer tokens are',
+            ),
+        )
+        .max(2, 'must be one token, or the new and the old one'),
+    )
+    .default([]),
   SUBSCRIPTION_CHECK: check.prefault('no_check'),
   SUBMISSION_CHECK: check.prefault('jwt_validation'),
   CHECK_TIMEOUT_MS: integer(5_000, 100, 30_000),
@@ -65,6 +76,8 @@ type Variables = z.infer<z.ZodObject<typeof tokenVariables>>
 export function toJwt(v: Variables) {
   return {
     secret: v.JWT_SECRET_KEY,
+    /** The key before, of which tokens are still accepted; '' for none. Nothing is signed with it. */
+    oldSecret: v.JWT_SECRET_KEY_OLD,
     algorithm: v.JWT_ALG ?? DEFAULT_JWT_ALG,
     jwksUrl: v.JWT_JWKS_URL ?? null,
     issuer: v.JWT_ISSUER ?? null,
@@ -80,7 +93,14 @@ export function toJwt(v: Variables) {
 
 /** Returns a problem for each combination of variables that cannot work. */
 export function tokenContradictions(v: Variables): readonly string[] {
-  const problems = [...keyContradictions(v)]
+  const old = v.JWT_SECRET_KEY_OLD
+  const oldProblems = old === '' ? [] : keyContradictions({ ...v, JWT_SECRET_KEY: old })
+  const problems = [
+    ...keyContradictions(v),
+    ...oldProblems.map((problem) => problem.replace(/^JWT_SECRET_KEY/, 'JWT_SECRET_KEY_OLD')),
+  ]
+  if (old !== '' && v.JWT_SECRET_KEY === '')
+    problems.push('JWT_SECRET_KEY_OLD: needs JWT_SECRET_KEY, the key that replaces it')
   if (v.JWT_JWKS_URL && v.JWT_SECRET_KEY) problems.push('JWT_JWKS_URL: set either it or JWT_SECRET_KEY, not both')
   if (v.JWT_JWKS_URL && exposesSecrets(v.JWT_JWKS_URL)) {
     problems.push('JWT_JWKS_URL: must be https, or anybody on the way could replace the keys')

@@ -116,8 +116,8 @@ function toConfig(v: Variables) {
     log: toLog(v),
     cors: v.CORS,
     jwt: toJwt(v),
-    /** The bearer token of the internal API; null if the API is closed. */
-    internalToken: v.INTERNAL_TOKEN ?? null,
+    /** The bearer tokens of the internal API: one, or the new and the old one; none if the API is closed. */
+    internalTokens: v.INTERNAL_TOKEN,
     subscriptionCheck: v.SUBSCRIPTION_CHECK,
     submissionCheck: v.SUBMISSION_CHECK,
     checkTimeoutMs: v.CHECK_TIMEOUT_MS,

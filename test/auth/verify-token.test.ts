@@ -96,6 +96,22 @@ describe('keys and algorithms', () => {
   })
 })
 
+describe('while the key is rotated', () => {
+  const NEW = 'the new secret, of 32 bytes or more'
+  const verify = verifierOf({ JWT_SECRET_KEY: NEW, JWT_SECRET_KEY_OLD: SECRET })
+
+  it('tokens of the new and of the old key are accepted, and of no other', async () => {
+    const claims = { sub: 'alice', exp: inAnHour() }
+    expect(await verify(await sign(claims, NEW))).toMatchObject(ofAlice)
+    expect(await verify(await sign(claims, SECRET))).toMatchObject(ofAlice)
+    expect(await verify(await sign(claims, 'another secret, of 32 bytes or more'))).toMatchObject({ ok: false })
+  })
+
+  it('an expired token of the old key is refused', async () => {
+    expect(await verify(await sign({ sub: 'alice', exp: 1 }, SECRET))).toMatchObject({ ok: false })
+  })
+})
+
 describe('claims', () => {
   it.each([
     ['in the past', { exp: 1 }],

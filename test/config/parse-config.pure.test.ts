@@ -506,6 +506,32 @@ async function pemOf({ name, modulusLength }: { readonly name: string; readonly 
   return `-----BEGIN PUBLIC KEY-----\n${toBase64(spki)}\n-----END PUBLIC KEY-----`
 }
 
+describe('keys and tokens that are rotated', () => {
+  it('are the new one and the old one', () => {
+    const config = parsed({
+      JWT_SECRET_KEY: 'new',
+      JWT_SECRET_KEY_OLD: 'old',
+      INTERNAL_TOKEN: `${'n'.repeat(16)},${'o'.repeat(16)}`,
+    })
+    expect([config.jwt.secret, config.jwt.oldSecret]).toEqual(['new', 'old'])
+    expect(config.internalTokens).toEqual(['n'.repeat(16), 'o'.repeat(16)])
+  })
+
+  it.each([
+    [{ JWT_SECRET_KEY_OLD: 's3cret' }, 'JWT_SECRET_KEY_OLD: needs JWT_SECRET_KEY, the key that replaces it'],
+    [
+      { JWT_ALG: 'ES256', JWT_SECRET_KEY: CERTIFICATE, JWT_SECRET_KEY_OLD: 's3cret' },
+      'JWT_SECRET_KEY_OLD: must be a PEM "PUBLIC KEY" or "CERTIFICATE" for JWT_ALG ES256',
+    ],
+    [
+      { INTERNAL_TOKEN: ['a', 'b', 'c'].map((letter) => letter.repeat(16)).join(',') },
+      'INTERNAL_TOKEN: must be one token, or the new and the old one',
+    ],
+  ])('%j is a problem of one line, without the secret', (variables, line) => {
+    expect(problemsOf(variables)).toEqual([line])
+  })
+})
+
 describe('a variable without effect', () => {
   it.each([
     ['KAFKA_BROKER', 'KAFKA_BROKERS'],

@@ -30,7 +30,7 @@ export class RouteTable {
     this.#env = env
     this.#definitionEnv = definitionEnvOf(env)
     // Without INTERNAL_TOKEN nobody can make definitions at run time.
-    this.#canChange = config.internalToken !== null
+    this.#canChange = config.internalTokens.length > 0
     this.#deployed = config.proxy.definitions
     this.#router = new Router(parseLeniently(this.#deployed, this.#definitionEnv))
   }

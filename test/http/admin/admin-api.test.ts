@@ -41,6 +41,18 @@ describe('the internal API', () => {
     expect((await fetchRigel(`${API}/v3/users`, { headers })).status).toBe(status)
   })
 
+  it('is open to the new and to the old token while they are rotated, and to no other', async () => {
+    const variables = { INTERNAL_TOKEN: 'the-new-token-of-the-tests, the-old-token-of-the-tests' }
+    const statuses = ['the-new-token-of-the-tests', 'the-old-token-of-the-tests', 'the-other-token-of-tests'].map(
+      async (token) => {
+        const headers = { authorization: `Bearer ${token}` }
+        const request = new Request(`https://rigel.test${API}/v3/users`, { headers })
+        return (await handle(request, { ...env, ...variables }, createExecutionContext())).status
+      },
+    )
+    expect(await Promise.all(statuses)).toEqual([200, 200, 401])
+  })
+
   it('is closed to everybody where no token is set', async () => {
     const request = new Request(`https://rigel.test${API}/v3/users`, { headers: AUTHORIZATION })
     const response = await handle(request, { ...env, INTERNAL_TOKEN: '' } as Env, createExecutionContext())
