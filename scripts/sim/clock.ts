@@ -39,9 +39,11 @@ export class Clock {
     return new Promise((resolve) => void this.schedule(ms, resolve))
   }
 
-  /** Forgets the timers of a schedule that has ended. */
-  clear(): void {
+  /** Begins a schedule: at the same time as every other, without the timers of the one before. */
+  reset(): void {
     this.#timers.clear()
+    this.#nowMs = START_MS
+    this.#next = 1
   }
 
   /** Runs timers in their order until `isDone`, or until none is left. Returns whether it is done. */
@@ -83,6 +85,10 @@ const { setImmediate: immediate = (act: () => void) => realImmediate(act) } = gl
 /** Replaces the global clock, timers and random numbers. */
 export function installClock(clock: Clock, random: () => Random): void {
   Date.now = () => clock.nowMs
+  const RealDate = Date
+  globalThis.Date = new Proxy(RealDate, {
+    construct: (target, args: []) => (args.length === 0 ? new target(clock.nowMs) : new target(...args)),
+  })
   Math.random = () => random().next()
   const globals = {
     setTimeout: (act: () => void, ms = 0) => clock.schedule(ms, act),

@@ -30,7 +30,7 @@ export interface Outcome {
 export async function runSchedule(seed: number, clock: Clock, use: (random: Random) => void): Promise<Outcome> {
   const random = createRandom(seed)
   use(random.fork())
-  clock.clear()
+  clock.reset()
   const config = parseConfig(VARIABLES)
   if (!config.ok) throw new Error(JSON.stringify(config.reason))
   const cluster = new Cluster(clock, random.fork(), VARIABLES)

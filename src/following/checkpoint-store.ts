@@ -76,12 +76,8 @@ export class CheckpointStore {
     this.#deadLetters.add(counted.deadLetters)
   }
 
-  /** Marks the checkpoint as taken over by the embedded log's partition, for good. */
+  /** Marks the checkpoint as taken over by the embedded log's partition: read by versions that followed such partitions. */
   handOver(): void {
     this.#sql.exec('INSERT OR IGNORE INTO handed_over VALUES (0)')
-  }
-
-  isHandedOver(): boolean {
-    return this.#sql.exec('SELECT id FROM handed_over').toArray().length > 0
   }
 }

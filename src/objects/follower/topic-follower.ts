@@ -123,9 +123,12 @@ export class TopicFollower extends DurableObject<Env> {
     }
   }
 
-  /** Only the embedded log takes over: with another log this object follows. */
+  /**
+   * A partition of the embedded log follows itself, also before it has taken over this object's checkpoint: interest is no
+   * longer sent here, so what this object routed would be lost. Only a version before that followed such a partition.
+   */
   #isHandedOver(): boolean {
-    return isFollowedHere(this.#config, this.#name.topic) && this.#checkpoints.isHandedOver()
+    return isFollowedHere(this.#config, this.#name.topic)
   }
 
   async #run(): Promise<void> {

@@ -41,3 +41,9 @@ it('goes on where its TopicFollower was, which no longer follows', async () => {
   expect((await client.untilType('taken', 2)).map(({ event }) => event['id'])).toEqual(['new', 'newer'])
   expect((await log.status()).counters).toMatchObject({ offset: 3, generation: 2 })
 })
+
+it('is not followed by its TopicFollower too, even if that is nudged before it has handed over', async () => {
+  const follower = env.TOPIC_FOLLOWER.getByName('rig/0')
+  await follower.nudge()
+  expect((await follower.status()).counters).toBeNull()
+})
