@@ -1,0 +1,134 @@
+// Clients of the soak, one per transport: each connects with the position of the last event that it has processed, and
+// ends when its connection does, or when it is told to go away for a while. `onReady` says that the subscriptions are in force.
+import { WebSocket } from 'ws'
+
+export interface SoakEvent {
+  readonly id: string
+  readonly type: string
+  readonly data?: { readonly recovered?: boolean; readonly last_event_id?: string }
+}
+
+export interface Session {
+  readonly origin: string
+  readonly token: string
+  readonly types: readonly string[]
+  /** Null: from now on. */
+  readonly position: string | null
+  /** Ends the session. */
+  readonly signal: AbortSignal
+  /** Called for every event; `position` is where to resume from once it is processed, null where the transport has none. */
+  onEvent(event: SoakEvent, position: string | null): void
+  /** A client that reads slowly waits here between two reads. */
+  pause(): Promise<void>
+}
+
+export type Connect = (session: Session) => Promise<void>
+
+export const TRANSPORTS: Readonly<Record<string, Connect>> = {
+  sse: readSse,
+  ndjson: readNdjson,
+  'rigel.v1': readRigelV1,
+  ws: readPlain,
+  longpolling: poll,
+}
+
+/** An event counts when its empty line has come (HTML, 9.2.6): a truncated one comes again. */
+async function readSse(session: Session): Promise<void> {
+  let id: string | null = null
+  let data: string | null = null
+  for await (const line of readLines(session, 'sse')) {
+    if (line.startsWith('id:')) id = line.slice(3).trim()
+    else if (line.startsWith('data:')) data = line.slice(5)
+    else if (line === '' && data !== null) {
+      session.onEvent(JSON.parse(data) as SoakEvent, id)
+      data = null
+    }
+  }
+}
+
+async function readNdjson(session: Session): Promise<void> {
+  for await (const line of readLines(session, 'ndjson')) {
+    if (line === '') continue
+    const { event, id } = JSON.parse(line) as { id: string; event?: SoakEvent }
+    if (event !== undefined) session.onEvent(event, id)
+  }
+}
+
+/** Only whole lines: a truncated one is not processed, and comes again. */
+async function* readLines(session: Session, transport: string): AsyncGenerator<string> {
+  const response = await fetch(addressOf(session, transport), { signal: session.signal })
+  if (!response.ok || response.body === null) throw new Error(`${transport} answered ${response.status}`)
+  let rest = ''
+  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+    await session.pause()
+  }
+}
+
+function readRigelV1(session: Session): Promise<void> {
+  return runSocket(session, ['rigel.v1'], (text, socket) => {
+    const frame = JSON.parse(text) as { id?: string; events?: readonly { id: string; event: SoakEvent }[] }
+    for (const { event, id } of frame.events ?? []) session.onEvent(event, id)
+    const last = frame.events?.at(-1)?.id
+    if (last !== undefined) socket.send(JSON.stringify({ type: 'ack', id: last }))
+  })
+}
+
+function readPlain(session: Session): Promise<void> {
+  return runSocket({ ...session, position: null }, [], (text) => session.onEvent(JSON.parse(text) as SoakEvent, null))
+}
+
+function runSocket(
+  session: Session,
+  protocols: readonly string[],
+  onText: (text: string, socket: WebSocket) => void,
+): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(addressOf(session, 'ws').replace('http', 'ws'), [...protocols])
+    const end = () => socket.terminate()
+    session.signal.addEventListener('abort', end)
+    socket.on('message', (data) => {
+      if (session.signal.aborted || !Buffer.isBuffer(data)) return
+      onText(data.toString(), socket)
+      socket.pause()
+      void session.pause().then(() => socket.resume())
+    })
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      session.signal.removeEventListener('abort', end)
+      resolve()
+    })
+  })
+}
+
+async function poll(session: Session): Promise<void> {
+  // Empty parameters ask for a new session without cookies.
+  let parameters = { connection_token: '', last_event_id: session.position ?? '' }
+  while (!session.signal.aborted) {
+    const url = `${addressOf({ ...session, position: null }, 'longpolling')}&${new URLSearchParams(parameters)}`
+    const response = await fetch(url, { signal: session.signal })
+    if (!response.ok) throw new Error(`long-polling answered ${response.status}`)
+    const answer = (await response.json()) as Record<string, string> & {
+      readonly events: readonly SoakEvent[]
+      readonly recovered?: boolean
+    }
+    if (answer.recovered === false) {
+      session.onEvent({ id: '', type: 'rig.connection.create', data: { recovered: false } }, null)
+    }
+    for (const event of answer.events) session.onEvent(event, answer['last_event_id'] ?? null)
+    parameters = {
+      connection_token: answer['connection_token'] ?? '',
+      last_event_id: answer['last_event_id'] ?? '',
+    }
+    await session.pause()
+  }
+}
+
+function addressOf({ origin, position, token, types }: Session, transport: string): string {
+  const subscriptions = JSON.stringify(types.map((eventType) => ({ eventType, oneOf: [] })))
+  const query = new URLSearchParams({ subscriptions, jwt: token })
+  if (position !== null) query.set('last_event_id', position)
+  return `${origin}/_rig/v1/connection/${transport}?${query}`
+}
