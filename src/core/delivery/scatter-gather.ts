@@ -27,7 +27,11 @@ export async function scatterGather<Target, R>(
   const askGroup = (group: readonly Target[], index: number) => async () => {
     const [first] = group
     if (first === undefined) return
-    results[index] = await ask(first, group).catch((error) => group.map((target) => toFailure(target, String(error))))
+    try {
+      results[index] = await ask(first, group)
+    } catch (error) {
+      results[index] = group.map((target) => toFailure(target, String(error)))
+    }
   }
   await runWithLimit(groups.map(askGroup), concurrency)
   return results.flat()

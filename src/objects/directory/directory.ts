@@ -26,6 +26,9 @@ const LIST_TIMEOUT_MS = 3_000
 /** Six calls of an invocation wait for an answer at once. */
 const CONCURRENT_CALLS = 6
 
+/** A log that did not list its partitions is asked again after this long: subscribers do not wait for it each time. */
+const FIND_AGAIN_MS = 10_000
+
 /** After this long, shards that could not be asked to declare their interest anew are asked again. */
 const ASK_AGAIN_MS = 5_000
 
@@ -44,6 +47,9 @@ export class Directory extends DurableObject<Env> {
   readonly #orphans = new Set<number>()
   #isAsking = false
   #finding: Promise<void> | undefined
+  #hasFoundFollowers = this.#store.hasFoundFollowers
+  /** After a failure the log is asked again from then on, in milliseconds since the epoch. */
+  #findAgainAtMs = 0
 
   /**
    * Stores what a shard wants. Resolves when every follower has confirmed it; rejects if one could not be told: the shard
@@ -145,10 +151,11 @@ export class Directory extends DurableObject<Env> {
    * is known; otherwise the followers are new too, and register before they route.
    */
   async #findFollowers(isLost: boolean): Promise<void> {
-    if (this.#store.hasFoundFollowers) return
+    if (this.#hasFoundFollowers || (!isLost && Date.now() < this.#findAgainAtMs)) return
     try {
       await (this.#finding ??= this.#listFollowers())
     } catch (error) {
+      this.#findAgainAtMs = Date.now() + FIND_AGAIN_MS
       if (isLost) throw error
       console.warn({ message: 'followers not found, to be looked for again', error: String(error) })
     } finally {
@@ -168,6 +175,7 @@ export class Directory extends DurableObject<Env> {
       }
     }
     this.#store.foundFollowers()
+    this.#hasFoundFollowers = true
   }
 }
 
