@@ -209,6 +209,8 @@ describe('a shard refuses', () => {
 
 it('a shard that crashed still refuses the sessions that were revoked', async () => {
   const shard = newShard()
+  // A row is written where there are connections of the session; elsewhere the session registry refuses after a crash.
+  await WsClient.open(shard, { principal: { user: 'x', session: 'revoked', expSeconds: null } })
   await shard.answer({ kind: 'revoke_session', session: 'revoked', expiresMs: Date.now() + 60_000 }, [], 1)
   const again = await crash(shard)
   const client = await WsClient.open(again, { principal: { user: 'x', session: 'revoked', expSeconds: null } })
