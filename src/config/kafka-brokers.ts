@@ -44,6 +44,7 @@ const text = z.string().min(1).optional()
 export const brokersVariables = {
   KAFKA_BROKERS: list.pipe(z.array(broker)).default([]),
   KAFKA_SSL_ENABLED: flag,
+  KAFKA_VPC_NETWORK: text,
   KAFKA_SASL: sasl.optional(),
   KAFKA_COMPRESSION: z.enum(['none', 'gzip', 'zstd'], 'must be none, gzip or zstd').default('none'),
   KAFKA_GROUP_ID: text,
@@ -65,6 +66,8 @@ export function toBrokers(v: Variables) {
   return {
     bootstrap: v.KAFKA_BROKERS,
     tls: v.KAFKA_SSL_ENABLED,
+    /** Name of the `vpc_networks` binding that leads to the brokers; null: they have public addresses. */
+    vpcNetwork: v.KAFKA_VPC_NETWORK ?? null,
     sasl: v.KAFKA_SASL ?? null,
     compression: v.KAFKA_COMPRESSION,
     oauth: {
@@ -106,7 +109,8 @@ export function brokersContradictions(v: Variables, env: object): readonly strin
   if (mechanism === 'aws-msk-iam' && !v.KAFKA_SSL_ENABLED) {
     problems.push('KAFKA_SASL: aws-msk-iam needs KAFKA_SSL_ENABLED: MSK takes it with TLS only')
   }
-  const isReadable = mechanism === 'plain' || mechanism === 'oauthbearer'
+  // A private network is a tunnel that Cloudflare encrypts.
+  const isReadable = (mechanism === 'plain' || mechanism === 'oauthbearer') && v.KAFKA_VPC_NETWORK === undefined
   if (isReadable && !v.KAFKA_SSL_ENABLED && v.KAFKA_BROKERS.some(({ host }) => !isPrivateHost(host))) {
     problems.push(
       `KAFKA_SASL: ${mechanism} needs KAFKA_SSL_ENABLED, or everybody on the way could read the credentials`,
@@ -116,9 +120,29 @@ export function brokersContradictions(v: Variables, env: object): readonly strin
     problems.push(`KAFKA_OAUTH_TOKEN_URL: ${HTTPS_RULE}`)
   }
   const variables = env as Readonly<Record<string, unknown>>
+  problems.push(...networkContradictions(v, variables))
   for (const name of IMPOSSIBLE.filter((one) => Boolean(variables[one]))) {
     problems.push(
       `${name}: Workers know public certificate authorities only, and no client certificates; unset it, and use KAFKA_SSL_ENABLED with KAFKA_SASL`,
+    )
+  }
+  return problems
+}
+
+function networkContradictions(v: Variables, variables: Readonly<Record<string, unknown>>): readonly string[] {
+  const name = v.KAFKA_VPC_NETWORK
+  if (name === undefined) return []
+  const binding = variables[name]
+  const problems: string[] = []
+  if (v.KAFKA_BROKERS.length === 0) problems.push('KAFKA_VPC_NETWORK: needs KAFKA_BROKERS')
+  if (v.KAFKA_SSL_ENABLED) {
+    problems.push(
+      'KAFKA_VPC_NETWORK: cannot be used with KAFKA_SSL_ENABLED: a VPC network carries plaintext only, and encrypts it itself',
+    )
+  }
+  if (typeof binding !== 'object' || binding === null || !('connect' in binding)) {
+    problems.push(
+      `KAFKA_VPC_NETWORK: must name a vpc_networks binding of wrangler.toml, and there is none called ${show(name)}`,
     )
   }
   return problems

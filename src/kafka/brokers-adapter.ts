@@ -10,7 +10,7 @@ import { PartitionFetcher } from './protocol/partition-fetcher.ts'
 
 /** Opens no connection before the first fetch. */
 export function createBrokersKafkaLog(env: Env, brokers: BrokersConfig, chance: ClockAndRandom): KafkaLog {
-  const cluster = createCluster(brokers, chance)
+  const cluster = createCluster(env, brokers, chance)
   const fetcher = new PartitionFetcher(cluster)
   return {
     wakesFollowers: false,

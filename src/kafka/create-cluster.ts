@@ -16,16 +16,22 @@ export interface ClockAndRandom {
   readonly random: () => number
 }
 
-/** Opens no connection before the first request. */
-export function createCluster(brokers: BrokersConfig, { nowMs, random }: ClockAndRandom): Cluster {
+/** `env` has the VPC network binding that `brokers` names. Opens no connection before the first request. */
+export function createCluster(env: object, brokers: BrokersConfig, { nowMs, random }: ClockAndRandom): Cluster {
   return new Cluster({
     bootstrap: brokers.bootstrap,
-    open: createSocketOpener({ tls: brokers.tls, timeoutMs: CONNECT_TIMEOUT_MS }),
+    open: createSocketOpener({ tls: brokers.tls, timeoutMs: CONNECT_TIMEOUT_MS, ...networkOf(env, brokers) }),
     authentication: { mechanism: createSaslMechanism(brokers, nowMs), timeoutMs: AUTHENTICATION_TIMEOUT_MS, nowMs },
     nowMs,
     random,
     sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   })
+}
+
+function networkOf(env: object, { vpcNetwork }: BrokersConfig): { network?: Pick<Fetcher, 'connect'> } {
+  if (vpcNetwork === null) return {}
+  // config/kafka-brokers.ts has checked that the binding is there.
+  return { network: (env as Readonly<Record<string, Fetcher>>)[vpcNetwork] as Fetcher }
 }
 
 /** Returns null if no SASL mechanism is configured. */

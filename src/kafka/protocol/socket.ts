@@ -8,14 +8,24 @@ import { hostnameOf, type OpenSocket } from './socket-port.ts'
 /** The platform's own error only says that it cannot connect. */
 const TLS_HINT = ' (the listener must use TLS, with a certificate of a public authority for this host name)'
 
+export interface SocketOptions {
+  readonly tls: boolean
+  readonly timeoutMs: number
+  /** A `vpc_networks` binding, through which brokers in a private network are reached. Absent: the internet. */
+  readonly network?: Pick<Fetcher, 'connect'>
+}
+
 /** `timeoutMs` covers the TCP and TLS handshakes. */
-export function createSocketOpener(options: { readonly tls: boolean; readonly timeoutMs: number }): OpenSocket {
+export function createSocketOpener(options: SocketOptions): OpenSocket {
   return async ({ host, port }) => {
     const secureTransport = options.tls ? 'on' : 'off'
     let socket: Socket | undefined
     try {
       // Throws synchronously for invalid addresses, which brokers may advertise.
-      socket = connect({ hostname: hostnameOf(host), port }, { secureTransport, allowHalfOpen: false })
+      const address = { hostname: hostnameOf(host), port }
+      socket = options.network
+        ? options.network.connect(`${address.hostname}:${port}`)
+        : connect(address, { secureTransport, allowHalfOpen: false })
       // Reads and writes fail with the same error, so this rejection is not needed.
       socket.closed.catch(() => undefined)
       await withTimeout(socket.opened, options.timeoutMs, 'not open')

@@ -1,24 +1,25 @@
-// Avro's binary encoding → JSON text. Text at once, and not values first: a long has 64 bits, and is written digit by
-// digit. Pure. By the writer's schema, as RIG: nobody here has another one. How types become JSON: docs/schema-registry.md.
+// Decodes Avro's binary encoding directly into JSON text, because a long has 64 bits and must keep its digits. Pure. Uses the
+// writer's schema, as RIG does. How types become JSON: docs/schema-registry.md.
+// https://avro.apache.org/docs/1.12.0/specification/#binary-encoding
 import { fail, ok, type Result } from '../../core/result.ts'
 import { bytesToJson } from './avro-bytes.ts'
 import type { AvroType, BytesLogicalType } from './avro-schema.ts'
 import type { CodecError } from '../codec.ts'
 
-/** Of recursive types: less than what a stack holds. */
+/** Nesting of recursive types that the stack can hold. */
 const MAX_DEPTH = 200
-/** Of a varint that holds 64 bits. */
+/** Bytes of a varint with 64 bits. */
 const MAX_VARINT_BYTES = 10
-/** Until here a varint fits into the integers that JavaScript calculates bit by bit. */
+/** Varints up to this length fit into JavaScript's 32-bit integers. */
 const SMALL_VARINT_BYTES = 4
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** How a decoder leaves at once; caught where it begins. */
+/** Thrown within this file, caught by decodeAvro. */
 class Malformed extends Error {}
 class TooLarge extends Error {}
 
-/** `limitChars`: a few bytes may say that a million nulls follow. */
+/** `limitChars` bounds the text: a few bytes may announce a million nulls. */
 export function decodeAvro(type: AvroType, bytes: Uint8Array, limitChars: number): Result<string, CodecError> {
   const decoder = new AvroDecoder(bytes, limitChars)
   try {
@@ -47,7 +48,7 @@ class AvroDecoder {
   decode(type: AvroType): string {
     this.#value(type)
     const left = this.#bytes.length - this.#at
-    if (left > 0) throw new Malformed(`${left} bytes are left behind the value`)
+    if (left > 0) throw new Malformed(`${left} bytes follow the value`)
     return this.#json
   }
 
@@ -58,6 +59,7 @@ class AvroDecoder {
       case 'boolean':
         return this.#write(this.#boolean())
       case 'int':
+        return this.#write(String(this.#int()))
       case 'long':
         return this.#write(String(this.#long()))
       case 'float':
@@ -97,7 +99,7 @@ class AvroDecoder {
     this.#write(before === '{' ? '{}' : '}')
   }
 
-  /** Blocks of items, until one of none. A negative count is followed by the block's size, for whoever skips it. */
+  /** Blocks of items, until an empty one. A negative count is followed by the block's size in bytes. */
   #blocks(type: Extract<AvroType, { kind: 'array' | 'map' }>): void {
     const [open, close] = type.kind === 'array' ? '[]' : '{}'
     let before = open ?? ''
@@ -158,7 +160,13 @@ class AvroDecoder {
     throw new Malformed(`a length or count is ${long}`)
   }
 
-  /** A bigint only where a number would be rounded. */
+  #int(): number {
+    const value = this.#long()
+    if (typeof value === 'number' && value === (value | 0)) return value
+    throw new Malformed(`an int must have 32 bits, got ${value}`)
+  }
+
+  /** Returns a bigint only where a number would be rounded. */
   #long(): number | bigint {
     let low = 0
     for (let n = 0; n < SMALL_VARINT_BYTES; n += 1) {
@@ -182,10 +190,10 @@ class AvroDecoder {
     return this.#bytes.subarray(start, start + bytes)
   }
 
-  /** Where they start. */
+  /** Returns the position of the bytes, and moves past them. */
   #take(bytes: number): number {
     const start = this.#at
-    if (bytes > this.#bytes.length - start) throw new Malformed('it ends within a value')
+    if (bytes > this.#bytes.length - start) throw new Malformed('the data ends within a value')
     this.#at = start + bytes
     return start
   }
@@ -196,7 +204,7 @@ class AvroDecoder {
   }
 }
 
-/** JSON has no other way to say NaN and infinity: these are the texts of Protobuf's JSON. */
+/** JSON has no NaN and infinity: the texts are those of Protobuf's JSON mapping. */
 function toNumber(value: number): string {
   return Number.isFinite(value) ? String(value) : `"${value}"`
 }

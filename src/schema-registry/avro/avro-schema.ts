@@ -1,14 +1,14 @@
-// An Avro schema's text → types that avro-decode.ts and avro-encode.ts walk. Names are resolved once, here, so that a
-// recursive type is a loop of objects. Pure; nothing is generated: Workers forbid code made at run time.
+// Parses an Avro schema into the types that avro-decode.ts and avro-encode.ts walk. Names are resolved here, so that a recursive
+// type is a cycle of objects. Pure. No code is generated: Workers forbid that. https://avro.apache.org/docs/1.12.0/specification/
 import { parseJson } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 
 export interface AvroField {
   readonly name: string
-  /** Its name as JSON, with the colon: written for each record. */
+  /** The name as JSON with a colon, as it is written for each record. */
   readonly label: string
   readonly type: AvroType
-  /** As it stands in the schema; undefined: the field must be there. */
+  /** The default of the schema; undefined if the field is required. */
   readonly fallback: unknown
 }
 
@@ -18,7 +18,7 @@ interface AvroRecord {
   readonly fields: readonly AvroField[]
 }
 
-/** What bytes stand for. A decimal's scale is how many of its digits are behind the point. */
+/** The logical type of bytes. A decimal's scale is the number of digits after the point. */
 export type BytesLogicalType =
   | { readonly as: 'bytes' | 'uuid' | 'duration' }
   | { readonly as: 'decimal'; readonly scale: number }
@@ -36,7 +36,7 @@ export type AvroType =
 type SchemaNode = Readonly<Record<string, unknown>>
 
 interface NameScope {
-  /** By full name: those of referenced schemas too. */
+  /** By full name, including those of referenced schemas. */
   readonly named: Map<string, AvroType>
   readonly namespace: string
   readonly depth: number
@@ -48,10 +48,10 @@ const PLAIN: BytesLogicalType = { as: 'bytes' }
 const MAX_DEPTH = 100
 const MAX_SCALE = 1_000
 
-/** How walkers of a schema leave it at once; caught where they begin. */
+/** Thrown within this file, caught by parseAvroSchema. */
 class InvalidSchema extends Error {}
 
-/** `referenced`: texts of the schemas that it refers to by name, each after those that it refers to itself. */
+/** `referenced` are the texts of schemas that it refers to by name, each after the ones that it refers to itself. */
 export function parseAvroSchema(text: string, referenced: readonly string[] = []): Result<AvroType, string> {
   const scope: NameScope = { named: new Map(), namespace: '', depth: 0 }
   try {
@@ -63,12 +63,12 @@ export function parseAvroSchema(text: string, referenced: readonly string[] = []
   }
 }
 
-/** The name that a union's branch goes by. */
+/** Returns the name of a union's branch. */
 export function nameOf(type: AvroType): string {
   return 'name' in type ? type.name : type.kind
 }
 
-/** The schema of a primitive type may be its bare name, which is no JSON. */
+/** The schema of a primitive type may be its bare name, which is not JSON. */
 function parseText(text: string): unknown {
   const parsed = parseJson(text)
   if (parsed !== undefined) return parsed
@@ -106,17 +106,20 @@ function toComplex(node: SchemaNode, scope: NameScope): AvroType {
 }
 
 function toPrimitive(kind: string, node: SchemaNode): AvroType {
-  if (kind === 'bytes') return { kind, meaning: node['logicalType'] === 'decimal' ? decimalOf(node) : PLAIN }
+  if (kind === 'bytes') return { kind, meaning: node['logicalType'] === 'decimal' ? decimalOf(node, Infinity) : PLAIN }
   return { kind: kind as 'null' | 'boolean' | 'int' | 'long' | 'float' | 'double' | 'string' }
 }
 
 function toUnion(nodes: readonly unknown[], scope: NameScope): AvroType {
   const branches = nodes.map((branch) => toType(branch, scope))
-  if (branches.some(({ kind }) => kind === 'union')) throw new InvalidSchema('a union must not hold a union')
+  if (branches.some(({ kind }) => kind === 'union')) throw new InvalidSchema('a union must not contain a union')
+  const names = branches.map(nameOf)
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) throw new InvalidSchema(`a union must not contain ${twice} twice`)
   return { kind: 'union', branches }
 }
 
-/** Known by its name before its fields are looked at: they may be of its own type. */
+/** The name is defined before the fields are parsed: they may have the record's own type. */
 function toRecord(node: SchemaNode, scope: NameScope): AvroType {
   const name = fullName(node, scope)
   const fields: AvroField[] = []
@@ -138,16 +141,28 @@ function toFixed(node: SchemaNode, name: string): AvroType {
   const sizeBytes = node['size']
   if (!isCount(sizeBytes)) throw new InvalidSchema(`the fixed ${name} must have a size`)
   const { logicalType } = node
-  // As the specification has it, a logical type that does not fit is passed over.
+  // A logical type that does not fit is ignored, as the specification says.
   if (logicalType === 'uuid' && sizeBytes === 16) return { kind: 'fixed', name, sizeBytes, meaning: { as: 'uuid' } }
   if (logicalType === 'duration' && sizeBytes === 12) {
     return { kind: 'fixed', name, sizeBytes, meaning: { as: 'duration' } }
   }
-  return { kind: 'fixed', name, sizeBytes, meaning: logicalType === 'decimal' ? decimalOf(node) : PLAIN }
+  return {
+    kind: 'fixed',
+    name,
+    sizeBytes,
+    meaning: logicalType === 'decimal' ? decimalOf(node, maxPrecision(sizeBytes)) : PLAIN,
+  }
 }
 
-function decimalOf({ scale = 0 }: SchemaNode): BytesLogicalType {
-  return isCount(scale) && scale <= MAX_SCALE ? { as: 'decimal', scale } : PLAIN
+/** A decimal without a precision, or with a scale above it, is malformed: the logical type is ignored, as the specification says. */
+function decimalOf({ precision, scale = 0 }: SchemaNode, most: number): BytesLogicalType {
+  const isValid = isCount(precision) && precision > 0 && precision <= most && isCount(scale) && scale <= precision
+  return isValid && scale <= MAX_SCALE ? { as: 'decimal', scale } : PLAIN
+}
+
+/** Digits that always fit into so many bytes of two's complement. */
+function maxPrecision(sizeBytes: number): number {
+  return Math.floor(Math.log10(2) * (8 * sizeBytes - 1))
 }
 
 function symbolsOf({ symbols }: SchemaNode): readonly string[] {
@@ -162,17 +177,25 @@ function define(scope: NameScope, name: string, make: (name: string) => AvroType
   return type
 }
 
-/** In the namespace it stands in, or in none. */
+/** Looks a name up in the enclosing namespace, then without a namespace. */
 function referTo(name: string, { named, namespace }: NameScope): AvroType {
   const found = (name.includes('.') ? undefined : named.get(qualify(name, namespace))) ?? named.get(name)
   if (found !== undefined) return found
-  throw new InvalidSchema(`the type ${name} is not defined`)
+  const where = namespace === '' || name.includes('.') ? '' : ` in the namespace ${namespace}, nor without one`
+  throw new InvalidSchema(`the type ${name} is not defined${where}`)
 }
 
 function fullName(node: SchemaNode, scope: NameScope): string {
   const { name, namespace } = node
-  if (typeof name !== 'string' || !NAME.test(name)) throw new InvalidSchema('a named type must have a name')
+  if (typeof name !== 'string' || !NAME.test(name)) throw new InvalidSchema(`${describeName(node)} ${NAME_RULE}`)
   return name.includes('.') ? name : qualify(name, typeof namespace === 'string' ? namespace : scope.namespace)
+}
+
+const NAME_RULE = 'must have a name of letters, digits and "_", not beginning with a digit, and dots between its parts'
+
+function describeName({ name, type }: SchemaNode): string {
+  const got = name === undefined ? '' : ` ${JSON.stringify(name)}`
+  return `the ${String(type)}${got.slice(0, 60)}`
 }
 
 function qualify(name: string, namespace: string): string {

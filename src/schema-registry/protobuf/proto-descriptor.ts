@@ -1,5 +1,5 @@
-// A Protobuf schema of the registry, and those that it imports → messages that can be decoded. Registries write names as
-// the author did, `Money` and not `.shop.v1.Money`, and do not say whether it is a message: that is found out here. Pure.
+// Compiles a Protobuf schema and its imports into message types that can be decoded. Registries return names as the author wrote
+// them (`Money`, not `.shop.v1.Money`) and not whether they are messages or enums: both are resolved here. Pure.
 import { createFileRegistry, create, fromBinary, type DescMessage, type FileRegistry } from '@bufbuild/protobuf'
 import {
   FieldDescriptorProto_Type as Type,
@@ -21,7 +21,7 @@ import { fail, ok, type Result } from '../../core/result.ts'
 import { parseProto } from './proto-parser.ts'
 import type { RegisteredSchema, SchemaText } from '../registry-client.ts'
 
-/** What registries let a schema import without a reference. */
+/** Files that a schema may import without a reference. */
 const WELL_KNOWN = [
   file_google_protobuf_any,
   file_google_protobuf_duration,
@@ -42,13 +42,13 @@ const COMMON: Readonly<Record<string, string>> = {
     'package google.type; message TimeOfDay { int32 hours = 1; int32 minutes = 2; int32 seconds = 3; int32 nanos = 4; }',
 }
 
-/** A name that nobody imports. */
+/** The schema's own file name: nothing imports it. */
 const MAIN = '@main.proto'
 
 export interface ProtobufTypes {
-  /** For `Any`, whose types are found by name. */
+  /** Types by name, for `Any`. */
   readonly registry: FileRegistry
-  /** Undefined: the file has no such message. */
+  /** Returns undefined if the file has no such message. */
   messageAt(path: readonly number[]): DescMessage | undefined
 }
 
@@ -72,14 +72,14 @@ export function toProtobufTypes(schema: RegisteredSchema): Result<ProtobufTypes,
   }
 }
 
-/** As Confluent counts them, who reads .proto files: the entries of maps are no messages there. */
+/** Counts messages as Confluent does: the entry types of maps are not messages. */
 function messageAt(messages: readonly DescMessage[], path: readonly number[]): DescMessage | undefined {
   const [index = 0, ...inner] = path
   const message = messages.filter(({ proto }) => proto.options?.mapEntry !== true)[index]
   return message === undefined || inner.length === 0 ? message : messageAt(message.nestedMessages, inner)
 }
 
-/** A schema may have been registered as a descriptor, and some registries give back what they were given. */
+/** A schema may have been registered as a descriptor, which some registries return unchanged. */
 function toFile(name: string, { descriptor, text }: SchemaText): Result<FileDescriptorProto, string> {
   const bytes = fromBase64(descriptor ?? (/^[A-Za-z0-9+/\s]+=*\s*$/.test(text) ? text : '?'))
   if (bytes === undefined) return parseProto(name, text)
@@ -88,7 +88,7 @@ function toFile(name: string, { descriptor, text }: SchemaText): Result<FileDesc
     file.name = name
     return ok(file)
   } catch (error) {
-    return descriptor === null ? fail(`no descriptor: ${String(error)}`) : parseProto(name, text)
+    return descriptor === null ? fail(`not a descriptor: ${String(error)}`) : parseProto(name, text)
   }
 }
 
@@ -100,7 +100,7 @@ function commonFile(name: string): readonly FileDescriptorProto[] {
 
 type TypeKinds = Map<string, Type.MESSAGE | Type.ENUM>
 
-/** In place, files of ours only. What is not needed to decode is left out, for it may refer to what nobody has. */
+/** Resolves names in place. Drops what decoding does not need, because it may refer to missing files. */
 function resolveNames(files: readonly FileDescriptorProto[]): string | undefined {
   const kinds: TypeKinds = new Map()
   for (const file of files) collect(kinds, file.package, file.messageType, file.enumType)
@@ -151,12 +151,14 @@ function resolveFields(kinds: TypeKinds, outer: string, message: DescriptorProto
   return undefined
 }
 
-/** From the innermost scope outwards. */
-function find(kinds: TypeKinds, scope: string, name: string): string | undefined {
+/** Looks the name up from the innermost scope outwards. A loop, because packages may have any depth. */
+function find(kinds: TypeKinds, innermost: string, name: string): string | undefined {
   if (name.startsWith('.')) return kinds.has(name.slice(1)) ? name.slice(1) : undefined
-  const candidate = qualify(scope, name)
-  if (kinds.has(candidate)) return candidate
-  return scope === '' ? undefined : find(kinds, scope.slice(0, Math.max(0, scope.lastIndexOf('.'))), name)
+  for (let scope = innermost; ; scope = scope.slice(0, Math.max(0, scope.lastIndexOf('.')))) {
+    const candidate = qualify(scope, name)
+    if (kinds.has(candidate)) return candidate
+    if (scope === '') return undefined
+  }
 }
 
 function qualify(scope: string, name: string): string {

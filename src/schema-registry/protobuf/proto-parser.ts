@@ -1,6 +1,6 @@
-// The text of a .proto file → its descriptor, for registries that do not make one. What decoding needs: messages, fields,
-// oneofs, maps, groups and enums of proto2 and proto3. Options, services and extensions are passed over; names are
-// resolved by proto-descriptor.ts. Pure.
+// Parses a .proto file into its descriptor, for registries that do not serialize schemas. Reads what decoding needs: messages,
+// fields, oneofs, maps, groups and enums of proto2 and proto3. Options, services and extensions are skipped; names are resolved
+// by proto-descriptor.ts. Pure.
 import { create } from '@bufbuild/protobuf'
 import {
   DescriptorProtoSchema,
@@ -19,32 +19,37 @@ import {
 import { fail, ok, type Result } from '../../core/result.ts'
 import { InvalidProto, ProtoTokens } from './proto-tokenizer.ts'
 
-const SCALARS: Readonly<Record<string, Type>> = {
-  double: Type.DOUBLE,
-  float: Type.FLOAT,
-  int64: Type.INT64,
-  uint64: Type.UINT64,
-  int32: Type.INT32,
-  fixed64: Type.FIXED64,
-  fixed32: Type.FIXED32,
-  bool: Type.BOOL,
-  string: Type.STRING,
-  bytes: Type.BYTES,
-  uint32: Type.UINT32,
-  sfixed32: Type.SFIXED32,
-  sfixed64: Type.SFIXED64,
-  sint32: Type.SINT32,
-  sint64: Type.SINT64,
-}
-const LABELS: Readonly<Record<string, Label>> = {
-  optional: Label.OPTIONAL,
-  required: Label.REQUIRED,
-  repeated: Label.REPEATED,
-}
+const SCALARS: ReadonlyMap<string, Type> = new Map(
+  Object.entries({
+    double: Type.DOUBLE,
+    float: Type.FLOAT,
+    int64: Type.INT64,
+    uint64: Type.UINT64,
+    int32: Type.INT32,
+    fixed64: Type.FIXED64,
+    fixed32: Type.FIXED32,
+    bool: Type.BOOL,
+    string: Type.STRING,
+    bytes: Type.BYTES,
+    uint32: Type.UINT32,
+    sfixed32: Type.SFIXED32,
+    sfixed64: Type.SFIXED64,
+    sint32: Type.SINT32,
+    sint64: Type.SINT64,
+  }),
+)
+/** Maps, because a field's type may be called `constructor` or `toString`. */
+const LABELS: ReadonlyMap<string, Label> = new Map(
+  Object.entries({
+    optional: Label.OPTIONAL,
+    required: Label.REQUIRED,
+    repeated: Label.REPEATED,
+  }),
+)
 const SKIPPED = new Set(['option', 'extend', 'service', 'extensions', 'reserved', 'export', 'local'])
 const MAX_DEPTH = 32
 
-/** `name`: as others import it. */
+/** `name` is the path by which other files import it. */
 export function parseProto(name: string, text: string): Result<FileDescriptorProto, string> {
   try {
     return ok(readFile(name, new ProtoTokens(text)))
@@ -59,7 +64,8 @@ function readFile(name: string, tokens: ProtoTokens): FileDescriptorProto {
   while (!tokens.isAtEnd) {
     const word = tokens.next()
     if (word === 'syntax') file.syntax = valueOf(tokens)
-    else if (word === 'edition') throw new InvalidProto('editions are only read of registries that serialize schemas')
+    else if (word === 'edition')
+      throw new InvalidProto('editions are supported only from registries that serialize schemas')
     else if (word === 'package') file.package = tokens.name()
     else if (word === 'import') {
       if (!tokens.skip('public')) tokens.skip('weak')
@@ -67,7 +73,7 @@ function readFile(name: string, tokens: ProtoTokens): FileDescriptorProto {
     } else if (word === 'message') file.messageType.push(readMessage(tokens, tokens.name(), file.syntax, 0))
     else if (word === 'enum') file.enumType.push(readEnum(tokens))
     else if (SKIPPED.has(word)) tokens.skipStatement()
-    else if (word !== ';') throw new InvalidProto(`${word} is no statement of a file`)
+    else if (word !== ';') throw new InvalidProto(`${word} is not a statement of a file`)
   }
   return file
 }
@@ -98,7 +104,7 @@ function readMessage(tokens: ProtoTokens, name: string, syntax: string, depth: n
       if (syntax === 'proto3' && word === 'optional') optional.push(field)
     }
   }
-  // Each is alone in a oneof of its own, behind the others: that is how a descriptor says that presence counts.
+  // A proto3 optional field is alone in a synthetic oneof after the others: descriptors express explicit presence so.
   for (const field of optional) {
     field.proto3Optional = true
     field.oneofIndex = message.oneofDecl.length
@@ -119,10 +125,14 @@ function readOneof(tokens: ProtoTokens, message: DescriptorProto, syntax: string
   }
 }
 
-/** Puts it into the message. */
+/** `optional`, `required` and `repeated` can be names of types too: `optional optional = 1` has no label. */
+function isLabel(tokens: ProtoTokens): boolean {
+  return LABELS.has(tokens.peek()) && tokens.peek(2) !== '='
+}
+
+/** Reads a field and adds it to the message. */
 function readField(tokens: ProtoTokens, message: DescriptorProto, syntax: string, depth: number): FieldDescriptorProto {
-  const label = LABELS[tokens.peek()] ?? Label.OPTIONAL
-  if (LABELS[tokens.peek()] !== undefined) tokens.next()
+  const label = isLabel(tokens) ? (LABELS.get(tokens.next()) ?? Label.OPTIONAL) : Label.OPTIONAL
   if (tokens.peek() === 'map' && tokens.peek(1) === '<') return readMap(tokens, message)
   const type = tokens.name()
   const name = tokens.name()
@@ -139,7 +149,7 @@ function readField(tokens: ProtoTokens, message: DescriptorProto, syntax: string
   return field
 }
 
-/** It is a list of entries, each a message of a key and a value. */
+/** A map is a list of entries, each a message with key and value. */
 function readMap(tokens: ProtoTokens, message: DescriptorProto): FieldDescriptorProto {
   tokens.expect('map')
   tokens.expect('<')
@@ -163,9 +173,9 @@ function readMap(tokens: ProtoTokens, message: DescriptorProto): FieldDescriptor
   return field
 }
 
-/** A message or an enum: which, the resolver finds out. */
+/** Whether the name is a message or an enum is found out by proto-descriptor.ts. */
 function toType(name: string): { readonly type: Type } | { readonly typeName: string } {
-  const type = Object.hasOwn(SCALARS, name) ? SCALARS[name] : undefined
+  const type = SCALARS.get(name)
   return type === undefined ? { typeName: name } : { type }
 }
 

@@ -1,11 +1,19 @@
-// The words of a .proto file, one after the other. Pure; for proto-text.ts.
+// Splits the text of a .proto file into tokens. Pure. For proto-parser.ts.
+// https://protobuf.dev/reference/protobuf/proto3-spec/#lexical_elements
 
-/** How a reader of a .proto file leaves at once; caught by proto-text.ts. */
+/** Thrown within this folder for a text that is not Protobuf; caught by proto-parser.ts. */
 export class InvalidProto extends Error {}
 
 const WORD =
-  /\s+|\/\/[^\n]*|\/\*[\s\S]*?\*\/|("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(\.?[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)|([0-9][\w.]*(?:[eE][+-]?\d+)?)|([{}[\]()<>=;,:+\-/.])/y
-const CLOSING: Readonly<Record<string, string>> = { '{': '}', '[': ']', '(': ')' }
+  /\s+|\/\/[^\n]*|\/\*[\s\S]*?\*\/|("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|(\.?[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)|(0[xX][0-9A-Fa-f]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[fF]?)|([{}[\]()<>=;,:+\-/.])/y
+const CLOSING: ReadonlyMap<string, string> = new Map([
+  ['{', '}'],
+  ['[', ']'],
+  ['(', ')'],
+])
+const ESCAPES: ReadonlyMap<string, string> = new Map(
+  Object.entries({ a: '\u0007', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' }),
+)
 
 export class ProtoTokens {
   readonly #tokens: readonly string[]
@@ -19,14 +27,14 @@ export class ProtoTokens {
     return this.#at >= this.#tokens.length
   }
 
-  /** Empty at the end. */
+  /** Returns the next token without taking it; empty at the end. */
   peek(ahead = 0): string {
     return this.#tokens[this.#at + ahead] ?? ''
   }
 
   next(): string {
     const token = this.peek()
-    if (token === '') throw new InvalidProto('it ends too early')
+    if (token === '') throw new InvalidProto('the file ends too early')
     this.#at += 1
     return token
   }
@@ -36,7 +44,7 @@ export class ProtoTokens {
     if (got !== token) throw new InvalidProto(`expected ${token}, got ${got}`)
   }
 
-  /** Whether it was there. */
+  /** Takes the token if it is next, and returns whether it was. */
   skip(token: string): boolean {
     if (this.peek() !== token) return false
     this.#at += 1
@@ -58,43 +66,63 @@ export class ProtoTokens {
     return sign * value
   }
 
-  /** Those side by side are one. Escapes stay: in what is read here, names and paths, there are none. */
+  /** Adjacent strings are one. */
   string(): string {
     let text = ''
     do {
       const token = this.next()
       if (!/^["']/.test(token)) throw new InvalidProto(`expected a string, got ${token}`)
-      text += token.slice(1, -1)
+      text += unescape(token.slice(1, -1))
     } while (/^["']/.test(this.peek()))
     return text
   }
 
-  /** To the semicolon, or the block, that ends a statement. */
+  /** Skips to the semicolon or block that ends a statement. */
   skipStatement(): void {
     for (;;) {
       const token = this.next()
       if (token === ';') return
-      if (CLOSING[token] !== undefined) this.#skipTo(CLOSING[token])
+      this.#skipGroup(token)
       if (token === '{') return void this.skip(';')
     }
   }
 
-  /** An option's value: a word, or a message in braces or brackets. */
+  /** Skips an option's value: a constant, or a message in braces or brackets. */
   skipValue(): void {
     const token = this.next()
-    if (CLOSING[token] !== undefined) return this.#skipTo(CLOSING[token])
+    if (this.#skipGroup(token)) return
     if (token === '-' || token === '+') this.next()
     while (/^["']/.test(token) && /^["']/.test(this.peek())) this.next()
   }
 
-  #skipTo(end: string): void {
+  /** Skips to the end of the group that `token` opens, if it opens one. */
+  #skipGroup(token: string): boolean {
+    const end = CLOSING.get(token)
+    if (end === undefined) return false
     const open = [end]
     while (open.length > 0) {
-      const token = this.next()
-      if (token === open.at(-1)) open.pop()
-      else if (CLOSING[token] !== undefined) open.push(CLOSING[token])
+      const next = this.next()
+      const inner = CLOSING.get(next)
+      if (next === open.at(-1)) open.pop()
+      else if (inner !== undefined) open.push(inner)
     }
+    return true
   }
+}
+
+/** Octal, hexadecimal and Unicode escapes, and those of C. */
+function unescape(text: string): string {
+  return text.replaceAll(
+    /\\(?:([0-7]{1,3})|[xX]([0-9A-Fa-f]{1,2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))/gs,
+    (_, ...groups) => {
+      const [octal, hex, short, long, char] = groups as (string | undefined)[]
+      if (octal !== undefined) return String.fromCodePoint(Number.parseInt(octal, 8) & 0xff)
+      const code = Number.parseInt(hex ?? short ?? long ?? '', 16)
+      if (Number.isNaN(code)) return ESCAPES.get(char ?? '') ?? char ?? ''
+      if (code > 0x10ffff) throw new InvalidProto(`\\U${long} is not a Unicode character`)
+      return String.fromCodePoint(code)
+    },
+  )
 }
 
 function* tokensOf(text: string): Generator<string> {
@@ -102,7 +130,7 @@ function* tokensOf(text: string): Generator<string> {
   while (word.lastIndex < text.length) {
     const at = word.lastIndex
     const match = word.exec(text)
-    if (match === null) throw new InvalidProto(`what stands at character ${at} is no Protobuf`)
+    if (match === null) throw new InvalidProto(`the text at character ${at} is not Protobuf`)
     const token = match[1] ?? match[2] ?? match[3] ?? match[4]
     if (token !== undefined) yield token
   }

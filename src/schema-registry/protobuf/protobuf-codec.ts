@@ -1,4 +1,5 @@
-// Protobuf → JSON, by Protobuf's own JSON mapping: names in camel case, 64-bit integers and bytes as strings. Pure.
+// Decodes Protobuf into JSON by Protobuf's JSON mapping: names in camel case, 64-bit integers and bytes as strings. Pure.
+// https://protobuf.dev/programming-guides/json/
 import { fromBinary, toJson, type DescMessage, type Message } from '@bufbuild/protobuf'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Codec, CodecError } from '../codec.ts'
@@ -28,19 +29,50 @@ function decode(
   const { message: bytes, path } = read.value
   const type = types.messageAt(path)
   if (type === undefined) return fail({ kind: 'malformed', message: `it has no message ${path.join('.')}` })
-  // Data has all its fields: who subscribes to `room: 0` must find it. An attribute that is not set is not there.
+  // Data has all its fields, so that a subscription to `room: 0` matches. An unset attribute of an event is absent.
   const alwaysEmitImplicit = !isWholeEvent
   try {
     const message = fromBinary(type, bytes)
     if (alwaysEmitImplicit && minimumChars(type, message, limitChars) > limitChars) return fail({ kind: 'too_large' })
-    const json = JSON.stringify(toJson(type, message, { registry: types.registry, alwaysEmitImplicit }))
-    return json.length > limitChars ? fail({ kind: 'too_large' }) : ok(json)
+    const options = { registry: types.registry, alwaysEmitImplicit }
+    const json = writeJson(type, message, options)
+    if (!json.ok) return fail({ kind: 'malformed', message: json.reason })
+    return json.value.length > limitChars ? fail({ kind: 'too_large' }) : json
   } catch (error) {
     return fail({ kind: 'malformed', message: error instanceof Error ? error.message : String(error) })
   }
 }
 
-/** Of its JSON, or more than the limit: two bytes are a message, and all its fields are written. */
+type JsonOptions = Parameters<typeof toJson>[2]
+
+/** The reason names the path of the field that JSON cannot express: an `Any` of an unknown type, a time out of range, … */
+function writeJson(type: DescMessage, message: Message, options: JsonOptions): Result<string, string> {
+  try {
+    return ok(JSON.stringify(toJson(type, message, options)))
+  } catch (error) {
+    const path = failingPath(type, message, options)
+    const why = error instanceof Error ? error.message : String(error)
+    return fail(`${path === '' ? 'the message' : path}: ${why}`)
+  }
+}
+
+/** The innermost field whose message cannot be written, such as `/order/paidAt`; empty if it is the message itself. */
+function failingPath(type: DescMessage, message: Message, options: JsonOptions): string {
+  for (const field of type.fields) {
+    const inner = field.message
+    if (inner === undefined) continue
+    for (const value of messagesOf(field, message)) {
+      try {
+        toJson(inner, value, options)
+      } catch {
+        return `/${field.jsonName}${failingPath(inner, value, options)}`
+      }
+    }
+  }
+  return ''
+}
+
+/** Least length of the JSON text, or more than the limit: an empty message of two bytes is written with all its fields. */
 function minimumChars(type: DescMessage, message: Message, limitChars: number): number {
   let chars = type.fields.reduce((sum, { jsonName }) => sum + jsonName.length + '"":0,'.length, 0)
   for (const field of type.fields) {

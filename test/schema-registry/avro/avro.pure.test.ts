@@ -138,7 +138,7 @@ describe('data that is not by its schema', () => {
   const list = { type: 'record', name: 'L', fields: [{ name: 'next', type: ['null', 'L'] }] }
   it.each([
     ['int', [0x80], 'ends within'],
-    ['int', [0x02, 0x02], '1 bytes are left'],
+    ['int', [0x02, 0x02], '1 bytes follow'],
     ['long', Array.from({ length: 11 }, () => 0xff), '64 bits'],
     ['boolean', [2], '0 or 1'],
     ['double', [0, 0], 'ends within'],
@@ -241,5 +241,43 @@ describe('data that does not fit a schema', () => {
     expect(encodeAvro(union, { Dog: { name: 'a', breed: 'b' } })).toMatchObject({ value: bytes(4, 2, 0x61, 2, 0x62) })
     expect(encodeAvro(union, { int: 3 })).toMatchObject({ value: bytes(6, 6) })
     expect(encodeAvro(union, true)).toEqual({ ok: false, reason: 'the data must be one of null, Cat, Dog, int' })
+  })
+})
+
+describe('Avro by its specification', () => {
+  it.each([
+    ['no precision', { type: 'bytes', logicalType: 'decimal', scale: 2 }],
+    ['a scale above its precision', { type: 'bytes', logicalType: 'decimal', precision: 2, scale: 3 }],
+    ['a negative scale', { type: 'bytes', logicalType: 'decimal', precision: 2, scale: -1 }],
+    ['a precision that is a text', { type: 'bytes', logicalType: 'decimal', precision: '4', scale: 2 }],
+    ['an unknown logical type', { type: 'bytes', logicalType: 'money' }],
+  ])('a logical type with %s is ignored: the bytes stay bytes', (_what, schema) => {
+    expect(decodeAvro(typeOf(schema), bytes(2, 0x7d), LIMIT)).toEqual({ ok: true, value: '"fQ=="' })
+  })
+
+  it('a decimal of more digits than its fixed holds is ignored', () => {
+    const schema = { type: 'fixed', name: 'F', size: 1, logicalType: 'decimal', precision: 3, scale: 0 }
+    expect(decodeAvro(typeOf(schema), bytes(0x7d), LIMIT)).toEqual({ ok: true, value: '"fQ=="' })
+    expect(decodeAvro(typeOf({ ...schema, precision: 2 }), bytes(0x7d), LIMIT)).toEqual({ ok: true, value: '"125"' })
+  })
+
+  it('an int has 32 bits', () => {
+    expect(decodeAvro(typeOf('int'), bytes(0xfe, 0xff, 0xff, 0xff, 0x0f), LIMIT)).toMatchObject({ value: '2147483647' })
+    expect(decodeAvro(typeOf('int'), bytes(0xff, 0xff, 0xff, 0xff, 0x0f), LIMIT)).toMatchObject({
+      value: '-2147483648',
+    })
+    expect(decodeAvro(typeOf('int'), bytes(0x80, 0x80, 0x80, 0x80, 0x10), LIMIT)).toMatchObject({
+      reason: { kind: 'malformed', message: 'an int must have 32 bits, got 2147483648' },
+    })
+  })
+
+  it.each([
+    [{ type: 'enum', name: '9lives', symbols: [] }, 'the enum "9lives" must have a name of letters'],
+    [{ type: 'record', fields: [] }, 'the record must have a name of letters'],
+    [['int', 'int'], 'must not contain int twice'],
+    [{ type: 'record', name: 'a.R', fields: [{ name: 'x', type: 'Y' }] }, 'Y is not defined in the namespace a'],
+  ])('a wrong name is explained: %j', (schema, problem) => {
+    const parsed = parseAvroSchema(JSON.stringify(schema))
+    expect(parsed.ok ? '' : parsed.reason).toContain(problem)
   })
 })

@@ -224,7 +224,7 @@ describe('a Protobuf schema that cannot be read', () => {
     ['message A { B b = 1; }', 'the type B of A.b is not defined'],
     ['import "b.proto"; message A { b.B b = 1; }', 'b.B'],
     ['edition = "2023"; message A { }', 'editions'],
-    ['\u0001', 'no Protobuf'],
+    ['\u0001', 'not Protobuf'],
     ['struct A { }', 'struct'],
     ['message A {'.repeat(100), 'deeper'],
   ])('says why: %#', (text, reason) => {
@@ -297,3 +297,74 @@ function scalarOf(scalar: string): { readonly value: unknown; readonly json: unk
       return same(below(2 ** 32) - 2 ** 31)
   }
 }
+
+describe('the text of a .proto file', () => {
+  it.each([
+    '1e5',
+    '1e-5',
+    '1.5E+3',
+    '.5',
+    '5.',
+    '-.5e-3',
+    '0x1F',
+    '-017',
+    'inf',
+    '-nan',
+    '1.0f',
+    'true',
+    '"a" \'b\'',
+    'OPEN',
+  ])('may have the literal %s in an option', (literal) => {
+    const schema = schemaOf(
+      `syntax = "proto3"; option (x) = ${literal}; message M { int32 a = 1 [(y) = ${literal}, deprecated = true]; }`,
+    )
+    expect(decode(schema, Uint8Array.of(0, 8, 5))).toEqual({ a: 5 })
+  })
+
+  it.each(['constructor', 'toString', 'valueOf', '__proto__', 'repeated', 'optional', 'map'])(
+    'may call a message, a field and a package %s',
+    (word) => {
+      const text = `syntax = "proto3"; package ${word}.${word}; message Outer { ${word} ${word} = 1; message ${word} { int32 x = 1; } }`
+      const decoded = createProtobufCodecOf(schemaOf(text))
+      expect(decoded).toContain('{"x":7}')
+    },
+  )
+
+  it('may be in a package of any depth', () => {
+    const scopes = Array.from({ length: 5_000 }, (_, n) => `p${n}`).join('.')
+    const schema = schemaOf(`syntax = "proto3"; package ${scopes}; message A { B b = 1; } message B { int32 x = 1; }`)
+    expect(decode(schema, Uint8Array.of(0, 10, 2, 8, 7))).toEqual({ b: { x: 7 } })
+  })
+
+  it('may have escapes in a json_name', () => {
+    const schema = schemaOf(
+      String.raw`syntax = "proto3"; message M { int32 a = 1 [json_name = "\x61\u00fc\102"]; }`.replaceAll('\\\\', '\\'),
+    )
+    expect(decode(schema, Uint8Array.of(0, 8, 5))).toEqual({ aüB: 5 })
+  })
+})
+
+function createProtobufCodecOf(schema: RegisteredSchema): string {
+  const json = codecOf(schema).toJson(Uint8Array.of(0, 10, 2, 8, 7), LIMIT, true)
+  return json.ok ? json.value : JSON.stringify(json.reason)
+}
+
+describe('a value that JSON cannot express', () => {
+  const schema =
+    schemaOf(`syntax = "proto3"; import "google/protobuf/any.proto"; import "google/protobuf/timestamp.proto";
+    import "google/protobuf/struct.proto"; message Order { Line line = 1; }
+    message Line { google.protobuf.Timestamp at = 1; google.protobuf.Any any = 2; repeated google.protobuf.Value values = 3; }`)
+  const seconds = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]
+  const inLine = (...field: number[]) => Uint8Array.of(0, 10, field.length, ...field)
+
+  it.each([
+    ['a time out of range', inLine(10, 1 + seconds.length, 8, ...seconds), '/line/at: '],
+    ['an Any of an unknown type', inLine(18, 5, 10, 3, 0x61, 0x2f, 0x62), '/line/any: '],
+    ['an infinite Value', inLine(26, 9, 17, 0, 0, 0, 0, 0, 0, 0xf0, 0x7f), '/line/values: '],
+  ])('such as %s is refused with the path of its field', (_what, body, path) => {
+    expect(codecOf(schema).toJson(body, LIMIT, true)).toMatchObject({
+      ok: false,
+      reason: { kind: 'malformed', message: expect.stringContaining(path) as string },
+    })
+  })
+})

@@ -3,6 +3,9 @@
 import { copyMatch } from './snappy.ts'
 
 const MAGIC = 0x184d2204
+/** Skippable frames have no content. The last four bits of their magic number are free. */
+const SKIPPABLE_MAGIC = 0x184d2a50
+const HAS_CONTENT_CHECKSUM = 0x04
 const HAS_CONTENT_SIZE = 0x08
 const HAS_DICTIONARY = 0x01
 const HAS_BLOCK_CHECKSUMS = 0x10
@@ -12,7 +15,7 @@ const MIN_MATCH = 4
 
 /** Throws a RangeError if the input is not LZ4 or expands beyond the limit. Allocates only the result. */
 export function lz4Decompress(input: Uint8Array, limitBytes: number): Uint8Array {
-  const blocks = [...readBlocks(input)]
+  const blocks = [...readFrames(input)]
   const bytes = blocks.reduce((sum, block) => sum + measure(block), 0)
   if (bytes > limitBytes) throw new RangeError(`LZ4 content of ${bytes} bytes, at most ${limitBytes} are allowed`)
   const output = new Uint8Array(bytes)
@@ -26,17 +29,28 @@ interface Lz4Block {
   readonly body: Uint8Array
 }
 
-function* readBlocks(input: Uint8Array): Generator<Lz4Block> {
+/** Yields the blocks of all frames: the format allows several, one after the other. */
+function* readFrames(input: Uint8Array): Generator<Lz4Block> {
   const view = new DataView(input.buffer, input.byteOffset, input.byteLength)
-  if (view.getUint32(0, true) !== MAGIC) throw new RangeError('not an LZ4 frame: wrong magic number')
-  const flags = view.getUint8(4)
+  for (let at = 0; at < input.length || at === 0;) {
+    const magic = view.getUint32(at, true)
+    if ((magic & ~0x0f) === SKIPPABLE_MAGIC) at += 8 + view.getUint32(at + 4, true)
+    else if (magic === MAGIC) at = yield* readBlocks(input, view, at)
+    else throw new RangeError('not an LZ4 frame: wrong magic number')
+    if (at > input.length) throw new RangeError('an LZ4 frame is truncated')
+  }
+}
+
+/** Yields the blocks of the frame at `start`, and returns the position after it. */
+function* readBlocks(input: Uint8Array, view: DataView, start: number): Generator<Lz4Block, number> {
+  const flags = view.getUint8(start + 4)
   if (flags & HAS_DICTIONARY) throw new RangeError('LZ4 frames with a dictionary are not supported')
-  // Magic, flags, block descriptor, size of the content, checksum of the header.
-  let from = 6 + (flags & HAS_CONTENT_SIZE ? 8 : 0) + 1
+  // Magic, flags, block descriptor, content size, header checksum.
+  let from = start + 6 + (flags & HAS_CONTENT_SIZE ? 8 : 0) + 1
   for (;;) {
     const head = view.getUint32(from, true)
     from += 4
-    if (head === 0) return
+    if (head === 0) return from + (flags & HAS_CONTENT_CHECKSUM ? 4 : 0)
     const size = head & ~UNCOMPRESSED_BLOCK
     const body = input.subarray(from, from + size)
     if (body.length < size) throw new RangeError('an LZ4 frame is truncated')

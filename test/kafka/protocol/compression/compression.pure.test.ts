@@ -2,6 +2,7 @@
 // would become too large is refused before memory is taken for it.
 import { describe, expect, it } from 'vitest'
 import { compress, decompress } from '../../../../src/kafka/protocol/compression/compression.ts'
+import { concat } from '../../../../src/core/bytes.ts'
 import { lz4Decompress } from '../../../../src/kafka/protocol/compression/lz4.ts'
 import { snappyDecompress } from '../../../../src/kafka/protocol/compression/snappy.ts'
 import {
@@ -88,6 +89,17 @@ it('refuses Snappy that promises what it cannot hold, before memory is taken for
 it('refuses blocks of a negative length', () => {
   const negative = Uint8Array.of(...XERIAL_HEADER, 0xff, 0xff, 0xff, 0xfc, 0)
   expect(() => snappyDecompress(negative, LIMIT_BYTES)).toThrow('a Snappy block is truncated')
+})
+
+it('reads all frames of LZ4, and skips frames without content', () => {
+  const skippable = Uint8Array.of(0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3)
+  const several = concat([LZ4_WORDS, skippable, LZ4_WORDS, LZ4_NOISE])
+  expect(lz4Decompress(several, LIMIT_BYTES)).toEqual(concat([WORDS, WORDS, NOISE]))
+  expect(() => lz4Decompress(several, WORDS.length * 2)).toThrow('at most')
+  expect(() => lz4Decompress(concat([LZ4_WORDS, Uint8Array.of(1, 2, 3, 4, 5)]), LIMIT_BYTES)).toThrow(
+    'not an LZ4 frame',
+  )
+  expect(() => lz4Decompress(concat([LZ4_WORDS, skippable.subarray(0, 9)]), LIMIT_BYTES)).toThrow('truncated')
 })
 
 it('refuses LZ4 frames that need a dictionary, and what is none', () => {
