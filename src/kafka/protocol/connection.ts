@@ -15,9 +15,24 @@ const SIZE_BYTES = 4
  */
 const MAX_RESPONSE_BYTES = 48 * 1_048_576
 
+/** Enough for the header of a fetch response and of its first batch. */
+const START_BYTES = 65_536
+/** Read at a time of what is not kept. */
+const CHUNK_BYTES = 1_048_576
+
+interface ReceivedResponse {
+  readonly bytes: Uint8Array
+  /** The response was too large: only its beginning was kept. */
+  readonly isStart: boolean
+}
+
 interface PendingRequest {
   readonly correlationId: number
-  resolve(response: Uint8Array): void
+  /** Whether the beginning of a response that is too large is of use. */
+  readonly takesStart: boolean
+  /** A large response takes longer than the request may. */
+  stopTimer(): void
+  resolve(response: ReceivedResponse): void
   reject(error: Error): void
 }
 
@@ -74,15 +89,16 @@ export class BrokerConnection {
     const correlationId = this.#correlationId
     // Encode first: if it throws, no response may be expected.
     const frame = toFrame(api, version, correlationId, request)
-    const response = this.#expect(correlationId, api.name, timeoutMs)
+    const response = this.#expect(correlationId, api, timeoutMs)
     this.#socket.write(frame).catch((error: unknown) => {
       this.#end(new ConnectionError(`Kafka: ${this.#name}: ${api.name} could not be sent: ${String(error)}`))
     })
-    const reader = new Reader({ flexible }, await response)
+    const { bytes, isStart } = await response
+    const reader = new Reader({ flexible }, bytes)
     reader.int32()
     reader.end()
     try {
-      return api.decode(reader, version)
+      return isStart && api.decodeStart ? api.decodeStart(reader, version) : api.decode(reader, version)
     } catch (error) {
       this.close(`unreadable ${api.name} response: ${String(error)}`)
       throw new ConnectionError(`Kafka: ${this.#name}: the response to ${api.name} cannot be read: ${String(error)}`)
@@ -113,11 +129,17 @@ export class BrokerConnection {
     throw new BrokerError(UNSUPPORTED_VERSION, both)
   }
 
-  #expect(correlationId: number, what: string, timeoutMs: number): Promise<Uint8Array> {
+  #expect(
+    correlationId: number,
+    { name, decodeStart }: Api<never, unknown>,
+    timeoutMs: number,
+  ): Promise<ReceivedResponse> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.close(`${what} was not answered within ${timeoutMs} ms`), timeoutMs)
+      const timer = setTimeout(() => this.close(`${name} was not answered within ${timeoutMs} ms`), timeoutMs)
       this.#pending.push({
         correlationId,
+        takesStart: decodeStart !== undefined,
+        stopTimer: () => clearTimeout(timer),
         resolve: (response) => {
           clearTimeout(timer)
           resolve(response)
@@ -135,19 +157,30 @@ export class BrokerConnection {
       const head = await this.#socket.readExactly(SIZE_BYTES)
       if (head === undefined) return this.close('by the broker')
       const size = new DataView(head.buffer, head.byteOffset).getInt32(0)
-      if (size < SIZE_BYTES || size > MAX_RESPONSE_BYTES)
+      if (size < SIZE_BYTES || (size > MAX_RESPONSE_BYTES && this.#pending[0]?.takesStart !== true))
         return this.close(`a response of ${size} bytes is not Kafka's, or larger than ${MAX_RESPONSE_BYTES}`)
-      const response = await this.#socket.readExactly(size)
+      const isStart = size > MAX_RESPONSE_BYTES
+      const response = await (isStart ? this.#readStart(size) : this.#socket.readExactly(size))
       if (response === undefined) return this.close('by the broker, within a response')
-      this.#settle(response)
+      this.#settle(response, isStart)
     }
   }
 
-  #settle(response: Uint8Array): void {
+  /** Keeps the beginning of a response that is too large, and reads past the rest, so that the connection can be used on. */
+  async #readStart(size: number): Promise<Uint8Array | undefined> {
+    this.#pending[0]?.stopTimer()
+    const start = await this.#socket.readExactly(START_BYTES)
+    for (let left = size - START_BYTES; left > 0; left -= CHUNK_BYTES) {
+      if ((await this.#socket.readExactly(Math.min(left, CHUNK_BYTES))) === undefined) return undefined
+    }
+    return start
+  }
+
+  #settle(response: Uint8Array, isStart: boolean): void {
     const correlationId = new DataView(response.buffer, response.byteOffset).getInt32(0)
     const pending = this.#pending.shift()
     if (pending?.correlationId === correlationId) {
-      pending.resolve(response)
+      pending.resolve({ bytes: response, isStart })
       if (this.#retiring !== null && this.isIdle) this.close(this.#retiring)
       return
     }

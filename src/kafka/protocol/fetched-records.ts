@@ -19,6 +19,9 @@ import { Reader } from './reader.ts'
 /** Bytes of the smallest message: version 0 without key and value. */
 const MIN_LENGTH = 14
 const NO_EPOCH = -1
+/** Positions in a batch of version 2: the delta of the last offset, and the largest timestamp. */
+const LAST_OFFSET_POSITION = 23
+const TIMESTAMP_POSITION = 35
 
 const encoder = new TextEncoder()
 
@@ -80,6 +83,24 @@ export function decodeRecords(
     next = Math.max(next, lastOffset + 1)
   }
   return { records, next }
+}
+
+/**
+ * Returns one record in place of a batch that is too large to be held, as for one that cannot be decoded. `start` begins with the
+ * batch's header, which every format version has at the same positions.
+ */
+export function skipOversizedBatch(at: TopicPartition, from: number, start: Uint8Array): DecodedRecords {
+  const reader = new Reader({ flexible: false }, start)
+  const baseOffset = reader.int64()
+  const bytes = reader.int32() + LENGTH_END
+  const isOld = start[MAGIC_POSITION] !== MAGIC
+  reader.raw(LAST_OFFSET_POSITION - reader.position)
+  const lastOffset = isOld ? baseOffset : baseOffset + reader.int32()
+  reader.raw(TIMESTAMP_POSITION - reader.position)
+  const timestampMs = isOld ? 0 : reader.int64()
+  const error = new RangeError(`the batch has ${bytes} bytes, more than can be held`)
+  const record = toUnreadableRecord(at, from, { lastOffset, timestampMs, read: () => [] }, error)
+  return { records: [record], next: Math.max(from, lastOffset) + 1 }
 }
 
 /** Returns the leader epoch of the record before `offset` (KIP-320), or −1 if unknown. */

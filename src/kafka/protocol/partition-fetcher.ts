@@ -15,7 +15,7 @@ import {
   THROTTLING_QUOTA_EXCEEDED,
   throwIfError,
 } from './errors.ts'
-import { decodeRecords, leaderEpochBefore } from './fetched-records.ts'
+import { decodeRecords, leaderEpochBefore, skipOversizedBatch } from './fetched-records.ts'
 
 /** Added to the wait that a fetch requests. A slower broker counts as gone. */
 const REQUEST_TIMEOUT_MS = 15_000
@@ -134,8 +134,10 @@ export class PartitionFetcher {
     return { kind: 'offset_out_of_range', earliest, latest, topicId: leader.topicId }
   }
 
-  #decode(at: FetchPosition, { batches, aborted }: FetchResponse, maxBytes: number): Fetched {
-    const { records, next } = decodeRecords(at, at.offset, batches, aborted)
+  #decode(at: FetchPosition, { batches, aborted, isCutOff }: FetchResponse, maxBytes: number): Fetched {
+    const decoded = decodeRecords(at, at.offset, batches, aborted)
+    const isTooLarge = isCutOff && decoded.next === at.offset
+    const { records, next } = isTooLarge ? skipOversizedBatch(at, at.offset, batches) : decoded
     // Since Kafka 0.10.1 (KIP-74) the first batch is complete, whatever its size. An incomplete one is not the end of the log.
     if (batches.length > 0 && next === at.offset) {
       throw new RangeError(

@@ -100,6 +100,12 @@ export class Reader implements WireEncoding {
     return length < 0 ? null : this.raw(length)
   }
 
+  /** As `nullableBytes`, but returns what there is if the bytes are cut off. */
+  availableBytes(): Uint8Array | null {
+    const length = this.flexible ? this.uvarint() - 1 : this.int32()
+    return length < 0 ? null : this.raw(Math.min(length, this.remaining))
+  }
+
   varintBytes(): Uint8Array | null {
     const length = this.varint()
     return length < 0 ? null : this.raw(length)

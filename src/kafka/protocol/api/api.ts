@@ -13,6 +13,8 @@ export interface Api<Request, Response> {
   readonly flexibleFrom: number
   encode(writer: Writer, request: Request, version: number): void
   decode(reader: Reader, version: number): Response
+  /** Decodes what begins a response that is too large to be held. Absent: such a response closes the connection. */
+  decodeStart?(reader: Reader, version: number): Response
 }
 
 /** The description without types, for lists of APIs. */

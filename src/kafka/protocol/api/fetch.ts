@@ -44,6 +44,8 @@ export interface FetchResponse {
   readonly aborted: readonly AbortedTransaction[]
   /** Record batches. The last may be truncated. */
   readonly batches: Uint8Array
+  /** The response was too large to be held: `batches` is only its beginning. */
+  readonly isCutOff: boolean
 }
 
 const NO_BYTES = new Uint8Array()
@@ -81,37 +83,41 @@ export const fetchRecords: Api<FetchRequest, FetchResponse> = {
     if (version >= WITH_RACKS) writer.string('')
     writer.end()
   },
-  decode(reader, version) {
-    const throttledMs = reader.int32()
-    const errorCode = version >= WITH_SESSIONS ? reader.int16() : NO_ERROR
-    if (version >= WITH_SESSIONS) reader.int32()
-    const topics = reader.array(() => {
-      if (version >= WITH_TOPIC_IDS) reader.uuid()
-      else reader.string()
-      const partitions = reader.array(() => {
-        reader.int32()
-        const partitionError = reader.int16()
-        // High watermark, last stable offset, start of the log.
-        for (let n = 0; n < (version >= 5 ? 3 : 2); n += 1) reader.int64()
-        const aborted = reader.array(() => {
-          const transaction = { producerId: reader.int64(), firstOffset: reader.int64() }
-          reader.end()
-          return transaction
-        })
-        if (version >= WITH_RACKS) reader.int32()
-        const batches = reader.nullableBytes() ?? NO_BYTES
-        const divergesAt = readDivergingOffset(reader.endWith(DIVERGING_EPOCH))
-        return { errorCode: partitionError, throttledMs: 0, divergesAt, aborted, batches }
+  decode: (reader, version) => decodeFetch(reader, version, false),
+  decodeStart: (reader, version) => decodeFetch(reader, version, true),
+}
+
+/** `isCutOff`: the bytes end within the batches, so that nothing behind them can be read. */
+function decodeFetch(reader: Reader, version: number, isCutOff: boolean): FetchResponse {
+  const throttledMs = reader.int32()
+  const errorCode = version >= WITH_SESSIONS ? reader.int16() : NO_ERROR
+  if (version >= WITH_SESSIONS) reader.int32()
+  const topics = reader.array(() => {
+    if (version >= WITH_TOPIC_IDS) reader.uuid()
+    else reader.string()
+    const partitions = reader.array(() => {
+      reader.int32()
+      const partitionError = reader.int16()
+      // High watermark, last stable offset, start of the log.
+      for (let n = 0; n < (version >= 5 ? 3 : 2); n += 1) reader.int64()
+      const aborted = reader.array(() => {
+        const transaction = { producerId: reader.int64(), firstOffset: reader.int64() }
+        reader.end()
+        return transaction
       })
-      reader.end()
-      return partitions
+      if (version >= WITH_RACKS) reader.int32()
+      const batches = (isCutOff ? reader.availableBytes() : reader.nullableBytes()) ?? NO_BYTES
+      const divergesAt = isCutOff ? null : readDivergingOffset(reader.endWith(DIVERGING_EPOCH))
+      return { errorCode: partitionError, throttledMs: 0, divergesAt, aborted, batches, isCutOff }
     })
-    const only = topics[0]?.[0]
-    if (errorCode === NO_ERROR && only !== undefined) return only
-    const nothing = { throttledMs, divergesAt: null, aborted: [], batches: NO_BYTES }
-    if (errorCode === NO_ERROR && throttledMs > 0) return { errorCode, ...nothing }
-    return { errorCode: errorCode || (only?.errorCode ?? UNKNOWN_SERVER_ERROR), ...nothing, throttledMs: 0 }
-  },
+    if (!isCutOff) reader.end()
+    return partitions
+  })
+  const only = topics[0]?.[0]
+  if (errorCode === NO_ERROR && only !== undefined) return only
+  const nothing = { throttledMs, divergesAt: null, aborted: [], batches: NO_BYTES, isCutOff: false }
+  if (errorCode === NO_ERROR && throttledMs > 0) return { errorCode, ...nothing }
+  return { errorCode: errorCode || (only?.errorCode ?? UNKNOWN_SERVER_ERROR), ...nothing, throttledMs: 0 }
 }
 
 function readDivergingOffset(field: Uint8Array | null): number | null {
