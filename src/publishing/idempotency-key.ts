@@ -1,22 +1,21 @@
-// What a pushed event is told apart by: its place in the Kafka that it comes from, or, without one, all of what it says. Its
-// `source` and `id` alone only where the sender says that they are unique: RIG's clients and Debezium write the same id
-// into different events. A digest, so that nobody can make another's key, however names are chosen; within one sender,
-// so that nobody can take another's place in the log before he does. Pure but for Web Crypto; used by push.ts.
+// The key by which a pushed event is recognised: its position in the Kafka that it comes from, else its whole text. `source` and
+// `id` alone only if the sender says that they are unique: RIG's clients and Debezium write one id into different events. Keys are
+// digests within one sender, so that no sender can occupy the key of another. Pure, except for Web Crypto. Used by push.ts.
 import { toBase64 } from '../core/bytes.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { SourcePosition } from '../core/events/source-position.ts'
 
-/** Who pushes: two senders never share a key. */
+/** Identifies who pushes. Two senders never share a key. */
 export interface PushSender {
-  /** Whom the token is of, or the internal API; empty: nobody known. */
+  /** The token's user, or the internal API; empty if unknown. */
   readonly publisher: string
-  /** As the URL names it; empty: it does not. */
+  /** The connector that the URL names; empty if none. */
   readonly connector: string
-  /** Its events are what CloudEvents asks for: of one `source` and `id`, they are the same. */
+  /** Whether `source` and `id` identify its events, as CloudEvents demands. */
   readonly hasUniqueIds: boolean
 }
 
-/** 128 bits: two different events never meet. */
+/** 128 bits: digests of different events do not collide. */
 const KEY_BYTES = 16
 
 const encoder = new TextEncoder()
@@ -27,7 +26,7 @@ export function keyOfPosition(sender: PushSender, { topic, partition, offset }: 
 
 export function keyOfEvent(sender: PushSender, { source, type, id, json }: CloudEvent): Promise<string> {
   if (!sender.hasUniqueIds) return keyOfBytes(sender, encoder.encode(json))
-  // Without a source, as events before CloudEvents 1.0 may be, the type stands in.
+  // Events before CloudEvents 1.0 may have no source: the type is used instead.
   return source === undefined ? digest('id of type', sender, [type, id]) : digest('id', sender, [source, id])
 }
 
@@ -40,7 +39,7 @@ export function keyOfBytes(sender: PushSender, bytes: Uint8Array): Promise<strin
   return digest('bytes', sender, [], bytes)
 }
 
-/** As JSON, so that no two lists of parts are the same text; no byte of it is zero. */
+/** JSON makes the list of parts unambiguous, and contains no zero byte, which separates it from the rest. */
 async function digest(
   kind: string,
   { publisher, connector }: PushSender,

@@ -1,6 +1,6 @@
-// Events that a connector pushes, on their way into the log: each stored once however often it is sent, in the order of
-// where it comes from, and what is no event as a dead letter, so that it blocks nobody. The connector retries until it
-// is answered; what was stored by then is told apart by the log. Called by edge/push.ts.
+// Stores what a connector pushes: each event once, however often it is sent, in the order of its source. An element that is no
+// event becomes a dead letter, so that it blocks nothing. The connector retries until it gets a response; the log recognises
+// what it has stored. Called by http/events/post-push.ts.
 import type { Config } from '../config/parse-config.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { LogPosition, NewRecord, ProducedRecord, RecordHeader } from '../core/events/kafka-record.ts'
@@ -11,7 +11,7 @@ import { describeDecodeError, type DecodeError } from '../decoding/decode-error.
 import { keyOfBytes, keyOfEvent, keyOfPosition, type PushSender } from './idempotency-key.ts'
 import { orderKeyOf, toValue } from './publish.ts'
 
-/** One that was pushed. `position`: where it stood in the Kafka it comes from; null: not told. */
+/** One element of a push. `position` is its place in the Kafka that it comes from; null if the connector does not tell it. */
 export type PushItem =
   | { readonly kind: 'event'; readonly event: CloudEvent; readonly position: SourcePosition | null }
   | {
@@ -23,15 +23,15 @@ export type PushItem =
     }
 
 export interface PushResult extends ProducedRecord {
-  /** Why it is in the dead-letter topic. */
+  /** Why the element is in the dead-letter topic; absent for events. */
   readonly error?: string
 }
 
 const encoder = new TextEncoder()
 
 /**
- * Resolves when all are durable, with their places in the order given. Throws what the log throws: then some may be
- * stored, and the same push can be made again, as a whole or in parts.
+ * Resolves when all elements are durable, with their positions in the order given. Throws what the log throws: then some may be
+ * stored, and the same push can be repeated, as a whole or in parts.
  */
 export async function pushEvents(
   log: KafkaLog,
@@ -42,7 +42,7 @@ export async function pushEvents(
 ): Promise<readonly PushResult[]> {
   const records = await Promise.all(pushed.map(async (one) => toRecord(config, sender, one, nowMs)))
   const places: PushResult[] = []
-  // One after the other: the parts of one partition must not overtake each other.
+  // Sequentially: the batches of one partition must not overtake each other.
   for (const parcel of splitForProduce(records)) places.push(...(await log.produce(parcel)))
   return places.map((place, index) => {
     const one = pushed[index]
@@ -71,9 +71,8 @@ function idempotencyKeyOf(sender: PushSender, pushed: PushItem): Promise<string>
 }
 
 /**
- * The record's key, which chooses its partition: always the same one for the same record, or a retry would not be known
- * there. A partition of the source stays together, so that its order is kept; else what has a key of its own, else what
- * is of one source.
+ * Returns the record's key, which chooses its partition. The same element always gets the same one, or a retry would not be
+ * recognised. Elements of one source partition stay together, which keeps their order; else those with one key, or one source.
  */
 function partitionKeyOf(config: Config, { connector }: PushSender, pushed: PushItem): string {
   const { position } = pushed
