@@ -31,7 +31,9 @@ export function createCluster(env: object, brokers: BrokersConfig, { nowMs, rand
 function networkOf(env: object, { vpcNetwork }: BrokersConfig): { network?: Pick<Fetcher, 'connect'> } {
   if (vpcNetwork === null) return {}
   // config/kafka-brokers.ts has checked that the binding is there.
-  return { network: (env as Readonly<Record<string, Fetcher>>)[vpcNetwork] as Fetcher }
+  const network = (env as Readonly<Record<string, Fetcher>>)[vpcNetwork]
+  if (network === undefined) throw new TypeError(`there is no binding ${vpcNetwork}`)
+  return { network }
 }
 
 /** Returns null if no SASL mechanism is configured. */

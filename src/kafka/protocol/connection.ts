@@ -129,16 +129,12 @@ export class BrokerConnection {
     throw new BrokerError(UNSUPPORTED_VERSION, both)
   }
 
-  #expect(
-    correlationId: number,
-    { name, decodeStart }: Api<never, unknown>,
-    timeoutMs: number,
-  ): Promise<ReceivedResponse> {
+  #expect(correlationId: number, api: Api<never, unknown>, timeoutMs: number): Promise<ReceivedResponse> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.close(`${name} was not answered within ${timeoutMs} ms`), timeoutMs)
+      const timer = setTimeout(() => this.close(`${api.name} was not answered within ${timeoutMs} ms`), timeoutMs)
       this.#pending.push({
         correlationId,
-        takesStart: decodeStart !== undefined,
+        takesStart: 'decodeStart' in api,
         stopTimer: () => clearTimeout(timer),
         resolve: (response) => {
           clearTimeout(timer)
