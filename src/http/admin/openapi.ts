@@ -184,12 +184,47 @@ function unversioned(): readonly (readonly [string, Json])[] {
         },
       },
     ],
+    [
+      '/v3/dead-letters',
+      {
+        get: {
+          summary: 'The last dead letters of each partition, with reason, rule, origin and content',
+          parameters: [parameter('limit', 'query'), parameter('partition', 'query'), parameter('offset', 'query')],
+          responses: { 200: { description: 'Dead letters, the oldest first' }, 400: text('A wrong parameter') },
+        },
+      },
+    ],
+    [
+      '/v3/dead-letters/replay',
+      {
+        post: {
+          summary: 'Produces the records of dead letters again, to the topics that they came from',
+          requestBody: anyJson('{"dead_letters": [{"partition": 0, "offset": 17}]}, at most 500'),
+          responses: { 202: { description: 'Where they are now' }, 400: text('A dead letter that is not there') },
+        },
+      },
+    ],
+    [
+      '/v1/topics/{topic}/try',
+      {
+        post: {
+          summary: 'What the rule of a topic does with a record: an event, dropped, or a dead letter',
+          parameters: [parameter('topic', 'path')],
+          requestBody: anyJson('{"key", "headers", "value" or "value_base64", "timestamp", "rule"}'),
+          responses: { 200: { description: 'The outcome; nothing is produced' }, 400: text('A wrong record or rule') },
+        },
+      },
+    ],
     ['/metrics', { get: { summary: "Prometheus' text format", responses: { 200: text('Metrics') } } }],
   ]
 }
 
 function parameter(name: string, where: 'header' | 'path' | 'query'): Json {
   return { name, in: where, required: where !== 'query', schema: { type: name === 'limit' ? 'integer' : 'string' } }
+}
+
+function anyJson(description: string): Json {
+  return { description, required: true, content: { 'application/json': { schema: { type: 'object' } } } }
 }
 
 function json(description: string, name: keyof typeof SCHEMAS): Json {
