@@ -155,7 +155,7 @@ void describe('authentication', () => {
   void test('a mechanism that the broker does not know is named, with those it knows', async () => {
     const gssapi = { name: 'GSSAPI', begin: () => async () => null }
     await assert.rejects(connectTo(kafka.brokers.sasl, { mechanism: gssapi }).partitions('any'), {
-      message: /does not take GSSAPI, it takes .*SCRAM-SHA-512/,
+      message: /does not accept GSSAPI, only .*SCRAM-SHA-512/,
     })
   })
 })
