@@ -43,11 +43,11 @@ const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 
 /** While a key is rotated, tokens of the old one are accepted too. The reason of a failure is that of the new key. */
 export function createTokenVerifier(jwt: JwtConfig, options: VerifierOptions = {}): VerifyToken {
-  const verify = createKeyVerifier(jwt, options)
-  if (jwt.oldSecret === '') return verify
+  const verifyByNew = createKeyVerifier(jwt, options)
+  if (jwt.oldSecret === '') return verifyByNew
   const verifyByOld = createKeyVerifier({ ...jwt, secret: jwt.oldSecret }, options)
   return async (token) => {
-    const verified = await verify(token)
+    const verified = await verifyByNew(token)
     if (verified.ok) return verified
     const byOld = await verifyByOld(token)
     return byOld.ok ? byOld : verified
