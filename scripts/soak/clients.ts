@@ -2,13 +2,13 @@
 // ends when its connection does, or when it is told to go away for a while. `onReady` says that the subscriptions are in force.
 import { WebSocket } from 'ws'
 
-export interface SoakEvent {
+interface SoakEvent {
   readonly id: string
   readonly type: string
   readonly data?: { readonly recovered?: boolean; readonly last_event_id?: string }
 }
 
-export interface Session {
+interface Session {
   readonly origin: string
   readonly token: string
   readonly types: readonly string[]
