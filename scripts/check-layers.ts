@@ -48,6 +48,7 @@ const RUNTIME_CLASSES = new Set([
 
 /** Files besides the runtime classes, src/http and src/auth that may read the clock and random numbers. */
 const IMPURE_FILES = new Map([
+  ['src/following/create-planner.ts', 'passes the clock to the pace of appends'],
   ['src/kafka/create-kafka-log.ts', 'passes clock and random numbers to the adapters'],
   ['src/schema-registry/create-caches.ts', 'passes clock and network to the registry client'],
 ])

@@ -18,6 +18,7 @@ export const kafkaVariables = {
   KAFKA_LOG_DEDUPE_EVENTS: integer(100_000, 1_000, 1_000_000),
   KAFKA_USERNAME: z.string().min(1).optional(),
   KAFKA_PASSWORD: z.string().min(1).optional(),
+  APPEND_LINGER_MS: integer(0, 0, 5_000),
   PULL_MODE: z.enum(['continuous', 'scheduled'], 'must be continuous or scheduled').default('continuous'),
   UPSTASH_KAFKA_REST_URL: serviceUrl('https://example-rest-kafka.upstash.io').optional(),
   UPSTASH_KAFKA_REST_USERNAME: z.string().min(1).optional(),
@@ -43,6 +44,8 @@ export function toKafka(v: Variables) {
     deadLetterTopic: v.KAFKA_DEAD_LETTER_TOPIC,
     /** Where a follower without a checkpoint starts. The embedded log is new when it is first used, so nothing of it is skipped. */
     autoOffsetReset: v.KAFKA_AUTO_OFFSET_RESET ?? ((upstash ?? brokers ?? rest) ? 'latest' : 'earliest'),
+    /** Least milliseconds between two batches of a partition to the shards; 0: none. */
+    appendLingerMs: v.APPEND_LINGER_MS,
     pullMode: v.PULL_MODE,
     upstash,
     brokers,

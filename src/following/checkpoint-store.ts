@@ -1,5 +1,6 @@
 // A follower's checkpoint and counters: the SQL of table `checkpoint`, one row that is updated as one. Used by
-// topic-follower.ts and, after each batch, by consume-loop.ts.
+// topic-follower.ts and, after each batch, by consume-loop.ts. Where batches follow each other it is stored once a second: a
+// row is billed, and after a crash shards drop what they are sent again.
 import type { DeadLetterStatus, FollowerCounters } from '../rpc/follower.ts'
 import { DeadLetterStore, type DeadLetterSummary } from './dead-letters.ts'
 
@@ -28,12 +29,29 @@ interface CheckpointRow extends Record<string, SqlStorageValue> {
   lost: number
 }
 
+/** A checkpoint is stored this long after it was last stored, at most. */
+const STORE_EVERY_MS = 1_000
+
+export interface CheckpointClock {
+  /** Milliseconds since the epoch. */
+  nowMs(): number
+  /** Calls `act` after `ms`. */
+  schedule(ms: number, act: () => void): void
+}
+
 export class CheckpointStore {
   readonly #sql: SqlStorage
+  readonly #clock: CheckpointClock | undefined
+  /** Moved and not stored yet. */
+  #unstored: { readonly next: Checkpoint; readonly records: number } | undefined
+  #storedMs = -Infinity
+  #isScheduled = false
   readonly #deadLetters: DeadLetterStore
 
-  constructor(sql: SqlStorage) {
+  /** Without a clock each move is stored at once. */
+  constructor(sql: SqlStorage, clock?: CheckpointClock) {
     this.#sql = sql
+    this.#clock = clock
     this.#deadLetters = new DeadLetterStore(sql)
     sql.exec(`
       CREATE TABLE IF NOT EXISTS checkpoint (
@@ -49,7 +67,9 @@ export class CheckpointStore {
     const row = this.#sql.exec<CheckpointRow>('SELECT * FROM checkpoint').toArray()[0]
     if (row === undefined) return undefined
     const { next_offset: offset, generation, topic_id: topicId, records, dead_letters: deadLetters, lost } = row
-    return { offset, generation, topicId, records, deadLetters, lost }
+    const stored = { offset, generation, topicId, records, deadLetters, lost }
+    if (this.#unstored === undefined) return stored
+    return { ...stored, ...this.#unstored.next, records: records + this.#unstored.records }
   }
 
   /** Sets the first checkpoint. Call once. */
@@ -62,18 +82,45 @@ export class CheckpointStore {
     return this.#deadLetters.read()
   }
 
-  /** Moves the checkpoint and adds to the counters, in one transaction. */
+  /** Moves the checkpoint and adds to the counters, as one. Stored within a second, and at once if anything went wrong. */
   move(next: Checkpoint, counted: BatchCounters): void {
+    this.#unstored = { next, records: counted.records + (this.#unstored?.records ?? 0) }
+    const isSound = counted.deadLetters.count === 0 && counted.lost === 0
+    if (isSound && this.#clock !== undefined && this.#clock.nowMs() - this.#storedMs < STORE_EVERY_MS) {
+      return this.#flushLater(this.#clock)
+    }
+    this.#store(counted.deadLetters.count, counted.lost)
+    this.#deadLetters.add(counted.deadLetters)
+  }
+
+  /** Stores what was moved and not stored yet. */
+  flush(): void {
+    if (this.#unstored !== undefined) this.#store(0, 0)
+  }
+
+  #flushLater(clock: CheckpointClock): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    clock.schedule(STORE_EVERY_MS, () => {
+      this.#isScheduled = false
+      this.flush()
+    })
+  }
+
+  #store(deadLetters: number, lost: number): void {
+    if (this.#unstored === undefined) return
+    const { next, records } = this.#unstored
     this.#sql.exec(
       'UPDATE checkpoint SET next_offset = ?, generation = ?, topic_id = ?, records = records + ?, dead_letters = dead_letters + ?, lost = lost + ?',
       next.offset,
       next.generation,
       next.topicId,
-      counted.records,
-      counted.deadLetters.count,
-      counted.lost,
+      records,
+      deadLetters,
+      lost,
     )
-    this.#deadLetters.add(counted.deadLetters)
+    this.#unstored = undefined
+    this.#storedMs = this.#clock?.nowMs() ?? -Infinity
   }
 
   /** Marks the checkpoint as taken over by the embedded log's partition: read by versions that followed such partitions. */

@@ -4,6 +4,7 @@
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../core/concurrency.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, KafkaLog } from '../kafka/kafka-log.ts'
+import type { AppendPace } from './append-pace.ts'
 import type { BatchCounters, Checkpoint, CheckpointStore } from './checkpoint-store.ts'
 import { NO_DEAD_LETTERS, type DeadLetterLog, type DeadLetterSummary } from './dead-letters.ts'
 import type { OffsetCommitter } from './offset-committer.ts'
@@ -43,6 +44,8 @@ export interface RunBudget {
 export interface PartitionConsumer extends TopicPartition {
   readonly log: Pick<KafkaLog, 'fetch'>
   readonly fetchLimits: FetchLimits
+  /** When batches may follow each other; absent: at once. */
+  readonly pace?: AppendPace
   /** False: the next batch is not fetched while one is appended, because a fetch waits for nothing. True if absent. */
   readonly fetchesAhead?: boolean
   readonly planner: BatchPlanner
@@ -82,6 +85,7 @@ export async function consume(
   let calls = 0
   let ahead: Promise<Fetched> | undefined
   for (let batches = 1; ; batches += 1) {
+    if (ahead === undefined) await consumer.pace?.next()
     const fetched = await (ahead ?? fetch(consumer, at))
     ahead = undefined
     if (fetched.kind === 'unknown_topic_or_partition') return { kind: 'unknown', at, calls }
@@ -89,12 +93,16 @@ export async function consume(
     const batch = fetched.kind === 'records' ? await plan(consumer, at, fetched) : reset(consumer, at, fetched)
     calls += 1 + batch.stages.flat().length
     const isLast = batches >= budget.batches || calls >= maxCalls || consumer.nowMs() >= endMs
-    if (!isLast && consumer.fetchesAhead !== false) ahead = fetchAhead(consumer, batch.next)
+    if (!isLast && fetchesAhead(consumer)) ahead = fetchAhead(consumer, batch.next)
     for (const stage of batch.stages) await runWithLimit(stage, MAX_CONCURRENT_CALLS)
     commit(consumer, batch)
     at = batch.next
     if (isLast) return { kind: 'more', at, calls }
   }
+}
+
+function fetchesAhead({ fetchesAhead: isWanted = true, pace }: PartitionConsumer): boolean {
+  return isWanted && pace?.lingers !== true
 }
 
 /** A rejection is handled when its turn comes. It is ignored if the batch before it fails. */
@@ -130,6 +138,7 @@ function commit(consumer: PartitionConsumer, { counted, next }: PlannedBatch): v
   deadLetterLog.report(counted.deadLetters, consumer.nowMs())
   // A run may last minutes: its first complete batch ends the failure before it.
   health.succeeded()
+  consumer.pace?.appended()
   committer?.moved(next.offset, consumer.nowMs())
 }
 

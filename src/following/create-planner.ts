@@ -9,6 +9,7 @@ import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { deliverResponse } from '../rpc/pending-responses.ts'
 import { createShardSender } from '../rpc/shard.ts'
 import { createSchemaCache } from '../schema-registry/create-caches.ts'
+import { AppendPace } from './append-pace.ts'
 import type { BatchPlanner } from './consume-loop.ts'
 import type { InterestIndex } from './interest-index.ts'
 import { EventPlanner, EVENTS_RUN } from './plan-events.ts'
@@ -40,4 +41,10 @@ export function createPlanner({ env, config, at, interests, log }: PlannerOption
     budget: EVENTS_RUN,
     deliver: config.proxy.responseTopics.includes(at.topic) ? deliver : null,
   })
+}
+
+/** Requests wait for responses: only events linger. */
+export function createPace(config: Config, topic: string): AppendPace {
+  const lingerMs = isResponseTopic(config, topic) ? 0 : config.kafka.appendLingerMs
+  return new AppendPace(lingerMs, { nowMs: () => Date.now(), sleep: (ms) => scheduler.wait(ms) })
 }

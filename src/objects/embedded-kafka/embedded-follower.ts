@@ -5,7 +5,7 @@ import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.t
 import { isResponseTopic, type Config } from '../../config/parse-config.ts'
 import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
-import { createPlanner } from '../../following/create-planner.ts'
+import { createPace, createPlanner } from '../../following/create-planner.ts'
 import { DeadLetterLog, DeadLetterStore } from '../../following/dead-letters.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
 import { RunHealth } from '../../following/run-health.ts'
@@ -199,6 +199,7 @@ export class EmbeddedFollower {
       health: this.#health,
       deadLetterLog: new DeadLetterLog((message, details) => this.#deps.warn(message, details)),
       committer: null,
+      pace: createPace(config, at.topic),
       nowMs: () => this.#deps.nowMs(),
       warn: (message, details) => this.#deps.warn(message, details),
     }

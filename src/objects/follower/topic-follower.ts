@@ -18,7 +18,7 @@ import {
 } from '../../rpc/follower.ts'
 import { CheckpointStore, type Checkpoint } from '../../following/checkpoint-store.ts'
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
-import { createPlanner } from '../../following/create-planner.ts'
+import { createPace, createPlanner } from '../../following/create-planner.ts'
 import { FollowerRelay } from '../../following/follower-relay.ts'
 import { DeadLetterLog } from '../../following/dead-letters.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
@@ -43,7 +43,10 @@ export class TopicFollower extends DurableObject<Env> {
   readonly #name: TopicPartition = parseFollowerName(this.ctx.id.name ?? '')
   readonly #isForUsers = !isResponseTopic(this.#config, this.#name.topic)
   readonly #log = createKafkaLog(this.env, this.#config, this.ctx.storage.sql)
-  readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql)
+  readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql, {
+    nowMs: () => Date.now(),
+    schedule: (ms, act) => void setTimeout(act, ms),
+  })
   readonly #interests = new InterestIndex(this.ctx.storage)
   readonly #health = new RunHealth()
   readonly #committer = this.#createCommitter()
@@ -87,6 +90,7 @@ export class TopicFollower extends DurableObject<Env> {
    * followed. A batch under way still ends; shards drop what comes twice.
    */
   async handOver(): Promise<FollowerCounters | null> {
+    this.#checkpoints.flush()
     this.#checkpoints.handOver()
     return this.#checkpoints.read() ?? null
   }
@@ -139,6 +143,7 @@ export class TopicFollower extends DurableObject<Env> {
     } catch (error) {
       await this.#retryLater(error)
     } finally {
+      this.#checkpoints.flush()
       this.#running = false
     }
   }
@@ -219,6 +224,7 @@ export class TopicFollower extends DurableObject<Env> {
       checkpoints: this.#checkpoints,
       health: this.#health,
       committer: this.#committer,
+      pace: createPace(this.#config, this.#name.topic),
       deadLetterLog: new DeadLetterLog((message, details) => this.#warn(message, details)),
       nowMs: () => Date.now(),
       warn: (message, details) => this.#warn(message, details),

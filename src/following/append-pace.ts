@@ -1,0 +1,36 @@
+// The pace at which a follower appends to shards (APPEND_LINGER_MS). Each append to a shard is billed as a row and a request;
+// batches that are some hundred milliseconds apart need fewer. The first batch after a pause does not wait. Pure.
+
+export interface AppendPaceDeps {
+  /** Milliseconds since the epoch. */
+  nowMs(): number
+  sleep(ms: number): Promise<void>
+}
+
+export class AppendPace {
+  readonly #lingerMs: number
+  readonly #deps: AppendPaceDeps
+  #lastAppendMs = -Infinity
+
+  /** `lingerMs`: least time between two batches; 0 for none. */
+  constructor(lingerMs: number, deps: AppendPaceDeps) {
+    this.#lingerMs = lingerMs
+    this.#deps = deps
+  }
+
+  /** False if batches wait for nothing. */
+  get lingers(): boolean {
+    return this.#lingerMs > 0
+  }
+
+  /** Resolves when the next batch may be fetched. */
+  async next(): Promise<void> {
+    const waitMs = this.#lastAppendMs + this.#lingerMs - this.#deps.nowMs()
+    if (waitMs > 0) await this.#deps.sleep(waitMs)
+  }
+
+  /** A batch was appended. */
+  appended(): void {
+    this.#lastAppendMs = this.#deps.nowMs()
+  }
+}
