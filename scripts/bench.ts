@@ -2,7 +2,9 @@
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
 // rigel-v1, streams, phoenix, publishing, latency, backlog, memory, growth, interest, gateway (which needs Debian's packages
-// nginx and wrk), kafka (which needs Java 17).
+// nginx and wrk), kafka (which needs Java 17). `bill`, by itself, counts what Cloudflare would
+// bill, and compares it with docs/cost.md.
+import { bill } from './bench/bill.ts'
 import { fanOutToPhoenix, fanOutToSockets, fanOutToStreams, growth, memory } from './bench/fan-out.ts'
 import type { Figure } from './bench/figure.ts'
 import { gateway } from './bench/gateway.ts'
@@ -37,6 +39,9 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   gateway,
   kafka,
 }
+
+// Not a figure: what is billed, compared with docs/cost.md.
+if (chosen.includes('bill')) process.exit((await bill()) ? 0 : 1)
 
 const results: Figure[] = []
 for (const [name, measure] of Object.entries(figures)) {

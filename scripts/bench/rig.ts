@@ -150,12 +150,14 @@ const worker :Workerd.Worker = (
 }
 
 async function untilHealthy(origin: string): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
+  let problems = 'no answer'
+  for (let attempt = 0; attempt < 600; attempt += 1) {
     const answer = await fetch(`${origin}/_rig/health`).catch(() => undefined)
     if (answer?.ok) return
+    if (answer !== undefined) problems = await answer.text()
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  throw new Error('workerd did not become healthy within 10 seconds')
+  throw new Error(`workerd did not become healthy within 30 seconds: ${problems}`)
 }
 
 function residentBytes({ pid }: ChildProcess): number {

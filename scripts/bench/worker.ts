@@ -10,15 +10,15 @@ import { followerStub } from '../../src/rpc/follower.ts'
 import { TopicFollower as Follower } from '../../src/objects/follower/topic-follower.ts'
 import { embeddedBrokerStub, embeddedLogStub } from '../../src/rpc/embedded-kafka.ts'
 import { shardStub } from '../../src/rpc/shard.ts'
-
-export { PendingResponses } from '../../src/objects/pending-responses/pending-responses.ts'
-export { Directory } from '../../src/objects/directory/directory.ts'
-export { EmbeddedBroker } from '../../src/objects/embedded-kafka/embedded-broker.ts'
-export { EmbeddedLog } from '../../src/objects/embedded-kafka/embedded-log.ts'
-export { KafkaProducer } from '../../src/objects/kafka-producer/kafka-producer.ts'
-export { PresenceTopic } from '../../src/objects/presence/presence-topic.ts'
-export { SessionRegistry } from '../../src/objects/session-registry/session-registry.ts'
-export { UserShard } from '../../src/objects/shard/user-shard.ts'
+import { PendingResponses as PlainPendingResponses } from '../../src/objects/pending-responses/pending-responses.ts'
+import { Directory as PlainDirectory } from '../../src/objects/directory/directory.ts'
+import { EmbeddedBroker as PlainEmbeddedBroker } from '../../src/objects/embedded-kafka/embedded-broker.ts'
+import { EmbeddedLog as PlainEmbeddedLog } from '../../src/objects/embedded-kafka/embedded-log.ts'
+import { KafkaProducer as PlainKafkaProducer } from '../../src/objects/kafka-producer/kafka-producer.ts'
+import { PresenceTopic as PlainPresenceTopic } from '../../src/objects/presence/presence-topic.ts'
+import { SessionRegistry as PlainSessionRegistry } from '../../src/objects/session-registry/session-registry.ts'
+import { UserShard as PlainUserShard } from '../../src/objects/shard/user-shard.ts'
+import { countingEnv, countRequest, countStorage, resetCounts, takeCounts } from './counting.ts'
 
 /** What leads to another workerd: of workerd alone, so no types have it. */
 interface DebugPort {
@@ -31,6 +31,8 @@ interface BenchEnv extends Env {
   DEBUG_PORT: DebugPort
   /** Of another workerd, which has the shards that followers append to; none: they are here. */
   SHARDS_AT?: string
+  /** Set: calls, rows and alarms are counted. */
+  COUNT?: string
   /** The service that `/bench/pass/…` passes requests on to, as they are. */
   PASS_TO: string
 }
@@ -47,6 +49,50 @@ export class Shards extends WorkerEntrypoint<BenchEnv> {
     return this.env.USER_SHARD.getByName(shard).append(batches)
   }
 }
+
+/** Binding → class. */
+const COUNTED: Readonly<Record<string, string>> = {
+  USER_SHARD: 'UserShard',
+  TOPIC_FOLLOWER: 'TopicFollower',
+  DIRECTORY: 'Directory',
+  EMBEDDED_LOG: 'EmbeddedLog',
+  EMBEDDED_BROKER: 'EmbeddedBroker',
+  KAFKA_PRODUCER: 'KafkaProducer',
+  PRESENCE_TOPIC: 'PresenceTopic',
+  SESSION_REGISTRY: 'SessionRegistry',
+  PENDING_RESPONSES: 'PendingResponses',
+}
+
+type Construct<T> = new (ctx: DurableObjectState, env: Env) => T
+
+/** The class itself, unless COUNT is set: then what it does is counted (`npm run bench -- bill`). */
+function counted<T extends { alarm?(info?: AlarmInvocationInfo): void | Promise<void> }>(
+  Plain: Construct<T>,
+  name: string,
+): Construct<T> {
+  const alarm = Plain.prototype.alarm
+  if (alarm !== undefined) {
+    Plain.prototype.alarm = function countedAlarm(this: T, info?: AlarmInvocationInfo) {
+      countRequest(name)
+      return alarm.call(this, info)
+    }
+  }
+  return class extends (Plain as Construct<object>) {
+    constructor(ctx: DurableObjectState, env: BenchEnv) {
+      if (env.COUNT !== undefined) countStorage(name, ctx)
+      super(ctx, env.COUNT === undefined ? env : countingEnv(env, COUNTED))
+    }
+  } as unknown as Construct<T>
+}
+
+export class PendingResponses extends counted(PlainPendingResponses, 'PendingResponses') {}
+export class Directory extends counted(PlainDirectory, 'Directory') {}
+export class EmbeddedBroker extends counted(PlainEmbeddedBroker, 'EmbeddedBroker') {}
+export class EmbeddedLog extends counted(PlainEmbeddedLog, 'EmbeddedLog') {}
+export class KafkaProducer extends counted(PlainKafkaProducer, 'KafkaProducer') {}
+export class PresenceTopic extends counted(PlainPresenceTopic, 'PresenceTopic') {}
+export class SessionRegistry extends counted(PlainSessionRegistry, 'SessionRegistry') {}
+export class UserShard extends counted(PlainUserShard, 'UserShard') {}
 
 /** Rigel's own, with its shards in another workerd if there is one: as on Cloudflare, where no two objects share a thread for long. */
 export class TopicFollower extends Follower {
@@ -248,6 +294,11 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
     case '/bench/subscribe':
       await subscribe(env, url.searchParams.get('type') ?? '')
       break
+    case '/bench/counts/reset':
+      resetCounts()
+      break
+    case '/bench/counts':
+      return Response.json(takeCounts())
     case '/bench/event':
       return new Response(benchEvent(url.searchParams.get('type') ?? 'bench'))
     default:
@@ -256,12 +307,16 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
   return new Response('done')
 }
 
+/** One for the isolate, as the real one is. */
+let countedEnv: BenchEnv | undefined
+
 export default {
   fetch(request, env, context) {
     const url = new URL(request.url)
     if (url.pathname.startsWith(PASS)) {
       return fetch(new Request(`${env.PASS_TO}${url.pathname.slice(PASS.length)}${url.search}`, request))
     }
-    return url.pathname.startsWith('/bench/') ? bench(url, request, env) : handle(request, env, context)
+    if (url.pathname.startsWith('/bench/')) return bench(url, request, env)
+    return handle(request, env.COUNT === undefined ? env : (countedEnv ??= countingEnv(env, COUNTED)), context)
   },
 } satisfies ExportedHandler<BenchEnv>
