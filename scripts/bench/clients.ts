@@ -2,6 +2,9 @@
 import { get } from 'node:http'
 import { WebSocket } from 'ws'
 
+/** What each event of the bench has once: a frame of `rigel.v1` may have several events. */
+const EVENT = Buffer.from('"specversion"')
+
 /** Counts what all its connections receive, and resolves when enough has come. */
 export class Crowd {
   readonly #close: (() => void)[] = []
@@ -41,11 +44,11 @@ export class Crowd {
       if (ready === 0) socket.on('open', () => resolve())
       if (first !== undefined) socket.on('open', () => socket.send(first))
       socket.on('error', reject)
-      socket.on('message', () => {
+      socket.on('message', (data) => {
         if (greetings > 0) {
           greetings -= 1
           if (greetings === 0) resolve()
-        } else this.#count(1)
+        } else this.#count(protocol === 'rigel.v1' ? occurrences(data as Buffer, EVENT) : 1)
       })
     })
   }
