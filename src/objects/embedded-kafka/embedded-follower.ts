@@ -104,19 +104,22 @@ export class EmbeddedFollower {
   }
 
   async #runOnce(): Promise<void> {
+    let isCaughtUp = false
     try {
       const { kind } = await this.#consumeToEnd()
       this.#health.succeeded()
-      if (kind === 'more') await this.#deps.storage.setAlarm(this.#deps.nowMs())
-      else this.#storeCheckpointLater()
+      isCaughtUp = kind !== 'more'
+      if (isCaughtUp) this.#storeCheckpointLater()
+      else await this.#deps.storage.setAlarm(this.#deps.nowMs())
     } catch (error) {
       await this.#retryLater(error)
     } finally {
       this.#run = null
+      // An append came between the last look and here: it saw a run, and left its records to it.
+      if (isCaughtUp && this.#hasMore) this.#run = this.#runOnce()
     }
   }
 
-  /** From the last look at `#hasMore` to the end of the run nothing waits for I/O, so that no append is missed. */
   async #consumeToEnd(): Promise<RunResult> {
     if (this.#deps.log.checkpoint === null) await this.#takeOver()
     if (this.#isForUsers && this.#interests.at === null) await this.#register()

@@ -13,7 +13,7 @@ import type { LogSegment, LogStore } from './log-store.ts'
  * After a delivery to n connections the next one comes n / CONNECTIONS_PER_MS milliseconds later at the soonest: by then it
  * takes all that came meanwhile. A write costs 10 to 30 µs, so that a busy shard spends its time on fewer, larger writes.
  */
-const CONNECTIONS_PER_MS = 100
+const CONNECTIONS_PER_MS = 200
 
 /** No event waits longer for others. */
 const MAX_DELIVERY_WAIT_MS = 10

@@ -45,7 +45,7 @@ describe('delivery', () => {
   })
 
   it('to many connections is at once after a pause, and otherwise takes what came within milliseconds', async () => {
-    const { log, deliveries, advance } = openLog(500)
+    const { log, deliveries, advance } = openLog(1_000)
     await log.append([batch(0)])
     await log.append([batch(1)])
     await log.append([batch(2)])
@@ -68,7 +68,7 @@ describe('delivery', () => {
   })
 
   it('does not wait when a caller settles: what a connection is greeted with comes at once, in order', async () => {
-    const { log, deliveries, advance } = openLog(500)
+    const { log, deliveries, advance } = openLog(1_000)
     await log.append([batch(0)])
     await log.append([batch(1)])
     log.appendOwn('c', { type: 'rig.connection.create', json: '{}' }, 1_000)
