@@ -23,6 +23,21 @@ export function mergeApis(deployed: readonly unknown[], made: readonly ApiRecord
   return [...base, ...left.values()]
 }
 
+/** What RIG adds to a definition that it lists. It is removed from definitions that come back by PUT or POST. */
+const META_FIELDS = new Set(['node_name', 'phx_ref', 'ref_number', 'timestamp'])
+
+/** Returns a definition as RIG lists it: with defaults and metadata. The short format has no `auth` and `auth_type`. */
+export function toListed({ document, updatedMs, version }: ApiRecord): Readonly<Record<string, unknown>> {
+  const auth = { use_header: false, header_name: '', use_query: false, query_name: '' }
+  const defaults = 'routes' in document ? { active: true } : { active: true, auth, auth_type: 'none' }
+  const timestamp = updatedMs === null ? null : new Date(updatedMs).toISOString()
+  return { ...defaults, ...document, ref_number: version, timestamp }
+}
+
+export function withoutMeta(document: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(document).filter(([name]) => !META_FIELDS.has(name)))
+}
+
 export function idOf(document: unknown): string | undefined {
   const id = typeof document === 'object' && document !== null && 'id' in document ? document.id : undefined
   return typeof id === 'string' ? id : undefined

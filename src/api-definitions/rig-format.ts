@@ -27,7 +27,10 @@ const TARGETS = ['http', 'kafka'] as const
 const caseless = <T extends readonly string[]>(values: T) =>
   z.preprocess((value) => (typeof value === 'string' ? value.toLowerCase() : value), z.enum(values))
 
-const endpointSchema = z.object({
+/** RIG's metadata, and fields of older versions of RIG, which RIG 3 ignores too. */
+const ignored = z.unknown().optional()
+
+const endpointSchema = z.strictObject({
   id: textSchema,
   method: textSchema.regex(METHOD, 'must be a method such as GET, or *'),
   path_regex: textSchema,
@@ -39,20 +42,25 @@ const endpointSchema = z.object({
   schema: z.string().optional(),
   response_from: caseless(['http', 'kafka', 'http_async'] as const).default('http'),
   ...routeOptions,
+  type: ignored,
 })
 
-const versionSchema = z.object({
+const versionSchema = z.strictObject({
   endpoints: z.array(endpointSchema),
-  transform_request_headers: z.object({ add_headers: headersSchema.default({}) }).optional(),
+  transform_request_headers: z.strictObject({ add_headers: headersSchema.default({}) }).optional(),
 })
 
-export const rigFormSchema = z.object({
+export const rigFormSchema = z.strictObject({
+  node_name: ignored,
+  phx_ref: ignored,
+  ref_number: ignored,
+  timestamp: ignored,
   id: textSchema,
   name: z.string().optional(),
   active: z.boolean().default(true),
   auth_type: z.enum(['none', 'jwt']).default('none'),
   auth: z
-    .object({
+    .strictObject({
       use_header: z.boolean().default(false),
       header_name: z.string().default(''),
       use_query: z.boolean().default(false),
@@ -63,12 +71,12 @@ export const rigFormSchema = z.object({
     .optional(),
   versioned: z.boolean().default(false),
   version_data: z.record(z.string(), versionSchema),
-  proxy: z.object({
+  proxy: z.strictObject({
     target_url: z.string(),
     port: z.int().min(1).max(65_535),
     use_env: z.boolean().default(false),
     targets: z
-      .array(z.object({ url: textSchema, weight: z.int().min(1).max(1_000).default(1) }))
+      .array(z.strictObject({ url: textSchema, weight: z.int().min(1).max(1_000).default(1) }))
       .min(1)
       .optional(),
   }),

@@ -145,12 +145,42 @@ export function toProblems(error: z.ZodError, locate: (path: readonly PropertyKe
   return error.issues.flatMap(plainIssues).flatMap((issue): Problem[] => {
     const where = locate(issue.path)
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((field) => ({ where, field, message: 'there is no such field' }))
+      return issue.keys.map((field) => ({ where, field, message: `there is no such field${suggestionFor(field)}` }))
     }
     const field = issue.path.findLast((key) => typeof key === 'string') ?? 'api'
     const [cause = issue] = issue.code === 'invalid_key' ? issue.issues : []
     return [{ where, field, message: cause.message }]
   })
+}
+
+/** Fields of both formats, for suggestions. */
+const FIELDS = [
+  ...Object.keys(routeOptions),
+  ...'id name active target secured schema response_from request_headers routes path method path_regex'.split(' '),
+  ...'path_replacement transform_request_headers topic auth_type auth versioned version_data proxy target_url'.split(
+    ' ',
+  ),
+  ...'port use_env targets url weight endpoints add_headers'.split(' '),
+]
+
+/** `secure` is meant as `secured`: one or two letters are missing, too many, or in another order. */
+function suggestionFor(field: string): string {
+  const letters = (name: string) =>
+    name
+      .toLowerCase()
+      .replaceAll(/[^a-z]/g, '')
+      .split('')
+      .toSorted()
+      .join('')
+  const isNear = (name: string) => {
+    const [a, b] = [letters(field), letters(name)]
+    const [shorter, longer] = a.length < b.length ? [a, b] : [b, a]
+    let left = 0
+    for (const letter of longer.split('')) if (letter === shorter[left]) left += 1
+    return longer.length - shorter.length <= 2 && left >= shorter.length - 1 && shorter.length > 2
+  }
+  const near = FIELDS.find((name) => name.startsWith(field.toLowerCase()) && field.length > 2) ?? FIELDS.find(isNear)
+  return near === undefined ? '' : `: did you mean "${near}"?`
 }
 
 /** Returns the issues of the alternative of a union that was meant: the one whose type fits. If none fits, one issue. */

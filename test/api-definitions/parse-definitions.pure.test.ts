@@ -29,7 +29,7 @@ describe('a definition in the short form', () => {
     [withRoute(5), ['a/GET /x: GET /x must be string, or object']],
     [
       withRoute({ timout_ms: 1, y: 2 }),
-      ['a/GET /x: timout_ms there is no such field', 'a/GET /x: y there is no such field'],
+      ['a/GET /x: timout_ms there is no such field: did you mean "timeout_ms"?', 'a/GET /x: y there is no such field'],
     ],
     [withRoute({ cors: 'true' }), ['a/GET /x: cors must be boolean']],
     [withRoute({ timeout_ms: 1.5 }), ['a/GET /x: timeout_ms must be integer']],
@@ -43,11 +43,26 @@ describe('a definition in the short form', () => {
     [withRoute({}, { target: 5 }), ['api: target must be string, or list']],
     [withRoute({}, { target: [{ url: 'http://a.test', weight: 0 }] }), ['api: weight must be at least 1']],
     [withRoute({}, { target: undefined }), ['a/GET /x: target must be present, here or beside routes']],
-    [withRoute({}, { route: {} }), ['api: route there is no such field']],
+    [withRoute({}, { route: {} }), ['api: route there is no such field: did you mean "routes"?']],
     [withRoute({}, { routes: [] }), ['api: routes must be object']],
     [{ routes: {} }, ['api: id must be present']],
     [5, ['api: api must be object']],
   ])('%j: %j', (document, problems) => expect(problemsOf(document)).toEqual(problems))
+})
+
+describe('a definition in RIG’s format', () => {
+  it.each<[unknown, readonly string[]]>([
+    [withEndpoint({ secure: true }), ['a/x: secure there is no such field: did you mean "secured"?']],
+    [withEndpoint({}, { prxoy: {} }), ['api: prxoy there is no such field: did you mean "proxy"?']],
+    [withEndpoint({ unknown: 1 }), ['a/x: unknown there is no such field']],
+  ])('names fields that do not exist, and what is near: %j', (document, problems) =>
+    expect(problemsOf(document)).toEqual(problems),
+  )
+
+  it('may have RIG’s metadata, and the type of older versions', () => {
+    const meta = { node_name: 'rig@a', phx_ref: 'x', ref_number: 3, timestamp: '2020-01-01T00:00:00Z', name: 'a' }
+    expect(problemsOf(withEndpoint({ type: 'http' }, meta))).toEqual([])
+  })
 })
 
 describe('a route that asks for scopes or claims', () => {

@@ -15,7 +15,7 @@ import { readEvents } from '../events/read-events.ts'
 import { errorResponse } from '../error-response.ts'
 import { listDeadLetters, replayDeadLetters } from './dead-letters.ts'
 import { getFollowers, internalHealth } from './follower-status.ts'
-import { apiDefinitionRoutes } from './api-definitions.ts'
+import { apiDefinitionRoutes, getProxiedOpenApi } from './api-definitions.ts'
 import { postResponse } from './responses.ts'
 import { connectionsQuery, revocation } from './admin-schema.ts'
 import { tryTopic } from './try-topic.ts'
@@ -59,6 +59,7 @@ export const adminApi = new Hono<HttpEnv>()
     return isRevoked ? c.json({}) : c.text('Not found.', 404)
   })
   .route('/:version{v2|v3}/apis', apiDefinitionRoutes)
+  .get('/proxied-openapi.json', getProxiedOpenApi)
   .post('/:version{v2|v3}/responses', postResponse)
   .get('/v3/followers', getFollowers)
   .post('/v1/topics/:topic/try', tryTopic)

@@ -6,9 +6,12 @@ import { isObject, parseJson } from '../../core/json.ts'
 import { Hono, type Context } from 'hono'
 import type { ApiChange } from '../../objects/directory/api-registry.ts'
 import { directoryStub, toRecords } from '../../rpc/directory.ts'
-import { mergeApis, type ApiRecord } from '../../api-definitions/api-record.ts'
-import { isInactive } from '../../api-definitions/parse-definitions.ts'
+import { mergeApis, toListed, withoutMeta, type ApiRecord } from '../../api-definitions/api-record.ts'
+import { isInactive, parseDefinition } from '../../api-definitions/parse-definitions.ts'
+import { definitionEnvOf } from '../../config/proxy.ts'
+import { proxiedOpenApi } from './proxied-openapi.ts'
 import { toProblemMap } from '../../api-definitions/api-route.ts'
+import { importOpenApi } from '../../api-definitions/import-openapi.ts'
 import { readRequestBody } from '../read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -20,17 +23,30 @@ const MAX_BODY_BYTES = 1_048_576
 const NEVER = -1
 
 export const apiDefinitionRoutes = new Hono<HttpEnv>()
-  .get('/', async (c) => c.json((await activeApis(c)).map(({ document }) => document)))
+  .get('/', async (c) => c.json((await activeApis(c)).map(toListed)))
   .post('/', async (c) => {
     const document = await readDocument(c)
     if (document === undefined) return notAnObject(c)
     const change = await directoryStub(c.env).createApi(JSON.stringify(document))
     return toAnswer(c, String(document['id']), change, 201)
   })
+  .post('/import', async (c) => {
+    const document = await readDocument(c)
+    if (document === undefined) return notAnObject(c)
+    const imported = importOpenApi(document, { id: c.req.query('id') ?? null, target: c.req.query('target') ?? null })
+    if (!imported.ok) {
+      return c.json(toProblemMap([{ where: 'api', field: 'body', message: imported.reason }]), 400)
+    }
+    const { definition, unmapped } = imported.value
+    const id = String(definition['id'])
+    const change = await directoryStub(c.env).createApi(JSON.stringify(definition))
+    if (change.kind !== 'done') return toAnswer(c, id, change, 201)
+    return c.json({ message: 'ok', id, unmapped }, 201, { etag: etagOf(change.version) })
+  })
   .get('/:id', async (c) => {
     const api = (await activeApis(c)).find(({ id }) => id === c.req.param('id'))
     if (api === undefined) return toAnswer(c, c.req.param('id'), { kind: 'missing' }, 200)
-    return c.json(api.document, 200, { etag: etagOf(api.version) })
+    return c.json(toListed(api), 200, { etag: etagOf(api.version) })
   })
   .put('/:id', async (c) => {
     const document = await readDocument(c)
@@ -67,6 +83,16 @@ async function activeApis(c: DefinitionsContext): Promise<readonly ApiRecord[]> 
   return mergeApis(c.var.config.proxy.definitions, made).filter(({ document }) => !isInactive(document))
 }
 
+/** GET /proxied-openapi.json: what the proxied APIs offer, as one OpenAPI document. */
+export async function getProxiedOpenApi(c: Ctx): Promise<Response> {
+  const env = definitionEnvOf(c.env)
+  const definitions = (await activeApis(c)).flatMap(({ document }) => {
+    const parsed = parseDefinition(document, env)
+    return parsed.ok ? [parsed.value] : []
+  })
+  return c.json(proxiedOpenApi(definitions))
+}
+
 /** Null: whatever the version is. */
 function expectedOf(c: DefinitionsContext): number | null {
   const wanted = c.req.header('if-match')?.trim()
@@ -82,7 +108,7 @@ async function readDocument(c: DefinitionsContext): Promise<Readonly<Record<stri
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return undefined
   const value = parseJson(decodeUtf8(body.value) ?? '')
-  return isObject(value) ? value : undefined
+  return isObject(value) ? withoutMeta(value) : undefined
 }
 
 function notAnObject(c: DefinitionsContext): Response {

@@ -44,7 +44,16 @@ describe.each(['/v3', '/v2'])('%s/apis', (version) => {
       body: { message: `API with id=${id} already exists.` },
     })
     expect(await call('GET', `${apis}/${id}`)).toMatchObject({ status: 200, body: rigApi(id) })
-    expect((await call('GET', apis)).body).toContainEqual(rigApi(id))
+    const listed = {
+      ...rigApi(id),
+      active: true,
+      auth: { use_header: false, header_name: '', use_query: false, query_name: '' },
+      auth_type: 'none',
+      ref_number: expect.any(Number) as number,
+      timestamp: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as string,
+    }
+    expect((await call('GET', apis)).body).toContainEqual(listed)
+    expect((await call('PUT', `${apis}/${id}`, (await call('GET', `${apis}/${id}`)).body)).status).toBe(200)
     expect(await call('PUT', `${apis}/${id}`, { ...rigApi(id), name: 'other' })).toMatchObject({
       status: 200,
       body: { message: 'ok' },
@@ -56,6 +65,42 @@ describe.each(['/v3', '/v2'])('%s/apis', (version) => {
     expect(await call('DELETE', `${apis}/${id}`)).toMatchObject(gone)
     expect(await call('PUT', `${apis}/${id}`, rigApi(id))).toMatchObject(gone)
     expect(await call('POST', apis, rigApi(id))).toMatchObject({ status: 201 })
+  })
+
+  it('imports an OpenAPI document, and shows what all routes offer as one', async () => {
+    const id = newId()
+    const document = {
+      openapi: '3.1.0',
+      info: { title: 'Covers', version: '1' },
+      paths: {
+        [`/${id}/{book}`]: { get: { security: [{ oauth: ['read'] }] } },
+        [`/${id}/{book}.json`]: { get: {} },
+      },
+      components: { securitySchemes: { oauth: { type: 'oauth2', flows: {} } } },
+    }
+    const path = `${apis}/import?id=${id}&target=${encodeURIComponent(UPSTREAM)}`
+    expect(await call('POST', path, document)).toMatchObject({
+      status: 201,
+      body: { message: 'ok', id, unmapped: [`/${id}/{book}.json: a segment is partly a parameter`] },
+    })
+    expect((await call('GET', `${apis}/${id}`)).body).toMatchObject({
+      target: UPSTREAM,
+      routes: { [`GET /${id}/{book}`]: { secured: true, scopes: ['read'] } },
+    })
+    expect((await call('POST', path, document)).status).toBe(409)
+    expect((await call('POST', `${apis}/import`, { openapi: '2.0' })).body).toEqual({
+      api: [{ body: 'must be an OpenAPI document of version 3.0 or 3.1' }],
+    })
+    const { body } = await call('GET', '/proxied-openapi.json')
+    expect((body as { paths: Record<string, unknown> }).paths[`/${id}/{book}`]).toEqual({
+      get: {
+        operationId: `${id}/GET /${id}/{book}/get`,
+        tags: [id],
+        parameters: [{ name: 'book', in: 'path', required: true, schema: { type: 'string' } }],
+        security: [{ token: ['read'] }],
+        responses: { default: { description: "The service's response" } },
+      },
+    })
   })
 
   it('changes what If-Match names only', async () => {

@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest'
+import { importOpenApi } from '../../src/api-definitions/import-openapi.ts'
+import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
+
+const nothing = { variable: () => undefined, hasService: () => false, hasRateLimit: () => false, canSignClaims: false }
+const BY_DEFAULT = { id: null, target: null }
+const document = (more: object = {}) => ({
+  openapi: '3.1.0',
+  info: { title: 'Book Store', version: '1' },
+  servers: [{ url: 'https://{region}.example.com/v1/', variables: { region: { default: 'eu' } } }],
+  paths: { '/books': { get: {} } },
+  components: {
+    securitySchemes: {
+      bearer: { type: 'http', scheme: 'Bearer' },
+      oauth: { type: 'oauth2', flows: {} },
+      key: { type: 'apiKey', in: 'header', name: 'x-key' },
+    },
+  },
+  ...more,
+})
+
+function imported(more: object = {}, options = BY_DEFAULT) {
+  const result = importOpenApi(document(more), options)
+  if (!result.ok) throw new Error(result.reason)
+  expect(parseDefinitions([result.value.definition], nothing)).toMatchObject({ ok: true })
+  return { ...result.value, routes: result.value.definition['routes'] as Record<string, unknown> }
+}
+
+describe('an OpenAPI document', () => {
+  it('becomes a definition with its title, first server, paths and methods', () => {
+    const paths = { '/books/{book-id}': { get: {}, delete: {} }, '/books/new': { get: {} }, '/books': { post: {} } }
+    const { definition, routes, unmapped } = imported({ paths })
+    expect(definition).toMatchObject({ id: 'book-store', name: 'Book Store', target: 'https://eu.example.com/v1' })
+    // Concrete paths first, because the first route that matches wins.
+    expect(Object.keys(routes)).toEqual([
+      'GET /books/new',
+      'POST /books',
+      'GET /books/{book_id}',
+      'DELETE /books/{book_id}',
+    ])
+    expect(unmapped).toEqual([])
+  })
+
+  it('may be given another id and target', () => {
+    const { definition } = imported({ servers: [] }, { id: 'books', target: 'http://127.0.0.1:9' } as never)
+    expect(definition).toMatchObject({ id: 'books', target: 'http://127.0.0.1:9' })
+  })
+
+  it.each([
+    [undefined, undefined, {}],
+    [[{ bearer: [] }], undefined, { secured: true }],
+    [[{ bearer: [] }], [], {}],
+    [undefined, [{ oauth: ['books:read', 'books:write'] }], { secured: true, scopes: ['books:read', 'books:write'] }],
+    [undefined, [{ key: [] }], { secured: true }],
+    [undefined, [{ unknown: [] }], { secured: true }],
+    [undefined, [{}, { bearer: [] }], { secured: true }],
+  ])('with the security %j and %j of an operation has a route with %j', (shared, own, expected) => {
+    const get = own === undefined ? {} : { security: own }
+    const { routes } = imported({ ...(shared === undefined ? {} : { security: shared }), paths: { '/books': { get } } })
+    expect(routes['GET /books']).toEqual(expected)
+  })
+
+  it('has limits of bodies', () => {
+    const schema = { type: 'string', format: 'binary', maxLength: 5_000 }
+    const requestBody = { content: { 'image/png': { schema: { $ref: '#/components/schemas/Cover' } } } }
+    const { routes } = imported({
+      paths: { '/covers': { post: { requestBody }, put: { 'x-max-body-bytes': 10 } } },
+      components: { schemas: { Cover: schema } },
+    })
+    expect(routes).toEqual({ 'POST /covers': { max_body_bytes: 5_000 }, 'PUT /covers': { max_body_bytes: 10 } })
+  })
+
+  it('lists what cannot be mapped', () => {
+    const { unmapped } = imported({
+      servers: [{ url: 'https://a.example.com' }, { url: '/relative' }],
+      webhooks: {},
+      paths: {
+        '/books': { get: { security: [{ key: [] }], callbacks: {} }, trace: {} },
+        '/books/{id}.json': { get: {} },
+        '/elsewhere': { $ref: 'https://b.example.com/paths.json' },
+      },
+    })
+    expect(unmapped).toEqual([
+      'the document: the server /relative is not used',
+      'TRACE /books: a Worker cannot send it',
+      'GET /books: callbacks are not routed',
+      'GET /books: the security scheme key is not a bearer token, which is required instead',
+      '/books/{id}.json: a segment is partly a parameter',
+      '/elsewhere: its $ref is not in the document',
+      'webhooks: Rigel has no routes for them',
+    ])
+  })
+
+  it.each([
+    [{ openapi: '2.0' }, 'must be an OpenAPI document of version 3.0 or 3.1'],
+    [{ servers: [{ url: '/v1' }] }, 'has no server with an absolute URL: give the target'],
+    [{ paths: {} }, 'has no path that can be mapped'],
+  ])('is refused with %j', (more, reason) => {
+    expect(importOpenApi(document(more), BY_DEFAULT)).toEqual({ ok: false, reason })
+  })
+
+  it.each([null, [], 'openapi', 7])('is not %j', (value) => expect(importOpenApi(value, BY_DEFAULT).ok).toBe(false))
+})
