@@ -8,7 +8,7 @@ import { canonicalPath, type RequestPath } from './request-path.ts'
 export type Segment = { readonly literal: string; readonly folded: string } | 'any' | 'rest'
 
 export interface PathPattern {
-  /** As the definition has it. */
+  /** The text of the definition. */
   readonly source: string
   /** The segments that each matching path must have. The router's index is made of shapes. */
   readonly shape: readonly Segment[]
@@ -112,7 +112,7 @@ function groupsOf(expression: RE2JS, { canonical, raw }: RequestPath): readonly 
   })
 }
 
-/** Where each character of the canonical path begins in the client's spelling, and where the last one ends. */
+/** Returns the offset in the client's spelling of each character of the canonical path, and the end of the last one. */
 function rawOffsets(raw: string): readonly number[] {
   const offsets: number[] = []
   for (const { 0: text, index } of raw.matchAll(/%[0-9a-f]{2}|[^]/gi)) {

@@ -1,4 +1,4 @@
-// Whether a `path_regex` can match any path at all: one without a slash at its start, or with a `?` in it, is a mistake.
+// Decides whether a `path_regex` can match any path: one without a slash at its start, or with a `?` in it, is a mistake.
 // Decided exactly, by walking RE2's compiled program. Called for each expression of a definition, once.
 import type { RE2JS } from 're2js'
 

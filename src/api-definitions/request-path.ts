@@ -3,10 +3,10 @@
 
 /** A path in the forms that matching needs. All forms have the same number of segments. */
 export interface RequestPath {
-  /** As the client wrote it. */
+  /** The client's own spelling. */
   readonly raw: string
   readonly canonical: string
-  /** Of the canonical form, without the first slash. */
+  /** The segments of the canonical form; the first slash is not one. */
   readonly segments: readonly string[]
   /** The segments in lower case. */
   readonly folded: readonly string[]
@@ -98,7 +98,7 @@ export function readingsOf(path: RequestPath): readonly RequestPath[] | undefine
 }
 
 /**
- * Whether one of the readings has a segment `.` or `..`, such as `/public/..%2Fadmin` and `/public/..;/admin`. A service
+ * Returns whether one of the readings has a segment `.` or `..`, such as `/public/..%2Fadmin` and `/public/..;/admin`. A service
  * that resolves it answers for a path outside of the route.
  */
 export function hasHiddenDotSegments(readings: readonly RequestPath[]): boolean {
@@ -131,7 +131,7 @@ function foldUnicode(path: string): string {
   return canonicalPath(folded)
 }
 
-/** As UTF-8, with overlong forms: `%C0%AF` is `/`. Bytes that are no UTF-8 become U+FFFD. */
+/** Decodes UTF-8, also overlong forms: `%C0%AF` is `/`. Other bytes become U+FFFD. */
 function decodeLeniently(run: string): string {
   const bytes = run
     .split('%')

@@ -145,7 +145,7 @@ function* contradictions({ auth, auth_type, id, version_data, versioned }: RigFo
   }
 }
 
-/** As RIG, drops any path of `target_url` and always adds the port. */
+/** Drops any path of `target_url` and always adds the port, like RIG. */
 function toUpstreams({ proxy }: RigForm, definitionEnv: DefinitionEnv, problems: Problem[]): readonly Upstream[] {
   if (proxy.targets !== undefined) {
     return proxy.targets.flatMap(({ url, weight }) => orProblem(parseUpstream(url, weight, definitionEnv), problems))
@@ -224,7 +224,7 @@ function toTarget({ event_type, schema = '', target, topic }: Endpoint, upstream
   return { kind: 'http', upstreams }
 }
 
-/** As RIG, `Authorization` unless another header is named. */
+/** The header is `Authorization` unless the definition names another one, like in RIG. */
 function toAuthentication(
   auth: RigForm['auth'],
   options: RouteOptions,

@@ -13,14 +13,14 @@ export interface RouteQuery {
 
 export interface RouteMatch {
   readonly route: Route
-  /** What the service is asked for, percent-encoded; without a rewrite, as the client wrote it. */
+  /** The path that the service is asked for, percent-encoded; without a rewrite, the client's own spelling. */
   readonly path: string
 }
 
 interface RankedRoute {
   readonly rank: number
   readonly route: Route
-  /** What the route asks of a token, as text; null: nothing. */
+  /** The route's requirements of a token, as text; null if it is open. */
   readonly rights: string | null
 }
 
@@ -35,7 +35,7 @@ interface TrieNode {
 
 export class Router {
   readonly #root = createNode()
-  /** Where all routes ask for the same, no reading of a path needs more. */
+  /** If all routes require the same, no reading of a path needs more rights. */
   readonly #rights = new Set<string>()
 
   constructor(definitions: readonly ApiDefinition[]) {
@@ -53,7 +53,7 @@ export class Router {
   }
 
   /**
-   * Whether the service may read the path in a way that needs more rights than `found` does: `//admin` matches a route for
+   * Returns whether the service may read the path in a way that needs more rights than the match: `//admin` matches a route for
    * everything, and a service that merges slashes would answer it as `/admin`. Also true if a reading leaves the route by
    * `..`, because no route gives a right to that.
    */
@@ -63,7 +63,7 @@ export class Router {
     if (route.pattern.replacement !== null && leavesByDots(path)) return true
     const own = rightsOf(route)
     if (this.#rights.size === 0 || (this.#rights.size === 1 && own !== null)) return false
-    // Judged by the route that such a service would have meant, with and without regard to case.
+    // Each reading is judged by the route that it would match, with and without regard to case.
     return readings.some((reading) =>
       [false, true].some((ignoreCase) => {
         const meant = this.#first(query, reading, ignoreCase)

@@ -84,7 +84,7 @@ async function activeApis(c: DefinitionsContext): Promise<readonly ApiRecord[]> 
 }
 
 /** GET /proxied-openapi.json: what the proxied APIs offer, as one OpenAPI document. */
-export async function getProxiedOpenApi(c: Ctx): Promise<Response> {
+export async function getProxiedOpenApi(c: DefinitionsContext): Promise<Response> {
   const env = definitionEnvOf(c.env)
   const definitions = (await activeApis(c)).flatMap(({ document }) => {
     const parsed = parseDefinition(document, env)

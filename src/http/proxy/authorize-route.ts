@@ -11,7 +11,7 @@ import { isTrustedOrigin } from '../cors.ts'
 import type { VerifiedToken } from '../../auth/verify-token.ts'
 import type { ProxyDeps } from './proxy-context.ts'
 
-/** As RIG, several tokens may be given, and one that is valid is enough. */
+/** A request may have several tokens, and one valid token is enough, like in RIG. */
 const MAX_TOKENS = 10
 
 /** Returns null if the route asks for no token. */

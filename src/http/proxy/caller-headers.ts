@@ -18,7 +18,7 @@ const ONE_HOP = [
 
 /**
  * Headers by which services, frameworks and other proxies tell who asks, from where, by which URL, method and certificate.
- * A `*` at the end stands for any rest. docs/gateway.md has the same list; a test compares them. By review of nginx,
+ * A `*` at the end matches any rest. docs/gateway.md has the same list; a test compares them. Collected from nginx,
  * HAProxy, Envoy, Istio, Linkerd, Traefik, Apache, IIS, Rails and Rack, PHP and Symfony, WSGI and Django, Next.js, WebLogic,
  * WebSphere, WebSEAL, SiteMinder, Oracle Access Manager, oauth2-proxy, Authelia, authentik, Grafana, Kong, and the edges of
  * Cloudflare, Fastly, Akamai, Imperva, Google, AWS, Azure, Fly, Vercel and Netlify.
@@ -94,7 +94,7 @@ export const CALLER_HEADERS = [
   'x-ssl-*',
   'x-arr-clientcert',
   'x-arr-ssl',
-  // Proxies and servers that trust whoever sends these.
+  // Proxies and servers that trust any sender of these.
   'proxy',
   'proxy-*',
   'wl-proxy-*',

@@ -22,7 +22,7 @@ export interface ForwardDeps {
 type ForwardedRoute = Pick<Route, 'policy' | 'responseHeaders'>
 
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
-/** With these a service, or a proxy before it, says that the next try may succeed. */
+/** A service, or a proxy before it, sends these when the next try may succeed. */
 const WORTH_RETRYING = new Set([502, 503, 504])
 const BACKOFF: BackoffLimits = { baseMs: 50, capMs: 2_000 }
 /** The platform's `fetch` sends no body with these. */
@@ -68,8 +68,8 @@ export async function forward(
 }
 
 /**
- * What counts against an upstream: that it could not be reached, once a request. A timeout may be this path's alone. With a
- * body it may have been the client that failed, which the runtime tells no apart.
+ * Counts a request against its upstream, once, if the upstream could not be reached. A timeout may be the fault of one path.
+ * With a body, the client may have failed: the runtime reports that like a failure of the service.
  */
 function note(
   answered: Result<Response, RigelError>,

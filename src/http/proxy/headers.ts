@@ -104,7 +104,7 @@ function parseTraceparent(text: string): { readonly traceId: string; readonly fl
   const [, version, traceId = '', parentId = '', flags = '', rest] = TRACE_PARENT.exec(text) ?? []
   const isKnown = version !== undefined && !/^0+$/.test(traceId) && !/^0+$/.test(parentId)
   if (!isKnown || (version === '00' && rest !== undefined)) return undefined
-  // Of a higher version, only the flag "sampled" is known.
+  // The flag "sampled" is the only one that a higher version must keep.
   return { traceId, flags: version === '00' ? flags : (Number.parseInt(flags, 16) & 1) === 1 ? '01' : '00' }
 }
 

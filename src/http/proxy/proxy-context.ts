@@ -1,9 +1,9 @@
-// What the steps of the API gateway share: the Worker's parts that they use, and one request on its route.
+// The types that the steps of the API gateway share: the parts of the Worker that they use, and one request on its route.
 import type { Route } from '../../api-definitions/api-route.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import type { Client, HeaderMap, Trace } from './headers.ts'
 
-/** What the proxy needs of the Worker. */
+/** The parts of the Worker that the proxy uses. */
 export interface ProxyDeps extends Pick<
   HttpEnv['Variables'],
   'config' | 'routes' | 'subjects' | 'upstreamHealth' | 'verifyToken'
@@ -18,9 +18,9 @@ export interface ProxyContext {
   readonly request: Request
   readonly url: URL
   readonly route: Route
-  /** What the service is asked for. */
+  /** The path that the service is asked for. */
   readonly path: string
-  /** By which the request is cached and logged. */
+  /** The path by which the request is cached and logged. */
   readonly canonicalPath: string
   /** The query as the client wrote it: with its `?`, or empty. */
   readonly search: string
@@ -30,7 +30,7 @@ export interface ProxyContext {
 
 /** A request as a service is asked. */
 export interface OutgoingRequest {
-  /** As it came: method and body are taken from it. */
+  /** The client's request, for its method and body. */
   readonly request: Request
   readonly headers: HeaderMap
   /** Path and query, as the service is asked. */

@@ -67,7 +67,7 @@ async function findRoute(request: Request, url: URL, deps: ProxyDeps): Promise<P
   }
 }
 
-/** As in RIG, an endpoint for OPTIONS has the service answer preflights. */
+/** An endpoint for OPTIONS has the service answer preflights, like in RIG. */
 function isDeclaredOptions(route: Route | undefined): boolean {
   return route?.method === 'OPTIONS' && route.target.kind === 'http'
 }
@@ -95,7 +95,7 @@ async function handleRoute(
   return { response: hasOwnCors ? withCors(response, deps.config, request) : response, user }
 }
 
-/** As RIG, where the response is not a service's own. */
+/** Rigel adds CORS headers where the response is not a service's own, like RIG. */
 function isAnsweredByRigel({ responseFrom, target }: Route): boolean {
   return target.kind === 'kafka' || responseFrom !== 'http'
 }
@@ -169,7 +169,7 @@ async function serviceHeaders(context: ProxyContext, token: VerifiedToken | null
   return Object.assign(headers, claims)
 }
 
-/** As the client wrote it: a URL object loses a lone `?`. */
+/** Returns the query as the client wrote it: a URL object loses a lone `?`. */
 function rawSearch(url: string): string {
   const hash = url.indexOf('#')
   const start = url.indexOf('?')
@@ -186,7 +186,7 @@ function withCorrelation(search: string, correlation: string): string {
   return `?${[...kept, `correlation=${correlation}`].join('&')}`
 }
 
-/** By the address that was asked, because the cache is the zone's, and by route, because another may be deployed there. */
+/** Includes the origin, because the cache is the zone's, and the route, because a later one may have the same path. */
 function cacheKey({ canonicalPath, route, search, url }: ProxyContext): string {
   return `${url.origin}/_rig/cache/${encodeURIComponent(route.api)}/${encodeURIComponent(route.id)}${canonicalPath}${search}`
 }

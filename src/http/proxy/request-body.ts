@@ -4,7 +4,7 @@ import type { ResponseTimeout } from './response-timeout.ts'
 
 /** A smaller body arrives with its head or soon after it, so it needs no pacing. */
 const SMALL_BYTES = 65_536
-/** What is read at once: by itself the runtime gives 4 KiB. */
+/** The size of a read: by default the runtime gives 4 KiB. */
 const CHUNK_BYTES = 65_536
 
 export class RequestBody {

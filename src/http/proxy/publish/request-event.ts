@@ -10,13 +10,13 @@ import type { Client, HeaderMap, Trace } from '../headers.ts'
 
 export interface RequestFacts {
   readonly method: string
-  /** As a service would be asked: rewritten, and with the headers it would get. */
+  /** Path and headers as a service would get them. */
   readonly path: string
   readonly query: string
   readonly headers: HeaderMap
   readonly client: Client
   readonly trace: Trace
-  /** As in RIG, always there; a response to it is dropped if no request waits. */
+  /** Always present, like in RIG. A response to it is dropped if no request waits. */
   readonly correlation: string
   /** The header and the parameter in which the route looks for a token: subscribers are not shown them. */
   readonly tokenIn: { readonly header: string | null; readonly query: string | null } | null
