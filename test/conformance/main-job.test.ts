@@ -1,6 +1,9 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
+import { expectLogs } from '../support/expect-logs.ts'
 import { connectSse, connectWs, fetchRigel, PollClient, publish } from '../support/front-door.ts'
+
+expectLogs(/records went to the dead-letter topic/)
 
 const anyOf = (eventType: string) => [{ eventType, oneOf: [] }]
 const sseIds = (frames: readonly { data: Record<string, unknown> }[]) => frames.map(({ data }) => data['id'])

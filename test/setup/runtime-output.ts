@@ -10,11 +10,13 @@ const EXPECTED = [
   // A reader that is cut, and a request body that is too large.
   /Reader too slow, come back and resume/,
   /the body is larger than the route allows/,
+  /the client went away/,
   /Can't read from request stream after response has been sent/,
   // A Durable Object that a test kills: by an exception, a trigger, or a table that is gone.
   /broken\.outputGateBroken; jsg\.Error: crash/,
   /SQLITE_CONSTRAINT_TRIGGER/,
   /no such table: seen: SQLITE_ERROR/,
+  /view segments_\d+ already exists/,
 ]
 
 const FROM_WORKERD = /^(uncaught exception|console warning|exception = |[\w/+.-]+\.(c\+\+|h|rs):\d+: )/
