@@ -5,7 +5,7 @@ import { globSync, readFileSync } from 'node:fs'
 /** `Variables` is local to each file of config/, and the client is a package of its own. */
 const LOCAL = new Set(['Variables'])
 /** Modules whose exports all have a doc comment. Add one when it has. */
-const DOCUMENTED = ['src/config']
+const DOCUMENTED = ['src/core', 'src/rpc', 'src/kafka', 'src/config']
 const TYPE = /^(?:export )?(?:declare )?(?:abstract )?(?:interface|type|class|enum) (\w+)/gm
 const EXPORT = /^export (?:declare |abstract |async )*(?:function\*?|interface|type|class|const|let|enum) (\w+)/
 

@@ -4,6 +4,10 @@
 /** Each call under way holds its copy of what it carries: that is the memory it takes. */
 export const MAX_CONCURRENT_CALLS = 16
 
+/**
+ * Runs every piece of `work`, at most `atOnce` at a time. Resolves when all have ended. Throws the first failure, after
+ * all have ended.
+ */
 export async function runWithLimit(work: readonly (() => Promise<unknown>)[], atOnce: number): Promise<void> {
   const waiting = work.values()
   const failures: unknown[] = []

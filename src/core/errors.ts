@@ -5,6 +5,7 @@ import { parseJson } from './json.ts'
 
 type HttpStatus = 400 | 401 | 403 | 404 | 405 | 406 | 410 | 413 | 415 | 429 | 502 | 503 | 504 | 508
 
+/** How a connection is closed: the close code of a WebSocket (RFC 6455, 7.4) and its reason. SSE sends both as an event. */
 export interface Close {
   /** 3000–3499 and 4000–4499: come back; 3500–3999 and 4500–4999: don't, the same request would be refused again. */
   readonly code: number
@@ -73,7 +74,7 @@ function cutToReason(text: string): string {
 
 const ownMessage = ({ message }: MessageDetails) => message
 
-/** RIG's words for a bad token when a connection is opened. */
+/** RIG's text for a bad token when a connection is opened. */
 const badToken = (details: string) => `could not parse subscriptions: could not decode JWT: ${details}`
 
 const ERRORS = {
@@ -86,7 +87,7 @@ const ERRORS = {
     ({ got, limit }: { readonly limit: number; readonly got: number }) =>
       `Too many subscriptions: got ${got}, at most ${limit} are allowed.`,
   ),
-  /** Of one shard: the types of all its connections. */
+  /** The limit counts the types of all connections of one shard. */
   too_many_event_types: row(
     429,
     CLOSE.unavailable,
@@ -204,6 +205,7 @@ type DetailsOf<R> = R extends ErrorRow<infer D> ? D : never
 /** `kind`, and the details that its row in the table asks for. */
 export type RigelError = { readonly [K in ErrorKind]: { readonly kind: K } & DetailsOf<(typeof ERRORS)[K]> }[ErrorKind]
 
+/** An error as an HTTP response: status and a text of one line. */
 export interface HttpFailure {
   readonly status: HttpStatus
   readonly message: string

@@ -1,6 +1,7 @@
 // Group commit: while one commit is under way, requests wait, and the next commit takes all of them. The first request of an
 // idle object is committed at once. Pure; used by the embedded log's partitions and by shards.
 
+/** What a GroupCommit calls. */
 export interface GroupCommitDeps<Request, Result> {
   /** Stores the requests in one transaction and resolves when it is durable, with a result for each. All or nothing. */
   commit(requests: readonly Request[]): Promise<readonly Result[]>
@@ -17,6 +18,9 @@ interface WaitingCommit<Request, Result> {
   reject(error: unknown): void
 }
 
+/**
+ * Collects requests into commits, one commit at a time. Requests are committed in the order in which they were added.
+ */
 export class GroupCommit<Request, Result> {
   readonly #deps: GroupCommitDeps<Request, Result>
   #waiting: WaitingCommit<Request, Result>[] = []

@@ -2,6 +2,7 @@
 // for responses of other servers, and by http/read-request-body.ts.
 import { concat } from './bytes.ts'
 
+/** The body, or, where it exceeds the limit, the number of bytes that were declared or read. */
 export type BodyRead =
   | { readonly ok: true; readonly bytes: Uint8Array }
   | { readonly ok: false; readonly gotBytes: number }

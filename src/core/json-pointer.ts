@@ -1,9 +1,10 @@
 // RFC 6901 JSON pointers, compiled once and evaluated per event. Any value is safe to walk: what is not there, or is of
 // another kind than the pointer expects, is `undefined`.
 
+/** The reference tokens of a pointer, unescaped (RFC 6901, section 4). The empty list points to the whole document. */
 export type JsonPointer = readonly string[]
 
-/** Undefined unless `text` is a non-empty pointer in string form (`/a/b`, with `~0` and `~1`). */
+/** Parses a pointer in string form (`/a/b`, with `~0` and `~1`). Returns undefined for an empty or malformed text. */
 export function parsePointer(text: string): JsonPointer | undefined {
   if (!text.startsWith('/') || /~(?![01])/.test(text)) return undefined
   return text
@@ -12,6 +13,7 @@ export function parsePointer(text: string): JsonPointer | undefined {
     .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
 }
 
+/** Returns the value at the pointer (RFC 6901, section 4), or undefined if there is none. Never throws. */
 export function evaluatePointer(pointer: JsonPointer, document: unknown): unknown {
   let value = document
   for (const token of pointer) {
@@ -21,7 +23,7 @@ export function evaluatePointer(pointer: JsonPointer, document: unknown): unknow
   return value
 }
 
-/** All that a pointer finds if it also goes through arrays: by index where it names one, else into each item. */
+/** Returns all values that a pointer finds if it also goes through arrays: by index where it names one, else into each item. */
 export function evaluateAll(pointer: JsonPointer, document: unknown): readonly unknown[] {
   let values: readonly unknown[] = [document]
   for (const token of pointer) values = values.flatMap((value) => step(value, token))

@@ -37,7 +37,10 @@ export function parseJsonOrReason(text: string): Result<unknown, string> {
   }
 }
 
-/** What every number has that a double does not hold: 16 digits, or an exponent of three. A reviver makes parsing slow. */
+/**
+ * Matches the text of every number that a double does not hold: 16 digits, or an exponent of three digits. Other texts are
+ * parsed without a reviver, which is slow.
+ */
 const MAY_BE_INEXACT = /[\d.]{16}|\d[eE][+-]?\d{3}/
 
 function parse(text: string): unknown {
@@ -49,7 +52,7 @@ function keepDigits(_key: string, value: unknown, context?: { readonly source: s
   return exact.rawJSON(context.source)
 }
 
-/** Whether the double stands for this number and no other of the same number of digits. */
+/** Returns whether the double, written as text, is this number. */
 function isHeld(value: number, source: string): boolean {
   const held = String(value)
   if (held === source) return true

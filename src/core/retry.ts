@@ -1,6 +1,7 @@
 // Retries: how long to wait before the next attempt, and the loop around an operation that may fail for a moment.
 // Pure: the clock and the random numbers are arguments. Used by followers, Kafka clients and the Directory.
 
+/** The limits of exponential backoff with jitter. */
 export interface BackoffLimits {
   /** The longest wait after the first failure, in milliseconds; it doubles with each failure. */
   readonly baseMs: number
@@ -21,6 +22,7 @@ export function backoffMs(failures: number, random: number, limits: BackoffLimit
   return Math.round(limits.jitter === 'half' ? longestMs * (0.5 + random / 2) : longestMs * random)
 }
 
+/** How `retry` repeats an operation. */
 export interface RetryOptions {
   /** How often the operation is run at most, the first time included. */
   readonly attempts: number

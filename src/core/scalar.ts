@@ -6,6 +6,7 @@ import { numberText, rawNumber } from './json.ts'
 /** A `number` is one that a double holds; every other number is an `ExactNumber`. */
 export type Scalar = string | number | boolean | null | ExactNumber
 
+/** A JSON number of any length: a double where it is exact, otherwise its digits. */
 export type ScalarNumber = number | ExactNumber
 
 /** Returns the scalar that a parsed JSON value is, or undefined for objects, arrays and numbers that are too long. */

@@ -1,5 +1,5 @@
 // A promise that must settle in time. The timer is cleared when the work settles first, so that nothing keeps a Durable
-// Object awake. The work itself is not cancelled: whoever needs that passes an AbortSignal to it.
+// Object awake. The work itself is not cancelled: a caller that needs that passes an AbortSignal to it.
 
 /** Returns what the work returns. Throws an Error with the message `<what> within <timeoutMs> ms` when it takes longer. */
 export async function withTimeout<T>(work: Promise<T>, timeoutMs: number, what = 'no answer'): Promise<T> {

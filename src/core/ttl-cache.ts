@@ -6,6 +6,7 @@ interface CacheEntry<V> {
   readonly untilMs: number
 }
 
+/** A cache of at most `maxEntries` values with an expiry each. The least recently used value is evicted first. */
 export class TtlCache<K, V> {
   readonly #maxEntries: number
   readonly #nowMs: () => number

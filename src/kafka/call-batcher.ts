@@ -2,11 +2,12 @@
 // takes them all. Pure. Used by embedded-adapter.ts.
 //
 // Each request of a Worker may only use I/O of its own: the next call is therefore made by the first request that waits for
-// it, and the others are told the result. A request that waits has a timer, which also tells the runtime that it is alive.
+// it, and the others get its result. A request that waits has a timer, which also tells the runtime that it is alive.
 
 /** A call takes no longer unless the request that makes it is gone. The others then fail, and may be tried again. */
 const STALLED_MS = 10_000
 
+/** What a CallBatcher calls. */
 export interface CallBatcherDeps<Request, Result> {
   /** Resolves with a result for each request. */
   call(key: string, requests: readonly Request[]): Promise<readonly Result[]>
@@ -32,6 +33,10 @@ interface Queue<Request, Result> {
   waiting: WaitingCall<Request, Result>[]
 }
 
+/**
+ * Combines requests with the same key into one call, one call per key at a time, of at most `maxSize` unless one
+ * request is larger.
+ */
 export class CallBatcher<Request, Result> {
   readonly #deps: CallBatcherDeps<Request, Result>
   readonly #maxSize: number

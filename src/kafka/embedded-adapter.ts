@@ -27,6 +27,7 @@ const partitionCounts = new Map<string, number>()
 /** Bytes of records that travel in one call, unless one produce alone has more. A call takes 32 MiB. */
 const MAX_CALL_BYTES = 4 * 1_048_576
 
+/** Clock, randomness and lifetime of the request that the adapter works for. */
 export interface EmbeddedAdapterDeps {
   /** Milliseconds since the epoch. */
   nowMs(): number
@@ -39,6 +40,7 @@ export interface EmbeddedAdapterDeps {
 /** An isolate's batchers, by the bindings that its calls go through: tests replace bindings. */
 const batchers = new WeakMap<Env, CallBatcher<readonly KeyedRecord[], readonly Appended[]>>()
 
+/** Returns the KafkaLog of the embedded log. Its methods throw what the calls of the Durable Objects throw. */
 export function createEmbeddedKafkaLog(env: Env, deps: EmbeddedAdapterDeps): KafkaLog {
   return {
     wakesFollowers: true,
@@ -65,7 +67,7 @@ async function countPartitions(env: Env, topic: string): Promise<number> {
 
 interface PartitionBatch extends TopicPartition {
   readonly records: KeyedRecord[]
-  /** Of each, among those that are produced. */
+  /** The index of each record in the list that is produced. */
   readonly indexes: number[]
 }
 

@@ -1,10 +1,12 @@
 // Stubs of the embedded Kafka: one EmbeddedLog object per topic-partition, and one EmbeddedBroker.
 import { partitionName, type RecordHeader, type TopicPartition } from '../core/events/kafka-record.ts'
 
+/** Returns the stub of the EmbeddedLog object that stores one topic-partition. */
 export function embeddedLogStub(env: Env, { topic, partition }: TopicPartition) {
   return env.EMBEDDED_LOG.getByName(partitionName({ topic, partition }))
 }
 
+/** Returns the stub of the one EmbeddedBroker: topics, partition counts and consumer instances. */
 export function embeddedBrokerStub(env: Env) {
   return env.EMBEDDED_BROKER.getByName('broker')
 }
@@ -20,11 +22,13 @@ export interface AppendRecord {
   readonly value: Uint8Array | null
 }
 
+/** A record that may be appended twice and is stored once. */
 export interface KeyedRecord extends AppendRecord {
   /** A record without a key is always stored. */
   readonly idempotencyKey?: string
 }
 
+/** The result of appending one record. */
 export interface Appended {
   /** Offset of the record. For a duplicate, offset of the record that was stored first. */
   readonly offset: number

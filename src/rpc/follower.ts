@@ -8,6 +8,7 @@ import type { InterestVersion } from '../core/interest/table.ts'
 import { withTimeout } from '../core/timeout.ts'
 import { embeddedLogStub } from './embedded-kafka.ts'
 
+/** A follower's checkpoint: how far it has read, and what it has counted since it first started. */
 export interface FollowerCounters {
   /** The next offset to fetch. */
   readonly offset: number
@@ -35,12 +36,14 @@ export interface DeadLetterInfo {
   readonly timestampMs: number
 }
 
+/** The dead letters of one follower. */
 export interface DeadLetterStatus {
   /** Reason code → number of dead letters. Those of versions before 0.2 are in no reason. */
   readonly byReason: Readonly<Record<string, number>>
   readonly last: DeadLetterInfo | null
 }
 
+/** The status of one follower, as `GET followers` and the metrics show it. */
 export interface FollowerStatus {
   /** Null: the follower has not started. */
   readonly counters: FollowerCounters | null
@@ -63,6 +66,7 @@ export interface InterestState {
   readonly orphans: readonly number[]
 }
 
+/** The outcome of an interest update at one follower. */
 export type FollowerResult = TopicPartition & Outcome<InterestState>
 
 /**
@@ -73,7 +77,7 @@ const FOLLOWER_FAN_OUT = 12
 
 const CONCURRENT_CALLS = 6
 
-/** A follower that hangs must not hold up the others. What it applies too late is older than what it gets next. */
+/** A follower that hangs must not delay the others. An update that it applies too late is older than the next one it gets. */
 const TIMEOUT_MS = 5_000
 
 /** The embedded log's follower resolves a nudge when it has caught up. */
@@ -99,6 +103,7 @@ function toFailure({ topic, partition }: TopicPartition, error: string) {
   return { topic, partition, ok: false as const, error }
 }
 
+/** One follower's status, or the reason why it is not known. */
 export type FollowerReport = TopicPartition & Outcome<FollowerStatus>
 
 /** Asks all these followers for their status. Never rejects. */
@@ -118,6 +123,7 @@ export interface Wake extends TopicPartition {
   readonly isLate: boolean
 }
 
+/** The outcome of one nudge. */
 export type WakeResult = TopicPartition & Outcome<null>
 
 /** Nudges all these followers. Never rejects. */
@@ -147,6 +153,10 @@ export interface FollowerStub {
   relayStatus(group: readonly TopicPartition[], timeoutMs: number): Promise<readonly FollowerReport[]>
 }
 
+/**
+ * Returns the stub of the follower of a topic-partition: the embedded log's own object for topics that are followed
+ * there, otherwise a TopicFollower.
+ */
 export function followerStub(env: Env, at: TopicPartition): FollowerStub {
   return isFollowedHere(configOf(env), at.topic) ? embeddedLogStub(env, at) : topicFollowerStub(env, at)
 }

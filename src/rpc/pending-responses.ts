@@ -5,6 +5,7 @@ import { parseCorrelation, type CorrelatedResponse } from '../core/events/correl
 /** A request waits in a random one of these objects. The number may be changed: requests under way then time out. */
 export const PENDING_RESPONSES_COUNT = 64
 
+/** Returns the stub of one PendingResponses object. `shard` is in `0 .. PENDING_RESPONSES_COUNT - 1`. */
 export function pendingResponsesStub(env: Env, shard: number) {
   return env.PENDING_RESPONSES.getByName(`shard-${shard}`)
 }

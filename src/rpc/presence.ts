@@ -6,11 +6,13 @@ export type PresenceMeta = Readonly<Record<string, unknown>> & { readonly phx_re
 /** The connections of each name. */
 export type Presences = Readonly<Record<string, { readonly metas: readonly PresenceMeta[] }>>
 
+/** A change of a topic's presences: the payload of Phoenix' `presence_diff`. */
 export interface PresenceDiff {
   readonly joins: Presences
   readonly leaves: Presences
 }
 
+/** One connection that is present, under its name. */
 export interface PresenceEntry {
   readonly name: string
   readonly meta: PresenceMeta
@@ -24,11 +26,13 @@ export interface PresenceEnter {
   readonly meta: Readonly<Record<string, unknown>>
 }
 
+/** Returns the entries grouped by name, in the shape of Phoenix' `presence_state`. */
 export function toPresences(entries: readonly PresenceEntry[]): Presences {
   const names = Map.groupBy(entries, ({ name }) => name)
   return Object.fromEntries([...names].map(([name, group]) => [name, { metas: group.map(({ meta }) => meta) }]))
 }
 
+/** Returns the stub of the PresenceTopic object of a Phoenix topic. */
 export function presenceStub(env: Env, topic: string) {
   return env.PRESENCE_TOPIC.getByName(topic)
 }

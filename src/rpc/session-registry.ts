@@ -10,6 +10,7 @@ const REGISTRY_COUNT = 64
  */
 export const REMEMBER_NOT_REVOKED_MS = 1_000
 
+/** Returns the stub of the SessionRegistry object that stores whether this session is revoked. */
 export function sessionRegistryStub(env: Env, session: string) {
   return env.SESSION_REGISTRY.getByName(`sessions-${shardOf(session, REGISTRY_COUNT)}`)
 }

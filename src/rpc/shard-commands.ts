@@ -1,13 +1,15 @@
-// Commands for all shards at once, which pass them on to each other if they are many, and what services are told of a
-// connection. Results are small: a shard that passes a command on holds those of its group. rpc/shard.ts sends them.
+// Commands for all shards, which shards relay to each other if there are many, and the description of a connection that
+// services get. Results are small: a shard that relays a command holds the results of its group. rpc/shard.ts sends them.
 import type { ShardResult } from '../core/delivery/scatter-gather.ts'
 import type { Metadata, TransportName } from '../core/identity/principal.ts'
 
+/** A command to all shards. `expiresMs` is when the revocation may be forgotten, milliseconds since the epoch. */
 export type ShardCommand =
   | { readonly kind: 'revoke_session'; readonly session: string; readonly expiresMs: number }
   | { readonly kind: 'close_connections'; readonly query: ConnectionQuery }
   | { readonly kind: 'count_connections' }
 
+/** The result of each command at one shard, by kind. */
 export interface ShardCommandResults {
   /** How many connections were closed. */
   readonly revoke_session: number
@@ -16,6 +18,7 @@ export interface ShardCommandResults {
   readonly count_connections: Readonly<Record<string, number>>
 }
 
+/** The outcome of any command at one shard. */
 export type AnyShardResult = ShardResult<ShardCommandResults[ShardCommand['kind']]>
 
 /** A connection is found if every condition that is given holds; without any, all are found. */
@@ -27,13 +30,12 @@ export interface ConnectionQuery {
   readonly metadata?: { readonly field: string; readonly value: string } | undefined
 }
 
-/** What services are told of a connection. */
+/** One connection, as the connections API describes it. Times are milliseconds since the epoch. */
 export interface ConnectionInfo {
   readonly connectionToken: string
   readonly transport: TransportName
   readonly user: string | null
   readonly sessions: readonly string[]
-  /** Milliseconds since the epoch. */
   readonly openedAtMs: number
   readonly metadata: Metadata
   readonly endsAtMs: number

@@ -52,6 +52,7 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
     .optional(),
 })
 
+/** Returns the stub of the UserShard object with this number. */
 export function shardStub(env: Env, shard: number) {
   return env.USER_SHARD.getByName(`shard-${shard}`)
 }

@@ -10,6 +10,7 @@ const MAX_PACK_BYTES = 500_000
 /** Keep a leading BOM: payloads are raw bytes here. */
 const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
 
+/** What the log stores of an event besides its text: a tuple, because it is stored as JSON once per event. */
 export type EventHeader = readonly [
   type: string,
   fields: RoutedEvent['fields'],
@@ -22,6 +23,7 @@ export type EventHeader = readonly [
   offset?: number,
 ]
 
+/** Events in columnar form: one JSON text of headers, one buffer of texts. */
 export interface EncodedEvents {
   /** JSON array of an EventHeader per event. */
   readonly heads: string
@@ -29,6 +31,7 @@ export interface EncodedEvents {
   readonly body: Uint8Array
 }
 
+/** At most 500 kB of event texts, unless one event alone is larger. Events are in offset order. */
 export interface EventBatch extends EncodedEvents {
   readonly count: number
   /** Types of the events without recipients, each once. A shard decides by them whether it has to decode the batch. */

@@ -16,6 +16,7 @@ interface AddressedEntries {
   readonly recipients: readonly string[][]
 }
 
+/** The events for a group of shards, as one relay call carries them. Each event is included once. */
 export interface RelayBatch extends BatchSource {
   /** Calls that each relay may make. It travels with the batch, so that all levels of a tree use the same. */
   readonly fanOut: number
@@ -53,6 +54,10 @@ function toAddressed({ addressed }: RoutedBatch, group: readonly number[]): Rela
   return { packs: encodeBatches(events.map((event) => ({ ...event, recipients: null }))), entries }
 }
 
+/**
+ * Returns the batch that `toRelayBatch` was called with, restricted to the group. Indexes that name no event are
+ * skipped.
+ */
 export function fromRelayBatch({ addressed, broadcasts }: RelayBatch): RoutedBatch {
   const batch = emptyRoutedBatch()
   for (const { shards, packs } of broadcasts) batch.broadcasts.set(new Set(shards), new BroadcastStream(packs))

@@ -33,6 +33,7 @@ export class BroadcastStream {
   }
 }
 
+/** The events of one batch, by the shards that get them. Mutable: it is filled while a batch is routed. */
 export interface RoutedBatch {
   /** Shard → events for users of this shard, in offset order. */
   readonly addressed: Map<number, AddressedEvent[]>
@@ -40,6 +41,7 @@ export interface RoutedBatch {
   readonly broadcasts: Map<ReadonlySet<number>, BroadcastStream>
 }
 
+/** Returns a batch without events, to be filled. */
 export function emptyRoutedBatch(): RoutedBatch {
   return { addressed: new Map(), broadcasts: new Map() }
 }

@@ -9,6 +9,7 @@ export type Outcome<T> =
   /** It is not known whether the command was carried out: the object, or the one that should pass it on, did not answer. */
   | { readonly ok: false; readonly error: string }
 
+/** The outcome of a command at one shard. */
 export type ShardResult<T> = { readonly shard: number } & Outcome<T>
 
 /**

@@ -9,6 +9,7 @@ export const VERSIONS = {
   '0.1': { type: 'eventType', id: 'eventID', source: 'source', required: ['eventID', 'eventType'] },
 } as const
 
+/** A version of CloudEvents that Rigel accepts: `1.0`, `0.2` or `0.1`. */
 export type Specversion = keyof typeof VERSIONS
 
 /** Only Rigel may send these: clients act on `rig.session_killed` and its like. `com.rig.` is not reserved. */

@@ -7,6 +7,10 @@ import { fail, ok, type Result } from '../result.ts'
 import { decodeUtf8 } from '../text.ts'
 import type { Specversion } from './attribute-rules.ts'
 
+/**
+ * The member of a structured event that holds the data (CloudEvents JSON format, 3.1): its name, and its value twice,
+ * parsed and as JSON.
+ */
 export interface BinaryData {
   readonly name: 'data' | 'data_base64'
   readonly value: unknown

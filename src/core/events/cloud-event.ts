@@ -59,6 +59,7 @@ export function parseBatch(text: string): Result<readonly CloudEvent[], string> 
   return ok(events)
 }
 
+/** One element of a batch: its text, and the event or the reason why the element is not a CloudEvent. */
 export interface Element {
   /** The element as it was written. */
   readonly text: string

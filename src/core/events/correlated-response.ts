@@ -3,12 +3,14 @@
 import { isObject, parseJson } from '../json.ts'
 import { fail, ok, type Result } from '../result.ts'
 
+/** A backend's response to a request, as the waiting client gets it. Header names are lower case. */
 export interface BackendResponse {
   readonly status: number
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly body: Uint8Array
 }
 
+/** A response with the correlation id of the request that it belongs to. */
 export interface CorrelatedResponse {
   readonly correlation: string
   readonly answer: BackendResponse
@@ -27,10 +29,12 @@ const HEADER_VALUE = /^[\t\u0020-\u007e\u0080-\u00ff]*$/
 /** Headers of the message itself, and those that Rigel sets. */
 const NOT_ANSWERS = /^(connection|content-length|date|host|keep-alive|rig-.*|te|trailer|transfer-encoding|upgrade)$/
 
+/** Returns `<shard>.<32 hex digits>`, the value of the header `rig-correlation`. */
 export function formatCorrelation({ shard, id }: CorrelationId): string {
   return `${shard}.${id}`
 }
 
+/** Parses what `formatCorrelation` returns. Returns undefined for every other text. */
 export function parseCorrelation(text: string): CorrelationId | undefined {
   const [, shard, id] = CORRELATION.exec(text) ?? []
   return shard === undefined || id === undefined ? undefined : { shard: Number(shard), id }

@@ -1,10 +1,10 @@
 // Event types and patterns of them: `com.github.pull.create` itself, `com.github.*` for all below, `*` for all. A pattern
 // ends at a dot, so what may match a type can be looked up, a few keys a type, and need not be searched for.
 
-/** Of a type's dots only so many count: a type of nothing but dots must not be a bomb. */
+/** Dots after these do not make patterns, so that a type of nothing but dots costs no more than others. */
 const MAX_DEPTH = 32
 
-/** What a subscription to this type has to be of to see it: the type, and the patterns that cover it, narrowest first. */
+/** Returns the types that a subscription must name to see events of `type`: the type, and its patterns, narrowest first. */
 export function patternsOf(type: string): readonly string[] {
   const patterns = ['*']
   let dot = type.indexOf('.', 1)
@@ -16,11 +16,12 @@ export function patternsOf(type: string): readonly string[] {
   return [...new Set(patterns.toReversed())]
 }
 
+/** Returns true for `*` and for a type that ends with `.*`. */
 export function isPattern(type: string): boolean {
   return type === '*' || type.endsWith('.*')
 }
 
-/** Whether every event of `type`, which may be a pattern itself, is one of `pattern`. */
+/** Returns whether `pattern` matches every event of `type`, which may be a pattern itself. */
 export function covers(pattern: string, type: string): boolean {
   return patternsOf(type).includes(pattern)
 }

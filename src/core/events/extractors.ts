@@ -7,6 +7,7 @@ import { evaluateAll, evaluatePointer, type JsonPointer } from '../json-pointer.
 import type { RecordSource } from './topic-rule.ts'
 import { patternsOf } from './event-type-pattern.ts'
 
+/** A field that subscriptions can constrain: one entry of EXTRACTORS, compiled. */
 export interface FieldExtractor {
   readonly name: string
   /** Into the whole CloudEvent. */
@@ -19,18 +20,22 @@ export interface FieldExtractor {
   readonly enforced: boolean
 }
 
-/** What a field may have at most: an event's list is not to be a bomb. */
+/** The most values that a field can have, so that an event with a long list does not use up memory and time. */
 const MAX_VALUES = 100
 
 /** Event type, or pattern of it → its fields. */
 export type Extractors = ReadonlyMap<string, readonly FieldExtractor[]>
 
-/** Where the recipients of an event stand: by event type, and for every other type (`all`). */
+/** Where an event names its recipients: by event type, and for every other type (`all`). */
 export interface RecipientPointers {
   readonly byType: ReadonlyMap<string, JsonPointer>
   readonly all: JsonPointer | undefined
 }
 
+/**
+ * The users that an event is addressed to. `nobody_in_particular`: all subscribers of its type get it. `invalid`:
+ * `message` says why; a published event is refused, a record becomes a dead letter.
+ */
 export type Recipients =
   | { readonly kind: 'nobody_in_particular' }
   | { readonly kind: 'users'; readonly users: readonly string[] }

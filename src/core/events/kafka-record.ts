@@ -1,4 +1,5 @@
-// Kafka's words: what a log is made of. Used by the KafkaLog port, its adapters and the follower.
+// The types that a Kafka log is made of: partitions, positions and records. Used by the KafkaLog port, its adapters and
+// the follower.
 
 /** One partition of one topic. */
 export interface TopicPartition {
@@ -16,6 +17,7 @@ export interface LogPosition extends TopicPartition {
   readonly offset: number
 }
 
+/** A header of a Kafka record (KIP-82). A record can have several headers with the same key. */
 export interface RecordHeader {
   readonly key: string
   readonly value: Uint8Array

@@ -1,12 +1,12 @@
-// Where in somebody else's Kafka an event stood, as whoever pushes it says: the extension attributes `kafkatopic`,
-// `kafkapartition` and `kafkaoffset`, which CloudEvents' own SDK for Go writes and Kafka Connect's InsertField can, or
-// the request headers of these names. Pure; push-request.ts reads, push.ts deduplicates and orders by it.
+// The position of a pushed event in the Kafka that it comes from: the extension attributes `kafkatopic`, `kafkapartition`
+// and `kafkaoffset`, or the request headers of these names. CloudEvents' SDK for Go writes the attributes, and Kafka
+// Connect's InsertField can. Pure; push-request.ts reads the position, push.ts deduplicates and orders by it.
 import { numberText } from '../json.ts'
 import type { LogPosition } from './kafka-record.ts'
 import { fail, ok, type Result } from '../result.ts'
 import { isTopicName } from './topic-name.ts'
 
-/** As text: offsets are 64 bits wide, and only ever compared. */
+/** Partition and offset are decimal text: an offset has 64 bits, and both are only compared. */
 export interface SourcePosition {
   readonly topic: string
   readonly partition: string
@@ -17,7 +17,10 @@ export interface SourcePosition {
 const PARTITION = /^(0|[1-9]\d{0,9})$/
 const OFFSET = /^(0|[1-9]\d{0,18})$/
 
-/** Null: it says nothing of it. Half of a position is a mistake of whoever configured it, and says so. */
+/**
+ * Returns null if all three values are absent. Fails if only some are present, or one is malformed: the connector that
+ * pushes is then configured wrongly.
+ */
 export function readSourcePosition(
   topic: unknown,
   partition: unknown,
@@ -31,7 +34,7 @@ export function readSourcePosition(
   return ok(position)
 }
 
-/** For what wants numbers, as the headers of a dead letter do. */
+/** Returns the position with numbers, as the headers of a dead letter need it. Offsets above 2^53 are rounded. */
 export function toLogPosition({ topic, partition, offset }: SourcePosition): LogPosition {
   return { topic, partition: Number(partition), offset: Number(offset) }
 }

@@ -21,13 +21,13 @@ export interface CloudEvent {
 
 /** An event on its way to shards. */
 export interface RoutedEvent {
-  /** Offset in its topic-partition: what shards drop repetitions by. Grows within a batch. */
+  /** Offset in its topic-partition, by which shards drop duplicates. Grows within a batch. */
   readonly offset: number
   readonly type: string
   /** Its text; most often a view of what was fetched, so that it is copied once only, into a pack. */
   readonly utf8: Uint8Array
   readonly fields: Fields
-  /** User ids it is addressed to (those of this shard only), or null: it concerns whoever subscribes to its type. */
+  /** User ids of this shard that the event is addressed to. Null if it is for all subscribers of its type. */
   readonly recipients: readonly string[] | null
 }
 

@@ -32,9 +32,9 @@ export interface TextPattern {
 /** Alternatives: the first one that has a value counts. */
 export type RuleValue = readonly {
   readonly source: RecordSource
-  /** The value is what `{…}` stands for. A text that does not match has no value. */
+  /** The value is the text in place of `{…}`. A text that does not match has no value. */
   readonly pattern: TextPattern | null
-  /** As it was configured, for messages. */
+  /** The configured text, for messages. */
   readonly text: string
 }[]
 
@@ -62,6 +62,7 @@ export interface EventMapping {
 /** All conditions must hold. */
 export type RuleFilter = readonly { readonly value: RuleValue; readonly condition: Condition }[]
 
+/** One compiled entry of TOPICS. */
 export interface TopicRule {
   /** The entry of TOPICS: a topic, or `*`. */
   readonly name: string

@@ -2,6 +2,7 @@
 // subscriptions. It consists of the shard and an id of 128 random bits, which cannot be guessed, so it needs no signature.
 // Opaque to clients. Pure; used by the Worker and the shards.
 
+/** Where a connection is: the number of its shard, and its id there. */
 export interface ConnectionAddress {
   readonly shard: number
   /** 32 hex digits. */

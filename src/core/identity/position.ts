@@ -2,6 +2,7 @@
 // shard, so that an anonymous client finds its log again, and the life of that log, so that a position from another life
 // of it is recognised. Pure; used by the Worker and the shards.
 
+/** A position in a shard's log, parsed: `<shard>.<life>-<seq>[-<openSeq>]`. */
 export interface Position {
   readonly epoch: string
   /** Sequence number of the last event that was received; 0: none yet. */

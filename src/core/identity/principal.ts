@@ -1,9 +1,9 @@
-// Who makes a request, and what the Worker passes to a shard to open a connection. Both cross from the Worker to a
+// The principal of a request, and what the Worker passes to a shard to open a connection. Both cross from the Worker to a
 // Durable Object, so the shapes are only ever widened: for minutes during a deploy the two sides run different versions.
 import { type Scalar } from '../scalar.ts'
 import type { Subscription } from '../subscriptions/subscription.ts'
 
-/** Who makes a request. All null: an anonymous client, which may receive events that are addressed to no user. */
+/** The user and session of a request, by its token. All null: an anonymous client, which gets no events of users. */
 export interface Principal {
   readonly user: string | null
   readonly session: string | null
@@ -14,7 +14,9 @@ export interface Principal {
 /** A client without a token. */
 export const ANONYMOUS: Principal = { user: null, session: null, expSeconds: null }
 
+/** The names of all transports, as metrics, the connections API and connect requests spell them. */
 export const TRANSPORTS = ['sse', 'ndjson', 'ws', 'longpolling', 'phoenix'] as const
+/** The name of one transport. */
 export type TransportName = (typeof TRANSPORTS)[number]
 
 /** The transports that a client opens by an upgrade to WebSocket. */
@@ -34,7 +36,7 @@ export interface ConnectRequest {
   readonly transport: TransportName
   readonly principal: Principal
   readonly subscriptions: readonly Subscription[]
-  /** Those of them that the token implies. */
+  /** The part of `subscriptions` that the token implies. */
   readonly inferred?: readonly Subscription[] | undefined
   /** The position to resume from, as the client gave it; null: from now on. */
   readonly lastEventId: string | null

@@ -1,6 +1,6 @@
 // Interest as a bitmap: which event types a shard wants, in 2 KiB however many types there are (a Bloom filter). Two bits
-// per type; a type whose bits are set may be wanted, a type with a bit that is not set is certainly not. At 1,000 types a
-// shard 1.3 % of the other types are sent to it in vain, at 3,000 types 9 %; a full bitmap means "send everything". The
+// per type; a type whose bits are set may be wanted, a type with a bit that is not set is certainly not. If a shard wants
+// 1,000 types, 1.3 % of the other types are sent to it too, at 3,000 types 9 %; a full bitmap means "send everything". The
 // shard filters exactly before it stores. Used by shards, the Directory and followers. Pure.
 import { hash64 } from '../delivery/shard-hash.ts'
 import { patternsOf } from '../events/event-type-pattern.ts'
@@ -8,24 +8,32 @@ import { patternsOf } from '../events/event-type-pattern.ts'
 /** A power of two. Must never change: bitmaps are stored, and compared across versions of the code. */
 export const INTEREST_BITS = 16_384
 
+/** Size of a bitmap: 2 KiB. */
 export const INTEREST_BYTES = INTEREST_BITS / 8
 
 /** The two bits of an event type or of a pattern of types (`orders.*`), each in `0 .. INTEREST_BITS - 1`. */
 export type TypeBits = readonly [number, number]
 
+/**
+ * Returns the two bits of a type or pattern. They depend on the text only, and are the same in every version of the
+ * code.
+ */
 export function bitsOf(type: string): TypeBits {
   const { high, low } = hash64(type)
   return [high & (INTEREST_BITS - 1), low & (INTEREST_BITS - 1)]
 }
 
+/** Returns a bitmap without a set bit: no type is wanted. */
 export function emptyBitmap(): Uint8Array {
   return new Uint8Array(INTEREST_BYTES)
 }
 
+/** Returns true if both bits are set. */
 export function hasBits(bitmap: Uint8Array, [first, second]: TypeBits): boolean {
   return hasBit(bitmap, first) && hasBit(bitmap, second)
 }
 
+/** Sets both bits, in place. */
 export function setBits(bitmap: Uint8Array, bits: TypeBits): void {
   for (const bit of bits) bitmap[bit >> 3] = (bitmap[bit >> 3] ?? 0) | (1 << (bit & 7))
 }
@@ -40,6 +48,7 @@ export function mayWant(bitmap: Uint8Array, matchBits: readonly TypeBits[]): boo
   return matchBits.some((bits) => hasBits(bitmap, bits))
 }
 
+/** Returns the bitmap of all these types and patterns. */
 export function bitmapOf(types: Iterable<string>): Uint8Array {
   const bitmap = emptyBitmap()
   for (const type of types) setBits(bitmap, bitsOf(type))
@@ -51,6 +60,7 @@ export function intersect(bitmap: Uint8Array, other: Uint8Array): void {
   for (let index = 0; index < bitmap.length; index += 1) bitmap[index] = (bitmap[index] ?? 0) & (other[index] ?? 0)
 }
 
+/** Returns true if the bitmaps have the same bits. */
 export function isSameBitmap(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index])
 }

@@ -18,6 +18,7 @@ interface ConfirmedInterest {
   users(): Iterable<string>
 }
 
+/** What an InterestDeclarer calls, and where it finds the interest that is confirmed. */
 export interface InterestDeclarerDeps {
   /** Resolves when every follower has confirmed; rejects if one could not be told. */
   declare: (declaration: Omit<InterestDeclaration, 'shard'>) => Promise<DeclareResult>
@@ -34,6 +35,7 @@ interface Pending {
 
 const nothing = (): Pending => ({ types: new Set(), users: new Set() })
 
+/** Declares a shard's interest to the Directory. One per shard; calls that fail are not retried here. */
 export class InterestDeclarer {
   readonly #deps: InterestDeclarerDeps
   #life: string | null

@@ -62,6 +62,7 @@ export interface LedgerChange {
 /** Ended watches that are remembered. A follower that is further behind gets a complete update. */
 const MAX_ENDED_WATCHES = 10_000
 
+/** The interest of all shards, in memory. Each change returns the rows that its caller has to store. */
 export class InterestLedger {
   readonly life: string
   readonly #bitmaps = new Map<number, DeclaredBitmap>()

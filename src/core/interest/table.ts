@@ -20,6 +20,7 @@ const NO_SHARDS: ReadonlySet<number> = new Set()
 /** Types whose shards are remembered. Producers that make up types must not fill the memory. */
 const MAX_CACHED_TYPES = 10_000
 
+/** The interest of all shards as one follower knows it, in memory. The caller stores each update that was applied. */
 export class InterestTable {
   readonly #bitmaps = new Map<number, ShardBitmap>()
   /** User → shards where the user is watched. */
@@ -63,8 +64,8 @@ export class InterestTable {
   }
 
   /**
-   * Shards that may want an event of this type, whoever it is for. Returns the same set until interest changes, and never
-   * changes a set: what is routed by it may be sent later.
+   * Returns the shards that may want an event of this type, with or without recipients. Returns the same set until interest
+   * changes, and never changes a set, because a batch that was routed by it may be sent later.
    */
   shardsOf(type: string): ReadonlySet<number> {
     const cached = this.#cache.get(type)

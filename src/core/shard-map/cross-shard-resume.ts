@@ -15,7 +15,7 @@ export interface EventOrigin {
 
 type Place = Omit<EventOrigin, 'partition'>
 
-/** Of each topic-partition, where the log goes on: it has everything before. Partitions that are not there: nothing. */
+/** For each topic-partition the first place that a log does not have. A log has nothing of partitions that are absent. */
 export type OffsetVector = ReadonlyMap<string, Place>
 
 /** Part of a position: the client has everything that the old shard's log had up to `seq`. */
@@ -24,6 +24,7 @@ interface Crossing {
   readonly seq: number
 }
 
+/** A position, with the shard that its log belongs to. `crossing` is null unless the client came from another shard. */
 export interface ShardPosition {
   readonly shard: number
   readonly seq: number

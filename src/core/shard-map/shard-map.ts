@@ -26,6 +26,7 @@ interface ShardChange {
   readonly cutVersion: number | null
 }
 
+/** One version of the shard map. */
 export interface ShardMap {
   /** Grows by one with each phase. A newer map always wins. */
   readonly version: number
@@ -37,7 +38,7 @@ export interface ShardMap {
   readonly wanted: number
 }
 
-/** Who has confirmed what, as the Directory knows. */
+/** What followers and shards have confirmed to the Directory. A phase of a change ends by these values. */
 export interface ChangeProgress {
   /** The lowest version of the map that every follower has confirmed. */
   readonly followers: number
@@ -55,6 +56,7 @@ export interface ChangeProgress {
   readonly retentionMs: number
 }
 
+/** Returns version 1, with `shards` shards and no change under way. */
 export function initialMap(shards: number): ShardMap {
   return { version: 1, shards, change: null, wanted: shards }
 }

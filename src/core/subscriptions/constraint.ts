@@ -6,6 +6,10 @@ import { isObject, numberText } from '../json.ts'
 import { fail, ok, type Result } from '../result.ts'
 import { compareScalars, isSameScalar, toScalar, type Scalar, type ScalarNumber } from '../scalar.ts'
 
+/**
+ * Comparisons with a field's value, all of which must hold. Numbers are compared by value, strings by UTF-16 code
+ * units; a number and a string never compare.
+ */
 export interface Operators {
   readonly gt?: ScalarNumber | string | undefined
   readonly gte?: ScalarNumber | string | undefined
@@ -70,6 +74,10 @@ function parseList(operand: unknown): Result<readonly Scalar[], string> {
   return isList ? ok(scalars) : fail(`the operand of "in" expected to be a list of 1 to ${MAX_LISTED} JSON scalars`)
 }
 
+/**
+ * Returns whether a field's value meets the condition. A list meets it if one of its items does; an absent field meets
+ * only `null`.
+ */
 export function matchesCondition(condition: Condition, value: FieldValue | undefined): boolean {
   if (condition === null) return true
   if (value === undefined) return false

@@ -11,6 +11,7 @@ interface Bound<E> {
   readonly entry: E
 }
 
+/** The conditions on one field, each with an entry `E`, found by the field's value. */
 export class FieldIndex<E> {
   readonly #byValue = new Map<ReturnType<typeof scalarKey>, Set<E>>()
   readonly #byPrefix = new Map<string, Set<E>>()
@@ -24,7 +25,7 @@ export class FieldIndex<E> {
     return this.#size === 0
   }
 
-  /** Answers what takes it out again. */
+  /** Adds the entry. Returns a function that removes it. */
   add(condition: Exclude<Condition, null>, entry: E): () => void {
     const remove = this.#place(condition, entry)
     this.#size += 1
@@ -83,7 +84,7 @@ function listFor<E>(lists: { number: Bound<E>[]; string: Bound<E>[] }, bound: Sc
   return typeof bound === 'string' ? lists.string : lists.number
 }
 
-/** Behind all that are not above it, by halving. */
+/** Inserts the item behind all items whose bound is not above its own, by binary search. Returns a function that removes it. */
 function insert<E>(list: Bound<E>[], item: Bound<E>): () => void {
   let [from, to] = [0, list.length]
   while (from < to) {

@@ -1,11 +1,11 @@
-// What one connection may see and wants to see: the filter half of "a cursor with a filter". Built once per
-// subscription set; asked per event only while history is replayed. Live events are matched the other way round, by the
-// index of matcher.ts, and both must agree.
+// Which events one connection may see and has subscribed to. Built once per set of subscriptions; asked per event only
+// while history is replayed. Live events find their connections through subscription-index.ts; both must agree.
 import { matchesCondition } from './constraint.ts'
 import type { Fields, StoredEvent } from '../events/stored-event.ts'
 import type { Constraint, Subscription } from './subscription.ts'
 import { patternsOf } from '../events/event-type-pattern.ts'
 
+/** Which events one connection gets. */
 export interface Filter {
   readonly connectionId: string
   readonly user: string | null
@@ -15,6 +15,10 @@ export interface Filter {
   readonly byType: ReadonlyMap<string, readonly Constraint[]>
 }
 
+/**
+ * Returns the filter of a connection. `user` is null for anonymous clients; `watched` lists other users whose events it
+ * may see.
+ */
 export function createFilter(
   connectionId: string,
   user: string | null,
@@ -30,7 +34,7 @@ export function createFilter(
   return { connectionId, user, watched, byType }
 }
 
-/** An event that is addressed reaches whom it is addressed to, whatever they subscribe to, and nobody else. */
+/** Returns whether the connection gets the event. An event with recipients reaches them whatever they subscribe to, and nobody else. */
 export function matchesFilter(filter: Filter, event: StoredEvent): boolean {
   if (event.connectionId !== null) return event.connectionId === filter.connectionId
   if (event.recipients !== null) return isAddressed(filter, event.recipients)

@@ -13,13 +13,14 @@ import type { Constraint, Subscription } from './subscription.ts'
 /** How much of a wrong value an error text quotes. */
 const MAX_SHOWN_CHARS = 200
 
+/** The limits and rules that subscriptions are parsed by. */
 export interface SubscriptionRules {
   /** How many subscriptions one connection may have. */
   readonly limit: number
   readonly extractors: Extractors
   /** RIG's: a constraint on an unknown field is dropped, which makes the subscription wider, instead of refused. */
   readonly widenUnknown?: boolean
-  /** Of the client's tokens: enforced fields are held to them. Undefined: they are not known here. */
+  /** Claims of the client's tokens. Enforced fields must match them. Undefined if the caller does not know them. */
   readonly claims?: Readonly<Record<string, unknown>> | undefined
 }
 

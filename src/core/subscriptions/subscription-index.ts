@@ -16,14 +16,19 @@ interface Entry<C> {
 
 interface TypeIndex<C> {
   readonly unconstrained: Set<C>
-  /** Field → the constraints that are looked up by it: each constraint stands under one of its members. */
+  /** Field → the constraints that are looked up by it: each constraint is indexed by one of its members. */
   readonly byField: Map<string, FieldIndex<Entry<C>>>
 }
 
+/** What the index needs of a connection. */
 export interface Matchable {
   readonly filter: Filter
 }
 
+/**
+ * The connections of one shard, found by the events that concern them. A connection whose filter changes must be
+ * removed and added again.
+ */
 export class SubscriptionIndex<C extends Matchable> {
   readonly #byId = new Map<string, C>()
   readonly #byUser = new Map<string, Set<C>>()
@@ -69,7 +74,7 @@ export class SubscriptionIndex<C extends Matchable> {
     this.#undo.delete(connection)
   }
 
-  /** Each connection at most once. The set is to be read before anything is added or removed. */
+  /** Returns the connections that the event concerns. Read the set before a connection is added or removed. */
   match(event: StoredEvent): ReadonlySet<C> {
     if (event.connectionId !== null) return setOf(this.#byId.get(event.connectionId))
     if (event.recipients !== null) return this.#ofUsers(event.recipients)
@@ -79,7 +84,7 @@ export class SubscriptionIndex<C extends Matchable> {
     return new Set(found.flatMap((connections) => [...connections]))
   }
 
-  /** Of the type itself, and, where there are any, of the patterns that cover it. */
+  /** Returns the indexes of the type itself and of the subscribed patterns that match it. */
   #indexesOf(type: string): readonly TypeIndex<C>[] {
     const keys = this.#patterns === 0 ? [type] : patternsOf(type)
     return keys.flatMap((key) => this.#byType.get(key) ?? [])

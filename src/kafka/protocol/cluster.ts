@@ -17,6 +17,7 @@ const REQUEST_TIMEOUT_MS = 10_000
 const ATTEMPTS = 5
 const BACKOFF: BackoffLimits = { baseMs: 100, capMs: 2_000, jitter: 'half' }
 
+/** Brokers to begin with, and what a cluster needs of its runtime. */
 export interface ClusterOptions extends ConnectionPoolOptions {
   /** Any brokers of the cluster. The others are learned from their metadata. */
   readonly bootstrap: readonly SocketAddress[]
@@ -25,6 +26,7 @@ export interface ClusterOptions extends ConnectionPoolOptions {
   readonly sleep: (ms: number) => Promise<void>
 }
 
+/** A client of one Kafka cluster. Throws a BrokerError for an error code, a ConnectionError for a broken connection. */
 export class Cluster {
   readonly #options: ClusterOptions
   readonly #metadata = new MetadataCache()

@@ -10,12 +10,14 @@ const MAX_CONNECTIONS = 5
 /** A broker answers in order, so a long-polling fetch has its own connection and delays no other request. */
 export type ConnectionPurpose = 'fetch' | 'control'
 
+/** How connections are opened and authenticated. `nowMs` is milliseconds since the epoch. */
 export interface ConnectionPoolOptions {
   readonly open: OpenSocket
   readonly authentication: AuthenticationOptions
   readonly nowMs: () => number
 }
 
+/** At most five connections, one per broker and purpose; the least recently used is closed first. */
 export class ConnectionPool {
   readonly #options: ConnectionPoolOptions
   /** Keyed by address and purpose, least recently used first. Promises, because several events of one object share them. */

@@ -56,14 +56,23 @@ const CODES: Readonly<Record<number, readonly [name: string, action: RetryAction
   103: ['INCONSISTENT_TOPIC_ID', 'refresh'],
 }
 
+/** The broker failed for a reason that has no code of its own. */
 export const UNKNOWN_SERVER_ERROR = -1
+/** The code of every response that succeeded. */
 export const NO_ERROR = 0
+/** The offset is before the first record or behind the end of the partition. */
 export const OFFSET_OUT_OF_RANGE = 1
+/** The topic or partition does not exist, or this broker does not host it. */
 export const UNKNOWN_TOPIC_OR_PARTITION = 3
+/** A leader is being elected; also the response to a topic that is being created. */
 export const LEADER_NOT_AVAILABLE = 5
+/** The broker does not know the version of the request. */
 export const UNSUPPORTED_VERSION = 35
+/** The broker stored this batch of an idempotent producer before (KIP-98). */
 export const DUPLICATE_SEQUENCE_NUMBER = 46
+/** A new leader does not know its high watermark yet (KIP-207). */
 export const OFFSET_NOT_AVAILABLE = 78
+/** The quota is exceeded: the request may be repeated after the throttle time (KIP-599). */
 export const THROTTLING_QUOTA_EXCEEDED = 89
 /** The cluster gives this client no producer id: CLUSTER_AUTHORIZATION_FAILED, UNSUPPORTED_VERSION. */
 export const PRODUCER_ID_UNAVAILABLE: ReadonlySet<number> = new Set([31, 35])

@@ -7,6 +7,7 @@ import { BrokerError, ConnectionError, LEADER_NOT_AVAILABLE, NO_ERROR, UNKNOWN_T
 /** Producers notice added partitions after this time. A wrong leader is noticed at once, by the broker's error. */
 const MAX_AGE_MS = 60_000
 
+/** The leader of a partition, as the brokers last reported it. */
 export interface PartitionLeader {
   readonly broker: BrokerAddress
   /** Leader epoch (KIP-320). −1 where the broker tells none. */
@@ -21,6 +22,7 @@ interface CachedTopic {
   readonly partitions: ReadonlyMap<number, PartitionLeader | BrokerError>
 }
 
+/** The topics and brokers that a cluster's client has learned of. Errors of partitions are kept as values. */
 export class MetadataCache {
   readonly #topics = new Map<string, CachedTopic>()
   #brokers: readonly BrokerAddress[] = []

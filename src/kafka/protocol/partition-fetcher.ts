@@ -36,6 +36,7 @@ const NO_EPOCH = -1
 
 /** The part of Cluster that fetching uses, so that tests can replace it. */
 type RequestSender = Pick<BrokerConnection, 'send'>
+/** The part of Cluster that PartitionFetcher uses. */
 export interface FetcherCluster {
   readonly options: Pick<ClusterOptions, 'sleep'>
   withLeader<T>(

@@ -100,7 +100,7 @@ export class Reader implements WireEncoding {
     return length < 0 ? null : this.raw(length)
   }
 
-  /** As `nullableBytes`, but returns what there is if the bytes are cut off. */
+  /** Like `nullableBytes`, but returns the bytes that are there if the field is cut off. */
   availableBytes(): Uint8Array | null {
     const length = this.flexible ? this.uvarint() - 1 : this.int32()
     return length < 0 ? null : this.raw(Math.min(length, this.remaining))

@@ -8,6 +8,7 @@ import { hostnameOf, type OpenSocket } from './socket-port.ts'
 /** The platform's own error only says that it cannot connect. */
 const TLS_HINT = ' (the listener must use TLS, with a certificate of a public authority for this host name)'
 
+/** How sockets to brokers are opened. `timeoutMs` is milliseconds. */
 export interface SocketOptions {
   readonly tls: boolean
   readonly timeoutMs: number

@@ -18,6 +18,7 @@ import { KafkaRestError, NO_RESPONSE } from './rest-error.ts'
 /** Attempts to delete one instance. A proxy that is gone for good never deletes it. */
 const MAX_DELETE_ATTEMPTS = 5
 
+/** The proxy, the journal of its instances, and the hosts that an instance's URL may name. */
 export interface InstancePoolOptions {
   readonly client: RestClient
   readonly dialect: Dialect

@@ -28,6 +28,7 @@ type RangeProbe =
   | { readonly kind: 'out_of_range' }
   | { readonly kind: 'unknown' }
 
+/** The proxy, the hosts that an instance's URL may name, and what the reader needs of its runtime. */
 export interface RedpandaOptions {
   readonly client: RestClient
   readonly instanceHosts: readonly string[]

@@ -17,7 +17,7 @@ export interface TopicReader {
 const partitionList = z.array(z.object({ partition: z.number().int().min(0) }))
 const offsetsSummary = z.object({ beginning_offset: z.number().int(), end_offset: z.number().int() })
 
-/** By the routes /topics/…/partitions and …/offsets. */
+/** Finds partitions and offsets through the routes /topics/…/partitions and …/offsets. */
 export function createTopicReader(client: RestClient): TopicReader {
   return {
     partitions: async (topic) => {
