@@ -23,7 +23,7 @@ export function mergeApis(deployed: readonly unknown[], made: readonly ApiRecord
   return [...base, ...left.values()]
 }
 
-/** What RIG adds to a definition that it lists. It is removed from definitions that come back by PUT or POST. */
+/** The fields that RIG adds to a listed definition. They are removed from definitions that come back by PUT or POST. */
 const META_FIELDS = new Set(['node_name', 'phx_ref', 'ref_number', 'timestamp'])
 
 /** Returns a definition as RIG lists it: with defaults and metadata. The short format has no `auth` and `auth_type`. */

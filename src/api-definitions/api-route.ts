@@ -60,7 +60,7 @@ export interface Policy {
   readonly timeoutMs: number | null
   /** Number of retries, for idempotent requests without a body. */
   readonly retries: number
-  /** Takes an upstream out after failures in a row; null: never. */
+  /** Stops requests to an upstream after failures in a row. Null: never. */
   readonly breaker: CircuitBreaker | null
   readonly maxBodyBytes: number | null
   /** The `Host` that is sent: the upstream's, a given name, or, to a service binding, the client's. */

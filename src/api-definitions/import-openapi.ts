@@ -1,12 +1,12 @@
-// Makes an API definition (short format) of an OpenAPI 3.0 or 3.1 document: paths, methods, servers, security and body
+// Converts an OpenAPI 3.0 or 3.1 document into an API definition (short format): paths, methods, servers, security and body
 // limits. What cannot be mapped is listed, never dropped silently. Pure; called by `npm run import` and POST /v3/apis/import.
 import { isObject, type JsonObject } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 
 export interface ImportOptions {
-  /** The definition's id; null: made of the document's title. */
+  /** The definition's id. Null: it is made from the document's title. */
   readonly id: string | null
-  /** Where requests go; null: the document's first server. */
+  /** The target of requests. Null: the document's first server. */
   readonly target: string | null
 }
 
@@ -74,7 +74,7 @@ function routesOf(document: JsonObject, path: string, written: unknown, unmapped
   })
 }
 
-/** `{book-id}` becomes `{book_id}`. Undefined if a segment is partly a parameter, which templates do not have. */
+/** `{book-id}` becomes `{book_id}`. Returns undefined if only part of a segment is a parameter: templates cannot express it. */
 function toTemplate(path: string): string | undefined {
   const segments = path.split('/').map((segment) => {
     const name = PARAMETER.exec(segment)?.[1]
@@ -94,7 +94,7 @@ function compareTemplates(a: string, b: string): number {
   return 0
 }
 
-/** The first server with an absolute URL, its variables by their defaults. */
+/** Returns the first server with an absolute URL, its variables replaced by their defaults. */
 function serverOf(holder: JsonObject, where: string, unmapped: string[]): string | undefined {
   const servers = Array.isArray(holder['servers']) ? holder['servers'].map(objectOf) : []
   const urls = servers.map(({ url, variables }) =>
@@ -141,7 +141,7 @@ function bodyLimitOf(document: JsonObject, operation: JsonObject): JsonObject {
   return isLimited ? { max_body_bytes: Math.max(...limits) } : {}
 }
 
-/** Follows a `$ref` within the document. Undefined if it is no object, or elsewhere. */
+/** Follows a `$ref` within the document. Returns undefined for other references, and if the target is not an object. */
 function resolved(document: JsonObject, value: unknown, depth = 0): JsonObject | undefined {
   if (!isObject(value)) return undefined
   const reference = value['$ref']

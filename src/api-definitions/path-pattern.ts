@@ -12,7 +12,7 @@ export interface PathPattern {
   readonly source: string
   /** The segments that each matching path must have. The router's index is made of shapes. */
   readonly shape: readonly Segment[]
-  /** Decides where the shape says too little; null: the shape decides, and captures are whole segments. */
+  /** Decides where the shape alone cannot. Null: the shape decides, and captures are whole segments. */
   readonly expression: RE2JS | null
   /** The expression without anchors, from which one with a prefix is made. */
   readonly inner: string
@@ -66,7 +66,7 @@ export function toLiteral(text: string): Exclude<Segment, string> {
   return { literal, folded: literal.toLowerCase() }
 }
 
-/** `ignoreCase`: as a service would that makes no difference between cases. */
+/** Returns whether the pattern matches. `ignoreCase` matches the way a service does that ignores case. */
 export function matchesPattern(pattern: PathPattern, path: RequestPath, ignoreCase = false): boolean {
   if (pattern.expression !== null) return pattern.expression.testExact(path.canonical)
   const { needsRest, shape } = pattern
@@ -83,7 +83,7 @@ export function matchesPattern(pattern: PathPattern, path: RequestPath, ignoreCa
   return !needsRest || segments.length > fixed + 1 || segments[fixed] !== ''
 }
 
-/** The path that the service is asked for, with the client's own spelling of what it keeps. The pattern must match. */
+/** Returns the path of the request to the service. Captured parts keep the client's spelling. The pattern must match. */
 export function rewritePath(pattern: PathPattern, path: RequestPath): string {
   const { replacement } = pattern
   if (replacement === null) return path.raw
@@ -92,7 +92,7 @@ export function rewritePath(pattern: PathPattern, path: RequestPath): string {
   return rewritten.startsWith('/') ? rewritten : `/${rewritten}`
 }
 
-/** All of the path is capture 0, as in regular expressions. */
+/** Capture 0 is the whole path, as in regular expressions. */
 function segmentsOf({ captures, shape }: PathPattern, { raw }: RequestPath): readonly string[] {
   // A slash is never encoded or decoded, so the client's segments are those of the canonical path.
   const segments = raw.slice(1).split('/')

@@ -13,12 +13,12 @@ const MAX_PROGRAM_SIZE = 4_000
 
 const ANY_REST = /^\(?\.[*+]\)?$/
 const ANY_SEGMENT = /^\(?\[\^\/\][+]\)?$/
-/** One segment. What it may hold is the expression's to say. */
+/** One segment whose characters the expression checks. */
 const WITHIN_SEGMENT = /^\(?(\\[dw]|\[[A-Za-z0-9_-]+\])(\+|\{[1-9]\d*(,\d*)?\})\)?$/
 const LITERAL = /^(?:[A-Za-z0-9_~%:@!&=,;'-]|\\[^A-Za-z0-9])*$/
 const QUANTIFIED = /^[?*+{]/
 
-/** Anchored by itself and caseless, as by RIG. Fails with what is wrong and what would be right. */
+/** The expression must match the whole path and ignores case, as in RIG. Fails with what is wrong and what would be right. */
 export function fromRegex(source: string, replacement: string | null): Result<PathPattern, string> {
   if (source.length > MAX_SOURCE_CHARS) return fail(`must have at most ${MAX_SOURCE_CHARS} characters`)
   const unsupported = unsupportedPart(source)
@@ -37,7 +37,7 @@ export function fromRegex(source: string, replacement: string | null): Result<Pa
   return ok({ source, shape, expression, inner, needsRest, isCaseless: true, captures, replacement: parts })
 }
 
-/** `/v1` before the pattern, of an expression that compiled without it. */
+/** Returns the pattern with a prefix such as `/v1`. Its expression compiled without the prefix. */
 export function withPrefix(pattern: PathPattern, prefix: string): PathPattern {
   const shape: readonly Segment[] = [toLiteral(prefix), ...pattern.shape]
   const captures = pattern.captures.map((index) => index + 1)
@@ -58,7 +58,7 @@ function compile(inner: string): Result<RE2JS, string> {
   }
 }
 
-/** Perl's features that no linear engine has, by name. What else RE2 refuses, it names itself. */
+/** Perl's features that no linear engine has, by name. RE2's own message names everything else that it refuses. */
 function unsupportedPart(source: string): string | undefined {
   const plain = source.replaceAll(/\\\\|\[(?:\\.|[^\]\\])*\]/gs, '')
   const lookAround = /\(\?<?[=!]/.exec(plain)?.[0]
@@ -78,7 +78,7 @@ function toCanonical(inner: string): string {
 
 interface Shape {
   readonly shape: readonly Segment[]
-  /** The shape says all. */
+  /** The shape alone decides. */
   readonly isExact: boolean
   readonly needsRest: boolean
   readonly captures: readonly number[]
@@ -86,7 +86,7 @@ interface Shape {
 
 const UNKNOWN_SHAPE: Shape = { shape: ['rest'], isExact: false, needsRest: false, captures: [] }
 
-/** The segments of `/a/([^/]+)`, as far as they can be told; from there on, the rest. */
+/** Returns the segments of `/a/([^/]+)` as far as they are known, then the rest. */
 function shapeOf(inner: string): Shape {
   const segments = splitSegments(inner)
   if (segments === undefined) return UNKNOWN_SHAPE
@@ -102,7 +102,7 @@ function shapeOf(inner: string): Shape {
       shape.push('any')
       isExact = false
     } else {
-      // A quantifier belongs to the slash before it, so that what came before may go on.
+      // A quantifier applies to the slash before it, so the previous segment may continue.
       if (QUANTIFIED.test(segment)) shape.pop()
       return { ...UNKNOWN_SHAPE, shape: [...shape, 'rest'] }
     }
@@ -111,12 +111,12 @@ function shapeOf(inner: string): Shape {
   return { shape, isExact, needsRest, captures }
 }
 
-/** No path has these characters but percent-encoded. */
+/** A path has these characters only percent-encoded. */
 function hasNoPathChars(segment: Segment): boolean {
   return typeof segment === 'object' && /[?#\\]/.test(segment.literal)
 }
 
-/** At slashes outside of groups and classes; undefined if the expression is not `/…`, or has alternatives. */
+/** Splits at slashes outside of groups and classes. Returns undefined if the expression is not `/…`, or has alternatives. */
 function splitSegments(inner: string): readonly string[] | undefined {
   if (!inner.startsWith('/') && !inner.startsWith(String.raw`\/`)) return undefined
   const segments: string[] = []
@@ -135,7 +135,7 @@ function splitSegments(inner: string): readonly string[] | undefined {
   return [...segments.slice(1), current]
 }
 
-/** `\1` to `\9`; `\0` is all of it. */
+/** `\1` to `\9` are captures; `\0` is the whole match. */
 function parseRigReplacement(text: string): readonly (string | number)[] {
   const parts = text.split(/(\\\d)/).filter((part) => part !== '')
   return parts.map((part) => (/^\\\d$/.test(part) ? Number(part.slice(1)) : part))

@@ -32,7 +32,7 @@ const OP = {
 const BEGIN = 1 | 4
 const END = 2 | 8
 
-/** Before the first character, after it, or at the end, where no more may come. */
+/** The position in the input: before the first character, after it, or at the end. */
 type InputPlace = 'start' | 'inside' | 'end'
 
 const SLASH = 0x2f
@@ -57,7 +57,7 @@ export function canMatchPath(expression: RE2JS): boolean {
   return false
 }
 
-/** Says why an expression cannot match, as far as its text shows it. */
+/** Returns why an expression cannot match, as far as its text shows it. */
 export function explainUnreachable(inner: string): string {
   const [letters] = /[\u0080-\uffff]+/.exec(inner) ?? []
   if (letters !== undefined) return `paths are percent-encoded: write ${encodeURIComponent(letters.toWellFormed())}`

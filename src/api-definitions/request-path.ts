@@ -1,5 +1,5 @@
-// The canonical form of a request's path: routes are matched, authorized, cached and logged by it. Also the other readings
-// that a lenient service may have of the same path. Pure; called by the router and the proxy.
+// The canonical form of a request's path, by which routes are matched, authorized, cached and logged; and the other forms in
+// which a lenient service may read the same path. Pure; called by the router and the proxy.
 
 /** A path in the forms that matching needs. All forms have the same number of segments. */
 export interface RequestPath {
@@ -18,17 +18,17 @@ export interface RequestPath {
  */
 const DIVIDERS = new Set('%/\\?#')
 
-/** Only a path with one of these has readings besides its own. */
+/** Only a path with one of these characters can be read in another way. */
 const UNUSUAL = /[%\\;]|\/\/|[. ]\/|[. ]$|.\/$/
 
 /**
- * More readings than this come only from a path that was made to have them. Each reading costs a look-up, so a longer list
- * would cost more than the request is worth.
+ * More readings than this come only from a path that was made to have them. Each reading costs a look-up, so the list is
+ * limited.
  */
 const MAX_READINGS = 64
 
 /**
- * The one spelling of everything that a service decodes to the same path: printable ASCII is literal, all else is
+ * Returns the one spelling of all paths that a service decodes to the same path: printable ASCII is literal, all else is
  * percent-encoded in upper case. `%2F`, `%5C`, `%3F`, `%23` and `%25` stay, because decoding them changes what the path is.
  * A `%` that starts no escape becomes `%25`, which is how lenient decoders read it.
  */
@@ -56,8 +56,8 @@ function fromCanonical(raw: string, canonical: string): RequestPath {
 }
 
 /**
- * What lenient services do to a path, in the order in which they do it. A service may do any of these; the comment says
- * which are known to.
+ * What lenient services do to a path, in the order in which they do it. A service may do any of these; the comments name
+ * services that are known to.
  */
 const LENIENCIES: readonly ((path: string) => string)[] = [
   // Decoding more than once: a service behind another proxy.
@@ -83,8 +83,8 @@ const LENIENCIES: readonly ((path: string) => string)[] = [
 ]
 
 /**
- * Every form that a lenient service may read the path in, itself first: each leniency may apply or not. Undefined if there
- * are more than anybody writes by accident.
+ * Returns every form in which a lenient service may read the path, its own form first: each leniency may apply or not.
+ * Returns undefined if there are more forms than the limit.
  */
 export function readingsOf(path: RequestPath): readonly RequestPath[] | undefined {
   if (!UNUSUAL.test(path.canonical)) return [path]
@@ -105,12 +105,12 @@ export function hasHiddenDotSegments(readings: readonly RequestPath[]): boolean 
   return readings.some(({ segments }) => segments.some((segment) => /^\.\.?(?:(?:%20| )(?:%20|[ .])*)?$/.test(segment)))
 }
 
-/** A reading that lost its start, such as of `/%00`, is the root. */
+/** A reading that lost its first slash, such as that of `/%00`, is the root. */
 function toAbsolute(path: string): string {
   return path.startsWith('/') ? path : `/${path}`
 }
 
-/** Not by an expression: `[. ]+$` takes time by the square of a run of dots. */
+/** A loop and not `[. ]+$`, which takes quadratic time in a run of dots. */
 function withoutFinalDots(segment: string): string {
   let end = segment.length
   for (;;) {

@@ -10,7 +10,7 @@ const text = z.string().min(1)
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a header name')
 const headerValue = z.string().regex(/^[\t\u0020-\u007e\u0080-\u00ff]*$/, 'must be a header value: one line')
 const headers = z.record(headerName, headerValue)
-/** A number whose digits a double does not hold, as core/json.ts parses it, beside those that it does. */
+/** Any JSON number as core/json.ts parses it: a double, or the digits of a number that a double does not hold. */
 const number = z.custom<number | ExactNumber>((value) => numberText(value) !== undefined, 'must be a number')
 // oxlint-disable-next-line no-underscore-dangle -- zod's own hook for the JSON Schema of a custom type
 number._zod.toJSONSchema = () => ({ type: 'number' })
@@ -163,7 +163,7 @@ const FIELDS = [
   ...'port use_env targets url weight endpoints add_headers'.split(' '),
 ]
 
-/** `secure` is meant as `secured`: one or two letters are missing, too many, or in another order. */
+/** Finds the known field for a misspelt one (`secure` → `secured`): one or two letters are missing, added or swapped. */
 function suggestionFor(field: string): string {
   const letters = (name: string) =>
     name

@@ -1,4 +1,4 @@
-// Finds the route of a request. A trie of segments names the few routes worth asking, whatever their number; the first of
+// Finds the route of a request. A trie of segments finds the few candidates, however many routes there are; the first of
 // them in the order of definition wins. Also finds routes that could never win. Called by the proxy's route table.
 import { matchesPattern, rewritePath, type PathPattern, type Segment } from './path-pattern.ts'
 import { hasHiddenDotSegments, readingsOf, toRequestPath, type RequestPath } from './request-path.ts'
@@ -13,7 +13,7 @@ export interface RouteQuery {
 
 export interface RouteMatch {
   readonly route: Route
-  /** The path that the service is asked for, percent-encoded; without a rewrite, the client's own spelling. */
+  /** The path of the request to the service, percent-encoded; without a rewrite, the client's own spelling. */
   readonly path: string
 }
 
@@ -72,7 +72,7 @@ export class Router {
     )
   }
 
-  /** All routes that match the path, for any method: an OPTIONS request may be a preflight of them. */
+  /** Returns all routes that match the path, for any method: an OPTIONS request may be a preflight of them. */
   routesAt(path: RequestPath): readonly Route[] {
     return candidatesOf(this.#root, path)
       .map(({ route }) => route)
@@ -92,7 +92,7 @@ export class Router {
   }
 }
 
-/** Routes that can never win, because one before them matches all that they would. Each definition's problems by its id. */
+/** Returns the routes that can never win because an earlier one matches all of their paths, as problems by definition id. */
 export function findShadowed(definitions: readonly ApiDefinition[]): readonly Problem[] {
   const root = createNode()
   const problems: Problem[] = []
@@ -157,7 +157,7 @@ function childFor(node: TrieNode, segment: Exclude<Segment, 'rest'>): TrieNode {
   return known
 }
 
-/** In the order of definition. At most two ways at each segment. */
+/** Returns candidates in the order of definition. At most two branches are followed at each segment. */
 function candidatesOf(root: TrieNode, { folded }: RequestPath): readonly RankedRoute[] {
   const found: RankedRoute[] = []
   let nodes: readonly TrieNode[] = [root]
@@ -176,7 +176,7 @@ function candidatesOf(root: TrieNode, { folded }: RequestPath): readonly RankedR
   return found.length < 2 ? found : found.toSorted((a, b) => a.rank - b.rank)
 }
 
-/** Routes whose shape matches whatever has this one. */
+/** Returns the routes whose shape matches every path that this shape matches. */
 function coversOf(root: TrieNode, shape: readonly Segment[]): readonly RankedRoute[] {
   const found: RankedRoute[] = []
   let nodes: readonly TrieNode[] = [root]
@@ -191,7 +191,7 @@ function coversOf(root: TrieNode, shape: readonly Segment[]): readonly RankedRou
   return [...found, ...nodes.flatMap(({ ends }) => ends)]
 }
 
-/** Methods have case, but a service may not care: `patch` must not get around a route for PATCH. */
+/** Methods are case-sensitive, but a service may ignore case: `patch` must not bypass a route for PATCH. */
 function methodsFor(method: string): readonly string[] {
   const name = method.toUpperCase()
   return name === 'HEAD' ? ['HEAD', 'GET'] : [name]

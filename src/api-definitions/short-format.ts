@@ -136,7 +136,7 @@ function toRoute(
   ]
 }
 
-/** In RIG's names. */
+/** Returns the endpoint with RIG's field names. */
 function toEndpoint(
   line: string,
   method: string,

@@ -6,12 +6,12 @@ import { TtlCache } from '../core/ttl-cache.ts'
 
 export interface AuthorizationRequest {
   readonly contentType: string
-  /** The client's `authorization`, or one made of its token, which may be opaque to Rigel. Null: the client has none. */
+  /** The client's `authorization` header, or one made from its token, which may be opaque to Rigel. Null: no token. */
   readonly authorization: string | null
   readonly body: string
 }
 
-/** Resolves to whether it is allowed. */
+/** Resolves to true if the request is allowed. */
 export type Authorizer = (url: string, request: AuthorizationRequest) => Promise<boolean>
 
 export interface AuthorizerOptions {
@@ -20,7 +20,7 @@ export interface AuthorizerOptions {
   readonly nowMs: () => number
 }
 
-/** Decisions that an isolate remembers at most. */
+/** The most decisions that an isolate remembers. */
 const MAX_REMEMBERED = 1_000
 const MAX_AGE_SECONDS = 3_600
 

@@ -1,6 +1,6 @@
 // The identity provider's key set (JWT_JWKS_URL) in one isolate: fetched by one request at a time and at most as often as
-// the times below say, however many tokens come, whatever they name. It keeps keys and times only: on Workers a promise
-// belongs to the request that made it. Clock and sleep come in. Used by verify-token.ts.
+// the times below say, whatever number of tokens come and whatever keys they name. It keeps keys and times only: on Workers
+// a promise belongs to the request that made it. Clock and sleep are arguments. Used by verify-token.ts.
 import { createLocalJWKSet, errors, type JSONWebKeySet } from 'jose'
 
 export type KeySet = ReturnType<typeof createLocalJWKSet>

@@ -1,13 +1,13 @@
-// Whether the session of a token is revoked: asked of its registry for every token that is verified. The answer is
-// remembered for a moment, so that a busy session does not cost a call for every request. A registry that is out of reach
-// refuses the token.
+// Checks whether the session of a token is revoked: asks the session's registry about every token that is verified. The
+// answer is remembered for a moment, so that a busy session does not cost a call for every request. If the registry is out
+// of reach, the token is refused.
 import { TtlCache } from '../core/ttl-cache.ts'
 import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { REMEMBER_NOT_REVOKED_MS, sessionRegistryStub } from '../rpc/session-registry.ts'
 import type { VerifyToken } from './verify-token.ts'
 
-/** Sessions that an isolate remembers at most. */
+/** The most sessions that an isolate remembers. */
 const MAX_REMEMBERED = 10_000
 
 /** Returns a verifier that runs `verify`, and then asks the registry. */

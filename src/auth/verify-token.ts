@@ -183,7 +183,7 @@ function toVerified(jwt: JwtConfig, claims: JsonObject, expSeconds: number | nul
   return ok({ principal: { user, session, expSeconds }, claims })
 }
 
-/** Null: the token names none. Undefined: it names one that can't be told from others, see docs/identities.md. */
+/** Returns null if the token has no id, and undefined if its id could be confused with another, see docs/identities.md. */
 function readId(pointer: JsonPointer, claims: JsonObject): string | null | undefined {
   const value = evaluatePointer(pointer, claims)
   const isId = (typeof value === 'string' && value !== '') || numberText(value) !== undefined

@@ -1,5 +1,5 @@
 // Builds dead letters: the record itself in the dead-letter topic, with reason, origin and rule in headers. Pure, except for
-// producing. A dead letter must never be one that the broker refuses: it would be retried for ever and stop its partition.
+// producing. The broker must accept every dead letter: a refused one would be retried for ever and stop its partition.
 // Used by following and push.ts; http/admin/dead-letters.ts reads them back.
 import { splitBySize } from '../core/split-by-size.ts'
 import { sizeOfRecord, type LogRecord, type NewRecord, type RecordHeader } from '../core/events/kafka-record.ts'

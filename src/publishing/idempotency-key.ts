@@ -5,7 +5,7 @@ import { toBase64 } from '../core/bytes.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { SourcePosition } from '../core/events/source-position.ts'
 
-/** Identifies who pushes. Two senders never share a key. */
+/** Identifies the sender of a push. Two senders never share a key. */
 export interface PushSender {
   /** The token's user, or the internal API; empty if unknown. */
   readonly publisher: string

@@ -1,19 +1,19 @@
-// How many events and bytes a publisher may publish per second. A bucket a publisher and isolate: one that publishes too
-// much is refused for a moment, and no other publisher is slowed down. Pure: the clock comes in.
+// How many events and bytes a publisher may publish per second. Each isolate has one token bucket per publisher: a publisher
+// above its rate is refused for a moment, and no other publisher is slowed down. Pure: the clock is an argument.
 
 export interface PublishLimits {
   readonly eventsPerSecond: number
   readonly bytesPerSecond: number
 }
 
-/** What a publisher may still publish. Below zero after a batch that was larger than what was left. */
+/** The rest of a publisher's budget. Below zero after a batch that was larger than the rest. */
 interface EventBucket {
   events: number
   bytes: number
   atMs: number
 }
 
-/** Publishers that are remembered at most. When there are more, all are forgotten, and may publish anew. */
+/** The most publishers that are remembered. If there are more, all are forgotten and have a full budget again. */
 const MAX_PUBLISHERS = 10_000
 
 export class PublishBudget {

@@ -1,5 +1,5 @@
-// Events of clients on their way into the log: what is posted takes the way of every other event. Structured mode, so
-// that every Kafka dialect carries it whole.
+// Writes events of clients into the Kafka log, from where they are delivered like all others. Records are in structured mode,
+// which every Kafka dialect can carry.
 import type { Config } from '../config/parse-config.ts'
 import { topicRuleOf } from '../config/topics.ts'
 import { readRecipients } from '../decoding/apply-rule.ts'
@@ -36,7 +36,7 @@ export async function publishEvents(
   )
 }
 
-/** As `publishEvents`, for a message that may be delivered again: a log that remembers keys stores each event once. */
+/** Like `publishEvents`, for a message that may be delivered again: a log that remembers keys stores each event once. */
 export async function publishOnce(
   log: KafkaLog,
   config: Config,
@@ -95,7 +95,10 @@ export function toValue(event: CloudEvent): Pick<NewRecord, 'headers' | 'value'>
   return { headers: [CONTENT_TYPE], value: encoder.encode(event.json) }
 }
 
-/** What must keep its order shares a key: CloudEvents' own extension first, then the user, then the subject. */
+/**
+ * Returns the record key that keeps events in order: CloudEvents' extension `partitionkey`, else the first recipient, else
+ * the subject, else undefined.
+ */
 export function orderKeyOf(config: Config, event: CloudEvent): string | undefined {
   const { partitionkey, subject } = event.parsed
   if (typeof partitionkey === 'string') return partitionkey
@@ -104,7 +107,7 @@ export function orderKeyOf(config: Config, event: CloudEvent): string | undefine
   return typeof subject === 'string' ? subject : undefined
 }
 
-/** By the rule of TOPICS for the topic that events are published to, else by RECIPIENTS. */
+/** Finds recipients by the rule of TOPICS for the topic that events are published to, else by RECIPIENTS. */
 function firstRecipient(config: Config, { parsed, type }: CloudEvent): string | undefined {
   const topic = config.kafka.topics[0] ?? 'rig'
   const rule = topicRuleOf(config.topicRules, topic)

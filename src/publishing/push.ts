@@ -1,6 +1,6 @@
-// Stores what a connector pushes: each event once, however often it is sent, in the order of its source. An element that is no
-// event becomes a dead letter, so that it blocks nothing. The connector retries until it gets a response; the log recognises
-// what it has stored. Called by http/events/post-push.ts.
+// Stores the events that a connector pushes: each once, however often it is sent, in the order of its source. An element that
+// is not an event becomes a dead letter, so that it blocks nothing. The connector retries until it gets a response; the log
+// recognises events that it has stored. Called by http/events/post-push.ts.
 import type { Config } from '../config/parse-config.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { LogPosition, NewRecord, ProducedRecord, RecordHeader } from '../core/events/kafka-record.ts'

@@ -10,7 +10,7 @@ import type { SchemaKey } from './wire-format.ts'
 
 const TYPES = ['AVRO', 'JSON', 'PROTOBUF'] as const
 const MAX_ANSWER_BYTES = 1_048_576
-/** Of one schema, including those of its references. */
+/** References of one schema, including the references of those schemas. */
 const MAX_REFERENCES = 100
 /** Length of a registry's own text in an error message. */
 const MAX_SHOWN_CHARS = 200

@@ -1,5 +1,5 @@
-// The rules of changing API definitions: what is deployed with the Worker is the base, what was made at run time stands
-// over it, and no change is taken that would break the whole. Storage is api-store.ts's.
+// The rules of changing API definitions: a definition made at run time replaces the one of the same id that is deployed with
+// the Worker, and a change that makes any definition invalid is refused. api-store.ts stores them.
 import { idOf, mergeApis, type ApiRecord } from '../../api-definitions/api-record.ts'
 import { isInactive, parseDefinitions } from '../../api-definitions/parse-definitions.ts'
 import type { Problem, DefinitionEnv } from '../../api-definitions/api-route.ts'
@@ -9,7 +9,7 @@ export type ApiChange =
   | { readonly kind: 'done'; readonly version: number }
   | { readonly kind: 'exists' }
   | { readonly kind: 'missing' }
-  /** It is no longer the version that the change was made for. */
+  /** The definition has another version than the one that the change was made for. */
   | { readonly kind: 'changed'; readonly version: number }
   | { readonly kind: 'invalid'; readonly problems: readonly Problem[] }
 
@@ -32,7 +32,7 @@ export class ApiRegistry {
     return this.#change(document, nowMs)
   }
 
-  /** As RIG, what is given replaces the fields of the same name at the top. */
+  /** As in RIG, `fields` replace the top-level fields of the same names. */
   update(id: string, fields: Document, expected: number | null, nowMs: number): ApiChange {
     const known = this.#active(id, expected)
     return 'kind' in known ? known : this.#change({ ...known.document, ...fields, id }, nowMs)
@@ -51,7 +51,7 @@ export class ApiRegistry {
     return expected === null || expected === known.version ? known : { kind: 'changed', version: known.version }
   }
 
-  /** Judged among all others: whether it is well-formed, and whether its routes, and theirs, can still be reached. */
+  /** Refuses a definition that is malformed, or with which one of its routes or of another definition's can never match. */
   #change(document: Document, nowMs: number): ApiChange {
     const id = idOf(document)
     const records = this.#records()

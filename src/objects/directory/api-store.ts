@@ -1,5 +1,5 @@
-// The API definitions that were made at run time: SQL for `apis` and `apis_version`. A deleted one stays, inactive, so
-// that it also hides one of the same id that is deployed with the Worker.
+// The API definitions that were made at run time: SQL for `apis` and `apis_version`. A deleted one stays, inactive, and so
+// hides a definition of the same id that is deployed with the Worker.
 
 export interface StoredApi {
   readonly id: string

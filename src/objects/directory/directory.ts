@@ -1,6 +1,6 @@
 // Directory: the Durable Object of the control plane, called through rpc/directory.ts. It stores what shards are interested
-// in and tells followers, and the API definitions made at run time. No event waits for it; of requests, only a
-// subscription to a type that its shard did not follow yet, and the first that an isolate proxies.
+// in and tells followers, and the API definitions made at run time. No event waits for it. The only requests that do are a
+// subscription to a type that its shard does not follow yet, and the first request that an isolate proxies.
 import { parseJson } from '../../core/json.ts'
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
@@ -20,7 +20,7 @@ import { ApiStore } from './api-store.ts'
 import { FollowerNotifier } from './follower-notifier.ts'
 import { InterestStore } from './interest-store.ts'
 
-/** A log that is out of reach may take longer to say so. */
+/** A log that is out of reach may take longer to fail. */
 const LIST_TIMEOUT_MS = 3_000
 
 /** Six calls of an invocation wait for an answer at once. */
@@ -84,12 +84,12 @@ export class Directory extends DurableObject<Env> {
     return { life, version }
   }
 
-  /** Returns how many partitions the topic had when this was first called for it: `count`, if that is now. */
+  /** Returns the number of partitions that the topic had at the first call for it. The first call stores `count`. */
   async firstSeenPartitions(topic: string, count: number): Promise<number> {
     return this.#store.firstSeenPartitions(topic, count)
   }
 
-  /** Followers of events for users that have ever registered. */
+  /** Returns all followers that have ever registered. */
   async followers(): Promise<readonly TopicPartition[]> {
     return this.#store.followers()
   }
@@ -99,7 +99,10 @@ export class Directory extends DurableObject<Env> {
     await this.#sendInterest(this.#store.followers(), this.#store.version)
   }
 
-  /** Those made at run time, deactivated ones too. Null: nothing has changed since the version that is known; 0: none was made. */
+  /**
+   * Returns the definitions made at run time, deactivated ones too, or null if nothing has changed since version `known`.
+   * Version 0 has none.
+   */
   async apis(known: number): Promise<ApiSnapshot | null> {
     const version = this.#apiStore.version()
     if (version === known) return null
@@ -112,7 +115,7 @@ export class Directory extends DurableObject<Env> {
     return this.#apis.create(parseJson(document) as Record<string, unknown>, Date.now())
   }
 
-  /** `expected`: the version that the change was made for; null: any. */
+  /** `expected` is the version that the change was made for. Null: any. */
   async updateApi(id: string, fields: string, expected: number | null): Promise<ApiChange> {
     return this.#apis.update(id, parseJson(fields) as Record<string, unknown>, expected, Date.now())
   }

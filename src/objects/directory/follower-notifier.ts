@@ -46,13 +46,13 @@ export class FollowerNotifier {
   readonly #followers = new Map<string, FollowerState>()
   #waiters: Waiter[] = []
 
-  /** `followers` are those known from before; what they have confirmed is asked when they are told next. */
+  /** `followers` are known from storage. What they have confirmed is not: they report it in the next call. */
   constructor(followers: readonly TopicPartition[], deps: FollowerNotifierDeps) {
     this.#deps = deps
     for (const follower of followers) this.#set(follower, null)
   }
 
-  /** A follower that may exist, unless it is known. What it has confirmed is asked when it is told next. */
+  /** Adds a follower that may exist, unless it is known. It reports what it has confirmed in the next call. */
   add(follower: TopicPartition): void {
     if (!this.#followers.has(partitionName(follower))) this.#set(follower, null)
   }
@@ -111,7 +111,7 @@ export class FollowerNotifier {
   #record(follower: FollowerState, result: FollowerResult | undefined, version: number, after: number): void {
     if (result?.ok !== true) return this.#failed(follower, version, result?.error ?? 'no answer')
     const reached = result.value.version
-    // It says that it needs everything, and got everything.
+    // It got a complete update and still reports that it needs one.
     if (reached === null && after === 0) return this.#failed(follower, version, 'the update was not applied')
     follower.confirmed = Math.max(
       reached ?? 0,

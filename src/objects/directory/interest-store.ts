@@ -1,5 +1,5 @@
 // What the Directory stores about interest: SQL for `life`, `shard_interests`, `user_watches`, `followers` and `first_seen`.
-// The rules are core/interest/ledger.ts's. Used by directory.ts.
+// The rules are in core/interest/ledger.ts. Used by directory.ts.
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { bitmapOf } from '../../core/interest/bitmap.ts'
 import {
@@ -86,7 +86,7 @@ export class InterestStore {
     this.#sql.exec('UPDATE life SET has_found_followers = 1')
   }
 
-  /** Returns how many partitions the topic had when this was first called for it: `count`, if that is now. */
+  /** Returns the number of partitions that the topic had at the first call for it. The first call stores `count`. */
   firstSeenPartitions(topic: string, count: number): number {
     this.#sql.exec('INSERT OR IGNORE INTO first_seen VALUES (?, ?)', topic, count)
     return this.#sql.exec<{ partitions: number }>('SELECT partitions FROM first_seen WHERE topic = ?', topic).one()

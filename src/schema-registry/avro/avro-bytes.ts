@@ -1,16 +1,16 @@
-// What Avro's bytes stand for ↔ JSON: base64, and text for the logical types that are no plain bytes. Pure; for
-// avro-decode.ts and avro-encode.ts.
+// Converts Avro's bytes to and from JSON: base64 for plain bytes, text for logical types. Pure. Used by avro-decode.ts and
+// avro-encode.ts.
 import { fromBase64, toBase64, fromHex, toHex } from '../../core/bytes.ts'
 import { numberText } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { BytesLogicalType } from './avro-schema.ts'
 
-/** Turning larger ones into digits takes the square of their size. */
+/** The time to convert a decimal to digits grows with the square of its size. */
 const MAX_DECIMAL_BYTES = 256
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 const DURATION = ['months', 'days', 'millis'] as const
 
-/** As JSON. */
+/** Returns the bytes as JSON text. Fails for a decimal that is too large. */
 export function bytesToJson(bytes: Uint8Array, meaning: BytesLogicalType): Result<string, string> {
   switch (meaning.as) {
     case 'bytes':
@@ -25,7 +25,7 @@ export function bytesToJson(bytes: Uint8Array, meaning: BytesLogicalType): Resul
   }
 }
 
-/** Of a parsed value. `sizeBytes`: what a decimal must fill. The reason is told as `must …`. */
+/** Returns the bytes of a parsed JSON value. A decimal fills `sizeBytes`, if given. Fails with a reason of the form `must …`. */
 export function bytesOf(value: unknown, meaning: BytesLogicalType, sizeBytes?: number): Result<Uint8Array, string> {
   switch (meaning.as) {
     case 'bytes': {
@@ -59,7 +59,7 @@ function ofDuration(value: unknown): Result<Uint8Array, string> {
   return ok(bytes)
 }
 
-/** Two's complement, big endian; as text, because money must not be rounded. */
+/** Parses two's complement, big endian. Returns text, because money must not be rounded. */
 function toDecimal(bytes: Uint8Array, scale: number): string {
   const unscaled = bytes.length === 0 ? 0n : BigInt.asIntN(bytes.length * 8, BigInt(`0x${toHex(bytes)}`))
   const digits = (unscaled < 0n ? -unscaled : unscaled).toString().padStart(scale + 1, '0')
@@ -67,7 +67,7 @@ function toDecimal(bytes: Uint8Array, scale: number): string {
   return scale === 0 ? sign + digits : `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
 }
 
-/** A string, or a number; in as few bytes as hold it, or in all of a fixed one. */
+/** Returns a string or number as a decimal, in `sizeBytes` bytes or, without it, in as few as possible. */
 function ofDecimal(value: unknown, scale: number, sizeBytes?: number): Result<Uint8Array, string> {
   const text = typeof value === 'string' ? value : (numberText(value) ?? '')
   const [, sign = '', whole = '', part = ''] = /^(-?)(\d{1,300})(?:\.(\d{1,300}))?$/.exec(text) ?? []

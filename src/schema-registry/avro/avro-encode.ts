@@ -1,12 +1,12 @@
-// JSON → Avro's binary encoding: the way back of avro-decode.ts, for requests that become records. Numbers may be those
-// of core/json.ts, so that a long keeps its 64 bits. Pure. What does not fit is told with the place it stands at.
+// JSON → Avro's binary encoding, the inverse of avro-decode.ts, for requests that become records. Accepts the exact numbers
+// of core/json.ts, so that a long keeps its 64 bits. Pure. The error for a value that does not fit names its place.
 import { isObject, numberText } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { bytesOf } from './avro-bytes.ts'
 import { nameOf, type AvroField, type AvroType, type BytesLogicalType } from './avro-schema.ts'
 import { AvroWriter } from './byte-writer.ts'
 
-/** Where a value stands, and whether it is the schema's: there bytes are Latin-1, as the specification has it. */
+/** The place of a value. `isFallback`: it is a default of the schema, whose bytes are Latin-1 by the specification. */
 interface ValueLocation {
   readonly path: string
   readonly depth: number
@@ -18,10 +18,10 @@ const RANGES = { int: [-(2n ** 31n), 2n ** 31n - 1n], long: [-(2n ** 63n), 2n **
 const NOT_FINITE = new Set<unknown>(['NaN', 'Infinity', '-Infinity'])
 const encoder = new TextEncoder()
 
-/** How an encoder leaves at once; caught where it begins, or tries a union's next branch. */
+/** Thrown for a value that does not fit. Caught in encodeAvro, or where a union's next branch is tried. */
 class EncodeError extends Error {}
 
-/** The reason names the place by a JSON pointer. */
+/** Returns the encoded value. Fails with a reason that names the place by a JSON pointer. */
 export function encodeAvro(type: AvroType, value: unknown): Result<Uint8Array, string> {
   const out = new AvroWriter()
   try {
@@ -98,7 +98,10 @@ function writeRecord(out: AvroWriter, fields: readonly AvroField[], value: unkno
   }
 }
 
-/** Of the branches that the value fits into, the one that leaves out least. A value may name its branch, as in Avro's JSON. */
+/**
+ * Chooses the branch that the value fits into with the fewest members left out. A value may name its branch, as in Avro's
+ * JSON encoding.
+ */
 function writeUnion(out: AvroWriter, branches: readonly AvroType[], value: unknown, at: ValueLocation): void {
   const inner = { ...at, depth: at.depth + 1 }
   const unfits: string[] = []
@@ -114,7 +117,7 @@ function writeUnion(out: AvroWriter, branches: readonly AvroType[], value: unkno
       unfits.push(error.message)
     }
   }
-  // What is wrong with an optional value is what is wrong with it as the other branch.
+  // The error of an optional value is the error of the branch that is not null.
   const isOptional = branches.length === 2 && branches.some(({ kind }) => kind === 'null')
   const told = isOptional ? unfits.find((message) => !message.endsWith('must be null')) : undefined
   throw told === undefined ? toEncodeError(at, `must be one of ${names(branches)}`) : new EncodeError(told)
@@ -144,7 +147,7 @@ function toInteger(kind: 'int' | 'long', value: unknown, at: ValueLocation): big
   return integer
 }
 
-/** `1e3` and `1.0` are whole, too. */
+/** `1e3` and `1.0` are whole numbers too. */
 function parseInteger(text: string): bigint | undefined {
   if (/^-?\d{1,20}$/.test(text)) return BigInt(text)
   const number = Number(text)
