@@ -98,7 +98,7 @@ export const adminApi = new Hono<HttpEnv>()
     return c.text('Internal Server Error', 500)
   })
 
-/** Compares with each, whatever the first comparison says. */
+/** Compares with every token, also after a match, so that the time is the same. */
 async function isOneOf(token: string, expected: readonly string[]): Promise<boolean> {
   const results = await Promise.all(expected.map((one) => timingSafeEqual(token, one)))
   return results.includes(true)

@@ -21,7 +21,7 @@ export const revocation = z.object({
   }),
 })
 
-/** As `revocation`, for the description: JSON Schema cannot say how text becomes a number. */
+/** Like `revocation`, for the description: JSON Schema cannot express that a text is converted to a number. */
 export const revocationShape = z.object({
   sessionId: z.string().min(1).describe('What JWT_SESSION_FIELD names in a token'),
   validityInSeconds: z.number().positive().describe('As long as a token of the session may live'),
@@ -30,7 +30,7 @@ export const revocationShape = z.object({
 export const connectionsQuery = z.object({
   user: z.string().min(1).optional(),
   session: z.string().min(1).optional(),
-  /** Of the metadata, indexed; with `value`. */
+  /** An indexed field of the metadata, together with `value`. */
   field: z.string().min(1).optional(),
   value: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(1_000),

@@ -1,6 +1,6 @@
 // /v3/apis and /v2/apis of the internal API: API definitions made at run time. RIG's answers; an ETag is a definition's
-// version, and If-Match the version that a change was made for. The Directory keeps and judges them, effective everywhere
-// within five seconds (proxy/route-table.ts).
+// version, and If-Match the version that a change was made for. The Directory validates and stores them; a change is
+// effective everywhere within five seconds (proxy/route-table.ts).
 import { decodeUtf8 } from '../../core/text.ts'
 import { isObject, parseJson } from '../../core/json.ts'
 import { Hono, type Context } from 'hono'
@@ -19,7 +19,7 @@ type DefinitionsContext = Context<HttpEnv>
 
 /** SQLite holds up to 2 MB in a row. */
 const MAX_BODY_BYTES = 1_048_576
-/** No definition has it. */
+/** No definition has this version. */
 const NEVER = -1
 
 export const apiDefinitionRoutes = new Hono<HttpEnv>()
@@ -83,7 +83,7 @@ async function activeApis(c: DefinitionsContext): Promise<readonly ApiRecord[]> 
   return mergeApis(c.var.config.proxy.definitions, made).filter(({ document }) => !isInactive(document))
 }
 
-/** GET /proxied-openapi.json: what the proxied APIs offer, as one OpenAPI document. */
+/** GET /proxied-openapi.json: the routes of the proxied APIs as one OpenAPI document. */
 export async function getProxiedOpenApi(c: DefinitionsContext): Promise<Response> {
   const env = definitionEnvOf(c.env)
   const definitions = (await activeApis(c)).flatMap(({ document }) => {
@@ -93,7 +93,7 @@ export async function getProxiedOpenApi(c: DefinitionsContext): Promise<Response
   return c.json(proxiedOpenApi(definitions))
 }
 
-/** Null: whatever the version is. */
+/** Returns the version that the change was made for, or null for any version. */
 function expectedOf(c: DefinitionsContext): number | null {
   const wanted = c.req.header('if-match')?.trim()
   if (wanted === undefined || wanted === '*') return null

@@ -32,7 +32,7 @@ const replayBody = z.strictObject({
     .max(MAX_REPLAYED),
 })
 
-/** Without `partition` and `offset`: the last `limit` of each partition. */
+/** Without `partition` and `offset` the last `limit` dead letters of each partition are listed. */
 export async function listDeadLetters(c: Context<HttpEnv>): Promise<Response> {
   const query = listQuery.safeParse(c.req.query())
   if (!query.success) return badRequest('limit (1 to 500), partition and offset must be whole numbers')
@@ -76,7 +76,7 @@ export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> 
   return c.json({ produced: produced.map(({ offset, partition, topic }) => ({ topic, partition, offset })) }, 202)
 }
 
-/** The record that became this dead letter. One that was too large for it is read from its own topic, while that has it. */
+/** Returns the record that became this dead letter. A record that was too large for it is read from its topic, if still there. */
 async function original(log: KafkaLog, topics: readonly string[], at: LogPosition): Promise<Result<NewRecord, string>> {
   const letter = await readAt(log, at)
   if (letter === undefined) return fail('there is no such dead letter')
@@ -117,7 +117,7 @@ function withoutOurs(headers: readonly RecordHeader[]): readonly RecordHeader[] 
   return headers.filter(({ key }) => !key.startsWith('rigel-'))
 }
 
-/** As text where it is UTF-8, else as base64. */
+/** Returns the bytes as text if they are UTF-8, else as base64. */
 function describeLetter(letter: LogRecord) {
   const { code, isOmitted, offset, partition, reason, rule, topic } = originOf(letter)
   return {

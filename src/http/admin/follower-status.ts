@@ -14,7 +14,7 @@ import type { HttpEnv } from '../worker-context.ts'
 
 const OUTDATED = 'knows the interest of a Directory whose storage is gone; it is told anew within a minute'
 
-/** A log that is out of reach may take longer to say so. */
+/** A log that is out of reach may take longer to fail. */
 const LIST_TIMEOUT_MS = 3_000
 
 export type FollowerSummary = TopicPartition & FollowerStatus
@@ -24,7 +24,7 @@ interface Report {
   readonly followers: readonly FollowerSummary[]
   /** A line for each follower that did not answer, or that knows an earlier life of the Directory. */
   readonly problems: readonly string[]
-  /** A line for each topic of which no follower is known, with why the log could not name its partitions. */
+  /** A line for each topic without a known follower, with the reason why the log could not list its partitions. */
   readonly unlisted: readonly string[]
 }
 
@@ -52,7 +52,7 @@ async function report(c: Context<HttpEnv>): Promise<Report> {
   return { followers, problems: [...directory.problems, ...silent, ...outdated], unlisted }
 }
 
-/** What the Directory knows, or, with nothing known, why it does not answer. */
+/** Returns what the Directory knows, or why it does not answer. */
 async function askDirectory(env: Env): Promise<{
   readonly known: readonly TopicPartition[]
   readonly life: string | null
@@ -67,7 +67,7 @@ async function askDirectory(env: Env): Promise<{
   }
 }
 
-/** A line for each shard that does not answer. */
+/** Returns a line for each shard that does not answer. */
 async function shardProblems(c: Context<HttpEnv>): Promise<readonly string[]> {
   const answers = await broadcastCommand(c.env, allShards(c.var.config), { kind: 'count_connections' })
   return answers.flatMap((answer) => (answer.ok ? [] : [`shard ${answer.shard}: ${answer.error}`]))
@@ -100,7 +100,7 @@ export async function getFollowers(c: Context<HttpEnv>): Promise<Response> {
   return c.json({ followers: await reportFollowers(c) })
 }
 
-/** RIG's `OK`; or 503, and a line with the reason for each follower, shard and Directory that fails or does not answer. */
+/** Returns RIG's `OK`, or 503 with a line and the reason for each follower, shard or Directory that fails. */
 export async function internalHealth(c: Context<HttpEnv>): Promise<Response> {
   const [{ followers, problems, unlisted }, shards] = await Promise.all([report(c), shardProblems(c)])
   const failing = followers.filter(({ failures }) => failures > 0)

@@ -1,5 +1,5 @@
-// RIG 1.x's session API, /rg/sessions and /rg/connections, where PHOENIX_LEGACY_PATHS says so: who is connected, with a token
-// whose claim `scopes.rg.actions` names the action. RIG looked at the token after it had acted; here nothing happens first.
+// RIG 1.x's session API, /rg/sessions and /rg/connections, if PHOENIX_LEGACY_PATHS is set: lists and ends connections, with a
+// token whose claim `scopes.rg.actions` names the action. RIG checked the token after the action; here it is checked first.
 import { stringifyScalars } from '../../core/scalar.ts'
 import type { Context } from 'hono'
 import { z } from 'zod'
@@ -10,7 +10,7 @@ import { listConnections, listUsers, revokeSession, type AppContext } from './op
 type Action = 'getSessions' | 'getSessionConnections' | 'deleteConnection'
 
 const MAX_LISTED = 10_000
-/** For a caller's token without end, which there is none of: RIG's default. */
+/** RIG's default for a caller's token without expiry. Verified tokens always have one. */
 const HOUR_MS = 3_600_000
 
 const claimsSchema = z.object({ scopes: z.object({ rg: z.object({ actions: z.array(z.string()) }) }) })
@@ -43,7 +43,7 @@ export async function deleteConnection(c: Context<HttpEnv>): Promise<Response> {
   return new Response(null, { status: 204, headers: corsHeaders(c.var.config, c.req.raw) })
 }
 
-/** Undefined: the token, if there is one, does not allow it. RIG 1.x took it without `Bearer` as well. */
+/** Returns undefined if there is no token that allows the action. RIG 1.x also accepted a token without `Bearer`. */
 async function allows(
   c: Context<HttpEnv>,
   action: Action,

@@ -1,5 +1,5 @@
-// GET /_rig/api/metrics: what there is to watch, in Prometheus' text format: connections by shard and transport, and of
-// every follower how far it is and what it could not deliver.
+// GET /_rig/api/metrics: the figures to watch, in Prometheus' text format: connections by shard and transport, and for every
+// follower its position, its lag and its dead letters.
 import type { Context } from 'hono'
 import { valuesOf } from '../../core/delivery/scatter-gather.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
@@ -50,7 +50,7 @@ async function followerSamples(c: Context<HttpEnv>): Promise<readonly Sample[]> 
   const followers = await reportFollowers(c)
   return followers.flatMap(({ topic, partition, counters, deadLetters, failures, lag }) => {
     const values = {
-      // Not known is not zero: then there is no sample.
+      // An unknown lag is not zero: no sample is written.
       ...(lag === null ? {} : { rigel_follower_lag: lag }),
       rigel_follower_failures: failures,
       rigel_records_total: counters?.records ?? 0,
@@ -61,7 +61,7 @@ async function followerSamples(c: Context<HttpEnv>): Promise<readonly Sample[]> 
   })
 }
 
-/** One per reason. What an older version counted without a reason is `unknown`; without any there is a zero to alert on. */
+/** One sample per reason. Dead letters that an older version counted are `unknown`. Without dead letters it is one zero, for alerts. */
 function deadLetterSamples(
   at: TopicPartition,
   total: number,

@@ -1,5 +1,5 @@
 // The OpenAPI 3.1 description of the internal API, made by zod from the schemas that validate it. Served at openapi.json
-// without a token: it has nothing that is not in this repository. scripts/check-openapi.ts validates it.
+// without a token: everything in it is in this repository too. scripts/check-openapi.ts validates it.
 import { z } from 'zod'
 import {
   cloudEvent,
@@ -247,7 +247,7 @@ function componentSchemas(): Json {
   return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, withoutIds(schema)]))
 }
 
-/** OpenAPI names a schema by its place in the document. */
+/** OpenAPI references a schema by its place in the document. */
 function withoutIds(schema: Json): Json {
   return Object.fromEntries(Object.entries(schema).filter(([key]) => key !== '$schema' && key !== '$id'))
 }

@@ -16,7 +16,7 @@ import { broadcastCommand, shardStub } from '../../rpc/shard.ts'
 import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
 import type { ConnectionInfo } from '../../rpc/shard-commands.ts'
 
-/** Which connections: those for which everything that is given holds; all of them if nothing is given. */
+/** Selects the connections for which every given condition holds; all connections if none is given. */
 export interface ConnectionsQuery {
   readonly user?: string | undefined
   readonly session?: string | undefined
@@ -78,7 +78,7 @@ export async function listConnections(
   return lists.flat().slice(0, limit)
 }
 
-/** Returns how many were closed. */
+/** Returns the number of closed connections. */
 export async function closeConnections(context: AppContext, query: ConnectionsQuery): Promise<number> {
   const { shards, filter } = locate(context, query)
   const answers = await broadcastCommand(context.env, shards, { kind: 'close_connections', query: filter })
@@ -97,7 +97,7 @@ export function indexProblem({ connections }: Config, { metadata }: ConnectionsQ
   return `"${metadata.field}" is not indexed: METADATA_INDEXES names ${connections.metadataIndexes.join(', ') || 'none'}`
 }
 
-/** Returns the shards to ask: a user's and a connection's is known, a session may have connections on all. */
+/** Returns the shards to ask: the shard of a user or connection is known, a session may have connections on all. */
 function locate(
   { config }: AppContext,
   query: ConnectionsQuery,

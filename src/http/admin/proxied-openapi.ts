@@ -32,7 +32,7 @@ export function proxiedOpenApi(definitions: readonly ApiDefinition[]): OpenApi {
 
 function toPath({ pattern }: Route): { readonly text: string; readonly parameters: readonly string[] } | undefined {
   if (pattern.expression !== null) return undefined
-  // A template's own names; an expression has none.
+  // A template has names for its parameters; an expression does not.
   const written = pattern.source.split('/').slice(1)
   const parameters: string[] = []
   const segments = pattern.shape.map((segment, index) => {

@@ -1,5 +1,5 @@
 // POST /v3/responses and /v2/responses: a service answers a request that waits for it (`response_from: http_async`). RIG's
-// texts. Of the headers only those that can be an answer's, for the others are the service's own, its token among them.
+// texts. Only headers that belong to a response are passed on; the others are the service's own, such as its token.
 import type { Context } from 'hono'
 import { parseResponse, parseEventResponse } from '../../core/events/correlated-response.ts'
 import { deliverResponse } from '../../rpc/pending-responses.ts'

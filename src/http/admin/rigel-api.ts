@@ -27,7 +27,7 @@ interface StoredAt {
 
 type Published =
   | { readonly ok: true; readonly places: readonly StoredAt[] }
-  /** As `POST messages` would have answered. */
+  /** The message that `POST messages` would return. */
   | { readonly ok: false; readonly status: number; readonly message: string }
 
 export class RigelApi extends WorkerEntrypoint<Env> {
@@ -58,7 +58,7 @@ export class RigelApi extends WorkerEntrypoint<Env> {
     return listConnections(this.#context, this.#checked(query), MAX_LISTED)
   }
 
-  /** Closes the connections for which everything that is given holds. Returns how many were closed. */
+  /** Closes the connections for which every given condition holds. Returns how many were closed. */
   closeConnections(query: ConnectionsQuery): Promise<number> {
     const { connectionToken, metadata, session, user } = query
     if ((connectionToken ?? session ?? user ?? metadata) === undefined)

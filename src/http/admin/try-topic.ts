@@ -23,7 +23,7 @@ const MAX_BODY_BYTES = 2_097_152
 const tryBody = z.strictObject({
   key: z.string().nullish(),
   headers: z.record(z.string(), z.string()).default({}),
-  /** Any JSON; a string is the value as it is. Null, or no value: a tombstone. */
+  /** Any JSON. A string is used as the value unchanged. Null or an absent value is a tombstone. */
   value: z.unknown().optional(),
   value_base64: z.string().optional(),
   timestamp: z.int().min(0).optional(),

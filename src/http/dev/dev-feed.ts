@@ -1,5 +1,6 @@
 // POST /_rig/dev/feed, in development mode only: publishes a burst of sample events of a chain of hotels, from several
-// services and to several users, so that there is something to see. `{"count": 10}`; no timer runs here, the page calls.
+// services and to several users, so that there is something to see. Body: `{"count": 10}`. No timer runs here: the page
+// calls it repeatedly.
 import { decodeUtf8 } from '../../core/text.ts'
 import { isObject, parseJson } from '../../core/json.ts'
 import type { Context } from 'hono'
@@ -16,7 +17,7 @@ const MAX_BODY_BYTES = 1_024
 const USERS = ['alice', 'bob', 'carol']
 const HOTELS = ['Alster', 'Bellevue', 'Continental']
 
-/** Event type → the service that sends it, and whether it concerns one user or whoever subscribes. */
+/** Event type → the service that sends it, and whether it is for one user or for all subscribers. */
 const TYPES = [
   { type: 'com.hotel.booking.created', source: '/services/booking', isAddressed: true },
   { type: 'com.hotel.room.cleaned', source: '/services/housekeeping', isAddressed: false },
@@ -41,7 +42,7 @@ export async function produceSampleEvents(c: Context<HttpEnv>): Promise<Response
   return produced.ok ? c.json({ produced: produced.value.length }, 202) : errorResponse(produced.reason)
 }
 
-/** `random`: from 0 to 1, below 1. */
+/** `random` returns numbers in [0, 1). */
 export function sampleEvent(nowMs: number, random: () => number) {
   const pick = <T>(items: readonly T[]): T | undefined => items[Math.floor(random() * items.length)]
   const { type, source, isAddressed } = pick(TYPES) ?? TYPES[0]
@@ -61,7 +62,7 @@ export function sampleEvent(nowMs: number, random: () => number) {
   }
 }
 
-/** An empty body asks for the default. */
+/** Returns the number of events, the default for an empty body, or undefined if the body is invalid. */
 async function readCount(request: Request): Promise<number | undefined> {
   const body = await readRequestBody(request, MAX_BODY_BYTES)
   if (!body.ok) return undefined

@@ -44,7 +44,7 @@ async function readClaims(request: Request): Promise<JsonObject | undefined> {
   return claims['exp'] === undefined || Number.isSafeInteger(claims['exp']) ? claims : undefined
 }
 
-/** `claims` with `value` where `pointer` points to. */
+/** Returns `claims` with `value` at the place that `pointer` names. */
 function withClaim(claims: Readonly<Record<string, unknown>>, pointer: JsonPointer, value: unknown) {
   const [name, ...rest] = pointer
   if (name === undefined) return claims

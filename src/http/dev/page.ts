@@ -16,7 +16,7 @@ const SECURITY_HEADERS = {
   'referrer-policy': 'no-referrer',
 } as const
 
-/** Answers with the file, if there is one that is open; everything else goes on to the API gateway. */
+/** Returns the file if there is one that may be shown. Other requests continue to the API gateway. */
 export async function servePage(c: Context<HttpEnv>, next: Next): Promise<Response | void> {
   const { path } = c.req
   const isPublic = PUBLIC_FILE.test(path)

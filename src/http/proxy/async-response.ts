@@ -1,5 +1,5 @@
-// `response_from`: waits for the response to a request that comes through Kafka or POST /v3/responses, at any isolate. One
-// call waits in a Durable Object: no polling, and no timer here. Called by proxy.ts and publish-request.ts.
+// `response_from`: waits for a response that comes through Kafka or POST /v3/responses, at any isolate. One call waits in a
+// Durable Object: no polling, and no timer here. Called by proxy.ts and publish-request.ts.
 import { formatCorrelation, type BackendResponse } from '../../core/events/correlated-response.ts'
 import { pendingResponsesStub, PENDING_RESPONSES_COUNT } from '../../rpc/pending-responses.ts'
 import type { Route } from '../../api-definitions/api-route.ts'
@@ -15,7 +15,7 @@ export interface PendingReply {
   readonly forget: () => Promise<void>
 }
 
-/** Returns null if the response is the service's own. Call it before the request is sent: no response can be faster. */
+/** Returns null if the response is the service's own. Call it before the request is sent, so that no response is missed. */
 export async function registerIfAsync(
   { config, env }: ProxyDeps,
   { responseFrom }: Route,

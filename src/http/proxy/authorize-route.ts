@@ -1,5 +1,5 @@
 // Checks whether a request may use a route: its token, and the scopes and claims that the route requires. verifyToken also
-// refuses tokens of revoked sessions. A request that runs already is not ended by a revocation. Called by proxy.ts.
+// refuses tokens of revoked sessions. A revocation does not end requests under way. Called by proxy.ts.
 import { isSameScalar, toScalar } from '../../core/scalar.ts'
 import { parse as parseCookies } from 'hono/utils/cookie'
 import { evaluateAll } from '../../core/json-pointer.ts'
@@ -26,7 +26,7 @@ export async function authorizeRoute(
   for (const token of tokensOf(deps, request, url, asked).slice(0, MAX_TOKENS)) {
     const verified = await deps.verifyToken(token)
     if (!verified.ok) {
-      // Keys that cannot be fetched at the moment say nothing about the token.
+      // If the keys cannot be fetched at the moment, the token may be valid.
       if (verified.reason.kind === 'unavailable') return verified
       continue
     }
@@ -49,7 +49,7 @@ function tokensOf(
   return [...inHeader, ...inQuery, ...inCookie]
 }
 
-/** A browser sends cookies by itself: they count only where no other site can have made it send them. */
+/** A browser sends cookies by itself: they are accepted only on requests that no other site can have caused. */
 function cookieTokens(config: ProxyDeps['config'], request: Request, name: string): readonly string[] {
   if (!isTrustedOrigin(config, request) || request.headers.get('sec-fetch-site') === 'cross-site') return []
   return split(parseCookies(request.headers.get('cookie') ?? '', name)[name] ?? null)
@@ -75,7 +75,7 @@ function missingOf(claims: VerifiedToken['claims'], asked: Authentication): stri
   return rule === undefined ? undefined : `claim /${rule.pointer.join('/')}`
 }
 
-/** `scope` is OAuth's, a text; issuers also use `scp`, `scopes` and `permissions`, and commas or lists. */
+/** OAuth's `scope` is a text with spaces (RFC 8693, 4.2); issuers also use `scp`, `scopes` and `permissions`, commas and lists. */
 function scopesOf(claims: VerifiedToken['claims']): ReadonlySet<unknown> {
   const values = ['scope', 'scp', 'scopes', 'permissions'].map((name) => claims[name])
   return new Set(

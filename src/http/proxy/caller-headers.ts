@@ -1,5 +1,5 @@
-// Which headers of a client never reach a service: those of one hop, and those that say who asks, from where and for what.
-// Names are compared in one canonical form. For headers.ts.
+// Which headers of a client never reach a service: hop-by-hop headers, and headers that identify the caller, its address or
+// the URL. Names are compared in one canonical form. For headers.ts.
 import type { HeaderChanges } from '../../api-definitions/api-route.ts'
 
 const ONE_HOP = [
@@ -17,7 +17,7 @@ const ONE_HOP = [
 ]
 
 /**
- * Headers by which services, frameworks and other proxies tell who asks, from where, by which URL, method and certificate.
+ * Headers from which services, frameworks and other proxies read the caller, its address, URL, method and certificate.
  * A `*` at the end matches any rest. docs/gateway.md has the same list; a test compares them. Collected from nginx,
  * HAProxy, Envoy, Istio, Linkerd, Traefik, Apache, IIS, Rails and Rack, PHP and Symfony, WSGI and Django, Next.js, WebLogic,
  * WebSphere, WebSEAL, SiteMinder, Oracle Access Manager, oauth2-proxy, Authelia, authentik, Grafana, Kong, and the edges of
@@ -109,19 +109,19 @@ export const CALLER_HEADERS = [
   'x-rigel-*',
 ]
 
-/** Standard names that must not come a second time in a spelling that CGI, WSGI, Rack and PHP take for the same. */
+/** Standard names. A second header whose name CGI, WSGI, Rack and PHP treat as the same is removed. */
 const STANDARD = ['accept-*', 'access-control-*', 'cf-*', 'content-*', 'if-*', 'sec-*', 'transfer-*', 'user-agent']
 
 const isCallers = createMatcher([...CALLER_HEADERS, ...ONE_HOP, 'host'])
 const isStandard = createMatcher(STANDARD)
 /**
- * Verdicts by name, so that each name is judged once: removed, kept, or kept unless the request or the route has it in another
- * spelling. Bounded, because clients make up names.
+ * The decision for each name, so that it is made once: removed, kept, or kept unless the request or the route has the name in
+ * another spelling. Bounded, because clients make up names.
  */
 const verdicts = new Map<string, 'remove' | 'keep' | 'compare'>()
 const MAX_VERDICTS = 2_000
 
-/** `tokenHeader`: where the route looks for a token. */
+/** `tokenHeader` is the header in which the route looks for a token. */
 export function isDropped(
   name: string,
   incoming: Headers,
@@ -148,7 +148,7 @@ function judge(name: string): 'remove' | 'keep' | 'compare' {
   return verdict
 }
 
-/** CGI, WSGI, Rack and PHP make one variable of `X-User`, `x_user` and `x.user`: here they are one name. */
+/** CGI, WSGI, Rack and PHP read `X-User`, `x_user` and `x.user` as one variable: here they are one name. */
 function canonicalName(name: string): string {
   return /^[a-z0-9-]+$/.test(name) ? name : name.toLowerCase().replaceAll(/[^a-z0-9]/g, '-')
 }

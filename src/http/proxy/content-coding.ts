@@ -1,18 +1,18 @@
-// A response's content coding. Responses pass as the service coded them; only for a client that does not accept gzip or
-// Brotli is the body decoded. Parts (206) and codings that the runtime does not know always pass. For forward.ts.
+// A response's content coding. Responses pass as the service encoded them. The body is decoded only for a client that does
+// not accept gzip or Brotli. Partial responses (206) and codings that the runtime does not know always pass. For forward.ts.
 
 /** The runtime decodes these when the header is removed. It compares names exactly. */
 const DECODED_BY_RUNTIME = new Set(['gzip', 'br'])
 const GZIP = new Set(['gzip', 'x-gzip'])
 
-/** Returns null if the response passes as it is, else the decoded body. The headers of the coding are to be removed. */
+/** Returns null if the response passes as it is, else the decoded body: the caller then removes the headers of the coding. */
 export function decodedFor(client: Request, { body, headers, status }: Response): ReadableStream | null {
   const written = headers.get('content-encoding')
   if (written === null || status === 206 || body === null) return null
   const coding = written.trim().toLowerCase()
   if (accepts(client, coding)) return null
   if (DECODED_BY_RUNTIME.has(written)) return body
-  // Content codings have no case (RFC 9110, section 8.4.1), but the runtime leaves `GZIP` as it is.
+  // Content codings are case-insensitive (RFC 9110, section 8.4.1), but the runtime does not decode `GZIP`.
   return GZIP.has(coding) ? body.pipeThrough(new DecompressionStream('gzip')) : null
 }
 

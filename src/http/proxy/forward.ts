@@ -85,7 +85,7 @@ function note(
     health.failed(route, upstream, clientKey(client.address), Date.now())
 }
 
-/** In the background: a client's request is not what finds out whether a service is back. */
+/** Runs in the background, so that no client's request has to find out whether a service is back. */
 function startHealthChecks(upstreams: readonly Upstream[], route: ForwardedRoute, deps: ForwardDeps): void {
   const { breaker } = route.policy
   for (const upstream of deps.health.dueForCheck(route, upstreams, Date.now())) {
@@ -125,7 +125,7 @@ async function send(
   const init = { method, headers, body: body.stream, redirect: 'manual', signal: timeout.signal, ...cf } as const
   try {
     const response = isUpgrade(request) ? await upgrade(url, init, fetchFrom) : await fetchFrom(url, init)
-    // A service may switch to a protocol that nobody asked for.
+    // A service may switch to a protocol that the client did not request.
     return response.status === 101 && !response.webSocket ? fail({ kind: 'upstream_unreachable' }) : ok(response)
   } catch (error) {
     if (timeout.isOver) return fail({ kind: 'upstream_timeout', timeoutMs })

@@ -1,5 +1,5 @@
-// The headers of a request on its way to a service. Headers of one hop end here (RFC 9110, section 7.6.1); headers that say
-// who asks, from where and for what are Rigel's to set, never the client's. Called once for each proxied request.
+// The headers of a request on its way to a service. Hop-by-hop headers are removed (RFC 9110, section 7.6.1). Headers that
+// identify the caller, its address or the URL are set by Rigel, never by the client. Called once for each proxied request.
 import { toHex } from '../../core/bytes.ts'
 import type { HeaderChanges } from '../../api-definitions/api-route.ts'
 import { isDropped } from './caller-headers.ts'
@@ -8,7 +8,7 @@ import { isDropped } from './caller-headers.ts'
 export const CLAIM_PREFIX = 'x-rigel-'
 
 const VIA = '1.1 rigel'
-/** No deployment has more Rigels in a row. */
+/** No deployment chains more gateways than this. */
 const MAX_HOPS = 5
 
 /** W3C Trace Context: a higher version may be longer, and its first four fields are read as those of version 00. */
@@ -40,7 +40,7 @@ export function clientOf({ headers }: Request, url: URL): Client {
 
 /**
  * Returns a plain object, because a Headers object costs a call into the runtime for each header that is changed.
- * `tokenHeader`: where the route looks for a token; another spelling of it must not pass beside it.
+ * `tokenHeader` is the header in which the route looks for a token; another spelling of it must not reach the service.
  */
 export function toUpstreamHeaders(
   incoming: Headers,
@@ -80,7 +80,7 @@ export function traceOf(incoming: Headers): Trace {
   }
 }
 
-/** A target that is Rigel itself would make each request another one, and its retry, without an end. */
+/** If the target is Rigel itself, each request would cause another one, without an end. */
 export function isLoop(incoming: Headers): boolean {
   const via = incoming.get('via')
   return via !== null && via.split(',').filter((hop) => hop.trim() === VIA).length >= MAX_HOPS
@@ -90,7 +90,7 @@ export function randomHex(bytes: number): string {
   return toHex(crypto.getRandomValues(new Uint8Array(bytes)))
 }
 
-/** Removes what `Connection` names. workerd keeps the header itself from being sent. */
+/** Removes the headers that `Connection` names. workerd removes `Connection` itself. */
 export function removeNamed(headers: Headers, connection: string): void {
   for (const name of listOf(connection)) headers.delete(name)
 }
@@ -108,7 +108,7 @@ function parseTraceparent(text: string): { readonly traceId: string; readonly fl
   return { traceId, flags: version === '00' ? flags : (Number.parseInt(flags, 16) & 1) === 1 ? '01' : '00' }
 }
 
-/** RFC 7239: what is no token, such as an IPv6 address, is quoted. */
+/** Quotes a value that is not a token, such as an IPv6 address (RFC 7239, section 4). */
 function addForwarding(headers: HeaderMap, { address, host, scheme }: Client): void {
   const node = address === null ? 'unknown' : address.includes(':') ? `"[${address}]"` : address
   const quotedHost = host.includes('"') || host.includes('\\') ? host.replaceAll(/["\\]/g, '') : host

@@ -21,7 +21,7 @@ export function withCors(response: Response, config: Config, request: Request): 
   return changed
 }
 
-/** Returns undefined if Rigel answers for none of the path's routes. */
+/** Returns undefined if Rigel handles CORS for none of the path's routes. */
 export function answerPreflight(config: Config, request: Request, routes: readonly Route[]): Response | undefined {
   const ours = routes.filter(({ policy, target }) => policy.cors || target.kind === 'kafka')
   if (ours.length === 0) return undefined

@@ -18,7 +18,7 @@ export interface ProxyContext {
   readonly request: Request
   readonly url: URL
   readonly route: Route
-  /** The path that the service is asked for. */
+  /** The path of the request to the service. */
   readonly path: string
   /** The path by which the request is cached and logged. */
   readonly canonicalPath: string
@@ -28,12 +28,12 @@ export interface ProxyContext {
   readonly trace: Trace
 }
 
-/** A request as a service is asked. */
+/** A request to a service. */
 export interface OutgoingRequest {
   /** The client's request, for its method and body. */
   readonly request: Request
   readonly headers: HeaderMap
-  /** Path and query, as the service is asked. */
+  /** Path and query of the request to the service. */
   readonly pathAndQuery: string
   readonly client: Client
 }

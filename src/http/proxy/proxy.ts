@@ -34,7 +34,7 @@ export async function proxyRequest(request: Request, url: URL, deps: ProxyDeps):
   return response
 }
 
-/** Returns a response where no route is to handle the request. */
+/** Returns the request on its route, or the response if no route handles it. */
 async function findRoute(request: Request, url: URL, deps: ProxyDeps): Promise<ProxyContext | Response> {
   const { headers, method } = request
   const path = url.pathname
@@ -67,7 +67,7 @@ async function findRoute(request: Request, url: URL, deps: ProxyDeps): Promise<P
   }
 }
 
-/** An endpoint for OPTIONS has the service answer preflights, like in RIG. */
+/** If there is an endpoint for OPTIONS, the service answers preflights, as in RIG. */
 function isDeclaredOptions(route: Route | undefined): boolean {
   return route?.method === 'OPTIONS' && route.target.kind === 'http'
 }
@@ -100,7 +100,7 @@ function isAnsweredByRigel({ responseFrom, target }: Route): boolean {
   return target.kind === 'kafka' || responseFrom !== 'http'
 }
 
-/** Null if the route asks for no token. Addresses are limited before the token is verified, users after it. */
+/** Returns null if the route requires no token. Addresses are limited before the token is verified, users after it. */
 async function admit({
   client,
   deps,
@@ -142,7 +142,7 @@ async function callService(
   return throughCache(request, cacheKey(context), waitUntil, () => send(`${path}${search}`))
 }
 
-/** The service answers 202, and the response comes later by another way; any other status is the response. */
+/** If the service answers 202, the response comes later through `response_from`; any other status is the response. */
 async function callAsyncService(
   context: ProxyContext,
   send: (pathAndQuery: string) => Promise<Result<Response, RigelError>>,

@@ -1,5 +1,5 @@
-// The rate limit of a route, by the platform's binding, which counts per Cloudflare location and only roughly: enough to
-// keep floods away. wrangler.toml has limit and period. Called by proxy.ts.
+// The rate limit of a route, by the platform's binding, which counts per Cloudflare location and only approximately: enough
+// against floods of requests. wrangler.toml has limit and period. Called by proxy.ts.
 import type { RateLimit as Limit, Route } from '../../api-definitions/api-route.ts'
 
 export interface RateLimitClient {

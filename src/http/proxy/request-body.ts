@@ -9,7 +9,7 @@ const CHUNK_BYTES = 65_536
 
 export class RequestBody {
   readonly stream: ReadableStream | null
-  /** The limit was passed: what the service got is not whole. */
+  /** The limit was exceeded: the service got only a part of the body. */
   isExceeded = false
   #timeout: ResponseTimeout | undefined
 
@@ -32,7 +32,7 @@ export class RequestBody {
   }
 
   #paced(body: ReadableStream, limitBytes: number): ReadableStream<Uint8Array> {
-    // Whatever kind of stream the body is, this can be read in chunks of that size.
+    // This stream can be read in chunks of that size, whatever kind of stream the body is.
     const reader = body.pipeThrough(new IdentityTransformStream()).getReader({ mode: 'byob' })
     let gotBytes = 0
     const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
@@ -58,8 +58,8 @@ export class RequestBody {
   }
 
   /**
-   * The request is aborted before the stream fails: of a stream that fails by itself, workerd sends the last chunk, and the
-   * service takes what it got for the whole (RFC 9112, section 8).
+   * The request is aborted before the stream fails: if a stream fails by itself, workerd ends the chunked body regularly, and
+   * the service takes the part that it got for the whole body (RFC 9112, section 8).
    */
   #broken(error: unknown): unknown {
     this.#timeout?.abort()

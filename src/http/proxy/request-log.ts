@@ -15,7 +15,7 @@ export interface RequestOutcome {
   readonly endedMs: number
 }
 
-/** RIG's: all events in one partition, in their order. */
+/** RIG's key: it keeps all events in one partition, in their order. */
 const KEY = 'partition'
 
 /** Never throws: a request does not fail because it cannot be logged. */
@@ -64,7 +64,7 @@ function toEvent(context: ProxyContext, outcome: RequestOutcome) {
 
 function toData({ canonicalPath, client, request, route }: ProxyContext, outcome: RequestOutcome) {
   return {
-    // RIG's: the endpoint as it is defined.
+    // The endpoint as it is defined, as in RIG.
     endpoint: { ...route.endpoint, api: route.api },
     request_method: request.method,
     request_path: canonicalPath,

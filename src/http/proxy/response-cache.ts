@@ -6,7 +6,7 @@ import { ok, type Result } from '../../core/result.ts'
 /** Larger responses pass and are not cached: until a response is complete, it is in memory. */
 const MAX_BYTES = 5_000_000
 const STATUS = 'cache-status'
-/** A request with one of these gets one user's response, a part, or a socket. */
+/** The response to a request with one of these headers is for one user, is partial, or is a socket. */
 const UNCACHEABLE = ['authorization', 'cookie', 'range', 'upgrade']
 /** The runtime decodes these when the body is read: the cache has the decoded body, for all clients. */
 const CODINGS = ['gzip', 'br']

@@ -1,5 +1,5 @@
-// The time that a service has until its response begins. It pauses while the service waits for the client's upload, and
-// restarts after each chunk that the service got: neither a slow upload nor a large one is the service's fault.
+// The time limit until a service's response begins. It pauses while the service waits for the client's upload, and restarts
+// after each chunk that the service got, so that a slow or large upload does not count against the service.
 
 export class ResponseTimeout {
   readonly #controller = new AbortController()

@@ -1,6 +1,6 @@
-// The routes that an isolate knows: the deployed ones, and those made at run time, which the Directory tells. Older than
-// FRESH_MS, they are refreshed in the background; older than STALE_MS, a request waits for the refresh. So a change is
-// effective everywhere within STALE_MS. Called by proxy.ts for each request.
+// The routes that an isolate knows: the deployed ones, and those made at run time, which it gets from the Directory. Routes
+// older than FRESH_MS are refreshed in the background; if they are older than STALE_MS, a request waits for the refresh. So a
+// change is effective everywhere within STALE_MS. Called by proxy.ts for each request.
 import { withTimeout } from '../../core/timeout.ts'
 import type { Config } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'

@@ -1,8 +1,8 @@
-// Chooses the upstream of a request, and takes failing upstreams out for a time (a circuit breaker). By what this isolate has
-// seen, for each route and upstream apart: one route, or one client, cannot take a service away from others.
+// Chooses the upstream of a request, and sends nothing to failing upstreams for a time (a circuit breaker). Failures are
+// counted per isolate, route and upstream, so that one route or client cannot make a service unavailable to others.
 import type { Policy, Route, Upstream } from '../../api-definitions/api-route.ts'
 
-/** Retries are at most a fifth of requests, and some for a service that is seldom asked: more would be a second outage. */
+/** Retries are at most a fifth of requests, plus a few for a rarely used service: more would overload a service that recovers. */
 const RETRY_SHARE = 0.2
 const RETRY_RESERVE = 10
 
@@ -10,7 +10,7 @@ type Breaker = Policy['breaker']
 type RouteHealth = Pick<Route, 'policy'>
 
 interface UpstreamState {
-  /** Since the last success, by client: what counts of each is bounded. */
+  /** Failures since the last success, by client. The number that counts per client is bounded. */
   readonly failures: Map<string, number>
   /** The breaker is open until then; after it, one request or health check probes. */
   openUntilMs: number
@@ -21,7 +21,7 @@ export class UpstreamHealth {
   /** A definition that is changed has other routes, and starts with healthy upstreams. */
   readonly #routes = new WeakMap<RouteHealth, Map<string, UpstreamState>>()
 
-  /** Returns undefined if all are taken out. `random` is in [0, 1); `tried` are those that have just failed. */
+  /** Returns undefined if no upstream is in use. `random` is in [0, 1); `tried` are upstreams that have just failed. */
   choose(
     route: RouteHealth,
     upstreams: readonly Upstream[],
@@ -54,7 +54,7 @@ export class UpstreamHealth {
     if (isBroken(state, breaker)) state.openUntilMs = nowMs + breaker.openMs
   }
 
-  /** Upstreams whose time is over and which a health check is to probe; each is named once in a while. */
+  /** Returns the upstreams whose breaker has been open long enough for a health check; each only once in a while. */
   dueForCheck(route: RouteHealth, upstreams: readonly Upstream[], nowMs: number): readonly Upstream[] {
     const { breaker } = route.policy
     if (breaker === null || breaker.healthCheck === null) return []
@@ -98,7 +98,7 @@ export class UpstreamHealth {
   }
 }
 
-/** One key a client: its IPv4 address, or the /64 of an IPv6 address, of which a client has as many as it likes. */
+/** Returns one key per client: its IPv4 address, or the /64 prefix of its IPv6 address, within which it can change addresses. */
 export function clientKey(address: string | null): string {
   if (address === null || !address.includes(':')) return address ?? 'unknown'
   const [head = '', tail = ''] = address.split('::')

@@ -5,7 +5,7 @@ import { decodedFor } from './content-coding.ts'
 import { changeHeaders, removeNamed } from './headers.ts'
 import type { OutgoingRequest } from './proxy-context.ts'
 
-/** It belongs to one hop, and workerd does not keep it to itself. */
+/** A hop-by-hop header that workerd does not remove. */
 const CHALLENGE = 'proxy-authenticate'
 /** Headers that name a URL of the service. */
 const URLS = ['location', 'content-location']
@@ -35,13 +35,13 @@ export function toClientResponse(
   return new Response(decoded ?? response.body, { status, statusText, headers: changed })
 }
 
-/** Null if `Connection` names no header but those that workerd keeps to itself. */
+/** Returns null if `Connection` names only headers that workerd removes. */
 function namedByConnection(headers: Headers): string | null {
   const connection = headers.get('connection')
   return connection === null || /^\s*(?:keep-alive|close)?\s*$/i.test(connection) ? null : connection
 }
 
-/** A URL at the service's own address becomes the same path at the address that the client asked; others stay. */
+/** A URL at the service's own address becomes the same path at the address of the client's request; other URLs stay. */
 function rewrittenUrls(
   headers: Headers,
   { base }: Upstream,

@@ -19,7 +19,7 @@ export function toJsonRecord(topic: string, { event, key }: KeyedEvent): NewReco
   return { topic, key: toKey(key), headers: [STRUCTURED], value: encoder.encode(JSON.stringify(event)) }
 }
 
-/** The reason is what of the data does not fit, and where. */
+/** Fails with the part of the data that does not fit the schema, and its place. */
 export function toAvroRecord(topic: string, { event, key }: KeyedEvent, subject: Subject): Result<NewRecord, string> {
   const { data = null, ...attributes } = event
   const value = subject.encode(data)
@@ -32,7 +32,7 @@ export function toAvroRecord(topic: string, { event, key }: KeyedEvent, subject:
   return ok({ topic, key: toKey(key), headers: [...headers, AVRO], value: value.value })
 }
 
-/** The newest schema of a subject. Null: there is no registry, which the configuration rules out. */
+/** Returns the newest schema of a subject, or null without a registry, which the configuration does not allow. */
 export async function findSubject(subjects: SubjectCache | null, name: string): Promise<Result<Subject, RigelError>> {
   try {
     const found = await subjects?.find(name)

@@ -31,7 +31,7 @@ type Members = Readonly<Record<string, unknown>>
 
 const NOT_AN_EVENT = 'Bad request: the body does not look like a CloudEvent.'
 
-/** RIG's rule: what has a `specversion` is an event, of whatever version. Fails with the text for the client. */
+/** RIG's rule: a body with a `specversion` is an event, whatever its version. Fails with the text for the client. */
 export function toRequestEvent(
   body: Uint8Array,
   facts: RequestFacts,
@@ -82,7 +82,7 @@ function rigOf({ client, correlation, headers, method, path, query, tokenIn }: R
   }
 }
 
-/** RIG's name for it first. */
+/** RIG's name comes first. */
 function keyOf({ partitionkey, rig }: Members): string | null {
   const asked = isObject(rig) ? rig['target_partition'] : undefined
   const key = asked ?? partitionkey
