@@ -1,5 +1,5 @@
-// What services ask of a shard by the internal API: which connections there are, close these, this session is revoked.
-// A command that goes to many shards is run here and passed on to the shards of this one's subtree.
+// The commands of the internal API on one shard: list, count and close connections, revoke a session. A command for many
+// shards is run here and relayed to the shards of this shard's subtree.
 import type { Metadata, Principal } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'

@@ -1,5 +1,6 @@
-// The bytes that wait for all readers of a shard together: MAX_WAITING_BYTES_PER_SHARD. What was just written is not counted
-// against anybody: when the sum may be too large, it is measured a second later, and the largest buffers are cut first.
+// The limit on the bytes that wait for all readers of a shard together: MAX_WAITING_BYTES_PER_SHARD. When the sum may be too
+// large, it is measured a second later, when prompt readers have taken what was just written, and connections with the
+// largest buffers are closed first.
 import type { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connections/connection-registry.ts'
 import type { ShardContext } from './shard-context.ts'
@@ -11,7 +12,7 @@ export class BufferBudget {
   readonly #limitBytes: number
   readonly #connections: ConnectionRegistry
   readonly #lifecycle: ConnectionLifecycle
-  /** Upper bound of what waits: what was written since it was last measured, plus the result. */
+  /** Upper bound of the waiting bytes: the last measured sum plus everything written since. */
   #waitsAtMost = 0
   #isScheduled = false
 

@@ -1,4 +1,4 @@
-// Puts the parts of a shard together: each is made from the ShardContext and from parts that were made before it.
+// Composes the parts of a shard: each is made from the ShardContext and from parts that were made before it.
 import type { ConnectRequest, TransportName } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { ok, type Result } from '../../core/result.ts'

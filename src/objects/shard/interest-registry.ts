@@ -1,5 +1,5 @@
 // Which event types this shard wants, and since when: SQL for `interests` and `directory_life`. A type is declared to the
-// Directory before a subscription to it is confirmed, and withdrawn when nobody can come back for it any more. Called by
+// Directory before a subscription to it is confirmed, and withdrawn when no client can resume with it any more. Called by
 // admission, subscribe and maintenance; UserShard.append asks it which events to store.
 import type { RigelError } from '../../core/errors.ts'
 import { patternsOf } from '../../core/events/event-type-pattern.ts'
@@ -8,7 +8,7 @@ import { fail, ok, type Result } from '../../core/result.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import { userOfWatchTopic } from '../../core/subscriptions/watch-topic.ts'
 
-/** When there is no room for a new type, unwanted types are forgotten down to this part of the limit. */
+/** When the limit leaves no space for a new type, unwanted types are forgotten down to this part of the limit. */
 const ROOM = 0.9
 
 export interface InterestRegistryDeps {
@@ -69,7 +69,7 @@ export class InterestRegistry {
     return subscriptions.every(({ eventType }) => (this.#since.get(eventType) ?? Infinity) <= seq)
   }
 
-  /** Resolves when events of these types are sure to come. Rejects if a follower or the Directory could not be told. */
+  /** Resolves when every follower sends events of these types. Rejects if a follower or the Directory could not be told. */
   async register(subscriptions: readonly Subscription[]): Promise<Result<null, RigelError>> {
     for (const { eventType } of subscriptions) this.#asked.add(eventType)
     const missing = this.#missing(subscriptions)
@@ -134,7 +134,7 @@ export class InterestRegistry {
     }
   }
 
-  /** Forgotten here first: a crash in between costs events that nobody wants, never events that somebody does. */
+  /** Forgets the types here before the Directory does: a crash in between loses only events that no client wants. */
   #withdraw(topics: readonly string[]): Promise<void> {
     for (const topic of topics) {
       this.#sql.exec('DELETE FROM interests WHERE type = ?', topic)
@@ -144,7 +144,7 @@ export class InterestRegistry {
     return this.#declarer.withdraw(users, [...this.#types(), ...this.#adding.keys()])
   }
 
-  /** Forgets types that only clients want which may come back, longest unwanted first, if there is no room otherwise. */
+  /** If the limit is reached, forgets types without a connected subscriber, the longest unwanted first. */
   #makeRoom(count: number): boolean {
     const { isWanted, limit } = this.#deps
     const used = this.#since.size + this.#adding.size + count

@@ -1,5 +1,5 @@
 // What a shard does at its alarm: ends connections that are due, warns clients whose token expires, and withdraws interests
-// that nobody has. It is only scheduled after activity: a shard where nothing happens is not woken.
+// that no client has. It is only scheduled after activity: an idle shard is not woken.
 import type { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connections/connection-registry.ts'
 import type { InterestRegistry } from './interest-registry.ts'

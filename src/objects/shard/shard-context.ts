@@ -1,5 +1,5 @@
-// What the parts of a shard take from outside: configuration, storage, clock, randomness, alarm. The UserShard makes one
-// from the runtime; a test can make one of its own.
+// What the parts of a shard need from outside: configuration, storage, clock, randomness, alarm. The UserShard makes a
+// context from the runtime; tests can make their own.
 import type { Config } from '../../config/parse-config.ts'
 
 export interface ShardContext {

@@ -27,7 +27,7 @@ interface Created {
   /** The user that the connection belongs to. */
   readonly user: string | null
   readonly lastEventId: string
-  /** Whether everything since the client's position will come; null if it gave none. */
+  /** Whether all events since the client's position will come. Null if it gave no position. */
   readonly recovered: boolean | null
 }
 
@@ -42,8 +42,8 @@ export function connectionCreated(head: EventEnvelope, created: Created): System
 }
 
 /**
- * Says that a set of subscriptions is in force: whatever is produced from now on and passes it comes. The extension
- * attribute `recovered` tells a client that resumed before it subscribed whether what it missed of this set comes too.
+ * Says that a set of subscriptions is in force: the client gets every matching event from now on. The extension attribute
+ * `recovered` tells a client that resumed before it subscribed whether it gets the matching events that it missed too.
  */
 export function subscriptionsSet(
   head: EventEnvelope,
@@ -58,7 +58,7 @@ export function metadataSet(head: EventEnvelope, metadata: object): SystemEvent 
   return ownEvent(head, 'rig.metadata_set', metadata)
 }
 
-/** Says that the connection ends with its token unless a new one of the same user is brought by PUT. */
+/** Says that the connection ends with its token unless the client sends a new token of the same user by PUT. */
 export function tokenExpires(head: EventEnvelope, endsAtMs: number, path: string): SystemEvent {
   const data = { expires_at: new Date(endsAtMs).toISOString(), renew: { method: 'PUT', path } }
   return ownEvent(head, 'rig.token_expires', data)
@@ -74,7 +74,7 @@ export function sessionKilled(head: EventEnvelope): SystemEvent {
   return ownEvent(head, 'rig.session_killed', undefined)
 }
 
-/** The last event on a stream that Rigel ends: what a WebSocket's close frame says. */
+/** The last event on a stream that Rigel ends: it has the code and reason of a WebSocket's close frame. */
 export function connectionClosed(head: EventEnvelope, close: Close): SystemEvent {
   return ownEvent(head, 'rig.connection.close', close)
 }

@@ -82,7 +82,7 @@ export class UserShard extends DurableObject<Env> {
     return set
   }
 
-  /** Takes a new token of the connection's user. Returns when the connection ends now, in milliseconds since the epoch. */
+  /** Takes a new token of the connection's user. Returns the new end of the connection, in milliseconds since the epoch. */
   async renewToken(
     connectionId: string,
     principal: Principal,
@@ -176,7 +176,7 @@ export class UserShard extends DurableObject<Env> {
   ): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
     const opened = await openConnection(this.#shard, connect, open)
     if (!opened.ok) return opened
-    // What greets a session is stored for its first poll.
+    // The events that greet a session are stored for its first poll.
     await this.#shard.log.settle()
     const { connectionId } = opened.value
     return ok({ connectionToken: formatConnectionToken({ shard: this.#number, connectionId }) })

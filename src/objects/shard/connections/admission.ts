@@ -1,5 +1,5 @@
-// Decides whether a connection may be opened, and makes its record: limits, term, interests, where it reads on from.
-// Called for every transport; `register` also for the interests of a later set of subscriptions.
+// Decides whether a connection may be opened, and makes its record: limits, end, interests, position to resume from. Called
+// for every transport; `register` also for the interests of a later set of subscriptions.
 import { parsePosition } from '../../../core/identity/position.ts'
 import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -19,7 +19,7 @@ const CONNECTION_ID_BYTES = 16
 /** A write to a connection that its client has left fails only after the network has said so: it is tried several times. */
 const MAX_PROBES = 8
 const PROBE_WAIT_MS = 60
-/** Connections that are probed for one that is refused otherwise; the oldest, for they are the likeliest to be lost. */
+/** The most connections that are probed before a new one is refused: the oldest, which are most likely to be lost. */
 const MAX_PROBED = 50
 
 export class ConnectionAdmission {
@@ -78,7 +78,7 @@ export class ConnectionAdmission {
     return ok(null)
   }
 
-  /** A page that is reloaded must not be refused because of itself: connections that were lost are looked for first. */
+  /** Looks for lost connections first, so that a reloaded page is not refused because of its own earlier connection. */
   async #admitAfterProbe(principal: Principal, nowMs: number): Promise<Result<null, RigelError>> {
     for (let probes = 0; ; probes += 1) {
       const admitted = this.#connections.admit(principal, nowMs)
@@ -111,7 +111,7 @@ export class ConnectionAdmission {
     }
   }
 
-  /** Resolves when events of these types are sure to come. */
+  /** Resolves when every follower sends events of these types to this shard. */
   async register(subscriptions: readonly Subscription[]): Promise<Result<null, RigelError>> {
     try {
       const registered = await this.#interests.register(subscriptions)
@@ -129,7 +129,7 @@ function openSeqIn(lastEventId: string): number {
   return parsePosition(lastEventId)?.openSeq ?? Infinity
 }
 
-/** A client that had not said what it wants before it dropped, and says it now as it connects, gets what it missed. */
+/** A client that dropped before it subscribed, and subscribes as it reconnects, gets the events that it missed. */
 function rewindOf(state: ConnectionState): Opening['rewind'] {
   const { id, inferred, owner, resume, startSeq } = state
   if (resume === null || resume.seq === startSeq || openSeqOf(state, () => 0) !== null) return null

@@ -1,5 +1,5 @@
 // Secondary indexes of a shard's connections: by user, session and indexed metadata, to count, list and close them.
-// Events are matched by the subscription index instead: a connection may see more, or less, than its owner is addressed with.
+// Events are matched by the subscription index instead: a connection gets more events than those addressed to its user.
 import { scalarText } from '../../../core/scalar.ts'
 import type { ConnectionQuery } from '../../../rpc/shard-commands.ts'
 import { addToSet, removeFromSet } from '../../../core/set-map.ts'

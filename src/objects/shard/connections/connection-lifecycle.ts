@@ -1,5 +1,5 @@
-// What happens to a connection between greeting and end, whatever its transport: what it is told, indexed, stored and
-// woken for. The ConnectionRegistry chooses who gets an event, the transport writes it.
+// What happens to a connection between greeting and end, on every transport: its events, index, storage and alarms. The
+// ConnectionRegistry chooses the connections that get an event, the transport writes it.
 import { formatConnectionToken } from '../../../core/identity/connection-token.ts'
 import { withOpenSeq } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -38,7 +38,7 @@ export class ConnectionLifecycle {
     if (rewind !== null) connection.rewind(rewind.seq, rewind.before)
   }
 
-  /** The position that the client of a connection is given for a sequence number. */
+  /** Returns the position of a sequence number, as the client of the connection gets it. */
   positionFor(state: ConnectionState, seq: number): string {
     const openSeq = openSeqOf(state, this.#context.now)
     return openSeq === null ? this.#log.position(seq) : withOpenSeq(this.#log.position(seq), openSeq)
@@ -67,7 +67,7 @@ export class ConnectionLifecycle {
     this.remove(connection)
   }
 
-  /** Tells clients whose token is about to expire where to bring a new one. Returns whether there were any. */
+  /** Tells clients whose token is about to expire where to send a new one. Returns whether there were any. */
   warnExpiring(nowMs: number): boolean {
     const { warningMs } = this.#context.config.jwt
     const due = this.#connections.toWarnAt(nowMs, warningMs)
@@ -80,7 +80,7 @@ export class ConnectionLifecycle {
     return due.length > 0
   }
 
-  /** Asks for maintenance. Called after what leaves something to clean up. */
+  /** Schedules maintenance. Called after changes that leave something to clean up. */
   sweepLater(): void {
     this.#context.wakeBy(this.#context.now() + this.#sweepAfterMs)
   }

@@ -1,5 +1,5 @@
-// The connections of one shard: which there are, which get an event, how many there may be, and when each must end.
-// Bookkeeping around the subscription index; what is written to a connection is the transport's business.
+// The connections of one shard: which exist, which get an event, how many are allowed, and when each must end. Keeps the
+// subscription index; the transports write to connections.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { DeliveryGroup, groupByConnection } from '../../../core/delivery/delivery-groups.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
@@ -43,7 +43,7 @@ export class ConnectionRegistry {
     return this.#subscriptions.size
   }
 
-  /** Returns the bytes of subscriptions that there would be with this set too: equal sets count once. */
+  /** Returns the bytes of all subscriptions including this set. Equal sets count once. */
   subscriptionBytesWith(subscriptions: readonly Subscription[]): number {
     return this.#pool.bytes + this.#pool.costOf(subscriptions)
   }
@@ -97,7 +97,7 @@ export class ConnectionRegistry {
     return [...this.#candidates(query)].filter((connection) => this.#index.matches(connection, query))
   }
 
-  /** Candidates by one of the indexes; without any of them, all connections. */
+  /** Returns candidates from one of the indexes, or all connections if the query names none of their fields. */
   #candidates({ connectionId, metadata, session, user }: ConnectionQuery): Iterable<Connection> {
     if (connectionId !== undefined) return [this.get(connectionId)].filter((found) => found !== undefined)
     if (user !== undefined) return this.#index.ofUser(user)
@@ -118,7 +118,7 @@ export class ConnectionRegistry {
     return this.#subscriptions.connections()
   }
 
-  /** True if a connection subscribes to the event type or pattern, or watches the user that the type stands for. */
+  /** True if a connection subscribes to the event type or pattern, or watches the user of a watch topic. */
   wantsType(type: string): boolean {
     const user = userOfWatchTopic(type)
     return user === undefined ? this.#subscriptions.hasType(type) : this.#subscriptions.hasUser(user)
@@ -133,7 +133,7 @@ export class ConnectionRegistry {
     return groups.size
   }
 
-  /** One event makes one group: no lookup per connection. A connection that is removed meanwhile only leaves the set. */
+  /** Delivers one event to its connections, without a lookup per connection. Connections that are removed meanwhile leave the set. */
   #deliverOne(event: StoredEvent): number {
     const group = new DeliveryGroup(undefined, event)
     let count = 0
@@ -144,26 +144,26 @@ export class ConnectionRegistry {
     return count
   }
 
-  /** The earliest time at which a connection must end, or be warned that its token expires. */
+  /** Returns the earliest time at which a connection must end, or its client be warned that its token expires. */
   nextDueMs(warningMs: number): number {
     let next = Infinity
     for (const connection of this.all()) next = Math.min(next, dueMs(connection, warningMs))
     return next
   }
 
-  /** Connections whose token is about to expire, and whose client has not been told. */
+  /** Returns connections whose token is about to expire and whose client has not been warned. */
   toWarnAt(nowMs: number, warningMs: number): readonly Connection[] {
     return [...this.all()].filter(
       ({ isWarned, state }) => !isWarned && state.endsByToken && state.endsAtMs - warningMs <= nowMs,
     )
   }
 
-  /** Connections whose subscriptions were brought with a token that has ended. */
+  /** Returns connections whose subscriptions came with a token that has expired. */
   withEndedGrant(nowMs: number): readonly Connection[] {
     return [...this.all()].filter(({ state }) => state.grantEndsAtMs !== null && state.grantEndsAtMs <= nowMs)
   }
 
-  /** The connections that count against the user's or the session's limit, oldest first. */
+  /** Returns the connections that count against the user's or the session's limit, oldest first. */
   countedWith({ session, user }: Principal): readonly Connection[] {
     return [...this.#index.ofUser(user), ...this.#index.ofSession(session)]
   }
@@ -173,7 +173,7 @@ export class ConnectionRegistry {
   }
 }
 
-/** The time of the next thing to do for a connection: to warn its client, to withdraw what a token brought, to end it. */
+/** Returns when a connection next needs work: a warning, the withdrawal of a token's subscriptions, or its end. */
 export function dueMs({ isWarned, state }: Connection, warningMs: number): number {
   const endsAtMs = state.endsByToken && !isWarned ? state.endsAtMs - warningMs : state.endsAtMs
   return Math.min(endsAtMs, state.grantEndsAtMs ?? Infinity)

@@ -13,13 +13,13 @@ import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 /** Connections end up to this much earlier than their maximum lifetime, at random, so that they do not return together. */
 const LIFETIME_JITTER = 0.1
 
-/** A client that resumed asks within this time for what it missed. A later set of subscriptions begins at its own time. */
+/** A client that resumed gets missed events of subscriptions that it sends within this time. Later ones start from then on. */
 const RESUBSCRIBE_WITHIN_MS = 60_000
 
 interface Owner {
   /** User of the token that the connection was opened with. */
   readonly user: string | null
-  /** Sessions of that token and of every token that was brought later. */
+  /** Sessions of that token and of every token that came later. */
   readonly sessions: readonly string[]
   /** Milliseconds since the epoch. */
   readonly openedAtMs: number
@@ -35,7 +35,7 @@ export interface Term {
   readonly endsByToken: boolean
 }
 
-/** The position that a client came back with, and until when it may say what it wants from there on. */
+/** The position that a client resumed from, and until when its subscriptions get events from there on. */
 export interface Resume {
   readonly seq: number
   /** Milliseconds since the epoch. */
@@ -49,17 +49,17 @@ export interface ConnectionState extends Term {
   readonly owner: Owner
   /** It was opened with a token. */
   readonly hasToken: boolean
-  /** In force. Phoenix: none, its channels have filters of their own. */
+  /** The subscriptions in force. Empty for Phoenix, whose channels have their own filters. */
   readonly subscriptions: readonly Subscription[]
-  /** Those of `subscriptions` that a token implies. */
+  /** The part of `subscriptions` that a token implies. */
   readonly inferred: readonly Subscription[]
   /** Where the connection began to read; for long-polling also where a first poll without a position starts. */
   readonly startSeq: number
   /** Null after the first set of subscriptions, and for a client that gave no position to read on from. */
   readonly resume: Resume | null
-  /** The user whose token was the first to be brought to a connection that was opened without a user. */
+  /** The user of the first token that came later, on a connection that was opened without a user. */
   readonly claimedBy: string | null
-  /** When the token ends that the subscriptions in force were brought with, in milliseconds since the epoch. Null: no token. */
+  /** When the token of the subscriptions in force expires, in milliseconds since the epoch. Null: they came without a token. */
   readonly grantEndsAtMs: number | null
   /** Phoenix only. */
   readonly phoenix: PhoenixHello | null
@@ -69,9 +69,9 @@ export interface ConnectionState extends Term {
 export interface Opening {
   readonly connect: ConnectRequest
   readonly state: ConnectionState
-  /** Whether everything since the client's position will come; null if it gave none. */
+  /** Whether all events since the client's position will come. Null if it gave no position. */
   readonly recovered: boolean | null
-  /** The client may have missed events since this sequence number, which its filter of then did not pass. */
+  /** The client may have missed events after this sequence number that its filter at that time did not pass. */
   readonly rewind: { readonly seq: number; readonly before: Filter } | null
 }
 
@@ -94,8 +94,8 @@ export function resumeAt(seq: number | undefined, nowMs: number): Resume | null 
 }
 
 /**
- * Returns the sequence number since which a client may still ask for what it missed, or null. It is part of the positions
- * that the client is sent until it has said what it wants: if it drops before that, nothing is lost.
+ * Returns the sequence number after which a client may still get missed events, or null. It is part of the client's
+ * positions until the client has subscribed, so that nothing is lost if it drops before that.
  */
 export function openSeqOf({ inferred, resume, subscriptions }: ConnectionState, now: () => number): number | null {
   if (resume === null || subscriptions.length > inferred.length) return null

@@ -30,7 +30,7 @@ interface OldPhoenixRow extends Record<string, SqlStorageValue> {
   ends_by_token: number
 }
 
-/** The rest of a ConnectionState: what no query asks for. */
+/** The rest of a ConnectionState: fields that no query uses. */
 type Details = Pick<ConnectionState, 'hasToken' | 'phoenix' | 'claimedBy' | 'grantEndsAtMs'> & {
   readonly resumeSeq?: number
 }

@@ -19,13 +19,13 @@ export interface Connection {
   readonly bufferedBytes: number
   /** Writes events that have been committed and pass the filter. A connection that is behind reads them from the log later. */
   deliver(events: DeliveryGroup): void
-  /** Reads the log again from `seq`, for what passes its new filter and did not pass the filter `before`. */
+  /** Reads the log again from `seq`, for events that pass the new filter and did not pass the filter `before`. */
   rewind(seq: number, before: Filter): void
   /** Sends one of Rigel's own events. */
   send(event: SystemEvent): void
-  /** Writes something that changes nothing, where the transport has such a thing: a lost client then shows. */
+  /** Writes something that the client ignores, if the transport has such a thing: the write fails if the client is gone. */
   probe(): void
-  /** Tells a client on which nothing happens how far the log is, where the transport has a way to. */
+  /** Tells a quiet client the position of the log, if the transport has a way to. */
   sendPosition(): void
   /** Closes it, with the reason. The ConnectionLifecycle then removes it. */
   end(reason: RigelError): void

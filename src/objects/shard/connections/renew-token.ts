@@ -29,7 +29,7 @@ export class TokenRenewal {
     this.#parts = parts
   }
 
-  /** Returns when the connection ends now, in milliseconds since the epoch. */
+  /** Returns the new end of the connection, in milliseconds since the epoch. */
   async renew(
     connectionId: string,
     principal: Principal,
@@ -52,7 +52,7 @@ export class TokenRenewal {
     return ok(term.endsAtMs)
   }
 
-  /** A connection stays its user's: with another user's token it would be another connection. */
+  /** A connection accepts tokens of its own user only. */
   #check(known: Connection | undefined, principal: Principal): Result<Connection, RigelError> {
     const { expSeconds, session, user } = principal
     const nowMs = this.#context.now()

@@ -24,7 +24,7 @@ export class SubscriptionPool {
     return this.#byKey.has(key) ? 0 : key.length
   }
 
-  /** Returns the pooled set that equals `subscriptions`. To be released once for each call. */
+  /** Returns the pooled set that equals `subscriptions`. The caller releases it once for each call. */
   acquire(subscriptions: readonly Subscription[]): readonly Subscription[] {
     const key = JSON.stringify(subscriptions)
     const set = this.#byKey.get(key) ?? this.#add({ subscriptions, key, connections: 0 })

@@ -1,5 +1,5 @@
-// Replaces the subscriptions of an open connection, by PUT or in-band. A client that resumed and says only now what it
-// wants gets what it missed of it: nothing is lost between connect and PUT.
+// Replaces the subscriptions of an open connection, by PUT or in-band. A client that resumed and subscribes only now gets
+// the matching events that it missed: nothing is lost between connect and PUT.
 import type { Check } from '../../../config/auth.ts'
 import type { Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -19,15 +19,15 @@ import { envelope, subscriptionsSet } from '../system-events.ts'
 
 export interface SubscriptionChange {
   readonly subscriptions: readonly Subscription[]
-  /** Those of `subscriptions` that a token implies. */
+  /** The part of `subscriptions` that a token implies. */
   readonly inferred: readonly Subscription[]
-  /** Of the token that came with the change. `expSeconds` is null if none came. */
+  /** The principal of the token that came with the change. `expSeconds` is null if no token came. */
   readonly principal: Principal
 }
 
 const SUBSCRIPTIONS_PER_CHANGE = 10
 
-/** Changes that a connection may make at once. They come back with time. */
+/** The most changes that a connection may make at once. The allowance refills with time. */
 type Bucket = { left: number; atMs: number }
 
 interface SubscriptionUpdaterParts {
@@ -122,7 +122,7 @@ export class SubscriptionUpdater {
     return true
   }
 
-  /** Withdraws the subscriptions that were brought with a token that has ended. Returns whether there were any. */
+  /** Withdraws the subscriptions that came with a token that has expired. Returns whether there were any. */
   withdrawEnded(nowMs: number): boolean {
     const ended = this.#parts.connections.withEndedGrant(nowMs)
     for (const connection of ended) {
@@ -133,7 +133,7 @@ export class SubscriptionUpdater {
     return ended.length > 0
   }
 
-  /** What needs no token: neither implied by one, nor enforced by one, and allowed without. */
+  /** Returns the subscriptions that need no token: a token neither implies nor restricts them, and they are allowed without. */
   #withoutToken({ state }: Connection): readonly Subscription[] {
     const { extractors, subscriptionCheck } = this.#context.config
     if (subscriptionCheck !== 'no_check') return []
@@ -146,15 +146,15 @@ export class SubscriptionUpdater {
   }
 }
 
-/** As in RIG: a connection belongs to every session whose token was used on it, and ends with any of them. */
+/** A connection belongs to every session whose token was used on it, and ends with any of them, as in RIG. */
 function withSession<T extends { readonly sessions: readonly string[] }>(owner: T, session: string | null): T {
   if (session === null || owner.sessions.includes(session)) return owner
   return { ...owner, sessions: [...owner.sessions, session] }
 }
 
 /**
- * SUBSCRIPTION_CHECK for what is asked for on an open connection. A service decides by the token, which a connection does
- * not keep: with such a check, subscriptions are given when connecting, or by PUT.
+ * Applies SUBSCRIPTION_CHECK to subscriptions that come on an open connection. A check service decides by the token, which a
+ * connection does not keep: with such a check, clients subscribe when they connect, or by PUT.
  */
 export function maySubscribe(check: Check, hasToken: boolean): boolean {
   return check === 'no_check' || (check === 'jwt_validation' && hasToken)

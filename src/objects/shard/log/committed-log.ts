@@ -21,7 +21,7 @@ const MAX_DELIVERY_WAIT_MS = 10
 export interface CommittedLogDeps {
   /** Resolves when everything written before the call is durable. */
   sync(): Promise<void>
-  /** Delivers to live connections. Returns to how many. */
+  /** Delivers to live connections. Returns their number. */
   deliver(segments: readonly LogSegment[]): number
   /** Milliseconds since the epoch. */
   now(): number
@@ -79,7 +79,7 @@ export class CommittedLog implements History {
     return seq === undefined ? undefined : Math.min(seq, this.#committedSeq)
   }
 
-  /** Resolves when what was not stored yet is durable. It is delivered then, or some milliseconds later. */
+  /** Resolves when the events that were not stored yet are durable. They are delivered then, or some milliseconds later. */
   async append(batches: readonly AppendBatch[]): Promise<void> {
     await this.#appends.add(batches)
   }
@@ -89,7 +89,7 @@ export class CommittedLog implements History {
     this.#pending.push(...this.#log.appendOwn(connectionId, event.type, event.json, nowMs))
   }
 
-  /** Resolves when what has been appended is durable and delivered. Delivery is in order, whichever caller comes first. */
+  /** Resolves when all appended events are durable and delivered. Delivery is in order, whichever caller comes first. */
   async settle(): Promise<void> {
     const upTo = this.#log.head
     if (upTo <= this.#committedSeq) return

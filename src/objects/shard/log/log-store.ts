@@ -1,5 +1,5 @@
-// The log of one shard: events in segments, and what of each topic-partition has been stored already. Knows nothing of
-// connections. CommittedLog calls it; the tables are src/segment-log's.
+// The log of one shard: events in segments, and for each topic-partition the offset up to which events have been stored.
+// Knows nothing of connections. CommittedLog calls it; src/segment-log has the tables.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import {
   decodeHeaders,
@@ -63,7 +63,7 @@ export class LogStore {
     return position.seq
   }
 
-  /** Stores what was not seen yet, all or nothing, and returns it. Durable once `storage.sync()` resolves. */
+  /** Stores the events that were not seen yet, all or nothing, and returns them. Durable once `storage.sync()` resolves. */
   append(batches: readonly AppendBatch[], nowMs: number): readonly LogSegment[] {
     return this.#write(this.#unseen(batches), nowMs)
   }
@@ -98,7 +98,7 @@ export class LogStore {
   }
 
   #unseen(batches: readonly AppendBatch[]): readonly NewSegment<SegmentSource>[] {
-    /** Of this call: it is added to the state when it is stored. */
+    /** What this call has seen: it is added to the state once it is stored. */
     const ahead = new Map<string, SeenRange>()
     const segments: NewSegment<SegmentSource>[] = []
     for (const { topic, partition, generation, packs } of batches) {

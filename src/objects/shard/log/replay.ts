@@ -1,12 +1,12 @@
 // Reads the committed log for a connection that is behind: after a reconnect, as a slow reader, after new subscriptions.
-// Pure. A reader that retention has overtaken is told so: going on would be a silent gap. Transports call it.
+// Pure. A reader that retention has overtaken gets an error: to continue would be a silent gap. Transports call it.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { matchesFilter, type Filter } from '../../../core/subscriptions/filter.ts'
 
 /** Bytes of history that are read at once, about: enough for few queries, small beside the isolate's 128 MB. */
 const HISTORY_BYTES = 65_536
 
-/** What a connection was sent already, by an earlier filter: the events that pass it, up to `untilSeq`. */
+/** The events that a connection has already got: those up to `untilSeq` that pass an earlier filter. */
 export interface DeliveredRange {
   readonly filter: Filter
   readonly untilSeq: number

@@ -1,4 +1,4 @@
-// What a shard's log has stored of each topic-partition, so that a batch that comes again is stored once. Pure. Followers
+// How far a shard's log has stored each topic-partition, so that a batch that comes twice is stored once. Pure. Followers
 // send batches of a partition in order, and send a batch again until the shard has answered.
 import { decodeBatch, encodeBatches, type EventBatch } from '../../../core/delivery/batch-codec.ts'
 
@@ -27,7 +27,7 @@ export function seenAfter([, , generation, , lastOffset]: NonNullable<SegmentSou
   return [generation, lastOffset + 1]
 }
 
-/** Returns what of a pack was not stored yet. Nearly always that is all of it or nothing. */
+/** Returns the events of a pack that were not stored yet: nearly always all or none. */
 export function unseenOf(
   pack: EventBatch,
   generation: number,

@@ -1,6 +1,6 @@
-// A long-polling session: its cursor is in the client's hands, so nothing is kept per poll. A poll reads the log from where
-// the client says; if there is nothing, it waits for the next event that passes, or for its time to run out. Rigel's own
-// events for the session are kept beside the log, so that what one client does takes no space that others' events need.
+// A long-polling session: the client sends its position with each poll, so the shard keeps nothing per poll. A poll reads the
+// log from there; if there is no event, it waits for the next one that passes the filter, or for its timeout. Rigel's own
+// events for the session are kept beside the log, so that one client's actions take no space from other events.
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
@@ -95,7 +95,7 @@ export class LongpollSession extends BaseConnection {
     this.#wake(null)
   }
 
-  /** The position is in the client's hands: its next poll reads from `seq`. */
+  /** The client has the position: its next poll reads from `seq`. */
   rewind(seq: number, before: Filter): void {
     this.#rewind = { seq, before, atSeq: this.#parts.log.committedSeq }
     this.#wake(null)
@@ -106,7 +106,7 @@ export class LongpollSession extends BaseConnection {
     this.#parts.context.background(this.#parts.log.settle().then(() => this.#wake(null)))
   }
 
-  /** A session that is not polled may be one that a reload has replaced. Ended, it costs its client nothing but a new one. */
+  /** A session that is not polled may have been replaced by a reload. If it is ended by mistake, its client opens a new one. */
   override probe(): void {
     const { longpollingWaitMs } = this.#parts.context.config.connections
     const isSilent = this.#parts.context.now() - this.seenAtMs > longpollingWaitMs + MAX_PAUSE_MS

@@ -25,7 +25,7 @@ export class LongpollTransport implements Transport {
     this.#events = new SessionEventStore(parts.context.storage.sql)
   }
 
-  /** The response is empty: the caller knows the session by its state. What greets the client comes with its first poll. */
+  /** The response is empty: the caller reads the session from its state. The first poll returns the events that greet the client. */
   open(opening: Opening): Response {
     const { context, lifecycle } = this.#parts
     const session = this.#create(opening.state, [], false)

@@ -16,7 +16,7 @@ const clientFrame = z.discriminatedUnion('type', [
 
 export type ClientFrame = z.infer<typeof clientFrame>
 
-/** Returns undefined for what is not a frame of this protocol. */
+/** Returns undefined if the text is not a frame of this protocol. */
 export function parseClientFrame(text: string): ClientFrame | undefined {
   return clientFrame.safeParse(parseJson(text)).data
 }

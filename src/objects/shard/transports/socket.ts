@@ -20,12 +20,12 @@ export function closeSocket(socket: WebSocket, reason: RigelError): void {
   socket.close(close.code, close.reason)
 }
 
-/** These stand for a close frame without a code and for none at all: they must not be sent (RFC 6455, 7.4.1). */
+/** These codes report a close frame without a code, and a missing close frame: they must not be sent (RFC 6455, 7.4.1). */
 const CODES_NEVER_SENT = new Set([1005, 1006, 1015])
 
 /**
- * Answers a client's close frame, or ends the network connection after the client answered ours (RFC 6455, 5.5.1 and 7.1.1):
- * the runtime does neither on a hibernatable WebSocket.
+ * Sends the close frame that a client's close frame requires, or ends the network connection once both sides have sent
+ * one (RFC 6455, 5.5.1 and 7.1.1). The runtime does neither on a hibernatable WebSocket.
  */
 export function answerClose(socket: WebSocket, code: number, reason: string): void {
   try {

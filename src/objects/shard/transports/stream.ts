@@ -1,5 +1,5 @@
 // A connection over a streamed HTTP response, whatever its encoding: SSE and NDJSON are encodings of it. History is read as
-// fast as the stream takes it. Live events are written at once; a reader for whom too much waits is cut and comes back
+// fast as the stream takes it. Live events are written at once; a reader with too many waiting bytes is cut and comes back
 // with its position. The stream is one of values, not of bytes, so every connection of a group writes the same bytes: a
 // write costs half of what a byte stream's costs, and what waits for many readers is held once.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
@@ -22,7 +22,7 @@ const HIGH_WATER_MARK_BYTES = 65_536
 export type PositionOf = (seq: number) => string
 
 /**
- * What makes proxies pass a stream on as it comes: nginx buffers a response unless `X-Accel-Buffering` says no, and
+ * Headers that make proxies pass a stream on at once: nginx buffers a response unless `X-Accel-Buffering` says no, and
  * proxies that compress hold it back, which `no-transform` forbids (RFC 9111, 5.2.2.6).
  */
 export const UNBUFFERED = { 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' } as const

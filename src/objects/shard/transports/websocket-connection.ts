@@ -29,7 +29,7 @@ export class WebSocketConnection extends BaseConnection {
   readonly #writer: SocketWriter
   readonly #pump: ReplayPump
   readonly #onRemoved: () => void
-  /** As in the attachment, which is written when this changes: never per event. */
+  /** A copy of the value in the attachment, which is written when this changes, never per event. */
   #behindSeq: number | null
   /** Lost in hibernation: what a closed window still held back of a rewind then comes with what was sent before. */
   #delivered: DeliveredRange | undefined

@@ -32,7 +32,7 @@ export interface Channel {
   readonly interests: readonly Subscription[]
   /** The user whose events it carries; null for roles and event types. */
   readonly user: string | null
-  /** Its members are told who is present. */
+  /** Its members get presence messages. */
   readonly hasPresence: boolean
 }
 

@@ -49,7 +49,7 @@ export function spokenVsn(data: string | ArrayBuffer): Vsn {
   return typeof data === 'string' && data.trimStart().startsWith('{') ? 1 : 2
 }
 
-/** Returns undefined for what is not a message of this serializer. */
+/** Returns undefined if the data is not a message of this serializer. */
 export function decodeMessage(vsn: Vsn, data: string | ArrayBuffer): Message | undefined {
   if (typeof data !== 'string') return vsn === 2 ? decodeBinary(new Uint8Array(data)) : undefined
   return (vsn === 2 ? messageV2 : messageV1).safeParse(parseJson(data)).data

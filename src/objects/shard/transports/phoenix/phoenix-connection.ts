@@ -15,7 +15,7 @@ import type { TransportParts } from '../transport.ts'
 import type { Channel, JoinPayload } from './channel.ts'
 import { encode, encodeReply, type Message, type Reply, type Vsn } from './message.ts'
 
-/** What a connection writes to and stores its channels by: a WebSocket, or the outbox of a long-polling session. */
+/** The socket that a connection writes to and that stores its channels: a WebSocket, or the outbox of a long-polling session. */
 export interface PhoenixSink {
   readonly bufferedBytes: number
   send(frame: string): void
@@ -45,7 +45,7 @@ export class PhoenixConnection extends BaseConnection {
   override readonly takesSubscriptions = false
   /** The library asks for a new token by itself when it reconnects. */
   override isWarned = true
-  /** What a client asks for is done in the order in which it asked. */
+  /** A client's messages are handled in the order in which they came. */
   readonly queue = new SerialQueue()
   /** The serializer that the client speaks. */
   vsn: Vsn

@@ -7,7 +7,7 @@ import { decodeMessage, spokenVsn } from './message.ts'
 import { Outbox, type PollResult } from './outbox.ts'
 import { PhoenixConnection, type PhoenixSink } from './phoenix-connection.ts'
 
-/** As Phoenix itself; the library waits twice as long. */
+/** The time that Phoenix itself uses; the library waits twice as long. */
 const POLL_WAIT_MS = 10_000
 /** A client that polls is back within this time after a response. */
 const IDLE_MS = 30_000

@@ -26,7 +26,7 @@ export class PresenceTracker {
     this.#inBackground(this.#introduce(connection, channel))
   }
 
-  /** As `joined`, for a connection that was present before the object lost its memory. */
+  /** Like `joined`, for a connection that was present before the object lost its memory. */
   listen(connection: PhoenixConnection, topic: string): void {
     const listeners = this.#listeners.get(topic) ?? new Set()
     this.#listeners.set(topic, listeners.add(connection))
