@@ -21,7 +21,7 @@ const JWT_ALGORITHMS = [
 
 const DEFAULT_JWT_ALG = 'HS256'
 
-/** Who may subscribe, or publish: everybody, clients with a valid token, or those that a service at `url` allows. */
+/** Which clients may subscribe, or publish: all, those with a valid token, or those that a service at `url` allows. */
 export type Check = 'no_check' | 'jwt_validation' | { readonly url: string }
 
 const CHECK_PROBLEM = 'must be NO_CHECK, JWT_VALIDATION or the URL of a service that decides'

@@ -60,7 +60,7 @@ export function toKafka(v: Variables) {
       retentionBytes: v.KAFKA_LOG_RETENTION_BYTES,
       /** What is pushed again within this window is stored once. */
       dedupe: { windowMs: v.KAFKA_LOG_DEDUPE_SECONDS * 1_000, maxKeys: v.KAFKA_LOG_DEDUPE_EVENTS },
-      /** Who may use the embedded log over HTTP; null if nobody may. */
+      /** The credentials for the embedded log over HTTP. Null: its HTTP endpoint is closed. */
       credentials:
         v.KAFKA_USERNAME && v.KAFKA_PASSWORD ? { username: v.KAFKA_USERNAME, password: v.KAFKA_PASSWORD } : null,
     },

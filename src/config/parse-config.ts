@@ -65,10 +65,13 @@ function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Recor
   return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
 }
 
-/** By `env`, which is one object for the life of an isolate: parsing it takes milliseconds. */
+/** Results by `env`, which is one object for the life of an isolate: parsing it takes milliseconds. */
 const loaded = new WeakMap<object, Result<Config, ConfigProblems>>()
 
-/** As `parseConfig`, and checks the bindings; parsed once for an isolate. Logs every problem, and warns of variables without effect. */
+/**
+ * Like `parseConfig`, but also checks the bindings, and parses once per isolate. Logs every problem, and warns of variables
+ * without effect.
+ */
 export function loadConfig(env: object): Result<Config, ConfigProblems> {
   const known = loaded.get(env)
   if (known !== undefined) return known

@@ -21,7 +21,7 @@ const WITHOUT_MEANING: readonly (readonly [pattern: RegExp, instead: string])[] 
   [/^(KAFKA_USER_FIELD|MESSAGE_USER_FIELD)$/, 'set RECIPIENTS instead'],
 ]
 
-/** Names that begin like one of Rigel's; everything else in `env` is somebody else's. Shorter names match too much. */
+/** Only names that resemble one of Rigel's are checked; other variables belong to other software. Shorter names match too much. */
 const MIN_NAME_CHARS = 5
 
 /** Returns a line for each variable of `env` that is set without effect. `known`: the names of all variables and bindings. */

@@ -40,7 +40,7 @@ export function compareDecimals(a: string, b: string): number {
   return isNegative ? compareMagnitudes(b.slice(1), a.slice(1)) : compareMagnitudes(a, b)
 }
 
-/** Without a regular expression: searching for the zeros behind a number takes quadratic time in a long run of them. */
+/** A loop and not a regular expression, which takes quadratic time in a long run of zeros. */
 function trimZeros(text: string): { readonly digits: string; readonly dropped: number } {
   let from = 0
   let to = text.length

@@ -7,7 +7,7 @@ export interface GroupCommitDeps<Request, Result> {
   commit(requests: readonly Request[]): Promise<readonly Result[]>
   /**
    * Called between a commit and the next. Results of the first must have left the object before the next one writes: the
-   * runtime holds back what is sent while a write is not durable.
+   * runtime holds back outgoing messages while a write is not durable.
    */
   pause(): Promise<void>
 }

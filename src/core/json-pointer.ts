@@ -1,5 +1,5 @@
-// RFC 6901 JSON pointers, compiled once and evaluated per event. Any value is safe to walk: what is not there, or is of
-// another kind than the pointer expects, is `undefined`.
+// RFC 6901 JSON pointers, compiled once and evaluated per event. Any value is safe to walk: the result is `undefined` where a
+// member is absent or the value is no object or array.
 
 /** The reference tokens of a pointer, unescaped (RFC 6901, section 4). The empty list points to the whole document. */
 export type JsonPointer = readonly string[]

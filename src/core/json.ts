@@ -1,6 +1,6 @@
 // JSON (RFC 8259): parsing text from outside, and cutting text into its elements without parsing and writing it again.
 // A number that a double does not hold is a JSON.rawJSON object, which JSON.stringify writes digit by digit and which
-// structured clone refuses: nothing of what is parsed here crosses an RPC as it is. Pure; used by every module.
+// structured clone refuses: values that are parsed here cannot be passed to an RPC. Pure; used by every module.
 import { canonicalDecimal } from './exact-number.ts'
 import { fail, ok, type Result } from './result.ts'
 import { truncate } from './text.ts'

@@ -85,7 +85,7 @@ function mapRecord(
   })
 }
 
-/** Filters before the event is made: what nobody may see costs no more, and cannot become a dead letter. */
+/** Filters run before the event is made, so that a dropped record costs no more work and cannot become a dead letter. */
 function finish(
   rule: TopicRule,
   view: RecordView,

@@ -138,7 +138,7 @@ function stripBom(value: Uint8Array): Uint8Array {
   return value[0] === 0xef && value[1] === 0xbb && value[2] === 0xbf ? value.subarray(3) : value
 }
 
-/** Without a value it is an event without data. */
+/** A record without a value is an event without data. */
 function decodeBinary(record: LogRecord, contentType: string | undefined): Result<DecodedEvent, DecodeError> {
   const data = record.value ?? new Uint8Array()
   if (contentType !== undefined && AVRO.test(contentType) && data.length > 0) {

@@ -1,4 +1,4 @@
-// The data of an event that a rule of TOPICS makes: the value, a part of it, or an object of parts, without what is left out.
+// The data of an event that a rule of TOPICS makes: the value, a part of it, or an object of parts, without omitted members.
 // Pure. Numbers keep their digits: the parts are written from core/json.ts's exact values. For apply-rule.ts.
 import type { DataSelection, EventMapping } from '../core/events/topic-rule.ts'
 import { isObject } from '../core/json.ts'

@@ -28,7 +28,7 @@ export function readValue(alternatives: RuleValue, view: RecordView): unknown {
   return undefined
 }
 
-/** As `readValue`, as text: strings, numbers by their digits, booleans. Objects and lists have no text. */
+/** Like `readValue`, but returns text: strings, numbers by their digits, booleans. Returns undefined for objects and lists. */
 export function readText(alternatives: RuleValue, view: RecordView): string | undefined {
   for (const alternative of alternatives) {
     const text = toText(readValue([alternative], view))

@@ -46,7 +46,7 @@ export function assignShards(
 
 type UnaddressedEvent = Omit<AddressedEvent, 'recipients'>
 
-/** To the user's own shard, and to shards with a subscriber who watches the user. */
+/** Adds the event for the user's own shard, and for shards with a subscriber who watches the user. */
 function addForUser(batch: RoutedBatch, rules: RouteRules, user: string, event: UnaddressedEvent): void {
   const own = shardOf(user, rules.shards)
   addRecipient(batch, own, user, event)

@@ -93,7 +93,7 @@ export class CheckpointStore {
     this.#deadLetters.add(counted.deadLetters)
   }
 
-  /** Stores what was moved and not stored yet. */
+  /** Stores the position if it has moved and is not stored yet. */
   flush(): void {
     if (this.#unstored !== undefined) this.#store(0, 0)
   }

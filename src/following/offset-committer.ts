@@ -2,7 +2,7 @@
 // depends on it: the follower's position is its checkpoint, and an offset that could not be committed is superseded by
 // the next. Called by consume-loop.ts after each batch.
 
-/** As often as Kafka's consumers commit by default (`auto.commit.interval.ms`). */
+/** The default interval of Kafka's consumers (`auto.commit.interval.ms`). */
 const INTERVAL_MS = 5_000
 
 export interface OffsetCommitterDeps {

@@ -10,7 +10,7 @@ import type { FetchedRecords } from './consume-loop.ts'
 const MAX_NEW_SCHEMAS = 16
 
 export interface RecordsWithSchemas extends FetchedRecords {
-  /** At least the schemas that the records name. Null: no schema registry is configured. */
+  /** Holds at least the schemas that the records name. Null if no schema registry is configured. */
   readonly schemas: Schemas | null
 }
 

@@ -28,12 +28,12 @@ export function corsHeaders(config: Config, request: Request): HeaderRecord {
   }
 }
 
-/** As `corsHeaders`, for long-polling: RIG allows credentials there, also where CORS is `*` and browsers ignore it. */
+/** Like `corsHeaders`, for long-polling: RIG allows credentials there, also where CORS is `*` and browsers ignore it. */
 export function credentialedCorsHeaders(config: Config, request: Request): HeaderRecord {
   return { ...corsHeaders(config, request), 'access-control-allow-credentials': 'true' }
 }
 
-/** As `corsHeaders`, for SSE: an EventSource with credentials may read the stream if CORS lists its origin. */
+/** Like `corsHeaders`, for SSE: an EventSource with credentials may read the stream if CORS lists its origin. */
 export function streamCorsHeaders(config: Config, request: Request): HeaderRecord {
   return namesOrigins(config) ? credentialedCorsHeaders(config, request) : corsHeaders(config, request)
 }

@@ -1,5 +1,5 @@
-// GET /_rig/health: 200 `OK`, or what is wrong with the configuration, without the values, for anybody can read it. With a
-// bad configuration no other route answers, so that nothing runs on half of it. Called by app.ts.
+// GET /_rig/health: 200 `OK`, or the problems of the configuration, without values, because the route is public. With an
+// invalid configuration every other route is refused. Called by app.ts.
 import type { Context, Next } from 'hono'
 import { workerContext, type HttpEnv } from './worker-context.ts'
 

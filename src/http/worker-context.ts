@@ -39,7 +39,7 @@ export interface WorkerContext {
   wakeFollowersAtMs: number
 }
 
-/** By `env`, which is one object for the life of an isolate. Tests pass others. */
+/** One context per `env`, which is one object for the life of an isolate. Tests pass others. */
 const isolates = new WeakMap<Env, WorkerContext>()
 
 export function workerContext(env: Env): WorkerContext {

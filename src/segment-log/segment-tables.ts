@@ -2,7 +2,7 @@
 // end at once: a cursor that is left open holds the write-ahead log, which then grows without end.
 import type { Slice } from './slices.ts'
 
-/** Bytes of segments that one query reads, about, and rows of it at most: what is in memory while a reader goes on. */
+/** One query reads about this many bytes of segments, and at most this many rows: they are in memory while a reader continues. */
 const READ_BYTES = 1_048_576
 const READ_ROWS = 64
 
@@ -11,7 +11,7 @@ export interface SegmentRow {
   readonly position: number
   /** Milliseconds since the epoch. */
   readonly appendedMs: number
-  /** Of heads and body. */
+  /** Size of heads and body. */
   readonly bytes: number
   /** JSON. */
   readonly meta: string

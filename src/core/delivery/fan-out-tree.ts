@@ -1,5 +1,5 @@
 // Calls to many shards as a tree of bounded width: at most FAN_OUT calls per invocation, each to one shard of a group,
-// which passes on what is for the others of its group. Depth is logarithmic: 64 × 64 shards need one level of relays. Used
+// which relays the parts of the others in its group. Depth is logarithmic: 64 × 64 shards need one level of relays. Used
 // by followers, by shards that relay, and by scatter-gather.ts. Pure.
 //
 // Nothing here keeps the order of two batches: the caller sends the next batch when all of this one is stored. A call that

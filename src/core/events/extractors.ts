@@ -73,9 +73,9 @@ function isValue(value: Scalar | undefined): value is Exclude<Scalar, null> {
 }
 
 /**
- * The users an event is addressed to: a string, a number, or a list of them. A type with a pointer of its own must have
- * recipients: an event without would otherwise go to everybody because of a typing mistake. Under the pointer for all
- * types, an event without the member is addressed to nobody in particular.
+ * Returns the users that an event is addressed to: a string, a number, or a list of them. If its type has its own pointer,
+ * the event must have recipients: otherwise a misspelt member would send it to all subscribers. With the pointer for all
+ * types, an event without the member is for all subscribers.
  */
 export function extractRecipients(
   pointers: RecipientPointers,

@@ -46,7 +46,7 @@ export interface NewRecord {
   readonly idempotencyKey?: string
 }
 
-/** What a record takes besides what is in it, about. */
+/** The approximate overhead of a record besides key, headers and value. */
 const RECORD_OVERHEAD_BYTES = 64
 
 /** How many bytes a record takes in a produce, at most about. A code unit of a header's name is three bytes at most. */

@@ -1,6 +1,6 @@
-// The extension `rig` of an event that was a request (`target: kafka`): what is taken from it before subscribers may see
-// the event. Services that read the Kafka topic need the caller's credentials and the correlation; subscribers must get
-// neither. Pure; called by the follower before an event is assigned to shards.
+// The extension `rig` of an event that was a request (`target: kafka`): removes the members that subscribers must not see.
+// Services that read the Kafka topic need the caller's credentials and the correlation; subscribers must get neither. Pure;
+// called by the follower before an event is assigned to shards.
 import { isObject, parseExactly, type JsonObject } from '../json.ts'
 import type { CloudEvent } from './stored-event.ts'
 

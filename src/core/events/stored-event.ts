@@ -24,7 +24,7 @@ export interface RoutedEvent {
   /** Offset in its topic-partition, by which shards drop duplicates. Grows within a batch. */
   readonly offset: number
   readonly type: string
-  /** Its text; most often a view of what was fetched, so that it is copied once only, into a pack. */
+  /** Its JSON text in UTF-8. Usually a view of the fetched bytes, so that it is copied only once, into a pack. */
   readonly utf8: Uint8Array
   readonly fields: Fields
   /** User ids of this shard that the event is addressed to. Null if it is for all subscribers of its type. */

@@ -6,7 +6,7 @@
 // users, so that broadcasts reach them. `writing_both`: followers write events to moved users to both of their shards.
 // `moving`: Workers connect users by the new number; the old shards close connections of moved users, spread over time.
 // Dual writes end when no connection is left there and everything in the old logs is past its retention. A phase ends only
-// when everybody that matters has confirmed it, so a process that dies in any phase delays a change and breaks nothing.
+// when all followers and shards concerned have confirmed it, so a process that dies delays a change and breaks nothing.
 import { shardOf } from '../delivery/shard-hash.ts'
 import { fail, ok, type Result } from '../result.ts'
 

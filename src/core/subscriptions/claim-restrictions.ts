@@ -1,5 +1,5 @@
-// Enforced fields: what a client may subscribe to is held to the claims of its tokens. What it leaves open is filled in,
-// and shows in `rig.subscriptions_set`; what reaches beyond is refused.
+// Enforced fields: a client may subscribe only within the claims of its tokens. A field that it leaves open gets the claim's
+// value, which `rig.subscriptions_set` shows; a subscription beyond the claims is refused.
 import { matchesCondition, isOperators, type Condition } from './constraint.ts'
 import { toScalar } from '../scalar.ts'
 import { fieldsOf, type Extractors, type FieldExtractor } from '../events/extractors.ts'
@@ -9,7 +9,7 @@ import type { Constraint, Subscription } from './subscription.ts'
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** What a field must be for somebody with this claim; a list means any of it. Undefined: no such claim. */
+/** Returns the condition on a field for a client with this claim: one of a list's items matches. Undefined without the claim. */
 export function claimCondition(claim: unknown): Condition | undefined {
   if (!Array.isArray(claim)) return toScalar(claim) ?? undefined
   const values = (claim as readonly unknown[]).map(toScalar).filter((value) => value !== undefined && value !== null)

@@ -104,9 +104,9 @@ export function chooseShard(principal: Principal, lastEventId: string | null, sh
 }
 
 interface RequestedSubscriptions {
-  /** Those of the parameter, as Rigel reads them. */
+  /** The subscriptions of the parameter, as Rigel reads them. */
   readonly given: readonly Subscription[]
-  /** With those that the token implies. */
+  /** `given` and the subscriptions that the token implies. */
   readonly all: readonly Subscription[]
 }
 

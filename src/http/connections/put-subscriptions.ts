@@ -118,9 +118,9 @@ function allValid(
 }
 
 interface SubscriptionSet {
-  /** Those of the body. */
+  /** The subscriptions of the body. */
   readonly given: readonly Subscription[]
-  /** Those that the tokens imply. */
+  /** The subscriptions that the tokens imply. */
   readonly inferred: readonly Subscription[]
 }
 

@@ -1,6 +1,6 @@
 // The static files under /_rig/: the browser client and the schema of API definitions for everybody; the playground (the
 // page of `npm start`) only with PLAYGROUND or DEV_MODE. wrangler.toml sends these paths to the Worker first, so that a
-// deployment shows no page that nobody switched on. Called by app.ts.
+// deployment shows the page only if a variable enables it. Called by app.ts.
 import type { Context, Next } from 'hono'
 import type { HttpEnv } from '../worker-context.ts'
 

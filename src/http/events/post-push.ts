@@ -1,6 +1,6 @@
-// Answers a push: a connector's events, as they are stored in the log. 202 means that each is durable, once, at the position
-// of the answer: in a topic that is followed or, with what was wrong, in the dead-letter topic. Any other status means that
-// nothing is known to be stored, and the connector sends again. Called by post-events.ts and the internal API.
+// Handles a push: stores a connector's events in the log. 202 means that each is durable, once, at the position in the
+// response: in a followed topic or, with the reason, in the dead-letter topic. With any other status it is not known what is
+// stored, and the connector repeats the push. Called by post-events.ts and the internal API.
 import type { Context } from 'hono'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'

@@ -1,4 +1,4 @@
-// Who publishes, and whether they may: the token, SUBMISSION_CHECK as a service, and the publisher's budget. Used by
+// Identifies and authorizes a publisher: by its token, SUBMISSION_CHECK as a service, and the publisher's budget. Used by
 // post-events.ts for clients and for connectors.
 import type { Context } from 'hono'
 import type { RigelError } from '../../core/errors.ts'

@@ -109,7 +109,7 @@ export function toMessage(record: LogRecord) {
 
 /**
  * Returns the JSON value of a request's body, null for an empty body, or the response that refuses it: 413 beyond
- * MAX_BODY_BYTES of what is decoded, 415 for an unknown content coding, and 400 for what is not JSON.
+ * MAX_BODY_BYTES of the decoded body, 415 for an unknown content coding, and 400 for a body that is not JSON.
  */
 export async function readJsonBody(c: Context<KafkaEnv>): Promise<Result<unknown, Response>> {
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)

@@ -1,6 +1,6 @@
 // One Kafka cluster as a follower or producer sees it: finds the leader of a partition, sends requests to it, and retries
-// what is retriable. Combines the metadata cache and the connection pool. Lives as long as its Durable Object, whose events
-// share it.
+// after retriable errors. Combines the metadata cache and the connection pool. Lives as long as its Durable Object, whose
+// events share it.
 import { retry, type BackoffLimits } from '../../core/retry.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { Api } from './api/api.ts'

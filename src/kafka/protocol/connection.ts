@@ -17,7 +17,7 @@ const MAX_RESPONSE_BYTES = 48 * 1_048_576
 
 /** Enough for the header of a fetch response and of its first batch. */
 const START_BYTES = 65_536
-/** Read at a time of what is not kept. */
+/** Bytes that are read at a time from the rest of a response that is not kept. */
 const CHUNK_BYTES = 1_048_576
 
 interface ReceivedResponse {

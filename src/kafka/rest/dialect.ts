@@ -58,7 +58,7 @@ async function probe(client: RestClient, path: string, accept: string): Promise<
   return answer
 }
 
-/** Confluent's proxy has no distinctive response, so what is left must at least list topics. */
+/** Confluent's proxy has no distinctive response, so a proxy without another dialect must at least list topics. */
 async function requireProxy(client: RestClient): Promise<void> {
   const topics = await probe(client, '/topics', JSON_TYPES)
   if (topics.status === 200 && z.array(z.string()).safeParse(parseJsonBody(topics)).success) return

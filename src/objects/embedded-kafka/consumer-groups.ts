@@ -1,6 +1,6 @@
-// Consumer groups of the embedded log: SQL for `members` and `consumer_offsets`. Partitions go round among the instances
-// that live, in the order of their names; an instance lives as long as it asks within its session timeout. How far an
-// instance has been given records is known in memory only: when that is lost, what was not committed is given again.
+// Consumer groups of the embedded log: SQL for `members` and `consumer_offsets`. Partitions are assigned in turn to the live
+// instances, in the order of their names; an instance is live while it polls within its session timeout. The positions of
+// instances are in memory only: if they are lost, records that were not committed are delivered again.
 import { partitionName, type LogPosition, type TopicPartition } from '../../core/events/kafka-record.ts'
 
 export interface Membership {
@@ -83,7 +83,7 @@ export class ConsumerGroups {
     for (const position of positions) known.set(partitionName(position), position)
   }
 
-  /** Without positions: everything that has been given out. */
+  /** Commits the positions. Null commits everything that has been delivered. */
   commit(group: string, positions: readonly LogPosition[] | null): void {
     for (const { topic, partition, offset } of positions ?? this.#positions.get(group)?.values() ?? []) {
       this.#sql.exec(
@@ -125,7 +125,7 @@ export class ConsumerGroups {
     return this.#sql.exec('DELETE FROM members WHERE consumer_group = ? AND expires_ms <= ?', group, nowMs).rowsWritten
   }
 
-  /** Answers 1 for an instance that was not there. */
+  /** Returns the number of added instances: 1 if the instance is new, else 0. */
   #renew({ group, instance, topics, sessionTimeoutMs }: Membership, nowMs: number): number {
     const known = this.#members(group).some((member) => member.instance === instance)
     this.#sql.exec(

@@ -1,5 +1,5 @@
-// EmbeddedBroker: the Durable Object of the embedded log's metadata: topics, and consumer groups for clients from
-// outside. No produce and no fetch waits for it, but for the first one of a topic in an isolate. Its door is door.ts.
+// EmbeddedBroker: the Durable Object of the embedded log's metadata: topics, and consumer groups for clients of the REST
+// endpoint. Only the first produce or fetch of a topic in an isolate waits for it. Called through rpc/embedded-kafka.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { ConsumerGroups, type Assigned, type GroupListing, type Membership } from './consumer-groups.ts'
@@ -48,7 +48,7 @@ export class EmbeddedBroker extends DurableObject<Env> {
     this.#groups.advance(group, positions)
   }
 
-  /** Without positions: all that has been given out. */
+  /** Commits the positions. Null commits everything that has been delivered. */
   commit(group: string, positions: readonly LogPosition[] | null): void {
     this.#groups.commit(group, positions)
   }
@@ -61,7 +61,7 @@ export class EmbeddedBroker extends DurableObject<Env> {
     return this.#groups.list(Date.now())
   }
 
-  /** Answers whether there was such an instance. */
+  /** Removes an instance. Returns false if it does not exist. */
   leave(group: string, instance: string): boolean {
     return this.#groups.leave(group, instance)
   }

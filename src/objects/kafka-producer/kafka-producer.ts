@@ -1,5 +1,6 @@
-// KafkaProducer: a Durable Object that produces to brokers for everybody, and keeps connections and the idempotent
-// producer's state in memory: when it is evicted they are made anew. Stores nothing. Its door is door.ts.
+// KafkaProducer: a Durable Object that produces to brokers for Workers and followers, and keeps connections and the
+// idempotent producer's state in memory: they are made anew after an eviction. Stores nothing. Called through
+// rpc/kafka-producer.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'

@@ -60,7 +60,7 @@ export class PresenceTopic extends DurableObject<Env> {
     await this.#wakeBy(leavesAtMs)
   }
 
-  /** Returns who is present. The shard is told of changes from now on, until it answers that nobody there has joined. */
+  /** Returns the presences. The shard gets changes from now on, until it answers that none of its connections has joined. */
   async watch(shard: number): Promise<Presences> {
     this.#sql.exec('INSERT OR IGNORE INTO watchers VALUES (?)', shard)
     return toPresences(this.#sql.exec<PresentRow>('SELECT * FROM present').toArray().map(toEntry))

@@ -1,10 +1,10 @@
 // Which sessions an isolate of the Worker may still take for not revoked, because the registry said so a moment ago.
-// Pure: the clock comes in. Used by SessionRegistry, which answers a revocation only when no isolate can.
+// Pure: the clock is an argument. Used by SessionRegistry, which confirms a revocation only when no isolate can.
 
-/** The sessions of two spans of time: those of an older one can no longer be remembered by any isolate. */
+/** The sessions of two spans of time. No isolate remembers sessions of an older span any more. */
 export class RecentAnswers {
   readonly #rememberMs: number
-  /** Answers that an earlier life of this object gave are not known: until then every session may be remembered. */
+  /** Answers from before the object's start are not known: until this time an isolate may remember any session. */
   readonly #knownFromMs: number
   #startedAtMs: number
   #current = new Set<string>()

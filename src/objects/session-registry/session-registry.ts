@@ -44,7 +44,7 @@ export class SessionRegistry extends DurableObject<Env> {
       // One row for all shards: only those that fail get one each.
       this.#sql.exec('INSERT OR IGNORE INTO untold VALUES (?)', session)
     })
-    // From here on no isolate is told that the session is not revoked.
+    // From here on the registry tells no isolate that the session is not revoked.
     const remainingMs = this.#answers.remainingMs(session, Date.now())
     // Set before any shard is notified: if this object dies in between, the alarm goes on.
     await this.#wakeBy(Date.now() + RETRY_AFTER_MS)
@@ -92,7 +92,7 @@ export class SessionRegistry extends DurableObject<Env> {
     )
   }
 
-  /** By a tree of relays. Returns how many connections were closed. */
+  /** Sends the revocation to all shards by a tree of relays. Returns how many connections were closed. */
   async #notify(session: string, shards: readonly number[]): Promise<number> {
     const expiresMs = this.#sql
       .exec<{ expires_ms: number }>('SELECT expires_ms FROM revoked WHERE session = ?', session)

@@ -88,8 +88,8 @@ export class InterestRegistry {
   }
 
   /**
-   * Withdraws types that nobody has wanted for `lingerMs`: a subscriber who left may come back until then. Returns whether
-   * there are still types that nobody wants.
+   * Withdraws types that have had no subscriber for `lingerMs`: a subscriber who left may come back until then. Returns
+   * whether types without a subscriber are left.
    */
   async withdrawUnused(wanted: (type: string) => boolean, nowMs: number, lingerMs: number): Promise<boolean> {
     const lost: string[] = []

@@ -1,6 +1,6 @@
-// Revoked sessions, as one shard knows them: SQL for `revoked_sessions`. Every shard is told of every revocation, so that a
-// connection that is opened while its session is revoked is refused, whatever the Worker knew. A row is written only where
-// there are connections of the session: elsewhere it is remembered in memory, which is enough for requests under way.
+// Revoked sessions, as one shard knows them: SQL for `revoked_sessions`. Every shard gets every revocation, so that it refuses
+// a connection that is opened while its session is being revoked, whatever the Worker knew. A row is written only if the shard
+// has connections of the session: otherwise memory is enough, for requests under way.
 
 /** Revocations that are remembered without a row. A session id is short; the oldest are forgotten first. */
 const MAX_REMEMBERED = 10_000
@@ -27,7 +27,7 @@ export class RevocationList {
     this.#stored.set(session, latestMs)
   }
 
-  /** Without a row: for a shard that has no connection of the session. */
+  /** Remembers a revocation without a row, on a shard that has no connection of the session. */
   remember(session: string, expiresMs: number): void {
     const latestMs = Math.max(expiresMs, this.#remembered.get(session) ?? 0)
     this.#remembered.delete(session)

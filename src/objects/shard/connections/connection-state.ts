@@ -1,4 +1,4 @@
-// The record of one connection, from the request that opens it to storage and back. Pure: clock and randomness come in.
+// The record of one connection, from the request that opens it to storage and back. Pure: clock and randomness are arguments.
 // Admission makes it, the ConnectionStore keeps it, a connection of any transport holds it as `state`.
 import { createFilter, type Filter } from '../../../core/subscriptions/filter.ts'
 import type {

@@ -12,19 +12,19 @@ import type { SystemEvent } from '../system-events.ts'
 import type { SessionEvent } from './session-event-store.ts'
 import type { TransportParts } from './transport.ts'
 
-/** Size of one response, so that a long history comes in several. */
+/** Limit of one response: a longer history comes in several. */
 const MAX_RESPONSE_CHARS = 262_144
 
-/** Size of a response that reads the log again: what a client had skipped has to come in one response. */
+/** Limit of a response that reads the log again: all events that a client had skipped must come in one response. */
 const MAX_REWIND_CHARS = 16 * MAX_RESPONSE_CHARS
 
 /** A client that still polls is back within this time after a response. */
 const MAX_PAUSE_MS = 30_000
 
-/** Polls of one session that wait at a time. Browsers open no more connections than this to one host (HTTP/1.1). */
+/** The most polls of one session that wait at a time. Browsers open at most this many connections to a host (HTTP/1.1). */
 const MAX_WAITING_POLLS = 6
 
-/** Polls from before `atSeq` read from `seq` on, without what passed the filter `before`. */
+/** Polls from before `atSeq` read from `seq` on, without the events that passed the filter `before`. */
 interface Rewind {
   readonly seq: number
   readonly atSeq: number
@@ -146,7 +146,7 @@ export class LongpollSession extends BaseConnection {
     for (const wake of this.#waiting) wake(reason)
   }
 
-  /** What was skipped comes before what follows; if it is too much, the client is told of the gap. */
+  /** Skipped events come before later ones. If they exceed the limit, the response reports a gap. */
   #readAgain(seq: number, recovered: boolean, rewind: Rewind): PollAnswer {
     const again = this.#read(rewind.seq, MAX_REWIND_CHARS, { filter: rewind.before, untilSeq: seq })
     if (again.seq > rewind.atSeq) return { ...again, recovered }

@@ -61,7 +61,7 @@ interface SocketWriterOptions {
 
 export class SocketWriter {
   readonly #options: SocketWriterOptions
-  /** Upper bound of what waits: what was sent since the socket was last asked, plus its answer then. In UTF-16 units. */
+  /** Upper bound of the waiting text, in UTF-16 units: the socket's last bufferedAmount plus everything sent since. */
   #waitsAtMost = 0
 
   constructor(options: SocketWriterOptions) {

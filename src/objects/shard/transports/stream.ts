@@ -50,7 +50,7 @@ class StreamConnection extends BaseConnection {
   #isStarted = false
   /** Lets the stream ask for more again. */
   #askAgain: () => void = () => undefined
-  /** Upper bound of what waits in the stream: what was written since the stream was last asked, plus its answer then. */
+  /** Upper bound of the bytes that wait in the stream: the last measured size plus everything written since. */
   #waitsAtMostBytes = 0
   /** Set synchronously by the stream's start(); undefined once the stream has ended. */
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined
@@ -197,7 +197,7 @@ class StreamConnection extends BaseConnection {
 export class StreamTransport implements Transport {
   readonly #parts: TransportParts
   readonly #encodingOf: (connect: ConnectRequest) => StreamEncoding
-  /** By encoding: each makes its heartbeat once for all of its connections. */
+  /** One per encoding, whose heartbeat is encoded once for all of its connections. */
   readonly #heartbeats = new Map<StreamEncoding, Heartbeat<StreamConnection>>()
 
   constructor(parts: TransportParts, encodingOf: (connect: ConnectRequest) => StreamEncoding) {

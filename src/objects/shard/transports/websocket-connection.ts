@@ -31,12 +31,12 @@ export class WebSocketConnection extends BaseConnection {
   readonly #onRemoved: () => void
   /** A copy of the value in the attachment, which is written when this changes, never per event. */
   #behindSeq: number | null
-  /** Lost in hibernation: what a closed window still held back of a rewind then comes with what was sent before. */
+  /** Lost in hibernation: if the window is closed during a rewind then, the client gets events that were sent before once more. */
   #delivered: DeliveredRange | undefined
   /** `rigel.v1`: frames that are not acknowledged, oldest first. Lost in hibernation, which opens the window anew. */
   #unacknowledged: { readonly seq: number; readonly size: number }[] = []
   #unacknowledgedSize = 0
-  /** What has passed the filter since the window closed and waits in the log. */
+  /** Size of the events that passed the filter since the window closed. They wait in the log. */
   #waitingSize = 0
 
   constructor(

@@ -63,7 +63,7 @@ export function parseJoin(payload: unknown): Result<JoinPayload, string> {
     : fail('must be {"name": "message" or "type", "last_event_id": a position, "oneOf": constraints}, all optional')
 }
 
-/** Returns the channel, or the text that the client is told. */
+/** Returns the channel, or the error text for the client. */
 export function openChannel(joiner: Joiner, joining: Joining, join: JoinPayload, rules: ChannelRules) {
   const [, kind = '', name = ''] = /^(user|role|events):(.+)$/s.exec(joining.topic) ?? []
   if (kind === 'user') return userChannel(joiner, joining, join, name, rules)

@@ -91,7 +91,7 @@ export class PhoenixConnection extends BaseConnection {
     return [...this.#channels.values()].map(({ channel }) => channel)
   }
 
-  /** `fromSeq`: what the channel missed since then is sent, in steps, before what is new. */
+  /** The events that the channel missed after `fromSeq` are sent first, in steps, then new ones. */
   join(channel: Channel, fromSeq: number | null): void {
     this.#channels.set(channel.topic, { channel, behindSeq: fromSeq })
     if (fromSeq !== null) this.sink.setReplaying(true)

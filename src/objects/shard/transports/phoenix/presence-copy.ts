@@ -1,5 +1,5 @@
-// A shard's copy of who is present in a topic, kept by the diffs of the topic: later members of the shard are told from it
-// instead of asking the topic. Kept as JSON per name, so that a page for a new member is put together, not encoded. Pure.
+// A shard's copy of the presences of a topic, updated by the topic's diffs: later members on the shard get their state from it,
+// without a call to the topic. It holds JSON per name, so that a page for a new member is concatenated, not encoded. Pure.
 import type { PresenceDiff, PresenceMeta, Presences } from '../../../../rpc/presence.ts'
 
 /** Names in one message: about 50 kB. */

@@ -1,4 +1,4 @@
-// The shard's side of presence: which of its connections are present where, and which channels are told of changes. Calls to
+// The shard's side of presence: in which topics its connections are present, and which channels get changes. Calls to
 // presence topics run in the background: the delivery of an event never waits for them.
 import { presenceStub, type PresenceDiff, type Presences } from '../../../../rpc/presence.ts'
 import type { ShardContext } from '../../shard-context.ts'
@@ -10,7 +10,7 @@ export class PresenceTracker {
   readonly #context: ShardContext
   /** Topic → connections that have joined it here. */
   readonly #listeners = new Map<string, Set<PhoenixConnection>>()
-  /** Topic → its copy, once somebody here has joined since the object was started. */
+  /** Topic → its copy, once a connection of this shard has joined since the object was started. */
   readonly #copies = new Map<string, Promise<PresenceCopy>>()
   /** Topic → diffs that came while its copy is being fetched. */
   readonly #early = new Map<string, (readonly [diff: PresenceDiff, version: number])[]>()
