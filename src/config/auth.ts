@@ -1,4 +1,4 @@
-// Variables of tokens: how they are verified, which requests need one, and what opens the internal API.
+// Variables of tokens: how they are verified, which requests need one, and the tokens of the internal API.
 import { z } from 'zod'
 import { publicKeyProblem } from './jwt-key.ts'
 import { exposesSecrets, integer, list, pointer, serviceUrl } from './env-fields.ts'
@@ -76,7 +76,7 @@ type Variables = z.infer<z.ZodObject<typeof tokenVariables>>
 export function toJwt(v: Variables) {
   return {
     secret: v.JWT_SECRET_KEY,
-    /** The key before, of which tokens are still accepted; '' for none. Nothing is signed with it. */
+    /** The previous key, whose tokens are still accepted; '' for none. Nothing is signed with it. */
     oldSecret: v.JWT_SECRET_KEY_OLD,
     algorithm: v.JWT_ALG ?? DEFAULT_JWT_ALG,
     jwksUrl: v.JWT_JWKS_URL ?? null,

@@ -93,7 +93,7 @@ const NEEDED = {
   'aws-msk-iam': ['AWS_REGION', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
 } as const
 
-/** RIG's variables for what the sockets of Workers cannot do. */
+/** RIG's variables for features that the sockets of Workers do not have. */
 const IMPOSSIBLE = ['KAFKA_SSL_CA_CERTFILE', 'KAFKA_SSL_CERTFILE', 'KAFKA_SSL_KEYFILE', 'KAFKA_SSL_KEYFILE_PASS']
 
 /** Returns a problem for each combination of variables that cannot work. `env` is everything that is set. */

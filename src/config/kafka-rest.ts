@@ -44,7 +44,7 @@ interface OtherAdapters {
   readonly KAFKA_BROKERS: readonly unknown[]
 }
 
-/** How a REST proxy is authenticated to: Basic (RFC 7617), Bearer (RFC 6750), or not at all. */
+/** How Rigel authenticates to a REST proxy: Basic (RFC 7617), Bearer (RFC 6750), or not at all. */
 export type RestCredentials =
   | { readonly kind: 'none' }
   | { readonly kind: 'basic'; readonly username: string; readonly password: string }
@@ -55,7 +55,7 @@ export interface KafkaRestSettings {
   /** Base URL, without a slash at its end. */
   readonly url: string
   readonly credentials: RestCredentials
-  /** Null if the adapter has to find out. */
+  /** The dialect of the proxy. Null if the adapter has to detect it. */
   readonly dialect: Dialect | null
   /** Hosts of a `base_uri` that are used as they are; every other host is replaced by that of `url`. */
   readonly instanceHosts: readonly string[]

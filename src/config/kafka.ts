@@ -14,7 +14,7 @@ export const kafkaVariables = {
   KAFKA_LOG_RETENTION_SECONDS: integer(86_400, 1, 31_536_000),
   KAFKA_LOG_RETENTION_BYTES: integer(268_435_456, 1_024, 8_589_934_592),
   KAFKA_LOG_DEDUPE_SECONDS: integer(86_400, 1, 31_536_000),
-  // At least what one push may have, or a retry of it would not be recognized.
+  // At least the number of events in one push: otherwise a retry of the push would not be recognized.
   KAFKA_LOG_DEDUPE_EVENTS: integer(100_000, 1_000, 1_000_000),
   KAFKA_USERNAME: z.string().min(1).optional(),
   KAFKA_PASSWORD: z.string().min(1).optional(),
@@ -58,7 +58,7 @@ export function toKafka(v: Variables) {
       partitions: v.KAFKA_PARTITIONS,
       retentionMs: v.KAFKA_LOG_RETENTION_SECONDS * 1_000,
       retentionBytes: v.KAFKA_LOG_RETENTION_BYTES,
-      /** What is pushed again within this window is stored once. */
+      /** An event that is pushed again within this window is stored once. */
       dedupe: { windowMs: v.KAFKA_LOG_DEDUPE_SECONDS * 1_000, maxKeys: v.KAFKA_LOG_DEDUPE_EVENTS },
       /** The credentials for the embedded log over HTTP. Null: its HTTP endpoint is closed. */
       credentials:

@@ -59,7 +59,7 @@ function readVariables(env: object): Readonly<Record<string, string>> {
 function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Record<string, string>>): string {
   const [name = '', ...inner] = path.map(String)
   const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
-  // The texts are shown on a public page, so what may hold a secret is not repeated.
+  // The texts are shown on a public page, so a value that may hold a secret is not repeated.
   const isSecret = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|ACCESS_KEY|REGISTRY_HOST/.test(name)
   const isTold = message.includes(', got ') || inner.length > 0 || isSecret
   return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
@@ -93,7 +93,7 @@ export function warningsOf(env: object): readonly string[] {
   return configWarnings(env, Object.keys(schema.shape))
 }
 
-/** Returns the configuration for what runs only with a valid one. Throws if it is not: a request was answered 500 before. */
+/** Returns the configuration for code that runs only with a valid one. Throws if it is invalid: requests were refused before. */
 export function configOf(env: object): Config {
   const config = loadConfig(env)
   if (!config.ok) throw new TypeError(`invalid configuration: ${config.reason.join('; ')}`)

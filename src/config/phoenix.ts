@@ -1,4 +1,4 @@
-// Variables of Phoenix Channels: who may join which channel, and which claims presence shows to others.
+// Variables of Phoenix Channels: which roles may join which channels, and which claims presence shows to others.
 import type { z } from 'zod'
 import { flag, integer, list, pointer } from './env-fields.ts'
 

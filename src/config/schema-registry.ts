@@ -26,7 +26,7 @@ export const schemaRegistryVariables = {
 
 type Variables = z.infer<z.ZodObject<typeof schemaRegistryVariables>>
 
-/** Where the schema registry is, and how it is asked. */
+/** The address of the schema registry, and the credentials for it. */
 export interface RegistryConfig {
   /** Base URL, without a slash at its end. */
   readonly url: string

@@ -1,4 +1,4 @@
-// Variable TOPICS, and the file topics.json: a rule per topic, which says how its records become events and who gets them.
+// Variable TOPICS, and the file topics.json: a rule per topic, which says how its records become events, and their recipients.
 // Here the text is parsed and every mistake is named; decoding/apply-rule.ts evaluates the rules. docs/sources.md explains them.
 import { z } from 'zod'
 import bundled from '../../topics.json' with { type: 'json' }

@@ -1,4 +1,4 @@
-// What is set and has no effect: misspelt variables, and RIG's variables that mean nothing here. Warnings, not problems:
+// Variables that are set without effect: misspelt ones, and RIG's that mean nothing here. They are warnings, not problems:
 // a Worker may have variables for other purposes. Shown at the start of an isolate and by `GET /_rig/health`.
 
 /** RIG's variables without a meaning here, by what to do instead. docs/migrating-from-rig.md has them all. */

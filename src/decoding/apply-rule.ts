@@ -21,7 +21,7 @@ import { readText, readValue, type RecordView } from './rule-values.ts'
 
 export interface RuledEvent {
   readonly event: DecodedEvent
-  /** The users that the rule addresses the event to. Null: the rule says nothing, and RECIPIENTS decide. */
+  /** The users that the rule addresses the event to. Null if the rule names no recipients: RECIPIENTS decide. */
   readonly recipients: readonly string[] | null
 }
 
@@ -201,7 +201,7 @@ function toEvent(
     : fail({ kind: 'rule_failed', message: `${event.reason} (rule "${rule.name}")` })
 }
 
-/** RFC 3339 as it is; a number counts milliseconds since the epoch. Anything else is left out: time is optional. */
+/** Returns RFC 3339 text unchanged, and a number as milliseconds since the epoch. Other values are left out: time is optional. */
 function toTime(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   if (/^\d{4}-\d\d-\d\d[Tt]/.test(text)) return Number.isNaN(Date.parse(text)) ? undefined : text

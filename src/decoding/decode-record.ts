@@ -23,7 +23,7 @@ const CLOUD_EVENTS_FORMAT = /^application\/cloudevents(\+[\w.-]+)?\s*(;|$)/i
 const AVRO = /^(avro\/|application\/([^;]*[+.])?avro)/i
 /** Content types whose data may be in the wire format. Other data, such as an image, may begin with a zero byte too. */
 const SCHEMA_CONTENT = /avro|protobuf|json/i
-/** Replaced, because data of a schema becomes JSON. */
+/** Replaced, because data with a schema becomes JSON. */
 const CONTENT_TYPE_ATTRIBUTES = new Set(['contenttype', 'datacontenttype'])
 
 const encoder = new TextEncoder()
@@ -88,7 +88,7 @@ function isBinaryMode(record: LogRecord): boolean {
   return record.headers.some(({ key }) => /^ce[_-](specversion|cloudeventsversion)$/i.test(key))
 }
 
-/** Whether the record says that it is a CloudEvent, in either mode, by its headers. */
+/** Returns whether the headers say that the record is a CloudEvent, in either mode. */
 export function isEventRecord(record: LogRecord): boolean {
   const contentType = record.headers.length === 0 ? undefined : headerText(record, 'content-type')
   return isBinaryMode(record) || (contentType !== undefined && CLOUD_EVENTS.test(contentType))

@@ -16,7 +16,7 @@ export function headerText({ headers }: Pick<LogRecord, 'headers'>, name: string
   return header === undefined || header.value.length === 0 ? undefined : decodeUtf8(header.value)
 }
 
-/** Whether the record has `ce_` headers at all. */
+/** Returns whether the record has any `ce_` header. */
 export function hasAttributes({ headers }: Pick<LogRecord, 'headers'>): boolean {
   return headers.some(({ key }) => ATTRIBUTE_PREFIX.test(key))
 }

@@ -92,7 +92,7 @@ function fillTemplate(parts: readonly (string | RecordSource)[], view: RecordVie
   return filled
 }
 
-/** A list has those of its items that match. */
+/** A list becomes the list of its items that match. */
 function matchPattern(pattern: TextPattern, value: unknown): unknown {
   if (Array.isArray(value)) {
     const matches = (value as readonly unknown[]).map((item) => matchOne(pattern, item)).filter((item) => item !== '')

@@ -18,7 +18,7 @@ export class AppendPace {
     this.#deps = deps
   }
 
-  /** False if batches wait for nothing. */
+  /** False if batches need not wait. */
   get lingers(): boolean {
     return this.#lingerMs > 0
   }

@@ -1,4 +1,4 @@
-// Assigns an event to shards: to those of its recipients, or to all that are interested in its type. Called by
+// Assigns an event to shards: to the shards of its recipients, or to all that are interested in its type. Called by
 // plan-events.ts. Pure: recipients and fields are extracted here, once per event, and travel with it.
 import { BroadcastStream, type AddressedEvent, type RoutedBatch } from '../core/delivery/routed-batch.ts'
 import { shardOf } from '../core/delivery/shard-hash.ts'
@@ -64,7 +64,7 @@ function addRecipient({ addressed }: RoutedBatch, shard: number, user: string, e
   else events.push({ ...event, recipients: [user] })
 }
 
-/** One stream for the whole set of shards: the work does not grow with their number. */
+/** Adds the event to one stream for the whole set of shards: the work does not grow with their number. */
 function broadcast({ broadcasts }: RoutedBatch, shards: ReadonlySet<number>, event: RoutedEvent): void {
   if (shards.size === 0) return
   const stream = broadcasts.get(shards) ?? new BroadcastStream()

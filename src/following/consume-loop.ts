@@ -15,7 +15,7 @@ export type Stage = readonly (() => Promise<unknown>)[]
 
 export type FetchedRecords = Omit<Extract<Fetched, { kind: 'records' }>, 'kind'>
 
-/** What has to be done before the checkpoint may move to `next`. A stage starts when the one before it has succeeded. */
+/** The calls that must succeed before the checkpoint moves to `next`. A stage starts when the one before it has succeeded. */
 export interface BatchPlan {
   readonly stages: readonly Stage[]
   /** Offset to fetch next. Smaller than that of the fetch if only the first of the fetched records are planned. */
@@ -40,7 +40,7 @@ export interface RunBudget {
   readonly ms: number
 }
 
-/** What the loop works with: one object for the life of a follower. */
+/** The parts that the loop uses: one object for the life of a follower. */
 export interface PartitionConsumer extends TopicPartition {
   readonly log: Pick<KafkaLog, 'fetch'>
   readonly fetchLimits: FetchLimits

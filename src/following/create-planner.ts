@@ -1,5 +1,5 @@
-// Chooses the planner of a topic: responses for requests that wait, or events for users. Called by what follows a partition:
-// the TopicFollower, and the embedded log's partition.
+// Chooses the planner of a topic: responses for requests that wait, or events for users. Called by both objects that follow
+// partitions: the TopicFollower, and the embedded log's partition.
 import { isResponseTopic, type Config } from '../config/parse-config.ts'
 import type { CorrelatedResponse } from '../core/events/correlated-response.ts'
 import { FAN_OUT } from '../core/delivery/fan-out-tree.ts'

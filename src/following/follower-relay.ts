@@ -1,5 +1,5 @@
-// Calls to many followers go to one follower of each group, which does its own part and passes the call on to the others of
-// its group (rpc/follower.ts). This is what a follower does with them. Used by TopicFollower and EmbeddedLog.
+// Calls to many followers go to one follower of each group, which does its own part and relays the call to the others of its
+// group (rpc/follower.ts). This file is the follower's side of these calls. Used by TopicFollower and EmbeddedLog.
 import type { Outcome } from '../core/delivery/scatter-gather.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import type { InterestUpdate } from '../core/interest/ledger.ts'

@@ -1,12 +1,12 @@
-// What a follower stores about interest: SQL for `shard_interests`, `user_watches` and `interest_version`. The rules are
-// core/interest/table.ts's. Used by the object that follows a partition, and by assign-shards.ts.
+// What a follower stores about interest: SQL for `shard_interests`, `user_watches` and `interest_version`. The rules are in
+// core/interest/table.ts. Used by the object that follows a partition, and by assign-shards.ts.
 import { bitmapOf } from '../core/interest/bitmap.ts'
 import type { InterestUpdate, ShardBitmap, UserWatch } from '../core/interest/ledger.ts'
 import { InterestTable, type InterestVersion } from '../core/interest/table.ts'
 import type { InterestState } from '../rpc/follower.ts'
 import { userOfWatchTopic } from '../core/subscriptions/watch-topic.ts'
 
-/** Sorts before every life of a Directory: the first update that comes is of another one, and complete. */
+/** Sorts before every life of a Directory: the first update has another life, and is complete. */
 const LIFE_BEFORE_BITMAPS = ''
 
 interface FollowedBitmapRow extends Record<string, SqlStorageValue> {
@@ -71,7 +71,7 @@ export class InterestIndex {
     return at?.life === update.life ? at.version : null
   }
 
-  /** `apply`, as the Directory wants it answered. */
+  /** Applies an update. Returns the state that the Directory expects as the answer. */
   applyUpdate(update: InterestUpdate): InterestState {
     return { version: this.apply(update), orphans: this.orphans }
   }

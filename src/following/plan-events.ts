@@ -1,5 +1,5 @@
 // The planner of source topics: records → prefetch schemas → decode → assign shards → one call a shard, and the
-// dead-letter topic for what cannot be decoded. Secrets of proxied requests are removed on the way. Where the topic is a
+// dead-letter topic for records that cannot be decoded. Secrets of proxied requests are removed on the way. If the topic is a
 // response topic too, responses go to the requests that wait for them. Called by consume-loop.ts.
 import { planDeliveries, type ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { emptyRoutedBatch, type RoutedBatch } from '../core/delivery/routed-batch.ts'
@@ -121,7 +121,7 @@ export class EventPlanner implements BatchPlanner {
   }
 }
 
-/** What a plan has besides events for shards. */
+/** The parts of a plan besides events for shards. */
 interface Planned {
   readonly next: number
   readonly records: number

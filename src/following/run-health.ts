@@ -1,4 +1,4 @@
-// How a follower's runs go: failures in a row, the last error, and when to try again. Pure. Used by topic-follower.ts;
+// The health of a follower's runs: failures in a row, the last error, and when to try again. Pure. Used by topic-follower.ts;
 // the consume loop reports success to it after each batch.
 import { backoffMs } from '../core/retry.ts'
 

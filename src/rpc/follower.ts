@@ -38,7 +38,7 @@ export interface DeadLetterInfo {
 
 /** The dead letters of one follower. */
 export interface DeadLetterStatus {
-  /** Reason code → number of dead letters. Those of versions before 0.2 are in no reason. */
+  /** Reason code → number of dead letters. Dead letters that versions before 0.2 counted have no reason. */
   readonly byReason: Readonly<Record<string, number>>
   readonly last: DeadLetterInfo | null
 }
@@ -118,7 +118,7 @@ export function followerStatuses(
   return scatterGather(ask, followers, FOLLOWER_FAN_OUT, toFailure, CONCURRENT_CALLS)
 }
 
-/** What a wake is for: see TopicFollower.nudge. */
+/** A topic-partition to nudge. `isLate`: see FollowerStub.nudge. */
 export interface Wake extends TopicPartition {
   readonly isLate: boolean
 }
@@ -138,7 +138,7 @@ export function nudgeFollowers(
   return scatterGather(ask, wakes, FOLLOWER_FAN_OUT, toFailure, CONCURRENT_CALLS)
 }
 
-/** What follows a topic-partition: a TopicFollower, or the embedded log's partition itself. */
+/** The object that follows a topic-partition: a TopicFollower, or the embedded log's partition itself. */
 export interface FollowerStub {
   /** Reads on. `isLate`: the partition was created after the topic was first looked for, and is read from its start. */
   nudge(isLate?: boolean): Promise<void>
@@ -166,9 +166,9 @@ function topicFollowerStub(env: Env, at: TopicPartition) {
 }
 
 /**
- * Called by a partition of the embedded log that has no checkpoint yet. Returns that of the TopicFollower which followed it
- * so far, and which no longer does; null if there was none. Throws while that object still runs an older version of Rigel:
- * it is then told to follow, and the caller tries again.
+ * Called by a partition of the embedded log that has no checkpoint yet. Returns the checkpoint of the TopicFollower that
+ * followed it so far and now stops; null if there was none. Throws while that object still runs an older version of Rigel:
+ * it is then nudged to follow on, and the caller tries again.
  */
 export async function takeOverFollower(env: Env, at: TopicPartition): Promise<FollowerCounters | null> {
   const follower = topicFollowerStub(env, at)
@@ -180,7 +180,7 @@ export async function takeOverFollower(env: Env, at: TopicPartition): Promise<Fo
   }
 }
 
-/** The topic-partition of a follower's name, `<topic>/<partition>`. Topic names of Kafka have no slash. */
+/** Parses a follower's name, `<topic>/<partition>`. Topic names of Kafka have no slash. */
 export function parseFollowerName(name: string): TopicPartition {
   const slash = name.lastIndexOf('/')
   return { topic: name.slice(0, slash), partition: Number(name.slice(slash + 1)) }

@@ -6,7 +6,7 @@
  */
 const PRODUCER_COUNT = 8
 
-/** `random` is in [0, 1) and chooses the object. */
+/** Returns the stub of one KafkaProducer object. `random` is in [0, 1) and chooses the object. */
 export function kafkaProducerStub(env: Env, random: number) {
   return env.KAFKA_PRODUCER.getByName(`producer-${Math.floor(random * PRODUCER_COUNT)}`)
 }

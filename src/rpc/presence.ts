@@ -1,9 +1,9 @@
-// Contract of PresenceTopic: who is present in a Phoenix topic, as the Phoenix library's Presence reads it, and its stub.
+// Contract of PresenceTopic: the presences of a Phoenix topic, in the shape of the Phoenix library's Presence, and its stub.
 
-/** What is shown of one connection. `phx_ref` identifies it in diffs. */
+/** The public metadata of one connection. `phx_ref` identifies it in diffs. */
 export type PresenceMeta = Readonly<Record<string, unknown>> & { readonly phx_ref: string }
 
-/** The connections of each name. */
+/** Name → the metadata of its connections. */
 export type Presences = Readonly<Record<string, { readonly metas: readonly PresenceMeta[] }>>
 
 /** A change of a topic's presences: the payload of Phoenix' `presence_diff`. */

@@ -5,8 +5,8 @@ import { shardOf } from '../core/delivery/shard-hash.ts'
 const REGISTRY_COUNT = 64
 
 /**
- * How long an isolate may remember that a session is not revoked. A registry answers a revocation only when this time has
- * passed since it last said so.
+ * How long an isolate may remember that a session is not revoked, in milliseconds. A registry confirms a revocation only when
+ * this time has passed since it last answered that the session is not revoked.
  */
 export const REMEMBER_NOT_REVOKED_MS = 1_000
 

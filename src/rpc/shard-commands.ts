@@ -21,7 +21,7 @@ export interface ShardCommandResults {
 /** The outcome of any command at one shard. */
 export type AnyShardResult = ShardResult<ShardCommandResults[ShardCommand['kind']]>
 
-/** A connection is found if every condition that is given holds; without any, all are found. */
+/** Selects the connections for which every given condition holds; all connections if none is given. */
 export interface ConnectionQuery {
   readonly connectionId?: string | undefined
   readonly user?: string | undefined

@@ -1,5 +1,5 @@
-// How the Worker and other objects call a shard: its stub, and what a connect request and a refused one carry. The
-// request to a shard is built from nothing, so no header of a client can reach it.
+// How the Worker and other objects call a shard: its stub, and how a connect request and a refusal are encoded. The request
+// to a shard is a new one, so that no header of a client can reach the shard.
 import { z } from 'zod'
 import type { ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { TRANSPORTS, UPGRADED_TRANSPORTS, type ConnectRequest } from '../core/identity/principal.ts'
@@ -65,7 +65,7 @@ export interface PollAnswer {
   readonly recovered: boolean
 }
 
-/** Carries events to shards. */
+/** Returns the sender that calls shards through their stubs. Its calls throw what the shard throws. */
 export function createShardSender(env: Env): ShardSender {
   return {
     append: async (shard, batch) => shardStub(env, shard).append([batch]),
@@ -92,7 +92,7 @@ export function stampConnect(connect: ConnectRequest): Request {
   return new Request(`https://shard/${connect.transport}`, { headers })
 }
 
-/** Returns undefined if the request was not made by `stampConnect`: it is then refused. */
+/** Parses a request that `stampConnect` made. Returns undefined for any other request, which is then refused. */
 export function readConnect(request: Request): ConnectRequest | undefined {
   const header = request.headers.get(CONNECT_HEADER)
   if (header === null) return undefined
@@ -103,13 +103,13 @@ export function readConnect(request: Request): ConnectRequest | undefined {
   }
 }
 
-/** A shard's refusal. The Worker writes it anew for the client, with the headers that belong to it. */
+/** Returns a shard's refusal as a response. The Worker makes another one of it for the client, with the right headers. */
 export function stampError(error: RigelError): Response {
   const { message, status } = toHttp(error)
   return new Response(message, { status, headers: { [ERROR_HEADER]: encodeURIComponent(JSON.stringify(error)) } })
 }
 
-/** Returns undefined if the shard did not refuse, or if its version knows an error that this one lacks. */
+/** Parses a shard's refusal. Returns undefined if the shard did not refuse, or its version has an error that this one lacks. */
 export function readError(response: Response): RigelError | undefined {
   const header = response.headers.get(ERROR_HEADER)
   return header === null ? undefined : parseError(decodeURIComponent(header))

@@ -1,5 +1,5 @@
 // A log in the SQLite of one Durable Object: records in segments, a row each, with retention by time and bytes. The shard's
-// log and a partition of the embedded log are built on it. What records are, and who reads them, is the caller's business.
+// log and a partition of the embedded log are built on it. It knows nothing of the content of records or of readers.
 //
 // An append writes one row. The head, and the caller's state (what a shard has seen, how far a partition was followed), are
 // columns of that row; the snapshot row repeats them when segments are dropped, when only the head moves, and after every
@@ -118,7 +118,7 @@ export class SegmentLog<Meta, State> {
     })
   }
 
-  /** Segments with records after `position`, oldest first. Reads as the caller asks, and leaves no read open between. */
+  /** Yields segments with records after `position`, oldest first. Reads lazily, and leaves no cursor open in between. */
   *read(position: number): Generator<StoredSegment> {
     for (const [index, slice] of this.#slices.entries()) {
       const end = this.#slices[index + 1]?.start ?? this.#head
@@ -126,7 +126,7 @@ export class SegmentLog<Meta, State> {
     }
   }
 
-  /** Whether an append at this time is one row and nothing else. */
+  /** Returns whether an append at this time writes one row and nothing else. */
   #takesOneRow({ heads, body }: NewSegment<Meta>, nowMs: number): boolean {
     const { retention } = this.#options
     const bytes = this.bytes + heads.length + body.length

@@ -25,7 +25,7 @@ const SLICES = 8
 /** A new table costs three rows: no slice is begun sooner than this after the last, unless it is full. */
 const MIN_SLICE_MS = 1_000
 
-/** Whether the next segment begins a new slice. */
+/** Returns whether the next segment begins a new slice. */
 export function opensSlice(
   slices: readonly Slice[],
   { retentionMs, retentionBytes }: Retention,
@@ -39,8 +39,9 @@ export function opensSlice(
 }
 
 /**
- * How many of the oldest slices retention drops. A slice goes when its newest segment is older than the retention time, or
- * when there are too many bytes; for bytes the newest slice stays, so that what was just appended can always be read.
+ * Returns how many of the oldest slices retention drops. A slice is dropped when its newest segment is older than the
+ * retention time, or when there are too many bytes. The byte limit never drops the newest slice, so that an appended record
+ * can always be read.
  */
 export function planRetention(
   slices: readonly Slice[],
@@ -60,7 +61,7 @@ export function planRetention(
   return count
 }
 
-/** The slice after a segment was appended to it. */
+/** Returns the slice after a segment was appended to it. */
 export function foldSlice(slice: Slice, segment: { readonly appendedMs: number; readonly bytes: number }): Slice {
   return { ...slice, newestMs: Math.max(slice.newestMs, segment.appendedMs), bytes: slice.bytes + segment.bytes }
 }

@@ -36,7 +36,7 @@ interface OffsetRow extends Record<string, SqlStorageValue> {
 
 export class ConsumerGroups {
   readonly #sql: SqlStorage
-  /** Group → where its instances read on. */
+  /** Group → the positions from which its instances continue. */
   readonly #positions = new Map<string, Map<string, LogPosition>>()
 
   constructor(sql: SqlStorage) {
@@ -55,7 +55,7 @@ export class ConsumerGroups {
 
   join(member: Membership, partitions: readonly TopicPartition[], nowMs: number): readonly Assigned[] {
     const changed = this.#expire(member.group, nowMs) + this.#renew(member, nowMs)
-    // What was given to others and never committed is given again: at least once, as in Kafka.
+    // Records that another instance got and never committed are delivered again: at least once, as in Kafka.
     if (changed > 0) this.#positions.delete(member.group)
     const mine = partitions.filter(({ topic }, index) => {
       const readers = this.#members(member.group).filter((one) => (JSON.parse(one.topics) as string[]).includes(topic))
@@ -64,7 +64,7 @@ export class ConsumerGroups {
     return mine.map((at) => ({ ...at, offset: this.#position(member.group, at) }))
   }
 
-  /** Where a group without an offset begins: from now on that is known, so that nothing is skipped by "latest" later. */
+  /** Stores where a group without an offset begins, so that "latest" does not skip records later. */
   begin(group: string, positions: readonly LogPosition[]): void {
     for (const { topic, partition, offset } of positions) {
       this.#sql.exec(

@@ -17,7 +17,7 @@ export class EmbeddedBroker extends DurableObject<Env> {
     )
   }
 
-  /** How many partitions the topic has; it is made with the configured number when it is first asked for. */
+  /** Returns the number of partitions of the topic. The first call creates it, with the configured number. */
   ensureTopic(name: string): number {
     this.#sql.exec('INSERT OR IGNORE INTO topics VALUES (?, ?)', name, this.#partitions)
     return this.#sql.exec<{ partitions: number }>('SELECT partitions FROM topics WHERE name = ?', name).one().partitions
@@ -30,7 +30,7 @@ export class EmbeddedBroker extends DurableObject<Env> {
     return Object.fromEntries(rows.toArray().map(({ name, partitions }) => [name, partitions]))
   }
 
-  /** Joins the group if need be, and answers what the instance may read, and from where (null: nothing known). */
+  /** Joins the group if necessary. Returns the partitions of the instance and their positions (null: not known). */
   join(membership: Membership): readonly Assigned[] {
     const partitions = membership.topics.flatMap((topic) =>
       Array.from({ length: this.ensureTopic(topic) }, (_, partition): TopicPartition => ({ topic, partition })),
@@ -38,12 +38,12 @@ export class EmbeddedBroker extends DurableObject<Env> {
     return this.#groups.join(membership, partitions, Date.now())
   }
 
-  /** Where the group begins in partitions that it has no offset in. */
+  /** Stores where the group begins in partitions without an offset of the group. */
   begin(group: string, positions: readonly LogPosition[]): void {
     this.#groups.begin(group, positions)
   }
 
-  /** Where the instance will read on from: what it has been given before, not yet committed. */
+  /** Remembers, in memory, the positions after the records that the instance has got. They are not committed yet. */
   advance(group: string, positions: readonly LogPosition[]): void {
     this.#groups.advance(group, positions)
   }

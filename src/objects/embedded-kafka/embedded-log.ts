@@ -37,7 +37,7 @@ export class EmbeddedLog extends DurableObject<Env> {
   readonly #follower = this.#createFollower()
   readonly #relay = new FollowerRelay(this.env, this.#at, {
     nudge: () => this.nudge(),
-    // A partition that is not followed needs no interest: it must not make others wait.
+    // A partition that is not followed does not need interest, so it must not delay the Directory's other calls.
     applyInterest: (update) => this.#follower?.applyInterest(update) ?? { version: update.version, orphans: [] },
     status: () => this.status(),
   })
@@ -45,7 +45,7 @@ export class EmbeddedLog extends DurableObject<Env> {
     commit: (requests) => this.#commit(requests),
     pause: () => scheduler.wait(0),
   })
-  /** Fetches that wait at the end of the log, each with its own timer: there is none while nobody waits. */
+  /** Fetches that wait at the end of the log, each with its own timer. Without such a fetch there is no timer. */
   readonly #waiting = new Set<() => void>()
 
   /** Returns the offset of the first record; the others follow it. Durable when it resolves. */
@@ -77,7 +77,7 @@ export class EmbeddedLog extends DurableObject<Env> {
     return this.#log.offsetAt(timestampMs)
   }
 
-  /** Follows what has not been followed yet. Resolves when that is done, or an alarm is set. */
+  /** Follows records that have not been followed yet. Resolves when that is done, or an alarm is set. */
   async nudge(): Promise<void> {
     await this.#follower?.follow()
   }
@@ -109,7 +109,7 @@ export class EmbeddedLog extends DurableObject<Env> {
     await this.#follower?.retry()
   }
 
-  /** Nothing is answered, and nothing is sent to shards, before it is durable. */
+  /** No append is confirmed, and no record is sent to shards, before it is durable. */
   async #commit(requests: readonly (readonly KeyedRecord[])[]): Promise<readonly (readonly Appended[])[]> {
     const { latest } = this.#log.offsets()
     const places = this.#log.append(requests, Date.now())

@@ -18,7 +18,7 @@ export interface PartitionRetention extends Retention {
   readonly dedupe: DedupeWindow
 }
 
-/** What a segment's row says beside its records: the checkpoint when it was appended; null: as before. */
+/** The metadata of a segment's row: the checkpoint at the append. Null if it has not changed. */
 type SegmentCheckpoint =
   | readonly [
       offset: number,
@@ -116,7 +116,7 @@ export class PartitionLog {
     this.#isCheckpointStored = true
   }
 
-  /** Drops what is past the retention. */
+  /** Drops records that are past the retention. */
   trim(nowMs: number): void {
     this.#log.trim(nowMs)
   }

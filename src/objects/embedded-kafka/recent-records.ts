@@ -1,5 +1,5 @@
-// The newest records of a partition in memory, so that its follower need not read what was just written. Pure. Bounded: a
-// follower that is further behind reads the log.
+// The newest records of a partition in memory, so that its follower need not read records that were just written. Pure.
+// Bounded: a follower that is further behind reads the log.
 import type { LogRecord } from '../../core/events/kafka-record.ts'
 import { sizeOf } from '../../rpc/embedded-kafka.ts'
 
