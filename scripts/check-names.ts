@@ -40,7 +40,7 @@ function undocumented(path: string): readonly string[] {
   })
 }
 
-/** The comment stands before the first of the overloads, and before the first of a union with a companion. */
+/** The comment is before the first overload, or before the first of a type and a value with the same name. */
 function isOverload(lines: readonly string[], index: number, name: string | undefined): boolean {
   return lines.slice(0, index).some((line) => EXPORT.exec(line)?.[1] === name)
 }

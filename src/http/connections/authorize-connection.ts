@@ -1,5 +1,5 @@
-// What opening a connection has in common on every transport: the limit by address, the token, the subscriptions, the
-// check service and the choice of the shard. Called by the handler of each transport; the shard makes the connection.
+// The steps of opening a connection that all transports share: the limit by address, the token, the subscriptions, the check
+// service and the choice of the shard. Called by the handler of each transport; the shard makes the connection.
 import { stringifyScalars } from '../../core/scalar.ts'
 import { parseJsonOrReason } from '../../core/json.ts'
 import type { Context } from 'hono'
@@ -31,7 +31,7 @@ export interface ConnectGrant {
 }
 
 export interface ConnectOptions {
-  /** If the caller found it; otherwise it is looked for where every transport has it. */
+  /** The token, if the caller found it. Otherwise it is read from the places that all transports share. */
   readonly token?: string | null
   readonly transport: TransportName
   readonly lastEventId: string | null
@@ -72,7 +72,7 @@ export async function authorizeConnection(
   })
 }
 
-/** SUBSCRIPTION_CHECK. Like RIG, only for subscriptions that are asked for: those that a token implies are not checked. */
+/** Applies SUBSCRIPTION_CHECK to requested subscriptions. As in RIG, subscriptions that a token implies are not checked. */
 async function mayConnect(c: Context<HttpEnv>, token: string | null, given: readonly Subscription[]): Promise<boolean> {
   const { subscriptionCheck } = c.var.config
   if (subscriptionCheck === 'no_check') return true
@@ -95,7 +95,7 @@ export async function verifyFor(
   return isOpaque && typeof check === 'object' ? ok(NO_TOKEN) : verified
 }
 
-/** `random`: from 0 to 1. It chooses the shard of a client that has neither a user nor a position. */
+/** `random` is in [0, 1) and chooses the shard of a client that has neither a user nor a position. */
 export function chooseShard(principal: Principal, lastEventId: string | null, shards: number, random: number): number {
   if (principal.user !== null) return shardOf(principal.user, shards)
   const position = lastEventId === null ? undefined : parsePosition(lastEventId)
@@ -135,7 +135,7 @@ function parseList(text: string): Result<unknown, RigelError> {
   return fail({ kind: 'invalid_subscriptions', message: `Failed to decode subscription list: ${list.reason}` })
 }
 
-/** The binding is optional, and counts per Cloudflare location: it holds off floods, the shards have exact limits. */
+/** The binding is optional, and counts per Cloudflare location: it limits floods of requests; the shards have exact limits. */
 async function isOverAddressLimit(request: Request, env: Partial<Env>): Promise<boolean> {
   const address = request.headers.get('cf-connecting-ip')
   if (address === null || env.CONNECTION_RATE_LIMIT === undefined) return false

@@ -1,5 +1,5 @@
-// What the PUT requests of a connection (subscriptions, metadata, token) have in common: which connection the path names,
-// and RIG's text for a bad bearer token.
+// Shared by the PUT requests of a connection (subscriptions, metadata, token): the connection that the path names, and RIG's
+// text for a bad bearer token.
 import type { Config } from '../../config/parse-config.ts'
 import { parseConnectionToken, type ConnectionAddress } from '../../core/identity/connection-token.ts'
 import { revoked, type RigelError } from '../../core/errors.ts'
@@ -9,7 +9,7 @@ import { fail, ok, type Result } from '../../core/result.ts'
 export function readAddress(token: string, config: Config): Result<ConnectionAddress, RigelError> {
   const address = parseConnectionToken(token)
   if (address === undefined) return fail({ kind: 'invalid_connection_token' })
-  // There were more shards when this connection was made: asking for it would create an empty shard.
+  // The connection is from a time with more shards: a call would create an empty shard.
   return address.shard < config.shards ? ok(address) : fail({ kind: 'connection_gone' })
 }
 

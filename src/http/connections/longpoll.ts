@@ -13,17 +13,17 @@ import { errorResponse, shardFailure, methodNotAllowed } from '../error-response
 import { findPosition } from '../position-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
-/** RIG's word for the start of the session. */
+/** RIG's value for the start of the session. */
 const FIRST_EVENT = 'first_event'
 
-/** Cookies of a request that another site caused: it could not read the answer, but would move on the visitor's cursor. */
+/** Refusal of cookies on a request that another site caused: the site cannot read the response, but would move the cursor. */
 const FOREIGN_COOKIES: RigelError = {
   kind: 'bad_request',
   message:
     'Cookies of another site do not count here: list its origin in CORS, or poll with the parameter connection_token, empty at first.',
 }
 
-/** What the client holds of a session: by cookie or, without cookies, by query. */
+/** The client's part of a session: in cookies or, without cookies, in the query. */
 interface PollCursor {
   readonly connectionToken: string
   readonly lastEventId: string | null

@@ -55,7 +55,7 @@ function refuseUpgrade(c: PhoenixContext, error: RigelError): Response {
   return c.text(status === 403 ? 'Forbidden' : 'Unavailable', status, status === 403 ? {} : RETRY_AFTER)
 }
 
-/** RIG 1.x's paths exist if PHOENIX_LEGACY_PATHS says so; otherwise an API definition may use them. */
+/** RIG 1.x's paths exist if PHOENIX_LEGACY_PATHS is set; otherwise an API definition may use them. */
 export function ifLegacy(handler: (c: PhoenixContext) => Response | Promise<Response>): MiddlewareHandler<HttpEnv> {
   return (c, next) => (c.var.config.phoenix.legacyPaths ? Promise.resolve(handler(c)) : next())
 }

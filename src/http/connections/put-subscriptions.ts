@@ -105,7 +105,7 @@ function notJson(details: string): Result<never, RigelError> {
   return fail({ kind: 'bad_request', message: `Expected JSON encoded body.\n\nTechnical info:\n${details}` })
 }
 
-/** Like RIG, one bad token refuses all: otherwise the subscriptions that it implies would be missing without a word. */
+/** As in RIG, one bad token refuses all: otherwise the subscriptions that it implies would be missing without an error. */
 function allValid(
   verified: readonly Result<VerifiedToken, RigelError>[],
 ): Result<readonly VerifiedToken[], RigelError> {

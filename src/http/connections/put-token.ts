@@ -1,5 +1,5 @@
-// PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/token: brings a connection a new token of the same user before
-// its own expires. The connection then lasts as long as the new token.
+// PUT /_rig/v1/connection/{sse|ws|longpolling}/{token}/token: gives a connection a new token of the same user before the old
+// one expires. The connection then lasts as long as the new token.
 import type { Context } from 'hono'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, type Result } from '../../core/result.ts'
@@ -18,7 +18,7 @@ export async function putToken(c: Context<HttpEnv>): Promise<Response> {
   return c.json({ expires_at: new Date(renewed.value).toISOString() }, 200, cors)
 }
 
-/** Resolves to when the connection ends now, in milliseconds since the epoch. */
+/** Resolves to the new end of the connection, in milliseconds since the epoch. */
 async function renewToken(c: Context<HttpEnv>): Promise<Result<number, RigelError>> {
   const { config, verifyToken } = c.var
   const address = readAddress(c.req.param('token') ?? '', config)

@@ -46,7 +46,7 @@ function refuse(c: Context<HttpEnv>, error: RigelError): Response {
   })
 }
 
-/** Whether a client names event streams, or takes anything. One that sends no `Accept` reads the status. */
+/** Returns whether the client accepts event streams. A client without `Accept` reads the HTTP status instead. */
 function acceptsStream(accept: string | undefined): boolean {
   const ranges = (accept ?? '').toLowerCase().split(',')
   return ranges.some((range) => /^\s*(text\/event-stream|text\/\*|\*\/\*)\s*(;(?!\s*q=0(\.0*)?\s*$)|$)/.test(range))

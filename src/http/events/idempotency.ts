@@ -1,5 +1,5 @@
-// Whether a client's POST of events may be repeated without storing them twice: by the header Idempotency-Key, or by the
-// events' source and id (`?dedupe=id`). Used by post-events.ts; connectors have push for it.
+// The keys with which a client can repeat a POST of events without storing them twice: from the header Idempotency-Key, or
+// from the events' source and id (`?dedupe=id`). Used by post-events.ts. Connectors push instead, which needs no key.
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
@@ -8,7 +8,7 @@ import { keyOfEvent, keyOfRequest } from '../../publishing/idempotency-key.ts'
 /** Printable ASCII, with or without the quotes that draft-ietf-httpapi-idempotency-key-header asks for. */
 const KEY = /^"?([\x20\x21\x23-\x7e]{1,255})"?$/
 
-/** Returns a key for each event, or null if the client asks for nothing. */
+/** Returns a key for each event, or null if the request uses neither. */
 export async function idempotencyKeysOf(
   request: Request,
   publisher: string,

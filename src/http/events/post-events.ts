@@ -1,6 +1,6 @@
-// POST /_rig/v1/events: publishes CloudEvents to the log and answers with their positions in it. 202 means that they are
-// durable, and take the way of every other event; there may be no subscriber. RIG answered with the event, encoded twice.
-// What a connector pushes is answered by post-push.ts.
+// POST /_rig/v1/events: publishes CloudEvents to the log and returns their positions in it. 202 means that they are durable
+// and will be delivered like every other event; there may be no subscriber. RIG returned the event, encoded twice.
+// post-push.ts handles the requests of connectors.
 import type { Context } from 'hono'
 import type { RigelError } from '../../core/errors.ts'
 import type { ProducedRecord } from '../../core/events/kafka-record.ts'

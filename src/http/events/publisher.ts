@@ -10,15 +10,15 @@ import { bearerTokens } from '../token-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 /**
- * Returns who publishes, or an empty text where no token is verified (SUBMISSION_CHECK is NO_CHECK or a service). Only a
- * bearer header counts: with a cookie, any page that the user visits could publish in the user's name.
+ * Returns the publisher, or an empty text if no token is verified (SUBMISSION_CHECK is NO_CHECK or a service). Only a bearer
+ * header is accepted: with a cookie, any page that the user visits could publish in the user's name.
  */
 export async function verifyPublisher(c: Context<HttpEnv>): Promise<Result<string, RigelError>> {
   if (c.var.config.submissionCheck !== 'jwt_validation') return ok('')
   for (const token of bearerTokens(c.req.raw)) {
     const verified = await c.var.verifyToken(token)
     if (verified.ok) return ok(nameOf(verified.value.principal))
-    // Says nothing about the token, only that the keys or a registry are out of reach for the moment.
+    // The keys or a registry are out of reach for the moment: the token may be valid.
     if (verified.reason.kind === 'unavailable') return verified
   }
   return fail({ kind: 'submission_denied' })
@@ -42,8 +42,8 @@ export async function refusalOf(
 }
 
 /**
- * The service gets the event as structured JSON, a batch as the array of them, written anew from what Rigel read: in the
- * text that came a member may occur twice, and the service might read another one than Rigel.
+ * The service gets the event as structured JSON, a batch as an array, written from the values that Rigel parsed: in the
+ * client's text a member may occur twice, and the service might read another one than Rigel.
  */
 async function isSubmissionAllowed(
   c: Context<HttpEnv>,

@@ -46,7 +46,7 @@ export function readPushBody(type: string | undefined, body: Uint8Array): Result
   return readSeveral(whole, lines, decodeUtf8(bytes))
 }
 
-/** Several events that are not an array. Lines stay lines whichever of them is wrong: Aiven's batches are, by default. */
+/** Splits several events that are not an array. One wrong line leaves the others valid, as in Aiven's batches. */
 function readSeveral(
   whole: PushElement,
   lines: readonly Uint8Array[],
@@ -55,7 +55,7 @@ function readSeveral(
   const areLines = lines.length > 1 && lines.some(isJsonObject)
   if (text === undefined) return ok(areLines ? toBatch(lines) : { isBatch: false, elements: [whole] })
   if (parseJson(text) !== undefined) return ok({ isBatch: false, elements: [whole] })
-  // Before the lines: events that a comma and a line break separate are no lines of JSON.
+  // Comes before the split into lines: events that are separated by a comma and a line break are not lines of JSON.
   const joined = `[${text}]`
   if (parseJson(joined) !== undefined) return readArray(joined)
   if (areLines) return ok(toBatch(lines))
@@ -72,7 +72,7 @@ function toBatch(lines: readonly Uint8Array[]): PushBody {
   return { isBatch: true, elements: lines.map(toElement) }
 }
 
-/** What begins like an array and is not JSON cannot be split into elements, so that the connector has to send it again. */
+/** A body that begins like an array and is not JSON cannot be split into elements: it is refused, and sent again. */
 function readArray(text: string | undefined): Result<PushBody, RigelError> {
   const found = text === undefined ? fail('it is not UTF-8') : parseElements(text, MAX_PUSH_EVENTS + 1)
   if (found.ok) return ok({ isBatch: true, elements: found.value.map(toArrayElement) })

@@ -1,5 +1,5 @@
-// A request of an HTTP sink connector → what it pushes, and which connector it is. An element that is no event is an item
-// among others; only a body that cannot be split into elements refuses the request. Used by post-push.ts.
+// A request of an HTTP sink connector → its elements, and the connector that sends them. An element that is not an event is
+// one of the items; the request is refused only if its body cannot be split into elements. Used by post-push.ts.
 import { fromBinary, isLargerThan } from '../../core/events/cloud-event.ts'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'

@@ -9,7 +9,7 @@ export function isHandshake(request: Request): boolean {
   return request.headers.has('webhook-request-origin')
 }
 
-/** A sender that asks for a rate gets an answer to it: requests a minute, not more than a publisher's events. */
+/** The response to a requested rate: requests a minute, at most as many as a publisher's events. */
 export function answerHandshake(c: Context<HttpEnv>): Response {
   const origin = c.req.header('webhook-request-origin') ?? '*'
   const asked = Number(c.req.header('webhook-request-rate'))

@@ -75,7 +75,7 @@ export const consumeHeaders = z.object({
   sessionTimeoutMs: z.coerce.number().int().min(1_000).max(3_600_000).default(120_000),
 })
 
-/** One offset, several, or null: whatever the last consume returned. */
+/** One offset, several, or null for everything that the last consume returned. */
 export const commitRequest = z.union([
   z.array(topicPartitionOffset),
   topicPartitionOffset.transform((one) => [one]),

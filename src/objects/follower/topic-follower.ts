@@ -35,7 +35,7 @@ const FETCH_BYTES = 2 * 1_048_576
 /** How long a remote log may hold a fetch at the end of the log. */
 const LONG_POLL_MS = 10_000
 
-/** A log that is out of reach may take longer to say so. */
+/** A log that is out of reach may take longer to fail. */
 const LAG_TIMEOUT_MS = 2_000
 
 export class TopicFollower extends DurableObject<Env> {
@@ -86,8 +86,8 @@ export class TopicFollower extends DurableObject<Env> {
   }
 
   /**
-   * Returns the checkpoint, and follows the embedded log no more: its partition goes on by itself. Null: it was never
-   * followed. A batch under way still ends; shards drop what comes twice.
+   * Returns the checkpoint, and stops following the embedded log, whose partition now follows itself. Returns null if it was
+   * never followed. A batch under way still ends; shards drop events that come twice.
    */
   async handOver(): Promise<FollowerCounters | null> {
     this.#checkpoints.flush()

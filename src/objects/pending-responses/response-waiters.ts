@@ -20,7 +20,7 @@ export class ResponseWaiters {
     return this.#pending.size
   }
 
-  /** Call it before the request is sent: no response can be faster. Returns false if too many wait already. */
+  /** Call it before the request is sent, so that no response is missed. Returns false if too many requests wait already. */
   expect(id: string, timeoutMs: number): boolean {
     if (this.#pending.size >= this.#maxWaiting) return false
     const { promise: response, resolve: settle } = Promise.withResolvers<BackendResponse | null>()

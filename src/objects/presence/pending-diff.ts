@@ -13,7 +13,7 @@ export class PendingDiff {
     this.#joins.set(entry.meta.phx_ref, entry)
   }
 
-  /** A connection that has joined and left since the last diff is not told of at all. */
+  /** A connection that has joined and left since the last diff is in no diff. */
   leave(entry: PresenceEntry): void {
     if (!this.#joins.delete(entry.meta.phx_ref)) this.#leaves.set(entry.meta.phx_ref, entry)
   }

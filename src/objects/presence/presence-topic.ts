@@ -1,6 +1,6 @@
-// PresenceTopic: the Durable Object that knows who is present in one Phoenix topic, on whatever shard, and which shards are
-// told of changes. The leave of a lost connection waits: a connection under the same name takes its place, so that a
-// reconnect, a deploy or a crash shows nothing. Changes are sent as one diff per shard, one call in flight.
+// PresenceTopic: the Durable Object that knows the presences of one Phoenix topic on all shards, and which shards get changes.
+// The leave of a lost connection is delayed: a connection under the same name replaces it, so that a reconnect, a deploy or a
+// crash is not visible to others. Changes are sent as one diff per shard, one call in flight.
 import { DurableObject } from 'cloudflare:workers'
 import { shardStub } from '../../rpc/shard.ts'
 import {
@@ -12,7 +12,7 @@ import {
 } from '../../rpc/presence.ts'
 import { PendingDiff } from './pending-diff.ts'
 
-/** More than a client takes to reconnect: phoenix tries first within some seconds. */
+/** Longer than a client takes to reconnect: the library's first attempts come within some seconds. */
 const LEAVE_GRACE_MS = 10_000
 
 interface PresentRow extends Record<string, SqlStorageValue> {
@@ -66,7 +66,7 @@ export class PresenceTopic extends DurableObject<Env> {
     return toPresences(this.#sql.exec<PresentRow>('SELECT * FROM present').toArray().map(toEntry))
   }
 
-  /** Resolves when every shard has been told of all changes. For tests. */
+  /** Resolves when every shard has got all changes. For tests. */
   async settled(): Promise<void> {
     await this.#sending
   }
@@ -112,7 +112,7 @@ export class PresenceTopic extends DurableObject<Env> {
     this.ctx.waitUntil(this.#sending)
   }
 
-  /** What changes while a diff is on its way goes out with the next one. */
+  /** Changes during a call are sent with the next diff. */
   async #sendPending(): Promise<void> {
     while (!this.#pending.isEmpty) await this.#sendDiff(this.#pending.take())
   }

@@ -1,4 +1,4 @@
-// Which sessions an isolate of the Worker may still take for not revoked, because the registry said so a moment ago.
+// The sessions that an isolate of the Worker may still accept, because the registry answered a moment ago: not revoked.
 // Pure: the clock is an argument. Used by SessionRegistry, which confirms a revocation only when no isolate can.
 
 /** The sessions of two spans of time. No isolate remembers sessions of an older span any more. */
@@ -23,7 +23,7 @@ export class RecentAnswers {
     this.#current.add(session)
   }
 
-  /** Returns how long from now, in milliseconds, an isolate may take the session for not revoked. */
+  /** Returns for how many milliseconds from now an isolate may still accept the session. */
   remainingMs(session: string, nowMs: number): number {
     this.#rotate(nowMs)
     if (this.#current.has(session) || this.#previous.has(session)) return this.#rememberMs

@@ -1,6 +1,6 @@
 // SessionRegistry: the Durable Object of a part of the revoked sessions, by session id, so that no check waits for a
 // single object of the whole gateway. Revoking resolves when every shard has closed the session's connections and no
-// isolate takes a token of the session any more. A shard that is out of reach is notified again until the revocation has
+// isolate accepts a token of the session any more. A shard that is out of reach is notified again until the revocation has
 // expired. Called by the Worker through rpc/session-registry.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
