@@ -260,7 +260,7 @@ function wakeEvents(): readonly (readonly [EventTarget, string])[] {
   ]
 }
 
-/** As an uncaught error, with its stack, without ending the connection. Node has no reportError. */
+/** Reports an uncaught error, with its stack, without ending the connection. Node has no reportError. */
 function reportError(error: unknown): void {
   if ('reportError' in globalThis) globalThis.reportError(error)
   else

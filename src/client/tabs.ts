@@ -15,7 +15,7 @@ import type {
 } from './types.ts'
 
 export interface SharedOptions extends ConnectOptions {
-  /** Whose events these are. Tabs of different users never share; without a token: the empty string. */
+  /** The user of the events, or the empty string without a token. Tabs of different users never share a connection. */
   readonly user: string
 }
 
@@ -29,7 +29,7 @@ type Message =
 /** Events that come twice when another tab takes over are recognised by these many last positions. */
 const MAX_REMEMBERED = 2_000
 
-/** As `connect`, with one connection for all tabs that ask for the same. Where a browser lacks Web Locks: one a tab. */
+/** Like `connect`, with one connection for all tabs with the same options. A browser without Web Locks opens one per tab. */
 export function connectShared<Events extends EventTypes = EventTypes>(options: SharedOptions): Rigel<Events> {
   const shared = new SharedConnection(options)
   return {

@@ -65,7 +65,7 @@ export function openWebSocket(request: LinkRequest, callbacks: LinkCallbacks): L
     }
   }
 
-  /** Answers to what was asked do not wait for events that are handled slowly. */
+  /** Settles the client's requests at once: replies do not wait until earlier events are handled. */
   function settle(frame: Frame): void {
     if (frame.type === 'events' || frame.type === 'position') return
     const asked = pending.get(frame.ref ?? '')
