@@ -1,7 +1,7 @@
-// Runs work side by side, a bounded amount at once. Every piece is run, also after one has failed, and all have ended
-// before the first failure is thrown: nothing of it can still be on its way when the caller tries again. No runtime.
+// Runs pieces of work concurrently, up to a limit. Every piece is run, also after one has failed, and all have ended before
+// the first failure is thrown: no call of the first attempt is under way when the caller tries again. No runtime.
 
-/** Each call under way holds its copy of what it carries: that is the memory it takes. */
+/** The default limit. Each call under way holds a copy of its arguments in memory. */
 export const MAX_CONCURRENT_CALLS = 16
 
 /**

@@ -1,4 +1,4 @@
-// The table of everything that can be refused or ended: kind → HTTP status, WebSocket close code and text. One row a
+// The table of all errors that clients can get: kind → HTTP status, WebSocket close code and text. One row a
 // kind; the type RigelError is derived from it. Inside, an error carries details; outside it is one line and a stable
 // code. http/error-response.ts and the transports of the shard write it to clients. Texts that RIG has are RIG's.
 import { parseJson } from './json.ts'
@@ -13,7 +13,7 @@ export interface Close {
   readonly reason: string
 }
 
-/** What WebSockets and SSE streams are closed with: the public table of docs/protocol.md. A code is never reused. */
+/** The close codes of WebSockets and SSE streams: the public table of docs/protocol.md. A code is never reused. */
 const CLOSE = {
   lifetimeReached: { code: 4000, reason: 'Maximum lifetime reached, come back.' },
   slowReader: { code: 4001, reason: 'Reader too slow, come back and resume.' },
@@ -230,7 +230,7 @@ function rowOf(error: RigelError): ErrorRow<RigelError> {
   return ERRORS[error.kind] as ErrorRow<never> as ErrorRow<RigelError>
 }
 
-/** Reads an error that another version of Rigel may have written; undefined: it is of a kind that this version lacks. */
+/** Parses an error that another version of Rigel may have written. Returns undefined for a kind that this version lacks. */
 export function parseError(text: string): RigelError | undefined {
   const error = parseJson(text)
   if (typeof error !== 'object' || error === null || !('kind' in error)) return undefined

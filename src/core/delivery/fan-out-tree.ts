@@ -2,8 +2,8 @@
 // which relays the parts of the others in its group. Depth is logarithmic: 64 × 64 shards need one level of relays. Used
 // by followers, by shards that relay, and by scatter-gather.ts. Pure.
 //
-// Nothing here keeps the order of two batches: the caller sends the next batch when all of this one is stored. A call that
-// is left over when its caller died does no harm: its offsets are sent again before any later ones, and a shard drops
+// The order of two batches is not kept here: the caller sends the next batch when all of this one is stored. A call that
+// outlives its caller does no harm: its offsets are sent again before any later ones, and a shard drops
 // offsets that it has stored.
 import type { AppendBatch } from './batch-codec.ts'
 import { toRelayBatch, type BatchSource, type RelayBatch } from './relay-batch.ts'

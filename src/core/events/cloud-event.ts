@@ -100,7 +100,7 @@ export function fromBinary(
   return fromObject({ ...attributes, ...typed, [name]: value }, `${head.slice(0, -1)},"${name}":${json}}`)
 }
 
-/** Whether the event's JSON has more bytes of UTF-8 than allowed. A code unit has three at most: most need no counting. */
+/** Returns whether the event's JSON exceeds the limit in UTF-8 bytes. A code unit has at most three: most need no counting. */
 export function isLargerThan(event: CloudEvent, limitBytes: number): boolean {
   return event.json.length * 3 > limitBytes && encoder.encode(event.json).length > limitBytes
 }

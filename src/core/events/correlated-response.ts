@@ -40,7 +40,7 @@ export function parseCorrelation(text: string): CorrelationId | undefined {
   return shard === undefined || id === undefined ? undefined : { shard: Number(shard), id }
 }
 
-/** Whether a record is a response, by the names of its headers, where responses and events share a topic. */
+/** Returns whether a record is a response, by the names of its headers. For topics with both responses and events. */
 export function isResponse(names: readonly string[]): boolean {
   const lower = new Set(names.map((name) => name.toLowerCase()))
   return lower.has('rig-correlation') && lower.has('rig-response-code')
@@ -66,7 +66,7 @@ export function parseResponse(
   return ok({ correlation, answer: { status, headers: kept, body: NULL_BODY.has(status) ? new Uint8Array() : body } })
 }
 
-/** A CloudEvent with the extension `rig`, as before RIG 3: the whole event is the answer. */
+/** Parses a CloudEvent with the extension `rig`, RIG 2's response: its body is the whole event. Fails with what would be right. */
 export function parseEventResponse(text: string): Result<CorrelatedResponse, string> {
   const event = parseJson(text)
   const rig = isObject(event) ? event['rig'] : undefined

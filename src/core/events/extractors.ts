@@ -41,7 +41,7 @@ export type Recipients =
   | { readonly kind: 'users'; readonly users: readonly string[] }
   | { readonly kind: 'invalid'; readonly message: string }
 
-/** The fields of a type: its own, and those of the patterns that cover it; of one name, the narrowest counts. */
+/** Returns the fields of a type and of the patterns that match it. If several have one name, the narrowest pattern wins. */
 export function fieldsOf(extractors: Extractors, type: string): readonly FieldExtractor[] {
   if (extractors.size === 0) return []
   const fields = new Map<string, FieldExtractor>()

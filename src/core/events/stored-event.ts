@@ -1,4 +1,4 @@
-// What travels inside Rigel once a record is decoded: one event, routed, in the shape that shards store.
+// The shapes of an event inside Rigel after decoding: parsed, routed to shards, and stored in a shard's log.
 import type { Scalar } from '../scalar.ts'
 
 /** One value, or all that the pointer found: a list, or through one. */
@@ -7,7 +7,7 @@ export type FieldValue = Scalar | readonly Scalar[]
 /** Field name → value, extracted from one event by the extractor configuration of its type. A missing field is absent. */
 export type Fields = Readonly<Record<string, FieldValue>>
 
-/** One piece of news: a CloudEvent, with its text exactly as it came (structured JSON). */
+/** A CloudEvent, with its text exactly as it came (structured JSON). */
 export interface CloudEvent {
   readonly specversion: '1.0' | '0.2' | '0.1'
   readonly id: string
@@ -15,7 +15,7 @@ export interface CloudEvent {
   readonly source: string | undefined
   /** The event as structured-mode JSON, verbatim where it came structured. Never contains a raw CR or LF outside of JSON whitespace. */
   readonly json: string
-  /** `json`, parsed: for extractors. Not to be changed. */
+  /** `json`, parsed, for extractors. Must not be changed. */
   readonly parsed: Readonly<Record<string, unknown>>
 }
 
