@@ -4,7 +4,8 @@ import { chromium, type Page } from 'playwright-core'
 import type { Client, ClientOptions, SeenEvent } from './clients.ts'
 
 export interface Browsing {
-  readonly open: (url: string) => Promise<Page>
+  /** `bypassCSP`: the test adds a script of its own to the page. */
+  readonly open: (url: string, options?: { readonly bypassCSP: boolean }) => Promise<Page>
   readonly connectSse: (page: Page, options: ClientOptions) => Promise<Client>
   readonly connectSocket: (page: Page, options: ClientOptions) => Promise<Client>
   readonly close: () => Promise<void>
@@ -35,9 +36,9 @@ export async function openBrowser(): Promise<Browsing> {
   })
   const clients = new Map<string, Client>()
 
-  async function open(url: string): Promise<Page> {
+  async function open(url: string, options: { readonly bypassCSP?: boolean } = {}): Promise<Page> {
     // A context of its own: pages do not share cookies, and tabs can be opened beside it.
-    const page = await (await browser.newContext()).newPage()
+    const page = await (await browser.newContext(options)).newPage()
     await page.exposeFunction('report', ({ name, recovered, event }: Report) => {
       const client = clients.get(name)
       if (event) client?.seen.push(event)

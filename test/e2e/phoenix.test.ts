@@ -168,7 +168,7 @@ void test('presence shows three clients, on different shards, and who of them le
 
 for (const transport of ['websocket', 'longpoll', 'fallback'] as const) {
   void test(`in Chromium by ${transport}`, { timeout: 60_000 }, async () => {
-    const page = await browsing.open(`${rigel.origin}/_rig/`)
+    const page = await browsing.open(`${rigel.origin}/_rig/`, { bypassCSP: true })
     if (transport === 'fallback') await page.routeWebSocket(/phoenix\/websocket/, (socket) => socket.close())
     await page.addScriptTag({ path: BUNDLE })
     const user = `chromium-${transport}`
