@@ -12,6 +12,8 @@ import type { connect } from '../../src/client/index.ts'
 import type { connectShared } from '../../src/client/tabs.ts'
 
 const TYPE = 'com.hotel.booking.created'
+/** A page without connections of its own: a browser opens six to a host, for all tabs together. */
+const PAGE = '/_rig/cost.html'
 
 /** What a test's page keeps about its connection, in `window`. */
 interface Seen {
@@ -39,7 +41,7 @@ after(async () => {
 for (const transport of ['websocket', 'sse', 'longpolling']) {
   void test(`${transport}: nothing is lost or repeated over a SIGKILL`, { timeout: 240_000 }, async () => {
     const user = `kill-${transport}`
-    const page = await browsing.open(`${rigel.origin}/_rig/`)
+    const page = await browsing.open(`${rigel.origin}${PAGE}`)
     await connectIn(page, { user, transports: [transport] })
     await isOpen(page)
     await produce([`${user} 1`, `${user} 2`], user)
@@ -59,7 +61,7 @@ void test(
   'what is produced while the page is offline comes when it is online again',
   { timeout: 120_000 },
   async () => {
-    const page = await browsing.open(`${rigel.origin}/_rig/`)
+    const page = await browsing.open(`${rigel.origin}${PAGE}`)
     await connectIn(page, { user: 'offline' })
     await isOpen(page)
     await page.context().setOffline(true)
@@ -78,7 +80,7 @@ void test('a network that blocks WebSockets is passed by SSE', { timeout: 120_00
     proxy.closeAllConnections()
     proxy.close()
   })
-  const page = await browsing.open(`${origin}/_rig/`)
+  const page = await browsing.open(`${origin}${PAGE}`)
   await connectIn(page, { user: 'blocked' })
   await isOpen(page)
   await produce(['behind the proxy'], 'blocked')
@@ -88,7 +90,7 @@ void test('a network that blocks WebSockets is passed by SSE', { timeout: 120_00
 })
 
 void test('a refused token closes for good', { timeout: 120_000 }, async () => {
-  const page = await browsing.open(`${rigel.origin}/_rig/`)
+  const page = await browsing.open(`${rigel.origin}${PAGE}`)
   await connectIn(page, { user: 'refused', token: 'not-a-token' })
   await until('it is closed', async () => (await seenIn(page)).closed !== null)
   assert.equal((await seenIn(page)).states.at(-1), 'closed')
@@ -96,7 +98,7 @@ void test('a refused token closes for good', { timeout: 120_000 }, async () => {
 })
 
 void test('a slow handler holds the server back, and gets every event', { timeout: 120_000 }, async () => {
-  const page = await browsing.open(`${rigel.origin}/_rig/`)
+  const page = await browsing.open(`${rigel.origin}${PAGE}`)
   await connectIn(page, { user: 'slow', delayMs: 20 })
   await isOpen(page)
   const ids = Array.from({ length: 100 }, (_, n) => `slow ${n}`)
@@ -107,7 +109,7 @@ void test('a slow handler holds the server back, and gets every event', { timeou
 })
 
 void test('tabs share one connection, and the next tab takes over without loss', { timeout: 120_000 }, async () => {
-  const first = await browsing.open(`${rigel.origin}/_rig/`)
+  const first = await browsing.open(`${rigel.origin}${PAGE}`)
   const tabs = [first, await openTab(first), await openTab(first)]
   for (const tab of tabs) await connectIn(tab, { user: 'tabs', isShared: true })
   for (const tab of tabs) await isOpen(tab)
