@@ -8,6 +8,6 @@ const FILE = 'public/_rig/proxy.schema.json'
 const made = `${JSON.stringify(definitionsJsonSchema(), null, 2)}\n`
 if (!process.argv.includes('--check')) writeFileSync(FILE, made)
 else if (readFileSync(FILE, 'utf8') !== made) {
-  console.error(`${FILE} is not what src/gateway says: run \`npm run schema\`.`)
+  console.error(`${FILE} is not what src/api-definitions says: run \`npm run schema\`.`)
   process.exitCode = 1
 }

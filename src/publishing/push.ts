@@ -43,7 +43,7 @@ export async function pushEvents(
   const records = await Promise.all(pushed.map(async (one) => toRecord(config, sender, one, nowMs)))
   const places: PushResult[] = []
   // Sequentially: the batches of one partition must not overtake each other.
-  for (const parcel of splitForProduce(records)) places.push(...(await log.produce(parcel)))
+  for (const part of splitForProduce(records)) places.push(...(await log.produce(part)))
   return places.map((place, index) => {
     const one = pushed[index]
     return one?.kind === 'no_event' ? { ...place, error: describeDecodeError(one.reason) } : place

@@ -69,7 +69,7 @@ export interface PollAnswer {
 export function createShardSender(env: Env): ShardSender {
   return {
     append: async (shard, batch) => shardStub(env, shard).append([batch]),
-    relay: async (shard, shipment) => shardStub(env, shard).relay(shipment),
+    relay: async (shard, batch) => shardStub(env, shard).relay(batch),
   }
 }
 

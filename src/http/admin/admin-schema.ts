@@ -1,6 +1,7 @@
 // Bodies and queries of the internal API as zod schemas: admin-api.ts validates with them, openapi.ts describes with them.
 import { showJson } from '../../core/json.ts'
 import { z } from 'zod'
+import { TRANSPORTS } from '../../core/identity/principal.ts'
 
 const MAX_LISTED = 10_000
 
@@ -38,7 +39,7 @@ export const connectionsQuery = z.object({
 
 export const connectionInfo = z.object({
   connectionToken: z.string(),
-  transport: z.enum(['sse', 'ws', 'longpolling', 'phoenix']),
+  transport: z.enum(TRANSPORTS),
   user: z.string().nullable(),
   sessions: z.array(z.string()),
   openedAtMs: z.number(),
