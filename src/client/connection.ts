@@ -3,6 +3,7 @@
 import { backoffMs } from './backoff.ts'
 import { endedByError, type Ended } from './ended.ts'
 import { EventQueue } from './event-queue.ts'
+import type { ConnectionSource } from './facade.ts'
 import type { Link, LinkCallbacks, LinkEvent, LinkRequest, OpenLink } from './link.ts'
 import { openLongpolling } from './transports/longpolling.ts'
 import { openSse } from './transports/sse.ts'
@@ -24,7 +25,7 @@ const ABNORMAL_CLOSURE = 1006
 /** A connection that lasted this long starts the backoff anew. */
 const STABLE_MS = 5_000
 
-export class Connection {
+export class Connection implements ConnectionSource {
   readonly events: EventQueue
   readonly closed: Promise<Problem>
   position: string | null

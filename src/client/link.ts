@@ -52,17 +52,35 @@ export function connectParameters({ subscriptions, position }: LinkRequest): Rec
   }
 }
 
-/** Changes a connection by HTTP: PUT `_rig/v1/connection/{transport}/{connection_token}/{what}`. Throws if it is refused. */
-export async function putConnection(
-  request: LinkRequest,
-  path: string,
-  token: string | null,
-  body?: unknown,
-): Promise<void> {
-  const response = await fetch(request.url(path), {
-    method: 'PUT',
-    headers: { ...authorization(token), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  })
-  if (!response.ok) throw new Error((await response.text()).slice(0, 200) || `status ${response.status}`)
+/** Changes a connection by HTTP, for transports on which a client cannot send. */
+export class ConnectionResource {
+  /** From `rig.connection.create`, or from the first poll. */
+  connectionToken = ''
+  /** The newest token that Rigel has accepted. */
+  token: string | null
+  readonly #request: LinkRequest
+  readonly #transport: 'sse' | 'longpolling'
+
+  constructor(request: LinkRequest, transport: 'sse' | 'longpolling') {
+    this.#request = request
+    this.#transport = transport
+    this.token = request.token
+  }
+
+  async subscribe(subscriptions: readonly Subscription[]): Promise<void> {
+    const body = JSON.stringify({ subscriptions })
+    await this.#put('subscriptions', { ...authorization(this.token), 'content-type': 'application/json' }, body)
+  }
+
+  async renew(token: string): Promise<void> {
+    await this.#put('token', authorization(token))
+    this.token = token
+  }
+
+  /** Rejects with Rigel's reason if it refuses. */
+  async #put(what: string, headers: Record<string, string>, body: string | null = null): Promise<void> {
+    const url = this.#request.url(`_rig/v1/connection/${this.#transport}/${this.connectionToken}/${what}`)
+    const response = await fetch(url, { method: 'PUT', headers, body })
+    if (!response.ok) throw new Error((await response.text()).slice(0, 200) || `status ${response.status}`)
+  }
 }

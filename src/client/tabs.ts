@@ -3,6 +3,7 @@
 // When it is closed, the next tab goes on from the position that itself has handled, so nothing is lost. Tabs share only if
 // URL, user and subscriptions are equal.
 import { EventQueue } from './event-queue.ts'
+import { toRigel, type ConnectionSource } from './facade.ts'
 import { connect } from './index.ts'
 import type {
   ConnectionState,
@@ -31,27 +32,10 @@ const MAX_REMEMBERED = 2_000
 
 /** Like `connect`, with one connection for all tabs with the same options. A browser without Web Locks opens one per tab. */
 export function connectShared<Events extends EventTypes = EventTypes>(options: SharedOptions): Rigel<Events> {
-  const shared = new SharedConnection(options)
-  return {
-    get state() {
-      return shared.state
-    },
-    get lastEventId() {
-      return shared.position
-    },
-    get transport() {
-      return shared.transport
-    },
-    closed: shared.closed,
-    on: (type: string, handler: (event: never) => unknown) => shared.events.on(type, handler as never),
-    onState: (listener) => shared.onState(listener),
-    subscribe: (subscriptions) => shared.subscribe(subscriptions),
-    close: () => shared.close(),
-    [Symbol.asyncIterator]: () => shared.events.iterate(shared.closed),
-  }
+  return toRigel<Events>(new SharedConnection(options))
 }
 
-class SharedConnection {
+class SharedConnection implements ConnectionSource {
   readonly events = new EventQueue((error) => globalThis.reportError(error))
   readonly closed: Promise<Problem>
   state: ConnectionState = 'connecting'

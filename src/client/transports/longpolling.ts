@@ -4,7 +4,7 @@ import { endedByError, endedByResponse, type Ended } from '../ended.ts'
 import {
   authorization,
   connectParameters,
-  putConnection,
+  ConnectionResource,
   type Link,
   type LinkCallbacks,
   type LinkRequest,
@@ -23,8 +23,8 @@ const FIRST_EVENT = 'first_event'
 
 export function openLongpolling(request: LinkRequest, callbacks: LinkCallbacks): Link {
   const abort = new AbortController()
-  let session = { connection_token: '', last_event_id: request.position ?? '' }
-  let { token } = request
+  const resource = new ConnectionResource(request, 'longpolling')
+  let position = request.position ?? ''
   let isEnded = false
 
   function end(why: Ended): void {
@@ -33,35 +33,42 @@ export function openLongpolling(request: LinkRequest, callbacks: LinkCallbacks):
     callbacks.ended(why)
   }
 
+  /** Returns whether to poll again. */
   async function poll(): Promise<boolean> {
-    const url = request.url('_rig/v1/connection/longpolling', { ...connectParameters(request), ...session })
-    const response = await fetch(url, { headers: authorization(token), signal: abort.signal, cache: 'no-store' })
+    const url = request.url('_rig/v1/connection/longpolling', {
+      ...connectParameters(request),
+      connection_token: resource.connectionToken,
+      last_event_id: position,
+    })
+    const response = await fetch(url, {
+      headers: authorization(resource.token),
+      signal: abort.signal,
+      cache: 'no-store',
+    })
     if (!response.ok) {
       end(await endedByResponse(response))
       return false
     }
     const answer = (await response.json()) as PollAnswer
-    if (session.connection_token === '') callbacks.opened()
-    session = { connection_token: answer.connection_token, last_event_id: answer.last_event_id }
+    const isFirst = resource.connectionToken === ''
+    resource.connectionToken = answer.connection_token
+    position = answer.last_event_id
+    if (isFirst) callbacks.opened()
     if (answer.recovered === false) await callbacks.receive([{ event: gap(answer.last_event_id), position: null }])
     await callbacks.receive(answer.events.map((event) => ({ event, position: null })))
     if (answer.last_event_id !== FIRST_EVENT) callbacks.passed(answer.last_event_id)
-    return true
+    return !isEnded
   }
 
-  async function pollOn(): Promise<void> {
-    if (!isEnded && (await poll())) await pollOn()
+  async function pollUntilEnded(): Promise<void> {
+    for (;;) if (!(await poll())) return
   }
 
-  void pollOn().catch((error: unknown) => end(endedByError(error)))
+  void pollUntilEnded().catch((error: unknown) => end(endedByError(error)))
 
-  const path = (what: string): string => `_rig/v1/connection/longpolling/${session.connection_token}/${what}`
   return {
-    subscribe: (subscriptions) => putConnection(request, path('subscriptions'), token, { subscriptions }),
-    renew: async (next) => {
-      await putConnection(request, path('token'), next)
-      token = next
-    },
+    subscribe: (subscriptions) => resource.subscribe(subscriptions),
+    renew: (token) => resource.renew(token),
     // A poll that was lost ends by itself, and its events are still there.
     check: () => {},
     close: () => {

@@ -4,7 +4,7 @@ import { endedByCode, endedByError, endedByResponse, type Ended } from '../ended
 import {
   authorization,
   connectParameters,
-  putConnection,
+  ConnectionResource,
   type Link,
   type LinkCallbacks,
   type LinkRequest,
@@ -23,7 +23,7 @@ interface SseMessage {
 
 export function openSse(request: LinkRequest, callbacks: LinkCallbacks): Link {
   const abort = new AbortController()
-  let connectionToken = ''
+  const resource = new ConnectionResource(request, 'sse')
   let isEnded = false
   let timer = setTimeout(() => end(endedByError('the stream did not begin in time')), FIRST_BYTES_TIMEOUT_MS)
 
@@ -51,7 +51,7 @@ export function openSse(request: LinkRequest, callbacks: LinkCallbacks): Link {
     }
     const event = JSON.parse(data) as CloudEvent<{ connection_token?: string; code?: number; reason?: string }>
     if (event.type === 'rig.connection.create') {
-      connectionToken = event.data?.connection_token ?? ''
+      resource.connectionToken = event.data?.connection_token ?? ''
       callbacks.opened()
     }
     await callbacks.receive([{ event, position: id }])
@@ -75,14 +75,9 @@ export function openSse(request: LinkRequest, callbacks: LinkCallbacks): Link {
   }
 
   void read().catch((error: unknown) => end(endedByError(error)))
-  const path = (what: string): string => `_rig/v1/connection/sse/${connectionToken}/${what}`
-  let { token } = request
   return {
-    subscribe: (subscriptions) => putConnection(request, path('subscriptions'), token, { subscriptions }),
-    renew: async (next) => {
-      await putConnection(request, path('token'), next)
-      token = next
-    },
+    subscribe: (subscriptions) => resource.subscribe(subscriptions),
+    renew: (token) => resource.renew(token),
     // A stream cannot be asked: its heartbeat tells.
     check: () => {},
     close: stop,

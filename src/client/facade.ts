@@ -1,0 +1,35 @@
+// The object that `connect` and `connectShared` return: what an application sees of a connection, and nothing of its workings.
+import type { EventQueue } from './event-queue.ts'
+import type { ConnectionState, EventTypes, Problem, Rigel, Subscription, TransportName } from './types.ts'
+
+/** One connection of this tab, or one that it shares. */
+export interface ConnectionSource {
+  readonly state: ConnectionState
+  readonly position: string | null
+  readonly transport: TransportName
+  readonly closed: Promise<Problem>
+  readonly events: EventQueue
+  onState(listener: (state: ConnectionState) => void): () => void
+  subscribe(subscriptions: readonly Subscription[]): Promise<void>
+  close(): void
+}
+
+export function toRigel<Events extends EventTypes>(source: ConnectionSource): Rigel<Events> {
+  return {
+    get state() {
+      return source.state
+    },
+    get lastEventId() {
+      return source.position
+    },
+    get transport() {
+      return source.transport
+    },
+    closed: source.closed,
+    on: (type: string, handler: (event: never) => unknown) => source.events.on(type, handler as never),
+    onState: (listener) => source.onState(listener),
+    subscribe: (subscriptions) => source.subscribe(subscriptions),
+    close: () => source.close(),
+    [Symbol.asyncIterator]: () => source.events.iterate(source.closed),
+  }
+}
