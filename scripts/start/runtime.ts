@@ -38,7 +38,7 @@ export async function createRuntime(settings: Settings): Promise<Runtime> {
       cf: false,
       log: new Log(Level.WARN),
       logRequests: false,
-      // GET /cdn-cgi/handler/scheduled runs the cron, as in wrangler dev.
+      // GET /cdn-cgi/local/scheduled runs the cron, as in wrangler dev.
       unsafeTriggerHandlers: true,
       handleStructuredLogs: ({ level, message }) => writeLog(settings.logLevel, level, message),
       resourcePersistencePath: join(settings.persistTo, 'v3'),

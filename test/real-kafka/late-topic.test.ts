@@ -46,7 +46,7 @@ void describe('with KAFKA_AUTO_OFFSET_RESET=latest', () => {
     await kafka.tool('kafka-topics', ['--alter', '--topic', 'rig', '--partitions', '2'])
     const producer = new IdempotentProducer(connectTo(kafka.brokers.plain), 'none')
     await producer.produce([{ topic: 'rig', partition: 1, value: bytes(JSON.stringify(event('second'))) }])
-    await fetch(`${rigel.origin}/cdn-cgi/handler/scheduled`)
+    await fetch(`${rigel.origin}/cdn-cgi/local/scheduled`)
     await sees('second')
   })
 })

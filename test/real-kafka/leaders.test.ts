@@ -87,7 +87,7 @@ void describe('a cluster of three', () => {
   void test('partitions that are added are followed', { timeout: 180_000 }, async () => {
     await world.kafka.tool('kafka-topics', ['--alter', '--topic', TOPIC, '--partitions', '4'])
     // The cron finds them.
-    await fetch(`${world.rigel.origin}/cdn-cgi/handler/scheduled`)
+    await fetch(`${world.rigel.origin}/cdn-cgi/local/scheduled`)
     await world.produce(20)
     await world.settle()
     const { followers } = JSON.parse((await world.internal('v3/followers')).body) as {
