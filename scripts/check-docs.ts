@@ -26,7 +26,7 @@ function isThere(page: string, link: string): boolean {
   return anchor === undefined || statSync(target).isDirectory() || anchorsOf(target).includes(anchor)
 }
 
-/** As GitHub makes them: lower case, without punctuation, spaces as hyphens. */
+/** Returns the anchors that GitHub gives a page's headings: lower case, without punctuation, hyphens for spaces. */
 function anchorsOf(page: string): string[] {
   const headings = readFileSync(page, 'utf8').match(/^#+ .*$/gm) ?? []
   return headings.map((heading) =>

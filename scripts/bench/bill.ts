@@ -7,14 +7,14 @@ import { ANY, startRig, type Rig } from './rig.ts'
 
 const TABLE = 'docs/cost.md'
 
-/** As counting.ts counts, by class of object. */
+/** What counting.ts has counted, by class of object. */
 interface ClassCounts {
   readonly requests: number
   readonly rowsWritten: number
   readonly rowsRead: number
 }
 
-/** Of all objects together. */
+/** Sums over all objects. */
 interface Bill {
   readonly requests: number
   readonly rowsWritten: number

@@ -1,4 +1,4 @@
-// Who uses the simulated deployment: producers that publish numbered events until each is confirmed, and clients by
+// The users of the simulated deployment: producers that publish numbered events until each is confirmed, and clients by
 // long-polling that come, go, resume and count. A client knows which events must reach it and which must not.
 import { shardOf } from '../../src/core/delivery/shard-hash.ts'
 import { parseConnectionToken } from '../../src/core/identity/connection-token.ts'
@@ -23,7 +23,7 @@ export interface World {
 export interface PublishedEvent {
   readonly id: string
   readonly type: string
-  /** Null: for whoever subscribes to its type. */
+  /** Null if the event is not addressed: then every subscriber of its type gets it. */
   readonly to: string | null
   readonly producer: number
   readonly number: number

@@ -39,7 +39,7 @@ export class Cluster {
   readonly #random: Random
   readonly #variables: Readonly<Record<string, string>>
   readonly #hosts = new Map<string, Host>()
-  /** Of calls that are lost: half before they arrive, half with their answer. */
+  /** Share of calls that are lost: half of them before they arrive, half with their answer. */
   faults = 0
   /** Errors that no caller saw. */
   readonly problems: string[] = []
@@ -184,7 +184,7 @@ class Host {
       if (this.#storage.alarmMs !== atMs) return
       this.#storage.clearAlarm()
       void this.call('alarm', []).catch(() => {
-        // As the runtime does: at least once.
+        // The runtime runs an alarm at least once, too.
         if (this.#storage.alarmMs === null) void this.#retryAlarm()
       })
     })

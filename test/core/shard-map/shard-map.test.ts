@@ -98,7 +98,7 @@ class SimulatedShard {
     this.map = map
   }
 
-  /** As a shard's log: what was stored is dropped. The follower's map comes with the batch. */
+  /** Drops what was stored already, like a shard's log. The follower's map comes with the batch. */
   append(entry: Entry, map: ShardMap): void {
     this.learn(map)
     const { change, shards: to } = map

@@ -19,7 +19,7 @@ function eventOf(id: string): StoredEvent {
   const event = parseStructured(json)
   if (!event.ok) throw new Error(event.reason)
   const fields = extractFields(extractorsOf(false), 't', event.value.parsed)
-  // As a follower sends it and a shard stores it.
+  // The form that a follower sends and a shard stores.
   const stored = JSON.parse(JSON.stringify(structuredClone(fields))) as StoredEvent['fields']
   return { seq: 1, type: 't', json, fields: stored, recipients: null, connectionId: null }
 }
