@@ -39,6 +39,7 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
   subscriptions,
   inferred: subscriptions.optional(),
   lastEventId: z.string().nullable(),
+  atPosition: z.boolean().optional(),
   protocol: z.enum(['rigel.v1', 'phoenix']).nullable(),
   allowOrigin: z.string(),
   allowCredentials: z.boolean().optional(),

@@ -30,6 +30,7 @@ const TABLE: readonly (readonly [RigelError, number, number])[] = [
   [{ kind: 'invalid_connection_token' }, 400, 4506],
   [{ kind: 'connection_gone' }, 410, 4004],
   [{ kind: 'foreign_connection' }, 403, 4503],
+  [{ kind: 'wrong_shard' }, 503, 4003],
   [{ kind: 'too_many_connections', scope: 'user' }, 429, 4002],
   [{ kind: 'slow_reader', limitBytes: 2 }, 503, 4001],
   [{ kind: 'lifetime_reached' }, 503, 4000],

@@ -47,6 +47,7 @@ function configWith(variables: Readonly<Record<string, string>>): Config {
 async function connect(shard: Shard, wanted: Partial<ConnectRequest>): Promise<Response> {
   const request = connectRequest(wanted)
   const transport = shard.transports[request.transport]
-  const opened = await openConnection(shard, request, (opening) => transport.open(opening))
+  const way = request.transport === 'longpolling' ? 'session' : 'socket'
+  const opened = await openConnection(shard, request, way, (opening) => transport.open(opening))
   return opened.ok ? opened.value.response : transport.refuse(request, opened.reason)
 }

@@ -9,6 +9,7 @@ const STATE: ConnectionState = {
   transport: 'sse',
   owner: { user: null, sessions: [], openedAtMs: 0, metadata: {} },
   hasToken: false,
+  atPosition: false,
   endsAtMs: Infinity,
   endsByToken: false,
   subscriptions: [],

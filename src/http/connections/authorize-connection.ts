@@ -56,10 +56,12 @@ export async function authorizeConnection(
   if (!subscriptions.ok) return subscriptions
   const isAllowed = requested === undefined || (await mayConnect(c, token, subscriptions.value.given))
   if (!isAllowed) return fail({ kind: 'connection_denied' })
+  const { atPosition, shard } = chooseShard(principal, options.lastEventId, config.shards, Math.random())
   return ok({
     claims,
-    shard: chooseShard(principal, options.lastEventId, config.shards, Math.random()),
+    shard,
     connect: {
+      atPosition,
       transport: options.transport,
       principal,
       subscriptions: subscriptions.value.all,
@@ -95,12 +97,23 @@ export async function verifyFor(
   return isOpaque && typeof check === 'object' ? ok(NO_TOKEN) : verified
 }
 
-/** `random` is in [0, 1) and chooses the shard of a client that has neither a user nor a position. */
-export function chooseShard(principal: Principal, lastEventId: string | null, shards: number, random: number): number {
-  if (principal.user !== null) return shardOf(principal.user, shards)
+/** Returns the shard of a client that has neither a user nor a position. `random` is in [0, 1). */
+export function anyShard(shards: number, random: number): number {
+  return Math.floor(random * shards)
+}
+
+/** `atPosition`: the client's position chose the shard, which alone knows whether the position is of its log. */
+export function chooseShard(
+  { user }: Principal,
+  lastEventId: string | null,
+  shards: number,
+  random: number,
+): { readonly shard: number; readonly atPosition: boolean } {
+  if (user !== null) return { shard: shardOf(user, shards), atPosition: false }
   const position = lastEventId === null ? undefined : parsePosition(lastEventId)
   const shard = position === undefined ? undefined : shardOfPosition(position)
-  return shard !== undefined && shard < shards ? shard : Math.floor(random * shards)
+  const isThere = shard !== undefined && shard < shards
+  return isThere ? { shard, atPosition: true } : { shard: anyShard(shards, random), atPosition: false }
 }
 
 interface RequestedSubscriptions {

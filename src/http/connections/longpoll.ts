@@ -4,10 +4,11 @@
 import type { Context } from 'hono'
 import { getCookie } from 'hono/cookie'
 import { parseConnectionToken } from '../../core/identity/connection-token.ts'
-import { fail, ok, type Result } from '../../core/result.ts'
+import { fail, type Result } from '../../core/result.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { shardStub, type PollAnswer } from '../../rpc/shard.ts'
 import { authorizeConnection } from './authorize-connection.ts'
+import { openSessionAtShard } from './open-at-shard.ts'
 import { credentialedCorsHeaders, isTrustedOrigin, namesOrigins } from '../cors.ts'
 import { errorResponse, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../position-source.ts'
@@ -73,15 +74,7 @@ async function poll(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<Pol
 async function open(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<string, RigelError>> {
   const { lastEventId } = cursor
   const granted = await authorizeConnection(c, { transport: 'longpolling', lastEventId })
-  if (!granted.ok) return granted
-  const { inferred, principal, subscriptions } = granted.value.connect
-  try {
-    const shard = shardStub(c.env, granted.value.shard)
-    const opened = await shard.openLongpolling(principal, subscriptions, lastEventId, inferred)
-    return opened.ok ? ok(opened.value.connectionToken) : fail(opened.reason)
-  } catch (error) {
-    return fail(shardFailure(error))
-  }
+  return granted.ok ? openSessionAtShard(c, granted.value) : granted
 }
 
 function answerOpened(c: Context<HttpEnv>, cursor: PollCursor, connectionToken: string): Response {

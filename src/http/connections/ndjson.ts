@@ -1,12 +1,13 @@
 // GET /_rig/v1/connection/ndjson: checks the request and hands it to the shard, whose stream goes back unmodified. Clients
 // of this transport read HTTP statuses, so a refusal is an ordinary error response.
 import type { Context } from 'hono'
-import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
+import { readError } from '../../rpc/shard.ts'
 import { streamCorsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../position-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { authorizeConnection } from './authorize-connection.ts'
+import { openAtShard } from './open-at-shard.ts'
 
 export async function openNdjson(c: Context<HttpEnv>): Promise<Response> {
   // HEAD too: Hono would run it as GET, and a stream that is never read would stay open.
@@ -15,7 +16,7 @@ export async function openNdjson(c: Context<HttpEnv>): Promise<Response> {
   const granted = await authorizeConnection(c, { transport: 'ndjson', lastEventId: findPosition(c.req.raw) })
   if (!granted.ok) return errorResponse(granted.reason, cors)
   try {
-    const response = await shardStub(c.env, granted.value.shard).fetch(stampConnect(granted.value.connect))
+    const response = await openAtShard(c, granted.value)
     const error = readError(response)
     return error === undefined ? response : errorResponse(error, cors)
   } catch (error) {

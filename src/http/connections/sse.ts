@@ -6,8 +6,9 @@ import type { ConnectRequest } from '../../core/identity/principal.ts'
 import { toClose, type RigelError } from '../../core/errors.ts'
 import { connectionClosed } from '../../objects/shard/system-events.ts'
 import { encodeRefusal, SSE_HEADERS } from '../../objects/shard/transports/sse.ts'
-import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
+import { readError } from '../../rpc/shard.ts'
 import { authorizeConnection } from './authorize-connection.ts'
+import { openAtShard } from './open-at-shard.ts'
 import { streamCorsHeaders } from '../cors.ts'
 import { errorResponse, isTemporary, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../position-source.ts'
@@ -27,7 +28,7 @@ export async function openSse(c: Context<HttpEnv>): Promise<Response> {
   if (!granted.ok) return refuse(c, granted.reason)
   try {
     const connect: ConnectRequest = { ...granted.value.connect, naming }
-    const response = await shardStub(c.env, granted.value.shard).fetch(stampConnect(connect))
+    const response = await openAtShard(c, { shard: granted.value.shard, connect })
     const error = readError(response)
     return error === undefined ? response : refuse(c, error)
   } catch (error) {

@@ -4,9 +4,9 @@
 import type { Context } from 'hono'
 import type { ConnectRequest } from '../../core/identity/principal.ts'
 import { toClose, type RigelError } from '../../core/errors.ts'
-import { shardStub, stampConnect } from '../../rpc/shard.ts'
 import { offeredProtocols } from '../token-source.ts'
 import { authorizeConnection } from './authorize-connection.ts'
+import { openAtShard } from './open-at-shard.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../position-source.ts'
@@ -35,7 +35,7 @@ export async function openWebSocket(c: Context<HttpEnv>): Promise<Response> {
   const granted = await authorizeConnection(c, { transport: 'ws', lastEventId, protocol })
   if (!granted.ok) return acceptAndClose(granted.reason, protocol)
   try {
-    return await shardStub(c.env, granted.value.shard).fetch(stampConnect(granted.value.connect))
+    return await openAtShard(c, granted.value)
   } catch (error) {
     return acceptAndClose(shardFailure(error), protocol)
   }

@@ -1,7 +1,8 @@
 // Composes the parts of a shard: each is made from the ShardContext and from parts that were made before it.
 import type { ConnectRequest, TransportName } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
-import { ok, type Result } from '../../core/result.ts'
+import { parsePosition } from '../../core/identity/position.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { BufferBudget } from './buffer-budget.ts'
 import { AdminCommands } from './admin-commands.ts'
@@ -10,6 +11,7 @@ import { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import { ConnectionRegistry } from './connections/connection-registry.ts'
 import type { Opening } from './connections/connection-state.ts'
 import { ConnectionStore } from './connections/connection-store.ts'
+import { TokenlessSessions } from './connections/tokenless-sessions.ts'
 import { InterestRegistry } from './interest-registry.ts'
 import { CommittedLog } from './log/committed-log.ts'
 import { decodeSegment, LogStore } from './log/log-store.ts'
@@ -54,7 +56,9 @@ export function createShard(context: ShardContext) {
   const renewal = new TokenRenewal(context, { ...parts, subscriptions })
   const store = new ConnectionStore(storage.sql)
   const buffers = new BufferBudget(context, connections, lifecycle)
-  const transports = createTransports({ ...parts, context, store, subscriptions, renewal, buffers, advanceLog })
+  const tokenless = new TokenlessSessions(config.connections)
+  const transportParts = { ...parts, context, store, subscriptions, renewal, buffers, tokenless, advanceLog }
+  const transports = createTransports(transportParts)
   const maintenance = new Maintenance(context, {
     ...parts,
     subscriptions,
@@ -63,20 +67,37 @@ export function createShard(context: ShardContext) {
   })
   const admin = new AdminCommands(context, parts)
   restore(transports, store)
-  return { connections, log, interests, lifecycle, admission, subscriptions, renewal, transports, maintenance, admin }
+  return { ...parts, context, subscriptions, renewal, tokenless, transports, maintenance, admin }
 }
 
-/** Opens a connection of `connect.transport`, or another way that its transport has. */
+/** Opens a connection of `connect.transport`, in a way that its transport has. A session is a connection without a socket. */
 export async function openConnection(
-  { admission, transports }: Shard,
+  shard: Shard,
   connect: ConnectRequest,
+  way: 'socket' | 'session',
   open: (opening: Opening) => Response,
 ): Promise<Result<{ readonly connectionId: string; readonly response: Response }, RigelError>> {
-  const within = transports[connect.transport].checkLimit(connect)
-  if (!within.ok) return within
-  const admitted = await admission.admit(connect)
+  const placed = checkPlace(shard, connect, way)
+  if (!placed.ok) return placed
+  const admitted = await shard.admission.admit(connect)
   if (!admitted.ok) return admitted
+  // Others were admitted while this one waited.
+  const still = shard.connections.check(connect.principal)
+  if (!still.ok) return still
+  const stillPlaced = checkPlace(shard, connect, way)
+  if (!stillPlaced.ok) return stillPlaced
   return ok({ connectionId: admitted.value.state.id, response: open(admitted.value) })
+}
+
+function checkPlace(
+  { context, log, tokenless }: Shard,
+  connect: ConnectRequest,
+  way: 'socket' | 'session',
+): Result<null, RigelError> {
+  const position = parsePosition(connect.lastEventId ?? '')
+  const isElsewhere = connect.atPosition === true && (position === undefined || !log.owns(position))
+  if (isElsewhere) return fail({ kind: 'wrong_shard' })
+  return way === 'session' ? tokenless.check(connect, context.now()) : ok(null)
 }
 
 function restore(transports: Readonly<Record<TransportName, Transport>>, store: ConnectionStore): void {

@@ -13,7 +13,7 @@ import { ok, type Result } from '../../core/result.ts'
 import { fromRelayBatch, type RelayBatch } from '../../core/delivery/relay-batch.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { PresenceDiff } from '../../rpc/presence.ts'
-import { createShardSender, readConnect, type PollAnswer } from '../../rpc/shard.ts'
+import { createShardSender, readConnect, stampError, type PollAnswer } from '../../rpc/shard.ts'
 import type { AnyShardResult, ConnectionInfo, ConnectionQuery, ShardCommand } from '../../rpc/shard-commands.ts'
 import { AlarmClock } from './alarm-clock.ts'
 import type { Opening } from './connections/connection-state.ts'
@@ -39,8 +39,10 @@ export class UserShard extends DurableObject<Env> {
     const connect = readConnect(request)
     if (connect === undefined) return new Response('Not opened by the Worker.', { status: 403 })
     const transport = this.#shard.transports[connect.transport]
-    const opened = await openConnection(this.#shard, connect, (opening) => transport.open(opening))
-    return opened.ok ? opened.value.response : transport.refuse(connect, opened.reason)
+    const opened = await openConnection(this.#shard, connect, 'socket', (opening) => transport.open(opening))
+    if (opened.ok) return opened.value.response
+    // The Worker tries another shard: the client sees nothing of it.
+    return opened.reason.kind === 'wrong_shard' ? stampError(opened.reason) : transport.refuse(connect, opened.reason)
   }
 
   /** Stores what has not been stored yet, then delivers it. Resolves when it is durable. Idempotent. */
@@ -96,8 +98,9 @@ export class UserShard extends DurableObject<Env> {
     subscriptions: readonly Subscription[],
     lastEventId: string | null,
     inferred: readonly Subscription[] = [],
+    atPosition = false,
   ): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
-    const wanted = { principal, subscriptions, inferred, lastEventId }
+    const wanted = { principal, subscriptions, inferred, lastEventId, atPosition }
     const connect: ConnectRequest = { ...wanted, transport: 'longpolling', protocol: null, allowOrigin: '' }
     return this.#openSession(connect, (opening) => this.#shard.transports.longpolling.open(opening))
   }
@@ -174,7 +177,7 @@ export class UserShard extends DurableObject<Env> {
     connect: ConnectRequest,
     open: (opening: Opening) => Response,
   ): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
-    const opened = await openConnection(this.#shard, connect, open)
+    const opened = await openConnection(this.#shard, connect, 'session', open)
     if (!opened.ok) return opened
     // The events that greet a session are stored for its first poll.
     await this.#shard.log.settle()

@@ -308,14 +308,14 @@ describe('the request to a shard', () => {
 
   it('goes to one shard for one user, whatever position the client gives', () => {
     const alice = { user: 'alice', session: null, expSeconds: null }
-    const shards = new Set(['0.a-1', '1.a-1', null].map((id) => chooseShard(alice, id, 8, 0.5)))
+    const shards = new Set(['0.a-1', '1.a-1', null].map((id) => chooseShard(alice, id, 8, 0.5).shard))
     expect(shards.size).toBe(1)
   })
 
   it('goes to a random shard without user and position, and never beyond the last shard', () => {
     const nobody = { user: null, session: null, expSeconds: null }
-    expect(chooseShard(nobody, '2.a-1', 4, 0.9)).toBe(2)
-    expect(chooseShard(nobody, '4.a-1', 4, 0.999)).toBe(3)
-    expect(chooseShard(nobody, 'nonsense', 4, 0)).toBe(0)
+    expect(chooseShard(nobody, '2.a-1', 4, 0.9)).toEqual({ shard: 2, atPosition: true })
+    expect(chooseShard(nobody, '4.a-1', 4, 0.999)).toEqual({ shard: 3, atPosition: false })
+    expect(chooseShard(nobody, 'nonsense', 4, 0)).toEqual({ shard: 0, atPosition: false })
   })
 })

@@ -154,3 +154,23 @@ describe('across origins', () => {
     expect(response.headers.get('access-control-allow-credentials')).toBe('true')
   })
 })
+
+describe('the shard of a client without a token', () => {
+  const shardOfSession = async (position: string) => {
+    const opened = await (await get(`?connection_token=&last_event_id=${position}`)).json<Answer>()
+    return opened.connection_token?.split('.')[0] ?? ''
+  }
+
+  it('is chosen by the server, whatever position a client makes up', async () => {
+    const shards = new Set<string>()
+    for (let n = 0; n < 40; n += 1) shards.add(await shardOfSession('2.zz-0'))
+    expect(shards.size).toBeGreaterThan(1)
+  })
+
+  it('is that of its position, if the position is of the log there', async () => {
+    const opened = await (await get('?connection_token=')).json<Answer>()
+    const polled = await (await get(`?connection_token=${opened.connection_token}`)).json<Answer>()
+    const shards = await Promise.all([1, 2, 3, 4, 5, 6].map(() => shardOfSession(polled.last_event_id)))
+    expect(new Set(shards)).toEqual(new Set([opened.connection_token?.split('.')[0]]))
+  })
+})

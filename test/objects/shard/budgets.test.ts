@@ -1,6 +1,7 @@
 // One client that spends its own budget slows down nobody else: subscriptions, sessions, bytes that wait, tokens that end.
 import { describe, expect, it } from 'vitest'
 import type { ConnectRequest } from '../../../src/core/identity/principal.ts'
+import { readError } from '../../../src/rpc/shard.ts'
 import { inComposedShard, type ComposedShard } from '../../support/composed-shard.ts'
 import { asUser, batch, event, newShard, SseClient, WsClient } from '../../support/shard-clients.ts'
 
@@ -65,6 +66,56 @@ describe('a session without a socket and without a token', () => {
         (await connect({ principal, transport: 'longpolling' })).status
       expect([await open(ANONYMOUS), await open(ANONYMOUS), await open(ANONYMOUS)]).toEqual([204, 204, 429])
       expect(await open(asUser('alice'))).toBe(204)
+    })
+  })
+
+  it('has a shard that its position chose in half of the cases at most: then the Worker chooses another', async () => {
+    await inComposedShard({ MAX_CONNECTIONS_PER_SHARD: '16' }, async ({ connect, log }) => {
+      const lastEventId = log.position(0)
+      const open = async (wanted: Partial<ConnectRequest>) =>
+        (await connect({ ...NOBODY, ...wanted, transport: 'longpolling' })).status
+      const here = { lastEventId, atPosition: true }
+      expect([await open(here), await open(here), await open(here)]).toEqual([204, 204, 503])
+      expect([await open({ lastEventId }), await open({}), await open({})]).toEqual([204, 204, 429])
+    })
+  })
+
+  it('is not opened at a position of another log, nor is a stream: the Worker chooses another shard', async () => {
+    await inComposedShard({}, async ({ connect, log }) => {
+      const kindOf = async (wanted: Partial<ConnectRequest>) => {
+        const response = await connect({ ...NOBODY, atPosition: true, ...wanted })
+        await response.body?.cancel()
+        return readError(response)?.kind
+      }
+      const madeUp = { lastEventId: '1.zz-0' }
+      expect(await kindOf({ ...madeUp, transport: 'longpolling' })).toBe('wrong_shard')
+      expect(await kindOf(madeUp)).toBe('wrong_shard')
+      expect(await kindOf({ ...madeUp, atPosition: false })).toBe(undefined)
+      expect(await kindOf({ lastEventId: log.position(0) })).toBe(undefined)
+    })
+  })
+
+  it('is at most every fourth of the new connections of a minute', async () => {
+    await inComposedShard({ MAX_CONNECTIONS_PER_MINUTE: '8' }, async ({ clock, connect }) => {
+      const open = async (principal: ConnectRequest['principal']) =>
+        (await connect({ principal, transport: 'longpolling' })).status
+      expect([await open(ANONYMOUS), await open(ANONYMOUS), await open(ANONYMOUS)]).toEqual([204, 204, 429])
+      expect(await open(asUser('alice'))).toBe(204)
+      clock.nowMs += 60_000
+      expect(await open(ANONYMOUS)).toBe(204)
+    })
+  })
+
+  it('passes no limit, however many are opened at the same time', async () => {
+    await inComposedShard({ MAX_CONNECTIONS_PER_SHARD: '8', MAX_CONNECTIONS_PER_USER: '3' }, async ({ connect }) => {
+      const openAll = async (principal: ConnectRequest['principal']) => {
+        const opening = Array.from({ length: 12 }, (_, n) =>
+          connect({ principal, transport: 'longpolling', subscriptions: [{ eventType: `new.${n}`, oneOf: [] }] }),
+        )
+        return (await Promise.all(opening)).filter(({ status }) => status === 204).length
+      }
+      expect(await openAll(ANONYMOUS)).toBe(2)
+      expect(await openAll(asUser('alice'))).toBe(3)
     })
   })
 

@@ -101,6 +101,7 @@ export class ConnectionAdmission {
       transport: connect.transport,
       owner: { user, sessions: session === null ? [] : [session], openedAtMs: nowMs, metadata: {} },
       hasToken: expSeconds !== null || user !== null,
+      atPosition: connect.atPosition === true,
       subscriptions: connect.subscriptions,
       inferred: connect.inferred ?? [],
       startSeq: resumeSeq ?? this.#log.committedSeq,

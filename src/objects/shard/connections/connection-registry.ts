@@ -48,11 +48,17 @@ export class ConnectionRegistry {
     return this.#pool.bytes + this.#pool.costOf(subscriptions)
   }
 
-  /** Counts one more connection, or returns the limit that is reached. */
-  admit({ user, session }: Principal, nowMs: number): Result<null, RigelError> {
+  /** Returns the limit that one more connection would pass. */
+  check({ user, session }: Principal): Result<null, RigelError> {
     if (this.#subscriptions.size >= this.#limits.perShard) return tooMany('shard')
     if (this.#index.ofUser(user).size >= this.#limits.perUser) return tooMany('user')
-    if (this.#index.ofSession(session).size >= this.#limits.perSession) return tooMany('session')
+    return this.#index.ofSession(session).size >= this.#limits.perSession ? tooMany('session') : ok(null)
+  }
+
+  /** Counts one more connection, or returns the limit that is reached. */
+  admit(principal: Principal, nowMs: number): Result<null, RigelError> {
+    const within = this.check(principal)
+    if (!within.ok) return within
     const minute = Math.floor(nowMs / MINUTE_MS)
     if (minute !== this.#minute) this.#openedInMinute = 0
     this.#minute = minute

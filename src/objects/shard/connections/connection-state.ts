@@ -49,6 +49,8 @@ export interface ConnectionState extends Term {
   readonly owner: Owner
   /** It was opened with a token. */
   readonly hasToken: boolean
+  /** A position that its client gave chose the shard. */
+  readonly atPosition: boolean
   /** The subscriptions in force. Empty for Phoenix, whose channels have their own filters. */
   readonly subscriptions: readonly Subscription[]
   /** The part of `subscriptions` that a token implies. */

@@ -33,6 +33,7 @@ interface OldPhoenixRow extends Record<string, SqlStorageValue> {
 /** The rest of a ConnectionState: fields that no query uses. */
 type Details = Pick<ConnectionState, 'hasToken' | 'phoenix' | 'claimedBy' | 'grantEndsAtMs'> & {
   readonly resumeSeq?: number
+  readonly atPosition?: true
 }
 
 export class ConnectionStore {
@@ -61,6 +62,7 @@ export class ConnectionStore {
       phoenix: state.phoenix,
       claimedBy: state.claimedBy,
       grantEndsAtMs: state.grantEndsAtMs,
+      ...(state.atPosition ? { atPosition: true } : {}),
       ...(resume === null || resume.seq === startSeq ? {} : { resumeSeq: resume.seq }),
     }
     this.#sql.exec(
@@ -112,6 +114,7 @@ function toState(row: ConnectionRow): ConnectionState {
       metadata: JSON.parse(row.metadata) as Metadata,
     },
     hasToken: details?.hasToken ?? (endsByToken || row.user !== null),
+    atPosition: details?.atPosition ?? false,
     endsAtMs: row.ends_at_ms,
     endsByToken,
     startSeq: row.start_seq,
@@ -131,6 +134,7 @@ function phoenixState(row: OldPhoenixRow): ConnectionState {
     transport: 'phoenix',
     owner: { user, sessions: session === null ? [] : [session], openedAtMs: row.opened_at_ms, metadata: {} },
     hasToken: expSeconds !== null,
+    atPosition: false,
     endsAtMs: row.ends_at_ms,
     endsByToken: row.ends_by_token === 1,
     startSeq: 0,

@@ -4,6 +4,7 @@
 // many connections, what becomes durable in the next milliseconds is delivered together, as one write a connection.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { AppendBatch } from '../../../core/delivery/batch-codec.ts'
+import { formatPosition, type Position } from '../../../core/identity/position.ts'
 import { GroupCommit } from '../../../core/group-commit.ts'
 import type { History } from './replay.ts'
 import type { SystemEvent } from '../system-events.ts'
@@ -66,6 +67,11 @@ export class CommittedLog implements History {
 
   position(seq: number): string {
     return this.#log.position(seq)
+  }
+
+  /** Returns whether the position is of this log, in its present life. */
+  owns({ epoch, seq }: Position): boolean {
+    return this.position(seq) === formatPosition(epoch, seq)
   }
 
   read(seq: number, maxBytes: number): readonly StoredEvent[] {

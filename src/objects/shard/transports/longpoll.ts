@@ -2,7 +2,7 @@
 import type { RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { shardOf } from '../../../core/delivery/shard-hash.ts'
-import { fail, ok, type Result } from '../../../core/result.ts'
+import { fail, type Result } from '../../../core/result.ts'
 import { stampError, type PollAnswer } from '../../../rpc/shard.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
 import type { SystemEvent } from '../system-events.ts'
@@ -17,8 +17,6 @@ export class LongpollTransport implements Transport {
   readonly #parts: TransportParts
   readonly #events: SessionEventStore
   readonly #sessions = new Map<string, LongpollSession>()
-  /** Number of sessions that were opened without a token. */
-  #anonymous = 0
 
   constructor(parts: TransportParts) {
     this.#parts = parts
@@ -27,19 +25,13 @@ export class LongpollTransport implements Transport {
 
   /** The response is empty: the caller reads the session from its state. The first poll returns the events that greet the client. */
   open(opening: Opening): Response {
-    const { context, lifecycle } = this.#parts
+    const { context, lifecycle, tokenless } = this.#parts
     const session = this.#create(opening.state, [], false)
+    tokenless.opened(opening.state, context.now())
     lifecycle.add(session)
     lifecycle.greet(session, opening)
     context.wakeBy(context.now() + UNPOLLED_MS)
     return new Response(null, { status: 204 })
-  }
-
-  /** Sessions without a token hold no socket and cost their client nothing: they have a limit of their own. */
-  checkLimit({ principal }: ConnectRequest): Result<null, RigelError> {
-    const { anonymousSessions } = this.#parts.context.config.connections
-    const isWithin = principal.expSeconds !== null || principal.user !== null || this.#anonymous < anonymousSessions
-    return isWithin ? ok(null) : fail({ kind: 'too_many_connections', scope: 'shard' })
   }
 
   refuse(_connect: ConnectRequest, reason: RigelError): Response {
@@ -48,7 +40,10 @@ export class LongpollTransport implements Transport {
 
   restore(stored: readonly ConnectionState[]): void {
     const ownEvents = this.#events.all()
-    for (const state of stored) this.#parts.connections.add(this.#create(state, ownEvents.get(state.id) ?? [], true))
+    for (const state of stored) {
+      this.#parts.tokenless.restored(state)
+      this.#parts.connections.add(this.#create(state, ownEvents.get(state.id) ?? [], true))
+    }
   }
 
   async onMessage(): Promise<void> {}
@@ -96,10 +91,8 @@ export class LongpollTransport implements Transport {
   }
 
   #create(state: ConnectionState, ownEvents: readonly SessionEvent[], hasPolled: boolean): LongpollSession {
-    const anonymous = state.hasToken ? 0 : 1
-    this.#anonymous += anonymous
     const onRemoved = () => {
-      this.#anonymous -= anonymous
+      this.#parts.tokenless.ended(state)
       this.#sessions.delete(state.id)
       this.#events.delete(state.id)
     }

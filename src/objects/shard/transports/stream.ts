@@ -6,7 +6,6 @@ import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { toClose, type RigelError } from '../../../core/errors.ts'
-import { ok, type Result } from '../../../core/result.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { stampError } from '../../../rpc/shard.ts'
 import { BaseConnection } from '../connections/connection.ts'
@@ -214,10 +213,6 @@ export class StreamTransport implements Transport {
     this.#parts.lifecycle.greet(connection, opening)
     connection.start()
     return connection.response
-  }
-
-  checkLimit(): Result<null, RigelError> {
-    return ok(null)
   }
 
   refuse(_connect: ConnectRequest, reason: RigelError): Response {

@@ -2,13 +2,13 @@
 // registry.ts lists them. The rest of the shard knows connections, never which transport they have.
 import type { RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
-import type { Result } from '../../../core/result.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
 import type { BufferBudget } from '../buffer-budget.ts'
 import type { ConnectionAdmission } from '../connections/admission.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import type { ConnectionStore } from '../connections/connection-store.ts'
+import type { TokenlessSessions } from '../connections/tokenless-sessions.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { TokenRenewal } from '../connections/renew-token.ts'
@@ -18,8 +18,6 @@ import type { SubscriptionUpdater } from '../connections/update-subscriptions.ts
 export interface Transport {
   /** Makes the connection, greets its client, registers it, and returns the response to the client's request. */
   open(opening: Opening): Response
-  /** Returns the limit of the transport that a connection would pass, besides those that all transports share. */
-  checkLimit(connect: ConnectRequest): Result<null, RigelError>
   /** Returns the response to a request whose connection is not opened. */
   refuse(connect: ConnectRequest, reason: RigelError): Response
   /** Registers the connections that outlived the object's memory. Called once, before anything else happens. */
@@ -44,6 +42,7 @@ export interface TransportParts {
   readonly subscriptions: SubscriptionUpdater
   readonly renewal: TokenRenewal
   readonly buffers: BufferBudget
+  readonly tokenless: TokenlessSessions
   /** Makes positions given out before and after differ. Returns the new head of the log. */
   advanceLog(): number
 }

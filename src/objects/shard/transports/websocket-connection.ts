@@ -3,7 +3,7 @@
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
-import { formatPosition, parsePosition } from '../../../core/identity/position.ts'
+import { parsePosition } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { BaseConnection } from '../connections/connection.ts'
 import { openSeqOf, type ConnectionState } from '../connections/connection-state.ts'
@@ -126,11 +126,7 @@ export class WebSocketConnection extends BaseConnection {
   /** The client has handled everything up to this position. A position that is not of this log changes nothing. */
   acknowledge(id: string): void {
     const position = parsePosition(id)
-    if (
-      position === undefined ||
-      this.#parts.log.position(position.seq) !== formatPosition(position.epoch, position.seq)
-    )
-      return
+    if (position === undefined || !this.#parts.log.owns(position)) return
     while (this.#unacknowledged[0] !== undefined && this.#unacknowledged[0].seq <= position.seq) {
       this.#unacknowledgedSize -= this.#unacknowledged.shift()?.size ?? 0
     }

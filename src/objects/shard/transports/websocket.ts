@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { toHttp, type RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
-import { fail, ok, type Result } from '../../../core/result.ts'
+import { fail, type Result } from '../../../core/result.ts'
 import { inferSubscriptions, parseSubscriptions } from '../../../core/subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import { createTokenVerifier } from '../../../auth/verify-token.ts'
@@ -60,10 +60,6 @@ export class WebSocketTransport implements Transport {
     this.#parts.lifecycle.greet(connection, opening)
     connection.replay()
     return upgradeResponse(client, connect.protocol)
-  }
-
-  checkLimit(): Result<null, RigelError> {
-    return ok(null)
   }
 
   refuse({ protocol }: ConnectRequest, reason: RigelError): Response {

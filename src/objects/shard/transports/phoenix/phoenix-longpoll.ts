@@ -1,6 +1,6 @@
 // Phoenix by long-polling: sessions in memory. A session that is gone, by a crash or a deploy, is answered with 410; the
 // library then joins its channels again, with their positions, and nothing is lost.
-import type { Opening } from '../../connections/connection-state.ts'
+import type { ConnectionState, Opening } from '../../connections/connection-state.ts'
 import type { TransportParts } from '../transport.ts'
 import type { ChannelHub } from './channel-hub.ts'
 import { decodeMessage, spokenVsn } from './message.ts'
@@ -28,20 +28,14 @@ export class PhoenixSessions {
   }
 
   open({ state }: Opening): void {
-    const { context, lifecycle } = this.#parts
+    const { context, lifecycle, tokenless } = this.#parts
     const outbox = new Outbox(context.config.connections.waitingBytes, context.now())
-    const connection = new PhoenixConnection(state, this.#sinkOf(outbox, state.id), this.#parts, (removed) =>
+    const connection = new PhoenixConnection(state, this.#sinkOf(outbox, state), this.#parts, (removed) =>
       this.#hub.removed(removed),
     )
     this.#sessions.set(state.id, { connection, outbox })
+    tokenless.opened(state, context.now())
     lifecycle.add(connection)
-  }
-
-  /** Number of sessions that were opened without a token. */
-  get anonymousCount(): number {
-    let count = 0
-    for (const { connection } of this.#sessions.values()) if (!connection.state.hasToken) count += 1
-    return count
   }
 
   async poll(connectionId: string, cursor: number): Promise<PollResult> {
@@ -82,7 +76,7 @@ export class PhoenixSessions {
     return nextMs
   }
 
-  #sinkOf(outbox: Outbox, id: string): PhoenixSink {
+  #sinkOf(outbox: Outbox, state: ConnectionState): PhoenixSink {
     const nothing = () => undefined
     return {
       get bufferedBytes() {
@@ -96,7 +90,8 @@ export class PhoenixSessions {
       setReplaying: nothing,
       removed: () => {
         outbox.close()
-        this.#sessions.delete(id)
+        this.#sessions.delete(state.id)
+        this.#parts.tokenless.ended(state)
       },
     }
   }

@@ -3,7 +3,6 @@ import type { RigelError } from '../../../../core/errors.ts'
 import type { ConnectRequest } from '../../../../core/identity/principal.ts'
 import type { PresenceDiff } from '../../../../rpc/presence.ts'
 import { stampError } from '../../../../rpc/shard.ts'
-import { fail, ok, type Result } from '../../../../core/result.ts'
 import type { ConnectionState, Opening } from '../../connections/connection-state.ts'
 import type { Transport, TransportParts } from '../transport.ts'
 import { ChannelHub } from './channel-hub.ts'
@@ -30,13 +29,6 @@ export class PhoenixTransport implements Transport {
     const response = this.#sockets.open(opening)
     this.#sweepLater()
     return response
-  }
-
-  checkLimit({ principal }: ConnectRequest): Result<null, RigelError> {
-    const { anonymousSessions } = this.#parts.context.config.connections
-    const hasToken = principal.expSeconds !== null || principal.user !== null
-    const isWithin = hasToken || this.#sessions.anonymousCount < anonymousSessions
-    return isWithin ? ok(null) : fail({ kind: 'too_many_connections', scope: 'shard' })
   }
 
   /** The library tells its user of a refused upgrade and falls back or tries again: a close code would say no more. */
