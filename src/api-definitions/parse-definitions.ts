@@ -5,6 +5,7 @@ import { fail, ok, type Result } from '../core/result.ts'
 import { parseRigForm, rigFormSchema } from './rig-format.ts'
 import type { ApiDefinition, Problem, DefinitionEnv } from './api-route.ts'
 import { findShadowed } from './router.ts'
+import { idOf } from './api-record.ts'
 import { isShortForm, parseShortForm, shortFormSchema } from './short-format.ts'
 
 /** Each route costs memory in every isolate: 20,000 are some megabytes. */
@@ -17,19 +18,27 @@ export function parseDefinition(
   return isShortForm(document) ? parseShortForm(document, definitionEnv) : parseRigForm(document, definitionEnv)
 }
 
-/** Skips inactive definitions. Routes are tried in the order of the list. */
+/**
+ * Skips inactive definitions. Routes are tried in the order of the list. A problem of a whole definition says `api`, as in
+ * RIG; with `isNumbered` it says which one, by number, from 1, and id.
+ */
 export function parseDefinitions(
   documents: readonly unknown[],
   definitionEnv: DefinitionEnv,
+  isNumbered = false,
 ): Result<readonly ApiDefinition[], readonly Problem[]> {
   const definitions: ApiDefinition[] = []
   const problems: Problem[] = []
   const ids = new Set<string>()
-  for (const document of documents) {
+  for (const [index, document] of documents.entries()) {
     if (isInactive(document)) continue
     const parsed = parseDefinition(document, definitionEnv)
-    if (!parsed.ok) problems.push(...parsed.reason)
-    else if (ids.has(parsed.value.id)) problems.push({ where: parsed.value.id, field: 'id', message: 'must be unique' })
+    if (!parsed.ok) {
+      problems.push(
+        ...(isNumbered ? parsed.reason.map((problem) => withNumber(problem, index, document)) : parsed.reason),
+      )
+    } else if (ids.has(parsed.value.id))
+      problems.push({ where: parsed.value.id, field: 'id', message: 'must be unique' })
     else definitions.push(parsed.value)
     if (parsed.ok) ids.add(parsed.value.id)
   }
@@ -38,6 +47,12 @@ export function parseDefinitions(
     problems.push({ where: 'api', field: 'routes', message: `must be at most ${MAX_ROUTES} in all` })
   if (problems.length === 0) problems.push(...findShadowed(definitions))
   return problems.length > 0 ? fail(problems) : ok(definitions)
+}
+
+function withNumber(problem: Problem, index: number, document: unknown): Problem {
+  if (problem.where !== 'api') return problem
+  const id = idOf(document)
+  return { ...problem, where: `definition ${index + 1}${id === undefined ? '' : ` (${id})`}` }
 }
 
 export function isInactive(document: unknown): boolean {

@@ -113,7 +113,7 @@ function locate(document: unknown, path: readonly PropertyKey[]): string {
   if (first !== 'version_data' || index === undefined) return 'api'
   const endpoint = read(read(read(read(document, 'version_data'), version), 'endpoints'), index)
   const endpointId = read(endpoint, 'id')
-  return `${apiId}/${typeof endpointId === 'string' ? endpointId : String(index)}`
+  return `${apiId}/${typeof endpointId === 'string' ? endpointId : `endpoint ${Number(index) + 1}`}`
 }
 
 function* contradictions({ auth, auth_type, id, version_data, versioned }: RigForm): Generator<Problem> {

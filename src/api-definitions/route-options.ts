@@ -179,7 +179,9 @@ function suggestionFor(field: string): string {
     for (const letter of longer.split('')) if (letter === shorter[left]) left += 1
     return longer.length - shorter.length <= 2 && left >= shorter.length - 1 && shorter.length > 2
   }
-  const near = FIELDS.find((name) => name.startsWith(field.toLowerCase()) && field.length > 2) ?? FIELDS.find(isNear)
+  // A field of the other format, or of another place, is no suggestion for itself.
+  const others = FIELDS.filter((name) => name !== field)
+  const near = others.find((name) => name.startsWith(field.toLowerCase()) && field.length > 2) ?? others.find(isNear)
   return near === undefined ? '' : `: did you mean "${near}"?`
 }
 

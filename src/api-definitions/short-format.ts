@@ -77,7 +77,7 @@ export function parseShortForm(
   if (!parsed.success) {
     return fail(
       toProblems(parsed.error, ([first, line]) =>
-        first === 'routes' && line ? `${idOf(document)}/${String(line)}` : 'api',
+        first === 'routes' && line ? `${idOf(document) ?? 'api'}/${String(line)}` : 'api',
       ),
     )
   }

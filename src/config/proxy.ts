@@ -56,7 +56,7 @@ export function proxyContradictions(v: Variables, env: object): readonly string[
   if (v.PROXY_CONFIG && v.PROXY_CONFIG_FILE) return ['PROXY_CONFIG_FILE: set either it or PROXY_CONFIG, not both']
   const isBundled = (v.PROXY_CONFIG ?? v.PROXY_CONFIG_FILE) === undefined
   if (isBundled && !bundledList.success) return bundledList.error.issues.map(({ message }) => `proxy.json: ${message}`)
-  const parsed = parseDefinitions(definitionsOf(v), definitionEnvOf(env))
+  const parsed = parseDefinitions(definitionsOf(v), definitionEnvOf(env), true)
   const problems = parsed.ok ? [] : parsed.reason
   const source = v.PROXY_CONFIG ? 'PROXY_CONFIG' : v.PROXY_CONFIG_FILE ? 'PROXY_CONFIG_FILE' : 'proxy.json'
   return problems.map(({ where, field, message }) => `${source}: in ${where}, ${field}: ${message}`)

@@ -1,5 +1,5 @@
 // Variables that are set without effect: misspelt ones, and RIG's that mean nothing here. They are warnings, not problems:
-// a Worker may have variables for other purposes. Shown at the start of an isolate and by `GET /_rig/health`.
+// a Worker may have variables for other purposes. Logged at the start of an isolate; `npm run doctor` shows them too.
 
 /** RIG's variables without a meaning here, by what to do instead. docs/migrating-from-rig.md has them all. */
 const WITHOUT_MEANING: readonly (readonly [pattern: RegExp, instead: string])[] = [
@@ -29,7 +29,21 @@ export function configWarnings(env: object, known: readonly string[]): readonly 
   const names = Object.entries(env)
     .filter(([name, value]) => typeof value === 'string' && value !== '' && !known.includes(name))
     .map(([name]) => name)
-  return names.flatMap((name) => warningOf(name, known) ?? [])
+  return [...names.flatMap((name) => warningOf(name, known) ?? []), ...weakSecrets(env)]
+}
+
+/** RFC 7518, section 3.2: a key of HS256 must have 256 bits or more. RIG's deployments have shorter ones, so it is no problem. */
+const MIN_SECRET_BYTES = 32
+
+function weakSecrets(env: object): readonly string[] {
+  const variables = env as Readonly<Record<string, unknown>>
+  const { JWT_SECRET_KEY: key, JWT_ALG: algorithm } = variables
+  if (typeof key !== 'string' || key === '' || (algorithm !== undefined && !/^HS/.test(String(algorithm)))) return []
+  const bytes = new TextEncoder().encode(key).length
+  if (bytes >= MIN_SECRET_BYTES || variables['DEV_MODE'] === 'true') return []
+  return [
+    `JWT_SECRET_KEY: has ${bytes} bytes; with fewer than ${MIN_SECRET_BYTES} it can be guessed from one token, and then anybody signs tokens`,
+  ]
 }
 
 function warningOf(name: string, known: readonly string[]): string | undefined {

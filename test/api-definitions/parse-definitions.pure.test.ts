@@ -22,6 +22,12 @@ const withEndpoint = (endpoint: object, api = {}) => ({
   ...api,
 })
 
+it('names a definition of proxy.json by its number, from one, and its id', () => {
+  const list = [withRoute({}), { routes: {} }, withRoute({}, { id: 'b', target: 5 })]
+  const parsed = parseDefinitions(list, nothing, true)
+  expect(parsed).toMatchObject({ ok: false, reason: [{ where: 'definition 2' }, { where: 'definition 3 (b)' }] })
+})
+
 describe('a definition in the short form', () => {
   it.each<[unknown, readonly string[]]>([
     [withRoute({}), []],
@@ -54,6 +60,8 @@ describe('a definition in RIG’s format', () => {
   it.each<[unknown, readonly string[]]>([
     [withEndpoint({ secure: true }), ['a/x: secure there is no such field: did you mean "secured"?']],
     [withEndpoint({}, { prxoy: {} }), ['api: prxoy there is no such field: did you mean "proxy"?']],
+    [withEndpoint({ path: '/y' }), ['a/x: path there is no such field: did you mean "path_regex"?']],
+    [withEndpoint({ id: undefined }), ['a/endpoint 1: id must be present']],
     [withEndpoint({ unknown: 1 }), ['a/x: unknown there is no such field']],
   ])('names fields that do not exist, and what is near: %j', (document, problems) =>
     expect(problemsOf(document)).toEqual(problems),

@@ -555,6 +555,15 @@ describe('a variable without effect', () => {
     },
   )
 
+  it.each([
+    [{ JWT_SECRET_KEY: 'short' }, ['JWT_SECRET_KEY: has 5 bytes;']],
+    [{ JWT_SECRET_KEY: 'ä'.repeat(16) }, []],
+    [{ JWT_SECRET_KEY: 'short', DEV_MODE: 'true' }, []],
+    [{ JWT_SECRET_KEY: 'a PEM', JWT_ALG: 'RS256' }, []],
+  ])('and a secret that can be guessed is told: %j', (variables, starts) => {
+    expect(warningsOf(variables).map((line) => line.slice(0, 'JWT_SECRET_KEY: has 5 bytes;'.length))).toEqual(starts)
+  })
+
   it.each(['BOOKS_URL', 'PATH', 'GITHUB_TOKEN', 'MY_API_KEY', 'REDIS_URL', 'SHARDS', 'DEV_MODE'])(
     'of somebody else, and one of Rigel, is not told: %s',
     (name) => {
