@@ -38,7 +38,8 @@ const MIN_SECRET_BYTES = 32
 function weakSecrets(env: object): readonly string[] {
   const variables = env as Readonly<Record<string, unknown>>
   const { JWT_SECRET_KEY: key, JWT_ALG: algorithm } = variables
-  if (typeof key !== 'string' || key === '' || (algorithm !== undefined && !/^HS/.test(String(algorithm)))) return []
+  const isPublicKey = typeof algorithm === 'string' && algorithm !== '' && !algorithm.startsWith('HS')
+  if (typeof key !== 'string' || key === '' || isPublicKey) return []
   const bytes = new TextEncoder().encode(key).length
   if (bytes >= MIN_SECRET_BYTES || variables['DEV_MODE'] === 'true') return []
   return [

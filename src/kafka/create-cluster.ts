@@ -2,8 +2,7 @@
 // that keep broker connections: followers (brokers-adapter.ts) and KafkaProducer.
 import type { BrokersConfig } from '../config/kafka-brokers.ts'
 import { Cluster } from './protocol/cluster.ts'
-import { fetchToken, signMskToken } from './protocol/auth/oauth.ts'
-import { oauthBearer, plain, scram, type SaslMechanism } from './protocol/auth/sasl.ts'
+import { createSaslMechanism } from './create-sasl.ts'
 import { createSocketOpener } from './protocol/socket.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
@@ -34,26 +33,4 @@ function networkOf(env: object, { vpcNetwork }: BrokersConfig): { network?: Pick
   const network = (env as Readonly<Record<string, Fetcher>>)[vpcNetwork]
   if (network === undefined) throw new TypeError(`there is no binding ${vpcNetwork}`)
   return { network }
-}
-
-/** Returns null if no SASL mechanism is configured. */
-export function createSaslMechanism({ sasl, oauth, aws }: BrokersConfig, nowMs: () => number): SaslMechanism | null {
-  switch (sasl?.mechanism) {
-    case undefined:
-      return null
-    case 'plain':
-      return plain(sasl)
-    case 'scram-sha-256':
-      return scram('SHA-256', sasl, randomBytes)
-    case 'scram-sha-512':
-      return scram('SHA-512', sasl, randomBytes)
-    case 'oauthbearer':
-      return oauthBearer(() => fetchToken(oauth, fetch))
-    case 'aws-msk-iam':
-      return oauthBearer(() => signMskToken(aws, nowMs()))
-  }
-}
-
-function randomBytes(count: number): Uint8Array {
-  return crypto.getRandomValues(new Uint8Array(count))
 }

@@ -6,6 +6,8 @@ export interface MetadataRequest {
   readonly topics: readonly string[]
   /** Whether the broker may create missing topics (`auto.create.topics.enable`). */
   readonly create: boolean
+  /** Whether the broker says what the client may do with the topics (KIP-430). Rigel itself does not ask: it costs the broker time. */
+  readonly withOperations?: boolean
 }
 
 /** A broker's advertised listener. */
@@ -29,6 +31,8 @@ export interface TopicMetadata {
   readonly name: string
   /** 32 hexadecimal digits; a recreated topic has a new one (KIP-516). Null before Kafka 2.8. */
   readonly topicId: string | null
+  /** What the client may do with the topic: bit n is the ACL operation n. Null: not asked, or a broker before Kafka 2.3. */
+  readonly operations: number | null
   readonly partitions: readonly PartitionMetadata[]
 }
 
@@ -41,6 +45,8 @@ export interface MetadataResponse {
 const NO_EPOCH = -1
 const NO_ID = '0'.repeat(32)
 const WITH_TOPIC_IDS = 10
+/** The smallest int32. */
+const NO_OPERATIONS = -2_147_483_648
 
 /** Describes the topics of the request. */
 export const metadata: Api<MetadataRequest, MetadataResponse> = {
@@ -48,16 +54,16 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
   key: 3,
   versions: [4, 12],
   flexibleFrom: 9,
-  encode(writer, { topics, create }, version) {
+  encode(writer, { topics, create, withOperations = false }, version) {
     writer.array(topics, (topic) => {
       if (version >= WITH_TOPIC_IDS) writer.uuid(NO_ID)
       writer.string(topic)
       writer.end()
     })
     writer.boolean(create)
-    // Authorized operations of the cluster and of topics (KIP-430): not requested.
+    // Authorized operations of the cluster, which are not requested, and of topics.
     if (version >= 8 && version < 11) writer.boolean(false)
-    if (version >= 8) writer.boolean(false)
+    if (version >= 8) writer.boolean(withOperations)
     writer.end()
   },
   decode(reader, version) {
@@ -87,9 +93,10 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
         reader.end()
         return partition
       })
-      if (version >= 8) reader.int32()
+      const bits = version >= 8 ? reader.int32() : NO_OPERATIONS
       reader.end()
-      return { errorCode, name, topicId: topicId === NO_ID ? null : topicId, partitions }
+      const operations = bits === NO_OPERATIONS ? null : bits
+      return { errorCode, name, topicId: topicId === NO_ID ? null : topicId, operations, partitions }
     })
     return { brokers, topics }
   },

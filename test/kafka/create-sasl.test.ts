@@ -1,7 +1,7 @@
 // What the configuration says of who we are is what a broker is told: each mechanism, from its variables to its first message.
 import { afterEach, expect, it, vi } from 'vitest'
 import { parseConfig } from '../../src/config/parse-config.ts'
-import { createSaslMechanism } from '../../src/kafka/create-cluster.ts'
+import { createSaslMechanism } from '../../src/kafka/create-sasl.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 25, 22, 30)
 
