@@ -1,6 +1,6 @@
 // Contract of PresenceTopic: the presences of a Phoenix topic, in the shape of the Phoenix library's Presence, and its stub.
 
-/** The public metadata of one connection. `phx_ref` identifies it in diffs. */
+/** The public metadata of one connection, made by `toCloneable`. `phx_ref` identifies it in diffs. */
 export type PresenceMeta = Readonly<Record<string, unknown>> & { readonly phx_ref: string }
 
 /** Name → the metadata of its connections. */

@@ -8,6 +8,8 @@ export type Frame = [joinRef: string | null, ref: string | null, topic: string, 
 
 export class PhoenixClient {
   readonly frames: Frame[] = []
+  /** The same, as text. */
+  readonly texts: string[] = []
   closed: { code: number; reason: string } | undefined
   readonly #socket: WebSocket
   #refs = 0
@@ -16,6 +18,7 @@ export class PhoenixClient {
   constructor(socket: WebSocket) {
     this.#socket = socket
     socket.addEventListener('message', ({ data }) => {
+      this.texts.push(String(data))
       this.frames.push(JSON.parse(String(data)) as Frame)
       this.#changed()
     })

@@ -27,7 +27,7 @@ export interface PhoenixHello {
   /** The serializer. */
   readonly vsn: 1 | 2
   readonly roles: readonly string[]
-  /** What others are shown of this connection: the claims that PRESENCE_CLAIMS names. */
+  /** What others are shown of this connection: the claims that PRESENCE_CLAIMS names, made by `toCloneable`. */
   readonly meta: Readonly<Record<string, unknown>>
 }
 

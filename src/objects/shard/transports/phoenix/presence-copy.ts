@@ -1,5 +1,6 @@
 // A shard's copy of the presences of a topic, updated by the topic's diffs: later members on the shard get their state from it,
 // without a call to the topic. It holds JSON per name, so that a page for a new member is concatenated, not encoded. Pure.
+import { stringifyCloneable } from '../../../../core/cloneable-json.ts'
 import type { PresenceDiff, PresenceMeta, Presences } from '../../../../rpc/presence.ts'
 
 /** Names in one message: about 50 kB. */
@@ -44,7 +45,7 @@ export class PresenceCopy {
 
   #set(name: string, metas: readonly PresenceMeta[]): void {
     if (metas.length === 0) this.#names.delete(name)
-    else this.#names.set(name, { metas, json: `${JSON.stringify(name)}:${JSON.stringify({ metas })}` })
+    else this.#names.set(name, { metas, json: `${JSON.stringify(name)}:${stringifyCloneable({ metas })}` })
   }
 }
 

@@ -1,5 +1,6 @@
 // The shard's side of presence: in which topics its connections are present, and which channels get changes. Calls to
 // presence topics run in the background: the delivery of an event never waits for them.
+import { stringifyCloneable } from '../../../../core/cloneable-json.ts'
 import { presenceStub, type PresenceDiff, type Presences } from '../../../../rpc/presence.ts'
 import type { ShardContext } from '../../shard-context.ts'
 import type { Channel } from './channel.ts'
@@ -46,7 +47,7 @@ export class PresenceTracker {
   /** Passes on a change of a presence topic. Returns false if no connection here has joined it. */
   changed(topic: string, diff: PresenceDiff, version: number): boolean {
     const listeners = this.#listeners.get(topic)
-    const json = JSON.stringify(diff)
+    const json = stringifyCloneable(diff)
     for (const connection of listeners ?? []) {
       const channel = connection.channel(topic)
       if (channel !== undefined) connection.notifyJson(channel, 'presence_diff', json)

@@ -2,7 +2,7 @@ import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { shardOf } from '../../../../../src/core/delivery/shard-hash.ts'
-import { tokenOf } from '../../../../support/make-tokens.ts'
+import { inAnHour, signClaimsText, tokenOf } from '../../../../support/make-tokens.ts'
 import { PhoenixClient } from '../../../../support/phoenix-client.ts'
 
 const SHARDS = 3
@@ -63,6 +63,24 @@ it('shows the users of a role on every shard, and who comes and goes', async () 
   await late.ask(`user:${third}`, 'phx_leave', {}, null)
   const [, left] = await diffs(boss, 2)
   expect(Object.keys(left?.leaves ?? {})).toEqual([third])
+})
+
+it('shows claims with every digit, in the state and in a diff', async () => {
+  const { role, users, watch, present } = makeRole()
+  const [first = '', second = ''] = users
+  const connectWithNumber = async (user: string) => {
+    const claims = { sub: user, exp: inAnHour(), roles: [role] }
+    const text = `${JSON.stringify(claims).slice(0, -1)},"username":{"ids":[9007199254740993]}}`
+    const client = await PhoenixClient.open(await signClaimsText(text))
+    await client.ask(`user:${user}`, 'phx_join')
+  }
+  await connectWithNumber(first)
+  await expect.poll(() => present()).toEqual([first])
+  const { client: boss } = await watch()
+  await connectWithNumber(second)
+  await boss.untilEvent(`role:${role}`, 'presence_diff')
+  const shown = boss.texts.filter((text) => text.includes('"username":{"ids":[9007199254740993]}'))
+  expect(shown.map((text) => /presence_\w+/.exec(text)?.[0])).toEqual(['presence_state', 'presence_diff'])
 })
 
 it('shows nothing of a quick reconnect, and no ghost of who does not come back', async () => {

@@ -1,0 +1,42 @@
+// JSON values that pass an RPC with every digit of their numbers: structured clone refuses JSON.rawJSON, so that a number that a
+// double does not hold becomes {"$number": "<digits>"}. An object that has such a key itself gets a longer one. Pure.
+import { isObject, numberText, rawNumber } from './json.ts'
+
+const MARK = '$number'
+const MARK_OR_LONGER = /^\$+number$/
+
+/** Returns the value of a parsed JSON text in a form that structured clone and JSON keep. */
+export function toCloneable(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(toCloneable)
+  if (isObject(value)) return mapMembers(value, lengthened, toCloneable)
+  const digits = typeof value === 'number' ? undefined : numberText(value)
+  return digits === undefined ? value : { [MARK]: digits }
+}
+
+/** Returns the JSON of a value that has members made by `toCloneable`. */
+export function stringifyCloneable(value: unknown): string {
+  return JSON.stringify(value, (_key, member: unknown) => {
+    if (!isObject(member)) return member
+    const digits = member[MARK]
+    if (typeof digits === 'string') return rawNumber(digits)
+    return Object.keys(member).some((key) => MARK_OR_LONGER.test(key))
+      ? mapMembers(member, shortened, (inner) => inner)
+      : member
+  })
+}
+
+function lengthened(key: string): string {
+  return MARK_OR_LONGER.test(key) ? `$${key}` : key
+}
+
+function shortened(key: string): string {
+  return MARK_OR_LONGER.test(key) ? key.slice(1) : key
+}
+
+function mapMembers(
+  object: Readonly<Record<string, unknown>>,
+  toKey: (key: string) => string,
+  toMember: (member: unknown) => unknown,
+): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).map(([key, member]) => [toKey(key), toMember(member)]))
+}
