@@ -2,7 +2,7 @@
 // chooses the shard and hands over. Long-polling always answers 200; its status is in the body.
 import type { Context, MiddlewareHandler } from 'hono'
 import { z } from 'zod'
-import { toCloneable } from '../../core/cloneable-json.ts'
+import { toCloneable } from '../../core/identity/cloneable-claims.ts'
 import { parseConnectionToken, type ConnectionAddress } from '../../core/identity/connection-token.ts'
 import { evaluatePointer } from '../../core/json-pointer.ts'
 import type { PhoenixHello } from '../../core/identity/principal.ts'
@@ -137,7 +137,9 @@ async function authorizePhoenix(c: PhoenixContext): Promise<Result<ConnectGrant,
 
 function readHello(c: PhoenixContext, claims: ConnectGrant['claims']): PhoenixHello {
   const { presenceClaims, rolesField } = c.var.config.phoenix
-  const shown = presenceClaims.filter((name) => Object.hasOwn(claims, name)).map((name) => [name, toCloneable(claims[name])])
+  const shown = presenceClaims
+    .filter((name) => Object.hasOwn(claims, name))
+    .map((name) => [name, toCloneable(claims[name])])
   return {
     vsn: (c.req.query('vsn') ?? '').startsWith('2') ? 2 : 1,
     roles: rolesSchema.parse(evaluatePointer(rolesField, claims)),

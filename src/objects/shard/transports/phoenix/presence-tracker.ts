@@ -1,6 +1,6 @@
 // The shard's side of presence: in which topics its connections are present, and which channels get changes. Calls to
 // presence topics run in the background: the delivery of an event never waits for them.
-import { stringifyCloneable } from '../../../../core/cloneable-json.ts'
+import { stringifyCloneable } from '../../../../core/identity/cloneable-claims.ts'
 import { presenceStub, type PresenceDiff, type Presences } from '../../../../rpc/presence.ts'
 import type { ShardContext } from '../../shard-context.ts'
 import type { Channel } from './channel.ts'

@@ -1,7 +1,7 @@
 // JSON that passes structured clone: what comes out is what went in, digit by digit.
 import { expect, it } from 'vitest'
-import { stringifyCloneable, toCloneable } from '../../src/core/cloneable-json.ts'
-import { parseJson } from '../../src/core/json.ts'
+import { stringifyCloneable, toCloneable } from '../../../src/core/identity/cloneable-claims.ts'
+import { parseJson } from '../../../src/core/json.ts'
 
 it.each([
   '{"id":9007199254740993,"parts":[1,2.5,123456789012345678901234567890]}',

@@ -1,6 +1,6 @@
-// JSON values that pass an RPC with every digit of their numbers: structured clone refuses JSON.rawJSON, so that a number that a
+// Claims that pass an RPC with every digit of their numbers: structured clone refuses JSON.rawJSON, so that a number that a
 // double does not hold becomes {"$number": "<digits>"}. An object that has such a key itself gets a longer one. Pure.
-import { isObject, numberText, rawNumber } from './json.ts'
+import { isObject, numberText, rawNumber } from '../json.ts'
 
 const MARK = '$number'
 const MARK_OR_LONGER = /^\$+number$/
