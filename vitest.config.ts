@@ -35,6 +35,7 @@ export default defineConfig({
               bindings: {
                 SHARDS: '3',
                 KAFKA_PARTITIONS: '4',
+                METRICS_PUSH_SECONDS: '1',
                 SUBMISSION_CHECK: 'no_check',
                 JWT_SECRET_KEY: 'a test secret of 32 bytes or more',
                 INTERNAL_TOKEN: 'an-internal-token-of-the-tests',

@@ -40,6 +40,7 @@ const RUNTIME_CLASSES = new Set([
   'src/objects/embedded-kafka/embedded-log.ts',
   'src/objects/follower/topic-follower.ts',
   'src/objects/kafka-producer/kafka-producer.ts',
+  'src/objects/metrics/metrics-store.ts',
   'src/objects/pending-responses/pending-responses.ts',
   'src/objects/presence/presence-topic.ts',
   'src/objects/session-registry/session-registry.ts',
@@ -48,6 +49,7 @@ const RUNTIME_CLASSES = new Set([
 
 /** Files besides the runtime classes, src/http and src/auth that may read the clock and random numbers. */
 const IMPURE_FILES = new Map([
+  ['src/http/worker-metrics.ts', 'reports in the background of the request that is being handled'],
   ['src/following/create-planner.ts', 'passes the clock to the pace of appends'],
   ['src/kafka/create-kafka-log.ts', 'passes clock and random numbers to the adapters'],
   ['src/schema-registry/create-caches.ts', 'passes clock and network to the registry client'],

@@ -34,6 +34,7 @@ const BINDINGS: Readonly<Record<string, string>> = {
   PresenceTopic: 'PRESENCE_TOPIC',
   SessionRegistry: 'SESSION_REGISTRY',
   PendingResponses: 'PENDING_RESPONSES',
+  MetricsStore: 'METRICS_STORE',
   Bare: 'BARE',
   BarePath: 'BARE_PATH',
 }

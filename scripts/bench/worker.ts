@@ -61,6 +61,7 @@ const COUNTED: Readonly<Record<string, string>> = {
   PRESENCE_TOPIC: 'PresenceTopic',
   SESSION_REGISTRY: 'SessionRegistry',
   PENDING_RESPONSES: 'PendingResponses',
+  METRICS_STORE: 'MetricsStore',
 }
 
 type Construct<T> = new (ctx: DurableObjectState, env: Env) => T

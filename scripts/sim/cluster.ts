@@ -6,6 +6,7 @@ import { Directory } from '../../src/objects/directory/directory.ts'
 import { EmbeddedBroker } from '../../src/objects/embedded-kafka/embedded-broker.ts'
 import { EmbeddedLog } from '../../src/objects/embedded-kafka/embedded-log.ts'
 import { KafkaProducer } from '../../src/objects/kafka-producer/kafka-producer.ts'
+import { MetricsStore } from '../../src/objects/metrics/metrics-store.ts'
 import { PendingResponses } from '../../src/objects/pending-responses/pending-responses.ts'
 import { PresenceTopic } from '../../src/objects/presence/presence-topic.ts'
 import { SessionRegistry } from '../../src/objects/session-registry/session-registry.ts'
@@ -20,6 +21,7 @@ const CLASSES = {
   EMBEDDED_BROKER: EmbeddedBroker,
   EMBEDDED_LOG: EmbeddedLog,
   KAFKA_PRODUCER: KafkaProducer,
+  METRICS_STORE: MetricsStore,
   PENDING_RESPONSES: PendingResponses,
   PRESENCE_TOPIC: PresenceTopic,
   SESSION_REGISTRY: SessionRegistry,

@@ -1,6 +1,6 @@
 // Variables of tokens: how they are verified, which requests need one, and the tokens of the internal API.
 import { z } from 'zod'
-import { publicKeyProblem } from './jwt-key.ts'
+import { publicKeyProblem } from './keys/jwt-key.ts'
 import { exposesSecrets, integer, list, pointer, serviceUrl } from './env-fields.ts'
 
 const JWT_ALGORITHMS = [

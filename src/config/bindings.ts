@@ -12,6 +12,7 @@ export const DURABLE_OBJECTS = [
   'PRESENCE_TOPIC',
   'SESSION_REGISTRY',
   'PENDING_RESPONSES',
+  'METRICS_STORE',
 ] as const
 
 /** Returns a problem for each binding of a Durable Object that `env` does not have. */

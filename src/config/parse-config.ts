@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { connectionVariables, toConnections, toLog } from './connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './events.ts'
 import { kafkaContradictions, kafkaVariables, toKafka } from './kafka.ts'
+import { operationVariables, toMetricsPushMs } from './operation.ts'
 import { phoenixVariables, toPhoenix } from './phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
 import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './schema-registry.ts'
@@ -20,6 +21,7 @@ const schema = z.object({
   ...tokenVariables,
   ...eventVariables,
   ...kafkaVariables,
+  ...operationVariables,
   ...phoenixVariables,
   ...proxyVariables,
   ...schemaRegistryVariables,
@@ -134,6 +136,7 @@ function toConfig(v: Variables) {
     /** What one publisher may publish per second and isolate. */
     publishBudget: { eventsPerSecond: v.PUBLISH_EVENTS_PER_SECOND, bytesPerSecond: v.PUBLISH_BYTES_PER_SECOND },
     kafka: toKafka(v),
+    metricsPushMs: toMetricsPushMs(v),
     phoenix: toPhoenix(v),
     proxy: toProxy(v),
     schemas: toSchemas(v),

@@ -7,6 +7,7 @@ import type { Fetched, FetchLimits, KafkaLog } from '../kafka/kafka-log.ts'
 import type { AppendPace } from './append-pace.ts'
 import type { BatchCounters, Checkpoint, CheckpointStore } from './checkpoint-store.ts'
 import { NO_DEAD_LETTERS, type DeadLetterLog, type DeadLetterSummary } from './dead-letters.ts'
+import type { FollowerMetrics } from './follower-metrics.ts'
 import type { OffsetCommitter } from './offset-committer.ts'
 import type { RunHealth } from './run-health.ts'
 
@@ -52,6 +53,8 @@ export interface PartitionConsumer extends TopicPartition {
   readonly checkpoints: Pick<CheckpointStore, 'move'>
   readonly health: Pick<RunHealth, 'succeeded'>
   readonly deadLetterLog: Pick<DeadLetterLog, 'report'>
+  /** Absent: nothing is counted. */
+  readonly metrics?: Pick<FollowerMetrics, 'consumed'>
   /** Null unless KAFKA_GROUP_ID is set. */
   readonly committer: Pick<OffsetCommitter, 'moved'> | null
   nowMs(): number
@@ -87,6 +90,7 @@ export async function consume(
   for (let batches = 1; ; batches += 1) {
     if (ahead === undefined) await consumer.pace?.next()
     const fetched = await (ahead ?? fetch(consumer, at))
+    const fetchedMs = consumer.nowMs()
     ahead = undefined
     if (fetched.kind === 'unknown_topic_or_partition') return { kind: 'unknown', at, calls }
     if (fetched.kind === 'records' && fetched.next === at.offset) return { kind: 'caught_up', at, calls }
@@ -96,6 +100,7 @@ export async function consume(
     if (!isLast && fetchesAhead(consumer)) ahead = fetchAhead(consumer, batch.next)
     for (const stage of batch.stages) await runWithLimit(stage, MAX_CONCURRENT_CALLS)
     commit(consumer, batch)
+    if (fetched.kind === 'records') count(consumer, fetched, batch, fetchedMs)
     at = batch.next
     if (isLast) return { kind: 'more', at, calls }
   }
@@ -130,6 +135,17 @@ async function plan(consumer: PartitionConsumer, at: Checkpoint, fetched: Fetche
     next: { offset, generation, topicId: fetched.topicId ?? at.topicId },
     counted: { records, deadLetters, lost: 0 },
   }
+}
+
+function count(
+  consumer: PartitionConsumer,
+  { records }: FetchedRecords,
+  { counted }: PlannedBatch,
+  fetchedMs: number,
+): void {
+  const planned = counted.records === records.length ? records : records.slice(0, counted.records)
+  const nowMs = consumer.nowMs()
+  consumer.metrics?.consumed({ records: planned, deadLetters: counted.deadLetters.count, fetchedMs, nowMs })
 }
 
 function commit(consumer: PartitionConsumer, { counted, next }: PlannedBatch): void {

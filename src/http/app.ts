@@ -96,6 +96,7 @@ const app = new Hono<HttpEnv>()
   .notFound(() => jsonErrorResponse({ kind: 'no_route' }))
   .onError((error, c) => {
     console.error(`${c.req.method} ${c.req.path}`, error)
+    c.var.metrics.failed('worker', String(error))
     return c.text('Internal Server Error', 500)
   })
 
@@ -114,8 +115,8 @@ function isForRigel(path: string): boolean {
 
 /** Past the router of Rigel's own routes, which costs a proxied request more than the proxy's own router. */
 async function proxyAll(request: Request, url: URL, env: Env, context: ExecutionContext): Promise<Response> {
-  const { config, routes, subjects, upstreamHealth, verifyToken } = workerContext(env)
-  if (!config.ok || verifyToken === undefined || routes === undefined) return misconfigured()
+  const { config, metrics, routes, subjects, upstreamHealth, verifyToken } = workerContext(env)
+  if (!config.ok || verifyToken === undefined || routes === undefined || metrics === undefined) return misconfigured()
   const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
   try {
     return await proxyRequest(request, url, {
@@ -124,11 +125,13 @@ async function proxyAll(request: Request, url: URL, env: Env, context: Execution
       routes,
       subjects,
       upstreamHealth,
+      metrics,
       verifyToken,
       waitUntil,
     })
   } catch (error) {
     console.error(`${request.method} ${url.pathname}`, error)
+    metrics.failed('worker', String(error))
     return new Response('Internal Server Error', { status: 500 })
   }
 }

@@ -8,9 +8,9 @@ import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { NewRecord, TopicPartition } from '../core/events/kafka-record.ts'
 import { ok, type Result } from '../core/result.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
-import { createKafkaLog } from '../kafka/create-kafka-log.ts'
 import { deadLetter } from '../publishing/dead-letter.ts'
 import { publishOnce } from '../publishing/publish.ts'
+import { createCountedLog } from './counted-log.ts'
 import { wakeFollowers } from './wake-followers.ts'
 
 const nudgeSchema = z.object({
@@ -21,7 +21,7 @@ const MAX_RETRY_DELAY_SECONDS = 600
 
 export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void> {
   const config = configOf(env)
-  const log = createKafkaLog(env, config)
+  const log = createCountedLog(env, config)
   for (const message of batch.messages) {
     try {
       await consume(message, env, config, log, batch.queue)
@@ -38,7 +38,13 @@ export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void>
   }
 }
 
-async function consume({ body, id }: Message, env: Env, config: Config, log: KafkaLog, queue: string): Promise<void> {
+async function consume(
+  { body, id }: Message,
+  env: Env,
+  config: Config,
+  log: Pick<KafkaLog, 'produce'>,
+  queue: string,
+): Promise<void> {
   const nudge = nudgeSchema.safeParse(body)
   if (nudge.success) return void (await wakeFollowers(env, toWanted(nudge.data.nudge)))
   const text = toText(body)

@@ -20,9 +20,11 @@ export function misconfigured(): Response {
 
 /** Passes the worker's context to the handlers after it. Touches no header: responses may be immutable. */
 export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Response | void> {
-  const { askService, config, publishBudget, routes, subjects, upstreamHealth, verifyToken } = workerContext(c.env)
-  if (!config.ok || verifyToken === undefined || routes === undefined || publishBudget === undefined)
-    return misconfigured()
+  const { askService, config, metrics, publishBudget, routes, subjects, upstreamHealth, verifyToken } = workerContext(
+    c.env,
+  )
+  if (!config.ok || verifyToken === undefined || routes === undefined) return misconfigured()
+  if (publishBudget === undefined || metrics === undefined) return misconfigured()
   c.set('config', config.value)
   c.set('verifyToken', verifyToken)
   c.set('askService', askService)
@@ -30,5 +32,6 @@ export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Re
   c.set('routes', routes)
   c.set('upstreamHealth', upstreamHealth)
   c.set('subjects', subjects)
+  c.set('metrics', metrics)
   await next()
 }

@@ -8,6 +8,7 @@ import type { SubjectCache } from '../schema-registry/subject-cache.ts'
 import { createAuthorizer, type Authorizer } from '../auth/external-authorizer.ts'
 import { RouteTable } from './proxy/route-table.ts'
 import { UpstreamHealth } from './proxy/upstream-health.ts'
+import { WorkerMetrics } from './worker-metrics.ts'
 import { PublishBudget } from '../publishing/publish-budget.ts'
 import { withRevocation } from '../auth/revocation-check.ts'
 import { createTokenVerifier, type VerifyToken } from '../auth/verify-token.ts'
@@ -23,6 +24,7 @@ export interface HttpEnv {
     readonly routes: RouteTable
     readonly upstreamHealth: UpstreamHealth
     readonly subjects: SubjectCache | null
+    readonly metrics: WorkerMetrics
   }
 }
 
@@ -35,6 +37,7 @@ export interface WorkerContext {
   readonly upstreamHealth: UpstreamHealth
   /** Schemas by which requests are serialized; null: no registry is configured. */
   readonly subjects: SubjectCache | null
+  readonly metrics: WorkerMetrics | undefined
   /** The next request after this time wakes the followers: the first one, and further ones while a topic is missing. */
   wakeFollowersAtMs: number
 }
@@ -58,6 +61,7 @@ export function workerContext(env: Env): WorkerContext {
     routes: config.ok ? new RouteTable(env, config.value) : undefined,
     upstreamHealth: new UpstreamHealth(),
     subjects: config.ok ? createSubjectCache(config.value) : null,
+    metrics: config.ok ? new WorkerMetrics(env, config.value) : undefined,
     wakeFollowersAtMs: 0,
   }
   isolates.set(env, isolate)

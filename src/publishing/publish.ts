@@ -19,7 +19,7 @@ const CONTENT_TYPE = { key: 'content-type', value: encoder.encode('application/c
  * event, a log that remembers keys stores each event once, however often it is published.
  */
 export async function publishEvents(
-  log: KafkaLog,
+  log: Pick<KafkaLog, 'produce'>,
   config: Config,
   events: readonly CloudEvent[],
   keys: readonly string[] | null = null,
@@ -38,7 +38,7 @@ export async function publishEvents(
 
 /** Like `publishEvents`, for a message that may be delivered again: a log that remembers keys stores each event once. */
 export async function publishOnce(
-  log: KafkaLog,
+  log: Pick<KafkaLog, 'produce'>,
   config: Config,
   messageId: string,
   events: readonly CloudEvent[],

@@ -34,7 +34,7 @@ const encoder = new TextEncoder()
  * stored, and the same push can be repeated, as a whole or in parts.
  */
 export async function pushEvents(
-  log: KafkaLog,
+  log: Pick<KafkaLog, 'produce'>,
   config: Config,
   sender: PushSender,
   pushed: readonly PushItem[],

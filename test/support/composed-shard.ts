@@ -2,6 +2,7 @@
 import { env } from 'cloudflare:workers'
 import { runInDurableObject } from 'cloudflare:test'
 import { configOf, type Config } from '../../src/config/parse-config.ts'
+import { MetricCounts } from '../../src/core/metrics/metric-counts.ts'
 import { createShard, openConnection, type Shard } from '../../src/objects/shard/create-shard.ts'
 import type { ConnectRequest } from '../../src/core/identity/principal.ts'
 import { connectRequest, newShard } from './shard-clients.ts'
@@ -33,6 +34,7 @@ export function inComposedShard<T>(
           .replaceAll('-', '')
           .slice(0, 2 * bytes),
       uuid: () => crypto.randomUUID(),
+      metrics: { counts: new MetricCounts(), touch: () => undefined },
       wakeBy: () => undefined,
       background: (promise) => state.waitUntil(promise),
     })

@@ -95,6 +95,7 @@ export const adminApi = new Hono<HttpEnv>()
   .onError((error, c) => {
     if (error instanceof HTTPException) return error.getResponse()
     console.error(`${c.req.method} ${c.req.path}`, error)
+    c.var.metrics.failed('worker', String(error))
     return c.text('Internal Server Error', 500)
   })
 

@@ -1,6 +1,6 @@
-// The state of the followers, the Directory and the shards: GET /_rig/api/health and /_rig/api/v3/followers, and the figures of
-// the metrics. It has to work while the log is out of reach (then the followers that the Directory knows are asked), and
-// while objects fail, because their disk is full or a file is broken. Called by admin-api.ts and metrics.ts.
+// The state of the followers, the Directory and the shards as they are now: GET /_rig/api/health and /_rig/api/v3/followers.
+// All of them are asked. It has to work while the log is out of reach (then the followers that the Directory knows are
+// asked), and while objects fail, because their disk is full or a file is broken. Called by admin-api.ts.
 import { withTimeout } from '../../core/timeout.ts'
 import type { Context } from 'hono'
 import { followedTopics } from '../../config/parse-config.ts'
@@ -17,7 +17,7 @@ const OUTDATED = 'knows the interest of a Directory whose storage is gone; it is
 /** A log that is out of reach may take longer to fail. */
 const LIST_TIMEOUT_MS = 3_000
 
-export type FollowerSummary = TopicPartition & FollowerStatus
+type FollowerSummary = TopicPartition & FollowerStatus
 
 interface Report {
   /** In the order of topics and partitions. */
@@ -26,10 +26,6 @@ interface Report {
   readonly problems: readonly string[]
   /** A line for each topic without a known follower, with the reason why the log could not list its partitions. */
   readonly unlisted: readonly string[]
-}
-
-export async function reportFollowers(c: Context<HttpEnv>): Promise<readonly FollowerSummary[]> {
-  return (await report(c)).followers
 }
 
 async function report(c: Context<HttpEnv>): Promise<Report> {
@@ -97,7 +93,7 @@ function listPartitions(c: Context<HttpEnv>): readonly Promise<Listed>[] {
 }
 
 export async function getFollowers(c: Context<HttpEnv>): Promise<Response> {
-  return c.json({ followers: await reportFollowers(c) })
+  return c.json({ followers: (await report(c)).followers })
 }
 
 /** Returns RIG's `OK`, or 503 with a line and the reason for each follower, shard or Directory that fails. */

@@ -10,7 +10,7 @@ import { fail, ok, type Result } from '../../core/result.ts'
 import { shardOf } from '../../core/delivery/shard-hash.ts'
 import { valuesOf } from '../../core/delivery/scatter-gather.ts'
 import { publishEvents } from '../../publishing/publish.ts'
-import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import { createCountedLog } from '../counted-log.ts'
 import { sessionRegistryStub } from '../../rpc/session-registry.ts'
 import { broadcastCommand, shardStub } from '../../rpc/shard.ts'
 import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
@@ -51,7 +51,7 @@ export async function publish(
 ): Promise<Result<readonly ProducedRecord[], RigelError>> {
   if (events.length === 0) return ok([])
   try {
-    return ok(await publishEvents(createKafkaLog(env, config), config, events, idempotencyKeys))
+    return ok(await publishEvents(createCountedLog(env, config), config, events, idempotencyKeys))
   } catch (error) {
     console.error('events could not be produced', error)
     const message = 'The log does not take events at the moment: nothing is known to be stored.'

@@ -43,6 +43,12 @@ export async function authorizeConnection(
   c: Context<HttpEnv>,
   options: ConnectOptions,
 ): Promise<Result<ConnectGrant, RigelError>> {
+  const granted = await authorize(c, options)
+  if (!granted.ok) c.var.metrics.refused(granted.reason)
+  return granted
+}
+
+async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<Result<ConnectGrant, RigelError>> {
   const { config } = c.var
   const request = c.req.raw
   if (await isOverAddressLimit(request, c.env)) return fail({ kind: 'too_many_connections', scope: 'address' })

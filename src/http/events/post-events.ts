@@ -18,7 +18,10 @@ import { connectorOf } from './read-push.ts'
 export async function postEvents(c: Context<HttpEnv>): Promise<Response> {
   const cors = corsHeaders(c.var.config, c.req.raw)
   const publisher = await verifyPublisher(c)
-  if (!publisher.ok) return errorResponse(publisher.reason, cors)
+  if (!publisher.ok) {
+    c.var.metrics.refused(publisher.reason)
+    return errorResponse(publisher.reason, cors)
+  }
   const connector = connectorOf(c.req.raw)
   if (!connector.ok) return errorResponse(connector.reason, cors)
   if (connector.value !== null) {
@@ -31,7 +34,10 @@ export async function postEvents(c: Context<HttpEnv>): Promise<Response> {
   const posted = await readEvents(c.req.raw, c.var.config.maxEventBytes)
   if (!posted.ok) return errorResponse(posted.reason, cors)
   const produced = await publishFor(c, publisher.value, posted.value)
-  if (!produced.ok) return errorResponse(produced.reason, cors)
+  if (!produced.ok) {
+    c.var.metrics.refused(produced.reason)
+    return errorResponse(produced.reason, cors)
+  }
   const positions = produced.value.map(toPosition)
   return c.json(posted.value.mode === 'batched' ? positions : positions[0], 202, cors)
 }

@@ -7,7 +7,7 @@ import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { PushSender } from '../../publishing/idempotency-key.ts'
 import { pushEvents, type PushResult } from '../../publishing/push.ts'
-import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import { createCountedLog } from '../counted-log.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { readPush, type PushRequest } from './read-push.ts'
@@ -43,7 +43,7 @@ async function store(
   { pushed }: PushRequest,
 ): Promise<Result<readonly PushResult[], RigelError>> {
   try {
-    return ok(await pushEvents(createKafkaLog(env, config), config, sender, pushed, Date.now()))
+    return ok(await pushEvents(createCountedLog(env, config), config, sender, pushed, Date.now()))
   } catch (error) {
     console.error({ message: 'a push could not be produced', connector: sender.connector, error: String(error) })
     const message = 'The log does not take events at the moment: send the same again.'

@@ -6,7 +6,7 @@ import type { Client, HeaderMap, Trace } from './headers.ts'
 /** The parts of the Worker that the proxy uses. */
 export interface ProxyDeps extends Pick<
   HttpEnv['Variables'],
-  'config' | 'routes' | 'subjects' | 'upstreamHealth' | 'verifyToken'
+  'config' | 'metrics' | 'routes' | 'subjects' | 'upstreamHealth' | 'verifyToken'
 > {
   readonly env: Env
   readonly waitUntil: (work: Promise<unknown>) => void

@@ -27,7 +27,15 @@ export async function proxyRequest(request: Request, url: URL, deps: ProxyDeps):
   const startedMs = Date.now()
   const context = await findRoute(request, url, deps)
   if (context instanceof Response) return context
-  const { response, user } = await handleRoute(context)
+  const { response, result, user } = await handleRoute(context)
+  const { method } = request
+  deps.metrics.proxied({
+    method,
+    route: context.route,
+    result,
+    status: response.status,
+    ms: Date.now() - startedMs,
+  })
   if (deps.config.proxy.requestLog.length > 0) {
     deps.waitUntil(logRequest(context, { user, status: response.status, startedMs, endedMs: Date.now() }))
   }
@@ -52,7 +60,10 @@ async function findRoute(request: Request, url: URL, deps: ProxyDeps): Promise<P
     const preflight = preflightOf(request, deps, router, query.path)
     if (preflight !== undefined) return preflight
   }
-  if (found === undefined) return refuse({ kind: 'no_route' })
+  if (found === undefined) {
+    deps.metrics.noRoute(method)
+    return refuse({ kind: 'no_route' })
+  }
   if (router.isAmbiguous(query, found)) return refuse({ kind: 'bad_request', message: AMBIGUOUS })
   return {
     deps,
@@ -76,12 +87,17 @@ function preflightOf(request: Request, { config }: ProxyDeps, router: Router, pa
   return answerPreflight(config, request, router.routesAt(path))
 }
 
-async function handleRoute(
-  context: ProxyContext,
-): Promise<{ readonly response: Response; readonly user: string | null }> {
+interface Handled {
+  readonly response: Response
+  /** What became of the request, before an error was made a response. */
+  readonly result: Result<unknown, RigelError>
+  readonly user: string | null
+}
+
+async function handleRoute(context: ProxyContext): Promise<Handled> {
   const { deps, request, route } = context
   const admitted = route.policy.rateLimit === null && route.authentication === null ? ok(null) : await admit(context)
-  if (!admitted.ok) return { response: toErrorResponse(context, admitted.reason), user: null }
+  if (!admitted.ok) return { response: toErrorResponse(context, admitted.reason), result: admitted, user: null }
   const token = admitted.value
   const { target } = route
   const answered =
@@ -92,7 +108,7 @@ async function handleRoute(
   const user = token?.principal.user ?? null
   // The response to an upgrade belongs to its socket.
   const hasOwnCors = answered.ok && response.status !== 101 && (route.policy.cors || isAnsweredByRigel(route))
-  return { response: hasOwnCors ? withCors(response, deps.config, request) : response, user }
+  return { response: hasOwnCors ? withCors(response, deps.config, request) : response, result: answered, user }
 }
 
 /** Rigel adds CORS headers where the response is not a service's own, like RIG. */

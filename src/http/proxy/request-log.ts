@@ -2,7 +2,7 @@
 // query, and headers, may hold tokens. Called by proxy.ts in the background.
 import type { NewRecord } from '../../core/events/kafka-record.ts'
 import type { Target } from '../../api-definitions/api-route.ts'
-import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import { createCountedLog } from '../counted-log.ts'
 import type { ProxyContext } from './proxy-context.ts'
 import { findSubject, toAvroRecord, toJsonRecord } from './publish/event-record.ts'
 
@@ -25,7 +25,7 @@ export async function logRequest(context: ProxyContext, outcome: RequestOutcome)
   if (proxy.requestLog.includes('console')) console.info(toLine(context, outcome))
   if (!proxy.requestLog.includes('kafka')) return
   try {
-    await createKafkaLog(env, config).produce([await toRecord(context, outcome)])
+    await createCountedLog(env, config).produce([await toRecord(context, outcome)])
   } catch (error) {
     console.error('a proxied request could not be logged to Kafka', error)
   }

@@ -7,6 +7,7 @@ import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
 import { createPace, createPlanner } from '../../following/create-planner.ts'
 import { DeadLetterLog, DeadLetterStore } from '../../following/dead-letters.ts'
+import type { FollowerMetrics } from '../../following/follower-metrics.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
 import { RunHealth } from '../../following/run-health.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
@@ -34,6 +35,7 @@ export interface EmbeddedFollowerDeps {
   readonly at: TopicPartition
   readonly log: PartitionLog
   readonly storage: DurableObjectStorage
+  readonly metrics: FollowerMetrics
   nowMs(): number
   random(): number
   warn(message: string, details: Record<string, unknown>): void
@@ -155,6 +157,7 @@ export class EmbeddedFollower {
     const nowMs = this.#deps.nowMs()
     const retryAtMs = this.#health.failed(error, nowMs, this.#deps.random())
     const details = { failures: this.#health.failures, inMs: retryAtMs - nowMs, error: String(error) }
+    this.#deps.metrics.failed(String(error))
     this.#deps.warn('following failed, to be tried again', details)
     await this.#deps.storage.setAlarm(retryAtMs)
   }
@@ -200,6 +203,7 @@ export class EmbeddedFollower {
         },
       },
       health: this.#health,
+      metrics: this.#deps.metrics,
       deadLetterLog: new DeadLetterLog((message, details) => this.#deps.warn(message, details)),
       committer: null,
       pace: createPace(config, at.topic),

@@ -8,6 +8,7 @@ import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { GroupCommit } from '../../core/group-commit.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../../kafka/kafka-log.ts'
 import type { Appended, KeyedRecord } from '../../rpc/embedded-kafka.ts'
+import { timerOf } from '../../rpc/metrics.ts'
 import {
   parseFollowerName,
   type FollowerReport,
@@ -16,6 +17,7 @@ import {
   type Wake,
   type WakeResult,
 } from '../../rpc/follower.ts'
+import { createFollowerMetrics } from '../../following/follower-metrics.ts'
 import { FollowerRelay } from '../../following/follower-relay.ts'
 import { EmbeddedFollower } from './embedded-follower.ts'
 import { PartitionLog } from './partition-log.ts'
@@ -134,10 +136,16 @@ export class EmbeddedLog extends DurableObject<Env> {
 
   #createFollower(): EmbeddedFollower | null {
     if (!isFollowedHere(this.#config, this.#at.topic)) return null
+    const common = { env: this.env, config: this.#config, at: this.#at }
+    const metrics = createFollowerMetrics({
+      ...common,
+      status: () => this.status(),
+      nowMs: () => Date.now(),
+      schedule: timerOf(this.ctx),
+    })
     return new EmbeddedFollower({
-      env: this.env,
-      config: this.#config,
-      at: this.#at,
+      ...common,
+      metrics,
       log: this.#log,
       storage: this.ctx.storage,
       nowMs: () => Date.now(),

@@ -7,6 +7,7 @@ import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import { directoryStub } from '../../rpc/directory.ts'
+import { timerOf } from '../../rpc/metrics.ts'
 import {
   parseFollowerName,
   type FollowerCounters,
@@ -19,6 +20,7 @@ import {
 import { CheckpointStore, type Checkpoint } from '../../following/checkpoint-store.ts'
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
 import { createPace, createPlanner } from '../../following/create-planner.ts'
+import { createFollowerMetrics } from '../../following/follower-metrics.ts'
 import { FollowerRelay } from '../../following/follower-relay.ts'
 import { DeadLetterLog } from '../../following/dead-letters.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
@@ -49,6 +51,14 @@ export class TopicFollower extends DurableObject<Env> {
   })
   readonly #interests = new InterestIndex(this.ctx.storage)
   readonly #health = new RunHealth()
+  readonly #metrics = createFollowerMetrics({
+    env: this.env,
+    config: this.#config,
+    at: this.#name,
+    status: () => this.status(),
+    nowMs: () => Date.now(),
+    schedule: timerOf(this.ctx),
+  })
   readonly #committer = this.#createCommitter()
   readonly #consumer = this.#createConsumer()
   readonly #relay = new FollowerRelay(this.env, this.#name, {
@@ -182,12 +192,9 @@ export class TopicFollower extends DurableObject<Env> {
     const retryAtMs = this.#health.failed(error, nowMs, Math.random())
     const { offset } = this.#checkpoints.read() ?? { offset: null }
     const { failures } = this.#health
-    this.#warn('following failed, to be tried again', {
-      offset,
-      failures,
-      inMs: retryAtMs - nowMs,
-      error: String(error),
-    })
+    this.#metrics.failed(String(error))
+    const details = { offset, failures, inMs: retryAtMs - nowMs, error: String(error) }
+    this.#warn('following failed, to be tried again', details)
     await this.ctx.storage.setAlarm(retryAtMs)
   }
 
@@ -223,6 +230,7 @@ export class TopicFollower extends DurableObject<Env> {
       }),
       checkpoints: this.#checkpoints,
       health: this.#health,
+      metrics: this.#metrics,
       committer: this.#committer,
       pace: createPace(this.#config, this.#name.topic),
       deadLetterLog: new DeadLetterLog((message, details) => this.#warn(message, details)),

@@ -5,6 +5,8 @@
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import type { ShardResult } from '../../core/delivery/scatter-gather.ts'
+import { BLACKLIST } from '../../core/metrics/catalogue.ts'
+import { createReporter, timerOf } from '../../rpc/metrics.ts'
 import { REMEMBER_NOT_REVOKED_MS } from '../../rpc/session-registry.ts'
 import { broadcastCommand } from '../../rpc/shard.ts'
 import { RecentAnswers } from './recent-answers.ts'
@@ -19,6 +21,11 @@ interface PendingRow extends Record<string, SqlStorageValue> {
 export class SessionRegistry extends DurableObject<Env> {
   readonly #shards = configOf(this.env).shards
   readonly #sql = this.ctx.storage.sql
+  readonly #reporter = createReporter(this.env, configOf(this.env), {
+    source: this.ctx.id.name ?? 'sessions',
+    nowMs: () => Date.now(),
+    values: () => [['rig_distributed_set_items_current', [BLACKLIST], this.#countRevoked()]],
+  })
   readonly #answers = new RecentAnswers(REMEMBER_NOT_REVOKED_MS, Date.now())
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -35,6 +42,8 @@ export class SessionRegistry extends DurableObject<Env> {
    * closed, when no token of the session passes any more.
    */
   async revoke(session: string, expiresMs: number): Promise<number> {
+    this.#reporter.counts.count('rig_distributed_set_items_total', [BLACKLIST])
+    this.#reporter.touch(timerOf(this.ctx))
     this.ctx.storage.transactionSync(() => {
       this.#sql.exec(
         'INSERT INTO revoked VALUES (?, ?) ON CONFLICT DO UPDATE SET expires_ms = MAX(expires_ms, excluded.expires_ms)',
@@ -113,6 +122,11 @@ export class SessionRegistry extends DurableObject<Env> {
     if (first !== undefined) {
       console.warn({ message: 'shards not notified of a revocation, to be tried again', shards: failed.length, first })
     }
+  }
+
+  #countRevoked(): number {
+    const counted = 'SELECT COUNT(*) AS count FROM revoked WHERE expires_ms > ?'
+    return this.#sql.exec<{ count: number }>(counted, Date.now()).one().count
   }
 
   async #wakeNext(): Promise<void> {

@@ -19,6 +19,7 @@ import { Maintenance } from './maintenance.ts'
 import { TokenRenewal } from './connections/renew-token.ts'
 import { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
+import { ShardMetrics } from './shard-metrics.ts'
 import { SubscriptionUpdater } from './connections/update-subscriptions.ts'
 import { createTransports } from './transports/registry.ts'
 import type { Transport } from './transports/transport.ts'
@@ -29,7 +30,8 @@ export type Shard = ReturnType<typeof createShard>
 
 export function createShard(context: ShardContext) {
   const { config, env, shard, storage } = context
-  const connections = new ConnectionRegistry(config.connections)
+  const metrics = new ShardMetrics(context)
+  const connections = new ConnectionRegistry(config.connections, (event, count) => metrics.matched(event, count))
   const logStore = new LogStore(storage, `${shard}.${context.randomHex(EPOCH_BYTES)}`, config.log)
   const log = new CommittedLog(logStore, {
     now: context.now,
@@ -49,7 +51,7 @@ export function createShard(context: ShardContext) {
     advanceLog,
   })
   const revocations = new RevocationList(storage.sql)
-  const lifecycle = new ConnectionLifecycle(context, connections, log)
+  const lifecycle = new ConnectionLifecycle(context, connections, log, metrics)
   const admission = new ConnectionAdmission(context, connections, log, interests, revocations)
   const parts = { connections, log, interests, revocations, lifecycle, admission }
   const subscriptions = new SubscriptionUpdater(context, parts)
@@ -67,7 +69,8 @@ export function createShard(context: ShardContext) {
   })
   const admin = new AdminCommands(context, parts)
   restore(transports, store)
-  return { ...parts, context, subscriptions, renewal, tokenless, transports, maintenance, admin }
+  const values = () => metrics.values(connections, logStore)
+  return { ...parts, context, metrics, values, subscriptions, renewal, tokenless, transports, maintenance, admin }
 }
 
 /** Opens a connection of `connect.transport`, in a way that its transport has. A session is a connection without a socket. */
@@ -77,6 +80,19 @@ export async function openConnection(
   way: 'socket' | 'session',
   open: (opening: Opening) => Response,
 ): Promise<Result<{ readonly connectionId: string; readonly response: Response }, RigelError>> {
+  const admitted = await admit(shard, connect, way)
+  if (!admitted.ok) {
+    shard.metrics.refused(admitted.reason)
+    return admitted
+  }
+  return ok({ connectionId: admitted.value.state.id, response: open(admitted.value) })
+}
+
+async function admit(
+  shard: Shard,
+  connect: ConnectRequest,
+  way: 'socket' | 'session',
+): Promise<Result<Opening, RigelError>> {
   const placed = checkPlace(shard, connect, way)
   if (!placed.ok) return placed
   const admitted = await shard.admission.admit(connect)
@@ -85,8 +101,7 @@ export async function openConnection(
   const still = shard.connections.check(connect.principal)
   if (!still.ok) return still
   const stillPlaced = checkPlace(shard, connect, way)
-  if (!stillPlaced.ok) return stillPlaced
-  return ok({ connectionId: admitted.value.state.id, response: open(admitted.value) })
+  return stillPlaced.ok ? admitted : stillPlaced
 }
 
 function checkPlace(

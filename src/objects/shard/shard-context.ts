@@ -1,5 +1,6 @@
 // What the parts of a shard need from outside: configuration, storage, clock, randomness, alarm. The UserShard makes a
 // context from the runtime; tests can make their own.
+import type { MetricCounts } from '../../core/metrics/metric-counts.ts'
 import type { Config } from '../../config/parse-config.ts'
 
 export interface ShardContext {
@@ -18,6 +19,8 @@ export interface ShardContext {
   /** `bytes` random bytes in hex. */
   readonly randomHex: (bytes: number) => string
   readonly uuid: () => string
+  /** Counters and histograms of the shard. `touch` after something was counted, or a gauge has changed. */
+  readonly metrics: { readonly counts: MetricCounts; readonly touch: () => void }
   /** Sets the alarm to `atMs` unless it is set to an earlier time. */
   readonly wakeBy: (atMs: number) => void
   /** Keeps the object up until `work` has ended. `work` must not reject. */

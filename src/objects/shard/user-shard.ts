@@ -13,6 +13,7 @@ import { ok, type Result } from '../../core/result.ts'
 import { fromRelayBatch, type RelayBatch } from '../../core/delivery/relay-batch.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { PresenceDiff } from '../../rpc/presence.ts'
+import { createReporter, timerOf } from '../../rpc/metrics.ts'
 import { createShardSender, readConnect, stampError, type PollAnswer } from '../../rpc/shard.ts'
 import type { AnyShardResult, ConnectionInfo, ConnectionQuery, ShardCommand } from '../../rpc/shard-commands.ts'
 import { AlarmClock } from './alarm-clock.ts'
@@ -25,6 +26,11 @@ import { answerClose, closeSocket, readAttachment } from './transports/socket.ts
 export class UserShard extends DurableObject<Env> {
   readonly #number = Number(this.ctx.id.name?.replace('shard-', ''))
   readonly #alarm = new AlarmClock(this.ctx.storage)
+  readonly #reporter = createReporter(this.env, configOf(this.env), {
+    source: `shard ${this.#number}`,
+    nowMs: () => Date.now(),
+    values: () => this.#shard.values(),
+  })
   readonly #shard: Shard
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -49,7 +55,9 @@ export class UserShard extends DurableObject<Env> {
   async append(batches: readonly AppendBatch[]): Promise<void> {
     const wanted = batches.map((batch) => ({ ...batch, packs: batch.packs.flatMap((pack) => this.#wantedOf(pack)) }))
     if (wanted.every(({ packs }) => packs.length === 0)) return
+    const startedMs = Date.now()
     await this.#shard.log.append(wanted)
+    this.#shard.metrics.appended(wanted, Date.now() - startedMs)
     if (this.#shard.connections.size > 0) this.#shard.lifecycle.sweepLater()
   }
 
@@ -196,6 +204,10 @@ export class UserShard extends DurableObject<Env> {
       random: () => Math.random(),
       randomHex,
       uuid: () => crypto.randomUUID(),
+      metrics: {
+        counts: this.#reporter.counts,
+        touch: () => this.#reporter.touch(timerOf(this.ctx)),
+      },
       wakeBy: (atMs) => this.ctx.waitUntil(this.#alarm.wakeBy(atMs)),
       background: (work) => this.ctx.waitUntil(work),
     }

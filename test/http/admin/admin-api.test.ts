@@ -1,6 +1,6 @@
 import { env, exports } from 'cloudflare:workers'
 import { createExecutionContext, evictDurableObject, runInDurableObject } from 'cloudflare:test'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import type { RigelApi } from '../../../src/http/admin/rigel-api.ts'
@@ -13,6 +13,8 @@ import { tokenOf } from '../../support/make-tokens.ts'
 const API = '/_rig/api'
 const AUTHORIZATION = { authorization: 'Bearer an-internal-token-of-the-tests' }
 const SHARDS = 3
+/** Figures are reported each second in tests. */
+const WITHIN = { timeout: 10_000, interval: 100 }
 
 const call = (path: string, init: RequestInit = {}) =>
   fetchRigel(`${API}${path}`, { ...init, headers: { ...AUTHORIZATION, ...(init.headers as Record<string, string>) } })
@@ -240,10 +242,16 @@ it('POST messages publishes without a check, and metrics tell of it', async () =
   const event = { specversion: '1.0', id: 'm1', source: '/test', type: 'internal' }
   const response = await post('/v3/messages', event, 'application/cloudevents+json')
   expect(response.status).toBe(202)
-  expect(await response.json()).toMatchObject({ topic: 'rig' })
-  const metrics = await (await call('/metrics')).text()
-  expect(metrics).toContain('rigel_shards 3')
-  expect(metrics).toMatch(/rigel_follower_lag\{topic="rig",partition="0"\} \d+/)
+  const metrics = async () => (await call('/metrics')).text()
+  expect(await metrics()).toContain('rigel_shards 3')
+  const { partition } = await response.json<{ partition: number }>()
+  await vi.waitFor(async () => {
+    const text = await metrics()
+    expect(text).toMatch(new RegExp(`rigel_follower_lag\\{topic="rig",partition="${partition}"\\} 0`))
+    expect(text).toMatch(/rig_produced_events_total\{target="kafka",topic="rig"\} \d+/)
+    expect(text).toMatch(/rigel_produce_to_receive_seconds_count\{topic="rig"\} \d+/)
+    expect(text).toMatch(new RegExp(`rigel_report_age_seconds\\{source="rig/${partition}"\\} \\d`))
+  }, WITHIN)
 })
 
 it('a service binding has the same verbs, typed', async () => {

@@ -1,5 +1,5 @@
 import { env, exports } from 'cloudflare:workers'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { expectLogs } from '../../support/expect-logs.ts'
 
 expectLogs(/records went to the dead-letter topic/)
@@ -43,8 +43,13 @@ describe('a record that is plain JSON', () => {
       byReason: { not_a_cloud_event: 1 },
       last: { code: 'not_a_cloud_event', rule: null, reason: expect.stringContaining('not a CloudEvent') as string },
     })
-    const metrics = await (await call('GET', '/metrics')).text()
-    expect(metrics).toContain('rigel_dead_letters_total{topic="rig",partition="0",reason="not_a_cloud_event"} 1')
+    await vi.waitFor(
+      async () =>
+        expect(await (await call('GET', '/metrics')).text()).toContain(
+          'rigel_dead_letters_total{topic="rig",partition="0",reason="not_a_cloud_event"} 1',
+        ),
+      { timeout: 10_000, interval: 100 },
+    )
     expect(dead_letters.at(-1)).toMatchObject({
       reason_code: 'not_a_cloud_event',
       rule: null,

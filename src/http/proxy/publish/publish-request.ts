@@ -3,7 +3,7 @@ import type { NewRecord } from '../../../core/events/kafka-record.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import type { Target } from '../../../api-definitions/api-route.ts'
-import { createKafkaLog } from '../../../kafka/create-kafka-log.ts'
+import { createCountedLog } from '../../counted-log.ts'
 import { readRequestBody } from '../../read-request-body.ts'
 import { newCorrelation, registerIfAsync, type PendingReply } from '../async-response.ts'
 import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
@@ -36,7 +36,7 @@ export async function publishRequest(
   const record = await toRecord(deps, target, event.value)
   if (!record.ok) return abandon(deps, pending, record.reason)
   try {
-    await createKafkaLog(deps.env, deps.config).produce([record.value])
+    await createCountedLog(deps.env, deps.config).produce([record.value])
   } catch (error) {
     console.error('a request could not be published', error)
     const message = 'Kafka cannot take events at the moment. The event was probably not stored.'

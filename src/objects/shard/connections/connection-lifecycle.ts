@@ -8,6 +8,7 @@ import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
 import { openSeqOf, type ConnectionState, type Opening } from './connection-state.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { ShardContext } from '../shard-context.ts'
+import type { ShardMetrics } from '../shard-metrics.ts'
 import { connectionCreated, envelope, subscriptionsSet, tokenExpires } from '../system-events.ts'
 
 /** Time after a change by which idle sessions, unused interests and old positions are looked at, at the latest. */
@@ -18,9 +19,18 @@ export class ConnectionLifecycle {
   readonly #connections: ConnectionRegistry
   readonly #log: CommittedLog
   readonly #sweepAfterMs: number
+  readonly #metrics: Pick<ShardMetrics, 'opened' | 'ended'>
+  /** Why Rigel ends a connection that is being ended. */
+  readonly #reasons = new WeakMap<Connection, RigelError>()
 
-  constructor(context: ShardContext, connections: ConnectionRegistry, log: CommittedLog) {
+  constructor(
+    context: ShardContext,
+    connections: ConnectionRegistry,
+    log: CommittedLog,
+    metrics: Pick<ShardMetrics, 'opened' | 'ended'>,
+  ) {
     this.#context = context
+    this.#metrics = metrics
     this.#connections = connections
     this.#log = log
     // Often enough for the shortest time that a session or an interest may last.
@@ -46,6 +56,7 @@ export class ConnectionLifecycle {
 
   add(connection: Connection): void {
     this.#connections.add(connection)
+    this.#metrics.opened(connection.state)
     connection.save()
     this.#context.wakeBy(dueMs(connection, this.#context.config.jwt.warningMs))
   }
@@ -53,6 +64,7 @@ export class ConnectionLifecycle {
   /** Removes a connection for good. Does nothing if it was removed before. */
   remove(connection: Connection): void {
     if (!this.#connections.remove(connection)) return
+    this.#metrics.ended(connection.state, this.#reasons.get(connection) ?? null)
     connection.removed()
     this.sweepLater()
   }
@@ -63,6 +75,7 @@ export class ConnectionLifecycle {
   }
 
   end(connection: Connection, reason: RigelError): void {
+    this.#reasons.set(connection, reason)
     connection.end(reason)
     this.remove(connection)
   }

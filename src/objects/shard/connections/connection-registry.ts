@@ -26,16 +26,21 @@ export interface ConnectionLimits {
 
 const MINUTE_MS = 60_000
 
+/** Told of each event and to how many connections it goes. */
+export type OnMatched = (event: StoredEvent, connections: number) => void
+
 export class ConnectionRegistry {
   readonly #limits: ConnectionLimits
+  readonly #onMatched: OnMatched
   readonly #subscriptions = new SubscriptionIndex<Connection>()
   readonly #index: ConnectionIndex
   readonly #pool = new SubscriptionPool()
   #minute = 0
   #openedInMinute = 0
 
-  constructor(limits: ConnectionLimits) {
+  constructor(limits: ConnectionLimits, onMatched: OnMatched = () => undefined) {
     this.#limits = limits
+    this.#onMatched = onMatched
     this.#index = new ConnectionIndex(limits.metadataIndexes)
   }
 
@@ -134,7 +139,7 @@ export class ConnectionRegistry {
   deliver(events: readonly StoredEvent[]): number {
     const [first] = events
     if (first !== undefined && events.length === 1) return this.#deliverOne(first)
-    const groups = groupByConnection(events, (event) => this.#subscriptions.match(event))
+    const groups = groupByConnection(events, (event) => this.#match(event))
     for (const [connection, group] of groups) connection.deliver(group)
     return groups.size
   }
@@ -143,11 +148,17 @@ export class ConnectionRegistry {
   #deliverOne(event: StoredEvent): number {
     const group = new DeliveryGroup(undefined, event)
     let count = 0
-    for (const connection of this.#subscriptions.match(event)) {
+    for (const connection of this.#match(event)) {
       connection.deliver(group)
       count += 1
     }
     return count
+  }
+
+  #match(event: StoredEvent): ReadonlySet<Connection> {
+    const found = this.#subscriptions.match(event)
+    this.#onMatched(event, found.size)
+    return found
   }
 
   /** Returns the earliest time at which a connection must end, or its client be warned that its token expires. */

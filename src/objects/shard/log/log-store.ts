@@ -52,6 +52,10 @@ export class LogStore {
     return this.#log.floor
   }
 
+  get bytes(): number {
+    return this.#log.bytes
+  }
+
   position(seq: number): string {
     return formatPosition(this.epoch, seq)
   }

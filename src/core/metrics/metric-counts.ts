@@ -1,0 +1,113 @@
+// Counters and histograms by series. An isolate or object counts with it what it then reports; the metrics objects sum up
+// reports with it. Bounded: a family has a limited number of series, and counts what exceeds it as one. Pure.
+import { isMetric, specOf, type MetricName } from './catalogue.ts'
+
+/** A histogram's series. */
+export interface HistogramSum {
+  sum: number
+  /** Number of values by bucket, not cumulative; the last is of values above every bound. */
+  readonly counts: number[]
+}
+
+/** A series of a counter or histogram, and its value or increment. As stored, and as reported. */
+export type MetricDelta = readonly [name: MetricName, labels: readonly string[], value: number | HistogramSum]
+
+/** A value that an object reports as it is: a gauge, or a counter that the object stores itself. */
+export type MetricValue = readonly [name: MetricName, labels: readonly string[], value: number]
+
+/** Series of one family. Further label values are counted under `other`. */
+const MAX_SERIES = 1_000
+const MAX_LABEL_CHARS = 120
+/** The label value of what exceeds a limit. */
+export const OTHER = 'other'
+
+interface Series {
+  readonly labels: readonly string[]
+  value: number
+  readonly histogram: HistogramSum | null
+}
+
+/** Counters and histograms of one source, or of all. Histograms must not be changed by who reads them. */
+export class MetricCounts {
+  readonly #families = new Map<MetricName, Map<string, Series>>()
+
+  get isEmpty(): boolean {
+    return this.#families.size === 0
+  }
+
+  /** Adds to a counter. */
+  count(name: MetricName, labels: readonly string[] = [], by = 1): void {
+    this.#find(name, labels).value += by
+  }
+
+  /** Adds a value to a histogram, `times` times. */
+  observe(name: MetricName, labels: readonly string[], value: number, times = 1): void {
+    const { histogram } = this.#find(name, labels)
+    if (histogram !== null) addTo(histogram, specOf(name).buckets ?? [], value, times)
+  }
+
+  /** Adds values to a histogram: one lookup for all of them. */
+  observeAll(name: MetricName, labels: readonly string[], values: readonly number[]): void {
+    const { histogram } = this.#find(name, labels)
+    if (histogram !== null) for (const value of values) addTo(histogram, specOf(name).buckets ?? [], value, 1)
+  }
+
+  /** Adds series of another MetricCounts. Those of metrics that this version does not have are left out. */
+  add(deltas: readonly MetricDelta[]): void {
+    for (const [name, labels, value] of deltas) {
+      if (!isMetric(name)) continue
+      const series = this.#find(name, labels)
+      if (typeof value === 'number') series.value += value
+      else if (series.histogram !== null) addHistogram(series.histogram, value)
+    }
+  }
+
+  /** Returns every series. */
+  all(): readonly MetricDelta[] {
+    return [...this.#families].flatMap(([name, family]) =>
+      [...family.values()].map(({ histogram, labels, value }): MetricDelta => [name, labels, histogram ?? value]),
+    )
+  }
+
+  /** Returns every series, and forgets them. */
+  take(): readonly MetricDelta[] {
+    const all = this.all()
+    this.#families.clear()
+    return all
+  }
+
+  #find(name: MetricName, labels: readonly string[]): Series {
+    let family = this.#families.get(name)
+    if (family === undefined) this.#families.set(name, (family = new Map<string, Series>()))
+    const key = labels.join('\u0000')
+    return family.get(key) ?? addSeries(family, name, labels, key)
+  }
+}
+
+function addTo(histogram: HistogramSum, buckets: readonly number[], value: number, times: number): void {
+  const found = buckets.findIndex((bound) => value <= bound)
+  const index = found === -1 ? buckets.length : found
+  histogram.counts[index] = (histogram.counts[index] ?? 0) + times
+  histogram.sum += value * times
+}
+
+function addSeries(family: Map<string, Series>, name: MetricName, labels: readonly string[], key: string): Series {
+  const isFull = family.size >= MAX_SERIES
+  const kept = labels.map((value) => (isFull ? OTHER : value.slice(0, MAX_LABEL_CHARS)))
+  const keptKey = isFull ? kept.join('\u0000') : key
+  const known = family.get(keptKey)
+  if (known !== undefined) return known
+  const { buckets, kind } = specOf(name)
+  const counts = Array.from({ length: (buckets?.length ?? 0) + 1 }, () => 0)
+  const series: Series = { labels: kept, value: 0, histogram: kind === 'histogram' ? { sum: 0, counts } : null }
+  family.set(keptKey, series)
+  return series
+}
+
+/** A report of a version with other buckets adds to those that both have. */
+export function addHistogram(to: HistogramSum, from: HistogramSum): void {
+  to.sum += from.sum
+  for (const [index, count] of from.counts.entries()) {
+    if (index < to.counts.length) to.counts[index] = (to.counts[index] ?? 0) + count
+  }
+}

@@ -1,0 +1,93 @@
+// What a follower counts and reports: RIG's consumed events, how long they took, and its position. Used by TopicFollower
+// and the embedded log's partition. Per batch it costs a few additions and one per record.
+import { partitionName, type TopicPartition } from '../core/events/kafka-record.ts'
+import type { MetricValue } from '../core/metrics/metric-counts.ts'
+import type { MetricsReporter, Schedule } from '../core/metrics/reporter.ts'
+import type { Config } from '../config/parse-config.ts'
+import { createReporter } from '../rpc/metrics.ts'
+import type { FollowerStatus } from '../rpc/follower.ts'
+import type { FetchedRecords } from './consume-loop.ts'
+
+/** A batch that every shard has confirmed. Times are milliseconds since the epoch. */
+export interface ConsumedBatch {
+  readonly records: FetchedRecords['records']
+  readonly deadLetters: number
+  readonly fetchedMs: number
+  readonly nowMs: number
+}
+
+/** RIG's name of the source, also for the embedded log. */
+const SOURCE = 'kafka'
+
+export interface FollowerMetricsOptions {
+  readonly env: Env
+  readonly config: Config
+  readonly at: TopicPartition
+  readonly status: () => FollowerStatus | Promise<FollowerStatus>
+  readonly nowMs: () => number
+  readonly schedule: Schedule
+}
+
+export function createFollowerMetrics(options: FollowerMetricsOptions): FollowerMetrics {
+  const { at, config, env, nowMs, schedule, status } = options
+  const values = async () => toMetricValues(at, await status())
+  const reporter = createReporter(env, config, { source: partitionName(at), nowMs, values })
+  return new FollowerMetrics(reporter, at.topic, () => reporter.touch(schedule))
+}
+
+export class FollowerMetrics {
+  readonly #reporter: MetricsReporter
+  readonly #topic: string
+  readonly #touch: () => void
+
+  constructor(reporter: MetricsReporter, topic: string, touch: () => void) {
+    this.#reporter = reporter
+    this.#topic = topic
+    this.#touch = touch
+  }
+
+  consumed({ deadLetters, fetchedMs, nowMs, records }: ConsumedBatch): void {
+    if (records.length === 0) return
+    const { counts } = this.#reporter
+    const labels = [SOURCE, this.#topic]
+    counts.count('rig_consumed_events_total', labels, records.length)
+    if (deadLetters > 0) counts.count('rig_consumed_events_failed_total', labels, deadLetters)
+    const processing = 'rig_consumed_event_processing_duration_milliseconds'
+    counts.observe(processing, labels, Math.max(0, nowMs - fetchedMs), records.length)
+    // A record without a timestamp has -1.
+    const produced = records.filter(({ timestampMs }) => timestampMs >= 0)
+    const seconds = produced.map(({ timestampMs }) => Math.max(0, nowMs - timestampMs) / 1_000)
+    counts.observeAll('rigel_produce_to_receive_seconds', [this.#topic], seconds)
+    this.#touch()
+  }
+
+  failed(message: string): void {
+    this.#reporter.failed('follower', message)
+    this.#touch()
+  }
+}
+
+/** Returns what a follower's status is in metrics. A position that is not known is no sample. */
+function toMetricValues(
+  { topic, partition }: TopicPartition,
+  { counters, deadLetters, failures, lag }: FollowerStatus,
+): readonly MetricValue[] {
+  const at = [topic, String(partition)]
+  const values: MetricValue[] = [['rigel_follower_failures', at, failures]]
+  if (lag !== null) values.push(['rigel_follower_lag', at, lag])
+  if (counters === null) return values
+  values.push(['rigel_records_total', at, counters.records], ['rigel_lost_records_total', at, counters.lost])
+  return [...values, ...deadLetterValues(at, counters.deadLetters, deadLetters.byReason)]
+}
+
+/** One value per reason. Dead letters that an older version counted are `unknown`. Without any it is one zero, for alerts. */
+function deadLetterValues(
+  at: readonly string[],
+  total: number,
+  byReason: Readonly<Record<string, number>>,
+): readonly MetricValue[] {
+  const reasons = Object.entries(byReason)
+  const unknown = total - reasons.reduce((sum, [, count]) => sum + count, 0)
+  const all = reasons.length === 0 || unknown > 0 ? [...reasons, ['unknown', unknown] as const] : reasons
+  return all.map(([reason, value]) => ['rigel_dead_letters_total', [...at, reason], value])
+}

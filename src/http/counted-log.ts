@@ -1,0 +1,24 @@
+// The log that requests produce to: what it takes, and what it does not take, is counted in the metrics of the isolate.
+import type { Config } from '../config/parse-config.ts'
+import type { NewRecord } from '../core/events/kafka-record.ts'
+import { createKafkaLog } from '../kafka/create-kafka-log.ts'
+import type { KafkaLog } from '../kafka/kafka-log.ts'
+import { workerContext } from './worker-context.ts'
+
+export function createCountedLog(env: Env, config: Config): Pick<KafkaLog, 'produce'> {
+  const log = createKafkaLog(env, config)
+  return {
+    async produce(records: readonly NewRecord[]) {
+      const { metrics } = workerContext(env)
+      try {
+        const produced = await log.produce(records)
+        metrics?.produced(records, false)
+        return produced
+      } catch (error) {
+        metrics?.produced(records, true)
+        metrics?.failed('log', `the log does not take events: ${String(error)}`)
+        throw error
+      }
+    },
+  }
+}

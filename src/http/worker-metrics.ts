@@ -1,0 +1,90 @@
+// What an isolate counts: proxied requests, produced records, refusals and errors. A request costs a few additions; the
+// report goes out in the background, at most once an interval. Kept in the WorkerContext.
+import { waitUntil } from 'cloudflare:workers'
+import type { Config } from '../config/parse-config.ts'
+import type { Route } from '../api-definitions/api-route.ts'
+import type { RigelError } from '../core/errors.ts'
+import type { NewRecord } from '../core/events/kafka-record.ts'
+import { OTHER } from '../core/metrics/metric-counts.ts'
+import type { MetricsReporter } from '../core/metrics/reporter.ts'
+import type { Result } from '../core/result.ts'
+import { createReporter } from '../rpc/metrics.ts'
+
+/** RIG's label where there is no route. */
+const NO_ROUTE = 'N/A'
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+
+/** RIG's `status` of what became of a proxied request. Other refusals, such as 401, are not counted there, as in RIG. */
+const RIG_STATUS: Partial<Record<RigelError['kind'], string>> = {
+  bad_request: 'bad_request',
+  body_too_large: 'bad_request',
+  not_a_cloud_event: 'bad_request',
+  no_route: 'not_found',
+  upstream_unreachable: 'unreachable',
+  upstream_unavailable: 'unreachable',
+  unavailable: 'unreachable',
+  upstream_timeout: 'request_timeout',
+  answer_timeout: 'response_timeout',
+}
+
+/** What became of a request on its route. */
+export interface ProxyOutcome {
+  readonly method: string
+  readonly route: Route
+  readonly result: Result<unknown, RigelError>
+  readonly status: number
+  /** Until the response began. */
+  readonly ms: number
+}
+
+export class WorkerMetrics {
+  readonly #reporter: MetricsReporter
+
+  constructor(env: Env, config: Config) {
+    this.#reporter = createReporter(env, config, { source: 'worker', nowMs: () => Date.now() })
+  }
+
+  proxied({ method, ms, result, route, status }: ProxyOutcome): void {
+    const { counts } = this.#reporter
+    const { api, pattern, responseFrom, target } = route
+    const rigStatus = result.ok ? 'ok' : RIG_STATUS[result.reason.kind]
+    if (rigStatus !== undefined) {
+      counts.count('rig_proxy_requests_total', [known(method), pattern.source, target.kind, responseFrom, rigStatus])
+    }
+    counts.count('rigel_proxy_responses_total', [api, String(status)])
+    counts.observe('rigel_proxy_duration_seconds', [api], ms / 1_000)
+    this.#touch()
+  }
+
+  noRoute(method: string): void {
+    this.#reporter.counts.count('rig_proxy_requests_total', [known(method), NO_ROUTE, NO_ROUTE, NO_ROUTE, 'not_found'])
+    this.#touch()
+  }
+
+  /** `target` is RIG's: also the embedded log is `kafka`. */
+  produced(records: readonly NewRecord[], hasFailed: boolean): void {
+    const name = hasFailed ? 'rig_produced_events_failed_total' : 'rig_produced_events_total'
+    for (const { topic } of records) this.#reporter.counts.count(name, ['kafka', topic])
+    this.#touch()
+  }
+
+  /** A connection or a publish is refused by the Worker. Shards count their own refusals. */
+  refused({ kind }: RigelError): void {
+    this.#reporter.counts.count('rigel_refusals_total', [kind])
+    this.#touch()
+  }
+
+  failed(where: 'worker' | 'upstream' | 'log', message: string): void {
+    this.#reporter.failed(where, message)
+    this.#touch()
+  }
+
+  /** If the request's context ends before the report is due, a later request sends it. */
+  #touch(): void {
+    this.#reporter.touch((ms, report) => waitUntil(scheduler.wait(ms).then(report)))
+  }
+}
+
+function known(method: string): string {
+  return METHODS.has(method) ? method : OTHER
+}

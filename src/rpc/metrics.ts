@@ -1,0 +1,62 @@
+// Contract of MetricsStore, the objects that hold the figures of all others: their stubs, a reporter for isolates and
+// objects, and reading all of them. Figures are spread over a few objects by their source; sums are added when read.
+import type { Config } from '../config/parse-config.ts'
+import { shardOf } from '../core/delivery/shard-hash.ts'
+import type { MetricValue } from '../core/metrics/metric-counts.ts'
+import type { MetricsSnapshot } from '../core/metrics/metrics-state.ts'
+import { MetricsReporter, type Schedule } from '../core/metrics/reporter.ts'
+
+/** Reports come from each shard, each partition and each isolate at most every ten seconds. */
+const SHARDS_PER_STORE = 16
+const MAX_STORES = 16
+
+/** Who reports, and its gauges. */
+export interface ReporterOptions {
+  /** `worker`, or the name of the object. Each name but `worker` must be of one object. */
+  readonly source: string
+  /** Milliseconds since the epoch. */
+  readonly nowMs: () => number
+  readonly values?: () => readonly MetricValue[] | Promise<readonly MetricValue[]>
+}
+
+/** Returns a reporter that reports nothing if METRICS_PUSH_SECONDS is 0. */
+export function createReporter(env: Env, config: Config, options: ReporterOptions): MetricsReporter {
+  const { source, nowMs, values = () => [] } = options
+  return new MetricsReporter({
+    source,
+    intervalMs: config.metricsPushMs,
+    nowMs,
+    values,
+    send: async (report) => storeStub(env, shardOf(source, storeCount(config))).report(report),
+  })
+}
+
+/** Returns the timer of a Durable Object's reporter. It keeps the object up until the report is sent, and is set after activity only. */
+export function timerOf(object: Pick<DurableObjectState, 'waitUntil'>): Schedule {
+  return (ms, report) => void setTimeout(() => object.waitUntil(report()), ms)
+}
+
+/** Returns what all metrics objects know. Throws if one of them does not answer. */
+export async function readMetrics(env: Env, config: Config): Promise<MetricsSnapshot> {
+  // RPC types turn the series, which are tuples, into lists.
+  const parts = await Promise.all(
+    allStores(config).map(async (store) => (await storeStub(env, store).read()) as MetricsSnapshot),
+  )
+  return {
+    totals: parts.flatMap(({ totals }) => totals),
+    sources: parts.flatMap(({ sources }) => sources),
+    errors: parts.flatMap(({ errors }) => errors).toSorted((a, b) => a.atMs - b.atMs),
+  }
+}
+
+function allStores(config: Config): readonly number[] {
+  return Array.from({ length: storeCount(config) }, (_, store) => store)
+}
+
+function storeCount({ shards }: Config): number {
+  return Math.min(MAX_STORES, Math.ceil(shards / SHARDS_PER_STORE))
+}
+
+function storeStub(env: Env, store: number) {
+  return env.METRICS_STORE.getByName(`metrics-${store}`)
+}
