@@ -86,6 +86,7 @@ function counted<T extends { alarm?(info?: AlarmInvocationInfo): void | Promise<
   } as unknown as Construct<T>
 }
 
+export { MetricsStore } from '../../src/objects/metrics/metrics-store.ts'
 export class PendingResponses extends counted(PlainPendingResponses, 'PendingResponses') {}
 export class Directory extends counted(PlainDirectory, 'Directory') {}
 export class EmbeddedBroker extends counted(PlainEmbeddedBroker, 'EmbeddedBroker') {}
