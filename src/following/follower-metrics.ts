@@ -1,16 +1,15 @@
 // What a follower counts and reports: RIG's consumed events, how long they took, and its position. Used by TopicFollower
 // and the embedded log's partition. Per batch it costs a few additions and one per record.
-import { partitionName, type TopicPartition } from '../core/events/kafka-record.ts'
+import { partitionName, type LogRecord, type TopicPartition } from '../core/events/kafka-record.ts'
 import type { MetricValue } from '../core/metrics/metric-counts.ts'
 import type { MetricsReporter, Schedule } from '../core/metrics/reporter.ts'
 import type { Config } from '../config/parse-config.ts'
 import { createReporter } from '../rpc/metrics.ts'
 import type { FollowerStatus } from '../rpc/follower.ts'
-import type { FetchedRecords } from './consume-loop.ts'
 
 /** A batch that every shard has confirmed. Times are milliseconds since the epoch. */
 export interface ConsumedBatch {
-  readonly records: FetchedRecords['records']
+  readonly records: readonly LogRecord[]
   readonly deadLetters: number
   readonly fetchedMs: number
   readonly nowMs: number
