@@ -1,6 +1,6 @@
 // The object that `connect` and `connectShared` return: what an application sees of a connection, and nothing of its workings.
 import type { EventQueue } from './event-queue.ts'
-import type { ConnectionState, EventTypes, Problem, Rigel, Subscription, TransportName } from './types.ts'
+import type { ConnectionState, EventTypes, FilterTypes, Problem, Rigel, Subscription, TransportName } from './types.ts'
 
 /** One connection of this tab, or one that it shares. */
 export interface ConnectionSource {
@@ -14,7 +14,9 @@ export interface ConnectionSource {
   close(): void
 }
 
-export function toRigel<Events extends EventTypes>(source: ConnectionSource): Rigel<Events> {
+export function toRigel<Events extends EventTypes, Filters extends FilterTypes>(
+  source: ConnectionSource,
+): Rigel<Events, Filters> {
   return {
     get state() {
       return source.state
@@ -30,6 +32,8 @@ export function toRigel<Events extends EventTypes>(source: ConnectionSource): Ri
     onState: (listener) => source.onState(listener),
     subscribe: (subscriptions) => source.subscribe(subscriptions),
     close: () => source.close(),
-    [Symbol.asyncIterator]: () => source.events.iterate(source.closed),
+    // What an event's data is, is what the application says that it is.
+    [Symbol.asyncIterator]: () =>
+      source.events.iterate(source.closed) as ReturnType<Rigel<Events>[typeof Symbol.asyncIterator]>,
   }
 }

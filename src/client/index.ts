@@ -2,19 +2,26 @@
 // docs/client.md shows its use; `npm run build:client` makes public/_rig/client.js of it.
 import { Connection } from './connection.ts'
 import { toRigel } from './facade.ts'
-import type { ConnectOptions, EventTypes, Rigel } from './types.ts'
+import type { ConnectOptions, EventTypes, FilterTypes, Rigel, TypedOptions } from './types.ts'
 
 export type {
   CloudEvent,
+  Condition,
   ConnectionState,
   ConnectOptions,
+  EventMatching,
+  EventOf,
   EventTypes,
+  FilterTypes,
   Handler,
   Problem,
   ReceivedEvent,
   Rigel,
   Subscription,
   TransportName,
+  TypedOptions,
+  TypedSubscription,
+  TypeOrPattern,
 } from './types.ts'
 
 /**
@@ -23,6 +30,8 @@ export type {
  *     const rigel = connect({ url, token: () => fetchToken(), subscriptions: [{ eventType: 'order.*' }] })
  *     for await (const event of rigel) show(event)
  */
-export function connect<Events extends EventTypes = EventTypes>(options: ConnectOptions = {}): Rigel<Events> {
-  return toRigel<Events>(new Connection(options))
+export function connect<Events extends EventTypes = EventTypes, Filters extends FilterTypes = FilterTypes>(
+  options: TypedOptions<ConnectOptions, NoInfer<Events>, NoInfer<Filters>> = {},
+): Rigel<Events, Filters> {
+  return toRigel<Events, Filters>(new Connection(options))
 }

@@ -1,6 +1,6 @@
 // A React hook over a connection: `import { useEvents } from 'rigel-client/react'`. React 18 or later is the page's own.
 import { useCallback, useRef, useSyncExternalStore } from 'react'
-import type { ConnectionState, EventTypes, ReceivedEvent, Rigel } from './types.ts'
+import type { ConnectionState, EventMatching, EventTypes, FilterTypes, Rigel, TypeOrPattern } from './types.ts'
 
 const NONE: readonly never[] = []
 
@@ -8,12 +8,12 @@ const NONE: readonly never[] = []
  * The last events of a type, oldest first; `type` may be a pattern. The component renders again at each event. An event
  * counts as handled at once: for work that must be done before the position moves on, use `rigel.on`.
  */
-export function useEvents<Events extends EventTypes, T extends keyof Events & string>(
-  rigel: Rigel<Events>,
-  type: T,
+export function useEvents<Events extends EventTypes, Filters extends FilterTypes, P extends TypeOrPattern<Events>>(
+  rigel: Rigel<Events, Filters>,
+  type: P,
   { limit = 100 }: { readonly limit?: number } = {},
-): readonly ReceivedEvent<Events[T]>[] {
-  const events = useRef<readonly ReceivedEvent<Events[T]>[]>(NONE)
+): readonly EventMatching<Events, P>[] {
+  const events = useRef<readonly EventMatching<Events, P>[]>(NONE)
   const subscribe = useCallback(
     (render: () => void) =>
       rigel.on(type, (event) => {
@@ -30,7 +30,7 @@ export function useEvents<Events extends EventTypes, T extends keyof Events & st
 }
 
 /** `connecting`, `open`, `waiting` or `closed`. */
-export function useConnectionState(rigel: Rigel): ConnectionState {
+export function useConnectionState(rigel: Pick<Rigel, 'onState' | 'state'>): ConnectionState {
   const subscribe = useCallback((render: () => void) => rigel.onState(render), [rigel])
   return useSyncExternalStore(
     subscribe,

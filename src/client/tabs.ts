@@ -9,10 +9,12 @@ import type {
   ConnectionState,
   ConnectOptions,
   EventTypes,
+  FilterTypes,
   Problem,
   ReceivedEvent,
   Rigel,
   Subscription,
+  TypedOptions,
 } from './types.ts'
 
 export interface SharedOptions extends ConnectOptions {
@@ -31,8 +33,10 @@ type Message =
 const MAX_REMEMBERED = 2_000
 
 /** Like `connect`, with one connection for all tabs with the same options. A browser without Web Locks opens one per tab. */
-export function connectShared<Events extends EventTypes = EventTypes>(options: SharedOptions): Rigel<Events> {
-  return toRigel<Events>(new SharedConnection(options))
+export function connectShared<Events extends EventTypes = EventTypes, Filters extends FilterTypes = FilterTypes>(
+  options: TypedOptions<SharedOptions, NoInfer<Events>, NoInfer<Filters>>,
+): Rigel<Events, Filters> {
+  return toRigel<Events, Filters>(new SharedConnection(options))
 }
 
 class SharedConnection implements ConnectionSource {

@@ -1,11 +1,11 @@
 // The public types of the client: events, subscriptions, options, and the connection that `connect` returns.
 
 /** A CloudEvent in JSON, CloudEvents 1.0. */
-export interface CloudEvent<T = unknown> {
+export interface CloudEvent<T = unknown, Type extends string = string> {
   readonly specversion: string
   readonly id: string
   readonly source: string
-  readonly type: string
+  readonly type: Type
   readonly subject?: string
   readonly time?: string
   readonly datacontenttype?: string
@@ -17,18 +17,77 @@ export interface CloudEvent<T = unknown> {
 // oxlint-disable-next-line typescript/no-explicit-any -- an untyped connection hands out data as it comes
 export type EventTypes = Record<string, any>
 
-/** An event with its position: what to pass as `lastEventId` to continue behind it. Null where the transport has none. */
-export type ReceivedEvent<T = unknown> = CloudEvent<T> & { readonly position: string | null }
+/** Event type, or pattern → the fields that a subscription may constrain, with their types. `npx rigel-types` generates one. */
+// oxlint-disable-next-line typescript/no-explicit-any -- an untyped connection sends constraints as they are
+export type FilterTypes = Record<string, any>
 
-type Scalar = string | number | boolean | null
+/** An event with its position: what to pass as `lastEventId` to continue behind it. Null where the transport has none. */
+export type ReceivedEvent<T = unknown, Type extends string = string> = CloudEvent<T, Type> & {
+  readonly position: string | null
+}
+
+type Pattern = '*' | `${string}.*`
+
+/** Rigel's own, see docs/protocol.md, and `rig.gap`. */
+type OwnType = `rig.${string}`
+
+/** What `on` takes: an event type, a pattern of them, or one of Rigel's own types. */
+export type TypeOrPattern<Events extends EventTypes> = (keyof Events & string) | Pattern | OwnType
+
+/** An event of one of these types: a union that `event.type` tells apart. */
+export type EventOf<Events extends EventTypes, Type = keyof Events> = {
+  [T in Extract<Type, keyof Events & string>]: ReceivedEvent<Events[T], T>
+}[Extract<Type, keyof Events & string>]
+
+/** The events that a type or pattern matches. */
+export type EventMatching<Events extends EventTypes, P extends string> = P extends keyof Events
+  ? ReceivedEvent<Events[P], P>
+  : P extends '*'
+    ? EventOf<Events> | ReceivedEvent<unknown, OwnType>
+    : P extends `${infer Prefix}*`
+      ? EventOf<Events, `${Prefix}${string}` & keyof Events>
+      : ReceivedEvent<unknown, P>
 
 /** See docs/protocol.md, "Subscriptions". */
 export interface Subscription {
   /** An event type, a pattern such as `order.*`, or `*`. */
   readonly eventType: string
   /** An event passes if any clause matches; a clause matches if all its fields do. Absent: every event of the type passes. */
-  readonly oneOf?: readonly Readonly<Record<string, Scalar | Readonly<Record<string, unknown>>>>[]
+  readonly oneOf?: readonly Readonly<Record<string, unknown>>[]
 }
+
+/** A value, or operators which must all hold. */
+export type Condition<T> =
+  | T
+  | null
+  | {
+      readonly gt?: T
+      readonly gte?: T
+      readonly lt?: T
+      readonly lte?: T
+      readonly ne?: T | null
+      readonly in?: readonly T[]
+      readonly prefix?: T & string
+    }
+
+interface SubscriptionTo<Type extends string, Fields> {
+  readonly eventType: Type
+  readonly oneOf?: readonly { readonly [Name in keyof Fields]?: Condition<NonNullable<Fields[Name]>> }[]
+}
+
+interface SubscriptionToAll<Type extends string> {
+  readonly eventType: Type
+  /** EXTRACTORS names no fields of these. */
+  readonly oneOf?: never
+}
+
+/** A subscription whose event type and fields are known. Without generated types: any. */
+export type TypedSubscription<Events extends EventTypes, Filters extends FilterTypes> = string extends keyof Events
+  ? Subscription
+  : string extends keyof Filters
+    ? Subscription & { readonly eventType: (keyof Events & string) | Pattern }
+    : | { [T in keyof Filters & string]: SubscriptionTo<T, Filters[T]> }[keyof Filters & string]
+      | SubscriptionToAll<Exclude<keyof Events & string, keyof Filters> | Pattern>
 
 export type TransportName = 'websocket' | 'sse' | 'longpolling'
 
@@ -57,6 +116,12 @@ export interface ConnectOptions {
   readonly onProblem?: (problem: Problem) => void
 }
 
+/** With subscriptions to known types and fields only. */
+export type TypedOptions<Options extends ConnectOptions, Events extends EventTypes, Filters extends FilterTypes> = Omit<
+  Options,
+  'subscriptions'
+> & { readonly subscriptions?: readonly TypedSubscription<Events, Filters>[] }
+
 export interface Problem {
   /** A WebSocket close code of docs/protocol.md, an HTTP status, or 0 if there was no answer. */
   readonly code: number
@@ -67,7 +132,10 @@ export interface Problem {
 
 export type Handler<T = unknown> = (event: ReceivedEvent<T>) => unknown
 
-export interface Rigel<Events extends EventTypes = EventTypes> extends AsyncIterable<ReceivedEvent> {
+export interface Rigel<
+  Events extends EventTypes = EventTypes,
+  Filters extends FilterTypes = FilterTypes,
+> extends AsyncIterable<EventOf<Events> | ReceivedEvent<unknown, 'rig.gap'>> {
   readonly state: ConnectionState
   /** The position up to which every event has been handled. */
   readonly lastEventId: string | null
@@ -79,11 +147,10 @@ export interface Rigel<Events extends EventTypes = EventTypes> extends AsyncIter
    * Calls `handler` for each event of this type; `type` may be a pattern (`order.*`, `*`). The next event waits until the
    * handler's promise has settled. Type `rig.gap` tells that events were missed: reload your state. Returns a function that removes the handler.
    */
-  on<T extends keyof Events & string>(type: T, handler: Handler<Events[T]>): () => void
-  on(type: string, handler: Handler): () => void
+  on<P extends TypeOrPattern<Events>>(type: P, handler: (event: EventMatching<Events, P>) => unknown): () => void
   /** Calls `listener` at each change of `state`. Returns a function that removes it. */
   onState(listener: (state: ConnectionState) => void): () => void
   /** Replaces the subscriptions. Resolves when they are in force; rejects if they are refused, and the old ones stay. */
-  subscribe(subscriptions: readonly Subscription[]): Promise<void>
+  subscribe(subscriptions: readonly TypedSubscription<Events, Filters>[]): Promise<void>
   close(): void
 }
