@@ -29,6 +29,7 @@ mkdirSync(packaged, { recursive: true })
 await bundle('index.ts', 'client.js', [])
 await bundle('tabs.ts', 'client-tabs.js', [importsClient])
 await bundle('react.ts', 'client-react.js', [importsClient])
+await bundleRigelTypes()
 writeTypes()
 writePackage()
 checkSize()
@@ -48,6 +49,21 @@ async function bundle(entry: string, name: string, plugins: Plugin[]): Promise<v
     legalComments: 'none',
   })
   copyFileSync(outfile, join(packaged, name))
+}
+
+/** `npx rigel-types`, for Node. */
+async function bundleRigelTypes(): Promise<void> {
+  await build({
+    entryPoints: [join(root, 'scripts/rigel-types.ts')],
+    outfile: join(packaged, 'rigel-types.js'),
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    minify: true,
+    target: 'node22',
+    logLevel: 'warning',
+    legalComments: 'none',
+  })
 }
 
 /** One file: the declarations of types.ts, and those of index.ts without its re-export of them. */
@@ -79,6 +95,9 @@ function writePackage(): void {
     description: 'The browser client of Rigel: events that survive reconnects, over WebSocket, SSE or long-polling',
     type: 'module',
     sideEffects: false,
+    bin: { 'rigel-types': './rigel-types.js' },
+    // For rigel-types only: browsers have no such limit.
+    engines: { node: '>=22' },
     exports: { '.': entry('client'), './tabs': entry('client-tabs'), './react': entry('client-react') },
     peerDependencies: { react: '>=18' },
     peerDependenciesMeta: { react: { optional: true } },

@@ -24,6 +24,7 @@ const ORDER = [
   'rpc',
   'kafka',
   'schema-registry',
+  'event-types', // TypeScript of schemas, for scripts/rigel-types.ts: no part of the Worker
   'decoding',
   'publishing',
   'auth',
@@ -60,7 +61,7 @@ const PACKAGE_OWNERS = [
   { name: /^hono(\/|$)/, modules: ['http'] },
   { name: /^jose(\/|$)/, modules: ['auth', 'http'] },
   { name: /^@upstash\/kafka$/, modules: ['kafka'] },
-  { name: /^@bufbuild\/protobuf(\/|$)/, modules: ['schema-registry'] },
+  { name: /^@bufbuild\/protobuf(\/|$)/, modules: ['schema-registry', 'event-types'] },
   { name: /^aws4fetch$/, modules: ['kafka'] },
   { name: /^re2js$/, modules: ['api-definitions'] },
   { name: /^cloudflare:sockets$/, modules: ['kafka'] },
