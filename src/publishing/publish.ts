@@ -63,9 +63,12 @@ export async function submit(
   openLog: () => KafkaLog,
   spend: (events: number, bytes: number) => boolean,
 ): Promise<Result<ProducedRecord, RigelError>> {
-  // A check service decides by the token, which a connection does not keep: there, clients publish by HTTP.
-  const isAllowed = config.submissionCheck === 'no_check' || (config.submissionCheck === 'jwt_validation' && hasToken)
-  if (!isAllowed) return fail({ kind: 'submission_denied' })
+  if (typeof config.submissionCheck === 'object') {
+    // A connection does not keep its token.
+    const message = 'A service checks events here, by the token: publish by HTTP (POST /_rig/v1/events).'
+    return fail({ kind: 'bad_request', message })
+  }
+  if (config.submissionCheck === 'jwt_validation' && !hasToken) return fail({ kind: 'submission_denied' })
   const text = payload instanceof Uint8Array ? new TextDecoder().decode(payload) : (JSON.stringify(payload) ?? '')
   const event = parseStructured(text)
   if (!event.ok) return fail({ kind: 'not_a_cloud_event', message: event.reason })

@@ -85,6 +85,24 @@ it('an event is published if the service says so, and it sees the event', async 
   expect([refused.status, await refused.text()]).toEqual([403, 'Submission denied.'])
 })
 
+it('the service is asked about what is published: one value of a member that occurs twice, one meaning of each name', async () => {
+  const asked = stubService()
+  const post = (body: string, path = '/_rig/v1/events') =>
+    call(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/cloudevents+json', authorization: 'Bearer opaque' },
+      body,
+    })
+  const twice = '{"specversion":"1.0","id":"1","source":"/s","type":"harmless","type":"t"}'
+  const once = '{"specversion":"1.0","id":"1","source":"/s","type":"t"}'
+  expect([(await post(twice)).status, asked.at(-1)?.body]).toEqual([202, once])
+  expect((await post(twice, '/_rig/v1/events?connector=twice')).status).toBe(202)
+  expect(asked.at(-1)?.body).toBe(once)
+  const twoNames = '{"cloudEventsVersion":"0.1","eventID":"1","eventType":"t","type":"harmless"}'
+  expect((await post(twoNames)).status).toBe(400)
+  expect(asked).toHaveLength(2)
+})
+
 it('a push is stored if the service says so, and it sees its events; also a push without any event is checked', async () => {
   const asked = stubService()
   const event = { specversion: '1.0', id: '1', source: '/s', type: 't' }

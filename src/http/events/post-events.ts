@@ -11,7 +11,7 @@ import type { HttpEnv } from '../worker-context.ts'
 import { publish } from '../admin/operations.ts'
 import { idempotencyKeysOf } from './idempotency.ts'
 import { answerPush, toPosition } from './post-push.ts'
-import { refusalOf, verifyPublisher } from './publisher.ts'
+import { isCheckedByService, refusalOf, verifyPublisher } from './publisher.ts'
 import { readEvents, type EventRequest } from './read-events.ts'
 import { connectorOf } from './read-push.ts'
 
@@ -28,10 +28,11 @@ export async function postEvents(c: Context<HttpEnv>): Promise<Response> {
     const sender = { publisher: publisher.value, ...connector.value }
     return answerPush(c, sender, {
       cors,
+      isChecked: isCheckedByService(c),
       refusalOf: (events, isBatch) => refusalOf(c, publisher.value, events, isBatch),
     })
   }
-  const posted = await readEvents(c.req.raw, c.var.config.maxEventBytes)
+  const posted = await readEvents(c.req.raw, c.var.config.maxEventBytes, isCheckedByService(c))
   if (!posted.ok) return errorResponse(posted.reason, cors)
   const produced = await publishFor(c, publisher.value, posted.value)
   if (!produced.ok) {

@@ -14,6 +14,8 @@ import { readPush, type PushRequest } from './read-push.ts'
 
 export interface PushOptions {
   readonly cors?: Readonly<Record<string, string>>
+  /** A service decides about the events (SUBMISSION_CHECK). */
+  readonly isChecked?: boolean
   /** Returns why these may not be published. */
   readonly refusalOf?: (events: readonly CloudEvent[], isBatch: boolean) => Promise<RigelError | undefined>
 }
@@ -21,9 +23,9 @@ export interface PushOptions {
 export async function answerPush(
   c: Context<HttpEnv>,
   sender: PushSender,
-  { cors = {}, refusalOf }: PushOptions = {},
+  { cors = {}, isChecked = false, refusalOf }: PushOptions = {},
 ): Promise<Response> {
-  const push = await readPush(c.req.raw, c.var.config.maxEventBytes)
+  const push = await readPush(c.req.raw, c.var.config.maxEventBytes, isChecked)
   if (!push.ok) return errorResponse(push.reason, cors)
   const events = push.value.pushed.flatMap((item) => (item.kind === 'event' ? [item.event] : []))
   // A check service cannot judge an item that is no event. It is asked nevertheless, about a list without that item.

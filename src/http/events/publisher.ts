@@ -4,7 +4,6 @@ import type { Context } from 'hono'
 import type { RigelError } from '../../core/errors.ts'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { Principal } from '../../core/identity/principal.ts'
-import { parseExactly } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { bearerTokens } from '../token-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -41,10 +40,12 @@ export async function refusalOf(
   return (await isSubmissionAllowed(c, events, isBatch)) ? undefined : { kind: 'submission_denied' }
 }
 
-/**
- * The service gets the event as structured JSON, a batch as an array, written from the values that Rigel parsed: in the
- * client's text a member may occur twice, and the service might read another one than Rigel.
- */
+/** Whether SUBMISSION_CHECK is a service: then events are read by `toCheckedEvent`, and it is asked about what is published. */
+export function isCheckedByService(c: Context<HttpEnv>): boolean {
+  return typeof c.var.config.submissionCheck === 'object'
+}
+
+/** The service gets the event as structured JSON, a batch as an array. */
 async function isSubmissionAllowed(
   c: Context<HttpEnv>,
   events: readonly CloudEvent[],
@@ -52,7 +53,7 @@ async function isSubmissionAllowed(
 ): Promise<boolean> {
   const { submissionCheck } = c.var.config
   if (typeof submissionCheck === 'string') return true
-  const texts = events.map(({ json }) => JSON.stringify(parseExactly(json)))
+  const texts = events.map(({ json }) => json)
   return c.var.askService(submissionCheck.url, {
     contentType: 'application/json',
     authorization: c.req.header('authorization') ?? null,

@@ -2,6 +2,7 @@
 // binary mode, chosen by content type. Like RIG, `application/json` without a ce-specversion header is structured mode,
 // because people send CloudEvents as JSON. Used by post-events.ts and the internal API.
 import { decodeUtf8 } from '../../core/text.ts'
+import { toCheckedEvent } from '../../core/events/checked-event.ts'
 import { fromBinary, isLargerThan, parseBatch, parseStructured } from '../../core/events/cloud-event.ts'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
@@ -22,7 +23,12 @@ export interface EventRequest {
   readonly events: readonly CloudEvent[]
 }
 
-export async function readEvents(request: Request, maxEventBytes: number): Promise<Result<EventRequest, RigelError>> {
+/** `isChecked`: a service decides about the events (SUBMISSION_CHECK). */
+export async function readEvents(
+  request: Request,
+  maxEventBytes: number,
+  isChecked = false,
+): Promise<Result<EventRequest, RigelError>> {
   const mode = modeOf(request.headers)
   if (!mode.ok) return mode
   const limitBytes = mode.value === 'batched' ? Math.max(MAX_BATCH_BYTES, maxEventBytes) : maxEventBytes
@@ -36,7 +42,14 @@ export async function readEvents(request: Request, maxEventBytes: number): Promi
     const gotBytes = new TextEncoder().encode(tooLarge.json).byteLength
     return fail({ kind: 'event_too_large', limitBytes: maxEventBytes, gotBytes })
   }
-  return ok({ mode: mode.value, events: parsed.value })
+  if (!isChecked) return ok({ mode: mode.value, events: parsed.value })
+  const events: CloudEvent[] = []
+  for (const event of parsed.value) {
+    const checked = toCheckedEvent(event)
+    if (!checked.ok) return fail(notAnEvent(checked.reason))
+    events.push(checked.value)
+  }
+  return ok({ mode: mode.value, events })
 }
 
 export function notAnEvent(reason: string): RigelError {

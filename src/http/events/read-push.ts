@@ -1,5 +1,6 @@
 // A request of an HTTP sink connector → its elements, and the connector that sends them. An element that is not an event is
 // one of the items; the request is refused only if its body cannot be split into elements. Used by post-push.ts.
+import { toCheckedEvent } from '../../core/events/checked-event.ts'
 import { fromBinary, isLargerThan } from '../../core/events/cloud-event.ts'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
@@ -53,7 +54,12 @@ export function connectorOf({ url, headers }: Request): Result<Connector | null,
   return ok({ connector: connector ?? '', hasUniqueIds: dedupe === 'id' })
 }
 
-export async function readPush(request: Request, maxEventBytes: number): Promise<Result<PushRequest, RigelError>> {
+/** `isChecked`: a service decides about the events (SUBMISSION_CHECK). */
+export async function readPush(
+  request: Request,
+  maxEventBytes: number,
+  isChecked = false,
+): Promise<Result<PushRequest, RigelError>> {
   const type = mediaTypeOf(request.headers)
   const attributes = binaryAttributes(request.headers, type)
   if (!attributes.ok) return attributes
@@ -66,7 +72,8 @@ export async function readPush(request: Request, maxEventBytes: number): Promise
   const { elements, isBatch } = read.value
   if (elements.length > MAX_PUSH_EVENTS) return fail({ kind: 'too_many_events', limit: MAX_PUSH_EVENTS })
   const fromHeaders = elements.length === 1 ? request.headers : null
-  return ok({ isBatch, pushed: elements.map((element) => toPushItem(element, fromHeaders, maxEventBytes)) })
+  const pushed = elements.map((element) => toPushItem(element, fromHeaders, maxEventBytes))
+  return ok({ isBatch, pushed: isChecked ? pushed.map(toCheckedItem) : pushed })
 }
 
 function readBinary(attributes: AttributeTexts, headers: Headers, value: Uint8Array): PushBody {
@@ -88,6 +95,16 @@ function binaryAttributes(headers: Headers, type: string | undefined): Result<At
   if (!inHeaders.ok) return fail(notAnEvent(inHeaders.reason))
   const attributes = { ...(Object.fromEntries(asInKafka) as Record<string, string>), ...inHeaders.value }
   return ok(attributes['specversion'] === undefined ? null : attributes)
+}
+
+/** An event that a check service could read in two ways is a dead letter. */
+function toCheckedItem(item: PushItem): PushItem {
+  if (item.kind !== 'event') return item
+  const checked = toCheckedEvent(item.event)
+  if (checked.ok) return { ...item, event: checked.value }
+  const reason: DecodeError = { kind: 'not_a_cloud_event', message: checked.reason }
+  const { json } = item.event
+  return { kind: 'no_event', value: encoder.encode(json), headers: [], reason, position: item.position }
 }
 
 function toPushItem({ value, headers, event }: PushElement, request: Headers | null, maxEventBytes: number): PushItem {

@@ -153,9 +153,13 @@ function withSession<T extends { readonly sessions: readonly string[] }>(owner: 
 }
 
 /**
- * Applies SUBSCRIPTION_CHECK to subscriptions that come on an open connection. A check service decides by the token, which a
- * connection does not keep: with such a check, clients subscribe when they connect, or by PUT.
+ * Applies SUBSCRIPTION_CHECK to subscriptions that come on an open connection. Returns why it refuses them, or undefined. A
+ * service decides by the token, which a connection does not keep.
  */
-export function maySubscribe(check: Check, hasToken: boolean): boolean {
-  return check === 'no_check' || (check === 'jwt_validation' && hasToken)
+export function inBandRefusal(check: Check, hasToken: boolean): RigelError | undefined {
+  if (check === 'no_check') return undefined
+  if (check === 'jwt_validation') return hasToken ? undefined : { kind: 'subscription_denied' }
+  const message =
+    'A service checks subscriptions here, by the token: subscribe by SSE, WebSocket or long-polling as you connect, or by PUT.'
+  return { kind: 'bad_request', message }
 }

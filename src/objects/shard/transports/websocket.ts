@@ -7,7 +7,7 @@ import { inferSubscriptions, parseSubscriptions } from '../../../core/subscripti
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import { createTokenVerifier } from '../../../auth/verify-token.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
-import { maySubscribe } from '../connections/update-subscriptions.ts'
+import { inBandRefusal } from '../connections/update-subscriptions.ts'
 import {
   encodeErrorFrame,
   encodeRenewedFrame,
@@ -121,7 +121,8 @@ export class WebSocketTransport implements Transport {
     wanted: unknown,
   ): Promise<Result<readonly Subscription[], RigelError>> {
     const { connections, extractors, subscriptionCheck, widenUnknown } = this.#parts.context.config
-    if (!maySubscribe(subscriptionCheck, state.hasToken)) return fail({ kind: 'subscription_denied' })
+    const refusal = inBandRefusal(subscriptionCheck, state.hasToken)
+    if (refusal !== undefined) return fail(refusal)
     const parsed = parseSubscriptions(wanted, { limit: connections.subscriptions, extractors, widenUnknown })
     if (!parsed.ok) return parsed
     const principal = { user: state.owner.user, session: null, expSeconds: null }

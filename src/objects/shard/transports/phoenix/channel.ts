@@ -9,7 +9,7 @@ import { parseSubscriptions } from '../../../../core/subscriptions/parse-subscri
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import { watchTopic } from '../../../../core/subscriptions/watch-topic.ts'
 import type { ConnectionState } from '../../connections/connection-state.ts'
-import { maySubscribe } from '../../connections/update-subscriptions.ts'
+import { inBandRefusal } from '../../connections/update-subscriptions.ts'
 
 export interface ChannelRules {
   readonly extractors: Extractors
@@ -106,7 +106,8 @@ function eventsChannel(
   eventType: string,
   rules: ChannelRules,
 ): Result<Channel, string> {
-  if (!maySubscribe(rules.check, joiner.hasToken)) return fail('not authorized to subscribe')
+  const refusal = inBandRefusal(rules.check, joiner.hasToken)
+  if (refusal !== undefined) return fail(toHttp(refusal).message)
   const wanted = [{ eventType, ...(join.oneOf === undefined ? {} : { oneOf: join.oneOf }) }]
   const parsed = parseSubscriptions(wanted, { ...rules, limit: 1 })
   if (!parsed.ok) return fail(toHttp(parsed.reason).message)
