@@ -11,7 +11,8 @@ function check(text: string): string {
 }
 
 it('a member that occurs twice is published once, with the value that Rigel routes by', () => {
-  const text = '{"specversion":"1.0","id":"1","source":"/s","type":"harmless","type":"paid","data":{"n":9007199254740993}}'
+  const text =
+    '{"specversion":"1.0","id":"1","source":"/s","type":"harmless","type":"paid","data":{"n":9007199254740993}}'
   expect(check(text)).toBe('{"specversion":"1.0","id":"1","source":"/s","type":"paid","data":{"n":9007199254740993}}')
 })
 
