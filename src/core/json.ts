@@ -38,13 +38,14 @@ export function parseJsonOrReason(text: string): Result<unknown, string> {
 }
 
 /**
- * Matches the text of every number that a double does not hold: 16 digits, or an exponent of three digits. Other texts are
- * parsed without a reviver, which is slow.
+ * Matches every text with a number inside that a double does not hold: 16 digits, or an exponent of three digits, where a number
+ * can begin. Elsewhere it would find every fourth UUID in a string. Other texts are parsed without a reviver, which is slow.
  */
-const MAY_BE_INEXACT = /[\d.]{16}|\d[eE][+-]?\d{3}/
+const MAY_BE_INEXACT = /[:[,\s]-?(?:[\d.]{16}|[\d.]+[eE][+-]?\d{3})/
 
 function parse(text: string): unknown {
-  return MAY_BE_INEXACT.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text)
+  const isNumber = /^[-\d]/.test(text)
+  return isNumber || MAY_BE_INEXACT.test(text) ? JSON.parse(text, keepDigits) : JSON.parse(text)
 }
 
 function keepDigits(_key: string, value: unknown, context?: { readonly source: string }): unknown {
