@@ -11,19 +11,7 @@ import { join } from 'node:path'
 /** The binary that wrangler brings: no package of ours depends on it. */
 const WORKERD = createRequire(createRequire(import.meta.url).resolve('wrangler'))('workerd').default as string
 
-const CLASSES = [
-  'UserShard',
-  'TopicFollower',
-  'Directory',
-  'EmbeddedLog',
-  'EmbeddedBroker',
-  'KafkaProducer',
-  'PresenceTopic',
-  'SessionRegistry',
-  'PendingResponses',
-  'Bare',
-  'BarePath',
-]
+/** Class → binding. */
 const BINDINGS: Readonly<Record<string, string>> = {
   UserShard: 'USER_SHARD',
   TopicFollower: 'TOPIC_FOLLOWER',
@@ -38,6 +26,7 @@ const BINDINGS: Readonly<Record<string, string>> = {
   Bare: 'BARE',
   BarePath: 'BARE_PATH',
 }
+const CLASSES = Object.keys(BINDINGS)
 export const SHARDS = 4
 const VARIABLES = {
   SHARDS: String(SHARDS),
