@@ -30,6 +30,9 @@ const schema = z.object({
   PLAYGROUND: flag,
 })
 
+/** The names of all variables. */
+export const variableNames: readonly string[] = Object.keys(schema.shape)
+
 /** The configuration, frozen. */
 export type Config = Readonly<ReturnType<typeof toConfig>>
 
@@ -92,7 +95,7 @@ function withBindings(config: Result<Config, ConfigProblems>, env: object): Resu
 
 /** Returns a line for each variable that is set and has no effect: misspelt, or RIG's without a meaning here. */
 export function warningsOf(env: object): readonly string[] {
-  return configWarnings(env, Object.keys(schema.shape))
+  return configWarnings(env, variableNames)
 }
 
 /** Returns the configuration for code that runs only with a valid one. Throws if it is invalid: requests were refused before. */

@@ -1,5 +1,6 @@
 // Starts `npm start` as a user does, as a process group of its own that can be killed whole, and knows its address and
-// its Kafka. State lives in a folder of the test's own; the settings are those of .dev.vars.example.
+// its Kafka. State lives in a folder of the test's own; the settings are those of .dev.vars.example. With RIGEL_ON=workerd in
+// the environment it starts the self-hosted build instead, which `npm run build:workerd` has made: also for `npm run soak`.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -13,6 +14,9 @@ import { Kafka } from '@upstash/kafka'
 const START_WITHIN_MS = 120_000
 const ASK_EVERY_MS = 200
 
+/** What is started. */
+type Runner = 'npm' | 'workerd'
+
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const exampleFile = join(root, '.dev.vars.example')
 
@@ -25,9 +29,13 @@ export class Rigel {
   #output = ''
 
   readonly #varsFile: string
+  readonly #variables: Readonly<Record<string, string | undefined>>
+  readonly #runner: Runner
 
-  private constructor(port: number, changes: Readonly<Record<string, string>>) {
+  private constructor(port: number, changes: Readonly<Record<string, string>>, runner: Runner) {
+    this.#runner = runner
     const vars = { ...parseEnv(readFileSync(exampleFile, 'utf8')), ...changes }
+    this.#variables = vars
     this.#varsFile = join(this.#persistDir, 'vars')
     writeFileSync(
       this.#varsFile,
@@ -48,8 +56,12 @@ export class Rigel {
    * `changes`: variables besides, or instead of, those of .dev.vars.example. `port`: for several that start at the same
    * time, since a free one may be taken meanwhile.
    */
-  static async start(changes: Readonly<Record<string, string>> = {}, port?: number): Promise<Rigel> {
-    const rigel = new Rigel(port ?? (await freePort()), changes)
+  static async start(
+    changes: Readonly<Record<string, string>> = {},
+    port?: number,
+    runner: Runner = process.env['RIGEL_ON'] === 'workerd' ? 'workerd' : 'npm',
+  ): Promise<Rigel> {
+    const rigel = new Rigel(port ?? (await freePort()), changes, runner)
     // A runner that is told to stop, or that fails, leaves nothing running behind.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
     process.once('exit', () => rigel.#killGroup())
@@ -59,7 +71,14 @@ export class Rigel {
 
   /** With the state that is there: what was stored before a kill is there again. */
   async start(): Promise<void> {
-    this.#process = spawn('npm', ['start'], {
+    this.#process = this.#runner === 'npm' ? this.#spawnNpm() : this.#spawnWorkerd()
+    this.#process.stdout?.on('data', (chunk) => (this.#output += String(chunk)))
+    this.#process.stderr?.on('data', (chunk) => (this.#output += String(chunk)))
+    await this.#isHealthy(this.#process)
+  }
+
+  #spawnNpm(): ChildProcess {
+    return spawn('npm', ['start'], {
       cwd: root,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -73,9 +92,15 @@ export class Rigel {
         RIGEL_VARS: this.#varsFile,
       },
     })
-    this.#process.stdout?.on('data', (chunk) => (this.#output += String(chunk)))
-    this.#process.stderr?.on('data', (chunk) => (this.#output += String(chunk)))
-    await this.#isHealthy(this.#process)
+  }
+
+  #spawnWorkerd(): ChildProcess {
+    const settings = { HOST: 'localhost', PORT: String(this.#port), RIGEL_STATE: join(this.#persistDir, 'state') }
+    return spawn(join(root, 'dist/workerd/rigel'), [], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: process.env['PATH'], ...this.#variables, ...settings },
+    })
   }
 
   /** SIGKILL: npm, the script and workerd end at once, whatever they are doing. */
@@ -119,6 +144,11 @@ export class Rigel {
     const isGone = new Promise((resolve) => this.#process?.once('exit', resolve))
     this.#process?.kill(signal)
     await isGone
+  }
+
+  /** Where its state is. */
+  get folder(): string {
+    return this.#persistDir
   }
 
   get port(): number {
