@@ -126,6 +126,14 @@ export class SegmentLog<Meta, State> {
     }
   }
 
+  /** Yields every segment without its records, oldest first. */
+  *entries(): Generator<{ readonly position: number; readonly appendedMs: number; readonly meta: Meta }> {
+    for (const { id } of this.#slices) {
+      for (const { appendedMs, meta, position } of this.#tables.readMeta(id, 0))
+        yield { position, appendedMs, meta: JSON.parse(meta) as Meta }
+    }
+  }
+
   /** Returns whether an append at this time writes one row and nothing else. */
   #takesOneRow({ heads, body }: NewSegment<Meta>, nowMs: number): boolean {
     const { retention } = this.#options

@@ -25,6 +25,7 @@ let made = 0
 
 export class FakeConnection extends BaseConnection {
   readonly bufferedBytes = 0
+  readonly progress = { writtenSeq: 0, acknowledgedSeq: null }
   readonly delivered: string[] = []
   endedBy: RigelError | undefined
 

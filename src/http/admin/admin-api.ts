@@ -14,6 +14,7 @@ import { readRequestBody } from '../read-request-body.ts'
 import { readEvents } from '../events/read-events.ts'
 import { errorResponse } from '../error-response.ts'
 import { listDeadLetters, replayDeadLetters } from './dead-letters.ts'
+import { getExplanation } from './explain/explain.ts'
 import { getFollowers, internalHealth } from './follower-status.ts'
 import { apiDefinitionRoutes, getProxiedOpenApi } from './api-definitions.ts'
 import { postResponse } from './responses.ts'
@@ -63,6 +64,7 @@ export const adminApi = new Hono<HttpEnv>()
   .post('/:version{v2|v3}/responses', postResponse)
   .get('/v3/followers', getFollowers)
   .post('/v1/topics/:topic/try', tryTopic)
+  .get('/v1/explain', getExplanation)
   .get('/v3/dead-letters', listDeadLetters)
   .post('/v3/dead-letters/replay', replayDeadLetters)
   .get('/v3/users', async (c) => c.json({ users: await listUsers(contextOf(c)) }))

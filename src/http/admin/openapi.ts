@@ -215,6 +215,16 @@ function unversioned(): readonly (readonly [string, Json])[] {
         },
       },
     ],
+    [
+      '/v1/explain',
+      {
+        get: {
+          summary: 'Why a user got an event, or did not',
+          parameters: [parameter('event', 'query'), parameter('user', 'query')],
+          responses: { 200: { description: 'The way of the event, and the cause' }, 404: text('No such event') },
+        },
+      },
+    ],
     ['/metrics', { get: { summary: "Prometheus' text format", responses: { 200: text('Metrics') } } }],
   ]
 }

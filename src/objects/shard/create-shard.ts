@@ -9,6 +9,9 @@ import { AdminCommands } from './admin-commands.ts'
 import { ConnectionAdmission } from './connections/admission.ts'
 import { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import { ConnectionRegistry } from './connections/connection-registry.ts'
+import { ConnectionHistory } from './explain/connection-history.ts'
+import { explainEvent } from './explain/explain-event.ts'
+import type { ShardQuestion } from '../../rpc/explain.ts'
 import type { Opening } from './connections/connection-state.ts'
 import { ConnectionStore } from './connections/connection-store.ts'
 import { TokenlessSessions } from './connections/tokenless-sessions.ts'
@@ -31,6 +34,7 @@ export type Shard = ReturnType<typeof createShard>
 export function createShard(context: ShardContext) {
   const { config, env, shard, storage } = context
   const metrics = new ShardMetrics(context)
+  const history = new ConnectionHistory(context.now)
   const connections = new ConnectionRegistry(config.connections, (event, count) => metrics.matched(event, count))
   const logStore = new LogStore(storage, `${shard}.${context.randomHex(EPOCH_BYTES)}`, config.log)
   const log = new CommittedLog(logStore, {
@@ -51,7 +55,7 @@ export function createShard(context: ShardContext) {
     advanceLog,
   })
   const revocations = new RevocationList(storage.sql)
-  const lifecycle = new ConnectionLifecycle(context, connections, log, metrics)
+  const lifecycle = new ConnectionLifecycle(context, connections, log, metrics, history)
   const admission = new ConnectionAdmission(context, connections, log, interests, revocations)
   const parts = { connections, log, interests, revocations, lifecycle, admission }
   const subscriptions = new SubscriptionUpdater(context, parts)
@@ -70,7 +74,22 @@ export function createShard(context: ShardContext) {
   const admin = new AdminCommands(context, parts)
   restore(transports, store)
   const values = () => metrics.values(connections, logStore)
-  return { ...parts, context, metrics, values, subscriptions, renewal, tokenless, transports, maintenance, admin }
+  const explained = { connections, history, logStore, tokenOf: (id: string) => lifecycle.tokenOf(id) }
+  const explain = (question: ShardQuestion) => explainEvent(explained, question)
+  return {
+    ...parts,
+    context,
+    metrics,
+    history,
+    values,
+    explain,
+    subscriptions,
+    renewal,
+    tokenless,
+    transports,
+    maintenance,
+    admin,
+  }
 }
 
 /** Opens a connection of `connect.transport`, in a way that its transport has. A session is a connection without a socket. */
@@ -83,6 +102,7 @@ export async function openConnection(
   const admitted = await admit(shard, connect, way)
   if (!admitted.ok) {
     shard.metrics.refused(admitted.reason)
+    shard.history.refused(connect.principal.user, admitted.reason)
     return admitted
   }
   return ok({ connectionId: admitted.value.state.id, response: open(admitted.value) })

@@ -13,6 +13,7 @@ import { ok, type Result } from '../../core/result.ts'
 import { fromRelayBatch, type RelayBatch } from '../../core/delivery/relay-batch.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { PresenceDiff } from '../../rpc/presence.ts'
+import type { ShardAnswer, ShardQuestion } from '../../rpc/explain.ts'
 import { createReporter, timerOf } from '../../rpc/metrics.ts'
 import { createShardSender, readConnect, stampError, type PollAnswer } from '../../rpc/shard.ts'
 import type { AnyShardResult, ConnectionInfo, ConnectionQuery, ShardCommand } from '../../rpc/shard-commands.ts'
@@ -139,6 +140,11 @@ export class UserShard extends DurableObject<Env> {
 
   listConnections(query: ConnectionQuery, limit: number): readonly ConnectionInfo[] {
     return this.#shard.admin.list(query, limit)
+  }
+
+  /** Returns what became of an event here. */
+  explain(question: ShardQuestion): ShardAnswer {
+    return this.#shard.explain(question)
   }
 
   /** Number of connections by user. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Condition } from '../../../src/core/subscriptions/constraint.ts'
 import type { FieldValue, StoredEvent } from '../../../src/core/events/stored-event.ts'
 import type { Scalar } from '../../../src/core/scalar.ts'
+import { explainMatch } from '../../../src/core/explain/explain-match.ts'
 import { createFilter, matchesFilter, type Filter } from '../../../src/core/subscriptions/filter.ts'
 import { SubscriptionIndex } from '../../../src/core/subscriptions/subscription-index.ts'
 import type { Constraint, Subscription } from '../../../src/core/subscriptions/subscription.ts'
@@ -69,6 +70,7 @@ describe('the index', () => {
       matcher.add(connection)
       present.add(connection)
       const e = event(step)
+      for (const { filter: one } of present) expect(explainMatch(one, e).passes).toBe(matchesFilter(one, e))
       const expected = [...present].filter((one) => matchesFilter(one.filter, e)).map((one) => one.filter.connectionId)
       expect([...matcher.match(e)].map((one) => one.filter.connectionId).toSorted()).toEqual(expected.toSorted())
     }

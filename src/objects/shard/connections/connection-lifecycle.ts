@@ -3,6 +3,8 @@
 import { formatConnectionToken } from '../../../core/identity/connection-token.ts'
 import { withOpenSeq } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
+import type { Filter } from '../../../core/subscriptions/filter.ts'
+import type { ConnectionHistory } from '../explain/connection-history.ts'
 import type { Connection } from './connection.ts'
 import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
 import { openSeqOf, type ConnectionState, type Opening } from './connection-state.ts'
@@ -20,6 +22,7 @@ export class ConnectionLifecycle {
   readonly #log: CommittedLog
   readonly #sweepAfterMs: number
   readonly #metrics: Pick<ShardMetrics, 'opened' | 'ended'>
+  readonly #history: ConnectionHistory
   /** Why Rigel ends a connection that is being ended. */
   readonly #reasons = new WeakMap<Connection, RigelError>()
 
@@ -28,9 +31,11 @@ export class ConnectionLifecycle {
     connections: ConnectionRegistry,
     log: CommittedLog,
     metrics: Pick<ShardMetrics, 'opened' | 'ended'>,
+    history: ConnectionHistory,
   ) {
     this.#context = context
     this.#metrics = metrics
+    this.#history = history
     this.#connections = connections
     this.#log = log
     // Often enough for the shortest time that a session or an interest may last.
@@ -41,6 +46,7 @@ export class ConnectionLifecycle {
   /** RIG's order: the create event, then the subscriptions that are in force. */
   greet(connection: Connection, { recovered, rewind }: Opening): void {
     const { id, owner, startSeq, subscriptions } = connection.state
+    this.#history.opened(connection, rewind?.seq ?? startSeq, recovered)
     const lastEventId = this.positionFor(connection.state, startSeq)
     const created = { connectionToken: this.tokenOf(id), user: owner.user, lastEventId, recovered }
     connection.send(connectionCreated(envelope(this.#context), created))
@@ -64,14 +70,29 @@ export class ConnectionLifecycle {
   /** Removes a connection for good. Does nothing if it was removed before. */
   remove(connection: Connection): void {
     if (!this.#connections.remove(connection)) return
-    this.#metrics.ended(connection.state, this.#reasons.get(connection) ?? null)
+    const reason = this.#reasons.get(connection) ?? null
+    this.#metrics.ended(connection.state, reason)
+    this.#history.ended(connection, reason)
     connection.removed()
     this.sweepLater()
   }
 
   update(connection: Connection, changes: Partial<ConnectionState>): void {
     this.#connections.update(connection, { ...connection.state, ...changes })
+    if (changes.subscriptions !== undefined) this.#history.refiltered(connection, this.#log.committedSeq)
     connection.save()
+  }
+
+  /** Replaces the filter of a connection whose subscriptions are not in its state. Events after `sinceSeq` go through it. */
+  refilter(connection: Connection, filter: Filter, sinceSeq: number): void {
+    this.#connections.refilter(connection, filter)
+    this.#history.refiltered(connection, sinceSeq)
+  }
+
+  /** Reads the log again from `seq`, for what the filter `before` did not pass. */
+  rewind(connection: Connection, seq: number, before: Filter): void {
+    this.#history.refiltered(connection, seq)
+    connection.rewind(seq, before)
   }
 
   end(connection: Connection, reason: RigelError): void {

@@ -2,6 +2,7 @@
 // subscription index; the transports write to connections.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { DeliveryGroup, groupByConnection } from '../../../core/delivery/delivery-groups.ts'
+import type { MatchedEvent } from '../../../core/explain/explain-match.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { SubscriptionIndex } from '../../../core/subscriptions/subscription-index.ts'
 import type { Principal } from '../../../core/identity/principal.ts'
@@ -119,6 +120,11 @@ export class ConnectionRegistry {
   /** Number of connections by user. */
   users(): ReadonlyMap<string, number> {
     return this.#index.users()
+  }
+
+  /** Number of connections that the event goes to now. */
+  countMatching(event: MatchedEvent): number {
+    return this.#subscriptions.match({ seq: 0, json: '', ...event }).size
   }
 
   get(connectionId: string): Connection | undefined {

@@ -1,6 +1,7 @@
 // A connection as the shard sees it, whatever its transport: a record, a filter, and a place to write to. The transports
 // extend BaseConnection by how they write.
 import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
+import type { ConnectionProgress } from '../../../core/explain/explain-connection.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { filterOf, type ConnectionState } from './connection-state.ts'
@@ -15,6 +16,8 @@ export interface Connection {
   isWarned: boolean
   /** False if its subscriptions are not a set that a client replaces (Phoenix: a client joins channels). */
   readonly takesSubscriptions: boolean
+  /** How far its client is. */
+  readonly progress: ConnectionProgress
   /** Bytes that were written and that the client has not taken yet. */
   readonly bufferedBytes: number
   /** Writes events that have been committed and pass the filter. A connection that is behind reads them from the log later. */
@@ -47,6 +50,7 @@ export abstract class BaseConnection implements Connection {
   }
 
   abstract readonly bufferedBytes: number
+  abstract readonly progress: ConnectionProgress
   abstract deliver(events: DeliveryGroup): void
   abstract rewind(seq: number, before: Filter): void
   abstract send(event: SystemEvent): void

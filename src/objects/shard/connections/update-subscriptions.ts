@@ -84,7 +84,7 @@ export class SubscriptionUpdater {
     this.#context.wakeBy(connection.state.grantEndsAtMs ?? Infinity)
     const recovered = resumeSeq === null ? null : isCovered && resumeSeq >= log.floorSeq
     connection.send(subscriptionsSet(envelope(this.#context), subscriptions, recovered))
-    if (recovered === true && resumeSeq !== null) connection.rewind(resumeSeq, before)
+    if (recovered === true && resumeSeq !== null) lifecycle.rewind(connection, resumeSeq, before)
   }
 
   #check(

@@ -8,6 +8,7 @@ import {
   type EventHeader,
   type EncodedEvents,
 } from '../../../core/delivery/batch-codec.ts'
+import type { LogPosition } from '../../../core/events/kafka-record.ts'
 import { formatPosition, parsePosition } from '../../../core/identity/position.ts'
 import { SegmentLog, type NewSegment } from '../../../segment-log/segment-log.ts'
 import type { Retention } from '../../../segment-log/slices.ts'
@@ -21,6 +22,13 @@ export interface LogSegment extends EncodedEvents {
   readonly firstSeq: number
   readonly lastSeq: number
 }
+
+/** Where the log has an event of a topic-partition. */
+export type FoundEvent =
+  | { readonly kind: 'stored'; readonly event: StoredEvent; readonly storedMs: number }
+  | { readonly kind: 'not_stored' }
+  /** It may have been stored, and was dropped with everything up to `floor`. */
+  | { readonly kind: 'removed'; readonly floor: number }
 
 export class LogStore {
   readonly #log: SegmentLog<SegmentSource, ShardLogState>
@@ -99,6 +107,27 @@ export class LogStore {
       if (bytes >= maxBytes) break
     }
     return events
+  }
+
+  /** Reads the metadata of the whole log: for an operator's question, not for deliveries. The newest generation counts. */
+  find({ offset, partition, topic }: LogPosition): FoundEvent {
+    let oldest = Infinity
+    let at: { readonly position: number; readonly storedMs: number } | undefined
+    for (const { appendedMs, meta, position } of this.#log.entries()) {
+      if (meta === null || meta[0] !== topic || meta[1] !== partition) continue
+      oldest = Math.min(oldest, meta[3])
+      if (meta[3] <= offset && offset <= meta[4]) at = { position, storedMs: appendedMs }
+    }
+    const event = at === undefined ? undefined : this.#eventOf(at.position, offset)
+    if (at !== undefined && event !== undefined) return { kind: 'stored', event, storedMs: at.storedMs }
+    return this.floor > 0 && offset < oldest ? { kind: 'removed', floor: this.floor } : { kind: 'not_stored' }
+  }
+
+  #eventOf(position: number, offset: number): StoredEvent | undefined {
+    const [segment] = this.#log.read(position - 1)
+    if (segment === undefined) return undefined
+    const index = decodeHeaders(segment.heads).findIndex((head) => head[5] === offset)
+    return [...decodeSegment({ lastSeq: segment.position, heads: segment.heads, body: segment.body })][index]
   }
 
   #unseen(batches: readonly AppendBatch[]): readonly NewSegment<SegmentSource>[] {

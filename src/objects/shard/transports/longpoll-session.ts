@@ -48,6 +48,10 @@ export class LongpollSession extends BaseConnection {
   /** The client has polled since the session was opened or restored. */
   hasPolled: boolean
   readonly bufferedBytes = 0
+  /** The client polled from here, and has everything up to here. */
+  #polledSeq: number
+  /** The last response went up to here. */
+  #answeredSeq: number
   readonly #parts: TransportParts
   readonly #storeEvent: StoreEvent
   readonly #onRemoved: () => void
@@ -68,11 +72,17 @@ export class LongpollSession extends BaseConnection {
   ) {
     super(state)
     this.hasPolled = hasPolled
+    this.#polledSeq = state.startSeq
+    this.#answeredSeq = state.startSeq
     this.#parts = parts
     this.#ownEvents = ownEvents
     this.#storeEvent = storeEvent
     this.#onRemoved = onRemoved
     this.seenAtMs = parts.context.now()
+  }
+
+  get progress() {
+    return { writtenSeq: this.#answeredSeq, acknowledgedSeq: this.#polledSeq }
   }
 
   get isPolled(): boolean {
@@ -81,6 +91,8 @@ export class LongpollSession extends BaseConnection {
 
   /** `seq`: to read on from. `recovered`: what to tell the client of it. */
   async poll(seq: number, recovered: boolean): Promise<Result<PollAnswer, RigelError>> {
+    this.#polledSeq = seq
+    this.#answeredSeq = Math.max(this.#answeredSeq, seq)
     const rewind = this.#rewind
     if (rewind !== undefined && seq <= rewind.atSeq) return ok(this.#readAgain(seq, recovered, rewind))
     this.#rewind = undefined
@@ -165,6 +177,7 @@ export class LongpollSession extends BaseConnection {
       chars += chunk.events.reduce((sum, { json }) => sum + json.length, 0)
       if (chunk.atEnd) break
     }
+    this.#answeredSeq = Math.max(this.#answeredSeq, seq)
     const own = this.#ownEvents.filter((event) => event.seq > (delivered?.untilSeq ?? from) && event.seq <= seq)
     const all = own.length === 0 ? events : [...events, ...own].toSorted((a, b) => a.seq - b.seq)
     return { lastEventId: this.#parts.lifecycle.positionFor(this.state, seq), events: all.map(({ json }) => json), seq }

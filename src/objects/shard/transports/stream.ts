@@ -73,6 +73,10 @@ class StreamConnection extends BaseConnection {
     return this.#controller === undefined ? 0 : HIGH_WATER_MARK_BYTES - (this.#controller.desiredSize ?? 0)
   }
 
+  get progress() {
+    return { writtenSeq: this.#behindSeq ?? this.#parts.log.committedSeq, acknowledgedSeq: null }
+  }
+
   /** History may be read from now on: the client has been greeted. */
   start(): void {
     this.#isStarted = true

@@ -36,6 +36,8 @@ export class WebSocketConnection extends BaseConnection {
   /** `rigel.v1`: frames that are not acknowledged, oldest first. Lost in hibernation, which opens the window anew. */
   #unacknowledged: { readonly seq: number; readonly size: number }[] = []
   #unacknowledgedSize = 0
+  /** The client has handled everything up to here. Lost in hibernation: then it is where the connection began. */
+  #acknowledgedSeq: number
   /** Size of the events that passed the filter since the window closed. They wait in the log. */
   #waitingSize = 0
 
@@ -51,6 +53,7 @@ export class WebSocketConnection extends BaseConnection {
     this.#socket = socket
     this.#attachment = attachment
     this.#behindSeq = attachment.behindSeq
+    this.#acknowledgedSeq = state.startSeq
     this.#onRemoved = onRemoved
     this.#writer = new SocketWriter({
       socket,
@@ -72,6 +75,11 @@ export class WebSocketConnection extends BaseConnection {
 
   get bufferedBytes(): number {
     return this.#writer.bufferedBytes
+  }
+
+  get progress() {
+    const writtenSeq = this.#behindSeq ?? this.#parts.log.committedSeq
+    return { writtenSeq, acknowledgedSeq: this.isRigelV1 ? this.#acknowledgedSeq : null }
   }
 
   get #limitBytes(): number {
@@ -127,6 +135,7 @@ export class WebSocketConnection extends BaseConnection {
   acknowledge(id: string): void {
     const position = parsePosition(id)
     if (position === undefined || !this.#parts.log.owns(position)) return
+    this.#acknowledgedSeq = Math.max(this.#acknowledgedSeq, position.seq)
     while (this.#unacknowledged[0] !== undefined && this.#unacknowledged[0].seq <= position.seq) {
       this.#unacknowledgedSize -= this.#unacknowledged.shift()?.size ?? 0
     }

@@ -109,3 +109,31 @@ describe('a shard’s log of which everything was trimmed', () => {
     expect(idsOf(log, 3)).toEqual([2])
   })
 })
+
+describe('finding an event by its place in a topic', () => {
+  const at = (offset: number, partition = 0) => ({ topic: 'rig', partition, offset })
+
+  it('knows when it was stored, and where', () => {
+    const log = open(createTestStorage())
+    log.append([batch([3, 5]), batch([4], { partition: 1 })], 1_000)
+    expect(log.find(at(5))).toMatchObject({ kind: 'stored', storedMs: 1_000, event: { seq: 2, type: 'greeting' } })
+    expect(log.find(at(4, 1))).toMatchObject({ kind: 'stored', event: { seq: 3 } })
+    expect([log.find(at(4)), log.find(at(9)), log.find(at(1))]).toEqual(Array(3).fill({ kind: 'not_stored' }))
+  })
+
+  it('tells what retention removed from what was never stored', () => {
+    const log = open(createTestStorage())
+    for (let offset = 0; offset < 20; offset += 2) log.append([batch([offset], { bytes: 20_000 })], offset)
+    expect(log.floor).toBeGreaterThan(0)
+    expect(log.find(at(0))).toEqual({ kind: 'removed', floor: log.floor })
+    expect(log.find(at(17))).toEqual({ kind: 'not_stored' })
+    expect(log.find(at(18)).kind).toBe('stored')
+  })
+
+  it('takes the newest of a topic that was created anew', () => {
+    const log = open(createTestStorage())
+    log.append([batch([0])], 1)
+    log.append([batch([0], { generation: 1 })], 2)
+    expect(log.find(at(0))).toMatchObject({ storedMs: 2 })
+  })
+})

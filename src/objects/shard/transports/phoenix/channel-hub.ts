@@ -82,7 +82,7 @@ export class ChannelHub {
     channel: Channel,
     payload: JoinPayload,
   ): Promise<void> {
-    const { admission, connections, interests, log } = this.#parts
+    const { admission, connections, interests, lifecycle, log } = this.#parts
     const position = payload.last_event_id ?? null
     const seq = position === null ? undefined : log.resumable(position)
     // Before the interests are registered: a type that is registered now has no events from before.
@@ -92,7 +92,7 @@ export class ChannelHub {
     if (connections.get(connection.state.id) !== connection) return
     const resumeSeq = isCovered && seq >= log.floorSeq ? seq : null
     connection.join(channel, resumeSeq)
-    connections.refilter(connection, connection.filterOfChannels())
+    lifecycle.refilter(connection, connection.filterOfChannels(), resumeSeq ?? log.committedSeq)
     connection.sink.joined(channel, payload)
     const response = {
       last_event_id: log.position(resumeSeq ?? log.committedSeq),
@@ -111,7 +111,8 @@ export class ChannelHub {
 
   #close(connection: PhoenixConnection, channel: Channel, isDeliberate: boolean): void {
     connection.leave(channel.topic)
-    this.#parts.connections.refilter(connection, connection.filterOfChannels())
+    const { lifecycle, log } = this.#parts
+    lifecycle.refilter(connection, connection.filterOfChannels(), log.committedSeq)
     connection.sink.left(channel.topic)
     connection.notify(channel, 'phx_close', {})
     this.#presence.left(connection, channel, isDeliberate)

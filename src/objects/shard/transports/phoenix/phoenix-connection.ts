@@ -79,6 +79,12 @@ export class PhoenixConnection extends BaseConnection {
     return this.sink.bufferedBytes
   }
 
+  /** Of the channel that is furthest behind. */
+  get progress() {
+    const behind = [...this.#channels.values()].map(({ behindSeq }) => behindSeq ?? Infinity)
+    return { writtenSeq: Math.min(this.#parts.log.committedSeq, ...behind), acknowledgedSeq: null }
+  }
+
   get channelCount(): number {
     return this.#channels.size
   }

@@ -1,0 +1,50 @@
+// What a follower makes of one record: the same steps as plan-events.ts, for an operator's question. Pure. Called by
+// http/admin/explain.
+import { topicRuleOf } from '../config/topics.ts'
+import { isResponseTopic, type Config } from '../config/parse-config.ts'
+import { isResponse } from '../core/events/correlated-response.ts'
+import { extractFields, extractRecipients } from '../core/events/extractors.ts'
+import type { LogRecord } from '../core/events/kafka-record.ts'
+import type { RoutedEvent } from '../core/events/stored-event.ts'
+import type { Cause } from '../core/explain/cause.ts'
+import { decodeByRule } from '../decoding/apply-rule.ts'
+import { describeDecodeError, type DecodeError } from '../decoding/decode-error.ts'
+import type { DecodedEvent } from '../decoding/decode-record.ts'
+import { readRecordSource } from '../decoding/rule-values.ts'
+import type { Schemas } from '../schema-registry/schema-cache.ts'
+
+export interface ExplainedEvent {
+  /** The entry of TOPICS that applied; null if none did. */
+  readonly rule: string | null
+  readonly event: DecodedEvent
+  readonly fields: RoutedEvent['fields']
+  /** Null: everybody who subscribes to its type. */
+  readonly recipients: readonly string[] | null
+}
+
+/** Returns the event and whom it is for, or why the record is no event for users. */
+export function explainRecord(
+  record: LogRecord,
+  config: Config,
+  schemas: Schemas | null,
+): ExplainedEvent | { readonly cause: Cause } {
+  const { extractors, maxEventBytes, proxy, recipients, topicRules } = config
+  const takesResponses = proxy.responseTopics.includes(record.topic)
+  if (isResponseTopic(config, record.topic)) return { cause: { kind: 'is_response' } }
+  if (takesResponses && isResponse(record.headers.map(({ key }) => key))) return { cause: { kind: 'is_response' } }
+  const rule = topicRuleOf(topicRules, record.topic)
+  const name = rule?.name ?? null
+  const decoded = decodeByRule(record, rule, maxEventBytes, schemas)
+  if (!decoded.ok) return deadLetter(decoded.reason, name)
+  if (decoded.value === null) return { cause: { kind: 'dropped_by_rule', rule: name ?? '' } }
+  const { event, recipients: byRule } = decoded.value
+  const fields = extractFields(extractors, event.type, event.parsed, (source) => readRecordSource(source, record))
+  if (byRule !== null) return { rule: name, event, fields, recipients: byRule }
+  const found = extractRecipients(recipients, event.type, event.parsed)
+  if (found.kind === 'invalid') return deadLetter({ kind: 'invalid_recipients', message: found.message }, name)
+  return { rule: name, event, fields, recipients: found.kind === 'users' ? found.users : null }
+}
+
+function deadLetter(error: DecodeError, rule: string | null): { readonly cause: Cause } {
+  return { cause: { kind: 'dead_letter', code: error.kind, reason: describeDecodeError(error), rule } }
+}

@@ -1,0 +1,133 @@
+// GET /_rig/api/v1/explain?event=&user=: why did the user get this event, or why not? The record is read again and decoded,
+// routed and matched as it was, and the shard says what became of it at each connection. Nothing is recorded for it: events
+// are stored before they are sent, so that their way can be repeated. `npm run explain` and the console show the answer.
+import type { Context } from 'hono'
+import { z } from 'zod'
+import type { Config } from '../../../config/parse-config.ts'
+import { shardOf } from '../../../core/delivery/shard-hash.ts'
+import type { LogPosition, LogRecord } from '../../../core/events/kafka-record.ts'
+import { bestOf, describeCause, verdictOf, type Cause } from '../../../core/explain/cause.ts'
+import { parseJson } from '../../../core/json.ts'
+import { explainRecord, type ExplainedEvent } from '../../../following/explain-record.ts'
+import { prefetchSchemas } from '../../../following/prefetch-schemas.ts'
+import type { ShardAnswer } from '../../../rpc/explain.ts'
+import { followerStub, type FollowerStatus } from '../../../rpc/follower.ts'
+import { shardStub } from '../../../rpc/shard.ts'
+import { createSchemaCache } from '../../../schema-registry/create-caches.ts'
+import { errorResponse } from '../../error-response.ts'
+import type { HttpEnv } from '../../worker-context.ts'
+import { findById, parsePlace, readPlace } from './find-record.ts'
+
+/** Shards that are asked where no user is named. */
+const MAX_SHARDS_ASKED = 64
+
+const explainQuery = z.object({
+  event: z.string().min(1).max(1_000),
+  user: z.string().min(1).max(1_000).optional(),
+})
+
+const EXPECTED = 'expected ?event=<topic>/<partition>/<offset>, or the id of an event, and optionally &user='
+
+export async function getExplanation(c: Context<HttpEnv>): Promise<Response> {
+  const query = explainQuery.safeParse(c.req.query())
+  if (!query.success) return errorResponse({ kind: 'bad_request', message: EXPECTED })
+  const { event, user = null } = query.data
+  try {
+    const place = parsePlace(event)
+    const read =
+      place === undefined ? await findById(c.env, c.var.config, event) : await readPlace(c.env, c.var.config, place)
+    if (read === undefined) {
+      const message = `no event with the id ${event.slice(0, 100)} among the newest records: name it by its place, as the publish returned it`
+      return c.json({ message }, 404)
+    }
+    return c.json('cause' in read ? { at: place, user, ...answer(read.cause) } : await explain(c, read, user))
+  } catch (error) {
+    return errorResponse({ kind: 'unavailable', message: `The log or a shard does not answer: ${String(error)}` })
+  }
+}
+
+async function explain({ env, var: { config } }: Context<HttpEnv>, record: LogRecord, user: string | null) {
+  const { offset, partition, timestampMs, topic } = record
+  const at: LogPosition = { topic, partition, offset }
+  const { schemas } = await prefetchSchemas(createSchemaCache(config), { records: [record], next: offset + 1 })
+  const explained = explainRecord(record, config, schemas)
+  const follower = await followerStub(env, at).status()
+  const about = { at, timestampMs, user }
+  const unread = notRead(follower, offset)
+  if ('cause' in explained) return { ...about, ...answer(unread ?? explained.cause) }
+  const routed = { ...about, ...describeEvent(explained) }
+  if (unread !== undefined) return { ...routed, ...answer(unread) }
+  return user === null
+    ? { ...routed, shards: await askShards(env, config, at, explained) }
+    : { ...routed, ...(await explainFor(env, config, at, explained, user)) }
+}
+
+/** The event has been read by its follower if its checkpoint is past it. */
+function notRead({ counters, failures, lastError }: FollowerStatus, offset: number): Cause | undefined {
+  if (counters !== null && counters.offset > offset) return undefined
+  return { kind: 'not_read_yet', next: counters?.offset ?? null, failures, lastError }
+}
+
+function describeEvent({ event, fields, recipients, rule }: ExplainedEvent) {
+  return {
+    rule,
+    event: parseJson(event.json),
+    type: event.type,
+    fields,
+    recipients: recipients ?? 'everybody who subscribes to the type',
+  }
+}
+
+async function explainFor(env: Env, config: Config, at: LogPosition, explained: ExplainedEvent, user: string) {
+  const shard = shardOf(user, config.shards)
+  const shardAnswer = await ask(env, at, explained, shard, user)
+  const { connections, log, matched, refused } = shardAnswer
+  return { shard, log, matched, connections, refused, ...answer(causeFor(shardAnswer, explained, user)) }
+}
+
+/** A user who is not addressed may watch another one, or get it by a subscription: connections decide before that. */
+function causeFor(
+  { connections, knownSinceMs, log, refused }: ShardAnswer,
+  explained: ExplainedEvent,
+  user: string,
+): Cause {
+  const best = bestOf(connections.map(({ cause }) => cause))
+  if (best !== undefined && verdictOf(best) !== 'not_received') return best
+  const { recipients } = explained
+  if (recipients !== null && !recipients.includes(user)) return { kind: 'not_addressed', recipients }
+  if (log.kind === 'removed') return { kind: 'removed_from_log', floor: log.floor }
+  // The shard stores whatever is addressed to its users; broadcasts only if a connection wants the type.
+  if (log.kind === 'not_stored' && recipients !== null) return { kind: 'not_arrived' }
+  if (best !== undefined) return best
+  const [last] = refused
+  if (last !== undefined) return { kind: 'refused', ...last }
+  if (log.kind === 'not_stored') return { kind: 'not_wanted', type: explained.event.type }
+  return { kind: 'no_connection', knownSinceMs }
+}
+
+/** Without a user: where it went. */
+async function askShards(env: Env, config: Config, at: LogPosition, explained: ExplainedEvent) {
+  const { recipients } = explained
+  const all = Array.from({ length: config.shards }, (_, shard) => shard)
+  const wanted = recipients === null ? all : [...new Set(recipients.map((user) => shardOf(user, config.shards)))]
+  return Promise.all(
+    wanted.slice(0, MAX_SHARDS_ASKED).map(async (shard) => {
+      const { log, matched } = await ask(env, at, explained, shard, null)
+      return { shard, log, matched }
+    }),
+  )
+}
+
+async function ask(
+  env: Env,
+  at: LogPosition,
+  { event, fields, recipients }: ExplainedEvent,
+  shard: number,
+  user: string | null,
+): Promise<ShardAnswer> {
+  return shardStub(env, shard).explain({ at, event: { type: event.type, fields, recipients }, user })
+}
+
+function answer(cause: Cause) {
+  return { verdict: verdictOf(cause), cause, text: describeCause(cause) }
+}
