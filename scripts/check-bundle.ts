@@ -6,9 +6,10 @@ import { gzipSync } from 'node:zlib'
 
 /**
  * 247 KiB on 2026-11-26: with the API gateway, Kafka's protocol (12), its REST dialects (9) and the schema registry, of which
- * @bufbuild/protobuf is 28; 299 with re2js (46), docs/decisions/2026-11-26-paths.md. A new dependency should be felt here; the platform takes 3 MB.
+ * @bufbuild/protobuf is 28; 299 with re2js (46), docs/decisions/2026-11-26-paths.md. 378 on 2026-11-27,
+ * of which @nats-io/nats-core is 42. A new dependency should be felt here; the platform takes 3 MB.
  */
-const MAX_GZIP_KIB = 340
+const MAX_GZIP_KIB = 395
 
 execFileSync('wrangler', ['deploy', '--dry-run', '--outdir', 'dist', '--env-file', 'scripts/no-secrets.env'], {
   stdio: ['ignore', 'ignore', 'inherit'],

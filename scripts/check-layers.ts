@@ -22,7 +22,8 @@ const ORDER = [
   'config',
   'segment-log', // a log in one object's SQLite: the shard's, and a partition's of the embedded log
   'rpc',
-  'kafka',
+  'kafka', // the port of a log, and its adapters for Kafka
+  'sources', // the adapters for other systems, and the log over all of them
   'schema-registry',
   'event-types', // TypeScript of schemas, for scripts/rigel-types.ts: no part of the Worker
   'decoding',
@@ -42,6 +43,7 @@ const RUNTIME_CLASSES = new Set([
   'src/objects/follower/topic-follower.ts',
   'src/objects/kafka-producer/kafka-producer.ts',
   'src/objects/metrics/metrics-store.ts',
+  'src/objects/nats-client/nats-client.ts',
   'src/objects/pending-responses/pending-responses.ts',
   'src/objects/presence/presence-topic.ts',
   'src/objects/session-registry/session-registry.ts',
@@ -53,6 +55,7 @@ const IMPURE_FILES = new Map([
   ['src/http/worker-metrics.ts', 'reports in the background of the request that is being handled'],
   ['src/following/create-planner.ts', 'passes the clock to the pace of appends'],
   ['src/kafka/create-kafka-log.ts', 'passes clock and random numbers to the adapters'],
+  ['src/sources/create-event-log.ts', 'passes the clock and random numbers to the adapters'],
   ['src/schema-registry/create-caches.ts', 'passes clock and network to the registry client'],
 ])
 
@@ -64,7 +67,8 @@ const PACKAGE_OWNERS = [
   { name: /^@bufbuild\/protobuf(\/|$)/, modules: ['schema-registry', 'event-types'] },
   { name: /^aws4fetch$/, modules: ['kafka'] },
   { name: /^re2js$/, modules: ['api-definitions'] },
-  { name: /^cloudflare:sockets$/, modules: ['kafka'] },
+  { name: /^@nats-io\/nats-core(\/|$)/, modules: ['sources'] },
+  { name: /^cloudflare:sockets$/, modules: ['kafka', 'sources'] },
 ]
 
 /** A folder is short enough to be read as a list. */

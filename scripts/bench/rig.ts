@@ -19,6 +19,7 @@ const BINDINGS: Readonly<Record<string, string>> = {
   EmbeddedLog: 'EMBEDDED_LOG',
   EmbeddedBroker: 'EMBEDDED_BROKER',
   KafkaProducer: 'KAFKA_PRODUCER',
+  NatsClient: 'NATS_CLIENT',
   PresenceTopic: 'PRESENCE_TOPIC',
   SessionRegistry: 'SESSION_REGISTRY',
   PendingResponses: 'PENDING_RESPONSES',

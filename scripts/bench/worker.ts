@@ -15,6 +15,7 @@ import { Directory as PlainDirectory } from '../../src/objects/directory/directo
 import { EmbeddedBroker as PlainEmbeddedBroker } from '../../src/objects/embedded-kafka/embedded-broker.ts'
 import { EmbeddedLog as PlainEmbeddedLog } from '../../src/objects/embedded-kafka/embedded-log.ts'
 import { KafkaProducer as PlainKafkaProducer } from '../../src/objects/kafka-producer/kafka-producer.ts'
+import { NatsClient as PlainNatsClient } from '../../src/objects/nats-client/nats-client.ts'
 import { PresenceTopic as PlainPresenceTopic } from '../../src/objects/presence/presence-topic.ts'
 import { SessionRegistry as PlainSessionRegistry } from '../../src/objects/session-registry/session-registry.ts'
 import { UserShard as PlainUserShard } from '../../src/objects/shard/user-shard.ts'
@@ -58,6 +59,7 @@ const COUNTED: Readonly<Record<string, string>> = {
   EMBEDDED_LOG: 'EmbeddedLog',
   EMBEDDED_BROKER: 'EmbeddedBroker',
   KAFKA_PRODUCER: 'KafkaProducer',
+  NATS_CLIENT: 'NatsClient',
   PRESENCE_TOPIC: 'PresenceTopic',
   SESSION_REGISTRY: 'SessionRegistry',
   PENDING_RESPONSES: 'PendingResponses',
@@ -92,6 +94,7 @@ export class Directory extends counted(PlainDirectory, 'Directory') {}
 export class EmbeddedBroker extends counted(PlainEmbeddedBroker, 'EmbeddedBroker') {}
 export class EmbeddedLog extends counted(PlainEmbeddedLog, 'EmbeddedLog') {}
 export class KafkaProducer extends counted(PlainKafkaProducer, 'KafkaProducer') {}
+export class NatsClient extends counted(PlainNatsClient, 'NatsClient') {}
 export class PresenceTopic extends counted(PlainPresenceTopic, 'PresenceTopic') {}
 export class SessionRegistry extends counted(PlainSessionRegistry, 'SessionRegistry') {}
 export class UserShard extends counted(PlainUserShard, 'UserShard') {}

@@ -1,7 +1,8 @@
-// Which topics a configuration reads and writes, and why. Pure. Called by doctor.ts.
+// Which topics of Kafka a configuration reads and writes, and why. Pure. Called by doctor.ts.
 import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
 import type { Route } from '../../src/api-definitions/api-route.ts'
 import type { Config } from '../../src/config/parse-config.ts'
+import { sourceOf } from '../../src/core/events/topic-source.ts'
 import { definitionEnvOf } from '../../src/config/proxy.ts'
 
 export interface TopicUse {
@@ -29,9 +30,10 @@ export function topicsInUse({ kafka, proxy }: Config, routes: readonly Route[]):
     ...kafka.topics.slice(0, 1).map((topic) => use(topic, 'write', 'POST /_rig/v1/events', false)),
     use(kafka.deadLetterTopic, 'write', 'KAFKA_DEAD_LETTER_TOPIC', true),
     ...(proxy.requestLog.includes('kafka') ? [use(proxy.requestLogTopic, 'write', 'REQUEST_LOG', false)] : []),
-    ...routes.flatMap(({ api, id, target }) =>
-      target.kind === 'kafka' ? [use(target.topic, 'write', `the route ${api}/${id}`, false)] : [],
-    ),
+    ...routes.flatMap(({ api, id, target }) => {
+      const isKafka = target.kind === 'publish' && sourceOf(target.topic).kind === 'kafka'
+      return isKafka ? [use(target.topic, 'write', `the route ${api}/${id}`, false)] : []
+    }),
   ]
   return uniqueUses(uses)
 }

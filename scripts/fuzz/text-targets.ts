@@ -48,6 +48,7 @@ const recipients = { byType: new Map(), all: point('/data/to') }
 const definitionEnv = {
   variable: () => undefined,
   hasService: () => true,
+  hasSource: () => true,
   hasRateLimit: () => true,
   canSignClaims: true,
 }

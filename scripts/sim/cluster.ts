@@ -8,6 +8,7 @@ import { EmbeddedLog } from '../../src/objects/embedded-kafka/embedded-log.ts'
 import { KafkaProducer } from '../../src/objects/kafka-producer/kafka-producer.ts'
 import { MetricsStore } from '../../src/objects/metrics/metrics-store.ts'
 import { PendingResponses } from '../../src/objects/pending-responses/pending-responses.ts'
+import { NatsClient } from '../../src/objects/nats-client/nats-client.ts'
 import { PresenceTopic } from '../../src/objects/presence/presence-topic.ts'
 import { SessionRegistry } from '../../src/objects/session-registry/session-registry.ts'
 import { TopicFollower } from '../../src/objects/follower/topic-follower.ts'
@@ -22,6 +23,7 @@ const CLASSES = {
   EMBEDDED_LOG: EmbeddedLog,
   KAFKA_PRODUCER: KafkaProducer,
   METRICS_STORE: MetricsStore,
+  NATS_CLIENT: NatsClient,
   PENDING_RESPONSES: PendingResponses,
   PRESENCE_TOPIC: PresenceTopic,
   SESSION_REGISTRY: SessionRegistry,

@@ -1,5 +1,6 @@
 // Types of the API gateway: a route, as both formats of definitions (rig-format.ts, short-format.ts) are parsed to. The
 // router finds the route of a request, src/http/proxy executes it.
+import type { SourceKind } from '../core/events/topic-source.ts'
 import { type Scalar } from '../core/scalar.ts'
 import type { JsonPointer } from '../core/json-pointer.ts'
 import type { PathPattern } from './path-pattern.ts'
@@ -32,7 +33,9 @@ export interface Upstream {
 export type Target =
   | { readonly kind: 'http'; readonly upstreams: readonly Upstream[] }
   | {
-      readonly kind: 'kafka'
+      /** Requests become events of a topic. */
+      readonly kind: 'publish'
+      /** `orders` of Kafka, `nats:orders` of NATS. */
       readonly topic: string
       /** Type of the event that wraps a body that is no CloudEvent; null: such a body is refused, as by RIG. */
       readonly wrapAs: string | null
@@ -40,7 +43,7 @@ export type Target =
       readonly schema: string | null
     }
 
-type ResponseFrom = 'http' | 'kafka' | 'http_async'
+type ResponseFrom = 'http' | 'kafka' | 'http_async' | 'nats'
 
 export interface RateLimit {
   /** Name of a `ratelimits` binding in wrangler.toml, which holds limit and period. */
@@ -117,6 +120,8 @@ export interface DefinitionEnv {
   variable(name: string): string | undefined
   hasService(name: string): boolean
   hasRateLimit(name: string): boolean
+  /** Whether the source is configured. */
+  hasSource(kind: SourceKind): boolean
   /** PROXY_CLAIMS_SECRET is set. */
   readonly canSignClaims: boolean
 }

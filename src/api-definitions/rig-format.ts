@@ -15,13 +15,14 @@ import {
   toHeaderChanges,
   toPolicy,
   toProblems,
-  topicSchema,
   type RouteOptions,
 } from './route-options.ts'
+import { parsePublishTopic, PUBLISH_TARGETS } from './publish-target.ts'
 import { parseUpstream } from './upstream.ts'
+import { topicOf } from '../core/events/topic-source.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 
-const TARGETS = ['http', 'kafka'] as const
+const TARGETS = ['http', ...PUBLISH_TARGETS] as const
 
 /** RIG compares targets without case. */
 const caseless = <T extends readonly string[]>(values: T) =>
@@ -38,9 +39,9 @@ const endpointSchema = z.strictObject({
   secured: z.boolean().default(false),
   transform_request_headers: z.boolean().default(false),
   target: caseless(TARGETS).optional(),
-  topic: topicSchema.optional(),
+  topic: textSchema.optional(),
   schema: z.string().optional(),
-  response_from: caseless(['http', 'kafka', 'http_async'] as const).default('http'),
+  response_from: caseless(['http', 'kafka', 'http_async', 'nats'] as const).default('http'),
   ...routeOptions,
   type: ignored,
 })
@@ -139,7 +140,8 @@ function* contradictions({ auth, auth_type, id, version_data, versioned }: RigFo
     const where = `${id}/${endpoint}`
     yield* openProblems(where, secured, { claims, scopes })
     if (secured && auth_type !== 'jwt') yield { where: id, field: 'auth_type', message: 'must be one of ["jwt"]' }
-    if (target === 'kafka' && topic === undefined) yield { where, field: 'topic', message: 'must be present' }
+    const named = target === undefined || target === 'http' ? ok('') : parsePublishTopic(target, topic ?? '')
+    if (!named.ok) yield { where, field: 'topic', message: topic === undefined ? 'must be present' : named.reason }
     if (schema !== undefined && schema !== '' && target === undefined)
       yield { where, field: 'target', message: 'must be present' }
   }
@@ -218,10 +220,9 @@ function inOrder(routes: readonly Route[]): readonly Route[] {
 }
 
 function toTarget({ event_type, schema = '', target, topic }: Endpoint, upstreams: readonly Upstream[]): Target {
-  if (target === 'kafka') {
-    return { kind: 'kafka', topic: topic ?? '', wrapAs: event_type ?? null, schema: schema === '' ? null : schema }
-  }
-  return { kind: 'http', upstreams }
+  if (target === undefined || target === 'http') return { kind: 'http', upstreams }
+  const published = topicOf({ kind: target, name: topic ?? '' })
+  return { kind: 'publish', topic: published, wrapAs: event_type ?? null, schema: schema === '' ? null : schema }
 }
 
 /** The header is `Authorization` unless the definition names another one, like in RIG. */

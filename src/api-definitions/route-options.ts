@@ -3,7 +3,6 @@
 import { type ExactNumber } from '../core/exact-number.ts'
 import { numberText } from '../core/json.ts'
 import { z } from 'zod'
-import { TOPIC_NAME, TOPIC_NAME_RULE } from '../core/events/topic-name.ts'
 import type { HeaderChanges, Policy, Problem, RateLimit } from './api-route.ts'
 
 const text = z.string().min(1)
@@ -77,14 +76,12 @@ export const routeOptions = {
     .strictObject({ set: headers.optional(), remove: z.array(headerName).optional() })
     .optional()
     .describe('Changed on the way back'),
-  event_type: text.optional().describe('Of the event that a body is wrapped in which is none (target kafka)'),
+  event_type: text.optional().describe('Of the event that a body is wrapped in which is none (target kafka, nats)'),
 }
 
 const optionsSchema = z.object(routeOptions)
 export type RouteOptions = z.infer<typeof optionsSchema>
 export { headers as headersSchema, text as textSchema }
-
-export const topicSchema = z.string().regex(TOPIC_NAME, TOPIC_NAME_RULE)
 
 const DEFAULT_BREAKER = { failures: 5, openMs: 5_000, healthCheck: null }
 const DEFAULT_RATE_LIMIT = 'PROXY_RATE_LIMIT'

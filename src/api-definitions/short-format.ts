@@ -15,8 +15,8 @@ import {
   toHeaderChanges,
   toPolicy,
   toProblems,
-  topicSchema,
 } from './route-options.ts'
+import { parsePublishTopic, splitPublishTarget } from './publish-target.ts'
 import { parseUpstream } from './upstream.ts'
 
 const targetSchema = z.union([
@@ -28,7 +28,9 @@ const options = {
   ...routeOptions,
   target: targetSchema
     .optional()
-    .describe('https://host/base, service:BINDING, env:VARIABLE, kafka:topic, or a list of {url, weight}'),
+    .describe(
+      'https://host/base, service:BINDING, env:VARIABLE, kafka:topic, nats:subject, or a list of {url, weight}',
+    ),
   secured: z
     .union([
       z.boolean(),
@@ -40,9 +42,11 @@ const options = {
     .optional()
     .describe("The schema registry's subject, for data of kafka:topic with KAFKA_SERIALIZER=avro"),
   response_from: z
-    .enum(['http', 'kafka', 'http_async'])
+    .enum(['http', 'kafka', 'http_async', 'nats'])
     .optional()
-    .describe('Where the answer comes from: the upstream, Kafka, or POST /_rig/api/v3/responses'),
+    .describe(
+      'Where the answer comes from: the upstream, Kafka, POST /_rig/api/v3/responses, or the reply to a request of NATS',
+    ),
   request_headers: headersSchema.optional().describe('Set on the way to the upstream'),
 }
 
@@ -152,11 +156,12 @@ function toEndpoint(
 
 function toTarget({ event_type, schema, target }: Options, definitionEnv: DefinitionEnv): Result<Target, string> {
   if (target === undefined) return fail('must be present, here or beside routes')
-  if (typeof target === 'string' && target.startsWith('kafka:')) {
-    const topic = topicSchema.safeParse(target.slice('kafka:'.length))
-    return topic.success
-      ? ok({ kind: 'kafka', topic: topic.data, wrapAs: event_type ?? DEFAULT_EVENT_TYPE, schema: schema ?? null })
-      : fail('must name a Kafka topic: kafka:orders')
+  const published = typeof target === 'string' ? splitPublishTarget(target) : undefined
+  if (published !== undefined) {
+    const topic = parsePublishTopic(published.kind, published.name)
+    if (!topic.ok)
+      return fail(`must name a topic, as in ${published.kind}:orders: the part after the colon ${topic.reason}`)
+    return ok({ kind: 'publish', topic: topic.value, wrapAs: event_type ?? DEFAULT_EVENT_TYPE, schema: schema ?? null })
   }
   const upstreams: Upstream[] = []
   for (const { url, weight } of typeof target === 'string' ? [{ url: target, weight: 1 }] : target) {

@@ -1,6 +1,10 @@
 // Validation across the fields of a route: bindings that are missing, options that contradict each other. Called by the
 // parsers of both formats, for each route.
+import { sourceOf, type SourceKind } from '../core/events/topic-source.ts'
 import type { Problem, Route, DefinitionEnv } from './api-route.ts'
+
+/** The variable without which a source is not configured. The embedded log needs none. */
+const NEEDED: Readonly<Record<SourceKind, string>> = { kafka: '', nats: 'NATS_SERVERS' }
 
 export function checkRoute(route: Route, definitionEnv: DefinitionEnv): readonly Problem[] {
   const where = `${route.api}/${route.id}`
@@ -16,6 +20,15 @@ export function checkRoute(route: Route, definitionEnv: DefinitionEnv): readonly
   if (policy.forwardClaims === 'signed' && !definitionEnv.canSignClaims) {
     add('forward_claims', 'signed needs the variable PROXY_CLAIMS_SECRET')
   }
+  const { responseFrom } = route
+  if (route.target.kind === 'publish') {
+    const { kind } = sourceOf(route.target.topic)
+    if (!definitionEnv.hasSource(kind)) add('target', `${kind} needs the variable ${NEEDED[kind]}`)
+    if (responseFrom === 'nats' && kind !== 'nats') add('response_from', 'nats needs the target nats')
+    if (kind !== 'kafka' && responseFrom !== 'http' && responseFrom !== 'nats') {
+      add('response_from', `cannot be ${responseFrom} with the target ${kind}`)
+    }
+  } else if (responseFrom === 'nats') add('response_from', 'nats needs the target nats')
   // A Worker connects to the host that it sends as Host. A client must not choose that.
   const { target } = route
   if (policy.host === 'client' && target.kind === 'http' && target.upstreams.some(({ service }) => service === null)) {

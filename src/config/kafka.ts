@@ -44,6 +44,8 @@ export function toKafka(v: Variables) {
     deadLetterTopic: v.KAFKA_DEAD_LETTER_TOPIC,
     /** Where a follower without a checkpoint starts. The embedded log is new when it is first used, so nothing of it is skipped. */
     autoOffsetReset: v.KAFKA_AUTO_OFFSET_RESET ?? ((upstash ?? brokers ?? rest) ? 'latest' : 'earliest'),
+    /** KAFKA_AUTO_OFFSET_RESET, for other sources; null if it is not set. */
+    givenOffsetReset: v.KAFKA_AUTO_OFFSET_RESET ?? null,
     /** Least milliseconds between two batches of a partition to the shards; 0: none. */
     appendLingerMs: v.APPEND_LINGER_MS,
     pullMode: v.PULL_MODE,

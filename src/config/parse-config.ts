@@ -6,6 +6,7 @@ import { connectionVariables, toConnections, toLog } from './connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './events.ts'
 import { kafkaContradictions, kafkaVariables, toKafka } from './kafka.ts'
 import { operationVariables, toMetricsPushMs } from './operation.ts'
+import { natsContradictions, natsVariables, toNats } from './sources/nats.ts'
 import { phoenixVariables, toPhoenix } from './phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
 import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './schema-registry.ts'
@@ -14,6 +15,7 @@ import { tokenContradictions, tokenVariables, toJwt } from './auth.ts'
 import { missingBindings } from './bindings.ts'
 import { configWarnings } from './warnings.ts'
 import { flag, show } from './env-fields.ts'
+import { sourceOf } from '../core/events/topic-source.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 
 const schema = z.object({
@@ -22,6 +24,7 @@ const schema = z.object({
   ...eventVariables,
   ...kafkaVariables,
   ...operationVariables,
+  ...natsVariables,
   ...phoenixVariables,
   ...proxyVariables,
   ...schemaRegistryVariables,
@@ -65,7 +68,7 @@ function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Recor
   const [name = '', ...inner] = path.map(String)
   const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
   // The texts are shown on a public page, so a value that may hold a secret is not repeated.
-  const isSecret = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|ACCESS_KEY|REGISTRY_HOST/.test(name)
+  const isSecret = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|ACCESS_KEY|CREDS|REGISTRY_HOST/.test(name)
   const isTold = message.includes(', got ') || inner.length > 0 || isSecret
   return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
 }
@@ -111,6 +114,7 @@ function contradictions(v: Variables, env: object): string[] {
   return [
     ...tokenContradictions(v),
     ...kafkaContradictions(v, env),
+    ...natsContradictions(v),
     ...schemaRegistryContradictions(v),
     ...topicsContradictions(v),
     ...proxyContradictions(v, env),
@@ -140,6 +144,8 @@ function toConfig(v: Variables) {
     publishBudget: { eventsPerSecond: v.PUBLISH_EVENTS_PER_SECOND, bytesPerSecond: v.PUBLISH_BYTES_PER_SECOND },
     kafka: toKafka(v),
     metricsPushMs: toMetricsPushMs(v),
+    /** Null unless NATS_SERVERS is set. */
+    nats: toNats(v),
     phoenix: toPhoenix(v),
     proxy: toProxy(v),
     schemas: toSchemas(v),
@@ -157,9 +163,14 @@ function deepFreeze<T extends object>(value: T): T {
   return Object.freeze(value)
 }
 
+/** Returns the topics with events for users, of every source. */
+export function sourceTopics({ kafka, nats }: Config): readonly string[] {
+  return [...kafka.topics, ...(nats?.topics ?? [])]
+}
+
 /** Returns every topic that is followed: those with events for users, and those with responses to proxied requests. */
-export function followedTopics({ kafka, proxy }: Config): readonly string[] {
-  return [...new Set([...kafka.topics, ...proxy.responseTopics])]
+export function followedTopics(config: Config): readonly string[] {
+  return [...new Set([...sourceTopics(config), ...config.proxy.responseTopics])]
 }
 
 /** Returns whether a topic holds only responses to proxied requests. A source topic may hold responses besides events. */
@@ -170,5 +181,11 @@ export function isResponseTopic({ kafka, proxy }: Config, topic: string): boolea
 /** Whether the topic is followed in the embedded log: then each of its partitions follows itself. */
 export function isFollowedHere(config: Config, topic: string): boolean {
   const { brokers, rest, upstash } = config.kafka
-  return brokers === null && rest === null && upstash === null && followedTopics(config).includes(topic)
+  const isEmbedded = brokers === null && rest === null && upstash === null
+  return isEmbedded && sourceOf(topic).kind === 'kafka' && followedTopics(config).includes(topic)
+}
+
+/** Where a follower of the topic without a checkpoint starts. */
+export function autoOffsetResetOf({ kafka }: Config, topic: string): 'earliest' | 'latest' {
+  return sourceOf(topic).kind === 'kafka' ? kafka.autoOffsetReset : (kafka.givenOffsetReset ?? 'latest')
 }

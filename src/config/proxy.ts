@@ -30,6 +30,7 @@ export const proxyVariables = {
   PROXY_KAFKA_RESPONSE_TOPICS: list.pipe(z.array(topicName)).default(['rig-proxy-response']),
   PROXY_KAFKA_RESPONSE_TIMEOUT: integer(5_000, 1, 600_000),
   PROXY_HTTP_ASYNC_RESPONSE_TIMEOUT: integer(5_000, 1, 600_000),
+  PROXY_NATS_RESPONSE_TIMEOUT: integer(60_000, 1, 600_000),
   PROXY_CLAIMS_SECRET: z.string().min(32, 'must have at least 32 characters').optional(),
   REQUEST_LOG: list.pipe(z.array(z.enum(LOGGERS, 'must be console, kafka, or both'))).default([]),
   KAFKA_LOG_TOPIC: topicName.default('rig-request-log'),
@@ -45,6 +46,8 @@ export function toProxy(v: Variables) {
     timeoutMs: v.PROXY_RECV_TIMEOUT,
     responseTopics: v.PROXY_KAFKA_RESPONSE_TOPICS,
     answerTimeoutMs: { kafka: v.PROXY_KAFKA_RESPONSE_TIMEOUT, http_async: v.PROXY_HTTP_ASYNC_RESPONSE_TIMEOUT },
+    /** How long a request of NATS waits for its reply. */
+    natsTimeoutMs: v.PROXY_NATS_RESPONSE_TIMEOUT,
     claimsSecret: v.PROXY_CLAIMS_SECRET ?? null,
     requestLog: v.REQUEST_LOG,
     requestLogTopic: v.KAFKA_LOG_TOPIC,
@@ -66,15 +69,20 @@ export function proxyContradictions(v: Variables, env: object): readonly string[
 export function definitionEnvOf(env: object): DefinitionEnv {
   const bindings = env as Readonly<Record<string, unknown>>
   return {
-    variable: (name) => (typeof bindings[name] === 'string' && bindings[name] !== '' ? bindings[name] : undefined),
+    variable: (name) => (isSet(bindings[name]) ? bindings[name] : undefined),
     hasService: (name) => hasMethod(bindings[name], 'fetch'),
+    hasSource: (kind) => kind !== 'nats' || isSet(bindings['NATS_SERVERS']),
     hasRateLimit: (name) => hasMethod(bindings[name], 'limit'),
-    canSignClaims: typeof bindings['PROXY_CLAIMS_SECRET'] === 'string' && bindings['PROXY_CLAIMS_SECRET'] !== '',
+    canSignClaims: isSet(bindings['PROXY_CLAIMS_SECRET']),
   }
 }
 
 function definitionsOf(v: Variables): readonly unknown[] {
   return v.PROXY_CONFIG ?? v.PROXY_CONFIG_FILE ?? bundledList.data ?? []
+}
+
+function isSet(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
 }
 
 function hasMethod(value: unknown, name: string): boolean {

@@ -7,7 +7,8 @@ import { isObject } from '../core/json.ts'
 import { parsePointer, type JsonPointer } from '../core/json-pointer.ts'
 import { parseCondition } from '../core/subscriptions/constraint.ts'
 import { fail } from '../core/result.ts'
-import { json, topicName } from './env-fields.ts'
+import { json } from './env-fields.ts'
+import { topicNameProblems, type SourceTopicVariables } from './sources/topic-names.ts'
 import { PRESETS, type RuleText } from './topic-presets.ts'
 import { parseRuleValue } from './topic-values.ts'
 
@@ -41,7 +42,7 @@ export const topicsVariables = {
   TOPICS: json(z.record(z.string(), z.unknown(), 'must be a JSON object: topic, or "*" → rule')).optional(),
 }
 
-type Variables = z.infer<z.ZodObject<typeof topicsVariables>> & { readonly KAFKA_SOURCE_TOPICS: readonly string[] }
+type Variables = z.infer<z.ZodObject<typeof topicsVariables>> & SourceTopicVariables
 
 /** Topic, or `*` for all others → its rule. */
 export type TopicRules = ReadonlyMap<string, TopicRule>
@@ -72,9 +73,7 @@ function parseAll(v: Variables, problems: Problems) {
   const rules = new Map<string, TopicRule>()
   for (const [name, text] of Object.entries(v.TOPICS ?? (bundled.topics as Readonly<Record<string, unknown>>))) {
     const ruleProblems: Problems = []
-    if (name !== '*' && !topicName.safeParse(name).success) ruleProblems.push('must be the name of a topic, or "*"')
-    else if (name !== '*' && !v.KAFKA_SOURCE_TOPICS.includes(name))
-      ruleProblems.push('is not one of KAFKA_SOURCE_TOPICS, so the rule would never apply')
+    if (name !== '*') ruleProblems.push(...topicNameProblems(name, v))
     const rule = parseRule(name, text, ruleProblems)
     if (rule !== undefined) rules.set(name, rule)
     problems.push(...ruleProblems.map((problem) => `${source}: in ${name}: ${problem}`))

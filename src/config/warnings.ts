@@ -4,7 +4,6 @@
 /** RIG's variables without a meaning here, by what to do instead. docs/migrating-from-rig.md has them all. */
 const WITHOUT_MEANING: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/^(KINESIS_|PROXY_KINESIS_)/, 'Rigel has no Kinesis: let a consumer publish to POST /_rig/v1/events'],
-  [/^(NATS_|NATSTOFILTER_|PROXY_NATS_)/, 'Rigel has no NATS: let a consumer publish to POST /_rig/v1/events'],
   [/^FIREHOSE_/, 'Rigel has no firehose: let a consumer group read the topic'],
   [
     /^(KAFKATOFILTER_KAFKA_GROUP_ID|PROXY_KAFKA_RESPONSE_KAFKA_GROUP_ID)$/,

@@ -1,12 +1,12 @@
 // The log that requests produce to: what it takes, and what it does not take, is counted in the metrics of the isolate.
 import type { Config } from '../config/parse-config.ts'
 import type { NewRecord } from '../core/events/kafka-record.ts'
-import { createKafkaLog } from '../kafka/create-kafka-log.ts'
+import { createEventLog } from '../sources/create-event-log.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { workerContext } from './worker-context.ts'
 
 export function createCountedLog(env: Env, config: Config): Pick<KafkaLog, 'produce'> {
-  const log = createKafkaLog(env, config)
+  const log = createEventLog(env, config)
   return {
     async produce(records: readonly NewRecord[]) {
       const { metrics } = workerContext(env)

@@ -1,22 +1,22 @@
 // Wakes followers, and has the Directory make sure that they know the current interest. Called by the cron, by the first
 // request of an isolate, and by a nudge in the queue. A follower that runs already takes no notice.
-import { configOf, followedTopics } from '../config/parse-config.ts'
+import { configOf, followedTopics, isFollowedHere, sourceTopics } from '../config/parse-config.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import { directoryStub } from '../rpc/directory.ts'
-import { createKafkaLog } from '../kafka/create-kafka-log.ts'
+import { createEventLog } from '../sources/create-event-log.ts'
 import { nudgeFollowers } from '../rpc/follower.ts'
 import { wakeAll, type WakePlanDeps } from './wake-plan.ts'
 
 /** Returns true if every source topic exists. */
 export async function wakeFollowers(env: Env, wanted: Partial<TopicPartition> = {}): Promise<boolean> {
   const config = configOf(env)
-  const log = createKafkaLog(env, config)
+  const log = createEventLog(env, config)
   const deps: WakePlanDeps = {
     topics: followedTopics(config),
     partitions: (topic) => log.partitions(topic),
     // The embedded log is read from its start anyway.
     firstSeen: async (topic, count) =>
-      log.wakesFollowers ? count : directoryStub(env).firstSeenPartitions(topic, count),
+      isFollowedHere(config, topic) ? count : directoryStub(env).firstSeenPartitions(topic, count),
     nudge: (wakes) => nudgeFollowers(env, wakes),
     failed: (follower, error) => console.error({ message: 'follower not woken', ...follower, error: String(error) }),
   }
@@ -25,5 +25,5 @@ export async function wakeFollowers(env: Env, wanted: Partial<TopicPartition> = 
     .catch((error: unknown) => console.error({ message: 'interest of followers not refreshed', error: String(error) }))
   const woken = new Set((await wakeAll(deps, wanted)).map(({ topic }) => topic))
   await refreshing
-  return config.kafka.topics.every((topic) => woken.has(topic))
+  return sourceTopics(config).every((topic) => woken.has(topic))
 }

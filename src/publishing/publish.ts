@@ -60,7 +60,7 @@ export async function submit(
   payload: unknown,
   hasToken: boolean,
   config: Config,
-  openLog: () => KafkaLog,
+  openLog: () => Pick<KafkaLog, 'produce'>,
   spend: (events: number, bytes: number) => boolean,
 ): Promise<Result<ProducedRecord, RigelError>> {
   if (typeof config.submissionCheck === 'object') {

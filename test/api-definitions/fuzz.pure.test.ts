@@ -9,6 +9,7 @@ import { dice } from './random.ts'
 const definitionEnv: DefinitionEnv = {
   variable: (name) => (name === 'HOST' ? 'http://host.example.com' : undefined),
   hasService: (name) => name === 'BOOKS',
+  hasSource: () => true,
   hasRateLimit: (name) => name === 'PROXY_RATE_LIMIT',
   canSignClaims: true,
 }

@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { importOpenApi } from '../../src/api-definitions/import-openapi.ts'
 import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
 
-const nothing = { variable: () => undefined, hasService: () => false, hasRateLimit: () => false, canSignClaims: false }
+const nothing = {
+  variable: () => undefined,
+  hasService: () => false,
+  hasSource: () => true,
+  hasRateLimit: () => false,
+  canSignClaims: false,
+}
 const BY_DEFAULT = { id: null, target: null }
 const document = (more: object = {}) => ({
   openapi: '3.1.0',

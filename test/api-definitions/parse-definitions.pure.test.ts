@@ -2,7 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
 
-const nothing = { variable: () => undefined, hasService: () => false, hasRateLimit: () => false, canSignClaims: false }
+const nothing = {
+  variable: () => undefined,
+  hasService: () => false,
+  hasRateLimit: () => false,
+  hasSource: () => true,
+  canSignClaims: false,
+}
 
 function problemsOf(document: unknown): readonly string[] {
   const parsed = parseDefinitions([document], nothing)
@@ -43,7 +49,10 @@ describe('a definition in the short form', () => {
     [withRoute({ rate_limit: { by: ['ip'] } }), ['a/GET /x: by must be one of ["address","user","route"]']],
     [withRoute({ circuit_breaker: true }), ['a/GET /x: circuit_breaker must be one of [false], or object']],
     [withRoute({ circuit_breaker: { failures: 0, open_ms: 100 } }), ['a/GET /x: failures must be at least 1']],
-    [withRoute({ response_from: 'kafak' }), ['a/GET /x: response_from must be one of ["http","kafka","http_async"]']],
+    [
+      withRoute({ response_from: 'kafak' }),
+      ['a/GET /x: response_from must be one of ["http","kafka","http_async","nats"]'],
+    ],
     [withRoute({ request_headers: { 'a b': '1' } }), ['a/GET /x: a b must be a header name']],
     [withRoute({ request_headers: { a: '1\r\nb: 2' } }), ['a/GET /x: a must be a header value: one line']],
     [withRoute({}, { target: 5 }), ['api: target must be string, or list']],

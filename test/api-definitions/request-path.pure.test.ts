@@ -9,7 +9,13 @@ import {
 } from '../../src/api-definitions/request-path.ts'
 import { Router } from '../../src/api-definitions/router.ts'
 
-const nothing = { variable: () => undefined, hasService: () => false, hasRateLimit: () => false, canSignClaims: false }
+const nothing = {
+  variable: () => undefined,
+  hasService: () => false,
+  hasSource: () => true,
+  hasRateLimit: () => false,
+  canSignClaims: false,
+}
 
 function routerOf(routes: Readonly<Record<string, unknown>>): Router {
   const parsed = parseDefinitions([{ id: 'a', target: 'http://a.test', routes }], nothing)

@@ -9,6 +9,7 @@ import { dice } from './random.ts'
 const nothing: DefinitionEnv = {
   variable: () => undefined,
   hasService: () => false,
+  hasSource: () => true,
   hasRateLimit: () => false,
   canSignClaims: false,
 }

@@ -7,7 +7,13 @@ import { toRequestPath } from '../../src/api-definitions/request-path.ts'
 import { Router } from '../../src/api-definitions/router.ts'
 import { dice } from './random.ts'
 
-const nothing = { variable: () => undefined, hasService: () => false, hasRateLimit: () => false, canSignClaims: false }
+const nothing = {
+  variable: () => undefined,
+  hasService: () => false,
+  hasRateLimit: () => false,
+  hasSource: () => true,
+  canSignClaims: false,
+}
 const random = dice(16)
 const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T
 const chance = (share: number) => random() < share

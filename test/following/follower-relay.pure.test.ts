@@ -10,7 +10,7 @@ const MAX_WAITING = 6
 const update: InterestUpdate = { life: 'one', after: 0, version: 7, bitmaps: [], watches: [] }
 
 const NAMES =
-  'USER_SHARD DIRECTORY EMBEDDED_LOG EMBEDDED_BROKER KAFKA_PRODUCER PRESENCE_TOPIC SESSION_REGISTRY PENDING_RESPONSES METRICS_STORE'
+  'USER_SHARD DIRECTORY EMBEDDED_LOG EMBEDDED_BROKER KAFKA_PRODUCER NATS_CLIENT PRESENCE_TOPIC SESSION_REGISTRY PENDING_RESPONSES METRICS_STORE'
 const BINDINGS = Object.fromEntries(NAMES.split(' ').map((name) => [name, { getByName: () => undefined }]))
 
 beforeEach(() => vi.useFakeTimers())

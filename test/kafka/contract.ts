@@ -1,4 +1,5 @@
-// What every KafkaLog must do, whatever is behind it: run by embedded.test.ts, upstash.test.ts and rest/contract.test.ts.
+// What every KafkaLog must do, whatever is behind it: run by the tests of its adapters here and in
+// test/sources.
 import { describe, expect, it } from 'vitest'
 import type { NewRecord } from '../../src/core/events/kafka-record.ts'
 import { partitionOf } from '../../src/core/events/partitioner.ts'
@@ -11,7 +12,7 @@ const limits = { maxWaitMs: 0, maxBytes: 1_000_000 }
 let topics = 0
 const newTopic = (): string => `contract-${(topics += 1)}-${crypto.randomUUID()}`
 
-async function recordsOf(log: KafkaLog, topic: string, partition: number, offset = 0) {
+async function recordsOf(log: KafkaLog, topic: string, partition: number, offset: number) {
   const fetched = await log.fetch({ topic, partition, offset }, limits)
   if (fetched.kind !== 'records') throw new Error(fetched.kind)
   return fetched.records
@@ -22,8 +23,14 @@ export interface Carries {
   readonly headers: boolean
   /** Those of the producer. */
   readonly timestamps: boolean
-  /** Where a topic is not made by the first produce: with four partitions. */
+  /** Where a topic is not made by the first produce: with all its partitions. */
   makeTopic?(topic: string): Promise<void>
+  /** Four if absent. With one, there is nothing to choose by a key. */
+  readonly partitions?: 1
+  /** 0 if absent. */
+  readonly firstOffset?: number
+  /** Before the name of a topic; `nats:`. */
+  readonly prefix?: string
 }
 
 export function kafkaLogContract(
@@ -31,8 +38,10 @@ export function kafkaLogContract(
   makeLog: () => KafkaLog | Promise<KafkaLog>,
   carries: Carries = { headers: true, timestamps: true },
 ): void {
+  const { firstOffset: first = 0, partitions = 4, prefix = '' } = carries
+  const last = partitions - 1
   const newLogAndTopic = async () => {
-    const topic = newTopic()
+    const topic = prefix + newTopic()
     const log = await makeLog()
     await carries.makeTopic?.(topic)
     return [log, topic] as const
@@ -43,7 +52,7 @@ export function kafkaLogContract(
       const [log, topic] = await newLogAndTopic()
       const records: NewRecord[] = [1, 2, 3].map((n) => ({
         topic,
-        partition: 1,
+        partition: last,
         key: bytes(`k${n}`),
         value: bytes(`v${n} ü`),
         headers: [
@@ -52,11 +61,11 @@ export function kafkaLogContract(
         ],
       }))
       const places = await log.produce(records)
-      expect(places).toMatchObject([0, 1, 2].map((offset) => ({ topic, partition: 1, offset })))
-      const fetched = await recordsOf(log, topic, 1, 1)
+      expect(places).toMatchObject([0, 1, 2].map((n) => ({ topic, partition: last, offset: first + n })))
+      const fetched = await recordsOf(log, topic, last, first + 1)
       expect(fetched.map((record) => [record.offset, text(record.key), text(record.value)])).toEqual([
-        [1, 'k2', 'v2 ü'],
-        [2, 'k3', 'v3 ü'],
+        [first + 1, 'k2', 'v2 ü'],
+        [first + 2, 'k3', 'v3 ü'],
       ])
       expect(fetched[0]?.headers.map((header) => [header.key, text(header.value)])).toEqual(
         carries.headers
@@ -70,13 +79,13 @@ export function kafkaLogContract(
 
     it.runIf(carries.timestamps)('keeps the timestamps that records were produced with', async () => {
       const [log, topic] = await newLogAndTopic()
-      const records = [1_001, 1_002].map((timestampMs) => ({ topic, partition: 1, value: bytes('v'), timestampMs }))
+      const records = [1_001, 1_002].map((timestampMs) => ({ topic, partition: last, value: bytes('v'), timestampMs }))
       const places = await log.produce(records)
       expect(places.map(({ timestampMs }) => timestampMs)).toEqual([1_001, 1_002])
-      expect((await recordsOf(log, topic, 1)).map(({ timestampMs }) => timestampMs)).toEqual([1_001, 1_002])
+      expect((await recordsOf(log, topic, last, first)).map(({ timestampMs }) => timestampMs)).toEqual([1_001, 1_002])
     })
 
-    it('puts a key where Kafka’s own clients would', async () => {
+    it.runIf(partitions > 1)('puts a key where Kafka’s own clients would', async () => {
       const [log, topic] = await newLogAndTopic()
       const keys = Array.from({ length: 20 }, (_, n) => `user-${n}`)
       const places = await log.produce(keys.map((key) => ({ topic, key: bytes(key), value: bytes('v') })))
@@ -85,27 +94,32 @@ export function kafkaLogContract(
 
     it('knows its partitions and the range of their offsets', async () => {
       const [log, topic] = await newLogAndTopic()
-      await log.produce([{ topic, partition: 3, value: bytes('v') }])
-      expect(await log.partitions(topic)).toEqual([0, 1, 2, 3])
-      expect(await log.offsets(topic, 3)).toEqual({ earliest: 0, latest: 1 })
+      await log.produce([{ topic, partition: last, value: bytes('v') }])
+      expect(await log.partitions(topic)).toEqual(Array.from({ length: partitions }, (_, n) => n))
+      expect(await log.offsets(topic, last)).toMatchObject({ earliest: first, latest: first + 1 })
+    })
+
+    it.runIf(partitions > 1)('knows that a partition is empty', async () => {
+      const [log, topic] = await newLogAndTopic()
+      await log.produce([{ topic, partition: last, value: bytes('v') }])
       expect(await log.offsets(topic, 0)).toEqual({ earliest: 0, latest: 0 })
     })
 
     it('answers nothing at the end, and says so when an offset is past it', async () => {
       const [log, topic] = await newLogAndTopic()
       await log.produce([{ topic, partition: 0, value: bytes('v') }])
-      expect(await recordsOf(log, topic, 0, 1)).toEqual([])
-      expect(await log.fetch({ topic, partition: 0, offset: 2 }, limits)).toMatchObject({
+      expect(await recordsOf(log, topic, 0, first + 1)).toEqual([])
+      expect(await log.fetch({ topic, partition: 0, offset: first + 2 }, limits)).toMatchObject({
         kind: 'offset_out_of_range',
-        earliest: 0,
-        latest: 1,
+        earliest: first,
+        latest: first + 1,
       })
     })
 
     it('answers a fetch that waits as soon as something is produced', async () => {
       const [log, topic] = await newLogAndTopic()
       await log.produce([{ topic, partition: 0, value: bytes('v0') }])
-      const waiting = log.fetch({ topic, partition: 0, offset: 1 }, { maxWaitMs: 20_000, maxBytes: 1_000 })
+      const waiting = log.fetch({ topic, partition: 0, offset: first + 1 }, { maxWaitMs: 20_000, maxBytes: 1_000 })
       await log.produce([{ topic, partition: 0, value: bytes('v1') }])
       const fetched = await waiting
       expect(fetched.kind === 'records' && fetched.records.map((record) => text(record.value))).toEqual(['v1'])

@@ -9,8 +9,8 @@ import { readRequestBody } from '../read-request-body.ts'
 import { parseJson } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { decodeUtf8 } from '../../core/text.ts'
-import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
-import type { KafkaLog } from '../../kafka/kafka-log.ts'
+import { createEventLog, type EventLog } from '../../sources/create-event-log.ts'
+import { sourceTopics } from '../../config/parse-config.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -38,13 +38,13 @@ export async function listDeadLetters(c: Context<HttpEnv>): Promise<Response> {
   if (!query.success) return badRequest('limit (1 to 500), partition and offset must be whole numbers')
   const { limit, offset, partition } = query.data
   const topic = c.var.config.kafka.deadLetterTopic
-  const log = createKafkaLog(c.env, c.var.config)
+  const log = createEventLog(c.env, c.var.config)
   const partitions = partition === undefined ? await log.partitions(topic) : [partition]
   const lists = await Promise.all(partitions.map((one) => readSome(log, topic, one, offset, limit)))
   return c.json({ topic, dead_letters: lists.flat().map(describeLetter) })
 }
 
-async function readSome(log: KafkaLog, topic: string, partition: number, from: number | undefined, limit: number) {
+async function readSome(log: EventLog, topic: string, partition: number, from: number | undefined, limit: number) {
   const { earliest, latest } = await log.offsets(topic, partition)
   let offset = Math.max(earliest, from ?? latest - limit)
   const records: LogRecord[] = []
@@ -65,10 +65,10 @@ export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> 
     return badRequest(`expected {"dead_letters": [{"partition": 0, "offset": 17}, …]}, at most ${MAX_REPLAYED}`)
   }
   const { kafka } = c.var.config
-  const log = createKafkaLog(c.env, c.var.config)
+  const log = createEventLog(c.env, c.var.config)
   const records: NewRecord[] = []
   for (const at of parsed.data.dead_letters) {
-    const record = await original(log, kafka.topics, { topic: kafka.deadLetterTopic, ...at })
+    const record = await original(log, sourceTopics(c.var.config), { topic: kafka.deadLetterTopic, ...at })
     if (!record.ok) return badRequest(`${at.partition}/${at.offset}: ${record.reason}`)
     records.push(record.value)
   }
@@ -77,7 +77,7 @@ export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> 
 }
 
 /** Returns the record that became this dead letter. A record that was too large for it is read from its topic, if still there. */
-async function original(log: KafkaLog, topics: readonly string[], at: LogPosition): Promise<Result<NewRecord, string>> {
+async function original(log: EventLog, topics: readonly string[], at: LogPosition): Promise<Result<NewRecord, string>> {
   const letter = await readAt(log, at)
   if (letter === undefined) return fail('there is no such dead letter')
   const origin = originOf(letter)
@@ -92,7 +92,7 @@ async function original(log: KafkaLog, topics: readonly string[], at: LogPositio
   return ok({ topic, key: record.key, value: record.value, headers: record.headers })
 }
 
-async function readAt(log: KafkaLog, at: LogPosition): Promise<LogRecord | undefined> {
+async function readAt(log: EventLog, at: LogPosition): Promise<LogRecord | undefined> {
   const fetched = await log.fetch(at, { maxWaitMs: 0, maxBytes: 1 })
   return fetched.kind === 'records' ? fetched.records.find(({ offset }) => offset === at.offset) : undefined
 }

@@ -9,7 +9,7 @@ import { directoryStub } from '../../rpc/directory.ts'
 import { broadcastCommand } from '../../rpc/shard.ts'
 import { allShards } from './operations.ts'
 import { followerStatuses, type FollowerStatus } from '../../rpc/follower.ts'
-import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import { createEventLog } from '../../sources/create-event-log.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 const OUTDATED = 'knows the interest of a Directory whose storage is gone; it is told anew within a minute'
@@ -81,7 +81,7 @@ interface Listed {
 }
 
 function listPartitions(c: Context<HttpEnv>): readonly Promise<Listed>[] {
-  const log = createKafkaLog(c.env, c.var.config)
+  const log = createEventLog(c.env, c.var.config)
   return followedTopics(c.var.config).map(async (topic) => {
     try {
       const partitions = await withTimeout(log.partitions(topic), LIST_TIMEOUT_MS)

@@ -52,7 +52,7 @@ function toOperation(route: Route, method: string, parameters: readonly string[]
     parameters: parameters.map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } })),
     ...(authentication === null ? {} : { security: [{ token: authentication.scopes }] }),
     responses:
-      target.kind === 'kafka'
+      target.kind === 'publish'
         ? { '202': { description: 'Accepted' } }
         : { default: { description: "The service's response" } },
   }

@@ -20,7 +20,8 @@ export async function registerIfAsync(
   { config, env }: ProxyDeps,
   { responseFrom }: Route,
 ): Promise<Result<PendingReply | null, RigelError>> {
-  return responseFrom === 'http' ? ok(null) : registerPending(env, config.proxy.answerTimeoutMs[responseFrom])
+  if (responseFrom === 'http' || responseFrom === 'nats') return ok(null)
+  return registerPending(env, config.proxy.answerTimeoutMs[responseFrom])
 }
 
 export function newCorrelation(): { readonly shard: number; readonly id: string; readonly correlation: string } {

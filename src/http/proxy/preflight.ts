@@ -23,7 +23,7 @@ export function withCors(response: Response, config: Config, request: Request): 
 
 /** Returns undefined if Rigel handles CORS for none of the path's routes. */
 export function answerPreflight(config: Config, request: Request, routes: readonly Route[]): Response | undefined {
-  const ours = routes.filter(({ policy, target }) => policy.cors || target.kind === 'kafka')
+  const ours = routes.filter(({ policy, target }) => policy.cors || target.kind === 'publish')
   if (ours.length === 0) return undefined
   const asked = request.headers.get('access-control-request-method') ?? 'GET'
   const methods = new Set(

@@ -101,7 +101,7 @@ async function handleRoute(context: ProxyContext): Promise<Handled> {
   const token = admitted.value
   const { target } = route
   const answered =
-    target.kind === 'kafka'
+    target.kind === 'publish'
       ? await publishRequest(context, target, await serviceHeaders(context, token))
       : await callService(context, target, token)
   const response = answered.ok ? answered.value : toErrorResponse(context, answered.reason)
@@ -113,7 +113,7 @@ async function handleRoute(context: ProxyContext): Promise<Handled> {
 
 /** Rigel adds CORS headers where the response is not a service's own, like RIG. */
 function isAnsweredByRigel({ responseFrom, target }: Route): boolean {
-  return target.kind === 'kafka' || responseFrom !== 'http'
+  return target.kind === 'publish' || responseFrom !== 'http'
 }
 
 /** Returns null if the route requires no token. Addresses are limited before the token is verified, users after it. */

@@ -1,5 +1,6 @@
 // REQUEST_LOG: one line, or one event, for every request that matched a route, also for refused ones. Logs the path only: a
 // query, and headers, may hold tokens. Called by proxy.ts in the background.
+import { sourceOf } from '../../core/events/topic-source.ts'
 import type { NewRecord } from '../../core/events/kafka-record.ts'
 import type { Target } from '../../api-definitions/api-route.ts'
 import { createCountedLog } from '../counted-log.ts'
@@ -76,5 +77,7 @@ function toData({ canonicalPath, client, request, route }: ProxyContext, outcome
 }
 
 function nameOf(target: Target): string {
-  return target.kind === 'kafka' ? `kafka:${target.topic}` : target.upstreams.map(({ base }) => base).join(', ')
+  if (target.kind === 'http') return target.upstreams.map(({ base }) => base).join(', ')
+  const { kind, name } = sourceOf(target.topic)
+  return `${kind}:${name}`
 }

@@ -3,7 +3,7 @@
 // subscription to a type that its shard does not follow yet, and the first request that an isolate proxies.
 import { parseJson } from '../../core/json.ts'
 import { DurableObject } from 'cloudflare:workers'
-import { configOf } from '../../config/parse-config.ts'
+import { configOf, sourceTopics } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
 import { runWithLimit } from '../../core/concurrency.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
@@ -11,7 +11,7 @@ import type { DeclareResult } from '../../core/interest/declarer.ts'
 import type { InterestDeclaration, InterestUpdate } from '../../core/interest/ledger.ts'
 import type { InterestVersion } from '../../core/interest/table.ts'
 import { withTimeout } from '../../core/timeout.ts'
-import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import { createEventLog } from '../../sources/create-event-log.ts'
 import type { ApiSnapshot } from '../../rpc/directory.ts'
 import { notifyFollowers, type FollowerResult } from '../../rpc/follower.ts'
 import { shardStub } from '../../rpc/shard.ts'
@@ -167,8 +167,8 @@ export class Directory extends DurableObject<Env> {
   }
 
   async #listFollowers(): Promise<void> {
-    const log = createKafkaLog(this.env, this.#config)
-    const { topics } = this.#config.kafka
+    const log = createEventLog(this.env, this.#config)
+    const topics = sourceTopics(this.#config)
     const listing = Promise.all(topics.map((topic) => log.partitions(topic)))
     const lists = await withTimeout(listing, LIST_TIMEOUT_MS, 'the log did not list its partitions')
     for (const [index, topic] of topics.entries()) {

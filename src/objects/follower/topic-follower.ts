@@ -2,10 +2,10 @@
 // object's life: it wakes (nudge, alarm), runs the consume loop (consume-loop.ts) and decides when to run again. Nudges
 // come from the embedded log, the cron, and queue messages; changes of interest come from the Directory.
 import { DurableObject } from 'cloudflare:workers'
-import { configOf, isFollowedHere, isResponseTopic } from '../../config/parse-config.ts'
+import { autoOffsetResetOf, configOf, isFollowedHere, isResponseTopic } from '../../config/parse-config.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { InterestUpdate } from '../../core/interest/ledger.ts'
-import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
+import { createSourceLog } from '../../sources/create-event-log.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { timerOf } from '../../rpc/metrics.ts'
 import {
@@ -44,7 +44,7 @@ export class TopicFollower extends DurableObject<Env> {
   readonly #config = configOf(this.env)
   readonly #name: TopicPartition = parseFollowerName(this.ctx.id.name ?? '')
   readonly #isForUsers = !isResponseTopic(this.#config, this.#name.topic)
-  readonly #log = createKafkaLog(this.env, this.#config, this.ctx.storage.sql)
+  readonly #log = createSourceLog(this.env, this.#config, this.#name.topic, this.ctx.storage.sql)
   readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql, {
     nowMs: () => Date.now(),
     schedule: (ms, act) => void setTimeout(act, ms),
@@ -207,7 +207,7 @@ export class TopicFollower extends DurableObject<Env> {
 
   async #start(): Promise<Checkpoint> {
     const range = await this.#log.offsets(this.#name.topic, this.#name.partition)
-    return this.#checkpoints.start(range[this.#config.kafka.autoOffsetReset])
+    return this.#checkpoints.start(range[autoOffsetResetOf(this.#config, this.#name.topic)])
   }
 
   async #register(): Promise<void> {

@@ -1,10 +1,9 @@
 // Finds the record that an operator asks about: by its place in the log, as a publish returns it, or by the id of its event
 // among the newest records.
-import { followedTopics, type Config } from '../../../config/parse-config.ts'
+import { followedTopics, sourceTopics, type Config } from '../../../config/parse-config.ts'
 import type { LogPosition, LogRecord } from '../../../core/events/kafka-record.ts'
 import type { Cause } from '../../../core/explain/cause.ts'
-import { createKafkaLog } from '../../../kafka/create-kafka-log.ts'
-import type { KafkaLog } from '../../../kafka/kafka-log.ts'
+import { createEventLog, type EventLog } from '../../../sources/create-event-log.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
 
 /** Records of each partition among which an id is looked for. */
@@ -12,7 +11,7 @@ const SEARCHED_RECORDS = 1_000
 const MAX_SEARCHED_PARTITIONS = 64
 const FETCH_BYTES = 1_048_576
 
-const PLACE = /^([\w.-]{1,249})\/(\d{1,10})\/(\d{1,15})$/
+const PLACE = /^([\w.:$*>-]{1,249})\/(\d{1,10})\/(\d{1,15})$/
 
 /** Parses `topic/partition/offset`. Returns undefined for anything else, which is then an event's id. */
 export function parsePlace(text: string): LogPosition | undefined {
@@ -27,7 +26,7 @@ export async function readPlace(
   at: LogPosition,
 ): Promise<LogRecord | { readonly cause: Cause }> {
   if (!followedTopics(config).includes(at.topic)) return { cause: { kind: 'not_followed', topic: at.topic } }
-  const log = createKafkaLog(env, config)
+  const log = createEventLog(env, config)
   const { earliest, latest } = await log.offsets(at.topic, at.partition)
   if (at.offset >= latest) return { cause: { kind: 'not_produced', latest } }
   if (at.offset < earliest) return { cause: { kind: 'removed_from_topic', earliest } }
@@ -41,9 +40,9 @@ export async function readPlace(
 
 /** Returns the newest record that has the id in it as an event would, or undefined. */
 export async function findById(env: Env, config: Config, id: string): Promise<LogRecord | undefined> {
-  const log = createKafkaLog(env, config)
+  const log = createEventLog(env, config)
   const lists = await Promise.all(
-    config.kafka.topics.map(async (topic) => (await log.partitions(topic)).map((partition) => ({ topic, partition }))),
+    sourceTopics(config).map(async (topic) => (await log.partitions(topic)).map((partition) => ({ topic, partition }))),
   )
   const partitions = lists.flat().slice(0, MAX_SEARCHED_PARTITIONS)
   const found = await Promise.all(
@@ -57,7 +56,7 @@ export async function findById(env: Env, config: Config, id: string): Promise<Lo
   return found.flat().toSorted((a, b) => b.timestampMs - a.timestampMs)[0]
 }
 
-async function fetchFrom(log: KafkaLog, at: LogPosition, count: number): Promise<readonly LogRecord[]> {
+async function fetchFrom(log: EventLog, at: LogPosition, count: number): Promise<readonly LogRecord[]> {
   const records: LogRecord[] = []
   const end = at.offset + count
   for (let { offset } = at; offset < end;) {

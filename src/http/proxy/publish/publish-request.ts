@@ -1,7 +1,9 @@
-// `target: kafka`: publishes a request as an event, and returns 202, or the response that comes later. Called by proxy.ts.
+// `target: kafka` and `target: nats`: publishes a request as an event, and returns 202, or the response that comes later.
+// Called by proxy.ts.
 import type { NewRecord } from '../../../core/events/kafka-record.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
+import { sourceOf, type SourceKind } from '../../../core/events/topic-source.ts'
 import type { Target } from '../../../api-definitions/api-route.ts'
 import { createCountedLog } from '../../counted-log.ts'
 import { readRequestBody } from '../../read-request-body.ts'
@@ -9,13 +11,14 @@ import { newCorrelation, registerIfAsync, type PendingReply } from '../async-res
 import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
 import type { HeaderMap } from '../headers.ts'
 import type { ProxyContext, ProxyDeps } from '../proxy-context.ts'
+import { requestByNats } from './nats-request.ts'
 import { toRequestEvent } from './request-event.ts'
 
-type KafkaTarget = Extract<Target, { kind: 'kafka' }>
+type PublishTarget = Extract<Target, { kind: 'publish' }>
 
 export async function publishRequest(
   context: ProxyContext,
-  target: KafkaTarget,
+  target: PublishTarget,
   headers: HeaderMap,
 ): Promise<Result<Response, RigelError>> {
   const { client, deps, path, request, route, search, trace } = context
@@ -35,19 +38,22 @@ export async function publishRequest(
   if (!event.ok) return abandon(deps, pending, { kind: 'not_a_cloud_event', message: event.reason })
   const record = await toRecord(deps, target, event.value)
   if (!record.ok) return abandon(deps, pending, record.reason)
+  if (route.responseFrom === 'nats') return requestByNats(deps, record.value)
   try {
     await createCountedLog(deps.env, deps.config).produce([record.value])
   } catch (error) {
     console.error('a request could not be published', error)
-    const message = 'Kafka cannot take events at the moment. The event was probably not stored.'
+    const message = `${NAMES[sourceOf(target.topic).kind]} cannot take events at the moment. The event was probably not stored.`
     return abandon(deps, pending, { kind: 'unavailable', message })
   }
   return pending === null ? ok(new Response('Accepted.', { status: 202 })) : pending.response()
 }
 
+const NAMES: Readonly<Record<SourceKind, string>> = { kafka: 'Kafka', nats: 'NATS' }
+
 async function toRecord(
   { config, subjects }: ProxyDeps,
-  { schema, topic }: KafkaTarget,
+  { schema, topic }: PublishTarget,
   event: KeyedEvent,
 ): Promise<Result<NewRecord, RigelError>> {
   if (schema === null || config.schemas.serializer !== 'avro') return ok(toJsonRecord(topic, event))

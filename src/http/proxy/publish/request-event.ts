@@ -1,4 +1,4 @@
-// Turns a request into an event (`target: kafka`): the body is a CloudEvent, or is wrapped in one if the route has an event
+// Turns a request into an event (`target: kafka` or `nats`): the body is a CloudEvent, or is wrapped in one if the route has an event
 // type. RIG's extension `rig` holds the rest of the request. Called by publish-request.ts.
 import { fromBinary } from '../../../core/events/cloud-event.ts'
 import { isObject, parseExactly } from '../../../core/json.ts'
@@ -36,7 +36,7 @@ export function toRequestEvent(
   body: Uint8Array,
   facts: RequestFacts,
   { api }: Pick<Route, 'api'>,
-  { wrapAs }: Extract<Target, { kind: 'kafka' }>,
+  { wrapAs }: Extract<Target, { kind: 'publish' }>,
   made: Made,
 ): Result<KeyedEvent, string> {
   const own = ownEvent(body)

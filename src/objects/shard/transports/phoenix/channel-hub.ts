@@ -1,7 +1,7 @@
 // Handles what a Phoenix client asks for, whatever its transport: heartbeat, join, leave, push. Joining is subscribing: the
 // Directory knows before the join is confirmed, and what the channel missed since its position follows the reply.
 import { toHttp } from '../../../../core/errors.ts'
-import { createKafkaLog } from '../../../../kafka/create-kafka-log.ts'
+import { createEventLog } from '../../../../sources/create-event-log.ts'
 import { submit } from '../../../../publishing/publish.ts'
 import { PublishBudget } from '../../../../publishing/publish-budget.ts'
 import type { TransportParts } from '../transport.ts'
@@ -124,7 +124,7 @@ export class ChannelHub {
     const { hasToken, id, owner } = connection.state
     const publisher = owner.user === null ? `connection ${id}` : `user ${owner.user}`
     const spend = (events: number, bytes: number) => this.#budget.spend(publisher, events, bytes, now())
-    const produced = await submit(message.payload, hasToken, config, () => createKafkaLog(env, config), spend)
+    const produced = await submit(message.payload, hasToken, config, () => createEventLog(env, config), spend)
     if (!produced.ok) return connection.reply(message, failed(toHttp(produced.reason).message))
     const { topic, partition, offset } = produced.value
     connection.reply(message, { status: 'ok', response: { topic, partition, offset } })

@@ -1,0 +1,18 @@
+// Which topics there are, by source: a rule of TOPICS for any other would never apply.
+import { sourceOf } from '../../core/events/topic-source.ts'
+import { topicName } from '../env-fields.ts'
+
+/** The variables that name the followed topics, parsed. */
+export interface SourceTopicVariables {
+  readonly KAFKA_SOURCE_TOPICS: readonly string[]
+  readonly NATS_SOURCE_TOPICS: readonly string[]
+}
+
+/** Returns what is wrong with the name of a rule's topic; nothing if that topic is followed. */
+export function topicNameProblems(topic: string, v: SourceTopicVariables): readonly string[] {
+  const { kind, name } = sourceOf(topic)
+  const neverApplies = (variable: string) => [`is not one of ${variable}, so the rule would never apply`]
+  if (kind === 'nats') return v.NATS_SOURCE_TOPICS.includes(name) ? [] : neverApplies('NATS_SOURCE_TOPICS')
+  if (!topicName.safeParse(name).success) return ['must be the name of a topic, or "*"']
+  return v.KAFKA_SOURCE_TOPICS.includes(name) ? [] : neverApplies('KAFKA_SOURCE_TOPICS')
+}

@@ -1,0 +1,80 @@
+// Publishes records and requests to NATS on one connection. By JetStream, each record is confirmed by the server that has
+// stored it; by core NATS nobody confirms, and nothing is stored. Used by the NatsClient object.
+import type { NatsConnection } from '@nats-io/nats-core'
+import { RequestError, TimeoutError } from '@nats-io/nats-core/internal'
+import type { NatsConfig } from '../../config/sources/nats.ts'
+import { sourceOf } from '../../core/events/topic-source.ts'
+import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
+import { isObject, parseJson } from '../../core/json.ts'
+import { streamsOf } from './jetstream-api.ts'
+import { subjectOf, toNatsHeaders } from './nats-records.ts'
+import { NatsSession } from './nats-session.ts'
+
+const ACK_TIMEOUT_MS = 10_000
+
+const NO_BYTES = new Uint8Array()
+
+/** The reply to a request; null: none came in time. `nobody`: no service is subscribed. */
+export type NatsReply =
+  | { readonly kind: 'reply'; readonly body: Uint8Array }
+  | { readonly kind: 'timeout' }
+  | { readonly kind: 'nobody' }
+
+export class NatsProducer {
+  readonly #config: NatsConfig
+  readonly #session: NatsSession
+
+  constructor(config: NatsConfig) {
+    this.#config = config
+    this.#session = new NatsSession(config)
+  }
+
+  /** Returns [0] if a stream has the subject. Core NATS has every subject. */
+  async partitions(topic: string): Promise<readonly number[]> {
+    if (this.#config.mode === 'core') return [0]
+    const streams = await this.#session.use(async (connection) => streamsOf(connection, sourceOf(topic).name))
+    return streams.length === 0 ? [] : [0]
+  }
+
+  /** Resolves when all are stored, with their sequences. Throws if one is not: those before it are stored then. */
+  async produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
+    return this.#session.use(async (connection) => {
+      if (this.#config.mode === 'jetstream')
+        return Promise.all(records.map((record) => publishStored(connection, record)))
+      for (const record of records) {
+        connection.publish(subjectOf(record), record.value ?? NO_BYTES, { headers: toNatsHeaders(record) })
+      }
+      await connection.flush()
+      return records.map(({ topic }) => ({ topic, partition: 0, offset: -1, timestampMs: -1 }))
+    })
+  }
+
+  /** NATS's request and reply: core NATS in either mode, as a service that replies is subscribed. */
+  async request(subject: string, body: Uint8Array, timeoutMs: number): Promise<NatsReply> {
+    return this.#session.use(async (connection) => {
+      try {
+        const reply = await connection.request(subject, body, { timeout: timeoutMs })
+        return { kind: 'reply', body: reply.data.slice() }
+      } catch (error) {
+        if (error instanceof TimeoutError) return { kind: 'timeout' }
+        if (error instanceof RequestError && error.isNoResponders()) return { kind: 'nobody' }
+        throw error
+      }
+    })
+  }
+}
+
+async function publishStored(connection: NatsConnection, record: NewRecord): Promise<ProducedRecord> {
+  const subject = subjectOf(record)
+  const options = { headers: toNatsHeaders(record), timeout: ACK_TIMEOUT_MS }
+  const reply = await connection.request(subject, record.value ?? NO_BYTES, options).catch((error: unknown) => {
+    if (error instanceof RequestError && error.isNoResponders())
+      throw new Error(`NATS: no stream of JetStream has the subject ${subject}`)
+    throw error
+  })
+  const ack = parseJson(reply.string())
+  if (!isObject(ack)) throw new Error(`NATS: ${subject}: the answer to a publish is not JSON`)
+  if (isObject(ack['error'])) throw new Error(`NATS: ${subject}: ${String(ack['error']['description'])}`)
+  const place = { topic: record.topic, partition: 0, offset: Number(ack['seq']), timestampMs: -1 }
+  return ack['duplicate'] === true ? { ...place, duplicate: true } : place
+}

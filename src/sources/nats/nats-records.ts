@@ -1,0 +1,67 @@
+// NATS messages ↔ records of the log. A message has a subject, headers and a payload, and neither key nor null value: an empty
+// payload is a tombstone, as in NATS's own key-value buckets. Pure.
+import { headers as newHeaders, type Msg, type MsgHdrs } from '@nats-io/nats-core'
+import { hasWildcard, sourceOf } from '../../core/events/topic-source.ts'
+import type { LogRecord, NewRecord, RecordHeader } from '../../core/events/kafka-record.ts'
+import { decodeUtf8 } from '../../core/text.ts'
+
+/** The subject of a message, where the topic names several. JetStream's own name for it. */
+const SUBJECT_HEADER = 'Nats-Subject'
+
+/** JetStream stores a message with an id that it knows no second time. */
+const ID_HEADER = 'Nats-Msg-Id'
+
+/** A record's key, which NATS has no place for. */
+const KEY_HEADER = 'Rigel-Key'
+
+const encoder = new TextEncoder()
+
+/** Returns the message as a record of the topic, `nats:…`. */
+export function toLogRecord(message: Msg, topic: string, offset: number, timestampMs: number): LogRecord {
+  const headers = readHeaders(message.headers)
+  const isOfMany = hasWildcard(sourceOf(topic).name)
+  const key = headers.find((header) => header.key === KEY_HEADER)
+  return {
+    topic,
+    partition: 0,
+    offset,
+    timestampMs,
+    key: key?.value ?? null,
+    headers: [
+      ...headers.filter((header) => header !== key),
+      ...(isOfMany ? [{ key: SUBJECT_HEADER, value: encoder.encode(message.subject) }] : []),
+    ],
+    value: message.data.length === 0 ? null : message.data,
+  }
+}
+
+/** Returns the subject that a record is published to. Throws if its topic names several, and no header says which. */
+export function subjectOf({ headers = [], topic }: NewRecord): string {
+  const { name } = sourceOf(topic)
+  if (!hasWildcard(name)) return name
+  const own = headers.findLast(({ key }) => key.toLowerCase() === SUBJECT_HEADER.toLowerCase())
+  const subject = own && decodeUtf8(own.value)
+  if (subject !== undefined && subject !== '' && !/[\s*>]/.test(subject)) return subject
+  throw new Error(`NATS: ${name} names several subjects: a record for it needs the header ${SUBJECT_HEADER}`)
+}
+
+/** Returns the headers of the message that a record is published as. Header values of NATS are text. */
+export function toNatsHeaders({ headers = [], idempotencyKey, key }: NewRecord): MsgHdrs {
+  const all = newHeaders()
+  for (const header of headers) {
+    if (header.key.toLowerCase() !== SUBJECT_HEADER.toLowerCase()) all.append(header.key, toText(header.value))
+  }
+  if (key !== undefined && key !== null) all.append(KEY_HEADER, toText(key))
+  if (idempotencyKey !== undefined) all.set(ID_HEADER, idempotencyKey)
+  return all
+}
+
+function readHeaders(headers: MsgHdrs | undefined): readonly RecordHeader[] {
+  if (headers === undefined) return []
+  return headers.keys().flatMap((key) => headers.values(key).map((value) => ({ key, value: encoder.encode(value) })))
+}
+
+/** A line break would end the header. */
+function toText(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes).replaceAll(/[\r\n]+/g, ' ')
+}

@@ -1,0 +1,133 @@
+// The transport of the NATS client over a TCP socket of Workers: the client comes with one for WebSocket only. Reads the
+// server's INFO, switches to TLS if the server or the configuration wants it, and hands bytes over. Used by
+// nats-session.ts.
+import { connect } from 'cloudflare:sockets'
+import {
+  extractProtocolMessage,
+  INFO,
+  type ConnectionOptions,
+  type Server,
+  type Transport,
+} from '@nats-io/nats-core/internal'
+import { concat } from '../../core/bytes.ts'
+import { isObject, parseJson } from '../../core/json.ts'
+
+const LANG = 'rigel'
+const VERSION = '1'
+
+/** An INFO is some hundred bytes; with many cluster addresses some thousands. */
+const MAX_INFO_BYTES = 65_536
+
+/** One connection attempt. The client makes a new transport for each. */
+export class SocketTransport implements Transport {
+  readonly lang = LANG
+  readonly version = VERSION
+  closeError?: Error
+  readonly #closed = Promise.withResolvers<void | Error>()
+  #socket: Socket | undefined
+  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  #writer: WritableStreamDefaultWriter<Uint8Array> | undefined
+  /** Read beyond the end of INFO: the parser gets it first. */
+  #peeked: Uint8Array = new Uint8Array()
+  #isEncrypted = false
+  #isConnected = false
+  #isDone = false
+
+  get isClosed(): boolean {
+    return this.#isDone
+  }
+
+  async connect({ hostname, port, tlsName }: Server, options: ConnectionOptions): Promise<void> {
+    this.#use(connect({ hostname, port }, { secureTransport: 'starttls', allowHalfOpen: false }))
+    await this.#socket?.opened
+    this.#peeked = await this.#readInfo()
+    const info = parseInfo(this.#peeked)
+    const hasTls = info['tls_required'] === true || info['tls_available'] === true
+    if (isObject(options.tls) && !hasTls) throw new Error('the server has no TLS, which tls:// asks for')
+    if (hasTls && this.#socket !== undefined) await this.#startTls(this.#socket, tlsName === '' ? hostname : tlsName)
+    this.#isConnected = true
+  }
+
+  async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+    if (this.#peeked.length > 0) yield this.#peeked
+    for (;;) {
+      const { done, value } = await this.#read()
+      if (value !== undefined) yield value
+      if (done) break
+    }
+    await this.close(this.closeError)
+  }
+
+  isEncrypted(): boolean {
+    return this.#isEncrypted
+  }
+
+  /** A failed write shows in the next read. */
+  send(frame: Uint8Array): void {
+    if (!this.#isDone) this.#writer?.write(frame).catch(() => undefined)
+  }
+
+  async close(reason?: Error): Promise<void> {
+    if (this.#isDone) return
+    this.#isDone = true
+    if (reason !== undefined) this.closeError = reason
+    await this.#socket?.close().catch(() => undefined)
+    // The client waits for this only if it has been connected.
+    if (this.#isConnected) this.#closed.resolve(reason)
+  }
+
+  disconnect(): void {
+    void this.close()
+  }
+
+  closed(): Promise<void | Error> {
+    return this.#closed.promise
+  }
+
+  discard(): void {
+    this.#isDone = true
+    this.#socket?.close().catch(() => undefined)
+  }
+
+  async #read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array }> {
+    try {
+      return (await this.#reader?.read()) ?? { done: true }
+    } catch (error) {
+      this.closeError = error instanceof Error ? error : new Error(String(error))
+      return { done: true }
+    }
+  }
+
+  async #readInfo(): Promise<Uint8Array> {
+    let bytes: Uint8Array = new Uint8Array()
+    while (extractProtocolMessage(bytes) === '') {
+      const read = await this.#reader?.read()
+      if (read?.value === undefined || bytes.length > MAX_INFO_BYTES)
+        throw new Error('the server closed the connection, or is no NATS server')
+      bytes = concat([bytes, read.value])
+    }
+    return bytes
+  }
+
+  async #startTls(plain: Socket, hostname: string): Promise<void> {
+    this.#reader?.releaseLock()
+    this.#writer?.releaseLock()
+    this.#use(plain.startTls({ expectedServerHostname: hostname }))
+    await this.#socket?.opened
+    this.#isEncrypted = true
+  }
+
+  #use(socket: Socket): void {
+    this.#socket = socket
+    // Reads and writes fail with the same error.
+    socket.closed.catch(() => undefined)
+    this.#reader = (socket.readable as ReadableStream<Uint8Array>).getReader()
+    this.#writer = (socket.writable as WritableStream<Uint8Array>).getWriter()
+  }
+}
+
+function parseInfo(bytes: Uint8Array) {
+  const info = parseJson(INFO.exec(extractProtocolMessage(bytes))?.[1] ?? '')
+  if (!isObject(info)) throw new Error('the server did not begin with INFO: it is no NATS server')
+  return info
+}

@@ -1,0 +1,3 @@
+/** Of the servers that test/sources/start.ts starts. */
+export const NATS_PORT = 20_700
+export const NATS_WEBSOCKET_PORT = 20_701
