@@ -80,7 +80,7 @@ async function checkRegistry({ schemas, proxy }: Config, routes: readonly Route[
     return [problem(subject, messageOf(error), todo)]
   }
   const named = routes.flatMap(({ target }) =>
-    target.kind === 'kafka' && target.schema !== null ? [target.schema] : [],
+    target.kind === 'publish' && target.schema !== null ? [target.schema] : [],
   )
   const ofLog = logSubject !== null && proxy.requestLog.includes('kafka') ? [logSubject] : []
   const subjects = serializer === null ? [] : [...new Set([...named, ...ofLog])]
