@@ -11,7 +11,16 @@ import { gzipSync } from 'node:zlib'
  */
 const MAX_GZIP_KIB = 395
 
-execFileSync('wrangler', ['deploy', '--dry-run', '--outdir', 'dist', '--env-file', 'scripts/no-secrets.env'], {
+// --config: a wrangler.jsonc in a parent folder would be taken instead. --env: the top level, although there are environments.
+const args = [
+  'deploy',
+  '--dry-run',
+  '--config=wrangler.toml',
+  '--env=',
+  '--outdir=dist',
+  '--env-file=scripts/no-secrets.env',
+]
+execFileSync('wrangler', args, {
   stdio: ['ignore', 'ignore', 'inherit'],
   env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_LOG: 'warn' },
 })

@@ -31,6 +31,8 @@ export async function buildBundle(): Promise<void> {
       'deploy',
       '--dry-run',
       '--config=wrangler.toml',
+      // The top level, although there are environments.
+      '--env=',
       `--outdir=${BUNDLE_FOLDER}`,
       '--env-file=scripts/no-secrets.env',
     ],
