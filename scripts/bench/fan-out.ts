@@ -2,7 +2,7 @@
 // how it grows, and the memory of a connection.
 import { Crowd } from './clients.ts'
 import { alternate, quick, type Figure } from './figure.ts'
-import { ANY, call, SHARDS, type Rig } from './rig.ts'
+import { ANY, call, positionAt, SHARDS, type Rig } from './rig.ts'
 
 const CONNECTIONS = quick ? 200 : 1_000
 const EVENTS = quick ? 20 : 50
@@ -13,7 +13,7 @@ let nextOffset = 0
 export async function fanOutToSockets(rig: Rig, figure: string, protocol?: string): Promise<readonly Figure[]> {
   const [ours, bare] = [new Crowd(), new Crowd()]
   await ours.addSockets(
-    `${rig.wsOrigin}/_rig/v1/connection/ws?subscriptions=${ANY('bench')}&last_event_id=0.x-0`,
+    `${rig.wsOrigin}/_rig/v1/connection/ws?subscriptions=${ANY('bench')}&last_event_id=${await positionAt(rig, 0)}`,
     CONNECTIONS,
     2,
     protocol,
@@ -62,7 +62,7 @@ export async function fanOutToPhoenix(rig: Rig): Promise<readonly Figure[]> {
 export async function fanOutToStreams(rig: Rig): Promise<readonly Figure[]> {
   const [ours, bare] = [new Crowd(), new Crowd()]
   await ours.addStreams(
-    `${rig.origin}/_rig/v1/connection/sse?subscriptions=${ANY('bench')}&last_event_id=0.x-0`,
+    `${rig.origin}/_rig/v1/connection/sse?subscriptions=${ANY('bench')}&last_event_id=${await positionAt(rig, 0)}`,
     CONNECTIONS,
     'event: bench\n',
   )
@@ -87,7 +87,7 @@ export async function memory(rig: Rig): Promise<readonly Figure[]> {
   }
   const bare = await perConnection(`${rig.wsOrigin}/bench/bare`, 0)
   const rigel = await perConnection(
-    `${rig.wsOrigin}/_rig/v1/connection/ws?subscriptions=${ANY('bench')}&last_event_id=0.x-0`,
+    `${rig.wsOrigin}/_rig/v1/connection/ws?subscriptions=${ANY('bench')}&last_event_id=${await positionAt(rig, 0)}`,
     2,
   )
   return [{ figure: 'memory of a WebSocket', rigel, bare, unit: 'KiB', ratio: rigel / bare }]
@@ -95,15 +95,16 @@ export async function memory(rig: Rig): Promise<readonly Figure[]> {
 
 /** Rigel beside itself: "bare" is the smaller case. */
 export async function growth(rig: Rig): Promise<readonly Figure[]> {
-  const url = (shard: number, types: readonly string[]) => {
+  const url = async (shard: number, types: readonly string[]) => {
     const subscriptions = encodeURIComponent(JSON.stringify(types.map((eventType) => ({ eventType }))))
-    return `${rig.wsOrigin}/_rig/v1/connection/ws?subscriptions=${subscriptions}&last_event_id=${shard}.x-0`
+    const position = await positionAt(rig, shard)
+    return `${rig.wsOrigin}/_rig/v1/connection/ws?subscriptions=${subscriptions}&last_event_id=${position}`
   }
   const others = Array.from({ length: 10 }, (_, n) => `other-${n}`)
   const [few, many, loaded] = [new Crowd(), new Crowd(), new Crowd()]
-  await few.addSockets(url(0, ['bench']), CONNECTIONS / 10, 2)
-  await many.addSockets(url(1, ['bench']), CONNECTIONS, 2)
-  await loaded.addSockets(url(2, ['bench', ...others]), CONNECTIONS, 2)
+  await few.addSockets(await url(0, ['bench']), CONNECTIONS / 10, 2)
+  await many.addSockets(await url(1, ['bench']), CONNECTIONS, 2)
+  await loaded.addSockets(await url(2, ['bench', ...others]), CONNECTIONS, 2)
   const subscribers = await alternate({
     rigel: () => rateOf(many, () => append(rig, EVENTS, 1), CONNECTIONS),
     bare: () => rateOf(few, () => append(rig, EVENTS * 10, 0), CONNECTIONS / 10, EVENTS * 10),

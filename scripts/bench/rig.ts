@@ -98,6 +98,19 @@ export async function call(rig: Rig, path: string): Promise<void> {
   await response.text()
 }
 
+/** Returns a position of the shard's log: a client that comes with it gets to that shard. */
+export async function positionAt(rig: Rig, shard: number): Promise<string> {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    const response = await fetch(`${rig.origin}/_rig/v1/connection/ndjson`)
+    const reader = response.body?.getReader()
+    const { value } = (await reader?.read()) ?? {}
+    await reader?.cancel()
+    const id = /"id":"([^"]+)"/.exec(new TextDecoder().decode(value as Uint8Array))?.[1]
+    if (id?.startsWith(`${shard}.`)) return id
+  }
+  throw new Error(`no connection reached shard ${shard} in 200 attempts`)
+}
+
 function bundle(folder: string, port: number, variables: Readonly<Record<string, string>>): string {
   const outdir = join(folder, 'bundle')
   const args = [
