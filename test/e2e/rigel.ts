@@ -54,14 +54,16 @@ export class Rigel {
 
   /**
    * `changes`: variables besides, or instead of, those of development.vars. `port`: for several that start at the same
-   * time, since a free one may be taken meanwhile.
+   * time, since a free one may be taken meanwhile. `prepare`: fills the state folder before the start.
    */
   static async start(
     changes: Readonly<Record<string, string>> = {},
     port?: number,
     runner: Runner = process.env['RIGEL_ON'] === 'workerd' ? 'workerd' : 'npm',
+    prepare: (folder: string) => void = () => undefined,
   ): Promise<Rigel> {
     const rigel = new Rigel(port ?? (await freePort()), changes, runner)
+    prepare(rigel.folder)
     // A runner that is told to stop, or that fails, leaves nothing running behind.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))
     process.once('exit', () => rigel.#killGroup())
