@@ -39,6 +39,7 @@ export default defineConfig({
                 SUBMISSION_CHECK: 'no_check',
                 JWT_SECRET_KEY: 'a test secret of 32 bytes or more',
                 INTERNAL_TOKEN: 'an-internal-token-of-the-tests',
+                AUDIT_LOG: 'none',
                 METADATA_INDEXES: 'device',
                 PRIVILEGED_ROLES: 'support',
                 PRESENCE_CLAIMS: 'username',

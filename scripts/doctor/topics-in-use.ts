@@ -20,7 +20,7 @@ export function routesOf(config: Config, env: object): readonly Route[] {
   return parsed.ok ? parsed.value.flatMap(({ routes }) => routes) : []
 }
 
-export function topicsInUse({ kafka, proxy }: Config, routes: readonly Route[]): readonly TopicUse[] {
+export function topicsInUse({ audit, kafka, proxy }: Config, routes: readonly Route[]): readonly TopicUse[] {
   const waitsForKafka = routes.some(({ responseFrom }) => responseFrom === 'kafka')
   const uses: TopicUse[] = [
     ...kafka.topics.map((topic) => use(topic, 'read', 'KAFKA_SOURCE_TOPICS', true)),
@@ -30,6 +30,7 @@ export function topicsInUse({ kafka, proxy }: Config, routes: readonly Route[]):
     ...kafka.topics.slice(0, 1).map((topic) => use(topic, 'write', 'POST /_rig/v1/events', false)),
     use(kafka.deadLetterTopic, 'write', 'KAFKA_DEAD_LETTER_TOPIC', true),
     ...(proxy.requestLog.includes('kafka') ? [use(proxy.requestLogTopic, 'write', 'REQUEST_LOG', false)] : []),
+    ...(audit.topic === null ? [] : [use(audit.topic, 'write', 'AUDIT_LOG', false)]),
     ...routes.flatMap(({ api, id, target }) => {
       const isKafka = target.kind === 'publish' && sourceOf(target.topic).kind === 'kafka'
       return isKafka ? [use(target.topic, 'write', `the route ${api}/${id}`, false)] : []

@@ -11,6 +11,7 @@ import { phoenixVariables, toPhoenix } from './phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
 import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './schema-registry.ts'
 import { topicsContradictions, topicsVariables, toTopicRules } from './topics.ts'
+import { auditContradictions, auditVariables, toAudit } from './audit.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './auth.ts'
 import { missingBindings } from './bindings.ts'
 import { configWarnings } from './warnings.ts'
@@ -21,6 +22,7 @@ import { fail, ok, type Result } from '../core/result.ts'
 const schema = z.object({
   ...connectionVariables,
   ...tokenVariables,
+  ...auditVariables,
   ...eventVariables,
   ...kafkaVariables,
   ...operationVariables,
@@ -113,6 +115,7 @@ type Variables = z.infer<typeof schema>
 function contradictions(v: Variables, env: object): string[] {
   return [
     ...tokenContradictions(v),
+    ...auditContradictions(v),
     ...kafkaContradictions(v, env),
     ...natsContradictions(v),
     ...schemaRegistryContradictions(v),
@@ -130,6 +133,8 @@ function toConfig(v: Variables) {
     jwt: toJwt(v),
     /** The bearer tokens of the internal API: one, or the new and the old one; none if the API is closed. */
     internalTokens: v.INTERNAL_TOKEN,
+    /** Where it is written what the internal API does. */
+    audit: toAudit(v),
     subscriptionCheck: v.SUBSCRIPTION_CHECK,
     submissionCheck: v.SUBMISSION_CHECK,
     checkTimeoutMs: v.CHECK_TIMEOUT_MS,

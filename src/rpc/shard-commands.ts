@@ -8,6 +8,7 @@ export type ShardCommand =
   | { readonly kind: 'revoke_session'; readonly session: string; readonly expiresMs: number }
   | { readonly kind: 'close_connections'; readonly query: ConnectionQuery }
   | { readonly kind: 'count_connections' }
+  | { readonly kind: 'erase_user'; readonly user: string }
 
 /** The result of each command at one shard, by kind. */
 export interface ShardCommandResults {
@@ -16,6 +17,17 @@ export interface ShardCommandResults {
   readonly close_connections: number
   /** Number of connections by transport. */
   readonly count_connections: Readonly<Record<string, number>>
+  readonly erase_user: UserErased
+}
+
+/** What a shard had of a user. */
+export interface UserErased {
+  /** Connections that were closed. */
+  readonly closed: number
+  /** Events in the log that were for this user only, and are gone. */
+  readonly erased: number
+  /** Events that others got too: they are no longer addressed to this user, and their text is as it was. */
+  readonly shared: number
 }
 
 /** The outcome of any command at one shard. */

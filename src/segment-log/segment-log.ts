@@ -118,6 +118,27 @@ export class SegmentLog<Meta, State> {
     })
   }
 
+  /**
+   * Replaces records of segments, in one transaction: `change` returns a segment's new heads and body, with as many records as
+   * before, or undefined to leave it. Positions stay. Reads the whole log: for an operator's command.
+   */
+  rewrite(change: (segment: StoredSegment) => Pick<StoredSegment, 'heads' | 'body'> | undefined): void {
+    this.transact(() => {
+      this.#slices = this.#slices.map((slice, index) => {
+        let bytes = slice.bytes
+        const end = this.#slices[index + 1]?.start ?? this.#head
+        for (const segment of end > slice.start ? this.#tables.read(slice.id, slice.start) : []) {
+          const changed = change(segment)
+          if (changed === undefined) continue
+          this.#tables.update(slice.id, segment.position, changed.heads, changed.body)
+          bytes += changed.heads.length + changed.body.length - segment.bytes
+        }
+        return { ...slice, bytes }
+      })
+      this.#writeSnapshot()
+    })
+  }
+
   /** Yields segments with records after `position`, oldest first. Reads lazily, and leaves no cursor open in between. */
   *read(position: number): Generator<StoredSegment> {
     for (const [index, slice] of this.#slices.entries()) {

@@ -100,6 +100,18 @@ export class SegmentTables {
     )
   }
 
+  /** Replaces the records of a segment. */
+  update(id: number, position: number, heads: string, body: Uint8Array): void {
+    const bytes = heads.length + body.length
+    this.#sql.exec(
+      `UPDATE segments_${id} SET bytes = ?, heads = ?, body = ? WHERE position = ?`,
+      bytes,
+      heads,
+      body,
+      position,
+    )
+  }
+
   /** All rows after a position, without their records. */
   readMeta(id: number, position: number): readonly SegmentRow[] {
     return this.#sql

@@ -139,3 +139,35 @@ describe('reading', () => {
     }
   })
 })
+
+describe('rewriting', () => {
+  it('replaces records, and keeps positions, bytes and state, also after a restart', () => {
+    const storage = createTestStorage()
+    const log = open(storage, { ...keepAll, retentionBytes: 4_000 })
+    for (let n = 0; n < 5; n += 1) log.append([segment(n, 500)], n)
+    const seen: number[] = []
+    log.rewrite(({ meta }) => {
+      seen.push(Number(meta))
+      return Number(meta) % 2 === 0 ? { heads: '[1]', body: new Uint8Array(100) } : undefined
+    })
+    expect(seen).toEqual([0, 1, 2, 3, 4])
+    for (const each of [log, open(storage, { ...keepAll, retentionBytes: 4_000 })]) {
+      expect([each.head, each.state, metasOf(each), each.bytes]).toEqual([5, { sum: 10 }, seen, 3 * 103 + 2 * 502])
+      expect([...each.read(0)].map(({ body }) => body.length)).toEqual([100, 500, 100, 500, 100])
+    }
+  })
+
+  it('is all or nothing', () => {
+    const storage = createTestStorage()
+    const log = open(storage)
+    log.append([segment(0, 500), segment(1, 500)], 0)
+    const fail = () =>
+      log.rewrite(({ meta }) => {
+        if (meta === '1') throw new Error('no')
+        return { heads: '[]', body: new Uint8Array(1) }
+      })
+    expect(fail).toThrow('no')
+    expect([...log.read(0)].map(({ body }) => body.length)).toEqual([500, 500])
+    expect(log.bytes).toBe(1_004)
+  })
+})

@@ -3,7 +3,7 @@
 import { decodeUtf8 } from '../../core/text.ts'
 import { parseJson } from '../../core/json.ts'
 import { stringifyScalars } from '../../core/scalar.ts'
-import { Hono, type Context } from 'hono'
+import { Hono, type Context, type Next } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
 import { HTTPException } from 'hono/http-exception'
 import { timingSafeEqual } from 'hono/utils/buffer'
@@ -14,6 +14,9 @@ import { readRequestBody } from '../read-request-body.ts'
 import { readEvents } from '../events/read-events.ts'
 import { errorResponse } from '../error-response.ts'
 import { listDeadLetters, replayDeadLetters } from './dead-letters.ts'
+import { fingerprintOf, toAuditEntry } from './audit-entry.ts'
+import { writeAudit } from './audit-log.ts'
+import { deleteUser } from './erase-user.ts'
 import { getExplanation } from './explain/explain.ts'
 import { getFollowers, internalHealth } from './follower-status.ts'
 import { apiDefinitionRoutes, getProxiedOpenApi } from './api-definitions.ts'
@@ -51,6 +54,7 @@ export const adminApi = new Hono<HttpEnv>()
     // The time that a comparison takes shows neither the length nor the content of the token.
     return bearerAuth<HttpEnv>({ verifyToken: (token) => isOneOf(token, expected) })(c, next)
   })
+  .use(auditRequests)
   .get('/health', internalHealth)
   .get('/metrics', metrics)
   .post('/:version{v2|v3}/messages', postMessages)
@@ -67,6 +71,7 @@ export const adminApi = new Hono<HttpEnv>()
   .get('/v1/explain', getExplanation)
   .get('/v3/dead-letters', listDeadLetters)
   .post('/v3/dead-letters/replay', replayDeadLetters)
+  .delete('/v1/users/:user', deleteUser)
   .get('/v3/users', async (c) => c.json({ users: await listUsers(contextOf(c)) }))
   .get('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())
@@ -100,6 +105,16 @@ export const adminApi = new Hono<HttpEnv>()
     c.var.metrics.failed('worker', String(error))
     return c.text('Internal Server Error', 500)
   })
+
+/** After the request: its answer is a part of the entry. */
+async function auditRequests(c: AdminApiContext, next: Next): Promise<void> {
+  await next()
+  const path = c.req.path.slice(INTERNAL_PREFIX.length)
+  const answer = { status: c.res.status, location: c.res.headers.get('location') }
+  const token = (c.req.header('authorization') ?? '').replace(/^bearer +/i, '')
+  const entry = toAuditEntry(c.req.raw, path, answer, await fingerprintOf(token))
+  if (entry !== undefined) c.executionCtx.waitUntil(writeAudit(c.env, c.var.config, entry))
+}
 
 /** Compares with every token, also after a match, so that the time is the same. */
 async function isOneOf(token: string, expected: readonly string[]): Promise<boolean> {

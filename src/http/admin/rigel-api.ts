@@ -4,6 +4,7 @@ import { WorkerEntrypoint } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { toHttp } from '../../core/errors.ts'
 import type { ConnectionInfo } from '../../rpc/shard-commands.ts'
+import { writeAudit } from './audit-log.ts'
 import {
   closeConnections,
   indexProblem,
@@ -47,7 +48,9 @@ export class RigelApi extends WorkerEntrypoint<Env> {
   async revokeSession(session: string, validityInSeconds: number): Promise<number> {
     if (session === '') throw new TypeError('session: must be a non-empty string')
     if (!(validityInSeconds > 0)) throw new TypeError('validityInSeconds: must be a positive number')
-    return revokeSession(this.#context, session, Math.round(Date.now() + validityInSeconds * 1_000))
+    const closed = await revokeSession(this.#context, session, Math.round(Date.now() + validityInSeconds * 1_000))
+    this.#audit('revokeSession', { session, validityInSeconds })
+    return closed
   }
 
   isSessionRevoked(session: string): Promise<boolean> {
@@ -59,16 +62,29 @@ export class RigelApi extends WorkerEntrypoint<Env> {
   }
 
   /** Closes the connections for which every given condition holds. Returns how many were closed. */
-  closeConnections(query: ConnectionsQuery): Promise<number> {
+  async closeConnections(query: ConnectionsQuery): Promise<number> {
     const { connectionToken, metadata, session, user } = query
     if ((connectionToken ?? session ?? user ?? metadata) === undefined)
       throw new TypeError('name whose connections to close: user, session, metadata or connectionToken')
-    return closeConnections(this.#context, this.#checked(query))
+    const closed = await closeConnections(this.#context, this.#checked(query))
+    // A connection token is a secret of its client.
+    this.#audit('closeConnections', {
+      session,
+      user,
+      metadata,
+      ...(connectionToken === undefined ? {} : { connectionToken: '…' }),
+    })
+    return closed
   }
 
   /** Returns the number of connections by user. */
   users(): Promise<Readonly<Record<string, number>>> {
     return listUsers(this.#context)
+  }
+
+  #audit(action: string, target: Readonly<Record<string, unknown>>): void {
+    const entry = { action, target, by: 'service binding', address: null, status: 200 }
+    this.ctx.waitUntil(writeAudit(this.env, this.#context.config, entry))
   }
 
   /** A field without an index finds nothing, which would look like no connections. */

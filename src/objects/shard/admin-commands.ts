@@ -1,4 +1,4 @@
-// The commands of the internal API on one shard: list, count and close connections, revoke a session. A command for many
+// The commands of the internal API on one shard: list, count and close connections, revoke a session, erase a user. A command for many
 // shards is run here and relayed to the shards of this shard's subtree.
 import type { Metadata, Principal } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
@@ -10,11 +10,14 @@ import type {
   ConnectionQuery,
   ShardCommand,
   ShardCommandResults,
+  UserErased,
 } from '../../rpc/shard-commands.ts'
 import type { Connection } from './connections/connection.ts'
 import type { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connections/connection-registry.ts'
 import { userOf } from './connections/connection-state.ts'
+import type { ConnectionHistory } from './explain/connection-history.ts'
+import type { LogStore } from './log/log-store.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
 import { envelope, metadataSet } from './system-events.ts'
@@ -23,6 +26,8 @@ interface AdminCommandsParts {
   readonly connections: ConnectionRegistry
   readonly revocations: RevocationList
   readonly lifecycle: ConnectionLifecycle
+  readonly history: ConnectionHistory
+  readonly logStore: LogStore
 }
 
 export class AdminCommands {
@@ -78,6 +83,8 @@ export class AdminCommands {
         return this.#close(command.query, { kind: 'closed_by_operator' })
       case 'count_connections':
         return this.#count()
+      case 'erase_user':
+        return this.#erase(command.user)
     }
   }
 
@@ -97,6 +104,13 @@ export class AdminCommands {
     const found = this.#parts.connections.find(query)
     for (const connection of found) this.#parts.lifecycle.end(connection, reason)
     return found.length
+  }
+
+  /** Connections first: what is sent to them when they end is stored for their sessions. */
+  #erase(user: string): UserErased {
+    const closed = this.#close({ user }, { kind: 'closed_by_operator' })
+    this.#parts.history.forget(user)
+    return { closed, ...this.#parts.logStore.eraseUser(user) }
   }
 
   /** Number of connections by transport. */

@@ -71,7 +71,7 @@ export function createShard(context: ShardContext) {
     transports: Object.values(transports),
     trimLog: (nowMs) => logStore.trim(nowMs),
   })
-  const admin = new AdminCommands(context, parts)
+  const admin = new AdminCommands(context, { ...parts, history, logStore })
   restore(transports, store)
   const values = () => metrics.values(connections, logStore)
   const explained = { connections, history, logStore, tokenOf: (id: string) => lifecycle.tokenOf(id) }

@@ -1,10 +1,13 @@
 import { env, exports } from 'cloudflare:workers'
-import { createExecutionContext, evictDurableObject, runInDurableObject } from 'cloudflare:test'
+import { createExecutionContext, evictDurableObject, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
+import { parseConfig } from '../../../src/config/parse-config.ts'
 import { handle } from '../../../src/http/app.ts'
+import { createKafkaLog } from '../../../src/kafka/create-kafka-log.ts'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import type { RigelApi } from '../../../src/http/admin/rigel-api.ts'
 import { sessionRegistryStub } from '../../../src/rpc/session-registry.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
 import { fetchRigel } from '../../support/front-door.ts'
 import { PhoenixClient } from '../../support/phoenix-client.ts'
 import { SseClient, WsClient } from '../../support/shard-clients.ts'
@@ -281,4 +284,70 @@ it('a service binding closes connections by metadata', async () => {
   await fetchRigel(`/_rig/v1/connection/ws/${token}/metadata`, { method: 'PUT', body: metadata })
   expect(await api.closeConnections({ metadata: { field: 'device', value: device } })).toBe(1)
   await client.until(({ closed }) => closed !== undefined)
+})
+
+describe('erasing a user', () => {
+  it('closes connections, revokes sessions, and empties the log of what is for the user only', async () => {
+    const [user, session] = [name(), name()]
+    const token = await tokenOf(user, { jti: session })
+    const first = await ws(token)
+    const post3 = (recipients: readonly string[]) =>
+      post('/v3/messages', { specversion: '1.0', id: name(), source: '/test', type: 'secret', data: { recipients } })
+    expect((await post3([user])).status).toBe(202)
+    await first.until(({ received }) => received.length >= 3)
+    const answer = await call(`/v1/users/${user}?revoke_seconds=60`, { method: 'DELETE' })
+    const erased: { closed: number; revoked: number; erased: number; shared: number; remaining: { where: string }[] } =
+      await answer.json()
+    expect(erased).toMatchObject({ user, revoked: 1, erased: 1, shared: 0 })
+    expect(erased.remaining.map(({ where }) => where)).toContain('topic rig')
+    await first.until(({ closed }) => closed !== undefined)
+    expect((await fetchRigel(`/_rig/v1/connection/sse?jwt=${token}`)).status).toBe(401)
+    const again: object = await (await call(`/v1/users/${user}`, { method: 'DELETE' })).json()
+    expect(again).toMatchObject({ closed: 0, revoked: 0, erased: 0, shared: 0 })
+  })
+
+  it('refuses a time that is none', async () => {
+    const response = await call('/v1/users/alice?revoke_seconds=no', { method: 'DELETE' })
+    expect([response.status, await response.text()]).toEqual([
+      400,
+      'revoke_seconds: must be a whole number from 1 to 31536000',
+    ])
+  })
+})
+
+it('what is done is written to the audit log, on the console or in a topic', async () => {
+  expectLogs(/audit: DELETE/)
+  const session = name()
+  const context = createExecutionContext()
+  const request = new Request(`https://rigel.test${API}/v3/connections?session=${session}`, {
+    method: 'DELETE',
+    headers: { ...AUTHORIZATION, 'cf-connecting-ip': '192.0.2.1' },
+  })
+  const topic = `audit-${session}`
+  const variables = { AUDIT_LOG: 'console,kafka', AUDIT_LOG_TOPIC: topic }
+  expect((await handle(request, { ...env, ...variables }, context)).status).toBe(200)
+  await waitOnExecutionContext(context)
+  const config = parseConfig(env)
+  if (!config.ok) throw new Error(config.reason.join())
+  const log = createKafkaLog(env, config.value)
+  const entries: unknown[] = []
+  for (const partition of await log.partitions(topic)) {
+    const fetched = await log.fetch({ topic, partition, offset: 0 }, { maxWaitMs: 0, maxBytes: 10_000 })
+    if (fetched.kind === 'records')
+      entries.push(
+        ...fetched.records.map(({ value }) => JSON.parse(new TextDecoder().decode(value ?? new Uint8Array()))),
+      )
+  }
+  expect(entries).toEqual([
+    expect.objectContaining({
+      type: 'com.rigel.audit',
+      data: {
+        action: 'DELETE /v3/connections',
+        target: { session },
+        by: expect.stringMatching(/^token [\da-f]{8}$/),
+        address: '192.0.2.1',
+        status: 200,
+      },
+    }),
+  ])
 })

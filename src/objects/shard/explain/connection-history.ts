@@ -93,6 +93,12 @@ export class ConnectionHistory {
     }
   }
 
+  /** Forgets the user's connections that have ended or were refused. */
+  forget(user: string): void {
+    this.#ended = this.#ended.filter((connection) => connection.user !== user)
+    this.#refused = this.#refused.filter((connection) => connection.user !== user)
+  }
+
   /** Newest first. */
   endedOf(user: string): readonly RememberedConnection[] {
     return this.#ended

@@ -13,6 +13,7 @@ import { formatPosition, parsePosition } from '../../../core/identity/position.t
 import { SegmentLog, type NewSegment } from '../../../segment-log/segment-log.ts'
 import type { Retention } from '../../../segment-log/slices.ts'
 import { carryOver } from './carry-over.ts'
+import { eraseFrom, type Erased } from './erase-user.ts'
 import { keyOf, seenAfter, unseenOf, type SeenRange, type SegmentSource, type ShardLogState } from './seen.ts'
 
 const encoder = new TextEncoder()
@@ -95,6 +96,18 @@ export class LogStore {
   /** Drops events that are past the retention. */
   trim(nowMs: number): void {
     this.#log.trim(nowMs)
+  }
+
+  /** Erases what is stored for a user. Durable once `storage.sync()` resolves. */
+  eraseUser(user: string): Erased {
+    const total = { erased: 0, shared: 0 }
+    this.#log.rewrite((segment) => {
+      const changed = eraseFrom(segment, user)
+      total.erased += changed?.erased ?? 0
+      total.shared += changed?.shared ?? 0
+      return changed
+    })
+    return total
   }
 
   /** Returns events after `seq`, oldest first, in whole segments: at least one if there is any, then up to about `maxBytes`. */

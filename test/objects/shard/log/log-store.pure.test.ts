@@ -137,3 +137,51 @@ describe('finding an event by its place in a topic', () => {
     expect(log.find(at(0))).toMatchObject({ storedMs: 2 })
   })
 })
+
+describe('erasing a user', () => {
+  const eventFor = (offset: number, recipients: readonly string[] | null) => ({
+    offset,
+    type: 'greeting',
+    utf8: new TextEncoder().encode(JSON.stringify({ id: String(offset), text: 'grüße' })),
+    fields: { name: 'x' },
+    recipients,
+  })
+  const toUsers = (...lists: readonly (readonly string[] | null)[]): AppendBatch => ({
+    topic: 'rig',
+    partition: 0,
+    generation: 0,
+    packs: encodeBatches(lists.map((recipients, offset) => eventFor(offset, recipients))),
+  })
+
+  it('removes what is only for the user, and leaves positions, other events and what was seen', () => {
+    const storage = createTestStorage()
+    const before = open(storage)
+    const events = toUsers(['alice'], ['bob'], null, ['alice', 'bob'], ['alic'], ['Alice'])
+    before.append([events], 0)
+    expect(before.eraseUser('alice')).toEqual({ erased: 1, shared: 1 })
+    const log = open(storage)
+    const text = (id: number) => JSON.stringify({ id: String(id), text: 'grüße' })
+    expect(log.read(0, 10_000).map(({ json, recipients, seq }) => [seq, recipients, json])).toEqual([
+      [1, [], ''],
+      [2, ['bob'], text(1)],
+      [3, null, text(2)],
+      [4, ['bob'], text(3)],
+      [5, ['alic'], text(4)],
+      [6, ['Alice'], text(5)],
+    ])
+    expect(log.read(0, 10_000)[0]?.fields).toEqual({})
+    expect(log.append([events], 0)).toEqual([])
+    expect(log.eraseUser('alice')).toEqual({ erased: 0, shared: 0 })
+  })
+
+  it('removes Rigel’s own events that say whose a connection is', () => {
+    const log = open(createTestStorage())
+    for (const user of ['alice', 'bob'])
+      log.appendOwn('c1', 'rig.connection.create', JSON.stringify({ data: { user } }), 0)
+    expect(log.eraseUser('alice')).toEqual({ erased: 1, shared: 0 })
+    expect(log.read(0, 10_000).map(({ connectionId, json }) => [connectionId, json])).toEqual([
+      [null, ''],
+      ['c1', '{"data":{"user":"bob"}}'],
+    ])
+  })
+})

@@ -1,0 +1,50 @@
+// DELETE /_rig/api/v1/users/{user}: closes the user's connections, erases what Rigel holds of the user, and says what it does not
+// hold, or cannot erase. Called by admin-api.ts.
+import type { Context } from 'hono'
+import { z } from 'zod'
+import { valuesOf } from '../../core/delivery/scatter-gather.ts'
+import { broadcastCommand } from '../../rpc/shard.ts'
+import { errorResponse } from '../error-response.ts'
+import type { HttpEnv } from '../worker-context.ts'
+import { remainingOf } from './erasure-report.ts'
+import { allShards, listConnections, revokeSession, type AppContext } from './operations.ts'
+
+/** Sessions of one user that are revoked in one request. */
+const MAX_SESSIONS = 1_000
+const MAX_REVOKE_SECONDS = 31_536_000
+
+const query = z.object({ revoke_seconds: z.coerce.number().int().min(1).max(MAX_REVOKE_SECONDS).optional() })
+
+export async function deleteUser(c: Context<HttpEnv>): Promise<Response> {
+  const user = c.req.param('user') ?? ''
+  const asked = query.safeParse(c.req.query())
+  if (!asked.success) {
+    const message = `revoke_seconds: must be a whole number from 1 to ${MAX_REVOKE_SECONDS}`
+    return errorResponse({ kind: 'bad_request', message })
+  }
+  const context: AppContext = { env: c.env, config: c.var.config }
+  const revoked = await revokeSessions(context, user, asked.data.revoke_seconds)
+  // Events for a user may be in another shard than today's: the number of shards may have been changed.
+  const answers = await broadcastCommand(c.env, allShards(context.config), { kind: 'erase_user', user })
+  const total = { closed: 0, erased: 0, shared: 0 }
+  for (const { closed, erased, shared } of valuesOf(answers)) {
+    total.closed += closed
+    total.erased += erased
+    total.shared += shared
+  }
+  const remaining = remainingOf(context.config, {
+    shared: total.shared,
+    isRevoked: asked.data.revoke_seconds !== undefined,
+  })
+  return c.json({ user, closed: total.closed, revoked, erased: total.erased, shared: total.shared, remaining })
+}
+
+/** Revoking closes connections too, so it comes first: then no client of these sessions comes back. */
+async function revokeSessions(context: AppContext, user: string, seconds: number | undefined): Promise<number> {
+  if (seconds === undefined) return 0
+  const connections = await listConnections(context, { user }, MAX_SESSIONS)
+  const sessions = [...new Set(connections.flatMap((connection) => connection.sessions))].slice(0, MAX_SESSIONS)
+  const expiresMs = Date.now() + seconds * 1_000
+  await Promise.all(sessions.map((session) => revokeSession(context, session, expiresMs)))
+  return sessions.length
+}

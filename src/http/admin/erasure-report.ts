@@ -1,0 +1,50 @@
+// What Rigel does not hold of a user, or cannot erase: a part of the answer to DELETE /_rig/api/v1/users/{user}. Pure.
+import { followedTopics, type Config } from '../../config/parse-config.ts'
+
+/** What is left of a user, where, and until when. */
+interface Remaining {
+  readonly where: string
+  readonly what: string
+  readonly until: string
+}
+
+/** Says what Rigel has not erased. Pure. */
+export function remainingOf(
+  config: Config,
+  { isRevoked, shared }: { readonly isRevoked: boolean; readonly shared: number },
+): readonly Remaining[] {
+  const { audit, kafka, log, proxy } = config
+  const isEmbedded = kafka.brokers === null && kafka.rest === null && kafka.upstash === null
+  const retention = isEmbedded
+    ? `KAFKA_LOG_RETENTION_SECONDS (${kafka.embedded.retentionMs / 1_000})`
+    : "the topic's retention, or compaction: produce a tombstone for each of the user's keys, or use kafka-delete-records"
+  const topics = [...followedTopics(config), kafka.deadLetterTopic]
+  const logs = [
+    ...(proxy.requestLog.includes('kafka') ? [proxy.requestLogTopic] : []),
+    ...(audit.topic === null ? [] : [audit.topic]),
+  ]
+  const logRetention = `LOG_RETENTION_SECONDS (${log.retentionMs / 1_000}), and at most an eighth of it longer`
+  return [
+    ...topics.map((topic) => ({ where: `topic ${topic}`, what: 'records about the user', until: retention })),
+    ...logs.map((topic) => ({ where: `topic ${topic}`, what: "the user's name in requests", until: retention })),
+    ...(shared === 0
+      ? []
+      : [{ where: 'logs of shards', what: `the text of ${shared} events that others got too`, until: logRetention }]),
+    { where: 'logs of shards', what: 'events for all subscribers that mention the user', until: logRetention },
+    ...(isRevoked
+      ? []
+      : [
+          {
+            where: 'tokens',
+            what: 'clients with a valid token connect again',
+            until: 'it expires, or its session is revoked: ?revoke_seconds=',
+          },
+        ]),
+    {
+      where:
+        "Cloudflare's history of objects (point-in-time recovery) and Workers Logs; self-hosted: backups, and free pages of SQLite",
+      what: 'what was erased, and this request',
+      until: '30 days, and the retention of your logs',
+    },
+  ]
+}

@@ -1,0 +1,59 @@
+// Erases a user from the events of a segment of the shard's log. An event's place stays, so that positions do; what is left of it
+// is its type and offset, addressed to nobody. Pure. Called by log-store.ts.
+import { isObject, parseJson } from '../../../core/json.ts'
+import {
+  decodeHeaders,
+  decodePayloads,
+  type EncodedEvents,
+  type EventHeader,
+} from '../../../core/delivery/batch-codec.ts'
+
+export interface Erased {
+  /** Events that were for this user only. */
+  readonly erased: number
+  /** Events that others got too: the user is no recipient any more, their text is as it was. */
+  readonly shared: number
+}
+
+/** Returns the segment without the user, or undefined if it has nothing of the user. */
+export function eraseFrom({ heads, body }: EncodedEvents, user: string): (EncodedEvents & Erased) | undefined {
+  const events = decodeHeaders(heads)
+  const texts = decodePayloads(events, body)
+  const kept: Uint8Array[] = []
+  const counts = { erased: 0, shared: 0 }
+  let at = 0
+  const left = events.map((event, index): EventHeader => {
+    const [type, fields, recipients, connectionId, length, ...offset] = event
+    const text = body.subarray(at, at + length)
+    at += length
+    const others = recipients?.filter((recipient) => recipient !== user) ?? null
+    const isOnlyFor = others?.length === 0 && recipients?.length !== 0
+    if (isOnlyFor || (connectionId !== null && isOwnEventOf(texts[index] ?? '', user))) {
+      counts.erased += 1
+      return [type, {}, [], null, 0, ...offset]
+    }
+    kept.push(text)
+    if (others === null || others.length === recipients?.length) return event
+    counts.shared += 1
+    return [type, fields, others, connectionId, length, ...offset]
+  })
+  if (counts.erased + counts.shared === 0) return undefined
+  return { heads: JSON.stringify(left), body: concat(kept), ...counts }
+}
+
+/** `rig.connection.create` says whose a connection is. */
+function isOwnEventOf(json: string, user: string): boolean {
+  const event = parseJson(json)
+  const data = isObject(event) ? event['data'] : undefined
+  return isObject(data) && data['user'] === user
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
