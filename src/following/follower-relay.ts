@@ -20,6 +20,8 @@ export interface RelayingFollower {
   nudge(isLate: boolean): Promise<void>
   applyInterest(update: InterestUpdate): InterestState
   status(): FollowerStatus | Promise<FollowerStatus>
+  /** Rejects if storage takes no writes. */
+  checkStorage(): Promise<void>
 }
 
 export class FollowerRelay {
@@ -48,9 +50,15 @@ export class FollowerRelay {
     return [own, ...(await others)]
   }
 
+  /** For an operator: a follower whose storage takes no writes has failed, whatever it remembers. */
   async status(group: readonly TopicPartition[], timeoutMs: number): Promise<readonly FollowerReport[]> {
     const others = followerStatuses(this.#env, group.slice(1), timeoutMs)
-    return [await this.#outcome(() => this.#own.status()), ...(await others)]
+    return [await this.#outcome(() => this.#ownStatus()), ...(await others)]
+  }
+
+  async #ownStatus(): Promise<FollowerStatus> {
+    await this.#own.checkStorage()
+    return this.#own.status()
   }
 
   async #outcome<T>(work: () => T | Promise<T>): Promise<TopicPartition & Outcome<T>> {

@@ -1,4 +1,5 @@
 // Contract of SessionRegistry: its stub. It stores revoked sessions, divided by session id over a fixed number of objects.
+import { MAX_CONCURRENT_CALLS, runWithLimit } from '../core/concurrency.ts'
 import { shardOf } from '../core/delivery/shard-hash.ts'
 
 /** Must never change: with another number a revoked session would be looked up in the wrong object. */
@@ -9,6 +10,23 @@ const REGISTRY_COUNT = 64
  * this time has passed since it last answered that the session is not revoked.
  */
 export const REMEMBER_NOT_REVOKED_MS = 1_000
+
+/** Asks all registries. Resolves to the reason of each one that does not answer, by its name. */
+export async function registryProblems(env: Env): Promise<readonly string[]> {
+  const problems: string[] = []
+  const ask = (name: string) => async () => {
+    try {
+      await env.SESSION_REGISTRY.getByName(name).revokedUntil('')
+    } catch (error) {
+      problems.push(`${name}: ${String(error)}`)
+    }
+  }
+  await runWithLimit(
+    Array.from({ length: REGISTRY_COUNT }, (_, n) => ask(`sessions-${n}`)),
+    MAX_CONCURRENT_CALLS,
+  )
+  return problems.toSorted()
+}
 
 /** Returns the stub of the SessionRegistry object that stores whether this session is revoked. */
 export function sessionRegistryStub(env: Env, session: string) {

@@ -9,6 +9,7 @@ export type ShardCommand =
   | { readonly kind: 'close_connections'; readonly query: ConnectionQuery }
   | { readonly kind: 'count_connections' }
   | { readonly kind: 'erase_user'; readonly user: string }
+  | { readonly kind: 'check_storage' }
 
 /** The result of each command at one shard, by kind. */
 export interface ShardCommandResults {
@@ -17,6 +18,8 @@ export interface ShardCommandResults {
   readonly close_connections: number
   /** Number of connections by transport. */
   readonly count_connections: Readonly<Record<string, number>>
+  /** It takes writes. */
+  readonly check_storage: null
   readonly erase_user: UserErased
 }
 

@@ -24,7 +24,7 @@ export class Rigel {
   readonly origin: string
   readonly kafka: Kafka
   readonly #port: number
-  readonly #persistDir = mkdtempSync(join(tmpdir(), 'rigel-e2e-'))
+  readonly #persistDir: string
   #process: ChildProcess | undefined
   #output = ''
 
@@ -32,7 +32,8 @@ export class Rigel {
   readonly #variables: Readonly<Record<string, string | undefined>>
   readonly #runner: Runner
 
-  private constructor(port: number, changes: Readonly<Record<string, string>>, runner: Runner) {
+  private constructor(port: number, changes: Readonly<Record<string, string>>, runner: Runner, persistDir: string) {
+    this.#persistDir = persistDir
     this.#runner = runner
     const vars = { ...parseEnv(readFileSync(exampleFile, 'utf8')), ...changes }
     this.#variables = vars
@@ -55,14 +56,16 @@ export class Rigel {
   /**
    * `changes`: variables besides, or instead of, those of development.vars. `port`: for several that start at the same
    * time, since a free one may be taken meanwhile. `prepare`: fills the state folder before the start.
+   * `persistDir`: a state folder that is there.
    */
   static async start(
     changes: Readonly<Record<string, string>> = {},
     port?: number,
     runner: Runner = process.env['RIGEL_ON'] === 'workerd' ? 'workerd' : 'npm',
     prepare: (folder: string) => void = () => undefined,
+    persistDir = mkdtempSync(join(tmpdir(), 'rigel-e2e-')),
   ): Promise<Rigel> {
-    const rigel = new Rigel(port ?? (await freePort()), changes, runner)
+    const rigel = new Rigel(port ?? (await freePort()), changes, runner, persistDir)
     prepare(rigel.folder)
     // A runner that is told to stop, or that fails, leaves nothing running behind.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1))

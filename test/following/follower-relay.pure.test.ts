@@ -48,6 +48,7 @@ function makeFollowers(count: number, isDown: (partition: number) => boolean = (
           return { version, orphans: [] }
         },
         status: () => expect.fail('not asked for'),
+        checkStorage: () => expect.fail('not asked for'),
       },
     )
     return relay.applyInterest(...args)

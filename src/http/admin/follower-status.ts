@@ -3,9 +3,11 @@
 // asked), and while objects fail, because their disk is full or a file is broken. Called by admin-api.ts.
 import { withTimeout } from '../../core/timeout.ts'
 import type { Context } from 'hono'
-import { followedTopics } from '../../config/parse-config.ts'
+import { followedTopics, isFollowedHere } from '../../config/parse-config.ts'
 import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
 import { directoryStub } from '../../rpc/directory.ts'
+import { embeddedBrokerStub } from '../../rpc/embedded-kafka.ts'
+import { registryProblems } from '../../rpc/session-registry.ts'
 import { broadcastCommand } from '../../rpc/shard.ts'
 import { allShards } from './operations.ts'
 import { followerStatuses, type FollowerStatus } from '../../rpc/follower.ts'
@@ -56,17 +58,32 @@ async function askDirectory(env: Env): Promise<{
 }> {
   try {
     const directory = directoryStub(env)
-    const [known, { life }] = await Promise.all([directory.followers(), directory.interestVersion()])
+    const [known, { life }] = await Promise.all([
+      directory.followers(),
+      directory.interestVersion(),
+      directory.checkStorage(),
+    ])
     return { known, life, problems: [] }
   } catch (error) {
     return { known: [], life: null, problems: [`directory: ${String(error)}`] }
   }
 }
 
-/** Returns a line for each shard that does not answer. */
+/** Returns a line for each shard that does not answer, or whose storage takes no writes. */
 async function shardProblems(c: Context<HttpEnv>): Promise<readonly string[]> {
-  const answers = await broadcastCommand(c.env, allShards(c.var.config), { kind: 'count_connections' })
+  const answers = await broadcastCommand(c.env, allShards(c.var.config), { kind: 'check_storage' })
   return answers.flatMap((answer) => (answer.ok ? [] : [`shard ${answer.shard}: ${answer.error}`]))
+}
+
+/** Returns a line if the embedded log's topics are there and its broker is not. */
+async function brokerProblems({ env, var: { config } }: Context<HttpEnv>): Promise<readonly string[]> {
+  if (!isFollowedHere(config, config.kafka.topics[0] ?? '')) return []
+  try {
+    await embeddedBrokerStub(env).checkStorage()
+    return []
+  } catch (error) {
+    return [`embedded broker: ${String(error)}`]
+  }
 }
 
 function byPlace(a: TopicPartition, b: TopicPartition): number {
@@ -96,13 +113,25 @@ export async function getFollowers(c: Context<HttpEnv>): Promise<Response> {
   return c.json({ followers: (await report(c)).followers })
 }
 
-/** Returns RIG's `OK`, or 503 with a line and the reason for each follower, shard or Directory that fails. */
+/** The runtime keeps to itself why an object does not start: nearly always its file cannot be read. */
+function explain(line: string): string {
+  return line.includes('internal error; reference =')
+    ? `${line} (the object does not start: its stored file may be broken; the runtime's log has the cause)`
+    : line
+}
+
+/** Returns RIG's `OK`, or 503 with a line and the reason for each object that fails. */
 export async function internalHealth(c: Context<HttpEnv>): Promise<Response> {
-  const [{ followers, problems, unlisted }, shards] = await Promise.all([report(c), shardProblems(c)])
+  const [{ followers, problems, unlisted }, ...others] = await Promise.all([
+    report(c),
+    shardProblems(c),
+    brokerProblems(c),
+    registryProblems(c.env),
+  ])
   const failing = followers.filter(({ failures }) => failures > 0)
   const lines = failing.map(
     ({ topic, partition, failures, lastError }) => `${topic}/${partition}: failed ${failures} times: ${lastError}`,
   )
-  const all = [...lines, ...problems, ...unlisted, ...shards]
-  return all.length === 0 ? c.text('OK') : c.text(`${all.join('\n')}\n`, 503)
+  const all = [...lines, ...problems, ...unlisted, ...others.flat()]
+  return all.length === 0 ? c.text('OK') : c.text(`${all.map(explain).join('\n')}\n`, 503)
 }

@@ -15,6 +15,7 @@ import { createEventLog } from '../../sources/create-event-log.ts'
 import type { ApiSnapshot } from '../../rpc/directory.ts'
 import { notifyFollowers, type FollowerResult } from '../../rpc/follower.ts'
 import { shardStub } from '../../rpc/shard.ts'
+import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import { ApiRegistry, type ApiChange } from './api-registry.ts'
 import { ApiStore } from './api-store.ts'
 import { FollowerNotifier } from './follower-notifier.ts'
@@ -36,6 +37,7 @@ export class Directory extends DurableObject<Env> {
   readonly #config = configOf(this.env)
   readonly #store = new InterestStore(this.ctx.storage, newLife())
   readonly #apiStore = new ApiStore(this.ctx.storage)
+  readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
   readonly #apis = new ApiRegistry(this.#apiStore, this.#config.proxy.definitions, definitionEnvOf(this.env))
   readonly #notifier = new FollowerNotifier(this.#store.followers(), {
     version: () => this.#store.version,
@@ -82,6 +84,11 @@ export class Directory extends DurableObject<Env> {
   async interestVersion(): Promise<InterestVersion> {
     const { life, version } = this.#store
     return { life, version }
+  }
+
+  /** Rejects if storage takes no writes. */
+  async checkStorage(): Promise<void> {
+    await this.#probe.check()
   }
 
   /** Returns the number of partitions that the topic had at the first call for it. The first call stores `count`. */

@@ -4,11 +4,13 @@ import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { ConsumerGroups, type Assigned, type GroupListing, type Membership } from './consumer-groups.ts'
 import type { LogPosition, TopicPartition } from '../../core/events/kafka-record.ts'
+import { StorageProbe } from '../../segment-log/storage-probe.ts'
 
 export class EmbeddedBroker extends DurableObject<Env> {
   readonly #partitions = configOf(this.env).kafka.embedded.partitions
   readonly #sql = this.ctx.storage.sql
   readonly #groups = new ConsumerGroups(this.#sql)
+  readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -21,6 +23,11 @@ export class EmbeddedBroker extends DurableObject<Env> {
   ensureTopic(name: string): number {
     this.#sql.exec('INSERT OR IGNORE INTO topics VALUES (?, ?)', name, this.#partitions)
     return this.#sql.exec<{ partitions: number }>('SELECT partitions FROM topics WHERE name = ?', name).one().partitions
+  }
+
+  /** Rejects if storage takes no writes. */
+  checkStorage(): Promise<void> {
+    return this.#probe.check()
   }
 
   topics(): Record<string, number> {

@@ -9,6 +9,7 @@ import { GroupCommit } from '../../core/group-commit.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../../kafka/kafka-log.ts'
 import type { Appended, KeyedRecord } from '../../rpc/embedded-kafka.ts'
 import { timerOf } from '../../rpc/metrics.ts'
+import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import {
   parseFollowerName,
   type FollowerReport,
@@ -37,11 +38,13 @@ export class EmbeddedLog extends DurableObject<Env> {
   readonly #at: TopicPartition = parseFollowerName(this.ctx.id.name ?? '')
   readonly #log = new PartitionLog(this.ctx.storage, this.#at, this.#config.kafka.embedded)
   readonly #follower = this.#createFollower()
+  readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
   readonly #relay = new FollowerRelay(this.env, this.#at, {
     nudge: () => this.nudge(),
     // A partition that is not followed does not need interest, so it must not delay the Directory's other calls.
     applyInterest: (update) => this.#follower?.applyInterest(update) ?? { version: update.version, orphans: [] },
     status: () => this.status(),
+    checkStorage: () => this.#probe.check(),
   })
   readonly #appends = new GroupCommit<readonly KeyedRecord[], readonly Appended[]>({
     commit: (requests) => this.#commit(requests),

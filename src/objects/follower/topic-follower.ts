@@ -8,6 +8,7 @@ import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { createSourceLog } from '../../sources/create-event-log.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { timerOf } from '../../rpc/metrics.ts'
+import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import {
   parseFollowerName,
   type FollowerCounters,
@@ -61,10 +62,12 @@ export class TopicFollower extends DurableObject<Env> {
   })
   readonly #committer = this.#createCommitter()
   readonly #consumer = this.#createConsumer()
+  readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
   readonly #relay = new FollowerRelay(this.env, this.#name, {
     nudge: (isLate) => this.nudge(isLate),
     applyInterest: (update) => this.#interests.applyUpdate(update),
     status: () => this.status(),
+    checkStorage: () => this.#probe.check(),
   })
   /** One run at a time: two would append the same events twice. */
   #running = false

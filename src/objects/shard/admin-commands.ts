@@ -4,6 +4,7 @@ import type { Metadata, Principal } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { broadcastCommand } from '../../rpc/shard.ts'
+import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import type {
   AnyShardResult,
   ConnectionInfo,
@@ -33,10 +34,12 @@ interface AdminCommandsParts {
 export class AdminCommands {
   readonly #context: ShardContext
   readonly #parts: AdminCommandsParts
+  readonly #probe: StorageProbe
 
   constructor(context: ShardContext, parts: AdminCommandsParts) {
     this.#context = context
     this.#parts = parts
+    this.#probe = new StorageProbe(context.storage, context.now)
   }
 
   list(query: ConnectionQuery, limit: number): readonly ConnectionInfo[] {
@@ -63,19 +66,21 @@ export class AdminCommands {
     const { env, shard } = this.#context
     const others = shards.filter((other) => other !== shard)
     const passedOn = broadcastCommand(env, others, command, fanOut)
-    return [this.#runHere(command), ...(await passedOn)]
+    return [await this.#runHere(command), ...(await passedOn)]
   }
 
-  #runHere(command: ShardCommand): AnyShardResult {
+  async #runHere(command: ShardCommand): Promise<AnyShardResult> {
     const { shard } = this.#context
     try {
-      return { shard, ok: true, value: this.#execute(command) }
+      return { shard, ok: true, value: await this.#execute(command) }
     } catch (error) {
       return { shard, ok: false, error: String(error) }
     }
   }
 
-  #execute(command: ShardCommand): ShardCommandResults[ShardCommand['kind']] {
+  #execute(
+    command: ShardCommand,
+  ): ShardCommandResults[ShardCommand['kind']] | Promise<ShardCommandResults['check_storage']> {
     switch (command.kind) {
       case 'revoke_session':
         return this.#revoke(command.session, command.expiresMs)
@@ -85,6 +90,8 @@ export class AdminCommands {
         return this.#count()
       case 'erase_user':
         return this.#erase(command.user)
+      case 'check_storage':
+        return this.#probe.check().then(() => null)
     }
   }
 
