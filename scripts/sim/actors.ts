@@ -1,18 +1,22 @@
 // The users of the simulated deployment: producers that publish numbered events until each is confirmed, and clients by
-// long-polling that come, go, resume and count. A client knows which events must reach it and which must not.
+// long-polling and streams that come, go, resume and count. A client knows which events must reach it and which must not.
 import { shardOf } from '../../src/core/delivery/shard-hash.ts'
 import { parseConnectionToken } from '../../src/core/identity/connection-token.ts'
 import type { Config } from '../../src/config/parse-config.ts'
 import { createKafkaLog } from '../../src/kafka/create-kafka-log.ts'
-import { shardStub } from '../../src/rpc/shard.ts'
+import type { ConnectRequest } from '../../src/core/identity/principal.ts'
+import { readError, shardStub, stampConnect } from '../../src/rpc/shard.ts'
 import type { Random } from '../random.ts'
 import type { Clock } from './clock.ts'
+import type { RemoteKafka } from './remote-kafka.ts'
 
 export interface World {
   readonly clock: Clock
   readonly config: Config
   readonly env: Env
   readonly topic: string
+  /** Null: events are published to the embedded log. */
+  readonly remote: RemoteKafka | null
   /** Every event that a producer has begun to publish, in that order. */
   readonly published: PublishedEvent[]
   /** What must never be, with its reason. */
@@ -35,10 +39,11 @@ const TYPES = ['a.x', 'a.y', 'b'] as const
 const USERS = ['alice', 'bob', 'carol'] as const
 const MAX_PAUSE_MS = 60
 const RETRY_MS = 20
+const LOST_CHUNKS = 0.05
 
 /** Publishes `count` events in order, each until it is confirmed. Its key keeps them in one partition. */
 export async function runProducer(world: World, producer: number, count: number, random: Random): Promise<void> {
-  const log = createKafkaLog(world.env, world.config)
+  const log = world.remote === null ? createKafkaLog(world.env, world.config) : null
   for (let number = 0; number < count; number += 1) {
     await world.clock.wait(random.below(MAX_PAUSE_MS))
     const to = random.chance(0.3) ? random.pick(USERS) : null
@@ -46,6 +51,10 @@ export async function runProducer(world: World, producer: number, count: number,
     world.published.push({ ...event, order: world.published.length })
     const data = to === null ? {} : { to }
     const json = { specversion: '1.0', id: event.id, source: '/sim', type: event.type, data }
+    if (log === null) {
+      world.remote?.append(producer, JSON.stringify(json))
+      continue
+    }
     const record = {
       topic: world.topic,
       key: new TextEncoder().encode(`producer ${producer}`),
@@ -70,6 +79,7 @@ export class Client {
   readonly #random: Random
   readonly #user: string
   readonly #subscribed: readonly string[]
+  readonly #isStream: boolean
   /** Ids in the order in which they came. */
   readonly #got: string[] = []
   readonly #seen = new Set<string>()
@@ -82,6 +92,7 @@ export class Client {
     this.name = name
     this.#random = random
     this.#user = random.pick(USERS)
+    this.#isStream = random.chance(0.5)
     this.#subscribed = random.pick([['a.x'], ['a.*'], ['*'], ['b', 'a.y'], []])
   }
 
@@ -89,7 +100,7 @@ export class Client {
     const { clock } = this.#world
     await clock.wait(this.#random.below(300))
     while (!this.#world.isEnding || !this.hasAll()) {
-      await this.#session().catch(() => undefined)
+      await (this.#isStream ? this.#stream() : this.#session()).catch(() => undefined)
       await clock.wait(this.#random.below(200))
     }
   }
@@ -132,6 +143,43 @@ export class Client {
     }
   }
 
+  /** One SSE stream: it reads until something fails, or until the client goes away for a while. */
+  async #stream(): Promise<void> {
+    const { clock, config, env, published } = this.#world
+    const stub = shardStub(env, shardOf(this.#user, config.shards))
+    const connect: ConnectRequest = {
+      transport: this.#random.pick(['sse', 'ndjson']),
+      principal: { user: this.#user, session: null, expSeconds: null },
+      subscriptions: this.#subscribed.map((eventType) => ({ eventType, oneOf: [] })),
+      lastEventId: this.#position,
+      protocol: null,
+      allowOrigin: '*',
+    }
+    const response = await stub.fetch(stampConnect(connect))
+    if (readError(response) !== undefined || response.body === null) return
+    // From here on events are sure to come: those that are begun now.
+    const effective = published.length
+    if (this.#position === null) this.#from = effective
+    const reader = response.body.getReader()
+    let isLeaving = false
+    clock.schedule(20 + this.#random.below(2_000), () => (isLeaving = true))
+    let text = ''
+    for (const decoder = new TextDecoder(); ;) {
+      const { done, value } = await reader.read()
+      // A chunk that is lost on its way ends the connection; Rigel may not notice it for a while.
+      if (done || this.#random.chance(this.#world.isEnding ? 0 : LOST_CHUNKS)) break
+      text += decoder.decode(value, { stream: true })
+      const end = text.lastIndexOf(connect.transport === 'sse' ? '\n\n' : '\n')
+      for (const { event, id } of parseStream(connect.transport, text.slice(0, Math.max(0, end)))) {
+        if (event !== undefined) this.#receive(event, effective)
+        this.#position = id ?? this.#position
+      }
+      text = text.slice(Math.max(0, end))
+      if (this.#world.isEnding ? this.hasAll() : isLeaving) break
+    }
+    if (this.#random.chance(0.7)) await reader.cancel()
+  }
+
   #receive({ data, id, type }: Received, effective: number): void {
     if (type === 'rig.connection.create') {
       if (data?.recovered === false) this.#from = Math.max(this.#from, effective)
@@ -160,4 +208,22 @@ export class Client {
   #violated(what: string): void {
     this.#world.violations.push(`${this.name} (${this.#user}, ${this.#subscribed.join(' ')}) ${what}`)
   }
+}
+
+interface Frame {
+  readonly id: string | undefined
+  readonly event: Received | undefined
+}
+
+/** Parses whole frames. A frame without an event, a heartbeat, has a position only. */
+function parseStream(transport: ConnectRequest['transport'], text: string): readonly Frame[] {
+  if (transport === 'ndjson') {
+    const lines = text.split('\n').filter((line) => line !== '')
+    return lines.map((line) => JSON.parse(line) as Frame)
+  }
+  return text.split('\n\n').map((block) => {
+    const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1]
+    const data = field('data')
+    return { id: field('id'), event: data === undefined ? undefined : (JSON.parse(data) as Received) }
+  })
 }

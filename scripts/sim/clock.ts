@@ -35,6 +35,17 @@ export class Clock {
     this.#timers.delete(id)
   }
 
+  /** Calls `act` again and again. The timer's present id is in what it returns. */
+  repeat(everyMs: number, act: () => void): { id: number } {
+    const timer = { id: 0 }
+    const run = () => {
+      timer.id = this.schedule(everyMs, run)
+      act()
+    }
+    timer.id = this.schedule(everyMs, run)
+    return timer
+  }
+
   wait(ms: number): Promise<void> {
     return new Promise((resolve) => void this.schedule(ms, resolve))
   }
@@ -93,6 +104,8 @@ export function installClock(clock: Clock, random: () => Random): void {
   const globals = {
     setTimeout: (act: () => void, ms = 0) => clock.schedule(ms, act),
     clearTimeout: (id: number | undefined) => (id === undefined ? undefined : clock.cancel(id)),
+    setInterval: (act: () => void, ms = 0) => clock.repeat(ms, act),
+    clearInterval: (timer: { id: number } | null) => timer !== null && clock.cancel(timer.id),
     scheduler: { wait: (ms: number) => clock.wait(ms) },
     WebSocketRequestResponsePair: Object,
   }

@@ -78,11 +78,22 @@ export class Cluster {
     return name
   }
 
+  /** The object begins anew, and remembers nothing: its file was lost. */
+  loseStorage(binding: Binding, name: string): void {
+    this.#hosts.get(`${binding} ${name}`)?.loseStorage()
+  }
+
   #stub(binding: Binding, name: string, gate: () => Promise<void>): unknown {
     const call = (method: string, args: unknown[]) => this.#call(binding, name, method, args, gate)
     return new Proxy(
       {},
-      { get: (_, method) => (method === 'then' ? undefined : (...args: unknown[]) => call(String(method), args)) },
+      {
+        get: (_, method) => {
+          if (method === 'then') return undefined
+          if (method === 'fetch') return (request: Request) => this.#fetch(binding, name, request, gate)
+          return (...args: unknown[]) => call(String(method), args)
+        },
+      },
     )
   }
 
@@ -95,6 +106,17 @@ export class Cluster {
     await this.#clock.wait(this.#random.below(MAX_LATENCY_MS))
     if (this.#random.chance(this.faults / 2)) throw new Error(`Network connection lost (the answer of ${method})`)
     return answer
+  }
+
+  /** A request whose response is a stream: it fails when the object crashes. */
+  async #fetch(binding: Binding, name: string, request: Request, gate: () => Promise<void>): Promise<Response> {
+    await gate()
+    await this.#clock.wait(this.#random.below(MAX_LATENCY_MS))
+    if (this.#random.chance(this.faults / 2)) throw new Error('Network connection lost (the request)')
+    const response = await this.#hostOf(binding, name).fetch(request)
+    await this.#clock.wait(this.#random.below(MAX_LATENCY_MS))
+    if (this.#random.chance(this.faults / 2)) throw new Error('Network connection lost (the response)')
+    return response
   }
 
   #hostOf(binding: Binding, name: string): Host {
@@ -118,7 +140,7 @@ interface HostOptions {
 /** One Durable Object over its lives. */
 class Host {
   readonly #options: HostOptions
-  readonly #storage: SimStorage
+  #storage: SimStorage
   #instance: Methods | undefined
   #life = 0
   /** Rejects the calls under way when the object crashes. */
@@ -139,6 +161,30 @@ class Host {
       return answer
     }
     return Promise.race([work(), crashed])
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const crashed = this.#crashed.promise
+    const response = (await this.call('fetch', [request])) as Response
+    const reader = response.body?.getReader()
+    if (reader === undefined) return response
+    const body = new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          const { done, value } = await Promise.race([reader.read(), crashed])
+          if (done) controller.close()
+          else controller.enqueue(value)
+        },
+        cancel: () => reader.cancel(),
+      },
+      { highWaterMark: 0 },
+    )
+    return new Response(body, { status: response.status, headers: response.headers })
+  }
+
+  loseStorage(): void {
+    this.crash()
+    this.#storage = new SimStorage(this.#options.clock, this.#options.random)
   }
 
   crash(): void {

@@ -1,22 +1,36 @@
 // One schedule of the simulation: a deployment, its producers and clients, and faults, all by one seed. While it runs, calls
 // are lost and objects crash; then the faults end, and everything that was confirmed must arrive.
 import { parseConfig } from '../../src/config/parse-config.ts'
+import { nudgeFollowers } from '../../src/rpc/follower.ts'
 import { createRandom, type Random } from '../random.ts'
 import { Client, runProducer, type World } from './actors.ts'
 import type { Clock } from './clock.ts'
 import { Cluster } from './cluster.ts'
+import { RemoteKafka } from './remote-kafka.ts'
 
 const TOPIC = 'rig'
+const PARTITIONS = 2
 const VARIABLES = {
   KAFKA_SOURCE_TOPICS: TOPIC,
   SHARDS: '3',
   // Figures are reported by timers of their own: they change no event's way.
   METRICS_PUSH_SECONDS: '0',
-  KAFKA_PARTITIONS: '2',
+  KAFKA_PARTITIONS: String(PARTITIONS),
   JWT_SECRET_KEY: 'a secret of the simulation, 32 bytes',
   RECIPIENTS: '/data/to',
   LONGPOLLING_WAIT_SECONDS: '1',
 }
+
+/** A Kafka elsewhere, which TopicFollowers read. */
+const REMOTE = {
+  UPSTASH_KAFKA_REST_URL: 'https://kafka.internal',
+  UPSTASH_KAFKA_REST_USERNAME: 'sim',
+  UPSTASH_KAFKA_REST_PASSWORD: 'sim',
+  KAFKA_AUTO_OFFSET_RESET: 'earliest',
+}
+
+/** As the cron trigger. */
+const CRON_EVERY_MS = 60_000
 
 /** Simulated time until everything must have arrived after the faults have ended. */
 const SETTLE_MS = 600_000
@@ -33,19 +47,23 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   const random = createRandom(seed)
   use(random.fork())
   clock.reset()
-  const config = parseConfig(VARIABLES)
+  const isRemote = random.chance(0.25)
+  const variables = isRemote ? { ...VARIABLES, ...REMOTE } : VARIABLES
+  const config = parseConfig(variables)
   if (!config.ok) throw new Error(JSON.stringify(config.reason))
-  const cluster = new Cluster(clock, random.fork(), VARIABLES)
+  const cluster = new Cluster(clock, random.fork(), variables)
   const world: World = {
     clock,
     config: config.value,
     env: cluster.env(),
     topic: TOPIC,
+    remote: isRemote ? new RemoteKafka(clock, random.fork(), TOPIC, PARTITIONS, () => cluster.faults) : null,
     published: [],
     violations: [],
     isEnding: false,
   }
   cluster.faults = random.pick([0, 0.02, 0.1, 0.3])
+  if (world.remote !== null) wakeFollowers(world)
   const clients = Array.from({ length: 1 + random.below(3) }, (_, n) => new Client(world, `client ${n}`, random.fork()))
   const producers = Array.from({ length: 1 + random.below(2) }, (_, n) =>
     runProducer(world, n, random.below(12), random.fork()),
@@ -53,6 +71,9 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   const running = clients.map((client) => client.run())
   let isPublished = false
   void Promise.all(producers).then(() => (isPublished = true))
+  if (random.chance(0.2)) {
+    clock.schedule(random.below(FAULTS_MS), () => cluster.loseStorage('DIRECTORY', 'directory'))
+  }
   const crashes = await injectCrashes(clock, cluster, random.fork(), () => isPublished)
   cluster.faults = 0
   await clock.run(() => isPublished, clock.nowMs + SETTLE_MS)
@@ -69,6 +90,15 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     published: world.published.length,
     crashes,
   }
+}
+
+/** Followers of a Kafka elsewhere are woken at once, by a request, and then by the cron. */
+function wakeFollowers({ clock, env, remote, topic }: World): void {
+  const wakes = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition, isLate: false }))
+  const wake = () => void nudgeFollowers(env, wakes).catch(() => undefined)
+  if (remote !== null) globalThis.fetch = (input, init) => remote.fetch(new Request(input, init))
+  wake()
+  clock.repeat(CRON_EVERY_MS, wake)
 }
 
 /** Crashes objects at random times. Returns how many. */
