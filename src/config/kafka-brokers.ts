@@ -47,6 +47,7 @@ export const brokersVariables = {
   KAFKA_VPC_NETWORK: text,
   KAFKA_SASL: sasl.optional(),
   KAFKA_COMPRESSION: z.enum(['none', 'gzip', 'zstd'], 'must be none, gzip or zstd').default('none'),
+  KAFKA_PARTITIONER: z.enum(['kafka', 'rig'], 'must be kafka or rig').optional(),
   KAFKA_GROUP_ID: text,
   KAFKA_OAUTH_TOKEN_URL: serviceUrl('https://id.example.com/oauth/token').optional(),
   KAFKA_OAUTH_CLIENT_ID: text,
@@ -70,6 +71,8 @@ export function toBrokers(v: Variables) {
     vpcNetwork: v.KAFKA_VPC_NETWORK ?? null,
     sasl: v.KAFKA_SASL ?? null,
     compression: v.KAFKA_COMPRESSION,
+    /** By which hash a key chooses its partition. */
+    partitioner: v.KAFKA_PARTITIONER ?? 'kafka',
     oauth: {
       tokenUrl: v.KAFKA_OAUTH_TOKEN_URL ?? '',
       clientId: v.KAFKA_OAUTH_CLIENT_ID ?? '',
@@ -102,6 +105,7 @@ export function brokersContradictions(v: Variables, env: object): readonly strin
   const mechanism = v.KAFKA_SASL?.mechanism
   if (v.KAFKA_BROKERS.length === 0 && mechanism) problems.push('KAFKA_SASL: needs KAFKA_BROKERS')
   if (v.KAFKA_BROKERS.length === 0 && v.KAFKA_GROUP_ID) problems.push('KAFKA_GROUP_ID: needs KAFKA_BROKERS')
+  if (v.KAFKA_BROKERS.length === 0 && v.KAFKA_PARTITIONER) problems.push('KAFKA_PARTITIONER: needs KAFKA_BROKERS')
   if (mechanism === 'oauthbearer' || mechanism === 'aws-msk-iam') {
     const missing = NEEDED[mechanism].filter((name) => !v[name])
     if (missing.length > 0) problems.push(`KAFKA_SASL: ${mechanism} needs ${missing.join(', ')}`)

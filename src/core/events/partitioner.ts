@@ -1,5 +1,5 @@
-// Kafka's murmur2 (org.apache.kafka.common.utils.Utils), by which a key chooses its partition: a record must land where
-// every other Kafka client would have put it.
+// Which partition a record goes to. By Kafka's murmur2 (org.apache.kafka.common.utils.Utils): a record must land where every
+// other Kafka client would have put it. Or, while RIG produces to the same topics, by its murmur3.
 import type { NewRecord } from './kafka-record.ts'
 
 const SEED = 0x9747b28c
@@ -24,17 +24,53 @@ export function murmur2(data: Uint8Array): number {
   return hash ^ (hash >>> 15)
 }
 
-/** Returns the partition of a record with a key, as Kafka's default partitioner does. */
-export function partitionOf(key: Uint8Array, partitions: number): number {
-  return (murmur2(key) & 0x7fff_ffff) % partitions
+const C1 = 0xcc9e2d51
+const C2 = 0x1b873593
+
+/** MurmurHash3, x86, 32 bits, seed 0: an unsigned number. https://github.com/aappleby/smhasher */
+export function murmur3(data: Uint8Array): number {
+  const { length } = data
+  const view = new DataView(data.buffer, data.byteOffset, length)
+  const mix = (k: number) => Math.imul(rotateLeft(Math.imul(k, C1), 15), C2)
+  let hash = 0
+  const whole = length & ~3
+  for (let at = 0; at < whole; at += 4) {
+    hash = Math.imul(rotateLeft(hash ^ mix(view.getInt32(at, true)), 13), 5) + 0xe6546b64
+  }
+  let rest = 0
+  for (let at = length - 1; at >= whole; at -= 1) rest = (rest << 8) | view.getUint8(at)
+  hash ^= mix(rest) ^ length
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
+}
+
+function rotateLeft(value: number, bits: number): number {
+  return (value << bits) | (value >>> (32 - bits))
+}
+
+/** `rig`: as RIG does, by murmur3; a record with an empty key goes anywhere. */
+export type Partitioner = 'kafka' | 'rig'
+
+/** Returns the partition of a record with a key. */
+export function partitionOf(key: Uint8Array, partitions: number, partitioner: Partitioner = 'kafka'): number {
+  return (partitioner === 'rig' ? murmur3(key) : murmur2(key) & 0x7fff_ffff) % partitions
 }
 
 /**
  * Returns the partition that a record goes to: the one that it names, else that of its key, else the one at `sticky`, in
  * [0, 1), of all. Throws a RangeError when it names a partition that the topic does not have.
  */
-export function choosePartition({ partition, key }: NewRecord, partitions: number, sticky: number): number {
-  if (partition === undefined) return key ? partitionOf(key, partitions) : Math.floor(sticky * partitions)
+export function choosePartition(
+  { partition, key }: NewRecord,
+  partitions: number,
+  sticky: number,
+  partitioner: Partitioner = 'kafka',
+): number {
+  if (partition === undefined) {
+    const isAnywhere = !key || (partitioner === 'rig' && key.length === 0)
+    return isAnywhere ? Math.floor(sticky * partitions) : partitionOf(key, partitions, partitioner)
+  }
   if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
     throw new RangeError(`partition must be 0 to ${partitions - 1}, got ${partition}`)
   }

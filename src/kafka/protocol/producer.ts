@@ -3,7 +3,7 @@
 // broker deduplicates it by producer id and sequence. Owned by each KafkaProducer object.
 import { backoffMs, type BackoffLimits } from '../../core/retry.ts'
 import { sizeOfRecord, partitionName, type NewRecord, type ProducedRecord } from '../../core/events/kafka-record.ts'
-import { choosePartition } from '../../core/events/partitioner.ts'
+import { choosePartition, type Partitioner } from '../../core/events/partitioner.ts'
 import { initProducerId } from './api/init-producer-id.ts'
 import type { BrokerAddress } from './api/metadata.ts'
 import { produce, type ProducedPartition } from './api/produce.ts'
@@ -81,11 +81,13 @@ export interface ProducerCluster extends Pick<Cluster, 'options' | 'partitionCou
 export class IdempotentProducer {
   readonly #cluster: ProducerCluster
   readonly #compression: Compression
+  readonly #partitioner: Partitioner
   readonly #partitions = new Map<string, PartitionQueue>()
   #inFlightBytes = 0
 
-  constructor(cluster: ProducerCluster, compression: Compression) {
+  constructor(cluster: ProducerCluster, compression: Compression, partitioner: Partitioner = 'kafka') {
     this.#cluster = cluster
+    this.#partitioner = partitioner
     this.#compression = compression
   }
 
@@ -115,7 +117,9 @@ export class IdempotentProducer {
       counts.set(topic, await this.#cluster.partitionCount(topic))
     }
     // Choose all partitions before the first record is queued: an invalid one must fail the whole call.
-    const partitions = records.map((record) => choosePartition(record, counts.get(record.topic) ?? 1, sticky))
+    const partitions = records.map((record) =>
+      choosePartition(record, counts.get(record.topic) ?? 1, sticky, this.#partitioner),
+    )
     const places = records.map((record, index) => {
       const stamped = { ...record, timestampMs: record.timestampMs ?? nowMs }
       return this.#enqueue(partitions[index] ?? 0, stamped, nowMs)

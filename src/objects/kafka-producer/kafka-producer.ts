@@ -12,7 +12,7 @@ const chance = { nowMs: () => Date.now(), random: () => Math.random() }
 export class KafkaProducer extends DurableObject<Env> {
   readonly #brokers = brokersOf(this.env)
   readonly #cluster = createCluster(this.env, this.#brokers, chance)
-  readonly #producer = new IdempotentProducer(this.#cluster, this.#brokers.compression)
+  readonly #producer = new IdempotentProducer(this.#cluster, this.#brokers.compression, this.#brokers.partitioner)
 
   /** Resolves when every replica in sync has all of them. */
   async produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {

@@ -1,0 +1,59 @@
+// RIG's variables that Rigel has no counterpart of, and what does the same, if anything. RIG 3.0.0's are all here or in
+// translate.ts: a test compares both with the list of shared/reference/rig.md, which docs/migrating-from-rig.md repeats. Pure.
+
+const PORTS = 'the platform listens: 443 on Cloudflare, PORT when self-hosted; the internal API is under /_rig/api'
+const TLS = 'on Cloudflare the edge has the certificates; self-hosted, a proxy in front has'
+const CLUSTER = 'there is no cluster to form: users are spread over SHARDS'
+const KAFKA_TLS =
+  'certificates of public authorities are accepted, and there are no client certificates: use KAFKA_SSL_ENABLED with KAFKA_SASL'
+const KINESIS = 'there is no Kinesis: let a consumer of the stream publish to POST /_rig/v1/events'
+const LOGS = 'logs and traces are configured by [observability] of wrangler.toml; self-hosted logs are JSON lines'
+const REMOVED = 'RIG 3 has removed it'
+
+/** By name or beginning of a name (`KINESIS_*`). */
+const REASONS: Readonly<Record<string, string>> = {
+  INBOUND_PORT: PORTS,
+  INBOUND_HTTPS_PORT: PORTS,
+  API_HTTP_PORT: PORTS,
+  API_HTTPS_PORT: PORTS,
+  API_PORT: PORTS,
+  PORT: PORTS,
+  HTTPS_CERTFILE: TLS,
+  HTTPS_KEYFILE: TLS,
+  HTTPS_KEYFILE_PASS: TLS,
+  HOST: 'it was for the header Forwarded; self-hosted, HOST means the address that Rigel listens on',
+  DISCOVERY_TYPE: CLUSTER,
+  DNS_NAME: CLUSTER,
+  NODE_HOST: CLUSTER,
+  NODE_COOKIE: CLUSTER,
+  ERL_MAX_PORTS: CLUSTER,
+  KAFKA_SSL_CA_CERTFILE: KAFKA_TLS,
+  KAFKA_SSL_CERTFILE: KAFKA_TLS,
+  KAFKA_SSL_KEYFILE: KAFKA_TLS,
+  KAFKA_SSL_KEYFILE_PASS: KAFKA_TLS,
+  KAFKATOFILTER_KAFKA_GROUP_ID:
+    'followers keep their own positions. To see the lag, set KAFKA_GROUP_ID to another name: RIG reads its own group back',
+  PROXY_KAFKA_RESPONSE_KAFKA_GROUP_ID: 'followers keep their own positions',
+  KAFKA_RESTART_DELAY_MS: 'RIG never read it; Rigel retries with growing pauses',
+  'KINESIS_*': KINESIS,
+  'PROXY_KINESIS_*': KINESIS,
+  LOG_LEVEL: LOGS,
+  LOG_FMT: LOGS,
+  'JAEGER_*': LOGS,
+  'ZIPKIN_*': LOGS,
+  PROMETHEUS_METRICS_ENABLED: 'metrics are at /_rig/api/metrics when INTERNAL_TOKEN is set',
+  PROMETHEUS_ENABLED: 'RIG never read it; metrics are at /_rig/api/metrics when INTERNAL_TOKEN is set',
+  'FIREHOSE_*': `${REMOVED}: let a consumer group read the topic`,
+  KAFKATOHTTP_KAFKA_GROUP_ID: REMOVED,
+  'RATE_LIMIT_*': `${REMOVED}: routes have rate_limit`,
+  PROXY_KAFKA_REQUEST_TOPIC: `${REMOVED}: the endpoint names its topic`,
+  PROXY_KAFKA_REQUEST_AVRO: `${REMOVED}: the endpoint names its schema`,
+  JWT_BLACKLIST_DEFAULT_EXPIRY_HOURS: `${REMOVED}: validityInSeconds is always given`,
+  SESSION_ROLE: `${REMOVED}: GET /_rig/api/v3/users lists who is connected`,
+}
+
+/** Returns what to say about a variable of RIG without a counterpart, or undefined. */
+export function reasonWithout(name: string): string | undefined {
+  const group = Object.keys(REASONS).find((known) => known.endsWith('*') && name.startsWith(known.slice(0, -1)))
+  return REASONS[name] ?? (group === undefined ? undefined : REASONS[group])
+}
