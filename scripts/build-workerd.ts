@@ -16,7 +16,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { createRequire } from 'node:module'
+import { builtinModules, createRequire } from 'node:module'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { unstable_readConfig as readConfig } from 'wrangler'
@@ -68,7 +68,8 @@ async function buildMain(): Promise<void> {
     format: 'esm',
     minify: true,
     target: 'es2024',
-    external: ['cloudflare:*', 'node:*'],
+    // What workerd has, under either name.
+    external: ['cloudflare:*', 'node:*', ...builtinModules],
     plugins: [
       {
         name: 'rigel',
