@@ -13,6 +13,7 @@ import type {
   ShardCommandResults,
   UserErased,
 } from '../../rpc/shard-commands.ts'
+import { sizeOfMetadata } from './connections/connection-index.ts'
 import type { Connection } from './connections/connection.ts'
 import type { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connections/connection-registry.ts'
@@ -56,6 +57,9 @@ export class AdminCommands {
     const { owner } = connection.state
     const ownedBy = userOf(connection.state)
     if (ownedBy !== null && user !== null && ownedBy !== user) return fail({ kind: 'foreign_connection' })
+    const heldBytes = this.#parts.connections.heldBytesWith([]) - sizeOfMetadata(owner.metadata) + sizeOfMetadata(metadata)
+    if (heldBytes > this.#context.config.connections.subscriptionBytesPerShard)
+      return fail({ kind: 'unavailable', message: 'No more metadata fits into this shard: try again later.' })
     this.#parts.lifecycle.update(connection, { owner: { ...owner, metadata } })
     connection.send(metadataSet(envelope(this.#context), metadata))
     return ok(null)

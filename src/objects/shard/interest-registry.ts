@@ -24,6 +24,9 @@ export interface InterestRegistryDeps {
   inBackground(work: Promise<void>): void
 }
 
+/** A connection is there this long after its types were registered, or was not opened. */
+const OPENING_MS = 10_000
+
 interface InterestRow extends Record<string, SqlStorageValue> {
   type: string
   since_seq: number
@@ -37,8 +40,8 @@ export class InterestRegistry {
   readonly #since = new Map<string, number>()
   /** Types that are being declared, with the number of callers that wait. */
   readonly #adding = new Map<string, number>()
-  /** Types that were asked for since `withdrawUnused` ran last: their connection may not be there yet. */
-  readonly #asked = new Set<string>()
+  /** When known types were asked for last, in milliseconds since the epoch: their connection may not be there yet. */
+  readonly #askedAtMs = new Map<string, number>()
   readonly #declarer: InterestDeclarer
 
   constructor(sql: SqlStorage, deps: InterestRegistryDeps) {
@@ -71,10 +74,12 @@ export class InterestRegistry {
 
   /** Resolves when every follower sends events of these types. Rejects if a follower or the Directory could not be told. */
   async register(subscriptions: readonly Subscription[]): Promise<Result<null, RigelError>> {
-    for (const { eventType } of subscriptions) this.#asked.add(eventType)
     const missing = this.#missing(subscriptions)
+    const known = subscriptions.filter(({ eventType }) => this.#since.has(eventType))
+    this.#askedFor(known)
     if (missing.length === 0) return ok(null)
     if (!this.#makeRoom(missing.length)) return fail({ kind: 'too_many_event_types', limit: this.#deps.limit })
+    this.#askedFor(subscriptions)
     // Stored before anything is awaited: a withdrawal must not take back their bits.
     this.#store(missing.filter((type) => userOfWatchTopic(type) === undefined && this.#declarer.isConfirmed(type)))
     const unconfirmed = this.#missing(subscriptions)
@@ -104,7 +109,7 @@ export class InterestRegistry {
       if (nowMs - idleSinceMs >= lingerMs) lost.push(row.type)
       else idle += 1
     }
-    this.#asked.clear()
+    for (const [type, atMs] of this.#askedAtMs) if (nowMs - atMs >= OPENING_MS) this.#askedAtMs.delete(type)
     if (lost.length > 0) await this.#withdraw(lost)
     return idle > 0
   }
@@ -120,7 +125,8 @@ export class InterestRegistry {
       for (const topic of topics) {
         const left = (this.#adding.get(topic) ?? 1) - 1
         if (left === 0) this.#adding.delete(topic)
-        else this.#adding.set(topic, left)
+        if (left === 0 && !this.#since.has(topic)) this.#askedAtMs.delete(topic)
+        if (left > 0) this.#adding.set(topic, left)
       }
     }
   }
@@ -139,6 +145,7 @@ export class InterestRegistry {
     for (const topic of topics) {
       this.#sql.exec('DELETE FROM interests WHERE type = ?', topic)
       this.#since.delete(topic)
+      this.#askedAtMs.delete(topic)
     }
     const users = topics.map(userOfWatchTopic).filter((user) => user !== undefined)
     return this.#declarer.withdraw(users, [...this.#types(), ...this.#adding.keys()])
@@ -161,7 +168,12 @@ export class InterestRegistry {
   }
 
   #isBeingAsked(topic: string): boolean {
-    return this.#adding.has(topic) || this.#asked.has(topic)
+    return this.#adding.has(topic) || this.#deps.nowMs() - (this.#askedAtMs.get(topic) ?? -Infinity) < OPENING_MS
+  }
+
+  #askedFor(subscriptions: readonly Subscription[]): void {
+    const nowMs = this.#deps.nowMs()
+    for (const { eventType } of subscriptions) this.#askedAtMs.set(eventType, nowMs)
   }
 
   #missing(subscriptions: readonly Subscription[]): readonly string[] {

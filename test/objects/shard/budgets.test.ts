@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { ConnectRequest } from '../../../src/core/identity/principal.ts'
 import { readError } from '../../../src/rpc/shard.ts'
 import { inComposedShard, type ComposedShard } from '../../support/composed-shard.ts'
-import { asUser, batch, event, newShard, SseClient, WsClient } from '../../support/shard-clients.ts'
+import { asUser, batch, connectRequest, event, newShard, SseClient, WsClient } from '../../support/shard-clients.ts'
 
 const ANONYMOUS = { user: null, session: null, expSeconds: null }
 const greeting = { eventType: 'greeting', oneOf: [] }
@@ -130,6 +130,50 @@ describe('a session without a socket and without a token', () => {
       expect([...connections.all()]).toEqual([polled])
     })
   })
+})
+
+describe('what a client says of its connection', () => {
+  it('has a limit for the shard: metadata counts with subscriptions', async () => {
+    await inComposedShard({ MAX_SUBSCRIPTION_BYTES_PER_SHARD: '65536' }, async (shard) => {
+      const set = async (length: number) => {
+        const { client, id } = await openStream(shard, NOBODY)
+        const stored = shard.admin.setMetadata(id, { text: 'x'.repeat(length) }, ANONYMOUS)
+        return { client, stored: stored.ok ? 'stored' : stored.reason.kind }
+      }
+      const connections = [await set(40_000), await set(20_000), await set(10_000)]
+      expect(connections.map(({ stored }) => stored)).toEqual(['stored', 'stored', 'unavailable'])
+      await connections[0]?.client.close()
+      shard.connections.find({}).forEach((one) => one.probe())
+      const [, second] = [...shard.connections.all()]
+      expect(shard.admin.setMetadata(second?.state.id ?? '', { text: 'x'.repeat(10_000) }, ANONYMOUS).ok).toBe(true)
+      for (const { client } of connections.slice(1)) await client.close()
+    })
+  })
+
+  it('keeps a thousand sessions of tokens, and not one more', async () => {
+    await inComposedShard({ MAX_SUBSCRIPTION_CHANGES_PER_MINUTE: '10000' }, async (shard) => {
+      const { client, id } = await openStream(shard, NOBODY)
+      const bring = async (n: number) => {
+        const principal = { user: null, session: `s${n}`, expSeconds: null }
+        const replaced = await shard.subscriptions.replace(id, { subscriptions: [], inferred: [], principal })
+        return replaced.ok ? 'taken' : replaced.reason.kind
+      }
+      for (let n = 0; n < 1_000; n += 1) expect(await bring(n)).toBe('taken')
+      expect([await bring(1_000), await bring(999)]).toEqual(['too_many_connections', 'taken'])
+      await client.close()
+    })
+  })
+})
+
+it('messages of a Phoenix client that wait for each other have a size: beyond it the connection ends', async () => {
+  const shard = newShard()
+  const phoenix = { vsn: 2, roles: [], meta: {} } as const
+  const opened = await shard.openPhoenixSession({ ...connectRequest({ ...NOBODY, transport: 'phoenix' }), phoenix })
+  const id = opened.ok ? (opened.value.connectionToken.split('.')[1] ?? '') : ''
+  const frame = (topic: string) => JSON.stringify(['1', '1', topic, 'phx_join', { unknown: 'x'.repeat(900_000) }])
+  const pushes = Array.from({ length: 6 }, async (_, n) => shard.pushPhoenix(id, [frame(`events:never.seen.${n}`)]))
+  await Promise.all(pushes)
+  expect(await shard.pollPhoenix(id, 0)).toEqual({ kind: 'gone' })
 })
 
 describe('what a long-polling client does', () => {

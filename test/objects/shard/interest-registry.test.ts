@@ -23,6 +23,7 @@ function makeWorld(sql: SqlStorage, limit: number) {
   const declared: Declared[] = []
   const wanted = new Set<string>()
   const background: Promise<void>[] = []
+  const clock = { nowMs: 0 }
   let head = 0
   let answer = () => Promise.resolve()
   const registry = new InterestRegistry(sql, {
@@ -34,13 +35,13 @@ function makeWorld(sql: SqlStorage, limit: number) {
     limit,
     isWanted: (type) => wanted.has(type),
     advanceLog: () => (head += 1),
-    nowMs: () => 0,
+    nowMs: () => clock.nowMs,
     inBackground: (work) => background.push(work),
   })
   const has = (type: string) => hasBits(declared.at(-1)?.bitmap ?? new Uint8Array(), bitsOf(type))
   const failNext = () => (answer = () => Promise.reject(new Error('a follower could not be told')))
   const succeed = () => (answer = () => Promise.resolve())
-  return { registry, declared, wanted, background, has, failNext, succeed }
+  return { registry, clock, declared, wanted, background, has, failNext, succeed }
 }
 
 describe('the interest of a shard', () => {
@@ -69,21 +70,24 @@ describe('the interest of a shard', () => {
     }))
 
   it('is withdrawn when nobody has wanted it for long, and its bits only if no other type has them', () =>
-    withRegistry(100, async ({ registry, declared, has }) => {
+    withRegistry(100, async ({ registry, clock, declared, has }) => {
       await registry.register(subscribe('a', 'b', watchTopic('alice')))
       expect(declared.at(-1)).toMatchObject({ watch: ['alice'], isComplete: true })
-      expect(await registry.withdrawUnused(() => false, 0, 100)).toBe(false)
-      expect(await registry.withdrawUnused((type) => type === 'b', 0, 100)).toBe(true)
-      expect(await registry.withdrawUnused((type) => type === 'b', 100, 100)).toBe(false)
+      clock.nowMs = 9_999
+      expect(await registry.withdrawUnused(() => false, clock.nowMs, 100)).toBe(false)
+      clock.nowMs = 10_000
+      expect(await registry.withdrawUnused((type) => type === 'b', clock.nowMs, 100)).toBe(true)
+      clock.nowMs += 100
+      expect(await registry.withdrawUnused((type) => type === 'b', clock.nowMs, 100)).toBe(false)
       expect(declared.at(-1)).toMatchObject({ watch: [], unwatch: ['alice'], isComplete: false })
       expect([has('a'), has('b'), registry.wants('a'), registry.wants('b')]).toEqual([false, true, false, true])
     }))
 
   it('has a limit: types that nobody wants any more make room, and then new ones are refused', () =>
-    withRegistry(10, async ({ registry, wanted, background, has }) => {
+    withRegistry(10, async ({ registry, clock, wanted, background, has }) => {
       const types = Array.from({ length: 10 }, (_, n) => `t${n}`)
       await registry.register(subscribe(...types))
-      await registry.withdrawUnused(() => false, 0, 100)
+      clock.nowMs = 10_000
       for (const type of types.slice(3)) wanted.add(type)
       expect((await registry.register(subscribe('new'))).ok).toBe(true)
       await Promise.all(background)
@@ -94,6 +98,15 @@ describe('the interest of a shard', () => {
         ok: false,
         reason: { kind: 'too_many_event_types', limit: 10 },
       })
+    }))
+
+  it('gives way ten seconds after a client asked for types and did not connect, also without a sweep', () =>
+    withRegistry(10, async ({ registry, clock }) => {
+      const ask = async (name: string) =>
+        (await registry.register(subscribe(...Array.from({ length: 10 }, (_, n) => `${name}${n}`)))).ok
+      expect([await ask('made.up.'), await ask('others.')]).toEqual([true, false])
+      clock.nowMs = 10_000
+      expect(await ask('others.')).toBe(true)
     }))
 
   it('is declared whole to a Directory with another life', () =>

@@ -67,13 +67,16 @@ export class ConnectionAdmission {
     return ok({ connect, recovered, state, rewind: rewindOf(state) })
   }
 
-  /** MAX_SUBSCRIPTION_BYTES_PER_CONNECTION and MAX_SUBSCRIPTION_BYTES_PER_SHARD. */
-  checkBytes(subscriptions: readonly Subscription[]): Result<null, RigelError> {
+  /**
+   * MAX_SUBSCRIPTION_BYTES_PER_CONNECTION and MAX_SUBSCRIPTION_BYTES_PER_SHARD. `bytesBesides`: of sets that the connection has
+   * already, and keeps.
+   */
+  checkBytes(subscriptions: readonly Subscription[], bytesBesides = 0): Result<null, RigelError> {
     const { subscriptionBytes, subscriptionBytesPerShard } = this.#context.config.connections
-    const bytes = bytesOf(subscriptions)
+    const bytes = bytesOf(subscriptions) + bytesBesides
     if (bytes > subscriptionBytes)
       return fail({ kind: 'subscriptions_too_large', limitBytes: subscriptionBytes, gotBytes: bytes })
-    if (this.#connections.subscriptionBytesWith(subscriptions) > subscriptionBytesPerShard)
+    if (this.#connections.heldBytesWith(subscriptions) > subscriptionBytesPerShard)
       return fail({ kind: 'unavailable', message: 'No more subscriptions fit into this shard: try again later.' })
     return ok(null)
   }

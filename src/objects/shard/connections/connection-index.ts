@@ -1,5 +1,6 @@
 // Secondary indexes of a shard's connections: by user, session and indexed metadata, to count, list and close them.
 // Events are matched by the subscription index instead: a connection gets more events than those addressed to its user.
+import type { Metadata } from '../../../core/identity/principal.ts'
 import { scalarText } from '../../../core/scalar.ts'
 import type { ConnectionQuery } from '../../../rpc/shard-commands.ts'
 import { addToSet, removeFromSet } from '../../../core/set-map.ts'
@@ -11,21 +12,29 @@ export class ConnectionIndex {
   /** Keys are `field=value`, of indexed fields. */
   readonly #byMetadata = new Map<string, Set<Connection>>()
   readonly #metadataFields: readonly string[]
+  #metadataBytes = 0
 
   /** `metadataFields`: the fields of the metadata that connections can be found by. */
   constructor(metadataFields: readonly string[]) {
     this.#metadataFields = metadataFields
   }
 
+  /** Length of the JSON of all metadata. */
+  get metadataBytes(): number {
+    return this.#metadataBytes
+  }
+
   add(connection: Connection): void {
-    const { user, sessions } = connection.state.owner
+    const { metadata, user, sessions } = connection.state.owner
+    this.#metadataBytes += sizeOfMetadata(metadata)
     if (user !== null) addToSet(this.#byUser, user, connection)
     for (const session of sessions) addToSet(this.#bySession, session, connection)
     for (const key of this.#metadataKeys(connection)) addToSet(this.#byMetadata, key, connection)
   }
 
   remove(connection: Connection): void {
-    const { user, sessions } = connection.state.owner
+    const { metadata, user, sessions } = connection.state.owner
+    this.#metadataBytes -= sizeOfMetadata(metadata)
     if (user !== null) removeFromSet(this.#byUser, user, connection)
     for (const session of sessions) removeFromSet(this.#bySession, session, connection)
     for (const key of this.#metadataKeys(connection)) removeFromSet(this.#byMetadata, key, connection)
@@ -65,6 +74,12 @@ export class ConnectionIndex {
       return value === undefined ? [] : [keyOf(field, scalarText(value))]
     })
   }
+}
+
+/** Most connections have none. */
+export function sizeOfMetadata(metadata: Metadata): number {
+  for (const _ in metadata) return JSON.stringify(metadata).length
+  return 0
 }
 
 /** A field's name may have any character in it: two different pairs never have the same key. */

@@ -49,9 +49,18 @@ export class ConnectionRegistry {
     return this.#subscriptions.size
   }
 
-  /** Returns the bytes of all subscriptions including this set. Equal sets count once. */
-  subscriptionBytesWith(subscriptions: readonly Subscription[]): number {
-    return this.#pool.bytes + this.#pool.costOf(subscriptions)
+  /** Returns the bytes of all metadata and of all subscriptions including this set. Equal sets count once. */
+  heldBytesWith(subscriptions: readonly Subscription[]): number {
+    return this.#index.metadataBytes + this.#pool.bytes + this.#pool.costOf(subscriptions)
+  }
+
+  /** Counts a set besides those of connections, such as a channel's. Returns the set to keep, and to `release`. */
+  hold(subscriptions: readonly Subscription[]): readonly Subscription[] {
+    return this.#pool.acquire(subscriptions)
+  }
+
+  release(held: readonly Subscription[]): void {
+    this.#pool.release(held)
   }
 
   /** Returns the limit that one more connection would pass. */

@@ -27,6 +27,9 @@ export interface SubscriptionChange {
 
 const SUBSCRIPTIONS_PER_CHANGE = 10
 
+/** A connection ends with any session whose token was used on it, so it keeps all of them: for a day, one every 90 seconds. */
+const MAX_SESSIONS = 1_000
+
 /** The most changes that a connection may make at once. The allowance refills with time. */
 type Bucket = { left: number; atMs: number }
 
@@ -97,6 +100,9 @@ export class SubscriptionUpdater {
     if (user !== null && principal.user !== null && user !== principal.user) return fail({ kind: 'foreign_connection' })
     if (!this.mayChange(known, subscriptions.length)) return fail({ kind: 'rate_limited' })
     const { session } = principal
+    const { sessions } = known.state.owner
+    if (session !== null && sessions.length >= MAX_SESSIONS && !sessions.includes(session))
+      return fail({ kind: 'too_many_connections', scope: 'session' })
     if (session !== null && this.#parts.revocations.has(session, this.#context.now()))
       return fail({ kind: 'session_revoked', session })
     const limit = this.#context.config.connections.subscriptions

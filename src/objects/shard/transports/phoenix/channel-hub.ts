@@ -11,6 +11,10 @@ import type { Message, Reply } from './message.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
 import type { PresenceTracker } from './presence-tracker.ts'
 
+/** Messages of one client that wait for those before them. The largest is 1.1 MB. */
+const MAX_QUEUED = 1_000
+const MAX_QUEUED_SIZE = 4_194_304
+
 const OK: Reply = { status: 'ok', response: {} }
 
 export class ChannelHub {
@@ -27,10 +31,19 @@ export class ChannelHub {
     this.#rules = { extractors, widenUnknown, privilegedRoles: phoenix.privilegedRoles, check: subscriptionCheck }
   }
 
-  /** Messages are handled in the order in which they came: a leave never overtakes its join. */
-  handle(connection: PhoenixConnection, message: Message): Promise<void> {
-    if (message.topic === 'phoenix') return Promise.resolve(this.#heartbeat(connection, message))
-    return connection.queue.run(() => this.#dispatch(connection, message))
+  /** Messages are handled in the order in which they came: a leave never overtakes its join. `size`: of the message. */
+  async handle(connection: PhoenixConnection, message: Message, size: number): Promise<void> {
+    if (message.topic === 'phoenix') return this.#heartbeat(connection, message)
+    if (connection.queued >= MAX_QUEUED || connection.queuedSize + size > MAX_QUEUED_SIZE)
+      return this.#parts.lifecycle.end(connection, { kind: 'rate_limited' })
+    connection.queued += 1
+    connection.queuedSize += size
+    try {
+      await connection.queue.run(() => this.#dispatch(connection, message))
+    } finally {
+      connection.queued -= 1
+      connection.queuedSize -= size
+    }
   }
 
   /** Restores a channel that was joined before the object lost its memory. */
@@ -73,6 +86,8 @@ export class ChannelHub {
     // A second join of a topic ends the first.
     if (earlier !== undefined) this.#close(connection, earlier, false)
     if (connection.channelCount >= limit) return connection.reply(message, failed(`at most ${limit} channels`))
+    const fits = this.#parts.admission.checkBytes(opened.value.interests, connection.subscriptionBytes)
+    if (!fits.ok) return connection.reply(message, failed(toHttp(fits.reason).message))
     await this.#register(connection, message, opened.value, payload.value)
   }
 

@@ -45,10 +45,13 @@ export interface Joining {
 /** The connection that joins. */
 export type Joiner = Pick<ConnectionState, 'id' | 'owner' | 'hasToken' | 'phoenix'>
 
+/** No position is longer. */
+const MAX_POSITION_CHARS = 100
+
 const joinSchema = z.object({
   name: z.enum(['message', 'type']).default('message'),
   /** The position to read on from. */
-  last_event_id: z.string().nullish(),
+  last_event_id: z.string().max(MAX_POSITION_CHARS).nullish(),
   /** `events:*` only: constraints, as in a subscription. */
   oneOf: z.unknown().optional(),
 })

@@ -24,9 +24,12 @@ export interface Reply {
 const BINARY_PUSH = 0
 const BINARY_HEAD_BYTES = 5
 
+/** The library counts from 1. */
+const MAX_REF_CHARS = 100
+
 // Old clients send numbers.
 const ref = z
-  .union([z.string(), z.number()])
+  .union([z.string().max(MAX_REF_CHARS), z.number()])
   .nullish()
   .transform((value) => (value === null || value === undefined ? null : String(value)))
 

@@ -32,6 +32,7 @@ export class Outbox {
 
   /** Closes the session if too much waits: the client joins again with its positions, and has lost nothing. */
   send(frame: string): void {
+    if (this.#closed) return
     this.#frames.push(frame)
     this.#chars += frame.length
     if (this.#chars > this.#limitChars) this.close()
@@ -40,6 +41,8 @@ export class Outbox {
 
   close(): void {
     this.#closed = true
+    this.#frames = []
+    this.#chars = 0
     this.#wake?.()
   }
 

@@ -9,6 +9,7 @@ import type { Subscription } from '../../../../core/subscriptions/subscription.t
 import { SerialQueue } from '../../../../core/serial-queue.ts'
 import { BaseConnection } from '../../connections/connection.ts'
 import type { ConnectionState } from '../../connections/connection-state.ts'
+import { bytesOf } from '../../connections/subscription-pool.ts'
 import { readNextChunk } from '../../log/replay.ts'
 import { ReplayPump } from '../replay-pump.ts'
 import type { TransportParts } from '../transport.ts'
@@ -38,6 +39,8 @@ interface PresencePages {
 /** A channel that has been joined, and how far its history has been sent. Null: it is live. */
 interface JoinedChannel {
   readonly channel: Channel
+  /** The set that counts for the shard's limit. */
+  readonly held: readonly Subscription[]
   behindSeq: number | null
 }
 
@@ -47,6 +50,9 @@ export class PhoenixConnection extends BaseConnection {
   override isWarned = true
   /** A client's messages are handled in the order in which they came. */
   readonly queue = new SerialQueue()
+  /** Messages that wait in the queue, and the size of them. */
+  queued = 0
+  queuedSize = 0
   /** The serializer that the client speaks. */
   vsn: Vsn
   readonly sink: PhoenixSink
@@ -89,6 +95,13 @@ export class PhoenixConnection extends BaseConnection {
     return this.#channels.size
   }
 
+  /** Length of the JSON of what its channels subscribe to. */
+  get subscriptionBytes(): number {
+    let bytes = 0
+    for (const { held } of this.#channels.values()) bytes += bytesOf(held)
+    return bytes
+  }
+
   channel(topic: string): Channel | undefined {
     return this.#channels.get(topic)?.channel
   }
@@ -99,11 +112,14 @@ export class PhoenixConnection extends BaseConnection {
 
   /** The events that the channel missed after `fromSeq` are sent first, in steps, then new ones. */
   join(channel: Channel, fromSeq: number | null): void {
-    this.#channels.set(channel.topic, { channel, behindSeq: fromSeq })
+    const held = this.#parts.connections.hold(channel.interests)
+    this.#channels.set(channel.topic, { channel, held, behindSeq: fromSeq })
     if (fromSeq !== null) this.sink.setReplaying(true)
   }
 
   leave(topic: string): void {
+    const joined = this.#channels.get(topic)
+    if (joined !== undefined) this.#parts.connections.release(joined.held)
     this.#channels.delete(topic)
   }
 
@@ -171,7 +187,7 @@ export class PhoenixConnection extends BaseConnection {
   removed(): void {
     this.#pump.stop()
     this.#onRemoved(this)
-    this.#channels.clear()
+    for (const topic of this.#channels.keys()) this.leave(topic)
     this.sink.removed()
   }
 

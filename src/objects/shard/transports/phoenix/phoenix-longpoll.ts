@@ -60,7 +60,8 @@ export class PhoenixSessions {
         this.#parts.lifecycle.end(connection, reason)
         return false
       }
-      await this.#hub.handle(connection, message)
+      const size = typeof frame === 'string' ? frame.length : frame.byteLength
+      await this.#hub.handle(connection, message, size)
     }
     return true
   }
@@ -82,7 +83,10 @@ export class PhoenixSessions {
       get bufferedBytes() {
         return outbox.bufferedChars
       },
-      send: (frame) => outbox.send(frame),
+      send: (frame) => {
+        outbox.send(frame)
+        this.#parts.buffers.wrote(frame.length)
+      },
       close: () => outbox.close(),
       save: nothing,
       joined: nothing,

@@ -69,9 +69,9 @@ export class PhoenixSockets {
     const connection = this.#connections.get(attachment?.id ?? '')
     if (attachment === undefined || connection === undefined) return closeSocket(socket, { kind: 'connection_gone' })
     attach(socket, { ...attachment, seenAtMs: this.#parts.context.now() })
-    const isSmall = (typeof data === 'string' ? data.length : data.byteLength) <= MAX_MESSAGE_SIZE
-    const message = isSmall ? decodeMessage(connection.vsn, data) : undefined
-    if (message !== undefined) return this.#hub.handle(connection, message)
+    const size = typeof data === 'string' ? data.length : data.byteLength
+    const message = size <= MAX_MESSAGE_SIZE ? decodeMessage(connection.vsn, data) : undefined
+    if (message !== undefined) return this.#hub.handle(connection, message, size)
     const reason = { kind: 'protocol_violation', message: 'Not a message of Phoenix Channels.' } as const
     this.#parts.lifecycle.end(connection, reason)
   }

@@ -44,6 +44,19 @@ describe('a channel', () => {
     expect(idsOf(await client.untilEvent('events:greeting', 'greeting'))).toEqual(['g2'])
   })
 
+  it('counts for the bytes of subscriptions of its connection, until it is left', async () => {
+    const client = await PhoenixClient.open()
+    const oneOf = (value: string) => ({ oneOf: [{ name: { in: Array.from({ length: 900 }, (_, n) => value + n) } }] })
+    const long = 'x'.repeat(30)
+    const refusal = { status: 'error', response: { reason: expect.stringContaining('Subscriptions too large') as string } }
+    expect(await client.ask('events:greeting', 'phx_join', oneOf(long))).toMatchObject({ status: 'ok' })
+    expect(await client.ask('events:greeting', 'phx_join', oneOf(long))).toMatchObject({ status: 'ok' })
+    expect(await client.ask('events:welcome', 'phx_join', {})).toMatchObject({ status: 'ok' })
+    expect(await client.ask('events:greeting', 'phx_join', oneOf(long + long))).toMatchObject({ status: 'ok' })
+    await client.ask('events:greeting', 'phx_leave', {}, null)
+    expect(await client.ask('events:greeting', 'phx_join', oneOf(long + long + long))).toMatchObject(refusal)
+  })
+
   it.each([
     ['user:bob', {}, 'unauthorized user with id "alice" tried to join "user:bob"!'],
     ['role:support', {}, 'unauthorized user with id "alice" tried to join "role:support"!'],
