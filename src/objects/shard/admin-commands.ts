@@ -57,7 +57,8 @@ export class AdminCommands {
     const { owner } = connection.state
     const ownedBy = userOf(connection.state)
     if (ownedBy !== null && user !== null && ownedBy !== user) return fail({ kind: 'foreign_connection' })
-    const heldBytes = this.#parts.connections.heldBytesWith([]) - sizeOfMetadata(owner.metadata) + sizeOfMetadata(metadata)
+    const heldBytes =
+      this.#parts.connections.heldBytesWith([]) - sizeOfMetadata(owner.metadata) + sizeOfMetadata(metadata)
     if (heldBytes > this.#context.config.connections.subscriptionBytesPerShard)
       return fail({ kind: 'unavailable', message: 'No more metadata fits into this shard: try again later.' })
     this.#parts.lifecycle.update(connection, { owner: { ...owner, metadata } })

@@ -48,7 +48,10 @@ describe('a channel', () => {
     const client = await PhoenixClient.open()
     const oneOf = (value: string) => ({ oneOf: [{ name: { in: Array.from({ length: 900 }, (_, n) => value + n) } }] })
     const long = 'x'.repeat(30)
-    const refusal = { status: 'error', response: { reason: expect.stringContaining('Subscriptions too large') as string } }
+    const refusal = {
+      status: 'error',
+      response: { reason: expect.stringContaining('Subscriptions too large') as string },
+    }
     expect(await client.ask('events:greeting', 'phx_join', oneOf(long))).toMatchObject({ status: 'ok' })
     expect(await client.ask('events:greeting', 'phx_join', oneOf(long))).toMatchObject({ status: 'ok' })
     expect(await client.ask('events:welcome', 'phx_join', {})).toMatchObject({ status: 'ok' })
