@@ -1,18 +1,75 @@
 // `npm run check:docs`: checks that every relative link in README.md, the other pages of the root and docs/ names a file that
-// exists, and every anchor a heading of that file. Prints each broken link as `page: link` and exits 1 if there is one.
+// exists, and every anchor a heading of that file; and that every fenced block is run by a test, or says why not
+// (docs/testing.md, "Snippets"). Prints each problem as `page: problem` and exits 1 if there is one.
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path/posix'
+import { fencesOf, type Fence } from './fences.ts'
 
 const pages = globSync(['*.md', 'docs/**/*.md', 'test/conformance/README.md']).toSorted()
-const broken = pages.flatMap((page) =>
-  linksOf(page)
-    .filter((link) => !isThere(page, link))
-    .map((link) => `${page}: ${link}`),
-)
+const tests = globSync('test/**/*.test.ts').map((path) => readFileSync(path, 'utf8'))
+/** `docs/page.md#name` of every snippet that a test runs. */
+const run = new Set(tests.flatMap((code) => [...code.matchAll(/'([\w/.-]+\.md#[\w-]+)'/g)].map(([, id = '']) => id)))
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
+  readonly scripts: Readonly<Record<string, string>>
+}
 
-for (const link of broken) console.error(link)
-console.log(`docs: ${pages.length} pages, ${broken.length} broken links`)
-process.exitCode = broken.length > 0 ? 1 : 0
+const problems = pages.flatMap((page) => [
+  ...linksOf(page)
+    .filter((link) => !isThere(page, link))
+    .map((link) => `${page}: broken link ${link}`),
+  ...fencesOf(readFileSync(page, 'utf8')).flatMap((fence) => {
+    const problem = fenceProblem(page, fence)
+    return problem === undefined ? [] : [`${page}:${fence.line}: ${problem}`]
+  }),
+])
+
+for (const problem of problems) console.error(problem)
+console.log(`docs: ${pages.length} pages, ${problems.length} problems`)
+process.exitCode = problems.length > 0 ? 1 : 0
+
+/** What is wrong with a fence, or undefined. */
+function fenceProblem(page: string, { code, info, language }: Fence): string | undefined {
+  const [, kind = info, value = ''] = /^([\w-]+)(?:=|: )(.+)$/.exec(info) ?? []
+  // A diagram. test/config/docs.pure.test.ts reads every `ini`, test/http/events/docs.test.ts sends every `http`.
+  if (language === '' || language === 'ini' || language === 'http') return undefined
+  if (kind === 'run') return run.has(`${page}#${value}`) ? undefined : `no test runs '${page}#${value}'`
+  if (kind === 'quote') return isQuoted(code, value) ? undefined : `is not in ${value}`
+  if (kind === 'not-run') return undefined
+  if (language === 'json' && info === '') return isJson(code) ? undefined : 'is not JSON'
+  if (kind === 'commands') return unknownCommand(code)
+  return `"${language} ${info}": give run=NAME, commands, quote=FILE or not-run: REASON`
+}
+
+function isQuoted(code: string, path: string): boolean {
+  const words = (text: string): string => text.replaceAll(/\s+/g, ' ')
+  return existsSync(path) && words(readFileSync(path, 'utf8')).includes(words(code))
+}
+
+function isJson(code: string): boolean {
+  try {
+    JSON.parse(code)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Of npm and npx: a script of package.json, a program of node_modules, and a file that exists. Nothing is started. */
+function unknownCommand(code: string): string | undefined {
+  for (const line of code.split('\n').map((text) => text.replace(/#.*/, '').trim())) {
+    const [program = '', first = '', second = '', ...rest] = line.split(/\s+/)
+    const script = first === 'run' ? second : first
+    const isKnown =
+      line === '' ||
+      (program === 'npm' && (script === 'ci' || Object.hasOwn(scripts, script))) ||
+      (program === 'npx' && existsSync(`node_modules/.bin/${first}`)) ||
+      /^[A-Z_]+=/.test(line)
+    if (!isKnown) return `there is no ${line}`
+    const missing = [second, ...rest].find((argument) => /^\w.*\/.*\.ts$/.test(argument) && !existsSync(argument))
+    if (missing !== undefined) return `there is no ${missing}`
+  }
+  return undefined
+}
 
 function linksOf(page: string): string[] {
   const text = readFileSync(page, 'utf8').replaceAll(/^```[\s\S]*?^```/gm, '')

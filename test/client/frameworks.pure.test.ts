@@ -6,6 +6,7 @@ import { effectScope, onScopeDispose, shallowRef, type ShallowRef } from 'vue'
 import { readable, type Readable } from 'svelte/store'
 import { useConnectionState, useEvents } from '../../src/client/react.ts'
 import type { Handler, ReceivedEvent, Rigel } from '../../src/client/types.ts'
+import { snippetOf } from '../../scripts/fences.ts'
 import documentation from '../../docs/client.md?raw'
 
 /** A connection whose events the test makes. */
@@ -32,9 +33,10 @@ function makeRigel(): { rigel: Rigel; emit: (id: string) => void; handlers: Set<
 type Use<T> = (rigel: Rigel, type: string, limit: number) => T
 
 /** The function of a snippet, with what it imports handed in. */
-function snippet(framework: string, name: string, imports: Readonly<Record<string, unknown>>): unknown {
-  const code = documentation.split(`${framework}:\n\n\`\`\`js\n`)[1]?.split('```')[0] ?? ''
-  const body = code.replaceAll(/^import .*$/gm, '').replaceAll('export ', '')
+function snippet(id: string, name: string, imports: Readonly<Record<string, unknown>>): unknown {
+  const body = snippetOf(id, documentation)
+    .replaceAll(/^import .*$/gm, '')
+    .replaceAll('export ', '')
   // oxlint-disable-next-line typescript/no-implied-eval -- the snippet is ours
   return new Function(...Object.keys(imports), `${body}; return ${name}`)(...Object.values(imports)) as unknown
 }
@@ -42,7 +44,9 @@ function snippet(framework: string, name: string, imports: Readonly<Record<strin
 describe('Vue', () => {
   it('has the last events in a ref, and forgets the handler with its scope', () => {
     const { rigel, emit, handlers } = makeRigel()
-    const use = snippet('Vue', 'useEvents', { onScopeDispose, shallowRef }) as Use<ShallowRef<ReceivedEvent[]>>
+    const use = snippet('docs/client.md#vue', 'useEvents', { onScopeDispose, shallowRef }) as Use<
+      ShallowRef<ReceivedEvent[]>
+    >
     const scope = effectScope()
     const events = scope.run(() => use(rigel, '*', 2))
     for (const id of ['1', '2', '3']) emit(id)
@@ -55,7 +59,7 @@ describe('Vue', () => {
 describe('Svelte', () => {
   it('has the last events in a store while there is a subscriber', () => {
     const { rigel, emit, handlers } = makeRigel()
-    const eventsOf = snippet('Svelte', 'eventsOf', { readable }) as Use<Readable<ReceivedEvent[]>>
+    const eventsOf = snippet('docs/client.md#svelte', 'eventsOf', { readable }) as Use<Readable<ReceivedEvent[]>>
     let seen: string[] = []
     const unsubscribe = eventsOf(rigel, '*', 2).subscribe((events) => (seen = events.map(({ id }) => id)))
     for (const id of ['1', '2', '3']) emit(id)

@@ -2,23 +2,26 @@
 // proxy.json; then a page compiles, and no longer does when a field, a type or a filter is renamed. Run: npm run test:e2e
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { readSnippet } from './snippets.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const folder = mkdtempSync(join(tmpdir(), 'rigel-types-'))
+/** With the folders that docs/client.md names: `rigel` beside `page`. */
+const parent = mkdtempSync(join(tmpdir(), 'rigel-types-'))
+const folder = join(parent, 'page')
 const inFolder = (name: string): string => join(folder, name)
 const write = (name: string, content: unknown): void =>
   writeFileSync(inFolder(name), typeof content === 'string' ? content : JSON.stringify(content))
 
 /** Subject → the newest schema. */
 const subjects: Record<string, unknown> = {
-  'paid-value': { type: 'record', name: 'Paid', fields: [{ name: 'cents', type: 'long' }] },
+  'payments-value': { type: 'record', name: 'Paid', fields: [{ name: 'cents', type: 'long' }] },
 }
 const registry = createServer(({ url }, response) => {
   const subject = /^\/subjects\/([^/]+)\/versions\/latest$/.exec(url ?? '')?.[1] ?? ''
@@ -38,7 +41,7 @@ const order = (field: string): unknown => ({
 const PAGE = `
 import { connect } from 'rigel-client'
 import { connectShared } from 'rigel-client/tabs'
-import type { Events, Filters } from './events.ts'
+import type { Events, Filters } from './src/events.ts'
 
 const rigel = connect<Events, Filters>({
   subscriptions: [
@@ -59,17 +62,20 @@ untyped.on('any', ({ data }) => data.any)
 before(async () => {
   await new Promise<void>((resolve) => registry.listen(0, '127.0.0.1', resolve))
   const { port } = registry.address() as AddressInfo
+  for (const path of ['src', 'schemas', '../rigel']) mkdirSync(inFolder(path), { recursive: true })
   write('package.json', { name: 'page', type: 'module', private: true })
   const strict = { strict: true, noEmit: true, target: 'es2022', module: 'esnext', moduleResolution: 'bundler' }
   const compilerOptions = { ...strict, lib: ['es2024', 'dom'], types: [], allowImportingTsExtensions: true }
-  write('tsconfig.json', { compilerOptions, files: ['page.ts'] })
+  write('tsconfig.json', { compilerOptions, files: ['page.ts', 'src/typed.ts'] })
   write(
-    'vars',
+    '../rigel/.dev.vars',
     `KAFKA_SCHEMA_REGISTRY_URL=http://127.0.0.1:${port}\nEXTRACTORS=${JSON.stringify(extractors('/data/tenant'))}`,
   )
   const routes = { 'POST /payments': { event_type: 'order.paid' } }
-  write('proxy.json', { apis: [{ id: 'shop', target: 'kafka:payments', schema: 'paid-value', routes }] })
-  write('order.shipped.json', order('orderId'))
+  write('../rigel/proxy.json', { apis: [{ id: 'shop', target: 'kafka:payments', schema: 'payments-value', routes }] })
+  write('schemas/order.json', order('orderId'))
+  write('schemas/order.returned.json', { type: 'object' })
+  write('src/typed.ts', readSnippet('docs/client.md#typed'))
   write('page.ts', PAGE)
   await run(process.execPath, [join(root, 'scripts/build-client.ts')], root)
   const { output } = await run('npm', ['pack', join(root, 'dist/client')])
@@ -78,13 +84,13 @@ before(async () => {
 
 after(() => {
   registry.close()
-  rmSync(folder, { recursive: true })
+  rmSync(parent, { recursive: true })
 })
 
 void test('a page compiles with the generated types', async () => {
   const { output, code } = await generate()
   assert.equal(code, 0, output)
-  assert.match(readFileSync(inFolder('events.ts'), 'utf8'), /'order\.paid': OrderPaid/)
+  assert.match(readFileSync(inFolder('src/events.ts'), 'utf8'), /'order\.paid': OrderPaid/)
   assert.deepEqual(await compile(), [])
   assert.equal((await generate('--check')).code, 0)
 })
@@ -107,31 +113,34 @@ for (const [what, right, wrong, error] of [
 }
 
 void test('a renamed field of the schema no longer compiles, and --check says so before', async () => {
-  write('order.shipped.json', order('orderNumber'))
+  write('schemas/order.json', order('orderNumber'))
   assert.match((await generate('--check')).output, /events\.ts is not up to date/)
   assert.equal((await generate()).code, 0)
   const errors = await compile()
-  assert.equal(errors.length, 3, errors.join('\n'))
+  assert.equal(errors.length, 4, errors.join('\n'))
   for (const error of errors) assert.match(error, /'orderId' does not exist/)
 })
 
 void test('what is wrong is said, and nothing is written', async () => {
-  const written = readFileSync(inFolder('events.ts'), 'utf8')
-  write('vars', readFileSync(inFolder('vars'), 'utf8').replace('/data/tenant', '/data/client'))
+  const written = readFileSync(inFolder('src/events.ts'), 'utf8')
+  write(
+    '../rigel/.dev.vars',
+    readFileSync(inFolder('../rigel/.dev.vars'), 'utf8').replace('/data/tenant', '/data/client'),
+  )
   const { code, output } = await generate('order.lost=lost-value')
   assert.equal(code, 1)
   assert.match(output, /order\.lost: subject lost-value: the registry does not have it/)
   assert.match(output, /EXTRACTORS: "tenant" of order\.shipped is at \/data\/client/)
-  assert.equal(readFileSync(inFolder('events.ts'), 'utf8'), written)
+  assert.equal(readFileSync(inFolder('src/events.ts'), 'utf8'), written)
 })
 
 function extractors(pointer: string): unknown {
   return { 'order.shipped': { tenant: { event: { json_pointer: pointer } } } }
 }
 
+/** The command of docs/client.md. */
 function generate(...args: readonly string[]) {
-  const given = ['--vars', 'vars', '--proxy', 'proxy.json', '--out', 'events.ts', 'order.shipped.json', ...args]
-  return run('npx', ['--offline', 'rigel-types', ...given])
+  return run('bash', ['-c', `${readSnippet('docs/client.md#rigel-types')} ${args.join(' ')}`])
 }
 
 /** Returns the errors of tsc, a line each. */
