@@ -1,10 +1,12 @@
-// Keeps one connection to Rigel: chooses a transport, returns after every loss with the last handled position, renews the
-// token before it expires, and stops where the same request would be refused again. For index.ts.
+// Keeps one connection to Rigel: returns after every loss with the last handled position, renews the token before it expires,
+// and stops where the same request would be refused again. For index.ts.
 import { backoffMs } from './backoff.ts'
 import { endedByError, type Ended } from './ended.ts'
 import { EventQueue } from './event-queue.ts'
 import type { ConnectionSource } from './facade.ts'
 import type { Link, LinkCallbacks, LinkEvent, LinkRequest, OpenLink } from './link.ts'
+import { isPageHidden, onWake, reportError } from './page-events.ts'
+import { TransportChoice } from './transport-choice.ts'
 import { openLongpolling } from './transports/longpolling.ts'
 import { openSse } from './transports/sse.ts'
 import { openWebSocket } from './transports/websocket.ts'
@@ -15,10 +17,6 @@ const LINKS: Readonly<Record<TransportName, OpenLink>> = {
   sse: openSse,
   longpolling: openLongpolling,
 }
-/** A transport that fails so often in a row before it opens, while the server answers, is blocked on the way. */
-const FAILURES_UNTIL_BLOCKED = 2
-/** A blocked transport is tried again after this time: the device may be in another network by then. */
-const UNBLOCK_AFTER_MS = 600_000
 const CLOSED_BY_APPLICATION = 1000
 /** What a browser reports when a WebSocket handshake fails, whatever the answer was (RFC 6455, 7.1.5). */
 const ABNORMAL_CLOSURE = 1006
@@ -32,16 +30,14 @@ export class Connection implements ConnectionSource {
   state: ConnectionState = 'connecting'
   readonly #options: ConnectOptions
   readonly #base: URL
-  readonly #transports: readonly TransportName[]
+  readonly #choice: TransportChoice
   readonly #stateListeners = new Set<(state: ConnectionState) => void>()
-  readonly #blockedUntilMs = new Map<TransportName, number>()
+  readonly #stopListening: () => void
   #subscriptions: readonly Subscription[]
   #link: Link | null = null
   /** Attempts count up; what an earlier one still says is dropped. */
   #attempt = 0
-  #transport: TransportName
   #failures = 0
-  #openFailures = 0
   #openedAtMs: number | null = null
   /** The token that the last attempt used, to know whether `token()` has another one. */
   #token: string | null = null
@@ -53,19 +49,23 @@ export class Connection implements ConnectionSource {
     this.#options = options
     this.#base = new URL(options.url ?? '/', globalThis.location?.href)
     if (!this.#base.pathname.endsWith('/')) this.#base.pathname += '/'
-    this.#transports = options.transports ?? ['websocket', 'sse', 'longpolling']
-    this.#transport = this.#transports[0] ?? 'websocket'
+    this.#choice = new TransportChoice(options.transports ?? ['websocket', 'sse', 'longpolling'], () =>
+      fetch(this.#url('_rig/health'), { cache: 'no-store' }).then(
+        () => true,
+        () => false,
+      ),
+    )
     this.#subscriptions = options.subscriptions ?? []
     this.position = options.lastEventId || null
     this.closed = new Promise((resolve) => (this.#settleClosed = resolve))
     this.events = new EventQueue(reportError)
     // Deferred, so that handlers added right after `connect` see every event.
     queueMicrotask(() => void this.#open())
-    for (const [target, type] of wakeEvents()) target.addEventListener(type, this.#wake)
+    this.#stopListening = onWake(() => this.#wake())
   }
 
   get transport(): TransportName {
-    return this.#transport
+    return this.#choice.current
   }
 
   onState(listener: (state: ConnectionState) => void): () => void {
@@ -103,23 +103,20 @@ export class Connection implements ConnectionSource {
         willRetry: false,
       })
     }
-    this.#transport = this.#chooseTransport()
     this.#openedAtMs = null
     const request = this.#request()
-    this.#link = LINKS[this.#transport](request, this.#callbacks(request, isCurrent))
+    this.#link = LINKS[this.#choice.choose()](request, this.#callbacks(request, isCurrent))
   }
 
   #request(): LinkRequest {
-    return {
-      url: (path, parameters = {}) => {
-        const url = new URL(path, this.#base)
-        for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
-        return url
-      },
-      token: this.#token,
-      subscriptions: this.#subscriptions,
-      position: this.position,
-    }
+    const url: LinkRequest['url'] = (path, parameters) => this.#url(path, parameters)
+    return { url, token: this.#token, subscriptions: this.#subscriptions, position: this.position }
+  }
+
+  #url(path: string, parameters: Readonly<Record<string, string>> = {}): URL {
+    const url = new URL(path, this.#base)
+    for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value)
+    return url
   }
 
   #callbacks({ subscriptions }: LinkRequest, isCurrent: () => boolean): LinkCallbacks {
@@ -133,7 +130,7 @@ export class Connection implements ConnectionSource {
       opened: () => {
         if (!isCurrent()) return
         this.#openedAtMs = Date.now()
-        this.#openFailures = 0
+        this.#choice.opened()
         this.#refusedToken = undefined
         this.#setState('open')
         if (subscriptions !== this.#subscriptions) {
@@ -185,30 +182,8 @@ export class Connection implements ConnectionSource {
     if (why.next === 'stop') return this.#finish({ ...why, willRetry: false })
     if (why.next === 'new-token') this.#refusedToken = this.#token
     const attempt = this.#attempt
-    if (!wasOpen && (why.code === 0 || why.code === ABNORMAL_CLOSURE)) await this.#countOpenFailure()
+    if (!wasOpen && (why.code === 0 || why.code === ABNORMAL_CLOSURE)) await this.#choice.failedToOpen()
     if (attempt === this.#attempt) this.#retry(why)
-  }
-
-  /** A transport is only held to be blocked while the server answers an ordinary request. */
-  async #countOpenFailure(): Promise<void> {
-    const health = this.#request().url('_rig/health')
-    const isUp = await fetch(health, { cache: 'no-store' }).then(
-      () => true,
-      () => false,
-    )
-    if (!isUp) return
-    this.#openFailures += 1
-    if (this.#openFailures < FAILURES_UNTIL_BLOCKED) return
-    this.#openFailures = 0
-    this.#blockedUntilMs.set(this.#transport, Date.now() + UNBLOCK_AFTER_MS)
-  }
-
-  #chooseTransport(): TransportName {
-    const nowMs = Date.now()
-    const free = this.#transports.find((name) => (this.#blockedUntilMs.get(name) ?? 0) <= nowMs)
-    if (free !== undefined) return free
-    this.#blockedUntilMs.clear()
-    return this.#transports[0] ?? this.#transport
   }
 
   #retry(why: Ended): void {
@@ -222,9 +197,9 @@ export class Connection implements ConnectionSource {
   }
 
   /** The network is back, or the page is seen again: a waiting client returns at once, an open one checks whether it still is. */
-  readonly #wake = (): void => {
+  #wake(): void {
     if (this.state === 'open') return this.#link?.check()
-    if (this.state !== 'waiting' || globalThis.document?.visibilityState === 'hidden') return
+    if (this.state !== 'waiting' || isPageHidden()) return
     clearTimeout(this.#timer)
     void this.#open()
   }
@@ -239,7 +214,7 @@ export class Connection implements ConnectionSource {
     clearTimeout(this.#timer)
     this.#link?.close()
     this.#link = null
-    for (const [target, type] of wakeEvents()) target.removeEventListener(type, this.#wake)
+    this.#stopListening()
     this.#setState('closed')
     const problem = { code, reason, willRetry: false }
     if (code !== CLOSED_BY_APPLICATION) this.#options.onProblem?.(problem)
@@ -251,21 +226,4 @@ export class Connection implements ConnectionSource {
     this.state = state
     for (const listener of this.#stateListeners) listener(state)
   }
-}
-
-/** Empty outside of a browser. */
-function wakeEvents(): readonly (readonly [EventTarget, string])[] {
-  return [
-    ...('addEventListener' in globalThis ? [[globalThis as unknown as EventTarget, 'online'] as const] : []),
-    ...('document' in globalThis ? [[globalThis.document, 'visibilitychange'] as const] : []),
-  ]
-}
-
-/** Reports an uncaught error, with its stack, without ending the connection. Node has no reportError. */
-function reportError(error: unknown): void {
-  if ('reportError' in globalThis) globalThis.reportError(error)
-  else
-    queueMicrotask(() => {
-      throw error
-    })
 }

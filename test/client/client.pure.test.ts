@@ -1,8 +1,9 @@
 // The parts of the browser client that need no browser. test/e2e/client.test.ts has the whole in Chromium.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { backoffMs, retryAfterMs } from '../../src/client/backoff.ts'
 import { endedByCode, endedByResponse } from '../../src/client/ended.ts'
 import { EventQueue, typeMatcher } from '../../src/client/event-queue.ts'
+import { TransportChoice } from '../../src/client/transport-choice.ts'
 import { createSseParser } from '../../src/client/transports/sse.ts'
 import type { ReceivedEvent } from '../../src/client/types.ts'
 
@@ -81,6 +82,44 @@ describe('reconnecting', () => {
   ] as const)('after status %i the next step is %s', async (status, next) => {
     const response = new Response('why', { status, headers: { 'retry-after': '2' } })
     expect(await endedByResponse(response)).toMatchObject({ code: status, reason: 'why', next })
+  })
+})
+
+describe('the choice of a transport', () => {
+  const makeChoice = (isServerUp: boolean) =>
+    new TransportChoice(['websocket', 'sse'], () => Promise.resolve(isServerUp))
+
+  it('passes over one that twice in a row did not open, while the server answers', async () => {
+    const choice = makeChoice(true)
+    await choice.failedToOpen()
+    expect(choice.choose()).toBe('websocket')
+    await choice.failedToOpen()
+    expect(choice.choose()).toBe('sse')
+  })
+
+  it('keeps the one that opened in between, and the one whose server is down', async () => {
+    const choice = makeChoice(true)
+    await choice.failedToOpen()
+    choice.opened()
+    await choice.failedToOpen()
+    expect(choice.choose()).toBe('websocket')
+    const down = makeChoice(false)
+    for (let n = 0; n < 3; n += 1) await down.failedToOpen()
+    expect(down.choose()).toBe('websocket')
+  })
+
+  it('begins again when all are blocked, and tries a blocked one again after ten minutes', async () => {
+    vi.useFakeTimers()
+    const choice = makeChoice(true)
+    for (let n = 0; n < 2; n += 1) await choice.failedToOpen()
+    expect(choice.choose()).toBe('sse')
+    vi.advanceTimersByTime(600_000)
+    expect(choice.choose()).toBe('websocket')
+    for (let n = 0; n < 2; n += 1) await choice.failedToOpen()
+    choice.choose()
+    for (let n = 0; n < 2; n += 1) await choice.failedToOpen()
+    expect(choice.choose()).toBe('websocket')
+    vi.useRealTimers()
   })
 })
 
