@@ -3,10 +3,17 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 import { copyWorkerConfig } from './test/setup/worker-config.ts'
-import { NATS_PORT } from './test/sources/ports.ts'
+import { KINESIS_PORT, NATS_PORT } from './test/sources/ports.ts'
 
 const wrangler = { configPath: copyWorkerConfig() }
-const bindings = { NATS_SERVERS: `127.0.0.1:${NATS_PORT}`, NATS_SOURCE_TOPICS: 'orders' }
+const bindings = {
+  NATS_SERVERS: `127.0.0.1:${NATS_PORT}`,
+  NATS_SOURCE_TOPICS: 'orders',
+  KINESIS_ENABLED: 'true',
+  KINESIS_ENDPOINT: `http://127.0.0.1:${KINESIS_PORT}`,
+  AWS_ACCESS_KEY_ID: 'a-key-of-the-tests',
+  AWS_SECRET_ACCESS_KEY: 'a-secret-of-the-tests',
+}
 
 export default defineConfig({
   test: {

@@ -65,7 +65,7 @@ const PACKAGE_OWNERS = [
   { name: /^jose(\/|$)/, modules: ['auth', 'http'] },
   { name: /^@upstash\/kafka$/, modules: ['kafka'] },
   { name: /^@bufbuild\/protobuf(\/|$)/, modules: ['schema-registry', 'event-types'] },
-  { name: /^aws4fetch$/, modules: ['kafka'] },
+  { name: /^aws4fetch$/, modules: ['kafka', 'sources'] },
   { name: /^re2js$/, modules: ['api-definitions'] },
   { name: /^@nats-io\/nats-core(\/|$)/, modules: ['sources'] },
   { name: /^cloudflare:sockets$/, modules: ['kafka', 'sources'] },

@@ -6,7 +6,8 @@ const TLS = 'on Cloudflare the edge has the certificates; self-hosted, a proxy i
 const CLUSTER = 'there is no cluster to form: users are spread over SHARDS'
 const KAFKA_TLS =
   'certificates of public authorities are accepted, and there are no client certificates: use KAFKA_SSL_ENABLED with KAFKA_SASL'
-const KINESIS = 'there is no Kinesis: let a consumer of the stream publish to POST /_rig/v1/events'
+const KINESIS =
+  'Rigel reads Kinesis itself, and keeps its positions itself: there is no process of Java, and no table of DynamoDB'
 const LOGS = 'logs and traces are configured by [observability] of wrangler.toml; self-hosted logs are JSON lines'
 const REMOVED = 'RIG 3 has removed it'
 
@@ -35,8 +36,13 @@ const REASONS: Readonly<Record<string, string>> = {
     'followers keep their own positions. To see the lag, set KAFKA_GROUP_ID to another name: RIG reads its own group back',
   PROXY_KAFKA_RESPONSE_KAFKA_GROUP_ID: 'followers keep their own positions',
   KAFKA_RESTART_DELAY_MS: 'RIG never read it; Rigel retries with growing pauses',
-  'KINESIS_*': KINESIS,
-  'PROXY_KINESIS_*': KINESIS,
+  KINESIS_APP_NAME: KINESIS,
+  KINESIS_DYNAMODB_ENDPOINT: KINESIS,
+  KINESIS_CLIENT_JAR: KINESIS,
+  KINESIS_OTP_JAR: KINESIS,
+  KINESIS_LOG_LEVEL: KINESIS,
+  PROXY_KINESIS_RESPONSE_TIMEOUT: 'no response is waited for in Kinesis',
+  PROXY_KINESIS_REQUEST_STREAM: `${REMOVED}: the endpoint names its topic`,
   LOG_LEVEL: LOGS,
   LOG_FMT: LOGS,
   'JAEGER_*': LOGS,

@@ -35,7 +35,7 @@ export type Target =
   | {
       /** Requests become events of a topic. */
       readonly kind: 'publish'
-      /** `orders` of Kafka, `nats:orders` of NATS. */
+      /** `orders` of Kafka, `nats:orders` of NATS, `kinesis:orders` of Kinesis. */
       readonly topic: string
       /** Type of the event that wraps a body that is no CloudEvent; null: such a body is refused, as by RIG. */
       readonly wrapAs: string | null

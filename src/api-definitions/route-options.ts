@@ -76,7 +76,9 @@ export const routeOptions = {
     .strictObject({ set: headers.optional(), remove: z.array(headerName).optional() })
     .optional()
     .describe('Changed on the way back'),
-  event_type: text.optional().describe('Of the event that a body is wrapped in which is none (target kafka, nats)'),
+  event_type: text
+    .optional()
+    .describe('Of the event that a body is wrapped in which is none (target kafka, nats, kinesis)'),
 }
 
 const optionsSchema = z.object(routeOptions)

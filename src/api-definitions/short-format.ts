@@ -29,7 +29,7 @@ const options = {
   target: targetSchema
     .optional()
     .describe(
-      'https://host/base, service:BINDING, env:VARIABLE, kafka:topic, nats:subject, or a list of {url, weight}',
+      'https://host/base, service:BINDING, env:VARIABLE, kafka:topic, nats:subject, kinesis:stream, or a list of {url, weight}',
     ),
   secured: z
     .union([

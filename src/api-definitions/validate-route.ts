@@ -4,7 +4,7 @@ import { sourceOf, type SourceKind } from '../core/events/topic-source.ts'
 import type { Problem, Route, DefinitionEnv } from './api-route.ts'
 
 /** The variable without which a source is not configured. The embedded log needs none. */
-const NEEDED: Readonly<Record<SourceKind, string>> = { kafka: '', nats: 'NATS_SERVERS' }
+const NEEDED: Readonly<Record<SourceKind, string>> = { kafka: '', nats: 'NATS_SERVERS', kinesis: 'AWS_ACCESS_KEY_ID' }
 
 export function checkRoute(route: Route, definitionEnv: DefinitionEnv): readonly Problem[] {
   const where = `${route.api}/${route.id}`
@@ -24,6 +24,8 @@ export function checkRoute(route: Route, definitionEnv: DefinitionEnv): readonly
   if (route.target.kind === 'publish') {
     const { kind } = sourceOf(route.target.topic)
     if (!definitionEnv.hasSource(kind)) add('target', `${kind} needs the variable ${NEEDED[kind]}`)
+    if (kind === 'kinesis' && route.target.schema !== null)
+      add('schema', 'is not for the target kinesis, whose records have no headers')
     if (responseFrom === 'nats' && kind !== 'nats') add('response_from', 'nats needs the target nats')
     if (kind !== 'kafka' && responseFrom !== 'http' && responseFrom !== 'nats') {
       add('response_from', `cannot be ${responseFrom} with the target ${kind}`)

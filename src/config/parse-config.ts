@@ -6,6 +6,7 @@ import { connectionVariables, toConnections, toLog } from './connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './events.ts'
 import { kafkaContradictions, kafkaVariables, toKafka } from './kafka.ts'
 import { operationVariables, toMetricsPushMs } from './operation.ts'
+import { kinesisContradictions, kinesisVariables, toKinesis } from './sources/kinesis.ts'
 import { natsContradictions, natsVariables, toNats } from './sources/nats.ts'
 import { phoenixVariables, toPhoenix } from './phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
@@ -26,6 +27,7 @@ const schema = z.object({
   ...eventVariables,
   ...kafkaVariables,
   ...operationVariables,
+  ...kinesisVariables,
   ...natsVariables,
   ...phoenixVariables,
   ...proxyVariables,
@@ -118,6 +120,7 @@ function contradictions(v: Variables, env: object): string[] {
     ...auditContradictions(v),
     ...kafkaContradictions(v, env),
     ...natsContradictions(v),
+    ...kinesisContradictions(v),
     ...schemaRegistryContradictions(v),
     ...topicsContradictions(v),
     ...proxyContradictions(v, env),
@@ -151,6 +154,7 @@ function toConfig(v: Variables) {
     metricsPushMs: toMetricsPushMs(v),
     /** Null unless NATS_SERVERS is set. */
     nats: toNats(v),
+    kinesis: toKinesis(v),
     phoenix: toPhoenix(v),
     proxy: toProxy(v),
     schemas: toSchemas(v),
@@ -169,8 +173,8 @@ function deepFreeze<T extends object>(value: T): T {
 }
 
 /** Returns the topics with events for users, of every source. */
-export function sourceTopics({ kafka, nats }: Config): readonly string[] {
-  return [...kafka.topics, ...(nats?.topics ?? [])]
+export function sourceTopics({ kafka, kinesis, nats }: Config): readonly string[] {
+  return [...kafka.topics, ...(nats?.topics ?? []), ...kinesis.topics]
 }
 
 /** Returns every topic that is followed: those with events for users, and those with responses to proxied requests. */

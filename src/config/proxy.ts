@@ -71,7 +71,7 @@ export function definitionEnvOf(env: object): DefinitionEnv {
   return {
     variable: (name) => (isSet(bindings[name]) ? bindings[name] : undefined),
     hasService: (name) => hasMethod(bindings[name], 'fetch'),
-    hasSource: (kind) => kind !== 'nats' || isSet(bindings['NATS_SERVERS']),
+    hasSource: (kind) => kind === 'kafka' || isSet(bindings[kind === 'nats' ? 'NATS_SERVERS' : 'AWS_ACCESS_KEY_ID']),
     hasRateLimit: (name) => hasMethod(bindings[name], 'limit'),
     canSignClaims: isSet(bindings['PROXY_CLAIMS_SECRET']),
   }

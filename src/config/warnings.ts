@@ -3,7 +3,12 @@
 
 /** RIG's variables without a meaning here, by what to do instead. docs/migrating-from-rig.md has them all. */
 const WITHOUT_MEANING: readonly (readonly [pattern: RegExp, instead: string])[] = [
-  [/^(KINESIS_|PROXY_KINESIS_)/, 'Rigel has no Kinesis: let a consumer publish to POST /_rig/v1/events'],
+  [
+    /^KINESIS_(APP_NAME|DYNAMODB_ENDPOINT)$/,
+    'Rigel keeps its positions in Kinesis itself, and needs no table of DynamoDB',
+  ],
+  [/^KINESIS_(CLIENT_JAR|OTP_JAR|LOG_LEVEL)$/, 'Rigel reads Kinesis itself, without a process of Java'],
+  [/^PROXY_KINESIS_RESPONSE_TIMEOUT$/, 'no response is waited for in Kinesis'],
   [/^FIREHOSE_/, 'Rigel has no firehose: let a consumer group read the topic'],
   [
     /^(KAFKATOFILTER_KAFKA_GROUP_ID|PROXY_KAFKA_RESPONSE_KAFKA_GROUP_ID)$/,

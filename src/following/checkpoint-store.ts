@@ -10,6 +10,8 @@ export interface Checkpoint {
   readonly generation: number
   /** Id of the topic that the offset belongs to. Null while unknown: the log has no topic ids, or nothing was read yet. */
   readonly topicId: string | null
+  /** The log's own name of the place, where it does not number its records: a sequence number of Kinesis. Null or absent: none. */
+  readonly cursor?: string | null
 }
 
 /** What a batch consisted of. Counted in the same transaction as the checkpoint. */
@@ -24,6 +26,7 @@ interface CheckpointRow extends Record<string, SqlStorageValue> {
   next_offset: number
   generation: number
   topic_id: string | null
+  cursor: string | null
   records: number
   dead_letters: number
   lost: number
@@ -56,25 +59,26 @@ export class CheckpointStore {
     sql.exec(`
       CREATE TABLE IF NOT EXISTS checkpoint (
         id INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, generation INTEGER NOT NULL, topic_id TEXT,
-        records INTEGER NOT NULL, dead_letters INTEGER NOT NULL, lost INTEGER NOT NULL
+        records INTEGER NOT NULL, dead_letters INTEGER NOT NULL, lost INTEGER NOT NULL, cursor TEXT
       );
       CREATE TABLE IF NOT EXISTS handed_over (id INTEGER PRIMARY KEY);
     `)
+    this.#addCursor()
   }
 
   /** Returns undefined before `start`. */
   read(): FollowerCounters | undefined {
     const row = this.#sql.exec<CheckpointRow>('SELECT * FROM checkpoint').toArray()[0]
     if (row === undefined) return undefined
-    const { next_offset: offset, generation, topic_id: topicId, records, dead_letters: deadLetters, lost } = row
+    const { next_offset: offset, generation, topic_id: topicId, records, dead_letters: deadLetters, lost, cursor } = row
     const stored = { offset, generation, topicId, records, deadLetters, lost }
-    if (this.#unstored === undefined) return stored
+    if (this.#unstored === undefined) return cursor === null ? stored : { ...stored, cursor }
     return { ...stored, ...this.#unstored.next, records: records + this.#unstored.records }
   }
 
   /** Sets the first checkpoint. Call once. */
   start(offset: number): Checkpoint {
-    this.#sql.exec('INSERT INTO checkpoint VALUES (0, ?, 0, NULL, 0, 0, 0)', offset)
+    this.#sql.exec('INSERT INTO checkpoint VALUES (0, ?, 0, NULL, 0, 0, 0, NULL)', offset)
     return { offset, generation: 0, topicId: null }
   }
 
@@ -98,6 +102,12 @@ export class CheckpointStore {
     if (this.#unstored !== undefined) this.#store(0, 0)
   }
 
+  /** Versions before 0.2 had no cursor. */
+  #addCursor(): void {
+    const columns = this.#sql.exec<{ name: string }>(`SELECT name FROM pragma_table_info('checkpoint')`).toArray()
+    if (!columns.some(({ name }) => name === 'cursor')) this.#sql.exec('ALTER TABLE checkpoint ADD COLUMN cursor TEXT')
+  }
+
   #flushLater(clock: CheckpointClock): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
@@ -111,10 +121,11 @@ export class CheckpointStore {
     if (this.#unstored === undefined) return
     const { next, records } = this.#unstored
     this.#sql.exec(
-      'UPDATE checkpoint SET next_offset = ?, generation = ?, topic_id = ?, records = records + ?, dead_letters = dead_letters + ?, lost = lost + ?',
+      'UPDATE checkpoint SET next_offset = ?, generation = ?, topic_id = ?, cursor = ?, records = records + ?, dead_letters = dead_letters + ?, lost = lost + ?',
       next.offset,
       next.generation,
       next.topicId,
+      next.cursor ?? null,
       records,
       deadLetters,
       lost,

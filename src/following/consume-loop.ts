@@ -64,9 +64,11 @@ export interface PartitionConsumer extends TopicPartition {
 export interface RunResult {
   /**
    * `more`: the budget is used up and there may be more records. `caught_up`: the end of the log was reached. `unknown`:
-   * the topic or partition does not exist, for now.
+   * the topic or partition does not exist, for now. `ended`: it takes no more records.
    */
-  readonly kind: 'more' | 'caught_up' | 'unknown'
+  readonly kind: 'more' | 'caught_up' | 'unknown' | 'ended'
+  /** Of a partition that has ended: those that go on. */
+  readonly successors?: readonly number[]
   readonly at: Checkpoint
   /** Calls that were made. */
   readonly calls: number
@@ -93,6 +95,7 @@ export async function consume(
     const fetchedMs = consumer.nowMs()
     ahead = undefined
     if (fetched.kind === 'unknown_topic_or_partition') return { kind: 'unknown', at, calls }
+    if (fetched.kind === 'ended') return { ...fetched, at, calls }
     if (fetched.kind === 'records' && fetched.next === at.offset) return { kind: 'caught_up', at, calls }
     const batch = fetched.kind === 'records' ? await plan(consumer, at, fetched) : reset(consumer, at, fetched)
     calls += 1 + batch.stages.flat().length
@@ -118,7 +121,8 @@ function fetchAhead(consumer: PartitionConsumer, at: Checkpoint): Promise<Fetche
 }
 
 function fetch({ fetchLimits, log, partition, topic }: PartitionConsumer, at: Checkpoint): Promise<Fetched> {
-  return log.fetch({ topic, partition, offset: at.offset, topicId: at.topicId }, fetchLimits)
+  const { cursor = null, offset, topicId } = at
+  return log.fetch({ topic, partition, offset, topicId, cursor }, fetchLimits)
 }
 
 interface PlannedBatch {
@@ -132,7 +136,7 @@ async function plan(consumer: PartitionConsumer, at: Checkpoint, fetched: Fetche
   const { deadLetters, next: offset, records, stages } = await consumer.planner.plan(fetched, generation)
   return {
     stages,
-    next: { offset, generation, topicId: fetched.topicId ?? at.topicId },
+    next: { offset, generation, topicId: fetched.topicId ?? at.topicId, ...cursorOf(fetched, at, offset) },
     counted: { records, deadLetters, lost: 0 },
   }
 }
@@ -146,6 +150,11 @@ function count(
   const planned = counted.records === records.length ? records : records.slice(0, counted.records)
   const nowMs = consumer.nowMs()
   consumer.metrics?.consumed({ records: planned, deadLetters: counted.deadLetters.count, fetchedMs, nowMs })
+}
+
+/** Only logs that do not number their records have cursors. */
+function cursorOf({ cursors }: FetchedRecords, at: Checkpoint, offset: number): Pick<Checkpoint, 'cursor'> {
+  return cursors === undefined ? {} : { cursor: cursors[offset - at.offset - 1] ?? at.cursor ?? null }
 }
 
 function commit(consumer: PartitionConsumer, { counted, next }: PlannedBatch): void {

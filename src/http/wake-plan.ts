@@ -5,7 +5,7 @@ import type { Wake, WakeResult } from '../rpc/follower.ts'
 export interface WakePlanDeps {
   readonly topics: readonly string[]
   partitions(topic: string): Promise<readonly number[]>
-  /** Returns how many partitions a topic had when it was first looked for. `count` is how many it has now. */
+  /** Returns the partition after the last one that the topic had when it was first looked for. `count` is that of now. */
   firstSeen(topic: string, count: number): Promise<number>
   /** Wakes followers. Must not reject. */
   nudge(wakes: readonly Wake[]): Promise<readonly WakeResult[]>
@@ -31,7 +31,8 @@ export async function wakeAll(deps: WakePlanDeps, wanted: Partial<TopicPartition
 async function listFollowers(deps: WakePlanDeps, topic: string): Promise<readonly Wake[]> {
   try {
     const partitions = await deps.partitions(topic)
-    const firstSeen = await deps.firstSeen(topic, partitions.length)
+    // Shards of Kinesis that have ended leave gaps between partitions.
+    const firstSeen = await deps.firstSeen(topic, Math.max(-1, ...partitions) + 1)
     return partitions.map((partition) => ({ topic, partition, isLate: partition >= firstSeen }))
   } catch (error) {
     deps.failed({ topic }, error)

@@ -16,8 +16,11 @@ interface TopicIdentity {
   readonly topicId?: string | null
 }
 
-/** Where to fetch from. With `topicId`, the log reports a recreated topic as out of range. */
-export type FetchPosition = LogPosition & TopicIdentity
+/**
+ * Where to fetch from. With `topicId`, the log reports a recreated topic as out of range. `cursor` is what `cursors` of the
+ * fetch before has for this offset.
+ */
+export type FetchPosition = LogPosition & TopicIdentity & { readonly cursor?: string | null }
 
 /** Result of a fetch. */
 export type Fetched =
@@ -25,10 +28,21 @@ export type Fetched =
    * `next` is the offset of the next fetch. It may be more than one past the last record (compaction, transaction
    * markers), and may advance although there are no records.
    */
-  | ({ readonly kind: 'records'; readonly records: readonly LogRecord[]; readonly next: number } & TopicIdentity)
+  | ({
+      readonly kind: 'records'
+      readonly records: readonly LogRecord[]
+      readonly next: number
+      /**
+       * Of a log that does not number its records: its own names of the places that have the offsets after the fetched one,
+       * each, up to `next`.
+       */
+      readonly cursors?: readonly (string | null)[]
+    } & TopicIdentity)
   /** The offset was deleted by retention, does not exist yet, or belongs to a deleted topic of the same name. */
   | ({ readonly kind: 'offset_out_of_range' } & OffsetRange & TopicIdentity)
   | { readonly kind: 'unknown_topic_or_partition' }
+  /** Everything was read, and nothing will come: the partitions `successors` go on. */
+  | { readonly kind: 'ended'; readonly successors: readonly number[] }
 
 /** The offsets that a partition holds: `earliest` inclusive, `latest` exclusive. */
 export interface OffsetRange {
@@ -41,6 +55,8 @@ export interface OffsetRange {
 export interface KafkaLog {
   /** Whether producing wakes the follower, which can then sleep at the end of the log without a timer. */
   readonly wakesFollowers: boolean
+  /** False: offsets are counted by the reader, so that the end of a partition has no offset. True if absent. */
+  readonly numbersRecords?: boolean
   /** Returns the partitions of a topic in ascending order. The embedded log creates the topic; others return none if it does not exist. */
   partitions(topic: string): Promise<readonly number[]>
   /** Returns the range of a partition. Throws if it does not exist. */

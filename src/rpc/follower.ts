@@ -16,6 +16,8 @@ export interface FollowerCounters {
   readonly generation: number
   /** Id of the topic that the offset belongs to. Null: the log has no topic ids. */
   readonly topicId: string | null
+  /** The source's own name of the offset, where it does not number records: a sequence number of Kinesis, or `end`. */
+  readonly cursor?: string | null
   readonly records: number
   readonly deadLetters: number
   /** Records that retention removed before they could be read. */

@@ -1,10 +1,12 @@
-// The log over every source that is configured: one Kafka or the embedded log, and NATS. A topic's name says which
+// The log over every source that is configured: one Kafka or the embedded log, NATS, and Kinesis. A topic's name says which
 // source it is of. Called by followers, and by everything that publishes.
 import type { Config } from '../config/parse-config.ts'
 import { sourceOf, type SourceKind } from '../core/events/topic-source.ts'
 import type { NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
 import { createKafkaLog } from '../kafka/create-kafka-log.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
+import { followerStub } from '../rpc/follower.ts'
+import { createKinesisLog } from './kinesis/kinesis-log.ts'
 import { createNatsLog } from './nats/nats-log.ts'
 
 /** Every source's log as one. Whether producing wakes followers differs by topic. */
@@ -13,6 +15,9 @@ export type EventLog = Omit<KafkaLog, 'wakesFollowers'>
 const deps = {
   nowMs: () => Date.now(),
   random: () => Math.random(),
+  newId: () => crypto.randomUUID(),
+  sleep: (ms: number) => scheduler.wait(ms),
+  fetch: (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init),
   warn: (message: string, details: Record<string, unknown>) => console.warn({ message, ...details }),
 }
 
@@ -56,7 +61,15 @@ function createSource(env: Env, config: Config, kind: SourceKind, sql: SqlStorag
     case 'nats':
       if (config.nats === null) throw new Error('NATS_SERVERS is not set: there is no NATS')
       return createNatsLog(env, config.nats, deps)
+    case 'kinesis':
+      return createKinesisLog(config.kinesis, { ...deps, isEnded: (topic, shard) => isEnded(env, topic, shard) })
   }
+}
+
+/** A follower that has never run has not read its shard. */
+async function isEnded(env: Env, topic: string, partition: number): Promise<boolean> {
+  const { counters } = await followerStub(env, { topic, partition }).status()
+  return counters?.cursor === 'end'
 }
 
 /** Returns the places in the order of the records. Sources are produced to at the same time. */

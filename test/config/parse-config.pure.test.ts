@@ -548,7 +548,7 @@ describe('a variable without effect', () => {
     ])
   })
 
-  it.each(['KINESIS_ENABLED', 'KINESIS_APP_NAME', 'INBOUND_PORT', 'LOG_LEVEL', 'NODE_COOKIE'])(
+  it.each(['KINESIS_CLIENT_JAR', 'KINESIS_APP_NAME', 'INBOUND_PORT', 'LOG_LEVEL', 'NODE_COOKIE'])(
     'that only RIG has is told: %s',
     (name) => {
       expect(warningsOf({ [name]: 'x' })).toEqual([expect.stringMatching(`^${name}: is set, and has no effect: `)])

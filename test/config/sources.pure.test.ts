@@ -104,3 +104,32 @@ describe('NATS', () => {
     )
   })
 })
+
+const KINESIS = { KINESIS_ENABLED: 'true', AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret' }
+
+describe('Kinesis', () => {
+  it('is not followed unless it is enabled', () => {
+    expect(configOf({ KINESIS_STREAM: 'clicks' }).kinesis.topics).toEqual([])
+    expect(configOf(KINESIS).kinesis.topics).toEqual(['kinesis:RIG-outbound'])
+    expect(configOf({ ...KINESIS, KINESIS_STREAM: 'a,b' }).kinesis.topics).toEqual(['kinesis:a', 'kinesis:b'])
+  })
+
+  it.each([
+    [{ KINESIS_ENABLED: 'true' }, 'KINESIS_ENABLED: needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'],
+    [{ ...KINESIS, KINESIS_STREAM: 'a stream' }, 'must be the name of a Kinesis stream'],
+    [{ ...KINESIS, KINESIS_ENDPOINT: 'http://kinesis.example.com' }, 'KINESIS_ENDPOINT: must be https'],
+    [{ ...KINESIS, KINESIS_AWS_REGION: 'Ireland' }, 'must be an AWS region such as eu-west-1'],
+    [{ ...KINESIS, TOPICS: '{"kinesis:other": "type p"}' }, 'is not one of KINESIS_STREAM'],
+  ])('%j is refused', (env, problem) => {
+    expect(problemsOf(env)).toContain(problem)
+  })
+
+  it('may be a target with credentials, not followed too', () => {
+    const api = (options: object) => JSON.stringify([{ id: 'a', routes: { 'POST /a': options } }])
+    const credentials = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret' }
+    expect(problemsOf({ PROXY_CONFIG: api({ target: 'kinesis:a' }) })).toContain('needs the variable AWS_ACCESS_KEY_ID')
+    expect(problemsOf({ ...credentials, PROXY_CONFIG: api({ target: 'kinesis:a' }) })).toBe('')
+    const withSchema = { PROXY_CONFIG: api({ target: 'kinesis:a', schema: 'clicks-value' }) }
+    expect(problemsOf({ ...credentials, ...withSchema })).toContain('schema: is not for the target kinesis')
+  })
+})

@@ -60,13 +60,13 @@ describe('a translation', () => {
       KAFKA_SOURCE_TOPICS: 'a',
       INBOUND_PORT: '4000',
       CORS: '',
-      KINESIS_STREAM: 's',
+      KINESIS_APP_NAME: 's',
       X: '1',
     })
     expect(carried).toEqual({ KAFKA_SOURCE_TOPICS: 'a' })
     expect(without).toEqual([
       expect.stringMatching(/^INBOUND_PORT: the platform listens/),
-      expect.stringMatching(/^KINESIS_STREAM: there is no Kinesis/),
+      expect.stringMatching(/^KINESIS_APP_NAME: Rigel reads Kinesis itself/),
       "X: is neither RIG's nor Rigel's, and no API definition names it",
     ])
   })

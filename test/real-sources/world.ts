@@ -14,6 +14,7 @@ export interface FollowerState {
     readonly records: number
     readonly lost: number
     readonly deadLetters: number
+    readonly cursor?: string | null
   } | null
   readonly lag: number | null
   readonly failures: number

@@ -1,3 +1,5 @@
 /** Of the servers that test/sources/start.ts starts. */
 export const NATS_PORT = 20_700
 export const NATS_WEBSOCKET_PORT = 20_701
+/** And the next one. */
+export const KINESIS_PORT = 20_702

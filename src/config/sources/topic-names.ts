@@ -6,6 +6,7 @@ import { topicName } from '../env-fields.ts'
 export interface SourceTopicVariables {
   readonly KAFKA_SOURCE_TOPICS: readonly string[]
   readonly NATS_SOURCE_TOPICS: readonly string[]
+  readonly KINESIS_STREAM: readonly string[]
 }
 
 /** Returns what is wrong with the name of a rule's topic; nothing if that topic is followed. */
@@ -13,6 +14,7 @@ export function topicNameProblems(topic: string, v: SourceTopicVariables): reado
   const { kind, name } = sourceOf(topic)
   const neverApplies = (variable: string) => [`is not one of ${variable}, so the rule would never apply`]
   if (kind === 'nats') return v.NATS_SOURCE_TOPICS.includes(name) ? [] : neverApplies('NATS_SOURCE_TOPICS')
+  if (kind === 'kinesis') return v.KINESIS_STREAM.includes(name) ? [] : neverApplies('KINESIS_STREAM')
   if (!topicName.safeParse(name).success) return ['must be the name of a topic, or "*"']
   return v.KAFKA_SOURCE_TOPICS.includes(name) ? [] : neverApplies('KAFKA_SOURCE_TOPICS')
 }

@@ -1,10 +1,10 @@
 // The source that a topic is of. A topic of Kafka, or of the embedded log, has a plain name; `nats:orders.>` is a subject of
-// NATS. Kafka's names have no colon, so no two topics have one name. Pure.
+// NATS, and `kinesis:clicks` a stream of Kinesis. Kafka's names have no colon, so no two topics have one name. Pure.
 
 /** The sources that have topics. `kafka` is the embedded log, brokers, a REST proxy or Upstash: whichever is configured. */
-export type SourceKind = 'kafka' | 'nats'
+export type SourceKind = 'kafka' | 'nats' | 'kinesis'
 
-/** A topic as its source names it: a Kafka topic, or a subject of NATS. */
+/** A topic as its source names it: a Kafka topic, a subject of NATS, or a stream of Kinesis. */
 export interface SourceTopic {
   readonly kind: SourceKind
   readonly name: string
@@ -13,6 +13,7 @@ export interface SourceTopic {
 /** Returns the source of a topic, and the topic's name there. */
 export function sourceOf(topic: string): SourceTopic {
   if (topic.startsWith('nats:')) return { kind: 'nats', name: topic.slice('nats:'.length) }
+  if (topic.startsWith('kinesis:')) return { kind: 'kinesis', name: topic.slice('kinesis:'.length) }
   return { kind: 'kafka', name: topic }
 }
 
@@ -30,6 +31,12 @@ export const NATS_SUBJECT = /^(?=.{1,200}$)([\w$-]+|\*)(\.([\w$-]+|\*))*(\.>)?$|
 /** NATS_SUBJECT as an error text. */
 export const NATS_SUBJECT_RULE =
   'must be a NATS subject: up to 200 of letters, digits, "_", "-" and "$" in tokens separated by ".", of which one may be "*" and the last one ">"'
+
+/** The name of a Kinesis stream (API reference, CreateStream). */
+export const KINESIS_STREAM = /^[\w.-]{1,128}$/
+
+/** KINESIS_STREAM as an error text. */
+export const KINESIS_STREAM_RULE = 'must be the name of a Kinesis stream: 1 to 128 of letters, digits, "_", "." and "-"'
 
 /** Returns whether a subject names several subjects. */
 export function hasWildcard(subject: string): boolean {

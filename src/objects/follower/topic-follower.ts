@@ -10,6 +10,7 @@ import { directoryStub } from '../../rpc/directory.ts'
 import { timerOf } from '../../rpc/metrics.ts'
 import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import {
+  nudgeFollowers,
   parseFollowerName,
   type FollowerCounters,
   type FollowerReport,
@@ -19,24 +20,12 @@ import {
   type WakeResult,
 } from '../../rpc/follower.ts'
 import { CheckpointStore, type Checkpoint } from '../../following/checkpoint-store.ts'
-import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
-import { createPace, createPlanner } from '../../following/create-planner.ts'
+import { consume, type RunResult } from '../../following/consume-loop.ts'
 import { createFollowerMetrics } from '../../following/follower-metrics.ts'
 import { FollowerRelay } from '../../following/follower-relay.ts'
-import { DeadLetterLog } from '../../following/dead-letters.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
-import { OffsetCommitter } from '../../following/offset-committer.ts'
 import { NO_PARTITION, RunHealth } from '../../following/run-health.ts'
-
-/**
- * A fetch is decoded, routed and appended as one, and a shard writes its part in one commit: with half as many bytes a
- * backlog takes a sixth longer. Memory holds it about five times, and the next fetch; an isolate of 128 MB may have
- * several followers.
- */
-const FETCH_BYTES = 2 * 1_048_576
-
-/** How long a remote log may hold a fetch at the end of the log. */
-const LONG_POLL_MS = 10_000
+import { createConsumer } from './create-consumer.ts'
 
 /** A log that is out of reach may take longer to fail. */
 const LAG_TIMEOUT_MS = 2_000
@@ -60,8 +49,19 @@ export class TopicFollower extends DurableObject<Env> {
     nowMs: () => Date.now(),
     schedule: timerOf(this.ctx),
   })
-  readonly #committer = this.#createCommitter()
-  readonly #consumer = this.#createConsumer()
+  readonly #consumer = createConsumer({
+    env: this.env,
+    config: this.#config,
+    at: this.#name,
+    log: this.#log,
+    checkpoints: this.#checkpoints,
+    interests: this.#interests,
+    health: this.#health,
+    metrics: this.#metrics,
+    inBackground: (work) => this.ctx.waitUntil(work),
+    nowMs: () => Date.now(),
+    warn: (message, details) => this.#warn(message, details),
+  })
   readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
   readonly #relay = new FollowerRelay(this.env, this.#name, {
     nudge: (isLate) => this.nudge(isLate),
@@ -176,12 +176,23 @@ export class TopicFollower extends DurableObject<Env> {
     }
   }
 
-  async #scheduleNext({ at, kind }: RunResult): Promise<void> {
+  async #scheduleNext({ at, kind, successors = [] }: RunResult): Promise<void> {
     if (kind === 'unknown') return this.#lookAgainLater(at)
     this.#health.found()
-    this.#committer?.flush(Date.now())
+    if (kind === 'ended') return this.#wakeSuccessors(successors)
+    this.#consumer.committer?.flush(Date.now())
     const sleeps = this.#log.wakesFollowers || this.#config.kafka.pullMode === 'scheduled'
     if (kind === 'more' || !sleeps) await this.ctx.storage.setAlarm(Date.now())
+  }
+
+  /** The partitions that go on where this one ended. They are new, so they are read from their start. */
+  async #wakeSuccessors(successors: readonly number[]): Promise<void> {
+    const { topic } = this.#name
+    const results = await nudgeFollowers(
+      this.env,
+      successors.map((partition) => ({ topic, partition, isLate: true })),
+    )
+    for (const result of results) if (!result.ok) this.#warn('a successor was not woken', { error: result.error })
   }
 
   async #lookAgainLater({ offset }: Checkpoint): Promise<void> {
@@ -202,6 +213,7 @@ export class TopicFollower extends DurableObject<Env> {
   }
 
   async #lag(offset: number): Promise<number | null> {
+    if (this.#log.numbersRecords === false) return null
     const { partition, topic } = this.#name
     const timeout = scheduler.wait(LAG_TIMEOUT_MS).then(() => null)
     const range = await Promise.race([this.#log.offsets(topic, partition).catch(() => null), timeout])
@@ -216,40 +228,6 @@ export class TopicFollower extends DurableObject<Env> {
   async #register(): Promise<void> {
     const { partition, topic } = this.#name
     this.#interests.apply(await directoryStub(this.env).registerFollower(topic, partition))
-  }
-
-  #createConsumer(): PartitionConsumer {
-    const waits = !this.#log.wakesFollowers && this.#config.kafka.pullMode === 'continuous'
-    return {
-      ...this.#name,
-      log: this.#log,
-      fetchLimits: { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES },
-      planner: createPlanner({
-        env: this.env,
-        config: this.#config,
-        at: this.#name,
-        interests: this.#interests,
-        log: this.#log,
-      }),
-      checkpoints: this.#checkpoints,
-      health: this.#health,
-      metrics: this.#metrics,
-      committer: this.#committer,
-      pace: createPace(this.#config, this.#name.topic),
-      deadLetterLog: new DeadLetterLog((message, details) => this.#warn(message, details)),
-      nowMs: () => Date.now(),
-      warn: (message, details) => this.#warn(message, details),
-    }
-  }
-
-  #createCommitter(): OffsetCommitter | null {
-    const { groupId } = this.#config.kafka
-    if (groupId === null) return null
-    return new OffsetCommitter({
-      commit: async (offset) => this.#log.commit?.(groupId, { ...this.#name, offset }),
-      inBackground: (work) => this.ctx.waitUntil(work),
-      warn: (error) => this.#warn('the offset could not be committed for the group', { groupId, error }),
-    })
   }
 
   #warn(message: string, details: Record<string, unknown>): void {

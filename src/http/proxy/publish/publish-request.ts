@@ -1,4 +1,4 @@
-// `target: kafka` and `target: nats`: publishes a request as an event, and returns 202, or the response that comes later.
+// `target: kafka`, `nats` and `kinesis`: publishes a request as an event, and returns 202, or the response that comes later.
 // Called by proxy.ts.
 import type { NewRecord } from '../../../core/events/kafka-record.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -49,7 +49,7 @@ export async function publishRequest(
   return pending === null ? ok(new Response('Accepted.', { status: 202 })) : pending.response()
 }
 
-const NAMES: Readonly<Record<SourceKind, string>> = { kafka: 'Kafka', nats: 'NATS' }
+const NAMES: Readonly<Record<SourceKind, string>> = { kafka: 'Kafka', nats: 'NATS', kinesis: 'Kinesis' }
 
 async function toRecord(
   { config, subjects }: ProxyDeps,

@@ -1,4 +1,4 @@
-// Turns a request into an event (`target: kafka` or `nats`): the body is a CloudEvent, or is wrapped in one if the route has an event
+// Turns a request into an event (`target: kafka`, `nats` or `kinesis`): the body is a CloudEvent, or is wrapped in one if the route has an event
 // type. RIG's extension `rig` holds the rest of the request. Called by publish-request.ts.
 import { fromBinary } from '../../../core/events/cloud-event.ts'
 import { isObject, parseExactly } from '../../../core/json.ts'

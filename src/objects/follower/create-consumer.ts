@@ -1,0 +1,67 @@
+// Puts together what the consume loop of a TopicFollower needs: the log, the planner of its topic, the pace, and the commits for
+// KAFKA_GROUP_ID. Called once in the life of the object.
+import type { Config } from '../../config/parse-config.ts'
+import type { TopicPartition } from '../../core/events/kafka-record.ts'
+import type { CheckpointStore } from '../../following/checkpoint-store.ts'
+import type { PartitionConsumer } from '../../following/consume-loop.ts'
+import { createPace, createPlanner } from '../../following/create-planner.ts'
+import { DeadLetterLog } from '../../following/dead-letters.ts'
+import type { InterestIndex } from '../../following/interest-index.ts'
+import { OffsetCommitter } from '../../following/offset-committer.ts'
+import type { RunHealth } from '../../following/run-health.ts'
+import type { KafkaLog } from '../../kafka/kafka-log.ts'
+
+/**
+ * A fetch is decoded, routed and appended as one, and a shard writes its part in one commit: with half as many bytes a
+ * backlog takes a sixth longer. Memory holds it about five times, and the next fetch; an isolate of 128 MB may have
+ * several followers.
+ */
+const FETCH_BYTES = 2 * 1_048_576
+
+/** How long a remote log may hold a fetch at the end of the log. */
+const LONG_POLL_MS = 10_000
+
+/** The parts of a follower, as it has them. */
+export interface FollowerParts {
+  readonly env: Env
+  readonly config: Config
+  readonly at: TopicPartition
+  readonly log: KafkaLog
+  readonly checkpoints: CheckpointStore
+  readonly interests: InterestIndex
+  readonly health: RunHealth
+  readonly metrics: PartitionConsumer['metrics']
+  /** Runs work that the object does not wait for. */
+  readonly inBackground: (work: Promise<unknown>) => void
+  readonly nowMs: () => number
+  readonly warn: (message: string, details: Record<string, unknown>) => void
+}
+
+export function createConsumer(parts: FollowerParts) {
+  const { at, checkpoints, config, env, health, interests, log, metrics, nowMs, warn } = parts
+  const waits = !log.wakesFollowers && config.kafka.pullMode === 'continuous'
+  return {
+    ...at,
+    log,
+    fetchLimits: { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES },
+    planner: createPlanner({ env, config, at, interests, log }),
+    checkpoints,
+    health,
+    metrics,
+    committer: createCommitter(parts),
+    pace: createPace(config, at.topic),
+    deadLetterLog: new DeadLetterLog(warn),
+    nowMs,
+    warn,
+  } satisfies PartitionConsumer
+}
+
+function createCommitter({ at, config, inBackground, log, warn }: FollowerParts): OffsetCommitter | null {
+  const { groupId } = config.kafka
+  if (groupId === null) return null
+  return new OffsetCommitter({
+    commit: async (offset) => log.commit?.(groupId, { ...at, offset }),
+    inBackground,
+    warn: (error) => warn('the offset could not be committed for the group', { groupId, error }),
+  })
+}
