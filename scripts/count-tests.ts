@@ -1,5 +1,5 @@
 // Adds up what the test runners report, for .ci/run: `N passed, N failed` as the last line, non-zero if anything failed.
-// Run: node scripts/count-tests.ts <failed steps> <report…>, each of Vitest (.json) or of node:test (.xml, JUnit). A report
+// Run: node scripts/count-tests.ts <failed steps> <report…>, each of Vitest (.json), or JUnit (.xml) of node:test or schemathesis. A report
 // that is missing is a failure.
 import { existsSync, readFileSync } from 'node:fs'
 

@@ -22,8 +22,11 @@ export const revocation = z.object({
   }),
 })
 
-/** Like `revocation`, for the description: JSON Schema cannot express that a text is converted to a number. */
-export const revocationShape = z.object({
+/**
+ * Like `revocation`, for the description: JSON Schema cannot express that a text is converted to a number. Other fields are
+ * ignored, as by RIG.
+ */
+export const revocationShape = z.looseObject({
   sessionId: z.string().min(1).describe('What JWT_SESSION_FIELD names in a token'),
   validityInSeconds: z.number().positive().describe('As long as a token of the session may live'),
 })
