@@ -27,6 +27,8 @@ export interface SubscriptionChange {
 
 const SUBSCRIPTIONS_PER_CHANGE = 10
 
+const REFUSAL_WAIT_MS = 1_000
+
 /** A connection ends with any session whose token was used on it, so it keeps all of them: for a day, one every 90 seconds. */
 const MAX_SESSIONS = 1_000
 
@@ -56,6 +58,7 @@ export class SubscriptionUpdater {
   async replace(connectionId: string, change: SubscriptionChange): Promise<Result<null, RigelError>> {
     const { admission, connections, interests, log } = this.#parts
     const known = this.#check(connections.get(connectionId), change)
+    if (!known.ok && known.reason.kind === 'rate_limited') await this.waitToRefuse()
     if (!known.ok) return known
     const { resume } = known.value.state
     const resumeSeq = resume !== null && this.#context.now() <= resume.untilMs ? resume.seq : null
@@ -126,6 +129,14 @@ export class SubscriptionUpdater {
     if (bucket.left < Math.min(cost, perMinute)) return false
     bucket.left -= cost
     return true
+  }
+
+  /**
+   * A client above its rate gets its refusal late. The runtime hands over the next frame of a socket when this one has been
+   * handled, and a loop of requests waits for answers: asking again and again costs the client time, and others nothing.
+   */
+  waitToRefuse(): Promise<void> {
+    return new Promise((resolve) => void setTimeout(resolve, REFUSAL_WAIT_MS))
   }
 
   /** Withdraws the subscriptions that came with a token that has expired. Returns whether there were any. */

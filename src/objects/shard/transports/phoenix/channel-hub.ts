@@ -75,8 +75,10 @@ export class ChannelHub {
   }
 
   async #join(connection: PhoenixConnection, message: Message): Promise<void> {
-    if (!this.#parts.subscriptions.mayChange(connection, 1))
+    if (!this.#parts.subscriptions.mayChange(connection, 1)) {
+      await this.#parts.subscriptions.waitToRefuse()
       return connection.reply(message, failed('too many joins: wait'))
+    }
     const payload = parseJoin(message.payload)
     if (!payload.ok) return connection.reply(message, failed(payload.reason))
     const opened = openChannel(connection.state, message, payload.value, this.#rules)
