@@ -167,6 +167,14 @@ describe('what a client says of its connection', () => {
   })
 })
 
+it('a rigel.v1 client that does not wait for its refusals loses its socket, and takes no timers from others', async () => {
+  const client = await WsClient.open(newShard(), { ...NOBODY, protocol: 'rigel.v1' })
+  for (let n = 0; n < 200; n += 1) client.socket.send('{"type":"subscribe","subscriptions":[]}')
+  expect((await client.until(({ closed }) => closed !== undefined)).closed?.code).toBe(4002)
+  const answers = client.received.filter((text) => text.startsWith('{"type":"subscribed"'))
+  expect(answers.length).toBeLessThanOrEqual(120)
+})
+
 it('messages of a Phoenix client that wait for each other have a size: beyond it the connection ends', async () => {
   const shard = newShard()
   const phoenix = { vsn: 2, roles: [], meta: {} } as const

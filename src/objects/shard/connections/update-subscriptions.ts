@@ -28,6 +28,8 @@ export interface SubscriptionChange {
 const SUBSCRIPTIONS_PER_CHANGE = 10
 
 const REFUSAL_WAIT_MS = 1_000
+/** Refusals of one connection that wait at a time. */
+const MAX_REFUSING = 10
 
 /** A connection ends with any session whose token was used on it, so it keeps all of them: for a day, one every 90 seconds. */
 const MAX_SESSIONS = 1_000
@@ -48,6 +50,7 @@ export class SubscriptionUpdater {
   readonly #context: ShardContext
   readonly #parts: SubscriptionUpdaterParts
   readonly #buckets = new WeakMap<Connection, Bucket>()
+  readonly #refusing = new WeakMap<Connection, number>()
 
   constructor(context: ShardContext, parts: SubscriptionUpdaterParts) {
     this.#context = context
@@ -57,8 +60,9 @@ export class SubscriptionUpdater {
   /** Resolves when the set is in force. */
   async replace(connectionId: string, change: SubscriptionChange): Promise<Result<null, RigelError>> {
     const { admission, connections, interests, log } = this.#parts
-    const known = this.#check(connections.get(connectionId), change)
-    if (!known.ok && known.reason.kind === 'rate_limited') await this.waitToRefuse()
+    const asking = connections.get(connectionId)
+    const known = this.#check(asking, change)
+    if (!known.ok && known.reason.kind === 'rate_limited' && asking !== undefined) await this.waitToRefuse(asking)
     if (!known.ok) return known
     const { resume } = known.value.state
     const resumeSeq = resume !== null && this.#context.now() <= resume.untilMs ? resume.seq : null
@@ -132,11 +136,20 @@ export class SubscriptionUpdater {
   }
 
   /**
-   * A client above its rate gets its refusal late. The runtime hands over the next frame of a socket when this one has been
-   * handled, and a loop of requests waits for answers: asking again and again costs the client time, and others nothing.
+   * A client above its rate gets its refusal late: one that waits for answers asks slowly then. Only a few refusals of a connection
+   * wait, because an object has 10,000 timers.
    */
-  waitToRefuse(): Promise<void> {
-    return new Promise((resolve) => void setTimeout(resolve, REFUSAL_WAIT_MS))
+  async waitToRefuse(connection: Connection): Promise<void> {
+    const waiting = this.#refusing.get(connection) ?? 0
+    if (waiting >= MAX_REFUSING) return
+    this.#refusing.set(connection, waiting + 1)
+    await new Promise((resolve) => void setTimeout(resolve, REFUSAL_WAIT_MS))
+    this.#refusing.set(connection, (this.#refusing.get(connection) ?? 1) - 1)
+  }
+
+  /** Whether the client does not wait for its refusals. */
+  isFlooding(connection: Connection): boolean {
+    return (this.#refusing.get(connection) ?? 0) >= MAX_REFUSING
   }
 
   /** Withdraws the subscriptions that came with a token that has expired. Returns whether there were any. */

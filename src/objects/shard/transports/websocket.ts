@@ -90,6 +90,9 @@ export class WebSocketTransport implements Transport {
     const connection = this.#find(socket)
     if (connection === undefined) return closeSocket(socket, { kind: 'connection_gone' })
     if (!connection.isRigelV1) return this.#endForViolation(connection, NOT_TWO_WAY)
+    // Before the frame is parsed: refusing costs as much as subscribing.
+    if (this.#parts.subscriptions.isFlooding(connection))
+      return this.#parts.lifecycle.end(connection, { kind: 'rate_limited' })
     const isSmall = typeof message === 'string' && message.length <= MAX_CLIENT_FRAME_CHARS
     const frame = isSmall ? parseClientFrame(message) : undefined
     if (frame === undefined) return this.#endForViolation(connection, 'Not a frame of rigel.v1.')
