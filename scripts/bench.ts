@@ -1,11 +1,12 @@
 // `npm run bench [-- figure…] [-- --quick]`: what Rigel costs, each figure beside the least that could be called the same
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
-// rigel-v1, streams, phoenix, publishing, latency, backlog, memory, growth, interest, gateway (which needs Debian's packages
+// rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, interest, gateway (which needs Debian's packages
 // nginx and wrk), kafka (which needs Java 17). `bill`, by itself, counts what Cloudflare would
 // bill, and compares it with docs/cost.md.
 import { bill } from './bench/bill.ts'
 import { fanOutToPhoenix, fanOutToSockets, fanOutToStreams, growth, memory } from './bench/fan-out.ts'
+import { connections } from './bench/connections.ts'
 import type { Figure } from './bench/figure.ts'
 import { gateway } from './bench/gateway.ts'
 import { interest } from './bench/interest.ts'
@@ -30,6 +31,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   'rigel-v1': onRig((rig) => fanOutToSockets(rig, 'fan-out to WebSockets, rigel.v1', 'rigel.v1')),
   streams: onRig(fanOutToStreams),
   phoenix: onRig(fanOutToPhoenix),
+  connections: onRig(connections),
   publishing: onRig(publishing),
   latency: onRig(latency),
   backlog: onRig(backlog),

@@ -1,5 +1,6 @@
 // What publishing an event costs the server, in CPU: events to one of a hundred users, beside the bare path of the same two
 // objects and two commits. The clients are in this process, which does not count.
+import { cpuMicrosecondsOf } from './cpu.ts'
 import { inTurns, quantileOf, quick, type Figure } from './figure.ts'
 import type { Rig } from './rig.ts'
 
@@ -10,11 +11,11 @@ export async function publishing(rig: Rig): Promise<readonly Figure[]> {
   const events = `${rig.origin}/_rig/v1/events`
   const path = `${rig.origin}/bench/path`
   const taken = await inTurns({
-    one: () => microsecondsOf(rig, () => postAll(events, REQUESTS / 4, 1, 1), REQUESTS / 4),
-    bareOne: () => microsecondsOf(rig, () => postAll(path, REQUESTS / 4, 1, 1), REQUESTS / 4),
-    many: () => microsecondsOf(rig, () => postAll(events, REQUESTS, 16, 1), REQUESTS),
-    bareMany: () => microsecondsOf(rig, () => postAll(path, REQUESTS, 16, 1), REQUESTS),
-    batch: () => microsecondsOf(rig, () => postAll(events, REQUESTS / 4, 16, 50), (REQUESTS / 4) * 50),
+    one: () => cpuMicrosecondsOf(rig, () => postAll(events, REQUESTS / 4, 1, 1), REQUESTS / 4),
+    bareOne: () => cpuMicrosecondsOf(rig, () => postAll(path, REQUESTS / 4, 1, 1), REQUESTS / 4),
+    many: () => cpuMicrosecondsOf(rig, () => postAll(events, REQUESTS, 16, 1), REQUESTS),
+    bareMany: () => cpuMicrosecondsOf(rig, () => postAll(path, REQUESTS, 16, 1), REQUESTS),
+    batch: () => cpuMicrosecondsOf(rig, () => postAll(events, REQUESTS / 4, 16, 50), (REQUESTS / 4) * 50),
   })
   const median = (name: keyof typeof taken) => quantileOf(taken[name], 0.5)
   const row = (figure: string, rigel: number, bare: number, goal?: number): Figure => {
@@ -36,14 +37,6 @@ export async function publishing(rig: Rig): Promise<readonly Figure[]> {
       median('bareMany'),
     ),
   ]
-}
-
-async function microsecondsOf(rig: Rig, work: () => Promise<void>, events: number): Promise<number> {
-  const beforeMs = rig.cpuMs()
-  await work()
-  // What was answered is still being delivered.
-  await new Promise((resolve) => setTimeout(resolve, 300))
-  return ((rig.cpuMs() - beforeMs) * 1_000) / events
 }
 
 let published = 0

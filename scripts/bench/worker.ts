@@ -126,6 +126,7 @@ export class Bare extends DurableObject<BenchEnv> {
       this.ctx.acceptWebSocket(server)
       return new Response(null, { status: 101, webSocket: client })
     }
+    if (new URL(request.url).pathname.endsWith('/poll')) return Response.json([])
     const body = new ReadableStream({
       type: 'bytes',
       start: (controller) => {
@@ -258,6 +259,7 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
   const bare = env.BARE.getByName(url.searchParams.get('name') ?? 'bare')
   switch (url.pathname) {
     case '/bench/bare':
+    case '/bench/bare/poll':
       return bare.fetch(request)
     case '/bench/path':
       if (request.headers.get('upgrade') === 'websocket') return env.BARE_PATH.getByName('shard').fetch(request)
