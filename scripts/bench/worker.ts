@@ -141,6 +141,11 @@ export class Bare extends DurableObject<BenchEnv> {
     socket.send(message)
   }
 
+  /** RFC 6455 wants an answer, which the runtime does not give for a hibernatable WebSocket. */
+  override webSocketClose(socket: WebSocket): void {
+    socket.close()
+  }
+
   sendToSockets(text: string): void {
     for (const socket of this.ctx.getWebSockets()) socket.send(text)
   }

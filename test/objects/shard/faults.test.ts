@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { UserShard } from '../../../src/objects/shard/user-shard.ts'
 import { toClose } from '../../../src/core/errors.ts'
 import { stampConnect } from '../../../src/rpc/shard.ts'
@@ -131,12 +131,16 @@ describe('a slow reader', () => {
 describe('a connection ends', () => {
   it('when its token does, with the code that says not to come back', async () => {
     const shard = newShard()
-    const expSeconds = Math.ceil(Date.now() / 1_000) + 1
+    const expSeconds = Math.ceil(Date.now() / 1_000) + 60
     const principal = { user: 'alice', session: null, expSeconds }
     const ws = await WsClient.open(shard, { principal })
     const sse = await SseClient.open(shard, { principal })
+    await runDurableObjectAlarm(shard)
+    expect(ws.closed).toBeUndefined()
+    vi.useFakeTimers({ toFake: ['Date'], now: expSeconds * 1_000 })
+    await runDurableObjectAlarm(shard)
+    vi.useRealTimers()
     await ws.until(({ closed }) => closed !== undefined)
-    expect(Date.now()).toBeGreaterThanOrEqual(expSeconds * 1_000)
     expect(ws.closed).toEqual({ code: 4500, reason: 'Token expired.' })
     const frames = await sse.rest()
     expect(frames.at(-1)).toMatchObject({

@@ -12,25 +12,15 @@ import { envelope, heartbeat, type SystemEvent } from '../system-events.ts'
 import { encodeEventsFrame, encodePositionFrame, encodeSystemEventFrame } from './rigel-v1.ts'
 import { ReplayPump } from './replay-pump.ts'
 import { SocketWriter } from './socket.ts'
+import type { SocketRecord } from './socket-record.ts'
 import type { TransportParts } from './transport.ts'
-
-export interface WebSocketAttachment {
-  readonly id: string
-  readonly transport: 'ws'
-  readonly protocol: 'plain' | 'rigel.v1'
-  /** Everything up to here has been sent. Null if the connection is live: every committed event has been. */
-  readonly behindSeq: number | null
-}
 
 export class WebSocketConnection extends BaseConnection {
   readonly #parts: TransportParts
-  readonly #socket: WebSocket
-  readonly #attachment: WebSocketAttachment
+  readonly #record: SocketRecord
   readonly #writer: SocketWriter
   readonly #pump: ReplayPump
   readonly #onRemoved: () => void
-  /** A copy of the value in the attachment, which is written when this changes, never per event. */
-  #behindSeq: number | null
   /** Lost in hibernation: if the window is closed during a rewind then, the client gets events that were sent before once more. */
   #delivered: DeliveredRange | undefined
   /** `rigel.v1`: frames that are not acknowledged, oldest first. Lost in hibernation, which opens the window anew. */
@@ -43,16 +33,14 @@ export class WebSocketConnection extends BaseConnection {
 
   constructor(
     socket: WebSocket,
-    attachment: WebSocketAttachment,
+    record: SocketRecord,
     state: ConnectionState,
     parts: TransportParts,
     onRemoved: () => void,
   ) {
     super(state)
     this.#parts = parts
-    this.#socket = socket
-    this.#attachment = attachment
-    this.#behindSeq = attachment.behindSeq
+    this.#record = record
     this.#acknowledgedSeq = state.startSeq
     this.#onRemoved = onRemoved
     this.#writer = new SocketWriter({
@@ -70,7 +58,7 @@ export class WebSocketConnection extends BaseConnection {
   }
 
   get isRigelV1(): boolean {
-    return this.#attachment.protocol === 'rigel.v1'
+    return this.#record.protocol === 'rigel.v1'
   }
 
   get bufferedBytes(): number {
@@ -78,7 +66,7 @@ export class WebSocketConnection extends BaseConnection {
   }
 
   get progress() {
-    const writtenSeq = this.#behindSeq ?? this.#parts.log.committedSeq
+    const writtenSeq = this.#record.behindSeq ?? this.#parts.log.committedSeq
     return { writtenSeq, acknowledgedSeq: this.isRigelV1 ? this.#acknowledgedSeq : null }
   }
 
@@ -91,7 +79,7 @@ export class WebSocketConnection extends BaseConnection {
   }
 
   deliver(group: DeliveryGroup): void {
-    if (this.#behindSeq !== null) return this.#wait(group.size)
+    if (this.#record.behindSeq !== null) return this.#wait(group.size)
     if (!this.isRigelV1) return this.#sendPlain(group.events)
     const openSeq = openSeqOf(this.state, this.#parts.context.now)
     const key = openSeq === null ? 'rigel.v1' : `rigel.v1 ${openSeq}`
@@ -100,13 +88,13 @@ export class WebSocketConnection extends BaseConnection {
   }
 
   rewind(seq: number, before: Filter): void {
-    this.#delivered = { filter: before, untilSeq: this.#behindSeq ?? this.#parts.log.committedSeq }
-    this.#setBehind(seq)
+    this.#delivered = { filter: before, untilSeq: this.#record.behindSeq ?? this.#parts.log.committedSeq }
+    this.#record.setBehind(seq)
     this.replay()
   }
 
   send(event: SystemEvent): void {
-    const seq = this.#behindSeq ?? this.#parts.log.committedSeq
+    const seq = this.#record.behindSeq ?? this.#parts.log.committedSeq
     this.#writer.send(this.isRigelV1 ? encodeSystemEventFrame(event, this.#position(seq)) : event.json)
   }
 
@@ -116,19 +104,19 @@ export class WebSocketConnection extends BaseConnection {
   }
 
   override sendPosition(): void {
-    if (this.isRigelV1 && this.#behindSeq === null) this.probe()
+    if (this.isRigelV1 && this.#record.behindSeq === null) this.probe()
   }
 
   /** Sends a heartbeat that has the connection's position. */
   override probe(): void {
-    const position = this.#position(this.#behindSeq ?? this.#parts.log.committedSeq)
+    const position = this.#position(this.#record.behindSeq ?? this.#parts.log.committedSeq)
     const event = heartbeat(envelope(this.#parts.context), position)
     this.#writer.send(this.isRigelV1 ? encodePositionFrame(position) : event.json)
   }
 
   /** Sends history in steps until the end of the log, or until the window is closed. Does nothing on a live connection. */
   replay(): void {
-    if (this.#behindSeq !== null) this.#pump.run()
+    if (this.#record.behindSeq !== null) this.#pump.run()
   }
 
   /** The client has handled everything up to this position. A position that is not of this log changes nothing. */
@@ -147,12 +135,12 @@ export class WebSocketConnection extends BaseConnection {
   }
 
   override save(): void {
-    this.#parts.store.put(this.state)
+    this.#record.save(this.state)
   }
 
   removed(): void {
     this.#pump.stop()
-    this.#parts.store.delete(this.state.id)
+    this.#record.delete()
     this.#onRemoved()
   }
 
@@ -160,15 +148,15 @@ export class WebSocketConnection extends BaseConnection {
 
   /** Returns whether there is more to send now. */
   #replayStep(): boolean {
-    if (this.#behindSeq === null || this.#isWindowClosed) return false
-    const chunk = readNextChunk(this.#parts.log, this.filter, this.#behindSeq, this.#delivered)
+    if (this.#record.behindSeq === null || this.#isWindowClosed) return false
+    const chunk = readNextChunk(this.#parts.log, this.filter, this.#record.behindSeq, this.#delivered)
     if (chunk.kind === 'trimmed') {
       this.#cut()
       return false
     }
     this.#sendHistory(chunk.events)
     if (chunk.atEnd) this.#waitingSize = 0
-    this.#setBehind(chunk.atEnd ? null : chunk.seq)
+    this.#record.setBehind(chunk.atEnd ? null : chunk.seq)
     return !chunk.atEnd
   }
 
@@ -188,7 +176,7 @@ export class WebSocketConnection extends BaseConnection {
   #sendWithinWindow(frame: string, seq: number): void {
     this.#countUnacknowledged(frame.length, seq)
     this.#writer.send(frame)
-    if (this.#isWindowClosed) this.#setBehind(this.#parts.log.committedSeq)
+    if (this.#isWindowClosed) this.#record.setBehind(this.#parts.log.committedSeq)
   }
 
   #countUnacknowledged(size: number, seq: number): void {
@@ -202,12 +190,6 @@ export class WebSocketConnection extends BaseConnection {
     if (!this.#isWindowClosed) return
     this.#waitingSize += size
     if (this.#waitingSize > this.#limitBytes) this.#cut()
-  }
-
-  #setBehind(seq: number | null): void {
-    if (seq === this.#behindSeq) return
-    this.#behindSeq = seq
-    this.#socket.serializeAttachment({ ...this.#attachment, behindSeq: seq })
   }
 
   #cut(): void {

@@ -1,5 +1,4 @@
 // The WebSocket transport: opens sockets, finds them again after hibernation or a crash, and handles what clients send.
-import { z } from 'zod'
 import { toHttp, type RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { fail, type Result } from '../../../core/result.ts'
@@ -18,19 +17,13 @@ import {
 import { Heartbeat } from './heartbeat.ts'
 import { closeSocket, readAttachment, refuseSocket, upgradeResponse } from './socket.ts'
 import type { Transport, TransportParts } from './transport.ts'
-import { WebSocketConnection, type WebSocketAttachment } from './websocket-connection.ts'
+import { newRecord, restoreRecord, type SocketRecord } from './socket-record.ts'
+import { WebSocketConnection } from './websocket-connection.ts'
 
 /** No frame of a client is larger: the largest is a set of subscriptions. */
 const MAX_CLIENT_FRAME_CHARS = 262_144
 
 const NOT_TWO_WAY = 'This WebSocket endpoint cannot be used for two-way communication.'
-
-const attachmentSchema: z.ZodType<WebSocketAttachment> = z.object({
-  id: z.string(),
-  transport: z.literal('ws'),
-  protocol: z.enum(['plain', 'rigel.v1']),
-  behindSeq: z.number().int().min(0).nullable(),
-})
 
 export class WebSocketTransport implements Transport {
   readonly #parts: TransportParts
@@ -52,10 +45,10 @@ export class WebSocketTransport implements Transport {
     const { connect, state } = opening
     const { 0: client, 1: server } = new WebSocketPair()
     const protocol = connect.protocol === 'rigel.v1' ? 'rigel.v1' : 'plain'
-    const attachment: WebSocketAttachment = { id: state.id, transport: 'ws', protocol, behindSeq: state.startSeq }
     this.#parts.context.sockets.acceptWebSocket(server)
-    server.serializeAttachment(attachment)
-    const connection = this.#create(server, attachment, state)
+    const behindSeq = state.startSeq < this.#parts.log.committedSeq ? state.startSeq : null
+    const record = newRecord(server, this.#parts.store, state.id, protocol, behindSeq)
+    const connection = this.#create(server, record, state)
     this.#parts.lifecycle.add(connection)
     this.#parts.lifecycle.greet(connection, opening)
     connection.replay()
@@ -69,21 +62,16 @@ export class WebSocketTransport implements Transport {
   /** Sockets that are still there go on. A row without a socket is of a connection that is gone. */
   restore(stored: readonly ConnectionState[]): void {
     const { connections, context, store } = this.#parts
-    const sockets = new Map<string, { socket: WebSocket; attachment: WebSocketAttachment }>()
+    const rows = new Map(stored.map((state) => [state.id, state]))
     for (const socket of context.sockets.getWebSockets()) {
-      const attachment = attachmentSchema.safeParse(socket.deserializeAttachment()).data
-      if (attachment !== undefined) sockets.set(attachment.id, { socket, attachment })
-    }
-    for (const state of stored) {
-      const found = sockets.get(state.id)
-      if (found === undefined) {
-        store.delete(state.id)
-        continue
-      }
-      const connection = this.#create(found.socket, found.attachment, state)
+      const found = restoreRecord(socket, store, rows)
+      if (found === undefined) continue
+      rows.delete(found.state.id)
+      const connection = this.#create(socket, found.record, found.state)
       connections.add(connection)
       connection.replay()
     }
+    for (const id of rows.keys()) store.delete(id)
   }
 
   async onMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
@@ -146,12 +134,12 @@ export class WebSocketTransport implements Transport {
       : encodeErrorFrame(frame.ref, toHttp(renewed.reason).message)
   }
 
-  #create(socket: WebSocket, attachment: WebSocketAttachment, state: ConnectionState): WebSocketConnection {
+  #create(socket: WebSocket, record: SocketRecord, state: ConnectionState): WebSocketConnection {
     const onRemoved = () => {
       this.#connections.delete(state.id)
       this.#heartbeat?.delete(connection)
     }
-    const connection: WebSocketConnection = new WebSocketConnection(socket, attachment, state, this.#parts, onRemoved)
+    const connection: WebSocketConnection = new WebSocketConnection(socket, record, state, this.#parts, onRemoved)
     this.#connections.set(state.id, connection)
     this.#heartbeat?.add(connection)
     return connection

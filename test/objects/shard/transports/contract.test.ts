@@ -1,7 +1,7 @@
 // The contract of a transport, run over each of them: connect, greet, deliver, resume, subscribe late, read slowly, and end.
 // docs/adding-a-transport.md says how a new one joins.
 import { runDurableObjectAlarm } from 'cloudflare:test'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { asUser, batch, event, newShard } from '../../../support/shard-clients.ts'
 import { TRANSPORT_HARNESSES, type Event } from '../../../support/transport-clients.ts'
 
@@ -20,6 +20,8 @@ const large = (offset: number) => {
   })
   return event(offset, { utf8: new TextEncoder().encode(json) })
 }
+
+afterEach(() => void vi.useRealTimers())
 
 describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
   it('tells a client its position when it connects', async () => {
@@ -97,8 +99,13 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
 
   it('ends when its token expires', async () => {
     const shard = newShard()
-    const client = await open(shard, { principal: { ...principal, expSeconds: Math.ceil(Date.now() / 1_000) + 1 } })
+    const expSeconds = Math.ceil(Date.now() / 1_000) + 60
+    const client = await open(shard, { principal: { ...principal, expSeconds } })
     const ended = client.ended()
+    // Calls arrive in order: when this one is answered, a poll waits.
+    await shard.listConnections({ user: 'alice' }, 1)
+    vi.useFakeTimers({ toFake: ['Date'], now: expSeconds * 1_000 })
+    await runDurableObjectAlarm(shard)
     expect(await ended).toBe(4500)
   })
 
