@@ -10,6 +10,7 @@ import type { Config } from '../src/config/parse-config.ts'
 import { checkBrokers } from './doctor/check-brokers.ts'
 import { checkServices } from './doctor/check-http.ts'
 import { checkRest, checkUpstash } from './doctor/check-rest.ts'
+import { checkKinesis, checkNats } from './doctor/check-sources.ts'
 import { checkVariables, checkWrangler, toEnv } from './doctor/check-variables.ts'
 import { messageOf, ok, problem, render, summarise, type Finding } from './doctor/finding.ts'
 import { routesOf, topicsInUse, type TopicUse } from './doctor/topics-in-use.ts'
@@ -39,6 +40,8 @@ for (const finding of all) console.log(render(finding))
 if (config !== undefined) {
   const routes = routesOf(config, env)
   print(await checkKafka(config, topicsInUse(config, routes)))
+  if (config.nats !== null) print(await checkNats(config.nats))
+  print(await checkKinesis(config.kinesis))
   print(await checkServices(config, routes))
 }
 if (flags.url !== undefined) print([await checkRunning(flags.url)])

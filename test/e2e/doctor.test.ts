@@ -1,9 +1,11 @@
 // `npm run doctor` as a process, against services on this machine: what answers, what does not, and its exit code.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createServer, type AddressInfo } from 'node:net'
 import { after, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './rigel.ts'
@@ -13,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'rigel-doctor-'))
 
 after(() => rmSync(folder, { recursive: true }))
 
-function runDoctor(variables: Readonly<Record<string, string>>) {
+function writeVariables(variables: Readonly<Record<string, string>>): string {
   const file = join(folder, 'vars')
   writeFileSync(
     file,
@@ -21,11 +23,26 @@ function runDoctor(variables: Readonly<Record<string, string>>) {
       .map(([name, value]) => `${name}='${value}'\n`)
       .join(''),
   )
+  return file
+}
+
+function runDoctor(variables: Readonly<Record<string, string>>) {
+  const file = writeVariables(variables)
   const { status, stderr, stdout } = spawnSync('npm', ['run', '-s', 'doctor', '--', '--vars', file], {
     cwd: root,
     encoding: 'utf8',
   })
   return { status, output: stdout + stderr }
+}
+
+/** While this process answers as a server. */
+async function runDoctorAside(variables: Readonly<Record<string, string>>) {
+  const file = writeVariables(variables)
+  const doctor = spawn('npm', ['run', '-s', 'doctor', '--', '--vars', file], { cwd: root })
+  let output = ''
+  for (const stream of [doctor.stdout, doctor.stderr]) stream.on('data', (chunk) => (output += String(chunk)))
+  const [status] = (await once(doctor, 'exit')) as [number | null]
+  return { status, output }
 }
 
 void it('the settings of npm start have no problem', () => {
@@ -51,6 +68,29 @@ void it('what a configuration names and nobody answers is a problem each, with w
     assert.match(output, new RegExp(`PROBLEM {2}${subject}[^\\n]*ECONNREFUSED[^\\n]*\\n +→ `), output)
   }
   assert.match(output, /used by books\/GET \/books/)
+  assert.equal(status, 1)
+})
+
+void it('NATS is asked what it is, and streams of Kinesis whether they exist', async () => {
+  const nats = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.write('INFO {"server_name":"test","version":"2.12.0","jetstream":false,"auth_required":false}\r\n')
+  })
+  await new Promise<void>((resolve) => nats.listen(0, '127.0.0.1', () => resolve()))
+  const { port } = nats.address() as AddressInfo
+  const free = await freePort()
+  const variables = {
+    NATS_SERVERS: `127.0.0.1:${port},127.0.0.1:${free}`,
+    KINESIS_ENABLED: 'true',
+    KINESIS_ENDPOINT: `http://localhost:${free}`,
+    AWS_ACCESS_KEY_ID: 'a',
+    AWS_SECRET_ACCESS_KEY: 'b',
+  }
+  const { output, status } = await runDoctorAside(variables)
+  nats.close()
+  assert.match(output, new RegExp(`WARNING {2}NATS 127\\.0\\.0\\.1:${port}: has no JetStream`))
+  assert.match(output, new RegExp(`PROBLEM {2}NATS 127\\.0\\.0\\.1:${free}: .*ECONNREFUSED`))
+  assert.match(output, /PROBLEM {2}stream RIG-outbound: Kinesis: ListShards: no answer from localhost/)
   assert.equal(status, 1)
 })
 
