@@ -2,10 +2,10 @@
 // nginx; and without any of them. And whether it takes longer with more routes.
 import { once } from 'node:events'
 import { Agent, get, type IncomingMessage } from 'node:http'
-import { inTurns, millisecondsOf, quantileOf, quick, type Figure } from './figure.ts'
+import { alternate, inTurns, millisecondsOf, quantileOf, quick, type Figure } from './figure.ts'
 import { startReverseProxy, startService } from './nginx.ts'
 import { startRig, type Rig } from './rig.ts'
-import { requestsPerSecond } from './wrk.ts'
+import { load } from './wrk.ts'
 
 const SAMPLES = quick ? 500 : 5_000
 /** Until what runs in workerd is compiled. */
@@ -27,6 +27,7 @@ export async function gateway(): Promise<readonly Figure[]> {
         nginx: nginx.origin,
         direct: service.origin,
       })),
+      await cpuBesideBare(rigs.get(100)),
       ...(await byRoutes(originOf)),
     ]
   } finally {
@@ -51,9 +52,21 @@ async function besideOthers(urls: Readonly<Record<Way, string>>): Promise<readon
 }
 
 async function ratesOf(urls: Readonly<Record<Way, string>>): Promise<Readonly<Record<Exclude<Way, 'direct'>, number>>> {
-  const ask = (way: Way) => () => requestsPerSecond(urls[way], 100)
+  const ask = (way: Way) => async () => (await load(urls[way], 100)).perSecond
   const taken = await inTurns({ rigel: ask('rigel'), bare: ask('bare'), nginx: ask('nginx') })
   return { rigel: median(taken.rigel), bare: median(taken.bare), nginx: median(taken.nginx) }
+}
+
+/** The figure to trust on a machine that others use: CPU of workerd, whatever the rate. */
+async function cpuBesideBare(rig: Rig | undefined): Promise<Figure> {
+  if (rig === undefined) throw new Error('there is no Rigel of 100 routes')
+  const cost = (url: string) => async () => {
+    const beforeMs = rig.cpuMs()
+    const { requests } = await load(url, 100)
+    return ((rig.cpuMs() - beforeMs) / requests) * 1_000
+  }
+  const { bare, rigel } = await alternate({ rigel: cost(rig.origin), bare: cost(`${rig.origin}/bench/pass`) })
+  return { ...row('CPU of a proxied request, beside a bare fetch', 'µs', rigel, bare), goal: 1.4 }
 }
 
 /** One request at a time, each way in turn: what else the machine does meets all of them. */
@@ -80,7 +93,7 @@ async function askOnce(url: string, agent: Agent): Promise<void> {
 
 /** Rigel beside itself with one route. */
 async function byRoutes(originOf: (count: number) => string): Promise<readonly Figure[]> {
-  const rate = (routes: number) => () => requestsPerSecond(originOf(routes), routes)
+  const rate = (routes: number) => async () => (await load(originOf(routes), routes)).perSecond
   const [one, some, many] = ROUTE_COUNTS
   const taken = await inTurns({ one: rate(one), some: rate(some), many: rate(many) })
   const rates = { one: median(taken.one), some: median(taken.some), many: median(taken.many) }

@@ -166,7 +166,8 @@ function candidatesOf(root: TrieNode, { folded }: RequestPath): readonly RankedR
     const next: TrieNode[] = []
     for (const { any, literals, rests } of nodes) {
       if (rests.length > 0) found.push(...rests)
-      const literal = literals.get(segment)
+      // An engine stores each text by which a Map is asked, so names of resources are not looked up in vain.
+      const literal = literals.size === 0 ? undefined : literals.get(segment)
       if (literal !== undefined) next.push(literal)
       if (any !== undefined) next.push(any)
     }

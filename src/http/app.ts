@@ -10,13 +10,14 @@ import { postEvents } from './events/post-events.ts'
 import { answerHandshake, isHandshake } from './events/webhook-handshake.ts'
 import { jsonErrorResponse } from './error-response.ts'
 import { health, misconfigured, requireConfig } from './require-config.ts'
-import { workerContext, type HttpEnv } from './worker-context.ts'
+import { workerContext, type HttpEnv, type WorkerContext } from './worker-context.ts'
 import { kafkaRest } from './kafka-rest/kafka-rest.ts'
 import { INTERNAL_PREFIX, adminApi } from './admin/admin-api.ts'
 import { longpoll } from './connections/longpoll.ts'
 import { putMetadata } from './connections/put-metadata.ts'
 import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from './connections/phoenix.ts'
 import { proxyRequest } from './proxy/proxy.ts'
+import { parseRequestUrl, type RequestUrl } from './request-url.ts'
 import { putToken } from './connections/put-token.ts'
 import { deleteConnection, getSessionConnections, getSessions } from './admin/legacy-session-api.ts'
 import { openNdjson } from './connections/ndjson.ts'
@@ -86,13 +87,7 @@ const app = new Hono<HttpEnv>()
   .get('/_rig', servePage)
   .get('/_rig/', servePage)
   .get('/_rig/:file', servePage)
-  .all('*', (c) =>
-    proxyRequest(c.req.raw, new URL(c.req.url), {
-      ...c.var,
-      env: c.env,
-      waitUntil: (work) => c.executionCtx.waitUntil(work),
-    }),
-  )
+  .all('*', (c) => handleProxied(c.req.raw, parseRequestUrl(c.req.url), workerContext(c.env), c.env, c.executionCtx))
   .notFound(() => jsonErrorResponse({ kind: 'no_route' }))
   .onError((error, c) => {
     console.error(`${c.req.method} ${c.req.path}`, error)
@@ -101,47 +96,38 @@ const app = new Hono<HttpEnv>()
   })
 
 export function handle(request: Request, env: Env, context: ExecutionContext): Response | Promise<Response> {
-  const url = URL.parse(request.url)
-  // The client's `Host` is a part of it.
-  if (url === null) return new Response('Bad Request', { status: 400 })
-  wakeFollowersOnce(env, context)
-  return isForRigel(url.pathname) ? app.fetch(request, env, context) : proxyAll(request, url, env, context)
+  const url = parseRequestUrl(request.url)
+  const isolate = workerContext(env)
+  wakeFollowersOnce(isolate, env, context)
+  const isOwn = url !== undefined && mayBeOwn(url.path)
+  return isOwn ? app.fetch(request, env, context) : handleProxied(request, url, isolate, env, context)
 }
 
 /** Where Rigel may have a route of its own; of these, what it does not have is proxied too. */
-function isForRigel(path: string): boolean {
+function mayBeOwn(path: string): boolean {
   return path.startsWith('/_rig') || path.startsWith('/socket/') || path.startsWith('/rg/')
 }
 
 /** Past the router of Rigel's own routes, which costs a proxied request more than the proxy's own router. */
-async function proxyAll(request: Request, url: URL, env: Env, context: ExecutionContext): Promise<Response> {
-  const { config, metrics, routes, subjects, upstreamHealth, verifyToken } = workerContext(env)
+function handleProxied(
+  request: Request,
+  url: RequestUrl | undefined,
+  { config, metrics, routes, subjects, upstreamHealth, verifyToken }: WorkerContext,
+  env: Env,
+  context: Pick<ExecutionContext, 'waitUntil'>,
+): Response | Promise<Response> {
+  if (url === undefined) return new Response('Bad Request', { status: 400 })
   if (!config.ok || verifyToken === undefined || routes === undefined || metrics === undefined) return misconfigured()
   const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
-  try {
-    return await proxyRequest(request, url, {
-      env,
-      config: config.value,
-      routes,
-      subjects,
-      upstreamHealth,
-      metrics,
-      verifyToken,
-      waitUntil,
-    })
-  } catch (error) {
-    console.error(`${request.method} ${url.pathname}`, error)
-    metrics.failed('worker', String(error))
-    return new Response('Internal Server Error', { status: 500 })
-  }
+  const deps = { env, config: config.value, routes, subjects, upstreamHealth, metrics, verifyToken, waitUntil }
+  return proxyRequest(request, url, deps)
 }
 
 /** How soon a missing topic is looked for again: the first event that is published may create it. */
 const LOOK_AGAIN_MS = 2_000
 
 /** After a deploy no follower may run until the next cron: an isolate's first request wakes them, and does not wait. */
-function wakeFollowersOnce(env: Env, context: ExecutionContext): void {
-  const isolate = workerContext(env)
+function wakeFollowersOnce(isolate: WorkerContext, env: Env, context: ExecutionContext): void {
   if (Date.now() < isolate.wakeFollowersAtMs || !isolate.config.ok) return
   isolate.wakeFollowersAtMs = Infinity
   context.waitUntil(wakeUntilTopicsExist(env))

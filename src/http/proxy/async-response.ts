@@ -5,8 +5,8 @@ import { pendingResponsesStub, PENDING_RESPONSES_COUNT } from '../../rpc/pending
 import type { Route } from '../../api-definitions/api-route.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import { randomHex } from './headers.ts'
 import type { ProxyDeps } from './proxy-context.ts'
+import { randomHex } from './random-hex.ts'
 
 export interface PendingReply {
   readonly correlation: string

@@ -18,12 +18,12 @@ const MAX_TOKENS = 10
 export async function authorizeRoute(
   deps: Pick<ProxyDeps, 'config' | 'verifyToken'>,
   request: Request,
-  url: URL,
+  search: string,
   asked: Authentication | null,
 ): Promise<Result<VerifiedToken | null, RigelError>> {
   if (asked === null) return ok(null)
   let refused: RigelError = { kind: 'authentication_failed' }
-  for (const token of tokensOf(deps, request, url, asked).slice(0, MAX_TOKENS)) {
+  for (const token of tokensOf(deps, request, search, asked).slice(0, MAX_TOKENS)) {
     const verified = await deps.verifyToken(token)
     if (!verified.ok) {
       // If the keys cannot be fetched at the moment, the token may be valid.
@@ -40,11 +40,11 @@ export async function authorizeRoute(
 function tokensOf(
   { config }: Pick<ProxyDeps, 'config'>,
   request: Request,
-  url: URL,
+  search: string,
   { cookie, header, query }: Authentication,
 ): readonly string[] {
   const inHeader = header === 'authorization' ? bearerTokens(request) : split(header && request.headers.get(header))
-  const inQuery = query === null ? [] : url.searchParams.getAll(query).flatMap(split)
+  const inQuery = query === null ? [] : new URLSearchParams(search).getAll(query).flatMap(split)
   const inCookie = cookie === null ? [] : cookieTokens(config, request, cookie)
   return [...inHeader, ...inQuery, ...inCookie]
 }

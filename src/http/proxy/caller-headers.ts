@@ -112,7 +112,10 @@ export const CALLER_HEADERS = [
 /** Standard names. A second header whose name CGI, WSGI, Rack and PHP treat as the same is removed. */
 const STANDARD = ['accept-*', 'access-control-*', 'cf-*', 'content-*', 'if-*', 'sec-*', 'transfer-*', 'user-agent']
 
-const isCallers = createMatcher([...CALLER_HEADERS, ...ONE_HOP, 'host'])
+/** Headers that Rigel reads, and writes anew. */
+const REWRITTEN = ['host', 'traceparent', 'tracestate']
+
+const isCallers = createMatcher([...CALLER_HEADERS, ...ONE_HOP, ...REWRITTEN])
 const isStandard = createMatcher(STANDARD)
 /**
  * The decision for each name, so that it is made once: removed, kept, or kept unless the request or the route has the name in
@@ -124,7 +127,7 @@ const MAX_VERDICTS = 2_000
 /** `tokenHeader` is the header in which the route looks for a token. */
 export function isDropped(
   name: string,
-  incoming: Headers,
+  incoming: ReadonlyMap<string, string>,
   changes: HeaderChanges,
   tokenHeader: string | null,
 ): boolean {

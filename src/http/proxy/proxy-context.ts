@@ -1,7 +1,8 @@
 // The types that the steps of the API gateway share: the parts of the Worker that they use, and one request on its route.
 import type { Route } from '../../api-definitions/api-route.ts'
 import type { HttpEnv } from '../worker-context.ts'
-import type { Client, HeaderMap, Trace } from './headers.ts'
+import type { Client, IncomingHeaders } from './headers.ts'
+import type { Trace } from './trace.ts'
 
 /** The parts of the Worker that the proxy uses. */
 export interface ProxyDeps extends Pick<
@@ -16,7 +17,9 @@ export interface ProxyDeps extends Pick<
 export interface ProxyContext {
   readonly deps: ProxyDeps
   readonly request: Request
-  readonly url: URL
+  /** The headers of `request`. */
+  readonly incoming: IncomingHeaders
+  readonly method: string
   readonly route: Route
   /** The path of the request to the service. */
   readonly path: string
@@ -30,9 +33,11 @@ export interface ProxyContext {
 
 /** A request to a service. */
 export interface OutgoingRequest {
-  /** The client's request, for its method and body. */
+  /** The client's request, for its body. */
   readonly request: Request
-  readonly headers: HeaderMap
+  readonly method: string
+  readonly incoming: IncomingHeaders
+  readonly headers: Headers
   /** Path and query of the request to the service. */
   readonly pathAndQuery: string
   readonly client: Client

@@ -10,51 +10,54 @@ import type { VerifiedToken } from '../../auth/verify-token.ts'
 import { registerIfAsync } from './async-response.ts'
 import { authorizeRoute } from './authorize-route.ts'
 import { throughCache } from './response-cache.ts'
-import { claimHeaders } from './claim-headers.ts'
+import type { RequestUrl } from '../request-url.ts'
+import { addClaims } from './claim-headers.ts'
 import { forward } from './forward.ts'
-import { clientOf, isLoop, toUpstreamHeaders, traceOf, type HeaderMap } from './headers.ts'
+import { clientOf, isLoop, readHeaders, toUpstreamHeaders } from './headers.ts'
 import { isOverLimit } from './rate-limit.ts'
 import { answerPreflight, proxyCorsHeaders, withCors } from './preflight.ts'
 import type { ProxyContext, ProxyDeps } from './proxy-context.ts'
 import { publishRequest } from './publish/publish-request.ts'
 import { logRequest } from './request-log.ts'
+import { traceOf } from './trace.ts'
 
 /** The platform's `fetch` cannot make such requests. */
 const IMPOSSIBLE = new Set(['CONNECT', 'TRACE', 'TRACK'])
 const AMBIGUOUS = 'The path must be written plainly: a service may take it for another one.'
 
-export async function proxyRequest(request: Request, url: URL, deps: ProxyDeps): Promise<Response> {
+export async function proxyRequest(request: Request, url: RequestUrl, deps: ProxyDeps): Promise<Response> {
   const startedMs = Date.now()
-  const context = await findRoute(request, url, deps)
-  if (context instanceof Response) return context
-  const { response, result, user } = await handleRoute(context)
-  const { method } = request
-  deps.metrics.proxied({
-    method,
-    route: context.route,
-    result,
-    status: response.status,
-    ms: Date.now() - startedMs,
-  })
-  if (deps.config.proxy.requestLog.length > 0) {
-    deps.waitUntil(logRequest(context, { user, status: response.status, startedMs, endedMs: Date.now() }))
+  try {
+    const router = deps.routes.known(startedMs, deps.waitUntil) ?? (await deps.routes.refreshed(startedMs))
+    const context = findRoute(request, url, router, deps)
+    if (context instanceof Response) return context
+    const { response, result, user } = await handleRoute(context)
+    const { method, route } = context
+    const endedMs = Date.now()
+    deps.metrics.proxied({ method, route, result, status: response.status, ms: endedMs - startedMs })
+    if (deps.config.proxy.requestLog.length > 0) {
+      deps.waitUntil(logRequest(context, { user, status: response.status, startedMs, endedMs }))
+    }
+    return response
+  } catch (error) {
+    console.error(`${request.method} ${url.path}`, error)
+    deps.metrics.failed('worker', String(error))
+    return new Response('Internal Server Error', { status: 500 })
   }
-  return response
 }
 
 /** Returns the request on its route, or the response if no route handles it. */
-async function findRoute(request: Request, url: URL, deps: ProxyDeps): Promise<ProxyContext | Response> {
-  const { headers, method } = request
-  const path = url.pathname
+function findRoute(request: Request, url: RequestUrl, router: Router, deps: ProxyDeps): ProxyContext | Response {
+  const { method } = request
+  const incoming = readHeaders(request.headers)
+  const { path, search } = url
   const refuse = (reason: RigelError) => jsonErrorResponse(reason, proxyCorsHeaders(deps.config, request))
   if (path === '/_rig' || path.startsWith('/_rig/')) return refuse({ kind: 'no_route' })
-  if (isLoop(headers)) return refuse({ kind: 'loop' })
+  if (isLoop(incoming)) return refuse({ kind: 'loop' })
   if (IMPOSSIBLE.has(method)) {
     return errorResponse({ kind: 'method_not_allowed' }, proxyCorsHeaders(deps.config, request))
   }
-  const known = deps.routes.known(Date.now(), deps.waitUntil)
-  const router = known ?? (await deps.routes.refreshed(Date.now()))
-  const query = { method, path: toRequestPath(path), version: headers.get('accept-version') }
+  const query = { method, path: toRequestPath(path), version: incoming.get('accept-version') ?? null }
   const found = router.find(query)
   if (method === 'OPTIONS' && !isDeclaredOptions(found?.route)) {
     const preflight = preflightOf(request, deps, router, query.path)
@@ -68,13 +71,14 @@ async function findRoute(request: Request, url: URL, deps: ProxyDeps): Promise<P
   return {
     deps,
     request,
-    url,
+    incoming,
+    method,
     route: found.route,
     path: found.path,
     canonicalPath: query.path.canonical,
-    search: rawSearch(request.url),
-    client: clientOf(request, url),
-    trace: traceOf(headers),
+    search,
+    client: clientOf(incoming, url),
+    trace: traceOf(incoming),
   }
 }
 
@@ -99,15 +103,17 @@ async function handleRoute(context: ProxyContext): Promise<Handled> {
   const admitted = route.policy.rateLimit === null && route.authentication === null ? ok(null) : await admit(context)
   if (!admitted.ok) return { response: toErrorResponse(context, admitted.reason), result: admitted, user: null }
   const token = admitted.value
+  const headers = serviceHeaders(context)
+  if (token !== null) await addClaims(headers, token, route.policy.forwardClaims, deps.config.proxy.claimsSecret)
   const { target } = route
   const answered =
     target.kind === 'publish'
-      ? await publishRequest(context, target, await serviceHeaders(context, token))
-      : await callService(context, target, token)
+      ? await publishRequest(context, target, headers)
+      : await callService(context, target, headers)
   const response = answered.ok ? answered.value : toErrorResponse(context, answered.reason)
   const user = token?.principal.user ?? null
   // The response to an upgrade belongs to its socket.
-  const hasOwnCors = answered.ok && response.status !== 101 && (route.policy.cors || isAnsweredByRigel(route))
+  const hasOwnCors = answered.ok && (route.policy.cors || isAnsweredByRigel(route)) && response.status !== 101
   return { response: hasOwnCors ? withCors(response, deps.config, request) : response, result: answered, user }
 }
 
@@ -122,30 +128,29 @@ async function admit({
   deps,
   request,
   route,
-  url,
+  search,
 }: ProxyContext): Promise<Result<VerifiedToken | null, RigelError>> {
   const { address } = client
   if (await isOverLimit(deps.env, route, { address, user: null }, 'before_token')) return fail({ kind: 'rate_limited' })
-  const authorized = await authorizeRoute(deps, request, url, route.authentication)
+  const authorized = await authorizeRoute(deps, request, search, route.authentication)
   if (!authorized.ok) return authorized
   const user = authorized.value?.principal.user ?? null
   if (await isOverLimit(deps.env, route, { address, user }, 'after_token')) return fail({ kind: 'rate_limited' })
   return authorized
 }
 
-async function callService(
+function callService(
   context: ProxyContext,
   { upstreams }: Extract<Target, { kind: 'http' }>,
-  token: VerifiedToken | null,
+  headers: Headers,
 ): Promise<Result<Response, RigelError>> {
-  const { client, deps, path, request, route, search } = context
+  const { client, deps, incoming, method, path, request, route, search } = context
   const { config, env, waitUntil } = deps
-  const headers = await serviceHeaders(context, token)
   const send = (pathAndQuery: string) =>
     forward(
       upstreams,
       route,
-      { request, headers, pathAndQuery, client },
+      { request, method, incoming, headers, pathAndQuery, client },
       {
         env,
         health: deps.upstreamHealth,
@@ -175,22 +180,15 @@ async function callAsyncService(
   return response()
 }
 
-async function serviceHeaders(context: ProxyContext, token: VerifiedToken | null): Promise<HeaderMap> {
-  const { client, deps, request, route, trace } = context
-  const tokenHeader = route.authentication?.header ?? null
-  const headers = toUpstreamHeaders(request.headers, client, trace, route.requestHeaders, tokenHeader)
-  const { forwardClaims } = route.policy
-  if (token === null || forwardClaims === 'none') return headers
-  const claims = await claimHeaders(token, forwardClaims, deps.config.proxy.claimsSecret)
-  return Object.assign(headers, claims)
-}
-
-/** Returns the query as the client wrote it: a URL object loses a lone `?`. */
-function rawSearch(url: string): string {
-  const hash = url.indexOf('#')
-  const start = url.indexOf('?')
-  if (start < 0 || (hash >= 0 && hash < start)) return ''
-  return hash < 0 ? url.slice(start) : url.slice(start, hash)
+function serviceHeaders({ client, incoming, request, route, trace }: ProxyContext): Headers {
+  return toUpstreamHeaders(
+    request.headers,
+    incoming,
+    client,
+    trace,
+    route.requestHeaders,
+    route.authentication?.header ?? null,
+  )
 }
 
 /** The client's own `correlation` would be read first. */
@@ -203,8 +201,8 @@ function withCorrelation(search: string, correlation: string): string {
 }
 
 /** Includes the origin, because the cache is the zone's, and the route, because a later one may have the same path. */
-function cacheKey({ canonicalPath, route, search, url }: ProxyContext): string {
-  return `${url.origin}/_rig/cache/${encodeURIComponent(route.api)}/${encodeURIComponent(route.id)}${canonicalPath}${search}`
+function cacheKey({ canonicalPath, request, route, search }: ProxyContext): string {
+  return `${new URL(request.url).origin}/_rig/cache/${encodeURIComponent(route.api)}/${encodeURIComponent(route.id)}${canonicalPath}${search}`
 }
 
 function toErrorResponse({ deps, request }: ProxyContext, reason: RigelError): Response {

@@ -13,17 +13,11 @@ export class RequestBody {
   isExceeded = false
   #timeout: ResponseTimeout | undefined
 
-  /** `isTooLarge` must have been asked before. */
-  constructor({ body, headers }: Request, limitBytes: number | null) {
-    if (body === null) {
-      this.stream = null
-      return
-    }
-    const declared = headers.get('content-length')
-    const isSmall = declared !== null && Number(declared) <= SMALL_BYTES
-    if (declared === '0') this.stream = null
-    else if (isSmall) this.stream = body
-    else if (declared === null) this.stream = this.#paced(body, limitBytes ?? Infinity)
+  /** `declared` is the header `content-length`. `isTooLarge` must have been asked before. */
+  constructor(body: ReadableStream | null, declared: string | undefined, limitBytes: number | null) {
+    if (body === null || declared === '0') this.stream = null
+    else if (declared !== undefined && Number(declared) <= SMALL_BYTES) this.stream = body
+    else if (declared === undefined) this.stream = this.#paced(body, limitBytes ?? Infinity)
     else this.stream = ofLength(this.#paced(body, Infinity), Number(declared))
   }
 
@@ -67,8 +61,9 @@ export class RequestBody {
   }
 }
 
-export function isTooLarge({ headers }: Request, limitBytes: number | null): boolean {
-  return limitBytes !== null && Number(headers.get('content-length') ?? 0) > limitBytes
+/** `declared` is the header `content-length`. */
+export function isTooLarge(declared: string | undefined, limitBytes: number | null): boolean {
+  return limitBytes !== null && Number(declared ?? 0) > limitBytes
 }
 
 /** Tells the service the length that the client declared. */

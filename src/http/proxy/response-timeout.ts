@@ -1,4 +1,4 @@
-// The time limit until a service's response begins. It pauses while the service waits for the client's upload, and restarts
+// The time limit until a service's response to an upload begins. It pauses while the service waits for the client's upload, and restarts
 // after each chunk that the service got, so that a slow or large upload does not count against the service.
 
 export class ResponseTimeout {

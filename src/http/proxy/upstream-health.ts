@@ -29,6 +29,8 @@ export class UpstreamHealth {
     random: number,
     tried: ReadonlySet<Upstream>,
   ): Upstream | undefined {
+    // No upstream of the route has failed yet.
+    if (tried.size === 0 && !this.#routes.has(route)) return byWeight(upstreams, random)
     const { breaker } = route.policy
     const available = upstreams.filter((upstream) => this.#isAvailable(route, upstream, nowMs))
     const untried = tried.size === 0 ? available : available.filter((upstream) => !tried.has(upstream))
@@ -38,6 +40,7 @@ export class UpstreamHealth {
   }
 
   succeeded(route: RouteHealth, upstream: Upstream): void {
+    if (!this.#routes.has(route)) return
     const state = this.#stateOf(route, upstream)
     if (state.failures.size > 0) state.failures.clear()
     state.openUntilMs = 0

@@ -2,7 +2,7 @@
 // are copied once. For forward.ts.
 import type { Route, Upstream } from '../../api-definitions/api-route.ts'
 import { decodedFor } from './content-coding.ts'
-import { changeHeaders, removeNamed } from './headers.ts'
+import { changeHeaders, namedBy } from './headers.ts'
 import type { OutgoingRequest } from './proxy-context.ts'
 
 /** A hop-by-hop header that workerd does not remove. */
@@ -21,12 +21,12 @@ export function toClientResponse(
   const { headers } = response
   const named = namedByConnection(headers)
   const isChallenge = headers.has(CHALLENGE)
-  const decoded = decodedFor(outgoing.request, response)
+  const decoded = decodedFor(outgoing, response)
   const urls = policy.rewriteLocation ? rewrittenUrls(headers, upstream, outgoing) : []
   const isChanged = responseHeaders.set.length + responseHeaders.remove.length + urls.length > 0
   if (!isChanged && !isChallenge && named === null && decoded === null) return response
   const changed = new Headers(headers)
-  if (named !== null) removeNamed(changed, `${named}, connection`)
+  if (named !== null) for (const name of [...namedBy(named), 'connection']) changed.delete(name)
   changed.delete(CHALLENGE)
   if (decoded !== null) for (const name of ['content-encoding', 'content-length']) changed.delete(name)
   for (const [name, value] of urls) changed.set(name, value)

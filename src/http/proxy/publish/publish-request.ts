@@ -9,7 +9,6 @@ import { createCountedLog } from '../../counted-log.ts'
 import { readRequestBody } from '../../read-request-body.ts'
 import { newCorrelation, registerIfAsync, type PendingReply } from '../async-response.ts'
 import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
-import type { HeaderMap } from '../headers.ts'
 import type { ProxyContext, ProxyDeps } from '../proxy-context.ts'
 import { requestByNats } from './nats-request.ts'
 import { toRequestEvent } from './request-event.ts'
@@ -19,7 +18,7 @@ type PublishTarget = Extract<Target, { kind: 'publish' }>
 export async function publishRequest(
   context: ProxyContext,
   target: PublishTarget,
-  headers: HeaderMap,
+  headers: Headers,
 ): Promise<Result<Response, RigelError>> {
   const { client, deps, path, request, route, search, trace } = context
   const limitBytes = Math.min(deps.config.maxEventBytes, route.policy.maxBodyBytes ?? Infinity)

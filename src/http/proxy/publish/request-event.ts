@@ -6,14 +6,15 @@ import { decodeUtf8 } from '../../../core/text.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import type { Route, Target } from '../../../api-definitions/api-route.ts'
 import type { KeyedEvent } from './event-record.ts'
-import type { Client, HeaderMap, Trace } from '../headers.ts'
+import type { Client } from '../headers.ts'
+import type { Trace } from '../trace.ts'
 
 export interface RequestFacts {
   readonly method: string
   /** Path and headers as a service would get them. */
   readonly path: string
   readonly query: string
-  readonly headers: HeaderMap
+  readonly headers: Headers
   readonly client: Client
   readonly trace: Trace
   /** Always present, like in RIG. A response to it is dropped if no request waits. */
@@ -61,7 +62,7 @@ function wrap(
   { id, time }: Made,
 ): Result<Members, string> {
   const attributes = { specversion: '1.0', id, source: `/${encodeURIComponent(api)}`, type, time }
-  const event = fromBinary(attributes, headers['content-type'], body)
+  const event = fromBinary(attributes, headers.get('content-type') ?? undefined, body)
   return event.ok ? ok(parseExactly(event.value.json) as Members) : fail(`Bad request: ${event.reason}`)
 }
 
@@ -75,7 +76,7 @@ function rigOf({ client, correlation, headers, method, path, query, tokenIn }: R
     port: Number(url?.port) || (client.scheme === 'https' ? 443 : 80),
     scheme: client.scheme,
     // RIG's headers have `host`, which a request to a service gets by its URL.
-    headers: [['host', client.host], ...Object.entries(headers)],
+    headers: [['host', client.host], ...headers],
     method,
     path,
     query,
