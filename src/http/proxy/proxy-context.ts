@@ -1,8 +1,8 @@
 // The types that the steps of the API gateway share: the parts of the Worker that they use, and one request on its route.
 import type { Route } from '../../api-definitions/api-route.ts'
 import type { HttpEnv } from '../worker-context.ts'
-import type { Client, IncomingHeaders } from './headers.ts'
-import type { Trace } from './trace.ts'
+import type { Client, IncomingHeaders } from './headers/headers.ts'
+import type { Trace } from './headers/trace.ts'
 
 /** The parts of the Worker that the proxy uses. */
 export interface ProxyDeps extends Pick<

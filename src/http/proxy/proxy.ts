@@ -11,15 +11,15 @@ import { registerIfAsync } from './async-response.ts'
 import { authorizeRoute } from './authorize-route.ts'
 import { throughCache } from './response-cache.ts'
 import type { RequestUrl } from '../request-url.ts'
-import { addClaims } from './claim-headers.ts'
+import { addClaims } from './headers/claim-headers.ts'
 import { forward } from './forward.ts'
-import { clientOf, isLoop, readHeaders, toUpstreamHeaders } from './headers.ts'
+import { clientOf, isLoop, readHeaders, toUpstreamHeaders } from './headers/headers.ts'
 import { isOverLimit } from './rate-limit.ts'
 import { answerPreflight, proxyCorsHeaders, withCors } from './preflight.ts'
 import type { ProxyContext, ProxyDeps } from './proxy-context.ts'
 import { publishRequest } from './publish/publish-request.ts'
 import { logRequest } from './request-log.ts'
-import { traceOf } from './trace.ts'
+import { traceOf } from './headers/trace.ts'
 
 /** The platform's `fetch` cannot make such requests. */
 const IMPOSSIBLE = new Set(['CONNECT', 'TRACE', 'TRACK'])

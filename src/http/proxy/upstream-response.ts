@@ -2,7 +2,7 @@
 // are copied once. For forward.ts.
 import type { Route, Upstream } from '../../api-definitions/api-route.ts'
 import { decodedFor } from './content-coding.ts'
-import { changeHeaders, namedBy } from './headers.ts'
+import { changeHeaders, namedBy } from './headers/headers.ts'
 import type { OutgoingRequest } from './proxy-context.ts'
 
 /** A hop-by-hop header that workerd does not remove. */

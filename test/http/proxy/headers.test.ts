@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CALLER_HEADERS } from '../../../src/http/proxy/caller-headers.ts'
+import { CALLER_HEADERS } from '../../../src/http/proxy/headers/caller-headers.ts'
 import gatewayPage from '../../../docs/gateway.md?raw'
 import { tokenOf } from '../../support/make-tokens.ts'
 import { makeGateway, passThrough, UPSTREAM } from './gateway.ts'

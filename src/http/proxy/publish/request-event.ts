@@ -6,8 +6,8 @@ import { decodeUtf8 } from '../../../core/text.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import type { Route, Target } from '../../../api-definitions/api-route.ts'
 import type { KeyedEvent } from './event-record.ts'
-import type { Client } from '../headers.ts'
-import type { Trace } from '../trace.ts'
+import type { Client } from '../headers/headers.ts'
+import type { Trace } from '../headers/trace.ts'
 
 export interface RequestFacts {
   readonly method: string

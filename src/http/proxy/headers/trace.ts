@@ -1,6 +1,5 @@
 // W3C Trace Context: a client's trace goes on through Rigel, or Rigel starts one.
-import type { IncomingHeaders } from './headers.ts'
-import { randomHex } from './random-hex.ts'
+import { randomHex } from '../random-hex.ts'
 
 export interface Trace {
   readonly traceparent: string
@@ -11,7 +10,7 @@ export interface Trace {
 const TRACE_PARENT = /^(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 
 /** Continues the client's trace, or starts one; either way with a span of its own. */
-export function traceOf(incoming: IncomingHeaders): Trace {
+export function traceOf(incoming: ReadonlyMap<string, string>): Trace {
   const given = incoming.get('traceparent')
   const known = given === undefined ? undefined : parseTraceparent(given.trim())
   if (known === undefined) return { traceparent: `00-${randomHex(16)}-${randomHex(8)}-01`, tracestate: null }

@@ -1,8 +1,8 @@
 // The headers of a request on its way to a service. Hop-by-hop headers are removed (RFC 9110, section 7.6.1). Headers that
 // identify the caller, its address or the URL are set by Rigel, never by the client. Called once for each proxied request.
-import type { HeaderChanges } from '../../api-definitions/api-route.ts'
+import type { HeaderChanges } from '../../../api-definitions/api-route.ts'
 import { isDropped } from './caller-headers.ts'
-import type { RequestUrl } from '../request-url.ts'
+import type { RequestUrl } from '../../request-url.ts'
 import type { Trace } from './trace.ts'
 
 /** Verified claims travel in headers with this prefix. */

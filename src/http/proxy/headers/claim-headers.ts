@@ -1,9 +1,9 @@
 // `forward_claims`: the headers with a token's verified claims, plain for services that only Rigel can reach, or as a signed
 // token that the service can verify. Called by proxy.ts.
 import { encodeBase64Url } from 'hono/utils/encode'
-import { signClaims } from '../../auth/sign-claims.ts'
-import type { Policy } from '../../api-definitions/api-route.ts'
-import type { VerifiedToken } from '../../auth/verify-token.ts'
+import { signClaims } from '../../../auth/sign-claims.ts'
+import type { Policy } from '../../../api-definitions/api-route.ts'
+import type { VerifiedToken } from '../../../auth/verify-token.ts'
 import { CLAIM_PREFIX } from './headers.ts'
 
 /** A service verifies the token when the request arrives. */

@@ -1,6 +1,6 @@
 // Which headers of a client never reach a service: hop-by-hop headers, and headers that identify the caller, its address or
 // the URL. Names are compared in one canonical form. For headers.ts.
-import type { HeaderChanges } from '../../api-definitions/api-route.ts'
+import type { HeaderChanges } from '../../../api-definitions/api-route.ts'
 
 const ONE_HOP = [
   'connection',
