@@ -2,11 +2,12 @@
 
 /**
  * Number of producer objects, each with its own broker connections. A call may go to any of them: a caller that needs
- * order awaits each call before the next.
+ * order awaits each call before the next. Records with an idempotency key go to the object that their key chooses, because
+ * it alone knows whether it has produced them.
  */
-const PRODUCER_COUNT = 8
+export const PRODUCER_COUNT = 8
 
-/** Returns the stub of one KafkaProducer object. `random` is in [0, 1) and chooses the object. */
-export function kafkaProducerStub(env: Env, random: number) {
-  return env.KAFKA_PRODUCER.getByName(`producer-${Math.floor(random * PRODUCER_COUNT)}`)
+/** Returns the stub of one KafkaProducer object; `index` is from 0 to below PRODUCER_COUNT. */
+export function kafkaProducerStub(env: Env, index: number) {
+  return env.KAFKA_PRODUCER.getByName(`producer-${index}`)
 }

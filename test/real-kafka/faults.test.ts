@@ -46,6 +46,27 @@ void describe('a broker that asks who is there', () => {
     assert.ok(world.clients.every(({ seen }) => seen.some(({ id }) => id === 'http')))
   })
 
+  void test('a POST that is repeated is stored once, also while it is under way', async () => {
+    const post = async (headers: Readonly<Record<string, string>>, query: string) => {
+      const event = { specversion: '1.0', id: 'repeated', source: '/e2e', type: 'repeated' }
+      const response = await fetch(`${world.rigel.origin}/_rig/v1/events${query}`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/cloudevents+json', ...headers },
+        body: JSON.stringify(event),
+      })
+      return (await response.json()) as { offset: number; duplicate?: true }
+    }
+    for (const [headers, query] of [
+      [{ 'idempotency-key': 'once' }, ''],
+      [{}, '?dedupe=id'],
+    ] as const) {
+      const [first, second] = await Promise.all([post(headers, query), post(headers, query)])
+      const third = await post(headers, query)
+      assert.equal(new Set([first, second, third].map(({ offset }) => offset)).size, 1, query)
+      assert.equal([first, second, third].filter(({ duplicate }) => duplicate).length, 2, query)
+    }
+  })
+
   void test('a poison record at the head goes to the dead-letter topic with its reason, and what is behind it comes', async () => {
     await world.kafka.tool('kafka-console-producer', ['--topic', TOPIC], 'this is no event\n')
     await world.produce(2)

@@ -41,7 +41,8 @@ export interface NewRecord {
   readonly value: Uint8Array | null
   /**
    * A log that can remember keys stores a record with one that it knows no second time. The record must then choose the
-   * same partition every time, by `partition` or `key`. Only the embedded log can; others store it as any record.
+   * same partition every time, by `key`. The embedded log can, and Rigel's producers in front of brokers; others store it
+   * as any record.
    */
   readonly idempotencyKey?: string
 }
