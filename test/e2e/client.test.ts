@@ -1,5 +1,5 @@
-// The client library in Chromium, as a page uses it: it survives SIGKILLs, a network that blocks WebSockets, being offline
-// and a token that is refused, and tabs share one connection. Run: npm run test:e2e
+// The client library in Chromium, as a page uses it: it survives SIGKILLs, a network that blocks WebSockets, being offline or
+// suspended, and tokens that expire or are refused, and tabs share one connection. Run: npm run test:e2e
 import assert from 'node:assert/strict'
 import { createServer, request as httpRequest, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -19,6 +19,8 @@ const PAGE = '/_rig/cost.html'
 interface Seen {
   readonly ids: string[]
   readonly states: string[]
+  /** How many tokens the login service has given. */
+  tokens: number
   gaps: number
   closed: { code: number } | null
   transport: string
@@ -29,7 +31,7 @@ let rigel: Rigel
 let browsing: Browsing
 
 before(async () => {
-  rigel = await Rigel.start()
+  rigel = await Rigel.start({ TOKEN_WARNING_SECONDS: '4' })
   browsing = await openBrowser()
 })
 
@@ -72,6 +74,64 @@ void test(
     await page.close()
   },
 )
+
+void test('what is produced while the tab is suspended comes when it is resumed', { timeout: 240_000 }, async () => {
+  const page = await browsing.open(`${rigel.origin}${PAGE}`)
+  await connectIn(page, { user: 'suspended' })
+  await isOpen(page)
+  const devtools = await page.context().newCDPSession(page)
+  await devtools.send('Page.setWebLifecycleState', { state: 'frozen' })
+  await produce(['while it is connected'], 'suspended')
+  // The connection ends, and the page cannot notice.
+  await rigel.kill()
+  await rigel.start()
+  await produce(['while nobody is there'], 'suspended')
+  await devtools.send('Page.setWebLifecycleState', { state: 'active' })
+  await hasSeen(page, 2)
+  const { gaps, ids } = await seenIn(page)
+  assert.deepEqual([ids, gaps], [['while it is connected', 'while nobody is there'], 0])
+  await page.close()
+})
+
+for (const transport of ['websocket', 'sse', 'longpolling']) {
+  void test(
+    `${transport}: the token is renewed before it expires, and the connection stays`,
+    { timeout: 120_000 },
+    async () => {
+      const user = `renewed-${transport}`
+      const page = await browsing.open(`${rigel.origin}${PAGE}`)
+      await connectIn(page, { user, transports: [transport], tokenSeconds: 7 })
+      await isOpen(page)
+      const firstExpiresMs = Date.now() + 7_000
+      await until('there were two renewals', async () => (await seenIn(page)).tokens >= 3)
+      await until('the first token has expired', () => Date.now() > firstExpiresMs + 1_000)
+      await produce(['after the first token'], user)
+      await hasSeen(page, 1)
+      assert.deepEqual((await seenIn(page)).states, ['open'])
+      await page.close()
+    },
+  )
+
+  void test(
+    `${transport}: a token that is kept until it expires costs a reconnect, and no event`,
+    { timeout: 120_000 },
+    async () => {
+      const user = `kept-${transport}`
+      const page = await browsing.open(`${rigel.origin}${PAGE}`)
+      await connectIn(page, { user, transports: [transport], tokenSeconds: 5, keepsToken: true })
+      await isOpen(page)
+      for (let n = 1; (await seenIn(page)).tokens < 2; n += 1) await produce([`${user} ${n}`], user)
+      await until('it is open again', async () => (await seenIn(page)).states.at(-1) === 'open')
+      await produce(['last'], user)
+      await until('the last one has come', async () => (await seenIn(page)).ids.includes('last'))
+      const { closed, gaps, ids, states } = await seenIn(page)
+      assert.deepEqual(ids, [...ids.slice(0, -1).map((_, index) => `${user} ${index + 1}`), 'last'])
+      assert.deepEqual([gaps, closed], [0, null])
+      assert.ok(states.includes('waiting'), String(states))
+      await page.close()
+    },
+  )
+}
 
 void test('a network that blocks WebSockets is passed by SSE', { timeout: 120_000 }, async () => {
   const proxy = await startProxyWithoutUpgrade(rigel.origin)
@@ -128,6 +188,10 @@ void test('tabs share one connection, and the next tab takes over without loss',
 interface PageOptions {
   readonly user: string
   readonly token?: string
+  /** The page asks for tokens that are valid for so long. */
+  readonly tokenSeconds?: number
+  /** The page asks for a new token when the last one has expired, not before. */
+  readonly keepsToken?: boolean
   readonly transports?: readonly string[]
   readonly delayMs?: number
   readonly isShared?: boolean
@@ -145,6 +209,7 @@ async function runClient(options: PageOptions): Promise<void> {
   const seen = {
     ids: [] as string[],
     states: [] as string[],
+    tokens: 0,
     gaps: 0,
     closed: null as unknown,
     transport: '',
@@ -152,9 +217,19 @@ async function runClient(options: PageOptions): Promise<void> {
   }
   Object.assign(globalThis, { seen })
   const open = options.isShared === true ? module.connectShared : module.connect
+  const kept = { token: '', untilMs: 0 }
+  const fetchToken = async (seconds: number): Promise<string> => {
+    if (options.keepsToken === true && Date.now() < kept.untilMs) return kept.token
+    const exp = Math.floor(Date.now() / 1_000) + seconds
+    const body = JSON.stringify({ user: options.user, exp })
+    const response = await fetch('/_rig/dev/token', { method: 'POST', body })
+    seen.tokens += 1
+    Object.assign(kept, (await response.json()) as { token: string }, { untilMs: exp * 1_000 })
+    return kept.token
+  }
   const connection = open({
     user: options.user,
-    token: () => options.token ?? null,
+    token: () => (options.tokenSeconds === undefined ? (options.token ?? null) : fetchToken(options.tokenSeconds)),
     ...(options.transports === undefined ? {} : { transports: options.transports as ['sse'] }),
     onPosition: (position) => (seen.lastEventId = position),
   })

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { openBrowser, type Browsing } from './browser.ts'
-import { Rigel } from './rigel.ts'
+import { Rigel, sleep, until } from './rigel.ts'
 
 let rigel: Rigel
 let browsing: Browsing
@@ -24,6 +24,68 @@ for (const transport of ['sse', 'ws', 'longpolling']) {
     assert.equal(await page.evaluate(runTutorial, transport), `hello by ${transport}`)
     await page.close()
   })
+}
+
+void test('tabs that poll with the same cookies', { timeout: 120_000 }, async () => {
+  const first = await browsing.open(`${rigel.origin}/_rig/cost.html`)
+  const second = await first.context().newPage()
+  await second.goto(first.url())
+  const tabs = [first, second]
+  for (const tab of tabs) await tab.evaluate(startPolling)
+  const seen = () =>
+    Promise.all(tabs.map((tab) => tab.evaluate(() => (globalThis as unknown as { polled: Polled }).polled)))
+  await until('both poll', async () => (await seen()).every(({ requests }) => requests >= 3))
+  const ids = Array.from({ length: 60 }, (_, n) => `tabs ${n}`)
+  for (const id of ids) {
+    await publish(id)
+    // Some come one by one, some while the tabs are between two polls.
+    if (Math.random() < 0.3) await sleep(Math.random() * 50)
+  }
+  await until('the last one has come to one of them', async () =>
+    (await seen()).some((tab) => tab.ids.includes('tabs 59')),
+  )
+  // Nothing is lost to both, and no tab gets an event twice.
+  const received = await seen()
+  assert.deepEqual(new Set(received.flatMap((tab) => tab.ids)), new Set(ids))
+  for (const tab of received) assert.equal(new Set(tab.ids).size, tab.ids.length)
+  // A poll brings an event, or waits: neither tab ends the polls of the other.
+  for (const tab of received) assert.ok(tab.requests <= tab.ids.length + 6, `${tab.requests} for ${tab.ids.length}`)
+  const requestsThen = received.map(({ requests }) => requests)
+  await sleep(2_000)
+  for (const [index, { requests }] of (await seen()).entries()) {
+    assert.ok(requests - (requestsThen[index] ?? 0) <= 1, 'a quiet poll waits')
+  }
+})
+
+interface Polled {
+  readonly ids: string[]
+  requests: number
+}
+
+/** Runs in the page: RIG's loop, with the cookies of the browser. */
+function startPolling(): void {
+  const polled = { ids: [] as string[], requests: 0 }
+  Object.assign(globalThis, { polled })
+  const subscriptions = encodeURIComponent('[{"eventType":"tabs"}]')
+  const poll = async (): Promise<void> => {
+    polled.requests += 1
+    const response = await fetch(`/_rig/v1/connection/longpolling?subscriptions=${subscriptions}`)
+    const { events = [] } = (await response.json()) as { events?: { id: string; type: string }[] }
+    polled.ids.push(...events.filter(({ type }) => type === 'tabs').map(({ id }) => id))
+    return poll()
+  }
+  void poll()
+}
+
+async function publish(id: string): Promise<void> {
+  const event = { specversion: '1.0', id, source: '/e2e', type: 'tabs' }
+  const headers = { 'content-type': 'application/cloudevents+json' }
+  const response = await fetch(`${rigel.origin}/_rig/v1/events`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(event),
+  })
+  assert.equal(response.status, 202)
 }
 
 /** Runs in the page. */
