@@ -145,6 +145,25 @@ for (const [framework, [id, code]] of Object.entries(COMPONENTS)) {
   })
 }
 
+for (const id of [
+  'docs/protocol.md#sse-types',
+  'docs/protocol.md#websocket',
+  'docs/protocol.md#rigel-v1',
+  'docs/protocol.md#longpolling',
+]) {
+  void test(`${id} shows what docs/publishing.md publishes from a page`, { timeout: 120_000 }, async () => {
+    const page = await openPage()
+    await defineTokens(page, 'alice', {})
+    await addModule(page, readSnippet(id))
+    const publishing = readSnippet('docs/publishing.md#fetch')
+    await until('it is shown', async () => {
+      await addModule(page, publishing)
+      return hasShown(page, 'order.shipped')
+    })
+    await page.close()
+  })
+}
+
 void test('docs/protocol.md: onmessage gets events of every type', { timeout: 120_000 }, async () => {
   const page = await openPage()
   await addScript(page, readSnippet('docs/protocol.md#sse-message'))
