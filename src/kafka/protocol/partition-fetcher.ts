@@ -41,7 +41,7 @@ export interface FetcherCluster {
   readonly options: Pick<ClusterOptions, 'sleep'>
   withLeader<T>(
     at: TopicPartition,
-    lane: ConnectionPurpose,
+    purpose: ConnectionPurpose,
     ask: (connection: RequestSender, leader: PartitionLeader) => Promise<T>,
   ): Promise<T | undefined>
 }
