@@ -1,6 +1,7 @@
 // What a follower counts and reports: RIG's consumed events, how long they took, and its position. Used by TopicFollower
 // and the embedded log's partition. Per batch it costs a few additions and one per record.
 import { partitionName, type LogRecord, type TopicPartition } from '../core/events/kafka-record.ts'
+import { sourceOf } from '../core/events/topic-source.ts'
 import type { MetricValue } from '../core/metrics/metric-counts.ts'
 import type { MetricsReporter, Schedule } from '../core/metrics/reporter.ts'
 import type { Config } from '../config/parse-config.ts'
@@ -14,9 +15,6 @@ export interface ConsumedBatch {
   readonly fetchedMs: number
   readonly nowMs: number
 }
-
-/** RIG's name of the source, also for the embedded log. */
-const SOURCE = 'kafka'
 
 export interface FollowerMetricsOptions {
   readonly env: Env
@@ -48,7 +46,8 @@ export class FollowerMetrics {
   consumed({ deadLetters, fetchedMs, nowMs, records }: ConsumedBatch): void {
     if (records.length === 0) return
     const { counts } = this.#reporter
-    const labels = [SOURCE, this.#topic]
+    // RIG's names of the sources; the embedded log is Kafka's.
+    const labels = [sourceOf(this.#topic).kind, this.#topic]
     counts.count('rig_consumed_events_total', labels, records.length)
     if (deadLetters > 0) counts.count('rig_consumed_events_failed_total', labels, deadLetters)
     const processing = 'rig_consumed_event_processing_duration_milliseconds'
