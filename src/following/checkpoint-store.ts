@@ -18,6 +18,8 @@ export interface Checkpoint {
 export interface BatchCounters {
   readonly records: number
   readonly deadLetters: DeadLetterSummary
+  /** Records that a rule of TOPICS dropped. */
+  readonly dropped: number
   /** Records that retention removed before they could be read. */
   readonly lost: number
 }
@@ -30,6 +32,7 @@ interface CheckpointRow extends Record<string, SqlStorageValue> {
   records: number
   dead_letters: number
   lost: number
+  dropped: number
 }
 
 /** A checkpoint is stored this long after it was last stored, at most. */
@@ -46,7 +49,7 @@ export class CheckpointStore {
   readonly #sql: SqlStorage
   readonly #clock: CheckpointClock | undefined
   /** Moved and not stored yet. */
-  #unstored: { readonly next: Checkpoint; readonly records: number } | undefined
+  #unstored: { readonly next: Checkpoint; readonly records: number; readonly dropped: number } | undefined
   #storedMs = -Infinity
   #isScheduled = false
   readonly #deadLetters: DeadLetterStore
@@ -59,26 +62,41 @@ export class CheckpointStore {
     sql.exec(`
       CREATE TABLE IF NOT EXISTS checkpoint (
         id INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, generation INTEGER NOT NULL, topic_id TEXT,
-        records INTEGER NOT NULL, dead_letters INTEGER NOT NULL, lost INTEGER NOT NULL, cursor TEXT
+        records INTEGER NOT NULL, dead_letters INTEGER NOT NULL, lost INTEGER NOT NULL, cursor TEXT,
+        dropped INTEGER NOT NULL DEFAULT 0
       );
       CREATE TABLE IF NOT EXISTS handed_over (id INTEGER PRIMARY KEY);
     `)
-    this.#addCursor()
+    this.#addColumn('cursor TEXT')
+    this.#addColumn('dropped INTEGER NOT NULL DEFAULT 0')
   }
 
   /** Returns undefined before `start`. */
   read(): FollowerCounters | undefined {
     const row = this.#sql.exec<CheckpointRow>('SELECT * FROM checkpoint').toArray()[0]
     if (row === undefined) return undefined
-    const { next_offset: offset, generation, topic_id: topicId, records, dead_letters: deadLetters, lost, cursor } = row
-    const stored = { offset, generation, topicId, records, deadLetters, lost }
+    const {
+      next_offset: offset,
+      generation,
+      topic_id: topicId,
+      records,
+      dead_letters: deadLetters,
+      lost,
+      cursor,
+      dropped,
+    } = row
+    const stored = { offset, generation, topicId, records, deadLetters, lost, dropped }
     if (this.#unstored === undefined) return cursor === null ? stored : { ...stored, cursor }
-    return { ...stored, ...this.#unstored.next, records: records + this.#unstored.records }
+    const { next, ...counted } = this.#unstored
+    return { ...stored, ...next, records: records + counted.records, dropped: dropped + counted.dropped }
   }
 
   /** Sets the first checkpoint. Call once. */
   start(offset: number): Checkpoint {
-    this.#sql.exec('INSERT INTO checkpoint VALUES (0, ?, 0, NULL, 0, 0, 0, NULL)', offset)
+    this.#sql.exec(
+      'INSERT INTO checkpoint (id, next_offset, generation, records, dead_letters, lost) VALUES (0, ?, 0, 0, 0, 0)',
+      offset,
+    )
     return { offset, generation: 0, topicId: null }
   }
 
@@ -88,7 +106,8 @@ export class CheckpointStore {
 
   /** Moves the checkpoint and adds to the counters, as one. Stored within a second, and at once if anything went wrong. */
   move(next: Checkpoint, counted: BatchCounters): void {
-    this.#unstored = { next, records: counted.records + (this.#unstored?.records ?? 0) }
+    const { dropped = 0, records = 0 } = this.#unstored ?? {}
+    this.#unstored = { next, records: records + counted.records, dropped: dropped + counted.dropped }
     const isSound = counted.deadLetters.count === 0 && counted.lost === 0
     if (isSound && this.#clock !== undefined && this.#clock.nowMs() - this.#storedMs < STORE_EVERY_MS) {
       return this.#flushLater(this.#clock)
@@ -102,10 +121,11 @@ export class CheckpointStore {
     if (this.#unstored !== undefined) this.#store(0, 0)
   }
 
-  /** Versions before 0.2 had no cursor. */
-  #addCursor(): void {
+  /** Versions before 0.2 had neither. */
+  #addColumn(definition: `cursor ${string}` | `dropped ${string}`): void {
     const columns = this.#sql.exec<{ name: string }>(`SELECT name FROM pragma_table_info('checkpoint')`).toArray()
-    if (!columns.some(({ name }) => name === 'cursor')) this.#sql.exec('ALTER TABLE checkpoint ADD COLUMN cursor TEXT')
+    if (columns.some(({ name }) => definition.startsWith(`${name} `))) return
+    this.#sql.exec(`ALTER TABLE checkpoint ADD COLUMN ${definition}`)
   }
 
   #flushLater(clock: CheckpointClock): void {
@@ -119,9 +139,9 @@ export class CheckpointStore {
 
   #store(deadLetters: number, lost: number): void {
     if (this.#unstored === undefined) return
-    const { next, records } = this.#unstored
+    const { dropped, next, records } = this.#unstored
     this.#sql.exec(
-      'UPDATE checkpoint SET next_offset = ?, generation = ?, topic_id = ?, cursor = ?, records = records + ?, dead_letters = dead_letters + ?, lost = lost + ?',
+      'UPDATE checkpoint SET next_offset = ?, generation = ?, topic_id = ?, cursor = ?, records = records + ?, dead_letters = dead_letters + ?, lost = lost + ?, dropped = dropped + ?',
       next.offset,
       next.generation,
       next.topicId,
@@ -129,6 +149,7 @@ export class CheckpointStore {
       records,
       deadLetters,
       lost,
+      dropped,
     )
     this.#unstored = undefined
     this.#storedMs = this.#clock?.nowMs() ?? -Infinity

@@ -23,6 +23,8 @@ export interface BatchPlan {
   readonly next: number
   readonly records: number
   readonly deadLetters: DeadLetterSummary
+  /** Records that a rule drops; absent: none. */
+  readonly dropped?: number
 }
 
 /** Turns fetched records into calls: plan-events.ts for source topics, plan-responses.ts for response topics. */
@@ -133,11 +135,11 @@ interface PlannedBatch {
 
 async function plan(consumer: PartitionConsumer, at: Checkpoint, fetched: FetchedRecords): Promise<PlannedBatch> {
   const { generation } = at
-  const { deadLetters, next: offset, records, stages } = await consumer.planner.plan(fetched, generation)
+  const { deadLetters, dropped = 0, next: offset, records, stages } = await consumer.planner.plan(fetched, generation)
   return {
     stages,
     next: { offset, generation, topicId: fetched.topicId ?? at.topicId, ...cursorOf(fetched, at, offset) },
-    counted: { records, deadLetters, lost: 0 },
+    counted: { records, deadLetters, dropped, lost: 0 },
   }
 }
 
@@ -186,7 +188,7 @@ function reset(
   const isCutOff = isSameTopic && at.offset > latest
   consumer.warn(describeReset(lost, isCutOff), { ...at, earliest, latest, lost })
   const next = { offset: isCutOff ? latest : earliest, generation: at.generation + 1, topicId: topicId ?? at.topicId }
-  return { stages: [], next, counted: { records: 0, deadLetters: NO_DEAD_LETTERS, lost } }
+  return { stages: [], next, counted: { records: 0, deadLetters: NO_DEAD_LETTERS, dropped: 0, lost } }
 }
 
 function describeReset(lost: number, isCutOff: boolean): string {

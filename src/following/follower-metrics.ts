@@ -74,7 +74,11 @@ function toMetricValues(
   const values: MetricValue[] = [['rigel_follower_failures', at, failures]]
   if (lag !== null) values.push(['rigel_follower_lag', at, lag])
   if (counters === null) return values
-  values.push(['rigel_records_total', at, counters.records], ['rigel_lost_records_total', at, counters.lost])
+  values.push(
+    ['rigel_records_total', at, counters.records],
+    ['rigel_lost_records_total', at, counters.lost],
+    ['rigel_dropped_records_total', at, counters.dropped],
+  )
   return [...values, ...deadLetterValues(at, counters.deadLetters, deadLetters.byReason)]
 }
 

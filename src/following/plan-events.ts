@@ -69,14 +69,22 @@ export class EventPlanner implements BatchPlanner {
     const batches = new StagedBatches()
     const deadLetters = new DeadLetterBatch(this.#options.deadLetterTopic)
     const responses: (() => Promise<unknown>)[] = []
+    let dropped = 0
     for (const [index, record] of records.entries()) {
       if (responses.length >= RESPONSES_PER_BATCH) {
-        return this.#toPlan(batches, generation, { next: record.offset, records: index, responses, deadLetters })
+        return this.#toPlan(batches, generation, {
+          next: record.offset,
+          records: index,
+          responses,
+          deadLetters,
+          dropped,
+        })
       }
       const reason = this.#isResponse(record) ? this.#respond(record, responses) : this.#route(record, schemas, batches)
-      if (reason !== undefined) deadLetters.add(record, reason, this.#options.rule?.name ?? null)
+      if (reason === 'dropped') dropped += 1
+      else if (reason !== undefined) deadLetters.add(record, reason, this.#options.rule?.name ?? null)
     }
-    return this.#toPlan(batches, generation, { next, records: records.length, responses, deadLetters })
+    return this.#toPlan(batches, generation, { next, records: records.length, responses, deadLetters, dropped })
   }
 
   #isResponse({ headers }: LogRecord): boolean {
@@ -92,13 +100,13 @@ export class EventPlanner implements BatchPlanner {
     return undefined
   }
 
-  /** Returns the dead-letter reason, or undefined. Catches everything: one record must not block the partition. */
-  #route(record: LogRecord, schemas: Schemas | null, batches: StagedBatches): DecodeError | undefined {
+  /** Returns the dead-letter reason, `dropped` if a rule drops the record, or undefined. Catches everything: one record must not block the partition. */
+  #route(record: LogRecord, schemas: Schemas | null, batches: StagedBatches): DecodeError | 'dropped' | undefined {
     const { maxEventBytes, rule, rules } = this.#options
     try {
       const decoded = decodeByRule(record, rule, maxEventBytes, schemas)
       if (!decoded.ok) return decoded.reason
-      if (decoded.value === null) return undefined
+      if (decoded.value === null) return 'dropped'
       const event = toPublicEvent(decoded.value.event)
       const batch = batches.forBytes(event.utf8.length)
       const assigned = assignShards(batch, rules, event, record, decoded.value.recipients)
@@ -109,7 +117,11 @@ export class EventPlanner implements BatchPlanner {
   }
 
   /** Responses are delivered, and dead letters produced, beside the first stage. */
-  #toPlan(batches: StagedBatches, generation: number, { next, records, responses, deadLetters }: Planned): BatchPlan {
+  #toPlan(
+    batches: StagedBatches,
+    generation: number,
+    { next, records, responses, deadLetters, dropped }: Planned,
+  ): BatchPlan {
     const { fanOut, log, partition, shards, topic } = this.#options
     const source = { topic, partition, generation }
     const [first = [], ...later] = batches.all.map((batch): Stage => planDeliveries(shards, source, fanOut, batch))
@@ -117,7 +129,7 @@ export class EventPlanner implements BatchPlanner {
     const letters = produced.length === 0 ? [] : [() => produceInOrder((some) => log.produce(some), produced)]
     const besides = [...responses, ...letters]
     const stages = first.length + besides.length === 0 ? later : [[...first, ...besides], ...later]
-    return { stages, next, records, deadLetters: summary }
+    return { stages, next, records, deadLetters: summary, dropped }
   }
 }
 
@@ -127,6 +139,7 @@ interface Planned {
   readonly records: number
   readonly responses: readonly (() => Promise<unknown>)[]
   readonly deadLetters: DeadLetterBatch
+  readonly dropped: number
 }
 
 /** A request that became an event loses the caller's credentials before it enters a shard's log. */

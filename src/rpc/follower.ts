@@ -20,6 +20,8 @@ export interface FollowerCounters {
   readonly cursor?: string | null
   readonly records: number
   readonly deadLetters: number
+  /** Records that a rule of TOPICS dropped: by its filter, or as tombstones. */
+  readonly dropped: number
   /** Records that retention removed before they could be read. */
   readonly lost: number
 }

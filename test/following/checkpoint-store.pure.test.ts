@@ -4,7 +4,7 @@ import { CheckpointStore } from '../../src/following/checkpoint-store.ts'
 import { NO_DEAD_LETTERS } from '../../src/following/dead-letters.ts'
 import { createTestStorage } from '../support/sql-storage.ts'
 
-const sound = { records: 1, deadLetters: NO_DEAD_LETTERS, lost: 0 }
+const sound = { records: 1, deadLetters: NO_DEAD_LETTERS, lost: 0, dropped: 0 }
 const at = (offset: number) => ({ offset, generation: 0, topicId: null })
 
 function createStore() {
@@ -37,8 +37,8 @@ describe('a checkpoint', () => {
     store.move(at(2), sound)
     store.flush()
     expect(stored()).toMatchObject({ offset: 2, records: 2 })
-    store.move(at(3), { ...sound, lost: 4 })
-    expect(stored()).toMatchObject({ offset: 3, records: 3, lost: 4 })
+    store.move(at(3), { ...sound, lost: 4, dropped: 0 })
+    expect(stored()).toMatchObject({ offset: 3, records: 3, lost: 4, dropped: 0 })
   })
 
   it('without a clock is stored with each batch', () => {

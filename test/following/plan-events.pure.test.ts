@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { decodeBatch, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
 import type { CorrelatedResponse } from '../../src/core/events/correlated-response.ts'
 import type { LogRecord, NewRecord, RecordHeader } from '../../src/core/events/kafka-record.ts'
+import type { TopicRule } from '../../src/core/events/topic-rule.ts'
+import { parseTopicRule } from '../../src/config/topics.ts'
 import { EventPlanner, EVENTS_RUN, type EventPlannerOptions } from '../../src/following/plan-events.ts'
 
 const CORRELATION = `7.${'a'.repeat(32)}`
@@ -16,7 +18,7 @@ interface Input {
   readonly value: string
 }
 
-async function run(inputs: readonly Input[], hasResponses = true) {
+async function run(inputs: readonly Input[], hasResponses = true, rule: TopicRule | null = null) {
   const events: string[] = []
   const letters: NewRecord[] = []
   const responses: CorrelatedResponse[] = []
@@ -41,7 +43,7 @@ async function run(inputs: readonly Input[], hasResponses = true) {
         return []
       },
     },
-    rule: null,
+    rule,
     rules: {
       extractors: new Map(),
       recipients: { all: undefined, byType: new Map() },
@@ -109,5 +111,20 @@ describe('a source topic that has responses too', () => {
   it('is a source topic like others where it is no response topic', async () => {
     const { letters, responses } = await run([response()], false)
     expect([letters.length, responses.length]).toEqual([1, 0])
+  })
+})
+
+describe('what a rule drops', () => {
+  it('is counted, and is neither an event nor a dead letter', async () => {
+    const { rule = null } = parseTopicRule('rig', { type: 'order', filter: { '/state': 'paid' }, tombstones: 'drop' })
+    const values = ['{"state": "paid"}', '{"state": "open"}', '{"state": "new"}', 'no JSON']
+    const { events, letters, plan } = await run(
+      values.map((value) => ({ value })),
+      true,
+      rule,
+    )
+    expect(events).toHaveLength(1)
+    expect(letters).toHaveLength(1)
+    expect(plan).toMatchObject({ records: 4, dropped: 2, deadLetters: { count: 1 } })
   })
 })

@@ -80,6 +80,11 @@ export const METRICS = {
   rigel_follower_failures: gauge('Tries in a row that failed', 'topic', 'partition'),
   rigel_records_total: counter('Records read from the log since the follower first started', 'topic', 'partition'),
   rigel_dead_letters_total: counter('Records that went to the dead-letter topic', 'topic', 'partition', 'reason'),
+  rigel_dropped_records_total: counter(
+    'Records that a rule of TOPICS dropped, by its filter or as tombstones',
+    'topic',
+    'partition',
+  ),
   rigel_lost_records_total: counter('Records that retention took before they were read', 'topic', 'partition'),
   rigel_errors_total: counter('Errors that were logged', 'where'),
   rigel_report_age_seconds: gauge('Time since an object last reported its figures', 'source'),

@@ -137,8 +137,16 @@ export class EmbeddedFollower {
   /** Goes on from where the TopicFollower was, which then no longer follows. Once in a partition's life. */
   async #takeOver(): Promise<void> {
     const taken = await takeOverFollower(this.#deps.env, this.#deps.at)
-    const fresh = { offset: this.#startOffset, generation: 0, topicId: null, records: 0, deadLetters: 0, lost: 0 }
-    this.#deps.log.moveCheckpoint(taken ?? fresh)
+    const fresh = {
+      offset: this.#startOffset,
+      generation: 0,
+      topicId: null,
+      records: 0,
+      deadLetters: 0,
+      lost: 0,
+      dropped: 0,
+    }
+    this.#deps.log.moveCheckpoint({ ...fresh, ...taken })
     this.#deps.log.storeCheckpoint()
   }
 
@@ -191,12 +199,13 @@ export class EmbeddedFollower {
       }),
       checkpoints: {
         move: (next, counted) => {
-          const { records, deadLetters, lost } = this.#checkpoint()
+          const { records, deadLetters, lost, dropped } = this.#checkpoint()
           log.moveCheckpoint({
             ...next,
             records: records + counted.records,
             deadLetters: deadLetters + counted.deadLetters.count,
             lost: lost + counted.lost,
+            dropped: dropped + counted.dropped,
           })
           this.#deadLetters.add(counted.deadLetters)
           this.#recent.dropBefore(next.offset)

@@ -27,8 +27,12 @@ type SegmentCheckpoint =
       records: number,
       deadLetters: number,
       lost: number,
+      /** Absent in rows of versions before 0.2. */
+      dropped?: number,
     ]
   | null
+
+const NOTHING_DROPPED = { dropped: 0 }
 
 export interface PartitionState {
   /** Null: the partition is not followed, or was not yet. */
@@ -52,7 +56,9 @@ export class PartitionLog {
       initial: (): PartitionState => ({ checkpoint: null }),
       fold: (state, checkpoint) => (checkpoint === null ? state : { checkpoint: toCounters(checkpoint) }),
     })
-    this.#checkpoint = this.#log.state.checkpoint
+    const { checkpoint } = this.#log.state
+    // Versions before 0.2 did not count what rules drop.
+    this.#checkpoint = checkpoint && { ...NOTHING_DROPPED, ...checkpoint }
   }
 
   offsets(): OffsetRange {
@@ -158,11 +164,11 @@ export class PartitionLog {
 }
 
 function toMeta(counters: FollowerCounters): SegmentCheckpoint {
-  const { offset, generation, topicId, records, deadLetters, lost } = counters
-  return [offset, generation, topicId, records, deadLetters, lost]
+  const { offset, generation, topicId, records, deadLetters, lost, dropped } = counters
+  return [offset, generation, topicId, records, deadLetters, lost, dropped]
 }
 
 function toCounters(checkpoint: NonNullable<SegmentCheckpoint>): FollowerCounters {
-  const [offset, generation, topicId, records, deadLetters, lost] = checkpoint
-  return { offset, generation, topicId, records, deadLetters, lost }
+  const [offset, generation, topicId, records, deadLetters, lost, dropped = 0] = checkpoint
+  return { offset, generation, topicId, records, deadLetters, lost, dropped }
 }

@@ -16,6 +16,7 @@ const checkpoint = (offset: number) => ({
   records: offset,
   deadLetters: 0,
   lost: 0,
+  dropped: 0,
 })
 
 const open = (storage: TestStorage) => new PartitionLog(storage, at, retention)
