@@ -5,7 +5,7 @@ import type { BackendResponse } from '../../core/events/correlated-response.ts'
 import { ResponseWaiters } from './response-waiters.ts'
 
 /** Per object. More than this wait only if no backend responds any more. */
-const MAX_WAITING = 20_000
+const MAX_WAITING = 9_000
 
 export class PendingResponses extends DurableObject<Env> {
   readonly #waiters = new ResponseWaiters(MAX_WAITING)

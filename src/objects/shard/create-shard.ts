@@ -24,6 +24,7 @@ import { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
 import { ShardMetrics } from './shard-metrics.ts'
 import { SubscriptionUpdater } from './connections/update-subscriptions.ts'
+import { Waits } from './waits.ts'
 import { createTransports } from './transports/registry.ts'
 import type { Transport } from './transports/transport.ts'
 
@@ -56,8 +57,9 @@ export function createShard(context: ShardContext) {
   })
   const revocations = new RevocationList(storage.sql)
   const lifecycle = new ConnectionLifecycle(context, connections, log, metrics, history)
-  const admission = new ConnectionAdmission(context, connections, log, interests, revocations)
-  const parts = { connections, log, interests, revocations, lifecycle, admission }
+  const waits = new Waits(context.now)
+  const admission = new ConnectionAdmission(context, connections, log, interests, revocations, waits)
+  const parts = { connections, log, interests, revocations, lifecycle, admission, waits }
   const subscriptions = new SubscriptionUpdater(context, parts)
   const renewal = new TokenRenewal(context, { ...parts, subscriptions })
   const store = new ConnectionStore(storage.sql)

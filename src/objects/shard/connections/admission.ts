@@ -13,6 +13,7 @@ import type { InterestRegistry } from '../interest-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { RevocationList } from '../revocation-list.ts'
 import type { ShardContext } from '../shard-context.ts'
+import type { Waits } from '../waits.ts'
 
 const CONNECTION_ID_BYTES = 16
 
@@ -28,6 +29,7 @@ export class ConnectionAdmission {
   readonly #log: CommittedLog
   readonly #interests: InterestRegistry
   readonly #revocations: RevocationList
+  readonly #waits: Waits
 
   constructor(
     context: ShardContext,
@@ -35,12 +37,14 @@ export class ConnectionAdmission {
     log: CommittedLog,
     interests: InterestRegistry,
     revocations: RevocationList,
+    waits: Waits,
   ) {
     this.#context = context
     this.#connections = connections
     this.#log = log
     this.#interests = interests
     this.#revocations = revocations
+    this.#waits = waits
   }
 
   async admit(connect: ConnectRequest): Promise<Result<Opening, RigelError>> {
@@ -87,7 +91,7 @@ export class ConnectionAdmission {
       const admitted = this.#connections.admit(principal, nowMs)
       if (admitted.ok || probes === MAX_PROBES || !isOwnLimit(admitted.reason)) return admitted
       for (const connection of this.#connections.countedWith(principal).slice(0, MAX_PROBED)) connection.probe()
-      await new Promise((resolve) => setTimeout(resolve, PROBE_WAIT_MS))
+      await new Promise<void>((resolve) => this.#waits.after(PROBE_WAIT_MS, resolve))
     }
   }
 

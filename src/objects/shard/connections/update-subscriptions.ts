@@ -16,6 +16,7 @@ import type { CommittedLog } from '../log/committed-log.ts'
 import type { RevocationList } from '../revocation-list.ts'
 import type { ShardContext } from '../shard-context.ts'
 import { envelope, subscriptionsSet } from '../system-events.ts'
+import type { Waits } from '../waits.ts'
 
 export interface SubscriptionChange {
   readonly subscriptions: readonly Subscription[]
@@ -44,6 +45,7 @@ interface SubscriptionUpdaterParts {
   readonly revocations: RevocationList
   readonly lifecycle: ConnectionLifecycle
   readonly admission: ConnectionAdmission
+  readonly waits: Waits
 }
 
 export class SubscriptionUpdater {
@@ -137,13 +139,13 @@ export class SubscriptionUpdater {
 
   /**
    * A client above its rate gets its refusal late: one that waits for answers asks slowly then. Only a few refusals of a connection
-   * wait, because an object has 10,000 timers.
+   * wait.
    */
   async waitToRefuse(connection: Connection): Promise<void> {
     const waiting = this.#refusing.get(connection) ?? 0
     if (waiting >= MAX_REFUSING) return
     this.#refusing.set(connection, waiting + 1)
-    await new Promise((resolve) => void setTimeout(resolve, REFUSAL_WAIT_MS))
+    await new Promise<void>((resolve) => this.#parts.waits.after(REFUSAL_WAIT_MS, resolve))
     this.#refusing.set(connection, (this.#refusing.get(connection) ?? 1) - 1)
   }
 

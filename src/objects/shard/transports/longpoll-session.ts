@@ -145,11 +145,12 @@ export class LongpollSession extends BaseConnection {
     if (this.#waiting.size >= MAX_WAITING_POLLS) oldest?.(null)
     return new Promise((resolve) => {
       const wake = (reason: RigelError | null) => {
-        clearTimeout(timer)
+        cancel()
         this.#waiting.delete(wake)
         resolve(reason)
       }
-      const timer = setTimeout(() => wake(null), this.#parts.context.config.connections.longpollingWaitMs)
+      const { longpollingWaitMs } = this.#parts.context.config.connections
+      const cancel = this.#parts.waits.after(longpollingWaitMs, () => wake(null))
       this.#waiting.add(wake)
     })
   }

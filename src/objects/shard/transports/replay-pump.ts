@@ -14,11 +14,13 @@ interface ReplayPumpOptions {
   /** Writes the next chunk. Returns whether there is more to write now. */
   readonly step: () => boolean
   readonly onStalled: () => void
+  /** Calls `act` after `ms`. Returns what cancels it. */
+  readonly after: (ms: number, act: () => void) => () => void
 }
 
 export class ReplayPump {
   readonly #options: ReplayPumpOptions
-  #timer: ReturnType<typeof setTimeout> | undefined
+  #cancel: () => void = () => undefined
   /** What waited when the pump looked last. */
   #lastBytes = Infinity
   #withoutProgressMs = 0
@@ -36,8 +38,7 @@ export class ReplayPump {
   }
 
   stop(): void {
-    clearTimeout(this.#timer ?? null)
-    this.#timer = undefined
+    this.#cancel()
   }
 
   #takeSteps(): void {
@@ -50,6 +51,6 @@ export class ReplayPump {
     this.#lastBytes = waiting
     this.#withoutProgressMs = hasProgress ? 0 : this.#withoutProgressMs + LOOK_AGAIN_MS
     if (this.#withoutProgressMs >= STALLED_AFTER_MS) return onStalled()
-    this.#timer = setTimeout(() => this.#takeSteps(), LOOK_AGAIN_MS)
+    this.#cancel = this.#options.after(LOOK_AGAIN_MS, () => this.#takeSteps())
   }
 }

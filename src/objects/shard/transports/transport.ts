@@ -14,6 +14,7 @@ import type { CommittedLog } from '../log/committed-log.ts'
 import type { TokenRenewal } from '../connections/renew-token.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { SubscriptionUpdater } from '../connections/update-subscriptions.ts'
+import type { Waits } from '../waits.ts'
 
 export interface Transport {
   /** Makes the connection, greets its client, registers it, and returns the response to the client's request. */
@@ -43,6 +44,7 @@ export interface TransportParts {
   readonly renewal: TokenRenewal
   readonly buffers: BufferBudget
   readonly tokenless: TokenlessSessions
+  readonly waits: Waits
   /** Makes positions given out before and after differ. Returns the new head of the log. */
   advanceLog(): number
 }

@@ -54,6 +54,7 @@ export class WebSocketConnection extends BaseConnection {
       bufferedBytes: () => this.bufferedBytes,
       step: () => this.#replayStep(),
       onStalled: () => this.#cut(),
+      after: (ms, act) => parts.waits.after(ms, act),
     })
   }
 

@@ -3,6 +3,11 @@ import { ReplayPump } from '../../../../src/objects/shard/transports/replay-pump
 
 const FULL = 131_072
 
+const after = (ms: number, act: () => void) => {
+  const timer = setTimeout(act, ms)
+  return () => clearTimeout(timer)
+}
+
 /** A reader, and a history of `steps` chunks of 64 KiB. */
 function makePump(steps: number) {
   const reader = { waiting: 0, taken: 0, isStalled: false }
@@ -14,6 +19,7 @@ function makePump(steps: number) {
       return reader.taken < steps
     },
     onStalled: () => (reader.isStalled = true),
+    after,
   })
   return { pump, reader }
 }
@@ -46,6 +52,7 @@ describe('a replay to a reader that does not ask', () => {
       bufferedBytes: () => 0,
       step: () => (reader.taken += 1) < 100,
       onStalled: () => undefined,
+      after,
     })
     blind.run()
     expect(reader.taken).toBe(4)

@@ -1,6 +1,8 @@
 // What is sent to a long-polling session waits here until the client asks for what comes after it. A response that got lost
 // is given again: the cursor is part of the session token, which changes with every response.
 
+import type { Waits } from '../../waits.ts'
+
 export type PollResult =
   | { readonly kind: 'messages'; readonly frames: readonly string[]; readonly cursor: number }
   | { readonly kind: 'nothing'; readonly cursor: number }
@@ -8,6 +10,7 @@ export type PollResult =
 
 export class Outbox {
   readonly #limitChars: number
+  readonly #waits: Waits
   #frames: string[] = []
   /** The cursor of the oldest frame. */
   #first = 0
@@ -17,8 +20,9 @@ export class Outbox {
   /** When it was last polled, in milliseconds since the epoch. */
   seenAtMs: number
 
-  constructor(limitChars: number, nowMs: number) {
+  constructor(limitChars: number, nowMs: number, waits: Waits) {
     this.#limitChars = limitChars
+    this.#waits = waits
     this.seenAtMs = nowMs
   }
 
@@ -64,9 +68,9 @@ export class Outbox {
 
   #nextFrame(waitMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#wake?.(), waitMs)
+      const cancel = this.#waits.after(waitMs, () => this.#wake?.())
       this.#wake = () => {
-        clearTimeout(timer)
+        cancel()
         this.#wake = undefined
         resolve()
       }

@@ -78,6 +78,7 @@ export class PhoenixConnection extends BaseConnection {
       bufferedBytes: () => sink.bufferedBytes,
       step: () => this.#sendStep(),
       onStalled: () => this.#cut(),
+      after: (ms, act) => parts.waits.after(ms, act),
     })
   }
 

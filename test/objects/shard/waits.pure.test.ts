@@ -1,0 +1,63 @@
+// Waits of many connections by few timers.
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { Waits } from '../../../src/objects/shard/waits.ts'
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+it('20,000 waits of two lengths take two timers, and end when they are due', () => {
+  const waits = new Waits(() => Date.now())
+  const ended: number[] = []
+  for (let n = 0; n < 10_000; n += 1) {
+    waits.after(1_000, () => ended.push(1_000))
+    waits.after(20_000, () => ended.push(20_000))
+  }
+  expect(vi.getTimerCount()).toBe(2)
+  vi.advanceTimersByTime(999)
+  expect(ended.length).toBe(0)
+  vi.advanceTimersByTime(1)
+  expect(ended.length).toBe(10_000)
+  vi.advanceTimersByTime(19_000)
+  expect([ended.length, vi.getTimerCount()]).toEqual([20_000, 0])
+})
+
+it('each ends after its own time, whenever it began', () => {
+  const waits = new Waits(() => Date.now())
+  const ended: string[] = []
+  waits.after(100, () => ended.push('first'))
+  vi.advanceTimersByTime(60)
+  waits.after(100, () => ended.push('second'))
+  vi.advanceTimersByTime(40)
+  expect(ended).toEqual(['first'])
+  vi.advanceTimersByTime(60)
+  expect(ended).toEqual(['first', 'second'])
+})
+
+it('one that is cancelled does not act, and the last one leaves no timer', () => {
+  const waits = new Waits(() => Date.now())
+  const act = vi.fn<() => void>()
+  const cancels = [waits.after(100, act), waits.after(100, act)]
+  for (const cancel of cancels) cancel()
+  expect(vi.getTimerCount()).toBe(0)
+  vi.advanceTimersByTime(200)
+  expect(act).not.toHaveBeenCalled()
+})
+
+it('one that is set or cancelled while others act is neither lost nor early', () => {
+  const waits = new Waits(() => Date.now())
+  const ended: string[] = []
+  let cancelSecond = () => undefined as void
+  waits.after(100, () => {
+    waits.after(100, () => ended.push('again'))
+    cancelSecond()
+  })
+  cancelSecond = waits.after(100, () => ended.push('second'))
+  vi.advanceTimersByTime(150)
+  expect(ended).toEqual([])
+  vi.advanceTimersByTime(50)
+  expect([ended, vi.getTimerCount()]).toEqual([['again'], 0])
+})
