@@ -5,7 +5,7 @@ const DOLLARS = { rows: 1e-6, requests: 0.15e-6, gbSeconds: 12.5e-6 }
 /** An object has 128 MB. */
 const GB = 0.128
 /** Rows of a connection: a WebSocket is stored, a stream is not. */
-const ROWS_OF_SOCKET = 1.2
+const ROWS_OF_SOCKET = 0.3
 const ROWS_OF_STREAM = 0.1
 
 const form = /** @type {HTMLFormElement} */ (document.querySelector('#case'))
