@@ -28,6 +28,8 @@ export default defineConfig({
       // Pure: there is nothing that one file could leave to another.
       { test: { name: 'pure', include: pure, isolate: false, setupFiles } },
       {
+        // Vite warns of source maps without sources: @nats-io/nats-core has such.
+        logLevel: 'error',
         plugins: [
           cloudflareTest(({ inject }) => ({
             wrangler: { configPath },
