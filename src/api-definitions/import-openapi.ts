@@ -2,6 +2,7 @@
 // limits. What cannot be mapped is listed, never dropped silently. Pure; called by `npm run import` and POST /v3/apis/import.
 import { isObject, type JsonObject } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
+import { fromTemplate } from './path-pattern.ts'
 
 export interface ImportOptions {
   /** The definition's id. Null: it is made from the document's title. */
@@ -27,14 +28,17 @@ export function importOpenApi(document: unknown, { id, target }: ImportOptions):
   const title = textOf(objectOf(document['info'])['title']) ?? 'imported'
   const server = serverOf(document, 'the document', unmapped)
   const base = target ?? server
-  if (base === undefined) return fail('has no server with an absolute URL: give the target')
-  const found = Object.entries(objectOf(document['paths'])).flatMap(([path, item]) =>
-    routesOf(document, path, item, unmapped),
-  )
+  if (base === undefined) {
+    const relative = unmapped.length === 0 ? '' : `, with the path of its server ${urlsOf(document)[0]}`
+    return fail(`has no server with an absolute URL: give the target${relative}`)
+  }
+  const found = Object.entries(objectOf(document['paths']))
+    .filter(([path]) => !path.startsWith('x-'))
+    .flatMap(([path, item]) => routesOf(document, path, item, unmapped))
   if (found.length === 0) return fail('has no path that can be mapped')
   for (const part of ['webhooks', 'callbacks'])
     if (part in document) unmapped.push(`${part}: Rigel has no routes for them`)
-  const routes = found.toSorted((a, b) => compareTemplates(a.template, b.template))
+  const routes = firstOfEach(found, unmapped).toSorted((a, b) => compareTemplates(a.template, b.template))
   const definition = {
     id: id ?? toId(title),
     name: title,
@@ -45,6 +49,8 @@ export function importOpenApi(document: unknown, { id, target }: ImportOptions):
 }
 
 interface ImportedRoute {
+  /** Method and path as the document has them. */
+  readonly where: string
   readonly method: string
   readonly template: string
   readonly options: JsonObject
@@ -53,9 +59,9 @@ interface ImportedRoute {
 function routesOf(document: JsonObject, path: string, written: unknown, unmapped: string[]): readonly ImportedRoute[] {
   const item = resolved(document, written)
   const template = toTemplate(path)
-  if (item === undefined || template === undefined) {
-    const why = item === undefined ? 'its $ref is not in the document' : 'a segment is partly a parameter'
-    unmapped.push(`${path}: ${why}`)
+  const pattern = fromTemplate(template, null)
+  if (item === undefined || !pattern.ok) {
+    unmapped.push(`${path}: ${pattern.ok ? 'its $ref is not in the document' : pattern.reason}`)
     return []
   }
   if ('trace' in item) unmapped.push(`TRACE ${path}: a Worker cannot send it`)
@@ -70,18 +76,29 @@ function routesOf(document: JsonObject, path: string, written: unknown, unmapped
       ...securityOf(document, operation, where, unmapped),
       ...bodyLimitOf(document, operation),
     }
-    return [{ method: method.toUpperCase(), template, options }]
+    return [{ where, method: method.toUpperCase(), template, options }]
   })
 }
 
-/** `{book-id}` becomes `{book_id}`. Returns undefined if only part of a segment is a parameter: templates cannot express it. */
-function toTemplate(path: string): string | undefined {
+/** `{book-id}` becomes `{book_id}`. */
+function toTemplate(path: string): string {
   const segments = path.split('/').map((segment) => {
     const name = PARAMETER.exec(segment)?.[1]
-    if (name !== undefined) return `{${name.replaceAll(/\W/g, '_').replace(/^(?=\d)/, '_')}}`
-    return /[{}]/.test(segment) ? undefined : segment
+    return name === undefined ? segment : `{${name.replaceAll(/\W/g, '_').replace(/^(?=\d)/, '_')}}`
   })
-  return path.startsWith('/') && !segments.includes(undefined) ? segments.join('/') : undefined
+  return segments.join('/')
+}
+
+/** `GET /books/{id}` and `GET /books/{isbn}` are one route, and a definition with both would be refused. */
+function firstOfEach(routes: readonly ImportedRoute[], unmapped: string[]): readonly ImportedRoute[] {
+  const known = new Map<string, ImportedRoute>()
+  for (const route of routes) {
+    const key = `${route.method} ${route.template.replaceAll(/\{[^}]*\}/g, '{}')}`
+    const first = known.get(key)
+    if (first === undefined) known.set(key, route)
+    else unmapped.push(`${route.where}: ${first.where} is the same route, and comes first`)
+  }
+  return [...known.values()]
 }
 
 /** A route with text in a segment comes before one with a parameter there: OpenAPI matches concrete paths first. */
@@ -94,18 +111,22 @@ function compareTemplates(a: string, b: string): number {
   return 0
 }
 
-/** Returns the first server with an absolute URL, its variables replaced by their defaults. */
+/** Returns the first server with an absolute URL. */
 function serverOf(holder: JsonObject, where: string, unmapped: string[]): string | undefined {
-  const servers = Array.isArray(holder['servers']) ? holder['servers'].map(objectOf) : []
-  const urls = servers.map(({ url, variables }) =>
+  const urls = urlsOf(holder)
+  const first = urls.find((url) => /^https?:\/\//.test(url) && URL.canParse(url))
+  for (const url of urls) if (url !== first) unmapped.push(`${where}: the server ${url} is not used`)
+  return first?.replace(/\/+$/, '')
+}
+
+/** Returns the URLs of the servers, their variables replaced by the defaults. */
+function urlsOf({ servers }: JsonObject): readonly string[] {
+  return (Array.isArray(servers) ? servers.map(objectOf) : []).map(({ url, variables }) =>
     String(url).replaceAll(
       /\{([^}]*)\}/g,
       (_text, name: string) => textOf(objectOf(objectOf(variables)[name])['default']) ?? '',
     ),
   )
-  const first = urls.find((url) => /^https?:\/\//.test(url) && URL.canParse(url))
-  for (const url of urls) if (url !== first) unmapped.push(`${where}: the server ${url} is not used`)
-  return first?.replace(/\/+$/, '')
 }
 
 /** Never leaves a route open that the document secures: what cannot be mapped needs a bearer token, and is listed. */
@@ -115,17 +136,26 @@ function securityOf(document: JsonObject, operation: JsonObject, where: string, 
   const needed = alternatives.filter((one) => Object.keys(one).length > 0)
   if (needed.length === 0) return {}
   if (needed.length < alternatives.length) unmapped.push(`${where}: security is optional there, and required here`)
-  if (needed.length > 1) unmapped.push(`${where}: only the first of ${needed.length} alternative securities is used`)
   const schemes = objectOf(objectOf(document['components'])['securitySchemes'])
-  const scopes = Object.entries(needed[0] ?? {}).flatMap(([name, names]) => {
-    const scheme = resolved(document, schemes[name]) ?? {}
-    const isBearer = scheme['type'] === 'http' && String(scheme['scheme']).toLowerCase() === 'bearer'
-    const isToken = isBearer || scheme['type'] === 'oauth2' || scheme['type'] === 'openIdConnect'
-    if (!isToken)
+  const isToken = (name: string) => isTokenScheme(resolved(document, schemes[name]))
+  const used = needed.find((one) => Object.keys(one).every(isToken)) ?? needed[0] ?? {}
+  if (needed.length > 1) {
+    const names = Object.keys(used).join(' and ')
+    unmapped.push(`${where}: only one of ${needed.length} alternative securities is used: ${names}`)
+  }
+  const scopes = Object.entries(used).flatMap(([name, wanted]) => {
+    if (!isToken(name)) {
       unmapped.push(`${where}: the security scheme ${name} is not a bearer token, which is required instead`)
-    return isToken && Array.isArray(names) ? names.filter((scope) => typeof scope === 'string') : []
+      return []
+    }
+    return Array.isArray(wanted) ? wanted.filter((scope) => typeof scope === 'string') : []
   })
   return scopes.length === 0 ? { secured: true } : { secured: true, scopes: [...new Set(scopes)] }
+}
+
+function isTokenScheme({ scheme, type }: JsonObject = {}): boolean {
+  const isBearer = type === 'http' && String(scheme).toLowerCase() === 'bearer'
+  return isBearer || type === 'oauth2' || type === 'openIdConnect'
 }
 
 /** `x-max-body-bytes`, or the largest `maxLength` of a binary body. */

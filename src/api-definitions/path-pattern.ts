@@ -30,6 +30,8 @@ const PARAMETER = /^\{([A-Za-z_]\w*)(\.\.\.)?\}$/
 /** `/books/{id}/{rest...}`: case matters, as in URLs. `to` is a template with the same names. */
 export function fromTemplate(source: string, to: string | null): Result<PathPattern, string> {
   if (!source.startsWith('/')) return fail('must begin with "/"')
+  if (/[?#]/.test(source)) return fail('must have no query and no fragment')
+  if (/\/\.\.?(?:\/|$)/.test(source)) return fail('must have no segment "." or "..": clients resolve them')
   const names: string[] = []
   const shape: Segment[] = []
   const captures: number[] = []

@@ -91,7 +91,7 @@ describe('an OpenAPI document', () => {
       'TRACE /books: a Worker cannot send it',
       'GET /books: callbacks are not routed',
       'GET /books: the security scheme key is not a bearer token, which is required instead',
-      '/books/{id}.json: a segment is partly a parameter',
+      '/books/{id}.json: "{id}.json" must be text, {name}, or at the end {name...}',
       '/elsewhere: its $ref is not in the document',
       'webhooks: Rigel has no routes for them',
     ])
@@ -99,7 +99,10 @@ describe('an OpenAPI document', () => {
 
   it.each([
     [{ openapi: '2.0' }, 'must be an OpenAPI document of version 3.0 or 3.1'],
-    [{ servers: [{ url: '/v1' }] }, 'has no server with an absolute URL: give the target'],
+    [
+      { servers: [{ url: '/v1' }] },
+      'has no server with an absolute URL: give the target, with the path of its server /v1',
+    ],
     [{ paths: {} }, 'has no path that can be mapped'],
   ])('is refused with %j', (more, reason) => {
     expect(importOpenApi(document(more), BY_DEFAULT)).toEqual({ ok: false, reason })
