@@ -1,10 +1,10 @@
 // Whole OpenAPI documents as people have them, in openapi/: what becomes of each, and that every definition is accepted.
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { importOpenApi } from '../../src/api-definitions/import-openapi.ts'
 import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
 
+const documents = import.meta.glob<string>('./openapi/*.yaml', { query: '?raw', import: 'default', eager: true })
 const definitionEnv = {
   variable: () => undefined,
   hasService: () => false,
@@ -14,7 +14,7 @@ const definitionEnv = {
 }
 
 function imported(file: string, target: string | null = null) {
-  const document: unknown = parse(readFileSync(new URL(`openapi/${file}.yaml`, import.meta.url), 'utf8'))
+  const document: unknown = parse(documents[`./openapi/${file}.yaml`] ?? '')
   const result = importOpenApi(document, { id: null, target })
   if (!result.ok) return result
   const { definition, unmapped } = result.value
