@@ -55,6 +55,8 @@ export interface PartitionConsumer extends TopicPartition {
   readonly checkpoints: Pick<CheckpointStore, 'move'>
   readonly health: Pick<RunHealth, 'succeeded'>
   readonly deadLetterLog: Pick<DeadLetterLog, 'report'>
+  /** Told before records are routed: those before `next`, of this generation. */
+  planning?(next: number, generation: number): void
   /** Absent: nothing is counted. */
   readonly metrics?: Pick<FollowerMetrics, 'consumed'>
   /** Null unless KAFKA_GROUP_ID is set. */
@@ -135,6 +137,7 @@ interface PlannedBatch {
 
 async function plan(consumer: PartitionConsumer, at: Checkpoint, fetched: FetchedRecords): Promise<PlannedBatch> {
   const { generation } = at
+  consumer.planning?.(fetched.next, generation)
   const { deadLetters, dropped = 0, next: offset, records, stages } = await consumer.planner.plan(fetched, generation)
   return {
     stages,

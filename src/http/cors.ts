@@ -5,6 +5,7 @@
 // cookies across origins, list the origins in CORS. Without cookies, `*` is enough.
 import type { Context, Handler } from 'hono'
 import type { Config } from '../config/parse-config.ts'
+import { PRODUCED_HEADER } from '../core/as-of/as-of.ts'
 import type { HttpEnv } from './worker-context.ts'
 
 type HeaderRecord = Record<string, string>
@@ -23,7 +24,7 @@ export function allowOrigin(config: Config, request: Request): string {
 export function corsHeaders(config: Config, request: Request): HeaderRecord {
   return {
     'access-control-allow-origin': allowOrigin(config, request),
-    'access-control-expose-headers': 'Retry-After, WWW-Authenticate',
+    'access-control-expose-headers': `Retry-After, WWW-Authenticate, ${PRODUCED_HEADER}`,
     vary: 'Origin',
   }
 }

@@ -62,6 +62,19 @@ export interface FollowerStatus {
   readonly lastError: string | null
 }
 
+/** How far a follower is, for a shard whose client has a state as of an offset. */
+export interface FollowerProgress {
+  readonly generation: number
+  /** Every shard has what concerns it of everything before. */
+  readonly done: number
+  /** Nothing from here on has been routed yet: it will be, by the interest of then. */
+  readonly planned: number
+  /** The offset that the next record will get. Null: the log does not answer, or was not asked. */
+  readonly latest: number | null
+  /** The number of shards by which it routes. */
+  readonly shards: number
+}
+
 /** What a follower has after an update. */
 export interface InterestState {
   /** Null: the follower needs a complete update. */
@@ -147,6 +160,8 @@ export interface FollowerStub {
   /** Reads on. `isLate`: the partition was created after the topic was first looked for, and is read from its start. */
   nudge(isLate?: boolean): Promise<void>
   status(): Promise<FollowerStatus>
+  /** Null: it has not started. The log is asked for its end if the offset is not planned yet. */
+  progress(offset: number): Promise<FollowerProgress | null>
   /** These three are for a group of followers, of which this is the first: see notifyFollowers and its like. */
   relayInterest(
     update: InterestUpdate,

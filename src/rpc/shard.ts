@@ -39,6 +39,7 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
   subscriptions,
   inferred: subscriptions.optional(),
   lastEventId: z.string().nullable(),
+  asOf: z.string().optional(),
   atPosition: z.boolean().optional(),
   protocol: z.enum(['rigel.v1', 'phoenix']).nullable(),
   allowOrigin: z.string(),

@@ -155,6 +155,14 @@ export class SegmentLog<Meta, State> {
     }
   }
 
+  /** Yields segments without their records, newest first. Reads lazily, and leaves no cursor open in between. */
+  *newest(): Generator<{ readonly position: number; readonly meta: Meta }> {
+    for (const { id } of this.#slices.toReversed()) {
+      for (const { meta, position } of this.#tables.readMetaBackwards(id))
+        yield { position, meta: JSON.parse(meta) as Meta }
+    }
+  }
+
   /** Returns whether an append at this time writes one row and nothing else. */
   #takesOneRow({ heads, body }: NewSegment<Meta>, nowMs: number): boolean {
     const { retention } = this.#options

@@ -123,6 +123,24 @@ export class SegmentTables {
       .map(toRow)
   }
 
+  /** Rows without their records, newest first, in queries of READ_ROWS. */
+  *readMetaBackwards(id: number): Generator<SegmentRow> {
+    let before = Number.MAX_SAFE_INTEGER
+    for (;;) {
+      const rows = this.#sql
+        .exec<MetaRow>(
+          `SELECT position, appended_ms, bytes, meta FROM segments_${id} WHERE position < ?
+           ORDER BY position DESC LIMIT ${READ_ROWS}`,
+          before,
+        )
+        .toArray()
+      for (const row of rows) yield toRow(row)
+      const last = rows.at(-1)
+      if (last === undefined) return
+      before = last.position
+    }
+  }
+
   /** Segments after a position, in queries of about READ_BYTES. */
   *read(id: number, position: number): Generator<StoredSegment> {
     let from = position

@@ -31,9 +31,20 @@ export interface RoutedEvent {
   readonly recipients: readonly string[] | null
 }
 
+/** Where the events of a row of a shard's log came from. */
+export interface EventSource {
+  /** `<topic>/<partition>` */
+  readonly partition: string
+  /** Grows when the partition's offsets start anew. */
+  readonly generation: number
+}
+
 /** An event in a shard's log. */
 export interface StoredEvent {
   readonly seq: number
+  /** Absent, like its offset, if it is one of Rigel's own. */
+  readonly origin?: EventSource | undefined
+  readonly offset?: number | undefined
   readonly type: string
   readonly json: string
   readonly fields: Fields

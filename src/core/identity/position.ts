@@ -2,16 +2,18 @@
 // shard, so that an anonymous client finds its log again, and the life of that log, so that a position from another life
 // of it is recognised. Pure; used by the Worker and the shards.
 
-/** A position in a shard's log, parsed: `<shard>.<life>-<seq>[-<openSeq>]`. */
+/** A position in a shard's log, parsed: `<shard>.<life>-<seq>[-<openSeq>][*]`. */
 export interface Position {
   readonly epoch: string
   /** Sequence number of the last event that was received; 0: none yet. */
   readonly seq: number
   /** From here on the client may still ask for events that it has not subscribed to yet. Usually equals `seq`. */
   readonly openSeq: number
+  /** `*`: its client joined at offsets that it has not passed. It has to name them again, or would get what it has. */
+  readonly isJoining: boolean
 }
 
-const POSITION = /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})(?:-(\d{1,15}))?$/
+const POSITION = /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})(?:-(\d{1,15}))?(\*)?$/
 
 /** Returns the position as clients see it. */
 export function formatPosition(epoch: string, seq: number): string {
@@ -23,12 +25,17 @@ export function withOpenSeq(position: string, openSeq: number): string {
   return `${position}-${openSeq}`
 }
 
+/** Marks a position: see Position.isJoining. */
+export function asJoining(position: string): string {
+  return `${position}*`
+}
+
 /** Returns undefined if the text is no position: the caller tells the client of a gap, and delivers from now on. */
 export function parsePosition(text: string): Position | undefined {
   const match = POSITION.exec(text)
   if (!match?.[1] || !match[2]) return undefined
   const seq = Number(match[2])
-  return { epoch: match[1], seq, openSeq: Math.min(seq, Number(match[3] ?? seq)) }
+  return { epoch: match[1], seq, openSeq: Math.min(seq, Number(match[3] ?? seq)), isJoining: match[4] === '*' }
 }
 
 /** Returns the shard whose log the position is in. */

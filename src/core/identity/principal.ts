@@ -40,6 +40,8 @@ export interface ConnectRequest {
   readonly inferred?: readonly Subscription[] | undefined
   /** The position to resume from, as the client gave it; null: from now on. */
   readonly lastEventId: string | null
+  /** The offsets that the client's state is of, as `parseAsOf` takes them. Absent: it has no state. */
+  readonly asOf?: string | undefined
   /** `lastEventId` chose the shard: anybody can write one, so the shard refuses one that is not of its log. */
   readonly atPosition?: boolean | undefined
   /** WebSockets only: the subprotocol that was agreed on. */

@@ -2,6 +2,7 @@
 // while history is replayed. Live events find their connections through subscription-index.ts; both must agree.
 import { matchesCondition } from './constraint.ts'
 import type { Fields, StoredEvent } from '../events/stored-event.ts'
+import { isWithheld, type CompiledJoin, type JoinStep } from '../as-of/joins.ts'
 import type { Constraint, Subscription } from './subscription.ts'
 import { patternsOf } from '../events/event-type-pattern.ts'
 
@@ -13,6 +14,8 @@ export interface Filter {
   readonly watched: readonly string[]
   /** Event type or pattern → any of these must be met; an empty list: every event of the type. */
   readonly byType: ReadonlyMap<string, readonly Constraint[]>
+  /** Newest first. Events that the client's state has do not pass. */
+  readonly joins?: readonly CompiledJoin[]
 }
 
 /**
@@ -34,8 +37,23 @@ export function createFilter(
   return { connectionId, user, watched, byType }
 }
 
+/** Returns the filter of a connection that joined at offsets, by these steps, oldest first. */
+export function withJoins(filter: Filter, steps: readonly JoinStep[]): Filter {
+  if (steps.length === 0) return filter
+  const { connectionId, user, watched } = filter
+  const joins = steps.map(({ before, marks, untilSeq }): CompiledJoin => {
+    const earlier = before === null ? null : createFilter(connectionId, user, before, watched)
+    return { marks, untilSeq, passedBefore: earlier && ((event) => matchesFilter(earlier, event)) }
+  })
+  return { ...filter, joins: joins.toReversed() }
+}
+
 /** Returns whether the connection gets the event. An event with recipients reaches them whatever they subscribe to, and nobody else. */
 export function matchesFilter(filter: Filter, event: StoredEvent): boolean {
+  return passesSubscriptions(filter, event) && !(filter.joins !== undefined && isWithheld(filter.joins, event))
+}
+
+function passesSubscriptions(filter: Filter, event: StoredEvent): boolean {
   if (event.connectionId !== null) return event.connectionId === filter.connectionId
   if (event.recipients !== null) return isAddressed(filter, event.recipients)
   if (filter.byType.size === 0) return false

@@ -3,6 +3,7 @@
 // matches and not with the number of subscriptions, to this type or to others.
 import { addToSet } from '../set-map.ts'
 import { isOperators, type Condition } from './constraint.ts'
+import { isWithheld } from '../as-of/joins.ts'
 import type { StoredEvent } from '../events/stored-event.ts'
 import { FieldIndex } from './field-index.ts'
 import { matchesConstraint, type Filter } from './filter.ts'
@@ -33,6 +34,8 @@ export class SubscriptionIndex<C extends Matchable> {
   readonly #byId = new Map<string, C>()
   readonly #byUser = new Map<string, Set<C>>()
   readonly #byType = new Map<string, TypeIndex<C>>()
+  /** Connections that joined at offsets, and are not sent what their state has. Nearly always none. */
+  readonly #joining = new Set<C>()
   /** How many of the keys of `#byType` are patterns. */
   #patterns = 0
   /** What `remove` has to take out again: exactly what `add` put in, whatever became of the filter since. */
@@ -59,8 +62,12 @@ export class SubscriptionIndex<C extends Matchable> {
   }
 
   add(connection: C): void {
-    const { connectionId, user, watched, byType } = connection.filter
+    const { connectionId, user, watched, byType, joins } = connection.filter
     const undo: (() => void)[] = []
+    if (joins !== undefined) {
+      this.#joining.add(connection)
+      undo.push(() => this.#joining.delete(connection))
+    }
     this.#byId.set(connectionId, connection)
     undo.push(() => this.#byId.delete(connectionId))
     const users = user === null ? watched : [user, ...watched]
@@ -74,8 +81,20 @@ export class SubscriptionIndex<C extends Matchable> {
     this.#undo.delete(connection)
   }
 
+  /** Connections whose filter has joins. */
+  joining(): ReadonlySet<C> {
+    return this.#joining
+  }
+
   /** Returns the connections that the event concerns. Read the set before a connection is added or removed. */
   match(event: StoredEvent): ReadonlySet<C> {
+    const found = this.#find(event)
+    if (this.#joining.size === 0) return found
+    const isHeld = (connection: C) => this.#joining.has(connection) && isWithheld(connection.filter.joins ?? [], event)
+    return new Set([...found].filter((connection) => !isHeld(connection)))
+  }
+
+  #find(event: StoredEvent): ReadonlySet<C> {
     if (event.connectionId !== null) return setOf(this.#byId.get(event.connectionId))
     if (event.recipients !== null) return this.#ofUsers(event.recipients)
     const found = this.#indexesOf(event.type).map((index) => matchType(index, event))

@@ -4,6 +4,7 @@ import { stringifyScalars } from '../../core/scalar.ts'
 import { parseJsonOrReason } from '../../core/json.ts'
 import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
+import { parseAsOf } from '../../core/as-of/as-of.ts'
 import type { Check } from '../../config/auth.ts'
 import { parsePosition, shardOfPosition } from '../../core/identity/position.ts'
 import { ANONYMOUS, type ConnectRequest, type Principal, type TransportName } from '../../core/identity/principal.ts'
@@ -62,6 +63,8 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
   if (!subscriptions.ok) return subscriptions
   const isAllowed = requested === undefined || (await mayConnect(c, token, subscriptions.value.given))
   if (!isAllowed) return fail({ kind: 'connection_denied' })
+  const asOf = readAsOf(c.req.query('as_of'), options.transport)
+  if (!asOf.ok) return asOf
   const { atPosition, shard } = chooseShard(principal, options.lastEventId, config.shards, Math.random())
   return ok({
     claims,
@@ -73,11 +76,24 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
       subscriptions: subscriptions.value.all,
       inferred,
       lastEventId: options.lastEventId,
+      asOf: asOf.value,
       protocol: options.protocol ?? null,
       allowOrigin: allowOrigin(config, request),
       allowCredentials: namesOrigins(config),
     },
   })
+}
+
+/** The text is passed on as it came: the shard parses it too. */
+export function readAsOf(text: string | undefined, transport: TransportName): Result<string | undefined, RigelError> {
+  if (text === undefined || text === '') return ok(undefined)
+  if (transport === 'phoenix')
+    return fail({
+      kind: 'bad_request',
+      message: 'Channels cannot be joined at an offset: as_of is for other transports.',
+    })
+  const parsed = parseAsOf(text)
+  return parsed.ok ? ok(text) : fail({ kind: 'bad_request', message: parsed.reason })
 }
 
 /** Applies SUBSCRIPTION_CHECK to requested subscriptions. As in RIG, subscriptions that a token implies are not checked. */

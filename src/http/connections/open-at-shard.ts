@@ -20,9 +20,9 @@ export function openAtShard(c: Context<HttpEnv>, grant: Grant): Promise<Response
 /** Opens a long-polling session. Resolves to its connection token. */
 export async function openSessionAtShard(c: Context<HttpEnv>, grant: Grant): Promise<Result<string, RigelError>> {
   const open = async ({ connect, shard }: Grant): Promise<Result<string, RigelError>> => {
-    const { atPosition, inferred, lastEventId, principal, subscriptions } = connect
+    const { asOf, atPosition, inferred, lastEventId, principal, subscriptions } = connect
     const stub = shardStub(c.env, shard)
-    const opened = await stub.openLongpolling(principal, subscriptions, lastEventId, inferred, atPosition)
+    const opened = await stub.openLongpolling(principal, subscriptions, lastEventId, inferred, atPosition, asOf)
     return opened.ok ? ok(opened.value.connectionToken) : fail(opened.reason)
   }
   try {

@@ -19,7 +19,7 @@ import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { VerifiedToken } from '../../auth/verify-token.ts'
 import { shardStub } from '../../rpc/shard.ts'
 import { bearerTokens } from '../token-source.ts'
-import { NO_TOKEN, subscriptionRules, verifyFor } from './authorize-connection.ts'
+import { NO_TOKEN, readAsOf, subscriptionRules, verifyFor } from './authorize-connection.ts'
 import { readAddress, refusedRequest, toPutError } from './connection-request.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
@@ -50,10 +50,14 @@ async function replaceSubscriptions(c: Context<HttpEnv>): Promise<Result<null, R
   if (!address.ok) return address
   const tokens = allValid(verified)
   if (!tokens.ok) return tokens
-  const set = readSubscriptions(body.value, tokens.value, config)
+  const set = readSubscriptions(body.value.subscriptions, tokens.value, config)
   if (!set.ok) return set
+  const { asOf } = body.value
+  if (asOf !== undefined && typeof asOf !== 'string') return fail(refusedRequest('as_of is expected to be a string'))
+  const offsets = readAsOf(asOf, 'sse')
+  if (!offsets.ok) return offsets
   if (!(await maySubscribe(c, set.value.given))) return fail({ kind: 'subscription_denied' })
-  return setSubscriptions(c, address.value, set.value, tokens.value)
+  return setSubscriptions(c, address.value, set.value, tokens.value, offsets.value)
 }
 
 /**
@@ -70,8 +74,13 @@ async function maySubscribe(c: Context<HttpEnv>, given: readonly Subscription[])
   })
 }
 
-/** Returns the value of `subscriptions`, not parsed yet. */
-async function readSubscriptionsBody(request: Request): Promise<Result<unknown, RigelError>> {
+/** The members of the body, not parsed yet. */
+interface SubscriptionsBody {
+  readonly subscriptions: unknown
+  readonly asOf: unknown
+}
+
+async function readSubscriptionsBody(request: Request): Promise<Result<SubscriptionsBody, RigelError>> {
   if (!acceptsJson(request)) {
     const message = `Not acceptable: got accept "${request.headers.get('accept')}", supported is application/json.`
     return fail({ kind: 'not_acceptable', message })
@@ -91,7 +100,7 @@ async function readSubscriptionsBody(request: Request): Promise<Result<unknown, 
     const message = `Expected field "subscriptions" is not present.\n\nDecoded request body:\n${shown}`
     return fail({ kind: 'bad_request', message })
   }
-  return ok(parsed.value['subscriptions'])
+  return ok({ subscriptions: parsed.value['subscriptions'], asOf: parsed.value['as_of'] })
 }
 
 function acceptsJson(request: Request): boolean {
@@ -146,11 +155,12 @@ async function setSubscriptions(
   { shard, connectionId }: ConnectionAddress,
   { given, inferred }: SubscriptionSet,
   tokens: readonly VerifiedToken[],
+  asOf: string | undefined,
 ): Promise<Result<null, RigelError>> {
   const { principal } = tokens.find((token) => token.principal.user !== null) ?? tokens[0] ?? NO_TOKEN
   try {
     const all = mergeSubscriptions(given, inferred)
-    return await shardStub(c.env, shard).setSubscriptions(connectionId, all, principal, inferred)
+    return await shardStub(c.env, shard).setSubscriptions(connectionId, all, principal, inferred, asOf)
   } catch (error) {
     return fail(shardFailure(error))
   }

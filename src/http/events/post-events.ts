@@ -2,6 +2,7 @@
 // and will be delivered like every other event; there may be no subscriber. RIG returned the event, encoded twice.
 // post-push.ts handles the requests of connectors.
 import type { Context } from 'hono'
+import { formatProduced, PRODUCED_HEADER } from '../../core/as-of/as-of.ts'
 import type { RigelError } from '../../core/errors.ts'
 import type { ProducedRecord } from '../../core/events/kafka-record.ts'
 import type { Result } from '../../core/result.ts'
@@ -40,7 +41,8 @@ export async function postEvents(c: Context<HttpEnv>): Promise<Response> {
     return errorResponse(produced.reason, cors)
   }
   const positions = produced.value.map(toPosition)
-  return c.json(posted.value.mode === 'batched' ? positions : positions[0], 202, cors)
+  const headers = { ...cors, [PRODUCED_HEADER]: formatProduced(produced.value) }
+  return c.json(posted.value.mode === 'batched' ? positions : positions[0], 202, headers)
 }
 
 async function publishFor(

@@ -1,5 +1,6 @@
 // A service's response on its way to the client. Most need no change and pass as they are, which costs nothing; the others
 // are copied once. For forward.ts.
+import { AS_OF_HEADER } from '../../core/as-of/as-of.ts'
 import type { Route, Upstream } from '../../api-definitions/api-route.ts'
 import { decodedFor } from './content-coding.ts'
 import { changeHeaders, namedBy } from './headers/headers.ts'
@@ -7,6 +8,9 @@ import type { OutgoingRequest } from './proxy-context.ts'
 
 /** A hop-by-hop header that workerd does not remove. */
 const CHALLENGE = 'proxy-authenticate'
+/** A service that answers other origins need not know of the headers that a page reads for Rigel. */
+const ALLOWED_ORIGIN = 'access-control-allow-origin'
+const EXPOSED = 'access-control-expose-headers'
 /** Headers that name a URL of the service. */
 const URLS = ['location', 'content-location']
 
@@ -23,12 +27,14 @@ export function toClientResponse(
   const isChallenge = headers.has(CHALLENGE)
   const decoded = decodedFor(outgoing, response)
   const urls = policy.rewriteLocation ? rewrittenUrls(headers, upstream, outgoing) : []
-  const isChanged = responseHeaders.set.length + responseHeaders.remove.length + urls.length > 0
+  const isExposed = headers.has(AS_OF_HEADER) && headers.has(ALLOWED_ORIGIN)
+  const isChanged = isExposed || responseHeaders.set.length + responseHeaders.remove.length + urls.length > 0
   if (!isChanged && !isChallenge && named === null && decoded === null) return response
   const changed = new Headers(headers)
   if (named !== null) for (const name of [...namedBy(named), 'connection']) changed.delete(name)
   changed.delete(CHALLENGE)
   if (decoded !== null) for (const name of ['content-encoding', 'content-length']) changed.delete(name)
+  if (isExposed) changed.append(EXPOSED, AS_OF_HEADER)
   for (const [name, value] of urls) changed.set(name, value)
   changeHeaders(changed, responseHeaders)
   const { status, statusText } = response

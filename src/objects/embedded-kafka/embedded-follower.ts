@@ -13,7 +13,8 @@ import { RunHealth } from '../../following/run-health.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import type { Fetched } from '../../kafka/kafka-log.ts'
 import { directoryStub } from '../../rpc/directory.ts'
-import { takeOverFollower, type FollowerStatus, type InterestState } from '../../rpc/follower.ts'
+import { PlannedUpTo } from '../../following/planned-up-to.ts'
+import { takeOverFollower, type FollowerProgress, type FollowerStatus, type InterestState } from '../../rpc/follower.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { RecentRecords } from './recent-records.ts'
 
@@ -48,6 +49,7 @@ export class EmbeddedFollower {
   #durable: number
   readonly #interests: InterestIndex
   readonly #health = new RunHealth()
+  readonly #planned = new PlannedUpTo()
   readonly #deadLetters: DeadLetterStore
   readonly #consumer: PartitionConsumer
   /** Where following begins if it has never begun: the end of the log may have moved until then. */
@@ -103,6 +105,13 @@ export class EmbeddedFollower {
       failures: this.#health.failures,
       lastError: this.#health.lastError,
     }
+  }
+
+  /** See FollowerStub. */
+  async progress(offset: number): Promise<FollowerProgress | null> {
+    const { checkpoint } = this.#deps.log
+    const latest = () => this.#deps.log.offsets().latest
+    return checkpoint === null ? null : this.#planned.progress(checkpoint, this.#deps.config.shards, offset, latest)
   }
 
   async #runOnce(): Promise<void> {
@@ -212,6 +221,7 @@ export class EmbeddedFollower {
         },
       },
       health: this.#health,
+      planning: (next, generation) => this.#planned.planning(next, generation),
       metrics: this.#deps.metrics,
       deadLetterLog: new DeadLetterLog((message, details) => this.#deps.warn(message, details)),
       committer: null,

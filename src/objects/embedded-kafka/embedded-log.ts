@@ -12,6 +12,7 @@ import { timerOf } from '../../rpc/metrics.ts'
 import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import {
   parseFollowerName,
+  type FollowerProgress,
   type FollowerReport,
   type FollowerResult,
   type FollowerStatus,
@@ -108,6 +109,11 @@ export class EmbeddedLog extends DurableObject<Env> {
 
   status(): FollowerStatus {
     return this.#follower?.status() ?? NOT_FOLLOWED
+  }
+
+  /** See FollowerStub. */
+  async progress(offset: number): Promise<FollowerProgress | null> {
+    return (await this.#follower?.progress(offset)) ?? null
   }
 
   override async alarm(): Promise<void> {

@@ -8,6 +8,7 @@ import { createPace, createPlanner } from '../../following/create-planner.ts'
 import { DeadLetterLog } from '../../following/dead-letters.ts'
 import type { InterestIndex } from '../../following/interest-index.ts'
 import { OffsetCommitter } from '../../following/offset-committer.ts'
+import type { PlannedUpTo } from '../../following/planned-up-to.ts'
 import type { RunHealth } from '../../following/run-health.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
 
@@ -30,6 +31,7 @@ export interface FollowerParts {
   readonly checkpoints: CheckpointStore
   readonly interests: InterestIndex
   readonly health: RunHealth
+  readonly planned: PlannedUpTo
   readonly metrics: PartitionConsumer['metrics']
   /** Runs work that the object does not wait for. */
   readonly inBackground: (work: Promise<unknown>) => void
@@ -38,7 +40,7 @@ export interface FollowerParts {
 }
 
 export function createConsumer(parts: FollowerParts) {
-  const { at, checkpoints, config, env, health, interests, log, metrics, nowMs, warn } = parts
+  const { at, checkpoints, config, env, health, interests, log, metrics, nowMs, planned, warn } = parts
   const waits = !log.wakesFollowers && config.kafka.pullMode === 'continuous'
   return {
     ...at,
@@ -47,6 +49,7 @@ export function createConsumer(parts: FollowerParts) {
     planner: createPlanner({ env, config, at, interests, log }),
     checkpoints,
     health,
+    planning: (next: number, generation: number) => planned.planning(next, generation),
     metrics,
     committer: createCommitter(parts),
     pace: createPace(config, at.topic),

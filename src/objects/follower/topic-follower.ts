@@ -13,6 +13,7 @@ import {
   nudgeFollowers,
   parseFollowerName,
   type FollowerCounters,
+  type FollowerProgress,
   type FollowerReport,
   type FollowerResult,
   type FollowerStatus,
@@ -24,6 +25,7 @@ import { consume, type RunResult } from '../../following/consume-loop.ts'
 import { createFollowerMetrics } from '../../following/follower-metrics.ts'
 import { FollowerRelay } from '../../following/follower-relay.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
+import { PlannedUpTo } from '../../following/planned-up-to.ts'
 import { NO_PARTITION, RunHealth } from '../../following/run-health.ts'
 import { createConsumer } from './create-consumer.ts'
 
@@ -41,6 +43,7 @@ export class TopicFollower extends DurableObject<Env> {
   })
   readonly #interests = new InterestIndex(this.ctx.storage)
   readonly #health = new RunHealth()
+  readonly #planned = new PlannedUpTo()
   readonly #metrics = createFollowerMetrics({
     env: this.env,
     config: this.#config,
@@ -57,6 +60,7 @@ export class TopicFollower extends DurableObject<Env> {
     checkpoints: this.#checkpoints,
     interests: this.#interests,
     health: this.#health,
+    planned: this.#planned,
     metrics: this.#metrics,
     inBackground: (work) => this.ctx.waitUntil(work),
     nowMs: () => Date.now(),
@@ -140,6 +144,12 @@ export class TopicFollower extends DurableObject<Env> {
     }
   }
 
+  /** See FollowerStub. */
+  async progress(offset: number): Promise<FollowerProgress | null> {
+    const at = this.#checkpoints.read()
+    return at === undefined ? null : this.#planned.progress(at, this.#config.shards, offset, () => this.#latest())
+  }
+
   /**
    * A partition of the embedded log follows itself, also before it has taken over this object's checkpoint: interest is no
    * longer sent here, so what this object routed would be lost. Only a version before that followed such a partition.
@@ -213,11 +223,17 @@ export class TopicFollower extends DurableObject<Env> {
   }
 
   async #lag(offset: number): Promise<number | null> {
+    const latest = await this.#latest()
+    return latest === null ? null : Math.max(0, latest - offset)
+  }
+
+  /** Null: the log does not answer, or its offsets are no numbers of records. */
+  async #latest(): Promise<number | null> {
     if (this.#log.numbersRecords === false) return null
     const { partition, topic } = this.#name
     const timeout = scheduler.wait(LAG_TIMEOUT_MS).then(() => null)
     const range = await Promise.race([this.#log.offsets(topic, partition).catch(() => null), timeout])
-    return range === null ? null : Math.max(0, range.latest - offset)
+    return range?.latest ?? null
   }
 
   async #start(): Promise<Checkpoint> {

@@ -4,8 +4,11 @@ import type { RigelError } from '../../core/errors.ts'
 import { parsePosition } from '../../core/identity/position.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { directoryStub } from '../../rpc/directory.ts'
+import { sourceTopics } from '../../config/parse-config.ts'
+import { followerStub } from '../../rpc/follower.ts'
 import { BufferBudget } from './buffer-budget.ts'
 import { AdminCommands } from './admin-commands.ts'
+import { AsOfJoins } from './connections/as-of-joins.ts'
 import { ConnectionAdmission } from './connections/admission.ts'
 import { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import { ConnectionRegistry } from './connections/connection-registry.ts'
@@ -43,8 +46,12 @@ export function createShard(context: ShardContext) {
     sync: () => storage.sync(),
     schedule: (ms, act) => void setTimeout(act, ms),
     pause: () => scheduler.wait(0),
-    deliver: (segments) =>
-      connections.size > 0 ? connections.deliver(segments.flatMap((segment) => [...decodeSegment(segment)])) : 0,
+    deliver: (segments) => {
+      if (connections.size === 0) return 0
+      const count = connections.deliver(segments.flatMap((segment) => [...decodeSegment(segment)]))
+      asOfJoins.endPassed(connections, lifecycle)
+      return count
+    },
   })
   const advanceLog = () => logStore.advance()
   const interests = new InterestRegistry(storage.sql, {
@@ -55,11 +62,21 @@ export function createShard(context: ShardContext) {
     inBackground: context.background,
     advanceLog,
   })
+  const asOfJoins = new AsOfJoins({
+    log: logStore,
+    committedSeq: () => log.committedSeq,
+    interestSince: (type) => interests.sinceOf(type),
+    partitions: async () => directoryStub(env).followers(),
+    topics: sourceTopics(config),
+    progress: async (at, offset) => followerStub(env, at).progress(offset),
+    shards: config.shards,
+    nowMs: context.now,
+  })
   const revocations = new RevocationList(storage.sql)
   const lifecycle = new ConnectionLifecycle(context, connections, log, metrics, history)
   const waits = new Waits(context.now)
-  const admission = new ConnectionAdmission(context, connections, log, interests, revocations, waits)
-  const parts = { connections, log, interests, revocations, lifecycle, admission, waits }
+  const admission = new ConnectionAdmission(context, connections, log, interests, revocations, waits, asOfJoins)
+  const parts = { connections, log, interests, revocations, lifecycle, admission, waits, asOfJoins }
   const subscriptions = new SubscriptionUpdater(context, parts)
   const renewal = new TokenRenewal(context, { ...parts, subscriptions })
   const store = new ConnectionStore(storage.sql)

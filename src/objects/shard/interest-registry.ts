@@ -67,6 +67,11 @@ export class InterestRegistry {
     return patternsOf(type).some((pattern) => this.#since.has(pattern))
   }
 
+  /** Returns the position from which the log has the type's events; undefined: the shard does not want it. */
+  sinceOf(type: string): number | undefined {
+    return this.#since.get(type)
+  }
+
   /** True if the log holds every event of these types after `seq`. To be asked before `register`, which makes new ones known. */
   coversSince(subscriptions: readonly Subscription[], seq: number): boolean {
     return subscriptions.every(({ eventType }) => (this.#since.get(eventType) ?? Infinity) <= seq)

@@ -2,6 +2,7 @@
 // event is appended to the log first and then delivered. This file is the RPC surface; create-shard.ts composes the parts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
+import { parseAsOf } from '../../core/as-of/as-of.ts'
 import { filterBatch, type AppendBatch, type EventBatch } from '../../core/delivery/batch-codec.ts'
 import { planDeliveries } from '../../core/delivery/fan-out-tree.ts'
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../../core/concurrency.ts'
@@ -9,7 +10,7 @@ import { toHex } from '../../core/bytes.ts'
 import { formatConnectionToken } from '../../core/identity/connection-token.ts'
 import type { ConnectRequest, Metadata, Principal } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
-import { ok, type Result } from '../../core/result.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
 import { fromRelayBatch, type RelayBatch } from '../../core/delivery/relay-batch.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { PresenceDiff } from '../../rpc/presence.ts'
@@ -83,8 +84,11 @@ export class UserShard extends DurableObject<Env> {
     subscriptions: readonly Subscription[],
     principal: Principal,
     inferred: readonly Subscription[] = [],
+    asOf?: string,
   ): Promise<Result<null, RigelError>> {
-    return this.#shard.subscriptions.replace(connectionId, { subscriptions, principal, inferred })
+    const parsed = asOf === undefined ? undefined : parseAsOf(asOf)
+    if (parsed?.ok === false) return fail({ kind: 'bad_request', message: parsed.reason })
+    return this.#shard.subscriptions.replace(connectionId, { subscriptions, principal, inferred, asOf: parsed?.value })
   }
 
   async setMetadata(connectionId: string, metadata: Metadata, principal: Principal): Promise<Result<null, RigelError>> {
@@ -108,8 +112,9 @@ export class UserShard extends DurableObject<Env> {
     lastEventId: string | null,
     inferred: readonly Subscription[] = [],
     atPosition = false,
+    asOf?: string,
   ): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
-    const wanted = { principal, subscriptions, inferred, lastEventId, atPosition }
+    const wanted = { principal, subscriptions, inferred, lastEventId, atPosition, asOf }
     const connect: ConnectRequest = { ...wanted, transport: 'longpolling', protocol: null, allowOrigin: '' }
     return this.#openSession(connect, (opening) => this.#shard.transports.longpolling.open(opening))
   }

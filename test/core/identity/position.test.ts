@@ -4,7 +4,8 @@ import { formatPosition, parsePosition, shardOfPosition } from '../../../src/cor
 describe('position', () => {
   it('is read as it was written, and names its shard', () => {
     const position = parsePosition(formatPosition('12.k3v9', 345))
-    expect(position).toEqual({ epoch: '12.k3v9', seq: 345, openSeq: 345 })
+    expect(position).toEqual({ epoch: '12.k3v9', seq: 345, openSeq: 345, isJoining: false })
+    expect(parsePosition('12.k3v9-345-300*')).toMatchObject({ seq: 345, openSeq: 300, isJoining: true })
     expect(position && shardOfPosition(position)).toBe(12)
   })
 

@@ -1,6 +1,7 @@
 // `target: kafka`, `nats` and `kinesis`: publishes a request as an event, and returns 202, or the response that comes later.
 // Called by proxy.ts.
-import type { NewRecord } from '../../../core/events/kafka-record.ts'
+import { formatProduced, PRODUCED_HEADER } from '../../../core/as-of/as-of.ts'
+import type { NewRecord, ProducedRecord } from '../../../core/events/kafka-record.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import { sourceOf, type SourceKind } from '../../../core/events/topic-source.ts'
@@ -38,14 +39,23 @@ export async function publishRequest(
   const record = await toRecord(deps, target, event.value)
   if (!record.ok) return abandon(deps, pending, record.reason)
   if (route.responseFrom === 'nats') return requestByNats(deps, record.value)
+  let produced: readonly ProducedRecord[]
   try {
-    await createCountedLog(deps.env, deps.config).produce([record.value])
+    produced = await createCountedLog(deps.env, deps.config).produce([record.value])
   } catch (error) {
     console.error('a request could not be published', error)
     const message = `${NAMES[sourceOf(target.topic).kind]} cannot take events at the moment. The event was probably not stored.`
     return abandon(deps, pending, { kind: 'unavailable', message })
   }
-  return pending === null ? ok(new Response('Accepted.', { status: 202 })) : pending.response()
+  const answered = pending === null ? ok(new Response('Accepted.', { status: 202 })) : await pending.response()
+  return answered.ok ? ok(withPlace(answered.value, produced)) : answered
+}
+
+/** The client may wait until its stream has passed what it has sent. */
+function withPlace(response: Response, produced: readonly ProducedRecord[]): Response {
+  const answer = new Response(response.body, response)
+  answer.headers.set(PRODUCED_HEADER, formatProduced(produced))
+  return answer
 }
 
 const NAMES: Readonly<Record<SourceKind, string>> = { kafka: 'Kafka', nats: 'NATS', kinesis: 'Kinesis' }

@@ -1,5 +1,6 @@
 // Decides whether a connection may be opened, and makes its record: limits, end, interests, position to resume from. Called
 // for every transport; `register` also for the interests of a later set of subscriptions.
+import type { AsOfJoins, JoinPlace } from './as-of-joins.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
 import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -30,6 +31,7 @@ export class ConnectionAdmission {
   readonly #interests: InterestRegistry
   readonly #revocations: RevocationList
   readonly #waits: Waits
+  readonly #asOfJoins: AsOfJoins
 
   constructor(
     context: ShardContext,
@@ -38,6 +40,7 @@ export class ConnectionAdmission {
     interests: InterestRegistry,
     revocations: RevocationList,
     waits: Waits,
+    asOfJoins: AsOfJoins,
   ) {
     this.#context = context
     this.#connections = connections
@@ -45,6 +48,7 @@ export class ConnectionAdmission {
     this.#interests = interests
     this.#revocations = revocations
     this.#waits = waits
+    this.#asOfJoins = asOfJoins
   }
 
   async admit(connect: ConnectRequest): Promise<Result<Opening, RigelError>> {
@@ -64,10 +68,15 @@ export class ConnectionAdmission {
     const isCovered = openSeq !== undefined && this.#interests.coversSince(subscriptions, openSeq)
     const registered = await this.register(subscriptions)
     if (!registered.ok) return registered
+    const joined = await this.#asOfJoins.placeOf(connect, resumeSeq !== undefined)
+    if (!joined.ok) return joined
     // The session may have been revoked meanwhile; its connections have been closed without this one.
     if (session !== null && this.#revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
-    const recovered = lastEventId === null ? null : isCovered
-    const state = this.#stateOf(connect, term, { resumeSeq, openSeq }, nowMs)
+    const { isGap } = joined.value
+    const isFresh = lastEventId === null && connect.asOf === undefined
+    const recovered = isFresh ? null : !isGap && (lastEventId === null || isCovered)
+    const place = isGap ? { resumeSeq: undefined, openSeq: undefined } : { resumeSeq, openSeq }
+    const state = withJoin(this.#stateOf(connect, term, place, nowMs), joined.value)
     return ok({ connect, recovered, state, rewind: rewindOf(state) })
   }
 
@@ -131,6 +140,10 @@ export class ConnectionAdmission {
     await this.#log.settle()
     return ok(null)
   }
+}
+
+function withJoin(state: ConnectionState, { joins, startSeq }: JoinPlace): ConnectionState {
+  return { ...state, joins, startSeq: startSeq ?? state.startSeq }
 }
 
 function openSeqIn(lastEventId: string): number {

@@ -1,13 +1,13 @@
 // What happens to a connection between greeting and end, on every transport: its events, index, storage and alarms. The
 // ConnectionRegistry chooses the connections that get an event, the transport writes it.
 import { formatConnectionToken } from '../../../core/identity/connection-token.ts'
-import { withOpenSeq } from '../../../core/identity/position.ts'
+import { asJoining, withOpenSeq } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { ConnectionHistory } from '../explain/connection-history.ts'
 import type { Connection } from './connection.ts'
 import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
-import { openSeqOf, type ConnectionState, type Opening } from './connection-state.ts'
+import { isJoining, openSeqOf, type ConnectionState, type Opening } from './connection-state.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { ShardMetrics } from '../shard-metrics.ts'
@@ -57,7 +57,8 @@ export class ConnectionLifecycle {
   /** Returns the position of a sequence number, as the client of the connection gets it. */
   positionFor(state: ConnectionState, seq: number): string {
     const openSeq = openSeqOf(state, this.#context.now)
-    return openSeq === null ? this.#log.position(seq) : withOpenSeq(this.#log.position(seq), openSeq)
+    const position = openSeq === null ? this.#log.position(seq) : withOpenSeq(this.#log.position(seq), openSeq)
+    return isJoining(state) ? asJoining(position) : position
   }
 
   add(connection: Connection): void {

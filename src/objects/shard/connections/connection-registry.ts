@@ -100,12 +100,13 @@ export class ConnectionRegistry {
   /** Replaces the state of a registered connection, and its filter if the subscriptions are others. */
   update(connection: Connection, state: ConnectionState): void {
     const isRefiltered = state.subscriptions !== connection.state.subscriptions
+    const isRejoined = state.joins !== connection.state.joins
     const subscriptions = isRefiltered ? this.#pool.acquire(state.subscriptions) : state.subscriptions
     if (isRefiltered) this.#pool.release(connection.state.subscriptions)
     this.#index.remove(connection)
     connection.state = { ...state, subscriptions }
     this.#index.add(connection)
-    if (isRefiltered) this.refilter(connection, filterOf(connection.state))
+    if (isRefiltered || isRejoined) this.refilter(connection, filterOf(connection.state))
   }
 
   refilter(connection: Connection, filter: Filter): void {
@@ -138,6 +139,11 @@ export class ConnectionRegistry {
 
   get(connectionId: string): Connection | undefined {
     return this.#subscriptions.get(connectionId)
+  }
+
+  /** Connections that are not sent what their client's state has. */
+  joining(): ReadonlySet<Connection> {
+    return this.#subscriptions.joining()
   }
 
   all(): MapIterator<Connection> {

@@ -1,6 +1,7 @@
 // The record of one connection, from the request that opens it to storage and back. Pure: clock and randomness are arguments.
 // Admission makes it, the ConnectionStore keeps it, a connection of any transport holds it as `state`.
-import { createFilter, type Filter } from '../../../core/subscriptions/filter.ts'
+import { createFilter, withJoins, type Filter } from '../../../core/subscriptions/filter.ts'
+import type { JoinStep } from '../../../core/as-of/joins.ts'
 import type {
   ConnectRequest,
   Metadata,
@@ -57,6 +58,8 @@ export interface ConnectionState extends Term {
   readonly inferred: readonly Subscription[]
   /** Where the connection began to read; for long-polling also where a first poll without a position starts. */
   readonly startSeq: number
+  /** What it is not sent because the client's state has it, oldest first. Empty or absent once that has been passed. */
+  readonly joins?: readonly JoinStep[]
   /** Null after the first set of subscriptions, and for a client that gave no position to read on from. */
   readonly resume: Resume | null
   /** The user of the first token that came later, on a connection that was opened without a user. */
@@ -109,6 +112,11 @@ export function userOf({ claimedBy, owner }: ConnectionState): string | null {
   return owner.user ?? claimedBy
 }
 
-export function filterOf({ id, owner, subscriptions }: ConnectionState): Filter {
-  return createFilter(id, owner.user, subscriptions)
+export function filterOf({ id, joins = [], owner, subscriptions }: ConnectionState): Filter {
+  return withJoins(createFilter(id, owner.user, subscriptions), joins)
+}
+
+/** The client's positions say so: see Position.isJoining. */
+export function isJoining({ joins }: ConnectionState): boolean {
+  return joins !== undefined && joins.length > 0
 }

@@ -1,5 +1,6 @@
 // Connections that outlive the object's memory: SQL for `connections`. Used by the transports whose connections go on
 // after hibernation or a crash; a stream ends with the object that writes it.
+import type { JoinStep } from '../../../core/as-of/joins.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { Metadata, PhoenixHello, Principal, TransportName } from '../../../core/identity/principal.ts'
 import type { ConnectionState } from './connection-state.ts'
@@ -34,6 +35,7 @@ interface OldPhoenixRow extends Record<string, SqlStorageValue> {
 type Details = Pick<ConnectionState, 'hasToken' | 'phoenix' | 'claimedBy' | 'grantEndsAtMs'> & {
   readonly resumeSeq?: number
   readonly atPosition?: true
+  readonly joins?: readonly JoinStep[]
 }
 
 export class ConnectionStore {
@@ -63,6 +65,7 @@ export class ConnectionStore {
       claimedBy: state.claimedBy,
       grantEndsAtMs: state.grantEndsAtMs,
       ...(state.atPosition ? { atPosition: true } : {}),
+      ...(state.joins !== undefined && state.joins.length > 0 ? { joins: state.joins } : {}),
       ...(resume === null || resume.seq === startSeq ? {} : { resumeSeq: resume.seq }),
     }
     this.#sql.exec(
@@ -118,6 +121,7 @@ function toState(row: ConnectionRow): ConnectionState {
     endsAtMs: row.ends_at_ms,
     endsByToken,
     startSeq: row.start_seq,
+    ...(details?.joins === undefined ? {} : { joins: details.joins }),
     resume: row.resume_until_ms === null ? null : { seq: resumeSeq, untilMs: row.resume_until_ms },
     subscriptions: JSON.parse(row.subscriptions) as readonly Subscription[],
     inferred: JSON.parse(row.inferred) as readonly Subscription[],

@@ -1,5 +1,7 @@
 // Replaces the subscriptions of an open connection, by PUT or in-band. A client that resumed and subscribes only now gets
 // the matching events that it missed: nothing is lost between connect and PUT.
+import type { AsOf } from '../../../core/as-of/as-of.ts'
+import type { Joined } from '../../../core/as-of/resolve-as-of.ts'
 import type { Check } from '../../../config/auth.ts'
 import type { Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -7,6 +9,7 @@ import { fieldsOf } from '../../../core/events/extractors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { ConnectionAdmission } from './admission.ts'
+import type { AsOfJoins } from './as-of-joins.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionLifecycle } from './connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
@@ -24,6 +27,8 @@ export interface SubscriptionChange {
   readonly inferred: readonly Subscription[]
   /** The principal of the token that came with the change. `expSeconds` is null if no token came. */
   readonly principal: Principal
+  /** The offsets of the client's state of what it subscribes to. */
+  readonly asOf?: AsOf | undefined
 }
 
 const SUBSCRIPTIONS_PER_CHANGE = 10
@@ -46,6 +51,7 @@ interface SubscriptionUpdaterParts {
   readonly lifecycle: ConnectionLifecycle
   readonly admission: ConnectionAdmission
   readonly waits: Waits
+  readonly asOfJoins: AsOfJoins
 }
 
 export class SubscriptionUpdater {
@@ -61,42 +67,79 @@ export class SubscriptionUpdater {
 
   /** Resolves when the set is in force. */
   async replace(connectionId: string, change: SubscriptionChange): Promise<Result<null, RigelError>> {
-    const { admission, connections, interests, log } = this.#parts
+    const { admission, asOfJoins, connections, interests, log } = this.#parts
     const asking = connections.get(connectionId)
     const known = this.#check(asking, change)
     if (!known.ok && known.reason.kind === 'rate_limited' && asking !== undefined) await this.waitToRefuse(asking)
     if (!known.ok) return known
-    const { resume } = known.value.state
+    const { resume, subscriptions: before } = known.value.state
     const resumeSeq = resume !== null && this.#context.now() <= resume.untilMs ? resume.seq : null
     // Before the interests are registered: a type that is registered now has no events from before.
     const isCovered = resumeSeq !== null && interests.coversSince(change.subscriptions, resumeSeq)
     const registered = await admission.register(change.subscriptions)
     if (!registered.ok) return registered
+    const joined = change.asOf === undefined ? null : await asOfJoins.joinLater(change.asOf, newTypes(before, change))
+    if (joined?.ok === false) return joined
     const connection = connections.get(connectionId)
     if (connection === undefined) return fail({ kind: 'connection_gone' })
-    this.#apply(connection, change, resumeSeq, isCovered)
+    const applied =
+      joined === null
+        ? this.#apply(connection, change, resumeSeq, isCovered)
+        : // Another set came meanwhile: what was found is not about what is new now.
+          this.#applyJoin(connection, change, connection.state.subscriptions === before ? joined.value : undefined)
     await log.settle()
-    return ok(null)
+    return applied
   }
 
-  #apply(connection: Connection, change: SubscriptionChange, resumeSeq: number | null, isCovered: boolean): void {
-    const { lifecycle, log } = this.#parts
-    const { inferred, principal, subscriptions } = change
+  /** What the client had subscribed to before goes on as it was; the rest begins where its state ends. */
+  #applyJoin(connection: Connection, change: SubscriptionChange, joined: Joined | undefined): Result<null, RigelError> {
     const before = connection.filter
-    const owner = withSession(connection.state.owner, principal.session)
+    const set = this.#set(connection, change, joined, this.#parts.log.committedSeq)
+    if (!set.ok) return set
+    connection.send(subscriptionsSet(envelope(this.#context), change.subscriptions, joined !== undefined))
+    if (joined !== undefined) this.#parts.lifecycle.rewind(connection, joined.startSeq, before)
+    return set
+  }
+
+  /** Events of what is new are sent from `sinceSeq` on, unless the client has joined at a state of it. */
+  #set(
+    connection: Connection,
+    { inferred, principal, subscriptions }: SubscriptionChange,
+    joined: Joined | undefined,
+    sinceSeq: number,
+  ): Result<null, RigelError> {
+    const joins = this.#parts.asOfJoins.stepsWith(connection, joined, sinceSeq)
+    if (joins === undefined) return fail({ kind: 'rate_limited' })
     const { user, expSeconds } = principal
-    lifecycle.update(connection, {
+    this.#parts.asOfJoins.stepped(connection)
+    this.#parts.lifecycle.update(connection, {
       subscriptions,
       inferred,
-      owner,
+      joins,
+      owner: withSession(connection.state.owner, principal.session),
       resume: null,
       claimedBy: userOf(connection.state) ?? user,
       grantEndsAtMs: expSeconds === null ? null : expSeconds * 1_000,
     })
     this.#context.wakeBy(connection.state.grantEndsAtMs ?? Infinity)
+    return ok(null)
+  }
+
+  #apply(
+    connection: Connection,
+    change: SubscriptionChange,
+    resumeSeq: number | null,
+    isCovered: boolean,
+  ): Result<null, RigelError> {
+    const { lifecycle, log } = this.#parts
+    const before = connection.filter
     const recovered = resumeSeq === null ? null : isCovered && resumeSeq >= log.floorSeq
-    connection.send(subscriptionsSet(envelope(this.#context), subscriptions, recovered))
+    const sinceSeq = recovered === true && resumeSeq !== null ? resumeSeq : log.committedSeq
+    const set = this.#set(connection, change, undefined, sinceSeq)
+    if (!set.ok) return set
+    connection.send(subscriptionsSet(envelope(this.#context), change.subscriptions, recovered))
     if (recovered === true && resumeSeq !== null) lifecycle.rewind(connection, resumeSeq, before)
+    return set
   }
 
   #check(
@@ -176,6 +219,12 @@ export class SubscriptionUpdater {
         !fieldsOf(extractors, subscription.eventType).some(({ enforced }) => enforced),
     )
   }
+}
+
+/** What was subscribed to before is no part of the join. */
+function newTypes(before: readonly Subscription[], { subscriptions }: SubscriptionChange): readonly string[] {
+  const known = new Set(before.map((subscription) => JSON.stringify(subscription)))
+  return subscriptions.filter((one) => !known.has(JSON.stringify(one))).map(({ eventType }) => eventType)
 }
 
 /** A connection belongs to every session whose token was used on it, and ends with any of them, as in RIG. */

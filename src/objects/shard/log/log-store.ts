@@ -8,6 +8,7 @@ import {
   type EventHeader,
   type EncodedEvents,
 } from '../../../core/delivery/batch-codec.ts'
+import type { LogRow } from '../../../core/as-of/resolve-as-of.ts'
 import type { LogPosition } from '../../../core/events/kafka-record.ts'
 import { formatPosition, parsePosition } from '../../../core/identity/position.ts'
 import { SegmentLog, type NewSegment } from '../../../segment-log/segment-log.ts'
@@ -20,6 +21,7 @@ const encoder = new TextEncoder()
 
 /** Events in a row of the log, with sequence numbers. */
 export interface LogSegment extends EncodedEvents {
+  readonly source: SegmentSource
   readonly firstSeq: number
   readonly lastSeq: number
 }
@@ -63,6 +65,19 @@ export class LogStore {
 
   get bytes(): number {
     return this.#log.bytes
+  }
+
+  /** By `topic/partition`, up to `head`. */
+  get stored(): ShardLogState['seen'] {
+    return this.#log.state.seen
+  }
+
+  /** Yields the rows of the log, newest first. Read it within one turn. */
+  *rows(): Generator<LogRow> {
+    for (const { meta, position } of this.#log.newest()) {
+      if (meta === null) yield { position, partition: null, generation: 0, lastOffset: 0 }
+      else yield { position, partition: keyOf(meta[0], meta[1]), generation: meta[2], lastOffset: meta[4] }
+    }
   }
 
   position(seq: number): string {
@@ -114,8 +129,9 @@ export class LogStore {
   read(seq: number, maxBytes: number): readonly StoredEvent[] {
     const events: StoredEvent[] = []
     let bytes = 0
-    for (const { position, heads, body } of this.#log.read(seq)) {
-      for (const event of decodeSegment({ lastSeq: position, heads, body })) if (event.seq > seq) events.push(event)
+    for (const { position, heads, body, meta } of this.#log.read(seq)) {
+      const segment = { lastSeq: position, heads, body, source: JSON.parse(meta) as SegmentSource }
+      for (const event of decodeSegment(segment)) if (event.seq > seq) events.push(event)
       bytes += body.byteLength
       if (bytes >= maxBytes) break
     }
@@ -140,7 +156,8 @@ export class LogStore {
     const [segment] = this.#log.read(position - 1)
     if (segment === undefined) return undefined
     const index = decodeHeaders(segment.heads).findIndex((head) => head[5] === offset)
-    return [...decodeSegment({ lastSeq: segment.position, heads: segment.heads, body: segment.body })][index]
+    const { body, heads, position: lastSeq } = segment
+    return [...decodeSegment({ lastSeq, heads, body, source: null })][index]
   }
 
   #unseen(batches: readonly AppendBatch[]): readonly NewSegment<SegmentSource>[] {
@@ -163,18 +180,19 @@ export class LogStore {
 
   #write(segments: readonly NewSegment<SegmentSource>[], nowMs: number): readonly LogSegment[] {
     const positions = this.#log.append(segments, nowMs)
-    return segments.map(({ count, heads, body }, index): LogSegment => {
+    return segments.map(({ count, heads, body, meta: source }, index): LogSegment => {
       const lastSeq = positions[index] ?? 0
-      return { firstSeq: lastSeq - count + 1, lastSeq, heads, body }
+      return { firstSeq: lastSeq - count + 1, lastSeq, heads, body, source }
     })
   }
 }
 
-export function* decodeSegment({ lastSeq, heads, body }: Omit<LogSegment, 'firstSeq'>): Generator<StoredEvent> {
+export function* decodeSegment({ lastSeq, heads, body, source }: Omit<LogSegment, 'firstSeq'>): Generator<StoredEvent> {
+  const origin = source === null ? undefined : { partition: keyOf(source[0], source[1]), generation: source[2] }
   const events = decodeHeaders(heads)
   const texts = decodePayloads(events, body)
   const firstSeq = lastSeq - events.length + 1
-  for (const [index, [type, fields, recipients, connectionId]] of events.entries()) {
-    yield { seq: firstSeq + index, type, json: texts[index] ?? '', fields, recipients, connectionId }
+  for (const [index, [type, fields, recipients, connectionId, , offset]] of events.entries()) {
+    yield { seq: firstSeq + index, type, json: texts[index] ?? '', fields, recipients, connectionId, origin, offset }
   }
 }

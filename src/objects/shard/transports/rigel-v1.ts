@@ -10,7 +10,13 @@ import type { PositionOf } from './stream.ts'
 
 const clientFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ack'), id: z.string().max(64) }),
-  z.object({ type: z.literal('subscribe'), subscriptions: z.unknown(), ref: z.string().max(64).optional() }),
+  z.object({
+    type: z.literal('subscribe'),
+    subscriptions: z.unknown(),
+    /** The offsets of the client's state of what it subscribes to. */
+    as_of: z.string().max(32_768).optional(),
+    ref: z.string().max(64).optional(),
+  }),
   z.object({ type: z.literal('token'), token: z.string().max(16_384), ref: z.string().max(64).optional() }),
 ])
 

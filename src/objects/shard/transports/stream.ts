@@ -9,7 +9,7 @@ import { toClose, type RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { stampError } from '../../../rpc/shard.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import { openSeqOf, type Opening } from '../connections/connection-state.ts'
+import { isJoining, openSeqOf, type Opening } from '../connections/connection-state.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import { connectionClosed, envelope, sessionKilled, type SystemEvent } from '../system-events.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -86,7 +86,7 @@ class StreamConnection extends BaseConnection {
   deliver(group: DeliveryGroup): void {
     if (this.#behindSeq !== null) return
     const openSeq = openSeqOf(this.state, this.#parts.context.now)
-    const { name } = this.#encoding
+    const name = isJoining(this.state) ? `${this.#encoding.name}*` : this.#encoding.name
     const key = openSeq === null ? name : `${name} ${openSeq}`
     this.#write(group.encode(key, (events) => this.#encoding.events(events, this.#position)))
   }
@@ -104,7 +104,8 @@ class StreamConnection extends BaseConnection {
 
   /** `live` is the heartbeat for connections that have everything: one encoding for all of them. */
   heartbeat(live: Uint8Array): void {
-    const isLive = this.#behindSeq === null && openSeqOf(this.state, this.#parts.context.now) === null
+    const isLive =
+      this.#behindSeq === null && !isJoining(this.state) && openSeqOf(this.state, this.#parts.context.now) === null
     if (isLive) this.#write(live)
     else this.probe()
   }

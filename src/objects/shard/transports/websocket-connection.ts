@@ -6,7 +6,7 @@ import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import { openSeqOf, type ConnectionState } from '../connections/connection-state.ts'
+import { isJoining, openSeqOf, type ConnectionState } from '../connections/connection-state.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import { envelope, heartbeat, type SystemEvent } from '../system-events.ts'
 import { encodeEventsFrame, encodePositionFrame, encodeSystemEventFrame } from './rigel-v1.ts'
@@ -83,7 +83,8 @@ export class WebSocketConnection extends BaseConnection {
     if (this.#record.behindSeq !== null) return this.#wait(group.size)
     if (!this.isRigelV1) return this.#sendPlain(group.events)
     const openSeq = openSeqOf(this.state, this.#parts.context.now)
-    const key = openSeq === null ? 'rigel.v1' : `rigel.v1 ${openSeq}`
+    const name = isJoining(this.state) ? 'rigel.v1*' : 'rigel.v1'
+    const key = openSeq === null ? name : `${name} ${openSeq}`
     const frame = group.encode(key, (events) => encodeEventsFrame(events, this.#position))
     this.#sendWithinWindow(frame, group.events.at(-1)?.seq ?? 0)
   }

@@ -1,4 +1,5 @@
 // The WebSocket transport: opens sockets, finds them again after hibernation or a crash, and handles what clients send.
+import { parseAsOf } from '../../../core/as-of/as-of.ts'
 import { toHttp, type RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { fail, type Result } from '../../../core/result.ts'
@@ -101,7 +102,7 @@ export class WebSocketTransport implements Transport {
 
   /** Returns the frame that answers. */
   async #subscribe(connection: WebSocketConnection, frame: ClientFrame & { type: 'subscribe' }): Promise<string> {
-    const set = await this.#replaceSubscriptions(connection, frame.subscriptions)
+    const set = await this.#replaceSubscriptions(connection, frame)
     return set.ok
       ? encodeSubscribedFrame(frame.ref, set.value)
       : encodeErrorFrame(frame.ref, toHttp(set.reason).message)
@@ -109,15 +110,17 @@ export class WebSocketTransport implements Transport {
 
   async #replaceSubscriptions(
     { state }: WebSocketConnection,
-    wanted: unknown,
+    { as_of: text, subscriptions: wanted }: ClientFrame & { type: 'subscribe' },
   ): Promise<Result<readonly Subscription[], RigelError>> {
     const { connections, extractors, subscriptionCheck, widenUnknown } = this.#parts.context.config
     const refusal = inBandRefusal(subscriptionCheck, state.hasToken)
     if (refusal !== undefined) return fail(refusal)
     const parsed = parseSubscriptions(wanted, { limit: connections.subscriptions, extractors, widenUnknown })
     if (!parsed.ok) return parsed
+    const asOf = text === undefined ? undefined : parseAsOf(text)
+    if (asOf?.ok === false) return fail({ kind: 'bad_request', message: asOf.reason })
     const principal = { user: state.owner.user, session: null, expSeconds: null }
-    const change = { subscriptions: parsed.value, inferred: [], principal }
+    const change = { subscriptions: parsed.value, inferred: [], principal, asOf: asOf?.value }
     const replaced = await this.#parts.subscriptions.replace(state.id, change)
     return replaced.ok ? parsed : replaced
   }

@@ -52,6 +52,8 @@ const joinSchema = z.object({
   name: z.enum(['message', 'type']).default('message'),
   /** The position to read on from. */
   last_event_id: z.string().max(MAX_POSITION_CHARS).nullish(),
+  /** Not for channels: refused, because to ignore it would lose events or send them twice. */
+  as_of: z.undefined().optional(),
   /** `events:*` only: constraints, as in a subscription. */
   oneOf: z.unknown().optional(),
 })
@@ -63,7 +65,9 @@ export function parseJoin(payload: unknown): Result<JoinPayload, string> {
   const parsed = joinSchema.safeParse(payload ?? {})
   return parsed.success
     ? ok(parsed.data)
-    : fail('must be {"name": "message" or "type", "last_event_id": a position, "oneOf": constraints}, all optional')
+    : fail(
+        'must be {"name": "message" or "type", "last_event_id": a position, "oneOf": constraints}, all optional; as_of is for other transports',
+      )
 }
 
 /** Returns the channel, or the error text for the client. */

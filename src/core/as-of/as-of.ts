@@ -1,0 +1,55 @@
+// What a client's state has: for each topic-partition the last offset that was applied to it, `orders/3@1042`. Services send it
+// as `Rigel-As-Of`, clients as `as_of`. Pure. resolve-as-of.ts finds where such a client reads on.
+import { partitionName, type LogPosition } from '../events/kafka-record.ts'
+import { fail, ok, type Result } from '../result.ts'
+
+/** `<topic>/<partition>` → the last offset that the state has; -1: none of the partition yet. */
+export type AsOf = ReadonlyMap<string, number>
+
+/** The header by which services send it. */
+export const AS_OF_HEADER = 'Rigel-As-Of'
+
+/** The header by which Rigel names the places of what a request has published, in the same form. */
+export const PRODUCED_HEADER = 'Rigel-Produced'
+
+/** Each is asked about at its follower, and a connection keeps them. */
+export const MAX_AS_OF_PARTITIONS = 100
+
+/** Topic names of Kafka have up to 249 characters; NATS subjects up to 200. */
+const MAX_TOPIC_CHARS = 255
+
+const ITEM = /^([^\s,@/]+)\/(0|[1-9]\d{0,8})@(-1|0|[1-9]\d{0,15})$/
+
+const FORM =
+  'as_of must be a list such as "orders/3@1042,orders/4@17": topic/partition@offset of the last event applied'
+
+/** Parses a list of `topic/partition@offset`, separated by commas. Fails with a text that says what would be right. */
+export function parseAsOf(text: string): Result<AsOf, string> {
+  const offsets = new Map<string, number>()
+  const items = text.split(',', MAX_AS_OF_PARTITIONS + 1)
+  if (items.length > MAX_AS_OF_PARTITIONS) return fail(`as_of names at most ${MAX_AS_OF_PARTITIONS} partitions`)
+  for (const item of items) {
+    const [, topic = '', partition = '', offset = ''] = ITEM.exec(item.trim()) ?? []
+    if (topic === '' || topic.length > MAX_TOPIC_CHARS || !Number.isSafeInteger(Number(offset))) return fail(FORM)
+    const name = `${topic}/${partition}`
+    // Two states of different age need a subscription each: the older would get what the newer has.
+    if (offsets.has(name)) return fail(`as_of names ${name.slice(0, 60)} twice`)
+    offsets.set(name, Number(offset))
+  }
+  return ok(offsets)
+}
+
+/** Returns the value of PRODUCED_HEADER: for each partition the newest of the places. */
+export function formatProduced(places: readonly LogPosition[]): string {
+  const newest = new Map<string, number>()
+  for (const place of places) {
+    const name = partitionName(place)
+    newest.set(name, Math.max(place.offset, newest.get(name) ?? 0))
+  }
+  return [...newest].map(([partition, offset]) => `${partition}@${offset}`).join(',')
+}
+
+/** Returns the topic of `<topic>/<partition>`. */
+export function topicOfPartition(partition: string): string {
+  return partition.slice(0, partition.lastIndexOf('/'))
+}
