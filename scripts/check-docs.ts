@@ -28,16 +28,16 @@ console.log(`docs: ${pages.length} pages, ${problems.length} problems`)
 process.exitCode = problems.length > 0 ? 1 : 0
 
 /** What is wrong with a fence, or undefined. */
-function fenceProblem(page: string, { code, info, language }: Fence): string | undefined {
-  const [, kind = info, value = ''] = /^([\w-]+)(?:=|: )(.+)$/.exec(info) ?? []
+function fenceProblem(page: string, { code, language, mark }: Fence): string | undefined {
+  const [, kind = mark, value = ''] = /^([\w-]+)(?:=|: )(.+)$/.exec(mark) ?? []
   // A diagram. test/config/docs.pure.test.ts reads every `ini`, test/http/events/docs.test.ts sends every `http`.
   if (language === '' || language === 'ini' || language === 'http') return undefined
   if (kind === 'run') return run.has(`${page}#${value}`) ? undefined : `no test runs '${page}#${value}'`
   if (kind === 'quote') return isQuoted(code, value) ? undefined : `is not in ${value}`
   if (kind === 'not-run') return undefined
-  if (language === 'json' && info === '') return isJson(code) ? undefined : 'is not JSON'
+  if (language === 'json' && mark === '') return isJson(code) ? undefined : 'is not JSON'
   if (kind === 'commands') return unknownCommand(code)
-  return `"${language} ${info}": give run=NAME, commands, quote=FILE or not-run: REASON`
+  return `${language}: the line above must be <!-- run=NAME -->, <!-- commands -->, <!-- quote=FILE --> or <!-- not-run: REASON -->`
 }
 
 function isQuoted(code: string, path: string): boolean {
