@@ -1,6 +1,6 @@
 // Builds src/client for browsers: public/_rig/client.js, served with types beside it, and dist/client, a package for npm
-// (`npm run build:client && npm pack ./dist/client`). Prints the sizes; fails if the client grows past its limit. Also run
-// by `npm start` and `wrangler deploy` (wrangler.toml, [build]). Run: node scripts/build-client.ts
+// (`npm run build:client && npm pack ./dist/client`). Also copies the console's plot library. Prints the sizes; fails if the
+// client grows past its limit. Also run by `npm start` and `wrangler deploy` (wrangler.toml, [build]). Run: node scripts/build-client.ts
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -30,6 +30,7 @@ await bundle('index.ts', 'client.js', [])
 await bundle('tabs.ts', 'client-tabs.js', [importsClient])
 await bundle('react.ts', 'client-react.js', [importsClient])
 await bundleRigelTypes()
+await vendor()
 writeTypes()
 writePackage()
 checkSize()
@@ -64,6 +65,20 @@ async function bundleRigelTypes(): Promise<void> {
     logLevel: 'warning',
     legalComments: 'none',
   })
+}
+
+/** The console's plot library, as it is served: the page has no other origin's scripts. */
+async function vendor(): Promise<void> {
+  const outfile = join(served, 'console/uplot.js')
+  await build({
+    stdin: { contents: "export { default } from 'uplot'", resolveDir: root },
+    outfile,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+  })
+  copyFileSync(join(root, 'node_modules/uplot/dist/uPlot.min.css'), join(served, 'console/uplot.css'))
+  copyFileSync(join(root, 'node_modules/uplot/dist/uPlot.d.ts'), join(served, 'console/uplot.d.ts'))
 }
 
 /** One file: the declarations of types.ts, and those of index.ts without its re-export of them. */

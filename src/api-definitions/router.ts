@@ -38,8 +38,12 @@ export class Router {
   /** If all routes require the same, no reading of a path needs more rights. */
   readonly #rights = new Set<string>()
 
+  /** In the order in which they are tried. */
+  readonly routes: readonly Route[]
+
   constructor(definitions: readonly ApiDefinition[]) {
-    for (const [rank, route] of definitions.flatMap(({ routes }) => routes).entries()) {
+    this.routes = definitions.flatMap(({ routes }) => routes)
+    for (const [rank, route] of this.routes.entries()) {
       const rights = rightsOf(route)
       if (rights !== null) this.#rights.add(rights)
       insert(this.#root, { rank, route, rights })

@@ -1,7 +1,7 @@
 // Variables of tokens: how they are verified, which requests need one, and the tokens of the internal API.
 import { z } from 'zod'
 import { publicKeyProblem } from './keys/jwt-key.ts'
-import { exposesSecrets, integer, list, pointer, serviceUrl } from './env-fields.ts'
+import { exposesSecrets, integer, list, pointer, serviceUrl, tokens } from './env-fields.ts'
 
 const JWT_ALGORITHMS = [
   'HS256',
@@ -51,20 +51,7 @@ export const tokenVariables = {
     .string()
     .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a cookie name')
     .optional(),
-  INTERNAL_TOKEN: list
-    .pipe(
-      z
-        .array(
-          z
-            .string()
-            .regex(
-              /^[A-Za-z0-9._~+/-]{16,}=*$/,
-              'must be 16 or more of letters, digits and "-._~+/", as bearer tokens are',
-            ),
-        )
-        .max(2, 'must be one token, or the new and the old one'),
-    )
-    .default([]),
+  INTERNAL_TOKEN: tokens.default([]),
   SUBSCRIPTION_CHECK: check.prefault('no_check'),
   SUBMISSION_CHECK: check.prefault('jwt_validation'),
   CHECK_TIMEOUT_MS: integer(5_000, 100, 30_000),

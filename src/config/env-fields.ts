@@ -30,6 +30,20 @@ export const list = z.string().transform((text) =>
     .filter((item) => item !== ''),
 )
 
+/** One bearer token, or the new and the old one while it is rotated. */
+export const tokens = list.pipe(
+  z
+    .array(
+      z
+        .string()
+        .regex(
+          /^[A-Za-z0-9._~+/-]{16,}=*$/,
+          'must be 16 or more of letters, digits and "-._~+/", as bearer tokens are',
+        ),
+    )
+    .max(2, 'must be one token, or the new and the old one'),
+)
+
 /** The name of a Kafka topic. */
 export const topicName = z.string().regex(TOPIC_NAME, TOPIC_NAME_RULE)
 

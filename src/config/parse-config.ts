@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { connectionVariables, toConnections, toLog } from './connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './events.ts'
 import { kafkaContradictions, kafkaVariables, toKafka } from './kafka.ts'
-import { operationVariables, toMetricsPushMs } from './operation.ts'
+import { operationContradictions, operationVariables, toMetricsPushMs } from './operation.ts'
 import { kinesisContradictions, kinesisVariables, toKinesis } from './sources/kinesis.ts'
 import { natsContradictions, natsVariables, toNats } from './sources/nats.ts'
 import { phoenixVariables, toPhoenix } from './phoenix.ts'
@@ -67,13 +67,46 @@ function readVariables(env: object): Readonly<Record<string, string>> {
   return variables
 }
 
+/** Names of variables that hold secrets, or URLs that may have one in them. */
+const SECRET = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|_KEY|CREDS|NATS_SERVERS|REGISTRY_HOST/
+const HIDDEN = '(hidden)'
+
+/** A variable as it is in force, for an operator. */
+export interface EffectiveVariable {
+  readonly name: string
+  /** As text; null if it is not set and has no default. A secret is hidden. */
+  readonly value: string | null
+  readonly isDefault: boolean
+}
+
+/** Returns every variable with the value that is in force: its own, or the default. */
+export function effectiveVariables(env: object): readonly EffectiveVariable[] {
+  const variables = readVariables(env)
+  const defaults: Readonly<Record<string, unknown>> = schema.safeParse({}).data ?? {}
+  return Object.keys(schema.shape).map((name): EffectiveVariable => {
+    const own = variables[name]
+    if (own !== undefined) return { name, value: mayBeSecret(name, own) ? HIDDEN : own, isDefault: false }
+    const value = defaults[name]
+    const isUnset = value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
+    return { name, value: isUnset ? null : toDefaultText(value), isDefault: true }
+  })
+}
+
+/** A check service's URL may have a key in it, whatever its variable is called. */
+function mayBeSecret(name: string, value: string): boolean {
+  return SECRET.test(name) || /^https?:/.test(value)
+}
+
+function toDefaultText(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
 /** `NAME: in greeting, name: what would be right, got "what there is"`. */
 function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Record<string, string>>): string {
   const [name = '', ...inner] = path.map(String)
   const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
   // The texts are shown on a public page, so a value that may hold a secret is not repeated.
-  const isSecret = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|ACCESS_KEY|CREDS|REGISTRY_HOST/.test(name)
-  const isTold = message.includes(', got ') || inner.length > 0 || isSecret
+  const isTold = message.includes(', got ') || inner.length > 0 || SECRET.test(name)
   return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
 }
 
@@ -122,6 +155,7 @@ function contradictions(v: Variables, env: object): string[] {
     ...natsContradictions(v),
     ...kinesisContradictions(v),
     ...schemaRegistryContradictions(v),
+    ...operationContradictions(v),
     ...topicsContradictions(v),
     ...proxyContradictions(v, env),
   ]
@@ -151,6 +185,10 @@ function toConfig(v: Variables) {
     /** What one publisher may publish per second and isolate. */
     publishBudget: { eventsPerSecond: v.PUBLISH_EVENTS_PER_SECOND, bytesPerSecond: v.PUBLISH_BYTES_PER_SECOND },
     kafka: toKafka(v),
+    /** Whether the console at /_rig/console is served. */
+    console: v.CONSOLE || v.DEV_MODE,
+    /** The bearer tokens that may read the internal API and change nothing. */
+    readTokens: v.CONSOLE_READ_TOKEN,
     metricsPushMs: toMetricsPushMs(v),
     /** Null unless NATS_SERVERS is set. */
     nats: toNats(v),

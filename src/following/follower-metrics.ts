@@ -27,8 +27,11 @@ export interface FollowerMetricsOptions {
 
 export function createFollowerMetrics(options: FollowerMetricsOptions): FollowerMetrics {
   const { at, config, env, nowMs, schedule, status } = options
-  const values = async () => toMetricValues(at, await status())
-  const reporter = createReporter(env, config, { source: partitionName(at), nowMs, values })
+  let last: FollowerStatus | undefined
+  const values = async () => toMetricValues(at, (last = await status()))
+  // Read after the values: the lag of a remote log is a call, which is not made twice.
+  const detail = () => JSON.stringify({ ...last, interest: null })
+  const reporter = createReporter(env, config, { source: partitionName(at), nowMs, values, detail })
   return new FollowerMetrics(reporter, at.topic, () => reporter.touch(schedule))
 }
 

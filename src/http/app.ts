@@ -3,9 +3,10 @@
 import { Hono } from 'hono'
 import { wakeFollowers } from './wake-followers.ts'
 import { credentialedCorsHeaders, preflight, streamCorsHeaders, type Preflight } from './cors.ts'
+import { giveConsoleToken } from './dev/console-token.ts'
 import { produceSampleEvents } from './dev/dev-feed.ts'
 import { makeDevToken } from './dev/dev-token.ts'
-import { servePage } from './dev/page.ts'
+import { serveConsole, servePage } from './dev/page.ts'
 import { postEvents } from './events/post-events.ts'
 import { answerHandshake, isHandshake } from './events/webhook-handshake.ts'
 import { jsonErrorResponse } from './error-response.ts'
@@ -83,9 +84,12 @@ const app = new Hono<HttpEnv>()
   .route(INTERNAL_PREFIX, adminApi)
   .post('/_rig/dev/token', makeDevToken)
   .post('/_rig/dev/feed', produceSampleEvents)
+  .post('/_rig/dev/console-token', giveConsoleToken)
   .options('/_rig/dev/token', preflight({ methods: 'POST', headers: 'content-type' }))
   .get('/_rig', servePage)
   .get('/_rig/', servePage)
+  .get('/_rig/console', serveConsole)
+  .get('/_rig/console/:file{.*}', serveConsole)
   .get('/_rig/:file', servePage)
   .all('*', (c) => handleProxied(c.req.raw, parseRequestUrl(c.req.url), workerContext(c.env), c.env, c.executionCtx))
   .notFound(() => jsonErrorResponse({ kind: 'no_route' }))

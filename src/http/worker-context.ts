@@ -13,6 +13,9 @@ import { PublishBudget } from '../publishing/publish-budget.ts'
 import { withRevocation } from '../auth/revocation-check.ts'
 import { createTokenVerifier, type VerifyToken } from '../auth/verify-token.ts'
 
+/** What a token of the internal API permits: everything, or to look. */
+export type Role = 'operator' | 'reader'
+
 /** The types of every handler's Hono context. */
 export interface HttpEnv {
   Bindings: Env
@@ -25,6 +28,8 @@ export interface HttpEnv {
     readonly upstreamHealth: UpstreamHealth
     readonly subjects: SubjectCache | null
     readonly metrics: WorkerMetrics
+    /** Set for requests to the internal API. */
+    readonly role: Role
   }
 }
 

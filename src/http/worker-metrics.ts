@@ -3,8 +3,9 @@
 import { waitUntil } from 'cloudflare:workers'
 import type { Config } from '../config/parse-config.ts'
 import type { Route } from '../api-definitions/api-route.ts'
-import type { RigelError } from '../core/errors.ts'
+import { toHttp, type RigelError } from '../core/errors.ts'
 import type { NewRecord } from '../core/events/kafka-record.ts'
+import { sourceOf } from '../core/events/topic-source.ts'
 import { OTHER } from '../core/metrics/metric-counts.ts'
 import type { MetricsReporter } from '../core/metrics/reporter.ts'
 import type { Result } from '../core/result.ts'
@@ -26,6 +27,9 @@ const RIG_STATUS: Partial<Record<RigelError['kind'], string>> = {
   upstream_timeout: 'request_timeout',
   answer_timeout: 'response_timeout',
 }
+
+/** A service was not reached, or did not answer. */
+const OUT_OF_REACH: ReadonlySet<RigelError['kind']> = new Set(['upstream_unreachable', 'upstream_timeout'])
 
 /** What became of a request on its route. */
 export interface ProxyOutcome {
@@ -49,7 +53,11 @@ export class WorkerMetrics {
     const { api, pattern, responseFrom, target } = route
     const rigStatus = result.ok ? 'ok' : RIG_STATUS[result.reason.kind]
     if (rigStatus !== undefined) {
-      counts.count('rig_proxy_requests_total', [known(method), pattern.source, target.kind, responseFrom, rigStatus])
+      const sink = target.kind === 'publish' ? sourceOf(target.topic).kind : target.kind
+      counts.count('rig_proxy_requests_total', [known(method), pattern.source, sink, responseFrom, rigStatus])
+    }
+    if (!result.ok && OUT_OF_REACH.has(result.reason.kind)) {
+      this.#reporter.failed('upstream', `${api}/${route.id}: ${toHttp(result.reason).message}`)
     }
     counts.count('rigel_proxy_responses_total', [api, String(status)])
     counts.observe('rigel_proxy_duration_seconds', [api], ms / 1_000)
@@ -64,7 +72,7 @@ export class WorkerMetrics {
   /** `target` is RIG's: also the embedded log is `kafka`. */
   produced(records: readonly NewRecord[], hasFailed: boolean): void {
     const name = hasFailed ? 'rig_produced_events_failed_total' : 'rig_produced_events_total'
-    for (const { topic } of records) this.#reporter.counts.count(name, ['kafka', topic])
+    for (const { topic } of records) this.#reporter.counts.count(name, [sourceOf(topic).kind, topic])
     this.#touch()
   }
 
@@ -74,7 +82,7 @@ export class WorkerMetrics {
     this.#touch()
   }
 
-  failed(where: 'worker' | 'upstream' | 'log', message: string): void {
+  failed(where: 'worker' | 'log', message: string): void {
     this.#reporter.failed(where, message)
     this.#touch()
   }

@@ -9,6 +9,20 @@ export interface ApiSnapshot {
   readonly apis: readonly (Omit<ApiRecord, 'document'> & { readonly document: string })[]
 }
 
+/** A dead letter, by its place in the dead-letter topic. */
+export interface LetterPlace {
+  readonly partition: number
+  readonly offset: number
+}
+
+/** What an operator did with a dead letter. */
+export type HandledHow = 'replayed' | 'discarded'
+
+/** A dead letter that an operator has handled. */
+export interface HandledLetter extends LetterPlace {
+  readonly how: HandledHow
+}
+
 /** There is one Directory per deployment. */
 export function directoryStub(env: Env) {
   return env.DIRECTORY.getByName('directory')

@@ -2,6 +2,7 @@
 // objects, and reading all of them. Figures are spread over a few objects by their source; sums are added when read.
 import type { Config } from '../config/parse-config.ts'
 import { shardOf } from '../core/delivery/shard-hash.ts'
+import { mergeHistories, type HistoryPoint } from '../core/metrics/history.ts'
 import type { MetricValue } from '../core/metrics/metric-counts.ts'
 import type { MetricsSnapshot } from '../core/metrics/metrics-state.ts'
 import { MetricsReporter, type Schedule } from '../core/metrics/reporter.ts'
@@ -17,16 +18,19 @@ export interface ReporterOptions {
   /** Milliseconds since the epoch. */
   readonly nowMs: () => number
   readonly values?: () => readonly MetricValue[] | Promise<readonly MetricValue[]>
+  /** JSON that the console shows; at most 4,000 characters. */
+  readonly detail?: () => string | Promise<string>
 }
 
 /** Returns a reporter that reports nothing if METRICS_PUSH_SECONDS is 0. */
 export function createReporter(env: Env, config: Config, options: ReporterOptions): MetricsReporter {
-  const { source, nowMs, values = () => [] } = options
+  const { detail, source, nowMs, values = () => [] } = options
   return new MetricsReporter({
     source,
     intervalMs: config.metricsPushMs,
     nowMs,
     values,
+    ...(detail === undefined ? {} : { detail }),
     send: async (report) => storeStub(env, shardOf(source, storeCount(config))).report(report),
   })
 }
@@ -47,6 +51,12 @@ export async function readMetrics(env: Env, config: Config): Promise<MetricsSnap
     sources: parts.flatMap(({ sources }) => sources),
     errors: parts.flatMap(({ errors }) => errors).toSorted((a, b) => a.atMs - b.atMs),
   }
+}
+
+/** Returns the steps of the last hour since `sinceMs`, milliseconds since the epoch. */
+export async function readHistory(env: Env, config: Config, sinceMs: number): Promise<readonly HistoryPoint[]> {
+  const parts = await Promise.all(allStores(config).map(async (store) => storeStub(env, store).history(sinceMs)))
+  return mergeHistories(parts)
 }
 
 function allStores(config: Config): readonly number[] {

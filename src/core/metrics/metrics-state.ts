@@ -11,6 +11,8 @@ export interface SourceValues {
   /** When it reported, in milliseconds since the epoch. */
   readonly atMs: number
   readonly values: readonly MetricValue[]
+  /** JSON; absent if there is none. */
+  readonly detail?: string
 }
 
 /** An error and the object that reported it. */
@@ -32,6 +34,7 @@ export type StoredMetrics = MetricsSnapshot
 const MAX_SOURCES = 4_096
 const MAX_VALUES = 200
 const MAX_ERRORS = 100
+const MAX_DETAIL_CHARS = 4_000
 /** An object that has not reported for so long is gone: the number of shards or partitions was another one. */
 const FORGET_AFTER_MS = 7 * 86_400_000
 
@@ -57,11 +60,13 @@ export class MetricsState {
     return point
   }
 
-  add({ deltas, errors, source, values }: MetricsReport, nowMs: number): void {
+  add({ deltas, detail, errors, source, values }: MetricsReport, nowMs: number): void {
     // First: it reads the gauges of the step before if that is over.
     const point = this.#pointAt(nowMs)
     this.#totals.add(deltas)
-    this.#setSource({ source, atMs: nowMs, values: values.slice(0, MAX_VALUES).filter(([name]) => isMetric(name)) })
+    const known = values.slice(0, MAX_VALUES).filter(([name]) => isMetric(name))
+    const isShown = typeof detail === 'string' && detail.length <= MAX_DETAIL_CHARS
+    this.#setSource({ source, atMs: nowMs, values: known, ...(isShown ? { detail } : {}) })
     this.#errors = [...this.#errors, ...errors.map((error) => ({ ...error, source }))].slice(-MAX_ERRORS)
     addToPoint(point, deltas)
   }

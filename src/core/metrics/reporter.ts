@@ -19,6 +19,8 @@ export interface MetricsReport {
   /** Replace those of its last report. */
   readonly values: readonly MetricValue[]
   readonly errors: readonly ReportedError[]
+  /** What the console shows of the object beside its figures, as JSON. Null: nothing. */
+  readonly detail: string | null
 }
 
 /** What a reporter needs from outside. */
@@ -30,6 +32,8 @@ export interface ReporterDeps {
   readonly nowMs: () => number
   /** Gauges, read when a report is sent. */
   readonly values: () => readonly MetricValue[] | Promise<readonly MetricValue[]>
+  /** Read after the values. Absent: there is none. */
+  readonly detail?: () => string | Promise<string>
   readonly send: (report: MetricsReport) => Promise<void>
 }
 
@@ -78,8 +82,9 @@ export class MetricsReporter {
 
   /** Never rejects. What could not be sent comes with the next report. */
   async #report(): Promise<void> {
-    const { nowMs, send, source, values } = this.#deps
-    const read = await readValues(values)
+    const { detail, nowMs, send, source, values } = this.#deps
+    const read = await readOr(values, [])
+    const shown = await readOr(detail ?? (() => null), null)
     // From here to the call nothing is awaited: what is counted later comes with the next report.
     this.#expectedMs = 0
     this.#sentMs = nowMs()
@@ -87,7 +92,7 @@ export class MetricsReporter {
     const errors = this.#errors
     this.#errors = []
     try {
-      await send({ source, deltas, values: read, errors })
+      await send({ source, deltas, values: read, errors, detail: shown })
     } catch {
       this.counts.add(deltas)
       this.#errors = [...errors, ...this.#errors].slice(-MAX_ERRORS)
@@ -95,11 +100,11 @@ export class MetricsReporter {
   }
 }
 
-/** Values that cannot be read are left out: counters are not. */
-async function readValues(values: ReporterDeps['values']): Promise<readonly MetricValue[]> {
+/** What cannot be read is left out: counters are not. */
+async function readOr<T>(read: () => T | Promise<T>, instead: T): Promise<T> {
   try {
-    return await values()
+    return await read()
   } catch {
-    return []
+    return instead
   }
 }

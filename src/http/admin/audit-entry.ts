@@ -16,8 +16,8 @@ export interface AuditEntry {
 }
 
 const READING = new Set(['GET', 'HEAD', 'OPTIONS'])
-/** Data, and not operations: `/v1/topics/{topic}/try` does nothing. */
-const NOT_OPERATIONS = /\/(messages|responses|try)$/
+/** Data, and not operations: `/v1/topics/{topic}/try` and `/v1/routes/test` do nothing. */
+const NOT_OPERATIONS = /\/(messages|responses|try|routes\/test)$/
 const FINGERPRINT_BYTES = 4
 /** A connection token is a secret of its client. */
 const CONNECTION_TOKEN = /^(\/v3\/connections\/).+$/

@@ -11,6 +11,7 @@ import { fail, ok, type Result } from '../../core/result.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 import { createEventLog, type EventLog } from '../../sources/create-event-log.ts'
 import { sourceTopics } from '../../config/parse-config.ts'
+import { directoryStub, type LetterPlace } from '../../rpc/directory.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -32,6 +33,8 @@ const replayBody = z.strictObject({
     .max(MAX_REPLAYED),
 })
 
+const EXPECTED = `expected {"dead_letters": [{"partition": 0, "offset": 17}, …]}, at most ${MAX_REPLAYED}`
+
 /** Without `partition` and `offset` the last `limit` dead letters of each partition are listed. */
 export async function listDeadLetters(c: Context<HttpEnv>): Promise<Response> {
   const query = listQuery.safeParse(c.req.query())
@@ -41,7 +44,13 @@ export async function listDeadLetters(c: Context<HttpEnv>): Promise<Response> {
   const log = createEventLog(c.env, c.var.config)
   const partitions = partition === undefined ? await log.partitions(topic) : [partition]
   const lists = await Promise.all(partitions.map((one) => readSome(log, topic, one, offset, limit)))
-  return c.json({ topic, dead_letters: lists.flat().map(describeLetter) })
+  const letters = lists.flat().map(describeLetter)
+  const handled = await directoryStub(c.env).handledLetters(letters.map((letter) => placeOf(letter)))
+  const how = new Map(handled.map((letter) => [nameOf(letter), letter.how]))
+  return c.json({
+    topic,
+    dead_letters: letters.map((letter) => ({ ...letter, handled: how.get(nameOf(letter)) ?? null })),
+  })
 }
 
 async function readSome(log: EventLog, topic: string, partition: number, from: number | undefined, limit: number) {
@@ -62,7 +71,7 @@ export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> 
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   const parsed = replayBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
   if (!parsed.success) {
-    return badRequest(`expected {"dead_letters": [{"partition": 0, "offset": 17}, …]}, at most ${MAX_REPLAYED}`)
+    return badRequest(EXPECTED)
   }
   const { kafka } = c.var.config
   const log = createEventLog(c.env, c.var.config)
@@ -73,7 +82,25 @@ export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> 
     records.push(record.value)
   }
   const produced = await log.produce(records)
+  await directoryStub(c.env).markLetters(parsed.data.dead_letters, 'replayed')
   return c.json({ produced: produced.map(({ offset, partition, topic }) => ({ topic, partition, offset })) }, 202)
+}
+
+/** Marks dead letters as discarded: they stay in the topic, and the console no longer shows them. The body is that of replay. */
+export async function discardDeadLetters(c: Context<HttpEnv>): Promise<Response> {
+  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
+  const parsed = replayBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
+  if (!parsed.success) return badRequest(EXPECTED)
+  await directoryStub(c.env).markLetters(parsed.data.dead_letters, 'discarded')
+  return c.json({ discarded: parsed.data.dead_letters.length })
+}
+
+function placeOf({ offset, partition }: LetterPlace): LetterPlace {
+  return { partition, offset }
+}
+
+function nameOf({ offset, partition }: LetterPlace): string {
+  return `${partition}/${offset}`
 }
 
 /** Returns the record that became this dead letter. A record that was too large for it is read from its topic, if still there. */

@@ -12,13 +12,14 @@ import type { InterestDeclaration, InterestUpdate } from '../../core/interest/le
 import type { InterestVersion } from '../../core/interest/table.ts'
 import { withTimeout } from '../../core/timeout.ts'
 import { createEventLog } from '../../sources/create-event-log.ts'
-import type { ApiSnapshot } from '../../rpc/directory.ts'
+import type { ApiSnapshot, HandledHow, HandledLetter, LetterPlace } from '../../rpc/directory.ts'
 import { notifyFollowers, type FollowerResult } from '../../rpc/follower.ts'
 import { shardStub } from '../../rpc/shard.ts'
 import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import { ApiRegistry, type ApiChange } from './api-registry.ts'
 import { ApiStore } from './api-store.ts'
 import { FollowerNotifier } from './follower-notifier.ts'
+import { HandledLetters } from './handled-letters.ts'
 import { InterestStore } from './interest-store.ts'
 
 /** A log that is out of reach may take longer to fail. */
@@ -39,6 +40,7 @@ export class Directory extends DurableObject<Env> {
   readonly #apiStore = new ApiStore(this.ctx.storage)
   readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
   readonly #apis = new ApiRegistry(this.#apiStore, this.#config.proxy.definitions, definitionEnvOf(this.env))
+  readonly #letters = new HandledLetters(this.ctx.storage.sql)
   readonly #notifier = new FollowerNotifier(this.#store.followers(), {
     version: () => this.#store.version,
     send: (followers, after) => this.#sendInterest(followers, after),
@@ -72,6 +74,16 @@ export class Directory extends DurableObject<Env> {
     this.#store.addFollower({ topic, partition })
     this.#notifier.register({ topic, partition }, this.#store.version)
     return this.#store.since(0)
+  }
+
+  /** Marks dead letters that an operator has replayed or discarded. */
+  markLetters(letters: readonly LetterPlace[], how: HandledHow): void {
+    this.#letters.mark(letters, how, Date.now())
+  }
+
+  /** Returns which of these dead letters have been handled. */
+  handledLetters(letters: readonly LetterPlace[]): readonly HandledLetter[] {
+    return this.#letters.among(letters)
   }
 
   /** Makes sure that followers have the current interest. Called when followers are woken; cheap if nothing is amiss. */

@@ -8,7 +8,7 @@ import { toPrometheus } from '../../../src/core/metrics/exposition.ts'
 const NOW_MS = 1_800_000_000_000
 
 function report(changes: Partial<MetricsReport>): MetricsReport {
-  return { source: 'shard 0', deltas: [], values: [], errors: [], ...changes }
+  return { source: 'shard 0', deltas: [], values: [], errors: [], detail: null, ...changes }
 }
 
 const consumed = (count: number): MetricDelta => ['rig_consumed_events_total', ['kafka', 'rig'], count]

@@ -68,6 +68,7 @@ describe('MetricsReporter', () => {
         ],
         values: [],
         errors: [{ atMs: 1_000_000, message: 'no broker answers' }],
+        detail: null,
       },
     ])
   })

@@ -16,6 +16,7 @@ import { shardStub } from '../../../rpc/shard.ts'
 import { createSchemaCache } from '../../../schema-registry/create-caches.ts'
 import { errorResponse } from '../../error-response.ts'
 import type { HttpEnv } from '../../worker-context.ts'
+import { shownToken } from '../roles.ts'
 import { findById, parsePlace, readPlace } from './find-record.ts'
 
 /** Shards that are asked where no user is named. */
@@ -46,7 +47,11 @@ export async function getExplanation(c: Context<HttpEnv>): Promise<Response> {
   }
 }
 
-async function explain({ env, var: { config } }: Context<HttpEnv>, record: LogRecord, user: string | null) {
+async function explain(c: Context<HttpEnv>, record: LogRecord, user: string | null) {
+  const {
+    env,
+    var: { config },
+  } = c
   const { offset, partition, timestampMs, topic } = record
   const at: LogPosition = { topic, partition, offset }
   const { schemas } = await prefetchSchemas(createSchemaCache(config), { records: [record], next: offset + 1 })
@@ -59,7 +64,7 @@ async function explain({ env, var: { config } }: Context<HttpEnv>, record: LogRe
   if (unread !== undefined) return { ...routed, ...answer(unread) }
   return user === null
     ? { ...routed, shards: await askShards(env, config, at, explained) }
-    : { ...routed, ...(await explainFor(env, config, at, explained, user)) }
+    : { ...routed, ...(await explainFor(c, at, explained, user)) }
 }
 
 /** The event has been read by its follower if its checkpoint is past it. */
@@ -78,10 +83,19 @@ function describeEvent({ event, fields, recipients, rule }: ExplainedEvent) {
   }
 }
 
-async function explainFor(env: Env, config: Config, at: LogPosition, explained: ExplainedEvent, user: string) {
+async function explainFor(
+  { env, var: { config, role } }: Context<HttpEnv>,
+  at: LogPosition,
+  explained: ExplainedEvent,
+  user: string,
+) {
   const shard = shardOf(user, config.shards)
   const shardAnswer = await ask(env, at, explained, shard, user)
-  const { connections, log, matched, refused } = shardAnswer
+  const { log, matched, refused } = shardAnswer
+  const connections = shardAnswer.connections.map((one) => ({
+    ...one,
+    connectionToken: shownToken(role, one.connectionToken),
+  }))
   return { shard, log, matched, connections, refused, ...answer(causeFor(shardAnswer, explained, user)) }
 }
 

@@ -1,0 +1,95 @@
+// Users and their connections: search, close, revoke a session.
+import { button, field, form, h, number, table, tell, time } from './dom.js'
+import { call } from './http.js'
+
+/** @typedef {{ connectionToken: string, transport: string, user: string | null, sessions: string[], openedAtMs: number, endsAtMs: number, metadata: Record<string, unknown>, subscriptions: string[] }} Connection */
+
+const LIMIT = 200
+
+/** @type {import('./app.js').View} */
+export const connections = {
+  title: 'Connections',
+  show({ isOperator, query }) {
+    const found = h('div', { 'aria-live': 'polite' })
+    const users = h('div', {})
+    const search = form(
+      async (values) => showFound(values),
+      field('User', { name: 'user', value: query.get('user') ?? '' }),
+      field('Session', { name: 'session' }),
+      field('Metadata field', { name: 'field' }),
+      field('Value', { name: 'value' }),
+      h('button', { type: 'submit', class: 'primary' }, 'Search'),
+    )
+
+    /** @param {Record<string, string>} values */
+    async function showFound(values) {
+      const given = Object.entries(values).filter(([, value]) => value !== '')
+      const filters = new URLSearchParams([...given, ['limit', String(LIMIT)]])
+      const { connections: list } = /** @type {{ connections: Connection[] }} */ (
+        await call(`/v3/connections?${filters}`)
+      )
+      const rows = list.map((one) => toRow(one, isOperator, () => showFound(values)))
+      const columns = [
+        'user',
+        'transport',
+        'since',
+        'until',
+        'subscriptions',
+        'metadata',
+        'sessions',
+        ...(isOperator ? ['actions'] : []),
+      ]
+      found.replaceChildren(
+        table(`${list.length} connections${list.length === LIMIT ? ' or more' : ''}`, columns, rows),
+      )
+    }
+
+    async function showUsers() {
+      const answer = /** @type {{ users: Record<string, number> }} */ (await call('/v3/users'))
+      const rows = Object.entries(answer.users)
+        .toSorted(([, a], [, b]) => b - a)
+        .slice(0, LIMIT)
+        .map(([user, count]) => [button(user, () => showFound({ user }), { class: 'link' }), number(count)])
+      users.replaceChildren(table('Users with the most connections', ['user', 'connections'], rows))
+    }
+
+    void showUsers()
+    if (query.has('user')) void showFound({ user: query.get('user') ?? '' })
+    const hint = 'Who is connected now: asking wakes the shards that sleep.'
+    return { element: h('div', {}, h('p', { class: 'hint' }, hint), search, found, users) }
+  },
+}
+
+/** @param {Connection} connection @param {boolean} isOperator @param {() => Promise<void>} again */
+function toRow(connection, isOperator, again) {
+  const { connectionToken, endsAtMs, metadata, openedAtMs, sessions, subscriptions, transport, user } = connection
+  const close = button('Close', async () => {
+    await call(`/v3/connections/${encodeURIComponent(connectionToken)}`, { method: 'DELETE' })
+    tell('Closed. The client may come back.')
+    await again()
+  })
+  const revoke = sessions.map((session) =>
+    button('Revoke', () => revokeSession(session, again), {
+      'aria-label': `Revoke the session ${session}`,
+      class: 'danger',
+    }),
+  )
+  return [
+    user ?? '(anonymous)',
+    transport,
+    time(openedAtMs),
+    time(endsAtMs),
+    subscriptions.join(', ') || '–',
+    Object.keys(metadata).length === 0 ? '–' : JSON.stringify(metadata),
+    sessions.join(', ') || '–',
+    ...(isOperator ? [h('span', { class: 'row' }, close, ...revoke)] : []),
+  ]
+}
+
+/** @param {string} session @param {() => Promise<void>} again */
+async function revokeSession(session, again) {
+  if (!confirm(`Close all connections of the session ${session}, and refuse its tokens for a day?`)) return
+  await call('/v3/session-blacklist', { method: 'POST', body: { sessionId: session, validityInSeconds: 86_400 } })
+  tell('Revoked for a day.')
+  await again()
+}

@@ -1,0 +1,10 @@
+// POST /_rig/dev/console-token, in development mode only: the internal token, so that the console of `npm start` opens by
+// itself. Without CORS headers, pages of other origins cannot read it. Called by app.ts.
+import type { Context } from 'hono'
+import type { HttpEnv } from '../worker-context.ts'
+
+export function giveConsoleToken(c: Context<HttpEnv>): Response {
+  const { devMode, internalTokens } = c.var.config
+  if (!devMode) return c.notFound() as Response
+  return c.json({ token: internalTokens[0] ?? null }, 200, { 'cache-control': 'no-store' })
+}
