@@ -126,12 +126,18 @@ export class WebSocketTransport implements Transport {
   }
 
   /** Returns the frame that answers. */
-  async #renew({ state }: WebSocketConnection, frame: ClientFrame & { type: 'token' }): Promise<string> {
+  async #renew(connection: WebSocketConnection, frame: ClientFrame & { type: 'token' }): Promise<string> {
+    const { renewal, subscriptions } = this.#parts
+    // Verifying a token costs more than anything else that a client can ask for here.
+    if (!subscriptions.mayChange(connection, 0)) {
+      await subscriptions.waitToRefuse(connection)
+      return encodeErrorFrame(frame.ref, toHttp({ kind: 'rate_limited' }).message)
+    }
     const verified = await this.#verifyToken(frame.token)
     if (!verified.ok) return encodeErrorFrame(frame.ref, toHttp(verified.reason).message)
     const { claims, principal } = verified.value
     const inferred = inferSubscriptions(this.#parts.context.config.extractors, claims)
-    const renewed = await this.#parts.renewal.renew(state.id, principal, inferred)
+    const renewed = await renewal.renew(connection.state.id, principal, inferred)
     return renewed.ok
       ? encodeRenewedFrame(frame.ref, renewed.value)
       : encodeErrorFrame(frame.ref, toHttp(renewed.reason).message)
