@@ -29,9 +29,9 @@ export async function checkNats(config: NatsConfig): Promise<readonly Finding[]>
 }
 
 /** Pure. `info` is what the server sent: https://docs.nats.io/reference/reference-protocols/nats-protocol#info */
-export function judgeNats(subject: string, info: JsonObject, config: NatsConfig): Finding {
+function judgeNats(subject: string, info: JsonObject, config: NatsConfig): Finding {
   const hasCredentials = config.username !== null || config.token !== null || config.creds !== null
-  const name = `${String(info['server_name'] ?? 'a server')}, version ${String(info['version'] ?? 'unknown')}`
+  const name = `${textOf(info['server_name'])}, version ${textOf(info['version'])}`
   if (info['auth_required'] === true && !hasCredentials) {
     return problem(
       subject,
@@ -47,6 +47,10 @@ export function judgeNats(subject: string, info: JsonObject, config: NatsConfig)
     )
   }
   return ok(subject, `answers: ${name}; subjects and credentials were not tried`)
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : 'unknown'
 }
 
 async function readInfo(server: NatsServer): Promise<JsonObject> {
