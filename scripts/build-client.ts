@@ -1,6 +1,7 @@
 // Builds src/client for browsers: public/_rig/client.js, served with types beside it, and dist/client, a package for npm
-// (`npm run build:client && npm pack ./dist/client`). Also copies the console's plot library. Prints the sizes; fails if the
-// client grows past its limit. Also run by `npm start` and `wrangler deploy` (wrangler.toml, [build]). Run: node scripts/build-client.ts
+// (`npm run build:client && npm pack ./dist/client`). Also copies the console's plot library and Swagger UI. Prints the sizes;
+// fails if the client grows past its limit. Also run by `npm start` and `wrangler deploy` (wrangler.toml, [build]). Run: node
+// scripts/build-client.ts
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -33,6 +34,7 @@ await bundleRigelTypes()
 await vendor()
 writeTypes()
 writePackage()
+copySwaggerUi()
 checkSize()
 
 async function bundle(entry: string, name: string, plugins: Plugin[]): Promise<void> {
@@ -120,6 +122,13 @@ function writePackage(): void {
   writeFileSync(join(packaged, 'package.json'), `${JSON.stringify(description, null, 2)}\n`)
   copyFileSync(join(root, 'docs/client.md'), join(packaged, 'README.md'))
   copyFileSync(join(root, 'LICENSE'), join(packaged, 'LICENSE'))
+}
+
+/** The viewer of the internal API (public/_rig/api.html), as its package has it. */
+function copySwaggerUi(): void {
+  const from = join(root, 'node_modules/swagger-ui-dist')
+  copyFileSync(join(from, 'swagger-ui-bundle.js'), join(served, 'swagger-ui.js'))
+  copyFileSync(join(from, 'swagger-ui.css'), join(served, 'swagger-ui.css'))
 }
 
 function checkSize(): void {

@@ -1,11 +1,11 @@
-// The static files under /_rig/ (the console's: serveConsole): the browser client and the schema of API definitions for everybody; the playground (the
-// page of `npm start`) only with PLAYGROUND or DEV_MODE. wrangler.toml sends these paths to the Worker first, so that a
-// deployment shows the page only if a variable enables it. Called by app.ts.
+// The static files under /_rig/ (the console's: serveConsole): the browser client and the descriptions of API definitions and
+// events for everybody; the playground (the page of `npm start`) only with PLAYGROUND or DEV_MODE. wrangler.toml sends these
+// paths to the Worker first, so that a deployment shows the page only if a variable enables it. Called by app.ts.
 import type { Context, Next } from 'hono'
 import type { HttpEnv } from '../worker-context.ts'
 
 /** Imported by frontends and editors, from any origin. */
-const PUBLIC_FILE = /^\/_rig\/(client[\w-]*\.(js|d\.ts)|proxy\.schema\.json)$/
+const PUBLIC_FILE = /^\/_rig\/(client[\w-]*\.(js|d\.ts)|(proxy\.schema|asyncapi)\.json)$/
 
 /** The page runs its own scripts, talks to its own origin, and is shown in no frame. CSP Level 3; OWASP's secure headers. */
 const SECURITY_HEADERS = {

@@ -9,7 +9,14 @@ function get(path: string, variables: object = {}): Response | Promise<Response>
   return handle(request, { ...env, ...variables }, createExecutionContext())
 }
 
-const PAGE_FILES = ['/_rig/', '/_rig/index.html', '/_rig/page.js', '/_rig/page.css', '/_rig/api.html']
+const PAGE_FILES = [
+  '/_rig/',
+  '/_rig/index.html',
+  '/_rig/page.js',
+  '/_rig/page.css',
+  '/_rig/api.html',
+  '/_rig/swagger-ui.js',
+]
 
 describe('the playground', () => {
   it.each([...PAGE_FILES, '/_rig'])('%s is not there unless it is switched on', async (path) => {
@@ -36,7 +43,7 @@ describe('the playground', () => {
   )
 })
 
-it.each(['/_rig/client.js', '/_rig/client-tabs.js', '/_rig/proxy.schema.json'])(
+it.each(['/_rig/client.js', '/_rig/client-tabs.js', '/_rig/proxy.schema.json', '/_rig/asyncapi.json'])(
   '%s is always served, to pages of any origin',
   async (path) => {
     const response = await get(path)
