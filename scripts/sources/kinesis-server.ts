@@ -147,10 +147,10 @@ export class KinesisServer {
 
   async signal(signal: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
     const child = this.#process
-    if (child === undefined) return
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill(signal)
-    if (signal === 'SIGKILL' && child.exitCode === null) await ended
+    if (signal === 'SIGKILL') await ended
   }
 
   async stop(): Promise<void> {

@@ -60,11 +60,11 @@ export class NatsServer {
   /** `SIGKILL`: it is gone when this resolves. `SIGSTOP`, `SIGCONT`: it hangs, and goes on. */
   async signal(signal: 'SIGTERM' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
     const child = this.#process
-    if (child === undefined) return
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
     const ends = signal === 'SIGKILL' || signal === 'SIGTERM'
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill(signal)
-    if (ends && child.exitCode === null) await ended
+    if (ends) await ended
   }
 
   async stop(): Promise<void> {
