@@ -1,7 +1,7 @@
 // Variables of Kafka by REST: the REST proxy that is followed and produced to (REST Proxy v2 and its relatives), and
 // Confluent's REST v3, which only produces. Used by src/kafka/rest.
 import { z } from 'zod'
-import { exposesSecrets, HTTPS_RULE, list, serviceUrl } from './env-fields.ts'
+import { exposesSecrets, HTTPS_RULE, list, serviceUrl, show } from './env-fields.ts'
 
 const DIALECTS = ['redpanda', 'confluent', 'karapace', 'strimzi'] as const
 /** Which REST proxy it is: they differ in paths, headers and errors (docs/kafka.md). */
@@ -23,6 +23,7 @@ export const kafkaRestVariables = {
   KAFKA_REST_PASSWORD: credential.optional(),
   KAFKA_REST_TOKEN: credential.optional(),
   KAFKA_REST_DIALECT: z.enum(DIALECTS, `must be one of ${DIALECTS.join(', ')}`).optional(),
+  KAFKA_REST_BINDING: z.string().min(1).optional(),
   KAFKA_REST_INSTANCE_HOSTS: list
     .pipe(z.array(z.string().regex(/^[A-Za-z0-9.-]+(:\d{1,5})?$/, 'must be hosts such as rest-1.example.com:8443')))
     .default([]),
@@ -57,6 +58,8 @@ export interface KafkaRestSettings {
   readonly credentials: RestCredentials
   /** The dialect of the proxy. Null if the adapter has to detect it. */
   readonly dialect: Dialect | null
+  /** Name of the binding that requests are sent by: `mtls_certificates`, `vpc_services` or `services`; null: by the internet. */
+  readonly binding: string | null
   /** Hosts of a `base_uri` that are used as they are; every other host is replaced by that of `url`. */
   readonly instanceHosts: readonly string[]
 }
@@ -75,6 +78,7 @@ export function toKafkaRest(v: Variables): KafkaRestSettings | null {
     url: v.KAFKA_REST_URL.replace(/\/+$/, ''),
     credentials: toCredentials(v.KAFKA_REST_USERNAME, v.KAFKA_REST_PASSWORD, v.KAFKA_REST_TOKEN),
     dialect: v.KAFKA_REST_DIALECT ?? null,
+    binding: v.KAFKA_REST_BINDING ?? null,
     instanceHosts: v.KAFKA_REST_INSTANCE_HOSTS,
   }
 }
@@ -95,15 +99,21 @@ function toCredentials(username: string | undefined, password: string | undefine
   return { kind: 'none' } as const
 }
 
-/** Returns a problem for each combination of variables that cannot work. */
-export function kafkaRestContradictions(v: Variables & OtherAdapters): readonly string[] {
-  return [...proxyContradictions(v), ...v3Contradictions(v)]
+/** Returns a problem for each combination of variables that cannot work. `env` is everything that is set. */
+export function kafkaRestContradictions(v: Variables & OtherAdapters, env: object): readonly string[] {
+  return [...proxyContradictions(v), ...bindingContradictions(v, env), ...v3Contradictions(v)]
 }
 
 function* proxyContradictions(v: Variables & OtherAdapters): Generator<string> {
   const { KAFKA_REST_URL: url, KAFKA_REST_USERNAME: user, KAFKA_REST_PASSWORD: password, KAFKA_REST_TOKEN: token } = v
   if (url === undefined) {
-    const names = ['KAFKA_REST_USERNAME', 'KAFKA_REST_PASSWORD', 'KAFKA_REST_TOKEN', 'KAFKA_REST_DIALECT'] as const
+    const names = [
+      'KAFKA_REST_USERNAME',
+      'KAFKA_REST_PASSWORD',
+      'KAFKA_REST_TOKEN',
+      'KAFKA_REST_DIALECT',
+      'KAFKA_REST_BINDING',
+    ] as const
     for (const name of names.filter((one) => v[one] !== undefined)) yield `${name}: needs KAFKA_REST_URL`
     if (v.KAFKA_REST_INSTANCE_HOSTS.length > 0) yield 'KAFKA_REST_INSTANCE_HOSTS: needs KAFKA_REST_URL'
     return
@@ -118,7 +128,17 @@ function* proxyContradictions(v: Variables & OtherAdapters): Generator<string> {
   if (user !== undefined && token !== undefined) {
     yield 'KAFKA_REST_TOKEN: cannot be set beside KAFKA_REST_USERNAME: one of them is sent'
   }
-  if ((user ?? token) !== undefined && exposesSecrets(url)) yield `KAFKA_REST_URL: ${HTTPS_RULE}`
+  // What goes through a binding of a private network is encrypted by it.
+  const isPublic = v.KAFKA_REST_BINDING === undefined
+  if (isPublic && (user ?? token) !== undefined && exposesSecrets(url)) yield `KAFKA_REST_URL: ${HTTPS_RULE}`
+}
+
+function* bindingContradictions({ KAFKA_REST_BINDING: name }: Variables, env: object): Generator<string> {
+  if (name === undefined) return
+  const binding = (env as Readonly<Record<string, unknown>>)[name]
+  if (typeof binding === 'object' && binding !== null && 'fetch' in binding) return
+  const kinds = 'an mtls_certificates, vpc_services or services binding of wrangler.toml'
+  yield `KAFKA_REST_BINDING: must name ${kinds}, and there is none called ${show(name)}`
 }
 
 function* v3Contradictions(v: Variables & OtherAdapters): Generator<string> {

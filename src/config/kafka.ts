@@ -71,7 +71,7 @@ export function toKafka(v: Variables) {
 
 /** Returns a problem for each combination of variables that cannot work. `env` is everything that is set. */
 export function kafkaContradictions(v: Variables, env: object): readonly string[] {
-  const problems: string[] = [...brokersContradictions(v, env), ...kafkaRestContradictions(v)]
+  const problems: string[] = [...brokersContradictions(v, env), ...kafkaRestContradictions(v, env)]
   if (v.KAFKA_BROKERS.length > 0 && v.UPSTASH_KAFKA_REST_URL) {
     problems.push('KAFKA_BROKERS: cannot be set beside UPSTASH_KAFKA_REST_URL: one Kafka is followed')
   }

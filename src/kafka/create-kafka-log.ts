@@ -1,6 +1,7 @@
 // Chooses the KafkaLog by the configuration: REST proxy, brokers or Upstash, and the embedded log if none is configured.
 // Called by followers, and by everything that publishes.
 import { waitUntil } from 'cloudflare:workers'
+import type { KafkaRestSettings } from '../config/kafka-rest.ts'
 import { followedTopics, type Config } from '../config/parse-config.ts'
 import { createBrokersKafkaLog } from './brokers-adapter.ts'
 import { createEmbeddedKafkaLog } from './embedded-adapter.ts'
@@ -33,9 +34,18 @@ export function createKafkaLog(env: Env, config: Config, sql?: SqlStorage): Kafk
 
 function createSourceLog(env: Env, config: Config, sql: SqlStorage | undefined): KafkaLog {
   const { brokers, rest, upstash } = config.kafka
-  if (rest !== null) return createKafkaRestLog(rest, restDeps, sql && createInstanceJournal(sql))
+  if (rest !== null) return createKafkaRestLog(rest, restDepsOf(env, rest), sql && createInstanceJournal(sql))
   if (brokers !== null) return createBrokersKafkaLog(env, brokers, clockAndRandom)
   return upstash === null
     ? createEmbeddedKafkaLog(env, { ...clockAndRandom, keepAlive: waitUntil })
     : createUpstashKafkaLog(upstash)
+}
+
+/** With a binding, requests go by it: with a client certificate, or into a private network. */
+function restDepsOf(env: object, { binding: name }: KafkaRestSettings): RestDeps {
+  if (name === null) return restDeps
+  // config/kafka-rest.ts has checked that the binding is there.
+  const binding = (env as Readonly<Record<string, Fetcher>>)[name]
+  if (binding === undefined) throw new TypeError(`there is no binding ${name}`)
+  return { ...restDeps, fetch: (input, init) => binding.fetch(input, init) }
 }

@@ -22,7 +22,13 @@ describe('a REST proxy', () => {
   })
 
   it('is followed by what is found out, from the end of its topics', () => {
-    const rest = { url: 'https://rest.example.com', credentials: { kind: 'none' }, dialect: null, instanceHosts: [] }
+    const rest = {
+      url: 'https://rest.example.com',
+      credentials: { kind: 'none' },
+      dialect: null,
+      binding: null,
+      instanceHosts: [],
+    }
     expect(kafkaOf(PROXY)).toMatchObject({ rest, autoOffsetReset: 'latest' })
   })
 
@@ -96,5 +102,25 @@ describe('what cannot be meant', () => {
 
   it('leaves alone what stays on the machine', () => {
     expect(problemsOf({ KAFKA_REST_URL: 'http://127.0.0.1:8082', KAFKA_REST_TOKEN: 't' })).toEqual([])
+  })
+})
+
+describe('a binding', () => {
+  const BOUND = { ...PROXY, KAFKA_REST_BINDING: 'KAFKA_REST' }
+  const KAFKA_REST = { fetch: () => undefined }
+
+  it('is what the proxy is reached by, in clear text too', () => {
+    const env = { ...BOUND, KAFKA_REST, KAFKA_REST_URL: 'http://proxy.example.com', KAFKA_REST_TOKEN: 'secret' }
+    expect(kafkaOf(env).rest).toMatchObject({ binding: 'KAFKA_REST', url: 'http://proxy.example.com' })
+    expect(kafkaOf(PROXY).rest).toMatchObject({ binding: null })
+  })
+
+  it('must be there, and be one', () => {
+    const problem = 'KAFKA_REST_BINDING: must name an mtls_certificates, vpc_services or services binding'
+    expect(problemsOf(BOUND).join()).toContain(problem)
+    expect(problemsOf({ ...BOUND, KAFKA_REST: 'text' }).join()).toContain(problem)
+    expect(problemsOf({ KAFKA_REST_BINDING: 'KAFKA_REST', KAFKA_REST })).toEqual([
+      'KAFKA_REST_BINDING: needs KAFKA_REST_URL',
+    ])
   })
 })

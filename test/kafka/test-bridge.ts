@@ -66,7 +66,13 @@ export class TestBridge {
   }
 
   log(settings: Partial<KafkaRestSettings> = {}, deps: RestDeps = makeDeps().deps, notes?: InstanceJournal): KafkaLog {
-    const all = { url: this.url, credentials: { kind: 'none' }, dialect: null, instanceHosts: [] } as const
+    const all = {
+      url: this.url,
+      credentials: { kind: 'none' },
+      dialect: null,
+      binding: null,
+      instanceHosts: [],
+    } as const
     return createKafkaRestLog({ ...all, ...settings }, deps, notes)
   }
 }
