@@ -29,7 +29,7 @@ interface Series {
 
 /** Counters and histograms of one source, or of all. Histograms must not be changed by who reads them. */
 export class MetricCounts {
-  readonly #families = new Map<MetricName, Map<string, Series>>()
+  readonly #families = new Map<MetricName, Family>()
 
   get isEmpty(): boolean {
     return this.#families.size === 0
@@ -65,7 +65,7 @@ export class MetricCounts {
   /** Returns every series. */
   all(): readonly MetricDelta[] {
     return [...this.#families].flatMap(([name, family]) =>
-      [...family.values()].map(({ histogram, labels, value }): MetricDelta => [name, labels, histogram ?? value]),
+      family.all.map(({ histogram, labels, value }): MetricDelta => [name, labels, histogram ?? value]),
     )
   }
 
@@ -78,10 +78,40 @@ export class MetricCounts {
 
   #find(name: MetricName, labels: readonly string[]): Series {
     let family = this.#families.get(name)
-    if (family === undefined) this.#families.set(name, (family = new Map<string, Series>()))
-    const key = labels.join('\u0000')
-    return family.get(key) ?? addSeries(family, name, labels, key)
+    if (family === undefined) this.#families.set(name, (family = { root: createNode(), all: [] }))
+    return findSeries(family.root, labels) ?? addSeries(family, name, labels)
   }
+}
+
+/** The series of one metric, found by one label after the other: a joined key would be a new text for each value counted. */
+interface Family {
+  readonly root: LabelNode
+  readonly all: Series[]
+}
+
+interface LabelNode {
+  readonly next: Map<string, LabelNode>
+  series: Series | undefined
+}
+
+function createNode(): LabelNode {
+  return { next: new Map(), series: undefined }
+}
+
+function findSeries(root: LabelNode, labels: readonly string[]): Series | undefined {
+  let node: LabelNode | undefined = root
+  for (const label of labels) node = node?.next.get(label)
+  return node?.series
+}
+
+function createPath(root: LabelNode, labels: readonly string[]): LabelNode {
+  let node = root
+  for (const label of labels) {
+    const next = node.next.get(label) ?? createNode()
+    node.next.set(label, next)
+    node = next
+  }
+  return node
 }
 
 function addTo(histogram: HistogramSum, buckets: readonly number[], value: number, times: number): void {
@@ -91,16 +121,16 @@ function addTo(histogram: HistogramSum, buckets: readonly number[], value: numbe
   histogram.sum += value * times
 }
 
-function addSeries(family: Map<string, Series>, name: MetricName, labels: readonly string[], key: string): Series {
-  const isFull = family.size >= MAX_SERIES
+function addSeries(family: Family, name: MetricName, labels: readonly string[]): Series {
+  const isFull = family.all.length >= MAX_SERIES
   const kept = labels.map((value) => (isFull ? OTHER : value.slice(0, MAX_LABEL_CHARS)))
-  const keptKey = isFull ? kept.join('\u0000') : key
-  const known = family.get(keptKey)
-  if (known !== undefined) return known
+  const node = createPath(family.root, isFull ? kept : labels)
+  if (node.series !== undefined) return node.series
   const { buckets, kind } = specOf(name)
   const counts = Array.from({ length: (buckets?.length ?? 0) + 1 }, () => 0)
   const series: Series = { labels: kept, value: 0, histogram: kind === 'histogram' ? { sum: 0, counts } : null }
-  family.set(keptKey, series)
+  node.series = series
+  family.all.push(series)
   return series
 }
 
