@@ -1,6 +1,6 @@
 // `npm run check:openapi`: fails if the OpenAPI document of the internal API is not valid, or refers to what is not there.
 import { Validator } from '@seriousme/openapi-schema-validator'
-import { openApiDocument } from '../src/http/admin/openapi.ts'
+import { openApiDocument } from '../src/http/admin/openapi/openapi.ts'
 
 const document = JSON.parse(JSON.stringify(openApiDocument('/_rig/api'))) as Record<string, unknown>
 const { errors, valid } = await new Validator().validate(structuredClone(document))

@@ -25,7 +25,7 @@ import { authenticate, shownToken } from './roles.ts'
 import { tryTopic } from './try-topic.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { metrics } from './metrics.ts'
-import { openApiDocument } from './openapi.ts'
+import { openApiDocument } from './openapi/openapi.ts'
 import {
   closeConnections,
   indexProblem,

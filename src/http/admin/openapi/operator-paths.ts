@@ -1,0 +1,67 @@
+// Health, followers, dead letters, tries and metrics in the OpenAPI description.
+import { anyJson, parameter, text, type PathItem } from './parts.ts'
+
+export function operatorPaths(): readonly PathItem[] {
+  return [
+    [
+      '/health',
+      {
+        get: {
+          summary: 'Whether every follower gets on',
+          responses: { 200: text('OK'), 503: text('A line for each that does not, with the reason') },
+        },
+      },
+    ],
+    [
+      '/v3/followers',
+      {
+        get: {
+          summary: 'How far the follower of each partition is, and what it met',
+          responses: { 200: { description: 'By topic and partition' } },
+        },
+      },
+    ],
+    [
+      '/v3/dead-letters',
+      {
+        get: {
+          summary: 'The last dead letters of each partition, with reason, rule, origin and content',
+          parameters: [parameter('limit', 'query'), parameter('partition', 'query'), parameter('offset', 'query')],
+          responses: { 200: { description: 'Dead letters, the oldest first' }, 400: text('A wrong parameter') },
+        },
+      },
+    ],
+    [
+      '/v3/dead-letters/replay',
+      {
+        post: {
+          summary: 'Produces the records of dead letters again, to the topics that they came from',
+          requestBody: anyJson('{"dead_letters": [{"partition": 0, "offset": 17}]}, at most 500'),
+          responses: { 202: { description: 'Where they are now' }, 400: text('A dead letter that is not there') },
+        },
+      },
+    ],
+    [
+      '/v1/topics/{topic}/try',
+      {
+        post: {
+          summary: 'What the rule of a topic does with a record: an event, dropped, or a dead letter',
+          parameters: [parameter('topic', 'path')],
+          requestBody: anyJson('{"key", "headers", "value" or "value_base64", "timestamp", "rule"}'),
+          responses: { 200: { description: 'The outcome; nothing is produced' }, 400: text('A wrong record or rule') },
+        },
+      },
+    ],
+    [
+      '/v1/explain',
+      {
+        get: {
+          summary: 'Why a user got an event, or did not',
+          parameters: [parameter('event', 'query'), parameter('user', 'query')],
+          responses: { 200: { description: 'The way of the event, and the cause' }, 404: text('No such event') },
+        },
+      },
+    ],
+    ['/metrics', { get: { summary: "Prometheus' text format", responses: { 200: text('Metrics') } } }],
+  ]
+}

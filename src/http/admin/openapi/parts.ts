@@ -1,0 +1,59 @@
+// The pieces of which the OpenAPI description is made: parameters, bodies, and references to the schemas that validate.
+import { z } from 'zod'
+import {
+  cloudEvent,
+  closedAnswer,
+  connectionInfo,
+  connectionList,
+  place,
+  revocationShape,
+  userList,
+} from '../admin-schema.ts'
+
+export type Json = Readonly<Record<string, unknown>>
+
+/** A path and its operations. */
+export type PathItem = readonly [path: string, item: Json]
+
+const SCHEMAS = {
+  CloudEvent: cloudEvent,
+  Closed: closedAnswer,
+  Connection: connectionInfo,
+  ConnectionList: connectionList,
+  Place: place,
+  Revocation: revocationShape,
+  UserList: userList,
+}
+
+export function parameter(name: string, where: 'header' | 'path' | 'query'): Json {
+  return { name, in: where, required: where !== 'query', schema: { type: name === 'limit' ? 'integer' : 'string' } }
+}
+
+export function anyJson(description: string): Json {
+  return { description, required: true, content: { 'application/json': { schema: { type: 'object' } } } }
+}
+
+export function json(description: string, name: keyof typeof SCHEMAS): Json {
+  return { description, content: { 'application/json': { schema: reference(name) } } }
+}
+
+export function text(description: string): Json {
+  return { description, content: { 'text/plain': { schema: { type: 'string' } } } }
+}
+
+export function reference(name: keyof typeof SCHEMAS): Json {
+  return { $ref: `#/components/schemas/${name}` }
+}
+
+/** Returns every schema by its name. A schema within another one is a reference, if it has a name. */
+export function componentSchemas(): Json {
+  const registry = z.registry<{ id: string }>()
+  for (const [id, schema] of Object.entries(SCHEMAS)) registry.add(schema, { id })
+  const { schemas } = z.toJSONSchema(registry, { uri: (id) => `#/components/schemas/${id}` })
+  return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, withoutIds(schema)]))
+}
+
+/** OpenAPI references a schema by its place in the document. */
+function withoutIds(schema: Json): Json {
+  return Object.fromEntries(Object.entries(schema).filter(([key]) => key !== '$schema' && key !== '$id'))
+}

@@ -1,0 +1,75 @@
+// Publishing, sessions, users and connections in the OpenAPI description.
+import { json, parameter, reference, text, type PathItem } from './parts.ts'
+
+/** `version`: `v2` or `v3`. */
+export function sessionPaths(version: string): readonly PathItem[] {
+  const session = parameter('sessionId', 'path')
+  return [
+    [
+      `/${version}/messages`,
+      {
+        post: {
+          summary:
+            'Publishes a CloudEvent: structured, binary or batched mode; with a connector, pushes (docs/push.md)',
+          parameters: [parameter('connector', 'query'), parameter('dedupe', 'query')],
+          requestBody: {
+            required: true,
+            content: { 'application/cloudevents+json': { schema: reference('CloudEvent') } },
+          },
+          responses: {
+            202: json('Durable in the log, at this place', 'Place'),
+            400: text('Not a CloudEvent'),
+            413: text('Too large'),
+            415: text('Unknown content type'),
+          },
+        },
+      },
+    ],
+    [
+      `/${version}/session-blacklist`,
+      {
+        post: {
+          summary: 'Revokes a session: closes its connections, and refuses its tokens everywhere',
+          requestBody: { required: true, content: { 'application/json': { schema: reference('Revocation') } } },
+          responses: { 201: { description: 'Its connections are closed' }, 400: text('What is wrong with the body') },
+        },
+      },
+    ],
+    [
+      `/${version}/session-blacklist/{sessionId}`,
+      {
+        parameters: [session],
+        get: {
+          summary: 'Whether a session is revoked',
+          responses: { 200: { description: 'It is' }, 404: text('It is not') },
+        },
+      },
+    ],
+    [`/${version}/users`, { get: { summary: 'Who is connected', responses: { 200: json('Users', 'UserList') } } }],
+    [
+      `/${version}/connections`,
+      {
+        parameters: ['user', 'session', 'field', 'value'].map((name) => parameter(name, 'query')),
+        get: {
+          summary: 'Connections: of a user, of a session, or all',
+          parameters: [parameter('limit', 'query')],
+          responses: { 200: json('Connections', 'ConnectionList') },
+        },
+        delete: {
+          summary: 'Closes those of a user or of a session',
+          responses: { 200: json('How many', 'Closed'), 400: text('Neither is named') },
+        },
+      },
+    ],
+    [
+      `/${version}/connections/{connectionToken}`,
+      {
+        parameters: [parameter('connectionToken', 'path')],
+        delete: {
+          summary: 'Closes one connection',
+          responses: { 200: json('Closed', 'Closed'), 410: text('There is none') },
+        },
+      },
+    ],
+  ]
+}
