@@ -39,13 +39,13 @@ export type EventOf<Events extends EventTypes, Type = keyof Events> = {
   [T in Extract<Type, keyof Events & string>]: ReceivedEvent<Events[T], T>
 }[Extract<Type, keyof Events & string>]
 
-/** The events that a type or pattern matches. */
-export type EventMatching<Events extends EventTypes, P extends string> = P extends keyof Events
-  ? ReceivedEvent<Events[P], P>
-  : P extends '*'
-    ? EventOf<Events> | ReceivedEvent<unknown, OwnType>
-    : P extends `${infer Prefix}*`
-      ? EventOf<Events, `${Prefix}${string}` & keyof Events>
+/** The events that a type or pattern matches. Without generated types, every type is a key of `Events`: patterns come first. */
+export type EventMatching<Events extends EventTypes, P extends string> = P extends '*'
+  ? EventOf<Events> | ReceivedEvent<unknown, OwnType>
+  : P extends `${infer Prefix}*`
+    ? EventOf<Events, `${Prefix}${string}` & keyof Events>
+    : P extends keyof Events
+      ? ReceivedEvent<Events[P], P>
       : ReceivedEvent<unknown, P>
 
 /** See docs/protocol.md, "Subscriptions". */

@@ -57,6 +57,8 @@ for await (const event of rigel) if (event.type === 'order.shipped') console.log
 export const shared = connectShared<Events, Filters>({ user: 'alice', subscriptions: [{ eventType: 'order.paid' }] })
 export const untyped = connect({ subscriptions: [{ eventType: 'any', oneOf: [{ any: 1 }] }] })
 untyped.on('any', ({ data }) => data.any)
+untyped.on('*', ({ data, type }) => (type === 'rig.gap' ? type : data.any))
+untyped.on('order.*', ({ data, type }) => (type === 'order.paid' ? data.cents : undefined))
 `
 
 before(async () => {
