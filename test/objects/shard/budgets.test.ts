@@ -178,6 +178,21 @@ it.each([
   expect(answers.length).toBeLessThanOrEqual(130)
 })
 
+it('a user who floods gets no new budget by coming back', async () => {
+  const shard = newShard()
+  const open = () => WsClient.open(shard, { principal: asUser('mallory'), protocol: 'rigel.v1' })
+  const first = await open()
+  for (let n = 0; n < 200; n += 1) first.socket.send('{"type":"subscribe","subscriptions":[]}')
+  await first.until(({ closed }) => closed !== undefined)
+  const second = await open()
+  for (let n = 0; n < 5; n += 1) second.socket.send(`{"type":"subscribe","ref":"${n}","subscriptions":[]}`)
+  const isAnswer = (text: string) => /^{"type":"(subscribed|error)"/.test(text)
+  await second.until(({ received }) => received.filter(isAnswer).length === 5)
+  const errors = second.received.filter((text) => text.startsWith('{"type":"error"'))
+  expect(errors.length).toBeGreaterThan(1)
+  second.socket.close()
+})
+
 it('messages of a Phoenix client that wait for each other have a size: beyond it the connection ends', async () => {
   const shard = newShard()
   const phoenix = { vsn: 2, roles: [], meta: {} } as const

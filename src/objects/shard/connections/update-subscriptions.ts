@@ -37,6 +37,10 @@ const REFUSAL_WAIT_MS = 1_000
 /** Refusals of one connection that wait at a time. */
 const MAX_REFUSING = 10
 
+const FLOODED_MS = 60_000
+/** Users who are remembered. */
+const MAX_FLOODED = 1_000
+
 /** A connection ends with any session whose token was used on it, so it keeps all of them: for a day, one every 90 seconds. */
 const MAX_SESSIONS = 1_000
 
@@ -59,6 +63,8 @@ export class SubscriptionUpdater {
   readonly #parts: SubscriptionUpdaterParts
   readonly #buckets = new WeakMap<Connection, Bucket>()
   readonly #refusing = new WeakMap<Connection, number>()
+  /** User → until when new connections begin with little, in milliseconds since the epoch. */
+  readonly #flooded = new Map<string, number>()
 
   constructor(context: ShardContext, parts: SubscriptionUpdaterParts) {
     this.#context = context
@@ -171,7 +177,7 @@ export class SubscriptionUpdater {
     const cost = 1 + Math.floor(size / SUBSCRIPTIONS_PER_CHANGE)
     const perMinute = this.#context.config.connections.subscriptionChangesPerMinute
     const nowMs = this.#context.now()
-    const bucket = this.#buckets.get(connection) ?? { left: perMinute, atMs: nowMs }
+    const bucket = this.#buckets.get(connection) ?? { left: this.#firstBudget(connection, perMinute), atMs: nowMs }
     bucket.left = Math.min(perMinute, bucket.left + ((nowMs - bucket.atMs) * perMinute) / 60_000)
     bucket.atMs = nowMs
     this.#buckets.set(connection, bucket)
@@ -190,6 +196,19 @@ export class SubscriptionUpdater {
     this.#refusing.set(connection, waiting + 1)
     await new Promise<void>((resolve) => this.#parts.waits.after(REFUSAL_WAIT_MS, resolve))
     this.#refusing.set(connection, (this.#refusing.get(connection) ?? 1) - 1)
+  }
+
+  /** Ends a connection that floods. Its user's next ones, for a minute, begin with a budget of one change, which fills as ever. */
+  endFlooding(connection: Connection): void {
+    const { user } = connection.state.owner
+    if (this.#flooded.size >= MAX_FLOODED) this.#flooded.clear()
+    if (user !== null) this.#flooded.set(user, this.#context.now() + FLOODED_MS)
+    this.#parts.lifecycle.end(connection, { kind: 'rate_limited' })
+  }
+
+  #firstBudget({ state }: Connection, perMinute: number): number {
+    const untilMs = state.owner.user === null ? undefined : this.#flooded.get(state.owner.user)
+    return untilMs === undefined || untilMs <= this.#context.now() ? perMinute : 1
   }
 
   /** Whether the client does not wait for its refusals. */

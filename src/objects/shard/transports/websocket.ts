@@ -80,8 +80,7 @@ export class WebSocketTransport implements Transport {
     if (connection === undefined) return closeSocket(socket, { kind: 'connection_gone' })
     if (!connection.isRigelV1) return this.#endForViolation(connection, NOT_TWO_WAY)
     // Before the frame is parsed: refusing costs as much as subscribing.
-    if (this.#parts.subscriptions.isFlooding(connection))
-      return this.#parts.lifecycle.end(connection, { kind: 'rate_limited' })
+    if (this.#parts.subscriptions.isFlooding(connection)) return this.#parts.subscriptions.endFlooding(connection)
     const isSmall = typeof message === 'string' && message.length <= MAX_CLIENT_FRAME_CHARS
     const frame = isSmall ? parseClientFrame(message) : undefined
     if (frame === undefined) return this.#endForViolation(connection, 'Not a frame of rigel.v1.')
