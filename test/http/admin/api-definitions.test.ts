@@ -81,7 +81,11 @@ describe.each(['/v3', '/v2'])('%s/apis', (version) => {
     const path = `${apis}/import?id=${id}&target=${encodeURIComponent(UPSTREAM)}`
     expect(await call('POST', path, document)).toMatchObject({
       status: 201,
-      body: { message: 'ok', id, unmapped: [`/${id}/{book}.json: a segment is partly a parameter`] },
+      body: {
+        message: 'ok',
+        id,
+        unmapped: [`/${id}/{book}.json: "{book}.json" must be text, {name}, or at the end {name...}`],
+      },
     })
     expect((await call('GET', `${apis}/${id}`)).body).toMatchObject({
       target: UPSTREAM,
