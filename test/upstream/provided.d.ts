@@ -8,5 +8,11 @@ declare module 'vitest' {
     /** Of the process that test/kafka/start-bridges.ts starts. */
     readonly bridgesPort: number
     readonly registryPort: number
+    /** Servers that test/sources/start.ts starts: the way to authenticate, the port, and Rigel's variables for it. */
+    readonly natsLogins: readonly {
+      readonly name: string
+      readonly port: number
+      readonly variables: Readonly<Record<string, string>>
+    }[]
   }
 }
