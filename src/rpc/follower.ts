@@ -110,10 +110,23 @@ export function notifyFollowers(
   update: InterestUpdate,
   timeoutMs = TIMEOUT_MS,
 ): Promise<readonly FollowerResult[]> {
-  const others = timeoutMs - TIMEOUT_STEP_MS
-  const ask = (first: TopicPartition, group: readonly TopicPartition[]) =>
-    withTimeout(followerStub(env, first).relayInterest(update, group, others), timeoutMs)
-  return scatterGather(ask, followers, FOLLOWER_FAN_OUT, toFailure, CONCURRENT_CALLS)
+  return askAll(env, followers, timeoutMs, (first, group, othersMs) => first.relayInterest(update, group, othersMs))
+}
+
+/** Calls the first follower of each group, which calls the others of its group within `othersMs`. Never rejects. */
+function askAll<Target extends TopicPartition, T>(
+  env: Env,
+  targets: readonly Target[],
+  timeoutMs: number,
+  relay: (
+    first: FollowerStub,
+    group: readonly Target[],
+    othersMs: number,
+  ) => Promise<readonly (TopicPartition & Outcome<T>)[]>,
+): Promise<readonly (TopicPartition & Outcome<T>)[]> {
+  const ask = (first: Target, group: readonly Target[]) =>
+    withTimeout(relay(followerStub(env, first), group, timeoutMs - TIMEOUT_STEP_MS), timeoutMs)
+  return scatterGather(ask, targets, FOLLOWER_FAN_OUT, toFailure, CONCURRENT_CALLS)
 }
 
 function toFailure({ topic, partition }: TopicPartition, error: string) {
@@ -129,10 +142,7 @@ export function followerStatuses(
   followers: readonly TopicPartition[],
   timeoutMs = TIMEOUT_MS,
 ): Promise<readonly FollowerReport[]> {
-  const others = timeoutMs - TIMEOUT_STEP_MS
-  const ask = (first: TopicPartition, group: readonly TopicPartition[]) =>
-    withTimeout(followerStub(env, first).relayStatus(group, others), timeoutMs)
-  return scatterGather(ask, followers, FOLLOWER_FAN_OUT, toFailure, CONCURRENT_CALLS)
+  return askAll(env, followers, timeoutMs, (first, group, othersMs) => first.relayStatus(group, othersMs))
 }
 
 /** A topic-partition to nudge. `isLate`: see FollowerStub.nudge. */
@@ -149,10 +159,7 @@ export function nudgeFollowers(
   wakes: readonly Wake[],
   timeoutMs = WAKE_TIMEOUT_MS,
 ): Promise<readonly WakeResult[]> {
-  const others = timeoutMs - TIMEOUT_STEP_MS
-  const ask = (first: Wake, group: readonly Wake[]) =>
-    withTimeout(followerStub(env, first).relayNudge(group, others), timeoutMs)
-  return scatterGather(ask, wakes, FOLLOWER_FAN_OUT, toFailure, CONCURRENT_CALLS)
+  return askAll(env, wakes, timeoutMs, (first, group, othersMs) => first.relayNudge(group, othersMs))
 }
 
 /** The object that follows a topic-partition: a TopicFollower, or the embedded log's partition itself. */
