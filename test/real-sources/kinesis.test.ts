@@ -121,12 +121,10 @@ void describe('Kinesis', () => {
   })
 
   void test('shards that have ended have been read, and are not said to fail', async () => {
+    // A poll that finds nothing takes ten seconds: until then a follower has the failure before it.
+    await until('no follower fails', async () => (await world.followers(TOPIC)).every(({ failures }) => failures === 0))
     const followers = await world.followers(TOPIC)
     assert.equal(followers.length, (await kinesis.shards(STREAM)).length)
-    assert.deepEqual(
-      followers.filter(({ failures }) => failures > 0),
-      [],
-    )
     assert.ok(followers.some(({ counters }) => counters?.cursor === 'end'))
     assert.ok(followers.every(({ lag }) => lag === null))
   })
