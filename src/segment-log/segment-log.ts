@@ -200,9 +200,11 @@ export class SegmentLog<Meta, State> {
   /** Drops the slices that retention no longer keeps. Returns whether there were any. */
   #dropExpired(nowMs: number): boolean {
     const count = planRetention(this.#slices, this.#options.retention, this.bytes, nowMs)
-    for (const { id } of this.#slices.slice(0, count)) this.#tables.drop(id)
+    const dropped = this.#slices.slice(0, count)
+    for (const { id } of dropped) this.#tables.drop(id)
     this.#slices = this.#slices.slice(count)
-    if (count > 0) this.#floor = this.#slices[0]?.start ?? this.#head
+    // Behind the newest record that was dropped, not at the head: an advance is no record that a reader could miss.
+    if (count > 0) this.#floor = dropped.at(-1)?.end ?? this.#slices[0]?.start ?? this.#head
     return count > 0
   }
 

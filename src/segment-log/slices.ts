@@ -13,6 +13,8 @@ export interface Slice {
   readonly id: number
   /** Position of its first record. */
   readonly start: number
+  /** Position after its newest record. Absent in slices of versions before. */
+  readonly end?: number
   /** When it was begun, and when its newest segment was appended: milliseconds since the epoch. */
   readonly sinceMs: number
   readonly newestMs: number
@@ -62,6 +64,14 @@ export function planRetention(
 }
 
 /** Returns the slice after a segment was appended to it. */
-export function foldSlice(slice: Slice, segment: { readonly appendedMs: number; readonly bytes: number }): Slice {
-  return { ...slice, newestMs: Math.max(slice.newestMs, segment.appendedMs), bytes: slice.bytes + segment.bytes }
+export function foldSlice(
+  slice: Slice,
+  segment: { readonly position: number; readonly appendedMs: number; readonly bytes: number },
+): Slice {
+  return {
+    ...slice,
+    end: segment.position,
+    newestMs: Math.max(slice.newestMs, segment.appendedMs),
+    bytes: slice.bytes + segment.bytes,
+  }
 }
