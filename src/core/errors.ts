@@ -2,6 +2,7 @@
 // kind; the type RigelError is derived from it. Inside, an error carries details; outside it is one line and a stable
 // code. http/error-response.ts and the transports of the shard write it to clients. Texts that RIG has are RIG's.
 import { parseJson } from './json.ts'
+import type { ShardMap } from './shard-map/shard-map.ts'
 
 type HttpStatus = 400 | 401 | 403 | 404 | 405 | 406 | 410 | 413 | 415 | 429 | 502 | 503 | 504 | 508
 
@@ -20,6 +21,7 @@ const CLOSE = {
   tooMany: { code: 4002, reason: 'Reached maximum number of connections' },
   unavailable: { code: 4003, reason: 'Temporarily unavailable.' },
   gone: { code: 4004, reason: 'Connection no longer exists.' },
+  moved: { code: 4006, reason: 'Moved to another shard, come back.' },
   silent: { code: 4005, reason: 'No message came from the client in time, come back.' },
   tokenExpired: { code: 4500, reason: 'Token expired.' },
   sessionKilled: { code: 4501, reason: 'Session killed.' },
@@ -175,6 +177,8 @@ const ERRORS = {
   lifetime_reached: row(503, CLOSE.lifetimeReached, 'The connection reached its maximum lifetime.'),
   /** The client sent no heartbeat in time. */
   silent: row(410, CLOSE.silent, 'No message came from the client in time.'),
+  /** The number of shards has changed: the client's connection is at another shard now. `map`: the newest one. */
+  moved: row<{ readonly map?: ShardMap }>(503, CLOSE.moved, 'Temporarily unavailable, come back.'),
   closed_by_operator: row(410, CLOSE.byOperator, 'The connection was closed by an operator.'),
   session_killed: row(403, CLOSE.sessionKilled, 'Session killed.'),
 

@@ -1,7 +1,7 @@
 // Assigns an event to shards: to the shards of its recipients, or to all that are interested in its type. Called by
 // plan-events.ts. Pure: recipients and fields are extracted here, once per event, and travel with it.
 import { BroadcastStream, type AddressedEvent, type RoutedBatch } from '../core/delivery/routed-batch.ts'
-import { shardOf } from '../core/delivery/shard-hash.ts'
+import type { ShardRouting } from '../core/shard-map/routing.ts'
 import {
   extractFields,
   extractRecipients,
@@ -19,7 +19,7 @@ import type { InterestIndex } from './interest-index.ts'
 export interface RouteRules {
   readonly extractors: Extractors
   readonly recipients: RecipientPointers
-  readonly shards: number
+  readonly routing: ShardRouting
   readonly interests: Pick<InterestIndex, 'shardsOf' | 'watchersOf'>
 }
 
@@ -40,18 +40,18 @@ export function assignShards(
   const fields = extractFields(rules.extractors, type, parsed, (source) => readRecordSource(source, record))
   const event = { offset: record.offset, type, utf8, fields }
   if (recipients.kind === 'users') for (const user of recipients.users) addForUser(batch, rules, user, event)
-  else broadcast(batch, rules.interests.shardsOf(type), { ...event, recipients: null })
+  else broadcast(batch, rules.routing.ofInterested(rules.interests.shardsOf(type)), { ...event, recipients: null })
   return ok(null)
 }
 
 type UnaddressedEvent = Omit<AddressedEvent, 'recipients'>
 
-/** Adds the event for the user's own shard, and for shards with a subscriber who watches the user. */
+/** Adds the event for the user's own shard, or both of them, and for shards with a subscriber who watches the user. */
 function addForUser(batch: RoutedBatch, rules: RouteRules, user: string, event: UnaddressedEvent): void {
-  const own = shardOf(user, rules.shards)
-  addRecipient(batch, own, user, event)
-  for (const shard of rules.interests.watchersOf(user)) {
-    if (shard !== own) addRecipient(batch, shard, user, event)
+  const own = rules.routing.ofUser(user)
+  for (const shard of own) addRecipient(batch, shard, user, event)
+  for (const shard of rules.routing.ofInterested(rules.interests.watchersOf(user))) {
+    if (!own.includes(shard)) addRecipient(batch, shard, user, event)
   }
 }
 

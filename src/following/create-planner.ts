@@ -11,6 +11,7 @@ import { createShardSender } from '../rpc/shard.ts'
 import { createSchemaCache } from '../schema-registry/create-caches.ts'
 import { AppendPace } from './append-pace.ts'
 import type { BatchPlanner } from './consume-loop.ts'
+import type { FollowedShardMap } from './followed-shard-map.ts'
 import type { InterestIndex } from './interest-index.ts'
 import { EventPlanner, EVENTS_RUN } from './plan-events.ts'
 import { ResponsePlanner } from './plan-responses.ts'
@@ -20,12 +21,13 @@ export interface PlannerOptions {
   readonly config: Config
   readonly at: TopicPartition
   readonly interests: InterestIndex
+  readonly shardMap: FollowedShardMap
   /** Takes dead letters. */
   readonly log: Pick<KafkaLog, 'produce'>
 }
 
-export function createPlanner({ env, config, at, interests, log }: PlannerOptions): BatchPlanner {
-  const { extractors, kafka, maxEventBytes, recipients, shards } = config
+export function createPlanner({ env, config, at, interests, log, shardMap }: PlannerOptions): BatchPlanner {
+  const { extractors, kafka, maxEventBytes, recipients } = config
   const common = { deadLetterTopic: kafka.deadLetterTopic, log }
   const deliver = (response: CorrelatedResponse) => deliverResponse(env, response)
   if (isResponseTopic(config, at.topic)) return new ResponsePlanner({ ...common, deliver })
@@ -33,7 +35,8 @@ export function createPlanner({ env, config, at, interests, log }: PlannerOption
     ...common,
     ...at,
     rule: topicRuleOf(config.topicRules, at.topic),
-    rules: { extractors, recipients, shards, interests },
+    rules: { extractors, recipients, interests },
+    shardMap,
     maxEventBytes,
     schemas: createSchemaCache(config),
     shards: createShardSender(env),

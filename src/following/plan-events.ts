@@ -3,6 +3,7 @@
 // response topic too, responses go to the requests that wait for them. Called by consume-loop.ts.
 import { planDeliveries, type ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { emptyRoutedBatch, type RoutedBatch } from '../core/delivery/routed-batch.ts'
+import type { ShardRouting } from '../core/shard-map/routing.ts'
 import type { LogRecord, TopicPartition } from '../core/events/kafka-record.ts'
 import type { TopicRule } from '../core/events/topic-rule.ts'
 import { isResponse, parseResponse, type CorrelatedResponse } from '../core/events/correlated-response.ts'
@@ -14,6 +15,7 @@ import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { produceInOrder } from '../publishing/dead-letter.ts'
 import type { SchemaCache, Schemas } from '../schema-registry/schema-cache.ts'
 import { assignShards, type RouteRules } from './assign-shards.ts'
+import type { FollowedShardMap } from './followed-shard-map.ts'
 import type { BatchPlan, BatchPlanner, FetchedRecords, RunBudget, Stage } from './consume-loop.ts'
 import { DeadLetterBatch } from './dead-letters.ts'
 import { prefetchSchemas } from './prefetch-schemas.ts'
@@ -36,7 +38,8 @@ const RESPONSES_PER_BATCH = 500
 const encoder = new TextEncoder()
 
 export interface EventPlannerOptions extends TopicPartition {
-  readonly rules: RouteRules
+  readonly rules: Omit<RouteRules, 'routing'>
+  readonly shardMap: Pick<FollowedShardMap, 'routing' | 'planned'>
   /** The entry of TOPICS for the topic; null if there is none. */
   readonly rule: TopicRule | null
   readonly maxEventBytes: number
@@ -66,13 +69,15 @@ export class EventPlanner implements BatchPlanner {
   /** Plans the records, or the first of them if the others need too many new schemas at once. */
   async plan(fetched: FetchedRecords, generation: number): Promise<BatchPlan> {
     const { next, records, schemas } = await prefetchSchemas(this.#options.schemas, fetched)
+    const { routing } = this.#options.shardMap
+    const rules = { ...this.#options.rules, routing }
     const batches = new StagedBatches()
     const deadLetters = new DeadLetterBatch(this.#options.deadLetterTopic)
     const responses: (() => Promise<unknown>)[] = []
     let dropped = 0
     for (const [index, record] of records.entries()) {
       if (responses.length >= RESPONSES_PER_BATCH) {
-        return this.#toPlan(batches, generation, {
+        return this.#toPlan(batches, routing, generation, {
           next: record.offset,
           records: index,
           responses,
@@ -80,11 +85,14 @@ export class EventPlanner implements BatchPlanner {
           dropped,
         })
       }
-      const reason = this.#isResponse(record) ? this.#respond(record, responses) : this.#route(record, schemas, batches)
+      const reason = this.#isResponse(record)
+        ? this.#respond(record, responses)
+        : this.#route(record, schemas, rules, batches)
       if (reason === 'dropped') dropped += 1
       else if (reason !== undefined) deadLetters.add(record, reason, this.#options.rule?.name ?? null)
     }
-    return this.#toPlan(batches, generation, { next, records: records.length, responses, deadLetters, dropped })
+    const planned = { next, records: records.length, responses, deadLetters, dropped }
+    return this.#toPlan(batches, routing, generation, planned)
   }
 
   #isResponse({ headers }: LogRecord): boolean {
@@ -101,8 +109,13 @@ export class EventPlanner implements BatchPlanner {
   }
 
   /** Returns the dead-letter reason, `dropped` if a rule drops the record, or undefined. Catches everything: one record must not block the partition. */
-  #route(record: LogRecord, schemas: Schemas | null, batches: StagedBatches): DecodeError | 'dropped' | undefined {
-    const { maxEventBytes, rule, rules } = this.#options
+  #route(
+    record: LogRecord,
+    schemas: Schemas | null,
+    rules: RouteRules,
+    batches: StagedBatches,
+  ): DecodeError | 'dropped' | undefined {
+    const { maxEventBytes, rule } = this.#options
     try {
       const decoded = decodeByRule(record, rule, maxEventBytes, schemas)
       if (!decoded.ok) return decoded.reason
@@ -119,12 +132,16 @@ export class EventPlanner implements BatchPlanner {
   /** Responses are delivered, and dead letters produced, beside the first stage. */
   #toPlan(
     batches: StagedBatches,
+    routing: ShardRouting,
     generation: number,
     { next, records, responses, deadLetters, dropped }: Planned,
   ): BatchPlan {
-    const { fanOut, log, partition, shards, topic } = this.#options
+    const { fanOut, log, partition, shardMap, shards, topic } = this.#options
+    shardMap.planned(next)
     const source = { topic, partition, generation }
-    const [first = [], ...later] = batches.all.map((batch): Stage => planDeliveries(shards, source, fanOut, batch))
+    const ordered = batches.all.flatMap((batch) => routing.inOrder(batch))
+    const planned = ordered.map((batch): Stage => planDeliveries(shards, source, fanOut, batch))
+    const [first = [], ...later] = planned.filter((stage) => stage.length > 0)
     const { letters: produced, summary } = deadLetters
     const letters = produced.length === 0 ? [] : [() => produceInOrder((some) => log.produce(some), produced)]
     const besides = [...responses, ...letters]

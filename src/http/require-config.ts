@@ -20,9 +20,8 @@ export function misconfigured(): Response {
 
 /** Passes the worker's context to the handlers after it. Touches no header: responses may be immutable. */
 export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Response | void> {
-  const { askService, config, metrics, publishBudget, routes, subjects, upstreamHealth, verifyToken } = workerContext(
-    c.env,
-  )
+  const { askService, config, metrics, publishBudget, routes, shardMap, subjects, upstreamHealth, verifyToken } =
+    workerContext(c.env)
   if (!config.ok || verifyToken === undefined || routes === undefined) return misconfigured()
   if (publishBudget === undefined || metrics === undefined) return misconfigured()
   c.set('config', config.value)
@@ -31,6 +30,7 @@ export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Re
   c.set('publishBudget', publishBudget)
   c.set('routes', routes)
   c.set('upstreamHealth', upstreamHealth)
+  c.set('shardMap', shardMap)
   c.set('subjects', subjects)
   c.set('metrics', metrics)
   await next()

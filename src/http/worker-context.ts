@@ -9,6 +9,7 @@ import { createAuthorizer, type Authorizer } from '../auth/external-authorizer.t
 import { RouteTable } from './proxy/route-table.ts'
 import { UpstreamHealth } from './proxy/upstream-health.ts'
 import { WorkerMetrics } from './worker-metrics.ts'
+import { WorkerShardMap } from './worker-shard-map.ts'
 import { PublishBudget } from '../publishing/publish-budget.ts'
 import { withRevocation } from '../auth/revocation-check.ts'
 import { createTokenVerifier, type VerifyToken } from '../auth/verify-token.ts'
@@ -30,6 +31,7 @@ export interface HttpEnv {
     readonly metrics: WorkerMetrics
     /** Set for requests to the internal API. */
     readonly role: Role
+    readonly shardMap: WorkerShardMap
   }
 }
 
@@ -40,6 +42,7 @@ export interface WorkerContext {
   readonly publishBudget: PublishBudget | undefined
   readonly routes: RouteTable | undefined
   readonly upstreamHealth: UpstreamHealth
+  readonly shardMap: WorkerShardMap
   /** Schemas by which requests are serialized; null: no registry is configured. */
   readonly subjects: SubjectCache | null
   readonly metrics: WorkerMetrics | undefined
@@ -65,6 +68,7 @@ export function workerContext(env: Env): WorkerContext {
     publishBudget: config.ok ? new PublishBudget(config.value.publishBudget) : undefined,
     routes: config.ok ? new RouteTable(env, config.value) : undefined,
     upstreamHealth: new UpstreamHealth(),
+    shardMap: new WorkerShardMap(env, config.ok ? config.value.shards : 1),
     subjects: config.ok ? createSubjectCache(config.value) : null,
     metrics: config.ok ? new WorkerMetrics(env, config.value) : undefined,
     wakeFollowersAtMs: 0,

@@ -1,4 +1,5 @@
 // Contract of the Directory, the object of the control plane: its stub and the form in which API definitions cross it.
+import type { ShardMap } from '../core/shard-map/shard-map.ts'
 import { parseJson } from '../core/json.ts'
 import type { ApiRecord } from '../api-definitions/api-record.ts'
 
@@ -21,6 +22,20 @@ export type HandledHow = 'replayed' | 'discarded'
 /** A dead letter that an operator has handled. */
 export interface HandledLetter extends LetterPlace {
   readonly how: HandledHow
+}
+
+/** How far a change of the number of shards has come. */
+export interface ShardChangeStatus {
+  readonly map: ShardMap
+  /** How many followers write by the map, and how many shards know it. Both 0: not asked since the Directory started. */
+  readonly followers: { readonly confirmed: number; readonly of: number }
+  readonly shards: { readonly confirmed: number; readonly of: number }
+  /** Connections of moved users that are still open at their old shards. */
+  readonly connectionsToMove: number
+  /** When events to moved users are no longer written to their old shards, in milliseconds since the epoch. Null: not known yet. */
+  readonly bothWrittenUntilMs: number | null
+  /** Why the change does not go on for the moment; null: nothing is known to be wrong. */
+  readonly problem: string | null
 }
 
 /** There is one Directory per deployment. */

@@ -5,6 +5,7 @@ import { scatterGather, type Outcome } from '../core/delivery/scatter-gather.ts'
 import { partitionName, type TopicPartition } from '../core/events/kafka-record.ts'
 import type { InterestUpdate } from '../core/interest/ledger.ts'
 import type { InterestVersion } from '../core/interest/table.ts'
+import type { ShardMap } from '../core/shard-map/shard-map.ts'
 import { withTimeout } from '../core/timeout.ts'
 import { embeddedLogStub } from './embedded-kafka.ts'
 
@@ -81,6 +82,10 @@ export interface InterestState {
   readonly version: number | null
   /** Shards whose interest this life of the Directory does not know: it asks them to declare it. */
   readonly orphans: readonly number[]
+  /** The newest shard map that the follower knows. Absent from followers of versions before, which know none. */
+  readonly shardMap?: ShardMap
+  /** The version of the map by which everything that it has sent was routed. */
+  readonly writesBy?: number
 }
 
 /** The outcome of an interest update at one follower. */

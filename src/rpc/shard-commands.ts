@@ -1,6 +1,7 @@
 // Commands for all shards, which shards relay to each other if there are many, and the description of a connection that
 // services get. Results are small: a shard that relays a command holds the results of its group. rpc/shard.ts sends them.
 import type { ShardResult } from '../core/delivery/scatter-gather.ts'
+import type { ShardMap } from '../core/shard-map/shard-map.ts'
 import type { Metadata, TransportName } from '../core/identity/principal.ts'
 
 /** A command to all shards. `expiresMs` is when the revocation may be forgotten, milliseconds since the epoch. */
@@ -10,6 +11,8 @@ export type ShardCommand =
   | { readonly kind: 'count_connections' }
   | { readonly kind: 'erase_user'; readonly user: string }
   | { readonly kind: 'check_storage' }
+  /** A newer shard map. */
+  | { readonly kind: 'learn_shard_map'; readonly map: ShardMap }
 
 /** The result of each command at one shard, by kind. */
 export interface ShardCommandResults {
@@ -21,6 +24,7 @@ export interface ShardCommandResults {
   /** It takes writes. */
   readonly check_storage: null
   readonly erase_user: UserErased
+  readonly learn_shard_map: ShardMapAnswer
 }
 
 /** What a shard had of a user. */
@@ -31,6 +35,13 @@ export interface UserErased {
   readonly erased: number
   /** Events that others got too: they are no longer addressed to this user, and their text is as it was. */
   readonly shared: number
+}
+
+/** What a shard knows of the shard map. */
+export interface ShardMapAnswer {
+  readonly map: ShardMap
+  /** Connections here of users whose home is another shard. */
+  readonly leaving: number
 }
 
 /** The outcome of any command at one shard. */

@@ -29,6 +29,13 @@ const condition = z.union([
 
 const subscriptions = z.array(z.object({ eventType: z.string(), oneOf: z.array(z.record(z.string(), condition)) }))
 
+const shardMap = z.object({
+  version: z.number(),
+  shards: z.number(),
+  change: z.object({ from: z.number(), phase: z.enum(['adopting', 'writing_both', 'moving', 'ending']) }).nullable(),
+  wanted: z.number(),
+})
+
 const connectSchema: z.ZodType<ConnectRequest> = z.object({
   transport: z.enum(TRANSPORTS),
   principal: z.object({
@@ -52,6 +59,7 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
       meta: z.record(z.string(), z.unknown()),
     })
     .optional(),
+  shardMap: shardMap.optional(),
 })
 
 /** Returns the stub of the UserShard object with this number. */

@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import type { RoutedEvent } from '../../src/core/events/stored-event.ts'
 import { emptyRoutedBatch, groupByPayload, type RoutedBatch } from '../../src/core/delivery/routed-batch.ts'
 import { decodeBatch } from '../../src/core/delivery/batch-codec.ts'
+import { ShardRouting } from '../../src/core/shard-map/routing.ts'
+import { initialMap } from '../../src/core/shard-map/shard-map.ts'
 import { shardOf } from '../../src/core/delivery/shard-hash.ts'
 import { decodeRecord } from '../../src/decoding/decode-record.ts'
 import { watchTopic } from '../../src/core/subscriptions/watch-topic.ts'
@@ -14,7 +16,7 @@ function makeRules(interested: Readonly<Record<string, readonly number[]>> = {})
   return {
     extractors: new Map([['news', [{ name: 'topic', event: ['data', 'topic'], claim: undefined, enforced: false }]]]),
     recipients: { all: ['data', 'to'], byType: new Map([['private', ['data', 'to']]]) },
-    shards: SHARDS,
+    routing: new ShardRouting(initialMap(SHARDS)),
     interests: {
       shardsOf: (type) => new Set(interested[type]),
       watchersOf: (user) => new Set(interested[watchTopic(user)]),

@@ -6,6 +6,8 @@ import type { BatchCounters, Checkpoint } from '../../src/following/checkpoint-s
 import { consume, type BatchPlanner, type PartitionConsumer } from '../../src/following/consume-loop.ts'
 import { DeadLetterLog } from '../../src/following/dead-letters.ts'
 import { EventPlanner, type EventPlannerOptions } from '../../src/following/plan-events.ts'
+import { ShardRouting } from '../../src/core/shard-map/routing.ts'
+import { initialMap } from '../../src/core/shard-map/shard-map.ts'
 
 const SHARDS = 2
 const both = new Set([0, 1])
@@ -85,9 +87,9 @@ function makeWorld(records: readonly LogRecord[], perFetch = 10) {
     rules: {
       extractors: new Map(),
       recipients: { all: ['data', 'recipients'], byType: new Map() },
-      shards: SHARDS,
       interests: { shardsOf: (type) => (type === 'news' ? both : nobody), watchersOf: () => nobody },
     },
+    shardMap: { routing: new ShardRouting(initialMap(SHARDS)), planned: () => undefined },
   }
   /** The planner of events, with changed options. */
   const planWith = (changes: Partial<EventPlannerOptions>): BatchPlanner => {

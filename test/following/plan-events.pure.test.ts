@@ -6,6 +6,8 @@ import type { LogRecord, NewRecord, RecordHeader } from '../../src/core/events/k
 import type { TopicRule } from '../../src/core/events/topic-rule.ts'
 import { parseTopicRule } from '../../src/config/topics.ts'
 import { EventPlanner, EVENTS_RUN, type EventPlannerOptions } from '../../src/following/plan-events.ts'
+import { ShardRouting } from '../../src/core/shard-map/routing.ts'
+import { initialMap } from '../../src/core/shard-map/shard-map.ts'
 
 const CORRELATION = `7.${'a'.repeat(32)}`
 const encode = (text: string) => new TextEncoder().encode(text)
@@ -47,9 +49,9 @@ async function run(inputs: readonly Input[], hasResponses = true, rule: TopicRul
     rules: {
       extractors: new Map(),
       recipients: { all: undefined, byType: new Map() },
-      shards: 1,
       interests: { shardsOf: () => everybody, watchersOf: () => new Set<number>() },
     },
+    shardMap: { routing: new ShardRouting(initialMap(1)), planned: () => undefined },
   }
   const records = inputs.map(({ headers = [], value }, offset): LogRecord => {
     return { topic: 'rig', partition: 0, offset, timestampMs: 1, key: null, headers, value: encode(value) }

@@ -21,7 +21,7 @@ export function inComposedShard<T>(
   return runInDurableObject(newShard(), async (_instance, state) => {
     const clock = { nowMs: 1_000_000 }
     const shard = createShard({
-      shard: 1,
+      shard: 20_000,
       config: configWith(variables),
       env,
       storage: state.storage,

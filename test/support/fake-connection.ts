@@ -15,6 +15,7 @@ const STATE: ConnectionState = {
   subscriptions: [],
   inferred: [],
   startSeq: 0,
+  pinned: null,
   resume: null,
   claimedBy: null,
   grantEndsAtMs: null,
@@ -39,6 +40,8 @@ export class FakeConnection extends BaseConnection {
   }
 
   rewind(): void {}
+
+  cross(): void {}
 
   send(): void {}
 

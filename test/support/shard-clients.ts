@@ -33,7 +33,7 @@ export function asUser(user: string): ConnectRequest['principal'] {
 }
 
 /** A shard of its own for each test. */
-let shards = 1_000
+let shards = 10_000
 export function newShard() {
   shards += 1
   return env.USER_SHARD.getByName(`shard-${shards}`)

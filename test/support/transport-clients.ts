@@ -34,9 +34,14 @@ const dataOf = (event: Event | undefined) => event?.['data'] as Readonly<Record<
 const idOf = (connectionToken: unknown) => String(connectionToken).split('.')[1] ?? ''
 
 /** Subscribes by PUT, as on every transport but Phoenix. */
-async function put(shard: Shard, events: readonly Event[], subscription: Subscription): Promise<void> {
+async function put(
+  shard: Shard,
+  events: readonly Event[],
+  subscription: Subscription,
+  principal = asUser('alice'),
+): Promise<void> {
   const created = dataOf(ofType(events, 'rig.connection.create')[0])
-  const set = await shard.setSubscriptions(idOf(created?.['connection_token']), [subscription], asUser('alice'))
+  const set = await shard.setSubscriptions(idOf(created?.['connection_token']), [subscription], principal)
   if (!set.ok) throw new Error(set.reason.kind)
 }
 
@@ -49,7 +54,7 @@ async function openSse(shard: Shard, wanted: Wanted): Promise<TransportClient> {
       return client.lastEventId
     },
     until: async (type, count) => (await client.until(count, type)).map(({ data }) => data),
-    subscribe: (subscription) => put(shard, events(), subscription),
+    subscribe: (subscription) => put(shard, events(), subscription, wanted.principal),
     ended: async () => codeOf((await client.rest()).at(-1)?.data),
     close: () => client.close(),
   }
@@ -81,7 +86,7 @@ async function openNdjson(shard: Shard, wanted: Wanted): Promise<TransportClient
       while (ofType(events, type).length < count && (await read()));
       return ofType(events, type)
     },
-    subscribe: (subscription) => put(shard, events, subscription),
+    subscribe: (subscription) => put(shard, events, subscription, wanted.principal),
     ended: async () => {
       while (await read());
       return codeOf(events.at(-1))
@@ -106,7 +111,7 @@ function openWebSocket(protocol: 'rigel.v1' | null) {
         })
         return ofType(events(), type)
       },
-      subscribe: (subscription) => put(shard, events(), subscription),
+      subscribe: (subscription) => put(shard, events(), subscription, wanted.principal),
       ended: async () => (await client.until(({ closed }) => closed !== undefined)).closed?.code ?? 0,
       close: async () => client.socket.close(1000),
     }
@@ -145,7 +150,7 @@ async function openLongpolling(shard: Shard, wanted: Wanted): Promise<TransportC
     subscribe: async (subscription) => {
       // A client polls all the time: its position is that of the moment.
       await poll()
-      await put(shard, events, subscription)
+      await put(shard, events, subscription, wanted.principal)
     },
     ended: async () => {
       for (;;) {

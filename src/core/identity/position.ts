@@ -2,18 +2,26 @@
 // shard, so that an anonymous client finds its log again, and the life of that log, so that a position from another life
 // of it is recognised. Pure; used by the Worker and the shards.
 
-/** A position in a shard's log, parsed: `<shard>.<life>-<seq>[-<openSeq>][*]`. */
+/** A place in one shard's log. */
+export interface LogPlace {
+  readonly epoch: string
+  readonly seq: number
+}
+
+/** A position in a shard's log, parsed: `<shard>.<life>-<seq>[-<openSeq>][~<shard>.<life>-<seq>][*]`. */
 export interface Position {
   readonly epoch: string
   /** Sequence number of the last event that was received; 0: none yet. */
   readonly seq: number
   /** From here on the client may still ask for events that it has not subscribed to yet. Usually equals `seq`. */
   readonly openSeq: number
+  /** The same in the log of the shard that the client came from, while the number of shards changes. Usually null. */
+  readonly openBefore: LogPlace | null
   /** `*`: its client joined at offsets that it has not passed. It has to name them again, or would get what it has. */
   readonly isJoining: boolean
 }
 
-const POSITION = /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})(?:-(\d{1,15}))?(\*)?$/
+const POSITION = /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})(?:-(\d{1,15}))?(?:~(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15}))?(\*)?$/
 
 /** Returns the position as clients see it. */
 export function formatPosition(epoch: string, seq: number): string {
@@ -30,15 +38,22 @@ export function asJoining(position: string): string {
   return `${position}*`
 }
 
+/** Adds `openBefore` to a position. */
+export function withOpenBefore(position: string, { epoch, seq }: LogPlace): string {
+  return `${position}~${formatPosition(epoch, seq)}`
+}
+
 /** Returns undefined if the text is no position: the caller tells the client of a gap, and delivers from now on. */
 export function parsePosition(text: string): Position | undefined {
   const match = POSITION.exec(text)
   if (!match?.[1] || !match[2]) return undefined
   const seq = Number(match[2])
-  return { epoch: match[1], seq, openSeq: Math.min(seq, Number(match[3] ?? seq)), isJoining: match[4] === '*' }
+  const openBefore = match[4] === undefined ? null : { epoch: match[4], seq: Number(match[5]) }
+  const openSeq = Math.min(seq, Number(match[3] ?? seq))
+  return { epoch: match[1], seq, openSeq, openBefore, isJoining: match[6] === '*' }
 }
 
 /** Returns the shard whose log the position is in. */
-export function shardOfPosition(position: Position): number {
-  return Number(position.epoch.slice(0, position.epoch.indexOf('.')))
+export function shardOfPosition({ epoch }: Pick<Position, 'epoch'>): number {
+  return Number(epoch.slice(0, epoch.indexOf('.')))
 }

@@ -1,6 +1,7 @@
 // The principal of a request, and what the Worker passes to a shard to open a connection. Both cross from the Worker to a
 // Durable Object, so the shapes are only ever widened: for minutes during a deploy the two sides run different versions.
 import { type Scalar } from '../scalar.ts'
+import type { ShardMap } from '../shard-map/shard-map.ts'
 import type { Subscription } from '../subscriptions/subscription.ts'
 
 /** The user and session of a request, by its token. All null: an anonymous client, which gets no events of users. */
@@ -54,6 +55,8 @@ export interface ConnectRequest {
   readonly naming?: 'type' | 'message' | undefined
   /** Transport `phoenix` only. */
   readonly phoenix?: PhoenixHello | undefined
+  /** The shard map by which the Worker chose the shard. Absent: by a guess. */
+  readonly shardMap?: ShardMap | undefined
 }
 
 /** Metadata that a client sets on its connection. */

@@ -1,6 +1,7 @@
 // The Directory's side of interest: what every shard has declared, and what has changed since a version. Versions grow by
 // one with each change, within one life of the Directory's storage. Persisted by objects/directory/interest-store.ts.
 // Pure. The follower's side is table.ts.
+import type { ShardMap } from '../shard-map/shard-map.ts'
 import { isSameBitmap } from './bitmap.ts'
 
 /** The interest of one shard in event types. */
@@ -30,6 +31,8 @@ export interface InterestUpdate {
   readonly version: number
   readonly bitmaps: readonly ShardBitmap[]
   readonly watches: readonly UserWatch[]
+  /** The newest map: it travels with interest, and is a whole value too. Absent from Directories of versions before. */
+  readonly shardMap?: ShardMap
 }
 
 /** What a shard wants from now on. */

@@ -1,34 +1,30 @@
-// The shard map: how many shards there are, as data that changes while Rigel runs. The Directory keeps it, and followers,
-// shards and Workers each know some version of it. Pure: the state machine of a change, and where a user's events go in each
-// phase. What a client that comes from its old shard still has to get is cross-shard-resume.ts's.
+// The shard map: how many shards there are, as data that changes while Rigel runs. The Directory keeps it; followers, shards
+// and Workers each know some version of it. Pure: the state machine of a change, and who owns a user in each phase. Where
+// events go is routing.ts's, what a client that comes from its old shard still has to get is coverage.ts's.
 //
-// A change from N to M shards has three phases. `adopting`: shards that gain users declare the interest of those that lose
-// users, so that broadcasts reach them. `writing_both`: followers write events to moved users to both of their shards.
-// `moving`: Workers connect users by the new number; the old shards close connections of moved users, spread over time.
-// Dual writes end when no connection is left there and everything in the old logs is past its retention. A phase ends only
-// when all followers and shards concerned have confirmed it, so a process that dies delays a change and breaks nothing.
+// A change from N to M shards has four phases, each of which ends only when every follower and every shard has confirmed it:
+// - `adopting`: shards that gain users store every type that they are sent.
+// - `writing_both`: followers write what is for moved users to the new shard, and then to the old one.
+// - `moving`: users connect by the new number; the old shards close connections of moved users, a few at a time.
+// - `ending`: nobody crosses any more. Then followers write by the new number only, and the change is over.
+// A process that dies delays a change and breaks nothing.
 import { shardOf } from '../delivery/shard-hash.ts'
 import { fail, ok, type Result } from '../result.ts'
 
 /** Interest is 2 KiB a shard in every follower. */
 export const MAX_SHARDS = 8_192
 
-type ChangePhase = 'adopting' | 'writing_both' | 'moving'
+type ChangePhase = 'adopting' | 'writing_both' | 'moving' | 'ending'
 
 interface ShardChange {
-  /** Shards that users move away from are numbered by this. */
+  /** The number of shards before the change. */
   readonly from: number
   readonly phase: ChangePhase
-  /**
-   * Version of the map at which followers began to write to both. Batches carry it: a shard remembers where its log was when
-   * it first met it, for events to users that move to it are whole from there on.
-   */
-  readonly cutVersion: number | null
 }
 
 /** One version of the shard map. */
 export interface ShardMap {
-  /** Grows by one with each phase. A newer map always wins. */
+  /** Grows by one with each phase. A newer map always wins. 0: a guess, from SHARDS. */
   readonly version: number
   /** The number of shards once the change under way has ended. */
   readonly shards: number
@@ -40,15 +36,13 @@ export interface ShardMap {
 
 /** What followers and shards have confirmed to the Directory. A phase of a change ends by these values. */
 export interface ChangeProgress {
-  /** The lowest version of the map that every follower has confirmed. */
+  /** The lowest version of the map that every follower writes by. */
   readonly followers: number
-  /** The lowest version of the map that every shard has confirmed: those of both numbers. */
+  /** The lowest version of the map that every shard knows: those of both numbers. */
   readonly shards: number
-  /** True if the shards that gain users have declared the interest of those that lose users, and followers know. */
-  readonly isInterestAdopted: boolean
   /**
-   * When the last connection of a moved user at its old shard ended, as shards report it, in milliseconds since the epoch; the
-   * beginning of the phase if there was none. Null: some are left.
+   * Since when no connection of a moved user is left at its old shard, in milliseconds since the epoch. Null: some are left, or
+   * it is not known.
    */
   readonly noneLeftSinceMs: number | null
   readonly nowMs: number
@@ -57,8 +51,8 @@ export interface ChangeProgress {
 }
 
 /** Returns version 1, with `shards` shards and no change under way. */
-export function initialMap(shards: number): ShardMap {
-  return { version: 1, shards, change: null, wanted: shards }
+export function initialMap(shards: number, version = 1): ShardMap {
+  return { version, shards, change: null, wanted: shards }
 }
 
 /** Asks for another number of shards. It begins when the change under way, if there is one, has ended. */
@@ -71,42 +65,62 @@ export function wantShards(map: ShardMap, wanted: number): Result<ShardMap, stri
 /** Returns the next map if the current phase has ended, else the same one. */
 export function advance(map: ShardMap, progress: ChangeProgress): ShardMap {
   const { change, shards, version, wanted } = map
+  if (change === null && wanted === shards) return map
+  if (progress.followers < version || progress.shards < version) return map
   const next = version + 1
-  if (change === null) {
-    if (wanted === shards) return map
-    const started: ShardChange = { from: shards, phase: 'adopting', cutVersion: null }
-    return { ...map, version: next, shards: wanted, change: started }
-  }
-  if (!hasEnded(map, change, progress)) return map
+  if (change === null) return { ...map, version: next, shards: wanted, change: { from: shards, phase: 'adopting' } }
   switch (change.phase) {
     case 'adopting':
-      return { ...map, version: next, change: { ...change, phase: 'writing_both', cutVersion: next } }
+      return { ...map, version: next, change: { ...change, phase: 'writing_both' } }
     case 'writing_both':
       return { ...map, version: next, change: { ...change, phase: 'moving' } }
     case 'moving':
+      // Until then a client that left the old shard last may come back with a position there.
+      if (progress.nowMs - (progress.noneLeftSinceMs ?? Infinity) < progress.retentionMs) return map
+      return { ...map, version: next, change: { ...change, phase: 'ending' } }
+    case 'ending':
       return { ...map, version: next, change: null }
   }
 }
 
-/** A phase has ended when all followers and shards know it, and what it is for has been done. */
-function hasEnded({ version }: ShardMap, change: ShardChange, progress: ChangeProgress): boolean {
-  if (progress.followers < version || progress.shards < version) return false
-  if (change.phase === 'adopting') return progress.isInterestAdopted
-  if (change.phase === 'writing_both') return true
-  // Until then a client that left the old shard last may come back with a position there.
-  return progress.nowMs - (progress.noneLeftSinceMs ?? Infinity) >= progress.retentionMs
+/** The number of shards by which users connect. */
+export function connectingShards({ change, shards }: ShardMap): number {
+  return change === null || change.phase === 'moving' || change.phase === 'ending' ? shards : change.from
 }
 
-/** The shard that Workers connect a user to. */
-export function homeOf({ change, shards }: ShardMap, user: string): number {
-  return shardOf(user, change === null || change.phase === 'moving' ? shards : change.from)
+/** The number of shards that there are: those of both numbers during a change. */
+export function allShardsOf({ change, shards }: ShardMap): number {
+  return Math.max(shards, change?.from ?? 0)
 }
 
-/** The shards that events to a user are written to: one, or both. */
-export function writtenTo(map: ShardMap, user: string): readonly number[] {
-  const { change, shards } = map
-  const home = homeOf(map, user)
-  if (change === null || change.phase === 'adopting') return [home]
-  const other = shardOf(user, change.phase === 'moving' ? change.from : shards)
-  return other === home ? [home] : [home, other]
+/** The shard that a user connects to. */
+export function homeOf(map: ShardMap, user: string): number {
+  return shardOf(user, connectingShards(map))
+}
+
+/** Whether users connect to this shard: the user's own, or, for clients without a user, any that stays. */
+export function isHome(map: ShardMap, shard: number, user: string | null): boolean {
+  return user === null ? shard < connectingShards(map) : homeOf(map, user) === shard
+}
+
+/** Whether users come to this shard by the change: then it stores what it is sent, whatever its own clients want. */
+export function isGaining({ change, shards }: ShardMap, shard: number): boolean {
+  if (change === null) return false
+  return change.from < shards ? shard >= change.from && shard < shards : shard < shards
+}
+
+/** Whether users leave this shard by the change. */
+export function isLosing({ change, shards }: ShardMap, shard: number): boolean {
+  if (change === null || shard >= change.from) return false
+  return change.from < shards || shard >= shards
+}
+
+/**
+ * Whether a client of this user that has a position of the shard `old` may cross to `shard`: the old shard then has what
+ * the client missed, and what came since is in both.
+ */
+export function mayCross(map: ShardMap, old: number, shard: number, user: string | null): boolean {
+  if (map.change?.phase !== 'moving' || old === shard) return false
+  if (user === null) return isLosing(map, old) && isGaining(map, shard)
+  return shardOf(user, map.change.from) === old && homeOf(map, user) === shard
 }

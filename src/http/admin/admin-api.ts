@@ -22,6 +22,7 @@ import { apiDefinitionRoutes, getProxiedOpenApi } from './api-definitions.ts'
 import { postResponse } from './responses.ts'
 import { connectionsQuery, revocation } from './admin-schema.ts'
 import { authenticate, shownToken } from './roles.ts'
+import { getShards, putShards } from './shards.ts'
 import { tryTopic } from './try-topic.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { metrics } from './metrics.ts'
@@ -64,6 +65,8 @@ export const adminApi = new Hono<HttpEnv>()
   .get('/v3/followers', getFollowers)
   .post('/v1/topics/:topic/try', tryTopic)
   .get('/v1/explain', getExplanation)
+  .get('/v1/shards', getShards)
+  .put('/v1/shards', putShards)
   .get('/v3/dead-letters', listDeadLetters)
   .post('/v3/dead-letters/replay', replayDeadLetters)
   .post('/v3/dead-letters/discard', discardDeadLetters)

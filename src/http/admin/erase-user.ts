@@ -25,7 +25,7 @@ export async function deleteUser(c: Context<HttpEnv>): Promise<Response> {
   const context: AppContext = { env: c.env, config: c.var.config }
   const revoked = await revokeSessions(context, user, asked.data.revoke_seconds)
   // Events for a user may be in another shard than today's: the number of shards may have been changed.
-  const answers = await broadcastCommand(c.env, allShards(context.config), { kind: 'erase_user', user })
+  const answers = await broadcastCommand(c.env, await allShards(c.env), { kind: 'erase_user', user })
   const total = { closed: 0, erased: 0, shared: 0 }
   for (const { closed, erased, shared } of valuesOf(answers)) {
     total.closed += closed

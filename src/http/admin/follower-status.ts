@@ -71,7 +71,7 @@ async function askDirectory(env: Env): Promise<{
 
 /** Returns a line for each shard that does not answer, or whose storage takes no writes. */
 async function shardProblems(c: Context<HttpEnv>): Promise<readonly string[]> {
-  const answers = await broadcastCommand(c.env, allShards(c.var.config), { kind: 'check_storage' })
+  const answers = await broadcastCommand(c.env, await allShards(c.env), { kind: 'check_storage' })
   return answers.flatMap((answer) => (answer.ok ? [] : [`shard ${answer.shard}: ${answer.error}`]))
 }
 

@@ -8,6 +8,8 @@ import type { ProducedRecord } from '../../core/events/kafka-record.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { shardOf } from '../../core/delivery/shard-hash.ts'
+import { allShardsOf, homeOf } from '../../core/shard-map/shard-map.ts'
+import { workerContext } from '../worker-context.ts'
 import { valuesOf } from '../../core/delivery/scatter-gather.ts'
 import { publishEvents } from '../../publishing/publish.ts'
 import { createCountedLog } from '../counted-log.ts'
@@ -73,22 +75,25 @@ export async function listConnections(
   query: ConnectionsQuery,
   limit: number,
 ): Promise<readonly ConnectionInfo[]> {
-  const { shards, filter } = locate(context, query)
+  const { shards, filter } = await locate(context, query)
   const lists = await Promise.all(shards.map((shard) => shardStub(context.env, shard).listConnections(filter, limit)))
   return lists.flat().slice(0, limit)
 }
 
 /** Returns the number of closed connections. */
 export async function closeConnections(context: AppContext, query: ConnectionsQuery): Promise<number> {
-  const { shards, filter } = locate(context, query)
+  const { shards, filter } = await locate(context, query)
   const answers = await broadcastCommand(context.env, shards, { kind: 'close_connections', query: filter })
   return valuesOf(answers).reduce((sum, count) => sum + count, 0)
 }
 
 /** Returns the number of connections by user. */
-export async function listUsers({ env, config }: AppContext): Promise<Readonly<Record<string, number>>> {
-  const lists = await Promise.all(allShards(config).map(async (shard) => shardStub(env, shard).listUsers()))
-  return Object.fromEntries(lists.flatMap((list) => [...list]))
+export async function listUsers({ env }: AppContext): Promise<Readonly<Record<string, number>>> {
+  const lists = await Promise.all((await allShards(env)).map(async (shard) => shardStub(env, shard).listUsers()))
+  // A user who is moving to another shard may have connections at two.
+  const counts = new Map<string, number>()
+  for (const [user, count] of lists.flatMap((list) => [...list])) counts.set(user, (counts.get(user) ?? 0) + count)
+  return Object.fromEntries(counts)
 }
 
 /** Returns what is wrong with a query by metadata whose field has no index, or undefined. */
@@ -98,20 +103,23 @@ export function indexProblem({ connections }: Config, { metadata }: ConnectionsQ
 }
 
 /** Returns the shards to ask: the shard of a user or connection is known, a session may have connections on all. */
-function locate(
-  { config }: AppContext,
+async function locate(
+  { env }: AppContext,
   query: ConnectionsQuery,
-): { readonly shards: readonly number[]; readonly filter: ConnectionQuery } {
+): Promise<{ readonly shards: readonly number[]; readonly filter: ConnectionQuery }> {
   const { connectionToken, user, session, metadata } = query
   if (connectionToken !== undefined) {
     const address = parseConnectionToken(connectionToken)
-    const isHere = address !== undefined && address.shard < config.shards
+    const isHere = address !== undefined && (await workerContext(env).shardMap.has(address.shard))
     return { shards: isHere ? [address.shard] : [], filter: { connectionId: address?.connectionId ?? '' } }
   }
-  const shards = user === undefined ? allShards(config) : [shardOf(user, config.shards)]
-  return { shards, filter: { user, session, metadata } }
+  const map = await workerContext(env).shardMap.newest()
+  const homes = user === undefined ? null : [homeOf(map, user), shardOf(user, map.change?.from ?? map.shards)]
+  return { shards: homes === null ? await allShards(env) : [...new Set(homes)], filter: { user, session, metadata } }
 }
 
-export function allShards({ shards }: Config): readonly number[] {
-  return Array.from({ length: shards }, (_, shard) => shard)
+/** All shards that there are: those of both numbers while it changes. */
+export async function allShards(env: Env): Promise<readonly number[]> {
+  const map = await workerContext(env).shardMap.newest()
+  return Array.from({ length: allShardsOf(map) }, (_, shard) => shard)
 }

@@ -6,11 +6,9 @@ import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import { parseAsOf } from '../../core/as-of/as-of.ts'
 import type { Check } from '../../config/auth.ts'
-import { parsePosition, shardOfPosition } from '../../core/identity/position.ts'
-import { ANONYMOUS, type ConnectRequest, type Principal, type TransportName } from '../../core/identity/principal.ts'
+import { ANONYMOUS, type ConnectRequest, type TransportName } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import { shardOf } from '../../core/delivery/shard-hash.ts'
 import {
   inferSubscriptions,
   mergeSubscriptions,
@@ -24,9 +22,8 @@ import type { VerifiedToken, VerifyToken } from '../../auth/verify-token.ts'
 
 export const NO_TOKEN: VerifiedToken = { principal: ANONYMOUS, claims: {} }
 
-/** A connection that may be opened, and the shard to open it at. */
+/** A connection that may be opened. */
 export interface ConnectGrant {
-  readonly shard: number
   readonly connect: ConnectRequest
   readonly claims: VerifiedToken['claims']
 }
@@ -65,12 +62,9 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
   if (!isAllowed) return fail({ kind: 'connection_denied' })
   const asOf = readAsOf(c.req.query('as_of'), options.transport)
   if (!asOf.ok) return asOf
-  const { atPosition, shard } = chooseShard(principal, options.lastEventId, config.shards, Math.random())
   return ok({
     claims,
-    shard,
     connect: {
-      atPosition,
       transport: options.transport,
       principal,
       subscriptions: subscriptions.value.all,
@@ -117,25 +111,6 @@ export async function verifyFor(
   const verified = await verify(token)
   const isOpaque = !verified.ok && verified.reason.kind === 'invalid_token'
   return isOpaque && typeof check === 'object' ? ok(NO_TOKEN) : verified
-}
-
-/** Returns the shard of a client that has neither a user nor a position. `random` is in [0, 1). */
-export function anyShard(shards: number, random: number): number {
-  return Math.floor(random * shards)
-}
-
-/** `atPosition`: the client's position chose the shard, which alone knows whether the position is of its log. */
-export function chooseShard(
-  { user }: Principal,
-  lastEventId: string | null,
-  shards: number,
-  random: number,
-): { readonly shard: number; readonly atPosition: boolean } {
-  if (user !== null) return { shard: shardOf(user, shards), atPosition: false }
-  const position = lastEventId === null ? undefined : parsePosition(lastEventId)
-  const shard = position === undefined ? undefined : shardOfPosition(position)
-  const isThere = shard !== undefined && shard < shards
-  return isThere ? { shard, atPosition: true } : { shard: anyShard(shards, random), atPosition: false }
 }
 
 interface RequestedSubscriptions {

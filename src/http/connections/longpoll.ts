@@ -38,7 +38,8 @@ export async function longpoll(c: Context<HttpEnv>): Promise<Response> {
   if (cursor.withCookies && hasForeignCookies(c)) return errorResponse(FOREIGN_COOKIES, headersOf(c))
   const polled = await poll(c, cursor)
   if (polled.ok) return answerPoll(c, cursor, polled.value)
-  if (polled.reason.kind !== 'connection_gone') return errorResponse(polled.reason, headersOf(c))
+  const isOver = polled.reason.kind === 'connection_gone' || polled.reason.kind === 'moved'
+  if (!isOver) return errorResponse(polled.reason, headersOf(c))
   const opened = await open(c, cursor)
   return opened.ok ? answerOpened(c, cursor, opened.value) : errorResponse(opened.reason, headersOf(c))
 }
@@ -62,7 +63,7 @@ function readCursor(c: Context<HttpEnv>): PollCursor {
 /** A token that cannot be read, or of a shard that is gone, is a connection that is gone: the client gets a new session. */
 async function poll(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<PollAnswer, RigelError>> {
   const address = parseConnectionToken(cursor.connectionToken)
-  if (address === undefined || address.shard >= c.var.config.shards) return fail({ kind: 'connection_gone' })
+  if (address === undefined || !(await c.var.shardMap.has(address.shard))) return fail({ kind: 'connection_gone' })
   try {
     return await shardStub(c.env, address.shard).poll(address.connectionId, cursor.lastEventId)
   } catch (error) {
@@ -74,7 +75,7 @@ async function poll(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<Pol
 async function open(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<string, RigelError>> {
   const { lastEventId } = cursor
   const granted = await authorizeConnection(c, { transport: 'longpolling', lastEventId })
-  return granted.ok ? openSessionAtShard(c, granted.value) : granted
+  return granted.ok ? openSessionAtShard(c, granted.value.connect) : granted
 }
 
 function answerOpened(c: Context<HttpEnv>, cursor: PollCursor, connectionToken: string): Response {

@@ -16,7 +16,7 @@ export async function openNdjson(c: Context<HttpEnv>): Promise<Response> {
   const granted = await authorizeConnection(c, { transport: 'ndjson', lastEventId: findPosition(c.req.raw) })
   if (!granted.ok) return errorResponse(granted.reason, cors)
   try {
-    const response = await openAtShard(c, granted.value)
+    const response = await openAtShard(c, granted.value.connect)
     const error = readError(response)
     return error === undefined ? response : errorResponse(error, cors)
   } catch (error) {

@@ -8,9 +8,11 @@ import { evaluatePointer } from '../../core/json-pointer.ts'
 import type { PhoenixHello } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { ok, type Result } from '../../core/result.ts'
-import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
+import { readError, shardStub } from '../../rpc/shard.ts'
 import { findToken, offeredProtocols } from '../token-source.ts'
 import { authorizeConnection, type ConnectGrant } from './authorize-connection.ts'
+import { callHome } from './call-home.ts'
+import { openAtShard } from './open-at-shard.ts'
 import { corsHeaders } from '../cors.ts'
 import { RETRY_AFTER_SECONDS, shardFailure } from '../error-response.ts'
 import { readRequestBody } from '../read-request-body.ts'
@@ -42,7 +44,7 @@ export async function openPhoenixSocket(c: PhoenixContext): Promise<Response> {
   const granted = await authorizePhoenix(c)
   if (!granted.ok) return refuseUpgrade(c, granted.reason)
   try {
-    const response = await shardStub(c.env, granted.value.shard).fetch(stampConnect(granted.value.connect))
+    const response = await openAtShard(c, granted.value.connect)
     const error = readError(response)
     return error === undefined ? response : refuseUpgrade(c, error)
   } catch (error) {
@@ -63,7 +65,7 @@ export function ifLegacy(handler: (c: PhoenixContext) => Response | Promise<Resp
 
 /** GET: opens a session, or polls one. POST: messages of the client. */
 export async function phoenixLongpoll(c: PhoenixContext): Promise<Response> {
-  const session = readSession(c)
+  const session = await readSession(c)
   try {
     if (c.req.raw.method === 'POST') return answer(c, { status: await push(c, session) })
     return session === undefined ? await open(c) : await poll(c, session)
@@ -89,8 +91,12 @@ export function phoenixPreflight(c: PhoenixContext): Response {
 async function open(c: PhoenixContext): Promise<Response> {
   const granted = await authorizePhoenix(c)
   if (!granted.ok) return answer(c, { status: statusOf(granted.reason) === 403 ? 403 : 500 })
-  const { connect, shard } = granted.value
-  const opened = await shardStub(c.env, shard).openPhoenixSession(connect)
+  const opened = await callHome(
+    c.var.shardMap,
+    granted.value.connect,
+    async (shard, connect) => shardStub(c.env, shard).openPhoenixSession(connect),
+    (answered) => (answered.ok ? undefined : answered.reason),
+  )
   if (!opened.ok) return answer(c, { status: statusOf(opened.reason) === 403 ? 403 : 500 })
   return answer(c, { status: 410, token: `${opened.value.connectionToken}.0` })
 }
@@ -129,10 +135,10 @@ function toFrame(line: string): string | ArrayBuffer {
 async function authorizePhoenix(c: PhoenixContext): Promise<Result<ConnectGrant, RigelError>> {
   const granted = await authorizeConnection(c, { transport: 'phoenix', lastEventId: null, token: findPhoenixToken(c) })
   if (!granted.ok) return granted
-  const { claims, connect, shard } = granted.value
+  const { claims, connect } = granted.value
   // A browser fails a connection whose response names none of the protocols it offered.
   const protocol = offeredProtocols(c.req.raw).includes(PROTOCOL) ? PROTOCOL : null
-  return ok({ shard, claims, connect: { ...connect, subscriptions: [], protocol, phoenix: readHello(c, claims) } })
+  return ok({ claims, connect: { ...connect, subscriptions: [], protocol, phoenix: readHello(c, claims) } })
 }
 
 function readHello(c: PhoenixContext, claims: ConnectGrant['claims']): PhoenixHello {
@@ -169,9 +175,9 @@ function fromBase64(text: string): string {
 }
 
 /** The last `token` is the session's: the library appends it to the parameters of its user. */
-function readSession(c: PhoenixContext): PhoenixSession | undefined {
+async function readSession(c: PhoenixContext): Promise<PhoenixSession | undefined> {
   const session = parseSession(c.req.queries('token')?.at(-1) ?? '')
-  return session !== undefined && session.shard < c.var.config.shards ? session : undefined
+  return session !== undefined && (await c.var.shardMap.has(session.shard)) ? session : undefined
 }
 
 function parseSession(token: string): PhoenixSession | undefined {
@@ -181,7 +187,7 @@ function parseSession(token: string): PhoenixSession | undefined {
 }
 
 function statusOf(reason: RigelError): 403 | 429 | 503 {
-  if (reason.kind === 'unavailable') return 503
+  if (reason.kind === 'unavailable' || reason.kind === 'moved') return 503
   return reason.kind === 'too_many_connections' ? 429 : 403
 }
 

@@ -41,7 +41,7 @@ async function replaceMetadata(c: Context<HttpEnv>): Promise<Result<null, RigelE
   if (!body.ok && body.reason.kind !== 'body_too_large') return body
   const parsed = bodySchema.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
   if (!parsed.success) return fail({ kind: 'bad_request', message: `Expected JSON such as ${EXPECTED}.` })
-  const address = readAddress(c.req.param('token') ?? '', c.var.config)
+  const address = await readAddress(c.req.param('token') ?? '', c.var.shardMap)
   if (!address.ok) return address
   const [token] = bearerTokens(c.req.raw)
   const verified = token === undefined ? undefined : await c.var.verifyToken(token)

@@ -46,7 +46,7 @@ async function replaceSubscriptions(c: Context<HttpEnv>): Promise<Result<null, R
   const verified = await Promise.all(bearerTokens(c.req.raw).map((token) => verifyFor(check, token, verifyToken)))
   const isTokenMissing = check === 'jwt_validation' && !verified.some((token) => token.ok)
   if (isTokenMissing) return fail({ kind: 'subscription_denied' })
-  const address = readAddress(c.req.param('token') ?? '', config)
+  const address = await readAddress(c.req.param('token') ?? '', c.var.shardMap)
   if (!address.ok) return address
   const tokens = allValid(verified)
   if (!tokens.ok) return tokens

@@ -21,7 +21,7 @@ export async function putToken(c: Context<HttpEnv>): Promise<Response> {
 /** Resolves to the new end of the connection, in milliseconds since the epoch. */
 async function renewToken(c: Context<HttpEnv>): Promise<Result<number, RigelError>> {
   const { config, verifyToken } = c.var
-  const address = readAddress(c.req.param('token') ?? '', config)
+  const address = await readAddress(c.req.param('token') ?? '', c.var.shardMap)
   if (!address.ok) return address
   const [token] = bearerTokens(c.req.raw)
   if (token === undefined) return fail({ kind: 'no_token' })

@@ -28,7 +28,7 @@ export async function openSse(c: Context<HttpEnv>): Promise<Response> {
   if (!granted.ok) return refuse(c, granted.reason)
   try {
     const connect: ConnectRequest = { ...granted.value.connect, naming }
-    const response = await openAtShard(c, { shard: granted.value.shard, connect })
+    const response = await openAtShard(c, connect)
     const error = readError(response)
     return error === undefined ? response : refuse(c, error)
   } catch (error) {

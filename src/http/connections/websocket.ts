@@ -35,7 +35,7 @@ export async function openWebSocket(c: Context<HttpEnv>): Promise<Response> {
   const granted = await authorizeConnection(c, { transport: 'ws', lastEventId, protocol })
   if (!granted.ok) return acceptAndClose(granted.reason, protocol)
   try {
-    return await openAtShard(c, granted.value)
+    return await openAtShard(c, granted.value.connect)
   } catch (error) {
     return acceptAndClose(shardFailure(error), protocol)
   }

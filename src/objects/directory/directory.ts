@@ -3,24 +3,28 @@
 // subscription to a type that its shard does not follow yet, and the first request that an isolate proxies.
 import { parseJson } from '../../core/json.ts'
 import { DurableObject } from 'cloudflare:workers'
-import { configOf, sourceTopics } from '../../config/parse-config.ts'
+import { configOf, followedTopics, sourceTopics } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
 import { runWithLimit } from '../../core/concurrency.ts'
-import type { TopicPartition } from '../../core/events/kafka-record.ts'
+import type { Result } from '../../core/result.ts'
+import type { ShardMap } from '../../core/shard-map/shard-map.ts'
+import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
 import type { DeclareResult } from '../../core/interest/declarer.ts'
 import type { InterestDeclaration, InterestUpdate } from '../../core/interest/ledger.ts'
 import type { InterestVersion } from '../../core/interest/table.ts'
 import { withTimeout } from '../../core/timeout.ts'
 import { createEventLog } from '../../sources/create-event-log.ts'
-import type { ApiSnapshot, HandledHow, HandledLetter, LetterPlace } from '../../rpc/directory.ts'
-import { notifyFollowers, type FollowerResult } from '../../rpc/follower.ts'
-import { shardStub } from '../../rpc/shard.ts'
+import type { ApiSnapshot, HandledHow, HandledLetter, LetterPlace, ShardChangeStatus } from '../../rpc/directory.ts'
+import { notifyFollowers, nudgeFollowers, type FollowerResult } from '../../rpc/follower.ts'
+import { broadcastCommand, shardStub } from '../../rpc/shard.ts'
 import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import { ApiRegistry, type ApiChange } from './api-registry.ts'
 import { ApiStore } from './api-store.ts'
 import { FollowerNotifier } from './follower-notifier.ts'
 import { HandledLetters } from './handled-letters.ts'
 import { InterestStore } from './interest-store.ts'
+import { confirmationOfFollowers, confirmationOfShards } from './map-confirmation.ts'
+import { ShardMapKeeper, type MapConfirmation } from './shard-map-keeper.ts'
 
 /** A log that is out of reach may take longer to fail. */
 const LIST_TIMEOUT_MS = 3_000
@@ -47,6 +51,15 @@ export class Directory extends DurableObject<Env> {
     wait: (ms) => scheduler.wait(ms),
     random: () => Math.random(),
   })
+  readonly #shardMap = new ShardMapKeeper(this.ctx.storage.sql, {
+    variable: this.#config.shards,
+    retentionMs: this.#config.log.retentionMs,
+    tellFollowers: (map) => this.#tellFollowers(map),
+    tellShards: async (map, shards) =>
+      confirmationOfShards(await broadcastCommand(this.env, shards, { kind: 'learn_shard_map', map }), map.version),
+    nowMs: () => Date.now(),
+    wakeBy: (atMs) => this.ctx.waitUntil(this.#wakeBy(atMs)),
+  })
   /** Shards that declared their interest in an earlier life of this object's storage, and not yet in this one. */
   readonly #orphans = new Set<number>()
   #isAsking = false
@@ -54,6 +67,8 @@ export class Directory extends DurableObject<Env> {
   #hasFoundFollowers = this.#store.hasFoundFollowers
   /** After a failure the log is asked again from then on, in milliseconds since the epoch. */
   #findAgainAtMs = 0
+  /** When shards are asked again, in milliseconds since the epoch. After a restart they may have to be: at once. */
+  #askOrphansAtMs = 0
 
   /**
    * Stores what a shard wants. Resolves when every follower has confirmed it; rejects if one could not be told: the shard
@@ -73,7 +88,7 @@ export class Directory extends DurableObject<Env> {
   async registerFollower(topic: string, partition: number): Promise<InterestUpdate> {
     this.#store.addFollower({ topic, partition })
     this.#notifier.register({ topic, partition }, this.#store.version)
-    return this.#store.since(0)
+    return this.#update(0)
   }
 
   /** Marks dead letters that an operator has replayed or discarded. */
@@ -115,7 +130,25 @@ export class Directory extends DurableObject<Env> {
 
   /** Asks followers again for shards that still have to declare their interest anew. */
   override async alarm(): Promise<void> {
-    await this.#sendInterest(this.#store.followers(), this.#store.version)
+    if (Date.now() >= this.#askOrphansAtMs) {
+      this.#askOrphansAtMs = Infinity
+      await this.#sendInterest(this.#store.followers(), this.#store.version)
+    }
+    await this.#shardMap.step()
+  }
+
+  /** Returns the newest shard map. */
+  async shardMap(): Promise<ShardMap> {
+    return this.#shardMap.map
+  }
+
+  /** Asks for another number of shards. Returns what would be right if it is none. */
+  async wantShards(shards: number): Promise<Result<ShardMap, string>> {
+    return this.#shardMap.want(shards)
+  }
+
+  async shardChange(): Promise<ShardChangeStatus> {
+    return this.#shardMap.status()
   }
 
   /**
@@ -144,10 +177,39 @@ export class Directory extends DurableObject<Env> {
   }
 
   async #sendInterest(followers: readonly TopicPartition[], after: number): Promise<readonly FollowerResult[]> {
-    const results = await notifyFollowers(this.env, followers, this.#store.since(after))
+    const results = await notifyFollowers(this.env, followers, this.#update(after))
     for (const result of results) if (result.ok) for (const shard of result.value.orphans) this.#orphans.add(shard)
     if (this.#orphans.size > 0 && !this.#isAsking) this.ctx.waitUntil(this.#askOrphans())
     return results
+  }
+
+  #update(after: number): InterestUpdate {
+    return { ...this.#store.since(after), shardMap: this.#shardMap.map }
+  }
+
+  /**
+   * Followers of topics that are no longer followed write nothing. A follower that does not write by the map yet is woken: it
+   * reads on, and then knows that all it has sent has been stored.
+   */
+  async #tellFollowers(map: ShardMap): Promise<MapConfirmation> {
+    await this.#findFollowers(true)
+    const topics = new Set(followedTopics(this.#config))
+    const followers = this.#store.followers().filter(({ topic }) => topics.has(topic))
+    const results = await this.#sendInterest(followers, this.#store.version)
+    const late = results.filter((result) => result.ok && (result.value.writesBy ?? 0) < map.version)
+    if (late.length > 0)
+      this.ctx.waitUntil(
+        nudgeFollowers(
+          this.env,
+          late.map(({ partition, topic }) => ({ partition, topic, isLate: false })),
+        ),
+      )
+    return confirmationOfFollowers(results, map.version, partitionName)
+  }
+
+  async #wakeBy(atMs: number): Promise<void> {
+    const set = await this.ctx.storage.getAlarm()
+    if (set === null || set > atMs) await this.ctx.storage.setAlarm(atMs)
   }
 
   async #askOrphans(): Promise<void> {
@@ -161,7 +223,8 @@ export class Directory extends DurableObject<Env> {
       await runWithLimit([...this.#orphans].map(ask), CONCURRENT_CALLS)
     } catch (error) {
       console.warn({ message: 'shards have not declared their interest anew', error: String(error) })
-      await this.ctx.storage.setAlarm(Date.now() + ASK_AGAIN_MS)
+      this.#askOrphansAtMs = Date.now() + ASK_AGAIN_MS
+      await this.#wakeBy(this.#askOrphansAtMs)
     } finally {
       this.#isAsking = false
     }

@@ -3,11 +3,13 @@
 // what every shard has confirmed. It is stored with the next append, or by itself once the partition is idle.
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
 import { isResponseTopic, type Config } from '../../config/parse-config.ts'
+import { connectingShards } from '../../core/shard-map/shard-map.ts'
 import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
 import { createPace, createPlanner } from '../../following/create-planner.ts'
 import { DeadLetterLog, DeadLetterStore } from '../../following/dead-letters.ts'
 import type { FollowerMetrics } from '../../following/follower-metrics.ts'
+import { FollowedShardMap } from '../../following/followed-shard-map.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
 import { RunHealth } from '../../following/run-health.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
@@ -48,6 +50,7 @@ export class EmbeddedFollower {
   /** Records before this offset are durable: no others go to shards. */
   #durable: number
   readonly #interests: InterestIndex
+  readonly #shardMap: FollowedShardMap
   readonly #health = new RunHealth()
   readonly #planned = new PlannedUpTo()
   readonly #deadLetters: DeadLetterStore
@@ -63,6 +66,7 @@ export class EmbeddedFollower {
   constructor(deps: EmbeddedFollowerDeps) {
     this.#deps = deps
     this.#interests = new InterestIndex(deps.storage)
+    this.#shardMap = new FollowedShardMap(deps.storage.sql, deps.config.shards)
     this.#deadLetters = new DeadLetterStore(deps.storage.sql)
     this.#startOffset = deps.log.offsets()[deps.config.kafka.autoOffsetReset]
     this.#durable = deps.log.offsets().latest
@@ -90,8 +94,14 @@ export class EmbeddedFollower {
     await this.#run
   }
 
+  /** What it reports to write by holds after a restart too: no batch of before is sent again. */
   applyInterest(update: InterestUpdate): InterestState {
-    return this.#interests.applyUpdate(update)
+    const state = this.#interests.applyUpdate(update)
+    this.#shardMap.apply(update.shardMap)
+    const { map, writesBy } = this.#shardMap
+    if (map.change !== null && this.#deps.log.checkpoint !== null && !this.#deps.log.isCheckpointStored)
+      this.#deps.log.storeCheckpoint()
+    return { ...state, shardMap: map, writesBy }
   }
 
   status(): FollowerStatus {
@@ -111,7 +121,8 @@ export class EmbeddedFollower {
   async progress(offset: number): Promise<FollowerProgress | null> {
     const { checkpoint } = this.#deps.log
     const latest = () => this.#deps.log.offsets().latest
-    return checkpoint === null ? null : this.#planned.progress(checkpoint, this.#deps.config.shards, offset, latest)
+    const shards = connectingShards(this.#shardMap.map)
+    return checkpoint === null ? null : this.#planned.progress(checkpoint, shards, offset, latest)
   }
 
   async #runOnce(): Promise<void> {
@@ -133,11 +144,12 @@ export class EmbeddedFollower {
 
   async #consumeToEnd(): Promise<RunResult> {
     if (this.#deps.log.checkpoint === null) await this.#takeOver()
-    if (this.#isForUsers && this.#interests.at === null) await this.#register()
+    if (this.#isForUsers && (this.#interests.at === null || !this.#shardMap.isKnown)) await this.#register()
     for (let calls = 0; ;) {
       this.#hasMore = false
       const result = await consume(this.#consumer, this.#checkpoint(), RUN_CALLS - calls)
       calls += result.calls
+      if (result.kind !== 'more') this.#shardMap.caughtUp()
       if (calls >= RUN_CALLS) return { ...result, kind: 'more' }
       if (result.kind !== 'caught_up' || !this.#hasMore) return result
     }
@@ -167,7 +179,7 @@ export class EmbeddedFollower {
 
   async #register(): Promise<void> {
     const { partition, topic } = this.#deps.at
-    this.#interests.apply(await directoryStub(this.#deps.env).registerFollower(topic, partition))
+    this.applyInterest(await directoryStub(this.#deps.env).registerFollower(topic, partition))
   }
 
   async #retryLater(error: unknown): Promise<void> {
@@ -204,6 +216,7 @@ export class EmbeddedFollower {
         config,
         at,
         interests: this.#interests,
+        shardMap: this.#shardMap,
         log: createKafkaLog(env, config),
       }),
       checkpoints: {
@@ -218,6 +231,7 @@ export class EmbeddedFollower {
           })
           this.#deadLetters.add(counted.deadLetters)
           this.#recent.dropBefore(next.offset)
+          this.#shardMap.committed(next.offset)
         },
       },
       health: this.#health,

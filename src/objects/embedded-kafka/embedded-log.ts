@@ -43,7 +43,12 @@ export class EmbeddedLog extends DurableObject<Env> {
   readonly #relay = new FollowerRelay(this.env, this.#at, {
     nudge: () => this.nudge(),
     // A partition that is not followed does not need interest, so it must not delay the Directory's other calls.
-    applyInterest: (update) => this.#follower?.applyInterest(update) ?? { version: update.version, orphans: [] },
+    applyInterest: (update) =>
+      this.#follower?.applyInterest(update) ?? {
+        version: update.version,
+        orphans: [],
+        writesBy: update.shardMap?.version ?? 0,
+      },
     status: () => this.status(),
     checkStorage: () => this.#probe.check(),
   })

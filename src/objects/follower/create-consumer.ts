@@ -6,6 +6,7 @@ import type { CheckpointStore } from '../../following/checkpoint-store.ts'
 import type { PartitionConsumer } from '../../following/consume-loop.ts'
 import { createPace, createPlanner } from '../../following/create-planner.ts'
 import { DeadLetterLog } from '../../following/dead-letters.ts'
+import type { FollowedShardMap } from '../../following/followed-shard-map.ts'
 import type { InterestIndex } from '../../following/interest-index.ts'
 import { OffsetCommitter } from '../../following/offset-committer.ts'
 import type { PlannedUpTo } from '../../following/planned-up-to.ts'
@@ -30,6 +31,7 @@ export interface FollowerParts {
   readonly log: KafkaLog
   readonly checkpoints: CheckpointStore
   readonly interests: InterestIndex
+  readonly shardMap: FollowedShardMap
   readonly health: RunHealth
   readonly planned: PlannedUpTo
   readonly metrics: PartitionConsumer['metrics']
@@ -40,14 +42,19 @@ export interface FollowerParts {
 }
 
 export function createConsumer(parts: FollowerParts) {
-  const { at, checkpoints, config, env, health, interests, log, metrics, nowMs, planned, warn } = parts
+  const { at, checkpoints, config, env, health, interests, log, metrics, nowMs, planned, shardMap, warn } = parts
   const waits = !log.wakesFollowers && config.kafka.pullMode === 'continuous'
   return {
     ...at,
     log,
     fetchLimits: { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES },
-    planner: createPlanner({ env, config, at, interests, log }),
-    checkpoints,
+    planner: createPlanner({ env, config, at, interests, log, shardMap }),
+    checkpoints: {
+      move: (next, counted) => {
+        checkpoints.move(next, counted)
+        shardMap.committed(next.offset)
+      },
+    },
     health,
     planning: (next: number, generation: number) => planned.planning(next, generation),
     metrics,

@@ -4,6 +4,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { autoOffsetResetOf, configOf, isFollowedHere, isResponseTopic } from '../../config/parse-config.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
+import { connectingShards } from '../../core/shard-map/shard-map.ts'
 import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { createSourceLog } from '../../sources/create-event-log.ts'
 import { directoryStub } from '../../rpc/directory.ts'
@@ -17,6 +18,7 @@ import {
   type FollowerReport,
   type FollowerResult,
   type FollowerStatus,
+  type InterestState,
   type Wake,
   type WakeResult,
 } from '../../rpc/follower.ts'
@@ -24,6 +26,7 @@ import { CheckpointStore, type Checkpoint } from '../../following/checkpoint-sto
 import { consume, type RunResult } from '../../following/consume-loop.ts'
 import { createFollowerMetrics } from '../../following/follower-metrics.ts'
 import { FollowerRelay } from '../../following/follower-relay.ts'
+import { FollowedShardMap } from '../../following/followed-shard-map.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
 import { PlannedUpTo } from '../../following/planned-up-to.ts'
 import { NO_PARTITION, RunHealth } from '../../following/run-health.ts'
@@ -42,6 +45,7 @@ export class TopicFollower extends DurableObject<Env> {
     schedule: (ms, act) => void setTimeout(act, ms),
   })
   readonly #interests = new InterestIndex(this.ctx.storage)
+  readonly #shardMap = new FollowedShardMap(this.ctx.storage.sql, this.#config.shards)
   readonly #health = new RunHealth()
   readonly #planned = new PlannedUpTo()
   readonly #metrics = createFollowerMetrics({
@@ -59,6 +63,7 @@ export class TopicFollower extends DurableObject<Env> {
     log: this.#log,
     checkpoints: this.#checkpoints,
     interests: this.#interests,
+    shardMap: this.#shardMap,
     health: this.#health,
     planned: this.#planned,
     metrics: this.#metrics,
@@ -69,7 +74,7 @@ export class TopicFollower extends DurableObject<Env> {
   readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
   readonly #relay = new FollowerRelay(this.env, this.#name, {
     nudge: (isLate) => this.nudge(isLate),
-    applyInterest: (update) => this.#interests.applyUpdate(update),
+    applyInterest: (update) => this.#applyUpdate(update),
     status: () => this.status(),
     checkStorage: () => this.#probe.check(),
   })
@@ -147,7 +152,9 @@ export class TopicFollower extends DurableObject<Env> {
   /** See FollowerStub. */
   async progress(offset: number): Promise<FollowerProgress | null> {
     const at = this.#checkpoints.read()
-    return at === undefined ? null : this.#planned.progress(at, this.#config.shards, offset, () => this.#latest())
+    return at === undefined
+      ? null
+      : this.#planned.progress(at, connectingShards(this.#shardMap.map), offset, () => this.#latest())
   }
 
   /**
@@ -176,12 +183,13 @@ export class TopicFollower extends DurableObject<Env> {
    * look at `#nudged` and `#running = false` nothing waits for I/O, so no nudge can be missed.
    */
   async #consumeWhileNudged(): Promise<RunResult> {
-    if (this.#isForUsers && this.#interests.at === null) await this.#register()
+    if (this.#isForUsers && (this.#interests.at === null || !this.#shardMap.isKnown)) await this.#register()
     let at: Checkpoint = this.#checkpoints.read() ?? (await this.#start())
     for (;;) {
       this.#nudged = false
       const result = await consume(this.#consumer, at)
       at = result.at
+      if (result.kind !== 'more') this.#shardMap.caughtUp()
       if (result.kind !== 'caught_up' || !this.#nudged || this.#isHandedOver()) return result
     }
   }
@@ -243,7 +251,16 @@ export class TopicFollower extends DurableObject<Env> {
 
   async #register(): Promise<void> {
     const { partition, topic } = this.#name
-    this.#interests.apply(await directoryStub(this.env).registerFollower(topic, partition))
+    this.#applyUpdate(await directoryStub(this.env).registerFollower(topic, partition))
+  }
+
+  /** What it reports to write by holds after a restart too: no batch of before is sent again. */
+  #applyUpdate(update: InterestUpdate): InterestState {
+    const state = this.#interests.applyUpdate(update)
+    this.#shardMap.apply(update.shardMap)
+    const { map, writesBy } = this.#shardMap
+    if (map.change !== null) this.#checkpoints.flush()
+    return { ...state, shardMap: map, writesBy }
   }
 
   #warn(message: string, details: Record<string, unknown>): void {

@@ -4,6 +4,9 @@
 // expired. Called by the Worker through rpc/session-registry.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
+import { allShardsOf, type ShardMap } from '../../core/shard-map/shard-map.ts'
+import { withTimeout } from '../../core/timeout.ts'
+import { directoryStub } from '../../rpc/directory.ts'
 import type { ShardResult } from '../../core/delivery/scatter-gather.ts'
 import { BLACKLIST } from '../../core/metrics/catalogue.ts'
 import { createReporter, timerOf } from '../../rpc/metrics.ts'
@@ -12,6 +15,7 @@ import { broadcastCommand } from '../../rpc/shard.ts'
 import { RecentAnswers } from './recent-answers.ts'
 
 const RETRY_AFTER_MS = 1_000
+const ASK_TIMEOUT_MS = 2_000
 
 interface PendingRow extends Record<string, SqlStorageValue> {
   session: string
@@ -19,7 +23,8 @@ interface PendingRow extends Record<string, SqlStorageValue> {
 }
 
 export class SessionRegistry extends DurableObject<Env> {
-  readonly #shards = configOf(this.env).shards
+  /** The shard map that was known last. */
+  #map: ShardMap | undefined
   readonly #sql = this.ctx.storage.sql
   readonly #reporter = createReporter(this.env, configOf(this.env), {
     source: this.ctx.id.name ?? 'sessions',
@@ -94,11 +99,22 @@ export class SessionRegistry extends DurableObject<Env> {
     await this.#wakeNext()
   }
 
-  #notifyAll(session: string): Promise<number> {
+  async #notifyAll(session: string): Promise<number> {
+    const map = await this.#shardMap()
     return this.#notify(
       session,
-      Array.from({ length: this.#shards }, (_, shard) => shard),
+      Array.from({ length: allShardsOf(map) }, (_, shard) => shard),
     )
+  }
+
+  /** While the Directory is out of reach, the map that is known counts. Without any it is tried again. */
+  async #shardMap(): Promise<ShardMap> {
+    try {
+      this.#map = await withTimeout(directoryStub(this.env).shardMap(), ASK_TIMEOUT_MS)
+    } catch (error) {
+      if (this.#map === undefined) throw error
+    }
+    return this.#map
   }
 
   /** Sends the revocation to all shards by a tree of relays. Returns how many connections were closed. */

@@ -3,6 +3,7 @@
 import type { Metadata, Principal } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
+import type { ShardMap } from '../../core/shard-map/shard-map.ts'
 import { broadcastCommand } from '../../rpc/shard.ts'
 import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import type {
@@ -12,6 +13,7 @@ import type {
   ShardCommand,
   ShardCommandResults,
   UserErased,
+  ShardMapAnswer,
 } from '../../rpc/shard-commands.ts'
 import { sizeOfMetadata } from './connections/connection-index.ts'
 import type { Connection } from './connections/connection.ts'
@@ -20,6 +22,8 @@ import type { ConnectionRegistry } from './connections/connection-registry.ts'
 import { userOf } from './connections/connection-state.ts'
 import type { ConnectionHistory } from './explain/connection-history.ts'
 import type { LogStore } from './log/log-store.ts'
+import type { LeavingConnections } from './connections/leaving-connections.ts'
+import type { KnownShardMap } from './known-shard-map.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
 import { envelope, metadataSet } from './system-events.ts'
@@ -30,6 +34,8 @@ interface AdminCommandsParts {
   readonly lifecycle: ConnectionLifecycle
   readonly history: ConnectionHistory
   readonly logStore: LogStore
+  readonly shardMap: KnownShardMap
+  readonly leaving: LeavingConnections
 }
 
 export class AdminCommands {
@@ -97,6 +103,8 @@ export class AdminCommands {
         return this.#erase(command.user)
       case 'check_storage':
         return this.#probe.check().then(() => null)
+      case 'learn_shard_map':
+        return this.#learn(command.map)
     }
   }
 
@@ -109,6 +117,11 @@ export class AdminCommands {
     this.#parts.revocations.add(session, expiresMs)
     this.#context.wakeBy(expiresMs)
     return this.#close({ session }, { kind: 'session_killed' })
+  }
+
+  #learn(map: ShardMap): ShardMapAnswer {
+    if (this.#parts.shardMap.learn(map)) this.#context.wakeBy(this.#context.now())
+    return { map: this.#parts.shardMap.map, leaving: this.#parts.leaving.count() }
   }
 
   /** Returns how many connections were closed. */

@@ -2,6 +2,7 @@
 import type { ConnectRequest, TransportName } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { parsePosition } from '../../core/identity/position.ts'
+import { connectingShards } from '../../core/shard-map/shard-map.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { sourceTopics } from '../../config/parse-config.ts'
@@ -18,6 +19,10 @@ import type { ShardQuestion } from '../../rpc/explain.ts'
 import type { Opening } from './connections/connection-state.ts'
 import { ConnectionStore } from './connections/connection-store.ts'
 import { TokenlessSessions } from './connections/tokenless-sessions.ts'
+import { Crossings } from './connections/crossings.ts'
+import { LeavingConnections } from './connections/leaving-connections.ts'
+import { Resumptions } from './connections/resumption.ts'
+import { KnownShardMap } from './known-shard-map.ts'
 import { InterestRegistry } from './interest-registry.ts'
 import { CommittedLog } from './log/committed-log.ts'
 import { decodeSegment, LogStore } from './log/log-store.ts'
@@ -62,6 +67,18 @@ export function createShard(context: ShardContext) {
     inBackground: context.background,
     advanceLog,
   })
+  const shardMap = new KnownShardMap(storage.sql, {
+    shard,
+    guess: config.shards,
+    fetch: async () => directoryStub(env).shardMap(),
+    advanceLog: () => {
+      const head = advanceLog()
+      // Positions that clients have must not stay behind the head: retention may drop what is before it.
+      context.background(log.settle())
+      return head
+    },
+    nowMs: context.now,
+  })
   const asOfJoins = new AsOfJoins({
     log: logStore,
     committedSeq: () => log.committedSeq,
@@ -69,14 +86,37 @@ export function createShard(context: ShardContext) {
     partitions: async () => directoryStub(env).followers(),
     topics: sourceTopics(config),
     progress: async (at, offset) => followerStub(env, at).progress(offset),
-    shards: config.shards,
+    shards: () => connectingShards(shardMap.map),
     nowMs: context.now,
   })
   const revocations = new RevocationList(storage.sql)
   const lifecycle = new ConnectionLifecycle(context, connections, log, metrics, history)
   const waits = new Waits(context.now)
-  const admission = new ConnectionAdmission(context, connections, log, interests, revocations, waits, asOfJoins)
-  const parts = { connections, log, interests, revocations, lifecycle, admission, waits, asOfJoins }
+  const crossings = new Crossings(context, log, logStore, waits)
+  const resumptions = new Resumptions({ log, interests, shardMap, crossings })
+  const placing = { shardMap, resumptions }
+  const admission = new ConnectionAdmission(
+    context,
+    connections,
+    log,
+    interests,
+    revocations,
+    waits,
+    asOfJoins,
+    placing,
+  )
+  const parts = {
+    connections,
+    log,
+    interests,
+    revocations,
+    lifecycle,
+    admission,
+    waits,
+    asOfJoins,
+    crossings,
+    ...placing,
+  }
   const subscriptions = new SubscriptionUpdater(context, parts)
   const renewal = new TokenRenewal(context, { ...parts, subscriptions })
   const store = new ConnectionStore(storage.sql)
@@ -84,19 +124,22 @@ export function createShard(context: ShardContext) {
   const tokenless = new TokenlessSessions(config.connections)
   const transportParts = { ...parts, context, store, subscriptions, renewal, buffers, tokenless, advanceLog }
   const transports = createTransports(transportParts)
+  const leaving = new LeavingConnections(shard, connections, lifecycle, shardMap)
   const maintenance = new Maintenance(context, {
     ...parts,
+    leaving,
     subscriptions,
     transports: Object.values(transports),
     trimLog: (nowMs) => logStore.trim(nowMs),
   })
-  const admin = new AdminCommands(context, { ...parts, history, logStore })
+  const admin = new AdminCommands(context, { ...parts, history, logStore, leaving })
   restore(transports, store)
   const values = () => metrics.values(connections, logStore)
   const explained = { connections, history, logStore, tokenOf: (id: string) => lifecycle.tokenOf(id) }
   const explain = (question: ShardQuestion) => explainEvent(explained, question)
   return {
     ...parts,
+    logStore,
     context,
     metrics,
     history,

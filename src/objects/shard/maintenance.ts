@@ -2,6 +2,7 @@
 // that no client has. It is only scheduled after activity: an idle shard is not woken.
 import type { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connections/connection-registry.ts'
+import type { LeavingConnections } from './connections/leaving-connections.ts'
 import type { InterestRegistry } from './interest-registry.ts'
 import type { CommittedLog } from './log/committed-log.ts'
 import type { SubscriptionUpdater } from './connections/update-subscriptions.ts'
@@ -16,6 +17,7 @@ interface MaintenanceParts {
   readonly revocations: RevocationList
   readonly subscriptions: SubscriptionUpdater
   readonly log: CommittedLog
+  readonly leaving: LeavingConnections
   readonly transports: readonly Transport[]
   /** Drops events that are past the retention. */
   readonly trimLog: (nowMs: number) => void
@@ -38,6 +40,8 @@ export class Maintenance {
     revocations.removeExpired(nowMs)
     trimLog(nowMs)
     this.#endDue(nowMs)
+    const nextLeavingMs = this.#parts.leaving.endSome(nowMs)
+    if (nextLeavingMs !== null) this.#context.wakeBy(nextLeavingMs)
     const isWarned = lifecycle.warnExpiring(nowMs)
     if (subscriptions.withdrawEnded(nowMs) || isWarned) await log.settle()
     this.#sweepTransports(nowMs)

@@ -16,11 +16,14 @@ import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { PresenceDiff } from '../../rpc/presence.ts'
 import type { ShardAnswer, ShardQuestion } from '../../rpc/explain.ts'
 import { createReporter, timerOf } from '../../rpc/metrics.ts'
+import type { ShardMap } from '../../core/shard-map/shard-map.ts'
+import type { MovedChunk, MovedPosition, MovedRead } from '../../rpc/moved-history.ts'
 import { createShardSender, readConnect, stampError, type PollAnswer } from '../../rpc/shard.ts'
 import type { AnyShardResult, ConnectionInfo, ConnectionQuery, ShardCommand } from '../../rpc/shard-commands.ts'
 import { AlarmClock } from './alarm-clock.ts'
 import type { Opening } from './connections/connection-state.ts'
 import { createShard, openConnection, type Shard } from './create-shard.ts'
+import { findMovedPosition, readMoved } from './log/moved-history.ts'
 import type { ShardContext } from './shard-context.ts'
 import type { PollResult } from './transports/phoenix/outbox.ts'
 import { answerClose, closeSocket, readAttachment } from './transports/socket.ts'
@@ -50,7 +53,8 @@ export class UserShard extends DurableObject<Env> {
     const opened = await openConnection(this.#shard, connect, 'socket', (opening) => transport.open(opening))
     if (opened.ok) return opened.value.response
     // The Worker tries another shard: the client sees nothing of it.
-    return opened.reason.kind === 'wrong_shard' ? stampError(opened.reason) : transport.refuse(connect, opened.reason)
+    const isElsewhere = opened.reason.kind === 'wrong_shard' || opened.reason.kind === 'moved'
+    return isElsewhere ? stampError(opened.reason) : transport.refuse(connect, opened.reason)
   }
 
   /** Stores what has not been stored yet, then delivers it. Resolves when it is durable. Idempotent. */
@@ -113,8 +117,9 @@ export class UserShard extends DurableObject<Env> {
     inferred: readonly Subscription[] = [],
     atPosition = false,
     asOf?: string,
+    shardMap?: ShardMap,
   ): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
-    const wanted = { principal, subscriptions, inferred, lastEventId, atPosition, asOf }
+    const wanted = { principal, subscriptions, inferred, lastEventId, atPosition, asOf, shardMap }
     const connect: ConnectRequest = { ...wanted, transport: 'longpolling', protocol: null, allowOrigin: '' }
     return this.#openSession(connect, (opening) => this.#shard.transports.longpolling.open(opening))
   }
@@ -157,6 +162,17 @@ export class UserShard extends DurableObject<Env> {
     return this.#shard.connections.users()
   }
 
+  /** Called by the shard that a user has moved to: where the client may read on in this log. */
+  findMovedPosition(position: string, subscriptions: readonly Subscription[]): MovedPosition | null {
+    const { interests, logStore } = this.#shard
+    return findMovedPosition(logStore, (wanted, seq) => interests.coversSince(wanted, seq), position, subscriptions)
+  }
+
+  /** Called by the shard that a user has moved to: what its client has not had. */
+  readMoved(read: MovedRead): MovedChunk {
+    return readMoved(this.#shard.logStore, read)
+  }
+
   /** Called by a presence topic. Returns false if no connection here has joined it. */
   presenceChanged(topic: string, diff: PresenceDiff, version: number): boolean {
     return this.#shard.transports.phoenix.presenceChanged(topic, diff, version)
@@ -189,7 +205,7 @@ export class UserShard extends DurableObject<Env> {
 
   /** Followers know the types that this shard wants by a bitmap: they send some that it does not want. */
   #wantedOf(pack: EventBatch): readonly EventBatch[] {
-    return filterBatch(pack, (type) => this.#shard.interests.wants(type))
+    return this.#shard.shardMap.isGaining ? [pack] : filterBatch(pack, (type) => this.#shard.interests.wants(type))
   }
 
   async #openSession(

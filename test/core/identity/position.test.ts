@@ -1,10 +1,22 @@
 import { describe, expect, it } from 'vitest'
-import { formatPosition, parsePosition, shardOfPosition } from '../../../src/core/identity/position.ts'
+import { formatPosition, parsePosition, shardOfPosition, withOpenBefore } from '../../../src/core/identity/position.ts'
 
 describe('position', () => {
+  it('names what is open in the log of another shard', () => {
+    const text = withOpenBefore(formatPosition('5.b', 7), { epoch: '2.a', seq: 3 })
+    expect(text).toBe('5.b-7~2.a-3')
+    expect(parsePosition(text)).toEqual({
+      epoch: '5.b',
+      seq: 7,
+      openSeq: 7,
+      openBefore: { epoch: '2.a', seq: 3 },
+      isJoining: false,
+    })
+  })
+
   it('is read as it was written, and names its shard', () => {
     const position = parsePosition(formatPosition('12.k3v9', 345))
-    expect(position).toEqual({ epoch: '12.k3v9', seq: 345, openSeq: 345, isJoining: false })
+    expect(position).toEqual({ epoch: '12.k3v9', seq: 345, openSeq: 345, openBefore: null, isJoining: false })
     expect(parsePosition('12.k3v9-345-300*')).toMatchObject({ seq: 345, openSeq: 300, isJoining: true })
     expect(position && shardOfPosition(position)).toBe(12)
   })

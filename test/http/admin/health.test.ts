@@ -5,7 +5,7 @@ import { expect, it } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 
-expectLogs(/interest of followers not refreshed/, /follower not woken/)
+expectLogs(/interest of followers not refreshed/, /the shard map could not be asked for/, /follower not woken/)
 
 const BROKEN = 'database disk image is malformed'
 

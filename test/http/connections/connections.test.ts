@@ -4,7 +4,8 @@ import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { createExecutionContext } from 'cloudflare:test'
 import { handle } from '../../../src/http/app.ts'
-import { chooseShard } from '../../../src/http/connections/authorize-connection.ts'
+import { initialMap } from '../../../src/core/shard-map/shard-map.ts'
+import { chooseShard } from '../../../src/http/connections/call-home.ts'
 import { stampConnect } from '../../../src/rpc/shard.ts'
 import { connectRequest, SseClient, WsClient } from '../../support/shard-clients.ts'
 import { sign, tokenOf } from '../../support/make-tokens.ts'
@@ -308,14 +309,20 @@ describe('the request to a shard', () => {
 
   it('goes to one shard for one user, whatever position the client gives', () => {
     const alice = { user: 'alice', session: null, expSeconds: null }
-    const shards = new Set(['0.a-1', '1.a-1', null].map((id) => chooseShard(alice, id, 8, 0.5).shard))
+    const shards = new Set(
+      ['0.a-1', '1.a-1', null].map(
+        (id) => chooseShard({ principal: alice, lastEventId: id }, initialMap(8), 0.5).shard,
+      ),
+    )
     expect(shards.size).toBe(1)
   })
 
   it('goes to a random shard without user and position, and never beyond the last shard', () => {
     const nobody = { user: null, session: null, expSeconds: null }
-    expect(chooseShard(nobody, '2.a-1', 4, 0.9)).toEqual({ shard: 2, atPosition: true })
-    expect(chooseShard(nobody, '4.a-1', 4, 0.999)).toEqual({ shard: 3, atPosition: false })
-    expect(chooseShard(nobody, 'nonsense', 4, 0)).toEqual({ shard: 0, atPosition: false })
+    const choose = (lastEventId: string, random: number) =>
+      chooseShard({ principal: nobody, lastEventId }, initialMap(4), random)
+    expect(choose('2.a-1', 0.9)).toEqual({ shard: 2, atPosition: true })
+    expect(choose('4.a-1', 0.999)).toEqual({ shard: 3, atPosition: false })
+    expect(choose('nonsense', 0)).toEqual({ shard: 0, atPosition: false })
   })
 })

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
+import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import { sessionRegistryStub } from '../../../src/rpc/session-registry.ts'
 import { shardStub } from '../../../src/rpc/shard.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
@@ -9,6 +10,11 @@ import { asUser, WsClient } from '../../support/shard-clients.ts'
 expectLogs(/shards not notified of a revocation/)
 
 const SHARDS = 3
+/** A user of each shard. */
+const users = Array.from({ length: SHARDS }, (_, shard) => {
+  for (let n = 0; ; n += 1) if (shardOf(`user ${n}`, SHARDS) === shard) return `user ${n}`
+})
+const at = (shard: number) => asUser(users[shard] ?? '')
 const inAnHour = () => Date.now() + 3_600_000
 
 function rowsOf(stub: DurableObjectStub, table: string) {
@@ -27,7 +33,7 @@ function rename(shard: number, from: string, to: string) {
 describe('a revocation', () => {
   it('writes a row only at shards that have connections of the session', async () => {
     const session = crypto.randomUUID()
-    const client = await WsClient.open(shardStub(env, 1), { principal: { ...asUser('alice'), session } })
+    const client = await WsClient.open(shardStub(env, 1), { principal: { ...at(1), session } })
     const registry = sessionRegistryStub(env, session)
     expect(await registry.revoke(session, inAnHour())).toBe(1)
     expect((await client.until(({ closed }) => closed !== undefined)).closed?.code).toBe(4501)
@@ -39,13 +45,13 @@ describe('a revocation', () => {
   it('is known at the other shards too: a connection that was under way is refused', async () => {
     const session = crypto.randomUUID()
     await sessionRegistryStub(env, session).revoke(session, inAnHour())
-    const late = await WsClient.open(shardStub(env, 2), { principal: { ...asUser('alice'), session } })
+    const late = await WsClient.open(shardStub(env, 2), { principal: { ...at(2), session } })
     expect((await late.until(({ closed }) => closed !== undefined)).closed?.code).toBe(4501)
   })
 
   it('is tried again, by alarm, at a shard that failed', async () => {
     const session = crypto.randomUUID()
-    const client = await WsClient.open(shardStub(env, 0), { principal: { ...asUser('bob'), session } })
+    const client = await WsClient.open(shardStub(env, 0), { principal: { ...at(0), session } })
     await rename(0, 'revoked_sessions', 'gone')
     const registry = sessionRegistryStub(env, session)
     expect(await registry.revoke(session, inAnHour())).toBe(0)
@@ -58,7 +64,7 @@ describe('a revocation', () => {
 
   it('goes on when the registry died before it had told anybody', async () => {
     const session = crypto.randomUUID()
-    const client = await WsClient.open(shardStub(env, SHARDS - 1), { principal: { ...asUser('carol'), session } })
+    const client = await WsClient.open(shardStub(env, SHARDS - 1), { principal: { ...at(SHARDS - 1), session } })
     const registry = sessionRegistryStub(env, session)
     await runInDurableObject(registry, (_registry, { storage }) => {
       storage.sql.exec('INSERT INTO revoked VALUES (?, ?)', session, inAnHour())

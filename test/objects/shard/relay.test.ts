@@ -9,11 +9,13 @@ import { breakLog, mendLog } from '../../support/break-log.ts'
 import { EventPlanner, EVENTS_RUN } from '../../../src/following/plan-events.ts'
 import { broadcastCommand, shardStub, createShardSender } from '../../../src/rpc/shard.ts'
 import { asUser, SseClient, WsClient } from '../../support/shard-clients.ts'
+import { ShardRouting } from '../../../src/core/shard-map/routing.ts'
+import { initialMap } from '../../../src/core/shard-map/shard-map.ts'
 
 const SHARDS = 80
 const FAN_OUT = 4
 const subscriptions = [{ eventType: 'news', oneOf: [] }]
-const shards = Array.from({ length: SHARDS }, (_, shard) => 5_000 + shard)
+const shards = Array.from({ length: SHARDS }, (_, shard) => 15_000 + shard)
 const numbers = (events: readonly { event: Record<string, unknown> }[]) =>
   events.map(({ event }) => Number(event['id']))
 
@@ -42,9 +44,9 @@ async function append(records: readonly LogRecord[]): Promise<number> {
     rules: {
       extractors: new Map(),
       recipients: { all: undefined, byType: new Map() },
-      shards: 10_000,
       interests: { shardsOf: () => interested, watchersOf: () => new Set<number>() },
     },
+    shardMap: { routing: new ShardRouting(initialMap(8_192)), planned: () => undefined },
   })
   const { stages } = await planner.plan({ records, next: records.length }, 0)
   for (const stage of stages) await runWithLimit(stage, FAN_OUT)

@@ -3,8 +3,7 @@
 // are stored before they are sent, so that their way can be repeated. `npm run explain` and the console show the answer.
 import type { Context } from 'hono'
 import { z } from 'zod'
-import type { Config } from '../../../config/parse-config.ts'
-import { shardOf } from '../../../core/delivery/shard-hash.ts'
+import { homeOf } from '../../../core/shard-map/shard-map.ts'
 import type { LogPosition, LogRecord } from '../../../core/events/kafka-record.ts'
 import { bestOf, describeCause, verdictOf, type Cause } from '../../../core/explain/cause.ts'
 import { parseJson } from '../../../core/json.ts'
@@ -15,7 +14,8 @@ import { followerStub, type FollowerStatus } from '../../../rpc/follower.ts'
 import { shardStub } from '../../../rpc/shard.ts'
 import { createSchemaCache } from '../../../schema-registry/create-caches.ts'
 import { errorResponse } from '../../error-response.ts'
-import type { HttpEnv } from '../../worker-context.ts'
+import { workerContext, type HttpEnv } from '../../worker-context.ts'
+import { allShards } from '../operations.ts'
 import { shownToken } from '../roles.ts'
 import { findById, parsePlace, readPlace } from './find-record.ts'
 
@@ -63,7 +63,7 @@ async function explain(c: Context<HttpEnv>, record: LogRecord, user: string | nu
   const routed = { ...about, ...describeEvent(explained) }
   if (unread !== undefined) return { ...routed, ...answer(unread) }
   return user === null
-    ? { ...routed, shards: await askShards(env, config, at, explained) }
+    ? { ...routed, shards: await askShards(env, at, explained) }
     : { ...routed, ...(await explainFor(c, at, explained, user)) }
 }
 
@@ -84,12 +84,12 @@ function describeEvent({ event, fields, recipients, rule }: ExplainedEvent) {
 }
 
 async function explainFor(
-  { env, var: { config, role } }: Context<HttpEnv>,
+  { env, var: { role } }: Context<HttpEnv>,
   at: LogPosition,
   explained: ExplainedEvent,
   user: string,
 ) {
-  const shard = shardOf(user, config.shards)
+  const shard = homeOf(await workerContext(env).shardMap.newest(), user)
   const shardAnswer = await ask(env, at, explained, shard, user)
   const { log, matched, refused } = shardAnswer
   const connections = shardAnswer.connections.map((one) => ({
@@ -120,10 +120,11 @@ function causeFor(
 }
 
 /** Without a user: where it went. */
-async function askShards(env: Env, config: Config, at: LogPosition, explained: ExplainedEvent) {
+async function askShards(env: Env, at: LogPosition, explained: ExplainedEvent) {
   const { recipients } = explained
-  const all = Array.from({ length: config.shards }, (_, shard) => shard)
-  const wanted = recipients === null ? all : [...new Set(recipients.map((user) => shardOf(user, config.shards)))]
+  const map = await workerContext(env).shardMap.newest()
+  const homes = recipients?.map((user) => homeOf(map, user))
+  const wanted = homes === undefined ? await allShards(env) : [...new Set(homes)]
   return Promise.all(
     wanted.slice(0, MAX_SHARDS_ASKED).map(async (shard) => {
       const { log, matched } = await ask(env, at, explained, shard, null)

@@ -1,5 +1,5 @@
 // Health, followers, dead letters, tries and metrics in the OpenAPI description.
-import { anyJson, parameter, text, type PathItem } from './parts.ts'
+import { anyJson, json, parameter, reference, text, type PathItem } from './parts.ts'
 
 export function operatorPaths(): readonly PathItem[] {
   return [
@@ -49,6 +49,20 @@ export function operatorPaths(): readonly PathItem[] {
           parameters: [parameter('topic', 'path')],
           requestBody: anyJson('{"key", "headers", "value" or "value_base64", "timestamp", "rule"}'),
           responses: { 200: { description: 'The outcome; nothing is produced' }, 400: text('A wrong record or rule') },
+        },
+      },
+    ],
+    [
+      '/v1/shards',
+      {
+        get: {
+          summary: 'The number of shards, and how far a change of it has come',
+          responses: { 200: json('Now', 'Shards') },
+        },
+        put: {
+          summary: 'Changes the number of shards: nobody misses an event, and nobody is told of a gap',
+          requestBody: { required: true, content: { 'application/json': { schema: reference('ShardsChange') } } },
+          responses: { 202: json('The change goes on by itself', 'Shards'), 400: text('No number of shards') },
         },
       },
     ],

@@ -9,6 +9,7 @@ import {
   revocationShape,
   userList,
 } from '../admin-schema.ts'
+import { shardsBody, shardsStatus } from '../shards.ts'
 
 export type Json = Readonly<Record<string, unknown>>
 
@@ -22,6 +23,8 @@ const SCHEMAS = {
   ConnectionList: connectionList,
   Place: place,
   Revocation: revocationShape,
+  Shards: shardsStatus,
+  ShardsChange: shardsBody,
   UserList: userList,
 }
 

@@ -1,14 +1,25 @@
 // Decides whether a connection may be opened, and makes its record: limits, end, interests, position to resume from. Called
 // for every transport; `register` also for the interests of a later set of subscriptions.
 import type { AsOfJoins, JoinPlace } from './as-of-joins.ts'
-import { parsePosition } from '../../../core/identity/position.ts'
 import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import { createFilter } from '../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
-import { openSeqOf, resumeAt, termOf, type ConnectionState, type Opening, type Term } from './connection-state.ts'
+import {
+  openSeqOf,
+  resumeAt,
+  termOf,
+  type ConnectionState,
+  type Opening,
+  type Resume,
+  type Term,
+} from './connection-state.ts'
+import type { Crossing } from './crossing.ts'
+import { firstCrossing, lateCrossing } from './crossing-plan.ts'
+import type { KnownShardMap } from '../known-shard-map.ts'
+import type { Resumption, Resumptions } from './resumption.ts'
 import { bytesOf } from './subscription-pool.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
@@ -32,6 +43,8 @@ export class ConnectionAdmission {
   readonly #revocations: RevocationList
   readonly #waits: Waits
   readonly #asOfJoins: AsOfJoins
+  readonly #shardMap: KnownShardMap
+  readonly #resumptions: Resumptions
 
   constructor(
     context: ShardContext,
@@ -41,6 +54,7 @@ export class ConnectionAdmission {
     revocations: RevocationList,
     waits: Waits,
     asOfJoins: AsOfJoins,
+    { resumptions, shardMap }: { readonly shardMap: KnownShardMap; readonly resumptions: Resumptions },
   ) {
     this.#context = context
     this.#connections = connections
@@ -49,11 +63,15 @@ export class ConnectionAdmission {
     this.#revocations = revocations
     this.#waits = waits
     this.#asOfJoins = asOfJoins
+    this.#shardMap = shardMap
+    this.#resumptions = resumptions
   }
 
   async admit(connect: ConnectRequest): Promise<Result<Opening, RigelError>> {
     const { lastEventId, principal, subscriptions } = connect
     const nowMs = this.#context.now()
+    const home = await this.#checkHome(connect)
+    if (!home.ok) return home
     const { session } = principal
     if (session !== null && this.#revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
     const fits = this.checkBytes(subscriptions)
@@ -62,22 +80,45 @@ export class ConnectionAdmission {
     if (!admitted.ok) return admitted
     const term = termOf(principal, this.#context.config.connections.lifetimeMs, nowMs, this.#context.random())
     if (term === undefined) return fail({ kind: 'token_expired' })
-    const resumeSeq = lastEventId === null ? undefined : this.#log.resumable(lastEventId)
-    // Before the interests are registered: a type that is registered now has no events from before.
-    const openSeq = resumeSeq === undefined ? undefined : Math.min(resumeSeq, openSeqIn(lastEventId ?? ''))
-    const isCovered = openSeq !== undefined && this.#interests.coversSince(subscriptions, openSeq)
+    const resumption = await this.#findPosition(connect)
+    if (!resumption.ok) return resumption
     const registered = await this.register(subscriptions)
     if (!registered.ok) return registered
-    const joined = await this.#asOfJoins.placeOf(connect, resumeSeq !== undefined)
+    const joined = await this.#asOfJoins.placeOf(connect, resumption.value.kind === 'own')
     if (!joined.ok) return joined
     // The session may have been revoked meanwhile; its connections have been closed without this one.
     if (session !== null && this.#revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
-    const { isGap } = joined.value
+    // Or its user may have moved.
+    if (!this.#shardMap.isHome(principal.user)) return fail({ kind: 'moved', map: this.#shardMap.map })
+    const isNewHere = connect.asOf !== undefined && this.#shardMap.hasCutSince(this.#log.floorSeq)
+    const isGap = joined.value.isGap || isNewHere
+    const found: Resumption = isGap ? { kind: 'gap' } : resumption.value
+    const isCovered = found.kind !== 'gap' && found.isCovered
     const isFresh = lastEventId === null && connect.asOf === undefined
     const recovered = isFresh ? null : !isGap && (lastEventId === null || isCovered)
-    const place = isGap ? { resumeSeq: undefined, openSeq: undefined } : { resumeSeq, openSeq }
-    const state = withJoin(this.#stateOf(connect, term, place, nowMs), joined.value)
-    return ok({ connect, recovered, state, rewind: rewindOf(state) })
+    const opened = withJoin(this.#stateOf(connect, term, found, nowMs), joined.value)
+    const crossing = crossingOf(opened, found)
+    const state = crossing === null ? opened : { ...opened, pinned: lastEventId }
+    return ok({ connect, recovered, state, rewind: rewindOf(state), crossing })
+  }
+
+  /** The Worker may know a newer map, or an older one: then it is told the newer one, and asks another shard. */
+  async #checkHome({ principal, shardMap }: ConnectRequest): Promise<Result<null, RigelError>> {
+    if (shardMap !== undefined && this.#shardMap.learn(shardMap)) this.#context.wakeBy(this.#context.now())
+    await this.#shardMap.ensure()
+    return this.#shardMap.isHome(principal.user) ? ok(null) : fail({ kind: 'moved', map: this.#shardMap.map })
+  }
+
+  async #findPosition(connect: ConnectRequest): Promise<Result<Resumption, RigelError>> {
+    const { inferred = [], lastEventId, principal, subscriptions } = connect
+    if (lastEventId === null) return ok({ kind: 'gap' })
+    const hasSubscribed = subscriptions.length > inferred.length
+    try {
+      return ok(await this.#resumptions.find(lastEventId, principal.user, subscriptions, hasSubscribed))
+    } catch (error) {
+      console.warn({ message: 'the old shard of a client did not answer', error: String(error) })
+      return fail({ kind: 'unavailable', message: 'Temporarily unavailable, come back.' })
+    }
   }
 
   /**
@@ -104,12 +145,8 @@ export class ConnectionAdmission {
     }
   }
 
-  #stateOf(
-    connect: ConnectRequest,
-    term: Term,
-    { openSeq, resumeSeq }: { readonly openSeq: number | undefined; readonly resumeSeq: number | undefined },
-    nowMs: number,
-  ): ConnectionState {
+  #stateOf(connect: ConnectRequest, term: Term, found: Resumption, nowMs: number): ConnectionState {
+    const { committedSeq } = this.#log
     const { user, session, expSeconds } = connect.principal
     return {
       ...term,
@@ -120,8 +157,9 @@ export class ConnectionAdmission {
       atPosition: connect.atPosition === true,
       subscriptions: connect.subscriptions,
       inferred: connect.inferred ?? [],
-      startSeq: resumeSeq ?? this.#log.committedSeq,
-      resume: resumeAt(openSeq, nowMs),
+      startSeq: found.kind === 'own' ? found.seq : committedSeq,
+      pinned: null,
+      resume: resumeOf(found, committedSeq, nowMs),
       claimedBy: null,
       grantEndsAtMs: null,
       phoenix: connect.phoenix ?? null,
@@ -146,14 +184,22 @@ function withJoin(state: ConnectionState, { joins, startSeq }: JoinPlace): Conne
   return { ...state, joins, startSeq: startSeq ?? state.startSeq }
 }
 
-function openSeqIn(lastEventId: string): number {
-  return parsePosition(lastEventId)?.openSeq ?? Infinity
+function resumeOf(found: Resumption, committedSeq: number, nowMs: number): Resume | null {
+  if (found.kind === 'gap') return null
+  if (found.kind === 'own') return resumeAt(found.openSeq, found.openBefore, nowMs)
+  return resumeAt(committedSeq, { epoch: found.from.epoch, seq: found.openSeq }, nowMs)
+}
+
+function crossingOf(state: ConnectionState, found: Resumption): Crossing | null {
+  if (found.kind === 'own') return found.openBefore === null ? null : lateCrossing(state, found.openBefore)
+  return found.kind === 'old' ? firstCrossing(state, { ...found.from, openSeq: found.openSeq }) : null
 }
 
 /** A client that dropped before it subscribed, and subscribes as it reconnects, gets the events that it missed. */
 function rewindOf(state: ConnectionState): Opening['rewind'] {
   const { id, inferred, owner, resume, startSeq } = state
-  if (resume === null || resume.seq === startSeq || openSeqOf(state, () => 0) !== null) return null
+  if (resume === null || resume.before !== null || resume.seq === startSeq || openSeqOf(state, () => 0) !== null)
+    return null
   return { seq: resume.seq, before: createFilter(id, owner.user, inferred) }
 }
 

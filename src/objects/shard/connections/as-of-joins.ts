@@ -43,7 +43,7 @@ export interface AsOfJoinsDeps {
   /** Returns null if the follower has not started. `offset`: the log is asked for its end if it is not followed so far. */
   progress(at: TopicPartition, offset: number): Promise<FollowerProgress | null>
   /** The number of shards by which events are addressed. */
-  readonly shards: number
+  shards(): number
   nowMs(): number
 }
 
@@ -188,7 +188,7 @@ export class AsOfJoins {
     const ask = (at: TopicPartition, offset: number) => async () => {
       const progress = await this.#deps.progress(at, offset)
       // A follower of another version may send a user's events to another shard.
-      if (progress !== null && progress.shards === this.#deps.shards) followed.set(partitionName(at), progress)
+      if (progress !== null && progress.shards === this.#deps.shards()) followed.set(partitionName(at), progress)
     }
     const named = all.flatMap((at) => {
       const offset = asOf.get(partitionName(at))

@@ -1,13 +1,13 @@
 // What happens to a connection between greeting and end, on every transport: its events, index, storage and alarms. The
 // ConnectionRegistry chooses the connections that get an event, the transport writes it.
 import { formatConnectionToken } from '../../../core/identity/connection-token.ts'
-import { asJoining, withOpenSeq } from '../../../core/identity/position.ts'
+import { asJoining, formatPosition, withOpenSeq, type LogPlace } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { ConnectionHistory } from '../explain/connection-history.ts'
 import type { Connection } from './connection.ts'
 import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
-import { isJoining, openSeqOf, type ConnectionState, type Opening } from './connection-state.ts'
+import { isJoining, openSeqOf, openSuffixOf, type ConnectionState, type Opening } from './connection-state.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { ShardMetrics } from '../shard-metrics.ts'
@@ -44,7 +44,7 @@ export class ConnectionLifecycle {
   }
 
   /** RIG's order: the create event, then the subscriptions that are in force. */
-  greet(connection: Connection, { recovered, rewind }: Opening): void {
+  greet(connection: Connection, { crossing, recovered, rewind }: Opening): void {
     const { id, owner, startSeq, subscriptions } = connection.state
     this.#history.opened(connection, rewind?.seq ?? startSeq, recovered)
     const lastEventId = this.positionFor(connection.state, startSeq)
@@ -52,13 +52,21 @@ export class ConnectionLifecycle {
     connection.send(connectionCreated(envelope(this.#context), created))
     connection.send(subscriptionsSet(envelope(this.#context), subscriptions))
     if (rewind !== null) connection.rewind(rewind.seq, rewind.before)
+    if (crossing !== null) connection.cross(crossing)
   }
 
   /** Returns the position of a sequence number, as the client of the connection gets it. */
   positionFor(state: ConnectionState, seq: number): string {
-    const openSeq = openSeqOf(state, this.#context.now)
-    const position = openSeq === null ? this.#log.position(seq) : withOpenSeq(this.#log.position(seq), openSeq)
+    if (state.pinned !== null) return state.pinned
+    const position = `${this.#log.position(seq)}${openSuffixOf(state, this.#context.now)}`
     return isJoining(state) ? asJoining(position) : position
+  }
+
+  /** Returns the position of a place in the log of the client's old shard. */
+  oldPositionFor(state: ConnectionState, { epoch, seq }: LogPlace): string {
+    const position = formatPosition(epoch, seq)
+    const before = openSeqOf(state, this.#context.now) === null ? null : (state.resume?.before ?? null)
+    return before === null || before.epoch !== epoch ? position : withOpenSeq(position, before.seq)
   }
 
   add(connection: Connection): void {

@@ -1,5 +1,6 @@
 // The record of one connection, from the request that opens it to storage and back. Pure: clock and randomness are arguments.
 // Admission makes it, the ConnectionStore keeps it, a connection of any transport holds it as `state`.
+import type { Crossing } from './crossing.ts'
 import { createFilter, withJoins, type Filter } from '../../../core/subscriptions/filter.ts'
 import type { JoinStep } from '../../../core/as-of/joins.ts'
 import type {
@@ -9,6 +10,7 @@ import type {
   Principal,
   TransportName,
 } from '../../../core/identity/principal.ts'
+import { withOpenBefore, withOpenSeq, type LogPlace } from '../../../core/identity/position.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 
 /** Connections end up to this much earlier than their maximum lifetime, at random, so that they do not return together. */
@@ -41,6 +43,8 @@ export interface Resume {
   readonly seq: number
   /** Milliseconds since the epoch. */
   readonly untilMs: number
+  /** The same position in the log of the shard that the client came from; null: it is of this log. */
+  readonly before: LogPlace | null
 }
 
 export interface ConnectionState extends Term {
@@ -60,6 +64,8 @@ export interface ConnectionState extends Term {
   readonly startSeq: number
   /** What it is not sent because the client's state has it, oldest first. Empty or absent once that has been passed. */
   readonly joins?: readonly JoinStep[]
+  /** The position that the client is told while it gets what it missed at its old shard. Null: that of this shard's log. */
+  readonly pinned: string | null
   /** Null after the first set of subscriptions, and for a client that gave no position to read on from. */
   readonly resume: Resume | null
   /** The user of the first token that came later, on a connection that was opened without a user. */
@@ -78,6 +84,8 @@ export interface Opening {
   readonly recovered: boolean | null
   /** The client may have missed events after this sequence number that its filter at that time did not pass. */
   readonly rewind: { readonly seq: number; readonly before: Filter } | null
+  /** What the client gets from its old shard first. Null: nothing. */
+  readonly crossing: Crossing | null
 }
 
 /** Returns undefined if the token has expired. `random` is in [0, 1). */
@@ -94,8 +102,8 @@ export function earliestEnd({ expSeconds }: Principal, lifetimeEndsAtMs: number)
   return { endsAtMs: Math.min(tokenEndsAtMs, lifetimeEndsAtMs), endsByToken: tokenEndsAtMs <= lifetimeEndsAtMs }
 }
 
-export function resumeAt(seq: number | undefined, nowMs: number): Resume | null {
-  return seq === undefined ? null : { seq, untilMs: nowMs + RESUBSCRIBE_WITHIN_MS }
+export function resumeAt(seq: number | undefined, before: LogPlace | null, nowMs: number): Resume | null {
+  return seq === undefined ? null : { seq, before, untilMs: nowMs + RESUBSCRIBE_WITHIN_MS }
 }
 
 /**
@@ -105,6 +113,14 @@ export function resumeAt(seq: number | undefined, nowMs: number): Resume | null 
 export function openSeqOf({ inferred, resume, subscriptions }: ConnectionState, now: () => number): number | null {
   if (resume === null || subscriptions.length > inferred.length) return null
   return now() <= resume.untilMs ? resume.seq : null
+}
+
+/** Returns what is added to each of the client's positions: `-<openSeq>`, `~<position>` in the old shard's log, or nothing. */
+export function openSuffixOf(state: ConnectionState, now: () => number): string {
+  const openSeq = openSeqOf(state, now)
+  if (openSeq === null || state.resume === null) return ''
+  const { before } = state.resume
+  return before === null ? withOpenSeq('', openSeq) : withOpenBefore('', before)
 }
 
 /** The user whose tokens a connection accepts; null if it accepts any. */

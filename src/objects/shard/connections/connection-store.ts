@@ -1,6 +1,7 @@
 // Connections that outlive the object's memory: SQL for `connections`. Used by the transports whose connections go on
 // after hibernation or a crash; a stream ends with the object that writes it.
 import type { JoinStep } from '../../../core/as-of/joins.ts'
+import type { LogPlace } from '../../../core/identity/position.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { Metadata, PhoenixHello, Principal, TransportName } from '../../../core/identity/principal.ts'
 import type { ConnectionState } from './connection-state.ts'
@@ -36,6 +37,8 @@ type Details = Pick<ConnectionState, 'hasToken' | 'phoenix' | 'claimedBy' | 'gra
   readonly resumeSeq?: number
   readonly atPosition?: true
   readonly joins?: readonly JoinStep[]
+  readonly resumeBefore?: LogPlace
+  readonly pinned?: string
 }
 
 export class ConnectionStore {
@@ -67,6 +70,8 @@ export class ConnectionStore {
       ...(state.atPosition ? { atPosition: true } : {}),
       ...(state.joins !== undefined && state.joins.length > 0 ? { joins: state.joins } : {}),
       ...(resume === null || resume.seq === startSeq ? {} : { resumeSeq: resume.seq }),
+      ...(resume === null || resume.before === null ? {} : { resumeBefore: resume.before }),
+      ...(state.pinned === null ? {} : { pinned: state.pinned }),
     }
     this.#sql.exec(
       'INSERT OR REPLACE INTO connections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
@@ -122,7 +127,11 @@ function toState(row: ConnectionRow): ConnectionState {
     endsByToken,
     startSeq: row.start_seq,
     ...(details?.joins === undefined ? {} : { joins: details.joins }),
-    resume: row.resume_until_ms === null ? null : { seq: resumeSeq, untilMs: row.resume_until_ms },
+    pinned: details?.pinned ?? null,
+    resume:
+      row.resume_until_ms === null
+        ? null
+        : { seq: resumeSeq, untilMs: row.resume_until_ms, before: details?.resumeBefore ?? null },
     subscriptions: JSON.parse(row.subscriptions) as readonly Subscription[],
     inferred: JSON.parse(row.inferred) as readonly Subscription[],
     claimedBy: details?.claimedBy ?? null,
@@ -142,6 +151,7 @@ function phoenixState(row: OldPhoenixRow): ConnectionState {
     endsAtMs: row.ends_at_ms,
     endsByToken: row.ends_by_token === 1,
     startSeq: 0,
+    pinned: null,
     resume: null,
     subscriptions: [],
     inferred: [],

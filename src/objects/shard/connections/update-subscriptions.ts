@@ -3,6 +3,7 @@
 import type { AsOf } from '../../../core/as-of/as-of.ts'
 import type { Joined } from '../../../core/as-of/resolve-as-of.ts'
 import type { Check } from '../../../config/auth.ts'
+import { formatPosition } from '../../../core/identity/position.ts'
 import type { Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fieldsOf } from '../../../core/events/extractors.ts'
@@ -13,7 +14,9 @@ import type { AsOfJoins } from './as-of-joins.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionLifecycle } from './connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
-import { userOf } from './connection-state.ts'
+import { userOf, type Resume } from './connection-state.ts'
+import { specOf } from './crossing-plan.ts'
+import type { Crossings } from './crossings.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { RevocationList } from '../revocation-list.ts'
@@ -56,6 +59,7 @@ interface SubscriptionUpdaterParts {
   readonly admission: ConnectionAdmission
   readonly waits: Waits
   readonly asOfJoins: AsOfJoins
+  readonly crossings: Crossings
 }
 
 export class SubscriptionUpdater {
@@ -73,15 +77,15 @@ export class SubscriptionUpdater {
 
   /** Resolves when the set is in force. */
   async replace(connectionId: string, change: SubscriptionChange): Promise<Result<null, RigelError>> {
-    const { admission, asOfJoins, connections, interests, log } = this.#parts
+    const { admission, asOfJoins, connections, log } = this.#parts
     const asking = connections.get(connectionId)
     const known = this.#check(asking, change)
     if (!known.ok && known.reason.kind === 'rate_limited' && asking !== undefined) await this.waitToRefuse(asking)
     if (!known.ok) return known
     const { resume, subscriptions: before } = known.value.state
-    const resumeSeq = resume !== null && this.#context.now() <= resume.untilMs ? resume.seq : null
+    const resumed = resume !== null && this.#context.now() <= resume.untilMs ? resume : null
     // Before the interests are registered: a type that is registered now has no events from before.
-    const isCovered = resumeSeq !== null && interests.coversSince(change.subscriptions, resumeSeq)
+    const isCovered = resumed !== null && (await this.#isCovered(resumed, change.subscriptions))
     const registered = await admission.register(change.subscriptions)
     if (!registered.ok) return registered
     const joined = change.asOf === undefined ? null : await asOfJoins.joinLater(change.asOf, newTypes(before, change))
@@ -90,11 +94,19 @@ export class SubscriptionUpdater {
     if (connection === undefined) return fail({ kind: 'connection_gone' })
     const applied =
       joined === null
-        ? this.#apply(connection, change, resumeSeq, isCovered)
+        ? this.#apply(connection, change, resumed, isCovered)
         : // Another set came meanwhile: what was found is not about what is new now.
           this.#applyJoin(connection, change, connection.state.subscriptions === before ? joined.value : undefined)
     await log.settle()
     return applied
+  }
+
+  /** A client that came from another shard missed events there. If that does not answer, the client is told of a gap. */
+  async #isCovered({ before, seq }: Resume, subscriptions: readonly Subscription[]): Promise<boolean> {
+    const { crossings, interests } = this.#parts
+    if (before === null) return interests.coversSince(subscriptions, seq)
+    const found = crossings.find(before, formatPosition(before.epoch, before.seq), subscriptions)
+    return (await found.catch(() => null))?.isCovered === true
   }
 
   /** What the client had subscribed to before goes on as it was; the rest begins where its state ends. */
@@ -134,17 +146,21 @@ export class SubscriptionUpdater {
   #apply(
     connection: Connection,
     change: SubscriptionChange,
-    resumeSeq: number | null,
+    resumed: Resume | null,
     isCovered: boolean,
   ): Result<null, RigelError> {
     const { lifecycle, log } = this.#parts
     const before = connection.filter
-    const recovered = resumeSeq === null ? null : isCovered && resumeSeq >= log.floorSeq
-    const sinceSeq = recovered === true && resumeSeq !== null ? resumeSeq : log.committedSeq
-    const set = this.#set(connection, change, undefined, sinceSeq)
+    const had = specOf(connection.state)
+    const recovered = resumed === null ? null : isCovered && (resumed.before !== null || resumed.seq >= log.floorSeq)
+    const from = recovered === true ? (resumed?.before ?? null) : null
+    const isOwn = recovered === true && resumed?.before === null
+    const set = this.#set(connection, change, undefined, isOwn ? resumed.seq : log.committedSeq)
     if (!set.ok) return set
+    // First, so that its client's position stays where it is until the missed events have been sent.
+    if (from !== null) connection.cross({ from, delivered: { filter: had, untilSeq: Infinity }, isLate: true })
     connection.send(subscriptionsSet(envelope(this.#context), change.subscriptions, recovered))
-    if (recovered === true && resumeSeq !== null) lifecycle.rewind(connection, resumeSeq, before)
+    if (isOwn) lifecycle.rewind(connection, resumed.seq, before)
     return set
   }
 

@@ -4,7 +4,7 @@
 // many connections, what becomes durable in the next milliseconds is delivered together, as one write a connection.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { AppendBatch } from '../../../core/delivery/batch-codec.ts'
-import { formatPosition, type Position } from '../../../core/identity/position.ts'
+import { formatPosition, type LogPlace, type Position } from '../../../core/identity/position.ts'
 import { GroupCommit } from '../../../core/group-commit.ts'
 import type { History } from './replay.ts'
 import type { SystemEvent } from '../system-events.ts'
@@ -63,6 +63,11 @@ export class CommittedLog implements History {
 
   get floorSeq(): number {
     return this.#log.floor
+  }
+
+  /** Whether the position is of this log, and of this life of it. */
+  isOwn({ epoch }: LogPlace): boolean {
+    return epoch === this.#log.epoch
   }
 
   position(seq: number): string {

@@ -15,7 +15,8 @@ import { SegmentLog, type NewSegment } from '../../../segment-log/segment-log.ts
 import type { Retention } from '../../../segment-log/slices.ts'
 import { carryOver } from './carry-over.ts'
 import { eraseFrom, type Erased } from './erase-user.ts'
-import { keyOf, seenAfter, unseenOf, type SeenRange, type SegmentSource, type ShardLogState } from './seen.ts'
+import { isCovered, type SeenRange, type SeenRanges } from '../../../core/shard-map/coverage.ts'
+import { keyOf, seenAfter, sinceSeqOf, unseenOf, type SegmentSource, type ShardLogState } from './seen.ts'
 
 const encoder = new TextEncoder()
 
@@ -91,6 +92,35 @@ export class LogStore {
     return position.seq
   }
 
+  /** What has been stored of each topic-partition, up to `head`. */
+  get seen(): SeenRanges {
+    return this.#log.state.seen
+  }
+
+  /**
+   * Returns the events of the last batch of each topic-partition that a log with `seen` does not have, oldest first: every
+   * batch before it has been stored by all shards that it was for.
+   */
+  readUncovered(seen: SeenRanges): readonly StoredEvent[] {
+    const found = Object.entries(this.seen).flatMap(([key, last]) => this.#readLastBatch(key, last, seen[key]))
+    return found.toSorted((a, b) => a.seq - b.seq)
+  }
+
+  #readLastBatch(key: string, last: SeenRange, seen: SeenRange | undefined): readonly StoredEvent[] {
+    const [generation, nextOffset, sinceSeq] = last
+    if (sinceSeq === undefined || isCovered(seen, generation, nextOffset - 1)) return []
+    const events: StoredEvent[] = []
+    for (const segment of this.#log.read(sinceSeq)) {
+      const source = JSON.parse(segment.meta) as SegmentSource
+      if (source === null || keyOf(source[0], source[1]) !== key || source[2] !== generation) continue
+      const offsets = decodeHeaders(segment.heads).map(([, , , , , offset]) => offset ?? 0)
+      for (const [index, event] of [...decodeSegment({ ...segment, source, lastSeq: segment.position })].entries())
+        if (!isCovered(seen, generation, offsets[index] ?? 0)) events.push(event)
+      if (source[4] + 1 === nextOffset) break
+    }
+    return events
+  }
+
   /** Stores the events that were not seen yet, all or nothing, and returns them. Durable once `storage.sync()` resolves. */
   append(batches: readonly AppendBatch[], nowMs: number): readonly LogSegment[] {
     return this.#write(this.#unseen(batches), nowMs)
@@ -164,13 +194,16 @@ export class LogStore {
     /** What this call has seen: it is added to the state once it is stored. */
     const ahead = new Map<string, SeenRange>()
     const segments: NewSegment<SegmentSource>[] = []
+    let head = this.head
     for (const { topic, partition, generation, packs } of batches) {
       const key = keyOf(topic, partition)
+      const sinceSeq = sinceSeqOf(packs, generation, ahead.get(key) ?? this.#log.state.seen[key], head)
       for (const pack of packs) {
         const seen = ahead.get(key) ?? this.#log.state.seen[key]
         for (const { count, heads, body, firstOffset, lastOffset } of unseenOf(pack, generation, seen)) {
-          const meta = [topic, partition, generation, firstOffset, lastOffset] as const
+          const meta = [topic, partition, generation, firstOffset, lastOffset, sinceSeq] as const
           segments.push({ count, meta, heads, body })
+          head += count
           ahead.set(key, seenAfter(meta))
         }
       }

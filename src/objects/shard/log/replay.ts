@@ -10,6 +10,8 @@ const HISTORY_BYTES = 65_536
 export interface DeliveredRange {
   readonly filter: Filter
   readonly untilSeq: number
+  /** Those that do not pass it, instead. */
+  readonly others?: boolean
 }
 
 /** The durable part of a shard's log, as transports read it. */
@@ -43,5 +45,6 @@ export function readNextChunk(history: History, filter: Filter, seq: number, del
 }
 
 function isAlreadyDelivered(event: StoredEvent, delivered: DeliveredRange | undefined): boolean {
-  return delivered !== undefined && event.seq <= delivered.untilSeq && matchesFilter(delivered.filter, event)
+  if (delivered === undefined || event.seq > delivered.untilSeq) return false
+  return matchesFilter(delivered.filter, event) !== (delivered.others ?? false)
 }

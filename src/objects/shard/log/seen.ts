@@ -1,14 +1,20 @@
 // How far a shard's log has stored each topic-partition, so that a batch that comes twice is stored once. Pure. Followers
 // send batches of a partition in order, and send a batch again until the shard has answered.
+import type { SeenRange } from '../../../core/shard-map/coverage.ts'
 import { decodeBatch, encodeBatches, type EventBatch } from '../../../core/delivery/batch-codec.ts'
 
 /** Where a segment's events came from; null: they are Rigel's own. */
 export type SegmentSource =
-  | readonly [topic: string, partition: number, generation: number, firstOffset: number, lastOffset: number]
+  | readonly [
+      topic: string,
+      partition: number,
+      generation: number,
+      firstOffset: number,
+      lastOffset: number,
+      /** Head of the log before the batch. Rows of versions before have none. */
+      sinceSeq?: number,
+    ]
   | null
-
-/** What has been stored of a topic-partition: everything before `nextOffset` of this generation. */
-export type SeenRange = readonly [generation: number, nextOffset: number]
 
 /** State of a shard's log, besides its events. */
 export interface ShardLogState {
@@ -23,8 +29,23 @@ export function keyOf(topic: string, partition: number): string {
 }
 
 /** Returns what has been stored once this segment is. */
-export function seenAfter([, , generation, , lastOffset]: NonNullable<SegmentSource>): SeenRange {
-  return [generation, lastOffset + 1]
+export function seenAfter([, , generation, , lastOffset, sinceSeq]: NonNullable<SegmentSource>): SeenRange {
+  return sinceSeq === undefined ? [generation, lastOffset + 1] : [generation, lastOffset + 1, sinceSeq]
+}
+
+/**
+ * Returns the head of the log before the batch that these packs are of. A batch that is sent again, and has more than before,
+ * began where its first try did: other shards may not have had that either.
+ */
+export function sinceSeqOf(
+  packs: readonly EventBatch[],
+  generation: number,
+  seen: SeenRange | undefined,
+  head: number,
+) {
+  const [first] = packs
+  const isAgain = seen !== undefined && seen[0] === generation && first !== undefined && first.firstOffset < seen[1]
+  return isAgain ? (seen[2] ?? head) : head
 }
 
 /** Returns the events of a pack that were not stored yet: nearly always all or none. */

@@ -7,6 +7,11 @@ import { fail, ok, type Result } from '../../../core/result.ts'
 import type { PollAnswer } from '../../../rpc/shard.ts'
 import { BaseConnection } from '../connections/connection.ts'
 import type { ConnectionState } from '../connections/connection-state.ts'
+import type { Crossing } from '../connections/crossing.ts'
+import { firstCrossing, specOf } from '../connections/crossing-plan.ts'
+import type { StoredEvent } from '../../../core/events/stored-event.ts'
+import { formatPosition, withOpenSeq, type Position } from '../../../core/identity/position.ts'
+import { toFilter } from '../../../rpc/moved-history.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import type { SystemEvent } from '../system-events.ts'
 import type { SessionEvent } from './session-event-store.ts'
@@ -61,6 +66,10 @@ export class LongpollSession extends BaseConnection {
   readonly #waiting = new Set<(reason: RigelError | null) => void>()
   /** Kept until the client polls from after it: a response may be lost on its way. */
   #rewind: Rewind | undefined
+  /** What the client missed at its old shard, of subscriptions that it made since. Kept like `#rewind`. */
+  #late: { readonly crossing: Crossing; readonly atSeq: number } | undefined
+  /** Of its own events, those up to here were in a response that was read from the old shard. */
+  #ownSentSeq: number
 
   constructor(
     state: ConnectionState,
@@ -75,6 +84,7 @@ export class LongpollSession extends BaseConnection {
     this.#polledSeq = state.startSeq
     this.#answeredSeq = state.startSeq
     this.#parts = parts
+    this.#ownSentSeq = state.startSeq
     this.#ownEvents = ownEvents
     this.#storeEvent = storeEvent
     this.#onRemoved = onRemoved
@@ -93,6 +103,9 @@ export class LongpollSession extends BaseConnection {
   async poll(seq: number, recovered: boolean): Promise<Result<PollAnswer, RigelError>> {
     this.#polledSeq = seq
     this.#answeredSeq = Math.max(this.#answeredSeq, seq)
+    const late = this.#late
+    if (late !== undefined && seq <= late.atSeq) return ok(await this.#readLate(seq, recovered, late.crossing))
+    this.#late = undefined
     const rewind = this.#rewind
     if (rewind !== undefined && seq <= rewind.atSeq) return ok(this.#readAgain(seq, recovered, rewind))
     this.#rewind = undefined
@@ -111,6 +124,57 @@ export class LongpollSession extends BaseConnection {
   rewind(seq: number, before: Filter): void {
     this.#rewind = { seq, before, atSeq: this.#parts.log.committedSeq }
     this.#wake(null)
+  }
+
+  /** What it missed first is read by the first poll, from the client's position. */
+  cross(crossing: Crossing): void {
+    if (!crossing.isLate) return
+    this.#late = { crossing, atSeq: this.#parts.log.committedSeq }
+    this.#wake(null)
+  }
+
+  /** A poll from a position of the client's old shard. Undefined: there would be a gap. Rejects if that does not answer. */
+  async pollOld(position: Position, isFirst: boolean): Promise<PollAnswer | undefined> {
+    const { crossings, lifecycle, log } = this.#parts
+    const { delivered, from } = firstCrossing(this.state, position)
+    const chunk = await crossings.next(from, specOf(this.state), delivered)
+    if (chunk.kind === 'trimmed') return undefined
+    const end = chunk.seen === null ? null : await crossings.end(chunk.seen, specOf(this.state), delivered)
+    const ownUntilSeq = end?.seq ?? log.committedSeq
+    const ownFromSeq = isFirst ? this.state.startSeq : this.#ownSentSeq
+    const own = this.#ownEvents.filter(({ seq }) => seq > ownFromSeq && seq <= ownUntilSeq)
+    this.#ownSentSeq = ownUntilSeq
+    const { epoch } = position
+    // What is skipped up to the client's position is skipped by the next poll too.
+    const old =
+      chunk.seq < position.seq
+        ? withOpenSeq(formatPosition(epoch, position.seq), chunk.seq)
+        : lifecycle.oldPositionFor(this.state, { epoch, seq: chunk.seq })
+    const lastEventId = end === null ? old : this.#position(end.seq)
+    const events = [...own, ...chunk.events, ...(end?.events ?? [])].map(({ json }) => json)
+    return { lastEventId, events, recovered: true }
+  }
+
+  /** Missed events come before later ones, in one response. If they exceed the limit, the response reports a gap. */
+  async #readLate(seq: number, recovered: boolean, crossing: Crossing): Promise<PollAnswer> {
+    const { delivered } = crossing
+    const missed: StoredEvent[] = []
+    for (let { from } = crossing, chars = 0; chars < MAX_REWIND_CHARS;) {
+      const chunk = await this.#parts.crossings.next(from, specOf(this.state), delivered)
+      if (chunk.kind === 'trimmed') break
+      missed.push(...chunk.events)
+      chars += chunk.events.reduce((sum, { json }) => sum + json.length, 0)
+      from = { ...from, seq: chunk.seq }
+      if (chunk.seen === null) continue
+      const end = await this.#parts.crossings.end(chunk.seen, specOf(this.state), delivered)
+      const before =
+        delivered === null ? undefined : { filter: toFilter(delivered.filter), untilSeq: end.seq, others: true }
+      const { seq: _, ...page } = this.#read(seq, MAX_RESPONSE_CHARS, before)
+      const events = [...missed, ...end.events].map(({ json }) => json)
+      return { ...page, events: [...events, ...page.events], recovered }
+    }
+    const { seq: _, ...page } = this.#read(seq, MAX_RESPONSE_CHARS)
+    return { ...page, recovered: false }
   }
 
   send(event: SystemEvent): void {
@@ -179,8 +243,14 @@ export class LongpollSession extends BaseConnection {
       if (chunk.atEnd) break
     }
     this.#answeredSeq = Math.max(this.#answeredSeq, seq)
-    const own = this.#ownEvents.filter((event) => event.seq > (delivered?.untilSeq ?? from) && event.seq <= seq)
+    const sentSeq = delivered === undefined || delivered.others === true ? from : delivered.untilSeq
+    const own = this.#ownEvents.filter((event) => event.seq > sentSeq && event.seq <= seq)
     const all = own.length === 0 ? events : [...events, ...own].toSorted((a, b) => a.seq - b.seq)
-    return { lastEventId: this.#parts.lifecycle.positionFor(this.state, seq), events: all.map(({ json }) => json), seq }
+    return { lastEventId: this.#position(seq), events: all.map(({ json }) => json), seq }
+  }
+
+  /** The response, not the session, says where its client is. */
+  #position(seq: number): string {
+    return this.#parts.lifecycle.positionFor({ ...this.state, pinned: null }, seq)
   }
 }

@@ -1,8 +1,9 @@
 // The long-polling transport: opens sessions, finds them again after hibernation or a crash, and answers polls.
 import type { RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
-import { shardOf } from '../../../core/delivery/shard-hash.ts'
-import { fail, type Result } from '../../../core/result.ts'
+import { parsePosition, shardOfPosition } from '../../../core/identity/position.ts'
+import { lateCrossing } from '../connections/crossing-plan.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
 import { stampError, type PollAnswer } from '../../../rpc/shard.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
 import type { SystemEvent } from '../system-events.ts'
@@ -42,7 +43,11 @@ export class LongpollTransport implements Transport {
     const ownEvents = this.#events.all()
     for (const state of stored) {
       this.#parts.tokenless.restored(state)
-      this.#parts.connections.add(this.#create(state, ownEvents.get(state.id) ?? [], true))
+      const session = this.#create(state, ownEvents.get(state.id) ?? [], true)
+      this.#parts.connections.add(session)
+      const { openBefore } = parsePosition(state.pinned ?? '') ?? { openBefore: null }
+      const crossing = openBefore === null ? null : lateCrossing(state, openBefore)
+      if (crossing !== null) session.cross(crossing)
     }
   }
 
@@ -55,16 +60,45 @@ export class LongpollTransport implements Transport {
     const { context, log } = this.#parts
     const session = this.#sessions.get(connectionId)
     if (session === undefined) return fail({ kind: 'connection_gone' })
-    if (this.#hasMoved(session)) {
+    if (!this.#parts.shardMap.isHome(session.state.owner.user)) {
       this.#parts.lifecycle.remove(session)
-      return fail({ kind: 'connection_gone' })
+      return fail({ kind: 'moved' })
     }
     session.hasPolled = true
     session.seenAtMs = context.now()
-    const seq = log.resumable(lastEventId ?? log.position(session.state.startSeq))
-    const polled = await session.poll(seq ?? log.committedSeq, seq !== undefined)
+    const position = lastEventId ?? session.state.pinned ?? log.position(session.state.startSeq)
+    const polled =
+      (await this.#pollOld(session, position, lastEventId === null)) ?? (await this.#poll(session, position))
     session.seenAtMs = context.now()
     return polled
+  }
+
+  async #poll(session: LongpollSession, position: string): Promise<Result<PollAnswer, RigelError>> {
+    const { lifecycle, log } = this.#parts
+    const seq = log.resumable(position)
+    // Its client is past what it was to get from its old shard.
+    const { pinned } = session.state
+    if (pinned !== null && pinned !== position) lifecycle.update(session, { pinned: null })
+    return session.poll(seq ?? log.committedSeq, seq !== undefined)
+  }
+
+  /** Undefined: the position is not of the client's old shard. */
+  async #pollOld(
+    session: LongpollSession,
+    text: string,
+    isFirst: boolean,
+  ): Promise<Result<PollAnswer, RigelError> | undefined> {
+    const { log, shardMap } = this.#parts
+    const position = parsePosition(text)
+    if (position === undefined || log.isOwn(position)) return undefined
+    if (!(await shardMap.mayCross(shardOfPosition(position), session.state.owner.user))) return undefined
+    try {
+      const answer = await session.pollOld(position, isFirst)
+      return answer === undefined ? undefined : ok(answer)
+    } catch (error) {
+      console.warn({ message: 'the old shard of a client did not answer', error: String(error) })
+      return fail({ kind: 'unavailable', message: 'Temporarily unavailable, come back.' })
+    }
   }
 
   /** Ends sessions that are not polled any more. */
@@ -81,13 +115,6 @@ export class LongpollTransport implements Transport {
 
   get #idleMs(): number {
     return this.#parts.context.config.connections.longpollingIdleMs
-  }
-
-  /** SHARDS has changed, and the user's events go to another shard now: the client has to open a session there. */
-  #hasMoved({ state }: LongpollSession): boolean {
-    const { config, shard } = this.#parts.context
-    const { user } = state.owner
-    return user !== null && shard < config.shards && shardOf(user, config.shards) !== shard
   }
 
   #create(state: ConnectionState, ownEvents: readonly SessionEvent[], hasPolled: boolean): LongpollSession {

@@ -9,7 +9,7 @@ import type { SystemEvent } from '../system-events.ts'
 import type { PositionOf } from './stream.ts'
 
 const clientFrame = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('ack'), id: z.string().max(64) }),
+  z.object({ type: z.literal('ack'), id: z.string().max(128) }),
   z.object({
     type: z.literal('subscribe'),
     subscriptions: z.unknown(),

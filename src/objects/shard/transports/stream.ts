@@ -7,9 +7,12 @@ import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { toClose, type RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
+import { toFilter } from '../../../rpc/moved-history.ts'
 import { stampError } from '../../../rpc/shard.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import { isJoining, openSeqOf, type Opening } from '../connections/connection-state.ts'
+import { isJoining, openSeqOf, openSuffixOf, type Opening } from '../connections/connection-state.ts'
+import type { Crossing } from '../connections/crossing.ts'
+import { CrossingReader, targetOf } from '../connections/crossings.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import { connectionClosed, envelope, sessionKilled, type SystemEvent } from '../system-events.ts'
 import { Heartbeat } from './heartbeat.ts'
@@ -46,6 +49,7 @@ class StreamConnection extends BaseConnection {
   /** Everything up to here has been written. Null if the connection is live: every committed event has been. */
   #behindSeq: number | null
   #delivered: DeliveredRange | undefined
+  readonly #crossing: CrossingReader
   #isStarted = false
   /** Lets the stream ask for more again. */
   #askAgain: () => void = () => undefined
@@ -65,6 +69,11 @@ class StreamConnection extends BaseConnection {
     this.#encoding = encoding
     this.#onRemoved = onRemoved
     this.#behindSeq = state.startSeq
+    const target = targetOf(this, parts, {
+      write: (events, position) => this.#write(encoding.events(events, position)),
+      done: (seq, crossing) => this.#crossed(seq, crossing),
+    })
+    this.#crossing = new CrossingReader(parts.crossings, target)
     this.response = new Response(this.#openStream(), { headers: responseHeaders(connect, encoding) })
     this.#write(encoding.preamble(parts.context.config.connections.reconnectMs))
   }
@@ -85,15 +94,27 @@ class StreamConnection extends BaseConnection {
 
   deliver(group: DeliveryGroup): void {
     if (this.#behindSeq !== null) return
-    const openSeq = openSeqOf(this.state, this.#parts.context.now)
     const name = isJoining(this.state) ? `${this.#encoding.name}*` : this.#encoding.name
-    const key = openSeq === null ? name : `${name} ${openSeq}`
+    const key = `${name} ${openSuffixOf(this.state, this.#parts.context.now)}`
     this.#write(group.encode(key, (events) => this.#encoding.events(events, this.#position)))
   }
 
   rewind(seq: number, before: Filter): void {
     this.#delivered = { filter: before, untilSeq: this.#behindSeq ?? this.#parts.log.committedSeq }
     this.#behindSeq = seq
+    this.#replay()
+    this.#askAgain()
+  }
+
+  /** Nothing of this shard's log is written meanwhile: the connection is behind. */
+  cross(crossing: Crossing): void {
+    this.#behindSeq ??= this.#parts.log.committedSeq
+    this.#crossing.start(crossing, this.#behindSeq)
+  }
+
+  #crossed(seq: number, { delivered, isLate }: Crossing): void {
+    if (!isLate) this.#behindSeq = seq
+    else if (delivered !== null) this.#delivered = { filter: toFilter(delivered.filter), untilSeq: seq, others: true }
     this.#replay()
     this.#askAgain()
   }
@@ -125,6 +146,7 @@ class StreamConnection extends BaseConnection {
   }
 
   removed(): void {
+    this.#crossing.stop()
     this.#onRemoved(this)
   }
 
@@ -153,7 +175,8 @@ class StreamConnection extends BaseConnection {
   }
 
   #replay(): void {
-    while (this.#isStarted && this.#behindSeq !== null && (this.#controller?.desiredSize ?? 0) > 0) {
+    if (!this.#isStarted || this.#crossing.isActive) return
+    while (this.#behindSeq !== null && (this.#controller?.desiredSize ?? 0) > 0) {
       const chunk = readNextChunk(this.#parts.log, this.filter, this.#behindSeq, this.#delivered)
       if (chunk.kind === 'trimmed') return this.#cut()
       this.#behindSeq = chunk.atEnd ? null : chunk.seq

@@ -7,8 +7,11 @@ import type { BufferBudget } from '../buffer-budget.ts'
 import type { ConnectionAdmission } from '../connections/admission.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
+import type { Crossings } from '../connections/crossings.ts'
+import type { Resumptions } from '../connections/resumption.ts'
 import type { ConnectionStore } from '../connections/connection-store.ts'
 import type { TokenlessSessions } from '../connections/tokenless-sessions.ts'
+import type { KnownShardMap } from '../known-shard-map.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { TokenRenewal } from '../connections/renew-token.ts'
@@ -42,6 +45,9 @@ export interface TransportParts {
   readonly lifecycle: ConnectionLifecycle
   readonly subscriptions: SubscriptionUpdater
   readonly renewal: TokenRenewal
+  readonly crossings: Crossings
+  readonly shardMap: KnownShardMap
+  readonly resumptions: Resumptions
   readonly buffers: BufferBudget
   readonly tokenless: TokenlessSessions
   readonly waits: Waits

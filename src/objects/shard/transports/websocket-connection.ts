@@ -6,11 +6,15 @@ import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import { isJoining, openSeqOf, type ConnectionState } from '../connections/connection-state.ts'
+import { isJoining, openSuffixOf, type ConnectionState } from '../connections/connection-state.ts'
+import type { Crossing } from '../connections/crossing.ts'
+import { CrossingReader, targetOf } from '../connections/crossings.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import { envelope, heartbeat, type SystemEvent } from '../system-events.ts'
 import { encodeEventsFrame, encodePositionFrame, encodeSystemEventFrame } from './rigel-v1.ts'
+import { toFilter } from '../../../rpc/moved-history.ts'
 import { ReplayPump } from './replay-pump.ts'
+import type { PositionOf } from './stream.ts'
 import { SocketWriter } from './socket.ts'
 import type { SocketRecord } from './socket-record.ts'
 import type { TransportParts } from './transport.ts'
@@ -20,6 +24,7 @@ export class WebSocketConnection extends BaseConnection {
   readonly #record: SocketRecord
   readonly #writer: SocketWriter
   readonly #pump: ReplayPump
+  readonly #crossing: CrossingReader
   readonly #onRemoved: () => void
   /** Lost in hibernation: if the window is closed during a rewind then, the client gets events that were sent before once more. */
   #delivered: DeliveredRange | undefined
@@ -56,6 +61,11 @@ export class WebSocketConnection extends BaseConnection {
       onStalled: () => this.#cut(),
       after: (ms, act) => parts.waits.after(ms, act),
     })
+    const target = targetOf(this, parts, {
+      write: (events, position) => this.#sendMissed(events, position),
+      done: (seq, crossing) => this.#crossed(seq, crossing),
+    })
+    this.#crossing = new CrossingReader(parts.crossings, target)
   }
 
   get isRigelV1(): boolean {
@@ -82,9 +92,8 @@ export class WebSocketConnection extends BaseConnection {
   deliver(group: DeliveryGroup): void {
     if (this.#record.behindSeq !== null) return this.#wait(group.size)
     if (!this.isRigelV1) return this.#sendPlain(group.events)
-    const openSeq = openSeqOf(this.state, this.#parts.context.now)
     const name = isJoining(this.state) ? 'rigel.v1*' : 'rigel.v1'
-    const key = openSeq === null ? name : `${name} ${openSeq}`
+    const key = `${name} ${openSuffixOf(this.state, this.#parts.context.now)}`
     const frame = group.encode(key, (events) => encodeEventsFrame(events, this.#position))
     this.#sendWithinWindow(frame, group.events.at(-1)?.seq ?? 0)
   }
@@ -93,6 +102,25 @@ export class WebSocketConnection extends BaseConnection {
     this.#delivered = { filter: before, untilSeq: this.#record.behindSeq ?? this.#parts.log.committedSeq }
     this.#record.setBehind(seq)
     this.replay()
+  }
+
+  /** Nothing of this shard's log is sent meanwhile: the connection is behind. */
+  cross(crossing: Crossing): void {
+    const seq = this.#record.behindSeq ?? this.#parts.log.committedSeq
+    this.#record.setBehind(seq)
+    this.#crossing.start(crossing, seq)
+  }
+
+  #crossed(seq: number, { delivered, isLate }: Crossing): void {
+    if (!isLate) this.#record.setBehind(seq)
+    else if (delivered !== null) this.#delivered = { filter: toFilter(delivered.filter), untilSeq: seq, others: true }
+    this.replay()
+  }
+
+  /** A client does not acknowledge positions of another log: these frames do not count for the window. */
+  #sendMissed(events: readonly StoredEvent[], position: PositionOf): void {
+    if (this.isRigelV1) this.#writer.send(encodeEventsFrame(events, position))
+    else this.#sendPlain(events)
   }
 
   send(event: SystemEvent): void {
@@ -118,7 +146,7 @@ export class WebSocketConnection extends BaseConnection {
 
   /** Sends history in steps until the end of the log, or until the window is closed. Does nothing on a live connection. */
   replay(): void {
-    if (this.#record.behindSeq !== null) this.#pump.run()
+    if (this.#record.behindSeq !== null && !this.#crossing.isActive) this.#pump.run()
   }
 
   /** The client has handled everything up to this position. A position that is not of this log changes nothing. */
@@ -142,6 +170,7 @@ export class WebSocketConnection extends BaseConnection {
 
   removed(): void {
     this.#pump.stop()
+    this.#crossing.stop()
     this.#record.delete()
     this.#onRemoved()
   }
@@ -150,7 +179,7 @@ export class WebSocketConnection extends BaseConnection {
 
   /** Returns whether there is more to send now. */
   #replayStep(): boolean {
-    if (this.#record.behindSeq === null || this.#isWindowClosed) return false
+    if (this.#record.behindSeq === null || this.#isWindowClosed || this.#crossing.isActive) return false
     const chunk = readNextChunk(this.#parts.log, this.filter, this.#record.behindSeq, this.#delivered)
     if (chunk.kind === 'trimmed') {
       this.#cut()

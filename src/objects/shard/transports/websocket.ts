@@ -62,7 +62,7 @@ export class WebSocketTransport implements Transport {
 
   /** Sockets that are still there go on. A row without a socket is of a connection that is gone. */
   restore(stored: readonly ConnectionState[]): void {
-    const { connections, context, store } = this.#parts
+    const { connections, context, lifecycle, store } = this.#parts
     const rows = new Map(stored.map((state) => [state.id, state]))
     for (const socket of context.sockets.getWebSockets()) {
       const found = restoreRecord(socket, store, rows)
@@ -70,7 +70,9 @@ export class WebSocketTransport implements Transport {
       rows.delete(found.state.id)
       const connection = this.#create(socket, found.record, found.state)
       connections.add(connection)
-      connection.replay()
+      // What it gets from its old shard was being read in memory: it comes back with the position that it has.
+      if (found.state.pinned === null) connection.replay()
+      else lifecycle.end(connection, { kind: 'moved' })
     }
     for (const id of rows.keys()) store.delete(id)
   }

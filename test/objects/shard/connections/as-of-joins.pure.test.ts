@@ -78,7 +78,7 @@ class World {
         const { done, generation, planned, records } = at
         return { generation, done, planned, latest: records.length, shards: 1 }
       },
-      shards: 1,
+      shards: () => 1,
       nowMs: () => 0,
     })
   }

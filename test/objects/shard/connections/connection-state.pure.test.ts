@@ -22,5 +22,6 @@ describe('the term of a connection', () => {
 })
 
 it('a client that resumed has a minute to say what it wants', () => {
-  expect([resumeAt(undefined, 5_000), resumeAt(7, 5_000)]).toEqual([null, { seq: 7, untilMs: 65_000 }])
+  const resumed = [resumeAt(undefined, null, 5_000), resumeAt(7, null, 5_000)]
+  expect(resumed).toEqual([null, { seq: 7, before: null, untilMs: 65_000 }])
 })

@@ -1,9 +1,11 @@
 // Handles what a Phoenix client asks for, whatever its transport: heartbeat, join, leave, push. Joining is subscribing: the
 // Directory knows before the join is confirmed, and what the channel missed since its position follows the reply.
 import { toHttp } from '../../../../core/errors.ts'
+import { formatPosition } from '../../../../core/identity/position.ts'
 import { createEventLog } from '../../../../sources/create-event-log.ts'
 import { submit } from '../../../../publishing/publish.ts'
 import { PublishBudget } from '../../../../publishing/publish-budget.ts'
+import type { Resumption } from '../../connections/resumption.ts'
 import type { TransportParts } from '../transport.ts'
 import { openChannel, parseJoin, type Channel, type ChannelRules, type JoinPayload } from './channel.ts'
 import type { StoredChannel } from './channel-store.ts'
@@ -99,25 +101,40 @@ export class ChannelHub {
     channel: Channel,
     payload: JoinPayload,
   ): Promise<void> {
-    const { admission, connections, interests, lifecycle, log } = this.#parts
+    const { admission, connections, lifecycle, log } = this.#parts
     const position = payload.last_event_id ?? null
-    const seq = position === null ? undefined : log.resumable(position)
-    // Before the interests are registered: a type that is registered now has no events from before.
-    const isCovered = seq !== undefined && interests.coversSince(channel.interests, seq)
+    const found = await this.#findPosition(connection, channel, position)
+    if (found === undefined) return connection.reply(message, failed('temporarily unavailable: join again'))
     const registered = await admission.register(channel.interests)
     if (!registered.ok) return connection.reply(message, failed(toHttp(registered.reason).message))
     if (connections.get(connection.state.id) !== connection) return
-    const resumeSeq = isCovered && seq >= log.floorSeq ? seq : null
-    connection.join(channel, resumeSeq)
+    const isCovered = found.kind !== 'gap' && found.isCovered
+    const resumeSeq = found.kind === 'own' && isCovered && found.seq >= log.floorSeq ? found.seq : null
+    const from = found.kind === 'old' && isCovered ? found.from : null
+    connection.join(channel, from === null ? resumeSeq : log.committedSeq)
     lifecycle.refilter(connection, connection.filterOfChannels(), resumeSeq ?? log.committedSeq)
     connection.sink.joined(channel, payload)
     const response = {
-      last_event_id: log.position(resumeSeq ?? log.committedSeq),
-      ...(position === null ? {} : { recovered: resumeSeq !== null }),
+      last_event_id: from === null ? log.position(resumeSeq ?? log.committedSeq) : formatPosition(from.epoch, from.seq),
+      ...(position === null ? {} : { recovered: resumeSeq !== null || from !== null }),
     }
     connection.reply(message, { status: 'ok', response })
+    if (from !== null) connection.crossChannel(channel.topic, { from, delivered: null, isLate: false })
     connection.replay()
     this.#presence.joined(connection, channel)
+  }
+
+  /** Undefined: the client's old shard does not answer. */
+  async #findPosition(
+    { state }: PhoenixConnection,
+    { interests }: Channel,
+    position: string | null,
+  ): Promise<Resumption | undefined> {
+    if (position === null) return { kind: 'gap' }
+    return this.#parts.resumptions.find(position, state.owner.user, interests, true).catch((error: unknown) => {
+      console.warn({ message: 'the old shard of a client did not answer', error: String(error) })
+      return undefined
+    })
   }
 
   #leave(connection: PhoenixConnection, message: Message, channel: Channel | undefined): void {

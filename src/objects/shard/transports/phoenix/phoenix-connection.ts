@@ -7,6 +7,9 @@ import { createFilter, matchesFilter, type Filter } from '../../../../core/subsc
 import type { RigelError } from '../../../../core/errors.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import { SerialQueue } from '../../../../core/serial-queue.ts'
+import { formatPosition } from '../../../../core/identity/position.ts'
+import type { Crossing } from '../../connections/crossing.ts'
+import { CrossingReader, type CrossingTarget } from '../../connections/crossings.ts'
 import { BaseConnection } from '../../connections/connection.ts'
 import type { ConnectionState } from '../../connections/connection-state.ts'
 import { bytesOf } from '../../connections/subscription-pool.ts'
@@ -42,6 +45,8 @@ interface JoinedChannel {
   /** The set that counts for the shard's limit. */
   readonly held: readonly Subscription[]
   behindSeq: number | null
+  /** Sends what it missed at the client's old shard. */
+  crossing: CrossingReader | null
 }
 
 export class PhoenixConnection extends BaseConnection {
@@ -114,12 +119,44 @@ export class PhoenixConnection extends BaseConnection {
   /** The events that the channel missed after `fromSeq` are sent first, in steps, then new ones. */
   join(channel: Channel, fromSeq: number | null): void {
     const held = this.#parts.connections.hold(channel.interests)
-    this.#channels.set(channel.topic, { channel, held, behindSeq: fromSeq })
+    this.#channels.set(channel.topic, { channel, held, behindSeq: fromSeq, crossing: null })
     if (fromSeq !== null) this.sink.setReplaying(true)
+  }
+
+  /** The events that a channel missed at the client's old shard are sent first. It was joined from the end of the log. */
+  crossChannel(topic: string, crossing: Crossing): void {
+    const joined = this.#channels.get(topic)
+    if (joined === undefined) return
+    joined.crossing = new CrossingReader(this.#parts.crossings, this.#crossingTarget(joined))
+    joined.crossing.start(crossing, 0)
+  }
+
+  #crossingTarget(joined: JoinedChannel): CrossingTarget {
+    const { lifecycle, log } = this.#parts
+    const { filter } = joined.channel
+    const spec = { user: filter.user, watched: filter.watched, subscriptions: subscriptionsOf(filter) }
+    return {
+      filter: () => spec,
+      bufferedBytes: () => this.bufferedBytes,
+      pin: () => undefined,
+      write: (events, position) => {
+        for (const event of events) this.#push(joined.channel, event, position(event.seq))
+      },
+      reached: () => undefined,
+      oldPosition: ({ epoch, seq }) => formatPosition(epoch, seq),
+      position: (seq) => log.position(seq),
+      done: (seq) => {
+        joined.behindSeq = seq
+        joined.crossing = null
+        this.replay()
+      },
+      failed: (reason) => lifecycle.end(this, reason),
+    }
   }
 
   leave(topic: string): void {
     const joined = this.#channels.get(topic)
+    joined?.crossing?.stop()
     if (joined !== undefined) this.#parts.connections.release(joined.held)
     this.#channels.delete(topic)
   }
@@ -153,6 +190,9 @@ export class PhoenixConnection extends BaseConnection {
 
   /** The history of a channel is asked for when it is joined: nothing is read again later. */
   rewind(): void {}
+
+  /** Each channel crosses by itself. */
+  cross(): void {}
 
   /** RIG's own events are no part of Phoenix: replies say the same. */
   send(): void {}
@@ -193,7 +233,8 @@ export class PhoenixConnection extends BaseConnection {
   }
 
   #nextBehind(): JoinedChannel | undefined {
-    for (const joined of this.#channels.values()) if (joined.behindSeq !== null) return joined
+    for (const joined of this.#channels.values())
+      if (joined.behindSeq !== null && joined.crossing === null) return joined
     return undefined
   }
 
@@ -225,7 +266,8 @@ export class PhoenixConnection extends BaseConnection {
     for (const event of chunk.events) this.#push(joined.channel, event)
     joined.behindSeq = chunk.atEnd ? null : chunk.seq
     const hasMore = this.#nextBehind() !== undefined
-    if (!hasMore) this.sink.setReplaying(false)
+    const isCrossing = [...this.#channels.values()].some(({ crossing }) => crossing !== null)
+    if (!hasMore && !isCrossing) this.sink.setReplaying(false)
     return hasMore
   }
 
@@ -235,8 +277,7 @@ export class PhoenixConnection extends BaseConnection {
     this.#parts.lifecycle.end(this, { kind: 'slow_reader', limitBytes })
   }
 
-  #push({ topic, joinRef, naming }: Channel, event: StoredEvent): void {
-    const ref = this.#parts.log.position(event.seq)
+  #push({ topic, joinRef, naming }: Channel, event: StoredEvent, ref = this.#parts.log.position(event.seq)): void {
     const name = naming === 'type' ? event.type : 'message'
     this.sink.send(encode(this.vsn, { joinRef, ref, topic, event: name }, event.json))
   }

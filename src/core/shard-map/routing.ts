@@ -1,0 +1,64 @@
+// Where events go while the number of shards changes: what is for users that move is written to both of their shards, to the
+// new one first. So whatever the old shard's log has, the new one's has too, and a client can cross from the one to the
+// other at any moment: what the new log has beyond the old one is at most the batch under way of each partition. Pure. Used
+// by followers.
+import { emptyRoutedBatch, type RoutedBatch } from '../delivery/routed-batch.ts'
+import { shardOf } from '../delivery/shard-hash.ts'
+import { isGaining, isLosing, type ShardMap } from './shard-map.ts'
+
+/** Where events go by one version of the map. Make a new one for each version. */
+export class ShardRouting {
+  readonly map: ShardMap
+  /** Events are written to both shards of a moved user. */
+  readonly #isDual: boolean
+  readonly #gaining: readonly number[]
+  /** By the set of interested shards: a batch groups events by the identity of their set. */
+  readonly #widened = new WeakMap<ReadonlySet<number>, ReadonlySet<number>>()
+
+  constructor(map: ShardMap) {
+    this.map = map
+    this.#isDual = map.change !== null && map.change.phase !== 'adopting'
+    this.#gaining = Array.from({ length: map.shards }, (_, shard) => shard).filter((shard) => isGaining(map, shard))
+  }
+
+  /** The shards that events to a user are written to: one, or both. */
+  ofUser(user: string): readonly number[] {
+    const { change, shards } = this.map
+    if (change === null) return [shardOf(user, shards)]
+    const old = shardOf(user, change.from)
+    if (!this.#isDual) return [old]
+    const home = shardOf(user, shards)
+    return home === old ? [home] : [home, old]
+  }
+
+  /**
+   * The shards that get what `interested` shards want: also those that gain users, if one that loses users is among them.
+   * Returns the same set for the same set.
+   */
+  ofInterested(interested: ReadonlySet<number>): ReadonlySet<number> {
+    if (!this.#isDual || interested.size === 0) return interested
+    const known = this.#widened.get(interested)
+    if (known !== undefined) return known
+    const isNeeded = [...interested].some((shard) => isLosing(this.map, shard))
+    const widened = isNeeded ? new Set([...interested, ...this.#gaining]) : interested
+    this.#widened.set(interested, widened)
+    return widened
+  }
+
+  /** Splits a batch into parts to be sent one after the other: shards that gain users have an event before any that loses them. */
+  inOrder(batch: RoutedBatch): readonly RoutedBatch[] {
+    if (!this.#isDual) return [batch]
+    const isFirst = (shard: number) => isGaining(this.map, shard)
+    return [pick(batch, isFirst), pick(batch, (shard) => !isFirst(shard))]
+  }
+}
+
+function pick({ addressed, broadcasts }: RoutedBatch, isPicked: (shard: number) => boolean): RoutedBatch {
+  const batch = emptyRoutedBatch()
+  for (const [shard, events] of addressed) if (isPicked(shard)) batch.addressed.set(shard, events)
+  for (const [shards, stream] of broadcasts) {
+    const picked = new Set([...shards].filter(isPicked))
+    if (picked.size > 0) batch.broadcasts.set(picked, stream)
+  }
+  return batch
+}

@@ -1,0 +1,48 @@
+// The shard map as one isolate knows it. It begins with a guess, SHARDS: no request waits for the Directory, because a shard
+// that a user has left answers with the newer map, and the Worker then asks the right one.
+import { withTimeout } from '../core/timeout.ts'
+import { allShardsOf, initialMap, type ShardMap } from '../core/shard-map/shard-map.ts'
+import { directoryStub } from '../rpc/directory.ts'
+
+/** A map that was asked for is taken as the newest for so long. */
+const FRESH_MS = 1_000
+const ASK_TIMEOUT_MS = 2_000
+
+export class WorkerShardMap {
+  readonly #env: Env
+  #map: ShardMap
+  #askedMs = -Infinity
+
+  constructor(env: Env, guess: number) {
+    this.#env = env
+    this.#map = initialMap(guess, 0)
+  }
+
+  get map(): ShardMap {
+    return this.#map
+  }
+
+  /** Returns whether the map is newer than the known one, which it then replaces. */
+  learn(map: ShardMap | undefined): boolean {
+    if (map === undefined || map.version <= this.#map.version) return false
+    this.#map = map
+    return true
+  }
+
+  /** Asks the Directory, for operations on all shards. While it is out of reach, the known map counts. */
+  async newest(nowMs = Date.now()): Promise<ShardMap> {
+    if (nowMs - this.#askedMs < FRESH_MS) return this.#map
+    this.#askedMs = nowMs
+    try {
+      this.learn(await withTimeout(directoryStub(this.#env).shardMap(), ASK_TIMEOUT_MS))
+    } catch (error) {
+      console.warn({ message: 'the shard map could not be asked for, the known one is used', error: String(error) })
+    }
+    return this.#map
+  }
+
+  /** Whether there is a shard of this number: to call another one would create it. */
+  async has(shard: number): Promise<boolean> {
+    return shard < allShardsOf(this.#map) || shard < allShardsOf(await this.newest())
+  }
+}

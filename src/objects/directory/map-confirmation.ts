@@ -1,0 +1,64 @@
+// What followers and shards answered when they were told a shard map. Pure. Used by directory.ts.
+import type { ShardResult } from '../../core/delivery/scatter-gather.ts'
+import type { TopicPartition } from '../../core/events/kafka-record.ts'
+import type { ShardMap } from '../../core/shard-map/shard-map.ts'
+import type { FollowerResult } from '../../rpc/follower.ts'
+import type { ShardMapAnswer } from '../../rpc/shard-commands.ts'
+import type { MapConfirmation } from './shard-map-keeper.ts'
+
+/** A version of Rigel that knows no shard maps: it is replaced by the deploy under way. */
+const OLD_VERSION = 'runs a version of Rigel before shard maps'
+
+interface MapAnswer {
+  readonly name: string
+  /** 0: it did not answer, or knows no maps. */
+  readonly version: number
+  readonly map: ShardMap | null
+  readonly leaving: number
+  readonly problem: string
+}
+
+export function confirmationOfFollowers(
+  results: readonly FollowerResult[],
+  version: number,
+  nameOf: (at: TopicPartition) => string,
+): MapConfirmation {
+  const answers = results.map((result): MapAnswer => {
+    const name = `follower ${nameOf(result)}`
+    if (!result.ok) return { name, version: 0, map: null, leaving: 0, problem: result.error }
+    const { shardMap = null, writesBy } = result.value
+    const problem = writesBy === undefined ? OLD_VERSION : 'has not confirmed all that it has sent'
+    return { name, version: writesBy ?? 0, map: shardMap, leaving: 0, problem }
+  })
+  return confirmationOf(answers, version)
+}
+
+export function confirmationOfShards(
+  results: readonly ShardResult<ShardMapAnswer | undefined>[],
+  version: number,
+): MapConfirmation {
+  const answers = results.map((result): MapAnswer => {
+    const name = `shard ${result.shard}`
+    if (!result.ok) return { name, version: 0, map: null, leaving: 0, problem: result.error }
+    const { leaving, map } = result.value ?? { leaving: 0, map: null }
+    return { name, version: map?.version ?? 0, map, leaving, problem: OLD_VERSION }
+  })
+  return confirmationOf(answers, version)
+}
+
+function confirmationOf(answers: readonly MapAnswer[], version: number): MapConfirmation {
+  const missing = answers.filter((answer) => answer.version < version)
+  const [first] = missing
+  const newest = answers.reduce<ShardMap | null>(
+    (best, { map }) => (map !== null && map.version > (best?.version ?? 0) ? map : best),
+    null,
+  )
+  return {
+    lowest: answers.reduce((lowest, answer) => Math.min(lowest, answer.version), Infinity),
+    confirmed: answers.length - missing.length,
+    of: answers.length,
+    newest,
+    leaving: answers.reduce((sum, { leaving }) => sum + leaving, 0),
+    problem: first === undefined ? null : `${first.name}: ${first.problem}`,
+  }
+}

@@ -1,0 +1,198 @@
+// Keeps the shard map and takes a change of it from phase to phase: SQL for `shard_map`. Each step tells every follower and
+// every shard the map, and goes on when all have confirmed it. Calls and the clock are arguments. Used by directory.ts.
+import {
+  advance,
+  allShardsOf,
+  initialMap,
+  wantShards,
+  type ChangeProgress,
+  type ShardMap,
+} from '../../core/shard-map/shard-map.ts'
+import { ok, type Result } from '../../core/result.ts'
+import type { ShardChangeStatus } from '../../rpc/directory.ts'
+
+/** While something is to be confirmed, all are asked this often. */
+const ASK_EVERY_MS = 1_000
+
+/** While dual writes go on, shards are asked this often how many connections have not moved. */
+const LOOK_EVERY_MS = 5_000
+
+/** What all followers, or all shards, have answered. */
+export interface MapConfirmation {
+  /** The lowest version that they go by; 0 if one did not answer. */
+  readonly lowest: number
+  /** How many go by the map they were told. */
+  readonly confirmed: number
+  readonly of: number
+  /** The newest map that one of them knows: a Directory that lost its storage learns it. */
+  readonly newest: ShardMap | null
+  /** Shards only: connections of users whose home is another shard. */
+  readonly leaving: number
+  /** The first reason why one does not go by the map yet. */
+  readonly problem: string | null
+}
+
+export interface ShardMapKeeperDeps {
+  /** SHARDS: only a change of it acts. */
+  readonly variable: number
+  /** LOG_RETENTION_SECONDS, in milliseconds. */
+  readonly retentionMs: number
+  tellFollowers(map: ShardMap): Promise<MapConfirmation>
+  tellShards(map: ShardMap, shards: readonly number[]): Promise<MapConfirmation>
+  nowMs(): number
+  /** Calls `step` at this time at the latest, also after a restart. */
+  wakeBy(atMs: number): void
+}
+
+interface MapRow extends Record<string, SqlStorageValue> {
+  map: string
+  variable: number
+  none_left_since_ms: number | null
+}
+
+const NOTHING: MapConfirmation = { lowest: 0, confirmed: 0, of: 0, newest: null, leaving: 0, problem: null }
+
+export class ShardMapKeeper {
+  readonly #sql: SqlStorage
+  readonly #deps: ShardMapKeeperDeps
+  #map: ShardMap
+  /** See ChangeProgress. */
+  #noneLeftSinceMs: number | null
+  #followers = NOTHING
+  #shards = NOTHING
+  #isStepping = false
+
+  constructor(sql: SqlStorage, deps: ShardMapKeeperDeps) {
+    this.#sql = sql
+    this.#deps = deps
+    sql.exec(
+      'CREATE TABLE IF NOT EXISTS shard_map (id INTEGER PRIMARY KEY, map TEXT NOT NULL, variable INTEGER NOT NULL, none_left_since_ms INTEGER)',
+    )
+    const [row] = sql.exec<MapRow>('SELECT map, variable, none_left_since_ms FROM shard_map').toArray()
+    this.#map = row === undefined ? initialMap(deps.variable) : (JSON.parse(row.map) as ShardMap)
+    this.#noneLeftSinceMs = row?.none_left_since_ms ?? null
+    if (row?.variable === deps.variable) return
+    if (row === undefined) this.#store(this.#map)
+    else this.want(deps.variable)
+  }
+
+  get map(): ShardMap {
+    return this.#map
+  }
+
+  /** Asks for another number of shards. */
+  want(shards: number): Result<ShardMap, string> {
+    const wanted = wantShards(this.#map, shards)
+    if (!wanted.ok) return wanted
+    this.#store(wanted.value)
+    if (!this.#isSettled) this.#deps.wakeBy(this.#deps.nowMs())
+    return ok(this.#map)
+  }
+
+  /** Does what can be done now, and asks to be called again if there is more. */
+  async step(): Promise<void> {
+    if (this.#isStepping || this.#isSettled) return
+    this.#isStepping = true
+    try {
+      await this.#takeStep()
+    } finally {
+      this.#isStepping = false
+      this.#wakeAgain()
+    }
+  }
+
+  status(): ShardChangeStatus {
+    const { map } = this
+    const { retentionMs } = this.#deps
+    const isMoving = map.change?.phase === 'moving'
+    const since = this.#noneLeftSinceMs
+    return {
+      map,
+      followers: { confirmed: this.#followers.confirmed, of: this.#followers.of },
+      shards: { confirmed: this.#shards.confirmed, of: this.#shards.of },
+      connectionsToMove: isMoving ? this.#shards.leaving : 0,
+      bothWrittenUntilMs: isMoving && since !== null ? since + retentionMs : null,
+      problem: this.#followers.problem ?? this.#shards.problem,
+    }
+  }
+
+  get #isSettled(): boolean {
+    const { change, shards, version, wanted } = this.#map
+    if (change !== null || wanted !== shards) return false
+    // Version 1 is what all begin with.
+    return version === 1 || (this.#followers.lowest >= version && this.#shards.lowest >= version)
+  }
+
+  async #takeStep(): Promise<void> {
+    const deps = this.#deps
+    const map = this.#map
+    const all = Array.from({ length: allShardsOf(map) }, (_, shard) => shard)
+    const isFollowed = this.#followers.lowest >= map.version
+    const [followers, shards] = await Promise.all([
+      isFollowed ? this.#followers : deps.tellFollowers(map).catch(toFailure),
+      deps.tellShards(map, all),
+    ])
+    this.#followers = followers
+    this.#shards = shards
+    const newest = [followers.newest, shards.newest].find((one) => (one?.version ?? 0) > this.#map.version)
+    if (newest !== undefined && newest !== null) return this.#store({ ...newest, wanted: this.#map.wanted })
+    // A change that was asked for meanwhile stays asked for.
+    if (this.#map.version !== map.version) return
+    this.#countLeaving(shards, map)
+    const progress: ChangeProgress = {
+      followers: followers.lowest,
+      shards: shards.lowest,
+      noneLeftSinceMs: this.#noneLeftSinceMs,
+      nowMs: deps.nowMs(),
+      retentionMs: deps.retentionMs,
+    }
+    const next = advance(this.#map, progress)
+    if (next !== this.#map) this.#store(next)
+  }
+
+  /** From when all shards know that users have moved, no connection of a moved user is opened at an old shard. */
+  #countLeaving({ leaving, lowest }: MapConfirmation, map: ShardMap): void {
+    const isOver = map.change?.phase === 'moving' && lowest >= map.version && leaving === 0
+    if (isOver && this.#noneLeftSinceMs === null) {
+      this.#noneLeftSinceMs = this.#deps.nowMs()
+      this.#store(this.#map)
+    }
+  }
+
+  #wakeAgain(): void {
+    if (this.#isSettled) return
+    const { map } = this
+    const deps = this.#deps
+    const nowMs = deps.nowMs()
+    const isConfirmed = this.#followers.lowest >= map.version && this.#shards.lowest >= map.version
+    // A new phase is told at once.
+    const isNew = this.#followers.lowest < map.version && this.#shards.lowest < map.version
+    if (isNew && this.#followers.problem === null && this.#shards.problem === null) return deps.wakeBy(nowMs)
+    deps.wakeBy(nowMs + (isConfirmed && map.change?.phase === 'moving' ? this.#lookAgainMs() : ASK_EVERY_MS))
+  }
+
+  #lookAgainMs(): number {
+    const since = this.#noneLeftSinceMs
+    if (since === null) return ASK_EVERY_MS
+    return Math.max(0, Math.min(LOOK_EVERY_MS, since + this.#deps.retentionMs - this.#deps.nowMs()))
+  }
+
+  #store(map: ShardMap): void {
+    if (map.version !== this.#map.version) {
+      this.#noneLeftSinceMs = null
+      console.log({ message: 'the shard map has changed', ...map })
+    }
+    this.#map = map
+    this.#sql.exec(
+      'INSERT OR REPLACE INTO shard_map VALUES (0, ?, ?, ?)',
+      JSON.stringify(map),
+      this.#deps.variable,
+      this.#noneLeftSinceMs,
+    )
+  }
+}
+
+/** The log does not list its partitions: it is not known whether there are followers that were not told. */
+function toFailure(error: unknown): MapConfirmation {
+  return { ...NOTHING, problem: String(error) }
+}

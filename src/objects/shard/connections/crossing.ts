@@ -1,0 +1,11 @@
+// What a client that has moved to this shard still gets from its old one. crossing-plan.ts makes it, crossings.ts carries it out.
+import type { LogPlace } from '../../../core/identity/position.ts'
+import type { MovedDelivered } from '../../../rpc/moved-history.ts'
+
+/** What a client still gets from its old shard. */
+export interface Crossing {
+  readonly from: LogPlace
+  readonly delivered: MovedDelivered | null
+  /** The client reads this shard's log already: it subscribed to more, and gets what it missed of that. */
+  readonly isLate: boolean
+}

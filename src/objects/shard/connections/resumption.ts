@@ -1,0 +1,86 @@
+// Where a client reads on from the position that it gives: in this shard's log, in that of the shard that it came from, or not
+// at all. Used by admission, and by Phoenix channels, which have a position each.
+import { formatPosition, parsePosition, shardOfPosition, type LogPlace } from '../../../core/identity/position.ts'
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import type { InterestRegistry } from '../interest-registry.ts'
+import type { KnownShardMap } from '../known-shard-map.ts'
+import type { CommittedLog } from '../log/committed-log.ts'
+import type { Crossings } from './crossings.ts'
+
+interface OwnPlace {
+  readonly kind: 'own'
+  readonly seq: number
+  /** See Position. */
+  readonly openSeq: number
+  readonly openBefore: LogPlace | null
+  /** All events of its subscriptions since `openSeq` will come. */
+  readonly isCovered: boolean
+}
+
+interface OldPlace {
+  readonly kind: 'old'
+  /** In the old shard's log. */
+  readonly from: LogPlace
+  readonly openSeq: number
+  readonly isCovered: boolean
+}
+
+export type Resumption = OwnPlace | OldPlace | { readonly kind: 'gap' }
+
+interface ResumptionsParts {
+  readonly log: CommittedLog
+  readonly interests: InterestRegistry
+  readonly shardMap: KnownShardMap
+  readonly crossings: Crossings
+}
+
+export class Resumptions {
+  readonly #parts: ResumptionsParts
+
+  constructor(parts: ResumptionsParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * `hasSubscribed`: to more than a token implies, so that events after `openSeq` are asked for.
+   * To be asked before interests are registered: a type that is registered now has no events from before. Rejects if an old
+   * shard does not answer: then the client has to come back.
+   */
+  async find(
+    text: string,
+    user: string | null,
+    subscriptions: readonly Subscription[],
+    hasSubscribed: boolean,
+  ): Promise<Resumption> {
+    const { crossings, interests, log, shardMap } = this.#parts
+    const position = parsePosition(text)
+    if (position === undefined) return { kind: 'gap' }
+    const seq = log.resumable(text)
+    if (seq === undefined) return this.#findOld(text, position, user, subscriptions, hasSubscribed)
+    if (shardMap.isOfEarlierStay(user, seq)) return { kind: 'gap' }
+    const openSeq = Math.min(seq, position.openSeq)
+    const { openBefore } = position
+    const mayCross = openBefore !== null && (await shardMap.mayCross(shardOfPosition(openBefore), user))
+    if (openBefore === null || !mayCross)
+      return { kind: 'own', seq, openSeq, openBefore: null, isCovered: interests.coversSince(subscriptions, openSeq) }
+    const open = formatPosition(openBefore.epoch, openBefore.seq)
+    const isCovered = !hasSubscribed || (await crossings.find(openBefore, open, subscriptions))?.isCovered === true
+    return { kind: 'own', seq, openSeq, openBefore, isCovered }
+  }
+
+  async #findOld(
+    text: string,
+    { epoch }: LogPlace,
+    user: string | null,
+    subscriptions: readonly Subscription[],
+    hasSubscribed: boolean,
+  ): Promise<Resumption> {
+    const { crossings, shardMap } = this.#parts
+    if (!(await shardMap.mayCross(shardOfPosition({ epoch }), user))) return { kind: 'gap' }
+    const found = await crossings.find({ epoch, seq: 0 }, text, subscriptions)
+    if (found === null) return { kind: 'gap' }
+    const { openSeq, seq } = found
+    const isCovered = found.isCovered && (found.isKept || !hasSubscribed)
+    return { kind: 'old', from: { epoch, seq }, openSeq, isCovered }
+  }
+}

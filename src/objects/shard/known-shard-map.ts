@@ -1,0 +1,115 @@
+// The shard map as one shard knows it: SQL for `known_shard_map` and `shard_cuts`. The Directory tells it each version. A
+// shard that was told none asks for it once, when the first client comes. Used by admission, UserShard and maintenance.
+import { isOfEarlierStay, type ShardCut } from '../../core/shard-map/coverage.ts'
+import { MAX_SHARDS, initialMap, isGaining, isHome, mayCross, type ShardMap } from '../../core/shard-map/shard-map.ts'
+
+/** A position that the map does not explain is a reason to ask the Directory, but not each time. */
+const ASK_AGAIN_MS = 2_000
+
+export interface KnownShardMapDeps {
+  readonly shard: number
+  /** The number of shards while no map is known. */
+  readonly guess: number
+  /** Asks the Directory. */
+  fetch(): Promise<ShardMap>
+  /** Makes positions before and after differ. Returns the head of the log after it. */
+  advanceLog(): number
+  nowMs(): number
+}
+
+interface CutRow extends Record<string, SqlStorageValue> {
+  old_shards: number
+  new_shards: number
+  seq: number
+}
+
+export class KnownShardMap {
+  readonly #sql: SqlStorage
+  readonly #deps: KnownShardMapDeps
+  #map: ShardMap
+  /** By `from to seq`; a change that is not over has one only. */
+  readonly #cuts: ShardCut[]
+  #askedMs = -Infinity
+
+  constructor(sql: SqlStorage, deps: KnownShardMapDeps) {
+    this.#sql = sql
+    this.#deps = deps
+    sql.exec(`
+      CREATE TABLE IF NOT EXISTS known_shard_map (id INTEGER PRIMARY KEY, map TEXT NOT NULL);
+      CREATE TABLE IF NOT EXISTS shard_cuts (old_shards INTEGER NOT NULL, new_shards INTEGER NOT NULL, seq INTEGER NOT NULL);
+    `)
+    const [row] = sql.exec<{ map: string }>('SELECT map FROM known_shard_map').toArray()
+    this.#map = row === undefined ? initialMap(deps.guess, 0) : (JSON.parse(row.map) as ShardMap)
+    this.#cuts = sql
+      .exec<CutRow>('SELECT * FROM shard_cuts')
+      .toArray()
+      .map((cut) => ({ from: cut.old_shards, to: cut.new_shards, seq: cut.seq }))
+  }
+
+  get map(): ShardMap {
+    return this.#map
+  }
+
+  /** Users come to this shard: it stores whatever it is sent, for clients that will cross. */
+  get isGaining(): boolean {
+    return isGaining(this.#map, this.#deps.shard)
+  }
+
+  /** Whether a client of this user connects here. */
+  isHome(user: string | null): boolean {
+    return !this.#isOnAMap || isHome(this.#map, this.#deps.shard, user)
+  }
+
+  /** No Worker calls a shard beyond MAX_SHARDS: tests do, and such a shard takes any user. */
+  get #isOnAMap(): boolean {
+    return this.#deps.shard < MAX_SHARDS
+  }
+
+  /** Returns whether the map is newer than the known one, which it then replaces. */
+  learn(map: ShardMap): boolean {
+    if (map.version <= this.#map.version) return false
+    const isNewChange = map.change !== null && map.change.from !== this.#map.change?.from
+    if (isNewChange && map.change !== null && isGaining(map, this.#deps.shard)) this.#cut(map.change.from, map.shards)
+    this.#sql.exec('INSERT OR REPLACE INTO known_shard_map VALUES (0, ?)', JSON.stringify(map))
+    this.#map = map
+    return true
+  }
+
+  /** Asks the Directory if no map is known. While it is out of reach, the guess counts. */
+  async ensure(): Promise<void> {
+    if (this.#map.version === 0 && this.#isOnAMap) await this.#refresh()
+  }
+
+  /** Whether a client with a position of the shard `old` may cross to here. Asks the Directory if the map does not say so. */
+  async mayCross(old: number, user: string | null): Promise<boolean> {
+    if (!mayCross(this.#map, old, this.#deps.shard, user)) await this.#refresh()
+    return mayCross(this.#map, old, this.#deps.shard, user)
+  }
+
+  /** Whether users have come here since `seq`: what was addressed to them before is not in this log. */
+  hasCutSince(seq: number): boolean {
+    return this.#cuts.some((cut) => cut.seq > seq)
+  }
+
+  /** Whether a position is from before its user left this shard and came back. */
+  isOfEarlierStay(user: string | null, seq: number): boolean {
+    return user !== null && isOfEarlierStay(this.#cuts, this.#deps.shard, user, seq)
+  }
+
+  async #refresh(): Promise<void> {
+    const nowMs = this.#deps.nowMs()
+    if (nowMs - this.#askedMs < ASK_AGAIN_MS) return
+    this.#askedMs = nowMs
+    try {
+      this.learn(await this.#deps.fetch())
+    } catch (error) {
+      console.warn({ message: 'the shard map could not be asked for', shard: this.#deps.shard, error: String(error) })
+    }
+  }
+
+  #cut(from: number, to: number): void {
+    const seq = this.#deps.advanceLog()
+    this.#sql.exec('INSERT INTO shard_cuts VALUES (?, ?, ?)', from, to, seq)
+    this.#cuts.push({ from, to, seq })
+  }
+}

@@ -1,0 +1,62 @@
+// The old shard's side of a client that crosses to another shard: where it may read on, and what it has not had. Pure but for
+// the log. Called by UserShard; the new shard's side is connections/crossing.ts.
+import type { StoredEvent } from '../../../core/events/stored-event.ts'
+import { parsePosition } from '../../../core/identity/position.ts'
+import { matchesFilter } from '../../../core/subscriptions/filter.ts'
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import {
+  toFilter,
+  type MovedChunk,
+  type MovedPosition,
+  type MovedRead,
+  type SeenPlace,
+} from '../../../rpc/moved-history.ts'
+import type { LogStore } from './log-store.ts'
+
+/** Bytes of history that are read at once, about. */
+const READ_BYTES = 65_536
+
+/** A call reads, and returns, about this much at most. */
+const MAX_READ_BYTES = 1_048_576
+const MAX_RETURNED_CHARS = 131_072
+
+/** Null: the position is too old, or of another life of this log. */
+export function findMovedPosition(
+  log: LogStore,
+  coversSince: (subscriptions: readonly Subscription[], seq: number) => boolean,
+  position: string,
+  subscriptions: readonly Subscription[],
+): MovedPosition | null {
+  const seq = log.resumable(position)
+  if (seq === undefined) return null
+  const openSeq = Math.min(seq, parsePosition(position)?.openSeq ?? seq)
+  return { seq, openSeq, isCovered: coversSince(subscriptions, openSeq), isKept: openSeq >= log.floor }
+}
+
+/** What is not durable yet is returned too: the answer leaves only when it is. */
+export function readMoved(log: LogStore, { delivered, filter, from }: MovedRead): MovedChunk {
+  if (from.epoch !== log.epoch || from.seq < log.floor) return { kind: 'trimmed' }
+  const wanted = toFilter(filter)
+  const before = delivered === null ? null : { filter: toFilter(delivered.filter), untilSeq: delivered.untilSeq }
+  const isWanted = (event: StoredEvent) =>
+    matchesFilter(wanted, event) &&
+    !(before !== null && event.seq <= before.untilSeq && matchesFilter(before.filter, event))
+  const events: StoredEvent[] = []
+  let { seq } = from
+  let chars = 0
+  for (let bytes = 0; bytes < MAX_READ_BYTES && chars < MAX_RETURNED_CHARS; bytes += READ_BYTES) {
+    const read = log.read(seq, READ_BYTES)
+    const last = read.at(-1)
+    if (last === undefined) return { kind: 'events', events, seq: log.head, seen: placesOf(log) }
+    for (const event of read.filter(isWanted)) {
+      events.push(event)
+      chars += event.json.length
+    }
+    seq = last.seq
+  }
+  return { kind: 'events', events, seq, seen: null }
+}
+
+function placesOf({ seen }: LogStore): readonly SeenPlace[] {
+  return Object.entries(seen).map(([key, [generation, nextOffset]]) => ({ key, generation, nextOffset }))
+}

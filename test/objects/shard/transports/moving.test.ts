@@ -1,0 +1,142 @@
+// A user moves to another shard while the number of shards changes: on every transport the client resumes at the new shard
+// from its position of the old one, and gets each event once.
+import { env } from 'cloudflare:workers'
+import { runDurableObjectAlarm } from 'cloudflare:test'
+import { describe, expect, it } from 'vitest'
+import { shardOf } from '../../../../src/core/delivery/shard-hash.ts'
+import { parsePosition } from '../../../../src/core/identity/position.ts'
+import type { ShardMap } from '../../../../src/core/shard-map/shard-map.ts'
+import { shardStub } from '../../../../src/rpc/shard.ts'
+import { asUser, batch, event } from '../../../support/shard-clients.ts'
+import { TRANSPORT_HARNESSES, type Event, type TransportClient } from '../../../support/transport-clients.ts'
+
+/** Shards of these numbers are nobody else's: each test has a user, and with it two shards of its own. */
+const [FROM, TO] = [4_000, 8_000]
+const subscriptions = [{ eventType: 'greeting', oneOf: [] }]
+const idsOf = (events: readonly Event[]) => events.map(({ id }) => Number(id))
+const sorted = (ids: readonly number[]) => ids.toSorted((a, b) => a - b)
+
+function during(phase: NonNullable<ShardMap['change']>['phase'], version: number): ShardMap {
+  return { version, shards: TO, change: { from: FROM, phase }, wanted: TO }
+}
+
+const WRITING_BOTH = during('writing_both', 1_003)
+const MOVING = during('moving', 1_004)
+
+let tried = 0
+
+/** A user that moves, and how its shards learn a map. */
+async function newMove() {
+  for (; ; tried += 1) {
+    const user = `mover ${tried}`
+    const [from, to] = [shardOf(user, FROM), shardOf(user, TO)]
+    if (from === to) continue
+    tried += 1
+    const [old, home] = [shardStub(env, from), shardStub(env, to)]
+    const learn = async (map: ShardMap) => {
+      await old.answer({ kind: 'learn_shard_map', map }, [from], 1)
+      await home.answer({ kind: 'learn_shard_map', map }, [to], 1)
+    }
+    await learn(WRITING_BOTH)
+    return { user, principal: asUser(user), old, home, learn }
+  }
+}
+
+type Move = Awaited<ReturnType<typeof newMove>>
+
+async function writeBoth({ home, old }: Move, ...events: Parameters<typeof batch>[0]): Promise<void> {
+  await home.append([batch(events)])
+  await old.append([batch(events)])
+}
+
+async function idsUntil(client: TransportClient, count: number): Promise<readonly number[]> {
+  // Phoenix replays channel by channel: between channels there is no order.
+  return sorted(idsOf(await client.until('greeting', count)))
+}
+
+describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, name, open }) => {
+  it('resumes at the new shard: what it missed comes once, wherever it was written first', async () => {
+    const move = await newMove()
+    const { home, learn, old, principal, user } = move
+    const first = await open(old, { principal, subscriptions })
+    const start = first.position
+    await writeBoth(move, event(0))
+    await first.until('greeting', 1)
+    const lastEventId = hasPositions ? first.position : start
+    await learn(MOVING)
+    const ended = first.ended()
+    await runDurableObjectAlarm(old)
+    // A long-polling session may be gone before it is polled again.
+    expect([4006, 4004]).toContain(await ended)
+    await writeBoth(move, event(1), event(2, { recipients: [user] }))
+    // The batch is under way: the old shard does not have it yet.
+    await home.append([batch([event(3)])])
+    const second = await open(home, { principal, subscriptions, lastEventId })
+    const missed = hasPositions ? [1, 2, 3] : [0, 1, 2, 3]
+    expect(await idsUntil(second, missed.length)).toEqual(missed)
+    await old.append([batch([event(3)])])
+    await writeBoth(move, event(4))
+    expect(await idsUntil(second, missed.length + 1)).toEqual([...missed, 4])
+    const again = hasPositions ? second.position : start
+    await second.close()
+    await writeBoth(move, event(5))
+    const third = await open(home, { principal, subscriptions, lastEventId: again })
+    const expected = hasPositions ? [5] : [0, 1, 2, 3, 4, 5]
+    expect(await idsUntil(third, expected.length)).toEqual(expected)
+    await third.close()
+  })
+
+  it('subscribes only after it has moved, and gets what it missed of that', async () => {
+    const move = await newMove()
+    const { home, learn, old, principal, user } = move
+    // Somebody else subscribes, so that the old shard has the type.
+    const other = await open(old, { principal: asUser(user), subscriptions })
+    const first = await open(old, { principal })
+    const lastEventId = first.position
+    await writeBoth(move, event(0))
+    await other.until('greeting', 1)
+    await Promise.all([first.close(), other.close()])
+    await learn(MOVING)
+    const second = await open(home, { principal, lastEventId })
+    await second.subscribe({ eventType: 'greeting', oneOf: [] })
+    await writeBoth(move, event(1))
+    expect(await idsUntil(second, 2)).toEqual([0, 1])
+    await second.close()
+  })
+
+  it.skipIf(name === 'phoenix')(
+    'drops before it subscribes, and still gets what it missed at its old shard',
+    async () => {
+      const move = await newMove()
+      const { home, learn, old, principal } = move
+      const other = await open(old, { principal, subscriptions })
+      const first = await open(old, { principal })
+      const lastEventId = first.position
+      await writeBoth(move, event(0))
+      await Promise.all([first.close(), other.close()])
+      await learn(MOVING)
+      const second = await open(home, { principal, lastEventId })
+      // What comes now moves its position to the new log.
+      await writeBoth(move, event(1, { recipients: [move.user] }))
+      await second.until('greeting', 1)
+      const again = hasPositions ? second.position : lastEventId
+      if (hasPositions) expect(parsePosition(again)?.openBefore).not.toBeNull()
+      await second.close()
+      const third = await open(home, { principal, lastEventId: again })
+      await third.subscribe({ eventType: 'greeting', oneOf: [] })
+      await writeBoth(move, event(2))
+      const expected = hasPositions ? [0, 2] : [0, 1, 2]
+      expect(await idsUntil(third, expected.length)).toEqual(expected)
+      await third.close()
+    },
+  )
+})
+
+it('a shard that a user has left answers with the newer map', async () => {
+  const { home, learn, old, principal } = await newMove()
+  const early = await home.openLongpolling(principal, subscriptions, null)
+  expect(early).toEqual({ ok: false, reason: { kind: 'moved', map: WRITING_BOTH } })
+  await learn(MOVING)
+  const late = await old.openLongpolling(principal, subscriptions, null)
+  expect(late).toEqual({ ok: false, reason: { kind: 'moved', map: MOVING } })
+})
