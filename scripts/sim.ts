@@ -44,7 +44,8 @@ async function runAll(): Promise<void> {
   }
   process.on('unhandledRejection', clock.onError)
   // Objects log the faults that are injected.
-  if (flags.verbose === '') Object.assign(console, { warn: () => undefined, error: () => undefined })
+  if (flags.verbose === '')
+    Object.assign(console, { log: () => undefined, warn: () => undefined, error: () => undefined })
   // What an isolate caches, it has cached in every schedule.
   await runSchedule(WARM_UP_SEED, clock, (next) => (random = next))
   const totals = { failed: 0, published: 0, crashes: 0 }

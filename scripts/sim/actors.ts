@@ -1,9 +1,10 @@
 // The users of the simulated deployment: producers that publish numbered events until each is confirmed, and clients by
 // long-polling and streams that come, go, resume and count. A client knows which events must reach it and which must not.
-import { shardOf } from '../../src/core/delivery/shard-hash.ts'
 import { parseConnectionToken } from '../../src/core/identity/connection-token.ts'
 import type { Config } from '../../src/config/parse-config.ts'
 import { createKafkaLog } from '../../src/kafka/create-kafka-log.ts'
+import { callHome } from '../../src/http/connections/call-home.ts'
+import { WorkerShardMap } from '../../src/http/worker-shard-map.ts'
 import type { ConnectRequest } from '../../src/core/identity/principal.ts'
 import { readError, shardStub, stampConnect } from '../../src/rpc/shard.ts'
 import type { Random } from '../random.ts'
@@ -22,6 +23,10 @@ export interface World {
   /** What must never be, with its reason. */
   readonly violations: string[]
   isEnding: boolean
+  /** Milliseconds for which shards keep events. Who comes back within this time must not be told of a gap. */
+  readonly retentionMs: number
+  /** The longest time between two events. */
+  readonly maxPauseMs: number
 }
 
 export interface PublishedEvent {
@@ -37,7 +42,6 @@ export interface PublishedEvent {
 
 const TYPES = ['a.x', 'a.y', 'b'] as const
 const USERS = ['alice', 'bob', 'carol'] as const
-const MAX_PAUSE_MS = 60
 const RETRY_MS = 20
 const LOST_CHUNKS = 0.05
 
@@ -45,7 +49,7 @@ const LOST_CHUNKS = 0.05
 export async function runProducer(world: World, producer: number, count: number, random: Random): Promise<void> {
   const log = world.remote === null ? createKafkaLog(world.env, world.config) : null
   for (let number = 0; number < count; number += 1) {
-    await world.clock.wait(random.below(MAX_PAUSE_MS))
+    await world.clock.wait(random.below(world.maxPauseMs))
     const to = random.chance(0.3) ? random.pick(USERS) : null
     const event = { id: `${producer}-${number}`, type: random.pick(TYPES), to, producer, number }
     world.published.push({ ...event, order: world.published.length })
@@ -86,6 +90,10 @@ export class Client {
   #position: string | null = null
   /** Events that were begun before this many had been, may be missing: it was not there, or was told of a gap. */
   #from = Infinity
+  /** Its own isolate of the Worker: it may know an old shard map. */
+  readonly #shardMap: WorkerShardMap
+  /** When it was connected last. */
+  #leftMs = 0
 
   constructor(world: World, name: string, random: Random) {
     this.#world = world
@@ -93,6 +101,7 @@ export class Client {
     this.#random = random
     this.#user = random.pick(USERS)
     this.#isStream = random.chance(0.5)
+    this.#shardMap = new WorkerShardMap(world.env, world.config.shards)
     this.#subscribed = random.pick([['a.x'], ['a.*'], ['*'], ['b', 'a.y'], []])
   }
 
@@ -118,23 +127,37 @@ export class Client {
 
   /** One session: it polls until something fails, or until the client goes away for a while. */
   async #session(): Promise<void> {
-    const { config, env, published } = this.#world
-    const stub = shardStub(env, shardOf(this.#user, config.shards))
+    const { clock, env, published } = this.#world
     const begun = published.length
     const subscriptions = this.#subscribed.map((eventType) => ({ eventType, oneOf: [] }))
     const principal = { user: this.#user, session: null, expSeconds: null }
-    const opened = await stub.openLongpolling(principal, subscriptions, this.#position)
+    const lastEventId = this.#position
+    const wanted = {
+      principal,
+      subscriptions,
+      lastEventId,
+      transport: 'longpolling',
+      protocol: null,
+      allowOrigin: '',
+    } as const
+    const open = async (number: number, { atPosition, shardMap }: ConnectRequest) =>
+      shardStub(env, number).openLongpolling(principal, subscriptions, lastEventId, [], atPosition, shardMap)
+    const refusalOf = (answer: Awaited<ReturnType<typeof open>>) => (answer.ok ? undefined : answer.reason)
+    const opened = await callHome(this.#shardMap, wanted, open, refusalOf)
     if (!opened.ok) return
+    const address = parseConnectionToken(opened.value.connectionToken)
+    const stub = shardStub(env, address?.shard ?? 0)
     // From here on events are sure to come: those that are begun now.
     const effective = published.length
-    const connectionId = parseConnectionToken(opened.value.connectionToken)?.connectionId ?? ''
+    const connectionId = address?.connectionId ?? ''
     if (this.#position === null) this.#from = effective
     let isGreeted = this.#position === null
     let position = this.#position
     for (let polls = 1 + this.#random.below(30); polls > 0 || this.#world.isEnding; polls -= 1) {
       const polled = await stub.poll(connectionId, isGreeted ? position : null)
       if (!polled.ok) return
-      if (!polled.value.recovered && isGreeted) this.#from = Math.max(this.#from, begun)
+      if (!polled.value.recovered && isGreeted) this.#toldOfGap(begun)
+      this.#leftMs = clock.nowMs
       for (const json of polled.value.events) this.#receive(JSON.parse(json) as Received, effective)
       isGreeted = true
       position = polled.value.lastEventId
@@ -145,8 +168,7 @@ export class Client {
 
   /** One SSE stream: it reads until something fails, or until the client goes away for a while. */
   async #stream(): Promise<void> {
-    const { clock, config, env, published } = this.#world
-    const stub = shardStub(env, shardOf(this.#user, config.shards))
+    const { clock, env, published } = this.#world
     const connect: ConnectRequest = {
       transport: this.#random.pick(['sse', 'ndjson']),
       principal: { user: this.#user, session: null, expSeconds: null },
@@ -155,7 +177,8 @@ export class Client {
       protocol: null,
       allowOrigin: '*',
     }
-    const response = await stub.fetch(stampConnect(connect))
+    const open = async (number: number, stamped: ConnectRequest) => shardStub(env, number).fetch(stampConnect(stamped))
+    const response = await callHome(this.#shardMap, connect, open, readError)
     if (readError(response) !== undefined || response.body === null) return
     // From here on events are sure to come: those that are begun now.
     const effective = published.length
@@ -166,6 +189,7 @@ export class Client {
     let text = ''
     for (const decoder = new TextDecoder(); ;) {
       const { done, value } = await reader.read()
+      this.#leftMs = clock.nowMs
       // A chunk that is lost on its way ends the connection; Rigel may not notice it for a while.
       if (done || this.#random.chance(this.#world.isEnding ? 0 : LOST_CHUNKS)) break
       text += decoder.decode(value, { stream: true })
@@ -182,7 +206,7 @@ export class Client {
 
   #receive({ data, id, type }: Received, effective: number): void {
     if (type === 'rig.connection.create') {
-      if (data?.recovered === false) this.#from = Math.max(this.#from, effective)
+      if (data?.recovered === false) this.#toldOfGap(effective)
       return
     }
     if (type.startsWith('rig.')) return
@@ -194,6 +218,12 @@ export class Client {
     const last = this.#got.findLast((one) => one.startsWith(`${event.producer}-`))
     if (last !== undefined && Number(last.split('-')[1]) > event.number) this.#violated(`got ${id} after ${last}`)
     this.#got.push(id)
+  }
+
+  #toldOfGap(from: number): void {
+    this.#from = Math.max(this.#from, from)
+    const awayMs = this.#world.clock.nowMs - this.#leftMs
+    if (awayMs < this.#world.retentionMs) this.#violated(`was told of a gap after ${awayMs} ms`)
   }
 
   #mayGet({ to, type }: PublishedEvent): boolean {

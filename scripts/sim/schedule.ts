@@ -2,6 +2,7 @@
 // are lost and objects crash; then the faults end, and everything that was confirmed must arrive.
 import { parseConfig } from '../../src/config/parse-config.ts'
 import { nudgeFollowers } from '../../src/rpc/follower.ts'
+import { directoryStub } from '../../src/rpc/directory.ts'
 import { createRandom, type Random } from '../random.ts'
 import { Client, runProducer, type World } from './actors.ts'
 import type { Clock } from './clock.ts'
@@ -31,6 +32,10 @@ const REMOTE = {
 
 /** As the cron trigger. */
 const CRON_EVERY_MS = 60_000
+/** In schedules that change the number of shards: events flow on past the retention. */
+const GROWING = { maxPauseMs: 700, retentionSeconds: 2, maxShards: 6, changes: 3, withinMs: 5_000 }
+/** In the others: an hour, within which nothing is dropped. */
+const STEADY = { maxPauseMs: 60, retentionSeconds: 3_600 }
 
 /** Simulated time until everything must have arrived after the faults have ended. */
 const SETTLE_MS = 600_000
@@ -48,7 +53,10 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   use(random.fork())
   clock.reset()
   const isRemote = random.chance(0.25)
-  const variables = isRemote ? { ...VARIABLES, ...REMOTE } : VARIABLES
+  const isGrowing = random.chance(0.5)
+  const { maxPauseMs, retentionSeconds } = isGrowing ? GROWING : STEADY
+  const kept = { LOG_RETENTION_SECONDS: String(retentionSeconds) }
+  const variables = isRemote ? { ...VARIABLES, ...REMOTE, ...kept } : { ...VARIABLES, ...kept }
   const config = parseConfig(variables)
   if (!config.ok) throw new Error(JSON.stringify(config.reason))
   const cluster = new Cluster(clock, random.fork(), variables)
@@ -61,6 +69,8 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     published: [],
     violations: [],
     isEnding: false,
+    retentionMs: retentionSeconds * 1_000,
+    maxPauseMs,
   }
   cluster.faults = random.pick([0, 0.02, 0.1, 0.3])
   if (world.remote !== null) wakeFollowers(world)
@@ -68,6 +78,7 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   const producers = Array.from({ length: 1 + random.below(2) }, (_, n) =>
     runProducer(world, n, random.below(12), random.fork()),
   )
+  if (isGrowing) changeShards(world, random.fork())
   const running = clients.map((client) => client.run())
   let isPublished = false
   void Promise.all(producers).then(() => (isPublished = true))
@@ -99,6 +110,15 @@ function wakeFollowers({ clock, env, remote, topic }: World): void {
   if (remote !== null) globalThis.fetch = (input, init) => remote.fetch(new Request(input, init))
   wake()
   clock.repeat(CRON_EVERY_MS, wake)
+}
+
+/** Asks for other numbers of shards, one after the other. */
+function changeShards({ clock, env }: World, random: Random): void {
+  for (let changes = 1 + random.below(GROWING.changes); changes > 0; changes -= 1) {
+    const shards = 1 + random.below(GROWING.maxShards)
+    const want = () => void directoryStub(env).wantShards(shards).catch(() => undefined) // prettier-ignore
+    clock.schedule(random.below(GROWING.withinMs), want)
+  }
 }
 
 /** Crashes objects at random times. Returns how many. */

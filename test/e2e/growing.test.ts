@@ -1,0 +1,208 @@
+// The number of shards changes while events flow and the process is killed (issue 19): 400 clients on five transports, 4 → 8
+// → 3 shards. Nobody misses an event, gets one twice, or is told of a gap. Run: npm run test:e2e
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { LongPoll, Socket } from 'phoenix'
+import { WebSocket } from 'ws'
+import {
+  connectLongpolling,
+  connectRigelSocket,
+  connectSse,
+  type Client,
+  type ClientOptions,
+  type SeenEvent,
+} from './clients.ts'
+import { Rigel, sleep, until } from './rigel.ts'
+import { producedFor, produceAll, readAll, type Plan } from './topic.ts'
+
+const USERS = 80
+/** Users that one event is addressed to. */
+const GROUP = 20
+const BROADCAST = 'growing.broadcast'
+const ADDRESSED = 'growing.addressed'
+/** Longer than a kill and a start take. */
+const RETENTION_SECONDS = 30
+const EVERY_MS = 500
+/** A change takes the retention, and a kill in each of its phases is a start more. */
+const CHANGE_WITHIN_MS = 240_000
+
+const users = Array.from({ length: USERS }, (_, n) => `user-${n}`)
+const PLANS: readonly Plan[] = [
+  ...Array.from({ length: USERS / GROUP }, (_, group) => ({
+    type: ADDRESSED,
+    recipients: users.slice(group * GROUP, (group + 1) * GROUP),
+  })),
+  { type: BROADCAST },
+]
+
+let rigel: Rigel
+const clients: Client[] = []
+
+before(async () => {
+  rigel = await Rigel.start({ SHARDS: '4', LOG_RETENTION_SECONDS: String(RETENTION_SECONDS), RECONNECT_MS: '300' })
+})
+
+after(async () => {
+  for (const client of clients) client.close()
+  await rigel?.end()
+})
+
+void test(
+  '4 → 8 → 3 shards, with kills: nothing lost, nothing twice, no false gap',
+  { timeout: 900_000 },
+  async (t) => {
+    for (const [index, user] of users.entries()) await connectAll(user, index)
+    await until('every client is connected', () => clients.every(({ recovered }) => recovered.length > 0))
+    let isOver = false
+    const producing = (async () => {
+      for (let round = 0; !isOver; round += 1)
+        await produceAll(rigel.kafka, PLANS, { name: `round${round}`, rounds: 1, everyMs: EVERY_MS })
+    })()
+    for (const shards of [8, 3]) {
+      const startedMs = Date.now()
+      await request('PUT', { shards })
+      for (const phase of ['writing_both', 'moving']) {
+        await until(`${shards} shards: ${phase}`, async () => isPast(await status(), phase, shards), CHANGE_WITHIN_MS)
+        await rigel.kill()
+        await rigel.start()
+      }
+      await until(
+        `${shards} shards`,
+        async () => {
+          const now = await status()
+          return now?.phase === 'steady' && now.shards === shards
+        },
+        CHANGE_WITHIN_MS,
+      )
+      t.diagnostic(`${shards} shards after ${Math.round((Date.now() - startedMs) / 1_000)} s`)
+    }
+    isOver = true
+    await producing
+    const all = await readAll(rigel.kafka)
+    const found = { lost: 0, twice: 0, gaps: 0, seen: 0 }
+    for (const client of clients) await check(client, all, found)
+    t.diagnostic(`${clients.length} clients, ${all.length} events: ${JSON.stringify(found)}`)
+    assert.deepEqual({ ...found, seen: 0 }, { lost: 0, twice: 0, gaps: 0, seen: 0 })
+  },
+)
+
+async function connectAll(user: string, index: number): Promise<void> {
+  const token = await rigel.mintToken(user)
+  const options = { origin: rigel.origin, user, token, types: [BROADCAST], addressedTypes: [ADDRESSED] }
+  clients.push(connectSse(options), connectRigelSocket(options), connectLongpolling(options), connectNdjson(options))
+  clients.push(connectPhoenix(options, index % 2 === 0 ? WebSocket : LongPoll))
+}
+
+async function check(
+  { name, recovered, seen, types, user }: Client,
+  all: Awaited<ReturnType<typeof readAll>>,
+  found: { lost: number; twice: number; gaps: number; seen: number },
+): Promise<void> {
+  const wanted = producedFor(all, user, types).map(({ id }) => id)
+  await until(`${name} has everything`, () => seen.length >= wanted.length, 20_000).catch(() => undefined)
+  const counts = new Map<string, number>()
+  for (const { id } of seen) counts.set(id, (counts.get(id) ?? 0) + 1)
+  const expected = new Map<string, number>()
+  for (const id of wanted) expected.set(id, (expected.get(id) ?? 0) + 1)
+  for (const [id, times] of expected) found.lost += Math.max(0, times - (counts.get(id) ?? 0))
+  for (const [id, times] of counts) found.twice += Math.max(0, times - (expected.get(id) ?? 0))
+  found.gaps += recovered.filter((one) => one === false).length
+  found.seen += seen.length
+  if (found.lost + found.twice + found.gaps > 0) console.error(name, JSON.stringify(found))
+}
+
+interface Status {
+  readonly phase: string
+  readonly shards: number
+  readonly wanted: number
+  readonly to: number | null
+}
+
+const PHASES = ['adopting', 'writing_both', 'moving', 'ending', 'steady']
+
+/** Whether the change to `shards` has come to this phase. */
+function isPast(now: Status | undefined, phase: string, shards: number): boolean {
+  if (now === undefined || now.wanted !== shards) return false
+  const isSteady = now.phase === 'steady'
+  if (isSteady) return now.shards === shards
+  return now.to === shards && PHASES.indexOf(now.phase) >= PHASES.indexOf(phase)
+}
+
+async function status(): Promise<Status | undefined> {
+  return (await request('GET').catch(() => undefined)) as Status | undefined
+}
+
+async function request(method: string, body?: object): Promise<unknown> {
+  const headers = { authorization: 'Bearer a-development-token', 'content-type': 'application/json' }
+  const response = await fetch(`${rigel.origin}/_rig/api/v1/shards`, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  if (!response.ok) throw new Error(`${method} shards: ${response.status} ${await response.text()}`)
+  return response.json()
+}
+
+interface Line {
+  readonly id: string
+  readonly event?: SeenEvent & { readonly data: { readonly recovered?: boolean } }
+}
+
+function makeClient(transport: string, { types, user }: ClientOptions): Omit<Client, 'close'> {
+  return { name: `${transport} of ${user ?? 'nobody'}`, user, types, seen: [], recovered: [] }
+}
+
+function connectNdjson(options: ClientOptions): Client {
+  const client = makeClient('ndjson', options)
+  const ending = new AbortController()
+  let position = ''
+  const read = async () => {
+    const subscriptions = JSON.stringify(options.types.map((eventType) => ({ eventType, oneOf: [] })))
+    const query = new URLSearchParams({ subscriptions, jwt: options.token ?? '' })
+    if (position !== '') query.set('last_event_id', position)
+    const url = `${options.origin}/_rig/v1/connection/ndjson?${query}`
+    const response = await fetch(url, { signal: ending.signal })
+    const decoder = new TextDecoder()
+    let rest = ''
+    for await (const bytes of response.body ?? []) {
+      const lines = (rest + decoder.decode(bytes as Uint8Array, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) take(JSON.parse(line) as Line)
+    }
+  }
+  const take = ({ event, id }: Line) => {
+    if (event?.type === 'rig.connection.create') client.recovered.push(event.data.recovered)
+    else if (event !== undefined && !event.type.startsWith('rig.')) client.seen.push(event)
+    position = id
+  }
+  void (async () => {
+    for (; !ending.signal.aborted; await sleep(300)) await read().catch(() => undefined)
+  })()
+  return { ...client, close: () => ending.abort() }
+}
+
+/** The library, unmodified: a channel of the user and one of the type, each with its position. */
+function connectPhoenix(options: ClientOptions, transport: typeof WebSocket | typeof LongPoll): Client {
+  const client = makeClient(transport === LongPoll ? 'phoenix-longpoll' : 'phoenix', options)
+  const endpoint = `${options.origin.replace('http', 'ws')}/_rig/v1/connection/phoenix`
+  const quick = { reconnectAfterMs: () => 300, rejoinAfterMs: () => 300, heartbeatIntervalMs: 5_000 }
+  const socket = new Socket(endpoint, { authToken: options.token ?? '', transport, ...quick } as object)
+  socket.connect()
+  for (const topic of [`user:${options.user}`, `events:${BROADCAST}`]) {
+    let last: string | undefined
+    const channel = socket.channel(topic, () => ({ last_event_id: last }))
+    const onMessage = (event: SeenEvent, position: string) => {
+      client.seen.push(event)
+      last = position
+    }
+    channel.on('message', onMessage as (event: unknown) => void)
+    channel.on('position', (message: unknown) => {
+      last = (message as { last_event_id: string }).last_event_id
+    })
+    channel.join().receive('ok', (reply: { recovered?: boolean; last_event_id: string }) => {
+      client.recovered.push(reply.recovered)
+      last = reply.last_event_id
+    })
+  }
+  return { ...client, close: () => socket.disconnect() }
+}
