@@ -28,6 +28,7 @@ export interface MovedDelivered {
   readonly untilSeq: number
 }
 
+/** What the new shard asks for. */
 export interface MovedRead {
   readonly from: LogPlace
   readonly filter: FilterSpec

@@ -53,9 +53,9 @@ void test(
   async (t) => {
     for (const [index, user] of users.entries()) await connectAll(user, index)
     await until('every client is connected', () => clients.every(({ recovered }) => recovered.length > 0))
-    let isOver = false
+    const over = new AbortController()
     const producing = (async () => {
-      for (let round = 0; !isOver; round += 1)
+      for (let round = 0; !over.signal.aborted; round += 1)
         await produceAll(rigel.kafka, PLANS, { name: `round${round}`, rounds: 1, everyMs: EVERY_MS })
     })()
     for (const shards of [8, 3]) {
@@ -76,7 +76,7 @@ void test(
       )
       t.diagnostic(`${shards} shards after ${Math.round((Date.now() - startedMs) / 1_000)} s`)
     }
-    isOver = true
+    over.abort()
     await producing
     const all = await readAll(rigel.kafka)
     const found = { lost: 0, twice: 0, gaps: 0, seen: 0 }
@@ -165,7 +165,7 @@ function connectNdjson(options: ClientOptions): Client {
     const decoder = new TextDecoder()
     let rest = ''
     for await (const bytes of response.body ?? []) {
-      const lines = (rest + decoder.decode(bytes as Uint8Array, { stream: true })).split('\n')
+      const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n')
       rest = lines.pop() ?? ''
       for (const line of lines) take(JSON.parse(line) as Line)
     }
@@ -186,7 +186,7 @@ function connectPhoenix(options: ClientOptions, transport: typeof WebSocket | ty
   const client = makeClient(transport === LongPoll ? 'phoenix-longpoll' : 'phoenix', options)
   const endpoint = `${options.origin.replace('http', 'ws')}/_rig/v1/connection/phoenix`
   const quick = { reconnectAfterMs: () => 300, rejoinAfterMs: () => 300, heartbeatIntervalMs: 5_000 }
-  const socket = new Socket(endpoint, { authToken: options.token ?? '', transport, ...quick } as object)
+  const socket = new Socket(endpoint, { authToken: options.token ?? '', transport, ...quick })
   socket.connect()
   for (const topic of [`user:${options.user}`, `events:${BROADCAST}`]) {
     let last: string | undefined

@@ -120,7 +120,8 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, name, open }) => {
       await writeBoth(move, event(1, { recipients: [move.user] }))
       await second.until('greeting', 1)
       const again = hasPositions ? second.position : lastEventId
-      if (hasPositions) expect(parsePosition(again)?.openBefore).not.toBeNull()
+      // It may still ask for what it missed in the old log.
+      expect(parsePosition(again)?.openBefore === null).toBe(!hasPositions)
       await second.close()
       const third = await open(home, { principal, lastEventId: again })
       await third.subscribe({ eventType: 'greeting', oneOf: [] })
