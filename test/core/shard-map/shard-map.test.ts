@@ -166,11 +166,12 @@ class Walk {
   }
 
   violation(): string | undefined {
-    for (const user of users) {
+    const routings = [...new Set(this.followers)].map((follower) => new ShardRouting(follower))
+    for (const user of users.slice(0, 8)) {
       for (const [shard, map] of this.#known()) {
-        for (const follower of this.followers) {
-          const written = new ShardRouting(follower).ofUser(user)
-          const state = `${user}: shard ${shard} by ${JSON.stringify(map)}, follower by ${JSON.stringify(follower)}`
+        for (const routing of routings) {
+          const written = routing.ofUser(user)
+          const state = `${user}: shard ${shard} by version ${map.version}, follower by ${routing.map.version}`
           if (isHome(map, shard, user) && !written.includes(shard)) return `not written to its home: ${state}`
           const old = shardOf(user, map.change?.from ?? map.shards)
           if (mayCross(map, old, shard, user) && written.join() !== [shard, old].join())
@@ -206,7 +207,7 @@ describe('whoever learns of it late', () => {
   it.each([1, 2, 3, 4, 5])('writes to where users connect, and to both where they cross: walk %d', (seed) => {
     const walk = new Walk(dice(seed))
     let changes = 0
-    for (let n = 0; n < 1_200; n += 1) {
+    for (let n = 0; n < 800; n += 1) {
       const { version } = walk.map
       walk.step()
       if (walk.map.version !== version && walk.map.change === null) changes += 1
