@@ -141,7 +141,7 @@ export class Client {
       allowOrigin: '',
     } as const
     const open = async (number: number, { atPosition, shardMap }: ConnectRequest) =>
-      shardStub(env, number).openLongpolling(principal, subscriptions, lastEventId, [], atPosition, shardMap)
+      shardStub(env, number).openLongpolling(principal, subscriptions, lastEventId, [], atPosition, undefined, shardMap)
     const refusalOf = (answer: Awaited<ReturnType<typeof open>>) => (answer.ok ? undefined : answer.reason)
     const opened = await callHome(this.#shardMap, wanted, open, refusalOf)
     if (!opened.ok) return

@@ -1,13 +1,13 @@
 // GET and PUT /_rig/api/v1/shards: the number of shards, and how far a change of it has come. Called by admin-api.ts.
 import type { Context } from 'hono'
 import { z } from 'zod'
-import { MAX_SHARDS, connectingShards } from '../../core/shard-map/shard-map.ts'
-import { parseJson } from '../../core/json.ts'
-import { decodeUtf8 } from '../../core/text.ts'
-import { directoryStub, type ShardChangeStatus } from '../../rpc/directory.ts'
-import { errorResponse } from '../error-response.ts'
-import { readRequestBody } from '../read-request-body.ts'
-import type { HttpEnv } from '../worker-context.ts'
+import { MAX_SHARDS, connectingShards } from '../../../core/shard-map/shard-map.ts'
+import { parseJson } from '../../../core/json.ts'
+import { decodeUtf8 } from '../../../core/text.ts'
+import { directoryStub, type ShardChangeStatus } from '../../../rpc/directory.ts'
+import { errorResponse } from '../../error-response.ts'
+import { readRequestBody } from '../../read-request-body.ts'
+import type { HttpEnv } from '../../worker-context.ts'
 
 const MAX_BODY_BYTES = 1_024
 
