@@ -23,7 +23,7 @@ function liveTables(hint, make) {
 /** @param {number} failures @param {string | null} lastError */
 function health(failures, lastError) {
   if (failures === 0) return h('span', { class: 'good' }, 'works')
-  return h('span', { class: 'bad' }, `failed ${failures} times: ${lastError ?? ''}`)
+  return h('span', { class: 'bad long' }, `failed ${failures} times: ${lastError ?? ''}`)
 }
 
 /** @type {import('./app.js').View} */
@@ -52,7 +52,13 @@ export const followers = {
               counters === null ? '–' : number(counters.records),
               health(failures, lastError),
               counters === null ? '–' : number(counters.deadLetters),
-              last === null ? '–' : `${last.code} at ${last.offset}, ${time(last.timestampMs)}: ${last.reason}`,
+              last === null
+                ? '–'
+                : h(
+                    'span',
+                    { class: 'long' },
+                    `${last.code} at ${last.offset}, ${time(last.timestampMs)}: ${last.reason}`,
+                  ),
               `${duration(figures.nowMs - atMs)} ago`,
             ]
           })

@@ -105,7 +105,9 @@ export const overview = {
           ...NUMBERS.map(([name, of]) => h('div', {}, h('dt', {}, name), h('dd', {}, number(of(figures))))),
         )
         for (const plot of plots) plot.show(figures)
-        const rows = figures.errors.toReversed().map(({ atMs, message, source }) => [time(atMs), source, message])
+        const rows = figures.errors
+          .toReversed()
+          .map(({ atMs, message, source }) => [time(atMs), source, h('span', { class: 'long' }, message)])
         errors.replaceChildren(table('Last errors', ['when', 'where', 'what'], rows))
       },
       remove: () => plots.forEach((plot) => plot.remove()),
