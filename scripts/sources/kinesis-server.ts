@@ -9,6 +9,8 @@ import { dirname, join } from 'node:path'
 
 const START_TIMEOUT_MS = 30_000
 const STREAM_TIMEOUT_MS = 10_000
+/** A machine that does other work besides may be slow. */
+const CALL_TIMEOUT_MS = 30_000
 
 const main = createRequire(import.meta.url).resolve('kinesis-local')
 
@@ -95,7 +97,7 @@ export class KinesisServer {
           'AWS4-HMAC-SHA256 Credential=test/20261127/eu-west-1/kinesis/aws4_request, SignedHeaders=host, Signature=0',
         'x-amz-date': '20261127T000000Z',
       },
-      signal: AbortSignal.timeout(5_000),
+      signal: AbortSignal.timeout(CALL_TIMEOUT_MS),
     })
     const text = await response.text()
     if (!response.ok) throw new Error(`${name}: ${response.status} ${text}`)

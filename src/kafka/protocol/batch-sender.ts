@@ -34,6 +34,7 @@ export interface ProducerCluster extends Pick<Cluster, 'options' | 'partitionCou
   connection(address: BrokerAddress, purpose: ConnectionPurpose): Promise<Pick<BrokerConnection, 'send'>>
 }
 
+/** Sends the batches of one cluster's partitions. */
 export class BatchSender {
   readonly #cluster: ProducerCluster
   readonly #compression: Compression

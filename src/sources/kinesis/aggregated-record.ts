@@ -52,7 +52,7 @@ function parseMessage(message: Uint8Array): readonly UserRecord[] | null {
 }
 
 /** A field of a Protobuf message: `value` of a varint, `bytes` of what has a length. */
-interface Field {
+interface MessageField {
   readonly number: number
   readonly value: number
   readonly bytes: Uint8Array
@@ -61,8 +61,8 @@ interface Field {
 const NO_BYTES = new Uint8Array()
 
 /** Reads varints and fields with a length, which are all that these messages have. Returns null if there is another, or an end too soon. */
-function readFields(message: Uint8Array): readonly Field[] | null {
-  const fields: Field[] = []
+function readFields(message: Uint8Array): readonly MessageField[] | null {
+  const fields: MessageField[] = []
   let at = 0
   const varint = (): number => {
     let value = 0

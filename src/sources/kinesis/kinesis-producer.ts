@@ -24,7 +24,7 @@ export interface KinesisProducerDeps {
   readonly sleep: (ms: number) => Promise<void>
 }
 
-interface Entry {
+interface PutEntry {
   readonly Data: string
   readonly PartitionKey: string
 }
@@ -49,7 +49,7 @@ export async function putRecords(
 async function putAll(
   call: KinesisCall,
   stream: string,
-  entries: readonly Entry[],
+  entries: readonly PutEntry[],
   { random, sleep }: KinesisProducerDeps,
 ): Promise<void> {
   let waiting = entries
@@ -68,7 +68,7 @@ async function putAll(
 }
 
 /** A record without a key goes to any shard, as with RIG. */
-function toEntry({ key, value }: NewRecord, { newId }: KinesisProducerDeps): Entry {
+function toEntry({ key, value }: NewRecord, { newId }: KinesisProducerDeps): PutEntry {
   const text = key === undefined || key === null ? '' : (decodeUtf8(key) ?? toBase64(key))
   return {
     Data: toBase64(value ?? new Uint8Array()),

@@ -27,7 +27,7 @@ export interface ShardReaderDeps {
 }
 
 /** Where the iterator is. */
-interface Place {
+interface IteratorPlace {
   readonly offset: number
   readonly cursor: Cursor
   readonly iterator: string
@@ -41,7 +41,7 @@ interface ReadRecord {
 
 export class ShardReader {
   readonly #deps: ShardReaderDeps
-  #place: Place | undefined
+  #place: IteratorPlace | undefined
   #topicId: string | undefined
   #lastReadMs = -Infinity
 
@@ -117,7 +117,7 @@ export class ShardReader {
     }
   }
 
-  async #findPlace(position: FetchPosition, cursor: Cursor): Promise<Place> {
+  async #findPlace(position: FetchPosition, cursor: Cursor): Promise<IteratorPlace> {
     const { offset, partition, topic } = position
     const answer = await this.#deps.call('GetShardIterator', {
       StreamName: sourceOf(topic).name,

@@ -4,15 +4,15 @@ import { isObject, type JsonObject } from '../../core/json.ts'
 import { KinesisError, type KinesisCall } from './kinesis-client.ts'
 
 /** One shard. Parents that retention has removed are not known. */
-export interface Shard {
+export interface StreamShard {
   readonly partition: number
   /** One after a split, two after a merge. */
   readonly parents: readonly number[]
 }
 
 /** Returns the shards of a stream in ascending order, ended ones too; undefined if there is no such stream. */
-export async function listShards(call: KinesisCall, stream: string): Promise<readonly Shard[] | undefined> {
-  const shards: Shard[] = []
+export async function listShards(call: KinesisCall, stream: string): Promise<readonly StreamShard[] | undefined> {
+  const shards: StreamShard[] = []
   let body: JsonObject = { StreamName: stream, MaxResults: 1_000 }
   try {
     for (;;) {
@@ -38,7 +38,7 @@ export function shardIdOf(partition: number): string {
   return `shardId-${String(partition).padStart(12, '0')}`
 }
 
-function toShard(shard: JsonObject): Shard {
+function toShard(shard: JsonObject): StreamShard {
   const parents = [shard['ParentShardId'], shard['AdjacentParentShardId']]
   return {
     partition: partitionOf(shard['ShardId']),
