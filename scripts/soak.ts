@@ -1,16 +1,25 @@
 // `npm run soak`: Rigel on workerd under faults, for two minutes or longer. Producers publish numbered events; clients of
-// every transport (SSE, NDJSON, rigel.v1, plain WebSockets, long-polling) come, go, read slowly and resume, through a TCP
-// proxy that cuts, resets, truncates and stalls; the whole process is killed with SIGKILL now and then. Reports what was
+// every transport (SSE, NDJSON, rigel.v1, plain WebSockets, long-polling, Phoenix) come, go, read slowly and resume, through a TCP
+// proxy that cuts, resets, truncates and stalls; the whole process is killed with SIGKILL now and then, and the disk is full
+// for some seconds (as root only: it is a file system of its own). Reports what was
 // lost, came twice, out of order or to somebody else, and exits 1 if anything was. A client that was told `recovered: true`
 // and misses something counts as lost. `npm run soak -- --seconds 3600 --seed 7 --kills 20`.
 import { Rigel, sleep } from '../test/e2e/rigel.ts'
 import { readFlags } from './flags.ts'
 import { createRandom, type Random } from './random.ts'
 import { TRANSPORTS, type Connect } from './soak/clients.ts'
+import { mountDisk } from './soak/disk.ts'
 import { startFaultyProxy } from './soak/faulty-proxy.ts'
 import { Account, Ledger } from './soak/ledger.ts'
 
-const flags = readFlags(process.argv.slice(2), { seconds: '120', seed: '', kills: '3', producers: '4', port: '' })
+const flags = readFlags(process.argv.slice(2), {
+  seconds: '120',
+  seed: '',
+  kills: '3',
+  producers: '4',
+  full: '1',
+  port: '',
+})
 const seed = flags.seed === '' ? Date.now() % 1_000_000 : Number(flags.seed)
 const random = createRandom(seed)
 const seconds = Number(flags.seconds)
@@ -22,7 +31,8 @@ const CLIENTS = 3
 const SETTLE_MS = 90_000
 
 console.log(`soak: seed ${seed}, ${seconds} s, ${flags.kills} kills`)
-const rigel = await Rigel.start({}, flags.port === '' ? undefined : Number(flags.port))
+const disk = mountDisk()
+const rigel = await Rigel.start({}, flags.port === '' ? undefined : Number(flags.port), 'npm', undefined, disk?.folder)
 const proxy = await startFaultyProxy(rigel.port, random.fork())
 const ledger = new Ledger()
 const phase = { isPublishing: true, isEnding: false }
@@ -32,7 +42,8 @@ const running: Promise<void>[] = []
 for (const [transport, connect] of Object.entries(TRANSPORTS)) {
   for (let n = 0; n < CLIENTS; n += 1) {
     const user = USERS[n % USERS.length] ?? ''
-    const account = new Account(ledger, `${transport} ${n}`, user, n === 2 ? [] : TYPES.slice(0, n + 1))
+    const types = n === 2 ? [] : TYPES.slice(0, n + 1)
+    const account = new Account(ledger, `${transport} ${n}`, user, types, transport === 'phoenix')
     accounts.push(account)
     const token = await rigel.mintToken(user)
     running.push(runClient(account, connect, token, random.fork()))
@@ -40,7 +51,7 @@ for (const [transport, connect] of Object.entries(TRANSPORTS)) {
 }
 await sleep(3_000)
 const producing = Array.from({ length: Number(flags.producers) }, (_, n) => runProducer(n, random.fork()))
-await injectKills(random.fork())
+await Promise.all([injectKills(random.fork()), fillDisk(random.fork())])
 phase.isPublishing = false
 await Promise.all(producing)
 proxy.heal()
@@ -60,6 +71,8 @@ console.log(
   `soak: ${ledger.events.length} events, faults ${JSON.stringify(proxy.faults)}, ${found.length} problems, seed ${seed}`,
 )
 proxy.close()
+await rigel.kill()
+disk?.unmount()
 await rigel.end()
 process.exit(found.length > 0 ? 1 : 0)
 
@@ -73,6 +86,7 @@ async function runClient(account: Account, connect: Connect, token: string, own:
     const session = {
       origin: `http://localhost:${proxy.port}`,
       token,
+      user: account.user,
       types: account.types,
       position,
       signal: ending.signal,
@@ -129,4 +143,18 @@ async function injectKills(own: Random): Promise<void> {
     console.log(`killed and started after ${Math.round((Date.now() - startedMs) / 1_000)} s`)
   }
   await sleep(Math.max(0, endMs - Date.now()))
+}
+
+/** While the disk is full nothing is confirmed, and nothing that was confirmed before is lost. */
+async function fillDisk(own: Random): Promise<void> {
+  if (disk === null) return console.log('soak: not root, so the disk does not fill')
+  const startedMs = Date.now()
+  const times = Array.from({ length: Number(flags.full) }, () => own.below(seconds * 1_000)).toSorted((a, b) => a - b)
+  for (const atMs of times) {
+    await sleep(Math.max(0, startedMs + atMs - Date.now()))
+    disk.fill()
+    await sleep(3_000 + own.below(5_000))
+    disk.free()
+    console.log(`the disk was full until ${Math.round((Date.now() - startedMs) / 1_000)} s`)
+  }
 }

@@ -11,6 +11,8 @@ interface SoakEvent {
 interface Session {
   readonly origin: string
   readonly token: string
+  /** The user of the token. */
+  readonly user: string
   readonly types: readonly string[]
   /** Null: from now on. */
   readonly position: string | null
@@ -30,6 +32,7 @@ export const TRANSPORTS: Readonly<Record<string, Connect>> = {
   'rigel.v1': readRigelV1,
   ws: readPlain,
   longpolling: poll,
+  phoenix: readPhoenix,
 }
 
 /** An event counts when its empty line has come (HTML, 9.2.6): a truncated one comes again. */
@@ -85,8 +88,20 @@ function runSocket(
   protocols: readonly string[],
   onText: (text: string, socket: WebSocket) => void,
 ): Promise<void> {
+  const address = addressOf(session, 'ws')
+  return runSocketAt(address, session, protocols, onText)
+}
+
+function runSocketAt(
+  address: string,
+  session: Session,
+  protocols: readonly string[],
+  onText: (text: string, socket: WebSocket) => void,
+  onOpen: (socket: WebSocket) => void = () => undefined,
+): Promise<void> {
   return new Promise((resolve) => {
-    const socket = new WebSocket(addressOf(session, 'ws').replace('http', 'ws'), [...protocols])
+    const socket = new WebSocket(address.replace('http', 'ws'), [...protocols])
+    socket.on('open', () => onOpen(socket))
     const end = () => socket.terminate()
     session.signal.addEventListener('abort', end)
     socket.on('message', (data) => {
@@ -102,6 +117,54 @@ function runSocket(
     })
   })
 }
+
+type PhoenixFrame = [joinRef: string | null, ref: string | null, topic: string, event: string, payload: unknown]
+
+/** One channel for the user and one for each type. Each reads on from its own position: all of them are the position. */
+async function readPhoenix(session: Session): Promise<void> {
+  const topics = [`user:${session.user}`, ...session.types.map((type) => `events:${type}`)]
+  const positions = new Map(Object.entries(JSON.parse(session.position ?? '{}') as Record<string, string>))
+  const at = () => JSON.stringify(Object.fromEntries(positions))
+  const joined: (boolean | null)[] = []
+  let beating: NodeJS.Timeout | undefined
+  const sendJoins = (socket: WebSocket) => {
+    for (const [n, topic] of topics.entries()) {
+      const payload = positions.has(topic) ? { last_event_id: positions.get(topic) } : {}
+      socket.send(JSON.stringify([`${n}`, `${n}`, topic, 'phx_join', payload]))
+    }
+    beating = setInterval(() => socket.send('[null,"beat","phoenix","heartbeat",{}]'), PHOENIX_BEAT_MS)
+  }
+  const onFrame = (text: string, socket: WebSocket) => {
+    const [, ref, topic, event, payload] = JSON.parse(text) as PhoenixFrame
+    if (topic === 'phoenix') return
+    if (event === 'phx_reply') return joinedOne(payload as PhoenixReply, topic, socket)
+    const last = event === 'position' ? (payload as { last_event_id: string }).last_event_id : ref
+    if (last === null || event.startsWith('presence_')) return
+    positions.set(topic, last)
+    session.onEvent(event === 'message' ? (payload as SoakEvent) : { id: '', type: 'rig.position' }, at())
+  }
+  const joinedOne = ({ response, status }: PhoenixReply, topic: string, socket: WebSocket) => {
+    // Refused while the Directory cannot be reached: the client comes back.
+    if (status !== 'ok') return socket.terminate()
+    joined.push(positions.has(topic) ? response.recovered === true : null)
+    if (response.recovered !== true) positions.set(topic, response.last_event_id ?? '')
+    if (joined.length < topics.length) return
+    const recovered = joined.includes(null) ? null : !joined.includes(false)
+    const data = recovered === null ? {} : { recovered }
+    session.onEvent({ id: '', type: 'rig.connection.create', data }, at())
+  }
+  const address = `${session.origin}/_rig/v1/connection/phoenix/websocket?vsn=2.0.0&token=${session.token}`
+  await runSocketAt(address, session, [], onFrame, sendJoins)
+  clearInterval(beating)
+}
+
+interface PhoenixReply {
+  readonly status: string
+  readonly response: { readonly last_event_id?: string; readonly recovered?: boolean }
+}
+
+/** As the library: Rigel closes a socket on which nothing comes for 45 seconds. */
+const PHOENIX_BEAT_MS = 20_000
 
 async function poll(session: Session): Promise<void> {
   // Empty parameters ask for a new session without cookies.

@@ -40,13 +40,16 @@ export class Account {
     unknown: [],
   }
   readonly #ledger: Ledger
+  readonly #hasChannels: boolean
   readonly #seen = new Set<string>()
-  /** Producer → number of its newest event. */
-  readonly #newest = new Map<number, number>()
+  /** Producer and, if they are read apart, channel → number of the newest event. */
+  readonly #newest = new Map<string, number>()
   /** Events that were begun before this many were, may be missing: the client was not there, or was told of a gap. */
   #from = Infinity
 
-  constructor(ledger: Ledger, name: string, user: string, types: readonly string[]) {
+  /** `hasChannels`: each type, and what is addressed, has a channel that is in order by itself. */
+  constructor(ledger: Ledger, name: string, user: string, types: readonly string[], hasChannels: boolean) {
+    this.#hasChannels = hasChannels
     this.#ledger = ledger
     this.name = name
     this.user = user
@@ -68,8 +71,10 @@ export class Account {
     if (!this.#mayGet(event)) return this.#add('leaked', `${id} (${event.type}, to ${event.to})`)
     if (this.#seen.has(id)) return this.#add('twice', id)
     this.#seen.add(id)
-    if ((this.#newest.get(event.producer) ?? -1) > event.number) this.#add('out of order', id)
-    this.#newest.set(event.producer, Math.max(event.number, this.#newest.get(event.producer) ?? -1))
+    const order = this.#hasChannels ? `${event.producer} ${event.to ?? event.type}` : `${event.producer}`
+    const newest = this.#newest.get(order) ?? -1
+    if (newest > event.number) this.#add('out of order', id)
+    this.#newest.set(order, Math.max(event.number, newest))
   }
 
   /** Events that must have come and have not. */
