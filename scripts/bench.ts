@@ -1,9 +1,11 @@
 // `npm run bench [-- figure…] [-- --quick]`: what Rigel costs, each figure beside the least that could be called the same
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
-// rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, interest, gateway (which needs Debian's packages
+// rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, interest,
+// attacks, subscriptions, gateway (which needs Debian's packages
 // nginx and wrk), kafka (which needs Java 17). `bill`, by itself, counts what Cloudflare would
 // bill, and compares it with docs/cost.md.
+import { attacks } from './bench/attacks.ts'
 import { bill } from './bench/bill.ts'
 import { fanOutToPhoenix, fanOutToSockets, fanOutToStreams, growth, memory } from './bench/fan-out.ts'
 import { connections } from './bench/connections.ts'
@@ -13,6 +15,7 @@ import { interest } from './bench/interest.ts'
 import { kafka } from './bench/kafka.ts'
 import { backlog, latency } from './bench/pipeline.ts'
 import { publishing } from './bench/publishing.ts'
+import { subscriptionMemory } from './bench/subscriptions.ts'
 import { startRig, type Rig } from './bench/rig.ts'
 
 const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'))
@@ -38,6 +41,8 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   memory: onRig(memory),
   growth: onRig(growth),
   interest,
+  attacks,
+  subscriptions: subscriptionMemory,
   gateway,
   kafka,
 }

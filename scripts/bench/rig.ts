@@ -66,6 +66,8 @@ export async function startRig(variables: Readonly<Record<string, string>> = {})
     rmSync(folder, { recursive: true, force: true })
   }
   process.once('exit', stop)
+  // A bench that is told to stop leaves no workerd behind.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   const origin = `http://127.0.0.1:${port}`
   await untilHealthy(origin)
   const wsOrigin = `ws://127.0.0.1:${port}`

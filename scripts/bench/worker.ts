@@ -9,6 +9,7 @@ import { directoryStub } from '../../src/rpc/directory.ts'
 import { followerStub } from '../../src/rpc/follower.ts'
 import { TopicFollower as Follower } from '../../src/objects/follower/topic-follower.ts'
 import { embeddedBrokerStub, embeddedLogStub } from '../../src/rpc/embedded-kafka.ts'
+import { presenceStub } from '../../src/rpc/presence.ts'
 import { shardStub } from '../../src/rpc/shard.ts'
 import { PendingResponses as PlainPendingResponses } from '../../src/objects/pending-responses/pending-responses.ts'
 import { Directory as PlainDirectory } from '../../src/objects/directory/directory.ts'
@@ -239,6 +240,36 @@ async function callDirectory(env: Env, count: number): Promise<void> {
   )
 }
 
+/** `count` sessions at one shard with ten subscriptions each (`sets`: all `equal`, all `different`), or `none`. */
+async function openSessions(env: Env, count: number, sets: string): Promise<void> {
+  const open = (n: number) => async () => {
+    const principal = { user: `user-${crypto.randomUUID()}`, session: null, expSeconds: null }
+    const types = Array.from({ length: 10 }, (_, k) => `type.${(sets === 'equal' ? k : n * 7 + k * 61) % 1_000}`)
+    // The third digit of n on is in the order of the types: no two of 20,000 sets are the same.
+    const turned = [...types.slice(Math.floor(n / 1_000) % 10), ...types.slice(0, Math.floor(n / 1_000) % 10)]
+    const subscriptions = (sets === 'none' ? [] : turned).map((eventType) => ({ eventType, oneOf: [] }))
+    const opened = await shardStub(env, 0).openLongpolling(principal, subscriptions, null)
+    if (!opened.ok) throw new Error(JSON.stringify(opened.reason))
+  }
+  await runWithLimit(
+    Array.from({ length: count }, (_, n) => open(n)),
+    50,
+  )
+}
+
+/** `count` new members of a presence topic, of shards without connections. */
+async function enterMany(env: Env, topic: string, count: number): Promise<void> {
+  const enter = async () => {
+    const connectionId = crypto.randomUUID()
+    const meta = { time: Date.now(), username: connectionId.slice(0, 8) }
+    await presenceStub(env, topic).enter({ shard: 0, connectionId, name: `member-${connectionId}`, meta })
+  }
+  await runWithLimit(
+    Array.from({ length: count }, () => enter),
+    100,
+  )
+}
+
 /** About 100 bytes, all alike, so that both sides send the same. */
 function benchEvent(type: string): string {
   return JSON.stringify({ specversion: '1.0', id: '0', source: '/bench', type, data: 'x'.repeat(30) })
@@ -305,6 +336,12 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
       break
     case '/bench/subscribe':
       await subscribe(env, url.searchParams.get('type') ?? '')
+      break
+    case '/bench/sessions':
+      await openSessions(env, number('count'), url.searchParams.get('sets') ?? '')
+      break
+    case '/bench/presence':
+      await enterMany(env, url.searchParams.get('topic') ?? '', number('count'))
       break
     case '/bench/counts/reset':
       resetCounts()

@@ -1,0 +1,171 @@
+// One client that spends all it can, in a process of its own: `node scripts/bench/attacker.ts NAME ORIGIN USER`. It goes on until
+// its parent tells it to stop, and answers what it did. Started by attacks.ts. USER is a user of the victim's shard.
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { WebSocket } from 'ws'
+
+/** What the attacks have done: requests or frames that were answered, and those that were refused. */
+const tally = { done: 0, refused: 0 }
+const [name = '', origin = '', user = ''] = process.argv.slice(2)
+const json = { 'content-type': 'application/json' }
+
+const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
+  types: putEndlessTypes,
+  subscribing: subscribeWithoutEnd,
+  silent: openSilentReaders,
+  tokenless: openTokenlessSessions,
+  reload: reloadWithoutEnd,
+  presence: comeAndGo,
+}
+
+process.on('message', () => {
+  process.send?.(tally)
+  process.exit(0)
+})
+// The bench was killed.
+process.on('disconnect', () => process.exit(1))
+process.send?.('ready')
+await ATTACKS[name]?.()
+
+async function tokenFor(who: string, claims: object = {}): Promise<string> {
+  const response = await fetch(`${origin}/_rig/dev/token`, {
+    method: 'POST',
+    body: JSON.stringify({ user: who, ...claims }),
+  })
+  return ((await response.json()) as { token: string }).token
+}
+
+function newTypes(length: number) {
+  return Array.from({ length: 100 }, () => ({ eventType: `${crypto.randomUUID()}.${'x'.repeat(length)}` }))
+}
+
+/** Sets of a hundred types that nobody had before, by PUT, each after the answer to the one before. */
+async function putEndlessTypes(): Promise<never> {
+  const jwt = await tokenFor(user)
+  const path = `${origin}/_rig/v1/connection/longpolling`
+  const opened = await fetch(`${path}?connection_token=&jwt=${jwt}`)
+  const { connection_token: token } = (await opened.json()) as { connection_token: string }
+  const headers = { ...json, authorization: `Bearer ${jwt}` }
+  for (;;) {
+    const body = JSON.stringify({ subscriptions: newTypes(500) })
+    count(await fetch(`${path}/${token}/subscriptions`, { method: 'PUT', headers, body }))
+  }
+}
+
+/** `subscribe` frames of a hundred new types, as fast as the socket takes them; answers are read. */
+async function subscribeWithoutEnd(): Promise<never> {
+  const jwt = await tokenFor(user)
+  for (;;) {
+    const socket = new WebSocket(`${origin.replace('http', 'ws')}/_rig/v1/connection/ws`, ['rigel.v1', `bearer.${jwt}`])
+    socket.on('message', (data: Buffer) => (tally[data.includes('"error"') ? 'refused' : 'done'] += 1))
+    socket.on('error', () => undefined)
+    const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
+    await Promise.race([new Promise((resolve) => socket.on('open', resolve)), closed])
+    while (socket.readyState === WebSocket.OPEN) {
+      socket.send(JSON.stringify({ type: 'subscribe', subscriptions: newTypes(30) }))
+      // Less than a frame of the kernel's buffers waits here: the server takes what it takes.
+      do await pause(1)
+      while (socket.bufferedAmount > 65_536)
+    }
+    await closed
+    await pause(100)
+  }
+}
+
+/** Ten plain WebSockets that never read, and a publisher of large events of the type that they subscribe to. */
+async function openSilentReaders(): Promise<never> {
+  const jwt = await tokenFor(user)
+  const { hostname, port } = new URL(origin)
+  const subscriptions = encodeURIComponent(JSON.stringify([{ eventType: 'noise' }]))
+  const open = () => {
+    const socket = connect(Number(port), hostname)
+    socket.on('error', () => undefined)
+    socket.write(
+      `GET /_rig/v1/connection/ws?jwt=${jwt}&subscriptions=${subscriptions} HTTP/1.1\r\nhost: rigel\r\nupgrade: websocket\r\n` +
+        'connection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    )
+    socket.pause()
+    return socket
+  }
+  let sockets = Array.from({ length: 10 }, open)
+  setInterval(() => {
+    for (const socket of sockets) socket.destroy()
+    sockets = Array.from({ length: 10 }, open)
+  }, 5_000)
+  const headers = { 'content-type': 'application/cloudevents+json' }
+  const event = { specversion: '1.0', source: '/bench', type: 'noise', data: 'x'.repeat(50_000) }
+  for (;;) {
+    const body = JSON.stringify({ ...event, id: crypto.randomUUID() })
+    count(await fetch(`${origin}/_rig/v1/events`, { method: 'POST', headers, body }))
+    await pause(50)
+  }
+}
+
+/** Sessions without a token, at the shard that a made-up position names. */
+async function openTokenlessSessions(): Promise<never> {
+  const url = `${origin}/_rig/v1/connection/longpolling?connection_token=&last_event_id=0.zz-0`
+  const run = async (): Promise<never> => {
+    for (;;) count(await fetch(url))
+  }
+  return Promise.race(Array.from({ length: 4 }, run))
+}
+
+/** Pages that are reloaded as soon as they are there. */
+async function reloadWithoutEnd(): Promise<never> {
+  const jwt = await tokenFor(user)
+  const run = async (): Promise<never> => {
+    for (;;) await loadOnce(`${origin}/_rig/v1/connection/sse?jwt=${jwt}`)
+  }
+  return Promise.race(Array.from({ length: 4 }, run))
+}
+
+function loadOnce(url: string): Promise<void> {
+  return new Promise((resolve) => {
+    const page = request(url, { agent: false }, (response) => {
+      tally[response.statusCode === 200 ? 'done' : 'refused'] += 1
+      response.once('data', () => page.destroy())
+      response.on('error', () => undefined)
+    })
+    page.on('close', () => resolve())
+    page.on('error', () => undefined)
+    page.end()
+  })
+}
+
+/** Members of the topic that has 10,000 already come and go, and others read who is there. */
+async function comeAndGo(): Promise<never> {
+  const url = `${origin.replace('http', 'ws')}/_rig/v1/connection/phoenix/websocket?vsn=2.0.0&token=`
+  const member = await tokenFor(user, { roles: ['crowd'] })
+  const watcher = await tokenFor(user, { roles: ['support'] })
+  const join = async (token: string, topic: string, until: string): Promise<never> => {
+    for (;;) await joinOnce(`${url}${token}`, topic, until)
+  }
+  return Promise.race([
+    join(member, `user:${user}`, 'presence_state'),
+    join(watcher, 'role:crowd', 'presence_state'),
+  ] as Promise<never>[])
+}
+
+function joinOnce(url: string, topic: string, until: string): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = new WebSocket(url)
+    socket.on('open', () => socket.send(JSON.stringify(['1', '1', topic, 'phx_join', {}])))
+    socket.on('message', (data: Buffer) => {
+      if (!data.includes(until)) return
+      tally.done += 1
+      socket.send(JSON.stringify(['1', '2', topic, 'phx_leave', {}]))
+      socket.close()
+    })
+    socket.on('error', () => (tally.refused += 1))
+    socket.on('close', () => resolve())
+  })
+}
+
+function count(response: Response): void {
+  tally[response.ok ? 'done' : 'refused'] += 1
+  void response.body?.cancel()
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
