@@ -1,11 +1,12 @@
 // `npm run release -- 0.2.0`: makes a release of this folder. Sets the version (package.json, package-lock.json, the Helm chart),
-// gives CHANGELOG.md's unreleased lines its number, builds what is published into dist/release, commits and tags. Publishes and
+// gives CHANGELOG.md's unreleased lines its number, builds what is published into dist/release, commits, tags, and makes the branch `template`. Publishes and
 // pushes nothing: it prints the commands. The folder must be clean, and `npm run check` must have passed. --no-commit: only builds.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { makeTemplate } from './release/template.ts'
 import { isNewer, releaseChangelog } from './release/changelog.ts'
 
 const OUT = 'dist/release'
@@ -37,10 +38,11 @@ if (flags['no-commit']) {
 } else {
   run('git', ['commit', '-am', `build(release): ${version}`])
   run('git', ['tag', '-a', `v${version}`, '-m', `Rigel ${version}`])
+  makeTemplate(`template: ${version}`)
 }
 console.log(`
 ${OUT} has ${readdirSync(OUT).join(', ')}. To publish:
-  git push --follow-tags
+  git push --follow-tags && git push --force origin template
   npm publish ${OUT}/rigel-client-${version}.tgz
   docker build -t registry.example.com/rigel:${version} dist/workerd && docker push registry.example.com/rigel:${version}
   npm run deploy:gradual -- --env production --url https://rigel.example.com`)

@@ -28,9 +28,7 @@ const { varsFile } = settings
 const origin = `http://${settings.host}:${settings.port}`
 
 if (makeVariables(varsFile)) {
-  console.log(
-    'Made .dev.vars from scripts/start/development.vars: development settings, not for anything that is deployed.',
-  )
+  console.log('Made .dev.vars from .dev.vars.example: development settings, not for anything that is deployed.')
 }
 
 let isAnnounced = false

@@ -1,4 +1,4 @@
-// The variables of a Rigel on this machine: `.dev.vars`, made of development.vars if it is not there. Called by start.ts.
+// The variables of a Rigel on this machine: `.dev.vars`, made of .dev.vars.example if it is not there. Called by start.ts.
 import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 
@@ -6,7 +6,7 @@ import { parseEnv } from 'node:util'
 export function makeVariables(file: string): boolean {
   if (existsSync(file)) return false
   if (file !== '.dev.vars') throw new Error(`RIGEL_VARS: there is no file ${file}`)
-  copyFileSync('scripts/start/development.vars', file)
+  copyFileSync('.dev.vars.example', file)
   return true
 }
 

@@ -1,5 +1,5 @@
 // Starts `npm start` as a user does, as a process group of its own that can be killed whole, and knows its address and
-// its Kafka. State lives in a folder of the test's own; the settings are those of development.vars. With RIGEL_ON=workerd in
+// its Kafka. State lives in a folder of the test's own; the settings are those of .dev.vars.example. With RIGEL_ON=workerd in
 // the environment it starts the self-hosted build instead, which `npm run build:workerd` has made: also for `npm run soak`.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -18,7 +18,7 @@ const ASK_EVERY_MS = 200
 type Runner = 'npm' | 'workerd'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const exampleFile = join(root, 'scripts/start/development.vars')
+const exampleFile = join(root, '.dev.vars.example')
 
 export class Rigel {
   readonly origin: string
@@ -54,7 +54,7 @@ export class Rigel {
   }
 
   /**
-   * `changes`: variables besides, or instead of, those of development.vars. `port`: for several that start at the same
+   * `changes`: variables besides, or instead of, those of .dev.vars.example. `port`: for several that start at the same
    * time, since a free one may be taken meanwhile. `prepare`: fills the state folder before the start.
    * `persistDir`: a state folder that is there.
    */
