@@ -2,8 +2,8 @@
 // is new every few seconds, as Server-Sent Events. Read from the metrics objects only: an open console wakes nothing else.
 import type { Context } from 'hono'
 import { z } from 'zod'
-import type { Config } from '../../../config/parse-config.ts'
 import { METRICS } from '../../../core/metrics/catalogue.ts'
+import { connectingShards } from '../../../core/shard-map/shard-map.ts'
 import { STEP_MS } from '../../../core/metrics/history.ts'
 import { sse, SSE_HEADERS } from '../../../objects/shard/transports/sse.ts'
 import { readHistory, readMetrics } from '../../../rpc/metrics.ts'
@@ -20,16 +20,16 @@ const sinceQuery = z.object({ since: z.coerce.number().int().min(0).default(0) }
 export async function getFigures(c: Context<HttpEnv>): Promise<Response> {
   const query = sinceQuery.safeParse(c.req.query())
   if (!query.success) return errorResponse({ kind: 'bad_request', message: 'since: milliseconds since the epoch' })
-  return c.json(await readFigures(c.env, c.var.config, query.data.since))
+  return c.json(await readFigures(c, query.data.since))
 }
 
 export function streamFigures(c: Context<HttpEnv>): Response {
   const query = sinceQuery.safeParse(c.req.query())
   if (!query.success) return errorResponse({ kind: 'bad_request', message: 'since: milliseconds since the epoch' })
-  return new Response(figureStream(c.env, c.var.config, query.data.since), { headers: SSE_HEADERS })
+  return new Response(figureStream(c, query.data.since), { headers: SSE_HEADERS })
 }
 
-function figureStream(env: Env, config: Config, since: number): ReadableStream<Uint8Array> {
+function figureStream(c: Context<HttpEnv>, since: number): ReadableStream<Uint8Array> {
   let from = since
   let looks = 0
   return new ReadableStream<Uint8Array>({
@@ -37,7 +37,7 @@ function figureStream(env: Env, config: Config, since: number): ReadableStream<U
     async pull(controller) {
       if (looks > 0) await scheduler.wait(STREAM_EVERY_MS)
       looks += 1
-      const figures = await readFigures(env, config, from)
+      const figures = await readFigures(c, from)
       // The last step is not over: it comes again.
       from = figures.history.at(-1)?.atMs ?? from
       controller.enqueue(sse.systemEvent({ type: 'figures', json: JSON.stringify(figures) }, String(from)))
@@ -46,7 +46,7 @@ function figureStream(env: Env, config: Config, since: number): ReadableStream<U
   })
 }
 
-async function readFigures(env: Env, config: Config, since: number) {
+async function readFigures({ env, var: { config, shardMap } }: Context<HttpEnv>, since: number) {
   const [{ errors, sources, totals }, history] = await Promise.all([
     readMetrics(env, config),
     readHistory(env, config, since),
@@ -54,7 +54,7 @@ async function readFigures(env: Env, config: Config, since: number) {
   return {
     nowMs: Date.now(),
     stepMs: STEP_MS,
-    shards: config.shards,
+    shards: connectingShards(shardMap.map),
     buckets: bucketsOf(['rigel_produce_to_receive_seconds', 'rigel_append_seconds', 'rigel_proxy_duration_seconds']),
     history,
     totals: totals.flatMap(([name, labels, value]) => (typeof value === 'number' ? [{ name, labels, value }] : [])),
