@@ -5,6 +5,7 @@ const DEFINITION = 'In either form: /_rig/proxy.schema.json'
 
 /** `version`: `v2` or `v3`. */
 export function definitionPaths(version: string): readonly PathItem[] {
+  const list = { 'application/json': { schema: { type: 'array', items: { type: 'object', description: DEFINITION } } } }
   const definition = { 'application/json': { schema: { type: 'object', description: DEFINITION } } }
   const requestBody = { required: true, content: definition }
   const invalid = { description: 'What is wrong with it: {where: [{field: text}]}' }
@@ -13,7 +14,7 @@ export function definitionPaths(version: string): readonly PathItem[] {
     [
       `/${version}/apis`,
       {
-        get: { summary: 'API definitions', responses: { 200: { description: 'All', content: definition } } },
+        get: { summary: 'API definitions', responses: { 200: { description: 'All', content: list } } },
         post: {
           summary: 'Adds an API definition, effective everywhere within five seconds',
           requestBody,

@@ -2,7 +2,8 @@
 // without a token: everything in it is in this repository too. scripts/check-openapi.ts validates it.
 import { definitionPaths, importPaths } from './definition-paths.ts'
 import { operatorPaths } from './operator-paths.ts'
-import { componentSchemas, type Json } from './parts.ts'
+import { isObject } from '../../../core/json.ts'
+import { componentSchemas, text, type Json, type PathItem } from './parts.ts'
 import { sessionPaths } from './session-paths.ts'
 
 export function openApiDocument(prefix: string): Json {
@@ -11,17 +12,35 @@ export function openApiDocument(prefix: string): Json {
     info: { title: 'Rigel, internal API', version: '3', license: { name: 'Apache-2.0' } },
     servers: [{ url: prefix }],
     security: [{ internalToken: [] }],
-    paths: Object.fromEntries([
-      ...sessionPaths('v3'),
-      ...definitionPaths('v3'),
-      ...importPaths(),
-      ...sessionPaths('v2').slice(0, 2),
-      ...definitionPaths('v2'),
-      ...operatorPaths(),
-    ]),
+    paths: Object.fromEntries(
+      [
+        ...sessionPaths('v3'),
+        ...definitionPaths('v3'),
+        ...importPaths(),
+        ...sessionPaths('v2').slice(0, 2),
+        ...definitionPaths('v2'),
+        ...operatorPaths(),
+      ].map(withRefusals),
+    ),
     components: {
       securitySchemes: { internalToken: { type: 'http', scheme: 'bearer', description: 'INTERNAL_TOKEN' } },
       schemas: componentSchemas(),
     },
   }
+}
+
+const METHODS = new Set(['get', 'post', 'put', 'delete'])
+
+/** Every operation may be refused for its token. */
+function withRefusals([path, item]: PathItem): PathItem {
+  const operations = Object.entries(item).map(([key, operation]): [string, unknown] => {
+    if (!METHODS.has(key) || !isObject(operation)) return [key, operation]
+    const refusals = {
+      401: text('There is no token, or a wrong one'),
+      403: text('INTERNAL_TOKEN is not set, or the token may only look'),
+    }
+    const responses = operation['responses']
+    return [key, { ...operation, responses: { ...(isObject(responses) ? responses : {}), ...refusals } }]
+  })
+  return [path, Object.fromEntries(operations)]
 }

@@ -1,4 +1,4 @@
-// Health, followers, dead letters, tries and metrics in the OpenAPI description.
+// Health, followers, dead letters, tries, explanations, erasures and metrics in the OpenAPI description.
 import { anyJson, json, parameter, reference, text, type PathItem } from './parts.ts'
 
 export function operatorPaths(): readonly PathItem[] {
@@ -72,7 +72,32 @@ export function operatorPaths(): readonly PathItem[] {
         get: {
           summary: 'Why a user got an event, or did not',
           parameters: [parameter('event', 'query'), parameter('user', 'query')],
-          responses: { 200: { description: 'The way of the event, and the cause' }, 404: text('No such event') },
+          responses: {
+            200: { description: 'The way of the event, and the cause' },
+            400: text('A wrong parameter'),
+            404: { description: 'No such event', content: { 'application/json': { schema: { type: 'object' } } } },
+          },
+        },
+      },
+    ],
+    [
+      '/v1/users/{user}',
+      {
+        delete: {
+          summary: 'Closes the connections of a user, erases what Rigel holds, and says what Kafka still does',
+          parameters: [
+            parameter('user', 'path'),
+            {
+              name: 'revoke_seconds',
+              in: 'query',
+              description: "How long the tokens of the user's sessions are refused; not given: not at all",
+              schema: { type: 'integer', minimum: 1, maximum: 31_536_000 },
+            },
+          ],
+          responses: {
+            200: { description: 'What was closed, revoked and erased, and what remains where' },
+            400: text('A wrong parameter'),
+          },
         },
       },
     ],

@@ -53,7 +53,7 @@ export function sessionPaths(version: string): readonly PathItem[] {
         get: {
           summary: 'Connections: of a user, of a session, or all',
           parameters: [parameter('limit', 'query')],
-          responses: { 200: json('Connections', 'ConnectionList') },
+          responses: { 200: json('Connections', 'ConnectionList'), 400: text('A wrong parameter') },
         },
         delete: {
           summary: 'Closes those of a user or of a session',
