@@ -13,7 +13,7 @@ const MAX_BODY_BYTES = 1_024
 
 const confirmation = z.object({ confirmed: z.number().int(), of: z.number().int() })
 
-export const shardsBody = z.object({ shards: z.number().int().min(1).max(MAX_SHARDS) })
+export const shardsBody = z.strictObject({ shards: z.number().int().min(1).max(MAX_SHARDS) })
 
 export const shardsStatus = z.object({
   shards: z.number().int().describe('By which users connect'),
