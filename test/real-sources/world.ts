@@ -42,6 +42,8 @@ export class SourceWorld {
       const options = { origin: this.rigel.origin, user, token, types: [BROADCAST], addressedTypes: [ADDRESSED] }
       for (const connect of [connectSse, connectRigelSocket, connectLongpolling]) this.clients.push(connect(options))
     }
+    // Who connects between the two events of a round would see only the second.
+    await until('every client is connected', () => this.clients.every(({ recovered }) => recovered.length > 0), 30_000)
     await this.events.produce(1)
     await until('every client sees the first event', () => this.clients.every(({ seen }) => seen.length > 0), 30_000)
   }
