@@ -57,6 +57,8 @@ export class EmbeddedFollower {
   readonly #consumer: PartitionConsumer
   /** Where following begins if it has never begun: the end of the log may have moved until then. */
   readonly #startOffset: number
+  /** It has not been asked yet whether a TopicFollower followed the partition before. */
+  #isNew: boolean
   /** The run under way. One at a time: two would append the same events twice. */
   #run: Promise<void> | null = null
   /** Records were appended since the run last looked for some. */
@@ -70,6 +72,9 @@ export class EmbeddedFollower {
     this.#deadLetters = new DeadLetterStore(deps.storage.sql)
     this.#startOffset = deps.log.offsets()[deps.config.kafka.autoOffsetReset]
     this.#durable = deps.log.offsets().latest
+    // Stored with the first record: an object that dies before it has followed that record would begin behind it.
+    this.#isNew = deps.log.checkpoint === null
+    if (this.#isNew && this.#durable === 0) deps.log.moveCheckpoint(freshAt(0))
     this.#consumer = this.#createConsumer()
   }
 
@@ -143,7 +148,7 @@ export class EmbeddedFollower {
   }
 
   async #consumeToEnd(): Promise<RunResult> {
-    if (this.#deps.log.checkpoint === null) await this.#takeOver()
+    if (this.#isNew) await this.#takeOver()
     if (this.#isForUsers && (this.#interests.at === null || !this.#shardMap.isKnown)) await this.#register()
     for (let calls = 0; ;) {
       this.#hasMore = false
@@ -158,17 +163,9 @@ export class EmbeddedFollower {
   /** Goes on from where the TopicFollower was, which then no longer follows. Once in a partition's life. */
   async #takeOver(): Promise<void> {
     const taken = await takeOverFollower(this.#deps.env, this.#deps.at)
-    const fresh = {
-      offset: this.#startOffset,
-      generation: 0,
-      topicId: null,
-      records: 0,
-      deadLetters: 0,
-      lost: 0,
-      dropped: 0,
-    }
-    this.#deps.log.moveCheckpoint({ ...fresh, ...taken })
+    this.#deps.log.moveCheckpoint({ ...freshAt(this.#startOffset), ...taken })
     this.#deps.log.storeCheckpoint()
+    this.#isNew = false
   }
 
   #checkpoint() {
@@ -256,6 +253,10 @@ export class EmbeddedFollower {
       offset,
     )
   }
+}
+
+function freshAt(offset: number) {
+  return { offset, generation: 0, topicId: null, records: 0, deadLetters: 0, lost: 0, dropped: 0 }
 }
 
 function toFetched(records: readonly LogRecord[], offset: number): Fetched {
