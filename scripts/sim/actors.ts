@@ -41,7 +41,7 @@ export interface PublishedEvent {
 }
 
 const TYPES = ['a.x', 'a.y', 'b'] as const
-const USERS = ['alice', 'bob', 'carol'] as const
+export const USERS = ['alice', 'bob', 'carol'] as const
 const RETRY_MS = 20
 const LOST_CHUNKS = 0.05
 

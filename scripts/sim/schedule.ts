@@ -7,6 +7,7 @@ import { createRandom, type Random } from '../random.ts'
 import { Client, runProducer, type World } from './actors.ts'
 import type { Clock } from './clock.ts'
 import { Cluster } from './cluster.ts'
+import { Counter } from './counter.ts'
 import { RemoteKafka } from './remote-kafka.ts'
 
 const TOPIC = 'rig'
@@ -73,13 +74,20 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     maxPauseMs,
   }
   cluster.faults = random.pick([0, 0.02, 0.1, 0.3])
-  if (world.remote !== null) wakeFollowers(world)
+  wakeFollowers(world)
   const clients = Array.from({ length: 1 + random.below(3) }, (_, n) => new Client(world, `client ${n}`, random.fork()))
   const producers = Array.from({ length: 1 + random.below(2) }, (_, n) =>
     runProducer(world, n, random.below(12), random.fork()),
   )
   if (isGrowing) changeShards(world, random.fork())
-  const running = clients.map((client) => client.run())
+  const counters =
+    isRemote || isGrowing || random.chance(0.3)
+      ? []
+      : Array.from(
+          { length: 1 + random.below(2) },
+          (_, n) => new Counter(world, `counter ${n}`, PARTITIONS, random.fork()),
+        )
+  const running = [...clients, ...counters].map((client) => client.run())
   let isPublished = false
   void Promise.all(producers).then(() => (isPublished = true))
   if (random.chance(0.2)) {
@@ -94,7 +102,9 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   const arrived = await clock.run(() => isDone, clock.nowMs + SETTLE_MS)
   const missing = arrived
     ? []
-    : clients.map((client) => `${client.name} lost ${client.missing().join(' ') || 'nothing, but hangs'}`)
+    : [...clients, ...counters].map(
+        (client) => `${client.name} lost ${client.missing().join(' ') || 'nothing, but hangs'}`,
+      )
   if (!isPublished) missing.push('a producer was never confirmed')
   return {
     violations: [...world.violations, ...cluster.problems, ...missing],
@@ -103,12 +113,14 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   }
 }
 
-/** Followers of a Kafka elsewhere are woken at once, by a request, and then by the cron. */
+/** Followers are woken by the cron; those of a Kafka elsewhere at once, too, by a request. */
 function wakeFollowers({ clock, env, remote, topic }: World): void {
   const wakes = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition, isLate: false }))
   const wake = () => void nudgeFollowers(env, wakes).catch(() => undefined)
-  if (remote !== null) globalThis.fetch = (input, init) => remote.fetch(new Request(input, init))
-  wake()
+  if (remote !== null) {
+    globalThis.fetch = (input, init) => remote.fetch(new Request(input, init))
+    wake()
+  }
   clock.repeat(CRON_EVERY_MS, wake)
 }
 

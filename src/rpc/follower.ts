@@ -66,8 +66,6 @@ export interface FollowerStatus {
 /** How far a follower is, for a shard whose client has a state as of an offset. */
 export interface FollowerProgress {
   readonly generation: number
-  /** Every shard has what concerns it of everything before. */
-  readonly done: number
   /** Nothing from here on has been routed yet: it will be, by the interest of then. */
   readonly planned: number
   /** The offset that the next record will get. Null: the log does not answer, or was not asked. */

@@ -7,8 +7,6 @@ import { isCoveredBy, type JoinStep, type Mark, type StoredUpTo } from './joins.
 /** What a follower says of its partition. */
 export interface FollowedUpTo {
   readonly generation: number
-  /** Every shard has what concerns it of everything before. */
-  readonly done: number
   /** Nothing from here on has been routed yet. */
   readonly planned: number
   /** The offset that the next record will get; null: not known. */
@@ -34,7 +32,9 @@ export interface LogRow {
 /** What is known when a client joins. */
 export interface JoinFacts {
   readonly asOf: AsOf
-  /** All partitions of the followed topics, also of topics that are not named. */
+  /** The topics that are named and followed. */
+  readonly topics: ReadonlySet<string>
+  /** All partitions of them that are known. */
   readonly partitions: ReadonlySet<string>
   readonly followed: ReadonlyMap<string, FollowedUpTo>
   /** What the log has stored, by partition. */
@@ -81,9 +81,13 @@ export function resolveRejoin(facts: JoinFacts): Joined['step'] | undefined {
   return marks === undefined ? undefined : stepOf(facts, marks, 0)
 }
 
-function stepOf({ followed, stored }: JoinFacts, marks: ReadonlyMap<string, Mark>, untilSeq: number): Joined['step'] {
+/**
+ * What is before the log's own end of a partition never comes again. That the follower is further is not enough: one that begins
+ * anew at an older checkpoint sends the shard what it had not asked for at the first time.
+ */
+function stepOf({ stored }: JoinFacts, marks: ReadonlyMap<string, Mark>, untilSeq: number): Joined['step'] {
   const isAhead = ([partition, [generation, offset]]: readonly [string, Mark]) =>
-    (followed.get(partition)?.done ?? 0) <= offset && !hasStoredBeyond(stored[partition], generation, offset)
+    offset >= 0 && !hasStoredBeyond(stored[partition], generation, offset - 1)
   const ahead = [...marks].filter(isAhead).map(([partition]) => partition)
   return { untilSeq, marks: Object.fromEntries(marks), ahead }
 }
@@ -92,15 +96,11 @@ function stepOf({ followed, stored }: JoinFacts, marks: ReadonlyMap<string, Mark
  * Undefined if a partition of a topic that is named is not, one that is named is not known, or an offset that is named does not exist: it is then of another
  * topic of the same name, or of an end that was cut off. Topics that are not followed have no part.
  */
-function marksOf({ asOf, followed, partitions, stored }: JoinFacts): ReadonlyMap<string, Mark> | undefined {
-  const topics = new Set([...asOf.keys()].map(topicOfPartition))
+function marksOf({ asOf, followed, partitions, stored, topics }: JoinFacts): ReadonlyMap<string, Mark> | undefined {
   const marks = new Map<string, Mark>()
-  const followedTopics = new Set([...partitions].map(topicOfPartition))
-  for (const [partition, offset] of asOf) {
-    if (offset >= 0 && followedTopics.has(topicOfPartition(partition)) && !partitions.has(partition)) return undefined
-  }
+  const named = [...asOf.keys()].filter((partition) => topics.has(topicOfPartition(partition)))
+  if (named.some((partition) => !partitions.has(partition))) return undefined
   for (const partition of partitions) {
-    if (!topics.has(topicOfPartition(partition))) continue
     const [offset, at] = [asOf.get(partition), followed.get(partition)]
     if (offset === undefined || at === undefined) return undefined
     // The follower's answer is older than what it has sent since.

@@ -83,10 +83,15 @@ export function createShard(context: ShardContext) {
     log: logStore,
     committedSeq: () => log.committedSeq,
     interestSince: (type) => interests.sinceOf(type),
-    partitions: async () => directoryStub(env).followers(),
+    partitions: async () => {
+      // A Directory that has lost its storage, or has not been asked for anything yet, finds them first.
+      await directoryStub(env).refreshFollowers()
+      return directoryStub(env).followers()
+    },
     topics: sourceTopics(config),
     progress: async (at, offset) => followerStub(env, at).progress(offset),
     shards: () => connectingShards(shardMap.map),
+    usersSince: () => shardMap.map.version,
     nowMs: context.now,
   })
   const revocations = new RevocationList(storage.sql)

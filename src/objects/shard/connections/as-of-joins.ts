@@ -44,6 +44,8 @@ export interface AsOfJoinsDeps {
   progress(at: TopicPartition, offset: number): Promise<FollowerProgress | null>
   /** The number of shards by which events are addressed. */
   shards(): number
+  /** Returns the version of the shard map: with another one, other users are at this shard. */
+  usersSince(): number
   nowMs(): number
 }
 
@@ -199,6 +201,7 @@ export class AsOfJoins {
     const stored = Object.keys(log.stored).filter((partition) => topics.has(topicOfPartition(partition)))
     return {
       asOf,
+      topics,
       partitions: new Set([...all.map(partitionName), ...stored]),
       followed,
       stored: log.stored,
@@ -218,7 +221,7 @@ export class AsOfJoins {
   }
 
   #typeOf(key: string): KnownType {
-    const interestSince = key === USERS ? 0 : this.#deps.interestSince(key)
+    const interestSince = key === USERS ? this.#deps.usersSince() : this.#deps.interestSince(key)
     const known = this.#types.get(key)
     if (known !== undefined && known.interestSince === interestSince) return known
     const [oldest] = this.#types.keys()

@@ -75,10 +75,11 @@ class World {
         if (this.random.chance(0.5)) this.step()
         const at = this.partitions[partition]
         if (at === undefined) return null
-        const { done, generation, planned, records } = at
-        return { generation, done, planned, latest: records.length, shards: 1 }
+        const { generation, planned, records } = at
+        return { generation, planned, latest: records.length, shards: 1 }
       },
       shards: () => 1,
+      usersSince: () => 1,
       nowMs: () => 0,
     })
   }
