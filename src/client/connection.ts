@@ -110,7 +110,8 @@ export class Connection implements ConnectionSource {
 
   #request(): LinkRequest {
     const url: LinkRequest['url'] = (path, parameters) => this.#url(path, parameters)
-    return { url, token: this.#token, subscriptions: this.#subscriptions, position: this.position }
+    const { asOf = null } = this.#options
+    return { url, token: this.#token, subscriptions: this.#subscriptions, position: this.position, asOf }
   }
 
   #url(path: string, parameters: Readonly<Record<string, string>> = {}): URL {

@@ -16,6 +16,8 @@ export interface LinkRequest {
   readonly subscriptions: readonly Subscription[]
   /** The position to resume from; null: from now on. */
   readonly position: string | null
+  /** The offsets of the page's state. Rigel ignores them once a position is behind them. */
+  readonly asOf: string | null
 }
 
 /** Called by the link. After `ended`, and after `close()`, it calls nothing any more. */
@@ -45,10 +47,11 @@ export function authorization(token: string | null): Record<string, string> {
 }
 
 /** The parameters that every transport has in common. */
-export function connectParameters({ subscriptions, position }: LinkRequest): Record<string, string> {
+export function connectParameters({ asOf, subscriptions, position }: LinkRequest): Record<string, string> {
   return {
     ...(subscriptions.length === 0 ? {} : { subscriptions: JSON.stringify(subscriptions) }),
     ...(position === null ? {} : { last_event_id: position }),
+    ...(asOf === null ? {} : { as_of: asOf }),
   }
 }
 

@@ -108,6 +108,8 @@ export interface ConnectOptions {
   readonly subscriptions?: readonly Subscription[]
   /** The position to continue from, e.g. the `position` of the last event of an earlier visit. Default: from now on. */
   readonly lastEventId?: string | null
+  /** The offsets of the page's state, from the header `Rigel-As-Of` of the answer that it loaded: what follows it comes, once. */
+  readonly asOf?: string | null
   /** In order of preference. A transport that a network blocks is skipped. Default: all three. */
   readonly transports?: readonly TransportName[]
   /** Called with each new `lastEventId`, to keep it where a reload finds it. */

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { backoffMs, retryAfterMs } from '../../src/client/backoff.ts'
 import { endedByCode, endedByResponse } from '../../src/client/ended.ts'
 import { EventQueue, typeMatcher } from '../../src/client/event-queue.ts'
+import { connectParameters } from '../../src/client/link.ts'
 import { TransportChoice } from '../../src/client/transport-choice.ts'
 import { createSseParser } from '../../src/client/transports/sse.ts'
 import type { ReceivedEvent } from '../../src/client/types.ts'
@@ -34,6 +35,18 @@ describe('the SSE parser', () => {
         .flatMap((character) => parse(character))
         .concat(parse('\n')),
     ).toEqual(MESSAGES)
+  })
+})
+
+describe('joining at the offsets of a state', () => {
+  it('names them at each attempt, beside the position once there is one', () => {
+    const request = { url: () => new URL('https://rigel.test'), token: null, subscriptions: [], asOf: 'orders/3@1042' }
+    expect(connectParameters({ ...request, position: null })).toEqual({ as_of: 'orders/3@1042' })
+    expect(connectParameters({ ...request, position: '1.a-7*' })).toEqual({
+      last_event_id: '1.a-7*',
+      as_of: 'orders/3@1042',
+    })
+    expect(connectParameters({ ...request, asOf: null, position: null })).toEqual({})
   })
 })
 
