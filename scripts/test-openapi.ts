@@ -10,6 +10,8 @@ const VENV = '.wrangler/schemathesis'
 const TOKEN = 'a-development-token'
 /** What exactly is valid in a body is not described. A method that a path does not have is 404, as in RIG, and not 405. */
 const EXCLUDED = ['positive_data_acceptance', 'unsupported_method']
+/** A change to 8,192 shards would keep the machine busy for the rest of the run. */
+const EXCLUDED_PATH = '/v1/shards'
 
 const { values: flags } = parseArgs({
   options: {
@@ -36,6 +38,7 @@ const status = run(`${VENV}/bin/schemathesis`, [
   `--header=Authorization: Bearer ${TOKEN}`,
   '--phases=examples,coverage,fuzzing',
   `--exclude-checks=${EXCLUDED.join(',')}`,
+  `--exclude-path=${EXCLUDED_PATH}`,
   `--max-examples=${flags.examples}`,
   `--seed=${flags.seed}`,
   '--request-timeout=20',
