@@ -3,7 +3,7 @@
 // table, and one JSON line a figure. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
 // rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, interest,
 // attacks, subscriptions, gateway (which needs Debian's packages
-// nginx and wrk), kafka (which needs Java 17). `bill`, by itself, counts what Cloudflare would
+// nginx and wrk), kafka (which needs Java 17), sources (NATS; needs Go). `bill`, by itself, counts what Cloudflare would
 // bill, and compares it with docs/cost.md.
 import { attacks } from './bench/attacks.ts'
 import { bill } from './bench/bill.ts'
@@ -17,6 +17,7 @@ import { backlog, latency } from './bench/pipeline.ts'
 import { publishing } from './bench/publishing.ts'
 import { subscriptionMemory } from './bench/subscriptions.ts'
 import { startRig, type Rig } from './bench/rig.ts'
+import { sources } from './bench/sources.ts'
 
 const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'))
 
@@ -45,6 +46,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   subscriptions: subscriptionMemory,
   gateway,
   kafka,
+  sources,
 }
 
 // Not a figure: what is billed, compared with docs/cost.md.
