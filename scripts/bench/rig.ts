@@ -107,7 +107,7 @@ export async function positionAt(rig: Rig, shard: number): Promise<string> {
     const reader = response.body?.getReader()
     const { value } = (await reader?.read()) ?? {}
     await reader?.cancel()
-    const id = /"id":"([^"]+)"/.exec(new TextDecoder().decode(value as Uint8Array))?.[1]
+    const id = /"id":"([^"]+)"/.exec(new TextDecoder().decode(value))?.[1]
     if (id?.startsWith(`${shard}.`)) return id
   }
   throw new Error(`no connection reached shard ${shard} in 200 attempts`)

@@ -76,7 +76,7 @@ function toCanonical(inner: string): string {
   })
 }
 
-interface Shape {
+interface ExpressionShape {
   readonly shape: readonly Segment[]
   /** The shape alone decides. */
   readonly isExact: boolean
@@ -84,10 +84,10 @@ interface Shape {
   readonly captures: readonly number[]
 }
 
-const UNKNOWN_SHAPE: Shape = { shape: ['rest'], isExact: false, needsRest: false, captures: [] }
+const UNKNOWN_SHAPE: ExpressionShape = { shape: ['rest'], isExact: false, needsRest: false, captures: [] }
 
 /** Returns the segments of `/a/([^/]+)` as far as they are known, then the rest. */
-function shapeOf(inner: string): Shape {
+function shapeOf(inner: string): ExpressionShape {
   const segments = splitSegments(inner)
   if (segments === undefined) return UNKNOWN_SHAPE
   const shape: Segment[] = []

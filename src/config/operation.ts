@@ -1,5 +1,5 @@
 // Variables of operation: how often figures are reported, and who may see the console.
-import { z } from 'zod'
+import type { z } from 'zod'
 import { flag, integer, tokens } from './env-fields.ts'
 
 /** The variables of operation, as zod schemas. */

@@ -68,14 +68,17 @@ export function form(submit, ...children) {
   return made
 }
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let hideStatus
+
 /** Says something to everybody: on the screen, and to screen readers. @param {string} text @param {boolean} isError */
 export function tell(text, isError = false) {
   const status = document.querySelector('#status')
   if (!(status instanceof HTMLElement)) return
   status.textContent = text
   status.className = isError ? 'toast bad' : 'toast'
-  clearTimeout(Number(status.dataset['timer']))
-  status.dataset['timer'] = String(setTimeout(() => (status.className = 'hidden'), 6_000))
+  clearTimeout(hideStatus)
+  hideStatus = setTimeout(() => (status.className = 'hidden'), 6_000)
 }
 
 /** @param {number} atMs */

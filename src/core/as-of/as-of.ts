@@ -13,7 +13,7 @@ export const AS_OF_HEADER = 'Rigel-As-Of'
 export const PRODUCED_HEADER = 'Rigel-Produced'
 
 /** Each is asked about at its follower, and a connection keeps them. */
-export const MAX_AS_OF_PARTITIONS = 100
+const MAX_AS_OF_PARTITIONS = 100
 
 /** Topic names of Kafka have up to 249 characters; NATS subjects up to 200. */
 const MAX_TOPIC_CHARS = 255

@@ -7,7 +7,7 @@ import type { Subscription } from '../subscriptions/subscription.ts'
 export type Mark = readonly [generation: number, offset: number]
 
 /** `<topic>/<partition>` → mark. */
-export type Marks = Readonly<Record<string, Mark>>
+type Marks = Readonly<Record<string, Mark>>
 
 /** One step by which a connection came to its subscriptions. Stored with the connection. */
 export interface JoinStep {

@@ -56,7 +56,7 @@ export interface Joined {
 }
 
 /** Rows that one join may look at: an older state is reloaded. */
-export const MAX_ROWS_READ = 4_096
+const MAX_ROWS_READ = 4_096
 
 /** Returns undefined if events beyond the state may be missing: the client must load its state again. */
 export function resolveAsOf(facts: JoinFacts): Joined | undefined {

@@ -32,7 +32,7 @@ export interface RoutedEvent {
 }
 
 /** Where the events of a row of a shard's log came from. */
-export interface EventSource {
+interface EventSource {
   /** `<topic>/<partition>` */
   readonly partition: string
   /** Grows when the partition's offsets start anew. */

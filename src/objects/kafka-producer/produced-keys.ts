@@ -11,14 +11,14 @@ interface KeyWindow {
 /** Rows that one query reads. */
 const ROWS_AT_ONCE = 64
 
-interface KeysRow extends Record<string, SqlStorageValue> {
+interface ProducedKeysRow extends Record<string, SqlStorageValue> {
   id: number
   produced_ms: number
   places: string
 }
 
 /** A row's keys: as a list, because the names of an object would be stored for each. */
-type StoredPlace = readonly [key: string, topic: string, partition: number, offset: number, timestampMs: number]
+type ProducedPlace = readonly [key: string, topic: string, partition: number, offset: number, timestampMs: number]
 
 export class ProducedKeys {
   readonly #sql: SqlStorage
@@ -42,7 +42,7 @@ export class ProducedKeys {
 
   /** Stores the keys of one call in one row: a row for each would be billed. */
   remember(produced: ReadonlyMap<string, ProducedRecord>, nowMs: number): void {
-    const places = [...produced].map(([key, place]): StoredPlace => {
+    const places = [...produced].map(([key, place]): ProducedPlace => {
       return [key, place.topic, place.partition, place.offset, place.timestampMs]
     })
     this.#sql.exec('INSERT INTO produced_keys (produced_ms, places) VALUES (?, ?)', nowMs, JSON.stringify(places))
@@ -68,13 +68,13 @@ export class ProducedKeys {
   }
 
   /** Read to its end: a cursor that is left open holds the write-ahead log. */
-  #rowsAfter(id: number): readonly KeysRow[] {
+  #rowsAfter(id: number): readonly ProducedKeysRow[] {
     const query = `SELECT id, produced_ms, places FROM produced_keys WHERE id > ? ORDER BY id LIMIT ${ROWS_AT_ONCE}`
-    return this.#sql.exec<KeysRow>(query, id).toArray()
+    return this.#sql.exec<ProducedKeysRow>(query, id).toArray()
   }
 
   /** Oldest first, while they are due; at most as many as one query reads, so that a call costs little. */
-  #forgetWhile(isDue: (row: KeysRow) => boolean): void {
+  #forgetWhile(isDue: (row: ProducedKeysRow) => boolean): void {
     let forgotten: number | undefined
     for (const row of this.#rowsAfter(0)) {
       if (!isDue(row)) break
@@ -85,6 +85,6 @@ export class ProducedKeys {
   }
 }
 
-function placesOf({ places }: KeysRow): readonly StoredPlace[] {
-  return JSON.parse(places) as readonly StoredPlace[]
+function placesOf({ places }: ProducedKeysRow): readonly ProducedPlace[] {
+  return JSON.parse(places) as readonly ProducedPlace[]
 }

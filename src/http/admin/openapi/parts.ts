@@ -9,7 +9,7 @@ import {
   revocationShape,
   userList,
 } from '../admin-schema.ts'
-import { shardsBody, shardsStatus } from '../shards/shards.ts'
+import { shardsBody, shardsStatus } from '../shards/shards-schema.ts'
 
 export type Json = Readonly<Record<string, unknown>>
 

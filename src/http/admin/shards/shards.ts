@@ -1,6 +1,6 @@
 // GET and PUT /_rig/api/v1/shards: the number of shards, and how far a change of it has come. Called by admin-api.ts.
 import type { Context } from 'hono'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { MAX_SHARDS, connectingShards } from '../../../core/shard-map/shard-map.ts'
 import { parseJson } from '../../../core/json.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
@@ -8,26 +8,9 @@ import { directoryStub, type ShardChangeStatus } from '../../../rpc/directory.ts
 import { errorResponse } from '../../error-response.ts'
 import { readRequestBody } from '../../read-request-body.ts'
 import type { HttpEnv } from '../../worker-context.ts'
+import { shardsBody, type shardsStatus } from './shards-schema.ts'
 
 const MAX_BODY_BYTES = 1_024
-
-const confirmation = z.object({ confirmed: z.number().int(), of: z.number().int() })
-
-export const shardsBody = z.strictObject({ shards: z.number().int().min(1).max(MAX_SHARDS) })
-
-export const shardsStatus = z.object({
-  shards: z.number().int().describe('By which users connect'),
-  wanted: z.number().int().describe('What was asked for last'),
-  version: z.number().int().describe('Of the shard map'),
-  phase: z.enum(['steady', 'adopting', 'writing_both', 'moving', 'ending']),
-  from: z.number().int().nullable().describe('The number before the change; null: none is under way'),
-  to: z.number().int().nullable(),
-  followers: confirmation.describe('How many have confirmed the phase'),
-  shardsConfirmed: confirmation,
-  connectionsToMove: z.number().int().describe('Connections of moved users that are still open at their old shards'),
-  bothWrittenUntil: z.string().nullable().describe('When the old shards get nothing for moved users any more'),
-  problem: z.string().nullable().describe('Why the change does not go on for the moment'),
-})
 
 export async function getShards(c: Context<HttpEnv>): Promise<Response> {
   return c.json(describe(await directoryStub(c.env).shardChange()))

@@ -118,7 +118,7 @@ describe('finding an event by its place in a topic', () => {
     log.append([batch([3, 5]), batch([4], { partition: 1 })], 1_000)
     expect(log.find(at(5))).toMatchObject({ kind: 'stored', storedMs: 1_000, event: { seq: 2, type: 'greeting' } })
     expect(log.find(at(4, 1))).toMatchObject({ kind: 'stored', event: { seq: 3 } })
-    expect([log.find(at(4)), log.find(at(9)), log.find(at(1))]).toEqual(Array(3).fill({ kind: 'not_stored' }))
+    for (const place of [at(4), at(9), at(1)]) expect(log.find(place)).toEqual({ kind: 'not_stored' })
   })
 
   it('tells what retention removed from what was never stored', () => {
