@@ -31,11 +31,11 @@ describe('the variables of', () => {
   })
 
   it.each(blocks)('$where are valid', ({ code }) => {
-    const binding = { connect: () => {} }
+    const binding = { connect: () => {}, fetch: () => {} }
     // `…` stands for a secret, whose form is not checked.
     const variables = variablesOf(code.replaceAll('…', 'secret'))
     const isSecret = (problem: string): boolean => code.includes(`${problem.split(':')[0] ?? ''}=…`)
-    const problems = problemsOf({ KAFKA_NETWORK: binding, ...variables })
+    const problems = problemsOf({ KAFKA_NETWORK: binding, KAFKA_REST: binding, ...variables })
     expect(problems.filter((problem) => !isSecret(problem))).toEqual([])
     expect(Object.keys(variables).filter((name) => !configuration.includes(`\`${name}\``))).toEqual([])
   })
