@@ -1,5 +1,5 @@
-// The log over every source that is configured: one Kafka or the embedded log, NATS, and Kinesis. A topic's name says which
-// source it is of. Called by followers, and by everything that publishes.
+// The log over every source that is configured: one Kafka or the embedded log, NATS, and Kinesis. A topic's name says
+// which source it is of. Called by followers, and by everything that publishes.
 import type { Config } from '../config/parse-config.ts'
 import { sourceOf, type SourceKind } from '../core/events/topic-source.ts'
 import type { NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
@@ -33,8 +33,8 @@ export function createEventLog(env: Env, config: Config): EventLog {
 }
 
 /**
- * Returns the log of one topic's source, for its follower. What is produced goes to the source of each record. `sql` is the
- * follower's storage.
+ * Returns the log of one topic's source, for its follower. What is produced goes to the source of each record. `sql`
+ * is the follower's storage.
  */
 export function createSourceLog(env: Env, config: Config, topic: string, sql: SqlStorage): KafkaLog {
   const logOf = createSources(env, config, sql)
@@ -66,13 +66,13 @@ function createSource(env: Env, config: Config, kind: SourceKind, sql: SqlStorag
   }
 }
 
-/** A follower that has never run has not read its shard. */
+/** Returns whether a shard's follower has read it to the end. A follower that has never run has no counters. */
 async function isEnded(env: Env, topic: string, partition: number): Promise<boolean> {
   const { counters } = await followerStub(env, { topic, partition }).status()
   return counters?.cursor === 'end'
 }
 
-/** Returns the places in the order of the records. Sources are produced to at the same time. */
+/** Returns the places in the order of the records. Produces to all sources in parallel. */
 async function produce(logOf: LogOf, records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
   const kinds = new Set(records.map(({ topic }) => sourceOf(topic).kind))
   const [first] = records

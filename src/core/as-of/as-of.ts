@@ -1,18 +1,19 @@
-// What a client's state has: for each topic-partition the last offset that was applied to it, `orders/3@1042`. Services send it
-// as `Rigel-As-Of`, clients as `as_of`. Pure. resolve-as-of.ts finds where such a client reads on.
+// The offsets of a client's state: for each topic-partition the last offset that was applied to it, such as
+// `orders/3@1042`. Services send them as `Rigel-As-Of`, clients as `as_of`. Pure. resolve-as-of.ts finds where such a
+// client continues.
 import { partitionName, type LogPosition } from '../events/kafka-record.ts'
 import { fail, ok, type Result } from '../result.ts'
 
-/** `<topic>/<partition>` → the last offset that the state has; -1: none of the partition yet. */
+/** `<topic>/<partition>` → the last offset that the state has; -1: the state has no event of the partition. */
 export type AsOf = ReadonlyMap<string, number>
 
-/** The header by which services send it. */
+/** The response header of services. */
 export const AS_OF_HEADER = 'Rigel-As-Of'
 
-/** The header by which Rigel names the places of what a request has published, in the same form. */
+/** The response header with the offsets that a request has published, in the same form. */
 export const PRODUCED_HEADER = 'Rigel-Produced'
 
-/** Each is asked about at its follower, and a connection keeps them. */
+/** Limits calls: the follower of each partition is asked. Limits memory: each connection stores the offsets. */
 const MAX_AS_OF_PARTITIONS = 100
 
 /** Topic names of Kafka have up to 249 characters; NATS subjects up to 200. */
@@ -32,14 +33,14 @@ export function parseAsOf(text: string): Result<AsOf, string> {
     const [, topic = '', partition = '', offset = ''] = ITEM.exec(item.trim()) ?? []
     if (topic === '' || topic.length > MAX_TOPIC_CHARS || !Number.isSafeInteger(Number(offset))) return fail(FORM)
     const name = `${topic}/${partition}`
-    // Two states of different age need a subscription each: the older would get what the newer has.
+    // With two offsets of one partition, either the older state would miss events or the newer one get some twice.
     if (offsets.has(name)) return fail(`as_of names ${name.slice(0, 60)} twice`)
     offsets.set(name, Number(offset))
   }
   return ok(offsets)
 }
 
-/** Returns the value of PRODUCED_HEADER: for each partition the newest of the places. */
+/** Returns the value of PRODUCED_HEADER: the highest offset of each partition. */
 export function formatProduced(places: readonly LogPosition[]): string {
   const newest = new Map<string, number>()
   for (const place of places) {

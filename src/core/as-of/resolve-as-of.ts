@@ -1,19 +1,19 @@
-// Where a client that has a state as of some offsets reads on: the place in the shard's log after which everything beyond the
-// state is, or that nobody can promise that. Pure. docs/state.md has the rules in words. Nothing is promised without proof:
-// a shard stores only what concerns its clients, so that an event that it lacks may never have been sent to it.
+// Finds where a client whose state is as of some offsets continues: the place in the shard's log after which are all
+// events beyond the state. There is none if events may be missing: a shard stores only what concerns its clients, so
+// an event that its log does not have may never have been sent to it. Pure. docs/state.md has the rules.
 import { topicOfPartition, type AsOf } from './as-of.ts'
 import { isCoveredBy, type JoinStep, type Mark, type StoredUpTo } from './joins.ts'
 
-/** What a follower says of its partition. */
+/** How far a follower has routed its partition. */
 export interface FollowedUpTo {
   readonly generation: number
-  /** Nothing from here on has been routed yet. */
+  /** No record at or after this offset has been routed. */
   readonly planned: number
   /** The offset that the next record will get; null: not known. */
   readonly latest: number | null
 }
 
-/** A place from which on the log has every event of a kind. */
+/** The log has every event of a kind from this offset on. */
 export interface Since {
   readonly generation: number
   readonly offset: number
@@ -23,7 +23,7 @@ export interface Since {
 export interface LogRow {
   /** Sequence number of its last event. */
   readonly position: number
-  /** Null: its events are Rigel's own. */
+  /** Null: the row has Rigel's own events. */
   readonly partition: string | null
   readonly generation: number
   readonly lastOffset: number
@@ -32,30 +32,30 @@ export interface LogRow {
 /** What is known when a client joins. */
 export interface JoinFacts {
   readonly asOf: AsOf
-  /** The topics that are named and followed. */
+  /** The topics that `asOf` names and Rigel follows. */
   readonly topics: ReadonlySet<string>
-  /** All partitions of them that are known. */
+  /** All known partitions of these topics. */
   readonly partitions: ReadonlySet<string>
   readonly followed: ReadonlyMap<string, FollowedUpTo>
   /** What the log has stored, by partition. */
   readonly stored: Readonly<Record<string, StoredUpTo>>
-  /** From where on the log has all that the client may get of the partition; undefined: not known. */
+  /** Returns the offset from which on the log has all events that the client may get; undefined: not known. */
   readonly sinceOf: (partition: string, generation: number) => number | undefined
   /** Rows of the log, newest first. */
   readonly rows: Iterable<LogRow>
-  /** Sequence number that reading without a gap can begin at, at the earliest. */
+  /** The lowest sequence number from which the log can be read without a gap. */
   readonly floorSeq: number
   /** Sequence number of the newest event that clients have been sent. */
   readonly committedSeq: number
 }
 
-/** Where a client reads on, and what it is not sent. */
+/** Where a client continues, and what it is not sent. */
 export interface Joined {
   readonly startSeq: number
   readonly step: Omit<JoinStep, 'before'>
 }
 
-/** Rows that one join may look at: an older state is reloaded. */
+/** Limit of rows that one join reads. A client whose state is older has to load it again. */
 const MAX_ROWS_READ = 4_096
 
 /** Returns undefined if events beyond the state may be missing: the client must load its state again. */
@@ -73,8 +73,8 @@ export function resolveAsOf(facts: JoinFacts): Joined | undefined {
 }
 
 /**
- * Returns what a client is not sent that comes back with a position from before its state was passed; undefined if the state
- * is of no place that exists.
+ * For a client that returns with a position from before the log passed its state: returns what it is not sent, or
+ * undefined if an offset of the state does not exist.
  */
 export function resolveRejoin(facts: JoinFacts): Joined['step'] | undefined {
   const marks = marksOf(facts)
@@ -82,8 +82,9 @@ export function resolveRejoin(facts: JoinFacts): Joined['step'] | undefined {
 }
 
 /**
- * What is before the log's own end of a partition never comes again. That the follower is further is not enough: one that begins
- * anew at an older checkpoint sends the shard what it had not asked for at the first time.
+ * A partition is ahead until the shard's own log has stored its mark. That the follower has routed the mark is not
+ * enough: a follower that restarts at an older checkpoint may send the shard events that the shard did not want the
+ * first time.
  */
 function stepOf({ stored }: JoinFacts, marks: ReadonlyMap<string, Mark>, untilSeq: number): Joined['step'] {
   const isAhead = ([partition, [generation, offset]]: readonly [string, Mark]) =>
@@ -93,8 +94,9 @@ function stepOf({ stored }: JoinFacts, marks: ReadonlyMap<string, Mark>, untilSe
 }
 
 /**
- * Undefined if a partition of a topic that is named is not, one that is named is not known, or an offset that is named does not exist: it is then of another
- * topic of the same name, or of an end that was cut off. Topics that are not followed have no part.
+ * Returns a mark for each partition. Undefined if a partition of a named topic is not named, if a named partition is
+ * not known, or if a named offset does not exist, because the topic was created again or its end was cut off. Ignores
+ * topics that are not followed.
  */
 function marksOf({ asOf, followed, partitions, stored, topics }: JoinFacts): ReadonlyMap<string, Mark> | undefined {
   const marks = new Map<string, Mark>()
@@ -103,7 +105,7 @@ function marksOf({ asOf, followed, partitions, stored, topics }: JoinFacts): Rea
   for (const partition of partitions) {
     const [offset, at] = [asOf.get(partition), followed.get(partition)]
     if (offset === undefined || at === undefined) return undefined
-    // The follower's answer is older than what it has sent since.
+    // The follower's answer is outdated: it has begun a new generation since.
     if ((stored[partition]?.[0] ?? 0) > at.generation) return undefined
     const exists = offset < at.planned || (at.latest !== null && offset < at.latest)
     if (!exists) return undefined
@@ -113,11 +115,11 @@ function marksOf({ asOf, followed, partitions, stored, topics }: JoinFacts): Rea
 }
 
 /**
- * Returns the newest sequence number after which every event beyond the marks is. Undefined if some may have been dropped, or
- * are further back than MAX_ROWS_READ.
+ * Returns the newest sequence number before all events beyond the marks. Undefined if retention may have dropped such
+ * events, or if they are more than MAX_ROWS_READ rows back.
  */
 function findStart({ committedSeq, floorSeq, rows, stored }: JoinFacts, marks: ReadonlyMap<string, Mark>) {
-  /** Partitions with events beyond their mark, of which the oldest is still to be found. */
+  /** Partitions with events beyond their mark, the oldest of which has not been found yet. */
   const open = new Set(
     [...marks].filter(([name, [generation, offset]]) => hasStoredBeyond(stored[name], generation, offset)).map(first),
   )
@@ -135,7 +137,7 @@ function findStart({ committedSeq, floorSeq, rows, stored }: JoinFacts, marks: R
     if (isCoveredBy(mark, generation, lastOffset)) open.delete(partition)
     else isBeyond = true
   }
-  // Nothing is older. What was dropped may have been beyond the marks that are still open.
+  // All rows were read. Events that retention has dropped may have been beyond the marks of the open partitions.
   if (open.size > 0 && floorSeq > 0) return undefined
   return isBeyond ? floorSeq : start
 }

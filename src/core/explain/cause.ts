@@ -1,9 +1,12 @@
-// Every answer to "why didn't Alice get it?": why an event did not reach a user, or how it did. Each has a kind, what is
-// known, and a sentence. Pure. http/admin/explain.ts and the shards find the causes.
+// The possible answers to "why didn't Alice get it?": the reason why an event did not reach a user, or how it did.
+// `describeCause` has the sentence for each. Pure. http/admin/explain and the shards find the causes.
 import { showJson } from '../json.ts'
 import type { RefusedClause } from './explain-match.ts'
 
-/** What became of an event at one step of its way. Times are milliseconds since the epoch, `seq` those of a shard's log. */
+/**
+ * What happened to an event at one step. Times are milliseconds since the epoch; `…Seq` are sequence numbers of a
+ * shard.
+ */
 export type Cause =
   // The record.
   | { readonly kind: 'not_followed'; readonly topic: string }
@@ -38,23 +41,23 @@ export type Cause =
   | Written
   | { readonly kind: 'unknown'; readonly why: string }
 
-/** It was written to the connection. */
+/** The event was written to the connection. */
 export interface Written {
   readonly kind: 'written'
-  /** When the shard stored it, and wrote it if the connection was open and not behind. */
+  /** When the shard stored it. A connection that was open and not behind got it at the same time. */
   readonly storedMs: number
   readonly how: 'live' | 'replay'
   /** Null: the transport has no acknowledgements. */
   readonly acknowledged: boolean | null
-  /** The connection has ended since, for this reason. */
+  /** Why the connection has ended since; null: it is open. */
   readonly endedBy: string | null
-  /** Bytes that its client had not taken when it ended, or has not taken yet. */
+  /** Bytes that the client has not taken, or had not taken when the connection ended. */
   readonly waitingBytes: number
-  /** Type or pattern of the subscription that let it pass; null: it was addressed to the user. */
+  /** Type or pattern of the subscription that matched; null: the event was addressed to the user. */
   readonly pattern: string | null
 }
 
-/** One answer for a user, of all that is known. */
+/** A cause reduced to what it means for the user. */
 export type Verdict = 'received' | 'waits' | 'not_received' | 'unknown'
 
 const WAITS: readonly Cause['kind'][] = [
@@ -65,7 +68,7 @@ const WAITS: readonly Cause['kind'][] = [
   'waits_for_poll',
 ]
 
-/** Returns what a cause means for the user. */
+/** Returns the verdict of a cause. */
 export function verdictOf({ kind }: Cause): Verdict {
   if (kind === 'written') return 'received'
   if (kind === 'unknown') return 'unknown'
@@ -74,7 +77,7 @@ export function verdictOf({ kind }: Cause): Verdict {
 
 const BEST: readonly Verdict[] = ['received', 'waits', 'unknown', 'not_received']
 
-/** Returns the cause that answers for the user: of several connections, the one that came furthest. */
+/** Returns the cause with the best verdict, for a user with several connections. */
 export function bestOf(causes: readonly Cause[]): Cause | undefined {
   return causes.toSorted((a, b) => BEST.indexOf(verdictOf(a)) - BEST.indexOf(verdictOf(b)))[0]
 }
@@ -85,7 +88,7 @@ const MAX_SHOWN_CHARS = 200
 export function describeCause(cause: Cause): string {
   switch (cause.kind) {
     case 'not_followed':
-      return `Rigel does not follow the topic ${cause.topic}: KAFKA_SOURCE_TOPICS names those it follows.`
+      return `Rigel does not follow the topic ${cause.topic}: KAFKA_SOURCE_TOPICS, NATS_SOURCE_TOPICS and KINESIS_STREAM name those it follows.`
     case 'not_produced':
       return `The partition has no such record yet: its end is at offset ${cause.latest}.`
     case 'removed_from_topic':
@@ -99,13 +102,13 @@ export function describeCause(cause: Cause): string {
     case 'is_response':
       return 'The record is a response to a proxied request. It goes to the request that waits for it.'
     case 'not_addressed':
-      return `The event is addressed to ${list(cause.recipients)}, and not to this user.`
+      return `The event is addressed to ${list(cause.recipients)}, not to this user.`
     case 'not_wanted':
-      return `When it came, nobody on the user's shard subscribed to ${cause.type}, so the shard did not store it.`
+      return `When the event arrived, nobody on the user's shard subscribed to ${cause.type}, so the shard did not store it.`
     case 'removed_from_log':
-      return `The shard's log no longer has it: it begins after ${cause.floor} (LOG_RETENTION_SECONDS, LOG_RETENTION_BYTES).`
+      return `The shard's log no longer has the event: the log begins after ${cause.floor} (LOG_RETENTION_SECONDS, LOG_RETENTION_BYTES).`
     case 'not_arrived':
-      return "The follower has read it, and the user's shard does not have it: the append is being repeated, or SHARDS was another number then."
+      return "The follower has read the record, but the user's shard does not have the event: the append is being repeated, or the user was on another shard then."
     case 'no_connection':
       return `The user has no connection, and none has ended since ${time(cause.knownSinceMs)}, when the shard last started.`
     case 'refused':
@@ -115,13 +118,13 @@ export function describeCause(cause: Cause): string {
     case 'type_not_subscribed':
       return `The connection does not subscribe to ${cause.type}. It subscribes to ${list(cause.subscribed)}.`
     case 'clause_refused':
-      return `The connection subscribes to the type, and no clause holds: ${cause.refused.map(describeClause).join('; ')}.`
+      return `The connection subscribes to the type, but no clause of its subscriptions matches: ${cause.refused.map(describeClause).join('; ')}.`
     case 'subscribed_later':
-      return `The connection subscribed to it later${cause.sinceSeq === null ? '' : `, after position ${cause.sinceSeq}`}.`
+      return `The connection subscribed after the event${cause.sinceSeq === null ? '' : `, at position ${cause.sinceSeq}`}.`
     case 'ended_before':
-      return `The connection ended at ${time(cause.atMs)}, before the event was written to it: ${cause.reason}. A client that comes back with its position gets it then.`
+      return `The connection ended at ${time(cause.atMs)}, before the event was written to it: ${cause.reason}. A client that reconnects with its position gets the event.`
     case 'waits_for_ack':
-      return `The client has not acknowledged enough: the connection is written up to ${cause.writtenSeq}, and goes on with its acks.`
+      return `The client has not acknowledged enough: the connection is written up to ${cause.writtenSeq}, and continues when the client acknowledges.`
     case 'waits_for_reader':
       return `The client reads too slowly: the connection is written up to ${cause.writtenSeq}, and ${cause.waitingBytes} bytes wait for it.`
     case 'waits_for_poll':
@@ -142,16 +145,16 @@ function notReadYet({ failures, lastError, next }: Extract<Cause, { kind: 'not_r
 function openedLater({ recovered, startSeq }: Extract<Cause, { kind: 'opened_later' }>): string {
   const why =
     recovered === false
-      ? 'it came with a position that was too old or of another log, and was told recovered: false'
+      ? 'its position was too old or of another log, and the client was told recovered: false'
       : recovered === true
-        ? 'it came with a position after the event'
-        : 'it came without a position'
-  return `The connection was opened later, and begins after ${startSeq}: ${why}.`
+        ? 'its position was after the event'
+        : 'it had no position'
+  return `The connection was opened after the event, and begins after ${startSeq}: ${why}.`
 }
 
 function written({ acknowledged, endedBy, how, pattern, storedMs, waitingBytes }: Written): string {
-  const when = how === 'live' ? `at ${time(storedMs)}` : `when the connection read on (stored at ${time(storedMs)})`
-  const why = pattern === null ? 'it is addressed to the user' : `the subscription to ${pattern} lets it pass`
+  const when = how === 'live' ? `at ${time(storedMs)}` : `in a replay (stored at ${time(storedMs)})`
+  const why = pattern === null ? 'it is addressed to the user' : `the subscription to ${pattern} matches it`
   const ack =
     acknowledged === null
       ? ''
@@ -159,13 +162,13 @@ function written({ acknowledged, endedBy, how, pattern, storedMs, waitingBytes }
         ? ' The client has acknowledged it.'
         : ' The client has not acknowledged it.'
   const end = endedBy === null ? '' : ` The connection has ended since: ${endedBy}.`
-  const wait = waitingBytes > 0 ? ` ${waitingBytes} bytes were not taken by the client.` : ''
+  const wait = waitingBytes > 0 ? ` The client has not taken ${waitingBytes} bytes.` : ''
   return `It was written to the connection ${when}: ${why}.${ack}${end}${wait}`
 }
 
 function describeClause({ expected, field, got, pattern }: RefusedClause): string {
   const has = got === null ? 'the event has none' : `the event has ${showJson(got, MAX_SHOWN_CHARS)}`
-  return `${pattern} wants ${field} ${showJson(expected, MAX_SHOWN_CHARS)}, ${has}`
+  return `${pattern} requires ${field} ${showJson(expected, MAX_SHOWN_CHARS)}, ${has}`
 }
 
 function list(names: readonly string[]): string {

@@ -1,33 +1,33 @@
-// What became of one event at one connection, from what the shard knows of it: when it began and ended, its filters, and how
-// far it is written. Nothing of it is recorded per event: delivery is a function of these. Pure.
+// Computes what happened to one event at one connection from the connection's begin and end, its filters, and the
+// position up to which it is written. Delivery is a function of these, so nothing is recorded per event. Pure.
 import type { Cause } from './cause.ts'
 import type { TransportName } from '../identity/principal.ts'
 import type { Filter } from '../subscriptions/filter.ts'
 import { explainMatch, type MatchedEvent, type MatchExplanation } from './explain-match.ts'
 
-/** How far a connection is. */
+/** How far events have been written to a connection. */
 export interface ConnectionProgress {
-  /** What passes its filter has been written up to here. */
+  /** All events up to this one that pass the filter have been written. */
   readonly writtenSeq: number
   /** Null: the transport has no acknowledgements. */
   readonly acknowledgedSeq: number | null
 }
 
-/** A filter, and the sequence number after which events go through it. */
+/** A filter, and the sequence number after which it applies. */
 export interface FilterSince {
   readonly filter: Filter
   readonly sinceSeq: number
 }
 
-/** What is known of one connection. */
+/** What a shard knows about one connection. */
 export interface ConnectionFacts extends ConnectionProgress {
   readonly transport: TransportName
   readonly openedAtMs: number
   /** Oldest first, at least one. */
   readonly filters: readonly FilterSince[]
-  /** The oldest filter is not the connection's first: earlier ones are no longer known. */
+  /** True if earlier filters than those in `filters` are no longer known. */
   readonly hasForgotten: boolean
-  /** Whether the client got what it had missed; null: it came without a position, or it is not known. */
+  /** Whether the client got the events that it had missed; null: it gave no position, or this is not known. */
   readonly recovered: boolean | null
   /** Bytes that the client has not taken. */
   readonly waitingBytes: number
@@ -41,14 +41,14 @@ export interface StoredPlace {
   readonly storedMs: number
 }
 
-/** Returns what became of the event. `place` is null if the shard did not store it. */
+/** Returns what happened to the event. `place` is null if the shard did not store it. */
 export function explainConnection(facts: ConnectionFacts, event: MatchedEvent, place: StoredPlace | null): Cause {
   const newest = facts.filters.at(-1)
   if (newest === undefined) return { kind: 'unknown', why: 'the connection has no filter' }
   const match = explainMatch(newest.filter, event)
   if (place === null) return match.passes ? { kind: 'subscribed_later', sinceSeq: null } : refusal(match, event)
   const { seq } = place
-  // A filter that came later may reach further back: what its connection had missed was read again.
+  // A later filter may begin at an earlier event: the log was read again for what the connection had missed.
   const startSeq = Math.min(...facts.filters.map(({ sinceSeq }) => sinceSeq))
   if (seq <= startSeq) {
     if (facts.hasForgotten) return { kind: 'unknown', why: 'the subscriptions of that time are no longer known' }

@@ -1,14 +1,14 @@
-// Why a filter lets an event pass, or refuses it: the same decision as matchesFilter, with its reason. Pure.
+// Makes the same decision as matchesFilter, and returns its reason. Pure.
 import { patternsOf } from '../events/event-type-pattern.ts'
 import type { FieldValue, Fields, StoredEvent } from '../events/stored-event.ts'
 import { matchesCondition, type Condition } from '../subscriptions/constraint.ts'
 import type { Filter } from '../subscriptions/filter.ts'
 import type { Constraint } from '../subscriptions/subscription.ts'
 
-/** The part of an event that filters look at. */
+/** The part of an event that filters read. */
 export type MatchedEvent = Pick<StoredEvent, 'type' | 'fields' | 'recipients' | 'connectionId'>
 
-/** One clause (`oneOf`) that refused an event, and the first of its members that did. */
+/** One clause (`oneOf`) that does not match an event, and the first of its conditions that fails. */
 export interface RefusedClause {
   /** The event type or pattern that was subscribed to. */
   readonly pattern: string
@@ -19,7 +19,7 @@ export interface RefusedClause {
   readonly got: FieldValue | null
 }
 
-/** Why a filter passes an event, or not. */
+/** The reason why an event passes a filter, or does not. */
 export type MatchExplanation =
   | { readonly passes: true; readonly by: 'recipient' | 'watch' | 'connection' }
   /** `clause` is null if every event of the type passes. */
@@ -29,7 +29,7 @@ export type MatchExplanation =
   | { readonly passes: false; readonly because: 'type_not_subscribed'; readonly subscribed: readonly string[] }
   | { readonly passes: false; readonly because: 'clause'; readonly refused: readonly RefusedClause[] }
 
-/** Returns why the filter lets the event pass, or refuses it. */
+/** Returns whether the event passes the filter, and why. */
 export function explainMatch(filter: Filter, event: MatchedEvent): MatchExplanation {
   const { connectionId, recipients } = event
   if (connectionId !== null) {

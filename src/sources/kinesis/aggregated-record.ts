@@ -1,6 +1,6 @@
-// Records that Amazon's Kinesis Producer Library has aggregated: several of a producer's records in one of the stream, by
-// https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md. Amazon's consumer, which RIG uses,
-// takes them apart.
+// Splits records that Amazon's Kinesis Producer Library has aggregated (several records of a producer in one record of
+// the stream): https://github.com/awslabs/amazon-kinesis-producer/blob/master/aggregation-format.md. Amazon's consumer
+// library, which RIG uses, does the same.
 import { decodeUtf8 } from '../../core/text.ts'
 
 const MAGIC = [0xf3, 0x89, 0x9a, 0xc2]
@@ -12,7 +12,7 @@ export interface UserRecord {
   readonly data: Uint8Array
 }
 
-/** Workers have MD5, and other runtimes have not: a test passes another digest. */
+/** WebCrypto of Workers has MD5, that of Node has not: tests in Node pass another digest. */
 async function md5(bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest('MD5', bytes))
 }
@@ -23,7 +23,7 @@ export async function splitAggregated(data: Uint8Array, digestOf = md5): Promise
   const message = data.subarray(MAGIC.length, data.length - DIGEST_BYTES)
   const digest = await digestOf(message)
   const given = data.subarray(data.length - DIGEST_BYTES)
-  // Amazon's consumer takes what only begins like an aggregated record as a record, too.
+  // Data that begins with the magic bytes by chance is one plain record. Amazon's consumer library decides likewise.
   if (digest.some((byte, at) => byte !== given[at])) return null
   return parseMessage(message)
 }
@@ -34,7 +34,7 @@ const RECORDS = 3
 const KEY_INDEX = 1
 const DATA = 3
 
-/** Returns null if it is not a message of this kind, which its digest says it is. */
+/** Returns null if the message cannot be parsed although its digest is right: then the data is one plain record. */
 function parseMessage(message: Uint8Array): readonly UserRecord[] | null {
   const fields = readFields(message)
   if (fields === null) return null
@@ -51,7 +51,7 @@ function parseMessage(message: Uint8Array): readonly UserRecord[] | null {
   return records
 }
 
-/** A field of a Protobuf message: `value` of a varint, `bytes` of what has a length. */
+/** A field of a Protobuf message. Varints have a `value`, length-delimited fields have `bytes`. */
 interface MessageField {
   readonly number: number
   readonly value: number
@@ -60,7 +60,7 @@ interface MessageField {
 
 const NO_BYTES = new Uint8Array()
 
-/** Reads varints and fields with a length, which are all that these messages have. Returns null if there is another, or an end too soon. */
+/** Reads varints and length-delimited fields. Returns null for any other wire type, and for a truncated message. */
 function readFields(message: Uint8Array): readonly MessageField[] | null {
   const fields: MessageField[] = []
   let at = 0

@@ -1,8 +1,8 @@
-// The place of a follower in a shard, as it stands in the checkpoint. Sequence numbers of Kinesis have up to 128 bits and
-// gaps, and an aggregated record holds several with one number: offsets are counted by Rigel, and the cursor says where the
-// next one is. Pure.
+// A follower's place in a shard, as the checkpoint stores it. Kinesis' sequence numbers cannot be offsets: they have
+// up to 128 bits and gaps, and all records of an aggregated record have the same one. So Rigel counts offsets itself,
+// and the cursor says where the next record is. Pure.
 
-/** A sequence number is decimal. `inside`: that many records of an aggregated record were read, and others were not. */
+/** `sequence` is decimal. `inside`: the number of records of an aggregated record that were read, if some were not. */
 export type Cursor =
   /** Nothing was read yet. */
   | { readonly kind: 'start' }
@@ -13,12 +13,12 @@ export type Cursor =
 const END = 'end'
 const AFTER = /^(\d{1,60})(?:\.(\d{1,9}))?$/
 
-/** Parses the text of a checkpoint. Throws if it is none: then it was not written by this code. */
+/** Parses the cursor of a checkpoint. Throws a TypeError if the text is not a cursor, which would be a bug. */
 export function parseCursor(text: string | null): Cursor {
   if (text === null) return { kind: 'start' }
   if (text === END) return { kind: 'end' }
   const [, sequence, inside = '0'] = AFTER.exec(text) ?? []
-  if (sequence === undefined) throw new TypeError(`not a cursor of Kinesis: ${text.slice(0, 80)}`)
+  if (sequence === undefined) throw new TypeError(`not a Kinesis cursor: ${text.slice(0, 80)}`)
   return { kind: 'after', sequence, inside: Number(inside) }
 }
 

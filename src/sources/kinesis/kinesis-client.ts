@@ -1,5 +1,5 @@
-// Calls of the Kinesis API (https://docs.aws.amazon.com/kinesis/latest/APIReference): signed JSON over HTTPS. No SDK: it is
-// many times the size of Rigel, and six calls are needed.
+// Calls of the Kinesis API (https://docs.aws.amazon.com/kinesis/latest/APIReference): signed JSON over HTTPS. No SDK:
+// it is many times the size of Rigel, and six calls are needed.
 import { AwsClient } from 'aws4fetch'
 import type { KinesisConfig } from '../../config/sources/kinesis.ts'
 import { readBody } from '../../core/http-body.ts'
@@ -10,7 +10,7 @@ const MAX_ANSWER_BYTES = 20 * 1_048_576
 
 const TIMEOUT_MS = 15_000
 
-/** An error that the API answered with. `code` is its name, such as `ResourceNotFoundException`. */
+/** An error response of the API. `code` is the name of the error, such as `ResourceNotFoundException`. */
 export class KinesisError extends Error {
   override readonly name = 'KinesisError'
   readonly code: string
@@ -72,7 +72,7 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** Plain JSON: its numbers are counts and times, and what has more digits than a double is text. */
+/** JSON.parse loses no digits here: numbers are counts and times, and sequence numbers are strings. */
 function parseObject(text: string): JsonObject {
   try {
     const value: unknown = text === '' ? {} : JSON.parse(text)

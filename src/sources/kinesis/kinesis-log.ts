@@ -7,7 +7,7 @@ import { putRecords, type KinesisProducerDeps } from './kinesis-producer.ts'
 import { ShardReader } from './shard-reader.ts'
 import { listShards } from './shards.ts'
 
-/** Network, time and chance, so that tests can control them. */
+/** Network, time and randomness, so that tests can control them. */
 export interface KinesisLogDeps extends KinesisProducerDeps {
   readonly fetch: typeof fetch
   readonly nowMs: () => number

@@ -1,5 +1,5 @@
-// Puts records into streams of Kinesis. What it refuses for a moment is sent again, so records of one key may change their
-// order then. Used by kinesis-log.ts.
+// Puts records into Kinesis streams. Records that Kinesis refuses temporarily are sent again, which can change the
+// order of records that have the same key. Used by kinesis-log.ts.
 import { toBase64 } from '../../core/bytes.ts'
 import { sizeOfRecord, type NewRecord, type ProducedRecord } from '../../core/events/kafka-record.ts'
 import { sourceOf } from '../../core/events/topic-source.ts'
@@ -29,7 +29,7 @@ interface PutEntry {
   readonly PartitionKey: string
 }
 
-/** Resolves when all are stored. Kinesis numbers them by itself: their offsets are -1. */
+/** Resolves when all records are stored. Their offsets are -1: Rigel counts offsets only when it reads. */
 export async function putRecords(
   call: KinesisCall,
   records: readonly NewRecord[],
@@ -67,7 +67,7 @@ async function putAll(
   }
 }
 
-/** A record without a key goes to any shard, as with RIG. */
+/** A record without a key gets a random partition key, as with RIG. */
 function toEntry({ key, value }: NewRecord, { newId }: KinesisProducerDeps): PutEntry {
   const text = key === undefined || key === null ? '' : (decodeUtf8(key) ?? toBase64(key))
   return {

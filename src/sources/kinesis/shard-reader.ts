@@ -1,5 +1,5 @@
-// Reads one shard from a follower's checkpoint: by polling, as Kinesis has no long polls. Offsets are dense, counted from
-// where the follower began; the checkpoint's cursor has the sequence number. Used by kinesis-log.ts.
+// Reads one shard from a follower's checkpoint. It polls, because Kinesis has no long polling. Offsets are dense and
+// count from where the follower began; the checkpoint's cursor has the sequence number. Used by kinesis-log.ts.
 import { sourceOf } from '../../core/events/topic-source.ts'
 import type { LogRecord } from '../../core/events/kafka-record.ts'
 import { fromBase64 } from '../../core/bytes.ts'
@@ -10,14 +10,14 @@ import { formatCursor, parseCursor, type Cursor } from './cursor.ts'
 import { KinesisError, type KinesisCall } from './kinesis-client.ts'
 import { listShards, shardIdOf } from './shards.ts'
 
-/** A shard may be read five times a second, by all its consumers together. */
+/** Kinesis allows five reads of a shard per second, for all consumers together. */
 const POLL_MS = 500
 const MIN_POLL_MS = 250
 
-/** Of a shard of small records; of large ones Kinesis returns 10 MB at most. */
+/** Records of one read. Kinesis also limits a response to 10 MB. */
 const MAX_RECORDS = 2_000
 
-/** What the reader needs besides the API. */
+/** The API, the clock, and the state of other followers, so that tests can control them. */
 export interface ShardReaderDeps {
   readonly call: KinesisCall
   readonly nowMs: () => number
@@ -26,7 +26,7 @@ export interface ShardReaderDeps {
   readonly isEnded: (partition: number) => Promise<boolean>
 }
 
-/** Where the iterator is. */
+/** A shard iterator, and the place that it reads from. */
 interface IteratorPlace {
   readonly offset: number
   readonly cursor: Cursor
@@ -35,7 +35,7 @@ interface IteratorPlace {
 
 interface ReadRecord {
   readonly record: LogRecord
-  /** The place after it. */
+  /** The place after the record. */
   readonly cursor: Cursor
 }
 
@@ -59,7 +59,7 @@ export class ShardReader {
       if (cursor.kind === 'end') return this.#ended(position)
       return await this.#poll(position, cursor, this.#deps.nowMs() + maxWaitMs)
     } catch (error) {
-      // It may be another stream by the next fetch.
+      // The stream may be deleted and created again before the next fetch.
       this.#place = undefined
       this.#topicId = undefined
       if (error instanceof KinesisError && error.code === 'ResourceNotFoundException')
@@ -93,14 +93,15 @@ export class ShardReader {
     const at = { offset: offset + read.length, cursor: last?.cursor ?? cursor }
     if (typeof next === 'string') this.#place = { ...at, iterator: next }
     const topicId = this.#topicId ?? null
-    // The end takes an offset, so that the checkpoint moves to it.
+    // The end of the shard takes one offset. Otherwise the checkpoint would not move, and the cursor `end` not be
+    // stored.
     if (isEnd)
       return { kind: 'records', records: [], next: offset + 1, topicId, cursors: [formatCursor({ kind: 'end' })] }
     const cursors = read.map((one) => formatCursor(one.cursor))
     return { kind: 'records', records: read.map(({ record }) => record), next: at.offset, topicId, cursors }
   }
 
-  /** Returns undefined if Kinesis wants it to be asked less often, or the iterator is too old: five minutes. */
+  /** Returns undefined if Kinesis throttles the call, or if the iterator has expired, which takes five minutes. */
   async #getRecords(iterator: string): Promise<JsonObject | undefined> {
     const { call, nowMs, sleep } = this.#deps
     const waitMs = this.#lastReadMs + MIN_POLL_MS - nowMs()
@@ -127,14 +128,17 @@ export class ShardReader {
     return { offset, cursor, iterator: String(answer['ShardIterator']) }
   }
 
-  /** When the stream was created tells it from a later one of its name. */
+  /** The creation time distinguishes a stream from a later one of the same name. */
   async #identify(stream: string): Promise<void> {
     const answer = await this.#deps.call('DescribeStreamSummary', { StreamName: stream })
     const summary = answer['StreamDescriptionSummary']
     this.#topicId = isObject(summary) ? String(summary['StreamCreationTimestamp']) : ''
   }
 
-  /** Records of a key stand in the parent first. Those that retention has removed are over. */
+  /**
+   * Older records of a key are in the parent, so it must be read first. Parents that retention has removed are not
+   * listed.
+   */
   async #hasNoUnreadParent({ partition, topic }: FetchPosition): Promise<boolean> {
     const shards = await listShards(this.#deps.call, sourceOf(topic).name)
     const own = shards?.find((shard) => shard.partition === partition)
@@ -153,7 +157,7 @@ export class ShardReader {
   }
 }
 
-/** A follower that begins at the end has the time for its first offset; one that begins at the start has 0. */
+/** The first offset of a follower is 0 if it begins at the start of the shard, else the time at which it began. */
 function startOf(cursor: Cursor, offset: number): JsonObject {
   if (cursor.kind === 'after') {
     const { inside, sequence } = cursor

@@ -1,9 +1,9 @@
-// The shards of a stream, as partitions: shard `shardId-000000000007` is partition 7. A shard that is split or merged ends;
-// its children go on, and are read when their parents have been.
+// The shards of a stream, as partitions: shard `shardId-000000000007` is partition 7. A split or merge ends a shard and
+// creates its children, which are read after their parents.
 import { isObject, type JsonObject } from '../../core/json.ts'
 import { KinesisError, type KinesisCall } from './kinesis-client.ts'
 
-/** One shard. Parents that retention has removed are not known. */
+/** One shard. Parents that retention has removed are left out. */
 export interface StreamShard {
   readonly partition: number
   /** One after a split, two after a merge. */
@@ -33,7 +33,7 @@ export async function listShards(call: KinesisCall, stream: string): Promise<rea
     .toSorted((a, b) => a.partition - b.partition)
 }
 
-/** Returns the id of a partition's shard: AWS writes at least twelve digits. */
+/** Returns the id of a partition's shard, with at least twelve digits as AWS writes it. */
 export function shardIdOf(partition: number): string {
   return `shardId-${String(partition).padStart(12, '0')}`
 }

@@ -1,6 +1,6 @@
-// Reads a subject by core NATS, which stores nothing: what is published while the follower is not connected is lost. Messages
-// get offsets when they arrive: microseconds since 1970 when the subscription begins, then one more for each, so that they
-// grow from one life of the follower to the next. Used by nats-log.ts.
+// Reads a subject by core NATS, which stores nothing: messages published while the follower is not connected are lost.
+// The first offset of a subscription is the time in microseconds since 1970, and each message gets the next one. So
+// offsets also grow when the follower restarts. Used by nats-log.ts.
 import type { NatsConnection, Subscription } from '@nats-io/nats-core'
 import { sourceOf } from '../../core/events/topic-source.ts'
 import type { LogRecord } from '../../core/events/kafka-record.ts'
@@ -8,13 +8,13 @@ import type { Fetched, FetchLimits, FetchPosition } from '../../kafka/kafka-log.
 import { toLogRecord } from './nats-records.ts'
 import type { NatsSession } from './nats-session.ts'
 
-/** What may wait for the follower. Above it, the oldest messages are dropped. */
+/** Limit of messages that wait for the follower. Above it, the oldest ones are dropped. */
 const MAX_WAITING_BYTES = 8 * 1_048_576
 
 /** Settings of a CoreReader. */
 export interface CoreReaderOptions {
   readonly session: NatsSession
-  /** Each message goes to one subscriber of the group. */
+  /** The server sends each message to one subscriber of the group. */
   readonly queueGroup: string
   readonly nowMs: () => number
   readonly warn: (message: string, details: Record<string, unknown>) => void
@@ -39,7 +39,8 @@ export class CoreReader {
     await this.#subscribe(position)
     if (this.#waiting.length === 0 && maxWaitMs > 0) await this.#wait(maxWaitMs)
     this.#reportDropped(position.topic)
-    // What was appended once is not asked for again; after a failure it is.
+    // Messages before `position` have been appended. After a failed append the follower asks for the same position
+    // again.
     this.#drop((record) => record.offset < position.offset)
     const records = firstBytes(this.#waiting, maxBytes)
     const last = records.at(-1)
@@ -58,7 +59,7 @@ export class CoreReader {
         if (error === null) this.#add(toLogRecord(message, topic, this.#nextOffset++, nowMs()))
       },
     })
-    // Resolves when the server has the subscription.
+    // Messages that are published from here on are received: the server has processed the subscription.
     await connection.flush()
   }
 
@@ -88,7 +89,7 @@ export class CoreReader {
 
   #reportDropped(topic: string): void {
     if (this.#dropped === 0) return
-    this.#options.warn('messages of core NATS were dropped: they came faster than they could be appended', {
+    this.#options.warn('messages of core NATS were dropped: they arrived faster than they could be appended', {
       topic,
       dropped: this.#dropped,
     })

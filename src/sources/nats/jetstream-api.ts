@@ -1,29 +1,29 @@
-// The few calls of JetStream's API that a follower needs (https://docs.nats.io/reference/reference-protocols/nats_api_reference):
-// JSON requests on subjects below `$JS.API`, and pulls of messages. The official package for JetStream keeps timers and
-// buffers of its own for consumers that live as long as a process; a follower reads from an offset, and may be evicted.
+// The calls of JetStream's API that a follower needs: JSON requests on subjects below `$JS.API`, and pulls of messages.
+// https://docs.nats.io/reference/reference-protocols/nats_api_reference. The official JetStream package is not used: it
+// keeps timers and buffers for consumers of a long-running process, but a follower may be evicted at any time.
 import { createInbox, type Msg, type NatsConnection } from '@nats-io/nats-core'
 import { isObject, parseJson, type JsonObject } from '../../core/json.ts'
 
 const REQUEST_TIMEOUT_MS = 5_000
 
-/** A pull that has not ended this long after it should have is lost: the connection, or the server, hangs. */
+/** A pull fails if it has not ended this long after its own time limit: the connection or the server hangs. */
 const PULL_GRACE_MS = 3_000
 
-/** JetStream's own error codes. */
+/** JetStream's error codes for a consumer and for a stream that does not exist. */
 const NOT_FOUND = new Set([10_014, 10_059])
 
-/** What a follower needs to know of a stream. */
+/** The properties of a stream that a follower needs. */
 export interface StreamInfo {
   readonly name: string
-  /** When it was created: tells a stream from a later one of the same name. */
+  /** The time of creation, which distinguishes a stream from a later one of the same name. */
   readonly created: string
-  /** The smallest sequence that is still there, or the next one if there is none. From 1. */
+  /** The smallest sequence that the stream still has; if it is empty, that of the next message. At least 1. */
   readonly earliest: number
   /** The sequence that the next message will get. */
   readonly latest: number
 }
 
-/** What a consumer has delivered. */
+/** How far a consumer has delivered its stream. */
 export interface ConsumerInfo {
   /** Messages delivered so far. */
   readonly delivered: number
@@ -31,11 +31,11 @@ export interface ConsumerInfo {
   readonly pending: number
 }
 
-/** One message of a stream, with what its reply subject says of it. */
+/** One message of a stream, with the values from its reply subject. */
 export interface StreamMessage {
   readonly message: Msg
   readonly sequence: number
-  /** The consumer's own count, from 1, without gaps unless a message got lost on the way. */
+  /** The consumer's count of messages, from 1. A gap means that a message was lost in transit. */
   readonly consumerSequence: number
   readonly timestampMs: number
 }
@@ -62,10 +62,13 @@ export async function streamInfo(connection: NatsConnection, name: string): Prom
   return { name, created: String(answer['created']), earliest: Math.max(1, numberOf(state['first_seq'])), latest }
 }
 
-/** A consumer that is gone when it was not used for this long. A follower that is away longer makes a new one. */
+/** The server removes a consumer that is not used for this long. The follower then creates a new one. */
 const INACTIVE_NS = 120_000_000_000
 
-/** Creates a consumer in memory that delivers from a sequence on, and acknowledges nothing: the offset is the follower's. */
+/**
+ * Creates a consumer in memory that delivers from a sequence on. Nothing is acknowledged: the follower stores its
+ * offset.
+ */
 export async function createConsumer(
   connection: NatsConnection,
   stream: string,
@@ -99,16 +102,16 @@ export async function consumerInfo(
   return { delivered: numberOf(delivered['consumer_seq']), pending: numberOf(answer['num_pending']) }
 }
 
-/** What one pull asks for. */
+/** The limits of one pull. */
 export interface PullRequest {
   readonly batch: number
-  /** Absent: whatever the size. */
+  /** Absent: no limit of size. */
   readonly maxBytes?: number
-  /** 0: what is there. Otherwise the pull waits this long for a first message. */
+  /** How long the pull waits for a first message. 0: it returns at once what the stream has. */
   readonly waitMs: number
 }
 
-/** Pulls messages. Throws if neither they nor a status come in time. */
+/** Pulls messages. Throws if neither a message nor a status arrives in time. */
 export async function pull(
   connection: NatsConnection,
   stream: string,
@@ -129,7 +132,7 @@ export async function pull(
     },
   })
   const timer = setTimeout(() => {
-    // With exactly `max_bytes` the server sends no status.
+    // The server sends no status if the messages have exactly `max_bytes`.
     if (messages.length > 0) resolve({ messages, ended: 'complete' })
     else reject(new Error('NATS: the server did not answer a pull'))
   }, waitMs + PULL_GRACE_MS)
@@ -148,14 +151,20 @@ export async function pull(
   }
 }
 
-/** 404, 408: there is nothing (more). 409 has several meanings, by text. 503: nobody answers, as for a consumer in a restarted server. */
+/**
+ * 404, 408: no (more) messages. 409 has several meanings, told apart by text. 503: the consumer does not exist any
+ * more.
+ */
 function endedBy(status: number, description: string): Pulled['ended'] {
   if (status === 404 || status === 408) return 'complete'
   if (status === 409 && /max_?bytes/i.test(description)) return 'too_large'
   return 'lost'
 }
 
-/** `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<ns>.<pending>`, or with domain and account before the stream. */
+/**
+ * `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream seq>.<consumer seq>.<ns>.<pending>`, or with domain and account
+ * before the stream.
+ */
 function readMessage(message: Msg): StreamMessage | undefined {
   const tokens = (message.reply ?? '').split('.')
   const [, , sequence, consumerSequence, nanos] = tokens.slice(tokens.length >= 11 ? 5 : 3)
@@ -164,7 +173,7 @@ function readMessage(message: Msg): StreamMessage | undefined {
   return { message, sequence: Number(sequence), consumerSequence: Number(consumerSequence), timestampMs }
 }
 
-/** Returns undefined if what is asked about does not exist. Throws the API's error otherwise. */
+/** Returns undefined if the stream or consumer does not exist. Throws any other error of the API. */
 async function ask(connection: NatsConnection, call: string, body: JsonObject): Promise<JsonObject | undefined> {
   const reply = await connection.request(`$JS.API.${call}`, JSON.stringify(body), { timeout: REQUEST_TIMEOUT_MS })
   const answer = parseJson(reply.string())

@@ -1,6 +1,6 @@
-// Reads a subject of a JetStream stream from an offset, which is the stream's sequence. A consumer in the server's memory
-// delivers from there; it acknowledges nothing, and is made anew where the follower is not where the consumer is. Used by
-// nats-log.ts.
+// Reads a subject of a JetStream stream. Offsets are the stream's sequences. A consumer in the server's memory
+// delivers from an offset on; nothing is acknowledged. If the follower asks for another offset than the consumer's
+// next one, a new consumer is created. Used by nats-log.ts.
 import { nuid, type NatsConnection } from '@nats-io/nats-core'
 import { sourceOf } from '../../core/events/topic-source.ts'
 import type { Fetched, FetchLimits, FetchPosition, OffsetRange } from '../../kafka/kafka-log.ts'
@@ -17,16 +17,16 @@ import { toLogRecord } from './nats-records.ts'
 import { hasGap, splitAtLost } from './stream-gaps.ts'
 import type { NatsSession } from './nats-session.ts'
 
-/** Messages of one pull: with `max_bytes` besides, small ones come in few pulls. */
+/** Messages of one pull, whose size `max_bytes` limits as well. */
 const MAX_BATCH = 5_000
 
-/** A consumer, and where it is. */
+/** A consumer on the server, and how far it has delivered. */
 interface Consumer {
   readonly stream: StreamInfo
   readonly name: string
-  /** The offset that the next message is at or after. */
+  /** The next message has this offset or a later one. */
   next: number
-  /** Messages that it has delivered to here. */
+  /** Number of messages that have been received from it. */
   delivered: number
 }
 
@@ -34,7 +34,7 @@ type Placed =
   | { readonly kind: 'at'; readonly consumer: Consumer }
   | { readonly kind: 'nowhere'; readonly fetched: Fetched }
 
-/** What the fetch at an offset returns: read already, because one pull held more than one result. */
+/** The result of the next fetch, if it is at this offset: one pull can hold several results. */
 interface Queued {
   readonly at: number
   readonly fetched: Fetched
@@ -43,7 +43,7 @@ interface Queued {
 export class JetStreamReader {
   readonly #session: NatsSession
   #consumer: Consumer | undefined
-  /** In order, each at the offset where the one before it ends; the last one ends where the consumer is. */
+  /** In order of offsets and without gaps. The last result ends at the consumer's `next`. */
   #queue: Queued[] = []
 
   constructor(session: NatsSession) {
@@ -56,7 +56,7 @@ export class JetStreamReader {
   }
 
   async fetch(position: FetchPosition, limits: FetchLimits): Promise<Fetched> {
-    // Sequences start at 1: a follower that starts at 0 has missed nothing.
+    // Sequences start at 1, so a follower that starts at 0 misses nothing.
     const offset = Math.max(1, position.offset)
     const queued = this.#queue.shift()
     if (queued?.at === offset) return queued.fetched
@@ -64,7 +64,9 @@ export class JetStreamReader {
     return this.#session.use(async (connection) => this.#read(connection, { ...position, offset }, limits))
   }
 
-  /** A consumer that is lost is made anew once: the server restarted, or the follower was away too long. */
+  /**
+   * Creates a lost consumer again once. It is lost when the server restarts, or when nothing was fetched for too long.
+   */
   async #read(
     connection: NatsConnection,
     position: FetchPosition,
@@ -78,11 +80,11 @@ export class JetStreamReader {
     if (messages?.length === 0) return this.#readNothing(connection, consumer)
     if (messages !== undefined) return this.#readMessages(connection, consumer, position.topic, messages)
     this.#consumer = undefined
-    if (isAgain) throw new Error('NATS: the server removes the consumer')
+    if (isAgain) throw new Error('NATS: the server removed the consumer twice in a row')
     return this.#read(connection, position, limits, true)
   }
 
-  /** Returns the consumer at the position, which is made unless there is one; or why nothing can be read there. */
+  /** Returns the consumer at the position, creating it if necessary, or why nothing can be read there. */
   async #place(connection: NatsConnection, position: FetchPosition): Promise<Placed> {
     const { offset, topic, topicId = null } = position
     if (this.#consumer?.next === offset) return { kind: 'at', consumer: this.#consumer }
@@ -99,7 +101,9 @@ export class JetStreamReader {
     return { kind: 'at', consumer: this.#consumer }
   }
 
-  /** Other subjects of the stream leave gaps between sequences. What is no longer in the stream may have been missed. */
+  /**
+   * Gaps between sequences are messages of other subjects, or messages that the stream removed before they were read.
+   */
   async #readMessages(
     connection: NatsConnection,
     consumer: Consumer,
@@ -124,7 +128,9 @@ export class JetStreamReader {
     return this.#queue.shift()?.fetched ?? { kind: 'records', records, next: consumer.next, topicId }
   }
 
-  /** Returns what there is; if there is nothing, waits for one message. Returns undefined if the consumer is gone. */
+  /**
+   * Returns available messages; if there are none, waits for one. Returns undefined if the consumer no longer exists.
+   */
   async #pull(
     connection: NatsConnection,
     consumer: Consumer,
@@ -144,8 +150,8 @@ export class JetStreamReader {
   }
 
   /**
-   * Nothing came. If everything up to the stream's end is of other subjects, the offset moves there: otherwise retention of
-   * what others publish would count as lost.
+   * Handles a pull without messages. If all messages up to the stream's end are of other subjects, the offset moves to
+   * the end. Otherwise messages of other subjects that retention removes would count as lost.
    */
   async #readNothing(connection: NatsConnection, consumer: Consumer): Promise<Fetched> {
     const { next } = consumer
@@ -159,7 +165,7 @@ export class JetStreamReader {
       return outOfRange(stream, stream.earliest)
     }
     if (stream.latest > next) {
-      // Asked after the end of the stream: what it has not delivered by now came later.
+      // Order matters: the consumer is asked after the stream. If it has nothing pending, nothing is before `latest`.
       const info = await consumerInfo(connection, stream.name, consumer.name)
       if (info?.pending === 0 && info.delivered === consumer.delivered) consumer.next = stream.latest
     }
@@ -179,7 +185,7 @@ function outOfRange({ created, latest }: StreamInfo, earliest: number): Fetched 
   return { kind: 'offset_out_of_range', earliest, latest, topicId: created }
 }
 
-/** Returns the messages up to the first that did not arrive: a connection that breaks may lose some. */
+/** Returns the messages before the first gap: a connection that breaks may lose messages. */
 function wholePart(messages: readonly StreamMessage[], delivered: number): readonly StreamMessage[] {
   const end = messages.findIndex(({ consumerSequence }, index) => consumerSequence !== delivered + index + 1)
   return end === -1 ? messages : messages.slice(0, end)

@@ -1,5 +1,6 @@
-// The log over NATS, behind the same port as Kafka: a topic is a subject, with one partition. Fetching keeps a connection, so
-// only a follower's Durable Object should do it. Everything else goes through NatsClient objects, which share theirs.
+// The log over NATS, behind the same interface as Kafka. A topic is a subject with one partition. Fetching keeps a
+// connection open, so only a follower's Durable Object should fetch. All other calls use the shared connections of
+// NatsClient objects.
 import type { NatsConfig } from '../../config/sources/nats.ts'
 import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
@@ -8,7 +9,7 @@ import { CoreReader } from './core-reader.ts'
 import { JetStreamReader } from './jetstream-reader.ts'
 import { NatsSession } from './nats-session.ts'
 
-/** Injected so that tests can control time and chance. */
+/** Injected so that tests can control time and randomness. */
 export interface NatsLogDeps {
   readonly nowMs: () => number
   /** In [0, 1). */
@@ -26,7 +27,7 @@ export function createNatsLog(env: Env, config: NatsConfig, deps: NatsLogDeps): 
   }
   if (config.mode === 'core') {
     const reader = new CoreReader({ ...deps, session, queueGroup: config.queueGroup })
-    // Nothing is stored: the log begins when the follower does.
+    // Core NATS stores nothing, so the log begins when the follower starts.
     const now = () => Math.floor(deps.nowMs() * 1_000)
     return {
       ...common,

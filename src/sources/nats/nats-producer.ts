@@ -1,5 +1,5 @@
-// Publishes records and requests to NATS on one connection. By JetStream, each record is confirmed by the server that has
-// stored it; by core NATS nobody confirms, and nothing is stored. Used by the NatsClient object.
+// Publishes records and requests to NATS on one connection. With JetStream, the server confirms each record after
+// storing it. With core NATS, nothing is stored or confirmed. Used by the NatsClient object.
 import type { NatsConnection } from '@nats-io/nats-core'
 import { RequestError, TimeoutError } from '@nats-io/nats-core/internal'
 import type { NatsConfig } from '../../config/sources/nats.ts'
@@ -14,7 +14,7 @@ const ACK_TIMEOUT_MS = 10_000
 
 const NO_BYTES = new Uint8Array()
 
-/** The reply to a request; null: none came in time. `nobody`: no service is subscribed. */
+/** The result of a request. `timeout`: no reply arrived in time. `nobody`: no service is subscribed to the subject. */
 export type NatsReply =
   | { readonly kind: 'reply'; readonly body: Uint8Array }
   | { readonly kind: 'timeout' }
@@ -29,14 +29,16 @@ export class NatsProducer {
     this.#session = new NatsSession(config)
   }
 
-  /** Returns [0] if a stream has the subject. Core NATS has every subject. */
+  /** Returns [0] if a stream has the subject, else []. With core NATS every subject exists. */
   async partitions(topic: string): Promise<readonly number[]> {
     if (this.#config.mode === 'core') return [0]
     const streams = await this.#session.use(async (connection) => streamsOf(connection, sourceOf(topic).name))
     return streams.length === 0 ? [] : [0]
   }
 
-  /** Resolves when all are stored, with their sequences. Throws if one is not: those before it are stored then. */
+  /**
+   * Resolves with sequences as offsets when all records are stored. Throws if one is not: others may have been stored.
+   */
   async produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
     return this.#session.use(async (connection) => {
       if (this.#config.mode === 'jetstream')
@@ -49,7 +51,10 @@ export class NatsProducer {
     })
   }
 
-  /** NATS's request and reply: core NATS in either mode, as a service that replies is subscribed. */
+  /**
+   * Sends a request and waits for the reply. Uses core NATS in either mode, because the replying service is a
+   * subscriber.
+   */
   async request(subject: string, body: Uint8Array, timeoutMs: number): Promise<NatsReply> {
     return this.#session.use(async (connection) => {
       try {

@@ -1,22 +1,22 @@
-// NATS messages ↔ records of the log. A message has a subject, headers and a payload, and neither key nor null value: an empty
-// payload is a tombstone, as in NATS's own key-value buckets. Pure.
+// Converts NATS messages to records of the log and back. A message has no key and no null value: the key is a header,
+// and an empty payload is a tombstone, as in NATS's key-value buckets. Pure.
 import { headers as newHeaders, type Msg, type MsgHdrs } from '@nats-io/nats-core'
 import { hasWildcard, sourceOf } from '../../core/events/topic-source.ts'
 import type { LogRecord, NewRecord, RecordHeader } from '../../core/events/kafka-record.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 
-/** The subject of a message, where the topic names several. JetStream's own name for it. */
+/** The subject of a message, if the topic has a wildcard. JetStream uses the same header name. */
 const SUBJECT_HEADER = 'Nats-Subject'
 
-/** JetStream stores a message with an id that it knows no second time. */
+/** JetStream drops a message whose id it has stored within its deduplication window. */
 const ID_HEADER = 'Nats-Msg-Id'
 
-/** A record's key, which NATS has no place for. */
+/** A record's key, because NATS messages have none. */
 const KEY_HEADER = 'Rigel-Key'
 
 const encoder = new TextEncoder()
 
-/** Returns the message as a record of the topic, `nats:…`. */
+/** Returns the message as a record of `topic`, which has the prefix `nats:`. */
 export function toLogRecord(message: Msg, topic: string, offset: number, timestampMs: number): LogRecord {
   const headers = readHeaders(message.headers)
   const isOfMany = hasWildcard(sourceOf(topic).name)
@@ -35,7 +35,9 @@ export function toLogRecord(message: Msg, topic: string, offset: number, timesta
   }
 }
 
-/** Returns the subject that a record is published to. Throws if its topic names several, and no header says which. */
+/**
+ * Returns the subject that a record is published to. Throws if its topic has a wildcard and no header has the subject.
+ */
 export function subjectOf({ headers = [], topic }: NewRecord): string {
   const { name } = sourceOf(topic)
   if (!hasWildcard(name)) return name

@@ -1,6 +1,6 @@
-// One connection to a NATS server, opened when it is needed and closed when it has not been used for a while: the server
-// pings it, so an idle connection would keep its Durable Object awake. The client does not reconnect by itself: the next use
-// opens a connection to any of the servers. Used by followers and by the NatsClient object.
+// One connection to a NATS server, opened on first use and closed after IDLE_MS without use: the server pings clients,
+// so an idle connection would keep its Durable Object awake. The NATS client does not reconnect by itself; the next
+// use opens a connection to any of the servers. Used by followers and by the NatsClient object.
 import { wsconnect, type NatsConnection } from '@nats-io/nats-core'
 import {
   credsAuthenticator,
@@ -14,7 +14,7 @@ import { SocketTransport } from './socket-transport.ts'
 /** Covers the handshakes of TCP, TLS and NATS with one server. */
 const CONNECT_TIMEOUT_MS = 5_000
 
-/** A server that is stopped, but not dead, is noticed after two missing answers. */
+/** The client closes the connection after two pings without an answer, which detects a paused server. */
 const PING_INTERVAL_MS = 20_000
 
 const IDLE_MS = 30_000
@@ -30,7 +30,7 @@ export class NatsSession {
     this.#config = config
   }
 
-  /** Runs `work` with an open connection. Throws what it throws, and an Error that says why if no server can be reached. */
+  /** Runs `work` with an open connection. Throws an Error with the reason if no server can be reached. */
   async use<T>(work: (connection: NatsConnection) => Promise<T>): Promise<T> {
     clearTimeout(this.#idle)
     this.#users += 1
@@ -42,7 +42,7 @@ export class NatsSession {
     }
   }
 
-  /** The open connection. Whoever keeps it must call `close`. */
+  /** Returns an open connection. A caller that keeps it must call `close`. */
   async connection(): Promise<NatsConnection> {
     const known = await this.#connection?.catch(() => undefined)
     if (known !== undefined && !known.isClosed()) return known
@@ -51,7 +51,7 @@ export class NatsSession {
     return opening
   }
 
-  /** What is under way fails. The next use opens a connection. */
+  /** Closes the connection. Calls in progress fail; the next use opens a new connection. */
   close(): void {
     const connection = this.#connection
     this.#connection = undefined

@@ -1,6 +1,5 @@
-// The transport of the NATS client over a TCP socket of Workers: the client comes with one for WebSocket only. Reads the
-// server's INFO, switches to TLS if the server or the configuration wants it, and hands bytes over. Used by
-// nats-session.ts.
+// Implements the NATS client's transport over a TCP socket of Workers: the client itself only has one for WebSocket.
+// Reads the server's INFO, starts TLS if the server offers it, and passes bytes on. Used by nats-session.ts.
 import { connect } from 'cloudflare:sockets'
 import {
   extractProtocolMessage,
@@ -15,10 +14,10 @@ import { isObject, parseJson } from '../../core/json.ts'
 const LANG = 'rigel'
 const VERSION = '1'
 
-/** An INFO is some hundred bytes; with many cluster addresses some thousands. */
+/** Limit of the server's INFO line, which usually has some hundred bytes, or some thousand in a large cluster. */
 const MAX_INFO_BYTES = 65_536
 
-/** One connection attempt. The client makes a new transport for each. */
+/** One connection attempt. The client creates a new transport for each. */
 export class SocketTransport implements Transport {
   readonly lang = LANG
   readonly version = VERSION
@@ -27,7 +26,7 @@ export class SocketTransport implements Transport {
   #socket: Socket | undefined
   #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined
-  /** Read beyond the end of INFO: the parser gets it first. */
+  /** The bytes read while waiting for INFO, with INFO itself: the client's parser gets them first. */
   #peeked: Uint8Array = new Uint8Array()
   #isEncrypted = false
   #isConnected = false
@@ -43,7 +42,7 @@ export class SocketTransport implements Transport {
     this.#peeked = await this.#readInfo()
     const info = parseInfo(this.#peeked)
     const hasTls = info['tls_required'] === true || info['tls_available'] === true
-    if (isObject(options.tls) && !hasTls) throw new Error('the server has no TLS, which tls:// asks for')
+    if (isObject(options.tls) && !hasTls) throw new Error('the server has no TLS, which tls:// requires')
     if (hasTls && this.#socket !== undefined) await this.#startTls(this.#socket, tlsName === '' ? hostname : tlsName)
     this.#isConnected = true
   }
@@ -62,7 +61,7 @@ export class SocketTransport implements Transport {
     return this.#isEncrypted
   }
 
-  /** A failed write shows in the next read. */
+  /** Write errors are ignored here: the next read fails with the same error. */
   send(frame: Uint8Array): void {
     if (!this.#isDone) this.#writer?.write(frame).catch(() => undefined)
   }
@@ -72,7 +71,7 @@ export class SocketTransport implements Transport {
     this.#isDone = true
     if (reason !== undefined) this.closeError = reason
     await this.#socket?.close().catch(() => undefined)
-    // The client waits for this only if it has been connected.
+    // The client waits for `closed` only after `connect` has resolved.
     if (this.#isConnected) this.#closed.resolve(reason)
   }
 
@@ -103,7 +102,7 @@ export class SocketTransport implements Transport {
     while (extractProtocolMessage(bytes) === '') {
       const read = await this.#reader?.read()
       if (read?.value === undefined || bytes.length > MAX_INFO_BYTES)
-        throw new Error('the server closed the connection, or is no NATS server')
+        throw new Error('the server closed the connection, or is not a NATS server')
       bytes = concat([bytes, read.value])
     }
     return bytes
@@ -128,6 +127,6 @@ export class SocketTransport implements Transport {
 
 function parseInfo(bytes: Uint8Array) {
   const info = parseJson(INFO.exec(extractProtocolMessage(bytes))?.[1] ?? '')
-  if (!isObject(info)) throw new Error('the server did not begin with INFO: it is no NATS server')
+  if (!isObject(info)) throw new Error('the server did not begin with INFO: it is not a NATS server')
   return info
 }

@@ -1,21 +1,25 @@
-// Gaps between the sequences of fetched messages. Most are messages of other subjects; where the stream no longer has a
-// sequence of the gap, messages may have been removed (a purge, retention) before they could be read. Pure.
+// Finds gaps between the sequences of fetched messages. Most gaps are messages of other subjects. If the stream no
+// longer has a sequence of the gap, messages may have been removed (by a purge or retention) before they were read.
+// Pure.
 import type { LogRecord } from '../../core/events/kafka-record.ts'
 
-/** Records from `at` on, or, with `records: null`, sequences from `at` to before `end` that may be lost. */
+/** Records from `at` up to `end`, or sequences in this range that may be lost (`records: null`). */
 export interface Piece {
   readonly at: number
-  /** The offset after the piece. */
+  /** Exclusive. */
   readonly end: number
   readonly records: readonly LogRecord[] | null
 }
 
-/** Returns whether a sequence is missing, from `from` to the last record. */
+/** Returns whether a sequence between `from` and the last record is missing. */
 export function hasGap(from: number, records: readonly LogRecord[]): boolean {
   return (records.at(-1)?.offset ?? from - 1) - from + 1 !== records.length
 }
 
-/** Splits records, the first of which may be at `from`, where sequences are missing that the stream no longer has. */
+/**
+ * Splits records, of which the first may be at `from`, at sequences that are missing and that the stream no longer
+ * has.
+ */
 export function splitAtLost(from: number, records: readonly LogRecord[], earliest: number): readonly Piece[] {
   const pieces: Piece[] = []
   let some: LogRecord[] = []
