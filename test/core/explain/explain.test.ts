@@ -43,7 +43,7 @@ const EXAMPLES: { readonly [K in Cause['kind']]: readonly [Extract<Cause, { kind
   not_addressed: [{ kind: 'not_addressed', recipients: ['bob'] }, 'not_received', /addressed to bob/],
   not_wanted: [{ kind: 'not_wanted', type: 'greeting' }, 'not_received', /nobody on the user's shard/],
   removed_from_log: [{ kind: 'removed_from_log', floor: 40 }, 'not_received', /begins after 40/],
-  not_arrived: [{ kind: 'not_arrived' }, 'waits', /does not have it/],
+  not_arrived: [{ kind: 'not_arrived' }, 'waits', /shard does not have the event/],
   no_connection: [{ kind: 'no_connection', knownSinceMs: NOW_MS }, 'not_received', /has no connection/],
   refused: [{ kind: 'refused', reason: 'session_revoked', atMs: NOW_MS }, 'not_received', /session_revoked/],
   opened_later: [{ kind: 'opened_later', startSeq: 7, recovered: false }, 'not_received', /recovered: false/],
