@@ -10,6 +10,7 @@ import { followerStub } from '../../rpc/follower.ts'
 import { BufferBudget } from './buffer-budget.ts'
 import { AdminCommands } from './admin-commands.ts'
 import { AsOfJoins } from './connections/as-of-joins.ts'
+import { ChangeRateLimiter } from './connections/change-rate-limiter.ts'
 import { ConnectionAdmission } from './connections/admission.ts'
 import { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import { ConnectionRegistry } from './connections/connection-registry.ts'
@@ -110,6 +111,7 @@ export function createShard(context: ShardContext) {
     asOfJoins,
     placing,
   )
+  const changeRate = new ChangeRateLimiter(context, lifecycle, waits)
   const parts = {
     connections,
     log,
@@ -118,6 +120,7 @@ export function createShard(context: ShardContext) {
     lifecycle,
     admission,
     waits,
+    changeRate,
     asOfJoins,
     crossings,
     ...placing,

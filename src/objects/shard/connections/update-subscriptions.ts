@@ -2,7 +2,6 @@
 // the matching events that it missed: nothing is lost between connect and PUT.
 import type { AsOf } from '../../../core/as-of/as-of.ts'
 import type { Joined } from '../../../core/as-of/resolve-as-of.ts'
-import type { Check } from '../../../config/auth.ts'
 import { formatPosition } from '../../../core/identity/position.ts'
 import type { Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -11,6 +10,7 @@ import { fail, ok, type Result } from '../../../core/result.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { ConnectionAdmission } from './admission.ts'
 import type { AsOfJoins } from './as-of-joins.ts'
+import type { ChangeRateLimiter } from './change-rate-limiter.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionLifecycle } from './connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
@@ -22,7 +22,6 @@ import type { CommittedLog } from '../log/committed-log.ts'
 import type { RevocationList } from '../revocation-list.ts'
 import type { ShardContext } from '../shard-context.ts'
 import { envelope, subscriptionsSet } from '../system-events.ts'
-import type { Waits } from '../waits.ts'
 
 export interface SubscriptionChange {
   readonly subscriptions: readonly Subscription[]
@@ -34,21 +33,8 @@ export interface SubscriptionChange {
   readonly asOf?: AsOf | undefined
 }
 
-const SUBSCRIPTIONS_PER_CHANGE = 10
-
-const REFUSAL_WAIT_MS = 1_000
-/** Refusals of one connection that wait at a time. */
-const MAX_REFUSING = 10
-
-const FLOODED_MS = 60_000
-/** Users who are remembered. */
-const MAX_FLOODED = 1_000
-
 /** A connection ends with any session whose token was used on it, so it keeps all of them: for a day, one every 90 seconds. */
 const MAX_SESSIONS = 1_000
-
-/** The most changes that a connection may make at once. The allowance refills with time. */
-type Bucket = { left: number; atMs: number }
 
 interface SubscriptionUpdaterParts {
   readonly connections: ConnectionRegistry
@@ -57,7 +43,7 @@ interface SubscriptionUpdaterParts {
   readonly revocations: RevocationList
   readonly lifecycle: ConnectionLifecycle
   readonly admission: ConnectionAdmission
-  readonly waits: Waits
+  readonly changeRate: ChangeRateLimiter
   readonly asOfJoins: AsOfJoins
   readonly crossings: Crossings
 }
@@ -65,10 +51,6 @@ interface SubscriptionUpdaterParts {
 export class SubscriptionUpdater {
   readonly #context: ShardContext
   readonly #parts: SubscriptionUpdaterParts
-  readonly #buckets = new WeakMap<Connection, Bucket>()
-  readonly #refusing = new WeakMap<Connection, number>()
-  /** User → until when new connections begin with little, in milliseconds since the epoch. */
-  readonly #flooded = new Map<string, number>()
 
   constructor(context: ShardContext, parts: SubscriptionUpdaterParts) {
     this.#context = context
@@ -80,7 +62,8 @@ export class SubscriptionUpdater {
     const { admission, asOfJoins, connections, log } = this.#parts
     const asking = connections.get(connectionId)
     const known = this.#check(asking, change)
-    if (!known.ok && known.reason.kind === 'rate_limited' && asking !== undefined) await this.waitToRefuse(asking)
+    if (!known.ok && known.reason.kind === 'rate_limited' && asking !== undefined)
+      await this.#parts.changeRate.waitToRefuse(asking)
     if (!known.ok) return known
     const { resume, subscriptions: before } = known.value.state
     const resumed = resume !== null && this.#context.now() <= resume.untilMs ? resume : null
@@ -172,7 +155,7 @@ export class SubscriptionUpdater {
     // An owned connection accepts tokens of its user only. One that was opened without a user is claimed by the first.
     const user = userOf(known.state)
     if (user !== null && principal.user !== null && user !== principal.user) return fail({ kind: 'foreign_connection' })
-    if (!this.mayChange(known, subscriptions.length)) return fail({ kind: 'rate_limited' })
+    if (!this.#parts.changeRate.mayChange(known, subscriptions.length)) return fail({ kind: 'rate_limited' })
     const { session } = principal
     const { sessions } = known.state.owner
     if (session !== null && sessions.length >= MAX_SESSIONS && !sessions.includes(session))
@@ -183,53 +166,6 @@ export class SubscriptionUpdater {
     if (subscriptions.length > limit) return fail({ kind: 'too_many_subscriptions', limit, got: subscriptions.length })
     const fits = this.#parts.admission.checkBytes(subscriptions)
     return fits.ok ? ok(known) : fits
-  }
-
-  /**
-   * MAX_SUBSCRIPTION_CHANGES_PER_MINUTE, as a bucket that fills steadily: one connection cannot keep a shard busy. A set
-   * counts once more for every ten subscriptions in it, because each may be a type that the shard does not follow yet.
-   */
-  mayChange(connection: Connection, size: number): boolean {
-    const cost = 1 + Math.floor(size / SUBSCRIPTIONS_PER_CHANGE)
-    const perMinute = this.#context.config.connections.subscriptionChangesPerMinute
-    const nowMs = this.#context.now()
-    const bucket = this.#buckets.get(connection) ?? { left: this.#firstBudget(connection, perMinute), atMs: nowMs }
-    bucket.left = Math.min(perMinute, bucket.left + ((nowMs - bucket.atMs) * perMinute) / 60_000)
-    bucket.atMs = nowMs
-    this.#buckets.set(connection, bucket)
-    if (bucket.left < Math.min(cost, perMinute)) return false
-    bucket.left -= cost
-    return true
-  }
-
-  /**
-   * A client above its rate gets its refusal late: one that waits for answers asks slowly then. Only a few refusals of a connection
-   * wait.
-   */
-  async waitToRefuse(connection: Connection): Promise<void> {
-    const waiting = this.#refusing.get(connection) ?? 0
-    if (waiting >= MAX_REFUSING) return
-    this.#refusing.set(connection, waiting + 1)
-    await new Promise<void>((resolve) => this.#parts.waits.after(REFUSAL_WAIT_MS, resolve))
-    this.#refusing.set(connection, (this.#refusing.get(connection) ?? 1) - 1)
-  }
-
-  /** Ends a connection that floods. Its user's next ones, for a minute, begin with a budget of one change, which fills as ever. */
-  endFlooding(connection: Connection): void {
-    const { user } = connection.state.owner
-    if (this.#flooded.size >= MAX_FLOODED) this.#flooded.clear()
-    if (user !== null) this.#flooded.set(user, this.#context.now() + FLOODED_MS)
-    this.#parts.lifecycle.end(connection, { kind: 'rate_limited' })
-  }
-
-  #firstBudget({ state }: Connection, perMinute: number): number {
-    const untilMs = state.owner.user === null ? undefined : this.#flooded.get(state.owner.user)
-    return untilMs === undefined || untilMs <= this.#context.now() ? perMinute : 1
-  }
-
-  /** Whether the client does not wait for its refusals. */
-  isFlooding(connection: Connection): boolean {
-    return (this.#refusing.get(connection) ?? 0) >= MAX_REFUSING
   }
 
   /** Withdraws the subscriptions that came with a token that has expired. Returns whether there were any. */
@@ -266,16 +202,4 @@ function newTypes(before: readonly Subscription[], { subscriptions }: Subscripti
 function withSession<T extends { readonly sessions: readonly string[] }>(owner: T, session: string | null): T {
   if (session === null || owner.sessions.includes(session)) return owner
   return { ...owner, sessions: [...owner.sessions, session] }
-}
-
-/**
- * Applies SUBSCRIPTION_CHECK to subscriptions that come on an open connection. Returns why it refuses them, or undefined. A
- * service decides by the token, which a connection does not keep.
- */
-export function inBandRefusal(check: Check, hasToken: boolean): RigelError | undefined {
-  if (check === 'no_check') return undefined
-  if (check === 'jwt_validation') return hasToken ? undefined : { kind: 'subscription_denied' }
-  const message =
-    'A service checks subscriptions here, by the token: subscribe by SSE, WebSocket or long-polling as you connect, or by PUT.'
-  return { kind: 'bad_request', message }
 }

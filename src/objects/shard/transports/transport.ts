@@ -5,6 +5,7 @@ import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
 import type { BufferBudget } from '../buffer-budget.ts'
 import type { ConnectionAdmission } from '../connections/admission.ts'
+import type { ChangeRateLimiter } from '../connections/change-rate-limiter.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import type { Crossings } from '../connections/crossings.ts'
@@ -44,6 +45,7 @@ export interface TransportParts {
   readonly admission: ConnectionAdmission
   readonly lifecycle: ConnectionLifecycle
   readonly subscriptions: SubscriptionUpdater
+  readonly changeRate: ChangeRateLimiter
   readonly renewal: TokenRenewal
   readonly crossings: Crossings
   readonly shardMap: KnownShardMap

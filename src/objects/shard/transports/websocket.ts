@@ -7,7 +7,7 @@ import { inferSubscriptions, parseSubscriptions } from '../../../core/subscripti
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import { createTokenVerifier } from '../../../auth/verify-token.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
-import { inBandRefusal } from '../connections/update-subscriptions.ts'
+import { inBandRefusal } from '../connections/in-band-refusal.ts'
 import {
   encodeErrorFrame,
   encodeRenewedFrame,
@@ -82,7 +82,7 @@ export class WebSocketTransport implements Transport {
     if (connection === undefined) return closeSocket(socket, { kind: 'connection_gone' })
     if (!connection.isRigelV1) return this.#endForViolation(connection, NOT_TWO_WAY)
     // Before the frame is parsed: refusing costs as much as subscribing.
-    if (this.#parts.subscriptions.isFlooding(connection)) return this.#parts.subscriptions.endFlooding(connection)
+    if (this.#parts.changeRate.isFlooding(connection)) return this.#parts.changeRate.endFlooding(connection)
     const isSmall = typeof message === 'string' && message.length <= MAX_CLIENT_FRAME_CHARS
     const frame = isSmall ? parseClientFrame(message) : undefined
     if (frame === undefined) return this.#endForViolation(connection, 'Not a frame of rigel.v1.')
@@ -128,10 +128,10 @@ export class WebSocketTransport implements Transport {
 
   /** Returns the frame that answers. */
   async #renew(connection: WebSocketConnection, frame: ClientFrame & { type: 'token' }): Promise<string> {
-    const { renewal, subscriptions } = this.#parts
+    const { changeRate, renewal } = this.#parts
     // Verifying a token costs more than anything else that a client can ask for here.
-    if (!subscriptions.mayChange(connection, 0)) {
-      await subscriptions.waitToRefuse(connection)
+    if (!changeRate.mayChange(connection, 0)) {
+      await changeRate.waitToRefuse(connection)
       return encodeErrorFrame(frame.ref, toHttp({ kind: 'rate_limited' }).message)
     }
     const verified = await this.#verifyToken(frame.token)

@@ -77,8 +77,8 @@ export class ChannelHub {
   }
 
   async #join(connection: PhoenixConnection, message: Message): Promise<void> {
-    if (!this.#parts.subscriptions.mayChange(connection, 1)) {
-      await this.#parts.subscriptions.waitToRefuse(connection)
+    if (!this.#parts.changeRate.mayChange(connection, 1)) {
+      await this.#parts.changeRate.waitToRefuse(connection)
       return connection.reply(message, failed('too many joins: wait'))
     }
     const payload = parseJoin(message.payload)

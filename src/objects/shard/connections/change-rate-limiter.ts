@@ -1,0 +1,82 @@
+// Limits how often the client of one connection may ask for other subscriptions, channels or a new token. A client above the
+// rate is refused late; one that does not wait for its refusals is ended, and its user's next connections begin with little.
+import type { ShardContext } from '../shard-context.ts'
+import type { Waits } from '../waits.ts'
+import type { ConnectionLifecycle } from './connection-lifecycle.ts'
+import type { Connection } from './connection.ts'
+
+const SUBSCRIPTIONS_PER_CHANGE = 10
+
+const REFUSAL_WAIT_MS = 1_000
+/** Refusals of one connection that wait at a time. */
+const MAX_REFUSING = 10
+
+const FLOODED_MS = 60_000
+/** Users who are remembered. */
+const MAX_FLOODED = 1_000
+
+/** The most changes that a connection may make at once. The allowance refills with time. */
+type Bucket = { left: number; atMs: number }
+
+export class ChangeRateLimiter {
+  readonly #context: ShardContext
+  readonly #lifecycle: ConnectionLifecycle
+  readonly #waits: Waits
+  readonly #buckets = new WeakMap<Connection, Bucket>()
+  readonly #refusing = new WeakMap<Connection, number>()
+  /** User → until when new connections begin with little, in milliseconds since the epoch. */
+  readonly #flooded = new Map<string, number>()
+
+  constructor(context: ShardContext, lifecycle: ConnectionLifecycle, waits: Waits) {
+    this.#context = context
+    this.#lifecycle = lifecycle
+    this.#waits = waits
+  }
+
+  /**
+   * MAX_SUBSCRIPTION_CHANGES_PER_MINUTE, as a bucket that fills steadily: one connection cannot keep a shard busy. A set
+   * counts once more for every ten subscriptions in it, because each may be a type that the shard does not follow yet.
+   */
+  mayChange(connection: Connection, size: number): boolean {
+    const cost = 1 + Math.floor(size / SUBSCRIPTIONS_PER_CHANGE)
+    const perMinute = this.#context.config.connections.subscriptionChangesPerMinute
+    const nowMs = this.#context.now()
+    const bucket = this.#buckets.get(connection) ?? { left: this.#firstBudget(connection, perMinute), atMs: nowMs }
+    bucket.left = Math.min(perMinute, bucket.left + ((nowMs - bucket.atMs) * perMinute) / 60_000)
+    bucket.atMs = nowMs
+    this.#buckets.set(connection, bucket)
+    if (bucket.left < Math.min(cost, perMinute)) return false
+    bucket.left -= cost
+    return true
+  }
+
+  /**
+   * A client above its rate gets its refusal late: one that waits for answers asks slowly then. Only a few refusals of a connection
+   * wait.
+   */
+  async waitToRefuse(connection: Connection): Promise<void> {
+    const waiting = this.#refusing.get(connection) ?? 0
+    if (waiting >= MAX_REFUSING) return
+    this.#refusing.set(connection, waiting + 1)
+    await new Promise<void>((resolve) => this.#waits.after(REFUSAL_WAIT_MS, resolve))
+    this.#refusing.set(connection, (this.#refusing.get(connection) ?? 1) - 1)
+  }
+
+  /** Ends a connection that floods. Its user's next ones, for a minute, begin with a budget of one change, which fills as ever. */
+  endFlooding(connection: Connection): void {
+    const { user } = connection.state.owner
+    if (this.#flooded.size >= MAX_FLOODED) this.#flooded.clear()
+    if (user !== null) this.#flooded.set(user, this.#context.now() + FLOODED_MS)
+    this.#lifecycle.end(connection, { kind: 'rate_limited' })
+  }
+
+  /** Whether the client does not wait for its refusals. */
+  isFlooding(connection: Connection): boolean {
+    return (this.#refusing.get(connection) ?? 0) >= MAX_REFUSING
+  }
+
+  #firstBudget({ state }: Connection, perMinute: number): number {
+    const untilMs = state.owner.user === null ? undefined : this.#flooded.get(state.owner.user)
+    return untilMs === undefined || untilMs <= this.#context.now() ? perMinute : 1
+  }
+}
