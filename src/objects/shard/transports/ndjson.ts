@@ -1,6 +1,6 @@
 // Newline-delimited JSON as an encoding of a stream, for curl, servers and mobile apps: one line an event,
 // `{"id": position, "event": …}`. A heartbeat is `{"id": position}`. Pure.
-import { UNBUFFERED, type StreamEncoding } from './stream.ts'
+import { UNBUFFERED, type StreamEncoding } from './stream-encoding.ts'
 
 const encoder = new TextEncoder()
 

@@ -6,7 +6,7 @@ import { parseJson } from '../../../core/json.ts'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { SystemEvent } from '../system-events.ts'
-import type { PositionOf } from './stream.ts'
+import type { PositionOf } from './stream-encoding.ts'
 
 const clientFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ack'), id: z.string().max(128) }),

@@ -1,7 +1,7 @@
 // Server-Sent Events (WHATWG HTML, 9.2) as an encoding of a stream. Pure.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { SystemEvent } from '../system-events.ts'
-import { UNBUFFERED, type StreamEncoding } from './stream.ts'
+import { UNBUFFERED, type StreamEncoding } from './stream-encoding.ts'
 
 const encoder = new TextEncoder()
 
