@@ -1,5 +1,5 @@
 // Joining at the offsets of a state, through the Worker, on each transport. What is exact in every schedule is tested against a
-// model in test/objects/shard/connections/as-of-joins.pure.test.ts.
+// model in test/objects/shard/subscriptions/as-of-joins.pure.test.ts.
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { connectSse, connectWs, fetchRigel, PollClient, publish, type Wanted } from '../../support/front-door.ts'

@@ -1,6 +1,6 @@
 // Decides whether a connection may be opened, and makes its record: limits, end, interests, position to resume from. Called
 // for every transport; `register` also for the interests of a later set of subscriptions.
-import type { AsOfJoins, JoinPlace } from './as-of-joins.ts'
+import type { AsOfJoins, JoinPlace } from '../subscriptions/as-of-joins.ts'
 import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'

@@ -11,7 +11,7 @@ import type { ConnectionRegistry } from './connection-registry.ts'
 import { earliestEnd, userOf } from './connection-state.ts'
 import type { RevocationList } from '../revocation-list.ts'
 import type { ShardContext } from '../shard-context.ts'
-import type { SubscriptionUpdater } from './update-subscriptions.ts'
+import type { SubscriptionUpdater } from '../subscriptions/update-subscriptions.ts'
 
 interface TokenRenewalParts {
   readonly connections: ConnectionRegistry

@@ -7,7 +7,7 @@ import { inferSubscriptions, parseSubscriptions } from '../../../core/subscripti
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import { createTokenVerifier } from '../../../auth/verify-token.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
-import { inBandRefusal } from '../connections/in-band-refusal.ts'
+import { inBandRefusal } from '../subscriptions/in-band-refusal.ts'
 import {
   encodeErrorFrame,
   encodeRenewedFrame,

@@ -9,7 +9,7 @@ import { parseSubscriptions } from '../../../../core/subscriptions/parse-subscri
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import { watchTopic } from '../../../../core/subscriptions/watch-topic.ts'
 import type { ConnectionState } from '../../connections/connection-state.ts'
-import { inBandRefusal } from '../../connections/in-band-refusal.ts'
+import { inBandRefusal } from '../../subscriptions/in-band-refusal.ts'
 
 export interface ChannelRules {
   readonly extractors: Extractors

@@ -1,6 +1,6 @@
 // SUBSCRIPTION_CHECK for subscriptions that come on an open connection, by rigel.v1 and by joining a Phoenix channel.
 import { describe, expect, it } from 'vitest'
-import { inBandRefusal } from '../../../../src/objects/shard/connections/in-band-refusal.ts'
+import { inBandRefusal } from '../../../../src/objects/shard/subscriptions/in-band-refusal.ts'
 import { openChannel } from '../../../../src/objects/shard/transports/phoenix/channel.ts'
 
 const SERVICE = { url: 'https://check.test/' }

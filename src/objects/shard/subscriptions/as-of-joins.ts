@@ -18,9 +18,9 @@ import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import type { FollowerProgress } from '../../../rpc/follower.ts'
 import type { LogStore } from '../log/log-store.ts'
-import type { ConnectionLifecycle } from './connection-lifecycle.ts'
-import type { ConnectionRegistry } from './connection-registry.ts'
-import type { Connection } from './connection.ts'
+import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
+import type { ConnectionRegistry } from '../connections/connection-registry.ts'
+import type { Connection } from '../connections/connection.ts'
 
 /** Six calls of an invocation wait for an answer at once. */
 const CONCURRENT_CALLS = 6

@@ -2,8 +2,8 @@
 // rate is refused late; one that does not wait for its refusals is ended, and its user's next connections begin with little.
 import type { ShardContext } from '../shard-context.ts'
 import type { Waits } from '../waits.ts'
-import type { ConnectionLifecycle } from './connection-lifecycle.ts'
-import type { Connection } from './connection.ts'
+import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
+import type { Connection } from '../connections/connection.ts'
 
 const SUBSCRIPTIONS_PER_CHANGE = 10
 

@@ -8,7 +8,7 @@ import { hasPassed, type JoinStep } from '../../../../src/core/as-of/joins.ts'
 import type { LogRow } from '../../../../src/core/as-of/resolve-as-of.ts'
 import type { StoredEvent } from '../../../../src/core/events/stored-event.ts'
 import { createFilter, matchesFilter, withJoins } from '../../../../src/core/subscriptions/filter.ts'
-import { AsOfJoins } from '../../../../src/objects/shard/connections/as-of-joins.ts'
+import { AsOfJoins } from '../../../../src/objects/shard/subscriptions/as-of-joins.ts'
 
 const TYPES = ['a', 'b'] as const
 const TOPIC = 'orders'
