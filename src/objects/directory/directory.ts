@@ -5,14 +5,12 @@ import { parseJson } from '../../core/json.ts'
 import { DurableObject } from 'cloudflare:workers'
 import { configOf, followedTopics, sourceTopics } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
-import { runWithLimit } from '../../core/concurrency.ts'
 import type { Result } from '../../core/result.ts'
 import type { ShardMap } from '../../core/shard-map/shard-map.ts'
 import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
 import type { DeclareResult } from '../../core/interest/declarer.ts'
 import type { InterestDeclaration, InterestUpdate } from '../../core/interest/ledger.ts'
 import type { InterestVersion } from '../../core/interest/table.ts'
-import { withTimeout } from '../../core/timeout.ts'
 import { createEventLog } from '../../sources/create-event-log.ts'
 import type { ApiSnapshot, HandledHow, HandledLetter, LetterPlace, ShardChangeStatus } from '../../rpc/directory.ts'
 import { notifyFollowers, nudgeFollowers, type FollowerResult } from '../../rpc/follower.ts'
@@ -20,23 +18,13 @@ import { broadcastCommand, shardStub } from '../../rpc/shard.ts'
 import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import { ApiRegistry, type ApiChange } from './api-registry.ts'
 import { ApiStore } from './api-store.ts'
+import { FollowerFinder } from './follower-finder.ts'
 import { FollowerNotifier } from './follower-notifier.ts'
 import { HandledLetters } from './handled-letters.ts'
 import { InterestStore } from './interest-store.ts'
 import { confirmationOfFollowers, confirmationOfShards } from './map-confirmation.ts'
+import { OrphanedShards } from './orphaned-shards.ts'
 import { ShardMapKeeper, type MapConfirmation } from './shard-map-keeper.ts'
-
-/** A log that is out of reach may take longer to fail. */
-const LIST_TIMEOUT_MS = 3_000
-
-/** Six calls of an invocation wait for an answer at once. */
-const CONCURRENT_CALLS = 6
-
-/** A log that did not list its partitions is asked again after this long: subscribers do not wait for it each time. */
-const FIND_AGAIN_MS = 10_000
-
-/** After this long, shards that could not be asked to declare their interest anew are asked again. */
-const ASK_AGAIN_MS = 5_000
 
 export class Directory extends DurableObject<Env> {
   readonly #config = configOf(this.env)
@@ -60,15 +48,17 @@ export class Directory extends DurableObject<Env> {
     nowMs: () => Date.now(),
     wakeBy: (atMs) => this.ctx.waitUntil(this.#wakeBy(atMs)),
   })
-  /** Shards that declared their interest in an earlier life of this object's storage, and not yet in this one. */
-  readonly #orphans = new Set<number>()
-  #isAsking = false
-  #finding: Promise<void> | undefined
-  #hasFoundFollowers = this.#store.hasFoundFollowers
-  /** After a failure the log is asked again from then on, in milliseconds since the epoch. */
-  #findAgainAtMs = 0
-  /** When shards are asked again, in milliseconds since the epoch. After a restart they may have to be: at once. */
-  #askOrphansAtMs = 0
+  readonly #orphans = new OrphanedShards({
+    ask: (shard) => shardStub(this.env, shard).declareInterest(this.#store.life),
+    inBackground: (work) => this.ctx.waitUntil(work),
+    wakeBy: (atMs) => this.#wakeBy(atMs),
+    nowMs: () => Date.now(),
+  })
+  readonly #finder = new FollowerFinder(this.#store.hasFoundFollowers, {
+    list: () => this.#listPartitions(),
+    found: (followers) => this.#addFound(followers),
+    nowMs: () => Date.now(),
+  })
 
   /**
    * Stores what a shard wants. Resolves when every follower has confirmed it; rejects if one could not be told: the shard
@@ -78,7 +68,7 @@ export class Directory extends DurableObject<Env> {
     const { life } = this.#store
     const isOfThisLife = declaration.life === life
     if (!declaration.isComplete && !isOfThisLife) return { life, isAccepted: false }
-    await this.#findFollowers(declaration.life !== null && !isOfThisLife)
+    await this.#finder.find(declaration.life !== null && !isOfThisLife)
     // Nothing is awaited between the two: a follower that registers is told, or has the change in its answer.
     await this.#notifier.confirmed(this.#store.declare(declaration))
     return { life, isAccepted: true }
@@ -103,7 +93,7 @@ export class Directory extends DurableObject<Env> {
 
   /** Makes sure that followers have the current interest. Called when followers are woken; cheap if nothing is amiss. */
   async refreshFollowers(): Promise<void> {
-    await this.#findFollowers(false)
+    await this.#finder.find(false)
     await this.#notifier.refresh()
   }
 
@@ -130,10 +120,7 @@ export class Directory extends DurableObject<Env> {
 
   /** Asks followers again for shards that still have to declare their interest anew. */
   override async alarm(): Promise<void> {
-    if (Date.now() >= this.#askOrphansAtMs) {
-      this.#askOrphansAtMs = Infinity
-      await this.#sendInterest(this.#store.followers(), this.#store.version)
-    }
+    if (this.#orphans.takeDue()) await this.#sendInterest(this.#store.followers(), this.#store.version)
     await this.#shardMap.step()
   }
 
@@ -178,8 +165,7 @@ export class Directory extends DurableObject<Env> {
 
   async #sendInterest(followers: readonly TopicPartition[], after: number): Promise<readonly FollowerResult[]> {
     const results = await notifyFollowers(this.env, followers, this.#update(after))
-    for (const result of results) if (result.ok) for (const shard of result.value.orphans) this.#orphans.add(shard)
-    if (this.#orphans.size > 0 && !this.#isAsking) this.ctx.waitUntil(this.#askOrphans())
+    this.#orphans.report(results.flatMap((result) => (result.ok ? result.value.orphans : [])))
     return results
   }
 
@@ -192,7 +178,7 @@ export class Directory extends DurableObject<Env> {
    * reads on, and then knows that all it has sent has been stored.
    */
   async #tellFollowers(map: ShardMap): Promise<MapConfirmation> {
-    await this.#findFollowers(true)
+    await this.#finder.find(true)
     const topics = new Set(followedTopics(this.#config))
     const followers = this.#store.followers().filter(({ topic }) => topics.has(topic))
     const results = await this.#sendInterest(followers, this.#store.version)
@@ -212,55 +198,19 @@ export class Directory extends DurableObject<Env> {
     if (set === null || set > atMs) await this.ctx.storage.setAlarm(atMs)
   }
 
-  async #askOrphans(): Promise<void> {
-    this.#isAsking = true
-    const { life } = this.#store
-    const ask = (shard: number) => async () => {
-      await shardStub(this.env, shard).declareInterest(life)
-      this.#orphans.delete(shard)
-    }
-    try {
-      await runWithLimit([...this.#orphans].map(ask), CONCURRENT_CALLS)
-    } catch (error) {
-      console.warn({ message: 'shards have not declared their interest anew', error: String(error) })
-      this.#askOrphansAtMs = Date.now() + ASK_AGAIN_MS
-      await this.#wakeBy(this.#askOrphansAtMs)
-    } finally {
-      this.#isAsking = false
-    }
-  }
-
-  /**
-   * A new storage knows no follower, but if it replaces a lost one there are followers that know nothing of it: they are
-   * found by the topics' partitions before interest is confirmed. If the log does not answer, this rejects when `isLost`
-   * is known; otherwise the followers are new too, and register before they route.
-   */
-  async #findFollowers(isLost: boolean): Promise<void> {
-    if (this.#hasFoundFollowers || (!isLost && Date.now() < this.#findAgainAtMs)) return
-    try {
-      await (this.#finding ??= this.#listFollowers())
-    } catch (error) {
-      this.#findAgainAtMs = Date.now() + FIND_AGAIN_MS
-      if (isLost) throw error
-      console.warn({ message: 'followers not found, to be looked for again', error: String(error) })
-    } finally {
-      this.#finding = undefined
-    }
-  }
-
-  async #listFollowers(): Promise<void> {
+  async #listPartitions(): Promise<readonly TopicPartition[]> {
     const log = createEventLog(this.env, this.#config)
     const topics = sourceTopics(this.#config)
-    const listing = Promise.all(topics.map((topic) => log.partitions(topic)))
-    const lists = await withTimeout(listing, LIST_TIMEOUT_MS, 'the log did not list its partitions')
-    for (const [index, topic] of topics.entries()) {
-      for (const partition of lists[index] ?? []) {
-        this.#store.addFollower({ topic, partition })
-        this.#notifier.add({ topic, partition })
-      }
+    const lists = await Promise.all(topics.map((topic) => log.partitions(topic)))
+    return topics.flatMap((topic, index) => (lists[index] ?? []).map((partition) => ({ topic, partition })))
+  }
+
+  #addFound(followers: readonly TopicPartition[]): void {
+    for (const follower of followers) {
+      this.#store.addFollower(follower)
+      this.#notifier.add(follower)
     }
     this.#store.foundFollowers()
-    this.#hasFoundFollowers = true
   }
 }
 
