@@ -13,12 +13,11 @@ import { FollowedShardMap } from '../../following/followed-shard-map.ts'
 import { InterestIndex } from '../../following/interest-index.ts'
 import { RunHealth } from '../../following/run-health.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
-import type { Fetched } from '../../kafka/kafka-log.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { PlannedUpTo } from '../../following/planned-up-to.ts'
 import { takeOverFollower, type FollowerProgress, type FollowerStatus, type InterestState } from '../../rpc/follower.ts'
+import { DurableRecords } from './durable-records.ts'
 import type { PartitionLog } from './partition-log.ts'
-import { RecentRecords } from './recent-records.ts'
 
 /** Events of one batch, about: see FETCH_BYTES of topic-follower.ts. */
 const BATCH_BYTES = 2 * 1_048_576
@@ -46,9 +45,7 @@ export interface EmbeddedFollowerDeps {
 
 export class EmbeddedFollower {
   readonly #deps: EmbeddedFollowerDeps
-  readonly #recent = new RecentRecords()
-  /** Records before this offset are durable: no others go to shards. */
-  #durable: number
+  readonly #records: DurableRecords
   readonly #interests: InterestIndex
   readonly #shardMap: FollowedShardMap
   readonly #health = new RunHealth()
@@ -71,17 +68,16 @@ export class EmbeddedFollower {
     this.#shardMap = new FollowedShardMap(deps.storage.sql, deps.config.shards)
     this.#deadLetters = new DeadLetterStore(deps.storage.sql)
     this.#startOffset = deps.log.offsets()[deps.config.kafka.autoOffsetReset]
-    this.#durable = deps.log.offsets().latest
+    this.#records = new DurableRecords(deps.log)
     // Stored with the first record: an object that dies before it has followed that record would begin behind it.
     this.#isNew = deps.log.checkpoint === null
-    if (this.#isNew && this.#durable === 0) deps.log.moveCheckpoint(freshAt(0))
+    if (this.#isNew && this.#records.end === 0) deps.log.moveCheckpoint(freshAt(0))
     this.#consumer = this.#createConsumer()
   }
 
   /** These records, and all before them, are durable. Follows them. */
   async appended(records: readonly LogRecord[]): Promise<void> {
-    this.#recent.push(records)
-    this.#durable = (records.at(-1)?.offset ?? this.#durable - 1) + 1
+    this.#records.appended(records)
     await this.follow()
   }
 
@@ -205,7 +201,7 @@ export class EmbeddedFollower {
     const { at, config, env, log } = this.#deps
     return {
       ...at,
-      log: { fetch: async ({ offset }) => this.#fetch(offset) },
+      log: { fetch: async ({ offset }) => this.#records.fetch(offset, BATCH_BYTES) },
       fetchLimits: { maxWaitMs: 0, maxBytes: BATCH_BYTES },
       fetchesAhead: false,
       planner: createPlanner({
@@ -227,7 +223,7 @@ export class EmbeddedFollower {
             dropped: dropped + counted.dropped,
           })
           this.#deadLetters.add(counted.deadLetters)
-          this.#recent.dropBefore(next.offset)
+          this.#records.dropBefore(next.offset)
           this.#shardMap.committed(next.offset)
         },
       },
@@ -241,24 +237,8 @@ export class EmbeddedFollower {
       warn: (message, details) => this.#deps.warn(message, details),
     }
   }
-
-  #fetch(offset: number): Fetched {
-    if (offset === this.#durable) return { kind: 'records', records: [], next: offset }
-    const recent = this.#recent.read(offset, BATCH_BYTES)
-    if (recent !== undefined && recent.length > 0) return toFetched(recent, offset)
-    const fetched = this.#deps.log.read(offset, BATCH_BYTES)
-    if (fetched.kind !== 'records') return fetched
-    return toFetched(
-      fetched.records.filter((record) => record.offset < this.#durable),
-      offset,
-    )
-  }
 }
 
 function freshAt(offset: number) {
   return { offset, generation: 0, topicId: null, records: 0, deadLetters: 0, lost: 0, dropped: 0 }
-}
-
-function toFetched(records: readonly LogRecord[], offset: number): Fetched {
-  return { kind: 'records', records, next: (records.at(-1)?.offset ?? offset - 1) + 1 }
 }

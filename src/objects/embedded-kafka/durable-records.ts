@@ -1,0 +1,50 @@
+// The durable records of a partition, for its follower: the newest from memory, older ones from the log. A record that has been
+// appended but is not durable yet is not returned: a shard that got it would know an event that a restart takes back.
+import type { LogRecord } from '../../core/events/kafka-record.ts'
+import type { Fetched } from '../../kafka/kafka-log.ts'
+import type { PartitionLog } from './partition-log.ts'
+import { RecentRecords } from './recent-records.ts'
+
+export class DurableRecords {
+  readonly #log: PartitionLog
+  readonly #recent = new RecentRecords()
+  /** Records before this offset are durable. */
+  #end: number
+
+  constructor(log: PartitionLog) {
+    this.#log = log
+    this.#end = log.offsets().latest
+  }
+
+  /** The offset behind the last durable record. */
+  get end(): number {
+    return this.#end
+  }
+
+  /** These records, and all before them, are durable. */
+  appended(records: readonly LogRecord[]): void {
+    this.#recent.push(records)
+    this.#end = (records.at(-1)?.offset ?? this.#end - 1) + 1
+  }
+
+  /** Records before `offset` are not asked for again. */
+  dropBefore(offset: number): void {
+    this.#recent.dropBefore(offset)
+  }
+
+  fetch(offset: number, maxBytes: number): Fetched {
+    if (offset === this.#end) return { kind: 'records', records: [], next: offset }
+    const recent = this.#recent.read(offset, maxBytes)
+    if (recent !== undefined && recent.length > 0) return toFetched(recent, offset)
+    const fetched = this.#log.read(offset, maxBytes)
+    if (fetched.kind !== 'records') return fetched
+    return toFetched(
+      fetched.records.filter((record) => record.offset < this.#end),
+      offset,
+    )
+  }
+}
+
+function toFetched(records: readonly LogRecord[], offset: number): Fetched {
+  return { kind: 'records', records, next: (records.at(-1)?.offset ?? offset - 1) + 1 }
+}
