@@ -1,5 +1,6 @@
-// State and news without a seam: pages load a counter's value by HTTP and its changes by SSE, joined at the offset of the value,
-// while the process is killed. Adding is not idempotent: in the end each page's value is the database's. Run: npm run test:e2e
+// State by HTTP, then events: pages load a counter's value by HTTP and its changes by SSE, joined at the offset of the
+// value, while the process is killed. Adding is not idempotent: in the end each page's value is the database's. Run:
+// npm run test:e2e
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Rigel, sleep, until } from './rigel.ts'
