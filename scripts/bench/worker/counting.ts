@@ -1,5 +1,20 @@
-// Counts what Cloudflare bills: calls of Durable Objects, rows written and read, alarms. For scripts/bench/worker.ts, which
+// Counts what Cloudflare bills: calls of Durable Objects, rows written and read, alarms. For worker.ts, which
 // wraps each class by it when the variable COUNT is set. The runtime's own counts are taken, none is estimated.
+
+/** Binding → class. */
+export const COUNTED: Readonly<Record<string, string>> = {
+  USER_SHARD: 'UserShard',
+  TOPIC_FOLLOWER: 'TopicFollower',
+  DIRECTORY: 'Directory',
+  EMBEDDED_LOG: 'EmbeddedLog',
+  EMBEDDED_BROKER: 'EmbeddedBroker',
+  KAFKA_PRODUCER: 'KafkaProducer',
+  NATS_CLIENT: 'NatsClient',
+  PRESENCE_TOPIC: 'PresenceTopic',
+  SESSION_REGISTRY: 'SessionRegistry',
+  PENDING_RESPONSES: 'PendingResponses',
+  METRICS_STORE: 'MetricsStore',
+}
 
 /** By class of Durable Object. */
 export interface Counts {
