@@ -44,6 +44,10 @@ describe('defaults', () => {
     })
   })
 
+  it('let no stream be quiet for longer than a quarter of the retention', () => {
+    expect(parsed({ LOG_RETENTION_SECONDS: '20' }).connections.heartbeatMs).toBe(5_000)
+  })
+
   it('name no schema registry', () => {
     expect(parsed({}).schemas).toEqual({ registry: null, serializer: null, logSubject: null })
   })
