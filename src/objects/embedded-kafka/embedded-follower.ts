@@ -2,18 +2,16 @@
 // back and no other object is asked. Used by embedded-log.ts; the pipeline is src/following's. The checkpoint covers only
 // what every shard has confirmed. It is stored with the next append, or by itself once the partition is idle.
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
-import { isResponseTopic, type Config } from '../../config/parse-config.ts'
+import type { Config } from '../../config/parse-config.ts'
 import { connectingShards } from '../../core/shard-map/shard-map.ts'
 import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
 import { createPace, createPlanner } from '../../following/create-planner.ts'
 import { DeadLetterLog, DeadLetterStore } from '../../following/dead-letters.ts'
 import type { FollowerMetrics } from '../../following/follower-metrics.ts'
-import { FollowedShardMap } from '../../following/followed-shard-map.ts'
-import { InterestIndex } from '../../following/interest-index.ts'
+import { FollowerRouting } from '../../following/follower-routing.ts'
 import { RunHealth } from '../../following/run-health.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
-import { directoryStub } from '../../rpc/directory.ts'
 import { PlannedUpTo } from '../../following/planned-up-to.ts'
 import { takeOverFollower, type FollowerProgress, type FollowerStatus, type InterestState } from '../../rpc/follower.ts'
 import { DurableRecords } from './durable-records.ts'
@@ -46,8 +44,7 @@ export interface EmbeddedFollowerDeps {
 export class EmbeddedFollower {
   readonly #deps: EmbeddedFollowerDeps
   readonly #records: DurableRecords
-  readonly #interests: InterestIndex
-  readonly #shardMap: FollowedShardMap
+  readonly #routing: FollowerRouting
   readonly #health = new RunHealth()
   readonly #planned = new PlannedUpTo()
   readonly #deadLetters: DeadLetterStore
@@ -64,8 +61,7 @@ export class EmbeddedFollower {
 
   constructor(deps: EmbeddedFollowerDeps) {
     this.#deps = deps
-    this.#interests = new InterestIndex(deps.storage)
-    this.#shardMap = new FollowedShardMap(deps.storage.sql, deps.config.shards)
+    this.#routing = new FollowerRouting({ ...deps, storeCheckpoint: () => this.#storeCheckpoint() })
     this.#deadLetters = new DeadLetterStore(deps.storage.sql)
     this.#startOffset = deps.log.offsets()[deps.config.kafka.autoOffsetReset]
     this.#records = new DurableRecords(deps.log)
@@ -95,14 +91,8 @@ export class EmbeddedFollower {
     await this.#run
   }
 
-  /** What it reports to write by holds after a restart too: no batch of before is sent again. */
   applyInterest(update: InterestUpdate): InterestState {
-    const state = this.#interests.applyUpdate(update)
-    this.#shardMap.apply(update.shardMap)
-    const { map, writesBy } = this.#shardMap
-    if (map.change !== null && this.#deps.log.checkpoint !== null && !this.#deps.log.isCheckpointStored)
-      this.#deps.log.storeCheckpoint()
-    return { ...state, shardMap: map, writesBy }
+    return this.#routing.applyUpdate(update)
   }
 
   status(): FollowerStatus {
@@ -110,7 +100,7 @@ export class EmbeddedFollower {
     return {
       counters: checkpoint,
       lag: checkpoint === null ? null : this.#deps.log.offsets().latest - checkpoint.offset,
-      interest: this.#interests.at,
+      interest: this.#routing.interests.at,
       running: this.#run !== null,
       deadLetters: this.#deadLetters.read(),
       failures: this.#health.failures,
@@ -122,7 +112,7 @@ export class EmbeddedFollower {
   async progress(offset: number): Promise<FollowerProgress | null> {
     const { checkpoint } = this.#deps.log
     const latest = () => this.#deps.log.offsets().latest
-    const shards = connectingShards(this.#shardMap.map)
+    const shards = connectingShards(this.#routing.shardMap.map)
     return checkpoint === null ? null : this.#planned.progress(checkpoint, shards, offset, latest)
   }
 
@@ -145,12 +135,12 @@ export class EmbeddedFollower {
 
   async #consumeToEnd(): Promise<RunResult> {
     if (this.#isNew) await this.#takeOver()
-    if (this.#isForUsers && (this.#interests.at === null || !this.#shardMap.isKnown)) await this.#register()
+    await this.#routing.registerOnce()
     for (let calls = 0; ;) {
       this.#hasMore = false
       const result = await consume(this.#consumer, this.#checkpoint(), RUN_CALLS - calls)
       calls += result.calls
-      if (result.kind !== 'more') this.#shardMap.caughtUp()
+      if (result.kind !== 'more') this.#routing.shardMap.caughtUp()
       if (calls >= RUN_CALLS) return { ...result, kind: 'more' }
       if (result.kind !== 'caught_up' || !this.#hasMore) return result
     }
@@ -170,11 +160,6 @@ export class EmbeddedFollower {
     return checkpoint
   }
 
-  async #register(): Promise<void> {
-    const { partition, topic } = this.#deps.at
-    this.applyInterest(await directoryStub(this.#deps.env).registerFollower(topic, partition))
-  }
-
   async #retryLater(error: unknown): Promise<void> {
     const nowMs = this.#deps.nowMs()
     const retryAtMs = this.#health.failed(error, nowMs, this.#deps.random())
@@ -189,12 +174,14 @@ export class EmbeddedFollower {
     if (this.#storeTimer !== undefined || this.#deps.log.isCheckpointStored) return
     this.#storeTimer = setTimeout(() => {
       this.#storeTimer = undefined
-      if (this.#run === null && !this.#deps.log.isCheckpointStored) this.#deps.log.storeCheckpoint()
+      if (this.#run === null) this.#storeCheckpoint()
     }, STORE_CHECKPOINT_AFTER_MS)
   }
 
-  get #isForUsers(): boolean {
-    return !isResponseTopic(this.#deps.config, this.#deps.at.topic)
+  /** Stores the checkpoint, if storage does not have the newest one. */
+  #storeCheckpoint(): void {
+    const { log } = this.#deps
+    if (log.checkpoint !== null && !log.isCheckpointStored) log.storeCheckpoint()
   }
 
   #createConsumer(): PartitionConsumer {
@@ -208,8 +195,8 @@ export class EmbeddedFollower {
         env,
         config,
         at,
-        interests: this.#interests,
-        shardMap: this.#shardMap,
+        interests: this.#routing.interests,
+        shardMap: this.#routing.shardMap,
         log: createKafkaLog(env, config),
       }),
       checkpoints: {
@@ -224,7 +211,7 @@ export class EmbeddedFollower {
           })
           this.#deadLetters.add(counted.deadLetters)
           this.#records.dropBefore(next.offset)
-          this.#shardMap.committed(next.offset)
+          this.#routing.shardMap.committed(next.offset)
         },
       },
       health: this.#health,

@@ -2,12 +2,11 @@
 // object's life: it wakes (nudge, alarm), runs the consume loop (consume-loop.ts) and decides when to run again. Nudges
 // come from the embedded log, the cron, and queue messages; changes of interest come from the Directory.
 import { DurableObject } from 'cloudflare:workers'
-import { autoOffsetResetOf, configOf, isFollowedHere, isResponseTopic } from '../../config/parse-config.ts'
+import { autoOffsetResetOf, configOf, isFollowedHere } from '../../config/parse-config.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { connectingShards } from '../../core/shard-map/shard-map.ts'
 import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { createSourceLog } from '../../sources/create-event-log.ts'
-import { directoryStub } from '../../rpc/directory.ts'
 import { timerOf } from '../../rpc/metrics.ts'
 import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import {
@@ -18,7 +17,6 @@ import {
   type FollowerReport,
   type FollowerResult,
   type FollowerStatus,
-  type InterestState,
   type Wake,
   type WakeResult,
 } from '../../rpc/follower.ts'
@@ -26,26 +24,28 @@ import { CheckpointStore, type Checkpoint } from '../../following/checkpoint-sto
 import { consume, type RunResult } from '../../following/consume-loop.ts'
 import { createFollowerMetrics } from '../../following/follower-metrics.ts'
 import { FollowerRelay } from '../../following/follower-relay.ts'
-import { FollowedShardMap } from '../../following/followed-shard-map.ts'
-import { InterestIndex } from '../../following/interest-index.ts'
+import { FollowerRouting } from '../../following/follower-routing.ts'
 import { PlannedUpTo } from '../../following/planned-up-to.ts'
 import { NO_PARTITION, RunHealth } from '../../following/run-health.ts'
 import { createConsumer } from './create-consumer.ts'
-
-/** A log that is out of reach may take longer to fail. */
-const LAG_TIMEOUT_MS = 2_000
+import { LogEnd } from './log-end.ts'
 
 export class TopicFollower extends DurableObject<Env> {
   readonly #config = configOf(this.env)
   readonly #name: TopicPartition = parseFollowerName(this.ctx.id.name ?? '')
-  readonly #isForUsers = !isResponseTopic(this.#config, this.#name.topic)
   readonly #log = createSourceLog(this.env, this.#config, this.#name.topic, this.ctx.storage.sql)
+  readonly #logEnd = new LogEnd(this.#log, this.#name)
   readonly #checkpoints = new CheckpointStore(this.ctx.storage.sql, {
     nowMs: () => Date.now(),
     schedule: (ms, act) => void setTimeout(act, ms),
   })
-  readonly #interests = new InterestIndex(this.ctx.storage)
-  readonly #shardMap = new FollowedShardMap(this.ctx.storage.sql, this.#config.shards)
+  readonly #routing = new FollowerRouting({
+    env: this.env,
+    config: this.#config,
+    at: this.#name,
+    storage: this.ctx.storage,
+    storeCheckpoint: () => this.#checkpoints.flush(),
+  })
   readonly #health = new RunHealth()
   readonly #planned = new PlannedUpTo()
   readonly #metrics = createFollowerMetrics({
@@ -62,8 +62,8 @@ export class TopicFollower extends DurableObject<Env> {
     at: this.#name,
     log: this.#log,
     checkpoints: this.#checkpoints,
-    interests: this.#interests,
-    shardMap: this.#shardMap,
+    interests: this.#routing.interests,
+    shardMap: this.#routing.shardMap,
     health: this.#health,
     planned: this.#planned,
     metrics: this.#metrics,
@@ -74,7 +74,7 @@ export class TopicFollower extends DurableObject<Env> {
   readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
   readonly #relay = new FollowerRelay(this.env, this.#name, {
     nudge: (isLate) => this.nudge(isLate),
-    applyInterest: (update) => this.#applyUpdate(update),
+    applyInterest: (update) => this.#routing.applyUpdate(update),
     status: () => this.status(),
     checkStorage: () => this.#probe.check(),
   })
@@ -140,8 +140,8 @@ export class TopicFollower extends DurableObject<Env> {
     const counters = this.#checkpoints.read() ?? null
     return {
       counters,
-      lag: counters === null ? null : await this.#lag(counters.offset),
-      interest: this.#interests.at,
+      lag: counters === null ? null : await this.#logEnd.lag(counters.offset),
+      interest: this.#routing.interests.at,
       running: this.#running,
       deadLetters: this.#checkpoints.deadLetters(),
       failures: this.#health.failures,
@@ -154,7 +154,7 @@ export class TopicFollower extends DurableObject<Env> {
     const at = this.#checkpoints.read()
     return at === undefined
       ? null
-      : this.#planned.progress(at, connectingShards(this.#shardMap.map), offset, () => this.#latest())
+      : this.#planned.progress(at, connectingShards(this.#routing.shardMap.map), offset, () => this.#logEnd.latest())
   }
 
   /**
@@ -183,13 +183,13 @@ export class TopicFollower extends DurableObject<Env> {
    * look at `#nudged` and `#running = false` nothing waits for I/O, so no nudge can be missed.
    */
   async #consumeWhileNudged(): Promise<RunResult> {
-    if (this.#isForUsers && (this.#interests.at === null || !this.#shardMap.isKnown)) await this.#register()
+    await this.#routing.registerOnce()
     let at: Checkpoint = this.#checkpoints.read() ?? (await this.#start())
     for (;;) {
       this.#nudged = false
       const result = await consume(this.#consumer, at)
       at = result.at
-      if (result.kind !== 'more') this.#shardMap.caughtUp()
+      if (result.kind !== 'more') this.#routing.shardMap.caughtUp()
       if (result.kind !== 'caught_up' || !this.#nudged || this.#isHandedOver()) return result
     }
   }
@@ -230,37 +230,9 @@ export class TopicFollower extends DurableObject<Env> {
     await this.ctx.storage.setAlarm(retryAtMs)
   }
 
-  async #lag(offset: number): Promise<number | null> {
-    const latest = await this.#latest()
-    return latest === null ? null : Math.max(0, latest - offset)
-  }
-
-  /** Null: the log does not answer, or its offsets are no numbers of records. */
-  async #latest(): Promise<number | null> {
-    if (this.#log.numbersRecords === false) return null
-    const { partition, topic } = this.#name
-    const timeout = scheduler.wait(LAG_TIMEOUT_MS).then(() => null)
-    const range = await Promise.race([this.#log.offsets(topic, partition).catch(() => null), timeout])
-    return range?.latest ?? null
-  }
-
   async #start(): Promise<Checkpoint> {
     const range = await this.#log.offsets(this.#name.topic, this.#name.partition)
     return this.#checkpoints.start(range[autoOffsetResetOf(this.#config, this.#name.topic)])
-  }
-
-  async #register(): Promise<void> {
-    const { partition, topic } = this.#name
-    this.#applyUpdate(await directoryStub(this.env).registerFollower(topic, partition))
-  }
-
-  /** What it reports to write by holds after a restart too: no batch of before is sent again. */
-  #applyUpdate(update: InterestUpdate): InterestState {
-    const state = this.#interests.applyUpdate(update)
-    this.#shardMap.apply(update.shardMap)
-    const { map, writesBy } = this.#shardMap
-    if (map.change !== null) this.#checkpoints.flush()
-    return { ...state, shardMap: map, writesBy }
   }
 
   #warn(message: string, details: Record<string, unknown>): void {
