@@ -1,52 +1,22 @@
-// Joins clients at the offsets that their state is of: asks followers how far they are, and remembers from where on the log has
-// every event of a type. The rules are in core/as-of. Called by admission and for subscriptions that come later.
-import { parseAsOf, topicOfPartition, type AsOf } from '../../../core/as-of/as-of.ts'
+// Joins clients at the offsets that their state is of. join-facts.ts asks followers how far they are, types-since.ts remembers
+// from where on the log has every event of a type; the rules are in core/as-of. Called by admission and for subscriptions that
+// come later.
+import { parseAsOf, type AsOf } from '../../../core/as-of/as-of.ts'
 import { hasPassed, type JoinStep } from '../../../core/as-of/joins.ts'
-import {
-  resolveAsOf,
-  resolveRejoin,
-  type FollowedUpTo,
-  type Joined,
-  type JoinFacts,
-  type Since,
-} from '../../../core/as-of/resolve-as-of.ts'
-import { runWithLimit } from '../../../core/concurrency.ts'
+import { resolveAsOf, resolveRejoin, type Joined } from '../../../core/as-of/resolve-as-of.ts'
 import type { RigelError } from '../../../core/errors.ts'
-import { partitionName, type TopicPartition } from '../../../core/events/kafka-record.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
-import type { FollowerProgress } from '../../../rpc/follower.ts'
 import type { LogStore } from '../log/log-store.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import type { Connection } from '../connections/connection.ts'
+import { JoinFactsReader, type JoinFactsDeps } from './join-facts.ts'
+import { TypesSince, type TypesSinceDeps } from './types-since.ts'
 
-/** Six calls of an invocation wait for an answer at once. */
-const CONCURRENT_CALLS = 6
-/** A partition that is added shows itself by its events. */
-const PARTITIONS_LAST_MS = 30_000
-/** Types of which is remembered from where on the log has them. A type that is forgotten is asked about again. */
-const MAX_TYPES = 5_000
-/** The key of events that are addressed to users. No event type is empty. */
-const USERS = ''
-
-export interface AsOfJoinsDeps {
+export interface AsOfJoinsDeps extends JoinFactsDeps, TypesSinceDeps {
   readonly log: Pick<LogStore, 'stored' | 'rows' | 'floor' | 'head'>
-  committedSeq(): number
-  /** Returns the position from which the log has a type's events: another one means that it was withdrawn meanwhile. */
-  interestSince(eventType: string): number | undefined
-  /** Returns all partitions that were ever followed. */
-  partitions(): Promise<readonly TopicPartition[]>
-  /** The topics that are followed. */
-  readonly topics: readonly string[]
-  /** Returns null if the follower has not started. `offset`: the log is asked for its end if it is not followed so far. */
-  progress(at: TopicPartition, offset: number): Promise<FollowerProgress | null>
-  /** The number of shards by which events are addressed. */
-  shards(): number
-  /** Returns the version of the shard map: with another one, other users are at this shard. */
-  usersSince(): number
-  nowMs(): number
 }
 
 /** Where a client that connects reads on, as far as its state decides that. */
@@ -70,22 +40,17 @@ const NOT_KNOWN: RigelError = {
 /** Steps of one connection that are not passed. */
 const MAX_STEPS = 8
 
-interface KnownType {
-  readonly interestSince: number | undefined
-  /** By partition. */
-  readonly since: Map<string, Since>
-}
-
 export class AsOfJoins {
   readonly #deps: AsOfJoinsDeps
-  /** By event type or pattern. Lost with the object's memory: then followers are asked anew. */
-  readonly #types = new Map<string, KnownType>()
-  #partitions: { readonly all: readonly TopicPartition[]; readonly atMs: number } | undefined
+  readonly #facts: JoinFactsReader
+  readonly #since: TypesSince
   /** Where the log was when it was found to have passed what a connection's state has. */
   readonly #passedSeq = new WeakMap<Connection, number>()
 
   constructor(deps: AsOfJoinsDeps) {
     this.#deps = deps
+    this.#facts = new JoinFactsReader(deps)
+    this.#since = new TypesSince(deps)
   }
 
   /**
@@ -146,19 +111,15 @@ export class AsOfJoins {
    * missing. Rejects if the Directory or a follower does not answer.
    */
   async #join(asOf: AsOf, eventTypes: readonly string[], hasUser: boolean): Promise<Joined | undefined> {
-    const keys = hasUser ? [...eventTypes, USERS] : eventTypes
-    const known = new Map(keys.map((key) => [key, this.#typeOf(key)]))
-    const facts = await this.#ask(asOf)
-    for (const { since } of known.values()) this.#learn(since, facts)
-    return resolveAsOf({
-      ...facts,
-      sinceOf: (partition, generation) => sinceOfAll(known.values(), partition, generation),
-    })
+    const since = this.#since.of(eventTypes, hasUser)
+    const facts = await this.#facts.ask(asOf)
+    since.learn(facts)
+    return resolveAsOf({ ...facts, sinceOf: (partition, generation) => since.offsetOf(partition, generation) })
   }
 
   /** For a client that comes back with a position from before its state was passed. */
   async #rejoin(asOf: AsOf): Promise<Joined['step'] | undefined> {
-    return resolveRejoin(await this.#ask(asOf))
+    return resolveRejoin(await this.#facts.ask(asOf))
   }
 
   /** Ends the joins of connections that have got everything up to where the log has passed their state. */
@@ -181,73 +142,4 @@ export class AsOfJoins {
   stepped(connection: Connection): void {
     this.#passedSeq.delete(connection)
   }
-
-  async #ask(asOf: AsOf): Promise<JoinFacts> {
-    const { log } = this.#deps
-    const topics = new Set([...asOf.keys()].map(topicOfPartition).filter((topic) => this.#deps.topics.includes(topic)))
-    const all = (await this.#listPartitions()).filter(({ topic }) => topics.has(topic))
-    const followed = new Map<string, FollowedUpTo>()
-    const ask = (at: TopicPartition, offset: number) => async () => {
-      const progress = await this.#deps.progress(at, offset)
-      // A follower of another version may send a user's events to another shard.
-      if (progress !== null && progress.shards === this.#deps.shards()) followed.set(partitionName(at), progress)
-    }
-    const named = all.flatMap((at) => {
-      const offset = asOf.get(partitionName(at))
-      return offset === undefined ? [] : [ask(at, offset)]
-    })
-    // With a partition missing, nothing is asked: the answer is known.
-    if (named.length === all.length) await runWithLimit(named, CONCURRENT_CALLS)
-    const stored = Object.keys(log.stored).filter((partition) => topics.has(topicOfPartition(partition)))
-    return {
-      asOf,
-      topics,
-      partitions: new Set([...all.map(partitionName), ...stored]),
-      followed,
-      stored: log.stored,
-      sinceOf: () => undefined,
-      rows: log.rows(),
-      floorSeq: log.floor,
-      committedSeq: this.#deps.committedSeq(),
-    }
-  }
-
-  async #listPartitions(): Promise<readonly TopicPartition[]> {
-    const known = this.#partitions
-    if (known !== undefined && this.#deps.nowMs() - known.atMs < PARTITIONS_LAST_MS) return known.all
-    const all = await this.#deps.partitions()
-    this.#partitions = { all, atMs: this.#deps.nowMs() }
-    return all
-  }
-
-  #typeOf(key: string): KnownType {
-    const interestSince = key === USERS ? this.#deps.usersSince() : this.#deps.interestSince(key)
-    const known = this.#types.get(key)
-    if (known !== undefined && known.interestSince === interestSince) return known
-    const [oldest] = this.#types.keys()
-    if (this.#types.size >= MAX_TYPES && oldest !== undefined) this.#types.delete(oldest)
-    const fresh = { interestSince, since: new Map<string, Since>() }
-    this.#types.set(key, fresh)
-    return fresh
-  }
-
-  /** What a follower had not routed when it was asked is routed by this interest, unless a batch of before has gone further. */
-  #learn(since: Map<string, Since>, { followed, stored }: JoinFacts): void {
-    for (const [partition, { generation, planned }] of followed) {
-      if (since.get(partition)?.generation === generation) continue
-      const [storedGeneration, nextOffset] = stored[partition] ?? [generation, 0]
-      const offset = storedGeneration === generation ? Math.max(planned, nextOffset) : planned
-      since.set(partition, { generation, offset })
-    }
-  }
-}
-
-function sinceOfAll(types: Iterable<KnownType>, partition: string, generation: number): number | undefined {
-  let offset = 0
-  for (const { since } of types) {
-    const own = since.get(partition)
-    if (own?.generation !== generation) return undefined
-    offset = Math.max(offset, own.offset)
-  }
-  return offset
 }

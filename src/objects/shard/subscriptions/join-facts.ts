@@ -1,0 +1,75 @@
+// Gathers what decides where a client joins: asks the followers of its topics how far they are, and reads what this shard's log
+// has stored. The decision is core/as-of's. Used by as-of-joins.ts.
+import { topicOfPartition, type AsOf } from '../../../core/as-of/as-of.ts'
+import type { FollowedUpTo, JoinFacts } from '../../../core/as-of/resolve-as-of.ts'
+import { runWithLimit } from '../../../core/concurrency.ts'
+import { partitionName, type TopicPartition } from '../../../core/events/kafka-record.ts'
+import type { FollowerProgress } from '../../../rpc/follower.ts'
+import type { LogStore } from '../log/log-store.ts'
+
+/** Six calls of an invocation wait for an answer at once. */
+const CONCURRENT_CALLS = 6
+/** A partition that is added shows itself by its events. */
+const PARTITIONS_LAST_MS = 30_000
+
+export interface JoinFactsDeps {
+  readonly log: Pick<LogStore, 'stored' | 'rows' | 'floor'>
+  committedSeq(): number
+  /** Returns all partitions that were ever followed. */
+  partitions(): Promise<readonly TopicPartition[]>
+  /** The topics that are followed. */
+  readonly topics: readonly string[]
+  /** Returns null if the follower has not started. `offset`: the log is asked for its end if it is not followed so far. */
+  progress(at: TopicPartition, offset: number): Promise<FollowerProgress | null>
+  /** The number of shards by which events are addressed. */
+  shards(): number
+  nowMs(): number
+}
+
+export class JoinFactsReader {
+  readonly #deps: JoinFactsDeps
+  #partitions: { readonly all: readonly TopicPartition[]; readonly atMs: number } | undefined
+
+  constructor(deps: JoinFactsDeps) {
+    this.#deps = deps
+  }
+
+  /** Does not know `sinceOf`. Rejects if the Directory or a follower does not answer. */
+  async ask(asOf: AsOf): Promise<JoinFacts> {
+    const { log } = this.#deps
+    const topics = new Set([...asOf.keys()].map(topicOfPartition).filter((topic) => this.#deps.topics.includes(topic)))
+    const all = (await this.#listPartitions()).filter(({ topic }) => topics.has(topic))
+    const followed = new Map<string, FollowedUpTo>()
+    const ask = (at: TopicPartition, offset: number) => async () => {
+      const progress = await this.#deps.progress(at, offset)
+      // A follower of another version may send a user's events to another shard.
+      if (progress !== null && progress.shards === this.#deps.shards()) followed.set(partitionName(at), progress)
+    }
+    const named = all.flatMap((at) => {
+      const offset = asOf.get(partitionName(at))
+      return offset === undefined ? [] : [ask(at, offset)]
+    })
+    // With a partition missing, nothing is asked: the answer is known.
+    if (named.length === all.length) await runWithLimit(named, CONCURRENT_CALLS)
+    const stored = Object.keys(log.stored).filter((partition) => topics.has(topicOfPartition(partition)))
+    return {
+      asOf,
+      topics,
+      partitions: new Set([...all.map(partitionName), ...stored]),
+      followed,
+      stored: log.stored,
+      sinceOf: () => undefined,
+      rows: log.rows(),
+      floorSeq: log.floor,
+      committedSeq: this.#deps.committedSeq(),
+    }
+  }
+
+  async #listPartitions(): Promise<readonly TopicPartition[]> {
+    const known = this.#partitions
+    if (known !== undefined && this.#deps.nowMs() - known.atMs < PARTITIONS_LAST_MS) return known.all
+    const all = await this.#deps.partitions()
+    this.#partitions = { all, atMs: this.#deps.nowMs() }
+    return all
+  }
+}
