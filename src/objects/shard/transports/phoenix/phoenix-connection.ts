@@ -5,19 +5,19 @@ import type { DeliveryGroup } from '../../../../core/delivery/delivery-groups.ts
 import type { StoredEvent } from '../../../../core/events/stored-event.ts'
 import { createFilter, matchesFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
 import type { RigelError } from '../../../../core/errors.ts'
-import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import { SerialQueue } from '../../../../core/serial-queue.ts'
 import { formatPosition } from '../../../../core/identity/position.ts'
 import type { Crossing } from '../../connections/crossing.ts'
 import { CrossingReader, type CrossingTarget } from '../../connections/crossings.ts'
 import { BaseConnection } from '../../connections/connection.ts'
 import type { ConnectionState } from '../../connections/connection-state.ts'
-import { bytesOf } from '../../connections/subscription-pool.ts'
 import { readNextChunk } from '../../log/replay.ts'
 import { ReplayPump } from '../replay-pump.ts'
 import type { TransportParts } from '../transport.ts'
 import type { Channel, JoinPayload } from './channel.ts'
+import { JoinedChannels, subscriptionsOf, type JoinedChannel } from './joined-channels.ts'
 import { encode, encodeReply, type Message, type Reply, type Vsn } from './message.ts'
+import { PresencePages } from './presence-pages.ts'
 
 /** The socket that a connection writes to and that stores its channels: a WebSocket, or the outbox of a long-polling session. */
 export interface PhoenixSink {
@@ -33,22 +33,6 @@ export interface PhoenixSink {
   removed(): void
 }
 
-interface PresencePages {
-  readonly channel: Channel
-  readonly pages: Generator<string, void>
-  event: 'presence_state' | 'presence_diff'
-}
-
-/** A channel that has been joined, and how far its history has been sent. Null: it is live. */
-interface JoinedChannel {
-  readonly channel: Channel
-  /** The set that counts for the shard's limit. */
-  readonly held: readonly Subscription[]
-  behindSeq: number | null
-  /** Sends what it missed at the client's old shard. */
-  crossing: CrossingReader | null
-}
-
 export class PhoenixConnection extends BaseConnection {
   override readonly takesSubscriptions = false
   /** The library asks for a new token by itself when it reconnects. */
@@ -61,9 +45,8 @@ export class PhoenixConnection extends BaseConnection {
   /** The serializer that the client speaks. */
   vsn: Vsn
   readonly sink: PhoenixSink
-  readonly #channels = new Map<string, JoinedChannel>()
-  /** Presence states that have not been sent whole. */
-  readonly #pages: PresencePages[] = []
+  readonly #channels: JoinedChannels
+  readonly #pages = new PresencePages()
   readonly #parts: TransportParts
   readonly #pump: ReplayPump
   readonly #onRemoved: (connection: PhoenixConnection) => void
@@ -77,6 +60,7 @@ export class PhoenixConnection extends BaseConnection {
     super(state, createFilter(state.id, null, []))
     this.sink = sink
     this.vsn = state.phoenix?.vsn ?? 1
+    this.#channels = new JoinedChannels(parts.connections)
     this.#parts = parts
     this.#onRemoved = onRemoved
     this.#pump = new ReplayPump({
@@ -93,8 +77,7 @@ export class PhoenixConnection extends BaseConnection {
 
   /** Of the channel that is furthest behind. */
   get progress() {
-    const behind = [...this.#channels.values()].map(({ behindSeq }) => behindSeq ?? Infinity)
-    return { writtenSeq: Math.min(this.#parts.log.committedSeq, ...behind), acknowledgedSeq: null }
+    return { writtenSeq: Math.min(this.#parts.log.committedSeq, this.#channels.behindSeq), acknowledgedSeq: null }
   }
 
   get channelCount(): number {
@@ -103,9 +86,7 @@ export class PhoenixConnection extends BaseConnection {
 
   /** Length of the JSON of what its channels subscribe to. */
   get subscriptionBytes(): number {
-    let bytes = 0
-    for (const { held } of this.#channels.values()) bytes += bytesOf(held)
-    return bytes
+    return this.#channels.subscriptionBytes
   }
 
   channel(topic: string): Channel | undefined {
@@ -113,13 +94,12 @@ export class PhoenixConnection extends BaseConnection {
   }
 
   channels(): readonly Channel[] {
-    return [...this.#channels.values()].map(({ channel }) => channel)
+    return this.#channels.channels()
   }
 
   /** The events that the channel missed after `fromSeq` are sent first, in steps, then new ones. */
   join(channel: Channel, fromSeq: number | null): void {
-    const held = this.#parts.connections.hold(channel.interests)
-    this.#channels.set(channel.topic, { channel, held, behindSeq: fromSeq, crossing: null })
+    this.#channels.add(channel, fromSeq)
     if (fromSeq !== null) this.sink.setReplaying(true)
   }
 
@@ -155,36 +135,30 @@ export class PhoenixConnection extends BaseConnection {
   }
 
   leave(topic: string): void {
-    const joined = this.#channels.get(topic)
-    joined?.crossing?.stop()
-    if (joined !== undefined) this.#parts.connections.release(joined.held)
     this.#channels.delete(topic)
   }
 
   /** The filter that the connection needs for the channels that it has. */
   filterOfChannels(): Filter {
-    const filters = this.channels().map(({ filter }) => filter)
-    const user = filters.find((filter) => filter.user !== null)?.user ?? null
-    const watched = filters.flatMap((filter) => filter.watched)
-    return createFilter(this.state.id, user, filters.flatMap(subscriptionsOf), watched)
+    return this.#channels.filter(this.state.id)
   }
 
   deliver(group: DeliveryGroup): void {
     for (const event of group.events) {
-      for (const { behindSeq, channel } of this.#channels.values())
+      for (const { behindSeq, channel } of this.#channels)
         if (behindSeq === null && matchesFilter(channel.filter, event)) this.#push(channel, event)
     }
   }
 
   /** Sends what joined channels have missed. Does nothing if none has. */
   replay(): void {
-    if (this.#nextBehind() !== undefined) this.#pump.run()
+    if (this.#channels.nextBehind() !== undefined) this.#pump.run()
   }
 
   /** Tells each channel the position of the log, so that a channel on which nothing comes can resume. */
   override sendPosition(): void {
     const position = { last_event_id: this.#parts.log.position(this.#parts.log.committedSeq) }
-    for (const { behindSeq, channel } of this.#channels.values())
+    for (const { behindSeq, channel } of this.#channels)
       if (behindSeq === null) this.notify(channel, 'position', position)
   }
 
@@ -213,7 +187,7 @@ export class PhoenixConnection extends BaseConnection {
 
   /** Sends a presence state in steps: the first page replaces what the client knows, the others are added to it. */
   sendPages(channel: Channel, pages: Generator<string, void>): void {
-    this.#pages.push({ channel, pages, event: 'presence_state' })
+    this.#pages.push(channel, pages)
     this.#pump.run()
   }
 
@@ -228,35 +202,20 @@ export class PhoenixConnection extends BaseConnection {
   removed(): void {
     this.#pump.stop()
     this.#onRemoved(this)
-    for (const topic of this.#channels.keys()) this.leave(topic)
+    this.#channels.deleteAll()
     this.sink.removed()
-  }
-
-  #nextBehind(): JoinedChannel | undefined {
-    for (const joined of this.#channels.values())
-      if (joined.behindSeq !== null && joined.crossing === null) return joined
-    return undefined
   }
 
   /** Returns whether there is more to send. */
   #sendStep(): boolean {
-    const [next] = this.#pages
-    if (next === undefined) return this.#replayStep()
-    const page = next.pages.next()
-    const isOpen = this.#channels.get(next.channel.topic)?.channel === next.channel
-    if (page.done === true || !isOpen) this.#pages.shift()
-    else
-      this.notifyJson(
-        next.channel,
-        next.event,
-        next.event === 'presence_state' ? page.value : `{"joins":${page.value},"leaves":{}}`,
-      )
-    next.event = 'presence_diff'
-    return this.#pages.length > 0 || this.#nextBehind() !== undefined
+    if (this.#pages.isEmpty) return this.#replayStep()
+    const page = this.#pages.next((channel) => this.channel(channel.topic) === channel)
+    if (page !== undefined) this.notifyJson(page.channel, page.event, page.payload)
+    return !this.#pages.isEmpty || this.#channels.nextBehind() !== undefined
   }
 
   #replayStep(): boolean {
-    const joined = this.#nextBehind()
+    const joined = this.#channels.nextBehind()
     if (joined?.behindSeq === undefined || joined.behindSeq === null) return false
     const chunk = readNextChunk(this.#parts.log, joined.channel.filter, joined.behindSeq)
     if (chunk.kind === 'trimmed') {
@@ -265,9 +224,8 @@ export class PhoenixConnection extends BaseConnection {
     }
     for (const event of chunk.events) this.#push(joined.channel, event)
     joined.behindSeq = chunk.atEnd ? null : chunk.seq
-    const hasMore = this.#nextBehind() !== undefined
-    const isCrossing = [...this.#channels.values()].some(({ crossing }) => crossing !== null)
-    if (!hasMore && !isCrossing) this.sink.setReplaying(false)
+    const hasMore = this.#channels.nextBehind() !== undefined
+    if (!hasMore && !this.#channels.isCrossing) this.sink.setReplaying(false)
     return hasMore
   }
 
@@ -281,8 +239,4 @@ export class PhoenixConnection extends BaseConnection {
     const name = naming === 'type' ? event.type : 'message'
     this.sink.send(encode(this.vsn, { joinRef, ref, topic, event: name }, event.json))
   }
-}
-
-function subscriptionsOf({ byType }: Filter): readonly Subscription[] {
-  return [...byType].map(([eventType, oneOf]) => ({ eventType, oneOf }))
 }
