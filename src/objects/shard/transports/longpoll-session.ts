@@ -16,6 +16,7 @@ import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import type { SystemEvent } from '../system-events.ts'
 import type { SessionEvent } from './session-event-store.ts'
 import type { TransportParts } from './transport.ts'
+import { WaitingPolls } from './waiting-polls.ts'
 
 /** Limit of one response: a longer history comes in several. */
 const MAX_RESPONSE_CHARS = 262_144
@@ -25,9 +26,6 @@ const MAX_REWIND_CHARS = 16 * MAX_RESPONSE_CHARS
 
 /** A client that still polls is back within this time after a response. */
 const MAX_PAUSE_MS = 30_000
-
-/** The most polls of one session that wait at a time. Browsers open at most this many connections to a host (HTTP/1.1). */
-const MAX_WAITING_POLLS = 6
 
 /** Polls from before `atSeq` read from `seq` on, without the events that passed the filter `before`. */
 interface Rewind {
@@ -62,8 +60,7 @@ export class LongpollSession extends BaseConnection {
   readonly #onRemoved: () => void
   /** The newest events of Rigel for this session, oldest first. Kept after a poll: tabs may share the session. */
   #ownEvents: readonly SessionEvent[]
-  /** Ends a poll that waits, oldest first. Tabs share a session by its cookies: each of them waits. */
-  readonly #waiting = new Set<(reason: RigelError | null) => void>()
+  readonly #waiting: WaitingPolls
   /** Kept until the client polls from after it: a response may be lost on its way. */
   #rewind: Rewind | undefined
   /** What the client missed at its old shard, of subscriptions that it made since. Kept like `#rewind`. */
@@ -84,6 +81,7 @@ export class LongpollSession extends BaseConnection {
     this.#polledSeq = state.startSeq
     this.#answeredSeq = state.startSeq
     this.#parts = parts
+    this.#waiting = new WaitingPolls(parts.waits, parts.context.config.connections.longpollingWaitMs)
     this.#ownSentSeq = state.startSeq
     this.#ownEvents = ownEvents
     this.#storeEvent = storeEvent
@@ -111,26 +109,26 @@ export class LongpollSession extends BaseConnection {
     this.#rewind = undefined
     const found = this.#read(seq, MAX_RESPONSE_CHARS)
     if (found.events.length > 0 || !recovered) return ok({ ...found, recovered })
-    const reason = await this.#nextEvent()
+    const reason = await this.#waiting.wait()
     if (reason !== null) return fail(reason)
     return ok({ ...this.#read(seq, MAX_RESPONSE_CHARS), recovered })
   }
 
   deliver(): void {
-    this.#wake(null)
+    this.#waiting.wakeAll(null)
   }
 
   /** The client has the position: its next poll reads from `seq`. */
   rewind(seq: number, before: Filter): void {
     this.#rewind = { seq, before, atSeq: this.#parts.log.committedSeq }
-    this.#wake(null)
+    this.#waiting.wakeAll(null)
   }
 
   /** What it missed first is read by the first poll, from the client's position. */
   cross(crossing: Crossing): void {
     if (!crossing.isLate) return
     this.#late = { crossing, atSeq: this.#parts.log.committedSeq }
-    this.#wake(null)
+    this.#waiting.wakeAll(null)
   }
 
   /** A poll from a position of the client's old shard. Undefined: there would be a gap. Rejects if that does not answer. */
@@ -179,7 +177,7 @@ export class LongpollSession extends BaseConnection {
 
   send(event: SystemEvent): void {
     this.#ownEvents = this.#storeEvent(this.state.id, this.#ownEvents, event)
-    this.#parts.context.background(this.#parts.log.settle().then(() => this.#wake(null)))
+    this.#parts.context.background(this.#parts.log.settle().then(() => this.#waiting.wakeAll(null)))
   }
 
   /** A session that is not polled may have been replaced by a reload. If it is ended by mistake, its client opens a new one. */
@@ -190,7 +188,7 @@ export class LongpollSession extends BaseConnection {
   }
 
   end(reason: RigelError): void {
-    this.#wake(reason)
+    this.#waiting.wakeAll(reason)
   }
 
   override save(): void {
@@ -198,29 +196,9 @@ export class LongpollSession extends BaseConnection {
   }
 
   removed(): void {
-    this.#wake({ kind: 'connection_gone' })
+    this.#waiting.wakeAll({ kind: 'connection_gone' })
     this.#parts.store.delete(this.state.id)
     this.#onRemoved()
-  }
-
-  /** Resolves to null when the poll is to read again, or to the reason why the session ended. */
-  #nextEvent(): Promise<RigelError | null> {
-    const [oldest] = this.#waiting
-    if (this.#waiting.size >= MAX_WAITING_POLLS) oldest?.(null)
-    return new Promise((resolve) => {
-      const wake = (reason: RigelError | null) => {
-        cancel()
-        this.#waiting.delete(wake)
-        resolve(reason)
-      }
-      const { longpollingWaitMs } = this.#parts.context.config.connections
-      const cancel = this.#parts.waits.after(longpollingWaitMs, () => wake(null))
-      this.#waiting.add(wake)
-    })
-  }
-
-  #wake(reason: RigelError | null): void {
-    for (const wake of this.#waiting) wake(reason)
   }
 
   /** Skipped events come before later ones. If they exceed the limit, the response reports a gap. */
