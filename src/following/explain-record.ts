@@ -1,5 +1,4 @@
-// What a follower makes of one record: the same steps as plan-events.ts, for an operator's question. Pure. Called by
-// http/admin/explain.
+// Decodes one record as a follower would, with the steps of plan-events.ts. Pure. Called by http/admin/explain.
 import { topicRuleOf } from '../config/topics.ts'
 import { isResponseTopic, type Config } from '../config/parse-config.ts'
 import { isResponse } from '../core/events/correlated-response.ts'
@@ -22,7 +21,7 @@ export interface ExplainedEvent {
   readonly recipients: readonly string[] | null
 }
 
-/** Returns the event and whom it is for, or why the record is no event for users. */
+/** Returns the event and its recipients, or the reason why the record is not an event for users. */
 export function explainRecord(
   record: LogRecord,
   config: Config,

@@ -1,5 +1,5 @@
-// The shard map as one follower knows it: SQL for `followed_shard_map`. Says by which version every event that the follower
-// has sent was routed: the Directory goes on with a change only when all followers write by its phase. Used by the objects
+// A follower's copy of the shard map: SQL for `followed_shard_map`. `writesBy` reports by which version all sent
+// events were routed: the Directory continues a change only when all followers write by its phase. Used by the objects
 // that follow partitions.
 import { initialMap, type ShardMap } from '../core/shard-map/shard-map.ts'
 import { ShardRouting } from '../core/shard-map/routing.ts'
@@ -8,14 +8,14 @@ export class FollowedShardMap {
   readonly #sql: SqlStorage
   #routing: ShardRouting
   /**
-   * The oldest version by which events were routed that may not have been stored everywhere; null: there are none. After a
-   * start it is not known what was sent before: 0.
+   * The oldest version by which events were routed that may not have been stored by all shards; null: there are none.
+   * 0 after a start, because it is not known what was sent before.
    */
   #outstanding: number | null = 0
   /** Events before this offset have been sent, perhaps not to all of their shards. */
   #sentBefore = Infinity
 
-  /** `guess`: the number of shards while no map is known. */
+  /** `guess`: the number of shards to assume while no map is known. */
   constructor(sql: SqlStorage, guess: number) {
     this.#sql = sql
     sql.exec('CREATE TABLE IF NOT EXISTS followed_shard_map (id INTEGER PRIMARY KEY, map TEXT NOT NULL)')
@@ -23,7 +23,7 @@ export class FollowedShardMap {
     this.#routing = new ShardRouting(row === undefined ? initialMap(guess, 0) : (JSON.parse(row.map) as ShardMap))
   }
 
-  /** False: the follower has to register before it routes. */
+  /** If false, the follower must register with the Directory before it routes. */
   get isKnown(): boolean {
     return this.map.version > 0
   }
@@ -36,31 +36,31 @@ export class FollowedShardMap {
     return this.#routing
   }
 
-  /** Every event that was sent was routed by this version or a newer one, or has been stored by all of its shards. */
+  /** Every sent event was routed by this version or a newer one, or has been stored by all of its shards. */
   get writesBy(): number {
     return this.#outstanding ?? this.map.version
   }
 
-  /** Takes a newer map. Directories of versions before send none. */
+  /** Stores the map if it is newer. Directories of older versions send none. */
   apply(map: ShardMap | undefined): void {
     if (map === undefined || map.version <= this.map.version) return
     this.#sql.exec('INSERT OR REPLACE INTO followed_shard_map VALUES (0, ?)', JSON.stringify(map))
     this.#routing = new ShardRouting(map)
   }
 
-  /** Events before `next` are about to be sent, routed by the current map. */
+  /** Call before events before `next` are sent, which were routed by the current map. */
   planned(next: number): void {
     if (this.#outstanding === null) this.#sentBefore = next
     else this.#sentBefore = Math.max(this.#sentBefore, next)
     this.#outstanding ??= this.map.version
   }
 
-  /** All shards have stored the events before `next`. */
+  /** Call when all shards have stored the events before `next`. */
   committed(next: number): void {
     if (next >= this.#sentBefore) this.#outstanding = null
   }
 
-  /** All shards have stored all events of the log. */
+  /** Call when all shards have stored all events of the log. */
   caughtUp(): void {
     this.#outstanding = null
   }

@@ -1,5 +1,5 @@
-// What a follower counts and reports: RIG's consumed events, how long they took, and its position. Used by TopicFollower
-// and the embedded log's partition. Per batch it costs a few additions and one per record.
+// The metrics of a follower: RIG's counter of consumed events, processing times, and the position. Used by
+// TopicFollower and the embedded log's partition. Costs a few additions per batch, and one per record.
 import { partitionName, type LogRecord, type TopicPartition } from '../core/events/kafka-record.ts'
 import { sourceOf } from '../core/events/topic-source.ts'
 import type { MetricValue } from '../core/metrics/metric-counts.ts'
@@ -29,7 +29,7 @@ export function createFollowerMetrics(options: FollowerMetricsOptions): Follower
   const { at, config, env, nowMs, schedule, status } = options
   let last: FollowerStatus | undefined
   const values = async () => toMetricValues(at, (last = await status()))
-  // Read after the values: the lag of a remote log is a call, which is not made twice.
+  // The reporter calls `values` first. The status is reused, because the lag of a remote log costs a call.
   const detail = () => JSON.stringify({ ...last, interest: null })
   const reporter = createReporter(env, config, { source: partitionName(at), nowMs, values, detail })
   return new FollowerMetrics(reporter, at.topic, () => reporter.touch(schedule))
@@ -49,7 +49,7 @@ export class FollowerMetrics {
   consumed({ deadLetters, fetchedMs, nowMs, records }: ConsumedBatch): void {
     if (records.length === 0) return
     const { counts } = this.#reporter
-    // RIG's names of the sources; the embedded log is Kafka's.
+    // RIG's names of the sources. The embedded log counts as Kafka.
     const labels = [sourceOf(this.#topic).kind, this.#topic]
     counts.count('rig_consumed_events_total', labels, records.length)
     if (deadLetters > 0) counts.count('rig_consumed_events_failed_total', labels, deadLetters)
@@ -68,7 +68,7 @@ export class FollowerMetrics {
   }
 }
 
-/** Returns what a follower's status is in metrics. A position that is not known is no sample. */
+/** Returns a follower's status as metrics. An unknown lag has no sample. */
 function toMetricValues(
   { topic, partition }: TopicPartition,
   { counters, deadLetters, failures, lag }: FollowerStatus,
@@ -85,7 +85,10 @@ function toMetricValues(
   return [...values, ...deadLetterValues(at, counters.deadLetters, deadLetters.byReason)]
 }
 
-/** One value per reason. Dead letters that an older version counted are `unknown`. Without any it is one zero, for alerts. */
+/**
+ * One value per reason. Dead letters that an older version counted are `unknown`. Without any it is one zero, for
+ * alerts.
+ */
 function deadLetterValues(
   at: readonly string[],
   total: number,

@@ -1,18 +1,19 @@
-// How far a partition has been routed, or may have been: what a batch under way is planned by is the interest of its start. In
-// memory only: after a restart a shard knows by what it has stored. Used by both objects that follow partitions.
+// How far a partition may have been routed. A batch is routed by the interest at its start, so its records count as
+// routed from then on. In memory only: after a restart, shards rely on what they have stored. Used by both objects
+// that follow partitions.
 import type { FollowerCounters, FollowerProgress } from '../rpc/follower.ts'
 
 export class PlannedUpTo {
   #generation = 0
   #next = 0
 
-  /** Records before `next` are about to be routed. */
+  /** Call before records before `next` are routed. */
   planning(next: number, generation: number): void {
     this.#generation = generation
     this.#next = next
   }
 
-  /** Returns how far the follower is. `latestOf` is asked if `offset` has not been planned. */
+  /** Returns the follower's progress. Calls `latestOf` only if `offset` has not been planned. */
   async progress(
     { generation, offset: done }: Pick<FollowerCounters, 'generation' | 'offset'>,
     shards: number,

@@ -1,4 +1,4 @@
-// The log that requests produce to: what it takes, and what it does not take, is counted in the metrics of the isolate.
+// The log that requests produce to. Counts produced records and failures in the metrics of the isolate.
 import type { Config } from '../config/parse-config.ts'
 import type { NewRecord } from '../core/events/kafka-record.ts'
 import { createEventLog } from '../sources/create-event-log.ts'
@@ -16,7 +16,7 @@ export function createCountedLog(env: Env, config: Config): Pick<KafkaLog, 'prod
         return produced
       } catch (error) {
         metrics?.produced(records, true)
-        metrics?.failed('log', `the log does not take events: ${String(error)}`)
+        metrics?.failed('log', `events could not be produced: ${String(error)}`)
         throw error
       }
     },

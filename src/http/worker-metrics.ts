@@ -1,5 +1,5 @@
-// What an isolate counts: proxied requests, produced records, refusals and errors. A request costs a few additions; the
-// report goes out in the background, at most once an interval. Kept in the WorkerContext.
+// The metrics of an isolate: proxied requests, produced records, refusals and errors. A request costs a few additions;
+// reports are sent in the background, at most once per interval. Kept in the WorkerContext.
 import { waitUntil } from 'cloudflare:workers'
 import type { Config } from '../config/parse-config.ts'
 import type { Route } from '../api-definitions/api-route.ts'
@@ -15,7 +15,7 @@ import { createReporter } from '../rpc/metrics.ts'
 const NO_ROUTE = 'N/A'
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
-/** RIG's `status` of what became of a proxied request. Other refusals, such as 401, are not counted there, as in RIG. */
+/** RIG's `status` label by refusal. Other refusals, such as 401, are not counted in this metric, as in RIG. */
 const RIG_STATUS: Partial<Record<RigelError['kind'], string>> = {
   bad_request: 'bad_request',
   body_too_large: 'bad_request',
@@ -31,7 +31,7 @@ const RIG_STATUS: Partial<Record<RigelError['kind'], string>> = {
 /** A service was not reached, or did not answer. */
 const OUT_OF_REACH: ReadonlySet<RigelError['kind']> = new Set(['upstream_unreachable', 'upstream_timeout'])
 
-/** What became of a request on its route. */
+/** The outcome of a request on its route. */
 export interface ProxyOutcome {
   readonly method: string
   readonly route: Route

@@ -1,10 +1,10 @@
-// The shard map as one isolate knows it. It begins with a guess, SHARDS: no request waits for the Directory, because a shard
-// that a user has left answers with the newer map, and the Worker then asks the right one.
+// An isolate's copy of the shard map. It begins with a guess, SHARDS, so that no request waits for the Directory: a
+// shard that a user has left answers with the newer map, and the Worker then calls the right shard.
 import { withTimeout } from '../core/timeout.ts'
 import { allShardsOf, initialMap, type ShardMap } from '../core/shard-map/shard-map.ts'
 import { directoryStub } from '../rpc/directory.ts'
 
-/** A map that was asked for is taken as the newest for so long. */
+/** For this long after asking the Directory, the known map counts as the newest. */
 const FRESH_MS = 1_000
 const ASK_TIMEOUT_MS = 2_000
 

@@ -1,6 +1,7 @@
-// An event under SUBMISSION_CHECK as a service: the service is asked about exactly what is published. A member that occurs twice
-// could be read in two ways, so the event is written anew from the values that Rigel read; a type or id under the names of two
-// versions is refused unless both say the same. Pure; called where a client's events are read.
+// Makes an event unambiguous before a check service (SUBMISSION_CHECK) sees it: the service must check exactly what is
+// published. Parsers differ in which of two equal members they read, so the event is serialized again from the parsed
+// values. A type or id under the names of two versions is refused unless both are equal. Pure. Called where events are
+// read.
 import type { CloudEvent } from './stored-event.ts'
 import { parseExactly } from '../json.ts'
 import { fail, ok, type Result } from '../result.ts'
@@ -11,12 +12,12 @@ const NAMES = [
   ['id', 'eventID'],
 ] as const
 
-/** Returns the event as it is to be checked and published. The reason says what is ambiguous. */
+/** Returns the event to check and to publish, or which members contradict each other. */
 export function toCheckedEvent(event: CloudEvent): Result<CloudEvent, string> {
   for (const [name, old] of NAMES) {
     const [one, other] = [event.parsed[name], event.parsed[old]]
     if (one !== undefined && other !== undefined && JSON.stringify(one) !== JSON.stringify(other))
-      return fail(`"${name}" and "${old}" are both there and differ: the service that checks events could read either`)
+      return fail(`"${name}" and "${old}" differ: send only one of them, or the same value in both`)
   }
   return ok({ ...event, json: JSON.stringify(parseExactly(event.json)) })
 }

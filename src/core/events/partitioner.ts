@@ -1,5 +1,5 @@
-// Which partition a record goes to. By Kafka's murmur2 (org.apache.kafka.common.utils.Utils): a record must land where every
-// other Kafka client would have put it. Or, while RIG produces to the same topics, by its murmur3.
+// Chooses the partition of a record by Kafka's murmur2 (org.apache.kafka.common.utils.Utils), as other Kafka clients
+// do, or, while RIG produces to the same topics, by RIG's murmur3.
 import type { NewRecord } from './kafka-record.ts'
 
 const SEED = 0x9747b28c
@@ -49,7 +49,7 @@ function rotateLeft(value: number, bits: number): number {
   return (value << bits) | (value >>> (32 - bits))
 }
 
-/** `rig`: as RIG does, by murmur3; a record with an empty key goes anywhere. */
+/** `rig`: by murmur3, and a record with an empty key goes to a random partition, as with RIG. */
 export type Partitioner = 'kafka' | 'rig'
 
 /** Returns the partition of a record with a key. */
@@ -58,8 +58,8 @@ export function partitionOf(key: Uint8Array, partitions: number, partitioner: Pa
 }
 
 /**
- * Returns the partition that a record goes to: the one that it names, else that of its key, else the one at `sticky`, in
- * [0, 1), of all. Throws a RangeError when it names a partition that the topic does not have.
+ * Returns the record's own `partition`, else that of its key, else one by `sticky`, which is in [0, 1). Throws a
+ * RangeError if the topic does not have the record's `partition`.
  */
 export function choosePartition(
   { partition, key }: NewRecord,

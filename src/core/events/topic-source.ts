@@ -1,7 +1,11 @@
-// The source that a topic is of. A topic of Kafka, or of the embedded log, has a plain name; `nats:orders.>` is a subject of
-// NATS, and `kinesis:clicks` a stream of Kinesis. Kafka's names have no colon, so no two topics have one name. Pure.
+// Derives a topic's source from its name. A topic of Kafka or of the embedded log has a plain name, `nats:orders.>` is
+// a NATS subject, and `kinesis:clicks` a Kinesis stream. Kafka's topic names cannot contain a colon, so names are
+// unique. Pure.
 
-/** The sources that have topics. `kafka` is the embedded log, brokers, a REST proxy or Upstash: whichever is configured. */
+/**
+ * The sources that have topics. `kafka` is the embedded log, brokers, a REST proxy or Upstash: whichever is
+ * configured.
+ */
 export type SourceKind = 'kafka' | 'nats' | 'kinesis'
 
 /** A topic as its source names it: a Kafka topic, a subject of NATS, or a stream of Kinesis. */
@@ -23,8 +27,9 @@ export function topicOf({ kind, name }: SourceTopic): string {
 }
 
 /**
- * A subject of NATS: tokens separated by dots, each of letters, digits, `_`, `-` and `$`. A token may be `*`, and the last
- * one `>`. NATS takes other characters as well; a slash would end the name of a follower.
+ * A subject of NATS: tokens separated by dots, each of letters, digits, `_`, `-` and `$`. A token may be `*`, and the
+ * last one `>`. NATS itself allows more characters. A slash is excluded because it separates topic and partition in a
+ * follower's name.
  */
 export const NATS_SUBJECT = /^(?=.{1,200}$)([\w$-]+|\*)(\.([\w$-]+|\*))*(\.>)?$|^>$/
 

@@ -1,11 +1,12 @@
-// Claims that pass an RPC with every digit of their numbers: structured clone refuses JSON.rawJSON, so that a number that a
-// double does not hold becomes {"$number": "<digits>"}. An object that has such a key itself gets a longer one. Pure.
+// Encodes claims for RPC without losing digits. Structured clone refuses JSON.rawJSON, so a number that a double
+// cannot hold becomes {"$number": "<digits>"}. A key `$number` of the claims themselves is escaped with one more `$`.
+// Pure.
 import { isObject, numberText, rawNumber } from '../json.ts'
 
 const MARK = '$number'
 const MARK_OR_LONGER = /^\$+number$/
 
-/** Returns the value of a parsed JSON text in a form that structured clone and JSON keep. */
+/** Returns a parsed JSON value in a form that structured clone and JSON preserve. */
 export function toCloneable(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(toCloneable)
   if (isObject(value)) return mapMembers(value, lengthened, toCloneable)
@@ -13,7 +14,7 @@ export function toCloneable(value: unknown): unknown {
   return digits === undefined ? value : { [MARK]: digits }
 }
 
-/** Returns the JSON of a value that has members made by `toCloneable`. */
+/** Returns the JSON text of a value of which members, or all of it, were encoded by `toCloneable`. */
 export function stringifyCloneable(value: unknown): string {
   return JSON.stringify(value, (_key, member: unknown) => {
     if (!isObject(member)) return member

@@ -1,16 +1,16 @@
-// Every metric: its name, kind, help text, labels and buckets, once. The first group has RIG's names and labels
-// (its docs/metrics-details.md), so that dashboards of RIG work. What is not in this table cannot be counted.
+// The table of all metrics: name, kind, help text, labels and buckets. The first group has RIG's names and labels
+// (docs/metrics-details.md of RIG), so that dashboards of RIG work.
 
 /** One family of series. Label values come in the order of `labels`. */
 export interface MetricSpec {
   readonly kind: 'counter' | 'gauge' | 'histogram'
   readonly help: string
   readonly labels: readonly string[]
-  /** Upper bounds of a histogram, inclusive, ascending; values above the last one are counted too. */
+  /** Upper bounds of a histogram, inclusive, ascending. Larger values are counted in a last bucket without a bound. */
   readonly buckets?: readonly number[]
 }
 
-/** RIG's own. */
+/** RIG's buckets. */
 const PROCESSING_MS = [1, 2, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000]
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
@@ -49,7 +49,7 @@ export const METRICS = {
     'topic',
   ),
   rig_produced_events_total: counter('Records produced to the log', 'target', 'topic'),
-  rig_produced_events_failed_total: counter('Records that the log did not take', 'target', 'topic'),
+  rig_produced_events_failed_total: counter('Records that could not be produced', 'target', 'topic'),
   rig_subscriptions_total: gauge('Subscriptions of open connections'),
   rig_distributed_set_items_total: counter('Sessions that were revoked', 'name'),
   rig_distributed_set_items_current: gauge('Sessions that are revoked', 'name'),
@@ -58,7 +58,7 @@ export const METRICS = {
   rigel_connections: gauge('Open connections', 'shard', 'transport'),
   rigel_connections_opened_total: counter('Connections that were opened', 'transport'),
   rigel_connections_ended_total: counter(
-    'Connections that ended, by the reason of Rigel; client: the client left',
+    'Connections that ended, by the reason why Rigel ended them; client: the client left',
     'transport',
     'reason',
   ),
@@ -77,7 +77,7 @@ export const METRICS = {
   rigel_proxy_responses_total: counter('Responses to proxied requests', 'api', 'code'),
   rigel_proxy_duration_seconds: histogram('Time until the response to a proxied request began', SECONDS, 'api'),
   rigel_follower_lag: gauge('Records in the log that the follower has not read', 'topic', 'partition'),
-  rigel_follower_failures: gauge('Tries in a row that failed', 'topic', 'partition'),
+  rigel_follower_failures: gauge('Failed attempts in a row', 'topic', 'partition'),
   rigel_records_total: counter('Records read from the log since the follower first started', 'topic', 'partition'),
   rigel_dead_letters_total: counter('Records that went to the dead-letter topic', 'topic', 'partition', 'reason'),
   rigel_dropped_records_total: counter(
@@ -85,7 +85,7 @@ export const METRICS = {
     'topic',
     'partition',
   ),
-  rigel_lost_records_total: counter('Records that retention took before they were read', 'topic', 'partition'),
+  rigel_lost_records_total: counter('Records that retention removed before they were read', 'topic', 'partition'),
   rigel_errors_total: counter('Errors that were logged', 'where'),
   rigel_report_age_seconds: gauge('Time since an object last reported its figures', 'source'),
 } satisfies Record<string, MetricSpec>
@@ -93,7 +93,7 @@ export const METRICS = {
 /** The name of a metric. */
 export type MetricName = keyof typeof METRICS
 
-/** The name of RIG's only distributed set, as its dashboards have it. */
+/** The label `name` of RIG's only distributed set. */
 export const BLACKLIST = 'Elixir.SessionBlacklist'
 
 /** Returns whether this version of Rigel has the metric: a report may come from another version. */

@@ -1,8 +1,10 @@
-// Series → Prometheus' text format, version 0.0.4. Pure.
+// Writes series in Prometheus' text format, version 0.0.4. Pure.
 import { METRICS, isMetric, specOf, type MetricName, type MetricSpec } from './catalogue.ts'
 import { MetricCounts, type HistogramSum, type MetricDelta, type MetricValue } from './metric-counts.ts'
 
-/** Returns one block for each metric of the catalogue, also for those without a series. Equal series are added. */
+/**
+ * Returns one block for each metric of the catalogue, also for those without a series. Sums series with equal labels.
+ */
 export function toPrometheus(series: readonly (MetricDelta | MetricValue)[]): string {
   const summed = new MetricCounts()
   summed.add(series)

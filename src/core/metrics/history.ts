@@ -1,5 +1,6 @@
-// The last hour of the figures that the console plots, in steps of 15 seconds. Pure. Counters and histograms are sums of
-// a step, gauges their last value in it. One metrics object has a part of it; the parts are added.
+// The last hour of the figures that the console plots, in steps of 15 seconds. A step has the increments of counters
+// and histograms, and the last value of gauges. Each metrics object has a part of the figures; mergeHistories adds
+// them. Pure.
 import { addHistogram, OTHER, type HistogramSum, type MetricDelta, type MetricValue } from './metric-counts.ts'
 import { isMetric, specOf, type MetricName } from './catalogue.ts'
 
@@ -11,7 +12,7 @@ export const HISTORY_STEPS = 240
 /** Series of one plot in a step. */
 const MAX_PLOTTED = 40
 
-/** What is plotted, and by which labels: other labels are added up. */
+/** The plotted metrics, each with the labels to plot by. Series that differ in other labels are summed. */
 const PLOTTED: Readonly<Partial<Record<MetricName, readonly string[]>>> = {
   rig_consumed_events_total: [],
   rig_produced_events_total: [],
@@ -71,8 +72,8 @@ export function mergeHistories(parts: readonly (readonly HistoryPoint[])[]): rea
 }
 
 /**
- * Returns the steps from `sinceMs` to `nowMs` that are known, with those between in which nothing was reported: gauges of
- * the step before still hold in them.
+ * Returns the steps from `sinceMs` to `nowMs`. Steps without a report get the gauges of the step before, which still
+ * hold: an object reports every change.
  */
 export function fillHistory(points: readonly HistoryPoint[], sinceMs: number, nowMs: number): readonly HistoryPoint[] {
   const known = new Map(points.map((point) => [point.atMs, point]))
@@ -94,7 +95,7 @@ function gaugesOf(series: HistoryPoint['series']): HistoryPoint['series'] {
   return Object.fromEntries(Object.entries(series).filter(([name]) => isMetric(name) && isValue(name)))
 }
 
-/** Dead letters are counted by their followers, which report their sums. */
+/** True for metrics that are reported as values. Dead letters are one: followers store their sum and report that. */
 function isValue(name: MetricName): boolean {
   return specOf(name).kind === 'gauge' || name === 'rigel_dead_letters_total'
 }

@@ -1,5 +1,5 @@
-// Counters and histograms by series. An isolate or object counts with it what it then reports; the metrics objects sum up
-// reports with it. Bounded: a family has a limited number of series, and counts what exceeds it as one. Pure.
+// Counters and histograms by series. Isolates and objects count with it before they report; the metrics objects sum
+// reports with it. A family has a limited number of series; further label values are counted as one. Pure.
 import { isMetric, specOf, type MetricName } from './catalogue.ts'
 
 /** A histogram's series. */
@@ -27,7 +27,7 @@ interface Series {
   readonly histogram: HistogramSum | null
 }
 
-/** Counters and histograms of one source, or of all. Histograms must not be changed by who reads them. */
+/** Counters and histograms of one source, or of all. Callers must not mutate the histograms that they read. */
 export class MetricCounts {
   readonly #families = new Map<MetricName, Family>()
 
@@ -83,7 +83,10 @@ export class MetricCounts {
   }
 }
 
-/** The series of one metric, found by one label after the other: a joined key would be a new text for each value counted. */
+/**
+ * The series of one metric, found by one label after the other: a joined key would be a new text for each value
+ * counted.
+ */
 interface Family {
   readonly root: LabelNode
   readonly all: Series[]

@@ -1,5 +1,5 @@
-// What a metrics object knows: sums of all reports, the last values of each source, the last errors and the last hour.
-// Pure. objects/metrics stores it, rpc/metrics.ts reads it.
+// The state of a metrics object: sums of all reports, the last values of each source, the last errors and the last
+// hour. Pure. objects/metrics stores it, rpc/metrics.ts reads it.
 import { isMetric } from './catalogue.ts'
 import { addToPoint, fillHistory, HISTORY_STEPS, setValues, STEP_MS, stepOf, type HistoryPoint } from './history.ts'
 import { MetricCounts, type MetricDelta, type MetricValue } from './metric-counts.ts'
@@ -35,7 +35,9 @@ const MAX_SOURCES = 4_096
 const MAX_VALUES = 200
 const MAX_ERRORS = 100
 const MAX_DETAIL_CHARS = 4_000
-/** An object that has not reported for so long is gone: the number of shards or partitions was another one. */
+/**
+ * A source without a report for this long is removed: the number of shards or partitions has probably become smaller.
+ */
 const FORGET_AFTER_MS = 7 * 86_400_000
 
 /** The figures of one metrics object. */
@@ -61,7 +63,7 @@ export class MetricsState {
   }
 
   add({ deltas, detail, errors, source, values }: MetricsReport, nowMs: number): void {
-    // First: it reads the gauges of the step before if that is over.
+    // Before the new values are set: if a step has ended, `#pointAt` stores the gauges that held in it.
     const point = this.#pointAt(nowMs)
     this.#totals.add(deltas)
     const known = values.slice(0, MAX_VALUES).filter(([name]) => isMetric(name))
@@ -95,10 +97,10 @@ export class MetricsState {
     const atMs = stepOf(nowMs)
     const last = this.#points.at(-1)
     if (last !== undefined && last.atMs >= atMs) return last
-    // Its gauges are read once, when it is over.
+    // Stores the gauges of the step that has ended.
     this.point()
     const point: HistoryPoint = { atMs, series: {} }
-    // One more than is shown: gauges hold on from it.
+    // One step more than is shown, because its gauges fill the first shown steps.
     const oldestMs = atMs - HISTORY_STEPS * STEP_MS
     this.#points = [...this.#points.filter((known) => known.atMs >= oldestMs), point]
     return point

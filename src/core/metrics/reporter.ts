@@ -1,29 +1,29 @@
-// Counts in memory, and reports what has changed since the last report: at most once an interval, and only after
-// activity, so that nothing idle has a timer. The first report after a pause comes soon. Used by isolates of the Worker and
-// by Durable Objects. Pure: clock, timer and call are dependencies.
+// Counts in memory and reports the changes at most once per interval, and only after activity: a timer of an idle
+// object would keep it awake. The first report after a pause is sent after SETTLE_MS. Used by isolates of the Worker
+// and by Durable Objects. Pure: clock, timer and call are dependencies.
 import { MetricCounts, type MetricDelta, type MetricValue } from './metric-counts.ts'
 
-/** An error, as an operator sees it. */
+/** An error that operators see in the console. */
 export interface ReportedError {
   /** Milliseconds since the epoch. */
   readonly atMs: number
   readonly message: string
 }
 
-/** What one isolate or object reports. */
+/** A report of one isolate or object. */
 export interface MetricsReport {
   /** `worker` for isolates, otherwise the object: `shard 3`, `rig/0`. */
   readonly source: string
   /** Increments since its last report. */
   readonly deltas: readonly MetricDelta[]
-  /** Replace those of its last report. */
+  /** Replace the values of its last report. */
   readonly values: readonly MetricValue[]
   readonly errors: readonly ReportedError[]
-  /** What the console shows of the object beside its figures, as JSON. Null: nothing. */
+  /** Further data of the object that the console shows, as JSON. Null: none. */
   readonly detail: string | null
 }
 
-/** What a reporter needs from outside. */
+/** Dependencies of a reporter. */
 export interface ReporterDeps {
   readonly source: string
   /** 0: nothing is reported. */
@@ -32,7 +32,7 @@ export interface ReporterDeps {
   readonly nowMs: () => number
   /** Gauges, read when a report is sent. */
   readonly values: () => readonly MetricValue[] | Promise<readonly MetricValue[]>
-  /** Read after the values. Absent: there is none. */
+  /** Called after `values`. Absent: reports have no detail. */
   readonly detail?: () => string | Promise<string>
   readonly send: (report: MetricsReport) => Promise<void>
 }
@@ -40,10 +40,13 @@ export interface ReporterDeps {
 /** Runs `act` after `ms`. */
 export type Schedule = (ms: number, act: () => Promise<void>) => void
 
-/** A report waits this long for more of the same activity. */
+/** A first report waits this long, so that it contains the whole of a short activity. */
 const SETTLE_MS = 1_000
 
-/** A report that was due this long ago never comes: its request was ended. The next activity schedules another one. */
+/**
+ * A report that is overdue by this long is lost, because the platform ended its request. The next activity schedules
+ * one.
+ */
 const GIVE_UP_MS = 5_000
 
 const MAX_ERRORS = 20
@@ -54,7 +57,7 @@ export class MetricsReporter {
   readonly counts = new MetricCounts()
   readonly #deps: ReporterDeps
   #errors: readonly ReportedError[] = []
-  /** Until then a scheduled report is waited for. 0: none is scheduled. */
+  /** The time until which a scheduled report is expected, in milliseconds since the epoch. 0: none is scheduled. */
   #expectedMs = 0
   #sentMs = -Infinity
 
@@ -62,7 +65,7 @@ export class MetricsReporter {
     this.#deps = deps
   }
 
-  /** Something was counted, or a value has changed. Costs two comparisons if a report is scheduled. */
+  /** Call after counting, or after a value has changed. Costs two comparisons if a report is scheduled. */
   touch(schedule: Schedule): void {
     const { intervalMs, nowMs } = this.#deps
     if (intervalMs === 0) return
@@ -73,19 +76,19 @@ export class MetricsReporter {
     schedule(waitMs, () => this.#report())
   }
 
-  /** Keeps an error for the next report. `where` is a label: one of few words. */
+  /** Keeps an error for the next report. `where` is a label, so it must be one of a few constant words. */
   failed(where: string, message: string): void {
     this.counts.count('rigel_errors_total', [where])
     const error = { atMs: this.#deps.nowMs(), message: message.slice(0, MAX_ERROR_CHARS) }
     this.#errors = [...this.#errors, error].slice(-MAX_ERRORS)
   }
 
-  /** Never rejects. What could not be sent comes with the next report. */
+  /** Never rejects. The next report contains what could not be sent. */
   async #report(): Promise<void> {
     const { detail, nowMs, send, source, values } = this.#deps
     const read = await readOr(values, [])
     const shown = await readOr(detail ?? (() => null), null)
-    // From here to the call nothing is awaited: what is counted later comes with the next report.
+    // No await from here to the call, so that no count is lost between `take` and `send`.
     this.#expectedMs = 0
     this.#sentMs = nowMs()
     const deltas = this.counts.take()
@@ -100,7 +103,7 @@ export class MetricsReporter {
   }
 }
 
-/** What cannot be read is left out: counters are not. */
+/** A failure to read values or detail must not prevent the report of counters. */
 async function readOr<T>(read: () => T | Promise<T>, instead: T): Promise<T> {
   try {
     return await read()

@@ -1,10 +1,11 @@
-// What a shard's log has, by topic-partition: so a shard that a client crosses to finds what the client has not had from its
-// old one. Also: whether a position is from before its user left the shard and came back. Pure.
+// Which events a shard's log has, by topic-partition. A client that moves to another shard gets the events that its
+// old log does not have. Also decides whether a position is from before its user left the shard and came back. Pure.
 import { shardOf } from '../delivery/shard-hash.ts'
 
 /**
- * What a log has stored of a topic-partition: everything before `nextOffset` of this generation. `sinceSeq`: the log's head
- * before the last batch, which is the only one that other shards may not have yet. Absent in rows of versions before.
+ * The range of a topic-partition that a log has stored: all offsets before `nextOffset` of this generation. `sinceSeq`
+ * is the log's head before the last batch, which is the only batch that other shards may not have yet. Older versions
+ * did not store it.
  */
 export type SeenRange = readonly [generation: number, nextOffset: number, sinceSeq?: number]
 
@@ -17,7 +18,7 @@ export function isCovered(seen: SeenRange | undefined, generation: number, offse
   return generation === seen[0] ? offset < seen[1] : generation < seen[0]
 }
 
-/** Where a shard's log was when the shard first heard of a change that brings users to it. Kept for good. */
+/** The head of a shard's log when the shard first learned of a change that moves users to it. Never removed. */
 export interface ShardCut {
   readonly from: number
   readonly to: number
@@ -25,8 +26,8 @@ export interface ShardCut {
 }
 
 /**
- * True if a position of this shard is from before the user left it and came back: what happened in between is not in its log.
- * Then the position is older than the retention, because a change ends no sooner.
+ * True if a position of this shard is from before the user left the shard and came back: the log does not have the
+ * events in between. Such a position is older than the retention, because a change lasts at least that long.
  */
 export function isOfEarlierStay(cuts: Iterable<ShardCut>, shard: number, user: string, seq: number): boolean {
   return [...cuts].some((cut) => seq < cut.seq && shardOf(user, cut.from) !== shard && shardOf(user, cut.to) === shard)

@@ -1,18 +1,21 @@
-// Where events go while the number of shards changes: what is for users that move is written to both of their shards, to the
-// new one first. So whatever the old shard's log has, the new one's has too, and a client can cross from the one to the
-// other at any moment: what the new log has beyond the old one is at most the batch under way of each partition. Pure. Used
-// by followers.
+// Chooses the shards of an event while the number of shards changes. Events for users that move are written to both of
+// their shards, to the new one first. So the new shard's log has every event of the old one's, and a client can change
+// over at any time: the new log has at most the current batch of each partition that the old log does not have. Pure.
+// Used by followers.
 import { emptyRoutedBatch, type RoutedBatch } from '../delivery/routed-batch.ts'
 import { shardOf } from '../delivery/shard-hash.ts'
 import { isGaining, isLosing, type ShardMap } from './shard-map.ts'
 
-/** Where events go by one version of the map. Make a new one for each version. */
+/** Routes events by one version of the map. Create a new one for each version. */
 export class ShardRouting {
   readonly map: ShardMap
   /** Events are written to both shards of a moved user. */
   readonly #isDual: boolean
   readonly #gaining: readonly number[]
-  /** By the set of interested shards: a batch groups events by the identity of their set. */
+  /**
+   * The result of ofInterested by set: batches group events by the identity of the set, so equal sets must be the same
+   * object.
+   */
   readonly #widened = new WeakMap<ReadonlySet<number>, ReadonlySet<number>>()
 
   constructor(map: ShardMap) {
@@ -32,8 +35,8 @@ export class ShardRouting {
   }
 
   /**
-   * The shards that get what `interested` shards want: also those that gain users, if one that loses users is among them.
-   * Returns the same set for the same set.
+   * Returns the shards that get an event which the `interested` shards want. If one of them loses users, all shards
+   * that gain users get it too. Returns the same object for the same argument.
    */
   ofInterested(interested: ReadonlySet<number>): ReadonlySet<number> {
     if (!this.#isDual || interested.size === 0) return interested
@@ -45,7 +48,10 @@ export class ShardRouting {
     return widened
   }
 
-  /** Splits a batch into parts to be sent one after the other: shards that gain users have an event before any that loses them. */
+  /**
+   * Splits a batch into parts to be sent one after the other: shards that gain users have an event before any that
+   * loses them.
+   */
   inOrder(batch: RoutedBatch): readonly RoutedBatch[] {
     if (!this.#isDual) return [batch]
     const isFirst = (shard: number) => isGaining(this.map, shard)

@@ -1,17 +1,18 @@
-// The shard map: how many shards there are, as data that changes while Rigel runs. The Directory keeps it; followers, shards
-// and Workers each know some version of it. Pure: the state machine of a change, and who owns a user in each phase. Where
-// events go is routing.ts's, what a client that comes from its old shard still has to get is coverage.ts's.
+// The shard map: the number of shards, as data that can change while Rigel runs. The Directory stores it; followers,
+// shards and Workers each know some version of it. This file has the state machine of a change, and the shard that a
+// user connects to in each phase. routing.ts chooses the shards of events, coverage.ts finds what a moved client still
+// has to get. Pure.
 //
 // A change from N to M shards has four phases, each of which ends only when every follower and every shard has confirmed it:
 // - `adopting`: shards that gain users store every type that they are sent.
 // - `writing_both`: followers write what is for moved users to the new shard, and then to the old one.
 // - `moving`: users connect by the new number; the old shards close connections of moved users, a few at a time.
-// - `ending`: nobody crosses any more. Then followers write by the new number only, and the change is over.
-// A process that dies delays a change and breaks nothing.
+// - `ending`: clients can no longer resume from an old shard. Afterwards followers write by the new number only.
+// A process that dies delays a change but does not break it.
 import { shardOf } from '../delivery/shard-hash.ts'
 import { fail, ok, type Result } from '../result.ts'
 
-/** Interest is 2 KiB a shard in every follower. */
+/** Limits memory: every follower holds 2 KiB of interest per shard. */
 export const MAX_SHARDS = 8_192
 
 type ChangePhase = 'adopting' | 'writing_both' | 'moving' | 'ending'
@@ -30,19 +31,19 @@ export interface ShardMap {
   readonly shards: number
   /** Null: no change is under way. */
   readonly change: ShardChange | null
-  /** The number that was asked for last. A change that is asked for during another one comes after it. */
+  /** The number that was requested last. A change that is requested during another one begins after it. */
   readonly wanted: number
 }
 
-/** What followers and shards have confirmed to the Directory. A phase of a change ends by these values. */
+/** What followers and shards have confirmed to the Directory. These values decide whether a phase ends. */
 export interface ChangeProgress {
   /** The lowest version of the map that every follower writes by. */
   readonly followers: number
   /** The lowest version of the map that every shard knows: those of both numbers. */
   readonly shards: number
   /**
-   * Since when no connection of a moved user is left at its old shard, in milliseconds since the epoch. Null: some are left, or
-   * it is not known.
+   * The time since which no old shard has a connection of a moved user, in milliseconds since the epoch. Null: some
+   * have, or it is not known.
    */
   readonly noneLeftSinceMs: number | null
   readonly nowMs: number
@@ -55,7 +56,7 @@ export function initialMap(shards: number, version = 1): ShardMap {
   return { version, shards, change: null, wanted: shards }
 }
 
-/** Asks for another number of shards. It begins when the change under way, if there is one, has ended. */
+/** Requests another number of shards. The change begins when the current one, if any, has ended. */
 export function wantShards(map: ShardMap, wanted: number): Result<ShardMap, string> {
   if (!Number.isSafeInteger(wanted) || wanted < 1 || wanted > MAX_SHARDS)
     return fail(`shards must be a whole number from 1 to ${MAX_SHARDS}, got ${wanted}`)
@@ -75,7 +76,7 @@ export function advance(map: ShardMap, progress: ChangeProgress): ShardMap {
     case 'writing_both':
       return { ...map, version: next, change: { ...change, phase: 'moving' } }
     case 'moving':
-      // Until then a client that left the old shard last may come back with a position there.
+      // Until then a client that was disconnected from the old shard may return with a position of its log.
       if (progress.nowMs - (progress.noneLeftSinceMs ?? Infinity) < progress.retentionMs) return map
       return { ...map, version: next, change: { ...change, phase: 'ending' } }
     case 'ending':
@@ -88,7 +89,7 @@ export function connectingShards({ change, shards }: ShardMap): number {
   return change === null || change.phase === 'moving' || change.phase === 'ending' ? shards : change.from
 }
 
-/** The number of shards that there are: those of both numbers during a change. */
+/** The number of shards that exist. During a change this is the larger of both numbers. */
 export function allShardsOf({ change, shards }: ShardMap): number {
   return Math.max(shards, change?.from ?? 0)
 }
@@ -98,26 +99,31 @@ export function homeOf(map: ShardMap, user: string): number {
   return shardOf(user, connectingShards(map))
 }
 
-/** Whether users connect to this shard: the user's own, or, for clients without a user, any that stays. */
+/**
+ * Whether the user connects to this shard. Clients without a user connect to any shard that remains after the change.
+ */
 export function isHome(map: ShardMap, shard: number, user: string | null): boolean {
   return user === null ? shard < connectingShards(map) : homeOf(map, user) === shard
 }
 
-/** Whether users come to this shard by the change: then it stores what it is sent, whatever its own clients want. */
+/**
+ * Whether the change moves users to this shard. If so, it stores all events that it is sent, whatever its clients
+ * want.
+ */
 export function isGaining({ change, shards }: ShardMap, shard: number): boolean {
   if (change === null) return false
   return change.from < shards ? shard >= change.from && shard < shards : shard < shards
 }
 
-/** Whether users leave this shard by the change. */
+/** Whether the change moves users away from this shard. */
 export function isLosing({ change, shards }: ShardMap, shard: number): boolean {
   if (change === null || shard >= change.from) return false
   return change.from < shards || shard >= shards
 }
 
 /**
- * Whether a client of this user that has a position of the shard `old` may cross to `shard`: the old shard then has what
- * the client missed, and what came since is in both.
+ * Whether a client of this user may resume at `shard` with a position of the shard `old`: the old log has what the
+ * client missed, and both logs have later events.
  */
 export function mayCross(map: ShardMap, old: number, shard: number, user: string | null): boolean {
   if (map.change?.phase !== 'moving' || old === shard) return false

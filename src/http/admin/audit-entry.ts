@@ -1,11 +1,15 @@
-// An entry of the audit log: what was done by the internal API, by whom and from where. Requests that only read, and those that
-// publish or answer, are not in it: they are not an operator's. Pure. Called by admin-api.ts; audit-log.ts writes it.
+// Makes the entries of the audit log: which change was made by the internal API, by whom and from where. Requests that
+// read, and requests of services that publish or send responses, have no entry. Pure. Called by admin-api.ts;
+// audit-log.ts writes.
 import { toHex } from '../../core/bytes.ts'
 
 export interface AuditEntry {
-  /** Method and path below the prefix, such as `DELETE /v3/connections`; of a service binding, its method. */
+  /**
+   * Method and path below the prefix, such as `DELETE /v3/connections`; for service bindings, the name of the RPC
+   * method.
+   */
   readonly action: string
-  /** What it was done to: query parameters, or arguments. Nothing secret. */
+  /** Query parameters or arguments that name what was changed. Contains no secrets. */
   readonly target: Readonly<Record<string, unknown>>
   /** Which of the internal tokens, by its fingerprint, or `service binding`. */
   readonly by: string
@@ -16,15 +20,15 @@ export interface AuditEntry {
 }
 
 const READING = new Set(['GET', 'HEAD', 'OPTIONS'])
-/** Data, and not operations: `/v1/topics/{topic}/try` and `/v1/routes/test` do nothing. */
+/** POSTs that are not operators' changes: services publish and respond, and `try` and `test` change nothing. */
 const NOT_OPERATIONS = /\/(messages|responses|try|routes\/test)$/
 const FINGERPRINT_BYTES = 4
 /** A connection token is a secret of its client. */
 const CONNECTION_TOKEN = /^(\/v3\/connections\/).+$/
-/** Parameters that name what is changed; others are not repeated. */
+/** The query parameters that name what is changed. Others are not logged. */
 const NAMED = ['user', 'session', 'field', 'value', 'id', 'target', 'revoke_seconds']
 
-/** Returns the entry for a request that was answered, or undefined if it belongs to no audit log. `path` is below the prefix. */
+/** Returns the entry for a request, or undefined if the request has no entry. `path` is below the prefix. */
 export function toAuditEntry(
   request: Request,
   path: string,
@@ -36,7 +40,7 @@ export function toAuditEntry(
   const named = NAMED.flatMap((name) => (query.has(name) ? [[name, query.get(name)] as const] : []))
   return {
     action: `${request.method} ${path.replace(CONNECTION_TOKEN, '$1…')}`,
-    // Revocations and definitions say by it what they have made.
+    // Responses to revocations and new definitions name the created resource in `location`.
     target: { ...Object.fromEntries(named), ...(answer.location === null ? {} : { made: answer.location }) },
     by,
     address: request.headers.get('cf-connecting-ip'),
@@ -44,7 +48,7 @@ export function toAuditEntry(
   }
 }
 
-/** Tells two tokens apart, and nobody what they are: they are random, and these are 32 bits of a hash. */
+/** Returns 32 bits of the token's hash: enough to distinguish tokens, and too little to recover a random token. */
 export async function fingerprintOf(token: string): Promise<string> {
   const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token))
   return `token ${toHex(new Uint8Array(hash).subarray(0, FINGERPRINT_BYTES))}`

@@ -1,9 +1,10 @@
-// Writes the audit log: a line of Workers Logs, or an event in a topic (AUDIT_LOG). Called by admin-api.ts and rigel-api.ts.
+// Writes the audit log: a line of Workers Logs, or an event in a topic (AUDIT_LOG). Called by admin-api.ts and
+// rigel-api.ts.
 import type { Config } from '../../config/parse-config.ts'
 import { createCountedLog } from '../counted-log.ts'
 import type { AuditEntry } from './audit-entry.ts'
 
-/** Never throws: what was done was done. */
+/** Never throws: the change has been made already, so its request must not fail. */
 export async function writeAudit(env: Env, config: Config, entry: AuditEntry): Promise<void> {
   const { toConsole, topic } = config.audit
   if (toConsole) console.info({ message: `audit: ${entry.action}`, ...entry })
@@ -22,6 +23,6 @@ export async function writeAudit(env: Env, config: Config, entry: AuditEntry): P
   try {
     await createCountedLog(env, config).produce([{ topic, key: null, headers, value }])
   } catch (error) {
-    console.error({ message: 'the audit log does not take entries', entry, error: String(error) })
+    console.error({ message: 'an entry of the audit log could not be produced', entry, error: String(error) })
   }
 }

@@ -1,6 +1,6 @@
-// GET /_rig/api/v3/dead-letters lists dead letters, newest last. POST /_rig/api/v3/dead-letters/replay produces their records
-// again to the topics that they came from, without Rigel's headers. For operators, and the console. A replayed record gets a
-// new offset at the end of its topic, so it comes after records that were produced later.
+// GET /_rig/api/v3/dead-letters lists dead letters, newest last. POST /_rig/api/v3/dead-letters/replay produces their
+// records again to the topics that they came from, without Rigel's headers. For operators, and the console. A replayed
+// record gets a new offset at the end of its topic, so it comes after records that were produced later.
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { toBase64 } from '../../core/bytes.ts'
@@ -66,7 +66,10 @@ async function readSome(log: EventLog, topic: string, partition: number, from: n
   return records.slice(0, limit)
 }
 
-/** The body names dead letters by partition and offset of the dead-letter topic: `{"dead_letters": [{"partition", "offset"}]}`. */
+/**
+ * The body names dead letters by partition and offset of the dead-letter topic: `{"dead_letters": [{"partition",
+ * "offset"}]}`.
+ */
 export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> {
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   const parsed = replayBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
@@ -86,7 +89,10 @@ export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> 
   return c.json({ produced: produced.map(({ offset, partition, topic }) => ({ topic, partition, offset })) }, 202)
 }
 
-/** Marks dead letters as discarded: they stay in the topic, and the console no longer shows them. The body is that of replay. */
+/**
+ * Marks dead letters as discarded: they stay in the topic, but the console no longer shows them. Has the body of
+ * replay.
+ */
 export async function discardDeadLetters(c: Context<HttpEnv>): Promise<Response> {
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   const parsed = replayBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
@@ -103,13 +109,16 @@ function nameOf({ offset, partition }: LetterPlace): string {
   return `${partition}/${offset}`
 }
 
-/** Returns the record that became this dead letter. A record that was too large for it is read from its topic, if still there. */
+/**
+ * Returns the record that became this dead letter. A record that was too large for it is read from its topic, if still
+ * there.
+ */
 async function original(log: EventLog, topics: readonly string[], at: LogPosition): Promise<Result<NewRecord, string>> {
   const letter = await readAt(log, at)
   if (letter === undefined) return fail('there is no such dead letter')
   const origin = originOf(letter)
   if (origin.topic === undefined) return fail('it has no header rigel-topic, so where it came from is unknown')
-  // Pushed records name their connector: they are followed from the first source topic.
+  // A pushed record has its connector in place of a topic. Pushed events are stored in the first source topic.
   const topic = topics.includes(origin.topic) ? origin.topic : (topics[0] ?? origin.topic)
   if (!origin.isOmitted)
     return ok({ topic, key: letter.key, value: letter.value, headers: withoutOurs(letter.headers) })

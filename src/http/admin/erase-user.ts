@@ -1,5 +1,5 @@
-// DELETE /_rig/api/v1/users/{user}: closes the user's connections, erases what Rigel holds of the user, and says what it does not
-// hold, or cannot erase. Called by admin-api.ts.
+// DELETE /_rig/api/v1/users/{user}: closes the user's connections, erases the user's data in Rigel, and returns which
+// data it could not erase. Called by admin-api.ts.
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { valuesOf } from '../../core/delivery/scatter-gather.ts'
@@ -39,7 +39,7 @@ export async function deleteUser(c: Context<HttpEnv>): Promise<Response> {
   return c.json({ user, closed: total.closed, revoked, erased: total.erased, shared: total.shared, remaining })
 }
 
-/** Revoking closes connections too, so it comes first: then no client of these sessions comes back. */
+/** Must run before connections are closed: otherwise clients could reconnect with these sessions' tokens. */
 async function revokeSessions(context: AppContext, user: string, seconds: number | undefined): Promise<number> {
   if (seconds === undefined) return 0
   const connections = await listConnections(context, { user }, MAX_SESSIONS)

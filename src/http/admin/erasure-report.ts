@@ -1,14 +1,14 @@
-// What Rigel does not hold of a user, or cannot erase: a part of the answer to DELETE /_rig/api/v1/users/{user}. Pure.
+// Lists which data of a user Rigel could not erase: a part of the answer to DELETE /_rig/api/v1/users/{user}. Pure.
 import { followedTopics, type Config } from '../../config/parse-config.ts'
 
-/** What is left of a user, where, and until when. */
+/** Data of a user that remains, where it is, and until when. */
 interface Remaining {
   readonly where: string
   readonly what: string
   readonly until: string
 }
 
-/** Says what Rigel has not erased. Pure. */
+/** Returns the data that remains after an erasure. */
 export function remainingOf(
   config: Config,
   { isRevoked, shared }: { readonly isRevoked: boolean; readonly shared: number },

@@ -1,6 +1,7 @@
-// The state of the followers, the Directory and the shards as they are now: GET /_rig/api/health and /_rig/api/v3/followers.
-// All of them are asked. It has to work while the log is out of reach (then the followers that the Directory knows are
-// asked), and while objects fail, because their disk is full or a file is broken. Called by admin-api.ts.
+// The state of the followers, the Directory and the shards as they are now: GET /_rig/api/health and
+// /_rig/api/v3/followers. Calls every object. This must work while the log is out of reach (then only the followers
+// that the Directory knows are called), and while objects fail because their disk is full or a file is broken. Called
+// by admin-api.ts.
 import { withTimeout } from '../../core/timeout.ts'
 import type { Context } from 'hono'
 import { followedTopics, isFollowedHere } from '../../config/parse-config.ts'
@@ -14,7 +15,7 @@ import { followerStatuses, type FollowerStatus } from '../../rpc/follower.ts'
 import { createEventLog } from '../../sources/create-event-log.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
-const OUTDATED = 'knows the interest of a Directory whose storage is gone; it is told anew within a minute'
+const OUTDATED = 'has the interest of a Directory whose storage was lost; it gets the new interest within a minute'
 
 /** A log that is out of reach may take longer to fail. */
 const LIST_TIMEOUT_MS = 3_000
@@ -24,7 +25,7 @@ type FollowerSummary = TopicPartition & FollowerStatus
 interface Report {
   /** In the order of topics and partitions. */
   readonly followers: readonly FollowerSummary[]
-  /** A line for each follower that did not answer, or that knows an earlier life of the Directory. */
+  /** A line for each follower that did not answer, or that has the interest of a Directory whose storage was lost. */
   readonly problems: readonly string[]
   /** A line for each topic without a known follower, with the reason why the log could not list its partitions. */
   readonly unlisted: readonly string[]
@@ -44,13 +45,13 @@ async function report(c: Context<HttpEnv>): Promise<Report> {
     .filter(({ interest }) => life !== null && interest !== null && interest.life !== life)
     .map((follower) => `${partitionName(follower)}: ${OUTDATED}`)
   const unlisted = lists.flatMap(({ topic, problem }) => {
-    const speaksForItself = all.some((at) => at.topic === topic)
-    return problem === null || speaksForItself ? [] : [`${topic}: its partitions cannot be listed: ${problem}`]
+    const isFollowed = all.some((at) => at.topic === topic)
+    return problem === null || isFollowed ? [] : [`${topic}: its partitions cannot be listed: ${problem}`]
   })
   return { followers, problems: [...directory.problems, ...silent, ...outdated], unlisted }
 }
 
-/** Returns what the Directory knows, or why it does not answer. */
+/** Returns the Directory's followers and life, or why it does not answer. */
 async function askDirectory(env: Env): Promise<{
   readonly known: readonly TopicPartition[]
   readonly life: string | null
@@ -75,7 +76,7 @@ async function shardProblems(c: Context<HttpEnv>): Promise<readonly string[]> {
   return answers.flatMap((answer) => (answer.ok ? [] : [`shard ${answer.shard}: ${answer.error}`]))
 }
 
-/** Returns a line if the embedded log's topics are there and its broker is not. */
+/** Returns a line if the embedded log is used and its broker does not answer or takes no writes. */
 async function brokerProblems({ env, var: { config } }: Context<HttpEnv>): Promise<readonly string[]> {
   if (!isFollowedHere(config, config.kafka.topics[0] ?? '')) return []
   try {
@@ -113,7 +114,7 @@ export async function getFollowers(c: Context<HttpEnv>): Promise<Response> {
   return c.json({ followers: (await report(c)).followers })
 }
 
-/** The runtime keeps to itself why an object does not start: nearly always its file cannot be read. */
+/** The runtime does not tell callers why an object does not start. Nearly always its file cannot be read. */
 function explain(line: string): string {
   return line.includes('internal error; reference =')
     ? `${line} (the object does not start: its stored file may be broken; the runtime's log has the cause)`

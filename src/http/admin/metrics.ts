@@ -1,5 +1,5 @@
-// GET /_rig/api/metrics: the figures in Prometheus' text format, as the metrics objects know them. No shard and no follower
-// is asked, so that a scrape wakes none; how old a figure is, is a figure too.
+// GET /_rig/api/metrics: the figures of the metrics objects in Prometheus' text format. A scrape calls no shard and no
+// follower, so it wakes none. `rigel_report_age_seconds` has the age of the figures.
 import type { Context } from 'hono'
 import { toPrometheus } from '../../core/metrics/exposition.ts'
 import { connectingShards } from '../../core/shard-map/shard-map.ts'

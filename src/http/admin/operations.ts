@@ -61,7 +61,9 @@ export async function publish(
   }
 }
 
-/** Closes the session's connections and refuses its tokens until `expiresMs`. Returns how many connections were closed. */
+/**
+ * Closes the session's connections and refuses its tokens until `expiresMs`. Returns how many connections were closed.
+ */
 export async function revokeSession({ env }: AppContext, session: string, expiresMs: number): Promise<number> {
   return sessionRegistryStub(env, session).revoke(session, expiresMs)
 }
@@ -118,7 +120,7 @@ async function locate(
   return { shards: homes === null ? await allShards(env) : [...new Set(homes)], filter: { user, session, metadata } }
 }
 
-/** All shards that there are: those of both numbers while it changes. */
+/** Returns the numbers of all shards that exist, also of those that exist only during a change. */
 export async function allShards(env: Env): Promise<readonly number[]> {
   const map = await workerContext(env).shardMap.newest()
   return Array.from({ length: allShardsOf(map) }, (_, shard) => shard)

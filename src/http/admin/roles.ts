@@ -1,4 +1,4 @@
-// Who may call the internal API: INTERNAL_TOKEN may do everything, CONSOLE_READ_TOKEN may look, and change nothing.
+// Authenticates calls of the internal API. INTERNAL_TOKEN permits everything, CONSOLE_READ_TOKEN only reading.
 import type { Context, Next } from 'hono'
 import { bearerAuth } from 'hono/bearer-auth'
 import { timingSafeEqual } from 'hono/utils/buffer'
@@ -6,7 +6,7 @@ import type { HttpEnv, Role } from '../worker-context.ts'
 
 /** POSTs that change nothing. */
 const READING_POST = /\/v1\/(topics\/[^/]+\/try|routes\/test)$/
-/** Definitions as they were made may hold secrets in headers: the console lists routes without them. */
+/** API definitions may have secrets in headers. The console uses `/v1/routes`, which leaves headers out. */
 const WITH_SECRETS = /\/v\d\/apis(\/|$)/
 
 export async function authenticate(c: Context<HttpEnv>, next: Next): Promise<Response | void> {
@@ -14,7 +14,7 @@ export async function authenticate(c: Context<HttpEnv>, next: Next): Promise<Res
   if (internalTokens.length === 0 && readTokens.length === 0) {
     return c.text('The internal API is closed: set INTERNAL_TOKEN to open it.', 403)
   }
-  // The time that a comparison takes shows neither the length nor the content of the token.
+  // Constant time: the duration of a comparison must not depend on the length or the content of the expected token.
   const verifyToken = async (token: string) => {
     const [isOperator, isReader] = await Promise.all([isOneOf(token, internalTokens), isOneOf(token, readTokens)])
     c.set('role', isOperator ? 'operator' : 'reader')
@@ -40,7 +40,7 @@ async function isOneOf(token: string, expected: readonly string[]): Promise<bool
   return results.includes(true)
 }
 
-/** Whoever has a connection's token can change its subscriptions: a reader gets its beginning. */
+/** Readers get only the beginning of a connection token, because the whole token permits changing the connection. */
 export function shownToken(role: Role, connectionToken: string): string {
   return role === 'operator' ? connectionToken : `${connectionToken.slice(0, 8)}…`
 }

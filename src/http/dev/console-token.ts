@@ -1,5 +1,6 @@
-// POST /_rig/dev/console-token, in development mode only: the internal token, so that the console of `npm start` opens by
-// itself. Without CORS headers, pages of other origins cannot read it. Called by app.ts.
+// POST /_rig/dev/console-token, in development mode only: returns the internal token, so that the console of `npm
+// start` opens without asking for it. Pages of other origins cannot read the response, because it has no CORS headers.
+// Called by app.ts.
 import type { Context } from 'hono'
 import type { HttpEnv } from '../worker-context.ts'
 

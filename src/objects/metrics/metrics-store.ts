@@ -1,6 +1,6 @@
-// MetricsStore: the Durable Object that sums up what isolates and other objects report, and keeps the last hour of it.
-// Scrapes and the console read only these objects, so that they wake nothing else. Called through rpc/metrics.ts. Stored
-// every ten seconds at most while reports come: what is lost with the object is less than that.
+// MetricsStore: the Durable Object that sums the reports of isolates and other objects, and keeps the last hour.
+// Scrapes and the console read only these objects, so they wake no others. State is stored at most every ten seconds
+// while reports arrive; a crash loses what came since. Called through rpc/metrics.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { HISTORY_STEPS, STEP_MS, type HistoryPoint } from '../../core/metrics/history.ts'
 import { MetricsState, type MetricsSnapshot, type StoredMetrics } from '../../core/metrics/metrics-state.ts'
@@ -20,7 +20,7 @@ export class MetricsStore extends DurableObject<Env> {
     if (this.#timer !== undefined) return
     const waitMs = this.#storedMs + STORE_EVERY_MS - nowMs
     if (waitMs <= 0) return this.#store()
-    // One timer, after a report: an idle object has none.
+    // Only a report sets the timer, so an idle object has none and can hibernate.
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.#store()
@@ -48,7 +48,10 @@ export class MetricsStore extends DurableObject<Env> {
     )
   }
 
-  /** Two rows: the sums, and the step. The row of a step replaces that of an hour ago: a deleted row would be billed. */
+  /**
+   * Writes two rows: the sums, and the current step, which replaces the row of an hour ago. Deleting a row would be
+   * billed.
+   */
   #store(): void {
     this.#storedMs = Date.now()
     const state = JSON.stringify(this.#state.read())

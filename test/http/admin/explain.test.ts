@@ -188,7 +188,7 @@ describe('GET /v1/explain: the connection', () => {
     const booked = await publish({ type: 'booking', data: { hotel, room: 2 } })
     const { cause, text } = await explainRead(booked, user)
     expect(cause).toMatchObject({ kind: 'clause_refused', refused: [{ field: 'room', expected: 1, got: 2 }] })
-    expect(text).toContain('booking wants room 1, the event has 2')
+    expect(text).toContain('booking requires room 1, the event has 2')
     client.socket.send(JSON.stringify({ type: 'subscribe', ref: '1', subscriptions: [{ eventType: 'booking' }] }))
     await client.until(({ received }) => received.some((frame) => frame.includes('"subscribed"')))
     expect(await kindFor(booked, user)).toBe('subscribed_later')

@@ -157,7 +157,7 @@ describe('a Directory that lost its storage', () => {
     const response = await health()
     expect([response.status, await response.text()]).toEqual([
       503,
-      'rig/0: knows the interest of a Directory whose storage is gone; it is told anew within a minute\n',
+      'rig/0: has the interest of a Directory whose storage was lost; it gets the new interest within a minute\n',
     ])
     await directoryStub(env).refreshFollowers()
   })

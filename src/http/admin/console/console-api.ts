@@ -1,5 +1,4 @@
-// The part of the internal API that the console is made of: figures, topics, routes and the configuration. Mounted at
-// /_rig/api/v1.
+// The part of the internal API for the console: figures, topics, routes and the configuration. Mounted at /_rig/api/v1.
 import { Hono } from 'hono'
 import { effectiveVariables, warningsOf } from '../../../config/parse-config.ts'
 import type { HttpEnv } from '../../worker-context.ts'

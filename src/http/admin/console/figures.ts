@@ -1,5 +1,6 @@
-// The console's figures: GET /v1/figures has the last hour and what each object reported last; /v1/figures/stream sends what
-// is new every few seconds, as Server-Sent Events. Read from the metrics objects only: an open console wakes nothing else.
+// The console's figures. GET /v1/figures returns the last hour and the last report of each object. /v1/figures/stream
+// sends new figures as Server-Sent Events. Only the metrics objects are read, so an open console wakes no other
+// object.
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { METRICS } from '../../../core/metrics/catalogue.ts'
@@ -11,7 +12,10 @@ import { errorResponse } from '../../error-response.ts'
 import type { HttpEnv } from '../../worker-context.ts'
 
 const STREAM_EVERY_MS = 5_000
-/** Each look calls every metrics object twice, and an invocation may make 1,000 calls: then the client comes back. */
+/**
+ * Each read calls every metrics object twice, and an invocation may make 1,000 calls. After this many the client
+ * reconnects.
+ */
 const MAX_LOOKS = 30
 const RECONNECT_MS = 1_000
 
@@ -38,7 +42,7 @@ function figureStream(c: Context<HttpEnv>, since: number): ReadableStream<Uint8A
       if (looks > 0) await scheduler.wait(STREAM_EVERY_MS)
       looks += 1
       const figures = await readFigures(c, from)
-      // The last step is not over: it comes again.
+      // The last step has not ended, so the next read includes it again.
       from = figures.history.at(-1)?.atMs ?? from
       controller.enqueue(sse.systemEvent({ type: 'figures', json: JSON.stringify(figures) }, String(from)))
       if (looks >= MAX_LOOKS) controller.close()

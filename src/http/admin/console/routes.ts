@@ -1,5 +1,5 @@
-// GET /v1/routes: the routes of the API gateway, without what may be secret. POST /v1/routes/test: which route a request would
-// take, whether its token suffices, and why it would be refused. Nothing is sent to a service. For the console.
+// For the console. GET /v1/routes lists the routes of the API gateway without possible secrets. POST /v1/routes/test
+// returns which route a request would take and why it would be refused. It sends nothing to a service.
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { toRequestPath } from '../../../api-definitions/request-path.ts'
@@ -37,7 +37,7 @@ export async function testRoute(c: Context<HttpEnv>): Promise<Response> {
   if (!parsed.success) return errorResponse({ kind: 'bad_request', message: EXPECTED })
   const { headers, path } = parsed.data
   const method = parsed.data.method.toUpperCase()
-  // As it would come: a URL object would resolve its dot segments.
+  // Split by hand: a URL object would resolve dot segments, which routing must see.
   const at = path.indexOf('?')
   const [pathname, search] = at === -1 ? [path, ''] : [path.slice(0, at), path.slice(at)]
   const router = await routerOf(c)
@@ -50,7 +50,7 @@ export async function testRoute(c: Context<HttpEnv>): Promise<Response> {
   }
   const route = describeRoute(found.route)
   if (router.isAmbiguous(query, found)) {
-    return c.json({ outcome: 'refused', status: 400, text: 'A service may take the path for another one.', route })
+    return c.json({ outcome: 'refused', status: 400, text: 'A service may read the path as another one.', route })
   }
   const request = new Request(c.req.url, { method: 'GET', headers })
   const authorized = await authorizeRoute(c.var, request, search, found.route.authentication)

@@ -1,5 +1,5 @@
-// GET /v1/topics: the topics of Rigel's log with their partitions and offsets. GET /v1/topics/{topic}/records: some records,
-// and what Rigel makes of each. For the console.
+// GET /v1/topics: the topics of Rigel's log with their partitions and offsets. GET /v1/topics/{topic}/records: some
+// records, and what Rigel makes of each. For the console.
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { followedTopics } from '../../../config/parse-config.ts'
@@ -51,7 +51,7 @@ export async function listRecords(c: Context<HttpEnv>): Promise<Response> {
   const { limit, offset, partition } = query.data
   const topic = c.req.param('topic') ?? ''
   const { config } = c.var
-  // Other topics of the Kafka are not Rigel's to show.
+  // Other topics of the Kafka must stay invisible to readers.
   if (![...followedTopics(config), config.kafka.deadLetterTopic].includes(topic)) {
     return c.json({ message: `Rigel does not follow the topic ${topic.slice(0, 100)}` }, 404)
   }

@@ -1,6 +1,6 @@
-// GET /_rig/api/v1/explain?event=&user=: why did the user get this event, or why not? The record is read again and decoded,
-// routed and matched as it was, and the shard says what became of it at each connection. Nothing is recorded for it: events
-// are stored before they are sent, so that their way can be repeated. `npm run explain` and the console show the answer.
+// GET /_rig/api/v1/explain?event=&user=: why did the user get this event, or why not? Reads the record again and
+// decodes, routes and matches it as before; the shard returns what happened at each connection. Nothing is recorded per
+// event, because events are stored before they are sent. `npm run explain` and the console show the answer.
 import type { Context } from 'hono'
 import { z } from 'zod'
 import { homeOf } from '../../../core/shard-map/shard-map.ts'
@@ -19,7 +19,7 @@ import { allShards } from '../operations.ts'
 import { shownToken } from '../roles.ts'
 import { findById, parsePlace, readPlace } from './find-record.ts'
 
-/** Shards that are asked where no user is named. */
+/** Limit of shards that are called if no user is given. */
 const MAX_SHARDS_ASKED = 64
 
 const explainQuery = z.object({
@@ -38,7 +38,7 @@ export async function getExplanation(c: Context<HttpEnv>): Promise<Response> {
     const read =
       place === undefined ? await findById(c.env, c.var.config, event) : await readPlace(c.env, c.var.config, place)
     if (read === undefined) {
-      const message = `no event with the id ${event.slice(0, 100)} among the newest records: name it by its place, as the publish returned it`
+      const message = `no event with the id ${event.slice(0, 100)} among the newest records: give its place instead, <topic>/<partition>/<offset>`
       return c.json({ message }, 404)
     }
     return c.json('cause' in read ? { at: place, user, ...answer(read.cause) } : await explain(c, read, user))
@@ -67,7 +67,7 @@ async function explain(c: Context<HttpEnv>, record: LogRecord, user: string | nu
     : { ...routed, ...(await explainFor(c, at, explained, user)) }
 }
 
-/** The event has been read by its follower if its checkpoint is past it. */
+/** Returns a cause if the follower has not read the record: its checkpoint is not past the record. */
 function notRead({ counters, failures, lastError }: FollowerStatus, offset: number): Cause | undefined {
   if (counters !== null && counters.offset > offset) return undefined
   return { kind: 'not_read_yet', next: counters?.offset ?? null, failures, lastError }
@@ -99,7 +99,10 @@ async function explainFor(
   return { shard, log, matched, connections, refused, ...answer(causeFor(shardAnswer, explained, user)) }
 }
 
-/** A user who is not addressed may watch another one, or get it by a subscription: connections decide before that. */
+/**
+ * Connections are evaluated first: a user who is not a recipient may get the event by watching one, or by a
+ * subscription.
+ */
 function causeFor(
   { connections, knownSinceMs, log, refused }: ShardAnswer,
   explained: ExplainedEvent,
@@ -119,7 +122,7 @@ function causeFor(
   return { kind: 'no_connection', knownSinceMs }
 }
 
-/** Without a user: where it went. */
+/** The answer without a user: the state of the event at each of its shards. */
 async function askShards(env: Env, at: LogPosition, explained: ExplainedEvent) {
   const { recipients } = explained
   const map = await workerContext(env).shardMap.newest()

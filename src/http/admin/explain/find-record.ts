@@ -1,12 +1,12 @@
-// Finds the record that an operator asks about: by its place in the log, as a publish returns it, or by the id of its event
-// among the newest records.
+// Finds the record that an operator asks about: by its place in the log, as a publish returns it, or by the id of its
+// event among the newest records.
 import { followedTopics, sourceTopics, type Config } from '../../../config/parse-config.ts'
 import type { LogPosition, LogRecord } from '../../../core/events/kafka-record.ts'
 import type { Cause } from '../../../core/explain/cause.ts'
 import { createEventLog, type EventLog } from '../../../sources/create-event-log.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
 
-/** Records of each partition among which an id is looked for. */
+/** Number of newest records of each partition in which an id is searched. */
 const SEARCHED_RECORDS = 1_000
 const MAX_SEARCHED_PARTITIONS = 64
 const FETCH_BYTES = 1_048_576
@@ -38,7 +38,7 @@ export async function readPlace(
   )
 }
 
-/** Returns the newest record that has the id in it as an event would, or undefined. */
+/** Returns the newest record that may be an event with this id, or undefined. */
 export async function findById(env: Env, config: Config, id: string): Promise<LogRecord | undefined> {
   const log = createEventLog(env, config)
   const lists = await Promise.all(
@@ -68,7 +68,9 @@ async function fetchFrom(log: EventLog, at: LogPosition, count: number): Promise
   return records
 }
 
-/** In structured mode, or as a header in binary mode. Whether it is an event is found out by decoding it. */
+/**
+ * Searches the header `ce_id` (binary mode), or else the text of the value. The caller decodes the record afterwards.
+ */
 function hasId({ headers, value }: LogRecord, id: string): boolean {
   const header = headers.find(({ key }) => key.toLowerCase() === 'ce_id')
   if (header !== undefined) return decodeUtf8(header.value) === id

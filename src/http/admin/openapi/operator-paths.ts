@@ -7,8 +7,8 @@ export function operatorPaths(): readonly PathItem[] {
       '/health',
       {
         get: {
-          summary: 'Whether every follower gets on',
-          responses: { 200: text('OK'), 503: text('A line for each that does not, with the reason') },
+          summary: 'Whether every follower, shard, registry, the Directory and the embedded broker work',
+          responses: { 200: text('OK'), 503: text('A line for each that fails, with the reason') },
         },
       },
     ],
@@ -16,7 +16,7 @@ export function operatorPaths(): readonly PathItem[] {
       '/v3/followers',
       {
         get: {
-          summary: 'How far the follower of each partition is, and what it met',
+          summary: 'Position, lag, counters and last error of the follower of each partition',
           responses: { 200: { description: 'By topic and partition' } },
         },
       },
@@ -37,7 +37,7 @@ export function operatorPaths(): readonly PathItem[] {
         post: {
           summary: 'Produces the records of dead letters again, to the topics that they came from',
           requestBody: anyJson('{"dead_letters": [{"partition": 0, "offset": 17}]}, at most 500'),
-          responses: { 202: { description: 'Where they are now' }, 400: text('A dead letter that is not there') },
+          responses: { 202: { description: 'Their new places' }, 400: text('A dead letter that does not exist') },
         },
       },
     ],
@@ -56,13 +56,16 @@ export function operatorPaths(): readonly PathItem[] {
       '/v1/shards',
       {
         get: {
-          summary: 'The number of shards, and how far a change of it has come',
-          responses: { 200: json('Now', 'Shards') },
+          summary: 'The number of shards, and the progress of a change',
+          responses: { 200: json('The current state', 'Shards') },
         },
         put: {
-          summary: 'Changes the number of shards: nobody misses an event, and nobody is told of a gap',
+          summary: 'Changes the number of shards; clients miss no events',
           requestBody: { required: true, content: { 'application/json': { schema: reference('ShardsChange') } } },
-          responses: { 202: json('The change goes on by itself', 'Shards'), 400: text('No number of shards') },
+          responses: {
+            202: json('The change continues by itself', 'Shards'),
+            400: text('An invalid number of shards'),
+          },
         },
       },
     ],
@@ -73,7 +76,7 @@ export function operatorPaths(): readonly PathItem[] {
           summary: 'Why a user got an event, or did not',
           parameters: [parameter('event', 'query'), parameter('user', 'query')],
           responses: {
-            200: { description: 'The way of the event, and the cause' },
+            200: { description: 'The event, its shards and connections, the verdict and the cause' },
             400: text('A wrong parameter'),
             404: { description: 'No such event', content: { 'application/json': { schema: { type: 'object' } } } },
           },
@@ -84,13 +87,13 @@ export function operatorPaths(): readonly PathItem[] {
       '/v1/users/{user}',
       {
         delete: {
-          summary: 'Closes the connections of a user, erases what Rigel holds, and says what Kafka still does',
+          summary: "Closes a user's connections, erases the user's data in Rigel, and lists the data that remains",
           parameters: [
             parameter('user', 'path'),
             {
               name: 'revoke_seconds',
               in: 'query',
-              description: "How long the tokens of the user's sessions are refused; not given: not at all",
+              description: "How long the tokens of the user's sessions are refused; absent: they stay valid",
               schema: { type: 'integer', minimum: 1, maximum: 31_536_000 },
             },
           ],

@@ -1,4 +1,5 @@
-// The pieces of which the OpenAPI description is made: parameters, bodies, and references to the schemas that validate.
+// Functions that make parts of the OpenAPI description: parameters, bodies, and references to the schemas that
+// validate.
 import { z } from 'zod'
 import {
   cloudEvent,

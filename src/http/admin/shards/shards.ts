@@ -1,4 +1,4 @@
-// GET and PUT /_rig/api/v1/shards: the number of shards, and how far a change of it has come. Called by admin-api.ts.
+// GET and PUT /_rig/api/v1/shards: the number of shards, and the progress of a change. Called by admin-api.ts.
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import { MAX_SHARDS, connectingShards } from '../../../core/shard-map/shard-map.ts'
@@ -16,7 +16,7 @@ export async function getShards(c: Context<HttpEnv>): Promise<Response> {
   return c.json(describe(await directoryStub(c.env).shardChange()))
 }
 
-/** The change goes on by itself: the response tells how far it has come. */
+/** Starts a change, which continues by itself. The response has its progress. */
 export async function putShards(c: Context<HttpEnv>): Promise<Response> {
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return errorResponse(body.reason)

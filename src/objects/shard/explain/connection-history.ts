@@ -1,5 +1,5 @@
-// What a shard remembers of its connections to explain deliveries: the filters that each had, the last 1,000 that ended and
-// the last 200 that were refused. In memory: it begins anew with the object. Nothing is done per event.
+// What a shard remembers of connections to explain deliveries: the filters that each had, the last 1,000 connections
+// that ended, and the last 200 that were refused. In memory only, so a restart clears it. No work is done per event.
 import type { ConnectionFacts, FilterSince } from '../../../core/explain/explain-connection.ts'
 import { toClose, type RigelError } from '../../../core/errors.ts'
 import type { Connection } from '../connections/connection.ts'
@@ -16,12 +16,15 @@ interface Remembered {
   readonly filters: readonly FilterSince[]
 }
 
-/** A connection that has ended, or one that lives. */
+/** An open or ended connection. */
 export interface RememberedConnection {
   readonly connectionId: string
   readonly user: string | null
   readonly facts: ConnectionFacts
-  /** The object has slept since the connection was opened: its filter of now is taken for all of its life. */
+  /**
+   * True if the object has hibernated since the connection was opened: its current filter is assumed for its whole
+   * life.
+   */
   readonly isAssumed: boolean
 }
 
@@ -34,7 +37,7 @@ export interface RefusedConnection {
 }
 
 export class ConnectionHistory {
-  /** When it began, in milliseconds since the epoch. */
+  /** The time since which connections are remembered, in milliseconds since the epoch. */
   readonly sinceMs: number
   readonly #now: () => number
   readonly #live = new WeakMap<Connection, Remembered>()
@@ -67,7 +70,7 @@ export class ConnectionHistory {
     const remembered = this.of(connection)
     const facts = { ...remembered.facts, ended: { atMs: this.#now(), reason: text } }
     this.#ended.push({ ...remembered, facts })
-    // Cut now and then: a shift of the whole list with each end would cost more.
+    // The list grows to twice its limit before it is cut: a shift for each ended connection would cost more.
     if (this.#ended.length >= 2 * MAX_ENDED) this.#ended = this.#ended.slice(-MAX_ENDED)
   }
 

@@ -1,5 +1,5 @@
-// The shard's part of "why didn't Alice get it?": whether the event is in its log, and what became of it at each connection
-// of the user. Reads the log and the memory of connections; changes nothing. Called by UserShard.
+// The shard's part of "why didn't Alice get it?": whether its log has the event, and what happened at each connection
+// of the user. Reads the log and the connection history; changes nothing. Called by UserShard.
 import { describeCause } from '../../../core/explain/cause.ts'
 import { explainConnection, type StoredPlace } from '../../../core/explain/explain-connection.ts'
 import type { MatchedEvent } from '../../../core/explain/explain-match.ts'
@@ -8,7 +8,7 @@ import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import type { FoundEvent, LogStore } from '../log/log-store.ts'
 import type { ConnectionHistory, RememberedConnection } from './connection-history.ts'
 
-/** Connections of one user. */
+/** Limit of connections of one user in an answer. */
 const MAX_EXPLAINED = 50
 
 export interface ExplainParts {
