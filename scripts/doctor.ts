@@ -1,8 +1,10 @@
-// `npm run doctor`: checks a configuration against what it names: variables, bindings, brokers, topics, ACLs, schema registry,
-// key set, upstreams. Says what is wrong and what to do, and exits 1 if there is a problem. Changes nothing.
+// `npm run doctor`: checks a configuration and the servers that it names: variables, bindings, brokers, topics, ACLs,
+// schema registry, key set, upstreams. Prints what is wrong and what to do, and exits with 1 if there is a problem.
+// Changes nothing.
 //   npm run doctor -- [--env staging] [--vars FILE] [--config wrangler.toml] [--url https://rigel.example.com]
-// --env: that environment of wrangler, as it would be deployed. --vars: a file with its secrets (.dev.vars without --env).
-// --url: asks a Rigel that runs there, too. What is reachable is reachable from this machine: a Worker may see less.
+// --env: that environment of wrangler, as it would be deployed. --vars: a file with its secrets (.dev.vars without
+// --env). --url: also checks the health of a running Rigel. Servers are called from this machine; a Worker may reach
+// fewer.
 import { existsSync, readFileSync } from 'node:fs'
 import { parseArgs, parseEnv } from 'node:util'
 import { unstable_readConfig as readConfig } from 'wrangler'

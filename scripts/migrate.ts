@@ -1,6 +1,7 @@
-// `npm run migrate -- values.yaml [rig.env …] > rigel.env`: RIG's settings as Rigel's variables, on standard output, and on
-// standard error what to know, what has no counterpart, and what stands in the way. Reads Helm values, Kubernetes manifests,
-// compose files and files of NAME=value lines; later files win. Changes nothing. docs/migrating-from-rig.md is the procedure.
+// `npm run migrate -- values.yaml [rig.env …] > rigel.env`: prints RIG's settings as Rigel's variables on standard
+// output. Prints notes, settings without a counterpart and obstacles on standard error. Reads Helm values, Kubernetes
+// manifests, compose files and files of NAME=value lines; later files win. Changes nothing. docs/migrating-from-rig.md
+// has the procedure.
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { parseArgs, parseEnv } from 'node:util'
@@ -19,13 +20,16 @@ const settings = positionals.map(readSettings).reduce((all, next): RigSettings =
 }))
 if (Object.keys(settings.variables).length === 0) {
   exit(
-    `${positionals.join(', ')}: there is no variable: is it values.yaml with deployment.env, a manifest, or NAME=value lines?`,
+    `${positionals.join(', ')}: no variables found: expected values.yaml with deployment.env, a manifest, a compose file, or NAME=value lines`,
   )
 }
 const { carried, compatible, notes, problems, unreachable, without } = translate(settings, readBeside)
-console.log(section('Of RIG, with the same meaning.', carried))
+console.log(section('Variables of RIG, with the same meaning.', carried))
 console.log(
-  section('So that nobody notices a difference. Remove each when you can (docs/migrating-from-rig.md).', compatible),
+  section(
+    'Settings that keep the behaviour of RIG. Remove each when you can (docs/migrating-from-rig.md).',
+    compatible,
+  ),
 )
 tell('To know', notes)
 tell('No counterpart', without)

@@ -1,6 +1,7 @@
-// `npm run release -- 0.2.0`: makes a release of this folder. Sets the version (package.json, package-lock.json, the Helm chart),
-// gives CHANGELOG.md's unreleased lines its number, builds what is published into dist/release, commits, tags, and makes the branch `template`. Publishes and
-// pushes nothing: it prints the commands. The folder must be clean, and `npm run check` must have passed. --no-commit: only builds.
+// `npm run release -- 0.2.0`: makes a release. Sets the version (package.json, package-lock.json, the Helm chart,
+// CHANGELOG.md), builds into dist/release what is published, commits, tags, and makes the branch `template`. Publishes
+// and pushes nothing, but prints the commands. The folder must be clean, and `npm run check` must have passed before.
+// --no-commit: only builds.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

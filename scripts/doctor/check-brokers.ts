@@ -1,5 +1,5 @@
-// Brokers by Kafka's protocol: each bootstrap address, each address that they advertise, topics and ACLs. Asks by the code of
-// src/kafka. Creates nothing and produces nothing. Called by doctor.ts.
+// Checks brokers by Kafka's protocol: each bootstrap address, each advertised address, topics and ACLs. Uses the code
+// of src/kafka. Creates nothing and produces nothing. Called by doctor.ts.
 import type { BrokersConfig } from '../../src/config/kafka-brokers.ts'
 import { createSaslMechanism } from '../../src/kafka/create-sasl.ts'
 import { findCoordinator } from '../../src/kafka/protocol/api/groups.ts'
@@ -59,7 +59,10 @@ export async function checkBrokers({ brokers, groupId, uses }: BrokersQuestion):
   return findings
 }
 
-/** Clients are sent to the advertised addresses: the most common mistake of a Kafka that "works from my machine". */
+/**
+ * Checks advertised addresses, to which clients connect. They are often wrong for clients outside the brokers'
+ * network.
+ */
 async function checkAdvertised(
   answer: MetadataResponse,
   { bootstrap }: BrokersConfig,
@@ -99,7 +102,7 @@ async function checkGroup(group: string, connect: () => ReturnType<ConnectionPoo
     const { errorCode, message } = await (await connect()).send(findCoordinator, group, TIMEOUT_MS)
     if (errorCode === 0) return ok(subject, 'has a coordinator')
     const error = new BrokerError(errorCode, 'finding its coordinator', message)
-    // The first group of a cluster has none for some seconds.
+    // Kafka creates the coordinators with the first group of a cluster, which takes some seconds.
     return isRetriable(error)
       ? ok(subject, `has no coordinator yet: ${error.message}`)
       : warning(subject, error.message, todo)

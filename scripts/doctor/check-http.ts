@@ -1,5 +1,5 @@
-// What is asked by HTTP: REST proxies, the schema registry, the key set, upstreams, check services. Each is asked by the code of
-// src where there is some, with a limit of time. Called by doctor.ts.
+// Checks servers by HTTP: REST proxies, the schema registry, the key set, upstreams, check services. Uses the code of
+// src where possible, with a time limit. Called by doctor.ts.
 import { createRemoteJWKSet } from 'jose'
 import type { Route } from '../../src/api-definitions/api-route.ts'
 import type { Config } from '../../src/config/parse-config.ts'
@@ -40,7 +40,7 @@ function upstreamsOf(routes: readonly Route[]): readonly (readonly [url: string,
   return [...byUrl]
 }
 
-/** Any answer will do: what a service has at this path is its own business. */
+/** Any response below 500 passes, because the service may have no route at this path. */
 async function checkReachable(subject: string, url: string, todo: string): Promise<Finding> {
   try {
     const response = await fetch(url, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(TIMEOUT_MS) })
@@ -74,7 +74,7 @@ async function checkRegistry({ schemas, proxy }: Config, routes: readonly Route[
   const client = createRegistryClient(registry, fetchWithReason)
   const todo = 'correct KAFKA_SCHEMA_REGISTRY_URL (with its base path) and its credentials'
   try {
-    // A subject that does not exist is an answer of a registry.
+    // "No such subject" shows that the registry works.
     await client.bySubject('rigel-doctor')
   } catch (error) {
     return [problem(subject, messageOf(error), todo)]
@@ -90,7 +90,7 @@ async function checkRegistry({ schemas, proxy }: Config, routes: readonly Route[
     return problem(
       `subject ${name}`,
       `cannot be used: ${schema.reason.kind}`,
-      'register it, or correct the route’s schema',
+      "register it, or correct the route's schema",
     )
   })
   return [ok(subject, 'answers'), ...(await Promise.all(findings))]

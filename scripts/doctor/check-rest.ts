@@ -1,4 +1,5 @@
-// Topics through a Kafka REST proxy, or Upstash's REST API: whether they exist. Neither tells what ACLs allow. Called by doctor.ts.
+// Checks whether topics exist, through a Kafka REST proxy or Upstash's REST API. Neither reports ACLs. Called by
+// doctor.ts.
 import type { KafkaRestSettings } from '../../src/config/kafka-rest.ts'
 import { detectDialect } from '../../src/kafka/rest/dialect.ts'
 import { RedpandaReader } from '../../src/kafka/rest/redpanda-reader.ts'

@@ -1,5 +1,5 @@
-// NATS servers and Kinesis streams: whether they answer, whether JetStream is there, whether a stream exists. Asks Kinesis by the
-// code of src/sources. Called by doctor.ts.
+// Checks NATS servers and Kinesis streams: whether servers answer and have JetStream, and whether streams exist. Uses
+// the code of src/sources for Kinesis. Called by doctor.ts.
 import { connect as connectPlain, type Socket } from 'node:net'
 import type { KinesisConfig } from '../../src/config/sources/kinesis.ts'
 import type { NatsConfig } from '../../src/config/sources/nats.ts'
@@ -14,7 +14,7 @@ const MAX_INFO_CHARS = 65_536
 
 type NatsServer = NatsConfig['servers'][number]
 
-/** A server says what it is as soon as a client connects. */
+/** A server sends INFO as soon as a client connects. */
 export async function checkNats(config: NatsConfig): Promise<readonly Finding[]> {
   return Promise.all(
     config.servers.map(async (server) => {
@@ -35,7 +35,7 @@ function judgeNats(subject: string, info: JsonObject, config: NatsConfig): Findi
   if (info['auth_required'] === true && !hasCredentials) {
     return problem(
       subject,
-      'wants credentials, and there are none',
+      'requires credentials, and none are set',
       'set NATS_CREDS, NATS_TOKEN, or NATS_USERNAME and NATS_PASSWORD',
     )
   }
@@ -57,7 +57,7 @@ async function readInfo(server: NatsServer): Promise<JsonObject> {
   const line =
     server.scheme === 'ws' || server.scheme === 'wss' ? await readByWebSocket(server) : await readByTcp(server)
   const info = parseJson(/^INFO (\{.*\})/s.exec(line)?.[1] ?? '')
-  if (!isObject(info)) throw new Error('is no NATS server: it sent no INFO')
+  if (!isObject(info)) throw new Error('is not a NATS server: it sent no INFO')
   return info
 }
 

@@ -1,4 +1,5 @@
-// What a Kafka says about the topics in use → findings. Pure. `TopicState` comes from check-brokers.ts or from a REST proxy.
+// Turns Kafka's state of the topics in use into findings. Pure. `TopicState` comes from check-brokers.ts or a REST
+// proxy.
 import { ok, problem, warning, type Finding } from './finding.ts'
 import type { TopicUse } from './topics-in-use.ts'
 
@@ -6,7 +7,7 @@ export interface TopicState {
   readonly partitions: number
   /** Partitions without a leader. */
   readonly leaderless: number
-  /** May this client do it? Null: the Kafka does not tell. */
+  /** Whether this client may read; null: Kafka does not report it. */
   readonly mayRead: boolean | null
   readonly mayWrite: boolean | null
   /** Kafka's error, such as TOPIC_AUTHORIZATION_FAILED. */

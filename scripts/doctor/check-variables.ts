@@ -1,5 +1,5 @@
-// The variables and bindings of one environment, as the Worker would find them. Pure. The mistakes are those that
-// /_rig/health would tell after a deploy; called by doctor.ts before one.
+// Checks the variables and bindings of one environment. Finds before a deploy the problems that /_rig/health would list
+// afterwards. Pure. Called by doctor.ts.
 import { missingBindings } from '../../src/config/bindings.ts'
 import { parseConfig, warningsOf, type Config } from '../../src/config/parse-config.ts'
 import { ok, problem, warning, type Finding } from './finding.ts'
@@ -20,7 +20,7 @@ export interface WranglerConfig {
   readonly observability?: { readonly redact_query_string?: boolean | undefined } | undefined
 }
 
-/** `isDeployed`: the environment is for users, not for the developer's machine. */
+/** `isDeployed`: the environment is to be deployed; otherwise it is for the developer's machine. */
 export interface Checked {
   readonly config: Config | undefined
   readonly findings: readonly Finding[]
@@ -94,7 +94,7 @@ function closed({ internalTokens, jwt }: Config): readonly Finding[] {
   return found
 }
 
-/** What deploys without an error, and is missed later. */
+/** Finds missing settings that do not make a deploy fail. */
 export function checkWrangler({ assets, observability, queues, triggers }: WranglerConfig): readonly Finding[] {
   const found: Finding[] = []
   if ((triggers.crons ?? []).length === 0) {

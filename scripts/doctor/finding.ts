@@ -1,6 +1,6 @@
-// What `npm run doctor` says: findings, and how they are printed. Pure. Used by the checks beside this file.
+// The findings of `npm run doctor`, and how they are printed. Pure. Used by the checks beside this file.
 
-/** `problem`: Rigel would not work. `warning`: a part of it would not, or something is unsafe. */
+/** `problem`: Rigel would not work. `warning`: a part of Rigel would not work, or something is unsafe. */
 type Level = 'ok' | 'warning' | 'problem'
 
 export interface Finding {
@@ -29,7 +29,7 @@ export const problem = (subject: string, text: string, todo: string): Finding =>
 const MARKS: Readonly<Record<Level, string>> = { ok: 'ok      ', warning: 'WARNING ', problem: 'PROBLEM ' }
 const INDENT = ' '.repeat(9)
 
-/** One finding: a line, and one with what to do. */
+/** Formats one finding: a line, and if necessary a second one with what to do. */
 export function render({ level, subject, text, todo }: Finding): string {
   const line = `${MARKS[level]} ${subject}: ${text}`
   return todo === undefined ? line : `${line}\n${INDENT}→ ${todo}`
@@ -41,7 +41,7 @@ export function summarise(findings: readonly Finding[]): string {
   return `${count('problem')} problems, ${count('warning')} warnings, ${count('ok')} ok`
 }
 
-/** Returns an error's message, with its cause: fetch says only that it failed. */
+/** Returns an error's message with its cause, because the message of fetch has no details. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error instanceof AggregateError) return error.errors.map(messageOf).join(', ')

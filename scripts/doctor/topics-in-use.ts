@@ -1,4 +1,4 @@
-// Which topics of Kafka a configuration reads and writes, and why. Pure. Called by doctor.ts.
+// Lists the Kafka topics that a configuration reads and writes, and why. Pure. Called by doctor.ts.
 import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
 import type { Route } from '../../src/api-definitions/api-route.ts'
 import type { Config } from '../../src/config/parse-config.ts'
@@ -10,7 +10,7 @@ export interface TopicUse {
   readonly access: 'read' | 'write'
   /** The variable or route that names it. */
   readonly by: string
-  /** Nothing works without it; otherwise only what `by` names. */
+  /** True if Rigel cannot work without the topic; otherwise only the part in `by` cannot. */
   readonly isVital: boolean
 }
 

@@ -1,13 +1,13 @@
-// RIG's settings from a file: Helm values (`deployment.env`), a Kubernetes manifest or compose file, or a file of `NAME=value`
-// lines. Pure: text in, variables out. Called by scripts/migrate.ts.
+// Reads RIG's settings from the text of a file: Helm values (`deployment.env`), a Kubernetes manifest, a compose file,
+// or `NAME=value` lines. Pure. Called by scripts/migrate.ts.
 
-/** `replicas` is null where the file does not say. */
+/** `replicas` is null if the file does not have it. */
 export interface RigSettings {
   readonly variables: Readonly<Record<string, string>>
   readonly replicas: number | null
 }
 
-/** `document` is the file parsed as YAML, or undefined if it is none. */
+/** `document` is the file parsed as YAML, or undefined if it is not YAML. */
 export function readYaml(document: unknown): RigSettings {
   const variables: Record<string, string> = {}
   let replicas: number | null = null
@@ -28,7 +28,9 @@ function walk(value: unknown, visit: (name: string, value: unknown) => void): vo
   }
 }
 
-/** `{NAME: value}`, `[{name, value}]` or `["NAME=value"]`. What comes from elsewhere (`valueFrom`) has no value here. */
+/**
+ * `{NAME: value}`, `[{name, value}]` or `["NAME=value"]`. What comes from elsewhere (`valueFrom`) has no value here.
+ */
 function toVariables(value: unknown): Readonly<Record<string, string>> {
   const entries = Array.isArray(value) ? value.map(toEntry) : Object.entries(isRecord(value) ? value : {})
   return Object.fromEntries(

@@ -1,5 +1,5 @@
-// RIG's variables → Rigel's, with notes: what keeps RIG's behaviour, what has no counterpart, what stands in the way. Pure.
-// Called by scripts/migrate.ts.
+// Translates RIG's variables to Rigel's. Adds variables that keep RIG's behaviour, and reports variables without a
+// counterpart and obstacles. Pure. Called by scripts/migrate.ts.
 import { parseConfig, variableNames } from '../../src/config/parse-config.ts'
 import { isPrivateHost } from '../../src/config/env-fields.ts'
 import type { RigSettings } from './read-settings.ts'
@@ -14,17 +14,17 @@ export interface Translation {
   readonly notes: readonly string[]
   /** `NAME: why there is none, and what to do instead`. */
   readonly without: readonly string[]
-  /** What stands in the way of moving to Cloudflare. Self-hosted, none of it does. */
+  /** Obstacles on Cloudflare, such as private addresses. None of them exists when Rigel is self-hosted. */
   readonly unreachable: readonly string[]
   /** Rigel would refuse the result, with these reasons. */
   readonly problems: readonly string[]
 }
 
 const DEFAULT_SHARDS = 4
-/** RIG waited 10 times 500 ms. */
+/** RIG polled 10 times every 500 ms. */
 const RIG_POLL_SECONDS = '5'
 const FILES = ['EXTRACTORS', 'PROXY_CONFIG_FILE']
-/** Rigel's, under which Rigel means something else than RIG, or which RIG 1 wrote in another way. */
+/** Variables with the same name in RIG and Rigel, but another meaning or another form. */
 const REINTERPRETED = ['JWT_USER_FIELD', 'JWT_ROLES_FIELD', 'MAX_CONNECTIONS_PER_MINUTE']
 
 /** Settings of RIG 1, whose clients connect to /socket. */
@@ -135,10 +135,10 @@ function compatibility(
   if (RIG_1.some((name) => (rig[name] ?? '') !== '')) compatible['PHOENIX_LEGACY_PATHS'] = 'true'
   if (carried['JWT_SECRET_KEY'] === undefined)
     notes.push(
-      'JWT_SECRET_KEY: is not here. Without a key every token is refused; RIG accepted those signed with the empty secret',
+      'JWT_SECRET_KEY: is not set. Without a key every token is refused; RIG accepted those signed with the empty secret',
     )
   notes.push(
-    'INTERNAL_TOKEN: set a secret of 16 characters or more; RIG’s port 4010 is /_rig/api here, and closed without it',
+    'INTERNAL_TOKEN: set a secret of 16 characters or more; RIG’s port 4010 is /_rig/api in Rigel, and closed without this token',
   )
   return compatible
 }
@@ -174,7 +174,7 @@ function hostOf(text: string): string {
   return url?.hostname ?? text
 }
 
-/** Also RFC 1918's addresses, which `isPrivateHost` does not take for safe. */
+/** Includes RFC 1918's addresses, which `isPrivateHost` does not. */
 function isPrivate(host: string): boolean {
   return isPrivateHost(host) || /^(10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)/.test(host)
 }

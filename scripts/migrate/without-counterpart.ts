@@ -1,15 +1,14 @@
-// RIG's variables that Rigel has no counterpart of, and what does the same, if anything. RIG 3.0.0's are all here or in
-// translate.ts: a test compares both with the list of shared/reference/rig.md, which docs/migrating-from-rig.md repeats. Pure.
+// RIG's variables without a counterpart in Rigel, and what replaces them, if anything. All variables of RIG 3.0.0 are
+// here or in translate.ts: a test compares both with the list in docs/migrating-from-rig.md. Pure.
 
 const PORTS = 'the platform listens: 443 on Cloudflare, PORT when self-hosted; the internal API is under /_rig/api'
-const TLS = 'on Cloudflare the edge has the certificates; self-hosted, a proxy in front has'
+const TLS = 'on Cloudflare the edge has the certificates; self-hosted, a reverse proxy in front has them'
 const CLUSTER = 'there is no cluster to form: users are spread over SHARDS'
 const KAFKA_TLS =
   'certificates of public authorities are accepted, and there are no client certificates: use KAFKA_SSL_ENABLED with KAFKA_SASL'
-const KINESIS =
-  'Rigel reads Kinesis itself, and keeps its positions itself: there is no process of Java, and no table of DynamoDB'
+const KINESIS = 'Rigel reads Kinesis and stores its positions without a Java process or a DynamoDB table'
 const LOGS = 'logs and traces are configured by [observability] of wrangler.toml; self-hosted logs are JSON lines'
-const REMOVED = 'RIG 3 has removed it'
+const REMOVED = 'removed in RIG 3'
 
 /** By name or beginning of a name (`KINESIS_*`). */
 const REASONS: Readonly<Record<string, string>> = {

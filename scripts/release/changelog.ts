@@ -1,8 +1,11 @@
-// The text of CHANGELOG.md and the number of a release. Pure. Called by scripts/release.ts.
+// Updates CHANGELOG.md and checks version numbers. Pure. Called by scripts/release.ts.
 
 const UNRELEASED = '## Unreleased'
 
-/** Returns the changelog with what was unreleased under `version`, or what is wrong. `date` is `2026-11-27`. */
+/**
+ * Moves the unreleased changes under `version`. Returns the changelog, or what is wrong with it. `date` is
+ * `2026-11-27`.
+ */
 export function releaseChangelog(
   changelog: string,
   version: string,

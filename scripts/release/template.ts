@@ -1,5 +1,5 @@
-// The branch `template` of a release, which Cloudflare's "Deploy" button reads: the release, with a .dev.vars.example that names
-// the secrets of a deployment instead of the settings of `npm start`. Made without touching the folder's files.
+// Makes the branch `template` of a release, which Cloudflare's "Deploy" button reads. In it, .dev.vars.example has the
+// secrets of a deployment instead of the settings of `npm start`. Does not change files of the folder.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,7 +7,7 @@ import { join } from 'node:path'
 
 const SECRETS = 'deploy/cloudflare/secrets.vars'
 
-/** `message`: of its one commit. Works in the repository at `folder`. */
+/** Makes one commit with `message` in the repository at `folder`. */
 export function makeTemplate(message: string, folder = '.'): void {
   const indexFolder = mkdtempSync(join(tmpdir(), 'rigel-template-'))
   const env = { ...process.env, GIT_INDEX_FILE: join(indexFolder, 'index') }

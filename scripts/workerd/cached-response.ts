@@ -1,5 +1,5 @@
-// The responses that `caches.default` keeps, for one process, in memory: a route with `cache` puts them. workerd hands a response
-// over as the bytes of an HTTP/1.1 message. Pure. Used by main.ts.
+// Keeps the responses of `caches.default` in memory, for one process. Routes with `cache` put them. workerd passes a
+// response as the bytes of an HTTP/1.1 message. Pure. Used by main.ts.
 
 export interface CachedResponse {
   readonly status: number
@@ -8,7 +8,7 @@ export interface CachedResponse {
   readonly expiresAtMs: number
 }
 
-/** Returns undefined for bytes that are no HTTP message, or that may not be kept. */
+/** Returns undefined for bytes that are not an HTTP message, and for a response that must not be cached. */
 export function parseCached(bytes: Uint8Array, nowMs: number): CachedResponse | undefined {
   const end = endOfHead(bytes)
   const [statusLine = '', ...lines] = new TextDecoder().decode(bytes.subarray(0, end)).split('\r\n')
@@ -34,7 +34,7 @@ function endOfHead(bytes: Uint8Array): number {
   return -1
 }
 
-/** By URL, least recently used first; at most `maxBytes` of bodies. */
+/** A least-recently-used cache by URL, limited to `maxBytes` of bodies. */
 export class ResponseStore {
   readonly #responses = new Map<string, CachedResponse>()
   readonly #maxBytes: number

@@ -1,6 +1,6 @@
-// A value as Cap'n Proto text: objects are structs, arrays lists. Pure. Used by config.ts.
+// Writes values as Cap'n Proto text: objects as structs, arrays as lists. Pure. Used by config.ts.
 
-/** The content of a file, put in by workerd when it reads the configuration. */
+/** The content of a file, which workerd embeds when it reads the configuration. */
 export class Embed {
   readonly path: string
 
@@ -34,7 +34,7 @@ function isList(value: CapnpValue): value is readonly CapnpValue[] {
   return Array.isArray(value)
 }
 
-/** JSON's escapes are Cap'n Proto's, but for \u. */
+/** Cap'n Proto has the escapes of JSON, except \u. */
 function quote(text: string): string {
   const escaped = JSON.stringify(text).replaceAll(/\\u00([\da-f]{2})/g, String.raw`\x$1`)
   return escaped

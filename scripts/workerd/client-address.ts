@@ -1,10 +1,11 @@
-// Who a request comes from, without Cloudflare's edge in front, which writes `cf-connecting-ip` itself: there a client cannot
-// forge it, here it could. Pure. Called by main.ts for each request.
+// Determines the client's address of a request. Cloudflare's edge sets `cf-connecting-ip`; without the edge a client
+// could forge this header, so main.ts calls this for each request and sets it. Pure.
 
 /**
- * Returns the client's address. `peer` is the other end of the connection, as workerd has it: `[::ffff:10.0.0.1]:54106`.
- * `trustedProxies` proxies in front append to X-Forwarded-For what they see; what a client wrote stands left of that.
- * Undefined if it is unknown: no peer (a Unix socket), or fewer entries than proxies.
+ * Returns the client's address. `peer` is the other end of the connection in workerd's form:
+ * `[::ffff:10.0.0.1]:54106`. Each of `trustedProxies` proxies in front appends an address to X-Forwarded-For; entries
+ * further left come from the client and are ignored. Undefined if there is no peer (a Unix socket), or if the header
+ * has fewer entries than there are proxies.
  */
 export function clientAddress(
   peer: string | undefined,
@@ -17,7 +18,7 @@ export function clientAddress(
   return entry === undefined || entry === '' ? undefined : withoutPort(entry)
 }
 
-/** Also turns an IPv4 address in IPv6 form (RFC 4291, section 2.5.5.2) into plain IPv4: one client, one name. */
+/** Converts an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) to IPv4, so that a client has one address. */
 function withoutPort(text: string): string {
   const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(text)?.[1]
   const address = bracketed ?? /^(\d+\.\d+\.\d+\.\d+):\d+$/.exec(text)?.[1] ?? text

@@ -1,8 +1,9 @@
-// wrangler's configuration → workerd's: the same Worker, with objects on the local disk, and workerd's own cron and queues. Pure.
-// Called by scripts/build-workerd.ts. https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp
+// Makes workerd's configuration from wrangler's: the same Worker, with objects on the local disk, and workerd's own
+// cron and queues. Pure. Called by scripts/build-workerd.ts.
+// https://github.com/cloudflare/workerd/blob/main/src/workerd/server/workerd.capnp
 import { Embed, toCapnp, type CapnpValue } from './capnp.ts'
 
-/** The parts of wrangler's configuration that a Worker without Cloudflare has. */
+/** The parts of wrangler's configuration that apply without Cloudflare. */
 export interface WorkerConfig {
   readonly compatibility_date?: string | undefined
   readonly durable_objects: { readonly bindings: readonly { readonly name: string; readonly class_name: string }[] }

@@ -1,5 +1,5 @@
-// The main module of a Rigel without Cloudflare: Rigel itself, and what Cloudflare's edge would do in front of it or beside it.
-// Bundled by scripts/build-workerd.ts with Rigel's bundle left outside, and named by config.capnp.
+// The main module of a self-hosted Rigel: runs Rigel's bundle, and replaces what Cloudflare's edge does (client
+// address, rate limits, cache). Bundled by scripts/build-workerd.ts without Rigel's bundle, and named by config.capnp.
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import rigel from '../../src/index.ts'
 import { parseCached, ResponseStore } from './cached-response.ts'
@@ -8,7 +8,7 @@ import { RateWindow, type RateRule } from './rate-window.ts'
 
 export * from '../../src/index.ts'
 
-/** What a route with `cache` may keep in memory. */
+/** Memory limit of the responses of routes with `cache`. */
 const MAX_CACHE_BYTES = 67_108_864
 const MAX_PROXIES = 10
 

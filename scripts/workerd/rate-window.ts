@@ -1,12 +1,12 @@
-// What a `ratelimits` binding does, for one process: at most `limit` calls a key in each period. Pure. Used by main.ts, since
-// workerd has no such binding.
+// A `ratelimits` binding for one process: permits at most `limit` calls per key and period. Pure. Used by main.ts,
+// because workerd has no such binding.
 
 export interface RateRule {
   readonly limit: number
   readonly periodSeconds: number
 }
 
-/** A key costs some hundred bytes until its period ends: more than this share one count. */
+/** A key takes some hundred bytes until its period ends. Above this number, further keys share one count. */
 const MAX_KEYS = 100_000
 const OTHERS = '\0others'
 
