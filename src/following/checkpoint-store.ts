@@ -1,6 +1,6 @@
 // A follower's checkpoint and counters: the SQL of table `checkpoint`, one row that is updated as one. Used by
-// topic-follower.ts and, after each batch, by consume-loop.ts. Where batches follow each other it is stored once a second: a
-// row is billed, and after a crash shards drop what they are sent again.
+// topic-follower.ts and, after each batch, by consume-loop.ts. Where batches follow each other it is stored once a
+// second: a row is billed, and after a crash shards drop what they are sent again.
 import type { DeadLetterStatus, FollowerCounters } from '../rpc/follower.ts'
 import { DeadLetterStore, type DeadLetterSummary } from './dead-letters.ts'
 
@@ -8,9 +8,14 @@ import { DeadLetterStore, type DeadLetterSummary } from './dead-letters.ts'
 export interface Checkpoint {
   readonly offset: number
   readonly generation: number
-  /** Id of the topic that the offset belongs to. Null while unknown: the log has no topic ids, or nothing was read yet. */
+  /**
+   * Id of the topic that the offset belongs to. Null while unknown: the log has no topic ids, or nothing was read yet.
+   */
   readonly topicId: string | null
-  /** The log's own name of the place, where it does not number its records: a sequence number of Kinesis. Null or absent: none. */
+  /**
+   * The log's own name of the place, where it does not number its records: a sequence number of Kinesis. Null or
+   * absent: none.
+   */
   readonly cursor?: string | null
 }
 
@@ -35,7 +40,7 @@ interface CheckpointRow extends Record<string, SqlStorageValue> {
   dropped: number
 }
 
-/** A checkpoint is stored this long after it was last stored, at most. */
+/** A moved checkpoint is stored at most this long after the last write. */
 const STORE_EVERY_MS = 1_000
 
 export interface CheckpointClock {
@@ -104,7 +109,9 @@ export class CheckpointStore {
     return this.#deadLetters.read()
   }
 
-  /** Moves the checkpoint and adds to the counters, as one. Stored within a second, and at once if anything went wrong. */
+  /**
+   * Moves the checkpoint and adds to the counters, as one. Stored within a second, and at once if anything went wrong.
+   */
   move(next: Checkpoint, counted: BatchCounters): void {
     const { dropped = 0, records = 0 } = this.#unstored ?? {}
     this.#unstored = { next, records: records + counted.records, dropped: dropped + counted.dropped }
@@ -155,7 +162,10 @@ export class CheckpointStore {
     this.#storedMs = this.#clock?.nowMs() ?? -Infinity
   }
 
-  /** Marks the checkpoint as taken over by the embedded log's partition: read by versions that followed such partitions. */
+  /**
+   * Marks the checkpoint as taken over by the embedded log's partition: read by versions that followed such
+   * partitions.
+   */
   handOver(): void {
     this.#sql.exec('INSERT OR IGNORE INTO handed_over VALUES (0)')
   }

@@ -1,6 +1,7 @@
-// Directory: the Durable Object of the control plane, called through rpc/directory.ts. It stores what shards are interested
-// in and tells followers, and the API definitions made at run time. No event waits for it. The only requests that do are a
-// subscription to a type that its shard does not follow yet, and the first request that an isolate proxies.
+// Directory: the Durable Object of the control plane, called through rpc/directory.ts. It stores the interests of
+// shards and sends them to followers. It also stores the API definitions made at run time. No event waits for it. Only
+// two requests do: a subscription to a type that its shard does not follow yet, and the first request that an isolate
+// proxies.
 import { parseJson } from '../../core/json.ts'
 import { DurableObject } from 'cloudflare:workers'
 import { configOf, followedTopics, sourceTopics } from '../../config/parse-config.ts'
@@ -61,8 +62,8 @@ export class Directory extends DurableObject<Env> {
   })
 
   /**
-   * Stores what a shard wants. Resolves when every follower has confirmed it; rejects if one could not be told: the shard
-   * must then not confirm the subscription.
+   * Stores what a shard wants. Resolves when every follower has confirmed it; rejects if one could not be told: the
+   * shard must then not confirm the subscription.
    */
   async declareInterest(declaration: InterestDeclaration): Promise<DeclareResult> {
     const { life } = this.#store
@@ -91,13 +92,18 @@ export class Directory extends DurableObject<Env> {
     return this.#letters.among(letters)
   }
 
-  /** Makes sure that followers have the current interest. Called when followers are woken; cheap if nothing is amiss. */
+  /**
+   * Makes sure that followers have the current interest. Called when followers are woken; cheap if all are up to date.
+   */
   async refreshFollowers(): Promise<void> {
     await this.#finder.find(false)
     await this.#notifier.refresh()
   }
 
-  /** The life of this object's storage, and the version of interest. A follower with another life has missed its loss. */
+  /**
+   * The life of this object's storage, and the version of interest. A follower with another life has outdated
+   * interest.
+   */
   async interestVersion(): Promise<InterestVersion> {
     const { life, version } = this.#store
     return { life, version }
@@ -129,7 +135,7 @@ export class Directory extends DurableObject<Env> {
     return this.#shardMap.map
   }
 
-  /** Asks for another number of shards. Returns what would be right if it is none. */
+  /** Requests another number of shards. Fails with the valid range if the number is invalid. */
   async wantShards(shards: number): Promise<Result<ShardMap, string>> {
     return this.#shardMap.want(shards)
   }
@@ -139,8 +145,8 @@ export class Directory extends DurableObject<Env> {
   }
 
   /**
-   * Returns the definitions made at run time, deactivated ones too, or null if nothing has changed since version `known`.
-   * Version 0 has none.
+   * Returns the definitions made at run time, deactivated ones too, or null if nothing has changed since version
+   * `known`. Version 0 has none.
    */
   async apis(known: number): Promise<ApiSnapshot | null> {
     const version = this.#apiStore.version()
@@ -174,8 +180,8 @@ export class Directory extends DurableObject<Env> {
   }
 
   /**
-   * Followers of topics that are no longer followed write nothing. A follower that does not write by the map yet is woken: it
-   * reads on, and then knows that all it has sent has been stored.
+   * Followers of topics that are no longer followed write nothing. A follower that does not write by the map yet is
+   * woken: it reads on, and then knows that all it has sent has been stored.
    */
   async #tellFollowers(map: ShardMap): Promise<MapConfirmation> {
     await this.#finder.find(true)

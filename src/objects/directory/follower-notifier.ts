@@ -1,22 +1,27 @@
-// Tells followers what shards want: to each follower everything that changed since the version it has confirmed, one call
-// at a time, however many changes wait. Followers at the same version are told together, by a tree of relays; one that
-// failed is told by itself, so that it delays nobody. Pure: calls, waiting and randomness are arguments. Used by
+// Tells followers what shards want: to each follower everything that changed since the version it has confirmed, one
+// call at a time, however many changes wait. Followers at the same version are told together, by a tree of relays; one
+// that failed is told by itself, so that it delays nobody. Pure: calls, waiting and randomness are arguments. Used by
 // directory.ts.
 import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
 import type { FollowerResult } from '../../rpc/follower.ts'
 
-/** A follower that is being moved or replaced is back within moments. If it takes longer, clients should come back later. */
+/**
+ * A follower that is being moved or replaced is usually back within a second. After these attempts clients are
+ * refused.
+ */
 const ATTEMPTS = 3
 
-/** Longest wait before the second attempt; before the third it is twice as long. Subscribers of a new type wait for it. */
+/**
+ * Longest wait before the second attempt; before the third it is twice as long. Subscribers of a new type wait for it.
+ */
 const RETRY_BASE_MS = 100
 
 export interface FollowerNotifierDeps {
   /** The newest version of interest. */
   version(): number
   /**
-   * Sends all changes after version `after` to these followers. Resolves with a result for each: the version that it has
-   * now, or null if it needs everything. Must not hang, and must not reject.
+   * Sends all changes after version `after` to these followers. Resolves with a result for each: the version that it
+   * has now, or null if it needs everything. Must not hang, and must not reject.
    */
   send(followers: readonly TopicPartition[], after: number): Promise<readonly FollowerResult[]>
   wait(ms: number): Promise<void>
@@ -73,7 +78,9 @@ export class FollowerNotifier {
     return new Promise((resolve, reject) => this.#waiters.push({ version, resolve, reject }))
   }
 
-  /** Tells followers that were given up, or whose version is not known, now. Resolves when each was told or given up. */
+  /**
+   * Tells followers that were given up, or whose version is not known, now. Resolves when each was told or given up.
+   */
   async refresh(): Promise<void> {
     await this.confirmed(this.#deps.version()).catch(() => undefined)
   }

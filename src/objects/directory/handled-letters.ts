@@ -1,5 +1,5 @@
-// Which dead letters an operator has replayed or discarded: SQL of `handled_letters`. A topic of Kafka cannot lose single
-// records, so that they are marked. Bounded: of very many, the oldest marks are forgotten, and their letters show as new.
+// Marks dead letters that an operator has replayed or discarded: SQL for `handled_letters`. Kafka cannot delete single
+// records of a topic. Above a limit the oldest marks are deleted, and their dead letters appear as new again.
 import type { HandledHow, HandledLetter, LetterPlace } from '../../rpc/directory.ts'
 
 const MAX_MARKS = 10_000

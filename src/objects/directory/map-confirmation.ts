@@ -1,4 +1,4 @@
-// What followers and shards answered when they were told a shard map. Pure. Used by directory.ts.
+// Summarizes the answers of followers and shards to a shard map. Pure. Used by directory.ts.
 import type { ShardResult } from '../../core/delivery/scatter-gather.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { ShardMap } from '../../core/shard-map/shard-map.ts'
@@ -11,7 +11,7 @@ const OLD_VERSION = 'runs a version of Rigel before shard maps'
 
 interface MapAnswer {
   readonly name: string
-  /** 0: it did not answer, or knows no maps. */
+  /** 0 if it did not answer, or if its version of Rigel has no shard maps. */
   readonly version: number
   readonly map: ShardMap | null
   readonly leaving: number

@@ -1,5 +1,6 @@
-// Keeps the shard map and takes a change of it from phase to phase: SQL for `shard_map`. Each step tells every follower and
-// every shard the map, and goes on when all have confirmed it. Calls and the clock are arguments. Used by directory.ts.
+// Stores the shard map and advances a change from phase to phase: SQL for `shard_map`. Each step sends the map to
+// every follower and shard; the next phase begins when all have confirmed. Calls and the clock are arguments. Used by
+// directory.ts.
 import {
   advance,
   allShardsOf,
@@ -11,29 +12,29 @@ import {
 import { ok, type Result } from '../../core/result.ts'
 import type { ShardChangeStatus } from '../../rpc/directory.ts'
 
-/** While something is to be confirmed, all are asked this often. */
+/** How often followers and shards are called while a confirmation is missing. */
 const ASK_EVERY_MS = 1_000
 
-/** While dual writes go on, shards are asked this often how many connections have not moved. */
+/** How often shards are called for the number of connections that have not moved, during dual writes. */
 const LOOK_EVERY_MS = 5_000
 
-/** What all followers, or all shards, have answered. */
+/** The summary of the answers of all followers, or of all shards. */
 export interface MapConfirmation {
-  /** The lowest version that they go by; 0 if one did not answer. */
+  /** The lowest confirmed version; 0 if one did not answer. */
   readonly lowest: number
-  /** How many go by the map they were told. */
+  /** How many have confirmed the map that they were sent. */
   readonly confirmed: number
   readonly of: number
-  /** The newest map that one of them knows: a Directory that lost its storage learns it. */
+  /** The newest map that one of them has, from which a Directory that lost its storage recovers. */
   readonly newest: ShardMap | null
   /** Shards only: connections of users whose home is another shard. */
   readonly leaving: number
-  /** The first reason why one does not go by the map yet. */
+  /** Why the first of those that have not confirmed has not. */
   readonly problem: string | null
 }
 
 export interface ShardMapKeeperDeps {
-  /** SHARDS: only a change of it acts. */
+  /** The variable SHARDS. It only has an effect when it changes. */
   readonly variable: number
   /** LOG_RETENTION_SECONDS, in milliseconds. */
   readonly retentionMs: number
@@ -136,7 +137,7 @@ export class ShardMapKeeper {
     this.#shards = shards
     const newest = [followers.newest, shards.newest].find((one) => (one?.version ?? 0) > this.#map.version)
     if (newest !== undefined && newest !== null) return this.#store({ ...newest, wanted: this.#map.wanted })
-    // A change that was asked for meanwhile stays asked for.
+    // Keeps a number that was requested meanwhile.
     if (this.#map.version !== map.version) return
     this.#countLeaving(shards, map)
     const progress: ChangeProgress = {

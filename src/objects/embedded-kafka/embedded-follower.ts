@@ -1,6 +1,7 @@
-// Follows a partition of the embedded log from within its own object: records go from memory to the shards, nothing is read
-// back and no other object is asked. Used by embedded-log.ts; the pipeline is src/following's. The checkpoint covers only
-// what every shard has confirmed. It is stored with the next append, or by itself once the partition is idle.
+// Follows a partition of the embedded log from within its own object: records go from memory to the shards, nothing is
+// read back and no other object is asked. Used by embedded-log.ts; the pipeline is src/following's. The checkpoint
+// covers only what every shard has confirmed. It is stored with the next append, or by itself once the partition is
+// idle.
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
 import type { Config } from '../../config/parse-config.ts'
 import { connectingShards } from '../../core/shard-map/shard-map.ts'
@@ -17,15 +18,16 @@ import { takeOverFollower, type FollowerProgress, type FollowerStatus, type Inte
 import { DurableRecords } from './durable-records.ts'
 import type { PartitionLog } from './partition-log.ts'
 
-/** Events of one batch, about: see FETCH_BYTES of topic-follower.ts. */
+/** Approximate bytes of one batch: see FETCH_BYTES of create-consumer.ts. */
 const BATCH_BYTES = 2 * 1_048_576
 
-/** Calls of a run. An invocation may make 1,000; the Directory and the alarm need some. */
+/** Limit of calls of a run. An invocation may make 1,000, some of which the Directory and the alarm need. */
 const RUN_CALLS = 800
 
 /**
- * A checkpoint that no append has stored is stored this long after the last batch. Until then a restart sends that batch
- * again, which shards drop; much later, a shard that had not asked for it then would take it for news.
+ * If no append stores the checkpoint, it is stored this long after the last batch. After a restart before that, the
+ * batch is sent again and shards drop it. The time is short because a shard that did not want the batch then might
+ * store it later.
  */
 const STORE_CHECKPOINT_AFTER_MS = 1_000
 

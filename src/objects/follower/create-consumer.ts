@@ -1,5 +1,5 @@
-// Puts together what the consume loop of a TopicFollower needs: the log, the planner of its topic, the pace, and the commits for
-// KAFKA_GROUP_ID. Called once in the life of the object.
+// Creates the parts of a TopicFollower's consume loop: the log, the planner of its topic, the pace, and the commits for
+// KAFKA_GROUP_ID. Called once per life of the object.
 import type { Config } from '../../config/parse-config.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { CheckpointStore } from '../../following/checkpoint-store.ts'

@@ -1,6 +1,6 @@
 // KafkaProducer: a Durable Object that produces to brokers for Workers and followers, and keeps connections and the
-// idempotent producer's state in memory: they are made anew after an eviction. Stores the idempotency keys of what it has
-// produced. Called through rpc/kafka-producer.ts.
+// idempotent producer's state in memory, which an eviction resets. Stores the idempotency keys of produced records.
+// Called through rpc/kafka-producer.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
@@ -22,7 +22,10 @@ export class KafkaProducer extends DurableObject<Env> {
     nowMs: chance.nowMs,
   })
 
-  /** Resolves when every replica in sync has all of them. One whose idempotency key is known here is not produced again. */
+  /**
+   * Resolves when every replica in sync has all of them. One whose idempotency key is known here is not produced
+   * again.
+   */
   async produce(records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
     return this.#produceOnce(records)
   }

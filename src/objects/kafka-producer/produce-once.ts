@@ -1,6 +1,6 @@
-// Produces a record with an idempotency key once, however often it is sent, also while it is under way. Kafka itself knows
-// repetitions only of one producer's own batches. A crash between the broker's answer and `remember` forgets the key: the
-// record is then produced again, and never lost.
+// Produces a record with an idempotency key once, even if it is sent again before the first produce has ended. Kafka
+// itself only recognises repeated batches of one producer. After a crash between the broker's answer and `remember`, a
+// repeated record is produced again. No record is lost.
 import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
 import type { ProducedKeys } from './produced-keys.ts'
 
@@ -11,7 +11,10 @@ interface ProduceOnceDeps {
   readonly nowMs: () => number
 }
 
-/** Like `deps.produce`. A repetition gets the place of the first one, and `duplicate`; it fails if the first one, under way, fails. */
+/**
+ * Like `deps.produce`. A repetition gets the place of the first one, and `duplicate`; it fails if the first one, under
+ * way, fails.
+ */
 export function createProduceOnce({ keys, nowMs, produce }: ProduceOnceDeps): ProduceOnceDeps['produce'] {
   const underWay = new Map<string, Promise<ProducedRecord>>()
 

@@ -1,5 +1,6 @@
-// Idempotency keys of the records that this object has produced, with their places: SQL for `produced_keys`, and the keys in
-// memory once one was asked for. Keys older than the window are forgotten; a record that comes again later is produced again.
+// The idempotency keys of the records that this object has produced, with their places: SQL for `produced_keys`. The
+// keys are read into memory at the first look-up. Keys older than the window are deleted; later repetitions are
+// produced again.
 import type { ProducedRecord } from '../../core/events/kafka-record.ts'
 
 interface KeyWindow {
@@ -8,7 +9,7 @@ interface KeyWindow {
   readonly maxKeys: number
 }
 
-/** Rows that one query reads. */
+/** Limit of rows that one query reads. */
 const ROWS_AT_ONCE = 64
 
 interface ProducedKeysRow extends Record<string, SqlStorageValue> {

@@ -1,5 +1,5 @@
-// NatsClient: a Durable Object that publishes to NATS for Workers and followers, and keeps a connection while it is used: a
-// handshake per request would be too slow. Stores nothing. Called through rpc/nats-client.ts.
+// NatsClient: a Durable Object that publishes to NATS for Workers and followers. It keeps its connection open between
+// requests, because a handshake per request would be too slow. Stores nothing. Called through rpc/nats-client.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'

@@ -1,10 +1,12 @@
-// Which part of its old shard's log a client still has to get. Pure. Used by admission, and by long-polling for each poll.
+// Computes which part of its old shard's log a client still has to get. Pure. Used by admission, and for each poll.
 import type { LogPlace, Position } from '../../../core/identity/position.ts'
 import type { FilterSpec } from '../../../rpc/moved-history.ts'
 import type { ConnectionState } from './connection-state.ts'
 import type { Crossing } from './crossing.ts'
 
-/** A client that comes with a position of its old shard. What it had not subscribed to there is read from `openSeq` on. */
+/**
+ * A client that comes with a position of its old shard. What it had not subscribed to there is read from `openSeq` on.
+ */
 export function firstCrossing(
   state: ConnectionState,
   { epoch, openSeq, seq }: Pick<Position, 'epoch' | 'openSeq' | 'seq'>,

@@ -1,4 +1,4 @@
-// What a client that has moved to this shard still gets from its old one. crossing-plan.ts makes it, crossings.ts carries it out.
+// The part of the old shard's log that a moved client still gets. crossing-plan.ts computes it, crossings.ts sends it.
 import type { LogPlace } from '../../../core/identity/position.ts'
 import type { MovedDelivered } from '../../../rpc/moved-history.ts'
 

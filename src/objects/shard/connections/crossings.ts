@@ -1,6 +1,7 @@
-// The new shard's side of a client that comes with a position of its old shard: it first gets what the old shard's log has
-// after its position, with positions of that log; then what this log has beyond it, which is at most the batch under way
-// of each topic-partition (core/shard-map/routing.ts says why); then it reads on here. Used by the transports.
+// The new shard's side of a client that comes with a position of its old shard: it first gets what the old shard's log
+// has after its position, with positions of that log; then what this log has beyond it, which is at most the batch
+// under way of each topic-partition (core/shard-map/routing.ts says why); then it reads on here. Used by the
+// transports.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { shardOfPosition, withOpenBefore, type LogPlace } from '../../../core/identity/position.ts'
@@ -26,7 +27,7 @@ import type { Connection } from './connection.ts'
 import type { Crossing } from './crossing.ts'
 import { specOf } from './crossing-plan.ts'
 
-/** Bytes that may wait for the client before the next chunk is asked for. */
+/** The next chunk is requested only while at most this many bytes wait for the client. */
 const HIGH_WATER_MARK_BYTES = 131_072
 const LOOK_AGAIN_MS = 10
 const STALLED_AFTER_MS = 30_000
@@ -82,7 +83,9 @@ export class Crossings {
     return new Promise((resolve) => void this.#waits.after(ms, resolve))
   }
 
-  /** To be called when the old log has been read to its end. Nothing may be awaited between its result and reading on. */
+  /**
+   * To be called when the old log has been read to its end. Nothing may be awaited between its result and reading on.
+   */
   async end(seen: readonly SeenPlace[], filter: FilterSpec, delivered: MovedDelivered | null): Promise<CrossingEnd> {
     await this.#log.settle()
     const seq = this.#log.committedSeq
@@ -119,8 +122,8 @@ export class CrossingReader {
   }
 
   /**
-   * A crossing that is wanted during another one takes its place, without what the other has sent. `seq`: the connection has
-   * everything up to there of this log.
+   * A crossing that is wanted during another one takes its place, without what the other has sent. `seq`: the
+   * connection has everything up to there of this log.
    */
   start(wanted: Crossing, seq: number): void {
     const current = this.#current
@@ -154,7 +157,7 @@ export class CrossingReader {
       const filter = this.#target.filter()
       const chunk = await this.#crossings.next(from, filter, delivered)
       if (this.#current !== crossing) return
-      // It comes back, and is then told of the gap.
+      // The client reconnects, and is then told of the gap.
       if (chunk.kind === 'trimmed') return this.#fail(crossing, { kind: 'moved' })
       const { epoch } = from
       const position = (seq: number) => this.#target.oldPosition({ epoch, seq }, crossing)
@@ -173,7 +176,7 @@ export class CrossingReader {
     const last = events.at(-1)?.seq
     const old = this.#target.oldPosition(reached, crossing)
     if (events.length > 0) this.#target.write(events, (at) => (at === last ? this.#target.position(seq) : old))
-    // Only now: a stream asks for more while it is written to.
+    // Only after `write`: a stream asks for more events while it is written to, and must not read this log yet.
     this.#current = null
     this.#target.done(seq, crossing)
   }

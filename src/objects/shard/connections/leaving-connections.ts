@@ -1,5 +1,5 @@
-// The connections of users that have moved to another shard: they are closed a few at a time, so that their clients do not come
-// back together. Until its turn comes, a connection gets its events here. Called by maintenance.
+// Closes the connections of users that have moved to another shard, a few at a time, so that clients do not reconnect
+// all at once. An open connection still gets its events here. Called by maintenance.
 import { isLosing } from '../../../core/shard-map/shard-map.ts'
 import type { KnownShardMap } from '../known-shard-map.ts'
 import type { Connection } from './connection.ts'

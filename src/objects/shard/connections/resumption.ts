@@ -1,5 +1,5 @@
-// Where a client reads on from the position that it gives: in this shard's log, in that of the shard that it came from, or not
-// at all. Used by admission, and by Phoenix channels, which have a position each.
+// Decides where a client continues from its position: in this shard's log, in the log of the shard that it came from,
+// or not at all. Used by admission, and by Phoenix channels, each of which has a position.
 import { formatPosition, parsePosition, shardOfPosition, type LogPlace } from '../../../core/identity/position.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
@@ -42,9 +42,9 @@ export class Resumptions {
   }
 
   /**
-   * `hasSubscribed`: to more than a token implies, so that events after `openSeq` are asked for.
-   * To be asked before interests are registered: a type that is registered now has no events from before. Rejects if an old
-   * shard does not answer: then the client has to come back.
+   * `hasSubscribed`: to more than a token implies, so that events after `openSeq` are asked for. To be asked before
+   * interests are registered: a type that is registered now has no events from before. Rejects if an old shard does
+   * not answer: then the client has to come back.
    */
   async find(
     text: string,

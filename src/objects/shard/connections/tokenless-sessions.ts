@@ -1,7 +1,7 @@
-// The budget of sessions without a socket that were opened without a token: they hold nothing at their client, so that one
-// client could open any number. They take at most a part of a shard's connections, and of its new ones per minute. A position
-// chooses the shard, and a client can use one again and again: such sessions take at most half of the budget, and beyond it the
-// Worker chooses another shard. Used by long-polling and by Phoenix's.
+// Limits sessions without a socket and without a token. They cost a client nothing, so one client could open any
+// number. They may take a part of a shard's connections, and a part of its new connections per minute. A client can
+// choose the shard by a position, and use a position repeatedly: such sessions may take half of the limit, and the
+// Worker opens further ones at another shard. Used by long-polling and by Phoenix's long-polling.
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
@@ -15,9 +15,9 @@ interface TokenlessLimits {
 }
 
 const MINUTE_MS = 60_000
-/** The part of the new connections of a minute that such sessions may be. */
+/** The part of a minute's new connections that may be such sessions. */
 const PART_OF_MINUTE = 1 / 4
-/** The part of such sessions whose shard may be chosen by a position. */
+/** The part of such sessions that may have chosen the shard by a position. */
 const PART_AT_POSITIONS = 1 / 2
 
 export class TokenlessSessions {
