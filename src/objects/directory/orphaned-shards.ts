@@ -1,15 +1,15 @@
-// Shards that declared their interest in an earlier life of the Directory's storage, and not yet in this one. Followers report
-// them; they are asked to declare it anew. Used by directory.ts.
+// Finds shards whose interest was lost with an earlier storage of the Directory, and asks them to declare it again.
+// Followers report these shards. Used by directory.ts.
 import { runWithLimit } from '../../core/concurrency.ts'
 
-/** Six calls of an invocation wait for an answer at once. */
+/** The platform limits an invocation to six calls that wait for a response at the same time. */
 const CONCURRENT_CALLS = 6
 
-/** After this long, shards that could not be asked to declare their interest anew are asked again. */
+/** How long to wait before shards that did not answer are asked again. */
 const ASK_AGAIN_MS = 5_000
 
 export interface OrphanedShardsDeps {
-  /** Asks a shard to declare its interest anew. */
+  /** Asks a shard to declare its interest again. */
   ask(shard: number): Promise<void>
   inBackground(work: Promise<void>): void
   /** Sets an alarm, unless there is an earlier one. */

@@ -1,9 +1,10 @@
-// The shard map as one shard knows it: SQL for `known_shard_map` and `shard_cuts`. The Directory tells it each version. A
-// shard that was told none asks for it once, when the first client comes. Used by admission, UserShard and maintenance.
+// A shard's copy of the shard map: SQL for `known_shard_map` and `shard_cuts`. The Directory sends each version. A
+// shard that has got none asks for it once, when the first client connects. Used by admission, UserShard and
+// maintenance.
 import { isOfEarlierStay, type ShardCut } from '../../core/shard-map/coverage.ts'
 import { MAX_SHARDS, initialMap, isGaining, isHome, mayCross, type ShardMap } from '../../core/shard-map/shard-map.ts'
 
-/** A position that the map does not explain is a reason to ask the Directory, but not each time. */
+/** Limits calls of the Directory for positions that the known map does not explain. */
 const ASK_AGAIN_MS = 2_000
 
 export interface KnownShardMapDeps {
@@ -12,7 +13,7 @@ export interface KnownShardMapDeps {
   readonly guess: number
   /** Asks the Directory. */
   fetch(): Promise<ShardMap>
-  /** Makes positions before and after differ. Returns the head of the log after it. */
+  /** Advances the head of the log, so that positions before and after differ. Returns the new head. */
   advanceLog(): number
   nowMs(): number
 }
@@ -27,7 +28,7 @@ export class KnownShardMap {
   readonly #sql: SqlStorage
   readonly #deps: KnownShardMapDeps
   #map: ShardMap
-  /** By `from to seq`; a change that is not over has one only. */
+  /** By `from to seq`. The current change has only one entry. */
   readonly #cuts: ShardCut[]
   #askedMs = -Infinity
 
@@ -50,17 +51,17 @@ export class KnownShardMap {
     return this.#map
   }
 
-  /** Users come to this shard: it stores whatever it is sent, for clients that will cross. */
+  /** Whether users move to this shard. If so, it stores all events that it is sent, for clients that will come. */
   get isGaining(): boolean {
     return isGaining(this.#map, this.#deps.shard)
   }
 
-  /** Whether a client of this user connects here. */
+  /** Whether clients of this user connect to this shard. */
   isHome(user: string | null): boolean {
     return !this.#isOnAMap || isHome(this.#map, this.#deps.shard, user)
   }
 
-  /** No Worker calls a shard beyond MAX_SHARDS: tests do, and such a shard takes any user. */
+  /** Only tests call shards beyond MAX_SHARDS. Such a shard accepts any user. */
   get #isOnAMap(): boolean {
     return this.#deps.shard < MAX_SHARDS
   }
@@ -75,18 +76,21 @@ export class KnownShardMap {
     return true
   }
 
-  /** Asks the Directory if no map is known. While it is out of reach, the guess counts. */
+  /** Asks the Directory if no map is known. If it does not answer, the guess is used. */
   async ensure(): Promise<void> {
     if (this.#map.version === 0 && this.#isOnAMap) await this.#refresh()
   }
 
-  /** Whether a client with a position of the shard `old` may cross to here. Asks the Directory if the map does not say so. */
+  /**
+   * Whether a client with a position of the shard `old` may resume here. Asks the Directory if the known map forbids
+   * it.
+   */
   async mayCross(old: number, user: string | null): Promise<boolean> {
     if (!mayCross(this.#map, old, this.#deps.shard, user)) await this.#refresh()
     return mayCross(this.#map, old, this.#deps.shard, user)
   }
 
-  /** Whether users have come here since `seq`: what was addressed to them before is not in this log. */
+  /** Whether users have moved here since `seq`. Events that were addressed to them before are not in this log. */
   hasCutSince(seq: number): boolean {
     return this.#cuts.some((cut) => cut.seq > seq)
   }

@@ -1,12 +1,13 @@
-// Waits of the connections of a shard, by one timer for each length: an object has 10,000 timers at most (workerd), and a shard has
-// more connections. A timer is set only while something waits, so that an idle object can sleep.
+// Timers for the connections of a shard. All waits of one length share a timer, because an object has at most 10,000
+// timers (workerd) and a shard has more connections. A timer is set only while something waits, so that an idle object
+// can hibernate.
 
 interface Wait {
   readonly dueMs: number
   act: () => void
 }
 
-/** Waits of one length: the first that begins is the first that ends. */
+/** Waits of one length. They end in the order in which they begin. */
 class WaitQueue {
   readonly #ms: number
   readonly #nowMs: () => number
@@ -67,7 +68,7 @@ export class Waits {
     this.#nowMs = nowMs
   }
 
-  /** Calls `act` after `ms`, of which there are few different ones. Returns what cancels it. */
+  /** Calls `act` after `ms`, which must be one of few values. Returns a function that cancels the call. */
   after(ms: number, act: () => void): () => void {
     const queue = this.#queues.get(ms) ?? new WaitQueue(ms, this.#nowMs)
     this.#queues.set(ms, queue)
@@ -75,7 +76,7 @@ export class Waits {
   }
 }
 
-/** One that fails does not keep the others waiting. */
+/** Catches errors, so that one failing wait does not prevent the others. */
 function run(wait: Wait): void {
   try {
     wait.act()

@@ -1,5 +1,5 @@
-// Decides whether a connection may be opened, and makes its record: limits, end, interests, position to resume from. Called
-// for every transport; `register` also for the interests of a later set of subscriptions.
+// Decides whether a connection may be opened, and creates its record: limits, end, interests, position to resume from.
+// Called for every transport. `register` is also called for the interests of later subscriptions.
 import type { AsOfJoins, JoinPlace } from '../subscriptions/as-of-joins.ts'
 import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -29,7 +29,10 @@ import type { Waits } from '../waits.ts'
 
 const CONNECTION_ID_BYTES = 16
 
-/** A write to a connection that its client has left fails only after the network has said so: it is tried several times. */
+/**
+ * A write to a connection that its client has left fails only after the network has said so: it is tried several
+ * times.
+ */
 const MAX_PROBES = 8
 const PROBE_WAIT_MS = 60
 /** The most connections that are probed before a new one is refused: the oldest, which are most likely to be lost. */
@@ -102,7 +105,10 @@ export class ConnectionAdmission {
     return ok({ connect, recovered, state, rewind: rewindOf(state), crossing })
   }
 
-  /** The Worker may know a newer map, or an older one: then it is told the newer one, and asks another shard. */
+  /**
+   * Takes the Worker's map if it is newer. If it is older, the refusal has the newer map and the Worker calls another
+   * shard.
+   */
   async #checkHome({ principal, shardMap }: ConnectRequest): Promise<Result<null, RigelError>> {
     if (shardMap !== undefined && this.#shardMap.learn(shardMap)) this.#context.wakeBy(this.#context.now())
     await this.#shardMap.ensure()
@@ -122,8 +128,8 @@ export class ConnectionAdmission {
   }
 
   /**
-   * MAX_SUBSCRIPTION_BYTES_PER_CONNECTION and MAX_SUBSCRIPTION_BYTES_PER_SHARD. `bytesBesides`: of sets that the connection has
-   * already, and keeps.
+   * MAX_SUBSCRIPTION_BYTES_PER_CONNECTION and MAX_SUBSCRIPTION_BYTES_PER_SHARD. `bytesBesides`: of sets that the
+   * connection has already, and keeps.
    */
   checkBytes(subscriptions: readonly Subscription[], bytesBesides = 0): Result<null, RigelError> {
     const { subscriptionBytes, subscriptionBytesPerShard } = this.#context.config.connections

@@ -1,5 +1,5 @@
-// Erases a user from the events of a segment of the shard's log. An event's place stays, so that positions do; what is left of it
-// is its type and offset, addressed to nobody. Pure. Called by log-store.ts.
+// Erases a user from the events of a segment of the shard's log. An erased event keeps its type and offset, without
+// recipients, so that positions stay valid. Pure. Called by log-store.ts.
 import { isObject, parseJson } from '../../../core/json.ts'
 import {
   decodeHeaders,
@@ -11,7 +11,7 @@ import {
 export interface Erased {
   /** Events that were for this user only. */
   readonly erased: number
-  /** Events that others got too: the user is no recipient any more, their text is as it was. */
+  /** Events with other recipients too. The user is removed from the recipients; the text is unchanged. */
   readonly shared: number
 }
 

@@ -1,5 +1,5 @@
-// The old shard's side of a client that crosses to another shard: where it may read on, and what it has not had. Pure but for
-// the log. Called by UserShard; the new shard's side is connections/crossing.ts.
+// The old shard's part when a client moves to another shard: whether its position can be read from, and the events
+// after it. Pure except for reading the log. Called by UserShard. The new shard's part is connections/crossings.ts.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
 import { matchesFilter } from '../../../core/subscriptions/filter.ts'
@@ -13,10 +13,10 @@ import {
 } from '../../../rpc/moved-history.ts'
 import type { LogStore } from './log-store.ts'
 
-/** Bytes of history that are read at once, about. */
+/** Approximate bytes of one read. */
 const READ_BYTES = 65_536
 
-/** A call reads, and returns, about this much at most. */
+/** Approximate limit of bytes that one call reads and returns. */
 const MAX_READ_BYTES = 1_048_576
 const MAX_RETURNED_CHARS = 131_072
 

@@ -1,6 +1,6 @@
-// Joins clients at the offsets that their state is of. join-facts.ts asks followers how far they are, types-since.ts remembers
-// from where on the log has every event of a type; the rules are in core/as-of. Called by admission and for subscriptions that
-// come later.
+// Joins clients at the offsets of their state. join-facts.ts asks followers for their progress, types-since.ts
+// remembers from which offset on the log has every event of a type. The rules are in core/as-of. Called by admission,
+// and for later subscriptions.
 import { parseAsOf, type AsOf } from '../../../core/as-of/as-of.ts'
 import { hasPassed, type JoinStep } from '../../../core/as-of/joins.ts'
 import { resolveAsOf, resolveRejoin, type Joined } from '../../../core/as-of/resolve-as-of.ts'
@@ -19,7 +19,7 @@ export interface AsOfJoinsDeps extends JoinFactsDeps, TypesSinceDeps {
   readonly log: Pick<LogStore, 'stored' | 'rows' | 'floor' | 'head'>
 }
 
-/** Where a client that connects reads on, as far as its state decides that. */
+/** Where a connecting client continues, if its state decides that. */
 export interface JoinPlace {
   /** Null: its position decides, or it has neither. */
   readonly startSeq: number | null
@@ -31,13 +31,13 @@ export interface JoinPlace {
 const NO_STATE: JoinPlace = { startSeq: null, joins: [], isGap: false }
 const GAP: JoinPlace = { ...NO_STATE, isGap: true }
 
-/** What a client is told while a follower or the Directory does not answer. */
+/** The refusal while a follower or the Directory does not answer. */
 const NOT_KNOWN: RigelError = {
   kind: 'unavailable',
   message: 'How far the stream is cannot be found out at the moment: try again.',
 }
 
-/** Steps of one connection that are not passed. */
+/** Limit of steps of one connection that the log has not passed. */
 const MAX_STEPS = 8
 
 export class AsOfJoins {
@@ -54,13 +54,13 @@ export class AsOfJoins {
   }
 
   /**
-   * Returns where a client that connects reads on. `isResumed`: its position is of this log and can be read from. To be called
-   * when the interest in its types is registered.
+   * Returns where a connecting client continues. `isResumed`: its position is of this log and can be read from. Call
+   * after the interest in its types is registered.
    */
   async placeOf(connect: ConnectRequest, isResumed: boolean): Promise<Result<JoinPlace, RigelError>> {
     const { lastEventId, principal, subscriptions } = connect
     const isJoining = lastEventId !== null && parsePosition(lastEventId)?.isJoining === true
-    // The text was parsed by the Worker: it is empty only if there is none.
+    // The Worker has validated the text. It is empty only if the client sent no `as_of`.
     const asOf = connect.asOf === undefined ? undefined : parseAsOf(connect.asOf)
     if (asOf?.ok === false) return fail({ kind: 'bad_request', message: asOf.reason })
     if (lastEventId !== null && !isJoining) return ok(NO_STATE)
@@ -72,7 +72,7 @@ export class AsOfJoins {
       const step = joined?.step ?? (lastEventId === null ? undefined : await this.#rejoin(asOf.value))
       if (step === undefined) return ok(GAP)
       const { head } = this.#deps.log
-      // Nothing is left that it would be sent and has.
+      // The log has passed the state, so no event has to be withheld.
       const isThere = step.ahead.length === 0 && joined?.startSeq === head && this.#deps.committedSeq() === head
       if (isThere) return ok({ startSeq: joined.startSeq, joins: [], isGap: false })
       return ok({ startSeq: joined?.startSeq ?? null, joins: [{ before: null, ...step }], isGap: false })
@@ -81,7 +81,10 @@ export class AsOfJoins {
     }
   }
 
-  /** For subscriptions of an open connection, whose interest is registered. The value is undefined if events may be missing. */
+  /**
+   * For subscriptions of an open connection, whose interest is registered. The value is undefined if events may be
+   * missing.
+   */
   async joinLater(asOf: AsOf, eventTypes: readonly string[]): Promise<Result<Joined | undefined, RigelError>> {
     try {
       return ok(await this.#join(asOf, eventTypes, false))
@@ -91,8 +94,9 @@ export class AsOfJoins {
   }
 
   /**
-   * Returns the steps of a connection that has subscribed to others. `before`: what it was subscribed to. Without a state, or if
-   * events may be missing, they are sent from `sinceSeq` on. Undefined: there are too many steps.
+   * Returns the steps of a connection whose subscriptions have changed. `before` are the old subscriptions. Without a
+   * state, or if events may be missing, events of the new ones are sent from `sinceSeq` on. Undefined: there are too
+   * many steps.
    */
   stepsWith({ state }: Connection, joined: Joined | undefined, sinceSeq: number): readonly JoinStep[] | undefined {
     const { joins = [], subscriptions: before } = state
@@ -107,7 +111,7 @@ export class AsOfJoins {
   }
 
   /**
-   * To be called when the interest in these types is registered. Resolves to undefined if events beyond the state may be
+   * Call after the interest in these types is registered. Resolves to undefined if events beyond the state may be
    * missing. Rejects if the Directory or a follower does not answer.
    */
   async #join(asOf: AsOf, eventTypes: readonly string[], hasUser: boolean): Promise<Joined | undefined> {
@@ -117,12 +121,12 @@ export class AsOfJoins {
     return resolveAsOf({ ...facts, sinceOf: (partition, generation) => since.offsetOf(partition, generation) })
   }
 
-  /** For a client that comes back with a position from before its state was passed. */
+  /** For a client that returns with a position from before the log passed its state. */
   async #rejoin(asOf: AsOf): Promise<Joined['step'] | undefined> {
     return resolveRejoin(await this.#facts.ask(asOf))
   }
 
-  /** Ends the joins of connections that have got everything up to where the log has passed their state. */
+  /** Ends the joins of connections that have been sent all events up to the place where the log passed their state. */
   endPassed(connections: ConnectionRegistry, lifecycle: ConnectionLifecycle): void {
     for (const connection of connections.joining()) {
       const passedSeq = this.#passedSeq.get(connection) ?? this.#findPassed(connection)

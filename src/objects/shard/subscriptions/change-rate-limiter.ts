@@ -1,5 +1,6 @@
-// Limits how often the client of one connection may ask for other subscriptions, channels or a new token. A client above the
-// rate is refused late; one that does not wait for its refusals is ended, and its user's next connections begin with little.
+// Limits how often the client of one connection may change its subscriptions, channels or token. A client above the
+// rate is refused after a delay. A connection whose client does not wait for refusals is closed, and the user's next
+// connections begin with a small allowance.
 import type { ShardContext } from '../shard-context.ts'
 import type { Waits } from '../waits.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
@@ -8,11 +9,11 @@ import type { Connection } from '../connections/connection.ts'
 const SUBSCRIPTIONS_PER_CHANGE = 10
 
 const REFUSAL_WAIT_MS = 1_000
-/** Refusals of one connection that wait at a time. */
+/** Limit of delayed refusals of one connection. */
 const MAX_REFUSING = 10
 
 const FLOODED_MS = 60_000
-/** Users who are remembered. */
+/** Limit of users whose next connections begin with a small allowance. */
 const MAX_FLOODED = 1_000
 
 /** The most changes that a connection may make at once. The allowance refills with time. */
@@ -24,7 +25,7 @@ export class ChangeRateLimiter {
   readonly #waits: Waits
   readonly #buckets = new WeakMap<Connection, Bucket>()
   readonly #refusing = new WeakMap<Connection, number>()
-  /** User → until when new connections begin with little, in milliseconds since the epoch. */
+  /** User → time until which new connections begin with a small allowance, in milliseconds since the epoch. */
   readonly #flooded = new Map<string, number>()
 
   constructor(context: ShardContext, lifecycle: ConnectionLifecycle, waits: Waits) {
@@ -34,8 +35,9 @@ export class ChangeRateLimiter {
   }
 
   /**
-   * MAX_SUBSCRIPTION_CHANGES_PER_MINUTE, as a bucket that fills steadily: one connection cannot keep a shard busy. A set
-   * counts once more for every ten subscriptions in it, because each may be a type that the shard does not follow yet.
+   * MAX_SUBSCRIPTION_CHANGES_PER_MINUTE, as a bucket that fills steadily: one connection cannot keep a shard busy. A
+   * set counts once more for every ten subscriptions in it, because each may be a type that the shard does not follow
+   * yet.
    */
   mayChange(connection: Connection, size: number): boolean {
     const cost = 1 + Math.floor(size / SUBSCRIPTIONS_PER_CHANGE)
@@ -51,8 +53,8 @@ export class ChangeRateLimiter {
   }
 
   /**
-   * A client above its rate gets its refusal late: one that waits for answers asks slowly then. Only a few refusals of a connection
-   * wait.
+   * Delays the refusal of a client above its rate, so that a client that waits for responses becomes slow. The number
+   * of delayed refusals of a connection is limited.
    */
   async waitToRefuse(connection: Connection): Promise<void> {
     const waiting = this.#refusing.get(connection) ?? 0
@@ -62,7 +64,9 @@ export class ChangeRateLimiter {
     this.#refusing.set(connection, (this.#refusing.get(connection) ?? 1) - 1)
   }
 
-  /** Ends a connection that floods. Its user's next ones, for a minute, begin with a budget of one change, which fills as ever. */
+  /**
+   * Closes a connection that floods. For a minute the user's next connections begin with an allowance of one change.
+   */
   endFlooding(connection: Connection): void {
     const { user } = connection.state.owner
     if (this.#flooded.size >= MAX_FLOODED) this.#flooded.clear()
@@ -70,7 +74,7 @@ export class ChangeRateLimiter {
     this.#lifecycle.end(connection, { kind: 'rate_limited' })
   }
 
-  /** Whether the client does not wait for its refusals. */
+  /** Whether the client sends more changes without waiting for its refusals. */
   isFlooding(connection: Connection): boolean {
     return (this.#refusing.get(connection) ?? 0) >= MAX_REFUSING
   }

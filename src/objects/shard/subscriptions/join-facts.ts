@@ -1,5 +1,5 @@
-// Gathers what decides where a client joins: asks the followers of its topics how far they are, and reads what this shard's log
-// has stored. The decision is core/as-of's. Used by as-of-joins.ts.
+// Gathers the facts for a join: asks the followers of the client's topics for their progress, and reads what this
+// shard's log has stored. core/as-of decides. Used by as-of-joins.ts.
 import { topicOfPartition, type AsOf } from '../../../core/as-of/as-of.ts'
 import type { FollowedUpTo, JoinFacts } from '../../../core/as-of/resolve-as-of.ts'
 import { runWithLimit } from '../../../core/concurrency.ts'
@@ -7,9 +7,9 @@ import { partitionName, type TopicPartition } from '../../../core/events/kafka-r
 import type { FollowerProgress } from '../../../rpc/follower.ts'
 import type { LogStore } from '../log/log-store.ts'
 
-/** Six calls of an invocation wait for an answer at once. */
+/** The platform limits an invocation to six calls that wait for a response at the same time. */
 const CONCURRENT_CALLS = 6
-/** A partition that is added shows itself by its events. */
+/** How long the list of partitions is cached. An added partition is also noticed by its first event. */
 const PARTITIONS_LAST_MS = 30_000
 
 export interface JoinFactsDeps {
@@ -19,9 +19,11 @@ export interface JoinFactsDeps {
   partitions(): Promise<readonly TopicPartition[]>
   /** The topics that are followed. */
   readonly topics: readonly string[]
-  /** Returns null if the follower has not started. `offset`: the log is asked for its end if it is not followed so far. */
+  /**
+   * Returns null if the follower has not started. `offset`: the log is asked for its end if it is not followed so far.
+   */
   progress(at: TopicPartition, offset: number): Promise<FollowerProgress | null>
-  /** The number of shards by which events are addressed. */
+  /** The number of shards by which followers route addressed events. */
   shards(): number
   nowMs(): number
 }
@@ -34,7 +36,7 @@ export class JoinFactsReader {
     this.#deps = deps
   }
 
-  /** Does not know `sinceOf`. Rejects if the Directory or a follower does not answer. */
+  /** Returns all facts except `sinceOf`. Rejects if the Directory or a follower does not answer. */
   async ask(asOf: AsOf): Promise<JoinFacts> {
     const { log } = this.#deps
     const topics = new Set([...asOf.keys()].map(topicOfPartition).filter((topic) => this.#deps.topics.includes(topic)))
@@ -49,7 +51,7 @@ export class JoinFactsReader {
       const offset = asOf.get(partitionName(at))
       return offset === undefined ? [] : [ask(at, offset)]
     })
-    // With a partition missing, nothing is asked: the answer is known.
+    // If a partition is missing, the result is known without asking followers.
     if (named.length === all.length) await runWithLimit(named, CONCURRENT_CALLS)
     const stored = Object.keys(log.stored).filter((partition) => topics.has(topicOfPartition(partition)))
     return {

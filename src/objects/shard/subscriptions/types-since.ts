@@ -1,16 +1,18 @@
-// From where on this shard's log has every event of a type, by partition: learnt from followers when a client joins, and valid
-// while the shard's interest in the type lasts. Pure. Used by as-of-joins.ts.
+// Remembers, by type and partition, the offset from which on this shard's log has every event. Followers report it
+// when a client joins, and it is valid while the shard is interested in the type. Pure. Used by as-of-joins.ts.
 import type { JoinFacts, Since } from '../../../core/as-of/resolve-as-of.ts'
 
-/** Types of which is remembered from where on the log has them. A type that is forgotten is asked about again. */
+/** Limit of types that are remembered. Followers are asked again about a type that was dropped. */
 const MAX_TYPES = 5_000
 /** The key of events that are addressed to users. No event type is empty. */
 const USERS = ''
 
 export interface TypesSinceDeps {
-  /** Returns the position from which the log has a type's events: another one means that it was withdrawn meanwhile. */
+  /**
+   * Returns the position from which the log has a type's events. If it changes, the interest was withdrawn in between.
+   */
   interestSince(eventType: string): number | undefined
-  /** Returns the version of the shard map: with another one, other users are at this shard. */
+  /** Returns the version of the shard map. Another version means that this shard has other users. */
   usersSince(): number
 }
 
@@ -22,14 +24,14 @@ interface KnownType {
 
 export class TypesSince {
   readonly #deps: TypesSinceDeps
-  /** By event type or pattern. Lost with the object's memory: then followers are asked anew. */
+  /** By event type or pattern. In memory only: after a restart followers are asked again. */
   readonly #types = new Map<string, KnownType>()
 
   constructor(deps: TypesSinceDeps) {
     this.#deps = deps
   }
 
-  /** `hasUser`: events that are addressed to users count as another type. To be called before followers are asked. */
+  /** `hasUser`: events that are addressed to users count as another type. Call before asking followers. */
   of(eventTypes: readonly string[], hasUser: boolean): SinceOfTypes {
     const keys = hasUser ? [...eventTypes, USERS] : eventTypes
     return new SinceOfTypes([...new Set(keys)].map((key) => this.#typeOf(key).since))
@@ -55,7 +57,7 @@ class SinceOfTypes {
     this.#types = types
   }
 
-  /** What a follower had not routed when it was asked is routed by this interest, unless a batch of before has gone further. */
+  /** A follower routes by this interest all records that it had not routed when it was asked. */
   learn({ followed, stored }: JoinFacts): void {
     for (const since of this.#types)
       for (const [partition, { generation, planned }] of followed) {
@@ -66,7 +68,7 @@ class SinceOfTypes {
       }
   }
 
-  /** Returns the offset from which on the log has all of them; undefined: not known. */
+  /** Returns the offset from which on the log has all types of the join; undefined: not known. */
   offsetOf(partition: string, generation: number): number | undefined {
     let offset = 0
     for (const since of this.#types) {
