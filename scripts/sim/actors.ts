@@ -1,9 +1,10 @@
-// The users of the simulated deployment: producers that publish numbered events until each is confirmed, and clients by
-// long-polling and streams that come, go, resume and count. A client knows which events must reach it and which must not.
+// The users of the simulated deployment: producers that publish numbered events until each is confirmed, and clients
+// by long-polling and streams that come, go, resume and count. A client knows which events must reach it and which
+// must not.
 import { parseConnectionToken } from '../../src/core/identity/connection-token.ts'
 import type { Config } from '../../src/config/parse-config.ts'
 import { createKafkaLog } from '../../src/kafka/create-kafka-log.ts'
-import { callHome } from '../../src/http/connections/call-home.ts'
+import { callShard } from '../../src/http/connections/call-shard.ts'
 import { WorkerShardMap } from '../../src/http/worker-shard-map.ts'
 import type { ConnectRequest } from '../../src/core/identity/principal.ts'
 import { readError, shardStub, stampConnect } from '../../src/rpc/shard.ts'
@@ -143,7 +144,7 @@ export class Client {
     const open = async (number: number, { atPosition, shardMap }: ConnectRequest) =>
       shardStub(env, number).openLongpolling(principal, subscriptions, lastEventId, [], atPosition, undefined, shardMap)
     const refusalOf = (answer: Awaited<ReturnType<typeof open>>) => (answer.ok ? undefined : answer.reason)
-    const opened = await callHome(this.#shardMap, wanted, open, refusalOf)
+    const opened = await callShard(this.#shardMap, wanted, open, refusalOf)
     if (!opened.ok) return
     const address = parseConnectionToken(opened.value.connectionToken)
     const stub = shardStub(env, address?.shard ?? 0)
@@ -178,7 +179,7 @@ export class Client {
       allowOrigin: '*',
     }
     const open = async (number: number, stamped: ConnectRequest) => shardStub(env, number).fetch(stampConnect(stamped))
-    const response = await callHome(this.#shardMap, connect, open, readError)
+    const response = await callShard(this.#shardMap, connect, open, readError)
     if (readError(response) !== undefined || response.body === null) return
     // From here on events are sure to come: those that are begun now.
     const effective = published.length

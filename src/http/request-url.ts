@@ -1,5 +1,5 @@
-// The parts of a request's URL that routing needs. Nearly every request has a plain path, at a host that was asked for before:
-// its URL is not parsed, because a URL object takes longer than finding the route. For app.ts and the proxy.
+// Reads the parts of a request's URL that routing needs. A URL with a plain path and a known origin is not parsed,
+// because creating a URL object takes longer than finding the route. Used by app.ts and the proxy.
 
 export interface RequestUrl {
   /** `http` or `https`. */
@@ -12,14 +12,17 @@ export interface RequestUrl {
   readonly search: string
 }
 
-/** A path that parsing leaves as it is: no escapes, no other characters that are encoded, and no segment with a dot first. */
+/**
+ * A path that parsing leaves as it is: no escapes, no other characters that are encoded, and no segment with a dot
+ * first.
+ */
 const PLAIN = /^(https?:\/\/[^/?#]+)((?:\/(?!\.)[\w.~!$&()*+,;=:@-]*)+)(\?[^#]*)?$/
 
-/** The client says the host, so the origins are limited. */
+/** Limit of cached origins: clients choose the host. */
 const MAX_ORIGINS = 100
 const origins = new Map<string, Pick<RequestUrl, 'scheme' | 'host'>>()
 
-/** Returns undefined if it is no URL: the client's `Host` is a part of it. */
+/** Returns undefined if `text` is not a valid URL. It contains the client's `Host`. */
 export function parseRequestUrl(text: string): RequestUrl | undefined {
   const [, origin = '', path = '', search = ''] = PLAIN.exec(text) ?? []
   const known = origins.get(origin)

@@ -17,7 +17,10 @@ import type { HttpEnv } from '../worker-context.ts'
 /** RIG's value for the start of the session. */
 const FIRST_EVENT = 'first_event'
 
-/** Refusal of cookies on a request that another site caused: the site cannot read the response, but would move the cursor. */
+/**
+ * Refusal of cookies on a request that another site caused: the site cannot read the response, but would move the
+ * cursor.
+ */
 const FOREIGN_COOKIES: RigelError = {
   kind: 'bad_request',
   message:
@@ -32,7 +35,7 @@ interface PollCursor {
 }
 
 export async function longpoll(c: Context<HttpEnv>): Promise<Response> {
-  // HEAD too: it would take a poll's answer and throw it away.
+  // HEAD is refused too: it would poll, and discard the events of the response.
   if (c.req.raw.method !== 'GET') return methodNotAllowed('GET, OPTIONS')
   const cursor = readCursor(c)
   if (cursor.withCookies && hasForeignCookies(c)) return errorResponse(FOREIGN_COOKIES, headersOf(c))
@@ -60,7 +63,7 @@ function readCursor(c: Context<HttpEnv>): PollCursor {
   }
 }
 
-/** A token that cannot be read, or of a shard that is gone, is a connection that is gone: the client gets a new session. */
+/** A client with an invalid token, or with a token of a shard that no longer exists, gets a new session. */
 async function poll(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<PollAnswer, RigelError>> {
   const address = parseConnectionToken(cursor.connectionToken)
   if (address === undefined || !(await c.var.shardMap.has(address.shard))) return fail({ kind: 'connection_gone' })
@@ -71,7 +74,9 @@ async function poll(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<Pol
   }
 }
 
-/** Opens a session at the client's position, if it has one: it must not lose events because its session is gone. */
+/**
+ * Opens a session at the client's position, if it has one, so that it loses no events when its old session has ended.
+ */
 async function open(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<string, RigelError>> {
   const { lastEventId } = cursor
   const granted = await authorizeConnection(c, { transport: 'longpolling', lastEventId })

@@ -4,14 +4,16 @@ import type { ConnectRequest } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
-import { callHome } from './call-home.ts'
+import { callShard } from './call-shard.ts'
 import { shardFailure } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
-/** Returns the shard's stream or socket, or a response that `readError` reads. Throws if the shard cannot be reached. */
+/**
+ * Returns the shard's stream or socket, or a response that `readError` reads. Throws if the shard cannot be reached.
+ */
 export function openAtShard(c: Context<HttpEnv>, connect: ConnectRequest): Promise<Response> {
   const open = async (shard: number, stamped: ConnectRequest) => shardStub(c.env, shard).fetch(stampConnect(stamped))
-  return callHome(c.var.shardMap, connect, open, readError)
+  return callShard(c.var.shardMap, connect, open, readError)
 }
 
 /** Opens a long-polling session. Resolves to its connection token. */
@@ -27,7 +29,7 @@ export async function openSessionAtShard(
     return opened.ok ? ok(opened.value.connectionToken) : fail(opened.reason)
   }
   try {
-    return await callHome(c.var.shardMap, connect, open, (opened) => (opened.ok ? undefined : opened.reason))
+    return await callShard(c.var.shardMap, connect, open, (opened) => (opened.ok ? undefined : opened.reason))
   } catch (error) {
     return fail(shardFailure(error))
   }

@@ -1,5 +1,5 @@
 // Phoenix Channels: /websocket and /longpoll, for the client library of the Phoenix web framework. Checks the token,
-// chooses the shard and hands over. Long-polling always answers 200; its status is in the body.
+// chooses the shard and calls it. Long-polling always answers 200; its status is in the body.
 import type { Context, MiddlewareHandler } from 'hono'
 import { z } from 'zod'
 import { toCloneable } from '../../core/identity/cloneable-claims.ts'
@@ -11,7 +11,7 @@ import { ok, type Result } from '../../core/result.ts'
 import { readError, shardStub } from '../../rpc/shard.ts'
 import { findToken, offeredProtocols } from '../token-source.ts'
 import { authorizeConnection, type ConnectGrant } from './authorize-connection.ts'
-import { callHome } from './call-home.ts'
+import { callShard } from './call-shard.ts'
 import { openAtShard } from './open-at-shard.ts'
 import { corsHeaders } from '../cors.ts'
 import { RETRY_AFTER_SECONDS, shardFailure } from '../error-response.ts'
@@ -26,7 +26,7 @@ const AUTH_HEADER = 'x-phoenix-authtoken'
 
 const RETRY_AFTER = { 'retry-after': String(RETRY_AFTER_SECONDS) }
 
-/** A batch of a hundred messages, the library's most. */
+/** Allows a batch of a hundred messages, the limit of the library. */
 const MAX_BODY_BYTES = 4_194_304
 
 const rolesSchema = z.array(z.string()).catch([])
@@ -91,7 +91,7 @@ export function phoenixPreflight(c: PhoenixContext): Response {
 async function open(c: PhoenixContext): Promise<Response> {
   const granted = await authorizePhoenix(c)
   if (!granted.ok) return answer(c, { status: statusOf(granted.reason) === 403 ? 403 : 500 })
-  const opened = await callHome(
+  const opened = await callShard(
     c.var.shardMap,
     granted.value.connect,
     async (shard, connect) => shardStub(c.env, shard).openPhoenixSession(connect),
@@ -153,7 +153,10 @@ function readHello(c: PhoenixContext, claims: ConnectGrant['claims']): PhoenixHe
   }
 }
 
-/** `authToken` first, then RIG 1.x's parameter `token`, after which a session token may follow, then as on any transport. */
+/**
+ * `authToken` first, then RIG 1.x's parameter `token`, after which a session token may follow, then as on any
+ * transport.
+ */
 function findPhoenixToken(c: PhoenixContext): string | null {
   const offered = offeredProtocols(c.req.raw).find((protocol) => protocol.startsWith(AUTH_PROTOCOL))
   const parameter = c.req.queries('token')?.find((token) => token !== '' && token !== 'null' && !parseSession(token))

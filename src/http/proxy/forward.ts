@@ -27,7 +27,7 @@ const BACKOFF: BackoffLimits = { baseMs: 50, capMs: 2_000 }
 /** The platform's `fetch` sends no body with these. */
 const BODILESS = new Set(['GET', 'HEAD'])
 const NO_BODY = 'A body of GET or HEAD cannot be passed on: use another method.'
-/** The runtime makes its own handshake. */
+/** The runtime sends its own handshake headers. */
 const HANDSHAKE = new Set([
   'sec-websocket-accept',
   'sec-websocket-extensions',
@@ -35,7 +35,7 @@ const HANDSHAKE = new Set([
   'sec-websocket-version',
 ])
 const NONE: ReadonlySet<Upstream> = new Set()
-/** Read once: the runtime makes the global anew each time that it is read, which costs a tenth of a bare fetch. */
+/** Read once: the runtime creates the global again at each access, which costs a tenth of a bare fetch. */
 const clock = scheduler
 
 export async function forward(
@@ -70,8 +70,8 @@ export async function forward(
 }
 
 /**
- * Counts a request against its upstream, once, if the upstream could not be reached. A timeout may be the fault of one path.
- * With a body, the client may have failed: the runtime reports that like a failure of the service.
+ * Counts a request against its upstream, once, if the upstream could not be reached. A timeout may be the fault of one
+ * path. With a body, the client may have failed: the runtime reports that like a failure of the service.
  */
 function note(
   answered: Result<Response, RigelError>,
@@ -124,7 +124,8 @@ async function send(
   const init = { method, headers, body: body.stream, redirect: 'manual', signal, ...cf } as const
   try {
     const sent = isUpgrade(outgoing) ? upgrade(url, init, fetchFrom) : fetchFrom(url, init)
-    // Only an upload has to be aborted, and a signal costs 5 % of a request. The runtime ends an unanswered request with its client's.
+    // Only an upload has to be aborted, and a signal costs 5 % of a request. The runtime ends an unanswered request
+    // with its client's.
     const response = timeout === null ? await Promise.race([sent, clock.wait(timeoutMs)]) : await sent
     if (response === undefined) return fail({ kind: 'upstream_timeout', timeoutMs })
     // A service may switch to a protocol that the client did not request.
@@ -139,8 +140,9 @@ async function send(
 }
 
 /**
- * A Worker's fetch sends the URL's host as `Host`. To send another one, that one is in the URL, and `resolveOverride` says
- * where to connect; Cloudflare follows it if both are of the Worker's zone. A service binding is connected already.
+ * A Worker's fetch sends the URL's host as `Host`. To send another one, that one is in the URL, and `resolveOverride`
+ * says where to connect; Cloudflare follows it if both are of the Worker's zone. A service binding is connected
+ * already.
  */
 function addressOf(
   { base, service }: Upstream,
@@ -155,7 +157,7 @@ function addressOf(
   return { url: url.href, cf: service === null ? { cf: { resolveOverride } } : {} }
 }
 
-/** Returned as it is: the socket belongs to the response. */
+/** Returned unchanged, because the socket belongs to this response object. */
 async function upgrade(
   url: string,
   init: RequestInit & { readonly headers: Headers },

@@ -1,5 +1,5 @@
-// The API gateway's pipeline: find the route, check the rate limit and the token, call the service or publish to Kafka, and
-// return the response. Each step has its own file. Called for every request that is not for Rigel itself.
+// The API gateway's pipeline: find the route, check the rate limit and the token, call the service or publish to
+// Kafka, and return the response. Each step has its own file. Called for every request that is not for Rigel itself.
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { toRequestPath, type RequestPath } from '../../api-definitions/request-path.ts'
@@ -93,7 +93,7 @@ function preflightOf(request: Request, { config }: ProxyDeps, router: Router, pa
 
 interface Handled {
   readonly response: Response
-  /** What became of the request, before an error was made a response. */
+  /** The result of the request, before an error is converted to a response. */
   readonly result: Result<unknown, RigelError>
   readonly user: string | null
 }

@@ -1,7 +1,7 @@
 // Random identifiers of requests, traces and correlations.
 import { toHex } from '../../core/bytes.ts'
 
-/** The runtime is asked for randomness once for about a hundred requests: the call takes longer than the bytes. */
+/** Random bytes of one call, for about a hundred requests: the call costs more than the bytes. */
 const BLOCK_BYTES = 2_048
 
 let digits = ''

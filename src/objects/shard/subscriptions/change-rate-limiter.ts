@@ -16,7 +16,7 @@ const FLOODED_MS = 60_000
 /** Limit of users whose next connections begin with a small allowance. */
 const MAX_FLOODED = 1_000
 
-/** The most changes that a connection may make at once. The allowance refills with time. */
+/** `left` is the number of changes that the connection may make at `atMs`. It refills with time. */
 type Bucket = { left: number; atMs: number }
 
 export class ChangeRateLimiter {

@@ -1,6 +1,6 @@
-// Calls the shard that a client connects to. It may be another one than this isolate thinks: while the number of shards
-// changes, a shard that the client's user has left answers with the newer map, and the next one is asked. A client without a
-// user comes back to the shard of its position, which it may also have made up: that shard refuses, and any other is asked.
+// Calls the shard that a client connects to. This isolate's shard map may be outdated: a shard that the client's user
+// has left answers with the newer map, and the shard by that map is called. A client without a user connects to the
+// shard of its position. If the position is invalid, that shard refuses, and a random shard is called.
 import { connectingShards, type ShardMap } from '../../core/shard-map/shard-map.ts'
 import { shardOf } from '../../core/delivery/shard-hash.ts'
 import { parsePosition, shardOfPosition } from '../../core/identity/position.ts'
@@ -8,11 +8,15 @@ import type { ConnectRequest } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import type { WorkerShardMap } from '../worker-shard-map.ts'
 
-/** A change has four phases; after more hops than this shards disagree for the moment, and the client comes back. */
+/**
+ * Limit of calls: a change has four phases. If shards still disagree after it, the client is refused and tries again.
+ */
 const MAX_HOPS = 4
 
-/** `refusalOf` returns the refusal in an answer, or undefined. */
-export async function callHome<T>(
+/**
+ * Returns the answer of the shard, which may be a refusal. `refusalOf` returns the refusal in an answer, or undefined.
+ */
+export async function callShard<T>(
   known: WorkerShardMap,
   connect: ConnectRequest,
   call: (shard: number, connect: ConnectRequest) => Promise<T>,
@@ -34,7 +38,7 @@ export async function callHome<T>(
 
 interface ChosenShard {
   readonly shard: number
-  /** The client's position chose the shard, which alone knows whether the position is of its log. */
+  /** True if the client's position chose the shard. Only the shard knows whether the position is of its log. */
   readonly atPosition: boolean
 }
 
