@@ -12,11 +12,11 @@ export const auditVariables = {
 
 type Variables = z.infer<z.ZodObject<typeof auditVariables>> & { readonly KAFKA_SOURCE_TOPICS: readonly string[] }
 
-/** Returns where the audit log goes. */
+/** Returns where entries of the audit log are written. */
 export function toAudit(v: Variables) {
   return {
     toConsole: v.AUDIT_LOG.includes('console'),
-    /** Null: to no topic. */
+    /** Null: entries are not written to a topic. */
     topic: v.AUDIT_LOG.includes('kafka') ? v.AUDIT_LOG_TOPIC : null,
   }
 }

@@ -69,7 +69,10 @@ export function toConnections(v: Variables) {
     waitingBytesPerShard: v.MAX_WAITING_BYTES_PER_SHARD,
     /** 0: none. */
     webSocketHeartbeatMs: v.WEBSOCKET_HEARTBEAT_SECONDS * 1_000,
-    /** A heartbeat has the position: that of a quiet stream must stay younger than the log. */
+    /**
+     * Heartbeats send the position. They must be frequent enough that the position of a quiet stream stays within
+     * retention.
+     */
     heartbeatMs: Math.min(v.HEARTBEAT_SECONDS, v.LOG_RETENTION_SECONDS / 4) * 1_000,
     /** Value of SSE's `retry:` field. */
     reconnectMs: v.RECONNECT_MS,

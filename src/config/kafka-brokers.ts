@@ -71,7 +71,7 @@ export function toBrokers(v: Variables) {
     vpcNetwork: v.KAFKA_VPC_NETWORK ?? null,
     sasl: v.KAFKA_SASL ?? null,
     compression: v.KAFKA_COMPRESSION,
-    /** By which hash a key chooses its partition. */
+    /** The hash by which the partition of a key is chosen. */
     partitioner: v.KAFKA_PARTITIONER ?? 'kafka',
     oauth: {
       tokenUrl: v.KAFKA_OAUTH_TOKEN_URL ?? '',

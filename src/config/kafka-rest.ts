@@ -58,7 +58,10 @@ export interface KafkaRestSettings {
   readonly credentials: RestCredentials
   /** The dialect of the proxy. Null if the adapter has to detect it. */
   readonly dialect: Dialect | null
-  /** Name of the binding that requests are sent by: `mtls_certificates`, `vpc_services` or `services`; null: by the internet. */
+  /**
+   * Name of the binding that requests are sent by: `mtls_certificates`, `vpc_services` or `services`; null: by the
+   * internet.
+   */
   readonly binding: string | null
   /** Hosts of a `base_uri` that are used as they are; every other host is replaced by that of `url`. */
   readonly instanceHosts: readonly string[]
@@ -128,7 +131,7 @@ function* proxyContradictions(v: Variables & OtherAdapters): Generator<string> {
   if (user !== undefined && token !== undefined) {
     yield 'KAFKA_REST_TOKEN: cannot be set beside KAFKA_REST_USERNAME: one of them is sent'
   }
-  // What goes through a binding of a private network is encrypted by it.
+  // The private network encrypts requests that are sent by a binding, so http:// is safe.
   const isPublic = v.KAFKA_REST_BINDING === undefined
   if (isPublic && (user ?? token) !== undefined && exposesSecrets(url)) yield `KAFKA_REST_URL: ${HTTPS_RULE}`
 }

@@ -16,7 +16,7 @@ export function toMetricsPushMs(v: Variables): number {
   return v.METRICS_PUSH_SECONDS * 1_000
 }
 
-/** Returns a problem if one token would open both roles: whoever has it could do more than they were given. */
+/** Returns a problem if the same token is set for both roles, because a reader could then change everything. */
 export function operationContradictions(
   v: Variables & { readonly INTERNAL_TOKEN: readonly string[] },
 ): readonly string[] {

@@ -1,6 +1,6 @@
-// Environment → Config: every variable with its default, limit and unit, one file a subject in config/. Nothing else reads
-// a variable. With a bad value nothing runs: parseConfig returns every problem with the variable's name, what is wrong and
-// what would be right. docs/configuration.md describes the same variables.
+// Environment → Config: every variable with its default, limit and unit, one file a subject in config/. Nothing else
+// reads a variable. With a bad value nothing runs: parseConfig returns every problem with the variable's name, what is
+// wrong and what would be right. docs/configuration.md describes the same variables.
 import { z } from 'zod'
 import { connectionVariables, toConnections, toLog } from './connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './events.ts'
@@ -57,7 +57,9 @@ export function parseConfig(env: object): Result<Config, ConfigProblems> {
   return ok(toConfig(parsed.data))
 }
 
-/** Returns the variables as text, also numbers and objects of TOML (`SHARDS = 4`). An empty variable counts as not set. */
+/**
+ * Returns the variables as text, also numbers and objects of TOML (`SHARDS = 4`). An empty variable counts as not set.
+ */
 function readVariables(env: object): Readonly<Record<string, string>> {
   const variables: Record<string, string> = {}
   for (const [name, value] of Object.entries(env) as [string, unknown][]) {
@@ -67,11 +69,11 @@ function readVariables(env: object): Readonly<Record<string, string>> {
   return variables
 }
 
-/** Names of variables that hold secrets, or URLs that may have one in them. */
+/** Names of variables that hold secrets, or URLs that may contain one. */
 const SECRET = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|_KEY|CREDS|NATS_SERVERS|REGISTRY_HOST/
 const HIDDEN = '(hidden)'
 
-/** A variable as it is in force, for an operator. */
+/** A variable and the value in force, as the console shows it. */
 export interface EffectiveVariable {
   readonly name: string
   /** As text; null if it is not set and has no default. A secret is hidden. */
@@ -79,7 +81,7 @@ export interface EffectiveVariable {
   readonly isDefault: boolean
 }
 
-/** Returns every variable with the value that is in force: its own, or the default. */
+/** Returns every variable with the value in force, which is the configured value or the default. */
 export function effectiveVariables(env: object): readonly EffectiveVariable[] {
   const variables = readVariables(env)
   const defaults: Readonly<Record<string, unknown>> = schema.safeParse({}).data ?? {}
@@ -92,7 +94,7 @@ export function effectiveVariables(env: object): readonly EffectiveVariable[] {
   })
 }
 
-/** A check service's URL may have a key in it, whatever its variable is called. */
+/** The URL of a check service may contain a key. */
 function mayBeSecret(name: string, value: string): boolean {
   return SECRET.test(name) || /^https?:/.test(value)
 }
@@ -114,8 +116,8 @@ function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Recor
 const loaded = new WeakMap<object, Result<Config, ConfigProblems>>()
 
 /**
- * Like `parseConfig`, but also checks the bindings, and parses once per isolate. Logs every problem, and warns of variables
- * without effect.
+ * Like `parseConfig`, but also checks the bindings, and parses once per isolate. Logs every problem, and warns of
+ * variables without effect.
  */
 export function loadConfig(env: object): Result<Config, ConfigProblems> {
   const known = loaded.get(env)
@@ -138,7 +140,10 @@ export function warningsOf(env: object): readonly string[] {
   return configWarnings(env, variableNames)
 }
 
-/** Returns the configuration for code that runs only with a valid one. Throws if it is invalid: requests were refused before. */
+/**
+ * Returns the configuration for code that runs only with a valid one. Throws if it is invalid: requests were refused
+ * before.
+ */
 export function configOf(env: object): Config {
   const config = loadConfig(env)
   if (!config.ok) throw new TypeError(`invalid configuration: ${config.reason.join('; ')}`)
@@ -170,7 +175,7 @@ function toConfig(v: Variables) {
     jwt: toJwt(v),
     /** The bearer tokens of the internal API: one, or the new and the old one; none if the API is closed. */
     internalTokens: v.INTERNAL_TOKEN,
-    /** Where it is written what the internal API does. */
+    /** Where entries of the audit log are written. */
     audit: toAudit(v),
     subscriptionCheck: v.SUBSCRIPTION_CHECK,
     submissionCheck: v.SUBMISSION_CHECK,
@@ -187,7 +192,7 @@ function toConfig(v: Variables) {
     kafka: toKafka(v),
     /** Whether the console at /_rig/console is served. */
     console: v.CONSOLE || v.DEV_MODE,
-    /** The bearer tokens that may read the internal API and change nothing. */
+    /** The bearer tokens that permit only reading by the internal API. */
     readTokens: v.CONSOLE_READ_TOKEN,
     metricsPushMs: toMetricsPushMs(v),
     /** Null unless NATS_SERVERS is set. */
@@ -220,7 +225,9 @@ export function followedTopics(config: Config): readonly string[] {
   return [...new Set([...sourceTopics(config), ...config.proxy.responseTopics])]
 }
 
-/** Returns whether a topic holds only responses to proxied requests. A source topic may hold responses besides events. */
+/**
+ * Returns whether a topic holds only responses to proxied requests. A source topic may hold responses besides events.
+ */
 export function isResponseTopic({ kafka, proxy }: Config, topic: string): boolean {
   return proxy.responseTopics.includes(topic) && !kafka.topics.includes(topic)
 }

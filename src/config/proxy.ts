@@ -46,7 +46,7 @@ export function toProxy(v: Variables) {
     timeoutMs: v.PROXY_RECV_TIMEOUT,
     responseTopics: v.PROXY_KAFKA_RESPONSE_TOPICS,
     answerTimeoutMs: { kafka: v.PROXY_KAFKA_RESPONSE_TIMEOUT, http_async: v.PROXY_HTTP_ASYNC_RESPONSE_TIMEOUT },
-    /** How long a request of NATS waits for its reply. */
+    /** How long a request over NATS waits for the reply. */
     natsTimeoutMs: v.PROXY_NATS_RESPONSE_TIMEOUT,
     claimsSecret: v.PROXY_CLAIMS_SECRET ?? null,
     requestLog: v.REQUEST_LOG,

@@ -1,5 +1,6 @@
-// Variables that are set without effect: misspelt ones, and RIG's that mean nothing here. They are warnings, not problems:
-// a Worker may have variables for other purposes. Logged at the start of an isolate; `npm run doctor` shows them too.
+// Variables that are set without effect: misspelt ones, and RIG's that mean nothing here. They are warnings, not
+// problems: a Worker may have variables for other purposes. Logged at the start of an isolate; `npm run doctor` shows
+// them too.
 
 /** RIG's variables without a meaning here, by what to do instead. docs/migrating-from-rig.md has them all. */
 const WITHOUT_MEANING: readonly (readonly [pattern: RegExp, instead: string])[] = [
@@ -25,10 +26,16 @@ const WITHOUT_MEANING: readonly (readonly [pattern: RegExp, instead: string])[] 
   [/^(KAFKA_USER_FIELD|MESSAGE_USER_FIELD)$/, 'set RECIPIENTS instead'],
 ]
 
-/** Only names that resemble one of Rigel's are checked; other variables belong to other software. Shorter names match too much. */
+/**
+ * Only names that resemble one of Rigel's are checked; other variables belong to other software. Shorter names match
+ * too much.
+ */
 const MIN_NAME_CHARS = 5
 
-/** Returns a line for each variable of `env` that is set without effect. `known`: the names of all variables and bindings. */
+/**
+ * Returns a line for each variable of `env` that is set without effect. `known`: the names of all variables and
+ * bindings.
+ */
 export function configWarnings(env: object, known: readonly string[]): readonly string[] {
   const names = Object.entries(env)
     .filter(([name, value]) => typeof value === 'string' && value !== '' && !known.includes(name))
@@ -36,7 +43,10 @@ export function configWarnings(env: object, known: readonly string[]): readonly 
   return [...names.flatMap((name) => warningOf(name, known) ?? []), ...weakSecrets(env)]
 }
 
-/** RFC 7518, section 3.2: a key of HS256 must have 256 bits or more. RIG's deployments have shorter ones, so it is no problem. */
+/**
+ * RFC 7518, section 3.2: a key of HS256 must have 256 bits or more. Only a warning, because RIG's deployments have
+ * shorter keys.
+ */
 const MIN_SECRET_BYTES = 32
 
 function weakSecrets(env: object): readonly string[] {

@@ -16,7 +16,10 @@ export type Stage = readonly (() => Promise<unknown>)[]
 
 export type FetchedRecords = Omit<Extract<Fetched, { kind: 'records' }>, 'kind'>
 
-/** The calls that must succeed before the checkpoint moves to `next`. A stage starts when the one before it has succeeded. */
+/**
+ * The calls that must succeed before the checkpoint moves to `next`. A stage starts when the one before it has
+ * succeeded.
+ */
 export interface BatchPlan {
   readonly stages: readonly Stage[]
   /** Offset to fetch next. Smaller than that of the fetch if only the first of the fetched records are planned. */
@@ -47,7 +50,7 @@ export interface RunBudget {
 export interface PartitionConsumer extends TopicPartition {
   readonly log: Pick<KafkaLog, 'fetch'>
   readonly fetchLimits: FetchLimits
-  /** When batches may follow each other; absent: at once. */
+  /** Decides when the next batch may begin; absent: at once. */
   readonly pace?: AppendPace
   /** False: the next batch is not fetched while one is appended, because a fetch waits for nothing. True if absent. */
   readonly fetchesAhead?: boolean
@@ -67,11 +70,11 @@ export interface PartitionConsumer extends TopicPartition {
 
 export interface RunResult {
   /**
-   * `more`: the budget is used up and there may be more records. `caught_up`: the end of the log was reached. `unknown`:
-   * the topic or partition does not exist, for now. `ended`: it takes no more records.
+   * `more`: the budget is used up and there may be more records. `caught_up`: the end of the log was reached.
+   * `unknown`: the topic or partition does not exist, for now. `ended`: it takes no more records.
    */
   readonly kind: 'more' | 'caught_up' | 'unknown' | 'ended'
-  /** Of a partition that has ended: those that go on. */
+  /** The partitions that continue an ended one. */
   readonly successors?: readonly number[]
   readonly at: Checkpoint
   /** Calls that were made. */
@@ -79,9 +82,9 @@ export interface RunResult {
 }
 
 /**
- * Consumes the log from `from` within the planner's budget. Throws if a fetch, a plan or a call fails; the checkpoint is
- * then where the last complete batch left it. The next batch is fetched while this one is appended, and planned when its
- * turn comes, by the interest that shards have declared by then.
+ * Consumes the log from `from` within the planner's budget. Throws if a fetch, a plan or a call fails; the checkpoint
+ * is then where the last complete batch left it. The next batch is fetched while this one is appended, and planned
+ * when its turn comes, by the interest that shards have declared by then.
  */
 export async function consume(
   consumer: PartitionConsumer,
@@ -176,9 +179,9 @@ type OutOfRange = Extract<Fetched, { kind: 'offset_out_of_range' }>
 
 /**
  * The log does not have the checkpoint's offset. Before its start: retention was faster, and the removed records are
- * counted as lost. Past its end, or another topic id: the topic was created anew and is read from its start. Past its end
- * with the same topic id: the end was cut off, as by an unclean leader election, and reading goes on at the new end. In
- * each case offsets have a new meaning from here, so the generation grows.
+ * counted as lost. Past its end, or another topic id: the topic was created anew and is read from its start. Past its
+ * end with the same topic id: the end was cut off, as by an unclean leader election, and reading goes on at the new
+ * end. In each case offsets have a new meaning from here, so the generation grows.
  */
 function reset(
   consumer: PartitionConsumer,

@@ -1,5 +1,5 @@
-// By what a follower routes: the interest of the shards and the shard map, both told by the Directory, and stored. Used by the
-// objects that follow partitions.
+// The data by which a follower routes: the interest of the shards and the shard map. Both come from the Directory and
+// are stored. Used by the objects that follow partitions.
 import { isResponseTopic, type Config } from '../config/parse-config.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import type { InterestUpdate } from '../core/interest/ledger.ts'
@@ -35,7 +35,7 @@ export class FollowerRouting {
     this.applyUpdate(await directoryStub(env).registerFollower(at.topic, at.partition))
   }
 
-  /** What it reports to write by holds after a restart too: no batch of before is sent again. */
+  /** During a change it stores the checkpoint: the reported `writesBy` must also hold after a restart. */
   applyUpdate(update: InterestUpdate): InterestState {
     const state = this.interests.applyUpdate(update)
     this.shardMap.apply(update.shardMap)

@@ -1,5 +1,5 @@
-// Chooses the KafkaLog by the configuration: REST proxy, brokers or Upstash, and the embedded log if none is configured.
-// Called by followers, and by everything that publishes.
+// Chooses the KafkaLog by the configuration: REST proxy, brokers or Upstash, and the embedded log if none is
+// configured. Called by followers, and by everything that publishes.
 import { waitUntil } from 'cloudflare:workers'
 import type { KafkaRestSettings } from '../config/kafka-rest.ts'
 import { followedTopics, type Config } from '../config/parse-config.ts'
@@ -24,7 +24,9 @@ const restDeps: RestDeps = {
   cache: createRestCache(),
 }
 
-/** `sql` is the follower's storage, where a REST adapter keeps its instance journal. Omit it where nothing is fetched. */
+/**
+ * `sql` is the follower's storage, where a REST adapter keeps its instance journal. Omit it where nothing is fetched.
+ */
 export function createKafkaLog(env: Env, config: Config, sql?: SqlStorage): KafkaLog {
   const { restV3 } = config.kafka
   const log = createSourceLog(env, config, sql)
@@ -41,7 +43,7 @@ function createSourceLog(env: Env, config: Config, sql: SqlStorage | undefined):
     : createUpstashKafkaLog(upstash)
 }
 
-/** With a binding, requests go by it: with a client certificate, or into a private network. */
+/** With a binding, requests use its fetch, which sends a client certificate or reaches a private network. */
 function restDepsOf(env: object, { binding: name }: KafkaRestSettings): RestDeps {
   if (name === null) return restDeps
   // config/kafka-rest.ts has checked that the binding is there.

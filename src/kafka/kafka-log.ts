@@ -1,6 +1,6 @@
-// The port to a log of records. Fetches name an offset, so the reader keeps its own position. Adapters: the embedded log,
-// the Kafka protocol, REST proxies, Upstash REST. Failures that a follower handles are values. Network failures throw,
-// and the follower retries.
+// The port to a log of records. Fetches name an offset, so the reader keeps its own position. Adapters: the embedded
+// log, the Kafka protocol, REST proxies, Upstash REST. Failures that a follower handles are values. Network failures
+// throw, and the follower retries.
 import type { LogPosition, LogRecord, NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
 
 /** Limits of one fetch. */
@@ -11,14 +11,17 @@ export interface FetchLimits {
   readonly maxBytes: number
 }
 
-/** Identifies one incarnation of a topic: a topic that is deleted and created again gets a new id (KIP-516). Null if unknown. */
+/**
+ * Identifies one incarnation of a topic: a topic that is deleted and created again gets a new id (KIP-516). Null if
+ * unknown.
+ */
 interface TopicIdentity {
   readonly topicId?: string | null
 }
 
 /**
- * Where to fetch from. With `topicId`, the log reports a recreated topic as out of range. `cursor` is what `cursors` of the
- * fetch before has for this offset.
+ * Where to fetch from. With `topicId`, the log reports a recreated topic as out of range. `cursor` is the element of
+ * the last fetch's `cursors` for this offset.
  */
 export type FetchPosition = LogPosition & TopicIdentity & { readonly cursor?: string | null }
 
@@ -33,15 +36,15 @@ export type Fetched =
       readonly records: readonly LogRecord[]
       readonly next: number
       /**
-       * Of a log that does not number its records: its own names of the places that have the offsets after the fetched one,
-       * each, up to `next`.
+       * Only for logs that do not number their records: the log's cursor for each offset after the fetched one, up to
+       * and including `next`.
        */
       readonly cursors?: readonly (string | null)[]
     } & TopicIdentity)
   /** The offset was deleted by retention, does not exist yet, or belongs to a deleted topic of the same name. */
   | ({ readonly kind: 'offset_out_of_range' } & OffsetRange & TopicIdentity)
   | { readonly kind: 'unknown_topic_or_partition' }
-  /** Everything was read, and nothing will come: the partitions `successors` go on. */
+  /** The partition has ended and everything was read. The partitions `successors` continue it. */
   | { readonly kind: 'ended'; readonly successors: readonly number[] }
 
 /** The offsets that a partition holds: `earliest` inclusive, `latest` exclusive. */
@@ -55,9 +58,12 @@ export interface OffsetRange {
 export interface KafkaLog {
   /** Whether producing wakes the follower, which can then sleep at the end of the log without a timer. */
   readonly wakesFollowers: boolean
-  /** False: offsets are counted by the reader, so that the end of a partition has no offset. True if absent. */
+  /** False: the reader counts offsets, so the offset of a partition's end is not known. True if absent. */
   readonly numbersRecords?: boolean
-  /** Returns the partitions of a topic in ascending order. The embedded log creates the topic; others return none if it does not exist. */
+  /**
+   * Returns the partitions of a topic in ascending order. The embedded log creates the topic; others return none if it
+   * does not exist.
+   */
   partitions(topic: string): Promise<readonly number[]>
   /** Returns the range of a partition. Throws if it does not exist. */
   offsets(topic: string, partition: number): Promise<OffsetRange>

@@ -24,17 +24,22 @@ export interface HandledLetter extends LetterPlace {
   readonly how: HandledHow
 }
 
-/** How far a change of the number of shards has come. */
+/** The progress of a change of the number of shards. */
 export interface ShardChangeStatus {
   readonly map: ShardMap
-  /** How many followers write by the map, and how many shards know it. Both 0: not asked since the Directory started. */
+  /**
+   * How many followers write by the map, and how many shards have it. Both 0: not known since the Directory started.
+   */
   readonly followers: { readonly confirmed: number; readonly of: number }
   readonly shards: { readonly confirmed: number; readonly of: number }
   /** Connections of moved users that are still open at their old shards. */
   readonly connectionsToMove: number
-  /** When events to moved users are no longer written to their old shards, in milliseconds since the epoch. Null: not known yet. */
+  /**
+   * When events to moved users are no longer written to their old shards, in milliseconds since the epoch. Null: not
+   * known yet.
+   */
   readonly bothWrittenUntilMs: number | null
-  /** Why the change does not go on for the moment; null: nothing is known to be wrong. */
+  /** Why the change is waiting; null: no problem is known. */
   readonly problem: string | null
 }
 

@@ -1,5 +1,5 @@
-// Contract of followers: their names, their status, their stubs, and calls to many of them by a tree of relays. One object
-// follows one topic-partition.
+// Contract of followers: their names, their status, their stubs, and calls to many of them by a tree of relays. One
+// object follows one topic-partition.
 import { configOf, isFollowedHere } from '../config/parse-config.ts'
 import { scatterGather, type Outcome } from '../core/delivery/scatter-gather.ts'
 import { partitionName, type TopicPartition } from '../core/events/kafka-record.ts'
@@ -63,10 +63,10 @@ export interface FollowerStatus {
   readonly lastError: string | null
 }
 
-/** How far a follower is, for a shard whose client has a state as of an offset. */
+/** A follower's progress, for a shard whose client joins at an offset. */
 export interface FollowerProgress {
   readonly generation: number
-  /** Nothing from here on has been routed yet: it will be, by the interest of then. */
+  /** No record at or after this offset has been routed. Such records are routed by the interest at that time. */
   readonly planned: number
   /** The offset that the next record will get. Null: the log does not answer, or was not asked. */
   readonly latest: number | null
@@ -80,9 +80,9 @@ export interface InterestState {
   readonly version: number | null
   /** Shards whose interest this life of the Directory does not know: it asks them to declare it. */
   readonly orphans: readonly number[]
-  /** The newest shard map that the follower knows. Absent from followers of versions before, which know none. */
+  /** The newest shard map that the follower has. Absent in answers of older versions, which have none. */
   readonly shardMap?: ShardMap
-  /** The version of the map by which everything that it has sent was routed. */
+  /** All events that the follower has sent were routed by this version of the map, or a newer one. */
   readonly writesBy?: number
 }
 
@@ -97,7 +97,10 @@ const FOLLOWER_FAN_OUT = 12
 
 const CONCURRENT_CALLS = 6
 
-/** A follower that hangs must not delay the others. An update that it applies too late is older than the next one it gets. */
+/**
+ * A follower that hangs must not delay the others. An update that it applies too late is older than the next one it
+ * gets.
+ */
 const TIMEOUT_MS = 5_000
 
 /** The embedded log's follower resolves a nudge when it has caught up. */
@@ -195,9 +198,9 @@ function topicFollowerStub(env: Env, at: TopicPartition) {
 }
 
 /**
- * Called by a partition of the embedded log that has no checkpoint yet. Returns the checkpoint of the TopicFollower that
- * followed it so far and now stops; null if there was none. Throws while that object still runs an older version of Rigel:
- * it is then nudged to follow on, and the caller tries again.
+ * Called by a partition of the embedded log that has no checkpoint yet. Returns the checkpoint of the TopicFollower
+ * that followed it so far and now stops; null if there was none. Throws while that object still runs an older version
+ * of Rigel: it is then nudged to follow on, and the caller tries again.
  */
 export async function takeOverFollower(env: Env, at: TopicPartition): Promise<FollowerCounters | null> {
   const follower = topicFollowerStub(env, at)

@@ -11,7 +11,7 @@ import { MetricsReporter, type Schedule } from '../core/metrics/reporter.ts'
 const SHARDS_PER_STORE = 16
 const MAX_STORES = 16
 
-/** Who reports, and its gauges. */
+/** The source of reports, and its gauges. */
 export interface ReporterOptions {
   /** `worker`, or the name of the object. Each name but `worker` must be of one object. */
   readonly source: string
@@ -35,12 +35,12 @@ export function createReporter(env: Env, config: Config, options: ReporterOption
   })
 }
 
-/** Returns the timer of a Durable Object's reporter. It keeps the object up until the report is sent, and is set after activity only. */
+/** Returns the timer of a Durable Object's reporter. It keeps the object awake until the report is sent. */
 export function timerOf(object: Pick<DurableObjectState, 'waitUntil'>): Schedule {
   return (ms, report) => void setTimeout(() => object.waitUntil(report()), ms)
 }
 
-/** Returns what all metrics objects know. Throws if one of them does not answer. */
+/** Returns the sum of all metrics objects. Throws if one of them does not answer. */
 export async function readMetrics(env: Env, config: Config): Promise<MetricsSnapshot> {
   // RPC types turn the series, which are tuples, into lists.
   const parts = await Promise.all(

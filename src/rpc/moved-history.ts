@@ -1,11 +1,11 @@
-// Contract between two shards while users move from one to the other: what the old one has in its log that a client, which
-// now connects to the new one, has not had.
+// Contract between two shards while users move: the new shard reads from the old shard's log the events that a client
+// has missed.
 import type { StoredEvent } from '../core/events/stored-event.ts'
 import type { LogPlace } from '../core/identity/position.ts'
 import { createFilter, type Filter } from '../core/subscriptions/filter.ts'
 import type { Subscription } from '../core/subscriptions/subscription.ts'
 
-/** A filter as it crosses to another object. */
+/** A filter in the form in which it is sent to another object. */
 export interface FilterSpec {
   readonly user: string | null
   readonly watched: readonly string[]

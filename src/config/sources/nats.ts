@@ -1,5 +1,5 @@
-// Variables of NATS: the servers, credentials, the subjects that are followed, and whether by JetStream or by core NATS.
-// NATS_SERVERS, NATS_SOURCE_TOPICS and NATSTOFILTER_QUEUE_GROUP are RIG's.
+// Variables of NATS: the servers, credentials, the subjects that are followed, and whether by JetStream or by core
+// NATS. NATS_SERVERS, NATS_SOURCE_TOPICS and NATSTOFILTER_QUEUE_GROUP are RIG's.
 import { z } from 'zod'
 import { NATS_SUBJECT, NATS_SUBJECT_RULE, topicOf } from '../../core/events/topic-source.ts'
 import { isPrivateHost, list, show } from '../env-fields.ts'
@@ -92,10 +92,10 @@ export function natsContradictions(v: Variables): readonly string[] {
   if (new Set(v.NATS_SERVERS.map(({ scheme }) => scheme === 'tls')).size > 1)
     problems.push('NATS_SERVERS: must all be tls://, or none')
   if (Boolean(v.NATS_USERNAME) !== Boolean(v.NATS_PASSWORD))
-    problems.push('NATS_USERNAME: needs NATS_PASSWORD, and the other way round')
+    problems.push('NATS_USERNAME: needs NATS_PASSWORD, and NATS_PASSWORD needs NATS_USERNAME')
   const ways = [v.NATS_USERNAME, v.NATS_TOKEN, v.NATS_CREDS].filter((one) => one !== undefined)
   if (ways.length > 1) problems.push('NATS_USERNAME: set one of NATS_USERNAME, NATS_TOKEN and NATS_CREDS')
-  // With NATS_CREDS a nonce is signed: nothing that is sent can be used again.
+  // Not NATS_CREDS: the client signs a nonce, so an eavesdropper gets nothing that can be used again.
   const isReadable = (v.NATS_USERNAME ?? v.NATS_TOKEN) !== undefined
   const exposed = v.NATS_SERVERS.find(
     ({ host, scheme }) => (scheme === 'nats' || scheme === 'ws') && !isPrivateHost(host),
@@ -104,7 +104,7 @@ export function natsContradictions(v: Variables): readonly string[] {
     problems.push('NATS_SERVERS: must be tls:// or wss://, or everybody on the way could read the credentials')
   }
   if (v.NATS_MODE === 'core' && v.PULL_MODE === 'scheduled') {
-    problems.push('NATS_MODE: core needs PULL_MODE=continuous: what is published between two runs would be lost')
+    problems.push('NATS_MODE: core needs PULL_MODE=continuous: messages published between two runs would be lost')
   }
   return problems
 }

@@ -1,4 +1,4 @@
-// Which topics there are, by source: a rule of TOPICS for any other would never apply.
+// Finds rules of TOPICS for topics that are not followed: such a rule would never apply.
 import { sourceOf } from '../../core/events/topic-source.ts'
 import { topicName } from '../env-fields.ts'
 
@@ -9,7 +9,7 @@ export interface SourceTopicVariables {
   readonly KINESIS_STREAM: readonly string[]
 }
 
-/** Returns what is wrong with the name of a rule's topic; nothing if that topic is followed. */
+/** Returns the problems of a rule's topic name. Empty if the topic is followed. */
 export function topicNameProblems(topic: string, v: SourceTopicVariables): readonly string[] {
   const { kind, name } = sourceOf(topic)
   const neverApplies = (variable: string) => [`is not one of ${variable}, so the rule would never apply`]

@@ -1,5 +1,6 @@
-// The durable records of a partition, for its follower: the newest from memory, older ones from the log. A record that has been
-// appended but is not durable yet is not returned: a shard that got it would know an event that a restart takes back.
+// The durable records of a partition, for its follower: the newest from memory, older ones from the log. A record that
+// has been appended but is not durable yet is not returned: a shard could store an event that the log loses in a
+// restart.
 import type { LogRecord } from '../../core/events/kafka-record.ts'
 import type { Fetched } from '../../kafka/kafka-log.ts'
 import type { PartitionLog } from './partition-log.ts'
@@ -16,7 +17,7 @@ export class DurableRecords {
     this.#end = log.offsets().latest
   }
 
-  /** The offset behind the last durable record. */
+  /** The offset after the last durable record. */
   get end(): number {
     return this.#end
   }

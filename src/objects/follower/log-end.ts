@@ -1,4 +1,5 @@
-// How far the log of a followed partition goes, asked for lag and progress: a log that does not answer in time has no known end.
+// Reads the end of a followed partition's log, for lag and progress. If the log does not answer in time, the end is
+// not known.
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
 
