@@ -66,7 +66,7 @@ describe('a translation', () => {
     expect(carried).toEqual({ KAFKA_SOURCE_TOPICS: 'a' })
     expect(without).toEqual([
       expect.stringMatching(/^INBOUND_PORT: the platform listens/),
-      expect.stringMatching(/^KINESIS_APP_NAME: Rigel reads Kinesis itself/),
+      expect.stringMatching(/^KINESIS_APP_NAME: Rigel reads Kinesis and stores its positions/),
       "X: is neither RIG's nor Rigel's, and no API definition names it",
     ])
   })

@@ -152,7 +152,7 @@ export class UserShard extends DurableObject<Env> {
     return this.#shard.admin.list(query, limit)
   }
 
-  /** Returns what became of an event here. */
+  /** Returns what happened to an event at this shard. */
   explain(question: ShardQuestion): ShardAnswer {
     return this.#shard.explain(question)
   }
