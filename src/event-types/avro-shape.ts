@@ -1,4 +1,5 @@
-// Avro → shape of the JSON that avro-decode.ts writes: docs/schema-registry.md, "How values become JSON". Pure.
+// Converts an Avro schema to the shape of the JSON that avro-decode.ts writes: docs/schema-registry.md, "How values
+// become JSON". Pure.
 import type { AvroType } from '../schema-registry/avro/avro-schema.ts'
 import { BOOLEAN, FLOAT, literal, NULL, NUMBER, STRING, unionOf, type SchemaShape, type Shape } from './shape.ts'
 
@@ -41,13 +42,13 @@ export function avroShape(type: AvroType): SchemaShape {
   }
   const toObject = ({ fields }: Extract<AvroType, { kind: 'record' }>): Shape => ({
     kind: 'object',
-    // The decoder writes every field.
+    // No field is optional, because the decoder writes every field.
     fields: fields.map(({ name, type: of }) => ({ name, shape: toShape(of), isOptional: false })),
   })
   const referTo = (record: Extract<AvroType, { kind: 'record' }>): Shape => {
     if (record.name === root) return { kind: 'reference', name: '' }
     if (!definitions.has(record.name)) {
-      // Before its fields are read: one may have the record's own type.
+      // Set before the fields are read, because a field may have the record's own type.
       definitions.set(record.name, NULL)
       definitions.set(record.name, toObject(record))
     }

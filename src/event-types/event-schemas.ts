@@ -1,5 +1,5 @@
-// Where the schema of an event type comes from: schemas by file and subjects of the registry, as the command line and the
-// definitions of proxied requests name them. Reads nothing itself. Pure.
+// Finds the source of each event type's schema, a file or a subject of the registry, from the arguments of the command
+// line and from API definitions. Pure.
 import { z } from 'zod'
 import { parseJsonOrReason } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'

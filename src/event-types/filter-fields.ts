@@ -1,16 +1,17 @@
-// EXTRACTORS and the shapes of events → the fields that subscriptions may constrain, with the types of their values. Pure.
+// Derives the fields that subscriptions may constrain, and the types of their values, from EXTRACTORS and the shapes
+// of events. Pure.
 import { fieldsOf, type Extractors, type FieldExtractor } from '../core/events/extractors.ts'
 import { covers, isPattern } from '../core/events/event-type-pattern.ts'
 import type { JsonPointer } from '../core/json-pointer.ts'
 import { BOOLEAN, NUMBER, resolve, STRING, unionOf, type Field, type SchemaShape, type Shape } from './shape.ts'
 
-/** What a constraint compares with where no schema says more. */
+/** The type of a field's value if no schema has it. */
 const SCALAR = unionOf([STRING, NUMBER, BOOLEAN])
 
 export interface Filters {
   /** Event type, or pattern of them → its fields; only those that have any. */
   readonly byType: ReadonlyMap<string, readonly Field[]>
-  /** Pointers that lead to nothing that a constraint can compare: a field was renamed here or there. */
+  /** Pointers that lead to no value that a constraint can compare, usually because a field was renamed. */
   readonly problems: readonly string[]
 }
 
@@ -41,11 +42,11 @@ function describe({ event, name }: FieldExtractor, type: string): string {
 
 /** Undefined if the schema has no scalar there. */
 function valueOf({ event, from }: FieldExtractor, schema: SchemaShape): Shape | undefined {
-  // A header, and a key as a whole, is text.
+  // The value of a header, and a whole key, are text.
   if (from !== undefined)
     return from.kind === 'header' || ('pointer' in from && from.pointer === null) ? STRING : SCALAR
   const [member, ...inner] = event
-  // Extensions are not in a schema of the data.
+  // The schema describes the data, and so not extensions.
   if (member !== 'data') return member === 'source' || member === 'subject' || member === 'id' ? STRING : SCALAR
   const found = scalarsAt(inner, schema.root, schema)
   return found.length === 0 ? undefined : unionOf(found)

@@ -1,5 +1,5 @@
-// From what is configured to the text of the module with `Events` and `Filters`, or to everything that is wrong.
-// scripts/rigel-types.ts reads the files and the registry for it.
+// Generates the text of the module with `Events` and `Filters` from the configuration, or returns all problems.
+// scripts/rigel-types.ts passes functions that read files and the registry.
 import type { Extractors } from '../core/events/extractors.ts'
 import { isPattern } from '../core/events/event-type-pattern.ts'
 import { fail, ok, type Result } from '../core/result.ts'

@@ -1,5 +1,5 @@
-// JSON Schema (draft 4 to 2020-12, and OpenAPI's `nullable`) → shape. What a shape cannot express, such as a length, a format or
-// a condition, is left out: the type is then wider than the schema. Pure.
+// Converts a JSON Schema (draft 4 to 2020-12, and OpenAPI's `nullable`) to a shape. Lengths, formats and conditions,
+// which a shape cannot express, are left out: the type is then wider than the schema. Pure.
 import { isObject, type JsonObject } from '../core/json.ts'
 import { evaluatePointer, parsePointer } from '../core/json-pointer.ts'
 import { fail, ok, type Result } from '../core/result.ts'
@@ -44,7 +44,7 @@ function toShape(schema: unknown, context: Context): Shape {
   return schema['nullable'] === true ? unionOf([shape, NULL]) : shape
 }
 
-/** All of them hold. */
+/** Yields the shapes of a schema's keywords. A value must match all of them. */
 function* parts(schema: JsonObject, context: Context): Generator<Shape> {
   const { $ref, allOf, anyOf, const: only, enum: values, oneOf } = schema
   if (typeof $ref === 'string') yield referTo($ref, context)

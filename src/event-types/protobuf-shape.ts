@@ -1,5 +1,6 @@
-// Protobuf → shape of the JSON that protobuf-codec.ts writes, by Protobuf's JSON mapping: names in camel case, 64-bit integers
-// and bytes as text. In an event's data every field without presence is there, with its default. Pure.
+// Converts a Protobuf message type to the shape of the JSON that protobuf-codec.ts writes, by Protobuf's JSON mapping:
+// names in camel case, 64-bit integers and bytes as text. Fields without presence are never absent: they have their
+// default. Pure.
 import { ScalarType, type DescEnum, type DescField, type DescMessage } from '@bufbuild/protobuf'
 import {
   BOOLEAN,
@@ -26,7 +27,9 @@ const TEXT_SCALARS: ReadonlySet<ScalarType> = new Set([
 
 const ANY_MAP: Shape = { kind: 'map', values: UNKNOWN }
 
-/** Messages that have a form of their own in JSON. The wrappers, such as StringValue, are read from their only field. */
+/**
+ * Messages that have a form of their own in JSON. The wrappers, such as StringValue, are read from their only field.
+ */
 const WELL_KNOWN: Readonly<Record<string, Shape>> = {
   'google.protobuf.Any': ANY_MAP,
   'google.protobuf.Duration': STRING,
@@ -75,7 +78,7 @@ export function protobufShape(message: DescMessage): SchemaShape {
     const [only] = of.fields
     if (WRAPPER.test(of.typeName) && only !== undefined) return ofField(only)
     if (!definitions.has(of.typeName)) {
-      // Before its fields are read: one may have the message's own type.
+      // Set before the fields are read, because a field may have the message's own type.
       definitions.set(of.typeName, UNKNOWN)
       definitions.set(of.typeName, toObject(of))
     }
@@ -96,7 +99,7 @@ function ofScalar(scalar: ScalarType): Shape {
   return scalar === ScalarType.FLOAT || scalar === ScalarType.DOUBLE ? FLOAT : NUMBER
 }
 
-/** A value that the enum does not have is its number. */
+/** A value that the enum does not define is written as its number. */
 function ofEnum({ typeName, values }: DescEnum): Shape {
   return typeName === 'google.protobuf.NullValue' ? NULL : unionOf(values.map(({ name }) => literal(name)))
 }

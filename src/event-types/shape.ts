@@ -1,4 +1,5 @@
-// The type of a JSON value, as JSON Schema, Avro and Protobuf can all express it: what print-typescript.ts writes. Pure.
+// The type of a JSON value, as JSON Schema, Avro and Protobuf can all express it: what print-typescript.ts writes.
+// Pure.
 
 export type Shape =
   | { readonly kind: 'keyword'; readonly word: 'string' | 'number' | 'boolean' | 'null' | 'unknown' | 'never' }
@@ -31,14 +32,17 @@ export const NULL: Shape = { kind: 'keyword', word: 'null' }
 export const UNKNOWN: Shape = { kind: 'keyword', word: 'unknown' }
 export const NEVER: Shape = { kind: 'keyword', word: 'never' }
 
-/** JSON has no such numbers: Avro's and Protobuf's floats become text where they are none. */
+/** JSON has no NaN and no infinities: Avro's and Protobuf's floats write these as text. */
 export const FLOAT = unionOf([NUMBER, ...['NaN', 'Infinity', '-Infinity'].map(literal)])
 
 export function literal(value: string | number | boolean): Shape {
   return { kind: 'literal', value }
 }
 
-/** Flattens unions in unions, and drops what is there twice. One shape is itself, none is `never`. */
+/**
+ * Returns the union of shapes, flattened and without duplicates; the shape itself if there is one, and `never` if
+ * none.
+ */
 export function unionOf(shapes: readonly Shape[]): Shape {
   const flat = shapes.flatMap((shape) => (shape.kind === 'union' ? shape.of : [shape]))
   const unique = [...new Map(flat.map((shape) => [JSON.stringify(shape), shape])).values()]

@@ -1,5 +1,5 @@
-// The steps of opening a connection that all transports share: the limit by address, the token, the subscriptions, the check
-// service and the choice of the shard. Called by the handler of each transport; the shard makes the connection.
+// The steps of opening a connection that all transports share: the limit by address, the token, the subscriptions, the
+// check service and the choice of the shard. Called by the handler of each transport; the shard makes the connection.
 import { stringifyScalars } from '../../core/scalar.ts'
 import { parseJsonOrReason } from '../../core/json.ts'
 import type { Context } from 'hono'
@@ -78,7 +78,7 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
   })
 }
 
-/** The text is passed on as it came: the shard parses it too. */
+/** Validates the text and returns it unchanged, because the shard parses it again. */
 export function readAsOf(text: string | undefined, transport: TransportName): Result<string | undefined, RigelError> {
   if (text === undefined || text === '') return ok(undefined)
   if (transport === 'phoenix')
@@ -90,7 +90,10 @@ export function readAsOf(text: string | undefined, transport: TransportName): Re
   return parsed.ok ? ok(text) : fail({ kind: 'bad_request', message: parsed.reason })
 }
 
-/** Applies SUBSCRIPTION_CHECK to requested subscriptions. As in RIG, subscriptions that a token implies are not checked. */
+/**
+ * Applies SUBSCRIPTION_CHECK to requested subscriptions. As in RIG, subscriptions that a token implies are not
+ * checked.
+ */
 async function mayConnect(c: Context<HttpEnv>, token: string | null, given: readonly Subscription[]): Promise<boolean> {
   const { subscriptionCheck } = c.var.config
   if (subscriptionCheck === 'no_check') return true
@@ -102,7 +105,10 @@ async function mayConnect(c: Context<HttpEnv>, token: string | null, given: read
   })
 }
 
-/** A check service may know tokens that Rigel cannot verify: their client is anonymous to Rigel, and the service decides. */
+/**
+ * A check service may know tokens that Rigel cannot verify: their client is anonymous to Rigel, and the service
+ * decides.
+ */
 export async function verifyFor(
   check: Check,
   token: string,
@@ -145,7 +151,10 @@ function parseList(text: string): Result<unknown, RigelError> {
   return fail({ kind: 'invalid_subscriptions', message: `Failed to decode subscription list: ${list.reason}` })
 }
 
-/** The binding is optional, and counts per Cloudflare location: it limits floods of requests; the shards have exact limits. */
+/**
+ * The binding is optional, and counts per Cloudflare location: it limits floods of requests; the shards have exact
+ * limits.
+ */
 async function isOverAddressLimit(request: Request, env: Partial<Env>): Promise<boolean> {
   const address = request.headers.get('cf-connecting-ip')
   if (address === null || env.CONNECTION_RATE_LIMIT === undefined) return false

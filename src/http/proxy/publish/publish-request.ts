@@ -1,5 +1,5 @@
-// `target: kafka`, `nats` and `kinesis`: publishes a request as an event, and returns 202, or the response that comes later.
-// Called by proxy.ts.
+// `target: kafka`, `nats` and `kinesis`: publishes a request as an event, and returns 202, or the response that comes
+// later. Called by proxy.ts.
 import { formatProduced, PRODUCED_HEADER } from '../../../core/as-of/as-of.ts'
 import type { NewRecord, ProducedRecord } from '../../../core/events/kafka-record.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -51,7 +51,7 @@ export async function publishRequest(
   return answered.ok ? ok(withPlace(answered.value, produced)) : answered
 }
 
-/** The client may wait until its stream has passed what it has sent. */
+/** Adds the published offsets, with which a client can recognise when its stream has passed its own events. */
 function withPlace(response: Response, produced: readonly ProducedRecord[]): Response {
   const answer = new Response(response.body, response)
   answer.headers.set(PRODUCED_HEADER, formatProduced(produced))
