@@ -5,20 +5,19 @@
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { shardOfPosition, withOpenBefore, type LogPlace } from '../../../core/identity/position.ts'
-import type { SeenRange } from '../../../core/shard-map/coverage.ts'
+import type { SeenRange, SeenRanges } from '../../../core/shard-map/coverage.ts'
 import { matchesFilter } from '../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import {
   toFilter,
   type FilterSpec,
-  type MovedChunk,
   type MovedDelivered,
   type MovedPosition,
   type SeenPlace,
 } from '../../../rpc/moved-history.ts'
 import { shardStub } from '../../../rpc/shard.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
-import type { LogStore } from '../log/log-store.ts'
+import type { LogEnd, LogStore } from '../log/log-store.ts'
 import type { Waits } from '../waits.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { ConnectionLifecycle } from './connection-lifecycle.ts'
@@ -31,6 +30,24 @@ import { specOf } from './crossing-plan.ts'
 const HIGH_WATER_MARK_BYTES = 131_072
 const LOOK_AGAIN_MS = 10
 const STALLED_AFTER_MS = 30_000
+
+/** The old log has been read to its end. */
+interface OldLogEnd {
+  /** What it had stored then. */
+  readonly seen: SeenRanges
+  /** The end of this log before the old shard was asked. */
+  readonly before: LogEnd
+}
+
+type CrossingChunk =
+  | {
+      readonly kind: 'events'
+      readonly events: readonly StoredEvent[]
+      readonly seq: number
+      /** Null: the old log has more. */
+      readonly atEnd: OldLogEnd | null
+    }
+  | { readonly kind: 'trimmed' }
 
 /** The end of a crossing: what this log has beyond the old one, and from where on the client reads here. */
 interface CrossingEnd {
@@ -75,8 +92,12 @@ export class Crossings {
   }
 
   /** Returns the next events of the old log. Rejects if the old shard does not answer. */
-  async next(from: LogPlace, filter: FilterSpec, delivered: MovedDelivered | null): Promise<MovedChunk> {
-    return shardStub(this.#context.env, shardOfPosition(from)).readMoved({ from, filter, delivered })
+  async next(from: LogPlace, filter: FilterSpec, delivered: MovedDelivered | null): Promise<CrossingChunk> {
+    const before = this.#store.end
+    const chunk = await shardStub(this.#context.env, shardOfPosition(from)).readMoved({ from, filter, delivered })
+    if (chunk.kind === 'trimmed') return chunk
+    const { events, seen, seq } = chunk
+    return { kind: 'events', events, seq, atEnd: seen === null ? null : { seen: toRanges(seen), before } }
   }
 
   wait(ms: number): Promise<void> {
@@ -86,21 +107,23 @@ export class Crossings {
   /**
    * To be called when the old log has been read to its end. Nothing may be awaited between its result and reading on.
    */
-  async end(seen: readonly SeenPlace[], filter: FilterSpec, delivered: MovedDelivered | null): Promise<CrossingEnd> {
+  async end(reached: OldLogEnd, filter: FilterSpec, delivered: MovedDelivered | null): Promise<CrossingEnd> {
     await this.#log.settle()
     const seq = this.#log.committedSeq
     const wanted = toFilter(filter)
-    const before = delivered?.untilSeq === Infinity ? toFilter(delivered.filter) : null
+    const given = delivered?.untilSeq === Infinity ? toFilter(delivered.filter) : null
     const events = this.#store
-      .readUncovered(toRanges(seen))
+      .readUncovered(reached.seen, reached.before)
       .filter((event) => event.seq <= seq && matchesFilter(wanted, event))
-      .filter((event) => before === null || !matchesFilter(before, event))
+      .filter((event) => given === null || !matchesFilter(given, event))
     return { events, seq }
   }
 }
 
-function toRanges(seen: readonly SeenPlace[]): Readonly<Record<string, SeenRange>> {
-  return Object.fromEntries(seen.map(({ key, generation, nextOffset }) => [key, [generation, nextOffset]]))
+function toRanges(seen: readonly SeenPlace[]): SeenRanges {
+  return Object.fromEntries(
+    seen.map(({ key, generation, nextOffset }): [string, SeenRange] => [key, [generation, nextOffset]]),
+  )
 }
 
 /** Brings one connection across, in steps. */
@@ -165,13 +188,13 @@ export class CrossingReader {
       from = { epoch, seq: chunk.seq }
       this.#sentSeq = chunk.seq
       this.#target.reached(from, crossing)
-      if (chunk.seen !== null) return this.#finish(crossing, from, chunk.seen)
+      if (chunk.atEnd !== null) return this.#finish(crossing, from, chunk.atEnd)
       if (!(await this.#hasRoom(crossing))) return
     }
   }
 
-  async #finish(crossing: Crossing, reached: LogPlace, seen: readonly SeenPlace[]): Promise<void> {
-    const { events, seq } = await this.#crossings.end(seen, this.#target.filter(), crossing.delivered)
+  async #finish(crossing: Crossing, reached: LogPlace, atEnd: OldLogEnd): Promise<void> {
+    const { events, seq } = await this.#crossings.end(atEnd, this.#target.filter(), crossing.delivered)
     if (this.#current !== crossing) return
     const last = events.at(-1)?.seq
     const old = this.#target.oldPosition(reached, crossing)

@@ -12,6 +12,7 @@ import type { LogRow } from '../../../core/as-of/resolve-as-of.ts'
 import type { LogPosition } from '../../../core/events/kafka-record.ts'
 import { formatPosition, parsePosition } from '../../../core/identity/position.ts'
 import { SegmentLog, type NewSegment } from '../../../segment-log/segment-log.ts'
+import type { StoredSegment } from '../../../segment-log/segment-tables.ts'
 import type { Retention } from '../../../segment-log/slices.ts'
 import { carryOver } from './carry-over.ts'
 import { eraseFrom, type Erased } from './erase-user.ts'
@@ -21,6 +22,12 @@ import { keyOf, seenAfter, sinceSeqOf, unseenOf, type SegmentSource, type ShardL
 const encoder = new TextEncoder()
 
 /** Events in a row of the log, with sequence numbers. */
+/** The end of a log at one moment. */
+export interface LogEnd {
+  readonly head: number
+  readonly seen: SeenRanges
+}
+
 export interface LogSegment extends EncodedEvents {
   readonly source: SegmentSource
   readonly firstSeq: number
@@ -97,25 +104,30 @@ export class LogStore {
     return this.#log.state.seen
   }
 
-  /**
-   * Returns the events of the last batch of each topic-partition that a log with `seen` does not have, oldest first: every
-   * batch before it has been stored by all shards that it was for.
-   */
-  readUncovered(seen: SeenRanges): readonly StoredEvent[] {
-    const found = Object.entries(this.seen).flatMap(([key, last]) => this.#readLastBatch(key, last, seen[key]))
-    return found.toSorted((a, b) => a.seq - b.seq)
+  /** What is at the end of this log now. */
+  get end(): LogEnd {
+    return { head: this.head, seen: { ...this.seen } }
   }
 
-  #readLastBatch(key: string, last: SeenRange, seen: SeenRange | undefined): readonly StoredEvent[] {
+  /**
+   * Returns the events that a log with `seen` does not have, oldest first. `before`: this log's end before the other log was
+   * asked for `seen`. What is in it was stored by all shards that it was for, without the last batch of each topic-partition.
+   */
+  readUncovered(seen: SeenRanges, before: LogEnd): readonly StoredEvent[] {
+    const later = [...this.#log.read(before.head)].flatMap((segment) => uncoveredIn(segment, seen))
+    const last = Object.entries(before.seen).flatMap(([key, range]) => this.#readLastBatch(key, range, seen))
+    const inOrder = last.filter(({ seq }) => seq <= before.head).toSorted((a, b) => a.seq - b.seq)
+    return [...inOrder, ...later]
+  }
+
+  #readLastBatch(key: string, last: SeenRange, seen: SeenRanges): readonly StoredEvent[] {
     const [generation, nextOffset, sinceSeq] = last
-    if (sinceSeq === undefined || isCovered(seen, generation, nextOffset - 1)) return []
+    if (sinceSeq === undefined || isCovered(seen[key], generation, nextOffset - 1)) return []
     const events: StoredEvent[] = []
     for (const segment of this.#log.read(sinceSeq)) {
       const source = JSON.parse(segment.meta) as SegmentSource
       if (source === null || keyOf(source[0], source[1]) !== key || source[2] !== generation) continue
-      const offsets = decodeHeaders(segment.heads).map(([, , , , , offset]) => offset ?? 0)
-      for (const [index, event] of [...decodeSegment({ ...segment, source, lastSeq: segment.position })].entries())
-        if (!isCovered(seen, generation, offsets[index] ?? 0)) events.push(event)
+      events.push(...uncoveredIn(segment, seen))
       if (source[4] + 1 === nextOffset) break
     }
     return events
@@ -218,6 +230,14 @@ export class LogStore {
       return { firstSeq: lastSeq - count + 1, lastSeq, heads, body, source }
     })
   }
+}
+
+/** Events of Rigel's own are of no topic: they stay where they are. */
+function uncoveredIn({ body, heads, meta, position }: StoredSegment, seen: SeenRanges): readonly StoredEvent[] {
+  const source = JSON.parse(meta) as SegmentSource
+  return [...decodeSegment({ lastSeq: position, heads, body, source })].filter(
+    ({ offset = 0, origin }) => origin !== undefined && !isCovered(seen[origin.partition], origin.generation, offset),
+  )
 }
 
 export function* decodeSegment({ lastSeq, heads, body, source }: Omit<LogSegment, 'firstSeq'>): Generator<StoredEvent> {

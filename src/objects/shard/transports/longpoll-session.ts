@@ -137,7 +137,7 @@ export class LongpollSession extends BaseConnection {
     const { delivered, from } = firstCrossing(this.state, position)
     const chunk = await crossings.next(from, specOf(this.state), delivered)
     if (chunk.kind === 'trimmed') return undefined
-    const end = chunk.seen === null ? null : await crossings.end(chunk.seen, specOf(this.state), delivered)
+    const end = chunk.atEnd === null ? null : await crossings.end(chunk.atEnd, specOf(this.state), delivered)
     const ownUntilSeq = end?.seq ?? log.committedSeq
     const ownFromSeq = isFirst ? this.state.startSeq : this.#ownSentSeq
     const own = this.#ownEvents.filter(({ seq }) => seq > ownFromSeq && seq <= ownUntilSeq)
@@ -163,8 +163,8 @@ export class LongpollSession extends BaseConnection {
       missed.push(...chunk.events)
       chars += chunk.events.reduce((sum, { json }) => sum + json.length, 0)
       from = { ...from, seq: chunk.seq }
-      if (chunk.seen === null) continue
-      const end = await this.#parts.crossings.end(chunk.seen, specOf(this.state), delivered)
+      if (chunk.atEnd === null) continue
+      const end = await this.#parts.crossings.end(chunk.atEnd, specOf(this.state), delivered)
       const before =
         delivered === null ? undefined : { filter: toFilter(delivered.filter), untilSeq: end.seq, others: true }
       const { seq: _, ...page } = this.#read(seq, MAX_RESPONSE_CHARS, before)

@@ -185,3 +185,26 @@ describe('erasing a user', () => {
     ])
   })
 })
+
+describe('what another shard’s log does not have', () => {
+  const offsetsOf = (events: ReturnType<LogStore['readUncovered']>) => events.map(({ offset }) => offset)
+
+  it('is the last batch of a partition, while it is under way', () => {
+    const log = open(createTestStorage())
+    log.append([batch([0])], 0)
+    log.append([batch([1, 2])], 0)
+    expect(offsetsOf(log.readUncovered({ 'rig/0': [0, 1] }, log.end))).toEqual([1, 2])
+    expect(offsetsOf(log.readUncovered({ 'rig/0': [0, 3] }, log.end))).toEqual([])
+  })
+
+  it('is every batch that came after the other log was asked, too', () => {
+    const log = open(createTestStorage())
+    log.append([batch([0])], 0)
+    const before = log.end
+    log.append([batch([1])], 0)
+    log.append([batch([0], { partition: 1 })], 0)
+    log.append([batch([2])], 0)
+    expect(offsetsOf(log.readUncovered({ 'rig/0': [0, 0] }, before))).toEqual([0, 1, 0, 2])
+    expect(offsetsOf(log.readUncovered({ 'rig/0': [0, 2] }, before))).toEqual([0, 2])
+  })
+})
