@@ -11,6 +11,10 @@ const READ_UNCOMMITTED = 0
 /** A broker that is gone is said to be within a second or two. */
 const RETRY = { retries: 2, initialRetryTime: 200 }
 
+/** The leader of a new topic is known to all brokers within a second. */
+const LEADER_ATTEMPTS = 20
+const LEADER_WAIT_MS = 100
+
 interface FetchedMessage {
   readonly offset: string
   readonly timestamp: string
@@ -98,11 +102,14 @@ export class KafkaBackend implements Backend {
   }
 
   async offsets(topic: string, partition: number) {
-    try {
-      const found = (await this.#admin.fetchTopicOffsets(topic)).find((one) => one.partition === partition)
-      return found === undefined ? null : { earliest: Number(found.low), latest: Number(found.high) }
-    } catch (error) {
-      return unknownOrThrow(error)
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const found = (await this.#admin.fetchTopicOffsets(topic)).find((one) => one.partition === partition)
+        return found === undefined ? null : { earliest: Number(found.low), latest: Number(found.high) }
+      } catch (error) {
+        if (!isWithoutLeader(error) || attempt === LEADER_ATTEMPTS) return unknownOrThrow(error)
+        await new Promise((resolve) => setTimeout(resolve, LEADER_WAIT_MS))
+      }
     }
   }
 
@@ -195,6 +202,10 @@ function toMessage({ headers = [], key, timestampMs, value }: AppendRecord, part
 function unknownOrThrow(error: unknown): null {
   if (typeOf(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return null
   throw error
+}
+
+function isWithoutLeader(error: unknown): boolean {
+  return ['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'].includes(String(typeOf(error)))
 }
 
 function typeOf(error: unknown): unknown {
