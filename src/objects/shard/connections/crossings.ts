@@ -17,7 +17,7 @@ import {
 } from '../../../rpc/moved-history.ts'
 import { shardStub } from '../../../rpc/shard.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
-import type { LogEnd, LogStore } from '../log/log-store.ts'
+import type { ShardLogEnd, LogStore } from '../log/log-store.ts'
 import type { Waits } from '../waits.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { ConnectionLifecycle } from './connection-lifecycle.ts'
@@ -36,7 +36,7 @@ interface OldLogEnd {
   /** What it had stored then. */
   readonly seen: SeenRanges
   /** The end of this log before the old shard was asked. */
-  readonly before: LogEnd
+  readonly before: ShardLogEnd
 }
 
 type CrossingChunk =

@@ -23,7 +23,7 @@ const encoder = new TextEncoder()
 
 /** Events in a row of the log, with sequence numbers. */
 /** The end of a log at one moment. */
-export interface LogEnd {
+export interface ShardLogEnd {
   readonly head: number
   readonly seen: SeenRanges
 }
@@ -105,7 +105,7 @@ export class LogStore {
   }
 
   /** What is at the end of this log now. */
-  get end(): LogEnd {
+  get end(): ShardLogEnd {
     return { head: this.head, seen: { ...this.seen } }
   }
 
@@ -113,7 +113,7 @@ export class LogStore {
    * Returns the events that a log with `seen` does not have, oldest first. `before`: this log's end before the other log was
    * asked for `seen`. What is in it was stored by all shards that it was for, without the last batch of each topic-partition.
    */
-  readUncovered(seen: SeenRanges, before: LogEnd): readonly StoredEvent[] {
+  readUncovered(seen: SeenRanges, before: ShardLogEnd): readonly StoredEvent[] {
     const later = [...this.#log.read(before.head)].flatMap((segment) => uncoveredIn(segment, seen))
     const last = Object.entries(before.seen).flatMap(([key, range]) => this.#readLastBatch(key, range, seen))
     const inOrder = last.filter(({ seq }) => seq <= before.head).toSorted((a, b) => a.seq - b.seq)
