@@ -83,10 +83,12 @@ async function open(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<str
   return granted.ok ? openSessionAtShard(c, granted.value.connect) : granted
 }
 
+/** A client keeps its position until its first poll has been answered: the session may be lost before that, too. */
 function answerOpened(c: Context<HttpEnv>, cursor: PollCursor, connectionToken: string): Response {
-  const started = { connection_token: connectionToken, last_event_id: FIRST_EVENT, events: [] }
+  const lastEventId = cursor.lastEventId ?? FIRST_EVENT
+  const started = { connection_token: connectionToken, last_event_id: lastEventId, events: [] }
   const json = JSON.stringify(cursor.withCookies ? 'ok' : started)
-  return answer(c, json, { ...cursor, connectionToken, lastEventId: FIRST_EVENT })
+  return answer(c, json, { ...cursor, connectionToken, lastEventId })
 }
 
 function answerPoll(c: Context<HttpEnv>, cursor: PollCursor, polled: PollAnswer): Response {

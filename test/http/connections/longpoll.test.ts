@@ -80,6 +80,25 @@ describe('with cookies', () => {
 })
 
 describe('without cookies', () => {
+  it('keeps its position when its session is lost, even before the new one was polled', async () => {
+    const ask = async (query: Record<string, string>) =>
+      (
+        await get(`?${new URLSearchParams({ subscriptions: '[{"eventType":"moved.session"}]', ...query })}`)
+      ).json<Answer>()
+    const opened = await ask({ connection_token: '' })
+    const first = await ask({ connection_token: opened.connection_token ?? '', last_event_id: opened.last_event_id })
+    await publish({ id: 'm1', type: 'moved.session' })
+    let at = first.last_event_id
+    for (const lost of ['1.00000000000000000000000000000000', '2.00000000000000000000000000000000']) {
+      at = (await ask({ connection_token: lost, last_event_id: at })).last_event_id
+      expect(at).toBe(first.last_event_id)
+    }
+    const again = await ask({ connection_token: '0.00000000000000000000000000000000', last_event_id: at })
+    const polled = await ask({ connection_token: again.connection_token ?? '', last_event_id: again.last_event_id })
+    expect(polled.recovered).toBeUndefined()
+    expect(polled.events.map(({ type }) => type)).toContain('moved.session')
+  })
+
   it('returns token and position in every answer, and sets no cookie', async () => {
     const opened = await get('?connection_token=')
     expect(opened.headers.getSetCookie()).toEqual([])

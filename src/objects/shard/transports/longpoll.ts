@@ -55,7 +55,10 @@ export class LongpollTransport implements Transport {
 
   onClose(): void {}
 
-  /** Resolves when there are events after `lastEventId` (null: from the session's start), or without any after the wait. */
+  /**
+   * Resolves when there are events after `lastEventId`, or without any after the wait. The first poll of a session, and one
+   * without a position, reads from where the session was opened.
+   */
   async poll(connectionId: string, lastEventId: string | null): Promise<Result<PollAnswer, RigelError>> {
     const { context, log } = this.#parts
     const session = this.#sessions.get(connectionId)
@@ -64,11 +67,12 @@ export class LongpollTransport implements Transport {
       this.#parts.lifecycle.remove(session)
       return fail({ kind: 'moved' })
     }
+    const isFirst = lastEventId === null || !session.hasPolled
     session.hasPolled = true
     session.seenAtMs = context.now()
-    const position = lastEventId ?? session.state.pinned ?? log.position(session.state.startSeq)
-    const polled =
-      (await this.#pollOld(session, position, lastEventId === null)) ?? (await this.#poll(session, position))
+    const { pinned, startSeq } = session.state
+    const position = isFirst ? (pinned ?? log.position(startSeq)) : lastEventId
+    const polled = (await this.#pollOld(session, position, isFirst)) ?? (await this.#poll(session, position))
     session.seenAtMs = context.now()
     return polled
   }
