@@ -81,10 +81,10 @@ describe('with cookies', () => {
 
 describe('without cookies', () => {
   it('keeps its position when its session is lost, even before the new one was polled', async () => {
-    const ask = async (query: Record<string, string>) =>
-      (
-        await get(`?${new URLSearchParams({ subscriptions: '[{"eventType":"moved.session"}]', ...query })}`)
-      ).json<Answer>()
+    const ask = async (query: Record<string, string>) => {
+      const wanted = new URLSearchParams({ subscriptions: '[{"eventType":"moved.session"}]', ...query })
+      return (await get(`?${wanted.toString()}`)).json<Answer>()
+    }
     const opened = await ask({ connection_token: '' })
     const first = await ask({ connection_token: opened.connection_token ?? '', last_event_id: opened.last_event_id })
     await publish({ id: 'm1', type: 'moved.session' })
