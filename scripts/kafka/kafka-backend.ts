@@ -86,6 +86,8 @@ export class KafkaBackend implements Backend {
 
   async createTopic(topic: string, numPartitions: number): Promise<void> {
     await this.#admin.createTopics({ topics: [{ topic, numPartitions }], waitForLeaders: true })
+    // A leader is named before its broker serves the partition: offsets are answered only then.
+    await this.offsets(topic, 0)
   }
 
   topics(): Promise<readonly string[]> {
