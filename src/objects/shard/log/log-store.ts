@@ -75,8 +75,8 @@ export class LogStore {
     return this.#log.bytes
   }
 
-  /** By `topic/partition`, up to `head`. */
-  get stored(): ShardLogState['seen'] {
+  /** What has been stored of each topic-partition, up to `head`. */
+  get stored(): SeenRanges {
     return this.#log.state.seen
   }
 
@@ -99,14 +99,9 @@ export class LogStore {
     return position.seq
   }
 
-  /** What has been stored of each topic-partition, up to `head`. */
-  get seen(): SeenRanges {
-    return this.#log.state.seen
-  }
-
   /** What is at the end of this log now. */
   get end(): ShardLogEnd {
-    return { head: this.head, seen: { ...this.seen } }
+    return { head: this.head, seen: { ...this.stored } }
   }
 
   /**

@@ -57,6 +57,6 @@ export function readMoved(log: LogStore, { delivered, filter, from }: MovedRead)
   return { kind: 'events', events, seq, seen: null }
 }
 
-function placesOf({ seen }: LogStore): readonly SeenPlace[] {
-  return Object.entries(seen).map(([key, [generation, nextOffset]]) => ({ key, generation, nextOffset }))
+function placesOf({ stored }: LogStore): readonly SeenPlace[] {
+  return Object.entries(stored).map(([key, [generation, nextOffset]]) => ({ key, generation, nextOffset }))
 }
