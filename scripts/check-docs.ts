@@ -54,7 +54,7 @@ function isJson(code: string): boolean {
   }
 }
 
-/** Of npm and npx: a script of package.json, a program of node_modules, and a file that exists. Nothing is started. */
+/** Checks that the npm script, the program of npx or the file of a command exists. Starts nothing. */
 function unknownCommand(code: string): string | undefined {
   for (const line of code.split('\n').map((text) => text.replace(/#.*/, '').trim())) {
     const [program = '', first = '', second = '', ...rest] = line.split(/\s+/)

@@ -2,7 +2,7 @@
 // Used by check-docs.ts, and by the tests that run them. Pure.
 
 export interface Fence {
-  /** Of the line with the language, from 1. */
+  /** Number of the line that names the language, counted from 1. */
   readonly line: number
   /** Empty for a diagram. */
   readonly language: string

@@ -31,7 +31,7 @@ const REMOTE = {
   KAFKA_AUTO_OFFSET_RESET: 'earliest',
 }
 
-/** As the cron trigger. */
+/** The period of the cron trigger. */
 const CRON_EVERY_MS = 60_000
 /** In schedules that change the number of shards: events flow on past the retention. */
 const GROWING = { maxPauseMs: 700, retentionSeconds: 2, maxShards: 6, changes: 3, withinMs: 5_000 }

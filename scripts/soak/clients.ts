@@ -163,7 +163,7 @@ interface PhoenixReply {
   readonly response: { readonly last_event_id?: string; readonly recovered?: boolean }
 }
 
-/** As the library: Rigel closes a socket on which nothing comes for 45 seconds. */
+/** The library's heartbeat: Rigel closes a socket that is silent for 45 seconds. */
 const PHOENIX_BEAT_MS = 20_000
 
 async function poll(session: Session): Promise<void> {

@@ -14,7 +14,7 @@ const cache = join(import.meta.dirname, '../../node_modules/.cache/rigel-sources
 
 export interface NatsServerOptions {
   readonly port: number
-  /** Of the WebSocket listener, without TLS; absent: there is none. */
+  /** Port of the WebSocket listener, without TLS. Absent: the server has no such listener. */
   readonly webSocketPort?: number
   /** Lines of its configuration file. */
   readonly config?: string

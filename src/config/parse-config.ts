@@ -76,7 +76,7 @@ const HIDDEN = '(hidden)'
 /** A variable and the value in force, as the console shows it. */
 export interface EffectiveVariable {
   readonly name: string
-  /** As text; null if it is not set and has no default. A secret is hidden. */
+  /** The text of the value; null if it is not set and has no default. A secret is hidden. */
   readonly value: string | null
   readonly isDefault: boolean
 }

@@ -161,7 +161,7 @@ const ERRORS = {
   // The connection.
   invalid_connection_token: row(400, CLOSE.badRequest, 'Invalid connection token.'),
   connection_gone: row(410, CLOSE.gone, 'Connection no longer exists.'),
-  /** Of a shard to the Worker, which then chooses another shard: the position that led here is not of this log. */
+  /** A shard answers this to the Worker, which then chooses another shard: the client's position is not of its log. */
   wrong_shard: row(503, CLOSE.unavailable, 'The position is of another log: try again.'),
   foreign_connection: row(403, CLOSE.notAuthorized, 'The connection belongs to another user than the token.'),
   too_many_connections: row<{ readonly scope: 'shard' | 'minute' | 'address' | 'user' | 'session' }>(

@@ -6,7 +6,7 @@ export interface RequestUrl {
   readonly scheme: string
   /** With a port other than the scheme's. */
   readonly host: string
-  /** As the URL standard normalizes it. */
+  /** The path after normalization by the URL standard. */
   readonly path: string
   /** The query as the client wrote it, with its `?`, or empty. A URL object loses a lone `?`. */
   readonly search: string

@@ -10,7 +10,7 @@ const HISTORY_BYTES = 65_536
 export interface DeliveredRange {
   readonly filter: Filter
   readonly untilSeq: number
-  /** Those that do not pass it, instead. */
+  /** True: the events that do not pass the filter were delivered, not those that pass. */
   readonly others?: boolean
 }
 

@@ -65,7 +65,7 @@ export class LongpollSession extends BaseConnection {
   #rewind: Rewind | undefined
   /** What the client missed at its old shard, of subscriptions that it made since. Kept like `#rewind`. */
   #late: { readonly crossing: Crossing; readonly atSeq: number } | undefined
-  /** Of its own events, those up to here were in a response that was read from the old shard. */
+  /** The session's own events up to here were in a response that was read from the old shard. */
   #ownSentSeq: number
 
   constructor(

@@ -75,7 +75,7 @@ export class PhoenixConnection extends BaseConnection {
     return this.sink.bufferedBytes
   }
 
-  /** Of the channel that is furthest behind. */
+  /** The progress of the channel that is furthest behind. */
   get progress() {
     return { writtenSeq: Math.min(this.#parts.log.committedSeq, this.#channels.behindSeq), acknowledgedSeq: null }
   }
