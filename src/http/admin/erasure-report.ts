@@ -1,5 +1,6 @@
 // Lists which data of a user Rigel could not erase: a part of the answer to DELETE /_rig/api/v1/users/{user}. Pure.
 import { followedTopics, type Config } from '../../config/parse-config.ts'
+import { sourceOf } from '../../core/events/topic-source.ts'
 
 /** Data of a user that remains, where it is, and until when. */
 interface Remaining {
@@ -14,10 +15,6 @@ export function remainingOf(
   { isRevoked, shared }: { readonly isRevoked: boolean; readonly shared: number },
 ): readonly Remaining[] {
   const { audit, kafka, log, proxy } = config
-  const isEmbedded = kafka.brokers === null && kafka.rest === null && kafka.upstash === null
-  const retention = isEmbedded
-    ? `KAFKA_LOG_RETENTION_SECONDS (${kafka.embedded.retentionMs / 1_000})`
-    : "the topic's retention, or compaction: produce a tombstone for each of the user's keys, or use kafka-delete-records"
   const topics = [...followedTopics(config), kafka.deadLetterTopic]
   const logs = [
     ...(proxy.requestLog.includes('kafka') ? [proxy.requestLogTopic] : []),
@@ -25,8 +22,16 @@ export function remainingOf(
   ]
   const logRetention = `LOG_RETENTION_SECONDS (${log.retentionMs / 1_000}), and at most an eighth of it longer`
   return [
-    ...topics.map((topic) => ({ where: `topic ${topic}`, what: 'records about the user', until: retention })),
-    ...logs.map((topic) => ({ where: `topic ${topic}`, what: "the user's name in requests", until: retention })),
+    ...topics.map((topic) => ({
+      where: `topic ${topic}`,
+      what: 'records about the user',
+      until: retentionOf(config, topic),
+    })),
+    ...logs.map((topic) => ({
+      where: `topic ${topic}`,
+      what: "the user's name in requests",
+      until: retentionOf(config, topic),
+    })),
     ...(shared === 0
       ? []
       : [{ where: 'logs of shards', what: `the text of ${shared} events that others got too`, until: logRetention }]),
@@ -47,4 +52,19 @@ export function remainingOf(
       until: '30 days, and the retention of your logs',
     },
   ]
+}
+
+function retentionOf({ kafka }: Config, topic: string): string {
+  switch (sourceOf(topic).kind) {
+    case 'nats':
+      return "the stream's limits: or use `nats stream purge`"
+    case 'kinesis':
+      return "the stream's retention"
+    case 'kafka': {
+      const isEmbedded = kafka.brokers === null && kafka.rest === null && kafka.upstash === null
+      return isEmbedded
+        ? `KAFKA_LOG_RETENTION_SECONDS (${kafka.embedded.retentionMs / 1_000})`
+        : "the topic's retention, or compaction: produce a tombstone for each of the user's keys, or use kafka-delete-records"
+    }
+  }
 }

@@ -72,6 +72,12 @@ describe('what remains of an erased user', () => {
     expect(remaining({ KAFKA_LOG_RETENTION_SECONDS: '60' })[0]).toBe('topic rig: KAFKA_LOG_RETENTION_SECONDS (60)')
   })
 
+  it('is what each source holds, by its own retention', () => {
+    const lines = remaining({ NATS_SERVERS: 'nats://nats:4222', NATS_SOURCE_TOPICS: 'orders' })
+    expect(lines.find((line) => line.startsWith('topic nats:orders: '))).toContain('nats stream purge')
+    expect(lines.find((line) => line.startsWith('topic rig-dead-letter: '))).not.toContain('nats')
+  })
+
   it('is the text of events that others got too, and a token that is still valid', () => {
     expect(remaining({}, 0, true).join()).not.toMatch(/tokens: /)
     expect(remaining({}, 2, false).join()).toMatch(/logs of shards: LOG_RETENTION_SECONDS \(3600\).*tokens: it expires/)
