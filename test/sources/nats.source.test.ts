@@ -197,7 +197,8 @@ describe('JetStream', () => {
 })
 
 describe('core NATS', () => {
-  const open = () => createNatsLog(env, { ...natsConfig(), mode: 'core' }, deps)
+  /** Each follower has a queue group of its own: one that a test has left stays subscribed, and would take messages. */
+  const open = () => createNatsLog(env, { ...natsConfig(), mode: 'core', queueGroup: crypto.randomUUID() }, deps)
 
   it('reads what is published while it is there, with offsets that grow from one life to the next', async () => {
     const topic = `nats:core.${crypto.randomUUID()}`
