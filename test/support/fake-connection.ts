@@ -41,7 +41,7 @@ export class FakeConnection extends BaseConnection {
 
   rewind(): void {}
 
-  cross(): void {}
+  replayOldShard(): void {}
 
   send(): void {}
 

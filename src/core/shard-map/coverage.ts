@@ -29,6 +29,6 @@ export interface ShardCut {
  * True if a position of this shard is from before the user left the shard and came back: the log does not have the
  * events in between. Such a position is older than the retention, because a change lasts at least that long.
  */
-export function isOfEarlierStay(cuts: Iterable<ShardCut>, shard: number, user: string, seq: number): boolean {
+export function predatesReturn(cuts: Iterable<ShardCut>, shard: number, user: string, seq: number): boolean {
   return [...cuts].some((cut) => seq < cut.seq && shardOf(user, cut.from) !== shard && shardOf(user, cut.to) === shard)
 }

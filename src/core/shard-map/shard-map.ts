@@ -125,7 +125,7 @@ export function isLosing({ change, shards }: ShardMap, shard: number): boolean {
  * Whether a client of this user may resume at `shard` with a position of the shard `old`: the old log has what the
  * client missed, and both logs have later events.
  */
-export function mayCross(map: ShardMap, old: number, shard: number, user: string | null): boolean {
+export function canResumeFrom(map: ShardMap, old: number, shard: number, user: string | null): boolean {
   if (map.change?.phase !== 'moving' || old === shard) return false
   if (user === null) return isLosing(map, old) && isGaining(map, shard)
   return shardOf(user, map.change.from) === old && homeOf(map, user) === shard

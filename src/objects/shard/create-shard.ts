@@ -20,7 +20,7 @@ import type { ShardQuestion } from '../../rpc/explain.ts'
 import type { Opening } from './connections/connection-state.ts'
 import { ConnectionStore } from './connections/connection-store.ts'
 import { TokenlessSessions } from './connections/tokenless-sessions.ts'
-import { Crossings } from './connections/crossings.ts'
+import { OldShardReader } from './old-shard/old-shard-reader.ts'
 import { LeavingConnections } from './connections/leaving-connections.ts'
 import { Resumptions } from './connections/resumption.ts'
 import { KnownShardMap } from './known-shard-map.ts'
@@ -33,7 +33,7 @@ import { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
 import { ShardMetrics } from './shard-metrics.ts'
 import { SubscriptionUpdater } from './subscriptions/update-subscriptions.ts'
-import { Waits } from './waits.ts'
+import { Timers } from './timers.ts'
 import { createTransports } from './transports/registry.ts'
 import type { Transport } from './transports/transport.ts'
 
@@ -97,9 +97,9 @@ export function createShard(context: ShardContext) {
   })
   const revocations = new RevocationList(storage.sql)
   const lifecycle = new ConnectionLifecycle(context, connections, log, metrics, history)
-  const waits = new Waits(context.now)
-  const crossings = new Crossings(context, log, logStore, waits)
-  const resumptions = new Resumptions({ log, interests, shardMap, crossings })
+  const timers = new Timers(context.now)
+  const oldShards = new OldShardReader(context, log, logStore, timers)
+  const resumptions = new Resumptions({ log, interests, shardMap, oldShards })
   const placing = { shardMap, resumptions }
   const admission = new ConnectionAdmission(
     context,
@@ -107,11 +107,11 @@ export function createShard(context: ShardContext) {
     log,
     interests,
     revocations,
-    waits,
+    timers,
     asOfJoins,
     placing,
   )
-  const changeRate = new ChangeRateLimiter(context, lifecycle, waits)
+  const changeRate = new ChangeRateLimiter(context, lifecycle, timers)
   const parts = {
     connections,
     log,
@@ -119,10 +119,10 @@ export function createShard(context: ShardContext) {
     revocations,
     lifecycle,
     admission,
-    waits,
+    timers,
     changeRate,
     asOfJoins,
-    crossings,
+    oldShards,
     ...placing,
   }
   const subscriptions = new SubscriptionUpdater(context, parts)

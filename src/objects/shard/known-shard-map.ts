@@ -1,8 +1,15 @@
 // A shard's copy of the shard map: SQL for `known_shard_map` and `shard_cuts`. The Directory sends each version. A
 // shard that has got none asks for it once, when the first client connects. Used by admission, UserShard and
 // maintenance.
-import { isOfEarlierStay, type ShardCut } from '../../core/shard-map/coverage.ts'
-import { MAX_SHARDS, initialMap, isGaining, isHome, mayCross, type ShardMap } from '../../core/shard-map/shard-map.ts'
+import { predatesReturn, type ShardCut } from '../../core/shard-map/coverage.ts'
+import {
+  MAX_SHARDS,
+  initialMap,
+  isGaining,
+  isHome,
+  canResumeFrom,
+  type ShardMap,
+} from '../../core/shard-map/shard-map.ts'
 
 /** Limits calls of the Directory for positions that the known map does not explain. */
 const ASK_AGAIN_MS = 2_000
@@ -85,9 +92,9 @@ export class KnownShardMap {
    * Whether a client with a position of the shard `old` may resume here. Asks the Directory if the known map forbids
    * it.
    */
-  async mayCross(old: number, user: string | null): Promise<boolean> {
-    if (!mayCross(this.#map, old, this.#deps.shard, user)) await this.#refresh()
-    return mayCross(this.#map, old, this.#deps.shard, user)
+  async canResumeFrom(old: number, user: string | null): Promise<boolean> {
+    if (!canResumeFrom(this.#map, old, this.#deps.shard, user)) await this.#refresh()
+    return canResumeFrom(this.#map, old, this.#deps.shard, user)
   }
 
   /** Whether users have moved here since `seq`. Events that were addressed to them before are not in this log. */
@@ -96,8 +103,8 @@ export class KnownShardMap {
   }
 
   /** Whether a position is from before its user left this shard and came back. */
-  isOfEarlierStay(user: string | null, seq: number): boolean {
-    return user !== null && isOfEarlierStay(this.#cuts, this.#deps.shard, user, seq)
+  predatesReturn(user: string | null, seq: number): boolean {
+    return user !== null && predatesReturn(this.#cuts, this.#deps.shard, user, seq)
   }
 
   async #refresh(): Promise<void> {

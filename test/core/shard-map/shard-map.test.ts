@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { BroadcastStream, emptyRoutedBatch } from '../../../src/core/delivery/routed-batch.ts'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
-import { isCovered, isOfEarlierStay } from '../../../src/core/shard-map/coverage.ts'
+import { isCovered, predatesReturn } from '../../../src/core/shard-map/coverage.ts'
 import { ShardRouting } from '../../../src/core/shard-map/routing.ts'
 import {
   advance,
@@ -12,7 +12,7 @@ import {
   isGaining,
   isHome,
   isLosing,
-  mayCross,
+  canResumeFrom,
   wantShards,
   type ChangeProgress,
   type ShardMap,
@@ -90,7 +90,7 @@ describe('a change of the number of shards', () => {
     const map = during(from, to, 'moving')
     for (const user of users.filter((one) => shardOf(one, from) !== shardOf(one, to))) {
       expect([isLosing(map, shardOf(user, from)), isGaining(map, shardOf(user, to))]).toEqual([true, true])
-      expect(mayCross(map, shardOf(user, from), shardOf(user, to), user)).toBe(true)
+      expect(canResumeFrom(map, shardOf(user, from), shardOf(user, to), user)).toBe(true)
     }
   })
 })
@@ -138,7 +138,7 @@ it('a position from before its user left the shard and came back is recognised',
   const user = users.find((one) => shardOf(one, 8) === 6) ?? ''
   const home = shardOf(user, 3)
   const cuts = [{ from: 8, to: 3, seq: 10 }]
-  expect([isOfEarlierStay(cuts, home, user, 9), isOfEarlierStay(cuts, home, user, 10)]).toEqual([true, false])
+  expect([predatesReturn(cuts, home, user, 9), predatesReturn(cuts, home, user, 10)]).toEqual([true, false])
 })
 
 /** Followers and shards that learn of each version late; what must hold in every state. */
@@ -174,8 +174,8 @@ class Walk {
           const state = `${user}: shard ${shard} by version ${map.version}, follower by ${routing.map.version}`
           if (isHome(map, shard, user) && !written.includes(shard)) return `not written to its home: ${state}`
           const old = shardOf(user, map.change?.from ?? map.shards)
-          if (mayCross(map, old, shard, user) && written.join() !== [shard, old].join())
-            return `crosses alone: ${state}`
+          if (canResumeFrom(map, old, shard, user) && written.join() !== [shard, old].join())
+            return `resumes where nobody writes: ${state}`
         }
       }
     }
@@ -204,7 +204,7 @@ class Walk {
 }
 
 describe('whoever learns of it late', () => {
-  it.each([1, 2, 3, 4, 5])('writes to where users connect, and to both where they cross: walk %d', (seed) => {
+  it.each([1, 2, 3, 4, 5])('writes to where users connect, and to both where they may resume: walk %d', (seed) => {
     const walk = new Walk(dice(seed))
     let changes = 0
     for (let n = 0; n < 800; n += 1) {

@@ -7,7 +7,7 @@ import { InterestIndex } from '../../../src/following/interest-index.ts'
 import { InterestStore } from '../../../src/objects/directory/interest-store.ts'
 import { directoryStub } from '../../../src/rpc/directory.ts'
 import { shardStub } from '../../../src/rpc/shard.ts'
-import { connectWs, fetchRigel, publish } from '../../support/front-door.ts'
+import { connectWs, fetchRigel, publish } from '../../support/gateway-client.ts'
 
 const partitions = [0, 1, 2, 3]
 let topics = 0

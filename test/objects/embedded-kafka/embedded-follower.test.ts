@@ -4,7 +4,7 @@ import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { expect, it } from 'vitest'
 import { NO_DEAD_LETTERS } from '../../../src/following/dead-letters.ts'
 import { CheckpointStore } from '../../../src/following/checkpoint-store.ts'
-import { connectWs } from '../../support/front-door.ts'
+import { connectWs } from '../../support/gateway-client.ts'
 
 const record = (id: string) => ({
   timestampMs: 1,

@@ -2,7 +2,7 @@ import { env } from 'cloudflare:workers'
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { writeFrame } from '../../../src/schema-registry/wire-format.ts'
-import { connectSse, fetchRigel } from '../../support/front-door.ts'
+import { connectSse, fetchRigel } from '../../support/gateway-client.ts'
 import { TestRegistry } from '../../support/registry.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 

@@ -12,7 +12,7 @@ import { bitmapOf } from '../../../src/core/interest/bitmap.ts'
 import { InterestIndex } from '../../../src/following/interest-index.ts'
 import worker from '../../../src/index.ts'
 import { breakLog, mendLog } from '../../support/break-log.ts'
-import { connectWs, publish } from '../../support/front-door.ts'
+import { connectWs, publish } from '../../support/gateway-client.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 
 expectLogs(/following failed, to be tried again/, /queue message not consumed/)

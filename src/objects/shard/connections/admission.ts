@@ -16,8 +16,8 @@ import {
   type Resume,
   type Term,
 } from './connection-state.ts'
-import type { Crossing } from './crossing.ts'
-import { firstCrossing, lateCrossing } from './crossing-plan.ts'
+import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
+import { planReplay, planLateReplay } from '../old-shard/plan-replay.ts'
 import type { KnownShardMap } from '../known-shard-map.ts'
 import type { Resumption, Resumptions } from './resumption.ts'
 import { bytesOf } from './subscription-pool.ts'
@@ -25,7 +25,7 @@ import type { InterestRegistry } from '../interest-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { RevocationList } from '../revocation-list.ts'
 import type { ShardContext } from '../shard-context.ts'
-import type { Waits } from '../waits.ts'
+import type { Timers } from '../timers.ts'
 
 const CONNECTION_ID_BYTES = 16
 
@@ -44,7 +44,7 @@ export class ConnectionAdmission {
   readonly #log: CommittedLog
   readonly #interests: InterestRegistry
   readonly #revocations: RevocationList
-  readonly #waits: Waits
+  readonly #timers: Timers
   readonly #asOfJoins: AsOfJoins
   readonly #shardMap: KnownShardMap
   readonly #resumptions: Resumptions
@@ -55,7 +55,7 @@ export class ConnectionAdmission {
     log: CommittedLog,
     interests: InterestRegistry,
     revocations: RevocationList,
-    waits: Waits,
+    timers: Timers,
     asOfJoins: AsOfJoins,
     { resumptions, shardMap }: { readonly shardMap: KnownShardMap; readonly resumptions: Resumptions },
   ) {
@@ -64,7 +64,7 @@ export class ConnectionAdmission {
     this.#log = log
     this.#interests = interests
     this.#revocations = revocations
-    this.#waits = waits
+    this.#timers = timers
     this.#asOfJoins = asOfJoins
     this.#shardMap = shardMap
     this.#resumptions = resumptions
@@ -100,9 +100,9 @@ export class ConnectionAdmission {
     const isFresh = lastEventId === null && connect.asOf === undefined
     const recovered = isFresh ? null : !isGap && (lastEventId === null || isCovered)
     const opened = withJoin(this.#stateOf(connect, term, found, nowMs), joined.value)
-    const crossing = crossingOf(opened, found)
-    const state = crossing === null ? opened : { ...opened, pinned: lastEventId }
-    return ok({ connect, recovered, state, rewind: rewindOf(state), crossing })
+    const oldShardReplay = oldShardReplayOf(opened, found)
+    const state = oldShardReplay === null ? opened : { ...opened, pinned: lastEventId }
+    return ok({ connect, recovered, state, rewind: rewindOf(state), oldShardReplay })
   }
 
   /**
@@ -147,7 +147,7 @@ export class ConnectionAdmission {
       const admitted = this.#connections.admit(principal, nowMs)
       if (admitted.ok || probes === MAX_PROBES || !isOwnLimit(admitted.reason)) return admitted
       for (const connection of this.#connections.countedWith(principal).slice(0, MAX_PROBED)) connection.probe()
-      await new Promise<void>((resolve) => this.#waits.after(PROBE_WAIT_MS, resolve))
+      await new Promise<void>((resolve) => this.#timers.after(PROBE_WAIT_MS, resolve))
     }
   }
 
@@ -196,9 +196,9 @@ function resumeOf(found: Resumption, committedSeq: number, nowMs: number): Resum
   return resumeAt(committedSeq, { epoch: found.from.epoch, seq: found.openSeq }, nowMs)
 }
 
-function crossingOf(state: ConnectionState, found: Resumption): Crossing | null {
-  if (found.kind === 'own') return found.openBefore === null ? null : lateCrossing(state, found.openBefore)
-  return found.kind === 'old' ? firstCrossing(state, { ...found.from, openSeq: found.openSeq }) : null
+function oldShardReplayOf(state: ConnectionState, found: Resumption): OldShardReplay | null {
+  if (found.kind === 'own') return found.openBefore === null ? null : planLateReplay(state, found.openBefore)
+  return found.kind === 'old' ? planReplay(state, { ...found.from, openSeq: found.openSeq }) : null
 }
 
 /** A client that dropped before it subscribed, and subscribes as it reconnects, gets the events that it missed. */

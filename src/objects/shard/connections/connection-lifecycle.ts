@@ -44,7 +44,7 @@ export class ConnectionLifecycle {
   }
 
   /** RIG's order: the create event, then the subscriptions that are in force. */
-  greet(connection: Connection, { crossing, recovered, rewind }: Opening): void {
+  greet(connection: Connection, { oldShardReplay, recovered, rewind }: Opening): void {
     const { id, owner, startSeq, subscriptions } = connection.state
     this.#history.opened(connection, rewind?.seq ?? startSeq, recovered)
     const lastEventId = this.positionFor(connection.state, startSeq)
@@ -52,7 +52,7 @@ export class ConnectionLifecycle {
     connection.send(connectionCreated(envelope(this.#context), created))
     connection.send(subscriptionsSet(envelope(this.#context), subscriptions))
     if (rewind !== null) connection.rewind(rewind.seq, rewind.before)
-    if (crossing !== null) connection.cross(crossing)
+    if (oldShardReplay !== null) connection.replayOldShard(oldShardReplay)
   }
 
   /** Returns the position of a sequence number, as the client of the connection gets it. */

@@ -1,6 +1,6 @@
 // The record of one connection, from the request that opens it to storage and back. Pure: clock and randomness are arguments.
 // Admission makes it, the ConnectionStore keeps it, a connection of any transport holds it as `state`.
-import type { Crossing } from './crossing.ts'
+import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { createFilter, withJoins, type Filter } from '../../../core/subscriptions/filter.ts'
 import type { JoinStep } from '../../../core/as-of/joins.ts'
 import type {
@@ -85,7 +85,7 @@ export interface Opening {
   /** The client may have missed events after this sequence number that its filter at that time did not pass. */
   readonly rewind: { readonly seq: number; readonly before: Filter } | null
   /** What the client gets from its old shard first. Null: nothing. */
-  readonly crossing: Crossing | null
+  readonly oldShardReplay: OldShardReplay | null
 }
 
 /** Returns undefined if the token has expired. `random` is in [0, 1). */

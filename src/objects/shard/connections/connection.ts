@@ -4,7 +4,7 @@ import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import type { ConnectionProgress } from '../../../core/explain/explain-connection.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { RigelError } from '../../../core/errors.ts'
-import type { Crossing } from './crossing.ts'
+import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { filterOf, type ConnectionState } from './connection-state.ts'
 import type { SystemEvent } from '../system-events.ts'
 
@@ -26,7 +26,7 @@ export interface Connection {
   /** Reads the log again from `seq`, for events that pass the new filter and did not pass the filter `before`. */
   rewind(seq: number, before: Filter): void
   /** Sends what the client missed at its old shard, before what comes here. */
-  cross(crossing: Crossing): void
+  replayOldShard(replay: OldShardReplay): void
   /** Sends one of Rigel's own events. */
   send(event: SystemEvent): void
   /** Writes something that the client ignores, if the transport has such a thing: the write fails if the client is gone. */
@@ -56,7 +56,7 @@ export abstract class BaseConnection implements Connection {
   abstract readonly progress: ConnectionProgress
   abstract deliver(events: DeliveryGroup): void
   abstract rewind(seq: number, before: Filter): void
-  abstract cross(crossing: Crossing): void
+  abstract replayOldShard(replay: OldShardReplay): void
   abstract send(event: SystemEvent): void
   abstract end(reason: RigelError): void
   abstract removed(): void

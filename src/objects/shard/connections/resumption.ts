@@ -5,7 +5,7 @@ import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
 import type { KnownShardMap } from '../known-shard-map.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
-import type { Crossings } from './crossings.ts'
+import type { OldShardReader } from '../old-shard/old-shard-reader.ts'
 
 interface OwnPlace {
   readonly kind: 'own'
@@ -31,7 +31,7 @@ interface ResumptionsParts {
   readonly log: CommittedLog
   readonly interests: InterestRegistry
   readonly shardMap: KnownShardMap
-  readonly crossings: Crossings
+  readonly oldShards: OldShardReader
 }
 
 export class Resumptions {
@@ -52,19 +52,19 @@ export class Resumptions {
     subscriptions: readonly Subscription[],
     hasSubscribed: boolean,
   ): Promise<Resumption> {
-    const { crossings, interests, log, shardMap } = this.#parts
+    const { oldShards, interests, log, shardMap } = this.#parts
     const position = parsePosition(text)
     if (position === undefined) return { kind: 'gap' }
     const seq = log.resumable(text)
     if (seq === undefined) return this.#findOld(text, position, user, subscriptions, hasSubscribed)
-    if (shardMap.isOfEarlierStay(user, seq)) return { kind: 'gap' }
+    if (shardMap.predatesReturn(user, seq)) return { kind: 'gap' }
     const openSeq = Math.min(seq, position.openSeq)
     const { openBefore } = position
-    const mayCross = openBefore !== null && (await shardMap.mayCross(shardOfPosition(openBefore), user))
-    if (openBefore === null || !mayCross)
+    const mayReadOld = openBefore !== null && (await shardMap.canResumeFrom(shardOfPosition(openBefore), user))
+    if (openBefore === null || !mayReadOld)
       return { kind: 'own', seq, openSeq, openBefore: null, isCovered: interests.coversSince(subscriptions, openSeq) }
     const open = formatPosition(openBefore.epoch, openBefore.seq)
-    const isCovered = !hasSubscribed || (await crossings.find(openBefore, open, subscriptions))?.isCovered === true
+    const isCovered = !hasSubscribed || (await oldShards.find(openBefore, open, subscriptions))?.isCovered === true
     return { kind: 'own', seq, openSeq, openBefore, isCovered }
   }
 
@@ -75,9 +75,9 @@ export class Resumptions {
     subscriptions: readonly Subscription[],
     hasSubscribed: boolean,
   ): Promise<Resumption> {
-    const { crossings, shardMap } = this.#parts
-    if (!(await shardMap.mayCross(shardOfPosition({ epoch }), user))) return { kind: 'gap' }
-    const found = await crossings.find({ epoch, seq: 0 }, text, subscriptions)
+    const { oldShards, shardMap } = this.#parts
+    if (!(await shardMap.canResumeFrom(shardOfPosition({ epoch }), user))) return { kind: 'gap' }
+    const found = await oldShards.find({ epoch, seq: 0 }, text, subscriptions)
     if (found === null) return { kind: 'gap' }
     const { openSeq, seq } = found
     const isCovered = found.isCovered && (found.isKept || !hasSubscribed)

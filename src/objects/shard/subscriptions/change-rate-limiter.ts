@@ -2,7 +2,7 @@
 // rate is refused after a delay. A connection whose client does not wait for refusals is closed, and the user's next
 // connections begin with a small allowance.
 import type { ShardContext } from '../shard-context.ts'
-import type { Waits } from '../waits.ts'
+import type { Timers } from '../timers.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { Connection } from '../connections/connection.ts'
 
@@ -22,16 +22,16 @@ type Bucket = { left: number; atMs: number }
 export class ChangeRateLimiter {
   readonly #context: ShardContext
   readonly #lifecycle: ConnectionLifecycle
-  readonly #waits: Waits
+  readonly #timers: Timers
   readonly #buckets = new WeakMap<Connection, Bucket>()
   readonly #refusing = new WeakMap<Connection, number>()
   /** User → time until which new connections begin with a small allowance, in milliseconds since the epoch. */
   readonly #flooded = new Map<string, number>()
 
-  constructor(context: ShardContext, lifecycle: ConnectionLifecycle, waits: Waits) {
+  constructor(context: ShardContext, lifecycle: ConnectionLifecycle, timers: Timers) {
     this.#context = context
     this.#lifecycle = lifecycle
-    this.#waits = waits
+    this.#timers = timers
   }
 
   /**
@@ -60,7 +60,7 @@ export class ChangeRateLimiter {
     const waiting = this.#refusing.get(connection) ?? 0
     if (waiting >= MAX_REFUSING) return
     this.#refusing.set(connection, waiting + 1)
-    await new Promise<void>((resolve) => this.#waits.after(REFUSAL_WAIT_MS, resolve))
+    await new Promise<void>((resolve) => this.#timers.after(REFUSAL_WAIT_MS, resolve))
     this.#refusing.set(connection, (this.#refusing.get(connection) ?? 1) - 1)
   }
 

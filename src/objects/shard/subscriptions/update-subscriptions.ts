@@ -15,8 +15,8 @@ import type { Connection } from '../connections/connection.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import { userOf, type Resume } from '../connections/connection-state.ts'
-import { specOf } from '../connections/crossing-plan.ts'
-import type { Crossings } from '../connections/crossings.ts'
+import { specOf } from '../old-shard/plan-replay.ts'
+import type { OldShardReader } from '../old-shard/old-shard-reader.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { RevocationList } from '../revocation-list.ts'
@@ -45,7 +45,7 @@ interface SubscriptionUpdaterParts {
   readonly admission: ConnectionAdmission
   readonly changeRate: ChangeRateLimiter
   readonly asOfJoins: AsOfJoins
-  readonly crossings: Crossings
+  readonly oldShards: OldShardReader
 }
 
 export class SubscriptionUpdater {
@@ -86,9 +86,9 @@ export class SubscriptionUpdater {
 
   /** A client that came from another shard missed events there. If that does not answer, the client is told of a gap. */
   async #isCovered({ before, seq }: Resume, subscriptions: readonly Subscription[]): Promise<boolean> {
-    const { crossings, interests } = this.#parts
+    const { oldShards, interests } = this.#parts
     if (before === null) return interests.coversSince(subscriptions, seq)
-    const found = crossings.find(before, formatPosition(before.epoch, before.seq), subscriptions)
+    const found = oldShards.find(before, formatPosition(before.epoch, before.seq), subscriptions)
     return (await found.catch(() => null))?.isCovered === true
   }
 
@@ -141,7 +141,7 @@ export class SubscriptionUpdater {
     const set = this.#set(connection, change, undefined, isOwn ? resumed.seq : log.committedSeq)
     if (!set.ok) return set
     // First, so that its client's position stays where it is until the missed events have been sent.
-    if (from !== null) connection.cross({ from, delivered: { filter: had, untilSeq: Infinity }, isLate: true })
+    if (from !== null) connection.replayOldShard({ from, delivered: { filter: had, untilSeq: Infinity }, isLate: true })
     connection.send(subscriptionsSet(envelope(this.#context), change.subscriptions, recovered))
     if (isOwn) lifecycle.rewind(connection, resumed.seq, before)
     return set

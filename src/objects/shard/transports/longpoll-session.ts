@@ -7,8 +7,8 @@ import { fail, ok, type Result } from '../../../core/result.ts'
 import type { PollAnswer } from '../../../rpc/shard.ts'
 import { BaseConnection } from '../connections/connection.ts'
 import type { ConnectionState } from '../connections/connection-state.ts'
-import type { Crossing } from '../connections/crossing.ts'
-import { firstCrossing, specOf } from '../connections/crossing-plan.ts'
+import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
+import { planReplay, specOf } from '../old-shard/plan-replay.ts'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { formatPosition, withOpenSeq, type Position } from '../../../core/identity/position.ts'
 import { toFilter } from '../../../rpc/moved-history.ts'
@@ -64,7 +64,7 @@ export class LongpollSession extends BaseConnection {
   /** Kept until the client polls from after it: a response may be lost on its way. */
   #rewind: Rewind | undefined
   /** What the client missed at its old shard, of subscriptions that it made since. Kept like `#rewind`. */
-  #late: { readonly crossing: Crossing; readonly atSeq: number } | undefined
+  #late: { readonly replay: OldShardReplay; readonly atSeq: number } | undefined
   /** The session's own events up to here were in a response that was read from the old shard. */
   #ownSentSeq: number
 
@@ -81,7 +81,7 @@ export class LongpollSession extends BaseConnection {
     this.#polledSeq = state.startSeq
     this.#answeredSeq = state.startSeq
     this.#parts = parts
-    this.#waiting = new WaitingPolls(parts.waits, parts.context.config.connections.longpollingWaitMs)
+    this.#waiting = new WaitingPolls(parts.timers, parts.context.config.connections.longpollingWaitMs)
     this.#ownSentSeq = state.startSeq
     this.#ownEvents = ownEvents
     this.#storeEvent = storeEvent
@@ -102,7 +102,7 @@ export class LongpollSession extends BaseConnection {
     this.#polledSeq = seq
     this.#answeredSeq = Math.max(this.#answeredSeq, seq)
     const late = this.#late
-    if (late !== undefined && seq <= late.atSeq) return ok(await this.#readLate(seq, recovered, late.crossing))
+    if (late !== undefined && seq <= late.atSeq) return ok(await this.#readLate(seq, recovered, late.replay))
     this.#late = undefined
     const rewind = this.#rewind
     if (rewind !== undefined && seq <= rewind.atSeq) return ok(this.#readAgain(seq, recovered, rewind))
@@ -125,19 +125,19 @@ export class LongpollSession extends BaseConnection {
   }
 
   /** What it missed first is read by the first poll, from the client's position. */
-  cross(crossing: Crossing): void {
-    if (!crossing.isLate) return
-    this.#late = { crossing, atSeq: this.#parts.log.committedSeq }
+  replayOldShard(replay: OldShardReplay): void {
+    if (!replay.isLate) return
+    this.#late = { replay, atSeq: this.#parts.log.committedSeq }
     this.#waiting.wakeAll(null)
   }
 
   /** A poll from a position of the client's old shard. Undefined: there would be a gap. Rejects if that does not answer. */
   async pollOld(position: Position, isFirst: boolean): Promise<PollAnswer | undefined> {
-    const { crossings, lifecycle, log } = this.#parts
-    const { delivered, from } = firstCrossing(this.state, position)
-    const chunk = await crossings.next(from, specOf(this.state), delivered)
+    const { oldShards, lifecycle, log } = this.#parts
+    const { delivered, from } = planReplay(this.state, position)
+    const chunk = await oldShards.next(from, specOf(this.state), delivered)
     if (chunk.kind === 'trimmed') return undefined
-    const end = chunk.atEnd === null ? null : await crossings.end(chunk.atEnd, specOf(this.state), delivered)
+    const end = chunk.atEnd === null ? null : await oldShards.end(chunk.atEnd, specOf(this.state), delivered)
     const ownUntilSeq = end?.seq ?? log.committedSeq
     const ownFromSeq = isFirst ? this.state.startSeq : this.#ownSentSeq
     const own = this.#ownEvents.filter(({ seq }) => seq > ownFromSeq && seq <= ownUntilSeq)
@@ -154,17 +154,17 @@ export class LongpollSession extends BaseConnection {
   }
 
   /** Missed events come before later ones, in one response. If they exceed the limit, the response reports a gap. */
-  async #readLate(seq: number, recovered: boolean, crossing: Crossing): Promise<PollAnswer> {
-    const { delivered } = crossing
+  async #readLate(seq: number, recovered: boolean, replay: OldShardReplay): Promise<PollAnswer> {
+    const { delivered } = replay
     const missed: StoredEvent[] = []
-    for (let { from } = crossing, chars = 0; chars < MAX_REWIND_CHARS;) {
-      const chunk = await this.#parts.crossings.next(from, specOf(this.state), delivered)
+    for (let { from } = replay, chars = 0; chars < MAX_REWIND_CHARS;) {
+      const chunk = await this.#parts.oldShards.next(from, specOf(this.state), delivered)
       if (chunk.kind === 'trimmed') break
       missed.push(...chunk.events)
       chars += chunk.events.reduce((sum, { json }) => sum + json.length, 0)
       from = { ...from, seq: chunk.seq }
       if (chunk.atEnd === null) continue
-      const end = await this.#parts.crossings.end(chunk.atEnd, specOf(this.state), delivered)
+      const end = await this.#parts.oldShards.end(chunk.atEnd, specOf(this.state), delivered)
       const before =
         delivered === null ? undefined : { filter: toFilter(delivered.filter), untilSeq: end.seq, others: true }
       const { seq: _, ...page } = this.#read(seq, MAX_RESPONSE_CHARS, before)

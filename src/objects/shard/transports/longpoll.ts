@@ -2,7 +2,7 @@
 import type { RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { parsePosition, shardOfPosition } from '../../../core/identity/position.ts'
-import { lateCrossing } from '../connections/crossing-plan.ts'
+import { planLateReplay } from '../old-shard/plan-replay.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import { stampError, type PollAnswer } from '../../../rpc/shard.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
@@ -46,8 +46,8 @@ export class LongpollTransport implements Transport {
       const session = this.#create(state, ownEvents.get(state.id) ?? [], true)
       this.#parts.connections.add(session)
       const { openBefore } = parsePosition(state.pinned ?? '') ?? { openBefore: null }
-      const crossing = openBefore === null ? null : lateCrossing(state, openBefore)
-      if (crossing !== null) session.cross(crossing)
+      const replay = openBefore === null ? null : planLateReplay(state, openBefore)
+      if (replay !== null) session.replayOldShard(replay)
     }
   }
 
@@ -95,7 +95,7 @@ export class LongpollTransport implements Transport {
     const { log, shardMap } = this.#parts
     const position = parsePosition(text)
     if (position === undefined || log.isOwn(position)) return undefined
-    if (!(await shardMap.mayCross(shardOfPosition(position), session.state.owner.user))) return undefined
+    if (!(await shardMap.canResumeFrom(shardOfPosition(position), session.state.owner.user))) return undefined
     try {
       const answer = await session.pollOld(position, isFirst)
       return answer === undefined ? undefined : ok(answer)

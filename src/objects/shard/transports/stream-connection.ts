@@ -9,8 +9,9 @@ import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { toFilter } from '../../../rpc/moved-history.ts'
 import { BaseConnection } from '../connections/connection.ts'
 import { isJoining, openSeqOf, openSuffixOf, type Opening } from '../connections/connection-state.ts'
-import type { Crossing } from '../connections/crossing.ts'
-import { CrossingReader, targetOf } from '../connections/crossings.ts'
+import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
+import { OldShardReplayer } from '../old-shard/old-shard-replayer.ts'
+import { createReplayTarget } from '../old-shard/replay-target.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import { connectionClosed, envelope, sessionKilled, type SystemEvent } from '../system-events.ts'
 import type { PositionOf, StreamEncoding } from './stream-encoding.ts'
@@ -27,7 +28,7 @@ export class StreamConnection extends BaseConnection {
   /** Everything up to here has been written. Null if the connection is live: every committed event has been. */
   #behindSeq: number | null
   #delivered: DeliveredRange | undefined
-  readonly #crossing: CrossingReader
+  readonly #oldShardReplayer: OldShardReplayer
   #isStarted = false
   /** Lets the stream ask for more again. */
   #askAgain: () => void = () => undefined
@@ -47,11 +48,11 @@ export class StreamConnection extends BaseConnection {
     this.#encoding = encoding
     this.#onRemoved = onRemoved
     this.#behindSeq = state.startSeq
-    const target = targetOf(this, parts, {
+    const target = createReplayTarget(this, parts, {
       write: (events, position) => this.#write(encoding.events(events, position)),
-      done: (seq, crossing) => this.#crossed(seq, crossing),
+      done: (seq, replay) => this.#oldShardReplayed(seq, replay),
     })
-    this.#crossing = new CrossingReader(parts.crossings, target)
+    this.#oldShardReplayer = new OldShardReplayer(parts.oldShards, target)
     this.response = new Response(this.#openStream(), { headers: responseHeaders(connect, encoding) })
     this.#write(encoding.preamble(parts.context.config.connections.reconnectMs))
   }
@@ -85,12 +86,12 @@ export class StreamConnection extends BaseConnection {
   }
 
   /** Nothing of this shard's log is written meanwhile: the connection is behind. */
-  cross(crossing: Crossing): void {
+  replayOldShard(replay: OldShardReplay): void {
     this.#behindSeq ??= this.#parts.log.committedSeq
-    this.#crossing.start(crossing, this.#behindSeq)
+    this.#oldShardReplayer.start(replay, this.#behindSeq)
   }
 
-  #crossed(seq: number, { delivered, isLate }: Crossing): void {
+  #oldShardReplayed(seq: number, { delivered, isLate }: OldShardReplay): void {
     if (!isLate) this.#behindSeq = seq
     else if (delivered !== null) this.#delivered = { filter: toFilter(delivered.filter), untilSeq: seq, others: true }
     this.#replay()
@@ -124,7 +125,7 @@ export class StreamConnection extends BaseConnection {
   }
 
   removed(): void {
-    this.#crossing.stop()
+    this.#oldShardReplayer.stop()
     this.#onRemoved(this)
   }
 
@@ -153,7 +154,7 @@ export class StreamConnection extends BaseConnection {
   }
 
   #replay(): void {
-    if (!this.#isStarted || this.#crossing.isActive) return
+    if (!this.#isStarted || this.#oldShardReplayer.isActive) return
     while (this.#behindSeq !== null && (this.#controller?.desiredSize ?? 0) > 0) {
       const chunk = readNextChunk(this.#parts.log, this.filter, this.#behindSeq, this.#delivered)
       if (chunk.kind === 'trimmed') return this.#cut()

@@ -8,7 +8,7 @@ import type { ConnectionAdmission } from '../connections/admission.ts'
 import type { ChangeRateLimiter } from '../subscriptions/change-rate-limiter.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
-import type { Crossings } from '../connections/crossings.ts'
+import type { OldShardReader } from '../old-shard/old-shard-reader.ts'
 import type { Resumptions } from '../connections/resumption.ts'
 import type { ConnectionStore } from '../connections/connection-store.ts'
 import type { TokenlessSessions } from '../connections/tokenless-sessions.ts'
@@ -18,7 +18,7 @@ import type { CommittedLog } from '../log/committed-log.ts'
 import type { TokenRenewal } from '../connections/renew-token.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { SubscriptionUpdater } from '../subscriptions/update-subscriptions.ts'
-import type { Waits } from '../waits.ts'
+import type { Timers } from '../timers.ts'
 
 export interface Transport {
   /** Makes the connection, greets its client, registers it, and returns the response to the client's request. */
@@ -47,12 +47,12 @@ export interface TransportParts {
   readonly subscriptions: SubscriptionUpdater
   readonly changeRate: ChangeRateLimiter
   readonly renewal: TokenRenewal
-  readonly crossings: Crossings
+  readonly oldShards: OldShardReader
   readonly shardMap: KnownShardMap
   readonly resumptions: Resumptions
   readonly buffers: BufferBudget
   readonly tokenless: TokenlessSessions
-  readonly waits: Waits
+  readonly timers: Timers
   /** Makes positions given out before and after differ. Returns the new head of the log. */
   advanceLog(): number
 }

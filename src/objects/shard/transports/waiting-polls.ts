@@ -1,20 +1,20 @@
 // The polls of one long-polling session that wait for its next event. Tabs share a session by its cookies: each of them waits.
 // Used by longpoll-session.ts.
 import type { RigelError } from '../../../core/errors.ts'
-import type { Waits } from '../waits.ts'
+import type { Timers } from '../timers.ts'
 
 /** The most polls of one session that wait at a time. Browsers open at most this many connections to a host (HTTP/1.1). */
 const MAX_WAITING_POLLS = 6
 
 export class WaitingPolls {
-  readonly #waits: Waits
+  readonly #timers: Timers
   readonly #waitMs: number
   /** Each ends a poll that waits, oldest first. */
   readonly #waiting = new Set<(reason: RigelError | null) => void>()
 
   /** `waitMs`: a poll waits no longer. */
-  constructor(waits: Waits, waitMs: number) {
-    this.#waits = waits
+  constructor(timers: Timers, waitMs: number) {
+    this.#timers = timers
     this.#waitMs = waitMs
   }
 
@@ -32,7 +32,7 @@ export class WaitingPolls {
         this.#waiting.delete(wake)
         resolve(reason)
       }
-      const cancel = this.#waits.after(this.#waitMs, () => wake(null))
+      const cancel = this.#timers.after(this.#waitMs, () => wake(null))
       this.#waiting.add(wake)
     })
   }

@@ -7,8 +7,9 @@ import { parsePosition } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { BaseConnection } from '../connections/connection.ts'
 import { isJoining, openSuffixOf, type ConnectionState } from '../connections/connection-state.ts'
-import type { Crossing } from '../connections/crossing.ts'
-import { CrossingReader, targetOf } from '../connections/crossings.ts'
+import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
+import { OldShardReplayer } from '../old-shard/old-shard-replayer.ts'
+import { createReplayTarget } from '../old-shard/replay-target.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import { envelope, heartbeat, type SystemEvent } from '../system-events.ts'
 import { encodeEventsFrame, encodePositionFrame, encodeSystemEventFrame } from './rigel-v1.ts'
@@ -24,7 +25,7 @@ export class WebSocketConnection extends BaseConnection {
   readonly #record: SocketRecord
   readonly #writer: SocketWriter
   readonly #pump: ReplayPump
-  readonly #crossing: CrossingReader
+  readonly #oldShardReplayer: OldShardReplayer
   readonly #onRemoved: () => void
   /** Lost in hibernation: if the window is closed during a rewind then, the client gets events that were sent before once more. */
   #delivered: DeliveredRange | undefined
@@ -59,13 +60,13 @@ export class WebSocketConnection extends BaseConnection {
       bufferedBytes: () => this.bufferedBytes,
       step: () => this.#replayStep(),
       onStalled: () => this.#cut(),
-      after: (ms, act) => parts.waits.after(ms, act),
+      after: (ms, act) => parts.timers.after(ms, act),
     })
-    const target = targetOf(this, parts, {
+    const target = createReplayTarget(this, parts, {
       write: (events, position) => this.#sendMissed(events, position),
-      done: (seq, crossing) => this.#crossed(seq, crossing),
+      done: (seq, replay) => this.#oldShardReplayed(seq, replay),
     })
-    this.#crossing = new CrossingReader(parts.crossings, target)
+    this.#oldShardReplayer = new OldShardReplayer(parts.oldShards, target)
   }
 
   get isRigelV1(): boolean {
@@ -105,13 +106,13 @@ export class WebSocketConnection extends BaseConnection {
   }
 
   /** Nothing of this shard's log is sent meanwhile: the connection is behind. */
-  cross(crossing: Crossing): void {
+  replayOldShard(replay: OldShardReplay): void {
     const seq = this.#record.behindSeq ?? this.#parts.log.committedSeq
     this.#record.setBehind(seq)
-    this.#crossing.start(crossing, seq)
+    this.#oldShardReplayer.start(replay, seq)
   }
 
-  #crossed(seq: number, { delivered, isLate }: Crossing): void {
+  #oldShardReplayed(seq: number, { delivered, isLate }: OldShardReplay): void {
     if (!isLate) this.#record.setBehind(seq)
     else if (delivered !== null) this.#delivered = { filter: toFilter(delivered.filter), untilSeq: seq, others: true }
     this.replay()
@@ -146,7 +147,7 @@ export class WebSocketConnection extends BaseConnection {
 
   /** Sends history in steps until the end of the log, or until the window is closed. Does nothing on a live connection. */
   replay(): void {
-    if (this.#record.behindSeq !== null && !this.#crossing.isActive) this.#pump.run()
+    if (this.#record.behindSeq !== null && !this.#oldShardReplayer.isActive) this.#pump.run()
   }
 
   /** The client has handled everything up to this position. A position that is not of this log changes nothing. */
@@ -170,7 +171,7 @@ export class WebSocketConnection extends BaseConnection {
 
   removed(): void {
     this.#pump.stop()
-    this.#crossing.stop()
+    this.#oldShardReplayer.stop()
     this.#record.delete()
     this.#onRemoved()
   }
@@ -179,7 +180,7 @@ export class WebSocketConnection extends BaseConnection {
 
   /** Returns whether there is more to send now. */
   #replayStep(): boolean {
-    if (this.#record.behindSeq === null || this.#isWindowClosed || this.#crossing.isActive) return false
+    if (this.#record.behindSeq === null || this.#isWindowClosed || this.#oldShardReplayer.isActive) return false
     const chunk = readNextChunk(this.#parts.log, this.filter, this.#record.behindSeq, this.#delivered)
     if (chunk.kind === 'trimmed') {
       this.#cut()

@@ -119,7 +119,7 @@ export class ChannelHub {
       ...(position === null ? {} : { recovered: resumeSeq !== null || from !== null }),
     }
     connection.reply(message, { status: 'ok', response })
-    if (from !== null) connection.crossChannel(channel.topic, { from, delivered: null, isLate: false })
+    if (from !== null) connection.replayChannelOfOldShard(channel.topic, { from, delivered: null, isLate: false })
     connection.replay()
     this.#presence.joined(connection, channel)
   }

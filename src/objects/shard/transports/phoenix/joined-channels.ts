@@ -3,7 +3,7 @@
 import { createFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import type { ConnectionRegistry } from '../../connections/connection-registry.ts'
-import type { CrossingReader } from '../../connections/crossings.ts'
+import type { OldShardReplayer } from '../../old-shard/old-shard-replayer.ts'
 import { bytesOf } from '../../connections/subscription-pool.ts'
 import type { Channel } from './channel.ts'
 
@@ -14,7 +14,7 @@ export interface JoinedChannel {
   readonly held: readonly Subscription[]
   behindSeq: number | null
   /** Sends what it missed at the client's old shard. */
-  crossing: CrossingReader | null
+  oldShard: OldShardReplayer | null
 }
 
 export class JoinedChannels {
@@ -41,8 +41,8 @@ export class JoinedChannels {
     return Math.min(Infinity, ...[...this.#byTopic.values()].map(({ behindSeq }) => behindSeq ?? Infinity))
   }
 
-  get isCrossing(): boolean {
-    return [...this.#byTopic.values()].some(({ crossing }) => crossing !== null)
+  get isReplayingOldShard(): boolean {
+    return [...this.#byTopic.values()].some(({ oldShard }) => oldShard !== null)
   }
 
   [Symbol.iterator](): Iterator<JoinedChannel, void> {
@@ -60,18 +60,18 @@ export class JoinedChannels {
   /** Returns a channel whose history is to be read from the log. */
   nextBehind(): JoinedChannel | undefined {
     for (const joined of this.#byTopic.values())
-      if (joined.behindSeq !== null && joined.crossing === null) return joined
+      if (joined.behindSeq !== null && joined.oldShard === null) return joined
     return undefined
   }
 
   add(channel: Channel, behindSeq: number | null): void {
     const held = this.#registry.hold(channel.interests)
-    this.#byTopic.set(channel.topic, { channel, held, behindSeq, crossing: null })
+    this.#byTopic.set(channel.topic, { channel, held, behindSeq, oldShard: null })
   }
 
   delete(topic: string): void {
     const joined = this.#byTopic.get(topic)
-    joined?.crossing?.stop()
+    joined?.oldShard?.stop()
     if (joined !== undefined) this.#registry.release(joined.held)
     this.#byTopic.delete(topic)
   }

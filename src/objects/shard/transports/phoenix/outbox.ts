@@ -1,7 +1,7 @@
 // What is sent to a long-polling session waits here until the client asks for what comes after it. A response that got lost
 // is given again: the cursor is part of the session token, which changes with every response.
 
-import type { Waits } from '../../waits.ts'
+import type { Timers } from '../../timers.ts'
 
 export type PollResult =
   | { readonly kind: 'messages'; readonly frames: readonly string[]; readonly cursor: number }
@@ -10,7 +10,7 @@ export type PollResult =
 
 export class Outbox {
   readonly #limitChars: number
-  readonly #waits: Waits
+  readonly #timers: Timers
   #frames: string[] = []
   /** The cursor of the oldest frame. */
   #first = 0
@@ -20,9 +20,9 @@ export class Outbox {
   /** When it was last polled, in milliseconds since the epoch. */
   seenAtMs: number
 
-  constructor(limitChars: number, nowMs: number, waits: Waits) {
+  constructor(limitChars: number, nowMs: number, timers: Timers) {
     this.#limitChars = limitChars
-    this.#waits = waits
+    this.#timers = timers
     this.seenAtMs = nowMs
   }
 
@@ -68,7 +68,7 @@ export class Outbox {
 
   #nextFrame(waitMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#waits.after(waitMs, () => this.#wake?.())
+      const cancel = this.#timers.after(waitMs, () => this.#wake?.())
       this.#wake = () => {
         cancel()
         this.#wake = undefined

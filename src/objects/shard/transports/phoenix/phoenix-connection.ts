@@ -7,8 +7,8 @@ import { createFilter, matchesFilter, type Filter } from '../../../../core/subsc
 import type { RigelError } from '../../../../core/errors.ts'
 import { SerialQueue } from '../../../../core/serial-queue.ts'
 import { formatPosition } from '../../../../core/identity/position.ts'
-import type { Crossing } from '../../connections/crossing.ts'
-import { CrossingReader, type CrossingTarget } from '../../connections/crossings.ts'
+import type { OldShardReplay } from '../../old-shard/old-shard-replay.ts'
+import { OldShardReplayer, type ReplayTarget } from '../../old-shard/old-shard-replayer.ts'
 import { BaseConnection } from '../../connections/connection.ts'
 import type { ConnectionState } from '../../connections/connection-state.ts'
 import { readNextChunk } from '../../log/replay.ts'
@@ -67,7 +67,7 @@ export class PhoenixConnection extends BaseConnection {
       bufferedBytes: () => sink.bufferedBytes,
       step: () => this.#sendStep(),
       onStalled: () => this.#cut(),
-      after: (ms, act) => parts.waits.after(ms, act),
+      after: (ms, act) => parts.timers.after(ms, act),
     })
   }
 
@@ -104,14 +104,14 @@ export class PhoenixConnection extends BaseConnection {
   }
 
   /** The events that a channel missed at the client's old shard are sent first. It was joined from the end of the log. */
-  crossChannel(topic: string, crossing: Crossing): void {
+  replayChannelOfOldShard(topic: string, replay: OldShardReplay): void {
     const joined = this.#channels.get(topic)
     if (joined === undefined) return
-    joined.crossing = new CrossingReader(this.#parts.crossings, this.#crossingTarget(joined))
-    joined.crossing.start(crossing, 0)
+    joined.oldShard = new OldShardReplayer(this.#parts.oldShards, this.#replayTarget(joined))
+    joined.oldShard.start(replay, 0)
   }
 
-  #crossingTarget(joined: JoinedChannel): CrossingTarget {
+  #replayTarget(joined: JoinedChannel): ReplayTarget {
     const { lifecycle, log } = this.#parts
     const { filter } = joined.channel
     const spec = { user: filter.user, watched: filter.watched, subscriptions: subscriptionsOf(filter) }
@@ -127,7 +127,7 @@ export class PhoenixConnection extends BaseConnection {
       position: (seq) => log.position(seq),
       done: (seq) => {
         joined.behindSeq = seq
-        joined.crossing = null
+        joined.oldShard = null
         this.replay()
       },
       failed: (reason) => lifecycle.end(this, reason),
@@ -165,8 +165,8 @@ export class PhoenixConnection extends BaseConnection {
   /** The history of a channel is asked for when it is joined: nothing is read again later. */
   rewind(): void {}
 
-  /** Each channel crosses by itself. */
-  cross(): void {}
+  /** Each channel replays its own part: replayChannelOfOldShard. */
+  replayOldShard(): void {}
 
   /** RIG's own events are no part of Phoenix: replies say the same. */
   send(): void {}
@@ -225,7 +225,7 @@ export class PhoenixConnection extends BaseConnection {
     for (const event of chunk.events) this.#push(joined.channel, event)
     joined.behindSeq = chunk.atEnd ? null : chunk.seq
     const hasMore = this.#channels.nextBehind() !== undefined
-    if (!hasMore && !this.#channels.isCrossing) this.sink.setReplaying(false)
+    if (!hasMore && !this.#channels.isReplayingOldShard) this.sink.setReplaying(false)
     return hasMore
   }
 

@@ -28,8 +28,8 @@ export class PhoenixSessions {
   }
 
   open({ state }: Opening): void {
-    const { context, lifecycle, tokenless, waits } = this.#parts
-    const outbox = new Outbox(context.config.connections.waitingBytes, context.now(), waits)
+    const { context, lifecycle, tokenless, timers } = this.#parts
+    const outbox = new Outbox(context.config.connections.waitingBytes, context.now(), timers)
     const connection = new PhoenixConnection(state, this.#sinkOf(outbox, state), this.#parts, (removed) =>
       this.#hub.removed(removed),
     )

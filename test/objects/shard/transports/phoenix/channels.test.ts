@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { shardOf } from '../../../../../src/core/delivery/shard-hash.ts'
 import { tokenOf } from '../../../../support/make-tokens.ts'
-import { fetchRigel, publish } from '../../../../support/front-door.ts'
+import { fetchRigel, publish } from '../../../../support/gateway-client.ts'
 import { PhoenixClient, type Frame } from '../../../../support/phoenix-client.ts'
 
 const SHARDS = 3

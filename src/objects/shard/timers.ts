@@ -7,7 +7,7 @@ interface Wait {
   act: () => void
 }
 
-/** Waits of one length. They end in the order in which they begin. */
+/** Timers of one length. They end in the order in which they begin. */
 class WaitQueue {
   readonly #ms: number
   readonly #nowMs: () => number
@@ -59,7 +59,7 @@ class WaitQueue {
   }
 }
 
-export class Waits {
+export class Timers {
   readonly #nowMs: () => number
   readonly #queues = new Map<number, WaitQueue>()
 

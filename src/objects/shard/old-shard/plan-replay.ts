@@ -1,22 +1,25 @@
 // Computes which part of its old shard's log a client still has to get. Pure. Used by admission, and for each poll.
 import type { LogPlace, Position } from '../../../core/identity/position.ts'
 import type { FilterSpec } from '../../../rpc/moved-history.ts'
-import type { ConnectionState } from './connection-state.ts'
-import type { Crossing } from './crossing.ts'
+import type { ConnectionState } from '../connections/connection-state.ts'
+import type { OldShardReplay } from './old-shard-replay.ts'
 
 /**
- * A client that comes with a position of its old shard. What it had not subscribed to there is read from `openSeq` on.
+ * Plans the replay for a client that comes with a position of its old shard. What it had not subscribed to there is read from `openSeq` on.
  */
-export function firstCrossing(
+export function planReplay(
   state: ConnectionState,
   { epoch, openSeq, seq }: Pick<Position, 'epoch' | 'openSeq' | 'seq'>,
-): Crossing {
+): OldShardReplay {
   if (!hasSubscribed(state) || openSeq === seq) return { from: { epoch, seq }, delivered: null, isLate: false }
   return { from: { epoch, seq: openSeq }, delivered: { filter: inferredOf(state), untilSeq: seq }, isLate: false }
 }
 
-/** A client that has crossed, and dropped before it subscribed. Null: it has not subscribed yet. */
-export function lateCrossing(state: ConnectionState, openBefore: LogPlace): Crossing | null {
+/**
+ * Plans the replay for a client that has come to this shard and dropped before it subscribed. Null: it has not subscribed
+ * yet.
+ */
+export function planLateReplay(state: ConnectionState, openBefore: LogPlace): OldShardReplay | null {
   if (!hasSubscribed(state)) return null
   return { from: openBefore, delivered: { filter: inferredOf(state), untilSeq: Infinity }, isLate: true }
 }
@@ -29,7 +32,7 @@ function inferredOf({ inferred, owner }: ConnectionState): FilterSpec {
   return { user: owner.user, watched: [], subscriptions: inferred }
 }
 
-/** The filter of a connection whose subscriptions are a set. */
+/** Returns the filter of a connection whose subscriptions are a set. */
 export function specOf({ owner, subscriptions }: Pick<ConnectionState, 'owner' | 'subscriptions'>): FilterSpec {
   return { user: owner.user, watched: [], subscriptions }
 }

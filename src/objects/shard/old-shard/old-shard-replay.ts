@@ -1,9 +1,10 @@
-// The part of the old shard's log that a moved client still gets. crossing-plan.ts computes it, crossings.ts sends it.
+// The part of the old shard's log that a moved client still gets. plan-replay.ts computes it, old-shard-replayer.ts sends
+// it.
 import type { LogPlace } from '../../../core/identity/position.ts'
 import type { MovedDelivered } from '../../../rpc/moved-history.ts'
 
 /** What a client still gets from its old shard. */
-export interface Crossing {
+export interface OldShardReplay {
   readonly from: LogPlace
   readonly delivered: MovedDelivered | null
   /** The client reads this shard's log already: it subscribed to more, and gets what it missed of that. */

@@ -1,6 +1,6 @@
-// Waits of many connections by few timers.
+// Timers of many connections by few timers.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { Waits } from '../../../src/objects/shard/waits.ts'
+import { Timers } from '../../../src/objects/shard/timers.ts'
 
 beforeEach(() => {
   vi.useFakeTimers()
@@ -9,12 +9,12 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-it('20,000 waits of two lengths take two timers, and end when they are due', () => {
-  const waits = new Waits(() => Date.now())
+it('20,000 calls after two delays share two platform timers, and end when they are due', () => {
+  const timers = new Timers(() => Date.now())
   const ended: number[] = []
   for (let n = 0; n < 10_000; n += 1) {
-    waits.after(1_000, () => ended.push(1_000))
-    waits.after(20_000, () => ended.push(20_000))
+    timers.after(1_000, () => ended.push(1_000))
+    timers.after(20_000, () => ended.push(20_000))
   }
   expect(vi.getTimerCount()).toBe(2)
   vi.advanceTimersByTime(999)
@@ -26,11 +26,11 @@ it('20,000 waits of two lengths take two timers, and end when they are due', () 
 })
 
 it('each ends after its own time, whenever it began', () => {
-  const waits = new Waits(() => Date.now())
+  const timers = new Timers(() => Date.now())
   const ended: string[] = []
-  waits.after(100, () => ended.push('first'))
+  timers.after(100, () => ended.push('first'))
   vi.advanceTimersByTime(60)
-  waits.after(100, () => ended.push('second'))
+  timers.after(100, () => ended.push('second'))
   vi.advanceTimersByTime(40)
   expect(ended).toEqual(['first'])
   vi.advanceTimersByTime(60)
@@ -38,9 +38,9 @@ it('each ends after its own time, whenever it began', () => {
 })
 
 it('one that is cancelled does not act, and the last one leaves no timer', () => {
-  const waits = new Waits(() => Date.now())
+  const timers = new Timers(() => Date.now())
   const act = vi.fn<() => void>()
-  const cancels = [waits.after(100, act), waits.after(100, act)]
+  const cancels = [timers.after(100, act), timers.after(100, act)]
   for (const cancel of cancels) cancel()
   expect(vi.getTimerCount()).toBe(0)
   vi.advanceTimersByTime(200)
@@ -48,14 +48,14 @@ it('one that is cancelled does not act, and the last one leaves no timer', () =>
 })
 
 it('one that is set or cancelled while others act is neither lost nor early', () => {
-  const waits = new Waits(() => Date.now())
+  const timers = new Timers(() => Date.now())
   const ended: string[] = []
   let cancelSecond = () => undefined as void
-  waits.after(100, () => {
-    waits.after(100, () => ended.push('again'))
+  timers.after(100, () => {
+    timers.after(100, () => ended.push('again'))
     cancelSecond()
   })
-  cancelSecond = waits.after(100, () => ended.push('second'))
+  cancelSecond = timers.after(100, () => ended.push('second'))
   vi.advanceTimersByTime(150)
   expect(ended).toEqual([])
   vi.advanceTimersByTime(50)

@@ -1,0 +1,98 @@
+// Reads from the log of a moved client's old shard, and from this shard's log what the old one does not have: at most the
+// batch under way of each topic-partition (core/shard-map/routing.ts says why). The old shard answers by
+// log/moved-history.ts. Used by old-shard-replayer.ts, polls and subscriptions.
+import type { StoredEvent } from '../../../core/events/stored-event.ts'
+import { shardOfPosition, type LogPlace } from '../../../core/identity/position.ts'
+import type { SeenRange, SeenRanges } from '../../../core/shard-map/coverage.ts'
+import { matchesFilter } from '../../../core/subscriptions/filter.ts'
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import {
+  toFilter,
+  type FilterSpec,
+  type MovedDelivered,
+  type MovedPosition,
+  type SeenPlace,
+} from '../../../rpc/moved-history.ts'
+import { shardStub } from '../../../rpc/shard.ts'
+import type { CommittedLog } from '../log/committed-log.ts'
+import type { ShardLogEnd, LogStore } from '../log/log-store.ts'
+import type { ShardContext } from '../shard-context.ts'
+import type { Timers } from '../timers.ts'
+
+/** The old log has been read to its end. */
+export interface OldLogEnd {
+  /** What it had stored then. */
+  readonly seen: SeenRanges
+  /** The end of this log before the old shard was asked. */
+  readonly before: ShardLogEnd
+}
+
+type OldShardChunk =
+  | {
+      readonly kind: 'events'
+      readonly events: readonly StoredEvent[]
+      readonly seq: number
+      /** Null: the old log has more. */
+      readonly atEnd: OldLogEnd | null
+    }
+  | { readonly kind: 'trimmed' }
+
+/** The end of a replay: what this log has beyond the old one, and from where on the client reads here. */
+interface RemainingEvents {
+  readonly events: readonly StoredEvent[]
+  readonly seq: number
+}
+
+/** Calls old shards, and finds what this log has beyond theirs. */
+export class OldShardReader {
+  readonly #context: Pick<ShardContext, 'env'>
+  readonly #log: CommittedLog
+  readonly #store: LogStore
+  readonly #timers: Timers
+
+  constructor(context: Pick<ShardContext, 'env'>, log: CommittedLog, store: LogStore, timers: Timers) {
+    this.#timers = timers
+    this.#context = context
+    this.#log = log
+    this.#store = store
+  }
+
+  /** Null: the position is too old, or of a log that is gone. Rejects if the old shard does not answer. */
+  find(place: LogPlace, position: string, subscriptions: readonly Subscription[]): Promise<MovedPosition | null> {
+    return shardStub(this.#context.env, shardOfPosition(place)).findMovedPosition(position, subscriptions)
+  }
+
+  /** Returns the next events of the old log. Rejects if the old shard does not answer. */
+  async next(from: LogPlace, filter: FilterSpec, delivered: MovedDelivered | null): Promise<OldShardChunk> {
+    const before = this.#store.end
+    const chunk = await shardStub(this.#context.env, shardOfPosition(from)).readMoved({ from, filter, delivered })
+    if (chunk.kind === 'trimmed') return chunk
+    const { events, seen, seq } = chunk
+    return { kind: 'events', events, seq, atEnd: seen === null ? null : { seen: toRanges(seen), before } }
+  }
+
+  wait(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.#timers.after(ms, resolve))
+  }
+
+  /**
+   * To be called when the old log has been read to its end. Nothing may be awaited between its result and reading on.
+   */
+  async end(reached: OldLogEnd, filter: FilterSpec, delivered: MovedDelivered | null): Promise<RemainingEvents> {
+    await this.#log.settle()
+    const seq = this.#log.committedSeq
+    const wanted = toFilter(filter)
+    const given = delivered?.untilSeq === Infinity ? toFilter(delivered.filter) : null
+    const events = this.#store
+      .readUncovered(reached.seen, reached.before)
+      .filter((event) => event.seq <= seq && matchesFilter(wanted, event))
+      .filter((event) => given === null || !matchesFilter(given, event))
+    return { events, seq }
+  }
+}
+
+function toRanges(seen: readonly SeenPlace[]): SeenRanges {
+  return Object.fromEntries(
+    seen.map(({ key, generation, nextOffset }): [string, SeenRange] => [key, [generation, nextOffset]]),
+  )
+}
