@@ -3,7 +3,7 @@
 // decoder of the follower.
 import { describe, expect, it } from 'vitest'
 import { decodeRecord } from '../../src/decoding/decode-record.ts'
-import { connectSse, fetchRigel } from '../support/front-door.ts'
+import { connectSse, fetchRigel } from '../support/gateway-client.ts'
 
 const DATA = '{\n    "message": "Hello World!"\n}'
 const attributes = {

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { expectLogs } from '../support/expect-logs.ts'
-import { connectSse, connectWs, fetchRigel, PollClient, publish } from '../support/front-door.ts'
+import { connectSse, connectWs, fetchRigel, PollClient, publish } from '../support/gateway-client.ts'
 
 expectLogs(/records went to the dead-letter topic/)
 

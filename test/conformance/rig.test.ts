@@ -1,7 +1,7 @@
 // What RIG does, line by line of its description, through the Worker. README.md in this folder ties each case to its
 // section; a case that is not in that table fails. Where Rigel differs on purpose, docs/migrating-from-rig.md says why.
 import { expect, it } from 'vitest'
-import { fetchRigel, publish } from '../support/front-door.ts'
+import { fetchRigel, publish } from '../support/gateway-client.ts'
 import { SseClient, WsClient } from '../support/shard-clients.ts'
 import { sign, tokenOf } from '../support/make-tokens.ts'
 import table from './README.md?raw'

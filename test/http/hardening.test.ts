@@ -3,7 +3,7 @@ import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { handle } from '../../src/http/app.ts'
-import { connectSse, connectWs, fetchRigel, publish } from '../support/front-door.ts'
+import { connectSse, connectWs, fetchRigel, publish } from '../support/gateway-client.ts'
 import { tokenOf } from '../support/make-tokens.ts'
 
 const SSE = '/_rig/v1/connection/sse'

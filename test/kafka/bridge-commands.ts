@@ -1,4 +1,4 @@
-// What tests tell bridges.ts, and hear from it. Types only: the tests are in workerd, it is in Node.
+// Commands that tests send to bridges.ts, and its answers. Types only: tests run in workerd, the bridges in Node.
 import type { AppendRecord } from '../../scripts/kafka/bridge-backend.ts'
 import type { Failure, Fault } from '../../scripts/kafka/bridge-options.ts'
 
@@ -10,8 +10,8 @@ export interface BridgeState {
   readonly hosts: readonly string[]
 }
 
-/** What a test may order, as JSON: one of these a request. */
-export interface Order {
+/** A command, as JSON: one of these fields per request. */
+export interface BridgeCommand {
   readonly createTopic?: { readonly topic: string; readonly partitions: number }
   readonly addPartitions?: { readonly topic: string; readonly partitions: number }
   readonly removeTopic?: string

@@ -1,5 +1,5 @@
 // Kafka REST proxies for tests in workerd, which can start no process: this one makes stand-in bridges on request, each
-// with a log of its own, and does to them what tests order. Prints its port. Run: node test/kafka/bridges.ts
+// with a log of its own, and does to them what tests command. Prints its port. Run: node test/kafka/bridges.ts
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { json } from 'node:stream/consumers'
@@ -7,28 +7,28 @@ import type { BridgeOptions } from '../../scripts/kafka/bridge-options.ts'
 import { createBridge, type Bridge } from '../../scripts/kafka/bridge.ts'
 import { KafkaBackend } from '../../scripts/kafka/kafka-backend.ts'
 import { MemoryBackend } from '../../scripts/kafka/memory-backend.ts'
-import type { BridgeState, Order } from './orders.ts'
+import type { BridgeState, BridgeCommand } from './bridge-commands.ts'
 
 const bridges = new Map<string, { readonly bridge: Bridge; readonly backend: MemoryBackend | KafkaBackend }>()
 
-async function obey(bridge: Bridge, backend: MemoryBackend | KafkaBackend, order: Order): Promise<void> {
-  const { createTopic, failures, fault } = order
+async function execute(bridge: Bridge, backend: MemoryBackend | KafkaBackend, command: BridgeCommand): Promise<void> {
+  const { createTopic, failures, fault } = command
   if (createTopic) await backend.createTopic(createTopic.topic, createTopic.partitions)
-  if (backend instanceof MemoryBackend) await obeyInMemory(backend, order)
+  if (backend instanceof MemoryBackend) await executeInMemory(backend, command)
   if (fault) bridge.faults.push({ left: fault.times, fault })
   if (failures) bridge.failures.push(...failures)
-  if (order.loseInstances) bridge.loseInstances()
-  if (order.expect !== undefined) bridge.expect(order.expect)
-  if (order.stopReplica !== undefined) await bridge.stopReplica(order.stopReplica)
-  if (order.startReplica !== undefined) await bridge.startReplica(order.startReplica)
-  if (order.stop) await bridge.stop()
-  if (order.start) await bridge.start()
+  if (command.loseInstances) bridge.loseInstances()
+  if (command.expect !== undefined) bridge.expect(command.expect)
+  if (command.stopReplica !== undefined) await bridge.stopReplica(command.stopReplica)
+  if (command.startReplica !== undefined) await bridge.startReplica(command.startReplica)
+  if (command.stop) await bridge.stop()
+  if (command.start) await bridge.start()
 }
 
-async function obeyInMemory(backend: MemoryBackend, order: Order): Promise<void> {
-  const { addPartitions, append, compact, mark, trim } = order
+async function executeInMemory(backend: MemoryBackend, command: BridgeCommand): Promise<void> {
+  const { addPartitions, append, compact, mark, trim } = command
   if (addPartitions) backend.addPartitions(addPartitions.topic, addPartitions.partitions)
-  if (order.removeTopic !== undefined) backend.removeTopic(order.removeTopic)
+  if (command.removeTopic !== undefined) backend.removeTopic(command.removeTopic)
   if (append) await backend.append(append.topic, append.partition, append.records)
   if (trim) backend.trim(trim.topic, trim.partition, trim.before)
   if (compact) backend.compact(compact.topic, compact.partition, compact.offset)
@@ -46,7 +46,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
       const backend = options.brokers === undefined ? new MemoryBackend() : await KafkaBackend.connect(options.brokers)
       bridges.set(id, { bridge: await createBridge(backend, options), backend })
     } else if (request.method === 'POST' && known !== undefined) {
-      await obey(known.bridge, known.backend, (await json(request)) as Order)
+      await execute(known.bridge, known.backend, (await json(request)) as BridgeCommand)
     }
     const { bridge } = bridges.get(id) ?? {}
     if (bridge === undefined) throw new Error(`no bridge ${id}`)

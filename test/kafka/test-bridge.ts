@@ -6,7 +6,7 @@ import type { KafkaLog } from '../../src/kafka/kafka-log.ts'
 import { createRestCache, type RestDeps } from '../../src/kafka/rest/rest-deps.ts'
 import type { InstanceJournal } from '../../src/kafka/rest/instance-journal.ts'
 import { createKafkaRestLog } from '../../src/kafka/rest/create-rest-log.ts'
-import type { BridgeState, Order } from './orders.ts'
+import type { BridgeState, BridgeCommand } from './bridge-commands.ts'
 
 export interface Warning {
   readonly message: string
@@ -42,8 +42,8 @@ export class TestBridge {
     return new TestBridge(control, await tell(control, options))
   }
 
-  order(order: Order): Promise<BridgeState> {
-    return tell(this.#control, order)
+  command(command: BridgeCommand): Promise<BridgeState> {
+    return tell(this.#control, command)
   }
 
   async state(): Promise<BridgeState> {
@@ -56,13 +56,13 @@ export class TestBridge {
   }
 
   async makeTopic(topic = 'events', partitions = 4): Promise<string> {
-    await this.order({ createTopic: { topic, partitions } })
+    await this.command({ createTopic: { topic, partitions } })
     return topic
   }
 
   append(topic: string, partition: number, values: readonly string[]): Promise<BridgeState> {
     const records = values.map((value) => ({ key: null, value: btoa(value) }))
-    return this.order({ append: { topic, partition, records } })
+    return this.command({ append: { topic, partition, records } })
   }
 
   log(settings: Partial<KafkaRestSettings> = {}, deps: RestDeps = makeDeps().deps, notes?: InstanceJournal): KafkaLog {

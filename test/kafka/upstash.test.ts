@@ -4,7 +4,7 @@ import { env } from 'cloudflare:workers'
 import { Kafka } from '@upstash/kafka'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createUpstashKafkaLog } from '../../src/kafka/upstash-adapter.ts'
-import { fetchRigel } from '../support/front-door.ts'
+import { fetchRigel } from '../support/gateway-client.ts'
 import { kafkaLogContract } from './contract.ts'
 
 const credentials = { url: 'https://rigel.test/_rig/kafka', username: 'rigel', password: 'test' }

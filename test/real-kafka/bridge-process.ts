@@ -5,7 +5,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import type { BridgeDialect, BridgeOptions } from '../../scripts/kafka/bridge-options.ts'
-import type { BridgeState, Order } from '../kafka/orders.ts'
+import type { BridgeState, BridgeCommand } from '../kafka/bridge-commands.ts'
 
 const program = fileURLToPath(new URL('../kafka/bridges.ts', import.meta.url))
 
@@ -38,15 +38,15 @@ export class BridgeProcess {
     await isGone
   }
 
-  order(dialect: BridgeDialect, order: Order): Promise<BridgeState> {
-    return this.#tell(dialect, order)
+  command(dialect: BridgeDialect, command: BridgeCommand): Promise<BridgeState> {
+    return this.#tell(dialect, command)
   }
 
   state(dialect: BridgeDialect): Promise<BridgeState> {
-    return this.#tell(dialect, {} satisfies Order)
+    return this.#tell(dialect, {} satisfies BridgeCommand)
   }
 
-  async #tell(dialect: BridgeDialect, body: Order | BridgeOptions): Promise<BridgeState> {
+  async #tell(dialect: BridgeDialect, body: BridgeCommand | BridgeOptions): Promise<BridgeState> {
     const response = await fetch(`${this.#control}/${dialect}`, { method: 'POST', body: JSON.stringify(body) })
     assert.ok(response.ok, await response.clone().text())
     return (await response.json()) as BridgeState

@@ -10,7 +10,7 @@ import { sleep, until, type Rigel } from '../e2e/rigel.ts'
 import { BridgeProcess } from './bridge-process.ts'
 import { ADDRESSED, BROADCAST, settle, TOPIC, TopicOfEvents } from './events.ts'
 import { closeAllSockets } from './node-socket.ts'
-import { askInternal, createTopics, startRigel } from './world.ts'
+import { askInternal, createTopics, startRigel } from './rigel-on-kafka.ts'
 
 const PARTITIONS = 2
 /** Of a test: what goes wrong is said, and the others are tried. */
@@ -226,11 +226,11 @@ void describe('REST proxies before a real Kafka', () => {
   })
 
   void test('credentials that are refused, and taken again', { timeout: TIMEOUT_MS }, async () => {
-    await forEach(({ dialect }) => bridges.order(dialect, { expect: `Basic ${btoa('rigel:another')}` }))
+    await forEach(({ dialect }) => bridges.command(dialect, { expect: `Basic ${btoa('rigel:another')}` }))
     await events.produce(3)
     await forEach(async (one) => assert.ok((await post(one)) >= 500, one.dialect))
     await healthTells(/rig\/\d: failed \d+ times: KafkaRestError: .*HTTP 401.*Unauthorized/)
-    await forEach(({ dialect }) => bridges.order(dialect, { expect: CREDENTIALS }))
+    await forEach(({ dialect }) => bridges.command(dialect, { expect: CREDENTIALS }))
     await settleAll()
     await isWell()
     await hasNoStrays()
@@ -241,11 +241,11 @@ void describe('REST proxies before a real Kafka', () => {
     for (const dying of [0, 1]) {
       const producing = events.produce(20, 20)
       await sleep(200)
-      await Promise.all(pairs.map(({ dialect }) => bridges.order(dialect, { stopReplica: dying })))
+      await Promise.all(pairs.map(({ dialect }) => bridges.command(dialect, { stopReplica: dying })))
       await producing
       await Promise.all(pairs.map(isPublishedAgain))
       await settleAll()
-      await Promise.all(pairs.map(({ dialect }) => bridges.order(dialect, { startReplica: dying })))
+      await Promise.all(pairs.map(({ dialect }) => bridges.command(dialect, { startReplica: dying })))
     }
     await isWell()
     await hasNoStrays()

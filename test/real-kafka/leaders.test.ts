@@ -4,54 +4,54 @@ import { after, before, describe, test } from 'node:test'
 import { sleep, until } from '../e2e/rigel.ts'
 import { connectTo } from './connect.ts'
 import { TOPIC } from './events.ts'
-import { World } from './world.ts'
+import { RigelOnKafka } from './rigel-on-kafka.ts'
 
-let world: World
+let rigelOnKafka: RigelOnKafka
 
 void describe('a cluster of three', () => {
   before(async () => {
-    world = await World.start({ nodes: 3, port: 29_392, partitions: 2, sasl: false }, ({ brokers }) => ({
+    rigelOnKafka = await RigelOnKafka.start({ nodes: 3, port: 29_392, partitions: 2, sasl: false }, ({ brokers }) => ({
       KAFKA_BROKERS: brokers.plain,
       KAFKA_COMPRESSION: 'zstd',
     }))
-    await world.connectClients()
+    await rigelOnKafka.connectClients()
   })
-  after(() => world?.end())
+  after(() => rigelOnKafka?.end())
 
   const leaderOf = async (partition: number): Promise<number> => {
-    const leader = await connectTo(world.kafka.brokers.plain).leader({ topic: TOPIC, partition })
+    const leader = await connectTo(rigelOnKafka.kafka.brokers.plain).leader({ topic: TOPIC, partition })
     assert.ok(leader)
     return leader.broker.id
   }
 
   void test('the leader of a partition is killed, and comes back', { timeout: 120_000 }, async () => {
-    const producing = world.produce(60, 50)
+    const producing = rigelOnKafka.produce(60, 50)
     await sleep(500)
     const killed = await leaderOf(0)
-    await world.kafka.signalNode(killed, 'SIGKILL')
+    await rigelOnKafka.kafka.signalNode(killed, 'SIGKILL')
     await until('another one leads', async () => (await leaderOf(0)) !== killed)
     await sleep(1_000)
-    await world.kafka.startNode(killed)
+    await rigelOnKafka.kafka.startNode(killed)
     await producing
-    await world.settle()
+    await rigelOnKafka.settle()
   })
 
   void test('leaderships are handed over by a broker that is stopped', { timeout: 120_000 }, async () => {
-    const producing = world.produce(60, 50)
+    const producing = rigelOnKafka.produce(60, 50)
     await sleep(500)
     const stopped = await leaderOf(1)
-    await world.kafka.signalNode(stopped, 'SIGTERM')
+    await rigelOnKafka.kafka.signalNode(stopped, 'SIGTERM')
     await until('another one leads', async () => (await leaderOf(1)) !== stopped)
-    await world.kafka.startNode(stopped)
+    await rigelOnKafka.kafka.startNode(stopped)
     await producing
-    await world.settle()
+    await rigelOnKafka.settle()
   })
 
   void test('leaders move back where they belong while nobody is down', { timeout: 120_000 }, async () => {
-    const producing = world.produce(40, 50)
-    await world.kafka.tool('kafka-leader-election', ['--election-type', 'PREFERRED', '--all-topic-partitions'])
+    const producing = rigelOnKafka.produce(40, 50)
+    await rigelOnKafka.kafka.tool('kafka-leader-election', ['--election-type', 'PREFERRED', '--all-topic-partitions'])
     await producing
-    await world.settle()
+    await rigelOnKafka.settle()
   })
 
   void test(
@@ -61,7 +61,7 @@ void describe('a cluster of three', () => {
       const killed = await leaderOf(0)
       const post = async (n: number): Promise<number> => {
         const event = { specversion: '1.0', id: `p${n}`, source: '/p', type: 'test.posted', data: { key: `p${n}`, n } }
-        const response = await fetch(`${world.rigel.origin}/_rig/v1/events`, {
+        const response = await fetch(`${rigelOnKafka.rigel.origin}/_rig/v1/events`, {
           method: 'POST',
           headers: { 'content-type': 'application/cloudevents+json' },
           body: JSON.stringify(event),
@@ -74,23 +74,23 @@ void describe('a cluster of three', () => {
         return post(n)
       })
       await sleep(300)
-      await world.kafka.signalNode(killed, 'SIGKILL')
+      await rigelOnKafka.kafka.signalNode(killed, 'SIGKILL')
       const statuses = await Promise.all(posting)
-      await world.kafka.startNode(killed)
+      await rigelOnKafka.kafka.startNode(killed)
       assert.deepEqual([...new Set(statuses)], [202])
-      const stored = await world.readTopic()
+      const stored = await rigelOnKafka.readTopic()
       const ids = stored.filter(({ type }) => type === 'test.posted').map(({ id }) => id)
       assert.deepEqual(ids.toSorted(), Array.from({ length: 60 }, (_, n) => `p${n}`).toSorted())
     },
   )
 
   void test('partitions that are added are followed', { timeout: 180_000 }, async () => {
-    await world.kafka.tool('kafka-topics', ['--alter', '--topic', TOPIC, '--partitions', '4'])
+    await rigelOnKafka.kafka.tool('kafka-topics', ['--alter', '--topic', TOPIC, '--partitions', '4'])
     // The cron finds them.
-    await fetch(`${world.rigel.origin}/cdn-cgi/local/scheduled`)
-    await world.produce(20)
-    await world.settle()
-    const { followers } = JSON.parse((await world.internal('v3/followers')).body) as {
+    await fetch(`${rigelOnKafka.rigel.origin}/cdn-cgi/local/scheduled`)
+    await rigelOnKafka.produce(20)
+    await rigelOnKafka.settle()
+    const { followers } = JSON.parse((await rigelOnKafka.internal('v3/followers')).body) as {
       followers: { topic: string; partition: number }[]
     }
     assert.deepEqual(

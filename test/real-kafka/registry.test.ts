@@ -9,7 +9,7 @@ import { startRegistry } from '../../scripts/registry/apicurio.ts'
 import { connectSse, type Client } from '../e2e/clients.ts'
 import { until } from '../e2e/rigel.ts'
 import { BROADCAST, TOPIC } from './events.ts'
-import { World } from './world.ts'
+import { RigelOnKafka } from './rigel-on-kafka.ts'
 
 const CENTS = { type: 'fixed' as const, name: 'Cents', size: 2 }
 const PLACE = [
@@ -23,7 +23,7 @@ const PROTO = `syntax = "proto3"; package shop; import "money.proto";
 const MONEY = 'syntax = "proto3"; package shop; message Money { int64 cents = 1; }'
 
 let registry: Awaited<ReturnType<typeof startRegistry>>
-let world: World
+let rigelOnKafka: RigelOnKafka
 let producer: Producer
 let client: Client
 
@@ -31,25 +31,25 @@ void describe('a real registry', () => {
   before(async () => {
     registry = await startRegistry(23_481)
     const proxy = [{ id: 'orders', target: `kafka:${TOPIC}`, routes: { 'POST /orders': { schema: 'keyed-value' } } }]
-    world = await World.start({ nodes: 1, port: 23_492, partitions: 2, sasl: false }, ({ brokers }) => ({
+    rigelOnKafka = await RigelOnKafka.start({ nodes: 1, port: 23_492, partitions: 2, sasl: false }, ({ brokers }) => ({
       KAFKA_BROKERS: brokers.plain,
       KAFKA_SCHEMA_REGISTRY_URL: registry.url,
       KAFKA_SCHEMA_REGISTRY_TIMEOUT_MS: '1000',
       KAFKA_SERIALIZER: 'avro',
       PROXY_CONFIG: JSON.stringify(proxy),
     }))
-    const kafka = new Kafka({ brokers: world.kafka.brokers.plain.split(','), logLevel: logLevel.NOTHING })
+    const kafka = new Kafka({ brokers: rigelOnKafka.kafka.brokers.plain.split(','), logLevel: logLevel.NOTHING })
     producer = kafka.producer()
     await producer.connect()
-    const { origin } = world.rigel
+    const { origin } = rigelOnKafka.rigel
     client = connectSse({ origin, user: null, token: null, types: [BROADCAST], addressedTypes: [] })
-    await world.produce(1)
+    await rigelOnKafka.produce(1)
     await until('the first event is there', () => client.seen.length > 0)
   })
   after(async () => {
     client?.close()
     await producer?.disconnect()
-    await world?.end()
+    await rigelOnKafka?.end()
     registry?.stop()
   })
 
@@ -91,7 +91,7 @@ void describe('a real registry', () => {
   void test('a request becomes a record in Avro, and comes back as JSON', async () => {
     const data = { key: 'http', n: 4, price: 'AQI=' }
     const post = (body: object) =>
-      fetch(`${world.rigel.origin}/orders`, {
+      fetch(`${rigelOnKafka.rigel.origin}/orders`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: JSON.stringify({ specversion: '1.0', id: 'http', source: '/h', type: BROADCAST, data: body }),
@@ -106,10 +106,10 @@ void describe('a real registry', () => {
 
   void test('an unknown schema is a dead letter, and does not block', async () => {
     await send('unknown', 'avro/binary', frame(77_777, Buffer.of(0)))
-    await world.produce(1)
+    await rigelOnKafka.produce(1)
     const tool = '--topic rig-dead-letter --from-beginning --max-messages 1 --timeout-ms 20000'.split(' ')
     const options = [...tool, '--formatter-property', 'print.headers=true']
-    const letter = await world.kafka.tool('kafka-console-consumer', options)
+    const letter = await rigelOnKafka.kafka.tool('kafka-console-consumer', options)
     assert.match(letter, /rigel-reason:the schema registry has no schema 77777/)
   })
 
@@ -119,7 +119,7 @@ void describe('a real registry', () => {
     registry.pause()
     await send('late', 'avro/binary', frame(id, type.toBuffer({ key: 'l', n: 5 })))
     await until('health names the registry', async () =>
-      (await world.internal('health')).body.includes('schema registry'),
+      (await rigelOnKafka.internal('health')).body.includes('schema registry'),
     )
     registry.resume()
     assert.deepEqual((await seen('late')).data, { key: 'l', n: 5 })

@@ -8,7 +8,7 @@ import { closeAllSockets } from './node-socket.ts'
 
 export const INTERNAL_TOKEN = 'a-token-of-the-kafka-tests'
 
-export class World {
+export class RigelOnKafka {
   readonly kafka: KafkaCluster
   readonly rigel: Rigel
   readonly clients: Client[] = []
@@ -23,10 +23,10 @@ export class World {
   static async start(
     cluster: ClusterOptions,
     variables: (kafka: KafkaCluster) => Record<string, string>,
-  ): Promise<World> {
+  ): Promise<RigelOnKafka> {
     const kafka = await startCluster(cluster)
     await createTopics(kafka, cluster.nodes)
-    return new World(kafka, await startRigel(variables(kafka)))
+    return new RigelOnKafka(kafka, await startRigel(variables(kafka)))
   }
 
   /** Of each transport, one for alice and one for nobody. */

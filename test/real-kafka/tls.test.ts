@@ -11,14 +11,14 @@ import { user } from '../../scripts/kafka/properties.ts'
 import { Rigel, until } from '../e2e/rigel.ts'
 import { makeCertificates, type Certificates } from './certificates.ts'
 import { BROADCAST } from './events.ts'
-import { INTERNAL_TOKEN, World } from './world.ts'
+import { INTERNAL_TOKEN, RigelOnKafka } from './rigel-on-kafka.ts'
 
 const PORT = 29_692
 const folder = mkdtempSync(join(tmpdir(), 'rigel-tls-'))
 const secure = { KAFKA_SSL_ENABLED: 'true', KAFKA_SASL: `scram-sha-256:${user.username}:${user.password}` }
 
 let certificates: Certificates
-let world: World
+let rigelOnKafka: RigelOnKafka
 
 /** What miniflare trusts besides public authorities, as of the next start. */
 function trust(caFile: string | undefined): void {
@@ -59,30 +59,30 @@ void describe('a broker with TLS', () => {
     trust(certificates.caFile)
     const { keyStore, password } = certificates
     const cluster = { nodes: 1, port: PORT, partitions: 2, sasl: true, tls: { keyStore, password } }
-    world = await World.start(cluster, ({ brokers }) => ({ ...secure, KAFKA_BROKERS: brokers.tls }))
+    rigelOnKafka = await RigelOnKafka.start(cluster, ({ brokers }) => ({ ...secure, KAFKA_BROKERS: brokers.tls }))
   })
   after(async () => {
     trust(undefined)
-    await world?.end()
+    await rigelOnKafka?.end()
     rmSync(folder, { recursive: true, force: true })
   })
 
   void test('is followed, and produced to', async () => {
-    await world.connectClients()
+    await rigelOnKafka.connectClients()
     const event = { specversion: '1.0', id: 'tls', source: '/t', type: BROADCAST, data: { key: 'tls', n: 1 } }
-    const response = await fetch(`${world.rigel.origin}/_rig/v1/events`, {
+    const response = await fetch(`${rigelOnKafka.rigel.origin}/_rig/v1/events`, {
       method: 'POST',
       headers: { 'content-type': 'application/cloudevents+json' },
       body: JSON.stringify(event),
     })
     assert.equal(response.status, 202, await response.text())
-    await world.settle()
+    await rigelOnKafka.settle()
   })
 
   void test('is refused if nobody that is known vouches for it, and health says so', async () => {
     await assertListens('localhost')
     trust(undefined)
-    await assertRefused(world.kafka.brokers.tls, /^503 rig.*Kafka: no TLS connection to localhost:.*certificate/)
+    await assertRefused(rigelOnKafka.kafka.brokers.tls, /^503 rig.*Kafka: no TLS connection to localhost:.*certificate/)
   })
 
   void test('is refused by another name than its certificate has', async () => {

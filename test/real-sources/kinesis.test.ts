@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { KINESIS_VARIABLES, KinesisServer } from '../../scripts/sources/kinesis-server.ts'
 import { sleep, until } from '../e2e/rigel.ts'
-import { SourceWorld } from './world.ts'
+import { RigelOnSource } from './rigel-on-source.ts'
 
 const PORT = 20_730
 const STREAM = 'clicks'
@@ -15,7 +15,7 @@ const TOPIC = `kinesis:${STREAM}`
 const HANG_MS = 20_000
 
 let kinesis: KinesisServer
-let world: SourceWorld
+let rigelOnSource: RigelOnSource
 
 void describe('Kinesis', () => {
   before(async () => {
@@ -28,22 +28,22 @@ void describe('Kinesis', () => {
       KINESIS_STREAM: STREAM,
       PROXY_CONFIG: JSON.stringify([{ id: 'publishing', routes: { 'POST /clicks': { target: 'kinesis:requests' } } }]),
     }
-    world = await SourceWorld.start(variables, 20_740, (_id, key, json) => kinesis.put(STREAM, key, json))
-    await world.connectClients()
+    rigelOnSource = await RigelOnSource.start(variables, 20_740, (_id, key, json) => kinesis.put(STREAM, key, json))
+    await rigelOnSource.connectClients()
   })
   after(async () => {
-    await world?.end()
+    await rigelOnSource?.end()
     await kinesis?.stop()
   })
 
   void test('what is put into the stream reaches every transport, once, and of each key in order', async () => {
-    await world.events.produce(20)
-    await world.settle()
+    await rigelOnSource.events.produce(20)
+    await rigelOnSource.settle()
   })
 
   void test('a shard is split in mid-stream, and its children are split again', async () => {
     for (let round = 0; round < 2; round += 1) {
-      const producing = world.events.produce(20, 20)
+      const producing = rigelOnSource.events.produce(20, 20)
       await sleep(200)
       const open = (await kinesis.shards(STREAM)).filter(
         ({ SequenceNumberRange: { EndingSequenceNumber: end } }) => !end,
@@ -51,12 +51,12 @@ void describe('Kinesis', () => {
       for (const shard of open.slice(0, 2)) await kinesis.split(STREAM, shard)
       await producing
     }
-    await world.events.produce(5)
-    await world.settle(90_000)
+    await rigelOnSource.events.produce(5)
+    await rigelOnSource.settle(90_000)
   })
 
   void test('shards are merged in mid-stream', async () => {
-    const producing = world.events.produce(20, 20)
+    const producing = rigelOnSource.events.produce(20, 20)
     await sleep(200)
     const open = (await kinesis.shards(STREAM))
       .filter(({ SequenceNumberRange: { EndingSequenceNumber: end } }) => !end)
@@ -65,21 +65,21 @@ void describe('Kinesis', () => {
     assert.ok(one && next)
     await kinesis.merge(STREAM, one, next)
     await producing
-    await world.events.produce(5)
-    await world.settle(90_000)
+    await rigelOnSource.events.produce(5)
+    await rigelOnSource.settle(90_000)
   })
 
   void test('Rigel is killed in mid-stream, just after a split, and starts again', async () => {
-    const producing = world.events.produce(60, 30)
+    const producing = rigelOnSource.events.produce(60, 30)
     await sleep(500)
     const shard = (await kinesis.shards(STREAM)).find(({ SequenceNumberRange: range }) => !range.EndingSequenceNumber)
     assert.ok(shard)
     await kinesis.split(STREAM, shard)
-    await world.rigel.kill()
+    await rigelOnSource.rigel.kill()
     await sleep(500)
-    await world.rigel.start()
+    await rigelOnSource.rigel.start()
     await producing
-    await world.settle(90_000)
+    await rigelOnSource.settle(90_000)
   })
 
   void test('a server that is killed, and comes back with what it has', async () => {
@@ -87,30 +87,30 @@ void describe('Kinesis', () => {
     await sleep(1_000)
     await kinesis.signal('SIGKILL')
     await until('health tells the reason', async () => {
-      const { body, status } = await world.internal('health')
+      const { body, status } = await rigelOnSource.internal('health')
       return (
         status === 503 && /kinesis:clicks\/\d+: failed \d+ times: Error: Kinesis: \w+: no answer from 127/.test(body)
       )
     })
     await kinesis.start()
-    await world.events.produce(10)
-    await world.settle(90_000)
-    await until('health is well', async () => (await world.internal('health')).status === 200)
+    await rigelOnSource.events.produce(10)
+    await rigelOnSource.settle(90_000)
+    await until('health is well', async () => (await rigelOnSource.internal('health')).status === 200)
   })
 
   void test('a server that hangs, and goes on', async () => {
     await kinesis.signal('SIGSTOP')
     await sleep(HANG_MS)
     await kinesis.signal('SIGCONT')
-    await world.events.produce(10)
-    await world.settle(90_000)
+    await rigelOnSource.events.produce(10)
+    await rigelOnSource.settle(90_000)
   })
 
   void test('what is no event becomes a dead letter with its shard, and what is behind it comes', async () => {
     await kinesis.put(STREAM, 'poison', 'this is no event')
-    await world.events.produce(2)
-    await world.settle()
-    const { body } = await world.internal('v3/dead-letters')
+    await rigelOnSource.events.produce(2)
+    await rigelOnSource.settle()
+    const { body } = await rigelOnSource.internal('v3/dead-letters')
     const { dead_letters: letters } = JSON.parse(body) as {
       readonly dead_letters: readonly { readonly origin: { readonly topic: string }; readonly value: unknown }[]
     }
@@ -122,8 +122,10 @@ void describe('Kinesis', () => {
 
   void test('shards that have ended have been read, and are not said to fail', async () => {
     // A poll that finds nothing takes ten seconds: until then a follower has the failure before it.
-    await until('no follower fails', async () => (await world.followers(TOPIC)).every(({ failures }) => failures === 0))
-    const followers = await world.followers(TOPIC)
+    await until('no follower fails', async () =>
+      (await rigelOnSource.followers(TOPIC)).every(({ failures }) => failures === 0),
+    )
+    const followers = await rigelOnSource.followers(TOPIC)
     assert.equal(followers.length, (await kinesis.shards(STREAM)).length)
     assert.ok(followers.some(({ counters }) => counters?.cursor === 'end'))
     assert.ok(followers.every(({ lag }) => lag === null))
@@ -131,7 +133,7 @@ void describe('Kinesis', () => {
 
   void test('a request is published to a stream', async () => {
     const event = { specversion: '1.0', id: 'r1', source: '/r', type: 'click', rig: { target_partition: 'alice' } }
-    const response = await fetch(`${world.rigel.origin}/clicks`, {
+    const response = await fetch(`${rigelOnSource.rigel.origin}/clicks`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(event),

@@ -7,7 +7,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 import { NatsServer } from '../../scripts/sources/nats-server.ts'
 import { sleep, until } from '../e2e/rigel.ts'
 import { BROADCAST } from '../real-kafka/events.ts'
-import { SourceWorld } from './world.ts'
+import { RigelOnSource } from './rigel-on-source.ts'
 
 const PORT = 20_710
 const TOPIC = 'nats:orders'
@@ -29,7 +29,7 @@ const API = {
 
 let nats: NatsServer
 let connection: NatsConnection
-let world: SourceWorld
+let rigelOnSource: RigelOnSource
 
 void describe('JetStream', () => {
   before(async () => {
@@ -43,7 +43,7 @@ void describe('JetStream', () => {
       PROXY_NATS_RESPONSE_TIMEOUT: '2000',
       PROXY_CONFIG: JSON.stringify([API]),
     }
-    world = await SourceWorld.start(variables, 20_720, async (id, _key, json) => {
+    rigelOnSource = await RigelOnSource.start(variables, 20_720, async (id, _key, json) => {
       for (;;) {
         try {
           await jetstream(connection).publish('orders', json, { msgID: id, timeout: 2_000 })
@@ -53,70 +53,70 @@ void describe('JetStream', () => {
         }
       }
     })
-    await world.connectClients()
+    await rigelOnSource.connectClients()
   })
   after(async () => {
-    await world?.end()
+    await rigelOnSource?.end()
     await connection?.close()
     await nats?.stop()
   })
 
   void test('what the official client publishes reaches every transport, once and in order', async () => {
-    await world.events.produce(20)
-    await world.settle()
+    await rigelOnSource.events.produce(20)
+    await rigelOnSource.settle()
   })
 
   void test('events posted over HTTP go by the embedded log, beside', async () => {
     const event = { specversion: '1.0', id: 'http', source: '/h', type: BROADCAST, data: { key: 'http', n: 1 } }
-    const response = await fetch(`${world.rigel.origin}/_rig/v1/events`, {
+    const response = await fetch(`${rigelOnSource.rigel.origin}/_rig/v1/events`, {
       method: 'POST',
       headers: { 'content-type': 'application/cloudevents+json' },
       body: JSON.stringify(event),
     })
     assert.equal(response.status, 202, await response.text())
-    world.events.all.push(event)
-    await world.settle()
+    rigelOnSource.events.all.push(event)
+    await rigelOnSource.settle()
   })
 
   void test('a server that is killed in mid-stream, and comes back', async () => {
-    const producing = world.events.produce(40, 50)
+    const producing = rigelOnSource.events.produce(40, 50)
     await sleep(500)
     await nats.signal('SIGKILL')
     await until('health tells the reason', async () => {
-      const { body, status } = await world.internal('health')
+      const { body, status } = await rigelOnSource.internal('health')
       return status === 503 && /nats:orders\/0: failed \d+ times: Error: NATS: no connection to 127/.test(body)
     })
     await nats.start()
     await producing
-    await world.settle()
-    await until('health is well', async () => (await world.internal('health')).status === 200)
+    await rigelOnSource.settle()
+    await until('health is well', async () => (await rigelOnSource.internal('health')).status === 200)
   })
 
   void test('a server that hangs, and goes on', async () => {
-    const producing = world.events.produce(20, 50)
+    const producing = rigelOnSource.events.produce(20, 50)
     await sleep(300)
     await nats.signal('SIGSTOP')
     await sleep(HANG_MS)
     await nats.signal('SIGCONT')
     await producing
-    await world.settle()
+    await rigelOnSource.settle()
   })
 
   void test('Rigel is killed in mid-stream, and starts again', async () => {
-    const producing = world.events.produce(60, 50)
+    const producing = rigelOnSource.events.produce(60, 50)
     await sleep(800)
-    await world.rigel.kill()
+    await rigelOnSource.rigel.kill()
     await sleep(1_000)
-    await world.rigel.start()
+    await rigelOnSource.rigel.start()
     await producing
-    await world.settle()
+    await rigelOnSource.settle()
   })
 
   void test('what is no event becomes a dead letter with its reason and origin, and what is behind it comes', async () => {
     await jetstream(connection).publish('orders', 'this is no event')
-    await world.events.produce(2)
-    await world.settle()
-    const { body } = await world.internal('v3/dead-letters')
+    await rigelOnSource.events.produce(2)
+    await rigelOnSource.settle()
+    const { body } = await rigelOnSource.internal('v3/dead-letters')
     const { dead_letters: letters } = JSON.parse(body) as {
       readonly dead_letters: readonly {
         readonly origin: { readonly topic: string }
@@ -131,19 +131,19 @@ void describe('JetStream', () => {
 
   void test('the lag is what the stream has more than was read', async () => {
     await until('the follower is at the end', async () => {
-      const [follower] = await world.followers(TOPIC)
+      const [follower] = await rigelOnSource.followers(TOPIC)
       return follower?.lag === 0
     })
   })
 
   void test('what a purge takes before it was read is counted as lost, and what comes then is read', async () => {
     const manager = await jetstreamManager(connection)
-    await world.rigel.kill()
+    await rigelOnSource.rigel.kill()
     for (let n = 0; n < NEVER_READ; n += 1) await jetstream(connection).publish('orders', `{"never": "read"}`)
     await manager.streams.purge('ORDERS')
-    await world.events.produce(2)
-    await world.rigel.start()
-    await world.settle()
+    await rigelOnSource.events.produce(2)
+    await rigelOnSource.rigel.start()
+    await rigelOnSource.settle()
     // At least: the checkpoint is stored once a second, so what was read just before the kill may be counted as well.
     await until('the loss is counted', async () => (await lostRecords()) >= NEVER_READ)
   })
@@ -152,8 +152,8 @@ void describe('JetStream', () => {
     const lostBefore = await lostRecords()
     const manager = await jetstreamManager(connection)
     await manager.streams.purge('ORDERS')
-    await world.events.produce(2)
-    await world.settle()
+    await rigelOnSource.events.produce(2)
+    await rigelOnSource.settle()
     assert.equal(await lostRecords(), lostBefore)
   })
 
@@ -161,8 +161,8 @@ void describe('JetStream', () => {
     const manager = await jetstreamManager(connection)
     await manager.streams.delete('ORDERS')
     await manager.streams.add({ name: 'ORDERS', subjects: ['orders', 'others', 'requests'] })
-    await world.events.produce(3)
-    await world.settle(90_000)
+    await rigelOnSource.events.produce(3)
+    await rigelOnSource.settle(90_000)
   })
 
   void test('a request is published to a subject', async () => {
@@ -203,11 +203,11 @@ void describe('JetStream', () => {
 })
 
 async function lostRecords(): Promise<number> {
-  return (await world.followers(TOPIC))[0]?.counters?.lost ?? 0
+  return (await rigelOnSource.followers(TOPIC))[0]?.counters?.lost ?? 0
 }
 
 function post(path: string, event: object): Promise<Response> {
-  return fetch(`${world.rigel.origin}${path}`, {
+  return fetch(`${rigelOnSource.rigel.origin}${path}`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(event),

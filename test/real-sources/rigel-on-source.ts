@@ -2,7 +2,7 @@
 import { connectLongpolling, connectRigelSocket, connectSse, type Client } from '../e2e/clients.ts'
 import { type Rigel, until } from '../e2e/rigel.ts'
 import { ADDRESSED, BROADCAST, settle } from '../real-kafka/events.ts'
-import { askInternal, startRigel } from '../real-kafka/world.ts'
+import { askInternal, startRigel } from '../real-kafka/rigel-on-kafka.ts'
 import { EventSequence, type Put } from './events.ts'
 
 /** What `GET /_rig/api/v3/followers` says of one partition. */
@@ -21,7 +21,7 @@ export interface FollowerState {
   readonly lastError: string | null
 }
 
-export class SourceWorld {
+export class RigelOnSource {
   readonly rigel: Rigel
   readonly events: EventSequence
   readonly clients: Client[] = []
@@ -31,8 +31,8 @@ export class SourceWorld {
     this.events = events
   }
 
-  static async start(variables: Readonly<Record<string, string>>, port: number, put: Put): Promise<SourceWorld> {
-    return new SourceWorld(await startRigel(variables, port), new EventSequence(put))
+  static async start(variables: Readonly<Record<string, string>>, port: number, put: Put): Promise<RigelOnSource> {
+    return new RigelOnSource(await startRigel(variables, port), new EventSequence(put))
   }
 
   /** Of each transport, one for alice and one for nobody. */

@@ -1,6 +1,6 @@
 // A Phoenix client for tests inside workerd, by WebSocket, serializer V2: what the library does on the wire, and no more.
 // The library itself is in test/e2e.
-import { fetchRigel } from './front-door.ts'
+import { fetchRigel } from './gateway-client.ts'
 
 const PATH = '/_rig/v1/connection/phoenix/websocket'
 
@@ -54,7 +54,7 @@ export class PhoenixClient {
     return String(this.#refs)
   }
 
-  /** Waits for `count` frames that pass. */
+  /** Timers for `count` frames that pass. */
   async until(passes: (frame: Frame) => boolean, count = 1): Promise<readonly Frame[]> {
     while (this.frames.filter(passes).length < count) {
       if (this.closed !== undefined) throw new Error(`closed: ${this.closed.code} ${this.closed.reason}`)

@@ -3,7 +3,7 @@ import { createExecutionContext, evictDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import { directoryStub } from '../../../src/rpc/directory.ts'
 import { handle } from '../../../src/http/app.ts'
-import { fetchRigel } from '../../support/front-door.ts'
+import { fetchRigel } from '../../support/gateway-client.ts'
 import { makeGateway, passThrough, UPSTREAM } from '../proxy/gateway.ts'
 
 const AUTHORIZATION = { authorization: 'Bearer an-internal-token-of-the-tests' }

@@ -3,7 +3,7 @@ import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
-import { connectWs, publish } from '../../support/front-door.ts'
+import { connectWs, publish } from '../../support/gateway-client.ts'
 
 expectLogs(/records went to the dead-letter topic/)
 

@@ -4,7 +4,7 @@ import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import type { Cause } from '../../../src/core/explain/cause.ts'
 import { breakLog, mendLog } from '../../support/break-log.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
-import { connectSse, connectWs, fetchRigel, PollClient, publish } from '../../support/front-door.ts'
+import { connectSse, connectWs, fetchRigel, PollClient, publish } from '../../support/gateway-client.ts'
 
 expectLogs(/following failed/, /records went to the dead-letter topic/)
 

@@ -1,7 +1,7 @@
 // A file of its own: what the Directory knows of followers must be only what this test made known.
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
-import { fetchRigel } from '../../support/front-door.ts'
+import { fetchRigel } from '../../support/gateway-client.ts'
 
 it('lists followers by topic and partition, however they became known', async () => {
   await env.EMBEDDED_LOG.getByName('rig/3').nudge()

@@ -2,7 +2,7 @@
 // model in test/objects/shard/subscriptions/as-of-joins.pure.test.ts.
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { connectSse, connectWs, fetchRigel, PollClient, publish, type Wanted } from '../../support/front-door.ts'
+import { connectSse, connectWs, fetchRigel, PollClient, publish, type Wanted } from '../../support/gateway-client.ts'
 import type { SseClient } from '../../support/shard-clients.ts'
 
 interface Place {

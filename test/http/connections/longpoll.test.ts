@@ -3,7 +3,7 @@ import { env, exports } from 'cloudflare:workers'
 import { createExecutionContext } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
-import { publish } from '../../support/front-door.ts'
+import { publish } from '../../support/gateway-client.ts'
 import { sign, tokenOf } from '../../support/make-tokens.ts'
 
 const PATH = '/_rig/v1/connection/longpolling'

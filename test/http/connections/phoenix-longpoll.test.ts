@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
-import { fetchRigel, publish } from '../../support/front-door.ts'
+import { fetchRigel, publish } from '../../support/gateway-client.ts'
 import { tokenOf } from '../../support/make-tokens.ts'
 
 const PATH = '/_rig/v1/connection/phoenix/longpoll'

@@ -2,7 +2,7 @@ import { runDurableObjectAlarm } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
-import { fetchRigel, publish } from '../../support/front-door.ts'
+import { fetchRigel, publish } from '../../support/gateway-client.ts'
 import { SseClient, WsClient } from '../../support/shard-clients.ts'
 import { tokenOf } from '../../support/make-tokens.ts'
 

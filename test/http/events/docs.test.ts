@@ -1,6 +1,6 @@
 // The examples of docs/publishing.md: each request gets the status that is written beside it.
 import { expect, it } from 'vitest'
-import { fetchRigel } from '../../support/front-door.ts'
+import { fetchRigel } from '../../support/gateway-client.ts'
 import publishing from '../../../docs/publishing.md?raw'
 
 interface Example {

@@ -4,7 +4,7 @@ import { createExecutionContext, evictDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
 import { embeddedLogStub } from '../../../src/rpc/embedded-kafka.ts'
-import { connectSse } from '../../support/front-door.ts'
+import { connectSse } from '../../support/gateway-client.ts'
 import { tokenOf } from '../../support/make-tokens.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 

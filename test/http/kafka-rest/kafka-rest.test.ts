@@ -1,6 +1,6 @@
 // The Kafka REST endpoint: what it refuses. What it does is tested with the real client (test/kafka/upstash.test.ts).
 import { describe, expect, it } from 'vitest'
-import { fetchRigel } from '../../support/front-door.ts'
+import { fetchRigel } from '../../support/gateway-client.ts'
 
 const LIMIT_BYTES = 8_388_608
 const AUTHORIZATION = { authorization: `Basic ${btoa('rigel:test')}` }

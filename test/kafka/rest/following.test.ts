@@ -48,9 +48,9 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
   it('goes on where it was after the proxy has been restarted', async () => {
     const { bridge, reader } = await startWith(dialect, ['a', 'b'])
     await reader.fetch()
-    await bridge.order({ stop: true })
+    await bridge.command({ stop: true })
     expect(await reader.fetch()).toBe('failed')
-    await bridge.order({ start: true })
+    await bridge.command({ start: true })
     await bridge.append('events', 0, ['c'])
     await reader.fetch()
     expect(reader.values).toEqual(['a', 'b', 'c'])
@@ -62,7 +62,7 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
     await reader.fetch()
     await bridge.append('events', 0, ['c', 'd'])
     // Twice: the runtime itself sends a GET again, once, when a connection that was kept open is closed.
-    await bridge.order({ fault: { pattern: 'records', times: 2, cut: true } })
+    await bridge.command({ fault: { pattern: 'records', times: 2, cut: true } })
     expect(await reader.fetch()).toBe('failed')
     await reader.fetch()
     expect(reader.values).toEqual(['a', 'b', 'c', 'd'])
@@ -94,7 +94,7 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
     const { bridge, reader } = await startWith(dialect, ['a', 'b'])
     await reader.fetch()
     await bridge.append('events', 0, ['c'])
-    await bridge.order({ fault: { pattern: 'records', times: 1, ...answer } })
+    await bridge.command({ fault: { pattern: 'records', times: 1, ...answer } })
     expect(await reader.fetch()).toBe('failed')
     expect(reader.failures[0]).toContain(said)
     await reader.fetch()
@@ -104,16 +104,16 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
   it('does not take the page of an ingress for a topic that is not there', async () => {
     const { bridge, log } = await startWith(dialect, ['a'])
     await log.partitions('events')
-    await bridge.order({ fault: { pattern: '', times: 1, status: 404, text: '<html>default backend</html>' } })
+    await bridge.command({ fault: { pattern: '', times: 1, status: 404, text: '<html>default backend</html>' } })
     await expect(log.partitions('events')).rejects.toThrow('HTTP 404: <html>default')
-    await bridge.order({ fault: { pattern: '', times: 1, status: 404, text: '' } })
+    await bridge.command({ fault: { pattern: '', times: 1, status: 404, text: '' } })
     await expect(log.offsets('events', 0)).rejects.toThrow('HTTP 404: no reason given')
     expect(await log.offsets('events', 0)).toEqual({ earliest: 0, latest: 1 })
   })
 
   it('takes an answer that comes late', async () => {
     const { bridge, reader } = await startWith(dialect, ['a'])
-    await bridge.order({ fault: { pattern: 'records', times: 1, delayMs: 700 } })
+    await bridge.command({ fault: { pattern: 'records', times: 1, delayMs: 700 } })
     await reader.fetch()
     await reader.fetch()
     expect(reader.values).toEqual(['a'])
@@ -122,7 +122,7 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
   it('says that retention overtook it, and from where to read', async () => {
     const { bridge, log, reader } = await startWith(dialect, ['a', 'b', 'c', 'd', 'e'])
     reader.offset = 1
-    await bridge.order({ trim: { topic: 'events', partition: 0, before: 3 } })
+    await bridge.command({ trim: { topic: 'events', partition: 0, before: 3 } })
     const position = { topic: 'events', partition: 0, offset: 1 }
     expect(await log.fetch(position, LIMITS)).toEqual({ kind: 'offset_out_of_range', earliest: 3, latest: 5 })
     reader.offset = 3
@@ -135,7 +135,7 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
     await reader.fetch()
     await bridge.append('events', 0, ['c'])
     await bridge.append('events', 0, ['d'])
-    await bridge.order({ trim: { topic: 'events', partition: 0, before: 3 } })
+    await bridge.command({ trim: { topic: 'events', partition: 0, before: 3 } })
     expect(await reader.fetch()).toBe('offset_out_of_range')
     expect(reader.values).toEqual(['a', 'b'])
   })
@@ -143,7 +143,7 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
   it('notices that the topic was made anew, with something in it and without', async () => {
     const { bridge, log, reader } = await startWith(dialect, ['a', 'b', 'c'])
     await reader.fetch()
-    await bridge.order({ removeTopic: 'events' })
+    await bridge.command({ removeTopic: 'events' })
     expect(await reader.fetch()).toBe('unknown_topic_or_partition')
     await bridge.makeTopic()
     const position = { topic: 'events', partition: 0, offset: 3 }
@@ -155,7 +155,7 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
   it('notices a topic that is made anew behind the back of a reader that waits', async () => {
     const { bridge, reader } = await startWith(dialect, ['a', 'b', 'c'])
     await reader.fetch()
-    await bridge.order({ removeTopic: 'events' })
+    await bridge.command({ removeTopic: 'events' })
     await bridge.makeTopic()
     await bridge.append('events', 0, ['new'])
     expect(await reader.fetch({ ...LIMITS, maxWaitMs: 300 })).toBe('offset_out_of_range')
@@ -175,19 +175,19 @@ describe.concurrent.each(DIALECTS)('following by %s', (dialect) => {
 
   it('goes over what compaction took, and sees partitions that are added', async () => {
     const { bridge, log, reader } = await startWith(dialect, ['a', 'b', 'c', 'd'])
-    await bridge.order({ compact: { topic: 'events', partition: 0, offset: 0 } })
-    await bridge.order({ compact: { topic: 'events', partition: 0, offset: 2 } })
+    await bridge.command({ compact: { topic: 'events', partition: 0, offset: 0 } })
+    await bridge.command({ compact: { topic: 'events', partition: 0, offset: 2 } })
     for (let fetches = 0; fetches < 3; fetches += 1) await reader.fetch()
     expect([reader.values, reader.offset]).toEqual([['b', 'd'], 4])
     expect(await log.partitions('events')).toEqual([0, 1, 2, 3])
-    await bridge.order({ addPartitions: { topic: 'events', partitions: 6 } })
+    await bridge.command({ addPartitions: { topic: 'events', partitions: 6 } })
     expect(await log.partitions('events')).toEqual([0, 1, 2, 3, 4, 5])
   })
 
   it('reads what stands behind markers of transactions', async () => {
     const { bridge, reader } = await startWith(dialect, ['a'])
-    await bridge.order({ mark: { topic: 'events', partition: 0 } })
-    await bridge.order({ mark: { topic: 'events', partition: 0 } })
+    await bridge.command({ mark: { topic: 'events', partition: 0 } })
+    await bridge.command({ mark: { topic: 'events', partition: 0 } })
     await bridge.append('events', 0, ['b'])
     for (let fetches = 0; fetches < 4; fetches += 1) await reader.fetch()
     expect([reader.values, reader.offset]).toEqual([['a', 'b'], 4])
@@ -242,9 +242,9 @@ describe('a dialect', () => {
   it('is not guessed of what is no proxy, nor from errors', async () => {
     const bridge = await TestBridge.start({ dialect: 'confluent' })
     const topic = await bridge.makeTopic()
-    await bridge.order({ fault: { pattern: '^/$', times: 1, status: 503 } })
+    await bridge.command({ fault: { pattern: '^/$', times: 1, status: 503 } })
     await expect(bridge.log().partitions(topic)).rejects.toThrow('HTTP 503')
-    await bridge.order({ fault: { pattern: '', times: 4, status: 200, text: '<html>Welcome</html>' } })
+    await bridge.command({ fault: { pattern: '', times: 4, status: 200, text: '<html>Welcome</html>' } })
     await expect(bridge.log().partitions(topic)).rejects.toThrow('set KAFKA_REST_DIALECT')
     expect(await bridge.log().partitions(topic)).toEqual([0, 1, 2, 3])
   })

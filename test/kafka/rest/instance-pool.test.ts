@@ -38,7 +38,7 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
 
   it('is replaced when another offset is wanted: what could not be appended is read again', async () => {
     const bridge = await startWith({ dialect }, [])
-    await bridge.order({ append: { topic: 'events', partition: 0, records: LARGE } })
+    await bridge.command({ append: { topic: 'events', partition: 0, records: LARGE } })
     const log = bridge.log()
     // What a proxy has read and not answered with must not come before what is asked for.
     const little = { ...WAITS, maxBytes: 5_000 }
@@ -63,7 +63,7 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
     const log = bridge.log()
     expect(await offsetsOf(log, 0)).toEqual([0, 1, 2])
     await bridge.append('events', 0, ['d'])
-    await bridge.order({ loseInstances: true })
+    await bridge.command({ loseInstances: true })
     expect(await offsetsOf(log, 3)).toEqual([3])
     expect([await bridge.count(MADE), (await bridge.state()).instances]).toEqual([2, 1])
   })
@@ -92,12 +92,12 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
     const bridge = await startWith({ dialect })
     const log = bridge.log()
     await offsetsOf(log, 0)
-    await bridge.order({ fault: { pattern: 'records', times: 1, status: 500 } })
+    await bridge.command({ fault: { pattern: 'records', times: 1, status: 500 } })
     await expect(offsetsOf(log, 3)).rejects.toThrow('HTTP 500')
     expect((await bridge.state()).instances).toBe(0)
     await offsetsOf(log, 1)
     await bridge.append('events', 0, ['d', 'e'])
-    await bridge.order({ trim: { topic: 'events', partition: 0, before: 4 } })
+    await bridge.command({ trim: { topic: 'events', partition: 0, before: 4 } })
     await expect(offsetsOf(log, 3)).rejects.toThrow('offset_out_of_range')
     expect((await bridge.state()).instances).toBe(0)
     expect(await offsetsOf(log, 4, SLEEPS)).toEqual([4])
@@ -113,7 +113,7 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
 
   it('is not left behind when it cannot be assigned', async () => {
     const bridge = await startWith({ dialect })
-    await bridge.order({ fault: { pattern: 'assignments', times: 1, status: 409, text: '{"error_code":40903}' } })
+    await bridge.command({ fault: { pattern: 'assignments', times: 1, status: 409, text: '{"error_code":40903}' } })
     await expect(offsetsOf(bridge.log(), 0)).rejects.toThrow('40903')
     expect((await bridge.state()).instances).toBe(0)
   })
@@ -122,13 +122,13 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
     const bridge = await startWith({ dialect, authorization: 'Bearer t0ken' })
     const log = bridge.log({ credentials: { kind: 'bearer', token: 't0ken' } })
     await offsetsOf(log, 0)
-    await bridge.order({ expect: 'Bearer another' })
+    await bridge.command({ expect: 'Bearer another' })
     await expect(offsetsOf(log, 3)).rejects.toThrow('HTTP 401')
-    await bridge.order({ expect: 'Bearer t0ken' })
+    await bridge.command({ expect: 'Bearer t0ken' })
     expect((await bridge.state()).instances).toBe(1)
     await offsetsOf(log, 3)
     expect((await bridge.state()).instances).toBe(1)
-    await bridge.order({ fault: { pattern: '^/consumers/rigel/instances/', times: 2, status: 502 } })
+    await bridge.command({ fault: { pattern: '^/consumers/rigel/instances/', times: 2, status: 502 } })
     await expect(offsetsOf(log, 3)).rejects.toThrow('HTTP 502')
     await offsetsOf(log, 3)
     expect((await bridge.state()).instances).toBe(1)
@@ -137,7 +137,7 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
   it('is ended if it was made and nobody was told', async () => {
     const bridge = await startWith({ dialect })
     const log = bridge.log({ dialect })
-    await bridge.order({ fault: { pattern: '^/consumers/rigel$', times: 1, cut: true } })
+    await bridge.command({ fault: { pattern: '^/consumers/rigel$', times: 1, cut: true } })
     await expect(offsetsOf(log, 0)).rejects.toThrow('POST /consumers/rigel')
     expect((await bridge.state()).instances).toBe(1)
     expect(await offsetsOf(log, 0)).toEqual([0, 1, 2])
@@ -168,7 +168,7 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
 describe('a proxy that ends no instance', () => {
   it('is asked to five times for each', async () => {
     const bridge = await startWith({ dialect: 'confluent' })
-    await bridge.order({ fault: { method: 'DELETE', pattern: '', times: 1_000, status: 500 } })
+    await bridge.command({ fault: { method: 'DELETE', pattern: '', times: 1_000, status: 500 } })
     const log = bridge.log()
     // Each is replaced by the next, since what is wanted is not what it would read next: the last is not to be ended.
     for (let times = 0; times < 7; times += 1) await offsetsOf(log, 0)
@@ -181,7 +181,7 @@ describe('a proxy that names another host', () => {
     const elsewhere = await startWith({ dialect: 'confluent' })
     const bridge = await startWith({ dialect: 'confluent' })
     const created = { instance_id: 'x', base_uri: `${elsewhere.url}/consumers/rigel/instances/x` }
-    await bridge.order({
+    await bridge.command({
       fault: { pattern: '^/consumers/rigel$', times: 9, status: 200, text: JSON.stringify(created) },
     })
     await expect(offsetsOf(bridge.log(), 0)).rejects.toThrow('HTTP 404')

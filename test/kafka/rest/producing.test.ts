@@ -70,7 +70,7 @@ describe.concurrent.each(DIALECTS)('producing by %s', (dialect) => {
 
   it('fails when one record is refused, with the reason', async () => {
     const { bridge, log } = await startWith(dialect)
-    await bridge.order({ failures: [null, { error_code: 10, error: 'record too large' }] })
+    await bridge.command({ failures: [null, { error_code: 10, error: 'record too large' }] })
     const reason = dialect === 'redpanda' ? 'error 10' : 'record too large'
     await expect(log.produce(inPartition(0, ['a', 'b']))).rejects.toThrow(reason)
   })
@@ -85,7 +85,7 @@ describe.concurrent.each(DIALECTS)('producing by %s', (dialect) => {
     [413, '<html>Too large</html>'],
   ])('fails on HTTP %i %s', async (status, answer) => {
     const { bridge, log } = await startWith(dialect)
-    await bridge.order({ fault: { method: 'POST', pattern: 'topics', times: 1, status, text: answer } })
+    await bridge.command({ fault: { method: 'POST', pattern: 'topics', times: 1, status, text: answer } })
     await expect(log.produce(inPartition(0, ['a']))).rejects.toThrow('Kafka REST proxy')
   })
 
@@ -110,7 +110,7 @@ describe.each([
 
   it('is sent again, and nothing else is', async () => {
     const { bridge, log, valuesOf } = await startWith(dialect)
-    await bridge.order({ failures: [null, failure, null] })
+    await bridge.command({ failures: [null, failure, null] })
     const places = await log.produce(inPartition(0, ['a', 'b', 'c']))
     expect(places.map(({ offset }) => offset)).toEqual([0, 2, 1])
     expect(await valuesOf('events', 0)).toEqual(['a', 'c', 'b'])
@@ -118,7 +118,7 @@ describe.each([
 
   it('is given up in the end', async () => {
     const { bridge, log } = await startWith(dialect)
-    await bridge.order({ failures: Array.from({ length: 9 }, () => failure) })
+    await bridge.command({ failures: Array.from({ length: 9 }, () => failure) })
     await expect(log.produce(inPartition(0, ['a']))).rejects.toThrow('not the leader')
     expect(await bridge.count(/^POST \/topics/)).toBe(3)
   })
@@ -126,7 +126,7 @@ describe.each([
 
 it('a partition of Redpanda that has no leader is sent again, the others are not', async () => {
   const { bridge, log, valuesOf } = await startWith('redpanda')
-  await bridge.order({ failures: [{ error_code: 6, error: '' }] })
+  await bridge.command({ failures: [{ error_code: 6, error: '' }] })
   await log.produce([...inPartition(0, ['a', 'b']), ...inPartition(1, ['c'])])
   expect([await valuesOf('events', 0), await valuesOf('events', 1)]).toEqual([['a', 'b'], ['c']])
 })
@@ -158,9 +158,9 @@ describe('producing by Confluent’s REST v3', () => {
 
   it('sends again what may be sent again, and fails on what may not', async () => {
     const { bridge, producer } = await start()
-    await bridge.order({ failures: [null, { error_code: 429, error: 'slow down' }] })
+    await bridge.command({ failures: [null, { error_code: 429, error: 'slow down' }] })
     expect((await producer.produce(records)).map(({ offset }) => offset)).toEqual([0, 2, 1])
-    await bridge.order({ failures: [null, { error_code: 40_301, error: 'not authorized' }] })
+    await bridge.command({ failures: [null, { error_code: 40_301, error: 'not authorized' }] })
     await expect(producer.produce(records)).rejects.toThrow('40301: not authorized')
   })
 
@@ -172,7 +172,7 @@ describe('producing by Confluent’s REST v3', () => {
     [401, '{"error_code":40101,"message":"Unauthorized"}'],
   ])('fails on HTTP %i %s', async (status, answer) => {
     const { bridge, producer } = await start()
-    await bridge.order({ fault: { pattern: 'records', times: 1, status, text: answer } })
+    await bridge.command({ fault: { pattern: 'records', times: 1, status, text: answer } })
     await expect(producer.produce(records)).rejects.toThrow('Kafka REST proxy')
   })
 

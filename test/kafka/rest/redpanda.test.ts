@@ -21,7 +21,7 @@ describe('offsets of Redpanda', () => {
   it('are found where retention took the beginning, by what a consumer of the whole topic is given', async () => {
     const bridge = await start(200)
     await bridge.append('events', 1, ['of another partition'])
-    await bridge.order({ trim: { topic: 'events', partition: 0, before: 123 } })
+    await bridge.command({ trim: { topic: 'events', partition: 0, before: 123 } })
     expect(await bridge.log().offsets('events', 0)).toEqual({ earliest: 123, latest: 200 })
     expect((await bridge.state()).instances).toBe(0)
   })
@@ -39,7 +39,7 @@ describe('offsets of Redpanda', () => {
 
   it('are not known where nothing is left to find them by, which is said', async () => {
     const bridge = await start(10)
-    await bridge.order({ trim: { topic: 'events', partition: 0, before: 10 } })
+    await bridge.command({ trim: { topic: 'events', partition: 0, before: 10 } })
     const log = bridge.log()
     await expect(log.offsets('events', 0)).rejects.toThrow('does not tell the offsets of events/0')
     const atEnd = await log.fetch({ topic: 'events', partition: 0, offset: 10 }, LIMITS)
@@ -52,7 +52,7 @@ describe('offsets of Redpanda', () => {
     const log = bridge.log()
     await log.fetch({ topic: 'events', partition: 0, offset: 40 }, LIMITS)
     expect(await log.offsets('events', 0)).toEqual({ earliest: 0, latest: 50 })
-    await bridge.order({ trim: { topic: 'events', partition: 0, before: 33 } })
+    await bridge.command({ trim: { topic: 'events', partition: 0, before: 33 } })
     expect(await log.offsets('events', 0)).toEqual({ earliest: 33, latest: 50 })
   })
 })
@@ -67,7 +67,7 @@ describe('a fetch from Redpanda', () => {
 
   it('moves over a marker at the end of the log, and waits behind it', async () => {
     const bridge = await start(1)
-    await bridge.order({ mark: { topic: 'events', partition: 0 } })
+    await bridge.command({ mark: { topic: 'events', partition: 0 } })
     const log = bridge.log()
     const fetchFrom = (offset: number) =>
       log.fetch({ topic: 'events', partition: 0, offset }, { ...LIMITS, maxWaitMs: 200 })
@@ -89,7 +89,7 @@ it('partitions of Redpanda are fewer when the topic is made anew with fewer', as
   const bridge = await start()
   const log = bridge.log()
   await log.partitions('events')
-  await bridge.order({ removeTopic: 'events' })
+  await bridge.command({ removeTopic: 'events' })
   expect(await log.partitions('events')).toEqual([])
   await bridge.makeTopic('events', 2)
   expect(await log.partitions('events')).toEqual([0, 1])

@@ -10,21 +10,21 @@ async function start() {
 
 it('gives up on a proxy that does not answer in time, and names it', async () => {
   const { bridge, client } = await start()
-  await bridge.order({ fault: { pattern: '', times: 1, delayMs: 5_000 } })
+  await bridge.command({ fault: { pattern: '', times: 1, delayMs: 5_000 } })
   const asked = client.request({ method: 'GET', path: '/topics', timeoutMs: 50 })
   await expect(asked).rejects.toThrow(new RegExp(`${new URL(bridge.url).host}: GET /topics: .*[Tt]ime`))
 })
 
 it('takes only so many bytes', async () => {
   const { bridge, client } = await start()
-  await bridge.order({ fault: { pattern: '', times: 2, status: 200, text: 'x'.repeat(1_000) } })
+  await bridge.command({ fault: { pattern: '', times: 2, status: 200, text: 'x'.repeat(1_000) } })
   expect((await client.request({ method: 'GET', path: '/topics', maxBytes: 1_000 })).text.length).toBe(1_000)
   await expect(client.request({ method: 'GET', path: '/topics', maxBytes: 999 })).rejects.toThrow('more than 999 bytes')
 })
 
 it('goes where it was sent to, and nowhere else', async () => {
   const { bridge, client } = await start()
-  await bridge.order({ fault: { pattern: '', times: 1, status: 302, text: '' } })
+  await bridge.command({ fault: { pattern: '', times: 1, status: 302, text: '' } })
   const answer = await client.request({ method: 'GET', path: '/topics' })
   expect(() => requireOk(client, answer)).toThrow('HTTP 302: no reason given')
 })

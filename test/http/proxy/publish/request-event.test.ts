@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { parseConfig } from '../../../../src/config/parse-config.ts'
 import type { LogRecord } from '../../../../src/core/events/kafka-record.ts'
 import { createKafkaLog } from '../../../../src/kafka/create-kafka-log.ts'
-import { fetchRigel } from '../../../support/front-door.ts'
+import { fetchRigel } from '../../../support/gateway-client.ts'
 import { tokenOf } from '../../../support/make-tokens.ts'
 import { makeGateway, UPSTREAM, type Gateway } from '../gateway.ts'
 
