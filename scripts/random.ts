@@ -3,7 +3,7 @@
 
 export interface Random {
   /** In [0, 1). */
-  next(): number
+  next(this: void): number
   /** A whole number in [0, limit). */
   below(limit: number): number
   /** Whether something of this probability happens. */

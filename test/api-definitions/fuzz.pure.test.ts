@@ -4,7 +4,7 @@ import { definitionsJsonSchema, parseDefinitions } from '../../src/api-definitio
 import type { ApiDefinition, Problem, DefinitionEnv } from '../../src/api-definitions/api-route.ts'
 import { toRequestPath } from '../../src/api-definitions/request-path.ts'
 import { Router } from '../../src/api-definitions/router.ts'
-import { dice } from './random.ts'
+import { createRandom } from '../../scripts/random.ts'
 
 const definitionEnv: DefinitionEnv = {
   variable: (name) => (name === 'HOST' ? 'http://host.example.com' : undefined),
@@ -142,7 +142,7 @@ function unhelpful(problems: readonly Problem[]): readonly string[] {
 }
 
 function* mutations(count: number): Generator {
-  const random = dice(5)
+  const random = createRandom(5).next
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T
   for (let n = 0; n < count; n += 1) {
     const document = structuredClone(pick(GOOD))

@@ -4,7 +4,7 @@ import { matchesPattern } from '../../src/api-definitions/path-pattern.ts'
 import { toRequestPath } from '../../src/api-definitions/request-path.ts'
 import type { ApiDefinition, DefinitionEnv } from '../../src/api-definitions/api-route.ts'
 import { Router } from '../../src/api-definitions/router.ts'
-import { dice } from './random.ts'
+import { createRandom } from '../../scripts/random.ts'
 
 const nothing: DefinitionEnv = {
   variable: () => undefined,
@@ -289,7 +289,7 @@ describe('the index', () => {
   const texts = ['a', 'b', 'A', 'c', '1', '22', 'xx', '', 'a.b', 'aXb', '%20', 'aa', 'b/c']
 
   it('finds what a loop over all patterns finds, for any patterns and paths', () => {
-    const random = dice(7)
+    const random = createRandom(7).next
     const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T
     const join = (from: readonly string[]) =>
       `/${Array.from({ length: 1 + Math.floor(random() * 4) }, () => pick(from)).join('/')}`
@@ -321,7 +321,7 @@ describe('the index', () => {
   }, 30_000)
 
   it('hides nothing that could win: whatever is refused as never reached, no path reaches', () => {
-    const random = dice(11)
+    const random = createRandom(11).next
     const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T
     const join = (from: readonly string[]) =>
       `/${Array.from({ length: 1 + Math.floor(random() * 3) }, () => pick(from)).join('/')}`

@@ -5,7 +5,7 @@ import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts
 import type { Route } from '../../src/api-definitions/api-route.ts'
 import { toRequestPath } from '../../src/api-definitions/request-path.ts'
 import { Router } from '../../src/api-definitions/router.ts'
-import { dice } from './random.ts'
+import { createRandom } from '../../scripts/random.ts'
 
 const nothing = {
   variable: () => undefined,
@@ -14,7 +14,7 @@ const nothing = {
   hasSource: () => true,
   canSignClaims: false,
 }
-const random = dice(16)
+const random = createRandom(16).next
 const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T
 const chance = (share: number) => random() < share
 

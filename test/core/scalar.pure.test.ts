@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { createRandom } from '../../scripts/random.ts'
 import { canonicalDecimal, compareDecimals } from '../../src/core/exact-number.ts'
 import { toId } from '../../src/core/identity/user-id.ts'
 import { parseJson } from '../../src/core/json.ts'
@@ -12,17 +13,6 @@ import {
 } from '../../src/core/scalar.ts'
 
 const RUNS = 20_000
-
-/** Mulberry32: the same numbers on every run. */
-function createRandom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 /** One value as `numerator / 10^scale`, and a text of JSON for it, among the many there are. */
 function randomNumber(random: () => number) {
@@ -59,7 +49,7 @@ const read = (text: string): Scalar => {
 
 describe('a JSON number', () => {
   it('is the same scalar, map key and user as another if and only if the values are equal', () => {
-    const random = createRandom(14)
+    const random = createRandom(14).next
     for (let run = 0; run < RUNS; run += 1) {
       const a = randomNumber(random)
       const b = random() < 0.4 ? a : randomNumber(random)
@@ -90,7 +80,7 @@ describe('a JSON number', () => {
   })
 
   it('is ordered by its value', () => {
-    const random = createRandom(15)
+    const random = createRandom(15).next
     for (let run = 0; run < RUNS; run += 1) {
       const [a, b] = [randomNumber(random), randomNumber(random)]
       const difference = a.numerator * 10n ** BigInt(b.scale) - b.numerator * 10n ** BigInt(a.scale)
@@ -104,7 +94,7 @@ describe('a JSON number', () => {
   })
 
   it('keeps its value through JSON and structured clone', () => {
-    const random = createRandom(16)
+    const random = createRandom(16).next
     for (let run = 0; run < 5_000; run += 1) {
       const number = randomNumber(random)
       const scalar = read(write(number, random))
@@ -193,7 +183,7 @@ describe('an id', () => {
   })
 
   it('of a number that a double holds is what it was before ids were exact, so nobody changes shard', () => {
-    const random = createRandom(17)
+    const random = createRandom(17).next
     for (let run = 0; run < RUNS; run += 1) {
       const value = Math.floor((random() - 0.5) * 2 ** Math.floor(random() * 53)) / 10 ** Math.floor(random() * 4)
       if (Math.abs(value) < 1e-6 && value !== 0) continue

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseRequestUrl } from '../../src/http/request-url.ts'
-import { dice } from '../api-definitions/random.ts'
+import { createRandom } from '../../scripts/random.ts'
 
 const PARTS = [
   'a',
@@ -35,10 +35,10 @@ const ORIGINS = [
 
 describe('the URL of a request', () => {
   it('has the path, host and scheme of the URL standard, however it is written', () => {
-    const roll = dice(16)
-    const pick = (from: readonly string[]) => from[Math.floor(roll() * from.length)] ?? ''
+    const random = createRandom(16).next
+    const pick = (from: readonly string[]) => from[Math.floor(random() * from.length)] ?? ''
     for (let n = 0; n < 20_000; n += 1) {
-      const text = `${pick(ORIGINS)}/${Array.from({ length: Math.floor(roll() * 7) }, () => pick(PARTS)).join('')}`
+      const text = `${pick(ORIGINS)}/${Array.from({ length: Math.floor(random() * 7) }, () => pick(PARTS)).join('')}`
       const { host, pathname, protocol } = new URL(text)
       const scheme = protocol.slice(0, -1)
       expect({ text, ...parseRequestUrl(text) }).toMatchObject({ text, host, path: pathname, scheme })

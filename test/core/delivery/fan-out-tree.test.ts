@@ -5,7 +5,7 @@ import { decodeBatch, type AppendBatch } from '../../../src/core/delivery/batch-
 import { runWithLimit } from '../../../src/core/concurrency.ts'
 import { emptyRoutedBatch, BroadcastStream, type RoutedBatch } from '../../../src/core/delivery/routed-batch.ts'
 import { fromRelayBatch, type RelayBatch } from '../../../src/core/delivery/relay-batch.ts'
-import { dice } from '../../api-definitions/random.ts'
+import { createRandom } from '../../../scripts/random.ts'
 
 const source = { topic: 'rig', partition: 0, generation: 0 }
 const decoder = new TextDecoder()
@@ -62,10 +62,10 @@ function makeShards(fails: (shard: number) => boolean = () => false) {
   const callsPerInvocation: number[] = []
   const shipments: RelayBatch[] = []
   let underWay = 0
-  const chance = dice(7)
+  const random = createRandom(7).next
   /** A while, not the same for each call: they end in another order than they began. */
   const ticks = async () => {
-    for (let tick = chance() * 20; tick > 0; tick -= 1) await Promise.resolve()
+    for (let tick = random() * 20; tick > 0; tick -= 1) await Promise.resolve()
   }
   const store = (shard: number, { packs }: AppendBatch) => {
     if (fails(shard)) throw new Error(`shard ${shard} is out of reach`)
@@ -125,7 +125,7 @@ describe('deliveries', () => {
   )(
     'bring every shard exactly its events in order, and no invocation makes more calls than it may (seed %i, %i shards, %i calls)',
     async (seed, shards, fanOut) => {
-      const { expected, routes } = makeUp(dice(seed), shards, 60)
+      const { expected, routes } = makeUp(createRandom(seed).next, shards, 60)
       const world = makeShards()
       await world.deliver(routes, fanOut, seed)
       expect(new Map([...world.got].toSorted(([a], [b]) => a - b))).toEqual(

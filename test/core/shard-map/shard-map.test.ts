@@ -17,7 +17,7 @@ import {
   type ChangeProgress,
   type ShardMap,
 } from '../../../src/core/shard-map/shard-map.ts'
-import { dice } from '../../api-definitions/random.ts'
+import { createRandom } from '../../../scripts/random.ts'
 
 const RETENTION_MS = 50
 const done: ChangeProgress = {
@@ -205,7 +205,7 @@ class Walk {
 
 describe('whoever learns of it late', () => {
   it.each([1, 2, 3, 4, 5])('writes to where users connect, and to both where they may resume: walk %d', (seed) => {
-    const walk = new Walk(dice(seed))
+    const walk = new Walk(createRandom(seed).next)
     let changes = 0
     for (let n = 0; n < 800; n += 1) {
       const { version } = walk.map

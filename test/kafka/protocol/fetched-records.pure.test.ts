@@ -7,7 +7,7 @@ import { crc32c } from '../../../src/kafka/protocol/compression/crc32c.ts'
 import { decodeRecords, leaderEpochBefore } from '../../../src/kafka/protocol/fetched-records.ts'
 import { encodeBatch } from '../../../src/kafka/protocol/record-batch.ts'
 import { Writer } from '../../../src/kafka/protocol/writer.ts'
-import { Dice, utf8 } from './random.ts'
+import { RandomValues, utf8 } from './random.ts'
 
 const AT = { topic: 'rig', partition: 3 }
 const NOBODY = { producerId: -1, epoch: -1, sequence: -1 }
@@ -69,10 +69,10 @@ function batchWithBody(body: Uint8Array, count: number, attributes = 0): Uint8Ar
 
 describe.each<Compression>(['none', 'gzip', 'zstd'])('a batch with compression %s', (compression) => {
   it('is read as it was written', () => {
-    const dice = new Dice(4)
+    const random = new RandomValues(4)
     for (let round = 0; round < 60; round += 1) {
-      const records = Array.from({ length: 1 + dice.integer(20) }, () => randomRecord(dice))
-      const baseOffset = dice.integer(2 ** 40)
+      const records = Array.from({ length: 1 + random.integer(20) }, () => randomRecord(random))
+      const baseOffset = random.integer(2 ** 40)
       const decoded = decodeRecords(AT, 0, stored(encodeBatch(records, NOBODY, compression), { baseOffset }))
       const wanted = records.map(({ timestampMs, key, value, headers }, n) => {
         return { ...AT, offset: baseOffset + n, timestampMs, key, value, headers }
@@ -91,10 +91,10 @@ describe.each<Compression>(['none', 'gzip', 'zstd'])('a batch with compression %
   })
 })
 
-function randomRecord(dice: Dice) {
-  const some = () => (dice.next() < 0.2 ? null : dice.bytes(dice.integer(200)))
-  const headers = Array.from({ length: dice.integer(4) }, () => ({ key: dice.text(5), value: dice.bytes(5) }))
-  return { topic: 'rig', timestampMs: T0 + dice.signed(40), key: some(), value: some(), headers }
+function randomRecord(random: RandomValues) {
+  const some = () => (random.next() < 0.2 ? null : random.bytes(random.integer(200)))
+  const headers = Array.from({ length: random.integer(4) }, () => ({ key: random.text(5), value: random.bytes(5) }))
+  return { topic: 'rig', timestampMs: T0 + random.signed(40), key: some(), value: some(), headers }
 }
 
 describe('what is cut off', () => {

@@ -1,23 +1,21 @@
-// Random values that are the same in every run: a property that fails can be looked at again. And bytes as texts.
+// Random values that are the same in every run, so that a failure can be repeated. And bytes as texts.
+import { createRandom, type Random } from '../../../scripts/random.ts'
 
-export class Dice {
-  #state: number
+export class RandomValues {
+  readonly #random: Random
 
   constructor(seed: number) {
-    this.#state = seed >>> 0
+    this.#random = createRandom(seed)
   }
 
-  /** In [0, 1): mulberry32. */
+  /** In [0, 1). */
   next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
+    return this.#random.next()
   }
 
   /** Below `limit`. */
   integer(limit: number): number {
-    return Math.floor(this.next() * limit)
+    return this.#random.below(limit)
   }
 
   /** Of any size up to 2^bits, small ones as often as large ones; negative half the time. */
@@ -27,7 +25,7 @@ export class Dice {
   }
 
   bytes(length: number): Uint8Array<ArrayBuffer> {
-    return Uint8Array.from({ length }, () => this.integer(256))
+    return this.#random.bytes(length)
   }
 
   text(length: number): string {

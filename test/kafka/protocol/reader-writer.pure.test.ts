@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { Reader } from '../../../src/kafka/protocol/reader.ts'
 import { Writer } from '../../../src/kafka/protocol/writer.ts'
-import { Dice, hexOf } from './random.ts'
+import { RandomValues, hexOf } from './random.ts'
 
 type Field = { readonly write: (writer: Writer) => void; readonly read: (reader: Reader) => unknown; value: unknown }
 
@@ -10,65 +10,65 @@ function field<T>(value: T, write: (writer: Writer, value: T) => void, read: (re
   return { value, write: (writer) => write(writer, value), read }
 }
 
-function randomField(dice: Dice): Field {
+function randomField(random: RandomValues): Field {
   const makers: readonly (() => Field)[] = [
     () =>
       field(
-        dice.integer(256) - 128,
+        random.integer(256) - 128,
         (w, v) => w.int8(v),
         (r) => r.int8(),
       ),
     () =>
       field(
-        dice.next() < 0.5,
+        random.next() < 0.5,
         (w, v) => w.boolean(v),
         (r) => r.boolean(),
       ),
     () =>
       field(
-        dice.integer(65_536) - 32_768,
+        random.integer(65_536) - 32_768,
         (w, v) => w.int16(v),
         (r) => r.int16(),
       ),
     () =>
       field(
-        dice.integer(2 ** 32) - 2 ** 31,
+        random.integer(2 ** 32) - 2 ** 31,
         (w, v) => w.int32(v),
         (r) => r.int32(),
       ),
     () =>
       field(
-        dice.integer(2 ** 32),
+        random.integer(2 ** 32),
         (w, v) => w.uint32(v),
         (r) => r.uint32(),
       ),
     () =>
       field(
-        dice.signed(53),
+        random.signed(53),
         (w, v) => w.int64(v),
         (r) => r.int64(),
       ),
     () =>
       field(
-        Math.abs(dice.signed(53)),
+        Math.abs(random.signed(53)),
         (w, v) => w.uvarint(v),
         (r) => r.uvarint(),
       ),
     () =>
       field(
-        dice.signed(52),
+        random.signed(52),
         (w, v) => w.varint(v),
         (r) => r.varint(),
       ),
     () =>
       field(
-        hexOf(dice.bytes(16)),
+        hexOf(random.bytes(16)),
         (w, v) => w.uuid(v),
         (r) => r.uuid(),
       ),
     () =>
       field(
-        dice.text(dice.integer(200)),
+        random.text(random.integer(200)),
         (w, v) => w.string(v),
         (r) => r.string(),
       ),
@@ -80,13 +80,13 @@ function randomField(dice: Dice): Field {
       ),
     () =>
       field<Uint8Array | null>(
-        dice.bytes(dice.integer(300)),
+        random.bytes(random.integer(300)),
         (w, v) => w.bytes(v ?? new Uint8Array()),
         (r) => r.nullableBytes(),
       ),
     () =>
       field<Uint8Array | null>(
-        dice.bytes(dice.integer(300)),
+        random.bytes(random.integer(300)),
         (w, v) => w.varintBytes(v),
         (r) => r.varintBytes(),
       ),
@@ -97,7 +97,7 @@ function randomField(dice: Dice): Field {
         (r) => r.varintBytes(),
       ),
     () => {
-      const items = Array.from({ length: dice.integer(20) }, () => dice.text(3))
+      const items = Array.from({ length: random.integer(20) }, () => random.text(3))
       return field(
         items,
         (w, v) => w.array(v, (item) => w.string(item)),
@@ -111,15 +111,15 @@ function randomField(dice: Dice): Field {
         (r) => r.end() as undefined,
       ),
   ]
-  return makers[dice.integer(makers.length)]?.() ?? randomField(dice)
+  return makers[random.integer(makers.length)]?.() ?? randomField(random)
 }
 
 describe.each([{ flexible: false }, { flexible: true }])('the generation with flexible = $flexible', ({ flexible }) => {
   it('reads what it writes, whatever the order, and nothing is left', () => {
-    const dice = new Dice(1)
+    const random = new RandomValues(1)
     for (let round = 0; round < 300; round += 1) {
-      const fields = Array.from({ length: dice.integer(30) }, () => randomField(dice))
-      const writer = new Writer({ flexible }, dice.integer(8))
+      const fields = Array.from({ length: random.integer(30) }, () => randomField(random))
+      const writer = new Writer({ flexible }, random.integer(8))
       for (const { write } of fields) write(writer)
       const reader = new Reader({ flexible }, writer.finish())
       expect(fields.map(({ read }) => read(reader))).toEqual(fields.map(({ value }) => value))
@@ -129,10 +129,10 @@ describe.each([{ flexible: false }, { flexible: true }])('the generation with fl
   })
 
   it('meets whatever is cut off with a RangeError, and whatever is garbage with nothing else', () => {
-    const dice = new Dice(2)
+    const random = new RandomValues(2)
     for (let round = 0; round < 500; round += 1) {
-      const fields = Array.from({ length: 1 + dice.integer(10) }, () => randomField(dice))
-      const reader = new Reader({ flexible }, dice.bytes(dice.integer(40)))
+      const fields = Array.from({ length: 1 + random.integer(10) }, () => randomField(random))
+      const reader = new Reader({ flexible }, random.bytes(random.integer(40)))
       expect(() => orRangeError(() => fields.map(({ read }) => read(reader)))).not.toThrow()
     }
   })

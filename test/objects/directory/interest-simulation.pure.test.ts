@@ -8,7 +8,7 @@ import { InterestLedger, type InterestDeclaration, type InterestUpdate } from '.
 import { InterestTable } from '../../../src/core/interest/table.ts'
 import { FollowerNotifier } from '../../../src/objects/directory/follower-notifier.ts'
 import type { FollowerResult } from '../../../src/rpc/follower.ts'
-import { dice } from '../../api-definitions/random.ts'
+import { createRandom } from '../../../scripts/random.ts'
 
 const SHARDS = 4
 const FOLLOWERS = 5
@@ -279,7 +279,7 @@ function step(world: World, random: () => number, work: Promise<unknown>[], mayL
 
 /** Returns what was missing, with the step; undefined if nothing ever was. */
 async function simulate(seed: number, mayLose: boolean): Promise<string | undefined> {
-  const random = dice(seed)
+  const random = createRandom(seed).next
   const world = new World(random)
   const work: Promise<unknown>[] = []
   // A follower that comes before the shards have declared their interest anew cannot know it.

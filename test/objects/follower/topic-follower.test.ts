@@ -61,7 +61,7 @@ describe('a follower', () => {
 
   it('that fails tries again by alarm, is not hurried by nudges, and loses nothing', async () => {
     const client = await connectWs({ subscriptions: anyOf('late') })
-    const dice = vi.spyOn(Math, 'random').mockReturnValue(0.999)
+    const random = vi.spyOn(Math, 'random').mockReturnValue(0.999)
     const shards = [0, 1, 2].map((shard) => env.USER_SHARD.getByName(`shard-${shard}`))
     await Promise.all(shards.map((shard) => breakLog(shard)))
     const { partition } = await publish({ id: 'l1', type: 'late', partitionkey: 'l' })
@@ -81,7 +81,7 @@ describe('a follower', () => {
     })
     await Promise.all(shards.map((shard) => mendLog(shard)))
     await runDurableObjectAlarm(follower)
-    dice.mockRestore()
+    random.mockRestore()
     expect(ids(await client.untilType('late', 1))).toEqual(['l1'])
     expect(await follower.status()).toMatchObject({ failures: 0, lastError: null, lag: 0 })
   })

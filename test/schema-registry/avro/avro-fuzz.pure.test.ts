@@ -6,7 +6,7 @@ import { decodeAvro } from '../../../src/schema-registry/avro/avro-decode.ts'
 import { encodeAvro } from '../../../src/schema-registry/avro/avro-encode.ts'
 import { parseAvroSchema, type AvroType } from '../../../src/schema-registry/avro/avro-schema.ts'
 import { toBase64 } from '../../../src/core/bytes.ts'
-import { dice } from '../random.ts'
+import { createRandom } from '../../../scripts/random.ts'
 
 interface NodeBuffer extends Uint8Array {
   readBigInt64LE(): bigint
@@ -21,7 +21,7 @@ type Schema = string | readonly Schema[] | { readonly [key: string]: unknown }
 const SCHEMAS = 400
 const VALUES = 10
 const LIMIT = 10_000_000
-const random = dice(42)
+const random = createRandom(42).next
 const below = (limit: number) => Math.floor(random() * limit)
 const pick = <T>(from: readonly T[]): T => from[below(from.length)] as T
 let names = 0

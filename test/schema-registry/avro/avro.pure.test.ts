@@ -3,7 +3,7 @@ import { parseExactly } from '../../../src/core/json.ts'
 import { decodeAvro } from '../../../src/schema-registry/avro/avro-decode.ts'
 import { encodeAvro } from '../../../src/schema-registry/avro/avro-encode.ts'
 import { parseAvroSchema, type AvroType } from '../../../src/schema-registry/avro/avro-schema.ts'
-import { dice } from '../random.ts'
+import { createRandom } from '../../../scripts/random.ts'
 
 const bytes = (...values: number[]) => Uint8Array.from(values)
 const LIMIT = 10_000
@@ -175,7 +175,7 @@ describe('data that is not by its schema', () => {
         { name: 'b', type: ['R', decimal({ type: 'bytes' }), 'double'] },
       ),
     )
-    const random = dice(7)
+    const random = createRandom(7).next
     const outcomes = new Set<string>()
     for (let n = 0; n < 20_000; n += 1) {
       const noise = Uint8Array.from({ length: n % 40 }, () => Math.floor(random() * (n % 2 === 0 ? 8 : 256)))

@@ -7,10 +7,10 @@ import { toBase64 } from '../../../src/core/bytes.ts'
 import { toProtobufTypes } from '../../../src/schema-registry/protobuf/proto-descriptor.ts'
 import { createProtobufCodec } from '../../../src/schema-registry/protobuf/protobuf-codec.ts'
 import type { RegisteredSchema } from '../../../src/schema-registry/registry-client.ts'
-import { dice } from '../random.ts'
+import { createRandom } from '../../../scripts/random.ts'
 
 const LIMIT = 100_000
-const random = dice(11)
+const random = createRandom(11).next
 const below = (limit: number) => Math.floor(random() * limit)
 
 const SCALARS =
@@ -235,7 +235,7 @@ describe('a Protobuf schema that cannot be read', () => {
 describe('Protobuf that is not by its schema', () => {
   it('is malformed, and never throws', () => {
     const codec = codecOf(schemaOf(SHOP))
-    const noisy = dice(3)
+    const noisy = createRandom(3).next
     const kinds = new Set<string>()
     for (let n = 0; n < 5_000; n += 1) {
       const noise = Uint8Array.from({ length: n % 30 }, (_, at) => (at === 0 ? 0 : Math.floor(noisy() * 256)))

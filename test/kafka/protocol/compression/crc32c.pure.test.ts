@@ -1,7 +1,7 @@
 // The checksum against RFC 3720's vectors, and against a reference that goes bit by bit.
 import { expect, it } from 'vitest'
 import { crc32c } from '../../../../src/kafka/protocol/compression/crc32c.ts'
-import { Dice } from '../random.ts'
+import { RandomValues } from '../random.ts'
 
 /** RFC 3720, appendix B.4. */
 it.each([
@@ -15,10 +15,10 @@ it.each([
 })
 
 it('is that of the reference for every length, wherever in its buffer a view begins', () => {
-  const dice = new Dice(3)
+  const random = new RandomValues(3)
   for (let length = 0; length <= 64; length += 1) {
     for (const start of [0, 1, 7]) {
-      const view = dice.bytes(length + start).subarray(start)
+      const view = random.bytes(length + start).subarray(start)
       expect(crc32c(view)).toBe(reference(view))
     }
   }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { createRandom } from '../../../../../scripts/random.ts'
 import serializer from '../../../../../node_modules/phoenix/assets/js/phoenix/serializer.js'
 import {
   decodeMessage,
@@ -85,21 +86,10 @@ describe('serializer V1', () => {
 })
 
 it('fuzzed messages are a message or none, and never a throw', () => {
-  const random = mulberry(7)
+  const random = createRandom(7).next
   for (let n = 0; n < 2_000; n += 1) {
     const bytes = Uint8Array.from({ length: Math.floor(random() * 40) }, () => Math.floor(random() * 256))
     expect(() => decodeMessage(2, bytes.buffer)).not.toThrow()
     expect(() => decodeMessage(random() < 0.5 ? 1 : 2, String.fromCharCode(...bytes))).not.toThrow()
   }
 })
-
-/** Dice with a seed, so that a failure can be had again. */
-function mulberry(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
