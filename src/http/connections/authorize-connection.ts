@@ -84,7 +84,7 @@ export function readAsOf(text: string | undefined, transport: TransportName): Re
   if (transport === 'phoenix')
     return fail({
       kind: 'bad_request',
-      message: 'Channels cannot be joined at an offset: as_of is for other transports.',
+      message: 'as_of belongs into the join of a channel: each channel joins at offsets of its own.',
     })
   const parsed = parseAsOf(text)
   return parsed.ok ? ok(text) : fail({ kind: 'bad_request', message: parsed.reason })

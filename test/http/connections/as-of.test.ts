@@ -1,8 +1,19 @@
 // Joining at the offsets of a state, through the Worker, on each transport. What is exact in every schedule is tested against a
 // model in test/objects/shard/subscriptions/as-of-joins.pure.test.ts.
+import { evictDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { connectSse, connectWs, fetchRigel, PollClient, publish, type Wanted } from '../../support/gateway-client.ts'
+import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
+import {
+  connectSse,
+  connectWs,
+  fetchRigel,
+  PollClient,
+  publish,
+  tokenFor,
+  type Wanted,
+} from '../../support/gateway-client.ts'
+import { PhoenixClient, type Frame } from '../../support/phoenix-client.ts'
 import type { SseClient } from '../../support/shard-clients.ts'
 
 interface Place {
@@ -41,6 +52,11 @@ interface Created {
   readonly connection_token: string
   readonly recovered?: boolean
   readonly last_event_id: string
+}
+
+interface Joined {
+  readonly recovered?: boolean
+  readonly reason?: string
 }
 
 const idsOf = ({ frames }: SseClient) => frames.map(({ data }) => data['id'])
@@ -152,11 +168,46 @@ describe('a client with a state', () => {
     for (const one of [without, back, other]) await one.close()
   })
 
-  it('is refused if its state is no list of places, and by channels', async () => {
+  it('is refused if its state is no list of places, and in the URL of a Phoenix socket', async () => {
     const refused = await fetchRigel('/_rig/v1/connection/ndjson?as_of=orders')
     expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('orders/3@1042')])
     const channel = await fetchRigel('/_rig/v1/connection/phoenix/longpoll?as_of=rig/0@1')
     expect(await channel.json()).toMatchObject({ status: 403 })
+  })
+
+  it('joins each Phoenix channel at offsets, and must name them again while the log has not passed them', async () => {
+    const { add, other, type, user } = await newType()
+    const place = await add('1')
+    await add('2')
+    const own = await add('3', { type: 'note', data: { recipients: [user] } })
+    await add('4', { type: 'note', data: { recipients: [user] } })
+    await other.until(1, type)
+    await other.until(2, 'note')
+    const client = await PhoenixClient.open(await tokenFor(user))
+    const join = async (topic: string, payload: object) =>
+      ((await client.ask(topic, 'phx_join', payload)) as { readonly response: Joined }).response
+    const received = (topic: string) =>
+      client.frames.filter(([, , of, name]) => of === topic && name === 'message') as readonly Frame[]
+    const events = `events:${type}`
+    expect(await join(events, { as_of: await asOf(place) })).toMatchObject({ recovered: true })
+    expect(await join(`user:${user}`, { as_of: await asOf(own) })).toMatchObject({ recovered: true })
+    expect((await join('events:as-of.unheard', { as_of: `rig/0@1` })).recovered).toBe(false)
+    expect((await join('events:as-of.x', { as_of: 'orders' })).reason).toContain('orders/3@1042')
+    await other.close()
+    // What the state has is stored with the socket's channels.
+    await evictDurableObject(env.USER_SHARD.getByName(`shard-${shardOf(user, 3)}`))
+    await add('5')
+    await client.until(([, , topic, name]) => topic === events && name === 'message', 2)
+    await client.untilEvent(`user:${user}`, 'message', 1)
+    const ids = (topic: string) => received(topic).map(([, , , , payload]) => (payload as { id: string }).id)
+    expect([ids(events), ids(`user:${user}`)]).toEqual([['2', '5'], ['4']])
+    // The newest events of some partitions concern nobody: the shard's log has not passed the state there.
+    const joining = received(events).at(-1)?.[1]
+    expect(joining).toMatch(/\*$/)
+    const again = await PhoenixClient.open(await tokenFor(user))
+    expect(await again.ask(events, 'phx_join', { last_event_id: joining })).toMatchObject({ response: { recovered: false } }) // prettier-ignore
+    expect(await again.ask(events, 'phx_join', { last_event_id: joining, as_of: await asOf(place) })).toMatchObject({ response: { recovered: true } }) // prettier-ignore
+    for (const one of [client, again]) one.close()
   })
 
   it('reads where its event was stored, from an answer that pages may read', async () => {

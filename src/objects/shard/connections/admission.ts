@@ -1,6 +1,6 @@
 // Decides whether a connection may be opened, and creates its record: limits, end, interests, position to resume from.
 // Called for every transport. `register` is also called for the interests of later subscriptions.
-import type { AsOfJoins, JoinPlace } from '../subscriptions/as-of-joins.ts'
+import type { AsOfJoins, JoinPlace, JoinWish } from '../subscriptions/as-of-joins.ts'
 import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
@@ -87,7 +87,7 @@ export class ConnectionAdmission {
     if (!resumption.ok) return resumption
     const registered = await this.register(subscriptions)
     if (!registered.ok) return registered
-    const joined = await this.#asOfJoins.placeOf(connect, resumption.value.kind === 'own')
+    const joined = await this.#asOfJoins.placeOf(wishOf(connect), resumption.value.kind === 'own')
     if (!joined.ok) return joined
     // The session may have been revoked meanwhile; its connections have been closed without this one.
     if (session !== null && this.#revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
@@ -184,6 +184,11 @@ export class ConnectionAdmission {
     await this.#log.settle()
     return ok(null)
   }
+}
+
+function wishOf({ asOf, lastEventId, principal, subscriptions }: ConnectRequest): JoinWish {
+  const eventTypes = subscriptions.map(({ eventType }) => eventType)
+  return { lastEventId, asOf, eventTypes, hasUser: principal.user !== null }
 }
 
 function withJoin(state: ConnectionState, { joins, startSeq }: JoinPlace): ConnectionState {

@@ -6,7 +6,6 @@ import { hasPassed, type JoinStep } from '../../../core/as-of/joins.ts'
 import { resolveAsOf, resolveRejoin, type Joined } from '../../../core/as-of/resolve-as-of.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
-import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import type { LogStore } from '../log/log-store.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
@@ -17,6 +16,16 @@ import { TypesSince, type TypesSinceDeps } from './types-since.ts'
 
 export interface AsOfJoinsDeps extends JoinFactsDeps, TypesSinceDeps {
   readonly log: Pick<LogStore, 'stored' | 'rows' | 'floor' | 'head'>
+}
+
+/** What a client that joins says of its state, and what it wants. */
+export interface JoinWish {
+  readonly lastEventId: string | null
+  /** As `parseAsOf` takes it; undefined: it has no state. */
+  readonly asOf: string | undefined
+  readonly eventTypes: readonly string[]
+  /** It wants the events that are addressed to a user of this shard. */
+  readonly hasUser: boolean
 }
 
 /** Where a connecting client continues, if its state decides that. */
@@ -54,21 +63,20 @@ export class AsOfJoins {
   }
 
   /**
-   * Returns where a connecting client continues. `isResumed`: its position is of this log and can be read from. Call
-   * after the interest in its types is registered.
+   * Returns where a connecting client, or a channel, continues. `isResumed`: its position is of this log and can be read
+   * from. Call after the interest in its types is registered.
    */
-  async placeOf(connect: ConnectRequest, isResumed: boolean): Promise<Result<JoinPlace, RigelError>> {
-    const { lastEventId, principal, subscriptions } = connect
+  async placeOf(wish: JoinWish, isResumed: boolean): Promise<Result<JoinPlace, RigelError>> {
+    const { eventTypes, hasUser, lastEventId } = wish
     const isJoining = lastEventId !== null && parsePosition(lastEventId)?.isJoining === true
     // The Worker has validated the text. It is empty only if the client sent no `as_of`.
-    const asOf = connect.asOf === undefined ? undefined : parseAsOf(connect.asOf)
+    const asOf = wish.asOf === undefined ? undefined : parseAsOf(wish.asOf)
     if (asOf?.ok === false) return fail({ kind: 'bad_request', message: asOf.reason })
     if (lastEventId !== null && !isJoining) return ok(NO_STATE)
     if (asOf === undefined) return ok(isJoining ? GAP : NO_STATE)
     if (lastEventId !== null && !isResumed) return ok(GAP)
     try {
-      const types = subscriptions.map(({ eventType }) => eventType)
-      const joined = lastEventId === null ? await this.#join(asOf.value, types, principal.user !== null) : undefined
+      const joined = lastEventId === null ? await this.#join(asOf.value, eventTypes, hasUser) : undefined
       const step = joined?.step ?? (lastEventId === null ? undefined : await this.#rejoin(asOf.value))
       if (step === undefined) return ok(GAP)
       const { head } = this.#deps.log
@@ -137,9 +145,14 @@ export class AsOfJoins {
   }
 
   #findPassed(connection: Connection): number | undefined {
-    if (!hasPassed(connection.state.joins ?? [], this.#deps.log.stored)) return undefined
-    this.#passedSeq.set(connection, this.#deps.log.head)
-    return this.#deps.log.head
+    const seq = this.headIfPassed(connection.state.joins ?? [])
+    if (seq !== undefined) this.#passedSeq.set(connection, seq)
+    return seq
+  }
+
+  /** Returns the head of the log if the log has passed what these steps withhold. */
+  headIfPassed(steps: readonly JoinStep[]): number | undefined {
+    return hasPassed(steps, this.#deps.log.stored) ? this.#deps.log.head : undefined
   }
 
   /** A new step may be ahead again. */

@@ -5,6 +5,7 @@ import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
 import type { BufferBudget } from '../buffer-budget.ts'
 import type { ConnectionAdmission } from '../connections/admission.ts'
+import type { AsOfJoins } from '../subscriptions/as-of-joins.ts'
 import type { ChangeRateLimiter } from '../subscriptions/change-rate-limiter.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
@@ -47,6 +48,7 @@ export interface TransportParts {
   readonly subscriptions: SubscriptionUpdater
   readonly changeRate: ChangeRateLimiter
   readonly renewal: TokenRenewal
+  readonly asOfJoins: AsOfJoins
   readonly oldShards: OldShardReader
   readonly shardMap: KnownShardMap
   readonly resumptions: Resumptions

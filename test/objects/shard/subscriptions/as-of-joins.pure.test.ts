@@ -206,15 +206,7 @@ class Client {
 async function connect(world: World, client: Client, lastEventId: string | null) {
   for (const type of client.subscribed) world.want(type)
   return world.joins.placeOf(
-    {
-      transport: 'sse',
-      principal: { user: client.user, session: null, expSeconds: null },
-      subscriptions: client.subscribed.map((eventType) => ({ eventType, oneOf: [] })),
-      asOf: client.asOfText,
-      lastEventId,
-      protocol: null,
-      allowOrigin: '*',
-    },
+    { lastEventId, asOf: client.asOfText, eventTypes: client.subscribed, hasUser: client.user !== null },
     true,
   )
 }

@@ -5,6 +5,7 @@ import { formatPosition } from '../../../../core/identity/position.ts'
 import { createEventLog } from '../../../../sources/create-event-log.ts'
 import { submit } from '../../../../publishing/publish.ts'
 import { PublishBudget } from '../../../../publishing/publish-budget.ts'
+import type { JoinWish } from '../../subscriptions/as-of-joins.ts'
 import type { Resumption } from '../../connections/resumption.ts'
 import type { TransportParts } from '../transport.ts'
 import { openChannel, parseJoin, type Channel, type ChannelRules, type JoinPayload } from './channel.ts'
@@ -49,10 +50,10 @@ export class ChannelHub {
   }
 
   /** Restores a channel that was joined before the object lost its memory. */
-  restore(connection: PhoenixConnection, { joinRef, payload, topic }: StoredChannel): void {
+  restore(connection: PhoenixConnection, { joinRef, joins, payload, topic }: StoredChannel): void {
     const opened = openChannel(connection.state, { topic, joinRef, payload }, payload, this.#rules)
     if (!opened.ok) return
-    connection.join(opened.value, null)
+    connection.join(opened.value, null, joins)
     if (opened.value.hasPresence) this.#presence.listen(connection, topic)
   }
 
@@ -101,22 +102,31 @@ export class ChannelHub {
     channel: Channel,
     payload: JoinPayload,
   ): Promise<void> {
-    const { admission, connections, lifecycle, log } = this.#parts
+    const { admission, asOfJoins, connections, lifecycle, log, shardMap } = this.#parts
+    const { as_of: asOf, ...stored } = payload
     const position = payload.last_event_id ?? null
     const found = await this.#findPosition(connection, channel, position)
     if (found === undefined) return connection.reply(message, failed('temporarily unavailable: join again'))
     const registered = await admission.register(channel.interests)
     if (!registered.ok) return connection.reply(message, failed(toHttp(registered.reason).message))
+    const placed = await asOfJoins.placeOf(wishOf(channel, position, asOf), found.kind === 'own')
+    if (!placed.ok) return connection.reply(message, failed(toHttp(placed.reason).message))
     if (connections.get(connection.state.id) !== connection) return
-    const isCovered = found.kind !== 'gap' && found.isCovered
-    const resumeSeq = found.kind === 'own' && isCovered && found.seq >= log.floorSeq ? found.seq : null
+    const { joins, startSeq } = placed.value
+    const isGap = placed.value.isGap || (startSeq !== null && shardMap.hasCutSince(log.floorSeq))
+    const isCovered = !isGap && found.kind !== 'gap' && found.isCovered
+    const ownSeq = startSeq ?? (found.kind === 'own' && isCovered ? found.seq : null)
+    const resumeSeq = !isGap && ownSeq !== null && ownSeq >= log.floorSeq ? ownSeq : null
     const from = found.kind === 'old' && isCovered ? found.from : null
-    connection.join(channel, from === null ? resumeSeq : log.committedSeq)
+    connection.join(channel, from === null ? resumeSeq : log.committedSeq, resumeSeq === null ? [] : joins)
     lifecycle.refilter(connection, connection.filterOfChannels(), resumeSeq ?? log.committedSeq)
-    connection.sink.joined(channel, payload)
+    connection.sink.joined(channel, stored, resumeSeq === null ? [] : joins)
     const response = {
-      last_event_id: from === null ? log.position(resumeSeq ?? log.committedSeq) : formatPosition(from.epoch, from.seq),
-      ...(position === null ? {} : { recovered: resumeSeq !== null || from !== null }),
+      last_event_id:
+        from === null
+          ? connection.positionOn(channel.topic, resumeSeq ?? log.committedSeq)
+          : formatPosition(from.epoch, from.seq),
+      ...(position === null && asOf === undefined ? {} : { recovered: resumeSeq !== null || from !== null }),
     }
     connection.reply(message, { status: 'ok', response })
     if (from !== null) connection.replayChannelOfOldShard(channel.topic, { from, delivered: null, isLate: false })
@@ -163,6 +173,11 @@ export class ChannelHub {
     const { topic, partition, offset } = produced.value
     connection.reply(message, { status: 'ok', response: { topic, partition, offset } })
   }
+}
+
+function wishOf({ filter, interests }: Channel, lastEventId: string | null, asOf: string | null | undefined): JoinWish {
+  const eventTypes = interests.map(({ eventType }) => eventType)
+  return { lastEventId, asOf: asOf ?? undefined, eventTypes, hasUser: filter.user !== null }
 }
 
 function failed(reason: string): Reply {

@@ -1,12 +1,15 @@
 // Channels of Phoenix sockets, which outlive the object's memory: SQL for `phoenix_channels`. Sockets only: a long-polling
 // session is in memory, and a client whose session is gone joins again with its positions.
 import { parseJson } from '../../../../core/json.ts'
+import type { JoinStep } from '../../../../core/as-of/joins.ts'
 import type { JoinPayload } from './channel.ts'
 
 export interface StoredChannel {
   readonly topic: string
   readonly joinRef: string | null
   readonly payload: JoinPayload
+  /** What it is not sent because its client's state has it. */
+  readonly joins: readonly JoinStep[]
 }
 
 interface ChannelRow extends Record<string, SqlStorageValue> {
@@ -33,20 +36,20 @@ export class ChannelStore {
     return this.#sql
       .exec<ChannelRow>('SELECT * FROM phoenix_channels WHERE connection_id = ?', connectionId)
       .toArray()
-      .map((row) => ({
-        topic: row.topic,
-        joinRef: row.join_ref,
-        payload: parseJson(row.payload) as JoinPayload,
-      }))
+      .map((row) => {
+        // Rows of versions before have no `joins`.
+        const { joins = [], ...payload } = parseJson(row.payload) as JoinPayload & Partial<StoredChannel>
+        return { topic: row.topic, joinRef: row.join_ref, payload, joins }
+      })
   }
 
-  put(connectionId: string, { topic, joinRef, payload }: StoredChannel): void {
+  put(connectionId: string, { topic, joinRef, joins, payload }: StoredChannel): void {
     this.#sql.exec(
       'INSERT OR REPLACE INTO phoenix_channels VALUES (?, ?, ?, ?)',
       connectionId,
       topic,
       joinRef,
-      JSON.stringify(payload),
+      JSON.stringify({ ...payload, joins }),
     )
   }
 

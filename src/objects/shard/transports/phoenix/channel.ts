@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Check } from '../../../../config/auth.ts'
 import type { Extractors } from '../../../../core/events/extractors.ts'
+import { parseAsOf } from '../../../../core/as-of/as-of.ts'
 import { createFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
 import { toHttp } from '../../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../../core/result.ts'
@@ -46,28 +47,32 @@ export interface Joining {
 export type Joiner = Pick<ConnectionState, 'id' | 'owner' | 'hasToken' | 'phoenix'>
 
 /** No position is longer. */
-const MAX_POSITION_CHARS = 100
+const MAX_POSITION_CHARS = 128
+/** No list of offsets is longer: 100 partitions with the longest names. */
+const MAX_AS_OF_CHARS = 32_768
 
 const joinSchema = z.object({
   name: z.enum(['message', 'type']).default('message'),
   /** The position to read on from. */
   last_event_id: z.string().max(MAX_POSITION_CHARS).nullish(),
-  /** Not for channels: refused, because to ignore it would lose events or send them twice. */
-  as_of: z.undefined().optional(),
+  /** The offsets of the client's state of what the channel carries. */
+  as_of: z.string().max(MAX_AS_OF_CHARS).nullish(),
   /** `events:*` only: constraints, as in a subscription. */
   oneOf: z.unknown().optional(),
 })
+
+const JOIN_FORM =
+  'must be {"name": "message" or "type", "last_event_id": a position, "as_of": offsets, "oneOf": constraints}, all optional'
 
 export type JoinPayload = z.infer<typeof joinSchema>
 
 /** Returns what a join asks for, or what would be right. */
 export function parseJoin(payload: unknown): Result<JoinPayload, string> {
-  const parsed = joinSchema.safeParse(payload ?? {})
-  return parsed.success
-    ? ok(parsed.data)
-    : fail(
-        'must be {"name": "message" or "type", "last_event_id": a position, "oneOf": constraints}, all optional; as_of is for other transports',
-      )
+  const { data } = joinSchema.safeParse(payload ?? {})
+  if (data === undefined) return fail(JOIN_FORM)
+  if (!data.as_of) return ok({ ...data, as_of: undefined })
+  const asOf = parseAsOf(data.as_of)
+  return asOf.ok ? ok(data) : asOf
 }
 
 /** Returns the channel, or the error text for the client. */

@@ -1,8 +1,12 @@
 // The channels of one Phoenix connection that have been joined, and how far the history of each has been sent. Holds their
 // subscriptions, which count for the shard's limit. Used by phoenix-connection.ts, which writes.
-import { createFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
+import { asJoining } from '../../../../core/identity/position.ts'
+import type { JoinStep } from '../../../../core/as-of/joins.ts'
+import { createFilter, withJoins, type Filter } from '../../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import type { ConnectionRegistry } from '../../connections/connection-registry.ts'
+import type { CommittedLog } from '../../log/committed-log.ts'
+import type { AsOfJoins } from '../../subscriptions/as-of-joins.ts'
 import type { OldShardReplayer } from '../../old-shard/old-shard-replayer.ts'
 import { bytesOf } from '../../connections/subscription-pool.ts'
 import type { Channel } from './channel.ts'
@@ -13,16 +17,28 @@ export interface JoinedChannel {
   /** The set that counts for the shard's limit. */
   readonly held: readonly Subscription[]
   behindSeq: number | null
+  /** The channel's filter, without what its client's state has. */
+  filter: Filter
+  /** Empty once the log has passed what the client's state has. */
+  joins: readonly JoinStep[]
+  /** Where the log was when it was found to have passed that. */
+  passedSeq: number | undefined
   /** Sends what it missed at the client's old shard. */
   oldShard: OldShardReplayer | null
 }
 
+interface JoinedChannelsParts {
+  readonly connections: Pick<ConnectionRegistry, 'hold' | 'release'>
+  readonly asOfJoins: Pick<AsOfJoins, 'headIfPassed'>
+  readonly log: Pick<CommittedLog, 'position'>
+}
+
 export class JoinedChannels {
-  readonly #registry: Pick<ConnectionRegistry, 'hold' | 'release'>
+  readonly #parts: JoinedChannelsParts
   readonly #byTopic = new Map<string, JoinedChannel>()
 
-  constructor(registry: Pick<ConnectionRegistry, 'hold' | 'release'>) {
-    this.#registry = registry
+  constructor(parts: JoinedChannelsParts) {
+    this.#parts = parts
   }
 
   get size(): number {
@@ -64,15 +80,32 @@ export class JoinedChannels {
     return undefined
   }
 
-  add(channel: Channel, behindSeq: number | null): void {
-    const held = this.#registry.hold(channel.interests)
-    this.#byTopic.set(channel.topic, { channel, held, behindSeq, oldShard: null })
+  add(channel: Channel, behindSeq: number | null, joins: readonly JoinStep[]): void {
+    const held = this.#parts.connections.hold(channel.interests)
+    const filter = withJoins(channel.filter, joins)
+    this.#byTopic.set(channel.topic, { channel, held, behindSeq, filter, joins, passedSeq: undefined, oldShard: null })
+  }
+
+  /** Returns the position of a sequence number, as the client gets it on this channel. */
+  positionOf(joined: JoinedChannel, seq: number): string {
+    const position = this.#parts.log.position(seq)
+    return this.#isJoining(joined, seq) ? asJoining(position) : position
+  }
+
+  /** Returns whether a client that has a channel up to `seq` has to name its state again. Ends a join that has been passed. */
+  #isJoining(joined: JoinedChannel, seq: number): boolean {
+    if (joined.joins.length === 0) return false
+    joined.passedSeq ??= this.#parts.asOfJoins.headIfPassed(joined.joins)
+    if (joined.passedSeq === undefined || seq < joined.passedSeq) return true
+    joined.joins = []
+    joined.filter = joined.channel.filter
+    return false
   }
 
   delete(topic: string): void {
     const joined = this.#byTopic.get(topic)
     joined?.oldShard?.stop()
-    if (joined !== undefined) this.#registry.release(joined.held)
+    if (joined !== undefined) this.#parts.connections.release(joined.held)
     this.#byTopic.delete(topic)
   }
 

@@ -6,16 +6,17 @@ import type { StoredEvent } from '../../../../core/events/stored-event.ts'
 import { createFilter, matchesFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
 import type { RigelError } from '../../../../core/errors.ts'
 import { SerialQueue } from '../../../../core/serial-queue.ts'
-import { formatPosition } from '../../../../core/identity/position.ts'
+import type { JoinStep } from '../../../../core/as-of/joins.ts'
 import type { OldShardReplay } from '../../old-shard/old-shard-replay.ts'
-import { OldShardReplayer, type ReplayTarget } from '../../old-shard/old-shard-replayer.ts'
+import { OldShardReplayer } from '../../old-shard/old-shard-replayer.ts'
 import { BaseConnection } from '../../connections/connection.ts'
 import type { ConnectionState } from '../../connections/connection-state.ts'
 import { readNextChunk } from '../../log/replay.ts'
 import { ReplayPump } from '../replay-pump.ts'
 import type { TransportParts } from '../transport.ts'
 import type { Channel, JoinPayload } from './channel.ts'
-import { JoinedChannels, subscriptionsOf, type JoinedChannel } from './joined-channels.ts'
+import { replayTargetOf } from './channel-replay-target.ts'
+import { JoinedChannels, type JoinedChannel } from './joined-channels.ts'
 import { encode, encodeReply, type Message, type Reply, type Vsn } from './message.ts'
 import { PresencePages } from './presence-pages.ts'
 
@@ -26,7 +27,7 @@ export interface PhoenixSink {
   close(reason: RigelError): void
   /** Stores the connection, where it outlives the object's memory. */
   save(state: ConnectionState): void
-  joined(channel: Channel, payload: JoinPayload): void
+  joined(channel: Channel, payload: JoinPayload, joins: readonly JoinStep[]): void
   left(topic: string): void
   /** Called when a replay begins and when it ends. */
   setReplaying(isReplaying: boolean): void
@@ -60,7 +61,7 @@ export class PhoenixConnection extends BaseConnection {
     super(state, createFilter(state.id, null, []))
     this.sink = sink
     this.vsn = state.phoenix?.vsn ?? 1
-    this.#channels = new JoinedChannels(parts.connections)
+    this.#channels = new JoinedChannels(parts)
     this.#parts = parts
     this.#onRemoved = onRemoved
     this.#pump = new ReplayPump({
@@ -97,9 +98,12 @@ export class PhoenixConnection extends BaseConnection {
     return this.#channels.channels()
   }
 
-  /** The events that the channel missed after `fromSeq` are sent first, in steps, then new ones. */
-  join(channel: Channel, fromSeq: number | null): void {
-    this.#channels.add(channel, fromSeq)
+  /**
+   * The events that the channel missed after `fromSeq` are sent first, in steps, then new ones. `joins`: what its client's
+   * state has.
+   */
+  join(channel: Channel, fromSeq: number | null, joins: readonly JoinStep[] = []): void {
+    this.#channels.add(channel, fromSeq, joins)
     if (fromSeq !== null) this.sink.setReplaying(true)
   }
 
@@ -107,31 +111,14 @@ export class PhoenixConnection extends BaseConnection {
   replayChannelOfOldShard(topic: string, replay: OldShardReplay): void {
     const joined = this.#channels.get(topic)
     if (joined === undefined) return
-    joined.oldShard = new OldShardReplayer(this.#parts.oldShards, this.#replayTarget(joined))
-    joined.oldShard.start(replay, 0)
-  }
-
-  #replayTarget(joined: JoinedChannel): ReplayTarget {
-    const { lifecycle, log } = this.#parts
-    const { filter } = joined.channel
-    const spec = { user: filter.user, watched: filter.watched, subscriptions: subscriptionsOf(filter) }
-    return {
-      filter: () => spec,
+    const target = replayTargetOf(joined, this.#parts, {
       bufferedBytes: () => this.bufferedBytes,
-      pin: () => undefined,
-      write: (events, position) => {
-        for (const event of events) this.#push(joined.channel, event, position(event.seq))
-      },
-      reached: () => undefined,
-      oldPosition: ({ epoch, seq }) => formatPosition(epoch, seq),
-      position: (seq) => log.position(seq),
-      done: (seq) => {
-        joined.behindSeq = seq
-        joined.oldShard = null
-        this.replay()
-      },
-      failed: (reason) => lifecycle.end(this, reason),
-    }
+      push: (event, position) => this.#push(joined, event, position),
+      done: () => this.replay(),
+      failed: (reason) => this.#parts.lifecycle.end(this, reason),
+    })
+    joined.oldShard = new OldShardReplayer(this.#parts.oldShards, target)
+    joined.oldShard.start(replay, 0)
   }
 
   leave(topic: string): void {
@@ -145,8 +132,8 @@ export class PhoenixConnection extends BaseConnection {
 
   deliver(group: DeliveryGroup): void {
     for (const event of group.events) {
-      for (const { behindSeq, channel } of this.#channels)
-        if (behindSeq === null && matchesFilter(channel.filter, event)) this.#push(channel, event)
+      for (const joined of this.#channels)
+        if (joined.behindSeq === null && matchesFilter(joined.filter, event)) this.#push(joined, event)
     }
   }
 
@@ -157,9 +144,17 @@ export class PhoenixConnection extends BaseConnection {
 
   /** Tells each channel the position of the log, so that a channel on which nothing comes can resume. */
   override sendPosition(): void {
-    const position = { last_event_id: this.#parts.log.position(this.#parts.log.committedSeq) }
     for (const { behindSeq, channel } of this.#channels)
-      if (behindSeq === null) this.notify(channel, 'position', position)
+      if (behindSeq === null)
+        this.notify(channel, 'position', {
+          last_event_id: this.positionOn(channel.topic, this.#parts.log.committedSeq),
+        })
+  }
+
+  /** Returns the position of a sequence number, as the client gets it on the channel of this topic. */
+  positionOn(topic: string, seq: number): string {
+    const joined = this.#channels.get(topic)
+    return joined === undefined ? this.#parts.log.position(seq) : this.#channels.positionOf(joined, seq)
   }
 
   /** The history of a channel is asked for when it is joined: nothing is read again later. */
@@ -217,12 +212,12 @@ export class PhoenixConnection extends BaseConnection {
   #replayStep(): boolean {
     const joined = this.#channels.nextBehind()
     if (joined?.behindSeq === undefined || joined.behindSeq === null) return false
-    const chunk = readNextChunk(this.#parts.log, joined.channel.filter, joined.behindSeq)
+    const chunk = readNextChunk(this.#parts.log, joined.filter, joined.behindSeq)
     if (chunk.kind === 'trimmed') {
       this.#cut()
       return false
     }
-    for (const event of chunk.events) this.#push(joined.channel, event)
+    for (const event of chunk.events) this.#push(joined, event)
     joined.behindSeq = chunk.atEnd ? null : chunk.seq
     const hasMore = this.#channels.nextBehind() !== undefined
     if (!hasMore && !this.#channels.isReplayingOldShard) this.sink.setReplaying(false)
@@ -235,7 +230,8 @@ export class PhoenixConnection extends BaseConnection {
     this.#parts.lifecycle.end(this, { kind: 'slow_reader', limitBytes })
   }
 
-  #push({ topic, joinRef, naming }: Channel, event: StoredEvent, ref = this.#parts.log.position(event.seq)): void {
+  #push(joined: JoinedChannel, event: StoredEvent, ref = this.#channels.positionOf(joined, event.seq)): void {
+    const { joinRef, naming, topic } = joined.channel
     const name = naming === 'type' ? event.type : 'message'
     this.sink.send(encode(this.vsn, { joinRef, ref, topic, event: name }, event.json))
   }

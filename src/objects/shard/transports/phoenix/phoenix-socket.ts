@@ -126,7 +126,7 @@ export class PhoenixSockets {
       send: (frame) => writer.send(frame),
       close: (reason) => writer.close(reason),
       save: (state) => this.#parts.store.put(state),
-      joined: ({ joinRef, topic }, payload) => this.#store.put(id, { topic, joinRef, payload }),
+      joined: ({ joinRef, topic }, payload, joins) => this.#store.put(id, { topic, joinRef, payload, joins }),
       left: (topic) => this.#store.delete(id, topic),
       setReplaying: (isReplaying) => {
         const attachment = readPhoenixAttachment(socket)
