@@ -6,8 +6,8 @@ import { InterestTable, type InterestVersion } from '../core/interest/table.ts'
 import type { InterestState } from '../rpc/follower.ts'
 import { userOfWatchTopic } from '../core/subscriptions/watch-topic.ts'
 
-/** Sorts before every life of a Directory: the first update has another life, and is complete. */
-const LIFE_BEFORE_BITMAPS = ''
+/** Sorts before every epoch of a Directory: the first update has another epoch, and is complete. */
+const EPOCH_BEFORE_BITMAPS = ''
 
 interface FollowedBitmapRow extends Record<string, SqlStorageValue> {
   shard: number
@@ -17,7 +17,7 @@ interface FollowedBitmapRow extends Record<string, SqlStorageValue> {
 }
 
 interface VersionRow extends Record<string, SqlStorageValue> {
-  life: string
+  epoch: string
   version: number
 }
 
@@ -56,7 +56,7 @@ export class InterestIndex {
     return this.#table.watchersOf(user)
   }
 
-  /** Applies an update if it is the next one, durably. Returns the version of the update's life that the follower has. */
+  /** Applies an update if it is the next one, durably. Returns the version of the update's epoch that the follower has. */
   apply(update: InterestUpdate): number | null {
     const hadOrphans = this.orphans.length > 0
     if (this.#table.apply(update) === 'applied') {
@@ -68,7 +68,7 @@ export class InterestIndex {
       }
     }
     const { at } = this.#table
-    return at?.life === update.life ? at.version : null
+    return at?.epoch === update.epoch ? at.version : null
   }
 
   /** Applies an update. Returns the state that the Directory expects as the answer. */
@@ -77,7 +77,7 @@ export class InterestIndex {
   }
 
   #load(): InterestTable {
-    const at = this.#sql.exec<VersionRow>('SELECT life, version FROM interest_version').toArray()[0] ?? null
+    const at = this.#sql.exec<VersionRow>('SELECT life AS epoch, version FROM interest_version').toArray()[0] ?? null
     const rows = this.#sql.exec<FollowedBitmapRow>('SELECT * FROM shard_interests').toArray()
     const watches = this.#sql.exec<{ shard: number; user: string }>('SELECT shard, user FROM user_watches').toArray()
     const bitmaps = rows.map(({ bitmap, shard, version }) => ({ shard, version, bitmap: new Uint8Array(bitmap) }))
@@ -85,13 +85,13 @@ export class InterestIndex {
     return new InterestTable(at, bitmaps, watches, orphans)
   }
 
-  #store({ bitmaps, life, version, watches }: InterestUpdate): void {
+  #store({ bitmaps, epoch, version, watches }: InterestUpdate): void {
     for (const row of bitmaps) this.#putBitmap(row, false)
     for (const { isWatched, shard, user } of watches) {
       if (isWatched) this.#putWatch({ shard, user })
       else this.#sql.exec('DELETE FROM user_watches WHERE shard = ? AND user = ?', shard, user)
     }
-    this.#putVersion({ life, version })
+    this.#putVersion({ epoch, version })
   }
 
   #storeAll(): void {
@@ -117,14 +117,14 @@ export class InterestIndex {
     this.#sql.exec('INSERT OR REPLACE INTO user_watches VALUES (?, ?)', shard, user)
   }
 
-  #putVersion({ life, version }: InterestVersion): void {
-    this.#sql.exec('INSERT OR REPLACE INTO interest_version (id, life, version) VALUES (0, ?, ?)', life, version)
+  #putVersion({ epoch, version }: InterestVersion): void {
+    this.#sql.exec('INSERT OR REPLACE INTO interest_version (id, life, version) VALUES (0, ?, ?)', epoch, version)
   }
 
   #createTables(): void {
     const hasNames = this.#hasTable('interests')
     if (hasNames)
-      this.#sql.exec(`ALTER TABLE interest_version ADD COLUMN life TEXT NOT NULL DEFAULT '${LIFE_BEFORE_BITMAPS}'`)
+      this.#sql.exec(`ALTER TABLE interest_version ADD COLUMN life TEXT NOT NULL DEFAULT '${EPOCH_BEFORE_BITMAPS}'`)
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS shard_interests (
         shard INTEGER PRIMARY KEY, version INTEGER NOT NULL, bitmap BLOB NOT NULL, is_orphan INTEGER NOT NULL

@@ -78,7 +78,7 @@ export interface FollowerProgress {
 export interface InterestState {
   /** Null: the follower needs a complete update. */
   readonly version: number | null
-  /** Shards whose interest this life of the Directory does not know: it asks them to declare it. */
+  /** Shards whose interest this epoch of the Directory does not know: it asks them to declare it. */
   readonly orphans: readonly number[]
   /** The newest shard map that the follower has. Absent in answers of older versions, which have none. */
   readonly shardMap?: ShardMap

@@ -7,7 +7,7 @@ import { notifyFollowers, type FollowerResult } from '../../src/rpc/follower.ts'
 
 const CALL_MS = 20
 const MAX_WAITING = 6
-const update: InterestUpdate = { life: 'one', after: 0, version: 7, bitmaps: [], watches: [] }
+const update: InterestUpdate = { epoch: 'one', after: 0, version: 7, bitmaps: [], watches: [] }
 
 const NAMES =
   'USER_SHARD DIRECTORY EMBEDDED_LOG EMBEDDED_BROKER KAFKA_PRODUCER NATS_CLIENT PRESENCE_TOPIC SESSION_REGISTRY PENDING_RESPONSES METRICS_STORE'

@@ -268,7 +268,7 @@ void describe('REST proxies before a real Kafka', () => {
   })
 
   void test(
-    'a Rigel that is killed, and ends in its next life the instances of the last one',
+    'a Rigel that is killed and started again ends the instances that it left',
     { timeout: TIMEOUT_MS },
     async () => {
       // These keep an instance for ever.

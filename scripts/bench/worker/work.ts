@@ -41,7 +41,7 @@ export async function declareTypes(env: Env, count: number): Promise<void> {
     const declarer = new InterestDeclarer(null, {
       declare: async (declaration) => directory.declareInterest({ ...declaration, shard }),
       confirmed: { types: () => [], users: () => [] },
-      setLife: () => undefined,
+      setEpoch: () => undefined,
       nowMs: () => Date.now(),
     })
     return Promise.all(Array.from({ length: 50 }, () => subscribeMany(declarer, shard)))

@@ -1,6 +1,6 @@
-// A position in a shard's log: `<epoch>-<seq>`, the same on every transport; SSE's `id`. The epoch is `<shard>.<life>`: the
-// shard, so that an anonymous client finds its log again, and the life of that log, so that a position from another life
-// of it is recognised. Pure; used by the Worker and the shards.
+// A position in a shard's log: `<epoch>-<seq>`, the same on every transport; SSE's `id`. The epoch is `<shard>.<log>`: the
+// shard, so that an anonymous client finds its log again, and an id that is made with the log, so that a position of a log
+// that was lost is recognised. Pure; used by the Worker and the shards.
 
 /** A place in one shard's log. */
 export interface LogPlace {
@@ -8,7 +8,7 @@ export interface LogPlace {
   readonly seq: number
 }
 
-/** A position in a shard's log, parsed: `<shard>.<life>-<seq>[-<openSeq>][~<shard>.<life>-<seq>][*]`. */
+/** A position in a shard's log, parsed: `<shard>.<log>-<seq>[-<openSeq>][~<shard>.<log>-<seq>][*]`. */
 export interface Position {
   readonly epoch: string
   /** Sequence number of the last event that was received; 0: none yet. */

@@ -6,8 +6,8 @@ import type { InterestDeclaration } from './ledger.ts'
 
 /** The Directory's answer. */
 export interface DeclareResult {
-  /** Life of the Directory's storage. */
-  readonly life: string
+  /** Epoch of the Directory's storage. */
+  readonly epoch: string
   /** False: the Directory does not know this shard's interest, and wants a complete declaration. Nothing was stored. */
   readonly isAccepted: boolean
 }
@@ -23,8 +23,8 @@ export interface InterestDeclarerDeps {
   /** Resolves when every follower has confirmed; rejects if one could not be told. */
   declare: (declaration: Omit<InterestDeclaration, 'shard'>) => Promise<DeclareResult>
   readonly confirmed: ConfirmedInterest
-  /** Stores the life of the Directory. */
-  setLife: (life: string) => void
+  /** Stores the epoch of the Directory. */
+  setEpoch: (epoch: string) => void
   nowMs(): number
 }
 
@@ -38,7 +38,7 @@ const nothing = (): Pending => ({ types: new Set(), users: new Set() })
 /** Declares a shard's interest to the Directory. One per shard; calls that fail are not retried here. */
 export class InterestDeclarer {
   readonly #deps: InterestDeclarerDeps
-  #life: string | null
+  #epoch: string | null
   /** Bits that every follower has confirmed, and that are not being withdrawn. Undefined until first needed. */
   #confirmed: Uint8Array | undefined
   /** To be declared by the next call. */
@@ -50,8 +50,8 @@ export class InterestDeclarer {
   #last: Promise<void> = Promise.resolve()
   #sequence = 0
 
-  constructor(life: string | null, deps: InterestDeclarerDeps) {
-    this.#life = life
+  constructor(epoch: string | null, deps: InterestDeclarerDeps) {
+    this.#epoch = epoch
     this.#deps = deps
   }
 
@@ -80,9 +80,9 @@ export class InterestDeclarer {
     await this.#declareSoon()
   }
 
-  /** A Directory with another life asks for everything. */
-  async declareAnew(life: string): Promise<void> {
-    if (life !== this.#life) await this.#declareSoon()
+  /** A Directory with another epoch asks for everything. */
+  async declareAnew(epoch: string): Promise<void> {
+    if (epoch !== this.#epoch) await this.#declareSoon()
   }
 
   #bitmap(): Uint8Array {
@@ -121,17 +121,17 @@ export class InterestDeclarer {
   }
 
   async #send(bitmap: Uint8Array, { users }: Pending, unwatch: readonly string[]): Promise<void> {
-    const { declare, setLife } = this.#deps
-    if (this.#life !== null) {
+    const { declare, setEpoch } = this.#deps
+    if (this.#epoch !== null) {
       const watch = [...users]
-      const change = { life: this.#life, bitmap, watch, unwatch, isComplete: false }
+      const change = { epoch: this.#epoch, bitmap, watch, unwatch, isComplete: false }
       if ((await declare({ ...change, sequence: this.#nextSequence() })).isAccepted) return
     }
     const watch = [...new Set([...this.#deps.confirmed.users(), ...users])]
-    const whole = { life: this.#life, bitmap, watch, unwatch: [], isComplete: true }
-    const { life } = await declare({ ...whole, sequence: this.#nextSequence() })
-    this.#life = life
-    setLife(life)
+    const whole = { epoch: this.#epoch, bitmap, watch, unwatch: [], isComplete: true }
+    const { epoch } = await declare({ ...whole, sequence: this.#nextSequence() })
+    this.#epoch = epoch
+    setEpoch(epoch)
   }
 
   /** Grows across restarts of the object as well. */

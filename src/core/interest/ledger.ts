@@ -1,5 +1,5 @@
 // The Directory's side of interest: what every shard has declared, and what has changed since a version. Versions grow by
-// one with each change, within one life of the Directory's storage. Persisted by objects/directory/interest-store.ts.
+// one with each change, within one epoch of the Directory's storage. Persisted by objects/directory/interest-store.ts.
 // Pure. The follower's side is table.ts.
 import type { ShardMap } from '../shard-map/shard-map.ts'
 import { isSameBitmap } from './bitmap.ts'
@@ -24,9 +24,9 @@ export interface UserWatch {
 
 /** All changes after version `after`, up to `version`. Bitmaps and watches are whole values: the newest version wins. */
 export interface InterestUpdate {
-  /** Identifies the Directory's storage: versions of different lives cannot be compared. Later lives sort behind. */
-  readonly life: string
-  /** 0: the update is complete, what it does not mention does not exist in this life. */
+  /** Identifies the Directory's storage. Versions of different epochs cannot be compared; later epochs sort after. */
+  readonly epoch: string
+  /** 0: the update is complete, what it does not mention does not exist in this epoch. */
   readonly after: number
   readonly version: number
   readonly bitmaps: readonly ShardBitmap[]
@@ -38,8 +38,8 @@ export interface InterestUpdate {
 /** What a shard wants from now on. */
 export interface InterestDeclaration {
   readonly shard: number
-  /** The life of the Directory that the shard knows. Null: none yet. */
-  readonly life: string | null
+  /** The epoch of the Directory that the shard knows. Null: none yet. */
+  readonly epoch: string | null
   /** Grows with each declaration of the shard: a declaration that arrives late, after a newer one, is ignored. */
   readonly sequence: number
   readonly bitmap: Uint8Array
@@ -67,7 +67,7 @@ const MAX_ENDED_WATCHES = 10_000
 
 /** The interest of all shards, in memory. Each change returns the rows that its caller has to store. */
 export class InterestLedger {
-  readonly life: string
+  readonly epoch: string
   readonly #bitmaps = new Map<number, DeclaredBitmap>()
   /** Shard → user → watch, ended ones included. */
   readonly #watches = new Map<number, Map<string, UserWatch>>()
@@ -77,12 +77,12 @@ export class InterestLedger {
   #floor = 0
 
   constructor(
-    life: string,
+    epoch: string,
     version: number,
     bitmaps: Iterable<DeclaredBitmap> = [],
     watches: Iterable<UserWatch> = [],
   ) {
-    this.life = life
+    this.epoch = epoch
     this.#version = version
     for (const row of bitmaps) this.#bitmaps.set(row.shard, row)
     for (const row of watches) this.#setWatch(row)
@@ -110,14 +110,14 @@ export class InterestLedger {
     return { version, bitmap: row, watches: rows }
   }
 
-  /** Everything that changed after a version of this life; complete if `after` is 0 or too long ago. */
+  /** Everything that changed after a version of this epoch; complete if `after` is 0 or too long ago. */
   since(after: number): InterestUpdate {
     const from = after < this.#floor ? 0 : after
     const isChanged = ({ version }: { version: number }) => version > from
     const bitmaps = [...this.#bitmaps.values()].filter(isChanged)
     const watches = [...this.#watches.values()].flatMap((users) => [...users.values()].filter(isChanged))
     return {
-      life: this.life,
+      epoch: this.epoch,
       after: from,
       version: this.#version,
       bitmaps: bitmaps.map(({ bitmap, shard, version }) => ({ bitmap, shard, version })),

@@ -3,15 +3,15 @@
 import { matchBitsOf, mayWant } from './bitmap.ts'
 import type { InterestUpdate, ShardBitmap, UserWatch } from './ledger.ts'
 
-/** The newest update that was applied. `life` identifies the Directory's storage; later lives sort behind earlier ones. */
+/** The newest update that was applied. `epoch` identifies the Directory's storage; later epochs sort behind earlier ones. */
 export interface InterestVersion {
-  readonly life: string
+  readonly epoch: string
   readonly version: number
 }
 
 /**
  * `behind`: an update before this one is missing, nothing was applied. `known`: applied before. `outdated`: it is of an
- * earlier life of the Directory, and was under way for long.
+ * earlier epoch of the Directory, and was under way for long.
  */
 export type Applied = 'applied' | 'known' | 'behind' | 'outdated'
 
@@ -26,7 +26,7 @@ export class InterestTable {
   /** User → shards where the user is watched. */
   readonly #watches = new Map<string, Set<number>>()
   /**
-   * Shards that this life of the Directory has not heard of. Their interest is kept until they declare it anew: a Directory
+   * Shards that this epoch of the Directory has not heard of. Their interest is kept until they declare it anew: a Directory
    * that lost its storage must not make followers forget what shards want.
    */
   readonly #orphans = new Set<number>()
@@ -84,25 +84,25 @@ export class InterestTable {
 
   /** Applies an update whole, or not at all. Applying it twice does no harm. */
   apply(update: InterestUpdate): Applied {
-    const isSameLife = this.#at?.life === update.life
-    if (this.#at !== null && update.life < this.#at.life) return 'outdated'
-    if (this.#at !== null && isSameLife && update.version <= this.#at.version) return 'known'
-    if (update.after > 0 && (this.#at === null || !isSameLife || update.after > this.#at.version)) return 'behind'
-    if (update.after === 0) this.#startAnew(update, isSameLife)
+    const isSameEpoch = this.#at?.epoch === update.epoch
+    if (this.#at !== null && update.epoch < this.#at.epoch) return 'outdated'
+    if (this.#at !== null && isSameEpoch && update.version <= this.#at.version) return 'known'
+    if (update.after > 0 && (this.#at === null || !isSameEpoch || update.after > this.#at.version)) return 'behind'
+    if (update.after === 0) this.#startAnew(update, isSameEpoch)
     for (const row of update.bitmaps) this.#setBitmap(row)
     for (const { isWatched, shard, user } of update.watches) {
       if (isWatched) this.#watch(user, shard)
       else this.#unwatch(user, shard)
     }
     this.#cache.clear()
-    this.#at = { life: update.life, version: update.version }
+    this.#at = { epoch: update.epoch, version: update.version }
     return 'applied'
   }
 
   /** A complete update: forgets what it does not mention, except the interest of orphans. */
-  #startAnew({ bitmaps, watches }: InterestUpdate, isSameLife: boolean): void {
+  #startAnew({ bitmaps, watches }: InterestUpdate, isSameEpoch: boolean): void {
     const mentioned = new Set([...bitmaps, ...watches].map(({ shard }) => shard))
-    const isKept = (shard: number) => !mentioned.has(shard) && (!isSameLife || this.#orphans.has(shard))
+    const isKept = (shard: number) => !mentioned.has(shard) && (!isSameEpoch || this.#orphans.has(shard))
     const keptBitmaps = this.bitmaps.filter(({ shard }) => isKept(shard))
     const keptWatches = this.watches.filter(({ shard }) => isKept(shard))
     for (const collection of [this.#bitmaps, this.#watches, this.#orphans]) collection.clear()
@@ -112,7 +112,7 @@ export class InterestTable {
   }
 
   #setBitmap(row: ShardBitmap): void {
-    // The first declaration in this life is complete: the shard's watches of the life before end with it.
+    // The first declaration in this epoch is complete: the shard's watches of the epoch before end with it.
     if (this.#orphans.delete(row.shard)) for (const user of this.#watches.keys()) this.#unwatch(user, row.shard)
     this.#bitmaps.set(row.shard, row)
   }

@@ -33,7 +33,7 @@ interface Report {
 
 async function report(c: Context<HttpEnv>): Promise<Report> {
   const [directory, ...lists] = await Promise.all([askDirectory(c.env), ...listPartitions(c)])
-  const { known, life } = directory
+  const { known, epoch } = directory
   const all = [...known, ...lists.flatMap(({ partitions }) => partitions)]
   const byName = new Map(all.map((at) => [partitionName(at), at]))
   const results = (await followerStatuses(c.env, [...byName.values()])).toSorted(byPlace)
@@ -42,7 +42,7 @@ async function report(c: Context<HttpEnv>): Promise<Report> {
   )
   const silent = results.flatMap((result) => (result.ok ? [] : [`${partitionName(result)}: ${result.error}`]))
   const outdated = followers
-    .filter(({ interest }) => life !== null && interest !== null && interest.life !== life)
+    .filter(({ interest }) => epoch !== null && interest !== null && interest.epoch !== epoch)
     .map((follower) => `${partitionName(follower)}: ${OUTDATED}`)
   const unlisted = lists.flatMap(({ topic, problem }) => {
     const isFollowed = all.some((at) => at.topic === topic)
@@ -51,22 +51,22 @@ async function report(c: Context<HttpEnv>): Promise<Report> {
   return { followers, problems: [...directory.problems, ...silent, ...outdated], unlisted }
 }
 
-/** Returns the Directory's followers and life, or why it does not answer. */
+/** Returns the Directory's followers and epoch, or why it does not answer. */
 async function askDirectory(env: Env): Promise<{
   readonly known: readonly TopicPartition[]
-  readonly life: string | null
+  readonly epoch: string | null
   readonly problems: readonly string[]
 }> {
   try {
     const directory = directoryStub(env)
-    const [known, { life }] = await Promise.all([
+    const [known, { epoch }] = await Promise.all([
       directory.followers(),
       directory.interestVersion(),
       directory.checkStorage(),
     ])
-    return { known, life, problems: [] }
+    return { known, epoch, problems: [] }
   } catch (error) {
-    return { known: [], life: null, problems: [`directory: ${String(error)}`] }
+    return { known: [], epoch: null, problems: [`directory: ${String(error)}`] }
   }
 }
 

@@ -1,5 +1,5 @@
 // Records the consumer instances that a follower may still have, in the SQL table `rest_instances`. A Durable Object gets no
-// notice before it ends, and Karapace and Strimzi keep instances for ever by default. So the next life of the follower deletes
+// notice before it ends, and Karapace and Strimzi keep instances for ever by default. So the restarted follower deletes
 // the instances of this one (instance-pool.ts).
 import type { ConsumerInstance } from './consumer-instance.ts'
 

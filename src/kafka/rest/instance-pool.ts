@@ -1,6 +1,6 @@
 // Creates consumer instances at an offset, and makes sure that each is deleted. A proxy that does not answer, or refuses the
 // credentials, does not delete one, and some proxies never expire them. So every instance is in a journal, and orphans of this
-// or an earlier life of the follower are deleted when the next one is created. For instance-reader.ts.
+// or of the follower before its restart are deleted when the next one is created. For instance-reader.ts.
 import type { Dialect } from '../../config/kafka-rest.ts'
 import type { LogPosition } from '../../core/events/kafka-record.ts'
 import type { InstanceJournal } from './instance-journal.ts'

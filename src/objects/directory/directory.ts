@@ -29,7 +29,7 @@ import { ShardMapKeeper, type MapConfirmation } from './shard-map-keeper.ts'
 
 export class Directory extends DurableObject<Env> {
   readonly #config = configOf(this.env)
-  readonly #store = new InterestStore(this.ctx.storage, newLife())
+  readonly #store = new InterestStore(this.ctx.storage, newEpoch())
   readonly #apiStore = new ApiStore(this.ctx.storage)
   readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
   readonly #apis = new ApiRegistry(this.#apiStore, this.#config.proxy.definitions, definitionEnvOf(this.env))
@@ -50,7 +50,7 @@ export class Directory extends DurableObject<Env> {
     wakeBy: (atMs) => this.ctx.waitUntil(this.#wakeBy(atMs)),
   })
   readonly #orphans = new OrphanedShards({
-    ask: (shard) => shardStub(this.env, shard).declareInterest(this.#store.life),
+    ask: (shard) => shardStub(this.env, shard).declareInterest(this.#store.epoch),
     inBackground: (work) => this.ctx.waitUntil(work),
     wakeBy: (atMs) => this.#wakeBy(atMs),
     nowMs: () => Date.now(),
@@ -66,13 +66,13 @@ export class Directory extends DurableObject<Env> {
    * shard must then not confirm the subscription.
    */
   async declareInterest(declaration: InterestDeclaration): Promise<DeclareResult> {
-    const { life } = this.#store
-    const isOfThisLife = declaration.life === life
-    if (!declaration.isComplete && !isOfThisLife) return { life, isAccepted: false }
-    await this.#finder.find(declaration.life !== null && !isOfThisLife)
+    const { epoch } = this.#store
+    const isOfThisEpoch = declaration.epoch === epoch
+    if (!declaration.isComplete && !isOfThisEpoch) return { epoch, isAccepted: false }
+    await this.#finder.find(declaration.epoch !== null && !isOfThisEpoch)
     // Nothing is awaited between the two: a follower that registers is told, or has the change in its answer.
     await this.#notifier.confirmed(this.#store.declare(declaration))
-    return { life, isAccepted: true }
+    return { epoch, isAccepted: true }
   }
 
   /** Returns all interest. Every later change is sent to this follower. */
@@ -101,12 +101,12 @@ export class Directory extends DurableObject<Env> {
   }
 
   /**
-   * The life of this object's storage, and the version of interest. A follower with another life has outdated
+   * The epoch of this object's storage, and the version of interest. A follower with another epoch has outdated
    * interest.
    */
   async interestVersion(): Promise<InterestVersion> {
-    const { life, version } = this.#store
-    return { life, version }
+    const { epoch, version } = this.#store
+    return { epoch, version }
   }
 
   /** Rejects if storage takes no writes. */
@@ -220,7 +220,7 @@ export class Directory extends DurableObject<Env> {
   }
 }
 
-/** Sorts behind the lives of storages that were created before. */
-function newLife(): string {
+/** Sorts behind the epochs of storages that were created before. */
+function newEpoch(): string {
   return `${new Date().toISOString()} ${crypto.randomUUID()}`
 }

@@ -30,25 +30,28 @@ export class InterestStore {
   readonly #sql: SqlStorage
   readonly #ledger: InterestLedger
 
-  /** `newLife` names the storage if it is new. It must sort behind the names of earlier lives. */
-  constructor(storage: DurableObjectStorage, newLife: string) {
+  /**
+   * `newEpoch` is the epoch of this storage if it is new. It must sort after earlier epochs. The table and its column are
+   * still called `life`, as when they were made.
+   */
+  constructor(storage: DurableObjectStorage, newEpoch: string) {
     this.#storage = storage
     this.#sql = storage.sql
-    storage.transactionSync(() => this.#createTables(newLife))
-    const { life } = this.#sql.exec<{ life: string }>('SELECT life FROM life').one()
+    storage.transactionSync(() => this.#createTables(newEpoch))
+    const { epoch } = this.#sql.exec<{ epoch: string }>('SELECT life AS epoch FROM life').one()
     const bitmaps = this.#sql.exec<BitmapRow>('SELECT * FROM shard_interests').toArray().map(toBitmap)
     const watches = this.#sql.exec<WatchRow>('SELECT * FROM user_watches').toArray().map(toWatch)
     const versions = [...bitmaps, ...watches].map(({ version }) => version)
     this.#ledger = new InterestLedger(
-      life,
+      epoch,
       versions.reduce((a, b) => Math.max(a, b), 0),
       bitmaps,
       watches,
     )
   }
 
-  get life(): string {
-    return this.#ledger.life
+  get epoch(): string {
+    return this.#ledger.epoch
   }
 
   get version(): number {
@@ -77,7 +80,7 @@ export class InterestStore {
     return this.#sql.exec<{ topic: string; partition: number }>('SELECT topic, partition FROM followers').toArray()
   }
 
-  /** False in a new storage, until the followers that may know of an earlier life have been found. */
+  /** False in a new storage, until the followers that may know of an earlier epoch have been found. */
   get hasFoundFollowers(): boolean {
     return this.#sql.exec<{ found: number }>('SELECT has_found_followers AS found FROM life').one().found === 1
   }
@@ -101,7 +104,7 @@ export class InterestStore {
     this.#sql.exec('INSERT OR REPLACE INTO user_watches VALUES (?, ?, ?, ?)', shard, user, version, isWatched ? 1 : 0)
   }
 
-  #createTables(newLife: string): void {
+  #createTables(newEpoch: string): void {
     const hasNames = this.#hasTable('interests')
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS life (id INTEGER PRIMARY KEY, life TEXT NOT NULL, has_found_followers INTEGER NOT NULL);
@@ -116,7 +119,7 @@ export class InterestStore {
       CREATE TABLE IF NOT EXISTS first_seen (topic TEXT PRIMARY KEY, partitions INTEGER NOT NULL) WITHOUT ROWID;
     `)
     // Storage of a version before bitmaps knows its followers.
-    this.#sql.exec('INSERT OR IGNORE INTO life VALUES (0, ?, ?)', newLife, hasNames ? 1 : 0)
+    this.#sql.exec('INSERT OR IGNORE INTO life VALUES (0, ?, ?)', newEpoch, hasNames ? 1 : 0)
     if (hasNames) this.#convertNames()
   }
 

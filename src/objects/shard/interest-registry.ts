@@ -53,11 +53,11 @@ export class InterestRegistry {
     `)
     for (const row of sql.exec<InterestRow>('SELECT * FROM interests').toArray())
       this.#since.set(row.type, row.since_seq)
-    const life = sql.exec<{ life: string }>('SELECT life FROM directory_life').toArray()[0]?.life ?? null
-    this.#declarer = new InterestDeclarer(life, {
+    const epoch = sql.exec<{ epoch: string }>('SELECT life AS epoch FROM directory_life').toArray()[0]?.epoch ?? null
+    this.#declarer = new InterestDeclarer(epoch, {
       declare: deps.declare,
       confirmed: { types: () => this.#types(), users: () => this.#users() },
-      setLife: (known) => sql.exec('INSERT OR REPLACE INTO directory_life VALUES (0, ?)', known),
+      setEpoch: (known) => sql.exec('INSERT OR REPLACE INTO directory_life VALUES (0, ?)', known),
       nowMs: () => deps.nowMs(),
     })
   }
@@ -93,8 +93,8 @@ export class InterestRegistry {
   }
 
   /** A Directory that lost its storage asks for everything. */
-  declareAnew(life: string): Promise<void> {
-    return this.#declarer.declareAnew(life)
+  declareAnew(epoch: string): Promise<void> {
+    return this.#declarer.declareAnew(epoch)
   }
 
   /**

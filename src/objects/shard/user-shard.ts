@@ -67,9 +67,9 @@ export class UserShard extends DurableObject<Env> {
     if (this.#shard.connections.size > 0) this.#shard.lifecycle.sweepLater()
   }
 
-  /** Declares all interest to a Directory that has lost its storage. `life` names its new one. */
-  async declareInterest(life: string): Promise<void> {
-    await this.#shard.interests.declareAnew(life)
+  /** Declares all interest to a Directory that has lost its storage. `epoch` names its new one. */
+  async declareInterest(epoch: string): Promise<void> {
+    await this.#shard.interests.declareAnew(epoch)
   }
 
   /** Appends this shard's part of a batch and passes on the parts of others. Resolves or throws when all calls have ended. */

@@ -1,4 +1,4 @@
-// Notes of instances: what may live is known until it is removed, by the next life too, and not without limit.
+// Notes of instances: what may live is known until it is removed, also after a restart, and not without limit.
 import { env } from 'cloudflare:workers'
 import { runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
@@ -45,7 +45,7 @@ describe.each(KINDS)('notes %s', (_, withNotes) => {
 })
 
 describe('notes in storage', () => {
-  it('are there in the next life, and so is the one of when the partition was the key', async () => {
+  it('are there after a restart, and so is the one of when the partition was the key', async () => {
     const read = await inStorage((sql) => {
       createInstanceJournal(sql)
       sql.exec('INSERT INTO rest_instances VALUES (?, ?, ?)', 'rig/0', instance(7).url, null)

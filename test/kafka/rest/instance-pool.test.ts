@@ -48,7 +48,7 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
     expect((await bridge.state()).instances).toBe(1)
   })
 
-  it('of a former life is ended by the next one, unless it is at another proxy', async () => {
+  it('of before a restart is ended after it, unless it is at another proxy', async () => {
     const [bridge, former] = [await startWith({ dialect }), await startWith({ dialect })]
     const notes = createMemoryJournal()
     await offsetsOf(bridge.log({}, makeDeps().deps, notes), 0)

@@ -25,9 +25,9 @@ function newFollowers() {
 const TEST_SHARDS = 9_000
 
 async function declare(shard: number, types: readonly string[], watch: readonly string[] = []) {
-  const { life } = await directoryStub(env).interestVersion()
+  const { epoch } = await directoryStub(env).interestVersion()
   const bitmap = types.length === 0 ? emptyBitmap() : bitmapOf(types)
-  const declaration = { shard: TEST_SHARDS + shard, life, bitmap, watch, unwatch: [], isComplete: true }
+  const declaration = { shard: TEST_SHARDS + shard, epoch, bitmap, watch, unwatch: [], isComplete: true }
   return directoryStub(env).declareInterest({ ...declaration, sequence: (sequence += 1) })
 }
 
@@ -61,8 +61,8 @@ describe('the Directory', () => {
   it('the newest declaration of a shard wins, also if an older one arrives after it', async () => {
     const [follower] = newFollowers()
     await follower?.nudge()
-    const { life } = await directoryStub(env).interestVersion()
-    const change = { shard: TEST_SHARDS + 1, life, watch: [], unwatch: [], isComplete: false }
+    const { epoch } = await directoryStub(env).interestVersion()
+    const change = { shard: TEST_SHARDS + 1, epoch, watch: [], unwatch: [], isComplete: false }
     const newer = (sequence += 10)
     await directoryStub(env).declareInterest({ ...change, bitmap: bitmapOf(['newer']), sequence: newer })
     await directoryStub(env).declareInterest({ ...change, bitmap: bitmapOf(['older']), sequence: newer - 1 })
@@ -91,16 +91,16 @@ describe('the Directory', () => {
     expect(follower && (await known(follower, ['before', 'after'], ['carol']))).toEqual([[0], [1], [1]])
   })
 
-  it('refuses a change of a shard that it does not know from this life: the shard declares everything', async () => {
+  it('refuses a change of a shard that it does not know from this epoch: the shard declares everything', async () => {
     const change = { shard: TEST_SHARDS + 3, bitmap: emptyBitmap(), watch: [], unwatch: [], isComplete: false }
-    const { life } = await directoryStub(env).interestVersion()
-    const answers = ['another life', null, life].map((of) =>
-      directoryStub(env).declareInterest({ ...change, life: of, sequence: (sequence += 1) }),
+    const { epoch } = await directoryStub(env).interestVersion()
+    const answers = ['another epoch', null, epoch].map((of) =>
+      directoryStub(env).declareInterest({ ...change, epoch: of, sequence: (sequence += 1) }),
     )
     expect(await Promise.all(answers)).toEqual([
-      { life, isAccepted: false },
-      { life, isAccepted: false },
-      { life, isAccepted: true },
+      { epoch, isAccepted: false },
+      { epoch, isAccepted: false },
+      { epoch, isAccepted: true },
     ])
   })
 
@@ -131,8 +131,8 @@ describe('a Directory that lost its storage', () => {
     expect(ids(await fresh.untilType('of-after', 1))).toEqual(['a1'])
     expect(ids(await old.untilType('of-before', 1))).toEqual(['b1'])
 
-    const { life } = await directoryStub(env).interestVersion()
-    expect(life > before.life).toBe(true)
+    const { epoch } = await directoryStub(env).interestVersion()
+    expect(epoch > before.epoch).toBe(true)
     // A follower that comes now knows what was wanted before, for the shards have declared it anew.
     const [late] = newFollowers()
     await late?.nudge()
@@ -144,7 +144,7 @@ describe('a Directory that lost its storage', () => {
     })
   })
 
-  it('is not called healthy while a follower knows another life of it', async () => {
+  it('is not called healthy while a follower knows another epoch of it', async () => {
     const health = () =>
       fetchRigel('/_rig/api/health', { headers: { authorization: 'Bearer an-internal-token-of-the-tests' } })
     const follower = env.EMBEDDED_LOG.getByName('rig/0')
@@ -178,12 +178,12 @@ describe('interest that was stored as names', () => {
         INSERT INTO interests VALUES (1, 'news'), (2, 'news'), (2, 'com.*');
       `)
       storage.sql.exec('INSERT INTO interests VALUES (2, ?)', watchTopic('alice'))
-      const store = new InterestStore(storage, 'the first life')
+      const store = new InterestStore(storage, 'the first epoch')
       const reopened = new InterestStore(storage, 'another')
       return { ...reopened.since(0), followers: reopened.followers(), found: store.hasFoundFollowers }
     })
     expect(update).toMatchObject({
-      life: 'the first life',
+      epoch: 'the first epoch',
       after: 0,
       followers: [{ topic: 'rig', partition: 0 }],
       found: true,
@@ -211,7 +211,7 @@ describe('interest that was stored as names', () => {
       const index = new InterestIndex(storage)
       const routes = ['news', 'com.github', 'other'].map((type) => [...index.shardsOf(type)])
       const at = first.at
-      const update = { life: 'now', after: 7, version: 8, bitmaps: [], watches: [] }
+      const update = { epoch: 'now', after: 7, version: 8, bitmaps: [], watches: [] }
       const behind = index.apply(update)
       const complete = index.apply({
         ...update,
@@ -221,7 +221,7 @@ describe('interest that was stored as names', () => {
       return { at, routes, watchers: [...index.watchersOf('alice')], behind, complete, orphans: index.orphans }
     })
     expect(seen).toEqual({
-      at: { life: '', version: 7 },
+      at: { epoch: '', version: 7 },
       routes: [[1, 2], [2], []],
       watchers: [3],
       behind: null,
@@ -238,7 +238,7 @@ describe('interest that was stored as names', () => {
     await evictDurableObject(shard)
     const [follower] = newFollowers()
     await follower?.nudge()
-    await shard.declareInterest('a life it does not know')
+    await shard.declareInterest('an epoch it does not know')
     expect(follower && (await known(follower, ['stored-before', 'other']))).toEqual([[77], []])
   })
 })

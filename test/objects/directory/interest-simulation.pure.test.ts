@@ -42,7 +42,7 @@ class Network {
 /** A follower as TopicFollower is: it registers before it routes, and keeps its table over restarts. */
 class Follower {
   table = new InterestTable(null)
-  lives = 0
+  restarts = 0
 
   restart(): void {
     const { at, bitmaps, orphans, watches } = this.table
@@ -51,13 +51,13 @@ class Follower {
 
   /** Its storage is lost. */
   lose(): void {
-    this.lives += 1
+    this.restarts += 1
     this.table = new InterestTable(null)
   }
 
   apply(update: InterestUpdate): { version: number | null; orphans: readonly number[] } {
     this.table.apply(structuredClone(update))
-    const version = this.table.at?.life === update.life ? this.table.at.version : null
+    const version = this.table.at?.epoch === update.epoch ? this.table.at.version : null
     return { version, orphans: this.table.orphans }
   }
 }
@@ -68,26 +68,26 @@ class Directory {
   #followers = new Set<number>()
   #notifier: FollowerNotifier
   readonly #world: World
-  #lives = 0
+  #epochs = 0
 
   constructor(world: World) {
     this.#world = world
-    this.ledger = new InterestLedger('life 0', 0)
+    this.ledger = new InterestLedger('epoch 0', 0)
     this.#notifier = this.#createNotifier()
   }
 
   async declare(declaration: InterestDeclaration) {
     const { ledger } = this
-    const { life } = ledger
+    const { epoch } = ledger
     const notifier = this.#notifier
-    if (!declaration.isComplete && declaration.life !== life) return { life, isAccepted: false }
+    if (!declaration.isComplete && declaration.epoch !== epoch) return { epoch, isAccepted: false }
     const { bitmap, version, watches } = ledger.declare(structuredClone(declaration))
     if (bitmap !== null) this.#stored.bitmaps.set(bitmap.shard, bitmap)
     for (const watch of watches) this.#stored.watches.set(`${watch.shard} ${watch.user}`, watch)
     await notifier.confirmed(version)
     // What was under way when the object restarted ends with it.
     if (notifier !== this.#notifier) throw new Error('restarted')
-    return { life, isAccepted: true }
+    return { epoch, isAccepted: true }
   }
 
   register(follower: number): InterestUpdate {
@@ -101,9 +101,9 @@ class Directory {
   }
 
   restart(): void {
-    const { life, version } = this.ledger
+    const { epoch, version } = this.ledger
     this.ledger = new InterestLedger(
-      life,
+      epoch,
       version,
       [...this.#stored.bitmaps.values()] as never,
       [...this.#stored.watches.values()] as never,
@@ -113,9 +113,9 @@ class Directory {
 
   /** Loses its storage. As objects/directory does, it finds the followers before it confirms anything. */
   lose(): void {
-    this.#lives += 1
+    this.#epochs += 1
     this.#stored = { bitmaps: new Map(), watches: new Map() }
-    this.ledger = new InterestLedger(`life ${this.#lives}`, 0)
+    this.ledger = new InterestLedger(`epoch ${this.#epochs}`, 0)
     this.#followers = new Set(this.#world.followers.keys())
     this.#notifier = this.#createNotifier()
   }
@@ -133,7 +133,7 @@ class Directory {
         const tell = async ({ topic, partition }: { topic: string; partition: number }): Promise<FollowerResult> => {
           try {
             const value = await network.call(() => this.#world.follower(partition).apply(update))
-            for (const orphan of value.orphans) void this.#world.shard(orphan).declareAnew(ledger.life)
+            for (const orphan of value.orphans) void this.#world.shard(orphan).declareAnew(ledger.epoch)
             return { topic, partition, ok: true, value }
           } catch (error) {
             return { topic, partition, ok: false, error: String(error) }
@@ -153,7 +153,7 @@ class Shard {
   readonly #addingUsers: string[] = []
   readonly #number: number
   readonly #world: World
-  #life: string | null = null
+  #epoch: string | null = null
   #declarer: InterestDeclarer
   #sequence = 0
   #starts = 0
@@ -191,8 +191,8 @@ class Shard {
     await this.#declarer.withdraw(users, [...this.types, ...this.#adding])
   }
 
-  declareAnew(life: string): Promise<void> {
-    return this.#declarer.declareAnew(life).catch(() => undefined)
+  declareAnew(epoch: string): Promise<void> {
+    return this.#declarer.declareAnew(epoch).catch(() => undefined)
   }
 
   restart(): void {
@@ -205,13 +205,13 @@ class Shard {
   #createDeclarer(): InterestDeclarer {
     const { network } = this.#world
     const start = this.#starts
-    return new InterestDeclarer(this.#life, {
+    return new InterestDeclarer(this.#epoch, {
       declare: (declaration) => {
         if (start !== this.#starts) throw new Error('restarted')
         return network.call(() => this.#world.directory.declare({ ...declaration, shard: this.#number }))
       },
       confirmed: { types: () => [...this.types], users: () => [...this.users] },
-      setLife: (life) => (this.#life = life),
+      setEpoch: (epoch) => (this.#epoch = epoch),
       nowMs: () => (this.#sequence += 1),
     })
   }
@@ -240,9 +240,9 @@ class World {
   /** Does what a follower does before it routes an event. */
   async start(follower: Follower, number: number): Promise<void> {
     while (follower.table.at === null) {
-      const { lives } = follower
+      const { restarts } = follower
       const update = await this.network.call(() => this.directory.register(number)).catch(() => undefined)
-      if (update !== undefined && lives === follower.lives) follower.apply(update)
+      if (update !== undefined && restarts === follower.restarts) follower.apply(update)
     }
   }
 

@@ -91,7 +91,7 @@ describe('a follower', () => {
     const seen = await runInDurableObject(follower, (_instance, state) => {
       const index = new InterestIndex(state.storage)
       const update = (after: number, version: number, types: readonly string[]) => ({
-        life: 'one',
+        epoch: 'one',
         after,
         version,
         bitmaps: [{ shard: 1, version, bitmap: bitmapOf(types) }],
@@ -107,7 +107,7 @@ describe('a follower', () => {
       const reopened = new InterestIndex(state.storage)
       return { reached, at: reopened.at, shards: ['t4', 't5', 't6'].map((type) => [...reopened.shardsOf(type)]) }
     })
-    expect(seen).toEqual({ reached: [null, 4, 4, 5, 5], at: { life: 'one', version: 5 }, shards: [[], [1], []] })
+    expect(seen).toEqual({ reached: [null, 4, 4, 5, 5], at: { epoch: 'one', version: 5 }, shards: [[], [1], []] })
   })
 })
 

@@ -30,7 +30,7 @@ function makeWorld(sql: SqlStorage, limit: number) {
     declare: async (declaration) => {
       declared.push(declaration)
       await answer()
-      return { life: 'one', isAccepted: true }
+      return { epoch: 'one', isAccepted: true }
     },
     limit,
     isWanted: (type) => wanted.has(type),
@@ -109,7 +109,7 @@ describe('the interest of a shard', () => {
       expect(await ask('others.')).toBe(true)
     }))
 
-  it('is declared whole to a Directory with another life', () =>
+  it('is declared whole to a Directory with another epoch', () =>
     withRegistry(100, async ({ registry, declared, has }) => {
       await registry.register(subscribe('a', watchTopic('alice')))
       await registry.declareAnew('one')

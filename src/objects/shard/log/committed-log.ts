@@ -65,7 +65,7 @@ export class CommittedLog implements History {
     return this.#log.floor
   }
 
-  /** Whether the position is of this log, and of this life of it. */
+  /** Returns whether the place is in this log. */
   isOwn({ epoch }: LogPlace): boolean {
     return epoch === this.#log.epoch
   }
@@ -74,7 +74,7 @@ export class CommittedLog implements History {
     return this.#log.position(seq)
   }
 
-  /** Returns whether the position is of this log, in its present life. */
+  /** Returns whether the position is of this log, and written as this log writes it. */
   owns({ epoch, seq }: Position): boolean {
     return this.position(seq) === formatPosition(epoch, seq)
   }

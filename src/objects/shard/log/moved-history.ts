@@ -20,7 +20,7 @@ const READ_BYTES = 65_536
 const MAX_READ_BYTES = 1_048_576
 const MAX_RETURNED_CHARS = 131_072
 
-/** Null: the position is too old, or of another life of this log. */
+/** Returns null if the position is too old, or of a log that was lost. */
 export function findMovedPosition(
   log: LogStore,
   coversSince: (subscriptions: readonly Subscription[], seq: number) => boolean,

@@ -18,7 +18,7 @@ export type SegmentSource =
 
 /** State of a shard's log, besides its events. */
 export interface ShardLogState {
-  /** `<shard>.<life>`, made when the log was: a position with another one is of another log. */
+  /** `<shard>.<log>`. `log` is an id that is made with the log: a position with another epoch is of another log. */
   readonly epoch: string
   /** By `topic/partition`. */
   readonly seen: Record<string, SeenRange>
