@@ -2,7 +2,7 @@
 // events beyond the state. There is none if events may be missing: a shard stores only what concerns its clients, so
 // an event that its log does not have may never have been sent to it. Pure. docs/state.md has the rules.
 import { topicOfPartition, type AsOf } from './as-of.ts'
-import { isCoveredBy, type JoinStep, type Mark, type StoredUpTo } from './joins.ts'
+import { isInState, type OffsetJoin, type StateOffset, type StoredUpTo } from './joins.ts'
 
 /** How far a follower has routed its partition. */
 export interface FollowedUpTo {
@@ -52,7 +52,7 @@ export interface JoinFacts {
 /** Where a client continues, and what it is not sent. */
 export interface Joined {
   readonly startSeq: number
-  readonly step: Omit<JoinStep, 'before'>
+  readonly join: Omit<OffsetJoin, 'before'>
 }
 
 /** Limit of rows that one join reads. A client whose state is older has to load it again. */
@@ -60,46 +60,52 @@ const MAX_ROWS_READ = 4_096
 
 /** Returns undefined if events beyond the state may be missing: the client must load its state again. */
 export function resolveAsOf(facts: JoinFacts): Joined | undefined {
-  const marks = marksOf(facts)
-  if (marks === undefined) return undefined
+  const offsets = stateOffsetsOf(facts)
+  if (offsets === undefined) return undefined
   const { committedSeq, sinceOf } = facts
-  for (const [partition, [generation, offset]] of marks) {
+  for (const [partition, [generation, offset]] of offsets) {
     const since = sinceOf(partition, generation)
     if (since === undefined || offset + 1 < since) return undefined
   }
-  const startSeq = findStart(facts, marks)
+  const startSeq = findStart(facts, offsets)
   if (startSeq === undefined) return undefined
-  return { startSeq: Math.min(startSeq, committedSeq), step: stepOf(facts, marks, committedSeq) }
+  return { startSeq: Math.min(startSeq, committedSeq), join: joinOf(facts, offsets, committedSeq) }
 }
 
 /**
  * For a client that returns with a position from before the log passed its state: returns what it is not sent, or
  * undefined if an offset of the state does not exist.
  */
-export function resolveRejoin(facts: JoinFacts): Joined['step'] | undefined {
-  const marks = marksOf(facts)
-  return marks === undefined ? undefined : stepOf(facts, marks, 0)
+export function resolveRejoin(facts: JoinFacts): Joined['join'] | undefined {
+  const offsets = stateOffsetsOf(facts)
+  return offsets === undefined ? undefined : joinOf(facts, offsets, 0)
 }
 
 /**
- * A partition is ahead until the shard's own log has stored its mark. That the follower has routed the mark is not
+ * A partition is ahead until the shard's own log has stored its offset. That the follower has routed it is not
  * enough: a follower that restarts at an older checkpoint may send the shard events that the shard did not want the
  * first time.
  */
-function stepOf({ stored }: JoinFacts, marks: ReadonlyMap<string, Mark>, untilSeq: number): Joined['step'] {
-  const isAhead = ([partition, [generation, offset]]: readonly [string, Mark]) =>
+function joinOf({ stored }: JoinFacts, offsets: ReadonlyMap<string, StateOffset>, untilSeq: number): Joined['join'] {
+  const isAhead = ([partition, [generation, offset]]: readonly [string, StateOffset]) =>
     offset >= 0 && !hasStoredBeyond(stored[partition], generation, offset - 1)
-  const ahead = [...marks].filter(isAhead).map(([partition]) => partition)
-  return { untilSeq, marks: Object.fromEntries(marks), ahead }
+  const ahead = [...offsets].filter(isAhead).map(([partition]) => partition)
+  return { untilSeq, offsets: Object.fromEntries(offsets), ahead }
 }
 
 /**
- * Returns a mark for each partition. Undefined if a partition of a named topic is not named, if a named partition is
- * not known, or if a named offset does not exist, because the topic was created again or its end was cut off. Ignores
- * topics that are not followed.
+ * Returns the offset of the state for each partition. Undefined if a partition of a named topic is not named, if a named
+ * partition is not known, or if a named offset does not exist, because the topic was created again or its end was cut
+ * off. Ignores topics that are not followed.
  */
-function marksOf({ asOf, followed, partitions, stored, topics }: JoinFacts): ReadonlyMap<string, Mark> | undefined {
-  const marks = new Map<string, Mark>()
+function stateOffsetsOf({
+  asOf,
+  followed,
+  partitions,
+  stored,
+  topics,
+}: JoinFacts): ReadonlyMap<string, StateOffset> | undefined {
+  const offsets = new Map<string, StateOffset>()
   const named = [...asOf.keys()].filter((partition) => topics.has(topicOfPartition(partition)))
   if (named.some((partition) => !partitions.has(partition))) return undefined
   for (const partition of partitions) {
@@ -109,19 +115,19 @@ function marksOf({ asOf, followed, partitions, stored, topics }: JoinFacts): Rea
     if ((stored[partition]?.[0] ?? 0) > at.generation) return undefined
     const exists = offset < at.planned || (at.latest !== null && offset < at.latest)
     if (!exists) return undefined
-    marks.set(partition, [at.generation, offset])
+    offsets.set(partition, [at.generation, offset])
   }
-  return marks
+  return offsets
 }
 
 /**
- * Returns the newest sequence number before all events beyond the marks. Undefined if retention may have dropped such
+ * Returns the newest sequence number before all events beyond the state. Undefined if retention may have dropped such
  * events, or if they are more than MAX_ROWS_READ rows back.
  */
-function findStart({ committedSeq, floorSeq, rows, stored }: JoinFacts, marks: ReadonlyMap<string, Mark>) {
-  /** Partitions with events beyond their mark, the oldest of which has not been found yet. */
+function findStart({ committedSeq, floorSeq, rows, stored }: JoinFacts, offsets: ReadonlyMap<string, StateOffset>) {
+  /** Partitions with events beyond the state, the oldest of which has not been found yet. */
   const open = new Set(
-    [...marks].filter(([name, [generation, offset]]) => hasStoredBeyond(stored[name], generation, offset)).map(first),
+    [...offsets].filter(([name, [generation, offset]]) => hasStoredBeyond(stored[name], generation, offset)).map(first),
   )
   let start = committedSeq
   let isBeyond = false
@@ -132,12 +138,12 @@ function findStart({ committedSeq, floorSeq, rows, stored }: JoinFacts, marks: R
     if (open.size === 0) return start
     if (read === MAX_ROWS_READ) return undefined
     read += 1
-    const mark = partition === null ? undefined : marks.get(partition)
-    if (partition === null || mark === undefined) continue
-    if (isCoveredBy(mark, generation, lastOffset)) open.delete(partition)
+    const last = partition === null ? undefined : offsets.get(partition)
+    if (partition === null || last === undefined) continue
+    if (isInState(last, generation, lastOffset)) open.delete(partition)
     else isBeyond = true
   }
-  // All rows were read. Events that retention has dropped may have been beyond the marks of the open partitions.
+  // All rows were read. Events that retention has dropped may have been beyond the state in the open partitions.
   if (open.size > 0 && floorSeq > 0) return undefined
   return isBeyond ? floorSeq : start
 }
@@ -146,6 +152,6 @@ function hasStoredBeyond(stored: StoredUpTo | undefined, generation: number, off
   return stored !== undefined && stored[0] === generation && stored[1] - 1 > offset
 }
 
-function first([partition]: readonly [string, Mark]): string {
+function first([partition]: readonly [string, StateOffset]): string {
   return partition
 }

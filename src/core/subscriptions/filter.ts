@@ -2,7 +2,7 @@
 // while history is replayed. Live events find their connections through subscription-index.ts; both must agree.
 import { matchesCondition } from './constraint.ts'
 import type { Fields, StoredEvent } from '../events/stored-event.ts'
-import { isWithheld, type CompiledJoin, type JoinStep } from '../as-of/joins.ts'
+import { isWithheld, type CompiledJoin, type OffsetJoin } from '../as-of/joins.ts'
 import type { Constraint, Subscription } from './subscription.ts'
 import { patternsOf } from '../events/event-type-pattern.ts'
 
@@ -37,15 +37,15 @@ export function createFilter(
   return { connectionId, user, watched, byType }
 }
 
-/** Returns the filter of a connection that joined at offsets, by these steps, oldest first. */
-export function withJoins(filter: Filter, steps: readonly JoinStep[]): Filter {
-  if (steps.length === 0) return filter
+/** Returns the filter of a connection that joined at offsets. `joins` are oldest first. */
+export function withJoins(filter: Filter, joins: readonly OffsetJoin[]): Filter {
+  if (joins.length === 0) return filter
   const { connectionId, user, watched } = filter
-  const joins = steps.map(({ before, marks, untilSeq }): CompiledJoin => {
+  const compiled = joins.map(({ before, offsets, untilSeq }): CompiledJoin => {
     const earlier = before === null ? null : createFilter(connectionId, user, before, watched)
-    return { marks, untilSeq, passedBefore: earlier && ((event) => matchesFilter(earlier, event)) }
+    return { offsets, untilSeq, passedBefore: earlier && ((event) => matchesFilter(earlier, event)) }
   })
-  return { ...filter, joins: joins.toReversed() }
+  return { ...filter, joins: compiled.toReversed() }
 }
 
 /** Returns whether the connection gets the event. An event with recipients reaches them whatever they subscribe to, and nobody else. */

@@ -2,7 +2,7 @@
 // Admission makes it, the ConnectionStore keeps it, a connection of any transport holds it as `state`.
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { createFilter, withJoins, type Filter } from '../../../core/subscriptions/filter.ts'
-import type { JoinStep } from '../../../core/as-of/joins.ts'
+import type { OffsetJoin } from '../../../core/as-of/joins.ts'
 import type {
   ConnectRequest,
   Metadata,
@@ -63,7 +63,7 @@ export interface ConnectionState extends Term {
   /** Where the connection began to read; for long-polling also where a first poll without a position starts. */
   readonly startSeq: number
   /** What it is not sent because the client's state has it, oldest first. Empty or absent once that has been passed. */
-  readonly joins?: readonly JoinStep[]
+  readonly joins?: readonly OffsetJoin[]
   /** The position that the client is told while it gets what it missed at its old shard. Null: that of this shard's log. */
   readonly pinned: string | null
   /** Null after the first set of subscriptions, and for a client that gave no position to read on from. */

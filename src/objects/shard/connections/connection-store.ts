@@ -1,6 +1,6 @@
 // Connections that outlive the object's memory: SQL for `connections`. Used by the transports whose connections go on
 // after hibernation or a crash; a stream ends with the object that writes it.
-import type { JoinStep } from '../../../core/as-of/joins.ts'
+import type { OffsetJoin } from '../../../core/as-of/joins.ts'
 import type { LogPlace } from '../../../core/identity/position.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { Metadata, PhoenixHello, Principal, TransportName } from '../../../core/identity/principal.ts'
@@ -36,7 +36,7 @@ interface OldPhoenixRow extends Record<string, SqlStorageValue> {
 type Details = Pick<ConnectionState, 'hasToken' | 'phoenix' | 'claimedBy' | 'grantEndsAtMs'> & {
   readonly resumeSeq?: number
   readonly atPosition?: true
-  readonly joins?: readonly JoinStep[]
+  readonly joins?: readonly OffsetJoin[]
   readonly resumeBefore?: LogPlace
   readonly pinned?: string
 }

@@ -2,7 +2,7 @@
 // remembers from which offset on the log has every event of a type. The rules are in core/as-of. Called by admission,
 // and for later subscriptions.
 import { parseAsOf, type AsOf } from '../../../core/as-of/as-of.ts'
-import { hasPassed, type JoinStep } from '../../../core/as-of/joins.ts'
+import { hasPassed, type OffsetJoin } from '../../../core/as-of/joins.ts'
 import { resolveAsOf, resolveRejoin, type Joined } from '../../../core/as-of/resolve-as-of.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
@@ -32,7 +32,7 @@ export interface JoinWish {
 export interface JoinPlace {
   /** Null: its position decides, or it has neither. */
   readonly startSeq: number | null
-  readonly joins: readonly JoinStep[]
+  readonly joins: readonly OffsetJoin[]
   /** Events may be missing. */
   readonly isGap: boolean
 }
@@ -46,8 +46,8 @@ const NOT_KNOWN: RigelError = {
   message: 'How far the stream is cannot be found out at the moment: try again.',
 }
 
-/** Limit of steps of one connection that the log has not passed. */
-const MAX_STEPS = 8
+/** Limit of joins of one connection that the log has not passed. */
+const MAX_JOINS = 8
 
 export class AsOfJoins {
   readonly #deps: AsOfJoinsDeps
@@ -77,13 +77,13 @@ export class AsOfJoins {
     if (lastEventId !== null && !isResumed) return ok(GAP)
     try {
       const joined = lastEventId === null ? await this.#join(asOf.value, eventTypes, hasUser) : undefined
-      const step = joined?.step ?? (lastEventId === null ? undefined : await this.#rejoin(asOf.value))
-      if (step === undefined) return ok(GAP)
+      const join = joined?.join ?? (lastEventId === null ? undefined : await this.#rejoin(asOf.value))
+      if (join === undefined) return ok(GAP)
       const { head } = this.#deps.log
       // The log has passed the state, so no event has to be withheld.
-      const isThere = step.ahead.length === 0 && joined?.startSeq === head && this.#deps.committedSeq() === head
+      const isThere = join.ahead.length === 0 && joined?.startSeq === head && this.#deps.committedSeq() === head
       if (isThere) return ok({ startSeq: joined.startSeq, joins: [], isGap: false })
-      return ok({ startSeq: joined?.startSeq ?? null, joins: [{ before: null, ...step }], isGap: false })
+      return ok({ startSeq: joined?.startSeq ?? null, joins: [{ before: null, ...join }], isGap: false })
     } catch (error) {
       return this.#notKnown(error)
     }
@@ -102,15 +102,15 @@ export class AsOfJoins {
   }
 
   /**
-   * Returns the steps of a connection whose subscriptions have changed. `before` are the old subscriptions. Without a
+   * Returns the joins of a connection whose subscriptions have changed. `before` are the old subscriptions. Without a
    * state, or if events may be missing, events of the new ones are sent from `sinceSeq` on. Undefined: there are too
-   * many steps.
+   * many joins.
    */
-  stepsWith({ state }: Connection, joined: Joined | undefined, sinceSeq: number): readonly JoinStep[] | undefined {
+  joinsWith({ state }: Connection, joined: Joined | undefined, sinceSeq: number): readonly OffsetJoin[] | undefined {
     const { joins = [], subscriptions: before } = state
     if (joined === undefined && joins.length === 0) return joins
-    if (joins.length >= MAX_STEPS) return undefined
-    return [...joins, { before, ...(joined?.step ?? { untilSeq: sinceSeq, marks: {}, ahead: [] }) }]
+    if (joins.length >= MAX_JOINS) return undefined
+    return [...joins, { before, ...(joined?.join ?? { untilSeq: sinceSeq, offsets: {}, ahead: [] }) }]
   }
 
   #notKnown(error: unknown): Result<never, RigelError> {
@@ -130,7 +130,7 @@ export class AsOfJoins {
   }
 
   /** For a client that returns with a position from before the log passed its state. */
-  async #rejoin(asOf: AsOf): Promise<Joined['step'] | undefined> {
+  async #rejoin(asOf: AsOf): Promise<Joined['join'] | undefined> {
     return resolveRejoin(await this.#facts.ask(asOf))
   }
 
@@ -150,12 +150,12 @@ export class AsOfJoins {
     return seq
   }
 
-  /** Returns the head of the log if the log has passed what these steps withhold. */
-  headIfPassed(steps: readonly JoinStep[]): number | undefined {
-    return hasPassed(steps, this.#deps.log.stored) ? this.#deps.log.head : undefined
+  /** Returns the head of the log if the log has passed what these joins withhold. */
+  headIfPassed(joins: readonly OffsetJoin[]): number | undefined {
+    return hasPassed(joins, this.#deps.log.stored) ? this.#deps.log.head : undefined
   }
 
-  /** A new step may be ahead again. */
+  /** A new join may be ahead again. */
   stepped(connection: Connection): void {
     this.#passedSeq.delete(connection)
   }

@@ -109,7 +109,7 @@ export class SubscriptionUpdater {
     joined: Joined | undefined,
     sinceSeq: number,
   ): Result<null, RigelError> {
-    const joins = this.#parts.asOfJoins.stepsWith(connection, joined, sinceSeq)
+    const joins = this.#parts.asOfJoins.joinsWith(connection, joined, sinceSeq)
     if (joins === undefined) return fail({ kind: 'rate_limited' })
     const { user, expSeconds } = principal
     this.#parts.asOfJoins.stepped(connection)

@@ -4,7 +4,7 @@
 import { describe, expect, it } from 'vitest'
 import { createRandom, type Random } from '../../../../scripts/random.ts'
 import { parseAsOf } from '../../../../src/core/as-of/as-of.ts'
-import { hasPassed, type JoinStep } from '../../../../src/core/as-of/joins.ts'
+import { hasPassed, type OffsetJoin } from '../../../../src/core/as-of/joins.ts'
 import type { LogRow } from '../../../../src/core/as-of/resolve-as-of.ts'
 import type { StoredEvent } from '../../../../src/core/events/stored-event.ts'
 import { createFilter, matchesFilter, withJoins } from '../../../../src/core/subscriptions/filter.ts'
@@ -168,7 +168,7 @@ class Client {
   readonly generations: readonly number[]
   readonly got: string[] = []
   seq = 0
-  steps: readonly JoinStep[] = []
+  joins: readonly OffsetJoin[] = []
 
   constructor(world: World) {
     const { random } = world
@@ -193,13 +193,13 @@ class Client {
 
   read(world: World, untilSeq = world.head): void {
     const subscriptions = this.subscribed.map((eventType) => ({ eventType, oneOf: [] }))
-    const filter = withJoins(createFilter('c', this.user, subscriptions), this.steps)
+    const filter = withJoins(createFilter('c', this.user, subscriptions), this.joins)
     for (const event of world.events) {
       if (event.seq <= this.seq || event.seq > untilSeq) continue
       if (matchesFilter(filter, event)) this.got.push(event.json)
     }
     this.seq = Math.max(this.seq, untilSeq)
-    if (hasPassed(this.steps, world.stored) && this.seq === world.head) this.steps = []
+    if (hasPassed(this.joins, world.stored) && this.seq === world.head) this.joins = []
   }
 }
 
@@ -239,16 +239,16 @@ async function runSchedule(seed: number): Promise<'joined' | 'gap' | 'ended'> {
     return 'ended'
   }
   client.seq = placed.value.startSeq ?? Number.NaN
-  client.steps = placed.value.joins
+  client.joins = placed.value.joins
   for (let steps = random.below(60); steps > 0; steps -= 1) {
     world.step()
     // A reader that retention overtakes is told so, and begins anew.
     if (client.seq < world.floor) return 'ended'
     if (random.chance(0.3)) client.read(world, client.seq + random.below(Math.max(1, world.head - client.seq + 1)))
-    if (random.chance(0.1) && client.steps.length > 0) {
+    if (random.chance(0.1) && client.joins.length > 0) {
       const again = await connect(world, client, `1.life-${client.seq}*`)
       if (!again.ok || again.value.isGap || client.seq < world.floor) return 'ended'
-      client.steps = again.value.joins
+      client.joins = again.value.joins
     }
   }
   world.settle()
