@@ -11,17 +11,17 @@ export interface ApiSnapshot {
 }
 
 /** A dead letter, by its place in the dead-letter topic. */
-export interface LetterPlace {
+export interface DeadLetterPlace {
   readonly partition: number
   readonly offset: number
 }
 
 /** What an operator did with a dead letter. */
-export type HandledHow = 'replayed' | 'discarded'
+export type DeadLetterHandling = 'replayed' | 'discarded'
 
 /** A dead letter that an operator has handled. */
-export interface HandledLetter extends LetterPlace {
-  readonly how: HandledHow
+export interface HandledDeadLetter extends DeadLetterPlace {
+  readonly how: DeadLetterHandling
 }
 
 /** The progress of a change of the number of shards. */

@@ -11,7 +11,7 @@ import { fail, ok, type Result } from '../../core/result.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 import { createEventLog, type EventLog } from '../../sources/create-event-log.ts'
 import { sourceTopics } from '../../config/parse-config.ts'
-import { directoryStub, type LetterPlace } from '../../rpc/directory.ts'
+import { directoryStub, type DeadLetterPlace } from '../../rpc/directory.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -44,12 +44,12 @@ export async function listDeadLetters(c: Context<HttpEnv>): Promise<Response> {
   const log = createEventLog(c.env, c.var.config)
   const partitions = partition === undefined ? await log.partitions(topic) : [partition]
   const lists = await Promise.all(partitions.map((one) => readSome(log, topic, one, offset, limit)))
-  const letters = lists.flat().map(describeLetter)
-  const handled = await directoryStub(c.env).handledLetters(letters.map((letter) => placeOf(letter)))
-  const how = new Map(handled.map((letter) => [nameOf(letter), letter.how]))
+  const deadLetters = lists.flat().map(describeDeadLetter)
+  const handled = await directoryStub(c.env).handledDeadLetters(deadLetters.map((deadLetter) => placeOf(deadLetter)))
+  const how = new Map(handled.map((deadLetter) => [nameOf(deadLetter), deadLetter.how]))
   return c.json({
     topic,
-    dead_letters: letters.map((letter) => ({ ...letter, handled: how.get(nameOf(letter)) ?? null })),
+    dead_letters: deadLetters.map((deadLetter) => ({ ...deadLetter, handled: how.get(nameOf(deadLetter)) ?? null })),
   })
 }
 
@@ -85,7 +85,7 @@ export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> 
     records.push(record.value)
   }
   const produced = await log.produce(records)
-  await directoryStub(c.env).markLetters(parsed.data.dead_letters, 'replayed')
+  await directoryStub(c.env).markDeadLetters(parsed.data.dead_letters, 'replayed')
   return c.json({ produced: produced.map(({ offset, partition, topic }) => ({ topic, partition, offset })) }, 202)
 }
 
@@ -97,15 +97,15 @@ export async function discardDeadLetters(c: Context<HttpEnv>): Promise<Response>
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   const parsed = replayBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
   if (!parsed.success) return badRequest(EXPECTED)
-  await directoryStub(c.env).markLetters(parsed.data.dead_letters, 'discarded')
+  await directoryStub(c.env).markDeadLetters(parsed.data.dead_letters, 'discarded')
   return c.json({ discarded: parsed.data.dead_letters.length })
 }
 
-function placeOf({ offset, partition }: LetterPlace): LetterPlace {
+function placeOf({ offset, partition }: DeadLetterPlace): DeadLetterPlace {
   return { partition, offset }
 }
 
-function nameOf({ offset, partition }: LetterPlace): string {
+function nameOf({ offset, partition }: DeadLetterPlace): string {
   return `${partition}/${offset}`
 }
 
@@ -114,14 +114,14 @@ function nameOf({ offset, partition }: LetterPlace): string {
  * there.
  */
 async function original(log: EventLog, topics: readonly string[], at: LogPosition): Promise<Result<NewRecord, string>> {
-  const letter = await readAt(log, at)
-  if (letter === undefined) return fail('there is no such dead letter')
-  const origin = originOf(letter)
+  const deadLetter = await readAt(log, at)
+  if (deadLetter === undefined) return fail('there is no such dead letter')
+  const origin = originOf(deadLetter)
   if (origin.topic === undefined) return fail('it has no header rigel-topic, so where it came from is unknown')
   // A pushed record has its connector in place of a topic. Pushed events are stored in the first source topic.
   const topic = topics.includes(origin.topic) ? origin.topic : (topics[0] ?? origin.topic)
   if (!origin.isOmitted)
-    return ok({ topic, key: letter.key, value: letter.value, headers: withoutOurs(letter.headers) })
+    return ok({ topic, key: deadLetter.key, value: deadLetter.value, headers: withoutOurs(deadLetter.headers) })
   const { offset, partition } = origin
   const record = await readAt(log, { topic: origin.topic, partition, offset })
   if (record === undefined) return fail(`its content was too large, and ${origin.topic} no longer has the record`)
@@ -154,20 +154,20 @@ function withoutOurs(headers: readonly RecordHeader[]): readonly RecordHeader[] 
 }
 
 /** Returns the bytes as text if they are UTF-8, else as base64. */
-function describeLetter(letter: LogRecord) {
-  const { code, isOmitted, offset, partition, reason, rule, topic } = originOf(letter)
+function describeDeadLetter(deadLetter: LogRecord) {
+  const { code, isOmitted, offset, partition, reason, rule, topic } = originOf(deadLetter)
   return {
-    partition: letter.partition,
-    offset: letter.offset,
-    time: new Date(letter.timestampMs).toISOString(),
+    partition: deadLetter.partition,
+    offset: deadLetter.offset,
+    time: new Date(deadLetter.timestampMs).toISOString(),
     reason_code: code,
     reason,
     rule: rule === 'none' ? null : rule,
     origin: { topic: topic ?? null, partition, offset },
     omitted: isOmitted,
-    key: show(letter.key),
-    value: show(letter.value),
-    headers: withoutOurs(letter.headers).map(({ key, value }) => ({ key, ...show(value) })),
+    key: show(deadLetter.key),
+    value: show(deadLetter.value),
+    headers: withoutOurs(deadLetter.headers).map(({ key, value }) => ({ key, ...show(value) })),
   }
 }
 

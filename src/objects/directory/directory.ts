@@ -13,7 +13,13 @@ import type { DeclareResult } from '../../core/interest/declarer.ts'
 import type { InterestDeclaration, InterestUpdate } from '../../core/interest/ledger.ts'
 import type { InterestVersion } from '../../core/interest/table.ts'
 import { createEventLog } from '../../sources/create-event-log.ts'
-import type { ApiSnapshot, HandledHow, HandledLetter, LetterPlace, ShardChangeStatus } from '../../rpc/directory.ts'
+import type {
+  ApiSnapshot,
+  DeadLetterHandling,
+  HandledDeadLetter,
+  DeadLetterPlace,
+  ShardChangeStatus,
+} from '../../rpc/directory.ts'
 import { notifyFollowers, nudgeFollowers, type FollowerResult } from '../../rpc/follower.ts'
 import { broadcastCommand, shardStub } from '../../rpc/shard.ts'
 import { StorageProbe } from '../../segment-log/storage-probe.ts'
@@ -21,7 +27,7 @@ import { ApiRegistry, type ApiChange } from './api-registry.ts'
 import { ApiStore } from './api-store.ts'
 import { FollowerFinder } from './follower-finder.ts'
 import { FollowerNotifier } from './follower-notifier.ts'
-import { HandledLetters } from './handled-letters.ts'
+import { HandledDeadLetters } from './handled-dead-letters.ts'
 import { InterestStore } from './interest-store.ts'
 import { confirmationOfFollowers, confirmationOfShards } from './map-confirmation.ts'
 import { OrphanedShards } from './orphaned-shards.ts'
@@ -33,7 +39,7 @@ export class Directory extends DurableObject<Env> {
   readonly #apiStore = new ApiStore(this.ctx.storage)
   readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
   readonly #apis = new ApiRegistry(this.#apiStore, this.#config.proxy.definitions, definitionEnvOf(this.env))
-  readonly #letters = new HandledLetters(this.ctx.storage.sql)
+  readonly #deadLetters = new HandledDeadLetters(this.ctx.storage.sql)
   readonly #notifier = new FollowerNotifier(this.#store.followers(), {
     version: () => this.#store.version,
     send: (followers, after) => this.#sendInterest(followers, after),
@@ -83,13 +89,13 @@ export class Directory extends DurableObject<Env> {
   }
 
   /** Marks dead letters that an operator has replayed or discarded. */
-  markLetters(letters: readonly LetterPlace[], how: HandledHow): void {
-    this.#letters.mark(letters, how, Date.now())
+  markDeadLetters(deadLetters: readonly DeadLetterPlace[], how: DeadLetterHandling): void {
+    this.#deadLetters.mark(deadLetters, how, Date.now())
   }
 
   /** Returns which of these dead letters have been handled. */
-  handledLetters(letters: readonly LetterPlace[]): readonly HandledLetter[] {
-    return this.#letters.among(letters)
+  handledDeadLetters(deadLetters: readonly DeadLetterPlace[]): readonly HandledDeadLetter[] {
+    return this.#deadLetters.among(deadLetters)
   }
 
   /**

@@ -1,8 +1,8 @@
 // Marks dead letters that an operator has replayed or discarded: SQL for `handled_letters`. Kafka cannot delete single
 // records of a topic. Above a limit the oldest marks are deleted, and their dead letters appear as new again.
-import type { HandledHow, HandledLetter, LetterPlace } from '../../rpc/directory.ts'
+import type { DeadLetterHandling, HandledDeadLetter, DeadLetterPlace } from '../../rpc/directory.ts'
 
-const MAX_MARKS = 10_000
+const MAX_HANDLED = 10_000
 /** Marks are counted and dropped now and then. */
 const SLACK = 1_000
 
@@ -12,7 +12,7 @@ interface HandledRow extends Record<string, SqlStorageValue> {
   how: string
 }
 
-export class HandledLetters {
+export class HandledDeadLetters {
   readonly #sql: SqlStorage
 
   constructor(sql: SqlStorage) {
@@ -25,16 +25,16 @@ export class HandledLetters {
     `)
   }
 
-  mark(letters: readonly LetterPlace[], how: HandledHow, nowMs: number): void {
-    for (const { offset, partition } of letters) {
+  mark(deadLetters: readonly DeadLetterPlace[], how: DeadLetterHandling, nowMs: number): void {
+    for (const { offset, partition } of deadLetters) {
       this.#sql.exec('INSERT OR REPLACE INTO handled_letters VALUES (?, ?, ?, ?)', partition, offset, how, nowMs)
     }
     this.#drop()
   }
 
   /** Returns those that are marked. */
-  among(letters: readonly LetterPlace[]): readonly HandledLetter[] {
-    return letters.flatMap(({ offset, partition }) => {
+  among(deadLetters: readonly DeadLetterPlace[]): readonly HandledDeadLetter[] {
+    return deadLetters.flatMap(({ offset, partition }) => {
       const query = 'SELECT partition, offset, how FROM handled_letters WHERE partition = ? AND offset = ?'
       return this.#sql
         .exec<HandledRow>(query, partition, offset)
@@ -45,8 +45,8 @@ export class HandledLetters {
 
   #drop(): void {
     const { count } = this.#sql.exec<{ count: number }>('SELECT COUNT(*) AS count FROM handled_letters').one()
-    if (count <= MAX_MARKS + SLACK) return
+    if (count <= MAX_HANDLED + SLACK) return
     const oldest = 'SELECT at_ms FROM handled_letters ORDER BY at_ms DESC LIMIT 1 OFFSET ?'
-    this.#sql.exec(`DELETE FROM handled_letters WHERE at_ms <= (${oldest})`, MAX_MARKS)
+    this.#sql.exec(`DELETE FROM handled_letters WHERE at_ms <= (${oldest})`, MAX_HANDLED)
   }
 }
