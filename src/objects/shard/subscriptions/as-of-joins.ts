@@ -156,7 +156,7 @@ export class AsOfJoins {
   }
 
   /** A new join may be ahead again. */
-  stepped(connection: Connection): void {
+  joinedAgain(connection: Connection): void {
     this.#passedSeq.delete(connection)
   }
 }

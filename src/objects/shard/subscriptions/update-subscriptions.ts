@@ -112,7 +112,7 @@ export class SubscriptionUpdater {
     const joins = this.#parts.asOfJoins.joinsWith(connection, joined, sinceSeq)
     if (joins === undefined) return fail({ kind: 'rate_limited' })
     const { user, expSeconds } = principal
-    this.#parts.asOfJoins.stepped(connection)
+    this.#parts.asOfJoins.joinedAgain(connection)
     this.#parts.lifecycle.update(connection, {
       subscriptions,
       inferred,

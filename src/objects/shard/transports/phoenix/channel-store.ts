@@ -1,7 +1,7 @@
 // Channels of Phoenix sockets, which outlive the object's memory: SQL for `phoenix_channels`. Sockets only: a long-polling
 // session is in memory, and a client whose session is gone joins again with its positions.
 import { parseJson } from '../../../../core/json.ts'
-import type { JoinStep } from '../../../../core/as-of/joins.ts'
+import type { OffsetJoin } from '../../../../core/as-of/joins.ts'
 import type { JoinPayload } from './channel.ts'
 
 export interface StoredChannel {
@@ -9,7 +9,7 @@ export interface StoredChannel {
   readonly joinRef: string | null
   readonly payload: JoinPayload
   /** What it is not sent because its client's state has it. */
-  readonly joins: readonly JoinStep[]
+  readonly joins: readonly OffsetJoin[]
 }
 
 interface ChannelRow extends Record<string, SqlStorageValue> {

@@ -1,7 +1,7 @@
 // The channels of one Phoenix connection that have been joined, and how far the history of each has been sent. Holds their
 // subscriptions, which count for the shard's limit. Used by phoenix-connection.ts, which writes.
 import { asJoining } from '../../../../core/identity/position.ts'
-import type { JoinStep } from '../../../../core/as-of/joins.ts'
+import type { OffsetJoin } from '../../../../core/as-of/joins.ts'
 import { createFilter, withJoins, type Filter } from '../../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import type { ConnectionRegistry } from '../../connections/connection-registry.ts'
@@ -20,7 +20,7 @@ export interface JoinedChannel {
   /** The channel's filter, without what its client's state has. */
   filter: Filter
   /** Empty once the log has passed what the client's state has. */
-  joins: readonly JoinStep[]
+  joins: readonly OffsetJoin[]
   /** Where the log was when it was found to have passed that. */
   passedSeq: number | undefined
   /** Sends what it missed at the client's old shard. */
@@ -80,7 +80,7 @@ export class JoinedChannels {
     return undefined
   }
 
-  add(channel: Channel, behindSeq: number | null, joins: readonly JoinStep[]): void {
+  add(channel: Channel, behindSeq: number | null, joins: readonly OffsetJoin[]): void {
     const held = this.#parts.connections.hold(channel.interests)
     const filter = withJoins(channel.filter, joins)
     this.#byTopic.set(channel.topic, { channel, held, behindSeq, filter, joins, passedSeq: undefined, oldShard: null })

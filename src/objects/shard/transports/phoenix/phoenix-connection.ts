@@ -6,7 +6,7 @@ import type { StoredEvent } from '../../../../core/events/stored-event.ts'
 import { createFilter, matchesFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
 import type { RigelError } from '../../../../core/errors.ts'
 import { SerialQueue } from '../../../../core/serial-queue.ts'
-import type { JoinStep } from '../../../../core/as-of/joins.ts'
+import type { OffsetJoin } from '../../../../core/as-of/joins.ts'
 import type { OldShardReplay } from '../../old-shard/old-shard-replay.ts'
 import { OldShardReplayer } from '../../old-shard/old-shard-replayer.ts'
 import { BaseConnection } from '../../connections/connection.ts'
@@ -27,7 +27,7 @@ export interface PhoenixSink {
   close(reason: RigelError): void
   /** Stores the connection, where it outlives the object's memory. */
   save(state: ConnectionState): void
-  joined(channel: Channel, payload: JoinPayload, joins: readonly JoinStep[]): void
+  joined(channel: Channel, payload: JoinPayload, joins: readonly OffsetJoin[]): void
   left(topic: string): void
   /** Called when a replay begins and when it ends. */
   setReplaying(isReplaying: boolean): void
@@ -102,7 +102,7 @@ export class PhoenixConnection extends BaseConnection {
    * The events that the channel missed after `fromSeq` are sent first, in steps, then new ones. `joins`: what its client's
    * state has.
    */
-  join(channel: Channel, fromSeq: number | null, joins: readonly JoinStep[] = []): void {
+  join(channel: Channel, fromSeq: number | null, joins: readonly OffsetJoin[] = []): void {
     this.#channels.add(channel, fromSeq, joins)
     if (fromSeq !== null) this.sink.setReplaying(true)
   }
