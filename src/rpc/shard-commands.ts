@@ -8,7 +8,7 @@ import type { Metadata, TransportName } from '../core/identity/principal.ts'
 export type ShardCommand =
   | { readonly kind: 'revoke_session'; readonly session: string; readonly expiresMs: number }
   | { readonly kind: 'close_connections'; readonly query: ConnectionQuery }
-  | { readonly kind: 'count_connections' }
+  | { readonly kind: 'count_connections'; readonly query: ConnectionQuery }
   | { readonly kind: 'erase_user'; readonly user: string }
   | { readonly kind: 'check_storage' }
   /** A newer shard map. */
@@ -19,12 +19,38 @@ export interface ShardCommandResults {
   /** How many connections were closed. */
   readonly revoke_session: number
   readonly close_connections: number
-  /** Number of connections by transport. */
-  readonly count_connections: Readonly<Record<string, number>>
+  readonly count_connections: ConnectionCounts
   /** It takes writes. */
   readonly check_storage: null
   readonly erase_user: UserErased
   readonly learn_shard_map: ShardMapAnswer
+}
+
+/** Members of `topUsers`: a Worker holds those of all shards. */
+export const TOP_USERS = 10
+
+/** How many connections of a shard, or of all, a query selects. */
+export interface ConnectionCounts {
+  readonly connections: number
+  readonly users: number
+  readonly byTransport: Readonly<Record<string, number>>
+  /** The users with the most connections and their number, at most TOP_USERS. */
+  readonly topUsers: readonly { readonly user: string; readonly connections: number }[]
+}
+
+/** `key`: a connection id or a user name. */
+export interface KeyedItem<T> {
+  readonly key: string
+  readonly item: T
+}
+
+/** A part of a shard's list, in the order of keys. */
+export interface ShardPage<T> {
+  readonly items: readonly KeyedItem<T>[]
+  /** True if the list goes on after the last item. */
+  readonly more: boolean
+  /** About the size of the items as JSON. */
+  readonly bytes: number
 }
 
 /** What a shard had of a user. */

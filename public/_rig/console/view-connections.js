@@ -21,14 +21,14 @@ export const connections = {
       h('button', { type: 'submit', class: 'primary' }, 'Search'),
     )
 
-    /** @param {Record<string, string>} values */
-    async function showFound(values) {
-      const given = Object.entries(values).filter(([, value]) => value !== '')
+    /** @param {Record<string, string>} values @param {string} [after] The cursor of the page */
+    async function showFound(values, after) {
+      const given = Object.entries({ ...values, after: after ?? '' }).filter(([, value]) => value !== '')
       const filters = new URLSearchParams([...given, ['limit', String(LIMIT)]])
-      const { connections: list } = /** @type {{ connections: Connection[] }} */ (
+      const { connections: list, next } = /** @type {{ connections: Connection[], next: string | null }} */ (
         await call(`/v3/connections?${filters}`)
       )
-      const rows = list.map((one) => toRow(one, isOperator, () => showFound(values)))
+      const rows = list.map((one) => toRow(one, isOperator, () => showFound(values, after)))
       const columns = [
         'user',
         'transport',
@@ -39,18 +39,21 @@ export const connections = {
         'sessions',
         ...(isOperator ? ['actions'] : []),
       ]
-      found.replaceChildren(
-        table(`${list.length} connections${list.length === LIMIT ? ' or more' : ''}`, columns, rows),
-      )
+      const more = next === null ? [] : [button('Next page', () => showFound(values, next))]
+      found.replaceChildren(table(`${list.length} connections`, columns, rows), ...more)
     }
 
     async function showUsers() {
-      const answer = /** @type {{ users: Record<string, number> }} */ (await call('/v3/users'))
-      const rows = Object.entries(answer.users)
-        .toSorted(([, a], [, b]) => b - a)
-        .slice(0, LIMIT)
-        .map(([user, count]) => [button(user, () => showFound({ user }), { class: 'link' }), number(count)])
-      users.replaceChildren(table('Users with the most connections', ['user', 'connections'], rows))
+      const counts =
+        /** @type {{ connections: number, users: number, topUsers: { user: string, connections: number }[] }} */ (
+          await call('/v3/connections/count')
+        )
+      const rows = counts.topUsers.map(({ user, connections: count }) => [
+        button(user, () => showFound({ user }), { class: 'link' }),
+        number(count),
+      ])
+      const total = `${number(counts.connections)} connections, ${number(counts.users)} users`
+      users.replaceChildren(h('p', {}, total), table('Users with the most connections', ['user', 'connections'], rows))
     }
 
     void showUsers()

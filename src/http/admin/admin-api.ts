@@ -20,15 +20,17 @@ import { getExplanation } from './explain/explain.ts'
 import { getFollowers, internalHealth } from './follower-status.ts'
 import { apiDefinitionRoutes, getProxiedOpenApi } from './api-definitions.ts'
 import { postResponse } from './responses.ts'
-import { connectionsQuery, revocation } from './admin-schema.ts'
+import { connectionsQuery, revocation, usersQuery } from './admin-schema.ts'
 import { authenticate, shownToken } from './roles.ts'
 import { getShards, putShards } from './shards/shards.ts'
 import { tryTopic } from './try-topic.ts'
 import type { HttpEnv } from '../worker-context.ts'
+import { sumByUser } from './shard-pages.ts'
 import { metrics } from './metrics.ts'
 import { openApiDocument } from './openapi/openapi.ts'
 import {
   closeConnections,
+  countConnections,
   indexProblem,
   isSessionRevoked,
   listConnections,
@@ -72,15 +74,27 @@ export const adminApi = new Hono<HttpEnv>()
   .post('/v3/dead-letters/discard', discardDeadLetters)
   .delete('/v1/users/:user', deleteUser)
   .route('/v1', consoleApi)
-  .get('/v3/users', async (c) => c.json({ users: await listUsers(contextOf(c)) }))
+  .get('/v3/users', async (c) => {
+    const query = usersQuery.safeParse(c.req.query())
+    if (!query.success) return badQuery(query.error.issues)
+    const { items, next } = await listUsers(contextOf(c), query.data)
+    return c.json({ users: sumByUser(items), next })
+  })
   .get('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())
     if (!query.success) return badQuery(query.error.issues)
     const whose = toQuery(c, query.data)
     if (!whose.ok) return errorResponse(whose.reason)
-    const found = await listConnections(contextOf(c), whose.value, query.data.limit)
-    const connections = found.map((one) => ({ ...one, connectionToken: shownToken(c.var.role, one.connectionToken) }))
-    return c.body(stringifyScalars({ connections }), 200, { 'content-type': 'application/json' })
+    const { items, next } = await listConnections(contextOf(c), whose.value, query.data)
+    const shown = items.map(({ item }) => ({ ...item, connectionToken: shownToken(c.var.role, item.connectionToken) }))
+    const body = stringifyScalars({ connections: shown, next })
+    return c.body(body, 200, { 'content-type': 'application/json' })
+  })
+  .get('/v3/connections/count', async (c) => {
+    const query = connectionsQuery.safeParse(c.req.query())
+    if (!query.success) return badQuery(query.error.issues)
+    const whose = toQuery(c, query.data)
+    return whose.ok ? c.json(await countConnections(contextOf(c), whose.value)) : errorResponse(whose.reason)
   })
   .delete('/v3/connections', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())

@@ -1,6 +1,7 @@
 // Bodies and queries of the internal API as zod schemas: admin-api.ts validates with them, openapi.ts describes with them.
 import { showJson } from '../../core/json.ts'
 import { z } from 'zod'
+import { isCursor } from './shard-pages.ts'
 import { TRANSPORTS } from '../../core/identity/principal.ts'
 
 const MAX_LISTED = 10_000
@@ -31,13 +32,20 @@ export const revocationShape = z.looseObject({
   validityInSeconds: z.number().positive().describe('As long as a token of the session may live'),
 })
 
+const page = {
+  after: z.string().refine(isCursor, 'must be the `next` of the page before').optional(),
+  limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(1_000),
+}
+
+export const usersQuery = z.object(page)
+
 export const connectionsQuery = z.object({
+  ...page,
   user: z.string().min(1).optional(),
   session: z.string().min(1).optional(),
   /** An indexed field of the metadata, together with `value`. */
   field: z.string().min(1).optional(),
   value: z.string().optional(),
-  limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(1_000),
 })
 
 export const connectionInfo = z.object({
@@ -51,9 +59,23 @@ export const connectionInfo = z.object({
   subscriptions: z.array(z.string()).describe('Event types'),
 })
 
-export const connectionList = z.object({ connections: z.array(connectionInfo) })
+const next = z.string().nullable().describe('Pass it as `after` for the next page; null on the last one')
 
-export const userList = z.object({ users: z.record(z.string(), z.number()).describe('User → number of connections') })
+export const connectionList = z.object({ connections: z.array(connectionInfo), next })
+
+export const connectionCounts = z.object({
+  connections: z.number().int(),
+  users: z.number().int(),
+  byTransport: z.record(z.string(), z.number()),
+  topUsers: z
+    .array(z.object({ user: z.string(), connections: z.number() }))
+    .describe('The ten users with the most connections'),
+})
+
+export const userList = z.object({
+  users: z.record(z.string(), z.number()).describe('User → number of connections'),
+  next,
+})
 
 export const closedAnswer = z.object({ closed: z.number().int() })
 

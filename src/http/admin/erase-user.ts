@@ -42,9 +42,20 @@ export async function deleteUser(c: Context<HttpEnv>): Promise<Response> {
 /** Must run before connections are closed: otherwise clients could reconnect with these sessions' tokens. */
 async function revokeSessions(context: AppContext, user: string, seconds: number | undefined): Promise<number> {
   if (seconds === undefined) return 0
-  const connections = await listConnections(context, { user }, MAX_SESSIONS)
-  const sessions = [...new Set(connections.flatMap((connection) => connection.sessions))].slice(0, MAX_SESSIONS)
+  const found = await sessionsOf(context, user)
+  const sessions = [...found].slice(0, MAX_SESSIONS)
   const expiresMs = Date.now() + seconds * 1_000
   await Promise.all(sessions.map((session) => revokeSession(context, session, expiresMs)))
   return sessions.length
+}
+
+async function sessionsOf(context: AppContext, user: string): Promise<ReadonlySet<string>> {
+  const sessions = new Set<string>()
+  let after: string | null | undefined
+  while (after !== null && sessions.size < MAX_SESSIONS) {
+    const page = await listConnections(context, { user }, { after, limit: MAX_SESSIONS })
+    for (const { item } of page.items) for (const session of item.sessions) sessions.add(session)
+    after = page.next
+  }
+  return sessions
 }

@@ -5,7 +5,7 @@ import type { Context } from 'hono'
 import { z } from 'zod'
 import { corsHeaders } from '../cors.ts'
 import type { HttpEnv } from '../worker-context.ts'
-import { listConnections, listUsers, revokeSession, type AppContext } from './operations.ts'
+import { listConnections, listUsers, revokeSession, type AppContext, type PageQuery } from './operations.ts'
 
 type Action = 'getSessions' | 'getSessionConnections' | 'deleteConnection'
 
@@ -15,23 +15,23 @@ const HOUR_MS = 3_600_000
 
 const claimsSchema = z.object({ scopes: z.object({ rg: z.object({ actions: z.array(z.string()) }) }) })
 
-/** The names of all users that are connected. */
+/** The names of the users that are connected. RIG's answer has no place for a cursor: it is in the header `link`. */
 export async function getSessions(c: Context<HttpEnv>): Promise<Response> {
   const allowed = await allows(c, 'getSessions')
-  return allowed === undefined ? unauthorized(c) : answer(c, Object.keys(await listUsers(contextOf(c))))
+  if (allowed === undefined) return unauthorized(c)
+  const { items, next } = await listUsers(contextOf(c), pageOf(c))
+  return answer(c, [...new Set(items.map(({ key }) => key))], next)
 }
 
 /** The connections of one user, one object each. */
 export async function getSessionConnections(c: Context<HttpEnv>): Promise<Response> {
   const allowed = await allows(c, 'getSessionConnections')
   if (allowed === undefined) return unauthorized(c)
-  const connections = await listConnections(contextOf(c), { user: c.req.param('user') ?? '' }, MAX_LISTED)
-  return answer(
-    c,
-    connections.map(({ metadata, openedAtMs, sessions, transport, user }) => {
-      return { ...metadata, username: user, jti: sessions[0] ?? null, time: openedAtMs, transport }
-    }),
-  )
+  const { items, next } = await listConnections(contextOf(c), { user: c.req.param('user') ?? '' }, pageOf(c))
+  const connections = items.map(({ item: { metadata, openedAtMs, sessions, transport, user } }) => {
+    return { ...metadata, username: user, jti: sessions[0] ?? null, time: openedAtMs, transport }
+  })
+  return answer(c, connections, next)
 }
 
 /** Revokes the session until the caller's own token expires. */
@@ -41,6 +41,10 @@ export async function deleteConnection(c: Context<HttpEnv>): Promise<Response> {
   const expiresMs = allowed.expSeconds === null ? Date.now() + HOUR_MS : allowed.expSeconds * 1_000
   await revokeSession(contextOf(c), c.req.param('jti') ?? '', expiresMs)
   return new Response(null, { status: 204, headers: corsHeaders(c.var.config, c.req.raw) })
+}
+
+function pageOf(c: Context<HttpEnv>): PageQuery {
+  return { after: c.req.query('after'), limit: MAX_LISTED }
 }
 
 /** Returns undefined if there is no token that allows the action. RIG 1.x also accepted a token without `Bearer`. */
@@ -60,8 +64,12 @@ function unauthorized(c: Context<HttpEnv>): Response {
   return c.json({ msg: 'Unauthorized' }, 403, corsHeaders(c.var.config, c.req.raw))
 }
 
-function answer(c: Context<HttpEnv>, body: readonly unknown[]): Response {
-  const headers = { 'content-type': 'application/json', ...corsHeaders(c.var.config, c.req.raw) }
+function answer(c: Context<HttpEnv>, body: readonly unknown[], next: string | null): Response {
+  const headers = {
+    'content-type': 'application/json',
+    ...(next === null ? {} : { link: `<?after=${encodeURIComponent(next)}>; rel="next"` }),
+    ...corsHeaders(c.var.config, c.req.raw),
+  }
   return c.body(stringifyScalars(body), 200, headers)
 }
 

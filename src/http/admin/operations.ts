@@ -15,8 +15,8 @@ import { publishEvents } from '../../publishing/publish.ts'
 import { createCountedLog } from '../counted-log.ts'
 import { sessionRegistryStub } from '../../rpc/session-registry.ts'
 import { broadcastCommand, shardStub } from '../../rpc/shard.ts'
-import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
-import type { ConnectionInfo } from '../../rpc/shard-commands.ts'
+import type { ConnectionCounts, ConnectionInfo, ConnectionQuery } from '../../rpc/shard-commands.ts'
+import { readPage, sumCounts, type ListPage } from './shard-pages.ts'
 
 /** Selects the connections for which every given condition holds; all connections if none is given. */
 export interface ConnectionsQuery {
@@ -72,14 +72,27 @@ export async function isSessionRevoked({ env }: AppContext, session: string): Pr
   return (await sessionRegistryStub(env, session).revokedUntil(session)) !== null
 }
 
+/** What part of a list to return: at most `limit` items after the cursor, or from the start. */
+export interface PageQuery {
+  readonly after?: string | undefined
+  readonly limit: number
+}
+
 export async function listConnections(
   context: AppContext,
   query: ConnectionsQuery,
-  limit: number,
-): Promise<readonly ConnectionInfo[]> {
+  { after, limit }: PageQuery,
+): Promise<ListPage<ConnectionInfo>> {
   const { shards, filter } = await locate(context, query)
-  const lists = await Promise.all(shards.map((shard) => shardStub(context.env, shard).listConnections(filter, limit)))
-  return lists.flat().slice(0, limit)
+  return readPage(shards, after, limit, async (shard, key, most) =>
+    shardStub(context.env, shard).pageConnections(filter, key, most),
+  )
+}
+
+/** Counts at the shards, by the tree of relays: no list is made. A user who is moving to another shard may count twice. */
+export async function countConnections(context: AppContext, query: ConnectionsQuery): Promise<ConnectionCounts> {
+  const { shards, filter } = await locate(context, query)
+  return sumCounts(valuesOf(await broadcastCommand(context.env, shards, { kind: 'count_connections', query: filter })))
 }
 
 /** Returns the number of closed connections. */
@@ -89,13 +102,11 @@ export async function closeConnections(context: AppContext, query: ConnectionsQu
   return valuesOf(answers).reduce((sum, count) => sum + count, 0)
 }
 
-/** Returns the number of connections by user. */
-export async function listUsers({ env }: AppContext): Promise<Readonly<Record<string, number>>> {
-  const lists = await Promise.all((await allShards(env)).map(async (shard) => shardStub(env, shard).listUsers()))
-  // A user who is moving to another shard may have connections at two.
-  const counts = new Map<string, number>()
-  for (const [user, count] of lists.flatMap((list) => [...list])) counts.set(user, (counts.get(user) ?? 0) + count)
-  return Object.fromEntries(counts)
+/** Number of connections by user. A user who is moving to another shard may be listed twice. */
+export async function listUsers({ env }: AppContext, { after, limit }: PageQuery): Promise<ListPage<number>> {
+  return readPage(await allShards(env), after, limit, async (shard, key, most) =>
+    shardStub(env, shard).pageUsers(key, most),
+  )
 }
 
 /** Returns what is wrong with a query by metadata whose field has no index, or undefined. */
@@ -117,7 +128,8 @@ async function locate(
   }
   const map = await workerContext(env).shardMap.newest()
   const homes = user === undefined ? null : [homeOf(map, user), shardOf(user, map.change?.from ?? map.shards)]
-  return { shards: homes === null ? await allShards(env) : [...new Set(homes)], filter: { user, session, metadata } }
+  const shards = homes === null ? await allShards(env) : [...new Set(homes)].toSorted((a, b) => a - b)
+  return { shards, filter: { user, session, metadata } }
 }
 
 /** Returns the numbers of all shards that exist, also of those that exist only during a change. */

@@ -3,10 +3,11 @@
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { toHttp } from '../../core/errors.ts'
-import type { ConnectionInfo } from '../../rpc/shard-commands.ts'
+import type { ConnectionCounts, ConnectionInfo } from '../../rpc/shard-commands.ts'
 import { writeAudit } from './audit-log.ts'
 import {
   closeConnections,
+  countConnections,
   indexProblem,
   isSessionRevoked,
   listConnections,
@@ -15,7 +16,9 @@ import {
   revokeSession,
   type ConnectionsQuery,
   type AppContext,
+  type PageQuery,
 } from './operations.ts'
+import { isCursor, sumByUser } from './shard-pages.ts'
 
 const MAX_LISTED = 10_000
 
@@ -57,8 +60,16 @@ export class RigelApi extends WorkerEntrypoint<Env> {
     return isSessionRevoked(this.#context, session)
   }
 
-  connections(query: ConnectionsQuery = {}): Promise<readonly ConnectionInfo[]> {
-    return listConnections(this.#context, this.#checked(query), MAX_LISTED)
+  /** Returns a page of the connections for which every given condition holds. */
+  async connections(
+    query: ConnectionsQuery & Partial<PageQuery> = {},
+  ): Promise<{ readonly connections: readonly ConnectionInfo[]; readonly next: string | null }> {
+    const { items, next } = await listConnections(this.#context, this.#checked(query), checkedPage(query))
+    return { connections: items.map(({ item }) => item), next }
+  }
+
+  countConnections(query: ConnectionsQuery = {}): Promise<ConnectionCounts> {
+    return countConnections(this.#context, this.#checked(query))
   }
 
   /** Closes the connections for which every given condition holds. Returns how many were closed. */
@@ -77,9 +88,12 @@ export class RigelApi extends WorkerEntrypoint<Env> {
     return closed
   }
 
-  /** Returns the number of connections by user. */
-  users(): Promise<Readonly<Record<string, number>>> {
-    return listUsers(this.#context)
+  /** Returns a page of users with their number of connections. */
+  async users(
+    page: Partial<PageQuery> = {},
+  ): Promise<{ readonly users: Readonly<Record<string, number>>; readonly next: string | null }> {
+    const { items, next } = await listUsers(this.#context, checkedPage(page))
+    return { users: sumByUser(items), next }
   }
 
   #audit(action: string, target: Readonly<Record<string, unknown>>): void {
@@ -93,4 +107,10 @@ export class RigelApi extends WorkerEntrypoint<Env> {
     if (problem !== undefined) throw new TypeError(problem)
     return query
   }
+}
+
+function checkedPage({ after, limit = MAX_LISTED }: Partial<PageQuery>): PageQuery {
+  if (after !== undefined && !isCursor(after)) throw new TypeError('after: must be the `next` of the page before')
+  if (!(limit >= 1 && limit <= MAX_LISTED)) throw new TypeError(`limit: must be from 1 to ${MAX_LISTED}`)
+  return { after, limit }
 }

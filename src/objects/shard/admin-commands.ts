@@ -14,6 +14,7 @@ import type {
   ShardCommandResults,
   UserErased,
   ShardMapAnswer,
+  ShardPage,
 } from '../../rpc/shard-commands.ts'
 import { sizeOfMetadata } from './connections/connection-index.ts'
 import type { Connection } from './connections/connection.ts'
@@ -26,6 +27,7 @@ import type { LeavingConnections } from './connections/leaving-connections.ts'
 import type { KnownShardMap } from './known-shard-map.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
+import { countConnections, pageOf } from './connections/connection-pages.ts'
 import { envelope, metadataSet } from './system-events.ts'
 
 interface AdminCommandsParts {
@@ -49,11 +51,13 @@ export class AdminCommands {
     this.#probe = new StorageProbe(context.storage, context.now)
   }
 
-  list(query: ConnectionQuery, limit: number): readonly ConnectionInfo[] {
-    return this.#parts.connections
-      .find(query)
-      .slice(0, limit)
-      .map((connection) => this.#toInfo(connection))
+  pageConnections(query: ConnectionQuery, after: string, limit: number): ShardPage<ConnectionInfo> {
+    const found = this.#parts.connections.find(query).map((connection) => [connection.state.id, connection] as const)
+    return pageOf(found, after, limit, (connection) => this.#toInfo(connection))
+  }
+
+  pageUsers(after: string, limit: number): ShardPage<number> {
+    return pageOf(this.#parts.connections.users(), after, limit, (count) => count)
   }
 
   /** Replaces the metadata of a connection. */
@@ -98,7 +102,7 @@ export class AdminCommands {
       case 'close_connections':
         return this.#close(command.query, { kind: 'closed_by_operator' })
       case 'count_connections':
-        return this.#count()
+        return countConnections(this.#parts.connections.find(command.query))
       case 'erase_user':
         return this.#erase(command.user)
       case 'check_storage':
@@ -136,13 +140,6 @@ export class AdminCommands {
     const closed = this.#close({ user }, { kind: 'closed_by_operator' })
     this.#parts.history.forget(user)
     return { closed, ...this.#parts.logStore.eraseUser(user) }
-  }
-
-  /** Number of connections by transport. */
-  #count(): Readonly<Record<string, number>> {
-    const counts: Record<string, number> = {}
-    for (const { state } of this.#parts.connections.all()) counts[state.transport] = (counts[state.transport] ?? 0) + 1
-    return counts
   }
 
   #toInfo({ filter, state }: Connection): ConnectionInfo {

@@ -19,7 +19,8 @@ import { createReporter, timerOf } from '../../rpc/metrics.ts'
 import type { ShardMap } from '../../core/shard-map/shard-map.ts'
 import type { MovedChunk, MovedPosition, MovedRead } from '../../rpc/moved-history.ts'
 import { createShardSender, readConnect, stampError, type PollAnswer } from '../../rpc/shard.ts'
-import type { AnyShardResult, ConnectionInfo, ConnectionQuery, ShardCommand } from '../../rpc/shard-commands.ts'
+import type { AnyShardResult, ConnectionInfo, ShardCommand, ShardPage } from '../../rpc/shard-commands.ts'
+import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
 import { AlarmClock } from './alarm-clock.ts'
 import type { Opening } from './connections/connection-state.ts'
 import { createShard, openConnection, type Shard } from './create-shard.ts'
@@ -148,18 +149,19 @@ export class UserShard extends DurableObject<Env> {
     return this.#shard.admin.run(command, shards, fanOut)
   }
 
-  listConnections(query: ConnectionQuery, limit: number): readonly ConnectionInfo[] {
-    return this.#shard.admin.list(query, limit)
+  /** Returns the selected connections whose ids are greater than `after`, in the order of ids, at most `limit`. */
+  pageConnections(query: ConnectionQuery, after: string, limit: number): ShardPage<ConnectionInfo> {
+    return this.#shard.admin.pageConnections(query, after, limit)
+  }
+
+  /** Returns the users whose names are greater than `after`, each with the number of connections. */
+  pageUsers(after: string, limit: number): ShardPage<number> {
+    return this.#shard.admin.pageUsers(after, limit)
   }
 
   /** Returns what happened to an event at this shard. */
   explain(question: ShardQuestion): ShardAnswer {
     return this.#shard.explain(question)
-  }
-
-  /** Number of connections by user. */
-  listUsers(): ReadonlyMap<string, number> {
-    return this.#shard.connections.users()
   }
 
   /** Called by the shard that a user has moved to: where the client may read on in this log. */

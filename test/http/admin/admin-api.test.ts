@@ -25,6 +25,13 @@ const post = (path: string, body: unknown, type = 'application/json') =>
   call(path, { method: 'POST', headers: { 'content-type': type }, body: JSON.stringify(body) })
 const name = () => crypto.randomUUID()
 
+interface Listed {
+  readonly transport: string
+  readonly user: string
+  readonly sessions: readonly string[]
+  readonly connectionToken: string
+}
+
 async function sse(token: string): Promise<SseClient> {
   return new SseClient(await fetchRigel(`/_rig/v1/connection/sse?jwt=${token}`))
 }
@@ -160,9 +167,7 @@ describe('who is connected', () => {
   it('is told by user and by session, and can be closed', async () => {
     const [user, session] = [name(), name()]
     const [first, second] = [await ws(await tokenOf(user, { jti: session })), await ws(await tokenOf(user))]
-    const { connections }: { connections: { transport: string; user: string; connectionToken: string }[] } = await (
-      await call(`/v3/connections?user=${user}`)
-    ).json()
+    const { connections }: { connections: Listed[] } = await (await call(`/v3/connections?user=${user}`)).json()
     expect(connections.map(({ transport, user: of }) => [transport, of])).toEqual([
       ['ws', user],
       ['ws', user],
@@ -172,7 +177,7 @@ describe('who is connected', () => {
     expect(await (await call(`/v3/connections?session=${session}`, { method: 'DELETE' })).json()).toEqual({ closed: 1 })
     await first.until(({ closed }) => closed !== undefined)
     expect(first.closed?.code).toBe(4507)
-    const token = connections[1]?.connectionToken ?? ''
+    const token = connections.find(({ sessions }) => !sessions.includes(session))?.connectionToken ?? ''
     expect((await call(`/v3/connections/${token}`, { method: 'DELETE' })).status).toBe(200)
     await second.until(({ closed }) => closed !== undefined)
     expect((await call(`/v3/connections/${token}`, { method: 'DELETE' })).status).toBe(410)
@@ -180,6 +185,34 @@ describe('who is connected', () => {
     expect((await call('/v3/connections/garbage', { method: 'DELETE' })).status).toBe(410)
     expect((await call('/v3/connections?field=app', { method: 'DELETE' })).status).toBe(400)
     expect((await call('/v3/connections?limit=no')).status).toBe(400)
+    expect((await call('/v3/connections?after=no')).status).toBe(400)
+  })
+
+  it('is listed by pages and counted, whichever shard it is at', async () => {
+    const prefix = name()
+    const names = Array.from({ length: 9 }, (_, index) => `${prefix}-${index}`)
+    for (const user of [...names, names[4] ?? '']) await ws(await tokenOf(user))
+    const seen = new Map<string, number>()
+    let next: string | null = ''
+    while (next !== null) {
+      const after: string = next === '' ? '' : `&after=${encodeURIComponent(next)}`
+      const page: { users: Record<string, number>; next: string | null } = await (
+        await call(`/v3/users?limit=2${after}`)
+      ).json()
+      expect(Object.keys(page.users).length).toBeLessThanOrEqual(2)
+      for (const [user, count] of Object.entries(page.users)) {
+        expect(seen.has(user)).toBe(false)
+        seen.set(user, count)
+      }
+      next = page.next
+    }
+    expect(names.map((user) => seen.get(user))).toEqual([1, 1, 1, 1, 2, 1, 1, 1, 1])
+    const counted: object = await (await call(`/v3/connections/count?user=${names[4]}`)).json()
+    const topUsers = [{ user: names[4], connections: 2 }]
+    expect(counted).toEqual({ connections: 2, users: 1, byTransport: { ws: 2 }, topUsers })
+    const all: { connections: number; users: number } = await (await call('/v3/connections/count')).json()
+    expect(all.connections).toBeGreaterThanOrEqual(10)
+    expect(all.users).toBe(seen.size)
   })
 })
 
@@ -268,7 +301,7 @@ it('a service binding has the same verbs, typed', async () => {
   expect(await api.publish({ id: 'b2' })).toMatchObject({ ok: false, status: 400 })
   const session = name()
   const client = await ws(await tokenOf(name(), { jti: session }))
-  expect(await api.connections({ session })).toHaveLength(1)
+  expect((await api.connections({ session })).connections).toHaveLength(1)
   expect(await api.revokeSession(session, 60)).toBe(1)
   expect(await api.isSessionRevoked(session)).toBe(true)
   await client.until(({ closed }) => closed !== undefined)

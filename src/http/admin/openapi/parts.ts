@@ -4,6 +4,7 @@ import { z } from 'zod'
 import {
   cloudEvent,
   closedAnswer,
+  connectionCounts,
   connectionInfo,
   connectionList,
   place,
@@ -21,6 +22,7 @@ const SCHEMAS = {
   CloudEvent: cloudEvent,
   Closed: closedAnswer,
   Connection: connectionInfo,
+  ConnectionCounts: connectionCounts,
   ConnectionList: connectionList,
   Place: place,
   Revocation: revocationShape,

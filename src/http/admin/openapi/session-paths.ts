@@ -4,6 +4,8 @@ import { json, parameter, reference, text, type PathItem } from './parts.ts'
 /** `version`: `v2` or `v3`. */
 export function sessionPaths(version: string): readonly PathItem[] {
   const session = parameter('sessionId', 'path')
+  const filters = ['user', 'session', 'field', 'value'].map((name) => parameter(name, 'query'))
+  const page = ['limit', 'after'].map((name) => parameter(name, 'query'))
   return [
     [
       `/${version}/messages`,
@@ -45,14 +47,33 @@ export function sessionPaths(version: string): readonly PathItem[] {
         },
       },
     ],
-    [`/${version}/users`, { get: { summary: 'Who is connected', responses: { 200: json('Users', 'UserList') } } }],
+    [
+      `/${version}/users`,
+      {
+        get: {
+          summary: 'Who is connected, by pages',
+          parameters: page,
+          responses: { 200: json('Users', 'UserList'), 400: text('A wrong parameter') },
+        },
+      },
+    ],
+    [
+      `/${version}/connections/count`,
+      {
+        parameters: filters,
+        get: {
+          summary: 'How many connections: of a user, of a session, or all',
+          responses: { 200: json('The counts', 'ConnectionCounts'), 400: text('A wrong parameter') },
+        },
+      },
+    ],
     [
       `/${version}/connections`,
       {
-        parameters: ['user', 'session', 'field', 'value'].map((name) => parameter(name, 'query')),
+        parameters: filters,
         get: {
-          summary: 'Connections: of a user, of a session, or all',
-          parameters: [parameter('limit', 'query')],
+          summary: 'Connections: of a user, of a session, or all, by pages',
+          parameters: page,
           responses: { 200: json('Connections', 'ConnectionList'), 400: text('A wrong parameter') },
         },
         delete: {

@@ -103,7 +103,7 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
     const client = await open(shard, { principal: { ...principal, expSeconds } })
     const ended = client.ended()
     // Calls arrive in order: when this one is answered, a poll waits.
-    await shard.listConnections({ user: 'alice' }, 1)
+    await shard.pageConnections({ user: 'alice' }, '', 1)
     vi.useFakeTimers({ toFake: ['Date'], now: expSeconds * 1_000 })
     await runDurableObjectAlarm(shard)
     expect(await ended).toBe(4500)
@@ -115,7 +115,7 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
     const ended = client.ended()
     await shard.answer({ kind: 'close_connections', query: { user: 'alice' } }, [], 1)
     expect(await ended).toBe(4507)
-    expect(await shard.listConnections({ user: 'alice' }, 10)).toEqual([])
+    expect((await shard.pageConnections({ user: 'alice' }, '', 10)).items).toEqual([])
     await runDurableObjectAlarm(shard)
   })
 })
