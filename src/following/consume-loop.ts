@@ -4,7 +4,7 @@
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../core/concurrency.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, KafkaLog } from '../kafka/kafka-log.ts'
-import type { AppendPace } from './append-pace.ts'
+import type { AppendLinger } from './append-linger.ts'
 import type { BatchCounters, Checkpoint, CheckpointStore } from './checkpoint-store.ts'
 import { NO_DEAD_LETTERS, type DeadLetterLog, type DeadLetterSummary } from './dead-letters.ts'
 import type { FollowerMetrics } from './follower-metrics.ts'
@@ -51,7 +51,7 @@ export interface PartitionConsumer extends TopicPartition {
   readonly log: Pick<KafkaLog, 'fetch'>
   readonly fetchLimits: FetchLimits
   /** Decides when the next batch may begin; absent: at once. */
-  readonly pace?: AppendPace
+  readonly linger?: AppendLinger
   /** False: the next batch is not fetched while one is appended, because a fetch waits for nothing. True if absent. */
   readonly fetchesAhead?: boolean
   readonly planner: BatchPlanner
@@ -97,7 +97,7 @@ export async function consume(
   let calls = 0
   let ahead: Promise<Fetched> | undefined
   for (let batches = 1; ; batches += 1) {
-    if (ahead === undefined) await consumer.pace?.next()
+    if (ahead === undefined) await consumer.linger?.next()
     const fetched = await (ahead ?? fetch(consumer, at))
     const fetchedMs = consumer.nowMs()
     ahead = undefined
@@ -116,8 +116,8 @@ export async function consume(
   }
 }
 
-function fetchesAhead({ fetchesAhead: isWanted = true, pace }: PartitionConsumer): boolean {
-  return isWanted && pace?.lingers !== true
+function fetchesAhead({ fetchesAhead: isWanted = true, linger }: PartitionConsumer): boolean {
+  return isWanted && linger?.isOn !== true
 }
 
 /** A rejection is handled when its turn comes. It is ignored if the batch before it fails. */
@@ -171,7 +171,7 @@ function commit(consumer: PartitionConsumer, { counted, next }: PlannedBatch): v
   deadLetterLog.report(counted.deadLetters, consumer.nowMs())
   // A run may last minutes: its first complete batch ends the failure before it.
   health.succeeded()
-  consumer.pace?.appended()
+  consumer.linger?.appended()
   committer?.moved(next.offset, consumer.nowMs())
 }
 

@@ -9,7 +9,7 @@ import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { deliverResponse } from '../rpc/pending-responses.ts'
 import { createShardSender } from '../rpc/shard.ts'
 import { createSchemaCache } from '../schema-registry/create-caches.ts'
-import { AppendPace } from './append-pace.ts'
+import { AppendLinger } from './append-linger.ts'
 import type { BatchPlanner } from './consume-loop.ts'
 import type { FollowedShardMap } from './followed-shard-map.ts'
 import type { InterestIndex } from './interest-index.ts'
@@ -47,7 +47,7 @@ export function createPlanner({ env, config, at, interests, log, shardMap }: Pla
 }
 
 /** Requests wait for responses: only events linger. */
-export function createPace(config: Config, topic: string): AppendPace {
+export function createLinger(config: Config, topic: string): AppendLinger {
   const lingerMs = isResponseTopic(config, topic) ? 0 : config.kafka.appendLingerMs
-  return new AppendPace(lingerMs, { nowMs: () => Date.now(), sleep: (ms) => scheduler.wait(ms) })
+  return new AppendLinger(lingerMs, { nowMs: () => Date.now(), sleep: (ms) => scheduler.wait(ms) })
 }

@@ -7,7 +7,7 @@ import type { Config } from '../../config/parse-config.ts'
 import { connectingShards } from '../../core/shard-map/shard-map.ts'
 import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
-import { createPace, createPlanner } from '../../following/create-planner.ts'
+import { createLinger, createPlanner } from '../../following/create-planner.ts'
 import { DeadLetterLog, DeadLetterStore } from '../../following/dead-letters.ts'
 import type { FollowerMetrics } from '../../following/follower-metrics.ts'
 import { FollowerRouting } from '../../following/follower-routing.ts'
@@ -221,7 +221,7 @@ export class EmbeddedFollower {
       metrics: this.#deps.metrics,
       deadLetterLog: new DeadLetterLog((message, details) => this.#deps.warn(message, details)),
       committer: null,
-      pace: createPace(config, at.topic),
+      linger: createLinger(config, at.topic),
       nowMs: () => this.#deps.nowMs(),
       warn: (message, details) => this.#deps.warn(message, details),
     }

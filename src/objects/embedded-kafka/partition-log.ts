@@ -7,7 +7,7 @@ import { sizeOf, type Appended, type AppendRecord, type KeyedRecord } from '../.
 import type { FollowerCounters } from '../../rpc/follower.ts'
 import { SegmentLog, type NewSegment } from '../../segment-log/segment-log.ts'
 import type { Retention } from '../../segment-log/slices.ts'
-import { carryOver } from './carry-over.ts'
+import { migrateLog } from './migrate-log.ts'
 import { findDuplicates, IdempotencyKeys, type DedupeWindow } from './idempotency-keys.ts'
 import { decodeSegment, encodeSegment } from './segment.ts'
 
@@ -48,7 +48,7 @@ export class PartitionLog {
   #isCheckpointStored = true
 
   constructor(storage: DurableObjectStorage, at: TopicPartition, { dedupe, ...retention }: PartitionRetention) {
-    carryOver(storage)
+    migrateLog(storage)
     this.#at = at
     this.#keys = new IdempotencyKeys(storage.sql, dedupe)
     this.#log = new SegmentLog(storage, {

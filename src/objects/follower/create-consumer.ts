@@ -1,10 +1,10 @@
-// Creates the parts of a TopicFollower's consume loop: the log, the planner of its topic, the pace, and the commits for
+// Creates the parts of a TopicFollower's consume loop: the log, the planner of its topic, the linger, and the commits for
 // KAFKA_GROUP_ID. Called once per life of the object.
 import type { Config } from '../../config/parse-config.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { CheckpointStore } from '../../following/checkpoint-store.ts'
 import type { PartitionConsumer } from '../../following/consume-loop.ts'
-import { createPace, createPlanner } from '../../following/create-planner.ts'
+import { createLinger, createPlanner } from '../../following/create-planner.ts'
 import { DeadLetterLog } from '../../following/dead-letters.ts'
 import type { FollowedShardMap } from '../../following/followed-shard-map.ts'
 import type { InterestIndex } from '../../following/interest-index.ts'
@@ -59,7 +59,7 @@ export function createConsumer(parts: FollowerParts) {
     planning: (next: number, generation: number) => planned.planning(next, generation),
     metrics,
     committer: createCommitter(parts),
-    pace: createPace(config, at.topic),
+    linger: createLinger(config, at.topic),
     deadLetterLog: new DeadLetterLog(warn),
     nowMs,
     warn,

@@ -1,4 +1,4 @@
-// What a partition costs in rows, where its checkpoint is, and how an older layout is carried over.
+// What a partition costs in rows, where its checkpoint is, and how an older layout is migrated.
 import { describe, expect, it } from 'vitest'
 import { encodeSegment } from '../../../src/objects/embedded-kafka/segment.ts'
 import { PartitionLog } from '../../../src/objects/embedded-kafka/partition-log.ts'

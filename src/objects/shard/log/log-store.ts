@@ -14,7 +14,7 @@ import { formatPosition, parsePosition } from '../../../core/identity/position.t
 import { SegmentLog, type NewSegment } from '../../../segment-log/segment-log.ts'
 import type { StoredSegment } from '../../../segment-log/segment-tables.ts'
 import type { Retention } from '../../../segment-log/slices.ts'
-import { carryOver } from './carry-over.ts'
+import { migrateLog } from './migrate-log.ts'
 import { eraseFrom, type Erased } from './erase-user.ts'
 import { isCovered, type SeenRange, type SeenRanges } from '../../../core/shard-map/coverage.ts'
 import { keyOf, seenAfter, sinceSeqOf, unseenOf, type SegmentSource, type ShardLogState } from './seen.ts'
@@ -46,7 +46,7 @@ export class LogStore {
 
   /** `newEpoch` is used if there is no log yet. */
   constructor(storage: DurableObjectStorage, newEpoch: string, retention: Retention) {
-    carryOver(storage)
+    migrateLog(storage)
     this.#log = new SegmentLog(storage, {
       retention,
       initial: (): ShardLogState => ({ epoch: newEpoch, seen: {} }),

@@ -1,25 +1,26 @@
-// The pace at which a follower appends to shards (APPEND_LINGER_MS). Each append to a shard is billed as a row and a request;
-// batches that are some hundred milliseconds apart need fewer. The first batch after a pause does not wait. Pure.
+// Limits how often a follower appends to shards (APPEND_LINGER_MS), as linger.ms does for a Kafka producer. Each append to a
+// shard is billed as a row and a request; batches that are some hundred milliseconds apart need fewer. The first batch after
+// a pause does not wait. Pure.
 
-export interface AppendPaceDeps {
+export interface AppendLingerDeps {
   /** Milliseconds since the epoch. */
   nowMs(): number
   sleep(ms: number): Promise<void>
 }
 
-export class AppendPace {
+export class AppendLinger {
   readonly #lingerMs: number
-  readonly #deps: AppendPaceDeps
+  readonly #deps: AppendLingerDeps
   #lastAppendMs = -Infinity
 
   /** `lingerMs`: least time between two batches; 0 for none. */
-  constructor(lingerMs: number, deps: AppendPaceDeps) {
+  constructor(lingerMs: number, deps: AppendLingerDeps) {
     this.#lingerMs = lingerMs
     this.#deps = deps
   }
 
   /** False if batches need not wait. */
-  get lingers(): boolean {
+  get isOn(): boolean {
     return this.#lingerMs > 0
   }
 

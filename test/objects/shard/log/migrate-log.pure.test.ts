@@ -1,4 +1,4 @@
-// A log that an older version of Rigel made is carried over: its tables as that version made them.
+// A log that an older version of Rigel made is migrated: its tables as that version made them.
 import { describe, expect, it } from 'vitest'
 import { encodeBatches, type AppendBatch } from '../../../../src/core/delivery/batch-codec.ts'
 import { LogStore } from '../../../../src/objects/shard/log/log-store.ts'

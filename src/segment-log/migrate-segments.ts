@@ -1,9 +1,9 @@
 // Takes over the tables that logs had before segment-log existed: one table `segments` and a row of its own for the head.
-// Called once in an object's life, by the carry-over of each kind of log. Nothing is copied: the old table becomes the first
+// Called once in an object's life, by the migration of each kind of log. Nothing is copied: the old table becomes the first
 // slice, whatever its size.
 import { SegmentTables } from './segment-tables.ts'
 
-export interface OldLog {
+export interface EarlierLog {
   readonly head: number
   readonly floor: number
   /** JSON; undefined for the initial state. */
@@ -18,7 +18,7 @@ export function hasTable(sql: SqlStorage, name: string): boolean {
 }
 
 /** `positionColumn`: its primary key, the position after the row's last record. Call it within a transaction. */
-export function carryOverSegments(sql: SqlStorage, positionColumn: string, old: OldLog): void {
+export function migrateSegments(sql: SqlStorage, positionColumn: string, old: EarlierLog): void {
   const { bytes, newestMs } = sql
     .exec<{ bytes: number; newestMs: number }>(
       'SELECT COALESCE(SUM(bytes), 0) AS bytes, COALESCE(MAX(appended_ms), 0) AS newestMs FROM segments',

@@ -1,16 +1,16 @@
 // Takes over a shard's log of the layout before segment rows said where their events came from: tables `log`, `segments` and
 // `seen`. Once in a shard's life; positions, and what was seen, stay as they are.
-import { carryOverSegments, hasTable } from '../../../segment-log/carry-over.ts'
+import { migrateSegments, hasTable } from '../../../segment-log/migrate-segments.ts'
 import type { ShardLogState } from './seen.ts'
 
-export function carryOver(storage: DurableObjectStorage): void {
+export function migrateLog(storage: DurableObjectStorage): void {
   const { sql } = storage
   if (!hasTable(sql, 'seen')) return
   storage.transactionSync(() => {
     const { epoch, head, floor } = sql
       .exec<{ epoch: string; head: number; floor: number }>('SELECT epoch, head, floor FROM log')
       .one()
-    carryOverSegments(sql, 'last_seq', { head, floor, state: JSON.stringify({ epoch, seen: readSeen(sql) }) })
+    migrateSegments(sql, 'last_seq', { head, floor, state: JSON.stringify({ epoch, seen: readSeen(sql) }) })
     sql.exec('DROP TABLE log; DROP TABLE seen;')
   })
 }
