@@ -9,8 +9,8 @@ const REQUEST_TIMEOUT_MS = 5_000
 /** A pull fails if it has not ended this long after its own time limit: the connection or the server hangs. */
 const PULL_GRACE_MS = 3_000
 
-/** JetStream's error codes for a consumer and for a stream that does not exist. */
-const NOT_FOUND = new Set([10_014, 10_059])
+/** JetStream's error codes for a consumer, for a message and for a stream that does not exist. */
+const NOT_FOUND = new Set([10_014, 10_037, 10_059])
 
 /** The properties of a stream that a follower needs. */
 export interface StreamInfo {
@@ -21,14 +21,6 @@ export interface StreamInfo {
   readonly earliest: number
   /** The sequence that the next message will get. */
   readonly latest: number
-}
-
-/** How far a consumer has delivered its stream. */
-export interface ConsumerInfo {
-  /** Messages delivered so far. */
-  readonly delivered: number
-  /** Messages that match and are not delivered yet. */
-  readonly pending: number
 }
 
 /** One message of a stream, with the values from its reply subject. */
@@ -90,16 +82,15 @@ export async function createConsumer(
   await ask(connection, `CONSUMER.CREATE.${stream}.${name}.${subject}`, { stream_name: stream, config })
 }
 
-/** Returns undefined if the consumer does not exist. */
-export async function consumerInfo(
+/** Returns whether the stream stores a message of the subject, which may have wildcards, at this sequence or later. */
+export async function hasMessage(
   connection: NatsConnection,
   stream: string,
-  name: string,
-): Promise<ConsumerInfo | undefined> {
-  const answer = await ask(connection, `CONSUMER.INFO.${stream}.${name}`, {})
-  const delivered = answer?.['delivered']
-  if (answer === undefined || !isObject(delivered)) return undefined
-  return { delivered: numberOf(delivered['consumer_seq']), pending: numberOf(answer['num_pending']) }
+  subject: string,
+  sequence: number,
+): Promise<boolean> {
+  const answer = await ask(connection, `STREAM.MSG.GET.${stream}`, { seq: sequence, next_by_subj: subject })
+  return answer !== undefined
 }
 
 /** The limits of one pull. */
@@ -173,7 +164,7 @@ function readMessage(message: Msg): StreamMessage | undefined {
   return { message, sequence: Number(sequence), consumerSequence: Number(consumerSequence), timestampMs }
 }
 
-/** Returns undefined if the stream or consumer does not exist. Throws any other error of the API. */
+/** Returns undefined if the stream, consumer or message does not exist. Throws any other error of the API. */
 async function ask(connection: NatsConnection, call: string, body: JsonObject): Promise<JsonObject | undefined> {
   const reply = await connection.request(`$JS.API.${call}`, JSON.stringify(body), { timeout: REQUEST_TIMEOUT_MS })
   const answer = parseJson(reply.string())

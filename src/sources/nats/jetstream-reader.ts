@@ -5,8 +5,8 @@ import { nuid, type NatsConnection } from '@nats-io/nats-core'
 import { sourceOf } from '../../core/events/topic-source.ts'
 import type { Fetched, FetchLimits, FetchPosition, OffsetRange } from '../../kafka/kafka-log.ts'
 import {
-  consumerInfo,
   createConsumer,
+  hasMessage,
   pull,
   streamInfo,
   streamsOf,
@@ -77,7 +77,7 @@ export class JetStreamReader {
     if (placed.kind === 'nowhere') return placed.fetched
     const { consumer } = placed
     const messages = await this.#pull(connection, consumer, limits)
-    if (messages?.length === 0) return this.#readNothing(connection, consumer)
+    if (messages?.length === 0) return this.#readNothing(connection, consumer, position.topic)
     if (messages !== undefined) return this.#readMessages(connection, consumer, position.topic, messages)
     this.#consumer = undefined
     if (isAgain) throw new Error('NATS: the server removed the consumer twice in a row')
@@ -151,10 +151,13 @@ export class JetStreamReader {
 
   /**
    * Handles a pull without messages. If all messages up to the stream's end are of other subjects, the offset moves to
-   * the end. Otherwise messages of other subjects that retention removes would count as lost.
+   * the end. Otherwise messages of other subjects that retention removes would count as lost. The stream is asked for a
+   * message of the subject: the server tells a consumer of a stored message only later, so the consumer's pull, and its
+   * count of pending messages, may not have it yet.
    */
-  async #readNothing(connection: NatsConnection, consumer: Consumer): Promise<Fetched> {
+  async #readNothing(connection: NatsConnection, consumer: Consumer, topic: string): Promise<Fetched> {
     const { next } = consumer
+    const subject = sourceOf(topic).name
     const stream = await streamInfo(connection, consumer.stream.name)
     if (stream === undefined) {
       this.#consumer = undefined
@@ -164,11 +167,9 @@ export class JetStreamReader {
       this.#consumer = undefined
       return outOfRange(stream, stream.earliest)
     }
-    if (stream.latest > next) {
-      // Order matters: the consumer is asked after the stream. If it has nothing pending, nothing is before `latest`.
-      const info = await consumerInfo(connection, stream.name, consumer.name)
-      if (info?.pending === 0 && info.delivered === consumer.delivered) consumer.next = stream.latest
-    }
+    // Order matters: what is stored after `stream` was read has a sequence of `latest` or above.
+    const isPast = stream.latest > next && !(await hasMessage(connection, stream.name, subject, next))
+    if (isPast) consumer.next = stream.latest
     return { kind: 'records', records: [], next: consumer.next, topicId: stream.created }
   }
 }
