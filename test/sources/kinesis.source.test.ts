@@ -21,6 +21,8 @@ const deps = {
   isEnded: async () => true,
 }
 const bytes = (text: string) => new TextEncoder().encode(text)
+/** A machine that does other work besides may be slow. */
+const patience = { timeout: 20_000 }
 const limits = { maxWaitMs: 0, maxBytes: 1_000_000 }
 const open = (isEnded = deps.isEnded) => createKinesisLog(config, { ...deps, isEnded })
 
@@ -34,7 +36,7 @@ const newStream = (shards?: number) => createStream(`s-${crypto.randomUUID()}`, 
 
 async function isActive(name: string): Promise<void> {
   await expect
-    .poll(async () => (await call('DescribeStreamSummary', { StreamName: name }))['StreamDescriptionSummary'])
+    .poll(async () => (await call('DescribeStreamSummary', { StreamName: name }))['StreamDescriptionSummary'], patience)
     .toMatchObject({ StreamStatus: 'ACTIVE' })
 }
 
@@ -167,7 +169,7 @@ describe('a shard', () => {
         () => true,
         () => false,
       )
-    await expect.poll(isThere).toBe(false)
+    await expect.poll(isThere, patience).toBe(false)
     expect(await open().fetch(after(start, first), limits)).toEqual({ kind: 'unknown_topic_or_partition' })
     await createStream(name)
     await open().produce([{ topic, value: bytes('c') }])

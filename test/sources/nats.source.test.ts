@@ -81,7 +81,10 @@ describe('JetStream', () => {
     expect(fetched).toMatchObject({ next: 5 })
     expect(await readFrom(log, mine, 5)).toMatchObject({ kind: 'records', records: [], next: 6 })
     await produce(mine, 'c')
-    expect(valuesOf(await readFrom(log, mine, 6))).toEqual(['c'])
+    // The server tells a consumer of a stored message only after it has confirmed it to the publisher.
+    const wait = { ...limits, maxWaitMs: 20_000 }
+    const next = await log.fetch({ topic: `nats:${mine}`, partition: 0, offset: 6 }, wait)
+    expect(valuesOf(next)).toEqual(['c'])
   })
 
   it('reads all subjects of a wildcard, each record with its own', async () => {
@@ -212,7 +215,7 @@ describe('core NATS', () => {
     }
     const log = open()
     const { latest } = await log.offsets(topic, 0)
-    const wait = { maxWaitMs: 5_000, maxBytes: 1_000_000 }
+    const wait = { maxWaitMs: 20_000, maxBytes: 1_000_000 }
     expect(await log.fetch({ topic, partition: 0, offset: latest }, { ...wait, maxWaitMs: 0 })).toMatchObject({
       records: [],
       next: latest,
