@@ -1,33 +1,11 @@
 // The contract of KafkaLog over JetStream, by TCP and by WebSocket, against a real nats-server; and what is NATS's own.
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { configOf } from '../../src/config/parse-config.ts'
-import type { NatsConfig } from '../../src/config/sources/nats.ts'
 import { createNatsLog } from '../../src/sources/nats/nats-log.ts'
 import { NatsSession } from '../../src/sources/nats/nats-session.ts'
 import { kafkaLogContract } from '../kafka/contract.ts'
+import { api, bytes, createStream, deps, natsConfig } from './jetstream.ts'
 import { NATS_WEBSOCKET_PORT } from './ports.ts'
-
-const deps = { nowMs: () => Date.now(), random: () => Math.random(), warn: () => undefined }
-const bytes = (text: string) => new TextEncoder().encode(text)
-
-function natsConfig(): NatsConfig {
-  const { nats } = configOf(env)
-  if (nats === null) throw new Error('NATS_SERVERS is not set')
-  return nats
-}
-
-async function api(call: string, body: object): Promise<unknown> {
-  const session = new NatsSession(natsConfig())
-  const answer = await session.use(async (connection) => connection.request(`$JS.API.${call}`, JSON.stringify(body)))
-  session.close()
-  return answer.json()
-}
-
-async function createStream(subjects: readonly string[], name = `S${crypto.randomUUID()}`): Promise<string> {
-  await api(`STREAM.CREATE.${name}`, { name, subjects, storage: 'memory' })
-  return name
-}
 
 const carries = {
   headers: true,

@@ -2,6 +2,7 @@
 // https://docs.nats.io/reference/reference-protocols/nats_api_reference. The official JetStream package is not used: it
 // keeps timers and buffers for consumers of a long-running process, but a follower may be evicted at any time.
 import { createInbox, type Msg, type NatsConnection } from '@nats-io/nats-core'
+import type { MsgImpl } from '@nats-io/nats-core/internal'
 import { isObject, parseJson, type JsonObject } from '../../core/json.ts'
 
 const REQUEST_TIMEOUT_MS = 5_000
@@ -112,18 +113,21 @@ export async function pull(
   const inbox = createInbox()
   const { promise, reject, resolve } = Promise.withResolvers<Pulled>()
   const messages: StreamMessage[] = []
+  let bytes = 0
   const subscription = connection.subscribe(inbox, {
     callback: (error, message) => {
       if (error !== null) return reject(error)
       const status = message.headers?.code ?? 0
       const read = status === 0 ? readMessage(message) : undefined
       if (read !== undefined) messages.push(read)
-      if (messages.length === batch) resolve({ messages, ended: 'complete' })
+      // The class of all messages that a connection gives to a callback.
+      bytes += (message as MsgImpl).size()
+      // The server sends no status if the messages have exactly `max_bytes`.
+      if (messages.length === batch || bytes === maxBytes) resolve({ messages, ended: 'complete' })
       else if (status !== 0) resolve({ messages, ended: endedBy(status, message.headers?.description ?? '') })
     },
   })
   const timer = setTimeout(() => {
-    // The server sends no status if the messages have exactly `max_bytes`.
     if (messages.length > 0) resolve({ messages, ended: 'complete' })
     else reject(new Error('NATS: the server did not answer a pull'))
   }, waitMs + PULL_GRACE_MS)

@@ -1,6 +1,7 @@
 // Reads a subject of a JetStream stream. Offsets are the stream's sequences. A consumer in the server's memory
 // delivers from an offset on; nothing is acknowledged. If the follower asks for another offset than the consumer's
-// next one, a new consumer is created. Used by nats-log.ts.
+// next one, a new consumer is created. While the stream has more than was pulled, the next pull runs before its fetch, so
+// that a backlog does not wait for the server's answer. Used by nats-log.ts.
 import { nuid, type NatsConnection } from '@nats-io/nats-core'
 import { sourceOf } from '../../core/events/topic-source.ts'
 import type { Fetched, FetchLimits, FetchPosition, OffsetRange } from '../../kafka/kafka-log.ts'
@@ -10,6 +11,7 @@ import {
   pull,
   streamInfo,
   streamsOf,
+  type Pulled,
   type StreamInfo,
   type StreamMessage,
 } from './jetstream-api.ts'
@@ -26,8 +28,15 @@ interface Consumer {
   readonly name: string
   /** The next message has this offset or a later one. */
   next: number
-  /** Number of messages that have been received from it. */
+  /** Number of messages that fetches have got of it. */
   delivered: number
+  /** The pull of the next fetch, if it has begun. At most one: its size is bounded as a fetch's is. */
+  ahead?: PullAhead | undefined
+}
+
+interface PullAhead {
+  readonly maxBytes: number
+  readonly pulled: Promise<Pulled>
 }
 
 type Placed =
@@ -136,8 +145,11 @@ export class JetStreamReader {
     consumer: Consumer,
     { maxBytes, maxWaitMs }: FetchLimits,
   ): Promise<readonly StreamMessage[] | undefined> {
-    const { name, stream } = consumer
-    let pulled = await pull(connection, stream.name, name, { batch: MAX_BATCH, maxBytes, waitMs: 0 })
+    const { ahead, name, stream } = consumer
+    consumer.ahead = undefined
+    // What was pulled may be more than the caller takes, and the consumer does not deliver it again.
+    if (ahead !== undefined && ahead.maxBytes !== maxBytes) return undefined
+    let pulled = await (ahead?.pulled ?? pullBatch(connection, consumer, maxBytes))
     // The first message alone is larger than `maxBytes`.
     if (pulled.messages.length === 0 && pulled.ended === 'too_large')
       pulled = await pull(connection, stream.name, name, { batch: 1, waitMs: 0 })
@@ -146,6 +158,8 @@ export class JetStreamReader {
     if (pulled.messages.length === 0) return pulled.ended === 'complete' ? [] : undefined
     const whole = wholePart(pulled.messages, consumer.delivered)
     consumer.delivered += whole.length
+    const hasMore = pulled.ended === 'too_large' || pulled.messages.length === MAX_BATCH
+    if (hasMore && whole.length === pulled.messages.length) consumer.ahead = pullAhead(connection, consumer, maxBytes)
     return whole.length === 0 ? undefined : whole
   }
 
@@ -172,6 +186,18 @@ export class JetStreamReader {
     if (isPast) consumer.next = stream.latest
     return { kind: 'records', records: [], next: consumer.next, topicId: stream.created }
   }
+}
+
+/** Pulls what the stream has, without waiting. */
+async function pullBatch(connection: NatsConnection, { name, stream }: Consumer, maxBytes: number): Promise<Pulled> {
+  return pull(connection, stream.name, name, { batch: MAX_BATCH, maxBytes, waitMs: 0 })
+}
+
+/** A failed pull fails the fetch that takes it. If none does, its failure is without effect. */
+function pullAhead(connection: NatsConnection, consumer: Consumer, maxBytes: number): PullAhead {
+  const pulled = pullBatch(connection, consumer, maxBytes)
+  pulled.catch(() => undefined)
+  return { maxBytes, pulled }
 }
 
 async function findStream(connection: NatsConnection, subject: string): Promise<StreamInfo | undefined> {

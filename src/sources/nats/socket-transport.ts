@@ -17,6 +17,12 @@ const VERSION = '1'
 /** Limit of the server's INFO line, which usually has some hundred bytes, or some thousand in a large cluster. */
 const MAX_INFO_BYTES = 65_536
 
+/** Bytes of one read. Without an own buffer a read returns at most 4 KiB, and each costs as much as parsing ten messages. */
+const READ_BYTES = 131_072
+
+/** A smaller part of a buffer is copied, so that a record of some bytes does not keep the whole buffer. */
+const COPIED_BYTES = 16_384
+
 /** One connection attempt. The client creates a new transport for each. */
 export class SocketTransport implements Transport {
   readonly lang = LANG
@@ -24,7 +30,9 @@ export class SocketTransport implements Transport {
   closeError?: Error
   readonly #closed = Promise.withResolvers<void | Error>()
   #socket: Socket | undefined
-  #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  #reader: ReadableStreamBYOBReader | undefined
+  /** The memory of the next read. A read detaches it, and returns it with what was read. */
+  #buffer = new ArrayBuffer(READ_BYTES)
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined
   /** The bytes read while waiting for INFO, with INFO itself: the client's parser gets them first. */
   #peeked: Uint8Array = new Uint8Array()
@@ -90,20 +98,29 @@ export class SocketTransport implements Transport {
 
   async #read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array }> {
     try {
-      return (await this.#reader?.read()) ?? { done: true }
+      const read = await this.#reader?.read(new Uint8Array(this.#buffer))
+      return read === undefined ? { done: true } : this.#take(read)
     } catch (error) {
       this.closeError = error instanceof Error ? error : new Error(String(error))
       return { done: true }
     }
   }
 
+  #take({ done, value }: ReadableStreamReadResult<Uint8Array>) {
+    if (value === undefined) return { done }
+    const isSmall = value.length < COPIED_BYTES
+    const taken = isSmall ? value.slice() : value
+    this.#buffer = isSmall && value.buffer instanceof ArrayBuffer ? value.buffer : new ArrayBuffer(READ_BYTES)
+    return { done, value: taken }
+  }
+
   async #readInfo(): Promise<Uint8Array> {
     let bytes: Uint8Array = new Uint8Array()
     while (extractProtocolMessage(bytes) === '') {
-      const read = await this.#reader?.read()
-      if (read?.value === undefined || bytes.length > MAX_INFO_BYTES)
-        throw new Error('the server closed the connection, or is not a NATS server')
-      bytes = concat([bytes, read.value])
+      const { value } = await this.#read()
+      if (value === undefined || bytes.length > MAX_INFO_BYTES)
+        throw this.closeError ?? new Error('the server closed the connection, or is not a NATS server')
+      bytes = concat([bytes, value])
     }
     return bytes
   }
@@ -120,7 +137,7 @@ export class SocketTransport implements Transport {
     this.#socket = socket
     // Reads and writes fail with the same error.
     socket.closed.catch(() => undefined)
-    this.#reader = (socket.readable as ReadableStream<Uint8Array>).getReader()
+    this.#reader = socket.readable.getReader({ mode: 'byob' })
     this.#writer = (socket.writable as WritableStream<Uint8Array>).getWriter()
   }
 }
