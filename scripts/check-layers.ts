@@ -20,6 +20,7 @@ const ORDER = [
   'core',
   'api-definitions',
   'config',
+  'telemetry', // traces, and lines of the log: what operators are told
   'segment-log', // a log in one object's SQLite: the shard's, and a partition's of the embedded log
   'rpc',
   'kafka', // the port of a log, and its adapters for Kafka
@@ -53,6 +54,8 @@ const RUNTIME_CLASSES = new Set([
 /** Files besides the runtime classes, src/http and src/auth that may read the clock and random numbers. */
 const IMPURE_FILES = new Map([
   ['src/http/worker-metrics.ts', 'reports in the background of the request that is being handled'],
+  ['src/telemetry/create-tracer.ts', 'passes the clock, random numbers and the network to the tracer'],
+  ['src/telemetry/incident-log.ts', 'limits the lines of an isolate by the clock'],
   ['src/following/create-planner.ts', 'passes the clock to the pace of appends'],
   ['src/kafka/create-kafka-log.ts', 'passes clock and random numbers to the adapters'],
   ['src/sources/create-event-log.ts', 'passes the clock and random numbers to the adapters'],

@@ -7,7 +7,8 @@ const CLUSTER = 'there is no cluster to form: users are spread over SHARDS'
 const KAFKA_TLS =
   'certificates of public authorities are accepted, and there are no client certificates: use KAFKA_SSL_ENABLED with KAFKA_SASL'
 const KINESIS = 'Rigel reads Kinesis and stores its positions without a Java process or a DynamoDB table'
-const LOGS = 'logs and traces are configured by [observability] of wrangler.toml; self-hosted logs are JSON lines'
+const LOGS = 'logs are configured by [observability] of wrangler.toml; self-hosted logs are JSON lines'
+const TRACES = 'set OTEL_EXPORTER_OTLP_ENDPOINT: traces are exported by OTLP/HTTP, which Jaeger takes at port 4318'
 const REMOVED = 'removed in RIG 3'
 
 /** By name or beginning of a name (`KINESIS_*`). */
@@ -44,8 +45,8 @@ const REASONS: Readonly<Record<string, string>> = {
   PROXY_KINESIS_REQUEST_STREAM: `${REMOVED}: the endpoint names its topic`,
   LOG_LEVEL: LOGS,
   LOG_FMT: LOGS,
-  'JAEGER_*': LOGS,
-  'ZIPKIN_*': LOGS,
+  'JAEGER_*': TRACES,
+  'ZIPKIN_*': TRACES,
   PROMETHEUS_METRICS_ENABLED: 'metrics are at /_rig/api/metrics when INTERNAL_TOKEN is set',
   PROMETHEUS_ENABLED: 'RIG never read it; metrics are at /_rig/api/metrics when INTERNAL_TOKEN is set',
   'FIREHOSE_*': `${REMOVED}: let a consumer group read the topic`,

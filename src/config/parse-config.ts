@@ -5,14 +5,15 @@ import { z } from 'zod'
 import { connectionVariables, toConnections, toLog } from './connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './events.ts'
 import { kafkaContradictions, kafkaVariables, toKafka } from './kafka.ts'
-import { operationContradictions, operationVariables, toMetricsPushMs } from './operation.ts'
+import { operationContradictions, operationVariables, toMetricsPushMs } from './operation/operation.ts'
 import { kinesisContradictions, kinesisVariables, toKinesis } from './sources/kinesis.ts'
 import { natsContradictions, natsVariables, toNats } from './sources/nats.ts'
 import { phoenixVariables, toPhoenix } from './phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
 import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './schema-registry.ts'
+import { toTracing, tracingContradictions, tracingVariables } from './operation/tracing.ts'
 import { topicsContradictions, topicsVariables, toTopicRules } from './topics.ts'
-import { auditContradictions, auditVariables, toAudit } from './audit.ts'
+import { auditContradictions, auditVariables, toAudit } from './operation/audit.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './auth.ts'
 import { missingBindings } from './bindings.ts'
 import { configWarnings } from './warnings.ts'
@@ -33,6 +34,7 @@ const schema = z.object({
   ...proxyVariables,
   ...schemaRegistryVariables,
   ...topicsVariables,
+  ...tracingVariables,
   DEV_MODE: flag,
   PLAYGROUND: flag,
 })
@@ -70,7 +72,7 @@ function readVariables(env: object): Readonly<Record<string, string>> {
 }
 
 /** Names of variables that hold secrets, or URLs that may contain one. */
-const SECRET = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|_KEY|CREDS|NATS_SERVERS|REGISTRY_HOST/
+const SECRET = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|_KEY|CREDS|NATS_SERVERS|REGISTRY_HOST|OTLP_HEADERS/
 const HIDDEN = '(hidden)'
 
 /** A variable and the value in force, as the console shows it. */
@@ -162,6 +164,7 @@ function contradictions(v: Variables, env: object): string[] {
     ...schemaRegistryContradictions(v),
     ...operationContradictions(v),
     ...topicsContradictions(v),
+    ...tracingContradictions(v),
     ...proxyContradictions(v, env),
   ]
 }
@@ -201,6 +204,8 @@ function toConfig(v: Variables) {
     phoenix: toPhoenix(v),
     proxy: toProxy(v),
     schemas: toSchemas(v),
+    /** Null unless a collector is configured. */
+    tracing: toTracing(v),
     devMode: v.DEV_MODE,
     /** Whether the page at /_rig/ is served. */
     playground: v.PLAYGROUND || v.DEV_MODE,

@@ -21,7 +21,8 @@ const WITHOUT_MEANING: readonly (readonly [pattern: RegExp, instead: string])[] 
     'ports and certificates are the platform’s; the internal API is under /_rig/api',
   ],
   [/^(DISCOVERY_TYPE|DNS_NAME|NODE_HOST|NODE_COOKIE|ERL_MAX_PORTS)$/, 'there is no cluster to configure: see SHARDS'],
-  [/^(LOG_LEVEL|LOG_FMT|JAEGER_.*|ZIPKIN_.*)$/, 'logs and traces are configured by [observability] of wrangler.toml'],
+  [/^(LOG_LEVEL|LOG_FMT)$/, 'logs are configured by [observability] of wrangler.toml'],
+  [/^(JAEGER|ZIPKIN)_/, 'set OTEL_EXPORTER_OTLP_ENDPOINT: traces are exported by OTLP'],
   [/^PROMETHEUS_METRICS_ENABLED$/, 'metrics are served when INTERNAL_TOKEN is set'],
   [/^(KAFKA_USER_FIELD|MESSAGE_USER_FIELD)$/, 'set RECIPIENTS instead'],
 ]

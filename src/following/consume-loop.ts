@@ -7,8 +7,9 @@ import type { Fetched, FetchLimits, KafkaLog } from '../kafka/kafka-log.ts'
 import type { AppendLinger } from './append-linger.ts'
 import type { BatchCounters, Checkpoint, CheckpointStore } from './checkpoint-store.ts'
 import { NO_DEAD_LETTERS, type DeadLetterLog, type DeadLetterSummary } from './dead-letters.ts'
-import type { FollowerMetrics } from './follower-metrics.ts'
+import type { FollowerMetrics } from './telemetry/follower-metrics.ts'
 import type { OffsetCommitter } from './offset-committer.ts'
+import type { RecordTraces } from './telemetry/record-traces.ts'
 import type { RunHealth } from './run-health.ts'
 
 /** Calls that may run concurrently. */
@@ -60,6 +61,8 @@ export interface PartitionConsumer extends TopicPartition {
   readonly deadLetterLog: Pick<DeadLetterLog, 'report'>
   /** Told before records are routed: those before `next`, of this generation. */
   planning?(next: number, generation: number): void
+  /** Null or absent: tracing is not configured. */
+  readonly traces?: Pick<RecordTraces, 'begin' | 'end'> | null
   /** Absent: nothing is counted. */
   readonly metrics?: Pick<FollowerMetrics, 'consumed'>
   /** Null unless KAFKA_GROUP_ID is set. */
@@ -141,6 +144,7 @@ interface PlannedBatch {
 async function plan(consumer: PartitionConsumer, at: Checkpoint, fetched: FetchedRecords): Promise<PlannedBatch> {
   const { generation } = at
   consumer.planning?.(fetched.next, generation)
+  consumer.traces?.begin()
   const { deadLetters, dropped = 0, next: offset, records, stages } = await consumer.planner.plan(fetched, generation)
   return {
     stages,
@@ -157,6 +161,7 @@ function count(
 ): void {
   const planned = counted.records === records.length ? records : records.slice(0, counted.records)
   const nowMs = consumer.nowMs()
+  consumer.traces?.end(fetchedMs, nowMs)
   consumer.metrics?.consumed({ records: planned, deadLetters: counted.deadLetters.count, fetchedMs, nowMs })
 }
 

@@ -13,6 +13,7 @@ import { AppendLinger } from './append-linger.ts'
 import type { BatchPlanner } from './consume-loop.ts'
 import type { FollowedShardMap } from './followed-shard-map.ts'
 import type { InterestIndex } from './interest-index.ts'
+import type { RecordTraces } from './telemetry/record-traces.ts'
 import { EventPlanner, EVENTS_RUN } from './plan-events.ts'
 import { ResponsePlanner } from './plan-responses.ts'
 
@@ -24,9 +25,11 @@ export interface PlannerOptions {
   readonly shardMap: FollowedShardMap
   /** Takes dead letters. */
   readonly log: Pick<KafkaLog, 'produce'>
+  /** Null: tracing is not configured. */
+  readonly traces: RecordTraces | null
 }
 
-export function createPlanner({ env, config, at, interests, log, shardMap }: PlannerOptions): BatchPlanner {
+export function createPlanner({ env, config, at, interests, log, shardMap, traces }: PlannerOptions): BatchPlanner {
   const { extractors, kafka, maxEventBytes, recipients } = config
   const common = { deadLetterTopic: kafka.deadLetterTopic, log }
   const deliver = (response: CorrelatedResponse) => deliverResponse(env, response)
@@ -42,6 +45,7 @@ export function createPlanner({ env, config, at, interests, log, shardMap }: Pla
     shards: createShardSender(env),
     fanOut: FAN_OUT,
     budget: EVENTS_RUN,
+    decoded: traces === null ? undefined : (record, event) => traces.decoded(record, event),
     deliver: config.proxy.responseTopics.includes(at.topic) ? deliver : null,
   })
 }

@@ -8,6 +8,7 @@ import type { LogRecord, TopicPartition } from '../core/events/kafka-record.ts'
 import type { TopicRule } from '../core/events/topic-rule.ts'
 import { isResponse, parseResponse, type CorrelatedResponse } from '../core/events/correlated-response.ts'
 import type { DecodeError } from '../decoding/decode-error.ts'
+import type { CloudEvent } from '../core/events/stored-event.ts'
 import { decodeByRule } from '../decoding/apply-rule.ts'
 import type { DecodedEvent } from '../decoding/decode-record.ts'
 import { withoutCredentials } from '../core/events/request-extension.ts'
@@ -51,6 +52,8 @@ export interface EventPlannerOptions extends TopicPartition {
   readonly fanOut: number
   readonly log: Pick<KafkaLog, 'produce'>
   readonly budget: RunBudget
+  /** Told each event, before it is routed. Absent: tracing is not configured. */
+  readonly decoded?: ((record: LogRecord, event: CloudEvent) => void) | undefined
   /** Delivers a response; null: the topic has events only. */
   readonly deliver: ((response: CorrelatedResponse) => Promise<void>) | null
 }
@@ -121,6 +124,7 @@ export class EventPlanner implements BatchPlanner {
       if (!decoded.ok) return decoded.reason
       if (decoded.value === null) return 'dropped'
       const event = toPublicEvent(decoded.value.event)
+      this.#options.decoded?.(record, event)
       const batch = batches.forBytes(event.utf8.length)
       const assigned = assignShards(batch, rules, event, record, decoded.value.recipients)
       return assigned.ok ? undefined : { kind: 'invalid_recipients', message: assigned.reason }

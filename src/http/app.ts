@@ -116,14 +116,14 @@ function mayBeOwn(path: string): boolean {
 function handleProxied(
   request: Request,
   url: RequestUrl | undefined,
-  { config, metrics, routes, subjects, upstreamHealth, verifyToken }: WorkerContext,
+  { config, metrics, routes, subjects, tracer, upstreamHealth, verifyToken }: WorkerContext,
   env: Env,
   context: Pick<ExecutionContext, 'waitUntil'>,
 ): Response | Promise<Response> {
   if (url === undefined) return new Response('Bad Request', { status: 400 })
   if (!config.ok || verifyToken === undefined || routes === undefined || metrics === undefined) return misconfigured()
   const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
-  const deps = { env, config: config.value, routes, subjects, upstreamHealth, metrics, verifyToken, waitUntil }
+  const deps = { env, config: config.value, routes, subjects, upstreamHealth, metrics, tracer, verifyToken, waitUntil }
   return proxyRequest(request, url, deps)
 }
 

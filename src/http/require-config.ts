@@ -20,8 +20,18 @@ export function misconfigured(): Response {
 
 /** Passes the worker's context to the handlers after it. Touches no header: responses may be immutable. */
 export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Response | void> {
-  const { askService, config, metrics, publishBudget, routes, shardMap, subjects, upstreamHealth, verifyToken } =
-    workerContext(c.env)
+  const {
+    askService,
+    config,
+    metrics,
+    publishBudget,
+    routes,
+    shardMap,
+    subjects,
+    tracer,
+    upstreamHealth,
+    verifyToken,
+  } = workerContext(c.env)
   if (!config.ok || verifyToken === undefined || routes === undefined) return misconfigured()
   if (publishBudget === undefined || metrics === undefined) return misconfigured()
   c.set('config', config.value)
@@ -33,5 +43,6 @@ export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Re
   c.set('shardMap', shardMap)
   c.set('subjects', subjects)
   c.set('metrics', metrics)
+  c.set('tracer', tracer)
   await next()
 }

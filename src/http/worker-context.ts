@@ -8,10 +8,12 @@ import type { SubjectCache } from '../schema-registry/subject-cache.ts'
 import { createAuthorizer, type Authorizer } from '../auth/external-authorizer.ts'
 import { RouteTable } from './proxy/route-table.ts'
 import { UpstreamHealth } from './proxy/upstream-health.ts'
-import { WorkerMetrics } from './worker-metrics.ts'
+import { inBackground, WorkerMetrics } from './worker-metrics.ts'
 import { WorkerShardMap } from './worker-shard-map.ts'
 import { PublishBudget } from '../publishing/publish-budget.ts'
 import { withRevocation } from '../auth/revocation-check.ts'
+import { createTracer } from '../telemetry/create-tracer.ts'
+import type { Tracer } from '../telemetry/tracer.ts'
 import { createTokenVerifier, type VerifyToken } from '../auth/verify-token.ts'
 
 /** What a token of the internal API permits: everything, or to look. */
@@ -29,6 +31,7 @@ export interface HttpEnv {
     readonly upstreamHealth: UpstreamHealth
     readonly subjects: SubjectCache | null
     readonly metrics: WorkerMetrics
+    readonly tracer: Tracer | null
     /** Set for requests to the internal API. */
     readonly role: Role
     readonly shardMap: WorkerShardMap
@@ -46,6 +49,8 @@ export interface WorkerContext {
   /** Schemas by which requests are serialized; null: no registry is configured. */
   readonly subjects: SubjectCache | null
   readonly metrics: WorkerMetrics | undefined
+  /** Null: tracing is not configured. */
+  readonly tracer: Tracer | null
   /** The next request after this time wakes the followers: the first one, and further ones while a topic is missing. */
   wakeFollowersAtMs: number
 }
@@ -71,6 +76,7 @@ export function workerContext(env: Env): WorkerContext {
     shardMap: new WorkerShardMap(env, config.ok ? config.value.shards : 1),
     subjects: config.ok ? createSubjectCache(config.value) : null,
     metrics: config.ok ? new WorkerMetrics(env, config.value) : undefined,
+    tracer: config.ok ? createTracer(config.value.tracing, inBackground) : null,
     wakeFollowersAtMs: 0,
   }
   isolates.set(env, isolate)

@@ -7,7 +7,7 @@ import { toHttp, type RigelError } from '../core/errors.ts'
 import type { NewRecord } from '../core/events/kafka-record.ts'
 import { sourceOf } from '../core/events/topic-source.ts'
 import { OTHER } from '../core/metrics/metric-counts.ts'
-import type { MetricsReporter } from '../core/metrics/reporter.ts'
+import type { MetricsReporter, Schedule } from '../core/metrics/reporter.ts'
 import type { Result } from '../core/result.ts'
 import { createReporter } from '../rpc/metrics.ts'
 
@@ -89,9 +89,12 @@ export class WorkerMetrics {
 
   /** If the request's context ends before the report is due, a later request sends it. */
   #touch(): void {
-    this.#reporter.touch((ms, report) => waitUntil(scheduler.wait(ms).then(report)))
+    this.#reporter.touch(inBackground)
   }
 }
+
+/** The timer of an isolate: in the background of the request that is being handled. */
+export const inBackground: Schedule = (ms, act) => waitUntil(scheduler.wait(ms).then(act))
 
 function known(method: string): string {
   return METHODS.has(method) ? method : OTHER

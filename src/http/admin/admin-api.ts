@@ -24,6 +24,7 @@ import { connectionsQuery, revocation, usersQuery } from './admin-schema.ts'
 import { authenticate, shownToken } from './roles.ts'
 import { getShards, putShards } from './shards/shards.ts'
 import { tryTopic } from './try-topic.ts'
+import { publishTrace } from '../request-trace.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { sumByUser } from './shard-pages.ts'
 import { metrics } from './metrics.ts'
@@ -148,7 +149,7 @@ async function postMessages(c: AdminApiContext): Promise<Response> {
   if (!posted.ok) return errorResponse(posted.reason)
   const keys = await idempotencyKeysOf(c.req.raw, 'internal API', posted.value.events)
   if (!keys.ok) return errorResponse(keys.reason)
-  const produced = await publish(contextOf(c), posted.value.events, keys.value)
+  const produced = await publish({ ...contextOf(c), trace: publishTrace(c) }, posted.value.events, keys.value)
   if (!produced.ok) return errorResponse(produced.reason)
   const places = produced.value.map(toPosition)
   return c.json(posted.value.mode === 'batched' ? places : places[0], 202)

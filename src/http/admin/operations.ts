@@ -9,6 +9,7 @@ import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { shardOf } from '../../core/delivery/shard-hash.ts'
 import { allShardsOf, homeOf } from '../../core/shard-map/shard-map.ts'
+import type { Trace } from '../../telemetry/trace-context.ts'
 import { workerContext } from '../worker-context.ts'
 import { valuesOf } from '../../core/delivery/scatter-gather.ts'
 import { publishEvents } from '../../publishing/publish.ts'
@@ -30,6 +31,8 @@ export interface ConnectionsQuery {
 export interface AppContext {
   readonly env: Env
   readonly config: Config
+  /** The span of a publish; absent: the publisher is not traced. */
+  readonly trace?: Trace | null
 }
 
 /** Publishes objects that are CloudEvents in structured mode (CloudEvents 1.0, JSON format). */
@@ -47,13 +50,13 @@ export async function publishObjects(
 }
 
 export async function publish(
-  { env, config }: AppContext,
+  { env, config, trace = null }: AppContext,
   events: readonly CloudEvent[],
   idempotencyKeys: readonly string[] | null = null,
 ): Promise<Result<readonly ProducedRecord[], RigelError>> {
   if (events.length === 0) return ok([])
   try {
-    return ok(await publishEvents(createCountedLog(env, config), config, events, idempotencyKeys))
+    return ok(await publishEvents(createCountedLog(env, config, trace), config, events, idempotencyKeys))
   } catch (error) {
     console.error('events could not be produced', error)
     const message = 'The log does not take events at the moment: nothing is known to be stored.'

@@ -8,6 +8,7 @@ import type { ProducedRecord } from '../../core/events/kafka-record.ts'
 import type { Result } from '../../core/result.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse } from '../error-response.ts'
+import { publishTrace } from '../request-trace.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { publish } from '../admin/operations.ts'
 import { idempotencyKeysOf } from './idempotency.ts'
@@ -54,5 +55,5 @@ async function publishFor(
   if (!keys.ok) return keys
   const refusal = await refusalOf(c, publisher, events, mode === 'batched')
   if (refusal !== undefined) return { ok: false, reason: refusal }
-  return publish({ env: c.env, config: c.var.config }, events, keys.value)
+  return publish({ env: c.env, config: c.var.config, trace: publishTrace(c) }, events, keys.value)
 }

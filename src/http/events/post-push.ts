@@ -9,6 +9,7 @@ import type { PushSender } from '../../publishing/idempotency-key.ts'
 import { pushEvents, type PushResult } from '../../publishing/push.ts'
 import { createCountedLog } from '../counted-log.ts'
 import { errorResponse } from '../error-response.ts'
+import { publishTrace } from '../request-trace.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { readPush, type PushRequest } from './read-push.ts'
 
@@ -40,12 +41,13 @@ export async function answerPush(
 }
 
 async function store(
-  { env, var: { config } }: Context<HttpEnv>,
+  c: Context<HttpEnv>,
   sender: PushSender,
   { pushed }: PushRequest,
 ): Promise<Result<readonly PushResult[], RigelError>> {
+  const { config } = c.var
   try {
-    return ok(await pushEvents(createCountedLog(env, config), config, sender, pushed, Date.now()))
+    return ok(await pushEvents(createCountedLog(c.env, config, publishTrace(c)), config, sender, pushed, Date.now()))
   } catch (error) {
     console.error({ message: 'a push could not be produced', connector: sender.connector, error: String(error) })
     const message = 'The log does not take events at the moment: send the same again.'

@@ -6,7 +6,7 @@ import type { Route } from '../../api-definitions/api-route.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { ProxyDeps } from './proxy-context.ts'
-import { randomHex } from './random-hex.ts'
+import { randomHex } from '../../telemetry/random-hex.ts'
 
 export interface PendingReply {
   readonly correlation: string

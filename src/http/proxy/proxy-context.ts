@@ -2,12 +2,12 @@
 import type { Route } from '../../api-definitions/api-route.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import type { Client, IncomingHeaders } from './headers/headers.ts'
-import type { Trace } from './headers/trace.ts'
+import type { Trace } from '../../telemetry/trace-context.ts'
 
 /** The parts of the Worker that the proxy uses. */
 export interface ProxyDeps extends Pick<
   HttpEnv['Variables'],
-  'config' | 'metrics' | 'routes' | 'subjects' | 'upstreamHealth' | 'verifyToken'
+  'config' | 'metrics' | 'routes' | 'subjects' | 'tracer' | 'upstreamHealth' | 'verifyToken'
 > {
   readonly env: Env
   readonly waitUntil: (work: Promise<unknown>) => void

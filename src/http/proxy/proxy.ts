@@ -19,7 +19,7 @@ import { answerPreflight, proxyCorsHeaders, withCors } from './preflight.ts'
 import type { ProxyContext, ProxyDeps } from './proxy-context.ts'
 import { publishRequest } from './publish/publish-request.ts'
 import { logRequest } from './request-log.ts'
-import { traceOf } from './headers/trace.ts'
+import { proxyTrace, recordProxied } from '../request-trace.ts'
 
 /** The platform's `fetch` cannot make such requests. */
 const IMPOSSIBLE = new Set(['CONNECT', 'TRACE', 'TRACK'])
@@ -35,6 +35,8 @@ export async function proxyRequest(request: Request, url: RequestUrl, deps: Prox
     const { method, route } = context
     const endedMs = Date.now()
     deps.metrics.proxied({ method, route, result, status: response.status, ms: endedMs - startedMs })
+    if (deps.tracer !== null)
+      recordProxied(deps.tracer, context, { result, status: response.status, startedMs, endedMs })
     if (deps.config.proxy.requestLog.length > 0) {
       deps.waitUntil(logRequest(context, { user, status: response.status, startedMs, endedMs }))
     }
@@ -78,7 +80,7 @@ function findRoute(request: Request, url: RequestUrl, router: Router, deps: Prox
     canonicalPath: query.path.canonical,
     search,
     client: clientOf(incoming, url),
-    trace: traceOf(incoming),
+    trace: proxyTrace(deps.tracer, incoming),
   }
 }
 

@@ -9,7 +9,8 @@ import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { consume, type PartitionConsumer, type RunResult } from '../../following/consume-loop.ts'
 import { createLinger, createPlanner } from '../../following/create-planner.ts'
 import { DeadLetterLog, DeadLetterStore } from '../../following/dead-letters.ts'
-import type { FollowerMetrics } from '../../following/follower-metrics.ts'
+import type { FollowerMetrics } from '../../following/telemetry/follower-metrics.ts'
+import type { RecordTraces } from '../../following/telemetry/record-traces.ts'
 import { FollowerRouting } from '../../following/follower-routing.ts'
 import { RunHealth } from '../../following/run-health.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
@@ -38,6 +39,7 @@ export interface EmbeddedFollowerDeps {
   readonly log: PartitionLog
   readonly storage: DurableObjectStorage
   readonly metrics: FollowerMetrics
+  readonly traces: RecordTraces | null
   nowMs(): number
   random(): number
   warn(message: string, details: Record<string, unknown>): void
@@ -187,9 +189,10 @@ export class EmbeddedFollower {
   }
 
   #createConsumer(): PartitionConsumer {
-    const { at, config, env, log } = this.#deps
+    const { at, config, env, log, traces } = this.#deps
     return {
       ...at,
+      traces,
       log: { fetch: async ({ offset }) => this.#records.fetch(offset, BATCH_BYTES) },
       fetchLimits: { maxWaitMs: 0, maxBytes: BATCH_BYTES },
       fetchesAhead: false,
@@ -200,6 +203,7 @@ export class EmbeddedFollower {
         interests: this.#routing.interests,
         shardMap: this.#routing.shardMap,
         log: createKafkaLog(env, config),
+        traces,
       }),
       checkpoints: {
         move: (next, counted) => {

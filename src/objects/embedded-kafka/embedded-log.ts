@@ -19,7 +19,9 @@ import {
   type Wake,
   type WakeResult,
 } from '../../rpc/follower.ts'
-import { createFollowerMetrics } from '../../following/follower-metrics.ts'
+import { RecordTraces } from '../../following/telemetry/record-traces.ts'
+import { createTracer } from '../../telemetry/create-tracer.ts'
+import { createFollowerMetrics } from '../../following/telemetry/follower-metrics.ts'
 import { FollowerRelay } from '../../following/follower-relay.ts'
 import { EmbeddedFollower } from './embedded-follower.ts'
 import { PartitionLog } from './partition-log.ts'
@@ -157,9 +159,11 @@ export class EmbeddedLog extends DurableObject<Env> {
       nowMs: () => Date.now(),
       schedule: timerOf(this.ctx),
     })
+    const tracer = createTracer(this.#config.tracing, timerOf(this.ctx))
     return new EmbeddedFollower({
       ...common,
       metrics,
+      traces: tracer === null ? null : new RecordTraces(tracer, this.#at),
       log: this.#log,
       storage: this.ctx.storage,
       nowMs: () => Date.now(),

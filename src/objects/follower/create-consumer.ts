@@ -8,6 +8,9 @@ import { createLinger, createPlanner } from '../../following/create-planner.ts'
 import { DeadLetterLog } from '../../following/dead-letters.ts'
 import type { FollowedShardMap } from '../../following/followed-shard-map.ts'
 import type { InterestIndex } from '../../following/interest-index.ts'
+import { RecordTraces } from '../../following/telemetry/record-traces.ts'
+import { createTracer } from '../../telemetry/create-tracer.ts'
+import type { Schedule } from '../../core/metrics/reporter.ts'
 import { OffsetCommitter } from '../../following/offset-committer.ts'
 import type { PlannedUpTo } from '../../following/planned-up-to.ts'
 import type { RunHealth } from '../../following/run-health.ts'
@@ -35,6 +38,8 @@ export interface FollowerParts {
   readonly health: RunHealth
   readonly planned: PlannedUpTo
   readonly metrics: PartitionConsumer['metrics']
+  /** Runs the export of traces. */
+  readonly schedule: Schedule
   /** Runs work that the object does not wait for. */
   readonly inBackground: (work: Promise<unknown>) => void
   readonly nowMs: () => number
@@ -42,13 +47,16 @@ export interface FollowerParts {
 }
 
 export function createConsumer(parts: FollowerParts) {
-  const { at, checkpoints, config, env, health, interests, log, metrics, nowMs, planned, shardMap, warn } = parts
+  const { at, checkpoints, config, env, health, interests, log, metrics, nowMs, planned, schedule, shardMap, warn } =
+    parts
+  const tracer = createTracer(config.tracing, schedule)
+  const traces = tracer === null ? null : new RecordTraces(tracer, at)
   const waits = !log.wakesFollowers && config.kafka.pullMode === 'continuous'
   return {
     ...at,
     log,
     fetchLimits: { maxWaitMs: waits ? LONG_POLL_MS : 0, maxBytes: FETCH_BYTES },
-    planner: createPlanner({ env, config, at, interests, log, shardMap }),
+    planner: createPlanner({ env, config, at, interests, log, shardMap, traces }),
     checkpoints: {
       move: (next, counted) => {
         checkpoints.move(next, counted)
@@ -58,6 +66,7 @@ export function createConsumer(parts: FollowerParts) {
     health,
     planning: (next: number, generation: number) => planned.planning(next, generation),
     metrics,
+    traces,
     committer: createCommitter(parts),
     linger: createLinger(config, at.topic),
     deadLetterLog: new DeadLetterLog(warn),

@@ -22,7 +22,7 @@ import {
 } from '../../rpc/follower.ts'
 import { CheckpointStore, type Checkpoint } from '../../following/checkpoint-store.ts'
 import { consume, type RunResult } from '../../following/consume-loop.ts'
-import { createFollowerMetrics } from '../../following/follower-metrics.ts'
+import { createFollowerMetrics } from '../../following/telemetry/follower-metrics.ts'
 import { FollowerRelay } from '../../following/follower-relay.ts'
 import { FollowerRouting } from '../../following/follower-routing.ts'
 import { PlannedUpTo } from '../../following/planned-up-to.ts'
@@ -67,6 +67,7 @@ export class TopicFollower extends DurableObject<Env> {
     health: this.#health,
     planned: this.#planned,
     metrics: this.#metrics,
+    schedule: timerOf(this.ctx),
     inBackground: (work) => this.ctx.waitUntil(work),
     nowMs: () => Date.now(),
     warn: (message, details) => this.#warn(message, details),

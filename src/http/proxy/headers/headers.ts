@@ -3,7 +3,7 @@
 import type { HeaderChanges } from '../../../api-definitions/api-route.ts'
 import { isDropped } from './caller-headers.ts'
 import type { RequestUrl } from '../../request-url.ts'
-import type { Trace } from './trace.ts'
+import type { Trace } from '../../../telemetry/trace-context.ts'
 
 /** Verified claims travel in headers with this prefix. */
 export const CLAIM_PREFIX = 'x-rigel-'

@@ -7,6 +7,7 @@ import { fail, ok, type Result } from '../../../core/result.ts'
 import { sourceOf, type SourceKind } from '../../../core/events/topic-source.ts'
 import type { Target } from '../../../api-definitions/api-route.ts'
 import { createCountedLog } from '../../counted-log.ts'
+import { withTrace } from '../../request-trace.ts'
 import { readRequestBody } from '../../read-request-body.ts'
 import { newCorrelation, registerIfAsync, type PendingReply } from '../async-response.ts'
 import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
@@ -38,10 +39,11 @@ export async function publishRequest(
   if (!event.ok) return abandon(deps, pending, { kind: 'not_a_cloud_event', message: event.reason })
   const record = await toRecord(deps, target, event.value)
   if (!record.ok) return abandon(deps, pending, record.reason)
-  if (route.responseFrom === 'nats') return requestByNats(deps, record.value)
+  const traced = withTrace(record.value, trace)
+  if (route.responseFrom === 'nats') return requestByNats(deps, traced)
   let produced: readonly ProducedRecord[]
   try {
-    produced = await createCountedLog(deps.env, deps.config).produce([record.value])
+    produced = await createCountedLog(deps.env, deps.config).produce([traced])
   } catch (error) {
     console.error('a request could not be published', error)
     const message = `${NAMES[sourceOf(target.topic).kind]} cannot take events at the moment. The event was probably not stored.`

@@ -7,7 +7,7 @@ import { fail, ok, type Result } from '../../../core/result.ts'
 import type { Route, Target } from '../../../api-definitions/api-route.ts'
 import type { KeyedEvent } from './event-record.ts'
 import type { Client } from '../headers/headers.ts'
-import type { Trace } from '../headers/trace.ts'
+import type { Trace } from '../../../telemetry/trace-context.ts'
 
 export interface RequestFacts {
   readonly method: string

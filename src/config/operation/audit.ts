@@ -1,6 +1,6 @@
 // Variables of the audit log of the internal API.
 import { z } from 'zod'
-import { list, topicName } from './env-fields.ts'
+import { list, topicName } from '../env-fields.ts'
 
 const DESTINATIONS = ['none', 'console', 'kafka'] as const
 

@@ -1,5 +1,5 @@
 // Random identifiers of requests, traces and correlations.
-import { toHex } from '../../core/bytes.ts'
+import { toHex } from '../core/bytes.ts'
 
 /** Random bytes of one call, for about a hundred requests: the call costs more than the bytes. */
 const BLOCK_BYTES = 2_048

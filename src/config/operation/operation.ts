@@ -1,6 +1,6 @@
 // Variables of operation: how often figures are reported, and who may see the console.
 import type { z } from 'zod'
-import { flag, integer, tokens } from './env-fields.ts'
+import { flag, integer, tokens } from '../env-fields.ts'
 
 /** The variables of operation, as zod schemas. */
 export const operationVariables = {

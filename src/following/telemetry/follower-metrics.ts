@@ -1,12 +1,12 @@
 // The metrics of a follower: RIG's counter of consumed events, processing times, and the position. Used by
 // TopicFollower and the embedded log's partition. Costs a few additions per batch, and one per record.
-import { partitionName, type LogRecord, type TopicPartition } from '../core/events/kafka-record.ts'
-import { sourceOf } from '../core/events/topic-source.ts'
-import type { MetricValue } from '../core/metrics/metric-counts.ts'
-import type { MetricsReporter, Schedule } from '../core/metrics/reporter.ts'
-import type { Config } from '../config/parse-config.ts'
-import { createReporter } from '../rpc/metrics.ts'
-import type { FollowerStatus } from '../rpc/follower.ts'
+import { partitionName, type LogRecord, type TopicPartition } from '../../core/events/kafka-record.ts'
+import { sourceOf } from '../../core/events/topic-source.ts'
+import type { MetricValue } from '../../core/metrics/metric-counts.ts'
+import type { MetricsReporter, Schedule } from '../../core/metrics/reporter.ts'
+import type { Config } from '../../config/parse-config.ts'
+import { createReporter } from '../../rpc/metrics.ts'
+import type { FollowerStatus } from '../../rpc/follower.ts'
 
 /** A batch that every shard has confirmed. Times are milliseconds since the epoch. */
 export interface ConsumedBatch {
