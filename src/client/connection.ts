@@ -1,5 +1,6 @@
 // Keeps one connection to Rigel: returns after every loss with the last handled position, renews the token before it expires,
 // and stops where the same request would be refused again. For index.ts.
+import { AwaitedOffsets } from './awaited-offsets.ts'
 import { backoffMs } from './backoff.ts'
 import { endedByError, type Ended } from './ended.ts'
 import { EventQueue } from './event-queue.ts'
@@ -31,6 +32,7 @@ export class Connection implements ConnectionSource {
   readonly #options: ConnectOptions
   readonly #base: URL
   readonly #choice: TransportChoice
+  readonly #awaited = new AwaitedOffsets()
   readonly #stateListeners = new Set<(state: ConnectionState) => void>()
   readonly #stopListening: () => void
   #subscriptions: readonly Subscription[]
@@ -79,6 +81,11 @@ export class Connection implements ConnectionSource {
     this.#subscriptions = subscriptions
   }
 
+  async passed(offsets: string): Promise<void> {
+    if (this.state === 'closed') throw new Error('the connection is closed')
+    await this.#awaited.add(offsets)
+  }
+
   close(): void {
     this.#finish({ code: CLOSED_BY_APPLICATION, reason: 'closed by the application', willRetry: false })
   }
@@ -125,8 +132,10 @@ export class Connection implements ConnectionSource {
       receive: async (events) => {
         for (const item of events) if (isCurrent()) await this.#receive(item, isCurrent)
       },
-      passed: (position) => {
-        if (isCurrent()) this.#pass(position)
+      passed: (position, ref) => {
+        if (!isCurrent()) return
+        this.#pass(position)
+        if (ref !== undefined) this.#awaited.answered(ref)
       },
       opened: () => {
         if (!isCurrent()) return
@@ -134,6 +143,7 @@ export class Connection implements ConnectionSource {
         this.#choice.opened()
         this.#refusedToken = undefined
         this.#setState('open')
+        this.#awaited.opened(this.#link)
         if (subscriptions !== this.#subscriptions) {
           void this.#link
             ?.subscribe(this.#subscriptions)
@@ -147,7 +157,7 @@ export class Connection implements ConnectionSource {
   }
 
   async #receive({ event, position }: LinkEvent, isCurrent: () => boolean): Promise<void> {
-    const { data } = event as CloudEvent<{ recovered?: boolean; last_event_id?: string }>
+    const { data } = event as CloudEvent<{ recovered?: boolean; last_event_id?: string; ref?: string }>
     if (event.type === 'rig.token_expires') void this.#renew()
     if (event.type === 'rig.connection.create' && data?.recovered === false) {
       await this.events.dispatch({ ...event, type: 'rig.gap', position })
@@ -157,6 +167,7 @@ export class Connection implements ConnectionSource {
     // Long-polling and the first event of a connection: without a position, a loss now would lose what came between.
     const passed = position ?? (event.type === 'rig.connection.create' ? (data?.last_event_id ?? null) : null)
     if (passed !== null) this.#pass(passed)
+    if (event.type === 'rig.passed') this.#awaited.answered(data?.ref ?? '')
   }
 
   #pass(position: string): void {
@@ -190,6 +201,7 @@ export class Connection implements ConnectionSource {
   #retry(why: Ended): void {
     this.#report(why, true)
     this.#link = null
+    this.#awaited.opened(null)
     this.#failures += 1
     this.#setState('waiting')
     const waitMs = Math.max(backoffMs(this.#failures, Math.random()), why.afterMs ?? 0)
@@ -219,6 +231,7 @@ export class Connection implements ConnectionSource {
     this.#setState('closed')
     const problem = { code, reason, willRetry: false }
     if (code !== CLOSED_BY_APPLICATION) this.#options.onProblem?.(problem)
+    this.#awaited.closed(reason)
     this.#settleClosed(problem)
   }
 

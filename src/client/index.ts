@@ -15,6 +15,7 @@ export type {
   FilterTypes,
   Handler,
   Problem,
+  Produced,
   ReceivedEvent,
   Rigel,
   Subscription,

@@ -24,8 +24,8 @@ export interface LinkRequest {
 export interface LinkCallbacks {
   /** Resolves when the events are handled: only then may they be acknowledged, or more be read. */
   readonly receive: (events: readonly LinkEvent[]) => Promise<void>
-  /** Everything up to this position has been received. In order with `receive`. */
-  readonly passed: (position: string) => void
+  /** Everything up to this position has been received. In order with `receive`. `ref`: it answers `askPassed`. */
+  readonly passed: (position: string, ref?: string) => void
   readonly opened: () => void
   readonly ended: (why: Ended) => void
 }
@@ -35,6 +35,8 @@ export interface Link {
   readonly subscribe: (subscriptions: readonly Subscription[]) => Promise<void>
   /** Brings a new token of the same user, so that the connection outlives the old one. */
   readonly renew: (token: string) => Promise<void>
+  /** Asks to be told when everything up to offsets has been sent: by `rig.passed`, or by `passed`, with `ref`. Rejects if refused. */
+  readonly askPassed: (offsets: string, ref: string) => Promise<void>
   /** Finds out soon whether the connection is still alive; ends it if not. */
   readonly check: () => void
   readonly close: () => void
@@ -52,6 +54,17 @@ export function connectParameters({ asOf, subscriptions, position }: LinkRequest
     ...(subscriptions.length === 0 ? {} : { subscriptions: JSON.stringify(subscriptions) }),
     ...(position === null ? {} : { last_event_id: position }),
     ...(asOf === null ? {} : { as_of: asOf }),
+  }
+}
+
+/** Rigel refused a request on an open connection. */
+export class Refusal extends Error {
+  /** The same request would be refused again. */
+  readonly isFinal: boolean
+
+  constructor(message: string, isFinal: boolean) {
+    super(message)
+    this.isFinal = isFinal
   }
 }
 
@@ -75,6 +88,10 @@ export class ConnectionResource {
     await this.#put('subscriptions', { ...authorization(this.token), 'content-type': 'application/json' }, body)
   }
 
+  async askPassed(offsets: string, ref: string): Promise<void> {
+    await this.#put('passed', { 'content-type': 'application/json' }, JSON.stringify({ offsets, ref }))
+  }
+
   async renew(token: string): Promise<void> {
     await this.#put('token', authorization(token))
     this.token = token
@@ -84,6 +101,7 @@ export class ConnectionResource {
   async #put(what: string, headers: Record<string, string>, body: string | null = null): Promise<void> {
     const url = this.#request.url(`_rig/v1/connection/${this.#transport}/${this.connectionToken}/${what}`)
     const response = await fetch(url, { method: 'PUT', headers, body })
-    if (!response.ok) throw new Error((await response.text()).slice(0, 200) || `status ${response.status}`)
+    if (response.ok) return
+    throw new Refusal((await response.text()).slice(0, 200) || `status ${response.status}`, response.status === 400)
   }
 }

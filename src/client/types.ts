@@ -132,6 +132,15 @@ export interface Problem {
   readonly willRetry: boolean
 }
 
+/**
+ * Where what a page has sent was stored: the answer itself with its header `Rigel-Produced`, the header's text, or the body
+ * of the answer of `POST /_rig/v1/events`.
+ */
+export type Produced =
+  | string
+  | { readonly headers: Pick<Headers, 'get'> }
+  | { readonly topic: string; readonly partition: number; readonly offset: number }
+
 export type Handler<T = unknown> = (event: ReceivedEvent<T>) => unknown
 
 export interface Rigel<
@@ -154,5 +163,10 @@ export interface Rigel<
   onState(listener: (state: ConnectionState) => void): () => void
   /** Replaces the subscriptions. Resolves when they are in force; rejects if they are refused, and the old ones stay. */
   subscribe(subscriptions: readonly TypedSubscription<Events, Filters>[]): Promise<void>
+  /**
+   * Resolves when every event up to where `answer` was stored has been handled: what the page has written is then in what it
+   * shows. Goes on after a reconnect. Rejects if the answer names no offsets of a followed topic, or the connection is closed.
+   */
+  passed(answer: Produced): Promise<void>
   close(): void
 }

@@ -22,6 +22,6 @@ export class PlannedUpTo {
   ): Promise<FollowerProgress> {
     const planned = this.#generation === generation ? Math.max(done, this.#next) : done
     const latest = offset < planned ? null : await latestOf()
-    return { generation, planned, latest, shards }
+    return { generation, planned, latest, done, shards }
   }
 }

@@ -15,6 +15,7 @@ import { workerContext, type HttpEnv, type WorkerContext } from './worker-contex
 import { kafkaRest } from './kafka-rest/kafka-rest.ts'
 import { INTERNAL_PREFIX, adminApi } from './admin/admin-api.ts'
 import { longpoll } from './connections/longpoll.ts'
+import { putPassed } from './connections/put-passed.ts'
 import { putMetadata } from './connections/put-metadata.ts'
 import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from './connections/phoenix.ts'
 import { proxyRequest } from './proxy/proxy.ts'
@@ -29,6 +30,7 @@ import { openWebSocket } from './connections/websocket.ts'
 const CONNECTION = '/_rig/v1/connection'
 const SUBSCRIPTIONS = `${CONNECTION}/:transport{sse|ndjson|ws|longpolling}/:token/subscriptions` as const
 const METADATA = `${CONNECTION}/:transport{sse|ndjson|ws|longpolling}/:token/metadata` as const
+const PASSED = `${CONNECTION}/:transport{sse|ndjson|ws|longpolling}/:token/passed` as const
 const TOKEN = `${CONNECTION}/:transport{sse|ndjson|ws|longpolling}/:token/token` as const
 
 // `*` covers neither `authorization` nor requests with credentials, so headers are named beside it.
@@ -73,6 +75,8 @@ const app = new Hono<HttpEnv>()
   .put(SUBSCRIPTIONS, putSubscriptions)
   .put(METADATA, putMetadata)
   .options(METADATA, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
+  .put(PASSED, putPassed)
+  .options(PASSED, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
   .put(TOKEN, putToken)
   .options(TOKEN, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
   .options(SUBSCRIPTIONS, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))

@@ -70,6 +70,8 @@ export interface FollowerProgress {
   readonly planned: number
   /** The offset that the next record will get. Null: the log does not answer, or was not asked. */
   readonly latest: number | null
+  /** All shards have what they get of records before this offset. Absent in answers of older versions. */
+  readonly done?: number
   /** The number of shards by which it routes. */
   readonly shards: number
 }

@@ -68,6 +68,7 @@ export function openLongpolling(request: LinkRequest, callbacks: LinkCallbacks):
 
   return {
     subscribe: (subscriptions) => resource.subscribe(subscriptions),
+    askPassed: (offsets, ref) => resource.askPassed(offsets, ref),
     renew: (token) => resource.renew(token),
     // A poll that was lost ends by itself, and its events are still there.
     check: () => {},

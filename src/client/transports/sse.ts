@@ -77,6 +77,7 @@ export function openSse(request: LinkRequest, callbacks: LinkCallbacks): Link {
   void read().catch((error: unknown) => end(endedByError(error)))
   return {
     subscribe: (subscriptions) => resource.subscribe(subscriptions),
+    askPassed: (offsets, ref) => resource.askPassed(offsets, ref),
     renew: (token) => resource.renew(token),
     // A stream cannot be asked: its heartbeat tells.
     check: () => {},

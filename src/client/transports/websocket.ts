@@ -1,7 +1,7 @@
 // WebSocket with the subprotocol `rigel.v1`: every frame is acknowledged when its events are handled, so a slow page holds
 // the server back instead of being cut off. The token travels as the subprotocol `bearer.<token>`, never in a URL.
 import { endedByCode, endedByError } from '../ended.ts'
-import { connectParameters, type Link, type LinkCallbacks, type LinkRequest } from '../link.ts'
+import { connectParameters, Refusal, type Link, type LinkCallbacks, type LinkRequest } from '../link.ts'
 import type { CloudEvent, Subscription } from '../types.ts'
 
 const OPEN_TIMEOUT_MS = 10_000
@@ -11,8 +11,13 @@ const PONG_TIMEOUT_MS = 8_000
 
 type Frame =
   | { readonly type: 'events'; readonly events: readonly { readonly id: string; readonly event: CloudEvent }[] }
-  | { readonly type: 'position'; readonly id: string }
-  | { readonly type: 'subscribed' | 'renewed' | 'error'; readonly ref?: string; readonly message?: string }
+  | { readonly type: 'position'; readonly id: string; readonly ref?: string }
+  | {
+      readonly type: 'subscribed' | 'renewed' | 'error'
+      readonly ref?: string
+      readonly message?: string
+      readonly status?: number
+    }
 
 interface Pending {
   readonly resolve: () => void
@@ -56,7 +61,7 @@ export function openWebSocket(request: LinkRequest, callbacks: LinkCallbacks): L
 
   async function handle(frame: Frame): Promise<void> {
     if (isEnded) return
-    if (frame.type === 'position') callbacks.passed(frame.id)
+    if (frame.type === 'position') callbacks.passed(frame.id, frame.ref)
     if (frame.type !== 'events') return
     await callbacks.receive(frame.events.map(({ id, event }) => ({ event, position: id })))
     const last = frame.events.at(-1)
@@ -67,17 +72,15 @@ export function openWebSocket(request: LinkRequest, callbacks: LinkCallbacks): L
 
   /** Settles the client's requests at once: replies do not wait until earlier events are handled. */
   function settle(frame: Frame): void {
-    if (frame.type === 'events' || frame.type === 'position') return
+    if (frame.type === 'events') return
     const asked = pending.get(frame.ref ?? '')
     pending.delete(frame.ref ?? '')
-    if (frame.type === 'error') asked?.reject(new Error(frame.message ?? 'refused'))
+    if (frame.type === 'error') asked?.reject(new Refusal(frame.message ?? 'refused', frame.status === 400))
     else asked?.resolve()
   }
 
-  function ask(frame: object): Promise<void> {
+  function ask(frame: object, ref = `own ${(refs += 1)}`): Promise<void> {
     if (socket.readyState !== WebSocket.OPEN) return Promise.reject(new Error('not connected'))
-    refs += 1
-    const ref = String(refs)
     socket.send(JSON.stringify({ ...frame, ref }))
     return new Promise((resolve, reject) => pending.set(ref, { resolve, reject }))
   }
@@ -98,6 +101,7 @@ export function openWebSocket(request: LinkRequest, callbacks: LinkCallbacks): L
   socket.addEventListener('close', ({ code, reason }) => end(code, reason))
 
   return {
+    askPassed: (offsets, ref) => ask({ type: 'passed', offsets }, ref),
     subscribe: (subscriptions: readonly Subscription[]) => ask({ type: 'subscribe', subscriptions }),
     renew: (token) => ask({ type: 'token', token }),
     check: () => socket.readyState === WebSocket.OPEN && ping(),

@@ -21,21 +21,23 @@ const MAX_TOPIC_CHARS = 255
 
 const ITEM = /^([^\s,@/]+)\/(0|[1-9]\d{0,8})@(-1|0|[1-9]\d{0,15})$/
 
-const FORM =
-  'as_of must be a list such as "orders/3@1042,orders/4@17": topic/partition@offset of the last event applied'
-
-/** Parses a list of `topic/partition@offset`, separated by commas. Fails with a text that says what would be right. */
-export function parseAsOf(text: string): Result<AsOf, string> {
+/**
+ * Parses a list of `topic/partition@offset`, separated by commas. Fails with a text that says what would be right. `name`:
+ * of what the client sent.
+ */
+export function parseAsOf(text: string, name: 'as_of' | 'offsets' = 'as_of'): Result<AsOf, string> {
+  const which = name === 'as_of' ? 'offset of the last event applied' : 'offset'
+  const form = `${name} must be a list such as "orders/3@1042,orders/4@17": topic/partition@${which}`
   const offsets = new Map<string, number>()
   const items = text.split(',', MAX_AS_OF_PARTITIONS + 1)
-  if (items.length > MAX_AS_OF_PARTITIONS) return fail(`as_of names at most ${MAX_AS_OF_PARTITIONS} partitions`)
+  if (items.length > MAX_AS_OF_PARTITIONS) return fail(`${name} names at most ${MAX_AS_OF_PARTITIONS} partitions`)
   for (const item of items) {
     const [, topic = '', partition = '', offset = ''] = ITEM.exec(item.trim()) ?? []
-    if (topic === '' || topic.length > MAX_TOPIC_CHARS || !Number.isSafeInteger(Number(offset))) return fail(FORM)
-    const name = `${topic}/${partition}`
+    if (topic === '' || topic.length > MAX_TOPIC_CHARS || !Number.isSafeInteger(Number(offset))) return fail(form)
+    const place = `${topic}/${partition}`
     // With two offsets of one partition, either the older state would miss events or the newer one get some twice.
-    if (offsets.has(name)) return fail(`as_of names ${name.slice(0, 60)} twice`)
-    offsets.set(name, Number(offset))
+    if (offsets.has(place)) return fail(`${name} names ${place.slice(0, 60)} twice`)
+    offsets.set(place, Number(offset))
   }
   return ok(offsets)
 }

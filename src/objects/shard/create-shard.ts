@@ -32,6 +32,7 @@ import { TokenRenewal } from './connections/renew-token.ts'
 import { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
 import { ShardMetrics } from './shard-metrics.ts'
+import { PassedOffsets } from './subscriptions/passed-offsets.ts'
 import { SubscriptionUpdater } from './subscriptions/update-subscriptions.ts'
 import { Timers } from './timers.ts'
 import { createTransports } from './transports/registry.ts'
@@ -112,6 +113,13 @@ export function createShard(context: ShardContext) {
     placing,
   )
   const changeRate = new ChangeRateLimiter(context, lifecycle, timers)
+  const passedOffsets = new PassedOffsets({
+    facts: asOfJoins.facts,
+    connections,
+    log,
+    timers,
+    topics: sourceTopics(config),
+  })
   const parts = {
     connections,
     log,
@@ -122,6 +130,7 @@ export function createShard(context: ShardContext) {
     timers,
     changeRate,
     asOfJoins,
+    passedOffsets,
     oldShards,
     ...placing,
   }

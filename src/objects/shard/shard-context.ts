@@ -1,7 +1,11 @@
 // What the parts of a shard need from outside: configuration, storage, clock, randomness, alarm. The UserShard makes a
 // context from the runtime; tests can make their own.
+import { toHex } from '../../core/bytes.ts'
 import type { MetricCounts } from '../../core/metrics/metric-counts.ts'
-import type { Config } from '../../config/parse-config.ts'
+import { configOf, type Config } from '../../config/parse-config.ts'
+import type { MetricsReporter } from '../../core/metrics/reporter.ts'
+import { timerOf } from '../../rpc/metrics.ts'
+import type { AlarmClock } from './alarm-clock.ts'
 
 export interface ShardContext {
   /** The number in the object's name, `shard-<number>`. */
@@ -25,4 +29,31 @@ export interface ShardContext {
   readonly wakeBy: (atMs: number) => void
   /** Keeps the object up until `work` has ended. `work` must not reject. */
   readonly background: (work: Promise<unknown>) => void
+}
+
+/** The context of the object that has this state. `runtime`: its clock and random numbers. */
+export function createContext(
+  state: DurableObjectState,
+  env: Env,
+  shard: number,
+  alarm: AlarmClock,
+  reporter: MetricsReporter,
+  runtime: Pick<ShardContext, 'now' | 'random' | 'uuid'>,
+): ShardContext {
+  return {
+    shard,
+    config: configOf(env),
+    env,
+    storage: state.storage,
+    sockets: state,
+    ...runtime,
+    randomHex,
+    metrics: { counts: reporter.counts, touch: () => reporter.touch(timerOf(state)) },
+    wakeBy: (atMs) => state.waitUntil(alarm.wakeBy(atMs)),
+    background: (work) => state.waitUntil(work),
+  }
+}
+
+function randomHex(bytes: number): string {
+  return toHex(crypto.getRandomValues(new Uint8Array(bytes)))
 }

@@ -64,6 +64,11 @@ export function tokenExpires(head: EventEnvelope, endsAtMs: number, path: string
   return ownEvent(head, 'rig.token_expires', data)
 }
 
+/** Says that the client has been sent everything up to offsets that it asked about. */
+export function offsetsPassed(head: EventEnvelope, offsets: string, ref: string | undefined): SystemEvent {
+  return ownEvent(head, 'rig.passed', { offsets, ...(ref === undefined ? {} : { ref }) })
+}
+
 /** Keeps a WebSocket with plain frames alive in proxies, and tells its client the position of the log. */
 export function heartbeat(head: EventEnvelope, lastEventId: string): SystemEvent {
   return ownEvent(head, 'rig.heartbeat', { last_event_id: lastEventId })

@@ -2,20 +2,18 @@
 // event is appended to the log first and then delivered. This file is the RPC surface; create-shard.ts composes the parts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
-import { parseAsOf } from '../../core/as-of/as-of.ts'
 import { filterBatch, type AppendBatch, type EventBatch } from '../../core/delivery/batch-codec.ts'
 import { planDeliveries } from '../../core/delivery/fan-out-tree.ts'
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../../core/concurrency.ts'
-import { toHex } from '../../core/bytes.ts'
 import { formatConnectionToken } from '../../core/identity/connection-token.ts'
 import type { ConnectRequest, Metadata, Principal } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
-import { fail, ok, type Result } from '../../core/result.ts'
+import { ok, type Result } from '../../core/result.ts'
 import { fromRelayBatch, type RelayBatch } from '../../core/delivery/relay-batch.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { PresenceDiff } from '../../rpc/presence.ts'
 import type { ShardAnswer, ShardQuestion } from '../../rpc/explain.ts'
-import { createReporter, timerOf } from '../../rpc/metrics.ts'
+import { createReporter } from '../../rpc/metrics.ts'
 import type { ShardMap } from '../../core/shard-map/shard-map.ts'
 import type { MovedChunk, MovedPosition, MovedRead } from '../../rpc/moved-history.ts'
 import { createShardSender, readConnect, stampError, type PollAnswer } from '../../rpc/shard.ts'
@@ -25,9 +23,12 @@ import { AlarmClock } from './alarm-clock.ts'
 import type { Opening } from './connections/connection-state.ts'
 import { createShard, openConnection, type Shard } from './create-shard.ts'
 import { findMovedPosition, readMoved } from './log/moved-history.ts'
-import type { ShardContext } from './shard-context.ts'
+import { createContext } from './shard-context.ts'
+import { envelope, offsetsPassed } from './system-events.ts'
 import type { PollResult } from './transports/phoenix/outbox.ts'
 import { answerClose, closeSocket, readAttachment } from './transports/socket.ts'
+
+const RUNTIME = { now: () => Date.now(), random: () => Math.random(), uuid: () => crypto.randomUUID() }
 
 export class UserShard extends DurableObject<Env> {
   readonly #number = Number(this.ctx.id.name?.replace('shard-', ''))
@@ -42,7 +43,7 @@ export class UserShard extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
-    this.#shard = createShard(this.#context())
+    this.#shard = createShard(createContext(ctx, env, this.#number, this.#alarm, this.#reporter, RUNTIME))
     void ctx.blockConcurrencyWhile(() => this.#alarm.load())
   }
 
@@ -91,9 +92,15 @@ export class UserShard extends DurableObject<Env> {
     inferred: readonly Subscription[] = [],
     asOf?: string,
   ): Promise<Result<null, RigelError>> {
-    const parsed = asOf === undefined ? undefined : parseAsOf(asOf)
-    if (parsed?.ok === false) return fail({ kind: 'bad_request', message: parsed.reason })
-    return this.#shard.subscriptions.replace(connectionId, { subscriptions, principal, inferred, asOf: parsed?.value })
+    return this.#shard.subscriptions.replace(connectionId, { subscriptions, principal, inferred, asOf })
+  }
+
+  /** Resolves when the connection has been sent everything up to `offsets`, and `rig.passed`. */
+  async tellPassed(connectionId: string, offsets: string, ref?: string): Promise<Result<null, RigelError>> {
+    const passed = await this.#shard.passedOffsets.wait(connectionId, offsets)
+    if (passed.ok) passed.value.send(offsetsPassed(envelope(this.#shard.context), offsets, ref))
+    await this.#shard.log.settle()
+    return passed.ok ? ok(null) : passed
   }
 
   async setMetadata(connectionId: string, metadata: Metadata, principal: Principal): Promise<Result<null, RigelError>> {
@@ -221,28 +228,4 @@ export class UserShard extends DurableObject<Env> {
     const { connectionId } = opened.value
     return ok({ connectionToken: formatConnectionToken({ shard: this.#number, connectionId }) })
   }
-
-  #context(): ShardContext {
-    return {
-      shard: this.#number,
-      config: configOf(this.env),
-      env: this.env,
-      storage: this.ctx.storage,
-      sockets: this.ctx,
-      now: () => Date.now(),
-      random: () => Math.random(),
-      randomHex,
-      uuid: () => crypto.randomUUID(),
-      metrics: {
-        counts: this.#reporter.counts,
-        touch: () => this.#reporter.touch(timerOf(this.ctx)),
-      },
-      wakeBy: (atMs) => this.ctx.waitUntil(this.#alarm.wakeBy(atMs)),
-      background: (work) => this.ctx.waitUntil(work),
-    }
-  }
-}
-
-function randomHex(bytes: number): string {
-  return toHex(crypto.getRandomValues(new Uint8Array(bytes)))
 }

@@ -19,6 +19,8 @@ export interface Connection {
   readonly takesSubscriptions: boolean
   /** How far its client is. */
   readonly progress: ConnectionProgress
+  /** Returns whether everything up to `seq` has been written, or will be before what is written from now on. */
+  hasBeenSent(seq: number): boolean
   /** Bytes that were written and that the client has not taken yet. */
   readonly bufferedBytes: number
   /** Writes events that have been committed and pass the filter. A connection that is behind reads them from the log later. */
@@ -60,6 +62,10 @@ export abstract class BaseConnection implements Connection {
   abstract send(event: SystemEvent): void
   abstract end(reason: RigelError): void
   abstract removed(): void
+
+  hasBeenSent(seq: number): boolean {
+    return this.progress.writtenSeq >= seq
+  }
 
   probe(): void {}
 

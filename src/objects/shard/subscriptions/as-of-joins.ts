@@ -51,14 +51,15 @@ const MAX_JOINS = 8
 
 export class AsOfJoins {
   readonly #deps: AsOfJoinsDeps
-  readonly #facts: JoinFactsReader
+  /** Also for PassedOffsets. */
+  readonly facts: JoinFactsReader
   readonly #since: TypesSince
   /** Where the log was when it was found to have passed what a connection's state has. */
   readonly #passedSeq = new WeakMap<Connection, number>()
 
   constructor(deps: AsOfJoinsDeps) {
     this.#deps = deps
-    this.#facts = new JoinFactsReader(deps)
+    this.facts = new JoinFactsReader(deps)
     this.#since = new TypesSince(deps)
   }
 
@@ -124,14 +125,14 @@ export class AsOfJoins {
    */
   async #join(asOf: AsOf, eventTypes: readonly string[], hasUser: boolean): Promise<Joined | undefined> {
     const since = this.#since.of(eventTypes, hasUser)
-    const facts = await this.#facts.ask(asOf)
+    const facts = await this.facts.ask(asOf)
     since.learn(facts)
     return resolveAsOf({ ...facts, sinceOf: (partition, generation) => since.offsetOf(partition, generation) })
   }
 
   /** For a client that returns with a position from before the log passed its state. */
   async #rejoin(asOf: AsOf): Promise<Joined['join'] | undefined> {
-    return resolveRejoin(await this.#facts.ask(asOf))
+    return resolveRejoin(await this.facts.ask(asOf))
   }
 
   /** Ends the joins of connections that have been sent all events up to the place where the log passed their state. */

@@ -67,6 +67,27 @@ export class JoinFactsReader {
     }
   }
 
+  /** Returns those offsets up to which this shard may not have everything yet. Rejects like `ask`. */
+  async unpassed(offsets: AsOf): Promise<AsOf> {
+    const deps = this.#deps
+    const named = (await this.#listPartitions()).filter((at) => offsets.has(partitionName(at)))
+    const left = new Map(offsets)
+    const ask = (at: TopicPartition) => async () => {
+      const name = partitionName(at)
+      const offset = offsets.get(name) ?? 0
+      // `latest` is not needed: the end of the log is asked for only if this offset has not been planned.
+      const found = await deps.progress(at, -1)
+      if (found === null || found.shards !== deps.shards()) return
+      const [generation, nextOffset] = deps.log.stored[name] ?? [-1, 0]
+      const isStored = generation === found.generation && nextOffset > offset
+      if (isStored || (found.done ?? 0) > offset) left.delete(name)
+    }
+    await runWithLimit(named.map(ask), CONCURRENT_CALLS)
+    // The first event of a partition may have made it a moment ago.
+    if (named.length < offsets.size) this.#partitions = undefined
+    return left
+  }
+
   async #listPartitions(): Promise<readonly TopicPartition[]> {
     const known = this.#partitions
     if (known !== undefined && this.#deps.nowMs() - known.atMs < PARTITIONS_LAST_MS) return known.all

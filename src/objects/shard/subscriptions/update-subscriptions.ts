@@ -1,6 +1,6 @@
 // Replaces the subscriptions of an open connection, by PUT or in-band. A client that resumed and subscribes only now gets
 // the matching events that it missed: nothing is lost between connect and PUT.
-import type { AsOf } from '../../../core/as-of/as-of.ts'
+import { parseAsOf } from '../../../core/as-of/as-of.ts'
 import type { Joined } from '../../../core/as-of/resolve-as-of.ts'
 import { formatPosition } from '../../../core/identity/position.ts'
 import type { Principal } from '../../../core/identity/principal.ts'
@@ -29,8 +29,8 @@ export interface SubscriptionChange {
   readonly inferred: readonly Subscription[]
   /** The principal of the token that came with the change. `expSeconds` is null if no token came. */
   readonly principal: Principal
-  /** The offsets of the client's state of what it subscribes to. */
-  readonly asOf?: AsOf | undefined
+  /** The offsets of the client's state of what it subscribes to, as `parseAsOf` takes them. */
+  readonly asOf?: string | undefined
 }
 
 /** A connection ends with any session whose token was used on it, so it keeps all of them: for a day, one every 90 seconds. */
@@ -60,6 +60,8 @@ export class SubscriptionUpdater {
   /** Resolves when the set is in force. */
   async replace(connectionId: string, change: SubscriptionChange): Promise<Result<null, RigelError>> {
     const { admission, asOfJoins, connections, log } = this.#parts
+    const asOf = change.asOf === undefined ? undefined : parseAsOf(change.asOf)
+    if (asOf?.ok === false) return fail({ kind: 'bad_request', message: asOf.reason })
     const asking = connections.get(connectionId)
     const known = this.#check(asking, change)
     if (!known.ok && known.reason.kind === 'rate_limited' && asking !== undefined)
@@ -71,7 +73,7 @@ export class SubscriptionUpdater {
     const isCovered = resumed !== null && (await this.#isCovered(resumed, change.subscriptions))
     const registered = await admission.register(change.subscriptions)
     if (!registered.ok) return registered
-    const joined = change.asOf === undefined ? null : await asOfJoins.joinLater(change.asOf, newTypes(before, change))
+    const joined = asOf === undefined ? null : await asOfJoins.joinLater(asOf.value, newTypes(before, change))
     if (joined?.ok === false) return joined
     const connection = connections.get(connectionId)
     if (connection === undefined) return fail({ kind: 'connection_gone' })

@@ -114,6 +114,11 @@ export class LongpollSession extends BaseConnection {
     return ok({ ...this.#read(seq, MAX_RESPONSE_CHARS), recovered })
   }
 
+  /** Rigel's own events have a sequence number of the log: they are in order with all others. */
+  override hasBeenSent(seq: number): boolean {
+    return seq <= this.#parts.log.committedSeq
+  }
+
   deliver(): void {
     this.#waiting.wakeAll(null)
   }

@@ -1,5 +1,6 @@
 // The frames of the WebSocket subprotocol `rigel.v1`, as text: many events in one frame, each with its position;
 // acknowledgements as a window; subscriptions in-band. docs/protocol.md describes them, websocket.ts uses them. Pure.
+import { toHttp, type RigelError } from '../../../core/errors.ts'
 import { stringifyScalars } from '../../../core/scalar.ts'
 import { z } from 'zod'
 import { parseJson } from '../../../core/json.ts'
@@ -15,6 +16,12 @@ const clientFrame = z.discriminatedUnion('type', [
     subscriptions: z.unknown(),
     /** The offsets of the client's state of what it subscribes to. */
     as_of: z.string().max(32_768).optional(),
+    ref: z.string().max(64).optional(),
+  }),
+  z.object({
+    type: z.literal('passed'),
+    /** The offsets that the client wants to know of when everything up to there has been sent. */
+    offsets: z.string().max(32_768),
     ref: z.string().max(64).optional(),
   }),
   z.object({ type: z.literal('token'), token: z.string().max(16_384), ref: z.string().max(64).optional() }),
@@ -41,6 +48,11 @@ export function encodePositionFrame(id: string): string {
   return JSON.stringify({ type: 'position', id })
 }
 
+/** The position by which everything up to these offsets has been sent. */
+export function encodePassedFrame(id: string, offsets: string, ref: string | undefined): string {
+  return JSON.stringify({ type: 'position', id, passed: offsets, ref })
+}
+
 export function encodeSubscribedFrame(ref: string | undefined, subscriptions: readonly Subscription[]): string {
   return stringifyScalars({ type: 'subscribed', ref, subscriptions })
 }
@@ -49,8 +61,10 @@ export function encodeRenewedFrame(ref: string | undefined, endsAtMs: number): s
   return JSON.stringify({ type: 'renewed', ref, expires_at: new Date(endsAtMs).toISOString() })
 }
 
-export function encodeErrorFrame(ref: string | undefined, message: string): string {
-  return JSON.stringify({ type: 'error', ref, message })
+/** `status`: what the same refusal has by HTTP. */
+export function encodeErrorFrame(ref: string | undefined, error: RigelError): string {
+  const { message, status } = toHttp(error)
+  return JSON.stringify({ type: 'error', ref, message, status })
 }
 
 function eventsFrame(items: readonly string[]): string {

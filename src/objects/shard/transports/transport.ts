@@ -6,6 +6,7 @@ import type { ConnectionState, Opening } from '../connections/connection-state.t
 import type { BufferBudget } from '../buffer-budget.ts'
 import type { ConnectionAdmission } from '../connections/admission.ts'
 import type { AsOfJoins } from '../subscriptions/as-of-joins.ts'
+import type { PassedOffsets } from '../subscriptions/passed-offsets.ts'
 import type { ChangeRateLimiter } from '../subscriptions/change-rate-limiter.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
@@ -49,6 +50,7 @@ export interface TransportParts {
   readonly changeRate: ChangeRateLimiter
   readonly renewal: TokenRenewal
   readonly asOfJoins: AsOfJoins
+  readonly passedOffsets: PassedOffsets
   readonly oldShards: OldShardReader
   readonly shardMap: KnownShardMap
   readonly resumptions: Resumptions

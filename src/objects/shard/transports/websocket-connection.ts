@@ -82,6 +82,11 @@ export class WebSocketConnection extends BaseConnection {
     return { writtenSeq, acknowledgedSeq: this.isRigelV1 ? this.#acknowledgedSeq : null }
   }
 
+  /** Everything up to here has been sent. */
+  get position(): string {
+    return this.#position(this.progress.writtenSeq)
+  }
+
   get #limitBytes(): number {
     return this.#parts.context.config.connections.waitingBytes
   }
@@ -140,7 +145,7 @@ export class WebSocketConnection extends BaseConnection {
 
   /** Sends a heartbeat that has the connection's position. */
   override probe(): void {
-    const position = this.#position(this.#record.behindSeq ?? this.#parts.log.committedSeq)
+    const { position } = this
     const event = heartbeat(envelope(this.#parts.context), position)
     this.#writer.send(this.isRigelV1 ? encodePositionFrame(position) : event.json)
   }

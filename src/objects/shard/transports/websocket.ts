@@ -1,6 +1,5 @@
 // The WebSocket transport: opens sockets, finds them again after hibernation or a crash, and handles what clients send.
-import { parseAsOf } from '../../../core/as-of/as-of.ts'
-import { toHttp, type RigelError } from '../../../core/errors.ts'
+import type { RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { fail, type Result } from '../../../core/result.ts'
 import { inferSubscriptions, parseSubscriptions } from '../../../core/subscriptions/parse-subscriptions.ts'
@@ -10,6 +9,7 @@ import type { ConnectionState, Opening } from '../connections/connection-state.t
 import { inBandRefusal } from '../subscriptions/in-band-refusal.ts'
 import {
   encodeErrorFrame,
+  encodePassedFrame,
   encodeRenewedFrame,
   encodeSubscribedFrame,
   parseClientFrame,
@@ -87,9 +87,21 @@ export class WebSocketTransport implements Transport {
     const frame = isSmall ? parseClientFrame(message) : undefined
     if (frame === undefined) return this.#endForViolation(connection, 'Not a frame of rigel.v1.')
     if (frame.type === 'ack') return connection.acknowledge(frame.id)
-    connection.sendFrame(
-      frame.type === 'token' ? await this.#renew(connection, frame) : await this.#subscribe(connection, frame),
-    )
+    connection.sendFrame(await this.#answer(connection, frame))
+  }
+
+  #answer(connection: WebSocketConnection, frame: Exclude<ClientFrame, { type: 'ack' }>): Promise<string> {
+    if (frame.type === 'token') return this.#renew(connection, frame)
+    return frame.type === 'passed' ? this.#tellPassed(connection, frame) : this.#subscribe(connection, frame)
+  }
+
+  /** Returns the frame that answers. */
+  async #tellPassed(
+    connection: WebSocketConnection,
+    { offsets, ref }: ClientFrame & { type: 'passed' },
+  ): Promise<string> {
+    const passed = await this.#parts.passedOffsets.wait(connection.state.id, offsets)
+    return passed.ok ? encodePassedFrame(connection.position, offsets, ref) : encodeErrorFrame(ref, passed.reason)
   }
 
   onClose(socket: WebSocket): void {
@@ -104,24 +116,20 @@ export class WebSocketTransport implements Transport {
   /** Returns the frame that answers. */
   async #subscribe(connection: WebSocketConnection, frame: ClientFrame & { type: 'subscribe' }): Promise<string> {
     const set = await this.#replaceSubscriptions(connection, frame)
-    return set.ok
-      ? encodeSubscribedFrame(frame.ref, set.value)
-      : encodeErrorFrame(frame.ref, toHttp(set.reason).message)
+    return set.ok ? encodeSubscribedFrame(frame.ref, set.value) : encodeErrorFrame(frame.ref, set.reason)
   }
 
   async #replaceSubscriptions(
     { state }: WebSocketConnection,
-    { as_of: text, subscriptions: wanted }: ClientFrame & { type: 'subscribe' },
+    { as_of: asOf, subscriptions: wanted }: ClientFrame & { type: 'subscribe' },
   ): Promise<Result<readonly Subscription[], RigelError>> {
     const { connections, extractors, subscriptionCheck, widenUnknown } = this.#parts.context.config
     const refusal = inBandRefusal(subscriptionCheck, state.hasToken)
     if (refusal !== undefined) return fail(refusal)
     const parsed = parseSubscriptions(wanted, { limit: connections.subscriptions, extractors, widenUnknown })
     if (!parsed.ok) return parsed
-    const asOf = text === undefined ? undefined : parseAsOf(text)
-    if (asOf?.ok === false) return fail({ kind: 'bad_request', message: asOf.reason })
     const principal = { user: state.owner.user, session: null, expSeconds: null }
-    const change = { subscriptions: parsed.value, inferred: [], principal, asOf: asOf?.value }
+    const change = { subscriptions: parsed.value, inferred: [], principal, asOf }
     const replaced = await this.#parts.subscriptions.replace(state.id, change)
     return replaced.ok ? parsed : replaced
   }
@@ -132,16 +140,14 @@ export class WebSocketTransport implements Transport {
     // Verifying a token costs more than anything else that a client can ask for here.
     if (!changeRate.mayChange(connection, 0)) {
       await changeRate.waitToRefuse(connection)
-      return encodeErrorFrame(frame.ref, toHttp({ kind: 'rate_limited' }).message)
+      return encodeErrorFrame(frame.ref, { kind: 'rate_limited' })
     }
     const verified = await this.#verifyToken(frame.token)
-    if (!verified.ok) return encodeErrorFrame(frame.ref, toHttp(verified.reason).message)
+    if (!verified.ok) return encodeErrorFrame(frame.ref, verified.reason)
     const { claims, principal } = verified.value
     const inferred = inferSubscriptions(this.#parts.context.config.extractors, claims)
     const renewed = await renewal.renew(connection.state.id, principal, inferred)
-    return renewed.ok
-      ? encodeRenewedFrame(frame.ref, renewed.value)
-      : encodeErrorFrame(frame.ref, toHttp(renewed.reason).message)
+    return renewed.ok ? encodeRenewedFrame(frame.ref, renewed.value) : encodeErrorFrame(frame.ref, renewed.reason)
   }
 
   #create(socket: WebSocket, record: SocketRecord, state: ConnectionState): WebSocketConnection {

@@ -1,5 +1,6 @@
 // Handles what a Phoenix client asks for, whatever its transport: heartbeat, join, leave, push. Joining is subscribing: the
 // Directory knows before the join is confirmed, and what the channel missed since its position follows the reply.
+import { z } from 'zod'
 import { toHttp } from '../../../../core/errors.ts'
 import { formatPosition } from '../../../../core/identity/position.ts'
 import { createEventLog } from '../../../../sources/create-event-log.ts'
@@ -17,6 +18,8 @@ import type { PresenceTracker } from './presence-tracker.ts'
 /** Messages of one client that wait for those before them. The largest is 1.1 MB. */
 const MAX_QUEUED = 1_000
 const MAX_QUEUED_SIZE = 4_194_304
+
+const passedSchema = z.object({ offsets: z.string().max(32_768) })
 
 const OK: Reply = { status: 'ok', response: {} }
 
@@ -74,7 +77,10 @@ export class ChannelHub {
     // A message for an earlier join, whose client has joined again.
     if (message.joinRef !== null && message.joinRef !== channel.joinRef) return
     if (message.event === 'event') return this.#submit(connection, message)
-    connection.reply(message, failed(`no such event here: ${message.event.slice(0, 40)}; there is "event"`))
+    // Not in the order of messages: it may take seconds, and changes nothing.
+    if (message.event === 'passed') return this.#parts.context.background(this.#tellPassed(connection, message))
+    const there = 'there are "event" and "passed"'
+    connection.reply(message, failed(`no such event here: ${message.event.slice(0, 40)}; ${there}`))
   }
 
   async #join(connection: PhoenixConnection, message: Message): Promise<void> {
@@ -160,6 +166,16 @@ export class ChannelHub {
     connection.sink.left(channel.topic)
     connection.notify(channel, 'phx_close', {})
     this.#presence.left(connection, channel, isDeliberate)
+  }
+
+  /** Answers when the connection has been sent everything up to offsets. */
+  async #tellPassed(connection: PhoenixConnection, message: Message): Promise<void> {
+    const { success, data } = passedSchema.safeParse(message.payload)
+    if (!success) return connection.reply(message, failed('must be {"offsets": "topic/partition@offset"}'))
+    const passed = await this.#parts.passedOffsets.wait(connection.state.id, data.offsets)
+    if (!passed.ok) return connection.reply(message, failed(toHttp(passed.reason).message))
+    const position = connection.positionOn(message.topic, connection.progress.writtenSeq)
+    connection.reply(message, { status: 'ok', response: { last_event_id: position } })
   }
 
   /** Publishes a CloudEvent of the client, under SUBMISSION_CHECK. */
