@@ -1,7 +1,5 @@
-// The simulated deployment: real Durable Object classes, each over its own SimStorage, that call each other over a network
-// which delays calls, loses them before they arrive, or loses their answers. What the runtime promises holds here too: an
-// answer, and a call to another object, leave only when what the object wrote before is durable; after a crash an object
-// begins anew from its storage; an alarm that fails is repeated.
+// The simulated deployment: real Durable Object classes that call each other over a network which delays calls, loses them
+// before they arrive, or loses their answers. simulated-object.ts runs each object.
 import { Directory } from '../../src/objects/directory/directory.ts'
 import { EmbeddedBroker } from '../../src/objects/embedded-kafka/embedded-broker.ts'
 import { EmbeddedLog } from '../../src/objects/embedded-kafka/embedded-log.ts'
@@ -15,7 +13,7 @@ import { TopicFollower } from '../../src/objects/follower/topic-follower.ts'
 import { UserShard } from '../../src/objects/shard/user-shard.ts'
 import type { Random } from '../random.ts'
 import type { Clock } from './clock.ts'
-import { CrashedObject, SimStorage } from './storage.ts'
+import { SimulatedObject, type ObjectClass } from './simulated-object.ts'
 
 const CLASSES = {
   DIRECTORY: Directory,
@@ -34,15 +32,12 @@ type Binding = keyof typeof CLASSES
 
 /** A call, or its answer, takes so long, in milliseconds. */
 const MAX_LATENCY_MS = 6
-const ALARM_RETRY_MS = 2_000
-
-type Methods = Record<string, (...args: unknown[]) => unknown>
 
 export class Cluster {
   readonly #clock: Clock
   readonly #random: Random
   readonly #variables: Readonly<Record<string, string>>
-  readonly #hosts = new Map<string, Host>()
+  readonly #objects = new Map<string, SimulatedObject>()
   /** Share of calls that are lost: half of them before they arrive, half with their answer. */
   faults = 0
   /** Errors that no caller saw. */
@@ -71,16 +66,16 @@ export class Cluster {
 
   /** Crashes an object that exists, chosen at random. Returns its name. */
   crashOne(): string | undefined {
-    const names = [...this.#hosts.keys()]
+    const names = [...this.#objects.keys()]
     if (names.length === 0) return undefined
     const name = this.#random.pick(names)
-    this.#hosts.get(name)?.crash()
+    this.#objects.get(name)?.crash()
     return name
   }
 
   /** The object begins anew, and remembers nothing: its file was lost. */
   loseStorage(binding: Binding, name: string): void {
-    this.#hosts.get(`${binding} ${name}`)?.loseStorage()
+    this.#objects.get(`${binding} ${name}`)?.loseStorage()
   }
 
   #stub(binding: Binding, name: string, gate: () => Promise<void>): unknown {
@@ -102,7 +97,7 @@ export class Cluster {
     await gate()
     await this.#clock.wait(this.#random.below(MAX_LATENCY_MS))
     if (this.#random.chance(this.faults / 2)) throw new Error(`Network connection lost (the call ${method})`)
-    const answer = structuredClone(await this.#hostOf(binding, name).call(method, sent))
+    const answer = structuredClone(await this.#objectOf(binding, name).call(method, sent))
     await this.#clock.wait(this.#random.below(MAX_LATENCY_MS))
     if (this.#random.chance(this.faults / 2)) throw new Error(`Network connection lost (the answer of ${method})`)
     return answer
@@ -113,143 +108,25 @@ export class Cluster {
     await gate()
     await this.#clock.wait(this.#random.below(MAX_LATENCY_MS))
     if (this.#random.chance(this.faults / 2)) throw new Error('Network connection lost (the request)')
-    const response = await this.#hostOf(binding, name).fetch(request)
+    const response = await this.#objectOf(binding, name).fetch(request)
     await this.#clock.wait(this.#random.below(MAX_LATENCY_MS))
     if (this.#random.chance(this.faults / 2)) throw new Error('Network connection lost (the response)')
     return response
   }
 
-  #hostOf(binding: Binding, name: string): Host {
+  #objectOf(binding: Binding, name: string): SimulatedObject {
     const key = `${binding} ${name}`
-    const known = this.#hosts.get(key)
+    const known = this.#objects.get(key)
     if (known !== undefined) return known
-    const host = new Host({ binding, name, clock: this.#clock, random: this.#random.fork(), cluster: this })
-    this.#hosts.set(key, host)
-    return host
-  }
-}
-
-interface HostOptions {
-  readonly binding: Binding
-  readonly name: string
-  readonly clock: Clock
-  readonly random: Random
-  readonly cluster: Cluster
-}
-
-/** One Durable Object over its lives. */
-class Host {
-  readonly #options: HostOptions
-  #storage: SimStorage
-  #instance: Methods | undefined
-  #life = 0
-  /** Rejects the calls under way when the object crashes. */
-  #crashed = Promise.withResolvers<never>()
-
-  constructor(options: HostOptions) {
-    this.#options = options
-    this.#storage = new SimStorage(options.clock, options.random)
-    this.#crashed.promise.catch(() => undefined)
-  }
-
-  async call(method: string, args: readonly unknown[]): Promise<unknown> {
-    const crashed = this.#crashed.promise
-    const work = async () => {
-      const instance = this.#wake()
-      const answer = await instance[method]?.(...args)
-      await this.#storage.sync()
-      return answer
-    }
-    return Promise.race([work(), crashed])
-  }
-
-  async fetch(request: Request): Promise<Response> {
-    const crashed = this.#crashed.promise
-    const response = (await this.call('fetch', [request])) as Response
-    const reader = response.body?.getReader()
-    if (reader === undefined) return response
-    const body = new ReadableStream<Uint8Array>(
-      {
-        async pull(controller) {
-          const { done, value } = await Promise.race([reader.read(), crashed])
-          if (done) controller.close()
-          else controller.enqueue(value)
-        },
-        cancel: () => reader.cancel(),
-      },
-      { highWaterMark: 0 },
-    )
-    return new Response(body, { status: response.status, headers: response.headers })
-  }
-
-  loseStorage(): void {
-    this.crash()
-    this.#storage = new SimStorage(this.#options.clock, this.#options.random)
-  }
-
-  crash(): void {
-    this.#life += 1
-    this.#instance = undefined
-    this.#storage.crash()
-    this.#crashed.reject(new Error('Network connection lost (the object crashed)'))
-    this.#crashed = Promise.withResolvers<never>()
-    this.#crashed.promise.catch(() => undefined)
-    // An alarm that was set wakes the object again.
-    this.#watchAlarm()
-  }
-
-  #wake(): Methods {
-    if (this.#instance !== undefined) return this.#instance
-    const { binding, cluster, name } = this.#options
-    const life = this.#life
-    const gate = () => (life === this.#life ? this.#storage.sync() : new Promise<void>(() => undefined))
-    const ctx = {
-      id: { name, toString: () => name },
-      storage: this.#withAlarm(this.#storage.open()),
-      waitUntil: (work: Promise<unknown>) => void work.catch((error: unknown) => this.#report(error)),
-      blockConcurrencyWhile: (work: () => Promise<unknown>) => work(),
-      setWebSocketAutoResponse: () => undefined,
-      getWebSockets: () => [],
-      acceptWebSocket: () => undefined,
-    }
-    const Class = CLASSES[binding] as unknown as new (ctx: unknown, env: Env) => Methods
-    this.#instance = new Class(ctx, cluster.createEnv(gate))
-    return this.#instance
-  }
-
-  #withAlarm(storage: DurableObjectStorage): DurableObjectStorage {
-    const set = storage.setAlarm.bind(storage)
-    const setAlarm = async (atMs: number) => {
-      await set(atMs)
-      this.#watchAlarm()
-    }
-    return Object.assign(storage, { setAlarm })
-  }
-
-  #watchAlarm(): void {
-    const atMs = this.#storage.alarmMs
-    if (atMs === null) return
-    const { clock } = this.#options
-    clock.schedule(atMs - clock.nowMs, () => {
-      if (this.#storage.alarmMs !== atMs) return
-      this.#storage.clearAlarm()
-      void this.call('alarm', []).catch(() => {
-        // The runtime runs an alarm at least once, too.
-        if (this.#storage.alarmMs === null) void this.#retryAlarm()
-      })
+    const object = new SimulatedObject({
+      Class: CLASSES[binding] as unknown as ObjectClass,
+      name,
+      clock: this.#clock,
+      random: this.#random.fork(),
+      createEnv: (gate) => this.createEnv(gate),
+      report: (problem) => void this.problems.push(`${key}: ${problem}`),
     })
-  }
-
-  async #retryAlarm(): Promise<void> {
-    const { clock } = this.#options
-    this.#wake()
-    await this.#storage.open().setAlarm(clock.nowMs + ALARM_RETRY_MS)
-    this.#watchAlarm()
-  }
-
-  #report(error: unknown): void {
-    if (error instanceof CrashedObject) return
-    const { binding, cluster, name } = this.#options
-    if (!/Network connection lost/.test(String(error))) cluster.problems.push(`${binding} ${name}: ${String(error)}`)
+    this.#objects.set(key, object)
+    return object
   }
 }

@@ -6,7 +6,7 @@ import { parseConnectionToken } from '../../src/core/identity/connection-token.t
 import { embeddedLogStub } from '../../src/rpc/embedded-kafka.ts'
 import { shardStub } from '../../src/rpc/shard.ts'
 import type { Random } from '../random.ts'
-import { USERS, type PublishedEvent, type World } from './actors.ts'
+import { USERS, type PublishedEvent, type Simulation } from './simulation.ts'
 
 const MAX_LAG = 4
 const READ_BYTES = 1_000_000
@@ -25,7 +25,7 @@ interface Polled {
 
 export class Counter {
   readonly name: string
-  readonly #world: World
+  readonly #simulation: Simulation
   readonly #partitions: number
   readonly #random: Random
   readonly #user: string
@@ -34,8 +34,8 @@ export class Counter {
   #got = new Set<string>()
   #position: string | null = null
 
-  constructor(world: World, name: string, partitions: number, random: Random) {
-    this.#world = world
+  constructor(simulation: Simulation, name: string, partitions: number, random: Random) {
+    this.#simulation = simulation
     this.name = name
     this.#partitions = partitions
     this.#random = random
@@ -44,9 +44,9 @@ export class Counter {
   }
 
   async run(): Promise<void> {
-    const { clock } = this.#world
+    const { clock } = this.#simulation
     await clock.wait(this.#random.below(300))
-    while (!this.#world.isEnding || !this.hasAll()) {
+    while (!this.#simulation.isEnding || !this.hasAll()) {
       await this.#session().catch(() => undefined)
       await clock.wait(this.#random.below(100))
     }
@@ -57,13 +57,13 @@ export class Counter {
   }
 
   missing(): readonly string[] {
-    const wanted = this.#world.published.filter((event) => this.#mayGet(event)).map(({ id }) => id)
+    const wanted = this.#simulation.published.filter((event) => this.#mayGet(event)).map(({ id }) => id)
     return wanted.filter((id) => !this.#got.has(id) && this.#state?.applied.has(id) !== true)
   }
 
   /** What the service has applied by now: everything, or less. */
   async #load(): Promise<State> {
-    const { env, topic } = this.#world
+    const { env, topic } = this.#simulation
     const applied = new Set<string>()
     const places: string[] = []
     for (let partition = 0; partition < this.#partitions; partition += 1) {
@@ -84,7 +84,7 @@ export class Counter {
       this.#got = new Set()
       this.#position = null
     }
-    const { config, env } = this.#world
+    const { config, env } = this.#simulation
     const stub = shardStub(env, shardOf(this.#user, config.shards))
     const subscriptions = this.#types.map((eventType) => ({ eventType, oneOf: [] }))
     const principal = { user: this.#user, session: null, expSeconds: null }
@@ -93,7 +93,7 @@ export class Counter {
     if (!opened.ok) return
     const connectionId = parseConnectionToken(opened.value.connectionToken)?.connectionId ?? ''
     let from: string | null = null
-    for (let polls = 1 + this.#random.below(20); polls > 0 || this.#world.isEnding; polls -= 1) {
+    for (let polls = 1 + this.#random.below(20); polls > 0 || this.#simulation.isEnding; polls -= 1) {
       const polled = await stub.poll(connectionId, from)
       if (!polled.ok) return
       const events = polled.value.events.map((json) => JSON.parse(json) as Polled)
@@ -105,12 +105,12 @@ export class Counter {
       for (const { id, type } of events) if (!type.startsWith('rig.')) this.#receive(id)
       from = polled.value.lastEventId
       this.#position = from
-      if (this.#world.isEnding && this.hasAll()) return
+      if (this.#simulation.isEnding && this.hasAll()) return
     }
   }
 
   #receive(id: string): void {
-    const event = this.#world.published.find((one) => one.id === id)
+    const event = this.#simulation.published.find((one) => one.id === id)
     if (event === undefined || !this.#mayGet(event)) return this.#violated(`got ${id}, which is not for it`)
     if (this.#state?.applied.has(id) === true) this.#violated(`got ${id}, which its state has: ${this.#state.asOf}`)
     if (this.#got.has(id)) this.#violated(`got ${id} twice`)
@@ -122,6 +122,6 @@ export class Counter {
   }
 
   #violated(what: string): void {
-    this.#world.violations.push(`${this.name} (${this.#user}, ${this.#types.join(' ')}) ${what}`)
+    this.#simulation.violations.push(`${this.name} (${this.#user}, ${this.#types.join(' ')}) ${what}`)
   }
 }

@@ -4,11 +4,13 @@ import { parseConfig } from '../../src/config/parse-config.ts'
 import { nudgeFollowers } from '../../src/rpc/follower.ts'
 import { directoryStub } from '../../src/rpc/directory.ts'
 import { createRandom, type Random } from '../random.ts'
-import { Client, runProducer, type World } from './actors.ts'
+import { Client } from './client.ts'
 import type { Clock } from './clock.ts'
 import { Cluster } from './cluster.ts'
 import { Counter } from './counter.ts'
+import { runProducer } from './producer.ts'
 import { RemoteKafka } from './remote-kafka.ts'
+import type { Simulation } from './simulation.ts'
 
 const TOPIC = 'rig'
 const PARTITIONS = 2
@@ -61,7 +63,7 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   const config = parseConfig(variables)
   if (!config.ok) throw new Error(JSON.stringify(config.reason))
   const cluster = new Cluster(clock, random.fork(), variables)
-  const world: World = {
+  const simulation: Simulation = {
     clock,
     config: config.value,
     env: cluster.env(),
@@ -74,18 +76,21 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     maxPauseMs,
   }
   cluster.faults = random.pick([0, 0.02, 0.1, 0.3])
-  wakeFollowers(world)
-  const clients = Array.from({ length: 1 + random.below(3) }, (_, n) => new Client(world, `client ${n}`, random.fork()))
-  const producers = Array.from({ length: 1 + random.below(2) }, (_, n) =>
-    runProducer(world, n, random.below(12), random.fork()),
+  wakeFollowers(simulation)
+  const clients = Array.from(
+    { length: 1 + random.below(3) },
+    (_, n) => new Client(simulation, `client ${n}`, random.fork()),
   )
-  if (isGrowing) changeShards(world, random.fork())
+  const producers = Array.from({ length: 1 + random.below(2) }, (_, n) =>
+    runProducer(simulation, n, random.below(12), random.fork()),
+  )
+  if (isGrowing) changeShards(simulation, random.fork())
   const counters =
     isRemote || isGrowing || random.chance(0.3)
       ? []
       : Array.from(
           { length: 1 + random.below(2) },
-          (_, n) => new Counter(world, `counter ${n}`, PARTITIONS, random.fork()),
+          (_, n) => new Counter(simulation, `counter ${n}`, PARTITIONS, random.fork()),
         )
   const running = [...clients, ...counters].map((client) => client.run())
   let isPublished = false
@@ -96,7 +101,7 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   const crashes = await injectCrashes(clock, cluster, random.fork(), () => isPublished)
   cluster.faults = 0
   await clock.run(() => isPublished, clock.nowMs + SETTLE_MS)
-  world.isEnding = true
+  simulation.isEnding = true
   let isDone = false
   void Promise.all(running).then(() => (isDone = true))
   const arrived = await clock.run(() => isDone, clock.nowMs + SETTLE_MS)
@@ -107,14 +112,14 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
       )
   if (!isPublished) missing.push('a producer was never confirmed')
   return {
-    violations: [...world.violations, ...cluster.problems, ...missing],
-    published: world.published.length,
+    violations: [...simulation.violations, ...cluster.problems, ...missing],
+    published: simulation.published.length,
     crashes,
   }
 }
 
 /** Followers are woken by the cron; those of a Kafka elsewhere at once, too, by a request. */
-function wakeFollowers({ clock, env, remote, topic }: World): void {
+function wakeFollowers({ clock, env, remote, topic }: Simulation): void {
   const wakes = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition, isLate: false }))
   const wake = () => void nudgeFollowers(env, wakes).catch(() => undefined)
   if (remote !== null) {
@@ -125,7 +130,7 @@ function wakeFollowers({ clock, env, remote, topic }: World): void {
 }
 
 /** Asks for other numbers of shards, one after the other. */
-function changeShards({ clock, env }: World, random: Random): void {
+function changeShards({ clock, env }: Simulation, random: Random): void {
   for (let changes = 1 + random.below(GROWING.changes); changes > 0; changes -= 1) {
     const shards = 1 + random.below(GROWING.maxShards)
     const want = () => void directoryStub(env).wantShards(shards).catch(() => undefined) // prettier-ignore

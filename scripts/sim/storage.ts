@@ -15,7 +15,7 @@ export class SimStorage {
   #alarmMs: number | null = null
   /** Statements at the last commit. */
   #committed = 0
-  #life = 0
+  #crashes = 0
 
   constructor(clock: Clock, random: Random) {
     this.#clock = clock
@@ -37,24 +37,24 @@ export class SimStorage {
 
   /** Resolves when everything written before the call is durable. Never resolves if the object crashes before. */
   async sync(): Promise<void> {
-    const life = this.#life
+    const crashes = this.#crashes
     if (!this.isDirty) return
     await this.#clock.wait(this.#random.below(MAX_SYNC_MS))
-    if (life !== this.#life) return new Promise(() => undefined)
+    if (crashes !== this.#crashes) return new Promise(() => undefined)
     this.#commit()
   }
 
   crash(): void {
-    this.#life += 1
+    this.#crashes += 1
     this.#storage.sql.exec(this.#random.chance(0.3) ? 'COMMIT' : 'ROLLBACK')
     this.#begin()
   }
 
-  /** What an object of this life sees. After a crash it can do nothing any more. */
+  /** Returns the storage as an object sees it until it crashes; after that it can do nothing. */
   open(): DurableObjectStorage {
-    const life = this.#life
+    const crashes = this.#crashes
     const alive = () => {
-      if (life !== this.#life) throw new CrashedObject()
+      if (crashes !== this.#crashes) throw new CrashedObject()
     }
     const storage = {
       sql: {
@@ -67,7 +67,7 @@ export class SimStorage {
         alive()
         return this.#storage.transactionSync(work)
       },
-      sync: () => (life === this.#life ? this.sync() : new Promise<void>(() => undefined)),
+      sync: () => (crashes === this.#crashes ? this.sync() : new Promise<void>(() => undefined)),
       getAlarm: async () => this.#alarmMs,
       setAlarm: async (atMs: number) => {
         alive()

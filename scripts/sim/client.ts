@@ -1,86 +1,20 @@
-// The users of the simulated deployment: producers that publish numbered events until each is confirmed, and clients
-// by long-polling and streams that come, go, resume and count. A client knows which events must reach it and which
-// must not.
+// A client of the simulation connects by long-polling or a stream, leaves, resumes and counts. It knows which events must
+// reach it and which must not.
 import { parseConnectionToken } from '../../src/core/identity/connection-token.ts'
-import type { Config } from '../../src/config/parse-config.ts'
-import { createKafkaLog } from '../../src/kafka/create-kafka-log.ts'
+import type { ConnectRequest } from '../../src/core/identity/principal.ts'
 import { callShard } from '../../src/http/connections/call-shard.ts'
 import { WorkerShardMap } from '../../src/http/worker-shard-map.ts'
-import type { ConnectRequest } from '../../src/core/identity/principal.ts'
 import { readError, shardStub, stampConnect } from '../../src/rpc/shard.ts'
 import type { Random } from '../random.ts'
-import type { Clock } from './clock.ts'
-import type { RemoteKafka } from './remote-kafka.ts'
+import { USERS, type PublishedEvent, type Simulation } from './simulation.ts'
+import { parseStream, type ReceivedEvent } from './stream-frames.ts'
 
-export interface World {
-  readonly clock: Clock
-  readonly config: Config
-  readonly env: Env
-  readonly topic: string
-  /** Null: events are published to the embedded log. */
-  readonly remote: RemoteKafka | null
-  /** Every event that a producer has begun to publish, in that order. */
-  readonly published: PublishedEvent[]
-  /** What must never be, with its reason. */
-  readonly violations: string[]
-  isEnding: boolean
-  /** Milliseconds for which shards keep events. Who comes back within this time must not be told of a gap. */
-  readonly retentionMs: number
-  /** The longest time between two events. */
-  readonly maxPauseMs: number
-}
-
-export interface PublishedEvent {
-  readonly id: string
-  readonly type: string
-  /** Null if the event is not addressed: then every subscriber of its type gets it. */
-  readonly to: string | null
-  readonly producer: number
-  readonly number: number
-  /** How many events had been begun before. */
-  readonly order: number
-}
-
-const TYPES = ['a.x', 'a.y', 'b'] as const
-export const USERS = ['alice', 'bob', 'carol'] as const
-const RETRY_MS = 20
+/** Share of chunks of a stream that are lost on their way. */
 const LOST_CHUNKS = 0.05
-
-/** Publishes `count` events in order, each until it is confirmed. Its key keeps them in one partition. */
-export async function runProducer(world: World, producer: number, count: number, random: Random): Promise<void> {
-  const log = world.remote === null ? createKafkaLog(world.env, world.config) : null
-  for (let number = 0; number < count; number += 1) {
-    await world.clock.wait(random.below(world.maxPauseMs))
-    const to = random.chance(0.3) ? random.pick(USERS) : null
-    const event = { id: `${producer}-${number}`, type: random.pick(TYPES), to, producer, number }
-    world.published.push({ ...event, order: world.published.length })
-    const data = to === null ? {} : { to }
-    const json = { specversion: '1.0', id: event.id, source: '/sim', type: event.type, data }
-    if (log === null) {
-      world.remote?.append(producer, JSON.stringify(json))
-      continue
-    }
-    const record = {
-      topic: world.topic,
-      key: new TextEncoder().encode(`producer ${producer}`),
-      value: new TextEncoder().encode(JSON.stringify(json)),
-      headers: [{ key: 'content-type', value: new TextEncoder().encode('application/cloudevents+json') }],
-      idempotencyKey: event.id,
-    }
-    while (!(await log.produce([record]).then(() => true, () => false))) await world.clock.wait(RETRY_MS) // prettier-ignore
-  }
-}
-
-interface Received {
-  readonly specversion: string
-  readonly id: string
-  readonly type: string
-  readonly data?: { readonly connection_token?: string; readonly recovered?: boolean; readonly last_event_id?: string }
-}
 
 export class Client {
   readonly name: string
-  readonly #world: World
+  readonly #simulation: Simulation
   readonly #random: Random
   readonly #user: string
   readonly #subscribed: readonly string[]
@@ -96,20 +30,20 @@ export class Client {
   /** When it was connected last. */
   #leftMs = 0
 
-  constructor(world: World, name: string, random: Random) {
-    this.#world = world
+  constructor(simulation: Simulation, name: string, random: Random) {
+    this.#simulation = simulation
     this.name = name
     this.#random = random
     this.#user = random.pick(USERS)
     this.#isStream = random.chance(0.5)
-    this.#shardMap = new WorkerShardMap(world.env, world.config.shards)
+    this.#shardMap = new WorkerShardMap(simulation.env, simulation.config.shards)
     this.#subscribed = random.pick([['a.x'], ['a.*'], ['*'], ['b', 'a.y'], []])
   }
 
   async run(): Promise<void> {
-    const { clock } = this.#world
+    const { clock } = this.#simulation
     await clock.wait(this.#random.below(300))
-    while (!this.#world.isEnding || !this.hasAll()) {
+    while (!this.#simulation.isEnding || !this.hasAll()) {
       await (this.#isStream ? this.#stream() : this.#session()).catch(() => undefined)
       await clock.wait(this.#random.below(200))
     }
@@ -121,14 +55,14 @@ export class Client {
   }
 
   missing(): readonly string[] {
-    return this.#world.published
+    return this.#simulation.published
       .filter((event) => this.#mustGet(event) && !this.#seen.has(event.id))
       .map(({ id }) => id)
   }
 
   /** One session: it polls until something fails, or until the client goes away for a while. */
   async #session(): Promise<void> {
-    const { clock, env, published } = this.#world
+    const { clock, env, published } = this.#simulation
     const begun = published.length
     const subscriptions = this.#subscribed.map((eventType) => ({ eventType, oneOf: [] }))
     const principal = { user: this.#user, session: null, expSeconds: null }
@@ -154,22 +88,22 @@ export class Client {
     if (this.#position === null) this.#from = effective
     let isGreeted = this.#position === null
     let position = this.#position
-    for (let polls = 1 + this.#random.below(30); polls > 0 || this.#world.isEnding; polls -= 1) {
+    for (let polls = 1 + this.#random.below(30); polls > 0 || this.#simulation.isEnding; polls -= 1) {
       const polled = await stub.poll(connectionId, isGreeted ? position : null)
       if (!polled.ok) return
       if (!polled.value.recovered && isGreeted) this.#toldOfGap(begun)
       this.#leftMs = clock.nowMs
-      for (const json of polled.value.events) this.#receive(JSON.parse(json) as Received, effective)
+      for (const json of polled.value.events) this.#receive(JSON.parse(json) as ReceivedEvent, effective)
       isGreeted = true
       position = polled.value.lastEventId
       this.#position = position
-      if (this.#world.isEnding && this.hasAll()) return
+      if (this.#simulation.isEnding && this.hasAll()) return
     }
   }
 
   /** One SSE stream: it reads until something fails, or until the client goes away for a while. */
   async #stream(): Promise<void> {
-    const { clock, env, published } = this.#world
+    const { clock, env, published } = this.#simulation
     const connect: ConnectRequest = {
       transport: this.#random.pick(['sse', 'ndjson']),
       principal: { user: this.#user, session: null, expSeconds: null },
@@ -192,7 +126,7 @@ export class Client {
       const { done, value } = await reader.read()
       this.#leftMs = clock.nowMs
       // A chunk that is lost on its way ends the connection; Rigel may not notice it for a while.
-      if (done || this.#random.chance(this.#world.isEnding ? 0 : LOST_CHUNKS)) break
+      if (done || this.#random.chance(this.#simulation.isEnding ? 0 : LOST_CHUNKS)) break
       text += decoder.decode(value, { stream: true })
       const end = text.lastIndexOf(connect.transport === 'sse' ? '\n\n' : '\n')
       for (const { event, id } of parseStream(connect.transport, text.slice(0, Math.max(0, end)))) {
@@ -200,18 +134,18 @@ export class Client {
         this.#position = id ?? this.#position
       }
       text = text.slice(Math.max(0, end))
-      if (this.#world.isEnding ? this.hasAll() : isLeaving) break
+      if (this.#simulation.isEnding ? this.hasAll() : isLeaving) break
     }
     if (this.#random.chance(0.7)) await reader.cancel()
   }
 
-  #receive({ data, id, type }: Received, effective: number): void {
+  #receive({ data, id, type }: ReceivedEvent, effective: number): void {
     if (type === 'rig.connection.create') {
       if (data?.recovered === false) this.#toldOfGap(effective)
       return
     }
     if (type.startsWith('rig.')) return
-    const event = this.#world.published.find((one) => one.id === id)
+    const event = this.#simulation.published.find((one) => one.id === id)
     if (event === undefined) return this.#violated(`got ${id}, which nobody published`)
     if (!this.#mayGet(event)) return this.#violated(`got ${id} (${event.type}, to ${event.to}), which is not for it`)
     if (this.#seen.has(id)) return this.#violated(`got ${id} twice`)
@@ -223,8 +157,8 @@ export class Client {
 
   #toldOfGap(from: number): void {
     this.#from = Math.max(this.#from, from)
-    const awayMs = this.#world.clock.nowMs - this.#leftMs
-    if (awayMs < this.#world.retentionMs) this.#violated(`was told of a gap after ${awayMs} ms`)
+    const awayMs = this.#simulation.clock.nowMs - this.#leftMs
+    if (awayMs < this.#simulation.retentionMs) this.#violated(`was told of a gap after ${awayMs} ms`)
   }
 
   #mayGet({ to, type }: PublishedEvent): boolean {
@@ -237,24 +171,6 @@ export class Client {
   }
 
   #violated(what: string): void {
-    this.#world.violations.push(`${this.name} (${this.#user}, ${this.#subscribed.join(' ')}) ${what}`)
+    this.#simulation.violations.push(`${this.name} (${this.#user}, ${this.#subscribed.join(' ')}) ${what}`)
   }
-}
-
-interface Frame {
-  readonly id: string | undefined
-  readonly event: Received | undefined
-}
-
-/** Parses whole frames. A frame without an event, a heartbeat, has a position only. */
-function parseStream(transport: ConnectRequest['transport'], text: string): readonly Frame[] {
-  if (transport === 'ndjson') {
-    const lines = text.split('\n').filter((line) => line !== '')
-    return lines.map((line) => JSON.parse(line) as Frame)
-  }
-  return text.split('\n\n').map((block) => {
-    const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1]
-    const data = field('data')
-    return { id: field('id'), event: data === undefined ? undefined : (JSON.parse(data) as Received) }
-  })
 }

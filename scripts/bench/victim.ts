@@ -1,0 +1,75 @@
+// The client whose latencies attacks.ts measures.
+import { once } from 'node:events'
+import { WebSocket } from 'ws'
+import type { Latencies } from './attack-table.ts'
+import { millisecondsOf, pause } from './figure.ts'
+import type { Rig } from './rig.ts'
+
+/** An event of the victim's this often. */
+const EVERY_MS = 20
+
+interface Victim {
+  readonly rig: Rig
+  readonly user: string
+  readonly token: string
+  readonly socket: WebSocket
+}
+
+/** Connects by WebSocket. */
+export async function openVictim(rig: Rig): Promise<Victim> {
+  const user = 'victim'
+  const token = await tokenFor(rig, user)
+  const socket = new WebSocket(`${rig.wsOrigin}/_rig/v1/connection/ws?jwt=${token}`, { perMessageDeflate: false })
+  await once(socket, 'message')
+  return { rig, user, token, socket }
+}
+
+/** Publishes `count` events to the victim, and opens a stream as the victim with every third. */
+export async function measureVictim(victim: Victim, count: number): Promise<Latencies> {
+  const deliveryMs: number[] = []
+  const openMs: number[] = []
+  for (let n = 0; n < count; n += 1) {
+    const took = await deliver(victim)
+    deliveryMs.push(took)
+    if (n % 3 === 0) openMs.push(await millisecondsOf(() => openStream(victim)))
+    await pause(Math.max(0, EVERY_MS - took))
+  }
+  return { deliveryMs, openMs }
+}
+
+function deliver({ rig, socket, user }: Victim): Promise<number> {
+  const id = crypto.randomUUID()
+  const event = { specversion: '1.0', id, source: '/bench', type: 'for.victim', data: { recipients: [user] } }
+  const headers = { 'content-type': 'application/cloudevents+json' }
+  return millisecondsOf(
+    () =>
+      new Promise<void>((resolve, reject) => {
+        const onMessage = (data: Buffer) => {
+          if (!data.includes(id)) return
+          socket.off('message', onMessage)
+          resolve()
+        }
+        socket.on('message', onMessage)
+        fetch(`${rig.origin}/_rig/v1/events`, { method: 'POST', headers, body: JSON.stringify(event) }).then(
+          ({ ok, status }) => ok || reject(new Error(`the victim's event was answered with ${status}`)),
+          reject,
+        )
+      }),
+  )
+}
+
+async function openStream({ rig, token }: Victim): Promise<void> {
+  const ending = new AbortController()
+  const response = await fetch(`${rig.origin}/_rig/v1/connection/sse?jwt=${token}`, { signal: ending.signal })
+  if (!response.ok || response.body === null)
+    throw new Error(`the victim's stream was answered with ${response.status}`)
+  await response.body.getReader().read()
+  ending.abort()
+}
+
+/** Returns a token of `npm run dev`, with these claims. */
+export async function tokenFor(rig: Rig, user: string, claims: object = {}): Promise<string> {
+  const body = JSON.stringify({ user, ...claims })
+  const response = await fetch(`${rig.origin}/_rig/dev/token`, { method: 'POST', body })
+  return ((await response.json()) as { token: string }).token
+}
