@@ -1,8 +1,9 @@
-// The sockets of Node for the protocol of src/kafka, so that tests can drive it without workerd; `ca` opens TLS.
+// Sockets of Node for the protocol of src/kafka, so that tests can drive it without workerd. `ca` opens TLS.
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { once } from 'node:events'
 import { ConnectionError } from '../../src/kafka/protocol/errors.ts'
+import { toBrokerSocket } from '../../scripts/broker-socket.ts'
 import type { OpenSocket } from '../../src/kafka/protocol/socket-port.ts'
 
 const sockets = new Set<Socket>()
@@ -22,39 +23,7 @@ export function createNodeOpener(ca?: string): OpenSocket {
     }
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
-    return {
-      readExactly: createExactReader(socket),
-      write: async (bytes) => {
-        if (!socket.writable) throw new Error('closed')
-        socket.write(bytes)
-      },
-      close: () => socket.destroy(),
-    }
-  }
-}
-
-function createExactReader(socket: Socket): (count: number) => Promise<Uint8Array | undefined> {
-  let buffered = Buffer.alloc(0)
-  let wake = () => {}
-  let isOver = false
-  socket.on('data', (chunk: Buffer) => {
-    buffered = Buffer.concat([buffered, chunk])
-    wake()
-  })
-  for (const end of ['end', 'close', 'error']) {
-    socket.on(end, () => {
-      isOver = true
-      wake()
-    })
-  }
-  return async (count) => {
-    while (buffered.length < count) {
-      if (isOver) return undefined
-      await new Promise<void>((resolve) => (wake = resolve))
-    }
-    const read = new Uint8Array(buffered.subarray(0, count))
-    buffered = buffered.subarray(count)
-    return read
+    return toBrokerSocket(socket)
   }
 }
 
