@@ -11,7 +11,9 @@ import {
   type FollowerResult,
   type FollowerStatus,
   type InterestState,
-  type Wake,
+  type RelayedNudge,
+  type RelayedStatus,
+  type RelayedUpdate,
   type WakeResult,
 } from '../rpc/follower.ts'
 
@@ -35,23 +37,19 @@ export class FollowerRelay {
     this.#own = own
   }
 
-  async applyInterest(
-    update: InterestUpdate,
-    group: readonly TopicPartition[],
-    timeoutMs: number,
-  ): Promise<readonly FollowerResult[]> {
+  async applyInterest(...[update, group, timeoutMs]: RelayedUpdate): Promise<readonly FollowerResult[]> {
     const others = notifyFollowers(this.#env, group.slice(1), update, timeoutMs)
     return [await this.#outcome(() => this.#own.applyInterest(update)), ...(await others)]
   }
 
-  async nudge(group: readonly Wake[], timeoutMs: number): Promise<readonly WakeResult[]> {
+  async nudge(...[group, timeoutMs]: RelayedNudge): Promise<readonly WakeResult[]> {
     const others = nudgeFollowers(this.#env, group.slice(1), timeoutMs)
     const own = await this.#outcome(() => this.#own.nudge(group[0]?.isLate ?? false).then(() => null))
     return [own, ...(await others)]
   }
 
   /** For an operator: a follower whose storage takes no writes has failed, whatever it remembers. */
-  async status(group: readonly TopicPartition[], timeoutMs: number): Promise<readonly FollowerReport[]> {
+  async status(...[group, timeoutMs]: RelayedStatus): Promise<readonly FollowerReport[]> {
     const others = followerStatuses(this.#env, group.slice(1), timeoutMs)
     return [await this.#outcome(() => this.#ownStatus()), ...(await others)]
   }

@@ -178,14 +178,15 @@ export interface FollowerStub {
   /** Null: it has not started. The log is asked for its end if the offset is not planned yet. */
   progress(offset: number): Promise<FollowerProgress | null>
   /** These three are for a group of followers, of which this is the first: see notifyFollowers and its like. */
-  relayInterest(
-    update: InterestUpdate,
-    group: readonly TopicPartition[],
-    timeoutMs: number,
-  ): Promise<readonly FollowerResult[]>
-  relayNudge(group: readonly Wake[], timeoutMs: number): Promise<readonly WakeResult[]>
-  relayStatus(group: readonly TopicPartition[], timeoutMs: number): Promise<readonly FollowerReport[]>
+  relayInterest(...call: RelayedUpdate): Promise<readonly FollowerResult[]>
+  relayNudge(...call: RelayedNudge): Promise<readonly WakeResult[]>
+  relayStatus(...call: RelayedStatus): Promise<readonly FollowerReport[]>
 }
+
+/** Arguments of FollowerStub's three calls to a group. `timeoutMs`: for the others of the group. */
+export type RelayedUpdate = [update: InterestUpdate, group: readonly TopicPartition[], timeoutMs: number]
+export type RelayedNudge = [group: readonly Wake[], timeoutMs: number]
+export type RelayedStatus = [group: readonly TopicPartition[], timeoutMs: number]
 
 /**
  * Returns the stub of the follower of a topic-partition: the embedded log's own object for topics that are followed

@@ -4,7 +4,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { configOf, isFollowedHere } from '../../config/parse-config.ts'
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
-import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { GroupCommit } from '../../core/group-commit.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../../kafka/kafka-log.ts'
 import type { Appended, KeyedRecord } from '../../rpc/embedded-kafka.ts'
@@ -16,7 +15,9 @@ import {
   type FollowerReport,
   type FollowerResult,
   type FollowerStatus,
-  type Wake,
+  type RelayedNudge,
+  type RelayedStatus,
+  type RelayedUpdate,
   type WakeResult,
 } from '../../rpc/follower.ts'
 import { RecordTraces } from '../../following/telemetry/record-traces.ts'
@@ -96,22 +97,18 @@ export class EmbeddedLog extends DurableObject<Env> {
   }
 
   /** See FollowerStub. */
-  async relayInterest(
-    update: InterestUpdate,
-    group: readonly TopicPartition[],
-    timeoutMs: number,
-  ): Promise<readonly FollowerResult[]> {
-    return this.#relay.applyInterest(update, group, timeoutMs)
+  async relayInterest(...call: RelayedUpdate): Promise<readonly FollowerResult[]> {
+    return this.#relay.applyInterest(...call)
   }
 
   /** See FollowerStub. */
-  async relayNudge(group: readonly Wake[], timeoutMs: number): Promise<readonly WakeResult[]> {
-    return this.#relay.nudge(group, timeoutMs)
+  async relayNudge(...call: RelayedNudge): Promise<readonly WakeResult[]> {
+    return this.#relay.nudge(...call)
   }
 
   /** See FollowerStub. */
-  async relayStatus(group: readonly TopicPartition[], timeoutMs: number): Promise<readonly FollowerReport[]> {
-    return this.#relay.status(group, timeoutMs)
+  async relayStatus(...call: RelayedStatus): Promise<readonly FollowerReport[]> {
+    return this.#relay.status(...call)
   }
 
   status(): FollowerStatus {

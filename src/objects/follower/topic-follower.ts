@@ -5,7 +5,6 @@ import { DurableObject } from 'cloudflare:workers'
 import { autoOffsetResetOf, configOf, isFollowedHere } from '../../config/parse-config.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { connectingShards } from '../../core/shard-map/shard-map.ts'
-import type { InterestUpdate } from '../../core/interest/ledger.ts'
 import { createSourceLog } from '../../sources/create-event-log.ts'
 import { timerOf } from '../../rpc/metrics.ts'
 import { StorageProbe } from '../../segment-log/storage-probe.ts'
@@ -17,7 +16,9 @@ import {
   type FollowerReport,
   type FollowerResult,
   type FollowerStatus,
-  type Wake,
+  type RelayedNudge,
+  type RelayedStatus,
+  type RelayedUpdate,
   type WakeResult,
 } from '../../rpc/follower.ts'
 import { CheckpointStore, type Checkpoint } from '../../following/checkpoint-store.ts'
@@ -119,22 +120,18 @@ export class TopicFollower extends DurableObject<Env> {
   }
 
   /** See FollowerStub. */
-  async relayInterest(
-    update: InterestUpdate,
-    group: readonly TopicPartition[],
-    timeoutMs: number,
-  ): Promise<readonly FollowerResult[]> {
-    return this.#relay.applyInterest(update, group, timeoutMs)
+  async relayInterest(...call: RelayedUpdate): Promise<readonly FollowerResult[]> {
+    return this.#relay.applyInterest(...call)
   }
 
   /** See FollowerStub. */
-  async relayNudge(group: readonly Wake[], timeoutMs: number): Promise<readonly WakeResult[]> {
-    return this.#relay.nudge(group, timeoutMs)
+  async relayNudge(...call: RelayedNudge): Promise<readonly WakeResult[]> {
+    return this.#relay.nudge(...call)
   }
 
   /** See FollowerStub. */
-  async relayStatus(group: readonly TopicPartition[], timeoutMs: number): Promise<readonly FollowerReport[]> {
-    return this.#relay.status(group, timeoutMs)
+  async relayStatus(...call: RelayedStatus): Promise<readonly FollowerReport[]> {
+    return this.#relay.status(...call)
   }
 
   async status(): Promise<FollowerStatus> {
