@@ -86,7 +86,7 @@ export class SimulatedObject {
 
   #wake(): Methods {
     if (this.#instance !== undefined) return this.#instance
-    const { Class, createEnv, name } = this.#options
+    const { Class, name } = this.#options
     const crashes = this.#crashes
     const gate = () => (crashes === this.#crashes ? this.#storage.sync() : new Promise<void>(() => undefined))
     const ctx = {
@@ -98,7 +98,7 @@ export class SimulatedObject {
       getWebSockets: () => [],
       acceptWebSocket: () => undefined,
     }
-    this.#instance = new Class(ctx, createEnv(gate))
+    this.#instance = new Class(ctx, this.#options.createEnv(gate))
     return this.#instance
   }
 
