@@ -183,9 +183,11 @@ export interface FollowerStub {
   relayStatus(...call: RelayedStatus): Promise<readonly FollowerReport[]>
 }
 
-/** Arguments of FollowerStub's three calls to a group. `timeoutMs`: for the others of the group. */
+/** Arguments of FollowerStub.relayInterest. `timeoutMs`: how long the others of the group have to answer. */
 export type RelayedUpdate = [update: InterestUpdate, group: readonly TopicPartition[], timeoutMs: number]
+/** Arguments of FollowerStub.relayNudge. */
 export type RelayedNudge = [group: readonly Wake[], timeoutMs: number]
+/** Arguments of FollowerStub.relayStatus. */
 export type RelayedStatus = [group: readonly TopicPartition[], timeoutMs: number]
 
 /**
