@@ -2,12 +2,24 @@
 import { z } from 'zod'
 import { brokersContradictions, brokersVariables, toBrokers } from './kafka-brokers.ts'
 import { kafkaRestContradictions, kafkaRestVariables, toKafkaRest, toKafkaRestV3 } from './kafka-rest.ts'
+import { TOPIC_NAME_RULE } from '../core/events/topic-name.ts'
+import { isTopicPattern, TOPIC_PATTERN } from '../core/events/topic-pattern.ts'
 import { exposesSecrets, HTTPS_RULE, integer, list, serviceUrl, topicName } from './env-fields.ts'
+
+const topicOrPattern = z
+  .string()
+  .refine(
+    (text) => TOPIC_PATTERN.test(text) || topicName.safeParse(text).success,
+    `${TOPIC_NAME_RULE}, or a pattern of those and "*"`,
+  )
 
 /** The variables of Kafka, as zod schemas. */
 export const kafkaVariables = {
   ...brokersVariables,
-  KAFKA_SOURCE_TOPICS: list.pipe(z.array(topicName).min(1, 'must name at least one topic')).default(['rig']),
+  KAFKA_SOURCE_TOPICS: list
+    .pipe(z.array(topicOrPattern).min(1, 'must name at least one topic'))
+    .refine(([first = '']) => !isTopicPattern(first), 'must begin with the name of a topic: events are published to it')
+    .default(['rig']),
   KAFKA_DEAD_LETTER_TOPIC: topicName.default('rig-dead-letter'),
   KAFKA_AUTO_OFFSET_RESET: z.enum(['earliest', 'latest'], 'must be earliest or latest').optional(),
   KAFKA_PARTITIONS: integer(4, 1, 1_000),
@@ -40,7 +52,10 @@ export function toKafka(v: Variables) {
   const rest = toKafkaRest(v)
   const brokers = toBrokers(v)
   return {
-    topics: v.KAFKA_SOURCE_TOPICS,
+    /** Topics that are named. The first is published to. */
+    topics: v.KAFKA_SOURCE_TOPICS.filter((topic) => !isTopicPattern(topic)),
+    /** Patterns of topics that are followed besides. Empty with the embedded log. */
+    topicPatterns: v.KAFKA_SOURCE_TOPICS.filter(isTopicPattern),
     deadLetterTopic: v.KAFKA_DEAD_LETTER_TOPIC,
     /** Where a follower without a checkpoint starts. The embedded log is new when it is first used, so nothing of it is skipped. */
     autoOffsetReset: v.KAFKA_AUTO_OFFSET_RESET ?? ((upstash ?? brokers ?? rest) ? 'latest' : 'earliest'),
@@ -86,6 +101,12 @@ export function kafkaContradictions(v: Variables, env: object): readonly string[
   }
   if (!v.UPSTASH_KAFKA_REST_URL && (v.UPSTASH_KAFKA_REST_USERNAME || v.UPSTASH_KAFKA_REST_PASSWORD)) {
     problems.push('UPSTASH_KAFKA_REST_USERNAME: needs UPSTASH_KAFKA_REST_URL; without it the embedded log is used')
+  }
+  const isEmbedded = v.KAFKA_BROKERS.length === 0 && !v.UPSTASH_KAFKA_REST_URL && !v.KAFKA_REST_URL
+  if (isEmbedded && v.KAFKA_SOURCE_TOPICS.some(isTopicPattern)) {
+    problems.push(
+      'KAFKA_SOURCE_TOPICS: a pattern needs a Kafka (KAFKA_BROKERS, KAFKA_REST_URL or UPSTASH_KAFKA_REST_URL); topics of the embedded log must be named',
+    )
   }
   if (v.KAFKA_SOURCE_TOPICS.includes(v.KAFKA_DEAD_LETTER_TOPIC)) {
     problems.push(

@@ -18,6 +18,7 @@ import { tokenContradictions, tokenVariables, toJwt } from './auth.ts'
 import { missingBindings } from './bindings.ts'
 import { configWarnings } from './warnings.ts'
 import { flag, show } from './env-fields.ts'
+import { matchesTopicPattern } from '../core/events/topic-pattern.ts'
 import { sourceOf } from '../core/events/topic-source.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 
@@ -220,12 +221,25 @@ function deepFreeze<T extends object>(value: T): T {
   return Object.freeze(value)
 }
 
-/** Returns the topics with events for users, of every source. */
+/** Returns the topics with events for users that variables name, of every source. followed-topics.ts adds those of patterns. */
 export function sourceTopics({ kafka, kinesis, nats }: Config): readonly string[] {
   return [...kafka.topics, ...(nats?.topics ?? []), ...kinesis.topics]
 }
 
-/** Returns every topic that is followed: those with events for users, and those with responses to proxied requests. */
+/** Whether the topic has events for users: it is named, or a pattern matches it and Rigel does not write to it. */
+export function isSourceTopic(config: Config, topic: string): boolean {
+  const { audit, kafka, proxy } = config
+  if (sourceTopics(config).includes(topic)) return true
+  const own = [kafka.deadLetterTopic, audit.topic, proxy.requestLogTopic, ...proxy.responseTopics]
+  return !own.includes(topic) && kafka.topicPatterns.some((pattern) => matchesTopicPattern(pattern, topic))
+}
+
+/** Whether the topic is followed. */
+export function isFollowed(config: Config, topic: string): boolean {
+  return isSourceTopic(config, topic) || config.proxy.responseTopics.includes(topic)
+}
+
+/** Returns every topic that is followed and named: those with events for users, and those with responses to proxied requests. */
 export function followedTopics(config: Config): readonly string[] {
   return [...new Set([...sourceTopics(config), ...config.proxy.responseTopics])]
 }

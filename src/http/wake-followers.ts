@@ -4,6 +4,7 @@ import { configOf, followedTopics, isFollowedHere, sourceTopics } from '../confi
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import { directoryStub } from '../rpc/directory.ts'
 import { createEventLog } from '../sources/create-event-log.ts'
+import { listFollowedTopics } from '../sources/followed-topics.ts'
 import { nudgeFollowers } from '../rpc/follower.ts'
 import { wakeAll, type WakePlanDeps } from './wake-plan.ts'
 
@@ -11,12 +12,16 @@ import { wakeAll, type WakePlanDeps } from './wake-plan.ts'
 export async function wakeFollowers(env: Env, wanted: Partial<TopicPartition> = {}): Promise<boolean> {
   const config = configOf(env)
   const log = createEventLog(env, config)
+  const named = new Set(followedTopics(config))
   const deps: WakePlanDeps = {
-    topics: followedTopics(config),
+    topics: [...named],
+    matched: async () => (await listFollowedTopics(config, log)).filter((topic) => !named.has(topic)),
     partitions: (topic) => log.partitions(topic),
     // The embedded log is read from its start anyway.
     firstSeen: async (topic, count) =>
       isFollowedHere(config, topic) ? count : directoryStub(env).firstSeenPartitions(topic, count),
+    firstSeenMatched: async (counts) =>
+      counts.length === 0 ? [] : directoryStub(env).firstSeenMatched(config.kafka.topicPatterns.join(), counts),
     nudge: (wakes) => nudgeFollowers(env, wakes),
     failed: (follower, error) => console.error({ message: 'follower not woken', ...follower, error: String(error) }),
   }

@@ -16,6 +16,7 @@ export function createBrokersKafkaLog(env: Env, brokers: BrokersConfig, chance: 
   return {
     wakesFollowers: false,
     partitions: async (topic) => kafkaProducerStub(env, anyProducer(chance)).partitions(topic),
+    topics: async () => kafkaProducerStub(env, anyProducer(chance)).topics(),
     offsets: (topic, partition) => fetcher.offsets({ topic, partition }),
     fetch: (position, limits) => fetcher.fetch(position, limits),
     produce: async (records) => produce(env, records, chance),

@@ -65,6 +65,8 @@ export interface KafkaLog {
    * does not exist.
    */
   partitions(topic: string): Promise<readonly number[]>
+  /** Returns the names of all topics, also internal ones. Absent where topics are not to be found by patterns. */
+  topics?(): Promise<readonly string[]>
   /** Returns the range of a partition. Throws if it does not exist. */
   offsets(topic: string, partition: number): Promise<OffsetRange>
   /** Returns records from `position` on, in offset order. */

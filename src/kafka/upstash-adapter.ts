@@ -33,6 +33,7 @@ export function createUpstashKafkaLog(credentials: UpstashCredentials): KafkaLog
   return {
     wakesFollowers: false,
     partitions,
+    topics: async () => Object.keys(await admin.topics()),
     offsets,
     fetch: (position, limits) => fetchFrom(kafka, position, limits, { offsets, partitions }),
     produce: (records) => produceTo(kafka, records),

@@ -10,6 +10,12 @@ export interface ApiSnapshot {
   readonly apis: readonly (Omit<ApiRecord, 'document'> & { readonly document: string })[]
 }
 
+/** `count`: the partition after the topic's last one. */
+export interface TopicCount {
+  readonly topic: string
+  readonly count: number
+}
+
 /** A dead letter, by its place in the dead-letter topic. */
 export interface DeadLetterPlace {
   readonly partition: number

@@ -10,7 +10,10 @@ import { createKinesisLog } from './kinesis/kinesis-log.ts'
 import { createNatsLog } from './nats/nats-log.ts'
 
 /** Every source's log as one. Whether producing wakes followers differs by topic. */
-export type EventLog = Omit<KafkaLog, 'wakesFollowers'>
+export interface EventLog extends Omit<KafkaLog, 'wakesFollowers' | 'topics'> {
+  /** Returns the names of all topics of Kafka; none of the embedded log. */
+  topics(): Promise<readonly string[]>
+}
 
 const deps = {
   nowMs: () => Date.now(),
@@ -26,6 +29,7 @@ export function createEventLog(env: Env, config: Config): EventLog {
   const logOf = createSources(env, config, undefined)
   return {
     partitions: async (topic) => logOf(topic).partitions(topic),
+    topics: async () => (await logOf('').topics?.()) ?? [],
     offsets: async (topic, partition) => logOf(topic).offsets(topic, partition),
     fetch: async (position, limits) => logOf(position.topic).fetch(position, limits),
     produce: (records) => produce(logOf, records),

@@ -95,6 +95,7 @@ describe('values', () => {
 const JSON_POINTER = 'must be a JSON pointer such as "/data/user", got '
 const FIELD = 'must be {"json_pointer": "/data/name"}'
 const PLACE = `${FIELD}, {"key": true}, {"key": "/name"} or {"header": "name"}`
+const FIRST = 'must begin with the name of a topic: events are published to it'
 const TOPIC = 'must be a Kafka topic name: 1 to 249 of letters, digits, ".", "_" and "-", but not "." or ".."'
 
 it.each([
@@ -194,9 +195,15 @@ it.each([
   ['RECIPIENTS', 'data', 'RECIPIENTS: must be JSON, got "data"'],
   ['RECIPIENTS', '{"*":"data"}', `RECIPIENTS: in *: ${JSON_POINTER}"data"`],
   ['KAFKA_SOURCE_TOPICS', ',', 'KAFKA_SOURCE_TOPICS: must name at least one topic, got ","'],
-  ['KAFKA_SOURCE_TOPICS', 'rig,..', `KAFKA_SOURCE_TOPICS: in 1: ${TOPIC}`],
+  ['KAFKA_SOURCE_TOPICS', 'rig,..', `KAFKA_SOURCE_TOPICS: in 1: ${TOPIC}, or a pattern of those and "*"`],
   ['KAFKA_DEAD_LETTER_TOPIC', '.', `KAFKA_DEAD_LETTER_TOPIC: ${TOPIC}, got "."`],
-  ['KAFKA_SOURCE_TOPICS', 'rig,a b', `KAFKA_SOURCE_TOPICS: in 1: ${TOPIC}`],
+  ['KAFKA_SOURCE_TOPICS', 'orders.*', `KAFKA_SOURCE_TOPICS: ${FIRST}, got "orders.*"`],
+  [
+    'KAFKA_SOURCE_TOPICS',
+    'rig,orders.*',
+    'KAFKA_SOURCE_TOPICS: a pattern needs a Kafka (KAFKA_BROKERS, KAFKA_REST_URL or UPSTASH_KAFKA_REST_URL); topics of the embedded log must be named',
+  ],
+  ['KAFKA_SOURCE_TOPICS', 'rig,a b', `KAFKA_SOURCE_TOPICS: in 1: ${TOPIC}, or a pattern of those and "*"`],
   ['KAFKA_DEAD_LETTER_TOPIC', 'a b', `KAFKA_DEAD_LETTER_TOPIC: ${TOPIC}, got "a b"`],
   ['KAFKA_AUTO_OFFSET_RESET', 'first', 'KAFKA_AUTO_OFFSET_RESET: must be earliest or latest, got "first"'],
   ['PULL_MODE', 'push', 'PULL_MODE: must be continuous or scheduled, got "push"'],

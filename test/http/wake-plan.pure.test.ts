@@ -12,7 +12,9 @@ function makeDeps(broken: readonly string[] = []) {
       if (broken.includes(topic)) throw new Error('down')
       return [0, 1, 2]
     },
+    matched: async () => [],
     firstSeen: async (_topic, count) => count,
+    firstSeenMatched: async (counts) => counts.map(({ count }) => count),
     nudge: async (wakes) =>
       wakes.map(({ isLate, partition, topic }): WakeResult => {
         const follower = { topic, partition }
@@ -52,6 +54,23 @@ describe('waking', () => {
     const { deps, woken } = makeDeps()
     await wakeAll({ ...deps, firstSeen: async (topic) => (topic === 'a' ? 2 : 0) }, {})
     expect(woken.toSorted()).toEqual(['a/0', 'a/1', 'a/2 late', 'b/0 late', 'b/1 late', 'b/2 late'])
+  })
+
+  it('wakes topics of patterns too, late ones too, by one question to the Directory', async () => {
+    const { deps, woken } = makeDeps()
+    const asked: object[] = []
+    const firstSeenMatched: WakePlanDeps['firstSeenMatched'] = async (counts) => (asked.push(counts), [3, 0])
+    await wakeAll({ ...deps, topics: ['a'], matched: async () => ['m1', 'm2'], firstSeenMatched }, {})
+    const late = ['m2/0 late', 'm2/1 late', 'm2/2 late']
+    expect(woken.toSorted()).toEqual(['a/0', 'a/1', 'a/2', 'm1/0', 'm1/1', 'm1/2', ...late])
+    const counts = ['m1', 'm2'].map((topic) => ({ topic, count: 3 }))
+    expect(asked).toEqual([counts])
+  })
+
+  it('a log that does not list its topics does not keep those that are named asleep', async () => {
+    const { deps, failed, woken } = makeDeps()
+    await wakeAll({ ...deps, matched: () => Promise.reject(new Error('down')) }, {})
+    expect([woken.length, failed]).toEqual([6, ['/']])
   })
 
   it('is one call for all: the tree of relays spreads it', async () => {

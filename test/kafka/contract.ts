@@ -103,6 +103,12 @@ export function kafkaLogContract(
       expect(await log.offsets(topic, last)).toMatchObject({ earliest: first, latest: first + 1 })
     })
 
+    it('names its topics, where they are found by patterns', async () => {
+      const [log, topic] = await newLogAndTopic()
+      await log.produce([{ topic, partition: last, value: bytes('v') }])
+      expect(await (log.topics?.() ?? [topic])).toContain(topic)
+    })
+
     it.runIf(partitions > 1)('knows that a partition is empty', async () => {
       const [log, topic] = await newLogAndTopic()
       await log.produce([{ topic, partition: last, value: bytes('v') }])

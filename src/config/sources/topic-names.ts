@@ -1,4 +1,5 @@
 // Finds rules of TOPICS for topics that are not followed: such a rule would never apply.
+import { isTopicPattern, matchesTopicPattern } from '../../core/events/topic-pattern.ts'
 import { sourceOf } from '../../core/events/topic-source.ts'
 import { topicName } from '../env-fields.ts'
 
@@ -16,5 +17,7 @@ export function topicNameProblems(topic: string, v: SourceTopicVariables): reado
   if (kind === 'nats') return v.NATS_SOURCE_TOPICS.includes(name) ? [] : neverApplies('NATS_SOURCE_TOPICS')
   if (kind === 'kinesis') return v.KINESIS_STREAM.includes(name) ? [] : neverApplies('KINESIS_STREAM')
   if (!topicName.safeParse(name).success) return ['must be the name of a topic, or "*"']
-  return v.KAFKA_SOURCE_TOPICS.includes(name) ? [] : neverApplies('KAFKA_SOURCE_TOPICS')
+  const isNamed = v.KAFKA_SOURCE_TOPICS.includes(name)
+  const isMatched = v.KAFKA_SOURCE_TOPICS.some((one) => isTopicPattern(one) && matchesTopicPattern(one, name))
+  return isNamed || isMatched ? [] : neverApplies('KAFKA_SOURCE_TOPICS')
 }

@@ -10,7 +10,7 @@ import { parseJson } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 import { createEventLog, type EventLog } from '../../sources/create-event-log.ts'
-import { sourceTopics } from '../../config/parse-config.ts'
+import { isSourceTopic, type Config } from '../../config/parse-config.ts'
 import { directoryStub, type DeadLetterPlace } from '../../rpc/directory.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -80,7 +80,7 @@ export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> 
   const log = createEventLog(c.env, c.var.config)
   const records: NewRecord[] = []
   for (const at of parsed.data.dead_letters) {
-    const record = await original(log, sourceTopics(c.var.config), { topic: kafka.deadLetterTopic, ...at })
+    const record = await original(log, c.var.config, { topic: kafka.deadLetterTopic, ...at })
     if (!record.ok) return badRequest(`${at.partition}/${at.offset}: ${record.reason}`)
     records.push(record.value)
   }
@@ -113,13 +113,13 @@ function nameOf({ offset, partition }: DeadLetterPlace): string {
  * Returns the record that became this dead letter. A record that was too large for it is read from its topic, if still
  * there.
  */
-async function original(log: EventLog, topics: readonly string[], at: LogPosition): Promise<Result<NewRecord, string>> {
+async function original(log: EventLog, config: Config, at: LogPosition): Promise<Result<NewRecord, string>> {
   const deadLetter = await readAt(log, at)
   if (deadLetter === undefined) return fail('there is no such dead letter')
   const origin = originOf(deadLetter)
   if (origin.topic === undefined) return fail('it has no header rigel-topic, so where it came from is unknown')
   // A pushed record has its connector in place of a topic. Pushed events are stored in the first source topic.
-  const topic = topics.includes(origin.topic) ? origin.topic : (topics[0] ?? origin.topic)
+  const topic = isSourceTopic(config, origin.topic) ? origin.topic : (config.kafka.topics[0] ?? origin.topic)
   if (!origin.isOmitted)
     return ok({ topic, key: deadLetter.key, value: deadLetter.value, headers: withoutOurs(deadLetter.headers) })
   const { offset, partition } = origin

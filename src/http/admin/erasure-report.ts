@@ -15,7 +15,7 @@ export function remainingOf(
   { isRevoked, shared }: { readonly isRevoked: boolean; readonly shared: number },
 ): readonly Remaining[] {
   const { audit, kafka, log, proxy } = config
-  const topics = [...followedTopics(config), kafka.deadLetterTopic]
+  const topics = [...followedTopics(config), ...kafka.topicPatterns, kafka.deadLetterTopic]
   const logs = [
     ...(proxy.requestLog.includes('kafka') ? [proxy.requestLogTopic] : []),
     ...(audit.topic === null ? [] : [audit.topic]),

@@ -13,6 +13,7 @@ import { broadcastCommand } from '../../rpc/shard.ts'
 import { allShards } from './operations.ts'
 import { followerStatuses, type FollowerStatus } from '../../rpc/follower.ts'
 import { createEventLog } from '../../sources/create-event-log.ts'
+import { listFollowedTopics } from '../../sources/followed-topics.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 const OUTDATED = 'has the interest of a Directory whose storage was lost; it gets the new interest within a minute'
@@ -32,7 +33,7 @@ interface Report {
 }
 
 async function report(c: Context<HttpEnv>): Promise<Report> {
-  const [directory, ...lists] = await Promise.all([askDirectory(c.env), ...listPartitions(c)])
+  const [directory, lists] = await Promise.all([askDirectory(c.env), listPartitions(c)])
   const { known, epoch } = directory
   const all = [...known, ...lists.flatMap(({ partitions }) => partitions)]
   const byName = new Map(all.map((at) => [partitionName(at), at]))
@@ -98,9 +99,12 @@ interface Listed {
   readonly problem: string | null
 }
 
-function listPartitions(c: Context<HttpEnv>): readonly Promise<Listed>[] {
-  const log = createEventLog(c.env, c.var.config)
-  return followedTopics(c.var.config).map(async (topic) => {
+/** A log that does not list its topics does not list partitions either: the followers of patterns are known by the Directory. */
+async function listPartitions(c: Context<HttpEnv>): Promise<readonly Listed[]> {
+  const { config } = c.var
+  const log = createEventLog(c.env, config)
+  const topics = await withTimeout(listFollowedTopics(config, log), LIST_TIMEOUT_MS).catch(() => followedTopics(config))
+  const lists = topics.map(async (topic): Promise<Listed> => {
     try {
       const partitions = await withTimeout(log.partitions(topic), LIST_TIMEOUT_MS)
       return { topic, partitions: partitions.map((partition) => ({ topic, partition })), problem: null }
@@ -108,6 +112,7 @@ function listPartitions(c: Context<HttpEnv>): readonly Promise<Listed>[] {
       return { topic, partitions: [], problem: String(error) }
     }
   })
+  return Promise.all(lists)
 }
 
 export async function getFollowers(c: Context<HttpEnv>): Promise<Response> {

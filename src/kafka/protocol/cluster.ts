@@ -103,6 +103,12 @@ export class Cluster {
     throw lastError
   }
 
+  /** Returns the names of all topics that this user may see. */
+  async topics(): Promise<readonly string[]> {
+    const { topics } = await this.withRetries(() => this.askAny(metadata, { topics: null, create: false }))
+    return topics.map(({ name }) => name)
+  }
+
   /** Repeats an attempt that failed with a retriable error, with backoff, and drops the metadata of `topic` before each. */
   async withRetries<T>(attempt: () => Promise<T>, topic?: string): Promise<T> {
     const { random, sleep } = this.#options

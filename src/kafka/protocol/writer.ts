@@ -119,6 +119,12 @@ export class Writer implements WireEncoding {
     for (const item of items) write(item)
   }
 
+  nullableArray<T>(items: readonly T[] | null, write: (item: T) => void): void {
+    if (items !== null) this.array(items, write)
+    else if (this.flexible) this.uvarint(0)
+    else this.int32(-1)
+  }
+
   /** Ends a structure. Rigel writes no tagged fields. */
   end(): void {
     if (this.flexible) this.uvarint(0)

@@ -12,7 +12,7 @@ import { createV2Producer } from './produce-v2.ts'
 import { RedpandaReader } from './redpanda-reader.ts'
 import { createRestClient, hostOf, type RestClient } from './rest-client.ts'
 import { KafkaRestError } from './rest-error.ts'
-import { createTopicReader, type TopicReader } from './topics.ts'
+import { createTopicReader, listTopics, type TopicReader } from './topics.ts'
 
 interface DialectAdapter {
   readonly topics: TopicReader
@@ -38,6 +38,7 @@ export function createKafkaRestLog(
   return {
     wakesFollowers: false,
     partitions: async (topic) => (await connect()).topics.partitions(topic),
+    topics: () => listTopics(client),
     offsets: async (topic, partition) => {
       const range = await (await connect()).topics.offsets({ topic, partition })
       if (range !== null) return range

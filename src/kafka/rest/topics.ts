@@ -17,6 +17,11 @@ export interface TopicReader {
 const partitionList = z.array(z.object({ partition: z.number().int().min(0) }))
 const offsetsSummary = z.object({ beginning_offset: z.number().int(), end_offset: z.number().int() })
 
+/** Returns the names of all topics. Every dialect has this route. */
+export async function listTopics(client: RestClient): Promise<readonly string[]> {
+  return parseResponse(client, await client.request({ method: 'GET', path: '/topics' }), z.array(z.string()))
+}
+
 /** Finds partitions and offsets through the routes /topics/…/partitions and …/offsets. */
 export function createTopicReader(client: RestClient): TopicReader {
   return {

@@ -4,7 +4,7 @@
 // proxies.
 import { parseJson } from '../../core/json.ts'
 import { DurableObject } from 'cloudflare:workers'
-import { configOf, followedTopics, sourceTopics } from '../../config/parse-config.ts'
+import { configOf, isFollowed } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
 import type { Result } from '../../core/result.ts'
 import type { ShardMap } from '../../core/shard-map/shard-map.ts'
@@ -13,12 +13,14 @@ import type { DeclareResult } from '../../core/interest/declarer.ts'
 import type { InterestDeclaration, InterestUpdate } from '../../core/interest/ledger.ts'
 import type { InterestVersion } from '../../core/interest/table.ts'
 import { createEventLog } from '../../sources/create-event-log.ts'
+import { listSourceTopics } from '../../sources/followed-topics.ts'
 import type {
   ApiSnapshot,
   DeadLetterHandling,
   HandledDeadLetter,
   DeadLetterPlace,
   ShardChangeStatus,
+  TopicCount,
 } from '../../rpc/directory.ts'
 import { notifyFollowers, nudgeFollowers, type FollowerResult } from '../../rpc/follower.ts'
 import { broadcastCommand, shardStub } from '../../rpc/shard.ts'
@@ -125,6 +127,14 @@ export class Directory extends DurableObject<Env> {
     return this.#store.firstSeenPartitions(topic, count)
   }
 
+  /**
+   * The same for all topics that `patterns` match now. A topic that came after the first call for these patterns had no
+   * partition then.
+   */
+  async firstSeenMatched(patterns: string, counts: readonly TopicCount[]): Promise<readonly number[]> {
+    return this.#store.firstSeenMatched(patterns, counts)
+  }
+
   /** Returns all followers that have ever registered. */
   async followers(): Promise<readonly TopicPartition[]> {
     return this.#store.followers()
@@ -191,8 +201,7 @@ export class Directory extends DurableObject<Env> {
    */
   async #tellFollowers(map: ShardMap): Promise<MapConfirmation> {
     await this.#finder.find(true)
-    const topics = new Set(followedTopics(this.#config))
-    const followers = this.#store.followers().filter(({ topic }) => topics.has(topic))
+    const followers = this.#store.followers().filter(({ topic }) => isFollowed(this.#config, topic))
     const results = await this.#sendInterest(followers, this.#store.version)
     const late = results.filter((result) => result.ok && (result.value.writesBy ?? 0) < map.version)
     if (late.length > 0)
@@ -212,7 +221,7 @@ export class Directory extends DurableObject<Env> {
 
   async #listPartitions(): Promise<readonly TopicPartition[]> {
     const log = createEventLog(this.env, this.#config)
-    const topics = sourceTopics(this.#config)
+    const topics = await listSourceTopics(this.#config, log)
     const lists = await Promise.all(topics.map((topic) => log.partitions(topic)))
     return topics.flatMap((topic, index) => (lists[index] ?? []).map((partition) => ({ topic, partition })))
   }

@@ -9,6 +9,7 @@ import {
   type InterestUpdate,
   type UserWatch,
 } from '../../core/interest/ledger.ts'
+import type { TopicCount } from '../../rpc/directory.ts'
 import { userOfWatchTopic } from '../../core/subscriptions/watch-topic.ts'
 
 interface BitmapRow extends Record<string, SqlStorageValue> {
@@ -94,6 +95,16 @@ export class InterestStore {
     this.#sql.exec('INSERT OR IGNORE INTO first_seen VALUES (?, ?)', topic, count)
     return this.#sql.exec<{ partitions: number }>('SELECT partitions FROM first_seen WHERE topic = ?', topic).one()
       .partitions
+  }
+
+  /** The same for the topics of patterns. A topic that came after the first call for these patterns had no partition then. */
+  firstSeenMatched(patterns: string, counts: readonly TopicCount[]): readonly number[] {
+    // Names of topics have no colon.
+    const key = `patterns:${patterns}`
+    const isKnown = this.#sql.exec('SELECT 1 FROM first_seen WHERE topic = ?', key).toArray().length > 0
+    const seen = counts.map(({ count, topic }) => this.firstSeenPartitions(topic, isKnown ? 0 : count))
+    if (!isKnown) this.firstSeenPartitions(key, 0)
+    return seen
   }
 
   #putBitmap({ bitmap, sequence, shard, version }: DeclaredBitmap): void {

@@ -33,6 +33,10 @@ export class KafkaProducer extends DurableObject<Env> {
   async partitions(topic: string): Promise<readonly number[]> {
     return this.#cluster.partitions(topic)
   }
+
+  async topics(): Promise<readonly string[]> {
+    return this.#cluster.topics()
+  }
 }
 
 function brokersOf(env: Env) {

@@ -5,7 +5,7 @@ import { parsePosition } from '../../core/identity/position.ts'
 import { connectingShards } from '../../core/shard-map/shard-map.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { directoryStub } from '../../rpc/directory.ts'
-import { sourceTopics } from '../../config/parse-config.ts'
+import { isSourceTopic } from '../../config/parse-config.ts'
 import { followerStub } from '../../rpc/follower.ts'
 import { BufferBudget } from './buffer-budget.ts'
 import { AdminCommands } from './admin-commands.ts'
@@ -90,7 +90,7 @@ export function createShard(context: ShardContext) {
       await directoryStub(env).refreshFollowers()
       return directoryStub(env).followers()
     },
-    topics: sourceTopics(config),
+    isFollowed: (topic) => isSourceTopic(config, topic),
     progress: async (at, offset) => followerStub(env, at).progress(offset),
     shards: () => connectingShards(shardMap.map),
     usersSince: () => shardMap.map.version,
@@ -118,7 +118,7 @@ export function createShard(context: ShardContext) {
     connections,
     log,
     timers,
-    topics: sourceTopics(config),
+    isFollowed: (topic) => isSourceTopic(config, topic),
   })
   const parts = {
     connections,

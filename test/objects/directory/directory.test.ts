@@ -110,6 +110,18 @@ describe('the Directory', () => {
     await evictDurableObject(directoryStub(env))
     expect(await directoryStub(env).firstSeenPartitions(topic, 8)).toBe(3)
   })
+
+  it('knows topics of patterns that came after they were first looked for, and no others when a pattern is added', async () => {
+    const [first, second, third] = [crypto.randomUUID(), crypto.randomUUID(), crypto.randomUUID()]
+    const seen = (patterns: string, ...names: readonly string[]) =>
+      directoryStub(env).firstSeenMatched(
+        `${first}${patterns}`,
+        names.map((topic) => ({ topic, count: 4 })),
+      )
+    expect(await seen('a*', first)).toEqual([4])
+    expect(await seen('a*', first, second)).toEqual([4, 0])
+    expect(await seen('a*,b*', first, second, third)).toEqual([4, 0, 4])
+  })
 })
 
 describe('a Directory that lost its storage', () => {

@@ -2,7 +2,7 @@
 // records, and what Rigel makes of each. For the console.
 import type { Context } from 'hono'
 import { z } from 'zod'
-import { followedTopics } from '../../../config/parse-config.ts'
+import { isFollowed } from '../../../config/parse-config.ts'
 import { toBase64 } from '../../../core/bytes.ts'
 import type { LogRecord } from '../../../core/events/kafka-record.ts'
 import { describeCause } from '../../../core/explain/cause.ts'
@@ -11,10 +11,12 @@ import { explainRecord } from '../../../following/explain-record.ts'
 import { prefetchSchemas } from '../../../following/prefetch-schemas.ts'
 import { createEventLog } from '../../../sources/create-event-log.ts'
 import { createSchemaCache } from '../../../schema-registry/create-caches.ts'
+import { listFollowedTopics } from '../../../sources/followed-topics.ts'
 import { errorResponse } from '../../error-response.ts'
 import type { HttpEnv } from '../../worker-context.ts'
 
 const MAX_PARTITIONS = 200
+const MAX_TOPICS = 200
 const MAX_LISTED = 100
 const FETCH_BYTES = 262_144
 const MAX_SHOWN_CHARS = 20_000
@@ -29,7 +31,8 @@ const recordsQuery = z.object({
 export async function listTopics(c: Context<HttpEnv>): Promise<Response> {
   const { config } = c.var
   const log = createEventLog(c.env, config)
-  const names = [...new Set([...followedTopics(config), config.kafka.deadLetterTopic])]
+  const followed = (await listFollowedTopics(config, log)).slice(0, MAX_TOPICS)
+  const names = [...new Set([...followed, config.kafka.deadLetterTopic])]
   const topics = await Promise.all(
     names.map(async (topic) => {
       try {
@@ -52,7 +55,7 @@ export async function listRecords(c: Context<HttpEnv>): Promise<Response> {
   const topic = c.req.param('topic') ?? ''
   const { config } = c.var
   // Other topics of the Kafka must stay invisible to readers.
-  if (![...followedTopics(config), config.kafka.deadLetterTopic].includes(topic)) {
+  if (!isFollowed(config, topic) && topic !== config.kafka.deadLetterTopic) {
     return c.json({ message: `Rigel does not follow the topic ${topic.slice(0, 100)}` }, 404)
   }
   const log = createEventLog(c.env, config)

@@ -1,9 +1,10 @@
 // Finds the record that an operator asks about: by its place in the log, as a publish returns it, or by the id of its
 // event among the newest records.
-import { followedTopics, sourceTopics, type Config } from '../../../config/parse-config.ts'
+import { isFollowed, type Config } from '../../../config/parse-config.ts'
 import type { LogPosition, LogRecord } from '../../../core/events/kafka-record.ts'
 import type { Cause } from '../../../core/explain/cause.ts'
 import { createEventLog, type EventLog } from '../../../sources/create-event-log.ts'
+import { listSourceTopics } from '../../../sources/followed-topics.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
 
 /** Number of newest records of each partition in which an id is searched. */
@@ -25,7 +26,7 @@ export async function readPlace(
   config: Config,
   at: LogPosition,
 ): Promise<LogRecord | { readonly cause: Cause }> {
-  if (!followedTopics(config).includes(at.topic)) return { cause: { kind: 'not_followed', topic: at.topic } }
+  if (!isFollowed(config, at.topic)) return { cause: { kind: 'not_followed', topic: at.topic } }
   const log = createEventLog(env, config)
   const { earliest, latest } = await log.offsets(at.topic, at.partition)
   if (at.offset >= latest) return { cause: { kind: 'not_produced', latest } }
@@ -42,7 +43,9 @@ export async function readPlace(
 export async function findById(env: Env, config: Config, id: string): Promise<LogRecord | undefined> {
   const log = createEventLog(env, config)
   const lists = await Promise.all(
-    sourceTopics(config).map(async (topic) => (await log.partitions(topic)).map((partition) => ({ topic, partition }))),
+    (await listSourceTopics(config, log)).map(async (topic) =>
+      (await log.partitions(topic)).map((partition) => ({ topic, partition })),
+    ),
   )
   const partitions = lists.flat().slice(0, MAX_SEARCHED_PARTITIONS)
   const found = await Promise.all(

@@ -3,7 +3,8 @@ import type { Api } from './api.ts'
 
 /** Topics to describe. */
 export interface MetadataRequest {
-  readonly topics: readonly string[]
+  /** Null: all. */
+  readonly topics: readonly string[] | null
   /** Whether the broker may create missing topics (`auto.create.topics.enable`). */
   readonly create: boolean
   /** Whether the broker says what the client may do with the topics (KIP-430). Rigel itself does not ask: it costs the broker time. */
@@ -55,7 +56,7 @@ export const metadata: Api<MetadataRequest, MetadataResponse> = {
   versions: [4, 12],
   flexibleFrom: 9,
   encode(writer, { topics, create, withOperations = false }, version) {
-    writer.array(topics, (topic) => {
+    writer.nullableArray(topics, (topic) => {
       if (version >= WITH_TOPIC_IDS) writer.uuid(NO_ID)
       writer.string(topic)
       writer.end()

@@ -17,8 +17,8 @@ export interface JoinFactsDeps {
   committedSeq(): number
   /** Returns all partitions that were ever followed. */
   partitions(): Promise<readonly TopicPartition[]>
-  /** The topics that are followed. */
-  readonly topics: readonly string[]
+  /** Whether a topic is followed. */
+  readonly isFollowed: (topic: string) => boolean
   /**
    * Returns null if the follower has not started. `offset`: the log is asked for its end if it is not followed so far.
    */
@@ -39,7 +39,7 @@ export class JoinFactsReader {
   /** Returns all facts except `sinceOf`. Rejects if the Directory or a follower does not answer. */
   async ask(asOf: AsOf): Promise<JoinFacts> {
     const { log } = this.#deps
-    const topics = new Set([...asOf.keys()].map(topicOfPartition).filter((topic) => this.#deps.topics.includes(topic)))
+    const topics = new Set([...asOf.keys()].map(topicOfPartition).filter((topic) => this.#deps.isFollowed(topic)))
     const all = (await this.#listPartitions()).filter(({ topic }) => topics.has(topic))
     const followed = new Map<string, FollowedUpTo>()
     const ask = (at: TopicPartition, offset: number) => async () => {

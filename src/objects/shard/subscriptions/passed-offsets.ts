@@ -26,8 +26,8 @@ interface PassedOffsetsDeps {
   readonly connections: Pick<ConnectionRegistry, 'get'>
   readonly log: Pick<CommittedLog, 'settle' | 'committedSeq'>
   readonly timers: Timers
-  /** The topics that are followed. */
-  readonly topics: readonly string[]
+  /** Whether a topic is followed. */
+  readonly isFollowed: (topic: string) => boolean
 }
 
 export class PassedOffsets {
@@ -57,7 +57,7 @@ export class PassedOffsets {
   #parse(text: string): Result<AsOf, RigelError> {
     const parsed = parseAsOf(text, 'offsets')
     if (!parsed.ok) return fail({ kind: 'bad_request', message: parsed.reason })
-    const unknown = [...parsed.value.keys()].map(topicOfPartition).find((topic) => !this.#deps.topics.includes(topic))
+    const unknown = [...parsed.value.keys()].map(topicOfPartition).find((topic) => !this.#deps.isFollowed(topic))
     if (unknown === undefined) return parsed
     return fail({ kind: 'bad_request', message: `offsets names ${unknown.slice(0, 60)}, a topic that is not followed` })
   }

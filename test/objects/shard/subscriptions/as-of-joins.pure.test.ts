@@ -69,7 +69,7 @@ class World {
       committedSeq: () => this.head,
       interestSince: (type) => this.wanted.get(type),
       partitions: async () => this.partitions.map(({ partition }) => ({ topic: TOPIC, partition })),
-      topics: [TOPIC],
+      isFollowed: (topic) => topic === TOPIC,
       progress: async ({ partition }) => {
         // The world goes on while the shard asks.
         if (this.random.chance(0.5)) this.step()
