@@ -10,7 +10,7 @@ const BEGIN =
   '# --- Bindings of the environments: written by `npm run environments`, from those above. Do not edit. ---'
 /** Tables that wrangler does not inherit, as Rigel's users may have them. */
 const COPIED =
-  /^\[\[(durable_objects\.bindings|queues\.producers|queues\.consumers|ratelimits|services|vpc_networks|analytics_engine_datasets|kv_namespaces|r2_buckets)\]\]$/
+  /^(?:\[\[(durable_objects\.bindings|queues\.producers|queues\.consumers|ratelimits|services|vpc_networks|analytics_engine_datasets|kv_namespaces|r2_buckets)\]\]|\[(durable_objects\.code_update_strategy)\])$/
 
 /** Returns the text of a wrangler.toml with the bindings of its environments as its top level has them. */
 export function withEnvironments(toml: string): string {
@@ -22,25 +22,28 @@ export function withEnvironments(toml: string): string {
 
 interface Block {
   readonly table: string
+  /** `[[table]]`, not `[table]`. */
+  readonly isList: boolean
   readonly lines: readonly string[]
 }
 
 /** Without comments: those above say everything once. */
 function bindingBlocks(toml: string): readonly Block[] {
-  const blocks: { table: string; lines: string[] }[] = []
-  let current: { table: string; lines: string[] } | undefined
+  const blocks: { table: string; isList: boolean; lines: string[] }[] = []
+  let current: (typeof blocks)[number] | undefined
   for (const line of toml.split('\n')) {
-    const table = COPIED.exec(line.trim())?.[1]
+    const [, list, single] = COPIED.exec(line.trim()) ?? []
+    const table = list ?? single
     if (line.trimStart().startsWith('[')) current = undefined
     if (table !== undefined) {
-      current = { table, lines: [] }
+      current = { table, isList: list !== undefined, lines: [] }
       blocks.push(current)
     } else if (line.trim() !== '' && !line.trimStart().startsWith('#')) current?.lines.push(line)
   }
   return blocks
 }
 
-function copyOf({ lines, table }: Block, environment: Environment): string {
+function copyOf({ isList, lines, table }: Block, environment: Environment): string {
   const own = lines.map((line) =>
     line
       .replace(
@@ -52,7 +55,8 @@ function copyOf({ lines, table }: Block, environment: Environment): string {
         (_, id: string) => `namespace_id = "${namespaceOf(Number(id), environment)}"`,
       ),
   )
-  return [`[[env.${environment}.${table}]]`, ...own].join('\n')
+  const name = `[env.${environment}.${table}]`
+  return [isList ? `[${name}]` : name, ...own].join('\n')
 }
 
 /** Workers of one account that name the same namespace share its counts. */
