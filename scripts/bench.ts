@@ -1,7 +1,7 @@
 // `npm run bench [-- figure…] [-- --quick]`: what Rigel costs, each figure beside the least that could be called the same
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
-// rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, interest,
+// rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, interest, followers,
 // attacks, subscriptions, gateway (which needs Debian's packages
 // nginx and wrk), kafka (which needs Java 17), sources (NATS; needs Go). `bill`, by itself, counts what Cloudflare would
 // bill, and compares it with docs/cost.md.
@@ -10,6 +10,7 @@ import { bill } from './bench/bill.ts'
 import { fanOutToPhoenix, fanOutToSockets, fanOutToStreams, growth, memory } from './bench/fan-out.ts'
 import { connections } from './bench/connections.ts'
 import type { Figure } from './bench/figure.ts'
+import { followers } from './bench/followers.ts'
 import { gateway } from './bench/gateway.ts'
 import { interest } from './bench/interest.ts'
 import { kafka } from './bench/kafka.ts'
@@ -42,6 +43,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   memory: onRig(memory),
   growth: onRig(growth),
   interest,
+  followers,
   attacks,
   subscriptions: subscriptionMemory,
   gateway,
