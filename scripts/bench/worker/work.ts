@@ -1,6 +1,8 @@
 // Work that a figure measures and that no client could ask for: appends past the followers, many sessions, interest, presence.
 import { runWithLimit } from '../../../src/core/concurrency.ts'
 import { encodeBatches } from '../../../src/core/delivery/batch-codec.ts'
+import { configOf } from '../../../src/config/parse-config.ts'
+import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import { InterestDeclarer } from '../../../src/core/interest/declarer.ts'
 import { directoryStub } from '../../../src/rpc/directory.ts'
 import { embeddedBrokerStub, embeddedLogStub } from '../../../src/rpc/embedded-kafka.ts'
@@ -22,9 +24,17 @@ export async function appendToShard(env: Env, shard: number, count: number, from
   }
 }
 
+/** A new user whose connections are at shard 0. Other shards' users are refused there. */
+function userOfFirstShard(env: Env): string {
+  for (;;) {
+    const user = `user-${crypto.randomUUID()}`
+    if (shardOf(user, configOf(env).shards) === 0) return user
+  }
+}
+
 /** A session with a type of its own, or, without a `type`, with one that all have. */
 export async function subscribe(env: Env, type: string): Promise<void> {
-  const principal = { user: 'user', session: null, expSeconds: null }
+  const principal = { user: userOfFirstShard(env), session: null, expSeconds: null }
   const subscriptions = [{ eventType: type === '' ? 'known' : `${type}.${crypto.randomUUID()}`, oneOf: [] }]
   const opened = await shardStub(env, 0).openLongpolling(principal, subscriptions, null)
   if (!opened.ok) throw new Error(JSON.stringify(opened.reason))
@@ -62,7 +72,7 @@ export async function callDirectory(env: Env, count: number): Promise<void> {
 /** `count` sessions at one shard with ten subscriptions each (`sets`: all `equal`, all `different`), or `none`. */
 export async function openSessions(env: Env, count: number, sets: string): Promise<void> {
   const open = (n: number) => async () => {
-    const principal = { user: `user-${crypto.randomUUID()}`, session: null, expSeconds: null }
+    const principal = { user: userOfFirstShard(env), session: null, expSeconds: null }
     const types = Array.from({ length: 10 }, (_, k) => `type.${(sets === 'equal' ? k : n * 7 + k * 61) % 1_000}`)
     // The third digit of n on is in the order of the types: no two of 20,000 sets are the same.
     const turned = [...types.slice(Math.floor(n / 1_000) % 10), ...types.slice(0, Math.floor(n / 1_000) % 10)]
