@@ -1,6 +1,7 @@
 // One schedule of the simulation: a deployment, its producers and clients, and faults, all by one seed. While it runs, calls
 // are lost and objects crash; then the faults end, and everything that was confirmed must arrive.
 import { parseConfig } from '../../src/config/parse-config.ts'
+import { partitionName } from '../../src/core/events/kafka-record.ts'
 import { nudgeFollowers } from '../../src/rpc/follower.ts'
 import { directoryStub } from '../../src/rpc/directory.ts'
 import { createRandom, type Random } from '../random.ts'
@@ -39,6 +40,12 @@ const CRON_EVERY_MS = 60_000
 const GROWING = { maxPauseMs: 700, retentionSeconds: 2, maxShards: 6, changes: 3, withinMs: 5_000 }
 /** In the others: an hour, within which nothing is dropped. */
 const STEADY = { maxPauseMs: 60, retentionSeconds: 3_600 }
+
+/** Until a Directory that lost its storage has been woken by the cron, and has asked the shards for what they want. */
+const ASKED_MS = 2 * CRON_EVERY_MS
+/** Events after a follower was replaced. */
+const MAX_LATE_EVENTS = 6
+const LATE_PRODUCER = 2
 
 /** Simulated time until everything must have arrived after the faults have ended. */
 const SETTLE_MS = 600_000
@@ -95,12 +102,16 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   const running = [...clients, ...counters].map((client) => client.run())
   let isPublished = false
   void Promise.all(producers).then(() => (isPublished = true))
-  if (random.chance(0.2)) {
+  const isDirectoryLost = random.chance(0.2)
+  if (isDirectoryLost) {
     clock.schedule(random.below(FAULTS_MS), () => cluster.loseStorage('DIRECTORY', 'directory'))
   }
   const crashes = await injectCrashes(clock, cluster, random.fork(), () => isPublished)
   cluster.faults = 0
   await clock.run(() => isPublished, clock.nowMs + SETTLE_MS)
+  if (isDirectoryLost && isRemote && !isGrowing) {
+    await replaceFollowers(simulation, cluster, random.fork())
+  }
   simulation.isEnding = true
   let isDone = false
   void Promise.all(running).then(() => (isDone = true))
@@ -118,10 +129,28 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   }
 }
 
+/**
+ * After the Directory has lost its storage, the followers lose theirs and begin anew. They know what the new storage of
+ * the Directory knows: what is published now arrives only if it has asked the shards for their interest.
+ */
+async function replaceFollowers(simulation: Simulation, cluster: Cluster, random: Random): Promise<void> {
+  const { clock } = simulation
+  await clock.run(() => false, clock.nowMs + ASKED_MS)
+  for (let partition = 0; partition < PARTITIONS; partition += 1)
+    cluster.loseStorage('TOPIC_FOLLOWER', partitionName({ topic: TOPIC, partition }))
+  let isPublished = false
+  const count = 1 + random.below(MAX_LATE_EVENTS)
+  void runProducer(simulation, LATE_PRODUCER, count, random).then(() => (isPublished = true))
+  await clock.run(() => isPublished, clock.nowMs + SETTLE_MS)
+}
+
 /** Followers are woken by the cron; those of a Kafka elsewhere at once, too, by a request. */
 function wakeFollowers({ clock, env, remote, topic }: Simulation): void {
   const wakes = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition, isLate: false }))
-  const wake = () => void nudgeFollowers(env, wakes).catch(() => undefined)
+  const wake = () => {
+    void nudgeFollowers(env, wakes).catch(() => undefined)
+    void directoryStub(env).refreshFollowers().catch(() => undefined) // prettier-ignore
+  }
   if (remote !== null) {
     globalThis.fetch = (input, init) => remote.fetch(new Request(input, init))
     wake()
