@@ -5,7 +5,7 @@
 // attacks, subscriptions, gateway (which needs Debian's packages
 // nginx and wrk), kafka (which needs Java 17), sources (NATS; needs Go). `bill`, by itself, counts what Cloudflare would
 // bill, and compares it with docs/cost.md.
-import { attacks } from './bench/attacks.ts'
+import { attacks } from './bench/attacks/attacks.ts'
 import { bill } from './bench/bill.ts'
 import { fanOutToPhoenix, fanOutToSockets, fanOutToStreams, growth, memory } from './bench/fan-out.ts'
 import { connections } from './bench/connections.ts'

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** The binary that wrangler brings: no package of ours depends on it. */
-const WORKERD = createRequire(createRequire(import.meta.url).resolve('wrangler'))('workerd').default as string
+export const WORKERD = createRequire(createRequire(import.meta.url).resolve('wrangler'))('workerd').default as string
 
 /** Class → binding. */
 const BINDINGS: Readonly<Record<string, string>> = {
@@ -155,7 +155,7 @@ const worker :Workerd.Worker = (
 `
 }
 
-async function untilHealthy(origin: string): Promise<void> {
+export async function untilHealthy(origin: string): Promise<void> {
   let problems = 'no answer'
   for (let attempt = 0; attempt < 600; attempt += 1) {
     const answer = await fetch(`${origin}/_rig/health`).catch(() => undefined)
@@ -171,7 +171,7 @@ function residentBytes({ pid }: ChildProcess): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024
 }
 
-function cpuMsOf({ pid }: ChildProcess): number {
+export function cpuMsOf({ pid }: ChildProcess): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
   return (Number(fields[11]) + Number(fields[12])) * 10
 }

@@ -1,12 +1,13 @@
-// One client that spends all it can, in a process of its own: `node scripts/bench/attacker.ts NAME ORIGIN USER`. It goes on until
-// its parent tells it to stop, and answers what it did. Started by attacks.ts. USER is a user of the victim's shard.
+// One client that spends all it can, in a process of its own: `node scripts/bench/attacks/attacker.ts NAME ORIGIN USER [PACE]`. It goes
+// on until its parent tells it to stop, and answers what it did since it was told to count. Started by attacks.ts. USER is a user of
+// the victim's shard. With a PACE it does so many actions a second at most.
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { WebSocket } from 'ws'
 
 /** What the attacks have done: requests or frames that were answered, and those that were refused. */
 const tally = { done: 0, refused: 0 }
-const [name = '', origin = '', user = ''] = process.argv.slice(2)
+const [name = '', origin = '', user = '', pace = 'Infinity'] = process.argv.slice(2)
 const json = { 'content-type': 'application/json' }
 
 const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
@@ -18,8 +19,17 @@ const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
   presence: comeAndGo,
 }
 
-process.on('message', () => {
-  process.send?.(tally)
+let cpuBefore = process.cpuUsage()
+/** When the next action is due, of `performance.now()`. */
+let nextAtMs = 0
+process.on('message', (told) => {
+  if (told === 'count') {
+    Object.assign(tally, { done: 0, refused: 0 })
+    cpuBefore = process.cpuUsage()
+    return
+  }
+  const { system, user: inUserMode } = process.cpuUsage(cpuBefore)
+  process.send?.({ ...tally, cpuMs: (system + inUserMode) / 1_000 })
   process.exit(0)
 })
 // The bench was killed.
@@ -35,6 +45,20 @@ async function tokenFor(who: string, claims: object = {}): Promise<string> {
   return ((await response.json()) as { token: string }).token
 }
 
+/** Resolves when the next action is due. */
+async function turn(): Promise<void> {
+  const gapMs = 1_000 / Number(pace)
+  const dueMs = Math.max(nextAtMs, performance.now() - 100)
+  nextAtMs = dueMs + gapMs
+  const waitMs = dueMs - performance.now()
+  if (waitMs > 1) await pause(waitMs)
+}
+
+async function paced(act: () => Promise<Response>): Promise<void> {
+  await turn()
+  count(await act())
+}
+
 function newTypes(length: number) {
   return Array.from({ length: 100 }, () => ({ eventType: `${crypto.randomUUID()}.${'x'.repeat(length)}` }))
 }
@@ -48,7 +72,7 @@ async function putEndlessTypes(): Promise<never> {
   const headers = { ...json, authorization: `Bearer ${jwt}` }
   for (;;) {
     const body = JSON.stringify({ subscriptions: newTypes(500) })
-    count(await fetch(`${path}/${token}/subscriptions`, { method: 'PUT', headers, body }))
+    await paced(() => fetch(`${path}/${token}/subscriptions`, { method: 'PUT', headers, body }))
   }
 }
 
@@ -62,6 +86,7 @@ async function subscribeWithoutEnd(): Promise<never> {
     const closed = new Promise<void>((resolve) => socket.on('close', () => resolve()))
     await Promise.race([new Promise((resolve) => socket.on('open', resolve)), closed])
     while (socket.readyState === WebSocket.OPEN) {
+      await turn()
       socket.send(JSON.stringify({ type: 'subscribe', subscriptions: newTypes(30) }))
       // Less than a frame of the kernel's buffers waits here: the server takes what it takes.
       do await pause(1)
@@ -96,7 +121,7 @@ async function openSilentReaders(): Promise<never> {
   const event = { specversion: '1.0', source: '/bench', type: 'noise', data: 'x'.repeat(50_000) }
   for (;;) {
     const body = JSON.stringify({ ...event, id: crypto.randomUUID() })
-    count(await fetch(`${origin}/_rig/v1/events`, { method: 'POST', headers, body }))
+    await paced(() => fetch(`${origin}/_rig/v1/events`, { method: 'POST', headers, body }))
     await pause(50)
   }
 }
@@ -105,7 +130,7 @@ async function openSilentReaders(): Promise<never> {
 async function openTokenlessSessions(): Promise<never> {
   const url = `${origin}/_rig/v1/connection/longpolling?connection_token=&last_event_id=0.zz-0`
   const run = async (): Promise<never> => {
-    for (;;) count(await fetch(url))
+    for (;;) await paced(() => fetch(url))
   }
   return Promise.race(Array.from({ length: 4 }, run))
 }
@@ -119,7 +144,8 @@ async function reloadWithoutEnd(): Promise<never> {
   return Promise.race(Array.from({ length: 4 }, run))
 }
 
-function loadOnce(url: string): Promise<void> {
+async function loadOnce(url: string): Promise<void> {
+  await turn()
   return new Promise((resolve) => {
     const page = request(url, { agent: false }, (response) => {
       tally[response.statusCode === 200 ? 'done' : 'refused'] += 1
@@ -146,7 +172,8 @@ async function comeAndGo(): Promise<never> {
   ] as Promise<never>[])
 }
 
-function joinOnce(url: string, topic: string, until: string): Promise<void> {
+async function joinOnce(url: string, topic: string, until: string): Promise<void> {
+  await turn()
   return new Promise((resolve) => {
     const socket = new WebSocket(url)
     socket.on('open', () => socket.send(JSON.stringify(['1', '1', topic, 'phx_join', {}])))

@@ -1,17 +1,21 @@
 // What one client's attack costs another: the time from a POST to the victim's WebSocket, and until a new stream is greeted, on an
-// idle gateway and under each attack, in turns within one run. The attacker is another process (attacker.ts). Without --quick the
-// table of docs/benchmarks.md is written anew. Also: what it takes to join a topic of 10,000 members.
+// idle gateway, under each attack, and under its control (bystander.ts), in turns within one run. The attacker is another process
+// (attacker.ts). Without --quick the table of docs/benchmarks.md is written anew. Also: what it takes to join a topic of 10,000
+// members. `--only=types,presence`: some of the attacks; the page stays as it is.
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { shardOf } from '../../src/core/delivery/shard-hash.ts'
-import { writeAttackTable, type AttackResult, type Latencies } from './attack-table.ts'
-import { millisecondsOf, pause, quantileOf, quick, type Figure } from './figure.ts'
+import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
+import { millisecondsOf, pause, quantileOf, quick, type Figure } from '../figure.ts'
+import { SHARDS, startRig, type Rig } from '../rig.ts'
+import { startBystander, type Bystander } from './bystander.ts'
 import { measureJoin, MEMBERS } from './presence-join.ts'
-import { SHARDS, startRig, type Rig } from './rig.ts'
-import { measureVictim, openVictim } from './victim.ts'
+import { writePage, type Measured, type Side } from './table.ts'
+import { openVictim, sample, type Victim, type Window } from './victim.ts'
 
-const SAMPLES = quick ? 60 : 150
-const ROUNDS = 2
+const SAMPLES = quick ? 40 : 100
+/** Short and many, so that what else the machine does meets all. */
+const ROUNDS = quick ? 4 : 6
+
 const ATTACKS: readonly (readonly [name: string, label: string])[] = [
   ['types', 'sets of 100 new types of 500 characters, by PUT'],
   ['subscribing', 'one `rigel.v1` socket that subscribes to 100 new types a frame, without end'],
@@ -21,10 +25,15 @@ const ATTACKS: readonly (readonly [name: string, label: string])[] = [
   ['reload', 'four pages that are reloaded without end'],
 ]
 
+const only = process.argv
+  .find((word) => word.startsWith('--only='))
+  ?.slice('--only='.length)
+  .split(',')
+
 export async function attacks(): Promise<readonly Figure[]> {
-  const measured: AttackResult[] = []
+  const measured: Measured[] = []
   const joins: string[] = []
-  for (const [name, label] of ATTACKS) {
+  for (const [name, label] of ATTACKS.filter(([one]) => only?.includes(one) ?? true)) {
     const rig = await startRig({
       JWT_SECRET_KEY: 'a secret of the bench, of 32 bytes or more',
       DEV_MODE: 'true',
@@ -33,60 +42,106 @@ export async function attacks(): Promise<readonly Figure[]> {
       MAX_CONNECTIONS_PER_MINUTE: '5000',
       MAX_SUBSCRIPTIONS_PER_CONNECTION: '100',
     })
+    const bystander = await startBystander()
     try {
       if (name === 'presence') joins.push(...(await measureJoin(rig)))
-      measured.push(await measure(rig, name, label))
+      measured.push(await measure(rig, bystander, name, label))
     } finally {
       rig.stop()
+      bystander.stop()
     }
   }
-  if (!quick) writeAttackTable(measured, joins, ROUNDS * SAMPLES)
+  if (!quick && only === undefined) writePage(measured, joins)
   for (const line of joins) console.log(line)
-  return measured.flatMap(({ attacked, idle, label }) => [
+  for (const { attacked, control, idle, label } of measured)
+    for (const [what, side] of Object.entries({ idle, attacked, control }))
+      console.log(
+        `${label}, ${what}: ${perSecond(side.done, side)} done and ${perSecond(side.refused, side)} refused a second; CPU ms a second: client ` +
+          `${perSecond(side.clientCpuMs, side)}, what it attacks ${perSecond(side.attackedCpuMs, side)}; ${Math.round(side.grownMiB)} MiB more`,
+      )
+  return measured.flatMap(({ attacked, control, idle, label }) => [
     figureOf(`delivery, p99: ${label}`, attacked.deliveryMs, idle.deliveryMs),
+    figureOf(`delivery, p99, beside the control: ${label}`, attacked.deliveryMs, control.deliveryMs),
     figureOf(`a new stream, p99: ${label}`, attacked.openMs, idle.openMs),
+    figureOf(`a new stream, p99, beside the control: ${label}`, attacked.openMs, control.openMs),
   ])
 }
 
-async function measure(rig: Rig, name: string, label: string): Promise<AttackResult> {
+async function measure(rig: Rig, bystander: Bystander, name: string, label: string): Promise<Measured> {
   const victim = await openVictim(rig)
   const attacker = userOf('mallory', shardOf(victim.user, SHARDS))
-  await measureVictim(victim, 30)
-  const idle = { deliveryMs: [] as number[], openMs: [] as number[] }
-  const attacked = { deliveryMs: [] as number[], openMs: [] as number[] }
-  const tally = { done: 0, refused: 0 }
-  let grownBytes = 0
-  let ms = 0
+  await sample(victim, 30)
+  const idle = newSide()
+  const attacked = newSide()
+  const control = newSide()
   for (let round = 0; round < ROUNDS; round += 1) {
-    add(idle, await measureVictim(victim, SAMPLES))
-    const before = rig.memoryBytes()
-    const watching = setInterval(() => (grownBytes = Math.max(grownBytes, rig.memoryBytes() - before)), 100)
-    const process = await startAttack(name, rig.origin, attacker)
-    ms += await millisecondsOf(async () => add(attacked, await measureVictim(victim, SAMPLES)))
-    const { done, refused } = await stopAttack(process)
-    clearInterval(watching)
-    tally.done += done
-    tally.refused += refused
+    await sampleAlone(victim, idle, rig)
+    await sampleUnder(victim, attacked, rig, [name, rig.origin, attacker])
     await pause(1_000)
+    const pace = (attacked.done + attacked.refused) / attacked.seconds
+    await sampleUnder(victim, control, bystander, [name, bystander.origin, attacker, String(pace)])
+    await pause(500)
   }
   victim.socket.terminate()
-  return { label, idle, attacked, grownMiB: grownBytes / 1_048_576, ...tally, seconds: ms / 1_000 }
+  return { label, idle, attacked, control }
 }
 
-async function startAttack(name: string, origin: string, user: string): Promise<ChildProcess> {
-  const attacker = fork('scripts/bench/attacker.ts', [name, origin, user])
+function newSide(): Side {
+  return { deliveryMs: [], openMs: [], done: 0, refused: 0, seconds: 0, clientCpuMs: 0, attackedCpuMs: 0, grownMiB: 0 }
+}
+
+/** Adds a round to `side`: what the victim sees alone, and what it costs the gateway. */
+async function sampleAlone(victim: Victim, side: Side, rig: Rig): Promise<void> {
+  const beforeMs = rig.cpuMs()
+  side.seconds += (await millisecondsOf(async () => add(side, await sample(victim, SAMPLES)))) / 1_000
+  side.attackedCpuMs += rig.cpuMs() - beforeMs
+}
+
+interface Attacked {
+  cpuMs(): number
+  memoryBytes?(): number
+}
+
+/** Adds a round to `side`: what the victim sees while the attacker works on `attacked`. `args`: of attacker.ts. */
+async function sampleUnder(victim: Victim, side: Side, attacked: Attacked, args: readonly string[]): Promise<void> {
+  const bytes = () => attacked.memoryBytes?.() ?? 0
+  const before = bytes()
+  const watching = setInterval(() => {
+    side.grownMiB = Math.max(side.grownMiB, (bytes() - before) / 1_048_576)
+  }, 100)
+  const process = await startAttack(args)
+  const beforeMs = attacked.cpuMs()
+  side.seconds += (await millisecondsOf(async () => add(side, await sample(victim, SAMPLES)))) / 1_000
+  side.attackedCpuMs += attacked.cpuMs() - beforeMs
+  const { cpuMs, done, refused } = await stopAttack(process)
+  clearInterval(watching)
+  side.done += done
+  side.refused += refused
+  side.clientCpuMs += cpuMs
+}
+
+interface Tally {
+  readonly done: number
+  readonly refused: number
+  readonly cpuMs: number
+}
+
+/** The attack has been on for a second when this resolves; what it does is counted from then on. */
+async function startAttack(args: readonly string[]): Promise<ChildProcess> {
+  const attacker = fork('scripts/bench/attacks/attacker.ts', [...args])
   const end = () => attacker.kill('SIGKILL')
   process.once('exit', end)
   attacker.once('exit', () => process.off('exit', end))
   await once(attacker, 'message')
   await pause(1_000)
+  attacker.send('count')
   return attacker
 }
 
-async function stopAttack(attacker: ChildProcess): Promise<{ readonly done: number; readonly refused: number }> {
+async function stopAttack(attacker: ChildProcess): Promise<Tally> {
   if (!attacker.connected) throw new Error(`the attacker has ended: ${attacker.exitCode ?? attacker.signalCode}`)
   attacker.send('stop')
-  const [tally] = (await once(attacker, 'message')) as [{ readonly done: number; readonly refused: number }]
+  const [tally] = (await once(attacker, 'message')) as [Tally]
   return tally
 }
 
@@ -94,12 +149,16 @@ function userOf(name: string, shard: number): string {
   for (let n = 0; ; n += 1) if (shardOf(`${name}-${n}`, SHARDS) === shard) return `${name}-${n}`
 }
 
-function add(to: { deliveryMs: number[]; openMs: number[] }, more: Latencies): void {
+function add(to: Window, more: Window): void {
   to.deliveryMs.push(...more.deliveryMs)
   to.openMs.push(...more.openMs)
 }
 
-function figureOf(figure: string, attackedMs: readonly number[], idleMs: readonly number[]): Figure {
-  const [rigel, bare] = [quantileOf(attackedMs, 0.99), quantileOf(idleMs, 0.99)]
+function perSecond(count: number, { seconds }: Side): number {
+  return Math.round(count / seconds)
+}
+
+function figureOf(figure: string, attackedMs: readonly number[], besideMs: readonly number[]): Figure {
+  const [rigel, bare] = [quantileOf(attackedMs, 0.99), quantileOf(besideMs, 0.99)]
   return { figure, rigel, bare, unit: 'ms', ratio: rigel / bare, goal: 2 }
 }

@@ -1,11 +1,11 @@
-// What it takes to join a Phoenix topic in which many members are present.
+// What it takes to join a presence topic of many members, and how many messages changes of it are. For attacks.ts.
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
-import { millisecondsOf, quick } from './figure.ts'
-import { call, type Rig } from './rig.ts'
+import { millisecondsOf } from '../figure.ts'
+import { call, type Rig } from '../rig.ts'
 import { tokenFor } from './victim.ts'
 
-export const MEMBERS = quick ? 1_000 : 10_000
+export const MEMBERS = 10_000
 
 /** Joins by Phoenix when all members are present, the first and the second member of a shard. Returns what each took. */
 export async function measureJoin(rig: Rig): Promise<readonly string[]> {

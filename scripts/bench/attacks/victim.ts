@@ -1,21 +1,24 @@
-// The client whose latencies attacks.ts measures.
+// The victim of attacks.ts: a user with a WebSocket and a new stream now and then, and how long each takes.
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
-import type { Latencies } from './attack-table.ts'
-import { millisecondsOf, pause } from './figure.ts'
-import type { Rig } from './rig.ts'
+import { millisecondsOf, pause } from '../figure.ts'
+import type { Rig } from '../rig.ts'
 
 /** An event of the victim's this often. */
 const EVERY_MS = 20
 
-interface Victim {
+export interface Window {
+  readonly deliveryMs: number[]
+  readonly openMs: number[]
+}
+
+export interface Victim {
   readonly rig: Rig
   readonly user: string
   readonly token: string
   readonly socket: WebSocket
 }
 
-/** Connects by WebSocket. */
 export async function openVictim(rig: Rig): Promise<Victim> {
   const user = 'victim'
   const token = await tokenFor(rig, user)
@@ -24,8 +27,7 @@ export async function openVictim(rig: Rig): Promise<Victim> {
   return { rig, user, token, socket }
 }
 
-/** Publishes `count` events to the victim, and opens a stream as the victim with every third. */
-export async function measureVictim(victim: Victim, count: number): Promise<Latencies> {
+export async function sample(victim: Victim, count: number): Promise<Window> {
   const deliveryMs: number[] = []
   const openMs: number[] = []
   for (let n = 0; n < count; n += 1) {
@@ -67,7 +69,6 @@ async function openStream({ rig, token }: Victim): Promise<void> {
   ending.abort()
 }
 
-/** Returns a token of `npm run dev`, with these claims. */
 export async function tokenFor(rig: Rig, user: string, claims: object = {}): Promise<string> {
   const body = JSON.stringify({ user, ...claims })
   const response = await fetch(`${rig.origin}/_rig/dev/token`, { method: 'POST', body })

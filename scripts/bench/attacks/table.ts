@@ -1,0 +1,61 @@
+// Writes what attacks.ts has measured to docs/benchmarks.md.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { quantileOf } from '../figure.ts'
+import type { Window } from './victim.ts'
+
+const PAGE = 'docs/benchmarks.md'
+const BEGIN = '<!-- written by: npm run bench -- attacks -->'
+const END = '<!-- until here -->'
+
+/** What the victim saw while the attacker worked on the gateway, or on the bystander. */
+export interface Side extends Window {
+  /** Actions of the attacker that were answered, and that were refused. */
+  done: number
+  refused: number
+  seconds: number
+  /** CPU of the attacker, and of what it attacked. */
+  clientCpuMs: number
+  attackedCpuMs: number
+  /** The most memory during the attack, beyond what there was before. */
+  grownMiB: number
+}
+
+export interface Measured {
+  readonly label: string
+  /** The victim alone: `attackedCpuMs` is the gateway's CPU for it. */
+  readonly idle: Side
+  readonly attacked: Side
+  readonly control: Side
+}
+
+export function writePage(measured: readonly Measured[], joins: readonly string[]): void {
+  const page = readFileSync(PAGE, 'utf8')
+  const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)]
+  if (from < 0 || to < from) throw new Error(`${PAGE} has no place for the table: ${BEGIN} … ${END}`)
+  const table = [
+    BEGIN,
+    '',
+    `${new Date().toISOString().slice(0, 10)}, ${measured[0]?.idle.deliveryMs.length} events each, of users of one shard. Milliseconds, p99: idle, ` +
+      'under attack (times idle, times the control), and under the control. CPU: percent of a core, of the attacker and of the gateway.',
+    '',
+    '| attack | delivery: idle | attacked | control | new stream: idle | attacked | control | done (refused) a second | CPU | MiB more |',
+    '|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|',
+    ...measured.map(rowOf),
+    '',
+    ...joins,
+    '',
+  ]
+  writeFileSync(PAGE, `${page.slice(0, from)}${table.join('\n')}${page.slice(to)}`)
+}
+
+function rowOf({ attacked, control, idle, label }: Measured): string {
+  const times = (['deliveryMs', 'openMs'] as const).flatMap((what) => {
+    const [alone = 0, under = 0, beside = 0] = [idle, attacked, control].map((one) => quantileOf(one[what], 0.99))
+    const ratios = `${(under / alone).toFixed(1)}, ${(under / beside).toFixed(1)}`
+    return [alone.toFixed(1), `${under.toFixed(1)} (${ratios})`, beside.toFixed(1)]
+  })
+  const { attackedCpuMs, clientCpuMs, done, grownMiB, refused, seconds } = attacked
+  const work = `${Math.round(done / seconds)} (${Math.round(refused / seconds)})`
+  const cpu = [clientCpuMs, attackedCpuMs].map((ms) => Math.round(ms / seconds / 10)).join(' + ')
+  return `| ${[label, ...times, work, cpu, `${Math.round(grownMiB)}`].join(' | ')} |`
+}
