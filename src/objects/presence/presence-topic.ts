@@ -29,6 +29,8 @@ export class PresenceTopic extends DurableObject<Env> {
   #sending: Promise<void> | undefined
   /** Grows by one with each diff. It starts at the time, so that shards notice a restart, which may have lost a diff. */
   #version = Date.now()
+  /** Shard → version at its last `watch`: what it answers to that diff, or an earlier one, may be older than its `watch`. */
+  readonly #watchedAt = new Map<number, number>()
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -63,6 +65,7 @@ export class PresenceTopic extends DurableObject<Env> {
   /** Returns the presences. The shard gets changes from now on, until it answers that none of its connections has joined. */
   async watch(shard: number): Promise<Presences> {
     this.#sql.exec('INSERT OR IGNORE INTO watchers VALUES (?)', shard)
+    this.#watchedAt.set(shard, this.#version)
     return toPresences(this.#sql.exec<PresentRow>('SELECT * FROM present').toArray().map(toEntry))
   }
 
@@ -133,7 +136,8 @@ export class PresenceTopic extends DurableObject<Env> {
             console.warn({ message: 'presence not told', topic: this.#topic, shard, error: String(error) })
             return true
           })
-        if (!listens) this.#sql.exec('DELETE FROM watchers WHERE shard = ?', shard)
+        if (!listens && (this.#watchedAt.get(shard) ?? 0) < version)
+          this.#sql.exec('DELETE FROM watchers WHERE shard = ?', shard)
       }),
     )
   }

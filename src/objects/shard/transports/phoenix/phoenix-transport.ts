@@ -49,7 +49,8 @@ export class PhoenixTransport implements Transport {
   }
 
   sweep(nowMs: number): number | null {
-    const dueMs = [this.#sockets.sweep(nowMs), this.#sessions.sweep(nowMs)].filter((due) => due !== null)
+    const parts = [this.#sockets, this.#sessions, this.#presence]
+    const dueMs = parts.map((part) => part.sweep(nowMs)).filter((due) => due !== null)
     return dueMs.length === 0 ? null : Math.min(...dueMs)
   }
 

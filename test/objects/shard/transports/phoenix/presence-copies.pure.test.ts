@@ -1,0 +1,78 @@
+import { expect, it } from 'vitest'
+import { toPresences } from '../../../../../src/rpc/presence.ts'
+import { PresenceCopies } from '../../../../../src/objects/shard/transports/phoenix/presence-copies.ts'
+import type { PresenceCopy } from '../../../../../src/objects/shard/transports/phoenix/presence-copy.ts'
+
+const present = (...refs: readonly string[]) =>
+  toPresences(refs.map((ref) => ({ name: ref.split(':')[0] ?? '', meta: { phx_ref: ref } })))
+const joins = (...refs: readonly string[]) => ({ joins: present(...refs), leaves: present() })
+const namesOf = (copy: PresenceCopy) => [...copy.pages()].flatMap((page) => Object.keys(JSON.parse(page) as object))
+
+function makeCopies() {
+  const world = { nowMs: 1_000_000, watched: [] as string[] }
+  const copies = new PresenceCopies({
+    watch: async (topic) => {
+      world.watched.push(topic)
+      return present(`${topic}-member:1`)
+    },
+    nowMs: () => world.nowMs,
+  })
+  return { world, copies }
+}
+
+it('a client that joins and leaves again and again has the topic read once', async () => {
+  const { copies, world } = makeCopies()
+  for (let n = 0; n < 100; n += 1) {
+    await copies.of('crowd')
+    copies.keep('crowd')
+    world.nowMs += 500
+  }
+  expect(world.watched).toEqual(['crowd'])
+})
+
+it('a copy that is kept follows the diffs of its topic', async () => {
+  const { copies } = makeCopies()
+  await copies.of('crowd')
+  copies.keep('crowd')
+  await copies.apply('crowd', joins('bob:1'), 7)
+  expect(namesOf(await copies.of('crowd'))).toEqual(['crowd-member', 'bob'])
+})
+
+it('a copy that has missed a diff is fetched again', async () => {
+  const { copies, world } = makeCopies()
+  await copies.of('crowd')
+  await copies.apply('crowd', joins('bob:1'), 7)
+  await copies.apply('crowd', joins('carol:1'), 9)
+  expect(copies.has('crowd')).toBe(false)
+  await copies.of('crowd')
+  expect(world.watched).toEqual(['crowd', 'crowd'])
+})
+
+it('a diff that comes while the copy is being fetched is in it', async () => {
+  const { copies } = makeCopies()
+  const fetching = copies.of('crowd')
+  await copies.apply('crowd', joins('bob:1'), 7)
+  expect(namesOf(await fetching)).toEqual(['crowd-member', 'bob'])
+})
+
+it('a copy without a member is dropped after a minute, unless one comes back', async () => {
+  const { copies, world } = makeCopies()
+  for (const topic of ['left', 'back']) await copies.of(topic)
+  const dueMs = copies.keep('left')
+  copies.keep('back')
+  await copies.of('back')
+  expect(copies.sweep(world.nowMs + 59_999)).toBe(dueMs)
+  expect(copies.has('left')).toBe(true)
+  expect(copies.sweep(world.nowMs + 60_000)).toBe(null)
+  expect(['left', 'back'].map((topic) => copies.has(topic))).toEqual([false, true])
+})
+
+it('keeps four copies without a member, the last ones', async () => {
+  const { copies } = makeCopies()
+  const topics = ['a', 'b', 'c', 'd', 'e']
+  for (const topic of topics) {
+    await copies.of(topic)
+    copies.keep(topic)
+  }
+  expect(topics.filter((topic) => copies.has(topic))).toEqual(['b', 'c', 'd', 'e'])
+})
