@@ -21,6 +21,7 @@ import type { Opening } from './connections/connection-state.ts'
 import { ConnectionStore } from './connections/connection-store.ts'
 import { TokenlessSessions } from './connections/tokenless-sessions.ts'
 import { OldShardReader } from './old-shard/old-shard-reader.ts'
+import { OpeningPace } from './connections/opening-pace.ts'
 import { LeavingConnections } from './connections/leaving-connections.ts'
 import { Resumptions } from './connections/resumption.ts'
 import { KnownShardMap } from './known-shard-map.ts'
@@ -120,6 +121,12 @@ export function createShard(context: ShardContext) {
     timers,
     isFollowed: (topic) => isSourceTopic(config, topic),
   })
+  const openings = new OpeningPace({
+    perMinute: config.connections.perMinute,
+    nowMs: context.now,
+    after: (ms, act) => void timers.after(ms, act),
+    hasFlooded: (user) => changeRate.hasFlooded(user),
+  })
   const parts = {
     connections,
     log,
@@ -165,6 +172,7 @@ export function createShard(context: ShardContext) {
     subscriptions,
     renewal,
     tokenless,
+    openings,
     transports,
     maintenance,
     admin,
@@ -194,6 +202,8 @@ async function admit(
 ): Promise<Result<Opening, RigelError>> {
   const placed = checkPlace(shard, connect, way)
   if (!placed.ok) return placed
+  if (!(await shard.openings.enter(connect.principal.user, way)))
+    return fail({ kind: 'too_many_connections', scope: 'minute' })
   const admitted = await shard.admission.admit(connect)
   if (!admitted.ok) return admitted
   // Others were admitted while this one waited.

@@ -61,6 +61,24 @@ describe('subscriptions', () => {
   })
 })
 
+it('a user, and clients without one, take a part of the new connections of a minute, and leave the rest to others', async () => {
+  await inComposedShard({ MAX_CONNECTIONS_PER_MINUTE: '40' }, async ({ connect }) => {
+    const openMany = async (count: number, wanted: Partial<ConnectRequest>) => {
+      const statuses = await Promise.all(
+        Array.from({ length: count }, async () => {
+          const response = await connect(wanted)
+          await response.body?.cancel()
+          return response.status
+        }),
+      )
+      return statuses.filter((status) => status === 200).length
+    }
+    expect(await openMany(40, { principal: asUser('mallory') })).toBe(4)
+    expect(await openMany(40, NOBODY)).toBe(20)
+    expect(await openMany(1, { principal: asUser('alice') })).toBe(1)
+  })
+})
+
 describe('a session without a socket and without a token', () => {
   it('has a limit of its own, and takes no place from others', async () => {
     await inComposedShard({ MAX_CONNECTIONS_PER_SHARD: '8' }, async ({ connect }) => {

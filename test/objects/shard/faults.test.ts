@@ -196,8 +196,11 @@ describe('a shard refuses', () => {
     await runInDurableObject(shard, () => undefined)
     const limit = 5_000
     const statuses = new Map<number, number>()
+    let users = 0
+    // Each is another user's: one user would have to wait long before that.
     const opening = async () => {
-      const response = await shard.fetch(stampConnect(connectRequest()))
+      const principal = { user: `user-${(users += 1)}`, session: null, expSeconds: null }
+      const response = await shard.fetch(stampConnect(connectRequest({ principal })))
       statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1)
       await response.body?.cancel()
     }

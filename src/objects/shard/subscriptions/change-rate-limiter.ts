@@ -65,7 +65,8 @@ export class ChangeRateLimiter {
   }
 
   /**
-   * Closes a connection that floods. For a minute the user's next connections begin with an allowance of one change.
+   * Closes a connection that floods. For a minute the user's next connections begin with an allowance of one change, and
+   * are opened at a slow rate.
    */
   endFlooding(connection: Connection): void {
     const { user } = connection.state.owner
@@ -79,8 +80,12 @@ export class ChangeRateLimiter {
     return (this.#refusing.get(connection) ?? 0) >= MAX_REFUSING
   }
 
+  /** Whether a connection of the user was closed for flooding within the last minute. */
+  hasFlooded(user: string): boolean {
+    return (this.#flooded.get(user) ?? 0) > this.#context.now()
+  }
+
   #firstBudget({ state }: Connection, perMinute: number): number {
-    const untilMs = state.owner.user === null ? undefined : this.#flooded.get(state.owner.user)
-    return untilMs === undefined || untilMs <= this.#context.now() ? perMinute : 1
+    return state.owner.user !== null && this.hasFlooded(state.owner.user) ? 1 : perMinute
   }
 }

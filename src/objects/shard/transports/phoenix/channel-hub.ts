@@ -41,7 +41,7 @@ export class ChannelHub {
   async handle(connection: PhoenixConnection, message: Message, size: number): Promise<void> {
     if (message.topic === 'phoenix') return this.#heartbeat(connection, message)
     if (connection.queued >= MAX_QUEUED || connection.queuedSize + size > MAX_QUEUED_SIZE)
-      return this.#parts.lifecycle.end(connection, { kind: 'rate_limited' })
+      return this.#parts.changeRate.endFlooding(connection)
     connection.queued += 1
     connection.queuedSize += size
     try {
