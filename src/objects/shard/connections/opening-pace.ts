@@ -29,7 +29,7 @@ export interface OpeningPaceDeps {
 }
 
 /** `left` is below zero by the number of connections that wait. */
-interface Bucket {
+interface OpeningBucket {
   left: number
   atMs: number
   refusing: number
@@ -44,7 +44,7 @@ interface Rate {
 export class OpeningPace {
   readonly #deps: OpeningPaceDeps
   /** The one that has paid last is the last. */
-  readonly #buckets = new Map<string, Bucket>()
+  readonly #buckets = new Map<string, OpeningBucket>()
 
   constructor(deps: OpeningPaceDeps) {
     this.#deps = deps
@@ -62,7 +62,7 @@ export class OpeningPace {
   }
 
   /** Late, so that a client that waits for its answers becomes slow. */
-  async #refuse(bucket: Bucket): Promise<false> {
+  async #refuse(bucket: OpeningBucket): Promise<false> {
     if (bucket.refusing >= MAX_REFUSING) return false
     bucket.refusing += 1
     await this.#wait(MAX_WAIT_MS)
@@ -89,7 +89,7 @@ export class OpeningPace {
     return { payer, burst: Math.min(burst, Math.ceil(perMinute)), perSecond: perMinute / 60 }
   }
 
-  #refill({ burst, payer, perSecond }: Rate): Bucket {
+  #refill({ burst, payer, perSecond }: Rate): OpeningBucket {
     const nowMs = this.#deps.nowMs()
     const known = this.#buckets.get(payer)
     const bucket = known ?? { left: burst, atMs: nowMs, refusing: 0 }
