@@ -76,5 +76,6 @@ function writeLog(least: LogLevel, level: string, message: string): void {
   const severity = SEVERITY[level] ?? 1
   if (severity < (SEVERITY[least] ?? 0)) return
   const stream = severity >= 2 ? process.stderr : process.stdout
-  stream.write(`${message}\n`)
+  // An object is one line, as in Workers Logs; workerd writes a member a line.
+  stream.write(`${message.startsWith('{') ? message.replaceAll(/\n\s*/g, ' ') : message}\n`)
 }

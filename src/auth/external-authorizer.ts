@@ -1,6 +1,7 @@
 // Asks the operator's check service whether subscriptions or events are allowed (SUBSCRIPTION_CHECK and SUBMISSION_CHECK as
 // a URL), by RIG's protocol. 2xx allows; everything else denies, also a timeout or a redirect. A decision is remembered only
 // if the service says so (`cache-control: max-age`), and only for an identical request. Called by the handlers of http.
+import { logIncident } from '../telemetry/incident-log.ts'
 import { toHex } from '../core/bytes.ts'
 import { TtlCache } from '../core/ttl-cache.ts'
 
@@ -57,14 +58,10 @@ async function ask(
     // Only the status counts; the body may be of any length.
     await response.body?.cancel()
     if (!response.ok && response.status !== 401 && response.status !== 403)
-      console.warn({
-        message: 'a check service answered with neither 2xx, 401 nor 403: denied',
-        url,
-        status: response.status,
-      })
+      logIncident('a check service answered with neither 2xx, 401 nor 403: denied', { url, status: response.status })
     return response
   } catch (error) {
-    console.warn({ message: 'a check service did not answer: denied', url, error: String(error) })
+    logIncident('a check service did not answer: denied', { url }, { error: String(error) })
     return undefined
   }
 }

@@ -1,6 +1,7 @@
 // Checks whether the session of a token is revoked: asks the session's registry about every token that is verified. The
 // answer is remembered for a moment, so that a busy session does not cost a call for every request. If the registry is out
 // of reach, the token is refused.
+import { logIncident } from '../telemetry/incident-log.ts'
 import { TtlCache } from '../core/ttl-cache.ts'
 import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
@@ -37,7 +38,7 @@ async function isRevoked(
     known.set(session, untilMs !== null, untilMs ?? nowMs + REMEMBER_NOT_REVOKED_MS)
     return ok(untilMs !== null)
   } catch (error) {
-    console.warn('a session registry did not answer', error)
+    logIncident('a session registry did not answer', {}, { error: String(error) })
     return fail({ kind: 'unavailable', message: 'Temporarily unavailable, come back.' })
   }
 }

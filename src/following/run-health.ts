@@ -15,6 +15,12 @@ export class RunHealth {
   #lastError: string | null = null
   /** An alarm is set for this time, and nudges wait for it: producers must not cause retries faster than the backoff. */
   #retryAtMs = 0
+  readonly #recovered: (failures: number) => void
+
+  /** `recovered` is told how many failures in a row have ended. */
+  constructor(recovered: (failures: number) => void) {
+    this.#recovered = recovered
+  }
 
   get failures(): number {
     return this.#failures + this.#unknowns
@@ -29,6 +35,7 @@ export class RunHealth {
   }
 
   succeeded(): void {
+    if (this.#failures > 0) this.#recovered(this.#failures)
     this.#failures = 0
     this.#retryAtMs = 0
     this.#lastError = null

@@ -1,6 +1,7 @@
 // The route table of the Worker, matched from top to bottom; one handler a file. index.ts calls `handle`. No middleware
 // writes headers: the responses of sse and ws come from a shard and are immutable.
 import { Hono } from 'hono'
+import { logIncident } from '../telemetry/incident-log.ts'
 import { wakeFollowers } from './wake-followers.ts'
 import { credentialedCorsHeaders, preflight, streamCorsHeaders, type Preflight } from './cors.ts'
 import { giveConsoleToken } from './dev/console-token.ts'
@@ -143,7 +144,7 @@ function wakeFollowersOnce(isolate: WorkerContext, env: Env, context: ExecutionC
 
 async function wakeUntilTopicsExist(env: Env): Promise<void> {
   const allExist = await wakeFollowers(env).catch((error: unknown) => {
-    console.warn('could not wake the followers', error)
+    logIncident('could not wake the followers', {}, { error: String(error) })
     return false
   })
   if (!allExist) workerContext(env).wakeFollowersAtMs = Date.now() + LOOK_AGAIN_MS

@@ -1,5 +1,6 @@
 // RigelError → HTTP response: status and text from the table in core/errors.ts, and the headers that belong to them.
 // The only place of http that writes a failure, except for WebSockets (connections/websocket.ts).
+import { logIncident } from '../telemetry/incident-log.ts'
 import { toHttp, type HttpFailure, type RigelError } from '../core/errors.ts'
 
 /** Clients should add jitter to it. */
@@ -47,6 +48,6 @@ function headersOf({ challenge, status }: HttpFailure): Record<string, string> {
 
 /** A Durable Object was overloaded, reset by a deploy, or is out of reach: the next request may succeed. */
 export function shardFailure(error: unknown): RigelError {
-  console.warn('a shard did not answer', error)
+  logIncident('a shard did not answer', {}, { error: String(error) })
   return { kind: 'unavailable', message: 'Temporarily unavailable, come back.' }
 }

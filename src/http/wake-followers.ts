@@ -1,5 +1,7 @@
 // Wakes followers, and has the Directory make sure that they know the current interest. Called by the cron, by the first
 // request of an isolate, and by a nudge in the queue. A follower that runs already takes no notice.
+import { logFailure } from '../following/telemetry/log-following.ts'
+import { logIncident } from '../telemetry/incident-log.ts'
 import { configOf, followedTopics, isFollowedHere, sourceTopics } from '../config/parse-config.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import { directoryStub } from '../rpc/directory.ts'
@@ -23,11 +25,11 @@ export async function wakeFollowers(env: Env, wanted: Partial<TopicPartition> = 
     firstSeenMatched: async (counts) =>
       counts.length === 0 ? [] : directoryStub(env).firstSeenMatched(config.kafka.topicPatterns.join(), counts),
     nudge: (wakes) => nudgeFollowers(env, wakes),
-    failed: (follower, error) => console.error({ message: 'follower not woken', ...follower, error: String(error) }),
+    failed: (follower, error) => logFailure('follower not woken', follower, error),
   }
   const refreshing = directoryStub(env)
     .refreshFollowers()
-    .catch((error: unknown) => console.error({ message: 'interest of followers not refreshed', error: String(error) }))
+    .catch((error: unknown) => logIncident('interest of followers not refreshed', {}, { error: String(error) }))
   const woken = new Set((await wakeAll(deps, wanted)).map(({ topic }) => topic))
   await refreshing
   return sourceTopics(config).every((topic) => woken.has(topic))

@@ -1,5 +1,6 @@
 // Writes events of clients into the Kafka log, from where they are delivered like all others. Records are in structured mode,
 // which every Kafka dialect can carry.
+import { logIncident } from '../telemetry/incident-log.ts'
 import type { Config } from '../config/parse-config.ts'
 import { topicRuleOf } from '../config/topics.ts'
 import { readRecipients } from '../decoding/apply-rule.ts'
@@ -81,7 +82,7 @@ export async function submit(
     const [produced] = await publishEvents(openLog(), config, [event.value])
     if (produced !== undefined) return ok(produced)
   } catch (error) {
-    console.error('an event could not be produced', error)
+    logIncident('an event could not be produced', {}, { error: String(error) })
   }
   return fail({
     kind: 'unavailable',

@@ -108,6 +108,33 @@ void test('the collector took everything, with its key', () => {
   assert.deepEqual([refused, [...authorizations]], [[], ['Bearer of-the-collector']])
 })
 
+void test('brokers and a service out of reach have one line each in the log, however many requests they fail', async () => {
+  const shop = { id: 'shop', target: 'http://127.0.0.1:1', routes: { 'GET /books': {} } }
+  const lost = await Rigel.start({ KAFKA_BROKERS: '127.0.0.1:1', PROXY_CONFIG: JSON.stringify([shop]) })
+  try {
+    const body = JSON.stringify({ specversion: '1.0', id: '1', source: '/e2e', type: 'news' })
+    const headers = {
+      'content-type': 'application/cloudevents+json',
+      authorization: `Bearer ${await lost.mintToken('alice')}`,
+    }
+    const publish = async () => (await fetch(`${lost.origin}/_rig/v1/events`, { method: 'POST', body, headers })).status
+    const get = async () => (await fetch(`${lost.origin}/books`)).status
+    const statuses = await Promise.all(Array.from({ length: 20 }, () => [publish(), get()]).flat())
+    assert.deepEqual(new Set(statuses), new Set([502, 503]))
+    const lines = lost.output.split('\n').filter((line) => line.startsWith('{'))
+    for (const message of ['events could not be produced', 'a service could not be reached']) {
+      // A minute later there is another one, if the machine is that slow.
+      const count = lines.filter((line) => line.includes(message)).length
+      assert.ok(count === 1 || count === 2, lost.output)
+    }
+    // Followers and the cron are told too, each by lines of its own.
+    assert.ok(lines.length <= 12, lost.output)
+    assert.doesNotMatch(lost.output, /^ {4}at /m)
+  } finally {
+    await lost.end()
+  }
+})
+
 async function spanOf(trace: string, name: string): Promise<ParsedSpan> {
   const find = () => spans.find((span) => span.traceId === traceId(trace) && span.name === name)
   await until(`the span "${name}" is exported`, () => find() !== undefined, EXPORTED_WITHIN_MS)

@@ -1,5 +1,6 @@
 // The operations of the internal API: publish, revoke a session, list and close connections. Called by its HTTP routes
 // (admin-api.ts) and by service bindings (rigel-api.ts).
+import { logIncident } from '../../telemetry/incident-log.ts'
 import type { Config } from '../../config/parse-config.ts'
 import { parseStructured } from '../../core/events/cloud-event.ts'
 import { parseConnectionToken } from '../../core/identity/connection-token.ts'
@@ -58,7 +59,7 @@ export async function publish(
   try {
     return ok(await publishEvents(createCountedLog(env, config, trace), config, events, idempotencyKeys))
   } catch (error) {
-    console.error('events could not be produced', error)
+    logIncident('events could not be produced', {}, { error: String(error) })
     const message = 'The log does not take events at the moment: nothing is known to be stored.'
     return fail({ kind: 'unavailable', message })
   }

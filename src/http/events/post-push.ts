@@ -1,6 +1,7 @@
 // Handles a push: stores a connector's events in the log. 202 means that each is durable, once, at the position in the
 // response: in a followed topic or, with the reason, in the dead-letter topic. With any other status it is not known what is
 // stored, and the connector repeats the push. Called by post-events.ts and the internal API.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import type { Context } from 'hono'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
@@ -49,7 +50,7 @@ async function store(
   try {
     return ok(await pushEvents(createCountedLog(c.env, config, publishTrace(c)), config, sender, pushed, Date.now()))
   } catch (error) {
-    console.error({ message: 'a push could not be produced', connector: sender.connector, error: String(error) })
+    logIncident('a push could not be produced', { connector: sender.connector }, { error: String(error) })
     const message = 'The log does not take events at the moment: send the same again.'
     return fail({ kind: 'unavailable', message })
   }

@@ -1,5 +1,6 @@
 // Sends a request to a service and returns its response, both streaming. Upstream, retries and timeout are the route's
 // policy; upstream-health.ts knows which upstreams fail. Called by proxy.ts.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import { backoffMs, type BackoffLimits } from '../../core/retry.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
@@ -103,7 +104,7 @@ async function checkHealth(upstream: Upstream, route: ForwardedRoute, path: stri
     await response.body?.cancel()
     if (response.ok) deps.health.succeeded(route, upstream)
   } catch (error) {
-    console.warn({ message: 'a health check failed', upstream: upstream.base, path, error: String(error) })
+    logIncident('a health check failed', { upstream: upstream.base, path }, { error: String(error) })
   }
 }
 
@@ -132,7 +133,7 @@ async function send(
     return response.status === 101 && !response.webSocket ? fail({ kind: 'upstream_unreachable' }) : ok(response)
   } catch (error) {
     if (timeout?.isOver === true) return fail({ kind: 'upstream_timeout', timeoutMs })
-    console.warn({ message: 'a service could not be reached', upstream: upstream.base, error: String(error) })
+    logIncident('a service could not be reached', { upstream: upstream.base }, { error: String(error) })
     return fail({ kind: 'upstream_unreachable' })
   } finally {
     timeout?.clear()

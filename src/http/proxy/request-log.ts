@@ -1,5 +1,6 @@
 // REQUEST_LOG: one line, or one event, for every request that matched a route, also for refused ones. Logs the path only: a
 // query, and headers, may hold tokens. Called by proxy.ts in the background.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import { sourceOf } from '../../core/events/topic-source.ts'
 import type { NewRecord } from '../../core/events/kafka-record.ts'
 import type { Target } from '../../api-definitions/api-route.ts'
@@ -28,7 +29,7 @@ export async function logRequest(context: ProxyContext, outcome: RequestOutcome)
   try {
     await createCountedLog(env, config).produce([await toRecord(context, outcome)])
   } catch (error) {
-    console.error('a proxied request could not be logged to Kafka', error)
+    logIncident('a proxied request could not be logged to Kafka', {}, { error: String(error) })
   }
 }
 

@@ -12,6 +12,7 @@ import { DeadLetterLog, DeadLetterStore } from '../../following/dead-letters.ts'
 import type { FollowerMetrics } from '../../following/telemetry/follower-metrics.ts'
 import type { RecordTraces } from '../../following/telemetry/record-traces.ts'
 import { FollowerRouting } from '../../following/follower-routing.ts'
+import { logFailure, logRecovery } from '../../following/telemetry/log-following.ts'
 import { RunHealth } from '../../following/run-health.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import { PlannedUpTo } from '../../following/planned-up-to.ts'
@@ -49,7 +50,7 @@ export class EmbeddedFollower {
   readonly #deps: EmbeddedFollowerDeps
   readonly #records: DurableRecords
   readonly #routing: FollowerRouting
-  readonly #health = new RunHealth()
+  readonly #health = new RunHealth((failures) => logRecovery(this.#deps.at, failures))
   readonly #planned = new PlannedUpTo()
   readonly #deadLetters: DeadLetterStore
   readonly #consumer: PartitionConsumer
@@ -167,9 +168,9 @@ export class EmbeddedFollower {
   async #retryLater(error: unknown): Promise<void> {
     const nowMs = this.#deps.nowMs()
     const retryAtMs = this.#health.failed(error, nowMs, this.#deps.random())
-    const details = { failures: this.#health.failures, inMs: retryAtMs - nowMs, error: String(error) }
+    const details = { failures: this.#health.failures, inMs: retryAtMs - nowMs }
     this.#deps.metrics.failed(String(error))
-    this.#deps.warn('following failed, to be tried again', details)
+    logFailure('following failed, to be tried again', this.#deps.at, error, details)
     await this.#deps.storage.setAlarm(retryAtMs)
   }
 

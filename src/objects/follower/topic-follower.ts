@@ -27,6 +27,7 @@ import { createFollowerMetrics } from '../../following/telemetry/follower-metric
 import { FollowerRelay } from '../../following/follower-relay.ts'
 import { FollowerRouting } from '../../following/follower-routing.ts'
 import { PlannedUpTo } from '../../following/planned-up-to.ts'
+import { logFailure, logRecovery } from '../../following/telemetry/log-following.ts'
 import { NO_PARTITION, RunHealth } from '../../following/run-health.ts'
 import { createConsumer } from './create-consumer.ts'
 import { LogEnd } from './log-end.ts'
@@ -47,7 +48,7 @@ export class TopicFollower extends DurableObject<Env> {
     storage: this.ctx.storage,
     storeCheckpoint: () => this.#checkpoints.flush(),
   })
-  readonly #health = new RunHealth()
+  readonly #health = new RunHealth((failures) => logRecovery(this.#name, failures))
   readonly #planned = new PlannedUpTo()
   readonly #metrics = createFollowerMetrics({
     env: this.env,
@@ -223,8 +224,8 @@ export class TopicFollower extends DurableObject<Env> {
     const { offset } = this.#checkpoints.read() ?? { offset: null }
     const { failures } = this.#health
     this.#metrics.failed(String(error))
-    const details = { offset, failures, inMs: retryAtMs - nowMs, error: String(error) }
-    this.#warn('following failed, to be tried again', details)
+    const details = { offset, failures, inMs: retryAtMs - nowMs }
+    logFailure('following failed, to be tried again', this.#name, error, details)
     await this.ctx.storage.setAlarm(retryAtMs)
   }
 

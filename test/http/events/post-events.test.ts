@@ -10,7 +10,7 @@ import { expectLogs } from '../../support/expect-logs.ts'
 
 expectLogs(
   /follower not woken|could not wake the followers/,
-  /events could not be produced TypeError: log.append is not a function/,
+  /events could not be produced.*TypeError: log.append is not a function/,
 )
 
 const URL = 'https://rigel.example/_rig/v1/events'

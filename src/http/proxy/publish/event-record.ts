@@ -1,5 +1,6 @@
 // Turns an event of the gateway into a Kafka record: JSON in structured mode or, with KAFKA_SERIALIZER=avro, as RIG writes it:
 // attributes in `ce_` headers, and the data by a schema of the registry. Used for requests and for the request log.
+import { logIncident } from '../../../telemetry/incident-log.ts'
 import type { NewRecord } from '../../../core/events/kafka-record.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
@@ -42,7 +43,7 @@ export async function findSubject(subjects: SubjectCache | null, name: string): 
     }
     return unavailable(`The schema registry has no subject "${name}".`)
   } catch (error) {
-    console.error('the schema registry did not answer', error)
+    logIncident('the schema registry did not answer', {}, { error: String(error) })
     return unavailable('The schema registry does not answer at the moment.')
   }
 }

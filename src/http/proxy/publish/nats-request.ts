@@ -1,5 +1,6 @@
 // `response_from: nats`: NATS's own request and reply. The event is sent to one service that is subscribed to the subject, and its
 // reply is the response. Nothing is stored: this is core NATS, also beside JetStream. Called by publish-request.ts.
+import { logIncident } from '../../../telemetry/incident-log.ts'
 import type { NewRecord } from '../../../core/events/kafka-record.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { sourceOf } from '../../../core/events/topic-source.ts'
@@ -20,7 +21,7 @@ export async function requestByNats(
     if (reply.kind === 'nobody') return unavailable('No service is there to answer.')
     return ok(new Response(Uint8Array.from(reply.body), { headers: { 'content-type': 'application/json' } }))
   } catch (error) {
-    console.error('a request could not be sent by NATS', error)
+    logIncident('a request could not be sent by NATS', {}, { error: String(error) })
     return unavailable('NATS cannot be reached at the moment. Whether the request has arrived is not known.')
   }
 }

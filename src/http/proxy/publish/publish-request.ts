@@ -1,5 +1,6 @@
 // `target: kafka`, `nats` and `kinesis`: publishes a request as an event, and returns 202, or the response that comes
 // later. Called by proxy.ts.
+import { logIncident } from '../../../telemetry/incident-log.ts'
 import { formatProduced, PRODUCED_HEADER } from '../../../core/as-of/as-of.ts'
 import type { NewRecord, ProducedRecord } from '../../../core/events/kafka-record.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -45,7 +46,7 @@ export async function publishRequest(
   try {
     produced = await createCountedLog(deps.env, deps.config).produce([traced])
   } catch (error) {
-    console.error('a request could not be published', error)
+    logIncident('a request could not be published', { topic: target.topic }, { error: String(error) })
     const message = `${NAMES[sourceOf(target.topic).kind]} cannot take events at the moment. The event was probably not stored.`
     return abandon(deps, pending, { kind: 'unavailable', message })
   }
