@@ -6,6 +6,7 @@ import { followedTopics, type Config } from '../config/parse-config.ts'
 import { createBrokersKafkaLog } from './brokers-adapter.ts'
 import { createEmbeddedKafkaLog } from './embedded-adapter.ts'
 import type { KafkaLog } from './kafka-log.ts'
+import { withKeysRemembered } from './produce-by-objects.ts'
 import { createRestCache, type RestDeps } from './rest/rest-deps.ts'
 import { createInstanceJournal } from './rest/instance-journal.ts'
 import { createKafkaRestLog } from './rest/create-rest-log.ts'
@@ -28,6 +29,15 @@ const restDeps: RestDeps = {
  * `sql` is the follower's storage, where a REST adapter keeps its instance journal. Omit it where nothing is fetched.
  */
 export function createKafkaLog(env: Env, config: Config, sql?: SqlStorage): KafkaLog {
+  const { brokers, restV3 } = config.kafka
+  const log = createDirectKafkaLog(env, config, sql)
+  // The embedded log, and the objects that produce to brokers, remember keys themselves.
+  const remembersKeys = log.wakesFollowers || (brokers !== null && restV3 === null)
+  return remembersKeys ? log : withKeysRemembered(env, log, clockAndRandom)
+}
+
+/** Like `createKafkaLog`, but over REST proxies and Upstash a record is produced whether its key is known or not. */
+export function createDirectKafkaLog(env: Env, config: Config, sql?: SqlStorage): KafkaLog {
   const { restV3 } = config.kafka
   const log = createSourceLog(env, config, sql)
   if (restV3 === null) return log

@@ -1,10 +1,12 @@
-// KafkaProducer: a Durable Object that produces to brokers for Workers and followers, and keeps connections and the
-// idempotent producer's state in memory, which an eviction resets. Stores the idempotency keys of produced records.
-// Called through rpc/kafka-producer.ts.
+// KafkaProducer: a Durable Object that produces for Workers and followers, to brokers, and over REST proxies and Upstash the
+// records with idempotency keys, which it stores once the record is durable. Keeps connections and the idempotent producer's
+// state in memory, which an eviction resets. Called through rpc/kafka-producer.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
 import { createCluster } from '../../kafka/create-cluster.ts'
+import { createDirectKafkaLog } from '../../kafka/create-kafka-log.ts'
+import type { KafkaLog } from '../../kafka/kafka-log.ts'
 import { IdempotentProducer } from '../../kafka/protocol/producer.ts'
 import { createProduceOnce } from './produce-once.ts'
 import { ProducedKeys } from './produced-keys.ts'
@@ -12,12 +14,10 @@ import { ProducedKeys } from './produced-keys.ts'
 const chance = { nowMs: () => Date.now(), random: () => Math.random() }
 
 export class KafkaProducer extends DurableObject<Env> {
-  readonly #brokers = brokersOf(this.env)
-  readonly #cluster = createCluster(this.env, this.#brokers, chance)
-  readonly #producer = new IdempotentProducer(this.#cluster, this.#brokers.compression, this.#brokers.partitioner)
+  readonly #log = createProducer(this.env)
 
   readonly #produceOnce = createProduceOnce({
-    produce: (records) => this.#producer.produce(records),
+    produce: (records) => this.#log.produce(records),
     keys: new ProducedKeys(this.ctx.storage.sql, configOf(this.env).kafka.embedded.dedupe),
     nowMs: chance.nowMs,
   })
@@ -31,16 +31,26 @@ export class KafkaProducer extends DurableObject<Env> {
   }
 
   async partitions(topic: string): Promise<readonly number[]> {
-    return this.#cluster.partitions(topic)
+    return this.#log.partitions(topic)
   }
 
   async topics(): Promise<readonly string[]> {
-    return this.#cluster.topics()
+    return (await this.#log.topics?.()) ?? []
   }
 }
 
-function brokersOf(env: Env) {
-  const { brokers } = configOf(env).kafka
-  if (brokers === null) throw new TypeError('KafkaProducer is for KAFKA_BROKERS, which is not set')
-  return brokers
+function createProducer(env: Env): Pick<KafkaLog, 'partitions' | 'produce' | 'topics'> {
+  const config = configOf(env)
+  const { brokers, restV3 } = config.kafka
+  if (brokers === null) return createDirectKafkaLog(env, config)
+  const cluster = createCluster(env, brokers, chance)
+  const producer =
+    restV3 === null
+      ? new IdempotentProducer(cluster, brokers.compression, brokers.partitioner)
+      : createDirectKafkaLog(env, config)
+  return {
+    partitions: (topic) => cluster.partitions(topic),
+    topics: () => cluster.topics(),
+    produce: (records) => producer.produce(records),
+  }
 }

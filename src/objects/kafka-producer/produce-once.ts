@@ -1,6 +1,6 @@
 // Produces a record with an idempotency key once, even if it is sent again before the first produce has ended. Kafka
-// itself only recognises repeated batches of one producer. After a crash between the broker's answer and `remember`, a
-// repeated record is produced again. No record is lost.
+// itself only recognises repeated batches of one producer. A repeated record is produced again if its key was not stored:
+// the object crashed between Kafka's answer and `remember`, or the call failed although Kafka had the record. No record is lost.
 import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
 import type { ProducedKeys } from './produced-keys.ts'
 
