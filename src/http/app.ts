@@ -2,6 +2,7 @@
 // writes headers: the responses of sse and ws come from a shard and are immutable.
 import { Hono } from 'hono'
 import { logIncident } from '../telemetry/incident-log.ts'
+import { TRANSPORTS } from '../core/identity/principal.ts'
 import { wakeFollowers } from './wake-followers.ts'
 import { credentialedCorsHeaders, preflight, streamCorsHeaders, type Preflight } from './cors.ts'
 import { giveConsoleToken } from './dev/console-token.ts'
@@ -29,10 +30,12 @@ import { putSubscriptions } from './connections/put-subscriptions.ts'
 import { openWebSocket } from './connections/websocket.ts'
 
 const CONNECTION = '/_rig/v1/connection'
-const SUBSCRIPTIONS = `${CONNECTION}/:transport{sse|ndjson|ws|longpolling}/:token/subscriptions` as const
-const METADATA = `${CONNECTION}/:transport{sse|ndjson|ws|longpolling}/:token/metadata` as const
-const PASSED = `${CONNECTION}/:transport{sse|ndjson|ws|longpolling}/:token/passed` as const
-const TOKEN = `${CONNECTION}/:transport{sse|ndjson|ws|longpolling}/:token/token` as const
+/** An open connection. The token says which, so any transport is accepted in the path. */
+const OPENED = `${CONNECTION}/:transport{${TRANSPORTS.join('|')}}/:token`
+const SUBSCRIPTIONS = `${OPENED}/subscriptions`
+const METADATA = `${OPENED}/metadata`
+const PASSED = `${OPENED}/passed`
+const TOKEN = `${OPENED}/token`
 
 // `*` covers neither `authorization` nor requests with credentials, so headers are named beside it.
 const LONGPOLLING_HEADERS = '*,authorization,last-event-id,cache-control'

@@ -11,6 +11,8 @@ export interface ConnectionProgress {
   readonly writtenSeq: number
   /** Null: the transport has no acknowledgements. */
   readonly acknowledgedSeq: number | null
+  /** True if the client fetches events itself, so that nothing is written until it polls. */
+  readonly needsPoll?: true
 }
 
 /** A filter, and the sequence number after which it applies. */
@@ -67,7 +69,7 @@ function explainWriting(
   match: MatchExplanation & { readonly passes: true },
   { seq, storedMs }: StoredPlace,
 ): Cause {
-  const { acknowledgedSeq, ended, openedAtMs, transport, waitingBytes, writtenSeq } = facts
+  const { acknowledgedSeq, ended, needsPoll, openedAtMs, waitingBytes, writtenSeq } = facts
   if (seq <= writtenSeq) {
     return {
       kind: 'written',
@@ -80,7 +82,7 @@ function explainWriting(
     }
   }
   if (ended !== null) return { kind: 'ended_before', ...ended }
-  if (transport === 'longpolling') return { kind: 'waits_for_poll', writtenSeq }
+  if (needsPoll === true) return { kind: 'waits_for_poll', writtenSeq }
   if (acknowledgedSeq !== null) return { kind: 'waits_for_ack', writtenSeq }
   return { kind: 'waits_for_reader', writtenSeq, waitingBytes }
 }

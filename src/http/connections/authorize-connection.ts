@@ -60,7 +60,7 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
   if (!subscriptions.ok) return subscriptions
   const isAllowed = requested === undefined || (await mayConnect(c, token, subscriptions.value.given))
   if (!isAllowed) return fail({ kind: 'connection_denied' })
-  const asOf = readAsOf(c.req.query('as_of'), options.transport)
+  const asOf = readAsOf(c.req.query('as_of'))
   if (!asOf.ok) return asOf
   return ok({
     claims,
@@ -79,13 +79,8 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
 }
 
 /** Validates the text and returns it unchanged, because the shard parses it again. */
-export function readAsOf(text: string | undefined, transport: TransportName): Result<string | undefined, RigelError> {
+export function readAsOf(text: string | undefined): Result<string | undefined, RigelError> {
   if (text === undefined || text === '') return ok(undefined)
-  if (transport === 'phoenix')
-    return fail({
-      kind: 'bad_request',
-      message: 'as_of belongs into the join of a channel: each channel joins at offsets of its own.',
-    })
   const parsed = parseAsOf(text)
   return parsed.ok ? ok(text) : fail({ kind: 'bad_request', message: parsed.reason })
 }

@@ -7,7 +7,7 @@ import { parseConnectionToken, type ConnectionAddress } from '../../core/identit
 import { evaluatePointer } from '../../core/json-pointer.ts'
 import type { PhoenixHello } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
-import { ok, type Result } from '../../core/result.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
 import { readError, shardStub } from '../../rpc/shard.ts'
 import { findToken, offeredProtocols } from '../token-source.ts'
 import { authorizeConnection, type ConnectGrant } from './authorize-connection.ts'
@@ -21,6 +21,7 @@ import type { HttpEnv } from '../worker-context.ts'
 
 /** The library's subprotocol, and the one that carries its `authToken`. */
 const PROTOCOL = 'phoenix'
+const AS_OF_OF_CHANNEL = 'as_of belongs in the join of a channel: each channel joins at offsets of its own'
 const AUTH_PROTOCOL = 'base64url.bearer.phx.'
 const AUTH_HEADER = 'x-phoenix-authtoken'
 
@@ -136,6 +137,7 @@ async function authorizePhoenix(c: PhoenixContext): Promise<Result<ConnectGrant,
   const granted = await authorizeConnection(c, { transport: 'phoenix', lastEventId: null, token: findPhoenixToken(c) })
   if (!granted.ok) return granted
   const { claims, connect } = granted.value
+  if (connect.asOf !== undefined) return fail({ kind: 'bad_request', message: AS_OF_OF_CHANNEL })
   // A browser fails a connection whose response names none of the protocols it offered.
   const protocol = offeredProtocols(c.req.raw).includes(PROTOCOL) ? PROTOCOL : null
   return ok({ claims, connect: { ...connect, subscriptions: [], protocol, phoenix: readHello(c, claims) } })

@@ -54,7 +54,7 @@ async function replaceSubscriptions(c: Context<HttpEnv>): Promise<Result<null, R
   if (!set.ok) return set
   const { asOf } = body.value
   if (asOf !== undefined && typeof asOf !== 'string') return fail(refusedRequest('as_of is expected to be a string'))
-  const offsets = readAsOf(asOf, 'sse')
+  const offsets = readAsOf(asOf)
   if (!offsets.ok) return offsets
   if (!(await maySubscribe(c, set.value.given))) return fail({ kind: 'subscription_denied' })
   return setSubscriptions(c, address.value, set.value, tokens.value, offsets.value)

@@ -128,7 +128,7 @@ describe('explainConnection', () => {
   it.each<[string, Partial<ConnectionFacts>, Cause['kind']]>([
     ['an SSE stream that is behind', {}, 'waits_for_reader'],
     ['a socket whose window is closed', { transport: 'ws', acknowledgedSeq: 30 }, 'waits_for_ack'],
-    ['a session that has not polled', { transport: 'longpolling', acknowledgedSeq: 30 }, 'waits_for_poll'],
+    ['a session that has not polled', { needsPoll: true, acknowledgedSeq: 30 }, 'waits_for_poll'],
     ['a connection that has ended', { ended: ENDED }, 'ended_before'],
   ])('what is after the cursor waits, or ended with %s', (_what, changes, kind) => {
     expect(kindAt(60, { writtenSeq: 50, ...changes })).toBe(kind)

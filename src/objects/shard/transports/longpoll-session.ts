@@ -1,6 +1,7 @@
 // A long-polling session: the client sends its position with each poll, so the shard keeps nothing per poll. A poll reads the
 // log from there; if there is no event, it waits for the next one that passes the filter, or for its timeout. Rigel's own
 // events for the session are kept beside the log, so that one client's actions take no space from other events.
+import type { ConnectionProgress } from '../../../core/explain/explain-connection.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
@@ -89,8 +90,8 @@ export class LongpollSession extends BaseConnection {
     this.seenAtMs = parts.context.now()
   }
 
-  get progress() {
-    return { writtenSeq: this.#answeredSeq, acknowledgedSeq: this.#polledSeq }
+  get progress(): ConnectionProgress {
+    return { writtenSeq: this.#answeredSeq, acknowledgedSeq: this.#polledSeq, needsPoll: true }
   }
 
   get isPolled(): boolean {
