@@ -1,6 +1,7 @@
 // `npm run check:docs`: checks that every relative link in README.md, the other pages of the root and docs/ names a file that
 // exists, and every anchor a heading of that file; and that every fenced block is run by a test, or says why not
-// (docs/testing.md, "Snippets"). Prints each problem as `page: problem` and exits 1 if there is one.
+// (docs/testing.md, "Snippets"); and that the numbers of files that docs/architecture.md states for its walks are those of its
+// tables. Prints each problem as `page: problem` and exits 1 if there is one.
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path/posix'
 import { fencesOf, type Fence } from './fences.ts'
@@ -22,6 +23,7 @@ const problems = pages.flatMap((page) => [
     return problem === undefined ? [] : [`${page}:${fence.line}: ${problem}`]
   }),
 ])
+problems.push(...walkProblems('docs/architecture.md'))
 
 for (const problem of problems) console.error(problem)
 console.log(`docs: ${pages.length} pages, ${problems.length} problems`)
@@ -69,6 +71,22 @@ function unknownCommand(code: string): string | undefined {
     if (missing !== undefined) return `there is no ${missing}`
   }
   return undefined
+}
+
+/** A section that states `N files` has a table: N is how many source files its last column links; `M with` all columns. */
+function walkProblems(page: string): string[] {
+  const sourcesOf = (text: string) => new Set(text.match(/\(\.\.\/src\/[\w./-]+\.ts\)/g)).size
+  return readFileSync(page, 'utf8')
+    .split(/^## /m)
+    .flatMap((section) => {
+      const stated = /^(\d+) files, (\d+) with/m.exec(section)
+      if (stated === null) return []
+      const rows = section.split('\n').filter((line) => line.startsWith('|'))
+      const steps = sourcesOf(rows.map((row) => row.split('|').at(-2) ?? '').join(''))
+      const all = sourcesOf(rows.join(''))
+      const isTrue = stated[1] === String(steps) && stated[2] === String(all)
+      return isTrue ? [] : [`${page}: ${section.split('\n')[0]}: ${steps} files, ${all} with what they use`]
+    })
 }
 
 function linksOf(page: string): string[] {
