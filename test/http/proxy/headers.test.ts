@@ -210,13 +210,18 @@ describe('where a request can go', () => {
     expect((await narrow.fetch(path)).status).toBe(400)
   })
 
-  it.each(['//admin/x', '/%61dmin/x', '/admin%2fx', '/ADMIN/x', '/admin;a=1/x', '/admin/', '//admin'])(
-    'not past a route that needs a token, by writing its path otherwise: %s',
-    async (path) => {
-      const routes = { 'GET /admin': { secured: true }, 'GET /admin/{rest...}': { secured: true }, '* /{path...}': {} }
-      expect([400, 401]).toContain((await makeGateway(passThrough({ routes })).fetch(path)).status)
-    },
-  )
+  it.each([
+    ['/%61dmin/x', 401],
+    ['/admin/', 401],
+    ['//admin/x', 400],
+    ['/admin%2fx', 400],
+    ['/ADMIN/x', 400],
+    ['/admin;a=1/x', 400],
+    ['//admin', 400],
+  ])('not past a route that needs a token, by writing its path otherwise: %s', async (path, status) => {
+    const routes = { 'GET /admin': { secured: true }, 'GET /admin/{rest...}': { secured: true }, '* /{path...}': {} }
+    expect((await makeGateway(passThrough({ routes })).fetch(path)).status).toBe(status)
+  })
 
   it('not out of its path by dots: the path is what they come to', async () => {
     expect((await narrow.fetch('/public/../admin')).status).toBe(404)
