@@ -20,9 +20,10 @@ export function proxyTrace(tracer: Tracer | null, incoming: IncomingHeaders): Tr
 }
 
 /** Returns null if the publisher has no trace, and none is recorded: then records get no header. */
-export function publishTrace({ req, var: { tracer } }: Context<HttpEnv>): Trace | null {
-  const given = req.header('traceparent')
-  const state = req.header('tracestate') ?? null
+export function publishTrace(c: Context<HttpEnv>): Trace | null {
+  const tracer = c.get('tracer')
+  const given = c.req.header('traceparent')
+  const state = c.req.header('tracestate') ?? null
   if (tracer === null) return given === undefined ? null : (continuedTrace(given, state) ?? null)
   const trace = tracer.trace(given, state)
   return trace.isSampled || trace.parentSpanId !== null ? trace : null

@@ -1,5 +1,5 @@
 // Reads the parts of a request's URL that routing needs. A URL with a plain path and a known origin is not parsed,
-// because creating a URL object takes longer than finding the route. Used by app.ts and the proxy.
+// because creating a URL object takes longer than finding the route. Used by app.ts, the proxy and events/.
 
 export interface RequestUrl {
   /** `http` or `https`. */
@@ -33,6 +33,11 @@ export function parseRequestUrl(text: string): RequestUrl | undefined {
   if (origins.size >= MAX_ORIGINS) origins.clear()
   if (origin !== '') origins.set(origin, parsed)
   return { ...parsed, path: url.pathname, search: rawSearch(text) }
+}
+
+/** Returns the first value of a query parameter, or null. A URL without a query is not parsed. */
+export function queryParameter(url: string, name: string): string | null {
+  return url.includes('?') ? new URL(url).searchParams.get(name) : null
 }
 
 function rawSearch(text: string): string {

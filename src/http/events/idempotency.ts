@@ -4,6 +4,7 @@ import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { keyOfEvent, keyOfRequest } from '../../publishing/idempotency-key.ts'
+import { queryParameter } from '../request-url.ts'
 
 /** Printable ASCII, with or without the quotes that draft-ietf-httpapi-idempotency-key-header asks for. */
 const KEY = /^"?([\x20\x21\x23-\x7e]{1,255})"?$/
@@ -20,7 +21,7 @@ export async function idempotencyKeysOf(
     if (key === undefined) return badRequest('Idempotency-Key must be 1 to 255 printable ASCII characters.')
     return ok(await Promise.all(events.map(async (_, index) => keyOfRequest(publisher, key, index))))
   }
-  const dedupe = new URL(request.url).searchParams.get('dedupe')
+  const dedupe = queryParameter(request.url, 'dedupe')
   if (dedupe === null) return ok(null)
   if (dedupe !== 'id') return badRequest('dedupe must be "id", or left out: ?dedupe=id')
   const sender = { publisher, connector: '', hasUniqueIds: true }

@@ -2,6 +2,7 @@
 // and will be delivered like every other event; there may be no subscriber. RIG returned the event, encoded twice.
 // post-push.ts handles the requests of connectors.
 import type { Context } from 'hono'
+import type { Config } from '../../config/parse-config.ts'
 import { formatProduced, PRODUCED_HEADER } from '../../core/as-of/as-of.ts'
 import type { RigelError } from '../../core/errors.ts'
 import type { ProducedRecord } from '../../core/events/kafka-record.ts'
@@ -18,10 +19,11 @@ import { readEvents, type EventRequest } from './read-events.ts'
 import { connectorOf } from './read-push.ts'
 
 export async function postEvents(c: Context<HttpEnv>): Promise<Response> {
-  const cors = corsHeaders(c.var.config, c.req.raw)
+  const { config, metrics } = c.var
+  const cors = corsHeaders(config, c.req.raw)
   const publisher = await verifyPublisher(c)
   if (!publisher.ok) {
-    c.var.metrics.refused(publisher.reason)
+    metrics.refused(publisher.reason)
     return errorResponse(publisher.reason, cors)
   }
   const connector = connectorOf(c.req.raw)
@@ -30,24 +32,25 @@ export async function postEvents(c: Context<HttpEnv>): Promise<Response> {
     const sender = { publisher: publisher.value, ...connector.value }
     return answerPush(c, sender, {
       cors,
-      isChecked: isCheckedByService(c),
+      isChecked: isCheckedByService(config),
       refusalOf: (events, isBatch) => refusalOf(c, publisher.value, events, isBatch),
     })
   }
-  const posted = await readEvents(c.req.raw, c.var.config.maxEventBytes, isCheckedByService(c))
+  const posted = await readEvents(c.req.raw, config.maxEventBytes, isCheckedByService(config))
   if (!posted.ok) return errorResponse(posted.reason, cors)
-  const produced = await publishFor(c, publisher.value, posted.value)
+  const produced = await publishFor(c, config, publisher.value, posted.value)
   if (!produced.ok) {
-    c.var.metrics.refused(produced.reason)
+    metrics.refused(produced.reason)
     return errorResponse(produced.reason, cors)
   }
   const positions = produced.value.map(toPosition)
   const headers = { ...cors, [PRODUCED_HEADER]: formatProduced(produced.value) }
-  return c.json(posted.value.mode === 'batched' ? positions : positions[0], 202, headers)
+  return Response.json(posted.value.mode === 'batched' ? positions : positions[0], { status: 202, headers })
 }
 
 async function publishFor(
   c: Context<HttpEnv>,
+  config: Config,
   publisher: string,
   { events, mode }: EventRequest,
 ): Promise<Result<readonly ProducedRecord[], RigelError>> {
@@ -55,5 +58,5 @@ async function publishFor(
   if (!keys.ok) return keys
   const refusal = await refusalOf(c, publisher, events, mode === 'batched')
   if (refusal !== undefined) return { ok: false, reason: refusal }
-  return publish({ env: c.env, config: c.var.config, trace: publishTrace(c) }, events, keys.value)
+  return publish({ env: c.env, config, trace: publishTrace(c) }, events, keys.value)
 }

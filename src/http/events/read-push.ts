@@ -11,6 +11,7 @@ import type { PushSender } from '../../publishing/idempotency-key.ts'
 import type { PushItem } from '../../publishing/push.ts'
 import { mediaTypeOf } from '../../core/media-type.ts'
 import { readRequestBody } from '../read-request-body.ts'
+import { queryParameter } from '../request-url.ts'
 import { readHeaderAttributes } from './header-attributes.ts'
 import { MAX_PUSH_EVENTS, orDecodeError, readPushBody, type PushBody, type PushElement } from './push-body.ts'
 import { notAnEvent } from './read-events.ts'
@@ -42,9 +43,9 @@ export type Connector = Omit<PushSender, 'publisher'>
  * say that ids are unique: attributes of the events may come from an earlier sender.
  */
 export function connectorOf({ url, headers }: Request): Result<Connector | null, RigelError> {
-  const { searchParams } = new URL(url)
-  const [connector, dedupe] = [searchParams.get('connector'), searchParams.get('dedupe')]
+  const connector = queryParameter(url, 'connector')
   if (connector === null && positionHeader(headers, 'offset') === null) return ok(null)
+  const dedupe = queryParameter(url, 'dedupe')
   if (connector !== null && !CONNECTOR.test(connector)) {
     return badRequest('connector must be 1 to 100 of letters, digits, ".", "_" and "-": ?connector=orders')
   }
