@@ -30,7 +30,8 @@ async function check(): Promise<void> {
       ...lacks.map((key) => `env.${name}: [env.${name}.vars] has no ${key}, which [vars] has`),
     )
   }
-  if (process.env['CHECK_DRY_RUN'] !== 'no') problems.push(...(await Promise.all(ENVIRONMENTS.map(dryRun))).flat())
+  // One after the other: each runs build-client, which empties dist/client first.
+  if (process.env['CHECK_DRY_RUN'] !== 'no') for (const name of ENVIRONMENTS) problems.push(...(await dryRun(name)))
   for (const problem of problems) console.error(problem)
   console.log(`environments: ${ENVIRONMENTS.join(', ')}, ${problems.length} problems`)
   process.exitCode = problems.length === 0 ? 0 : 1
