@@ -1,7 +1,7 @@
 // The live index: event → the connections it concerns, without asking each connection. By connection id, by user, by
 // type; constrained subscriptions by the value of one of their fields, so that the work grows with the number of
 // matches and not with the number of subscriptions, to this type or to others.
-import { addToSet } from '../set-map.ts'
+import { addToSet, removeFromSet } from '../set-map.ts'
 import { isOperators, type Condition } from './constraint.ts'
 import { isWithheld } from '../as-of/joins.ts'
 import type { StoredEvent } from '../events/stored-event.ts'
@@ -38,7 +38,9 @@ export class SubscriptionIndex<C extends Matchable> {
   readonly #joining = new Set<C>()
   /** How many of the keys of `#byType` are patterns. */
   #patterns = 0
-  /** What `remove` has to take out again: exactly what `add` put in, whatever became of the filter since. */
+  /** The filter with which a connection was added: `remove` takes out what `add` put in, whatever became of the filter since. */
+  readonly #added = new Map<C, Filter>()
+  /** What takes constrained subscriptions out again. Others need no function each, which would cost more than all else here. */
   readonly #undo = new Map<C, (() => void)[]>()
 
   get(connectionId: string): C | undefined {
@@ -62,23 +64,24 @@ export class SubscriptionIndex<C extends Matchable> {
   }
 
   add(connection: C): void {
-    const { connectionId, user, watched, byType, joins } = connection.filter
-    const undo: (() => void)[] = []
-    if (joins !== undefined) {
-      this.#joining.add(connection)
-      undo.push(() => this.#joining.delete(connection))
-    }
-    this.#byId.set(connectionId, connection)
-    undo.push(() => this.#byId.delete(connectionId))
-    const users = user === null ? watched : [user, ...watched]
-    for (const one of users) undo.push(addToSet(this.#byUser, one, connection))
-    for (const [type, constraints] of byType) undo.push(this.#subscribe(connection, type, constraints))
-    this.#undo.set(connection, undo)
+    const { filter } = connection
+    this.#added.set(connection, filter)
+    if (filter.joins !== undefined) this.#joining.add(connection)
+    this.#byId.set(filter.connectionId, connection)
+    for (const user of usersOf(filter)) addToSet(this.#byUser, user, connection)
+    for (const [type, constraints] of filter.byType) this.#subscribe(connection, type, constraints)
   }
 
   remove(connection: C): void {
+    const filter = this.#added.get(connection)
+    if (filter === undefined) return
+    this.#added.delete(connection)
+    this.#joining.delete(connection)
+    this.#byId.delete(filter.connectionId)
+    for (const user of usersOf(filter)) removeFromSet(this.#byUser, user, connection)
     for (const undo of this.#undo.get(connection) ?? []) undo()
     this.#undo.delete(connection)
+    for (const type of filter.byType.keys()) this.#unsubscribe(connection, type)
   }
 
   /** Connections whose filter has joins. */
@@ -115,14 +118,27 @@ export class SubscriptionIndex<C extends Matchable> {
     return new Set(users.flatMap((user) => [...(this.#byUser.get(user) ?? [])]))
   }
 
-  #subscribe(connection: C, type: string, constraints: readonly Constraint[]): () => void {
+  #subscribe(connection: C, type: string, constraints: readonly Constraint[]): void {
     const index = this.#byType.get(type) ?? this.#addType(type)
-    const undo = constraints.length === 0 ? [addUnconstrained(index, connection)] : []
-    for (const constraint of constraints) undo.push(addConstraint(index, { connection, constraint }))
-    return () => {
-      for (const step of undo) step()
-      if (index.unconstrained.size === 0 && index.byField.size === 0) this.#removeType(type)
+    if (constraints.length === 0) index.unconstrained.add(connection)
+    for (const constraint of constraints) {
+      const undo = addConstraint(index, { connection, constraint })
+      if (undo !== undefined) this.#undoOf(connection).push(undo)
     }
+  }
+
+  #undoOf(connection: C): (() => void)[] {
+    const known = this.#undo.get(connection)
+    if (known !== undefined) return known
+    const undo: (() => void)[] = []
+    this.#undo.set(connection, undo)
+    return undo
+  }
+
+  #unsubscribe(connection: C, type: string): void {
+    const index = this.#byType.get(type)
+    index?.unconstrained.delete(connection)
+    if (index?.unconstrained.size === 0 && index.byField.size === 0) this.#removeType(type)
   }
 
   #addType(type: string): TypeIndex<C> {
@@ -150,15 +166,14 @@ function matchType<C>(index: TypeIndex<C>, event: StoredEvent): ReadonlySet<C> {
   return matched
 }
 
-function addUnconstrained<C>(index: TypeIndex<C>, connection: C): () => void {
-  index.unconstrained.add(connection)
-  return () => index.unconstrained.delete(connection)
-}
-
-function addConstraint<C>(index: TypeIndex<C>, entry: Entry<C>): () => void {
+/** Returns what takes the constraint out again, or undefined if it is none. */
+function addConstraint<C>(index: TypeIndex<C>, entry: Entry<C>): (() => void) | undefined {
   const member = mostSelective(entry.constraint)
-  // Nothing but wildcards: no different from no constraint.
-  if (member === undefined) return addUnconstrained(index, entry.connection)
+  if (member === undefined) {
+    // Nothing but wildcards: no different from no constraint.
+    index.unconstrained.add(entry.connection)
+    return undefined
+  }
   const [field, condition] = member
   const conditions = index.byField.get(field) ?? new FieldIndex<Entry<C>>()
   index.byField.set(field, conditions)
@@ -167,6 +182,10 @@ function addConstraint<C>(index: TypeIndex<C>, entry: Entry<C>): () => void {
     remove()
     if (conditions.isEmpty) index.byField.delete(field)
   }
+}
+
+function usersOf({ user, watched }: Filter): readonly string[] {
+  return user === null ? watched : [user, ...watched]
 }
 
 /** A value finds fewer constraints than a bound does. */

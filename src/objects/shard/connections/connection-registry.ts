@@ -83,7 +83,10 @@ export class ConnectionRegistry {
   }
 
   add(connection: Connection): void {
-    connection.state = { ...connection.state, subscriptions: this.#pool.acquire(connection.state.subscriptions) }
+    const subscriptions = this.#pool.acquire(connection.state.subscriptions)
+    connection.state = { ...connection.state, subscriptions }
+    // The filter of the others is of their channels.
+    if (connection.takesSubscriptions) connection.filter = this.#pool.share(subscriptions, connection.filter)
     this.#subscriptions.add(connection)
     this.#index.add(connection)
   }
@@ -106,7 +109,8 @@ export class ConnectionRegistry {
     this.#index.remove(connection)
     connection.state = { ...state, subscriptions }
     this.#index.add(connection)
-    if (isRefiltered || isRejoined) this.refilter(connection, filterOf(connection.state))
+    if (isRefiltered || isRejoined)
+      this.refilter(connection, this.#pool.share(subscriptions, filterOf(connection.state)))
   }
 
   refilter(connection: Connection, filter: Filter): void {

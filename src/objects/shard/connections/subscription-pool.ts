@@ -1,9 +1,12 @@
 // Sets of subscriptions, each held once however many connections have it: clients of one page ask for the same. Counts the
 // bytes of the sets for the limit per shard. Used by the ConnectionRegistry.
+import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 
 interface PooledSet {
   readonly subscriptions: readonly Subscription[]
+  /** The filter's part that depends on the set only, once a connection has one. */
+  byType: Filter['byType'] | undefined
   readonly key: string
   connections: number
 }
@@ -27,9 +30,17 @@ export class SubscriptionPool {
   /** Returns the pooled set that equals `subscriptions`. The caller releases it once for each call. */
   acquire(subscriptions: readonly Subscription[]): readonly Subscription[] {
     const key = JSON.stringify(subscriptions)
-    const set = this.#byKey.get(key) ?? this.#add({ subscriptions, key, connections: 0 })
+    const set = this.#byKey.get(key) ?? this.#add({ subscriptions, byType: undefined, key, connections: 0 })
     set.connections += 1
     return set.subscriptions
+  }
+
+  /** Returns the filter with the part that connections of the same set share. `subscriptions`: of `acquire`. */
+  share(subscriptions: readonly Subscription[], filter: Filter): Filter {
+    const set = this.#bySet.get(subscriptions)
+    if (set === undefined) return filter
+    set.byType ??= filter.byType
+    return { ...filter, byType: set.byType }
   }
 
   release(subscriptions: readonly Subscription[]): void {

@@ -44,6 +44,39 @@ describe('a limit of connections', () => {
   })
 })
 
+describe('equal sets of subscriptions', () => {
+  const set = (...types: readonly string[]) => types.map((eventType) => ({ eventType, oneOf: [] }))
+  const wants = (registry: ConnectionRegistry, type: string) =>
+    registry.countMatching({ type, fields: {}, recipients: null, connectionId: null })
+
+  it('are held once, and so is what is looked up in their filters', () => {
+    const [first, second] = [
+      new FakeConnection({ subscriptions: set('a') }),
+      new FakeConnection({ subscriptions: set('a') }),
+    ]
+    const registry = registryWith({}, [first, second])
+    expect(second.state.subscriptions).toBe(first.state.subscriptions)
+    expect(second.filter.byType).toBe(first.filter.byType)
+    const third = new FakeConnection({ subscriptions: set('b') })
+    registry.add(third)
+    registry.update(third, { ...third.state, subscriptions: set('a') })
+    expect(third.filter.byType).toBe(first.filter.byType)
+    expect([wants(registry, 'a'), wants(registry, 'b')]).toEqual([3, 0])
+    for (const connection of [first, third]) registry.remove(connection)
+    expect([wants(registry, 'a'), registry.wantsType('b')]).toEqual([1, false])
+  })
+
+  it('are no reason to share the filter of channels', () => {
+    const byChannel = new FakeConnection({ subscriptions: [] })
+    Object.assign(byChannel, {
+      takesSubscriptions: false,
+      filter: { ...byChannel.filter, byType: new Map([['a', []]]) },
+    })
+    const registry = registryWith({}, [new FakeConnection({ subscriptions: [] }), byChannel])
+    expect(wants(registry, 'a')).toBe(1)
+  })
+})
+
 describe('find', () => {
   const other = { ...owner, sessions: ['s2'], metadata: { device: 'desk' } }
   const [phone, desk, bobs] = [
