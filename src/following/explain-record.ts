@@ -4,18 +4,19 @@ import { isResponseTopic, type Config } from '../config/parse-config.ts'
 import { isResponse } from '../core/events/correlated-response.ts'
 import { extractFields, extractRecipients } from '../core/events/extractors.ts'
 import type { LogRecord } from '../core/events/kafka-record.ts'
-import type { RoutedEvent } from '../core/events/stored-event.ts'
+import { withoutCredentials } from '../core/events/request-extension.ts'
+import type { CloudEvent, RoutedEvent } from '../core/events/stored-event.ts'
 import type { Cause } from '../core/explain/cause.ts'
 import { decodeByRule } from '../decoding/apply-rule.ts'
 import { describeDecodeError, type DecodeError } from '../decoding/decode-error.ts'
-import type { DecodedEvent } from '../decoding/decode-record.ts'
 import { readRecordSource } from '../decoding/rule-values.ts'
 import type { Schemas } from '../schema-registry/schema-cache.ts'
 
 export interface ExplainedEvent {
   /** The entry of TOPICS that applied; null if none did. */
   readonly rule: string | null
-  readonly event: DecodedEvent
+  /** As subscribers see it: without the credentials of a request that it was. */
+  readonly event: CloudEvent
   readonly fields: RoutedEvent['fields']
   /** Null: everybody who subscribes to its type. */
   readonly recipients: readonly string[] | null
@@ -36,7 +37,8 @@ export function explainRecord(
   const decoded = decodeByRule(record, rule, maxEventBytes, schemas)
   if (!decoded.ok) return deadLetter(decoded.reason, name)
   if (decoded.value === null) return { cause: { kind: 'dropped_by_rule', rule: name ?? '' } }
-  const { event, recipients: byRule } = decoded.value
+  const { recipients: byRule } = decoded.value
+  const event = withoutCredentials(decoded.value.event)
   const fields = extractFields(extractors, event.type, event.parsed, (source) => readRecordSource(source, record))
   if (byRule !== null) return { rule: name, event, fields, recipients: byRule }
   const found = extractRecipients(recipients, event.type, event.parsed)

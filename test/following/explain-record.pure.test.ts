@@ -37,6 +37,13 @@ describe('explainRecord', () => {
     expect(explain('orders', { state: 'paid', owner: 'bob' })).toMatchObject({ rule: 'orders', recipients: ['bob'] })
   })
 
+  it('an event that was a request, without the credentials of its caller', () => {
+    const rig = { headers: [['authorization', 'Bearer secret']] }
+    const explained = explain('rig', { ...greeting({ to: ['alice'] }), rig })
+    expect(JSON.stringify(explained)).toContain('greeting')
+    expect(JSON.stringify(explained)).not.toContain('secret')
+  })
+
   it.each([
     [
       'a record that the rule filters',

@@ -1,7 +1,9 @@
 // The extension `rig` of an event that was a request (`target: kafka`): removes the members that subscribers must not see.
 // Services that read the Kafka topic need the caller's credentials and the correlation; subscribers must get neither. Pure;
-// called by the follower before an event is assigned to shards.
+// called by the follower before an event is assigned to shards, and before an operator is shown an event or a record.
 import { isObject, parseExactly, type JsonObject } from '../json.ts'
+import { decodeUtf8 } from '../text.ts'
+import type { LogRecord } from './kafka-record.ts'
 import type { CloudEvent } from './stored-event.ts'
 
 /** Headers that always carry credentials. */
@@ -27,6 +29,38 @@ function withoutCredentialsInText(event: CloudEvent, written: string): CloudEven
   if (!isObject(extension) || !isObject(exact)) return event
   const rig = JSON.stringify(toPublic(extension))
   return { ...event, json: JSON.stringify({ ...exact, rig }), parsed: { ...event.parsed, rig } }
+}
+
+/** The header of a record in binary mode that is the extension. */
+const EXTENSION_HEADER = /^ce[_-]rig$/i
+
+/** Returns the record as an operator may see it, whether or not an event can be read from it: the same object if it was no request. */
+export function withoutCredentialsOfRecord(record: LogRecord): LogRecord {
+  const text = record.value === null ? undefined : decodeUtf8(record.value)
+  const value = text?.includes('"rig"') === true ? publicValue(text) : undefined
+  if (value === undefined && !record.headers.some(({ key }) => EXTENSION_HEADER.test(key))) return record
+  const headers = record.headers.map((header) =>
+    EXTENSION_HEADER.test(header.key)
+      ? { ...header, value: encoder.encode(publicText(decodeUtf8(header.value))) }
+      : header,
+  )
+  return { ...record, value: value === undefined ? record.value : encoder.encode(value), headers }
+}
+
+const encoder = new TextEncoder()
+
+function publicValue(text: string): string | undefined {
+  const value = parseExactly(text)
+  if (!isObject(value)) return undefined
+  const { rig } = value
+  if (isObject(rig)) return JSON.stringify({ ...value, rig: toPublic(rig) })
+  return typeof rig === 'string' ? JSON.stringify({ ...value, rig: publicText(rig) }) : undefined
+}
+
+/** Text that is no object is left out: who knows what it is. */
+function publicText(text: string | undefined): string {
+  const extension = text === undefined ? undefined : parseExactly(text)
+  return isObject(extension) ? JSON.stringify(toPublic(extension)) : ''
 }
 
 /** `token_in`: the header and the parameter in which the route looks for a token. */

@@ -5,6 +5,7 @@ import type { Context } from 'hono'
 import { z } from 'zod'
 import { toBase64 } from '../../core/bytes.ts'
 import type { LogPosition, LogRecord, NewRecord, RecordHeader } from '../../core/events/kafka-record.ts'
+import { withoutCredentialsOfRecord } from '../../core/events/request-extension.ts'
 import { readRequestBody } from '../read-request-body.ts'
 import { parseJson } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
@@ -154,7 +155,8 @@ function withoutOurs(headers: readonly RecordHeader[]): readonly RecordHeader[] 
 }
 
 /** Returns the bytes as text if they are UTF-8, else as base64. */
-function describeDeadLetter(deadLetter: LogRecord) {
+function describeDeadLetter(record: LogRecord) {
+  const deadLetter = withoutCredentialsOfRecord(record)
   const { code, isOmitted, offset, partition, reason, rule, topic } = originOf(deadLetter)
   return {
     partition: deadLetter.partition,

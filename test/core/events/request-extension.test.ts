@@ -1,7 +1,7 @@
 // What subscribers are shown of a request that became an event.
 import { describe, expect, it } from 'vitest'
 import { parseStructured } from '../../../src/core/events/cloud-event.ts'
-import { withoutCredentials } from '../../../src/core/events/request-extension.ts'
+import { withoutCredentials, withoutCredentialsOfRecord } from '../../../src/core/events/request-extension.ts'
 
 function shown(rig: unknown, more: object = {}) {
   const json = JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type: 't', rig, ...more })
@@ -62,4 +62,52 @@ it('numbers of the event keep their digits', () => {
 it('an event that was no request is left as it is', () => {
   const event = parseStructured('{"specversion":"1.0", "id":"1", "source":"/s", "type":"t"}')
   expect(event.ok && withoutCredentials(event.value)).toBe(event.ok && event.value)
+})
+
+describe('a record as an operator is shown it', () => {
+  const encoder = new TextEncoder()
+  const record = (value: string | null, headers: Readonly<Record<string, string>> = {}) => ({
+    topic: 'rig',
+    partition: 0,
+    offset: 1,
+    timestampMs: 1,
+    key: null,
+    headers: Object.entries(headers).map(([key, text]) => ({ key, value: encoder.encode(text) })),
+    value: value === null ? null : encoder.encode(value),
+  })
+  const shownRecord = (...of: Parameters<typeof record>) => {
+    const { headers, value } = withoutCredentialsOfRecord(record(...of))
+    return JSON.stringify(
+      [value, ...headers.map((header) => header.value)].map((bytes) => bytes && new TextDecoder().decode(bytes)),
+    )
+  }
+  const rig = {
+    method: 'POST',
+    headers: [
+      ['authorization', 'Bearer secret'],
+      ['accept', '*/*'],
+    ],
+    correlation: 'secret',
+  }
+
+  it.each([
+    [
+      'an event',
+      JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type: 't', rig, data: 9007199254740993 }),
+      {},
+    ],
+    ['no event, such as a dead letter', JSON.stringify({ rig: JSON.stringify(rig), n: 1 }), {}],
+    ['an event in binary mode', 'avro', { ce_rig: JSON.stringify(rig), ce_id: '1' }],
+    ['a header that is cut off', null, { 'ce-rig': JSON.stringify(rig).slice(0, -3) }],
+  ])('has no credentials: %s', (_what, value, headers) => {
+    expect(JSON.stringify([value, headers])).toContain('secret')
+    expect(shownRecord(value, headers)).not.toContain('secret')
+  })
+
+  it('is the same if it was no request', () => {
+    for (const value of ['{"rig":1}', '["rig"]', '{"n":1}', 'text with "rig"', null]) {
+      const given = record(value, { ce_id: '1' })
+      expect(withoutCredentialsOfRecord(given)).toBe(given)
+    }
+  })
 })

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { isFollowed } from '../../../config/parse-config.ts'
 import { toBase64 } from '../../../core/bytes.ts'
 import type { LogRecord } from '../../../core/events/kafka-record.ts'
+import { withoutCredentialsOfRecord } from '../../../core/events/request-extension.ts'
 import { describeCause } from '../../../core/explain/cause.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
 import { explainRecord } from '../../../following/explain-record.ts'
@@ -81,7 +82,9 @@ function outcomeOf(record: LogRecord, { var: { config } }: Context<HttpEnv>, sch
   return { outcome: 'event', type: event.type, recipients, rule, event: event.json.slice(0, MAX_SHOWN_CHARS) }
 }
 
-function show({ headers, key, offset, timestampMs, value }: LogRecord) {
+/** The topic has the credentials of requests that became events; who may look at it here, must not get them. */
+function show(record: LogRecord) {
+  const { headers, key, offset, timestampMs, value } = withoutCredentialsOfRecord(record)
   return {
     offset,
     timestampMs,
