@@ -1,6 +1,7 @@
 // The possible answers to "why didn't Alice get it?": the reason why an event did not reach a user, or how it did.
 // `describeCause` has the sentence for each. Pure. http/admin/explain and the shards find the causes.
-import { showJson } from '../json.ts'
+import { stringifyScalars } from '../scalar.ts'
+import { truncate } from '../text.ts'
 import type { RefusedClause } from './explain-match.ts'
 
 /**
@@ -167,8 +168,8 @@ function written({ acknowledged, endedBy, how, pattern, storedMs, waitingBytes }
 }
 
 function describeClause({ expected, field, got, pattern }: RefusedClause): string {
-  const has = got === null ? 'the event has none' : `the event has ${showJson(got, MAX_SHOWN_CHARS)}`
-  return `${pattern} requires ${field} ${showJson(expected, MAX_SHOWN_CHARS)}, ${has}`
+  const has = got === null ? 'the event has none' : `the event has ${truncate(stringifyScalars(got), MAX_SHOWN_CHARS)}`
+  return `${pattern} requires ${field} ${truncate(stringifyScalars(expected), MAX_SHOWN_CHARS)}, ${has}`
 }
 
 function list(names: readonly string[]): string {

@@ -2,7 +2,6 @@
 // requests need it as their bearer token. operations.ts does the work, admin-schema.ts validates.
 import { decodeUtf8 } from '../../core/text.ts'
 import { parseJson } from '../../core/json.ts'
-import { stringifyScalars } from '../../core/scalar.ts'
 import { Hono, type Context, type Next } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
@@ -16,6 +15,7 @@ import { writeAudit } from './audit-log.ts'
 import { consoleApi } from './console/console-api.ts'
 import { discardDeadLetters, listDeadLetters, replayDeadLetters } from './dead-letters.ts'
 import { deleteUser } from './erase-user.ts'
+import { exactJson } from './exact-json.ts'
 import { getExplanation } from './explain/explain.ts'
 import { getFollowers, internalHealth } from './follower-status.ts'
 import { apiDefinitionRoutes, getProxiedOpenApi } from './api-definitions.ts'
@@ -88,8 +88,7 @@ export const adminApi = new Hono<HttpEnv>()
     if (!whose.ok) return errorResponse(whose.reason)
     const { items, next } = await listConnections(contextOf(c), whose.value, query.data)
     const shown = items.map(({ item }) => ({ ...item, connectionToken: shownToken(c.var.role, item.connectionToken) }))
-    const body = stringifyScalars({ connections: shown, next })
-    return c.body(body, 200, { 'content-type': 'application/json' })
+    return exactJson(c, { connections: shown, next })
   })
   .get('/v3/connections/count', async (c) => {
     const query = connectionsQuery.safeParse(c.req.query())

@@ -16,6 +16,7 @@ import { readRecordSource } from '../../decoding/rule-values.ts'
 import { prefetchSchemas } from '../../following/prefetch-schemas.ts'
 import { createSchemaCache } from '../../schema-registry/create-caches.ts'
 import { errorResponse } from '../error-response.ts'
+import { exactJson } from './exact-json.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 const MAX_BODY_BYTES = 2_097_152
@@ -53,7 +54,8 @@ export async function tryTopic(c: Context<HttpEnv>): Promise<Response> {
   const decoded = decodeByRule(record, rule, config.maxEventBytes, schemas)
   const name = rule?.name ?? null
   if (!decoded.ok) return c.json(describeFailure(decoded.reason, name))
-  return c.json(
+  return exactJson(
+    c,
     decoded.value === null ? { outcome: 'dropped', rule: name } : describeEvent(c, decoded.value, record, rule),
   )
 }

@@ -35,6 +35,20 @@ describe('POST /_rig/api/v1/topics/{topic}/try', () => {
     })
   })
 
+  it('shows every digit of a field and of a recipient', async () => {
+    const response = await exports.default.fetch(
+      new Request('https://rigel.example/_rig/api/v1/topics/rig/try', {
+        method: 'POST',
+        headers: { authorization: 'Bearer an-internal-token-of-the-tests' },
+        body: '{"rule":{"type":"greeting","recipients":"/user"},"value":{"user":9007199254740993,"name":9007199254740993}}',
+      }),
+    )
+    const text = await response.text()
+    expect(text).toContain('"fields":{"name":9007199254740993}')
+    expect(text).toContain('"recipients":["9007199254740993"]')
+    expect(text).toContain('"user":9007199254740993')
+  })
+
   it('shows why a record is a dead letter, by the rule that is configured', async () => {
     const { answer } = await tryRecord({ value: { n: 1 } })
     expect(answer).toMatchObject({ outcome: 'dead_letter', rule: null, reason_code: 'not_a_cloud_event' })

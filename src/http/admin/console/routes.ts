@@ -7,6 +7,7 @@ import type { Route } from '../../../api-definitions/api-route.ts'
 import type { Router } from '../../../api-definitions/router.ts'
 import { toHttp } from '../../../core/errors.ts'
 import { parseJson } from '../../../core/json.ts'
+import { stringifyScalars } from '../../../core/scalar.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
 import { errorResponse } from '../../error-response.ts'
 import { authorizeRoute } from '../../proxy/authorize-route.ts'
@@ -96,7 +97,7 @@ function describeRoute({ api, authentication, id, method, pattern, policy, respo
             in: [authentication.header, authentication.query, authentication.cookie].filter((place) => place !== null),
             scopes: authentication.scopes,
             claims: authentication.claims.map(
-              ({ oneOf, pointer }) => `/${pointer.join('/')}: ${JSON.stringify(oneOf)}`,
+              ({ oneOf, pointer }) => `/${pointer.join('/')}: ${stringifyScalars(oneOf)}`,
             ),
           },
     rateLimit: policy.rateLimit === null ? null : `${policy.rateLimit.binding} by ${policy.rateLimit.by.join(', ')}`,

@@ -14,6 +14,7 @@ import { followerStub, type FollowerStatus } from '../../../rpc/follower.ts'
 import { shardStub } from '../../../rpc/shard.ts'
 import { createSchemaCache } from '../../../schema-registry/create-caches.ts'
 import { errorResponse } from '../../error-response.ts'
+import { exactJson } from '../exact-json.ts'
 import { workerContext, type HttpEnv } from '../../worker-context.ts'
 import { allShards } from '../operations.ts'
 import { shownToken } from '../roles.ts'
@@ -41,7 +42,7 @@ export async function getExplanation(c: Context<HttpEnv>): Promise<Response> {
       const message = `no event with the id ${event.slice(0, 100)} among the newest records: give its place instead, <topic>/<partition>/<offset>`
       return c.json({ message }, 404)
     }
-    return c.json('cause' in read ? { at: place, user, ...answer(read.cause) } : await explain(c, read, user))
+    return exactJson(c, 'cause' in read ? { at: place, user, ...answer(read.cause) } : await explain(c, read, user))
   } catch (error) {
     return errorResponse({ kind: 'unavailable', message: `The log or a shard does not answer: ${String(error)}` })
   }
