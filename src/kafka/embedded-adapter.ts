@@ -45,10 +45,16 @@ export function createEmbeddedKafkaLog(env: Env, deps: EmbeddedAdapterDeps): Kaf
   return {
     wakesFollowers: true,
     partitions: async (topic) => Array.from({ length: await countPartitions(env, topic) }, (_, partition) => partition),
-    offsets: async (topic, partition) => embeddedLogStub(env, { topic, partition }).offsets(),
+    offsets: (topic, partition) => offsets(env, { topic, partition }),
     fetch: async (position, limits) => fetch(env, position, limits),
     produce: (records) => produce(env, records, deps),
   }
+}
+
+/** A partition that does not exist is empty: calling it would create its Durable Object. */
+async function offsets(env: Env, at: TopicPartition) {
+  if (at.partition >= (await countPartitions(env, at.topic))) return { earliest: 0, latest: 0 }
+  return embeddedLogStub(env, at).offsets()
 }
 
 async function fetch(env: Env, position: LogPosition, limits: FetchLimits) {

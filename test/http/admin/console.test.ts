@@ -1,5 +1,5 @@
 import { env } from 'cloudflare:workers'
-import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
+import { createExecutionContext, listDurableObjectIds, waitOnExecutionContext } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
@@ -72,9 +72,25 @@ describe('CONSOLE_READ_TOKEN', () => {
     ['DELETE', '/v3/connections?user=alice'],
     ['GET', '/v3/apis'],
     ['GET', '/v2/apis/orders'],
+    ['POST', '/v3/apis/import'],
+    ['POST', '/v3/responses'],
+    ['PUT', '/v1/shards'],
+    ['DELETE', '/v1/users/alice'],
   ])('may not %s %s', async (method, path) => {
     const response = await call(READER, path, method === 'GET' ? undefined : {}, method)
     expect([response.status, await response.text()]).toEqual([403, 'This token may only read.'])
+  })
+
+  it('makes no object by asking for partitions that do not exist', async () => {
+    await read('/v1/topics')
+    const before = await listDurableObjectIds(env.EMBEDDED_LOG)
+    const partition = 987_654_321
+    expect(await read(`/v1/topics/rig/records?partition=${partition}`)).toMatchObject({ latest: 0, records: [] })
+    expect(await read(`/v1/explain?event=rig/${partition}/0`)).toMatchObject({
+      cause: { kind: 'not_produced', latest: 0 },
+    })
+    expect(await read(`/v3/dead-letters?partition=${partition}`)).toMatchObject({ dead_letters: [] })
+    expect(await listDurableObjectIds(env.EMBEDDED_LOG)).toHaveLength(before.length)
   })
 
   it('sees connections without the token by which they are changed', async () => {
