@@ -7,6 +7,7 @@ import { evaluatePointer, type JsonPointer } from '../core/json-pointer.ts'
 import { toId } from '../core/identity/user-id.ts'
 import { isObject, numberText, parseJson, type JsonObject } from '../core/json.ts'
 import type { Principal } from '../core/identity/principal.ts'
+import { LATEST_MS } from '../core/time.ts'
 import { decodeUtf8 } from '../core/text.ts'
 import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
@@ -60,7 +61,7 @@ function createKeyVerifier(jwt: JwtConfig, options: VerifierOptions): VerifyToke
     if (keys === undefined) return invalid('Could not verify token: no key is configured, see JWT_SECRET_KEY')
     try {
       const { exp } = await verifyBy(keys, token, toVerifyOptions(jwt, options.now?.()))
-      return toVerified(jwt, readClaims(token), exp ?? null)
+      return toVerified(jwt, readClaims(token), exp === undefined ? null : Math.min(exp, LATEST_MS / 1_000))
     } catch (error) {
       return fail(toReason(error))
     }

@@ -12,6 +12,7 @@ import { fail, ok, type Result } from '../core/result.ts'
 import { toScalar, type Scalar } from '../core/scalar.ts'
 import { matchesCondition } from '../core/subscriptions/constraint.ts'
 import { decodeUtf8 } from '../core/text.ts'
+import { isoTime } from '../core/time.ts'
 import type { Schemas } from '../schema-registry/schema-cache.ts'
 import type { DecodeError } from './decode-error.ts'
 import { decodeRecord, framedBySchema, isEventRecord, schemaToJson, type DecodedEvent } from './decode-record.ts'
@@ -206,5 +207,5 @@ function toTime(text: string | undefined): string | undefined {
   if (text === undefined) return undefined
   if (/^\d{4}-\d\d-\d\d[Tt]/.test(text)) return Number.isNaN(Date.parse(text)) ? undefined : text
   const ms = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
-  return Number.isNaN(new Date(ms).getTime()) ? undefined : new Date(ms).toISOString()
+  return isoTime(ms) ?? undefined
 }

@@ -5,6 +5,7 @@ import type { RecordSource, RuleValue, TextPattern } from '../core/events/topic-
 import { numberText, parseExactly, parseJson } from '../core/json.ts'
 import { evaluatePointer } from '../core/json-pointer.ts'
 import { decodeUtf8 } from '../core/text.ts'
+import { isoTime } from '../core/time.ts'
 import { headerText } from './record-headers.ts'
 
 /** A record while a rule is applied to it. */
@@ -57,7 +58,7 @@ function readSource(source: RecordSource, { envelope, record, schema, value }: R
     case 'position':
       return `${record.topic}/${record.partition}/${record.offset}`
     case 'timestamp':
-      return record.timestampMs < 0 ? undefined : new Date(record.timestampMs).toISOString()
+      return record.timestampMs < 0 ? undefined : (isoTime(record.timestampMs) ?? undefined)
     case 'schema':
       return schema ?? undefined
     case 'template':

@@ -14,6 +14,7 @@ import {
   tokenOf,
   unsigned,
 } from '../support/make-tokens.ts'
+import { LATEST_MS } from '../../src/core/time.ts'
 import { signClaimsText } from '../support/make-tokens.ts'
 import { expectLogs } from '../support/expect-logs.ts'
 
@@ -238,6 +239,14 @@ describe('key sets', () => {
     expect(await verify(await token(old))).toEqual(invalid('Invalid signature'))
   })
 })
+
+it.each(['1e300', '9007199254740993', '99999999999999'])(
+  'an exp of %s ends at the latest time that an alarm can be set for',
+  async (exp) => {
+    const token = await signClaimsText(`{"sub":"alice","exp":${exp}}`)
+    expect(await verifierOf()(token)).toMatchObject({ value: { principal: { expSeconds: LATEST_MS / 1_000 } } })
+  },
+)
 
 describe('users and sessions that are numbers', () => {
   const tokenWith = (payload: string) => signClaimsText(payload)

@@ -36,6 +36,13 @@ function apply(rule: unknown, value: string | object | null, parts: Parts = {}) 
 const EVENT = { specversion: '1.0', id: 'e1', source: '/s', type: 'given', data: { user: 'eve' } }
 
 describe('a rule for plain JSON', () => {
+  it.each([2 ** 62, 8_640_000_000_000_001, -1])('leaves out the time %d, which is no date', (timestampMs) => {
+    const { rule } = parseTopicRule('orders', { type: 'order' })
+    const decoded = decodeByRule({ ...record({ n: 1 }), timestampMs }, rule ?? null, 10_000, null)
+    expect(decoded).toMatchObject({ ok: true, value: { event: { type: 'order' } } })
+    expect(decoded.ok && decoded.value?.event.parsed).not.toHaveProperty('time')
+  })
+
   it('makes an event with an id and time of the record, and its value as data, verbatim', () => {
     const value = '{ "kind":"created",\n "total": 12345678901234567890 }'
     expect(apply({ type: 'order.{/kind}' }, value)).toEqual({

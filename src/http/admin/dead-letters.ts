@@ -10,6 +10,7 @@ import { readRequestBody } from '../read-request-body.ts'
 import { parseJson } from '../../core/json.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { decodeUtf8 } from '../../core/text.ts'
+import { isoTime } from '../../core/time.ts'
 import { createEventLog, type EventLog } from '../../sources/create-event-log.ts'
 import { isSourceTopic, type Config } from '../../config/parse-config.ts'
 import { directoryStub, type DeadLetterPlace } from '../../rpc/directory.ts'
@@ -161,7 +162,7 @@ function describeDeadLetter(record: LogRecord) {
   return {
     partition: deadLetter.partition,
     offset: deadLetter.offset,
-    time: new Date(deadLetter.timestampMs).toISOString(),
+    time: isoTime(deadLetter.timestampMs),
     reason_code: code,
     reason,
     rule: rule === 'none' ? null : rule,

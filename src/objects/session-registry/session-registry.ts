@@ -5,6 +5,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { allShardsOf, type ShardMap } from '../../core/shard-map/shard-map.ts'
+import { LATEST_MS } from '../../core/time.ts'
 import { withTimeout } from '../../core/timeout.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import type { ShardResult } from '../../core/delivery/scatter-gather.ts'
@@ -53,7 +54,7 @@ export class SessionRegistry extends DurableObject<Env> {
       this.#sql.exec(
         'INSERT INTO revoked VALUES (?, ?) ON CONFLICT DO UPDATE SET expires_ms = MAX(expires_ms, excluded.expires_ms)',
         session,
-        expiresMs,
+        Math.min(expiresMs, LATEST_MS),
       )
       // One row for all shards: only those that fail get one each.
       this.#sql.exec('INSERT OR IGNORE INTO untold VALUES (?)', session)
@@ -156,7 +157,7 @@ export class SessionRegistry extends DurableObject<Env> {
 
   async #wakeBy(atMs: number): Promise<void> {
     const set = await this.ctx.storage.getAlarm()
-    if (set === null || set > atMs) await this.ctx.storage.setAlarm(atMs)
+    if (set === null || set > atMs) await this.ctx.storage.setAlarm(Math.min(atMs, LATEST_MS))
   }
 }
 

@@ -1,4 +1,6 @@
 // The one alarm of a shard, set for the earliest time that a part asked for. Without a request the object sleeps.
+import { LATEST_MS } from '../../core/time.ts'
+
 export interface AlarmStorage {
   getAlarm(): Promise<number | null>
   setAlarm(atMs: number): Promise<void>
@@ -24,7 +26,7 @@ export class AlarmClock {
   }
 
   async wakeBy(atMs: number): Promise<void> {
-    if (atMs >= this.#atMs) return
+    if (atMs >= Math.min(this.#atMs, LATEST_MS)) return
     this.#atMs = atMs
     await this.#storage.setAlarm(atMs)
   }

@@ -60,6 +60,14 @@ describe('a record that is plain JSON', () => {
     })
   })
 
+  it('is listed whatever timestamp its producer gave it', async () => {
+    const value = bytes(`{"at":${Date.now()}}`)
+    const partition = env.EMBEDDED_LOG.getByName('rig-dead-letter/0')
+    await partition.append([{ timestampMs: 2 ** 62, key: null, headers: [], value }])
+    const { dead_letters } = await (await call('GET', '/v3/dead-letters')).json<Listed>()
+    expect(dead_letters.find((one) => one.value.text === new TextDecoder().decode(value))).toMatchObject({ time: null })
+  })
+
   it('is replayed into the topic that it came from, as it was', async () => {
     await appendPlain('{"n":2}')
     const letter = (await listUntil('{"n":2}')).find(({ value }) => value.text === '{"n":2}')

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
+import { LATEST_MS } from '../../../src/core/time.ts'
 import { sessionRegistryStub } from '../../../src/rpc/session-registry.ts'
 import { shardStub } from '../../../src/rpc/shard.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
@@ -60,6 +61,15 @@ describe('a revocation', () => {
     await runDurableObjectAlarm(registry)
     expect((await client.until(({ closed }) => closed !== undefined)).closed?.code).toBe(4501)
     expect(await rowsOf(registry, 'pending')).toEqual([])
+  })
+
+  it('that ends later than an alarm can be set for, ends with the last alarm, and stops no other', async () => {
+    const registry = sessionRegistryStub(env, `for ever ${crypto.randomUUID()}`)
+    for (const expiresMs of [1e308, Infinity, 2 ** 53]) await registry.revoke(`until ${expiresMs}`, expiresMs)
+    expect(await runDurableObjectAlarm(registry)).toBe(true)
+    const alarmMs = await runInDurableObject(registry, (_registry, { storage }) => storage.getAlarm())
+    expect(alarmMs).toBe(LATEST_MS)
+    expect(await registry.revokedUntil('until Infinity')).toBe(LATEST_MS)
   })
 
   it('goes on when the registry died before it had told anybody', async () => {
