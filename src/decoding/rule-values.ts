@@ -5,7 +5,7 @@ import type { RecordSource, RuleValue, TextPattern } from '../core/events/topic-
 import { numberText, parseExactly, parseJson } from '../core/json.ts'
 import { evaluatePointer } from '../core/json-pointer.ts'
 import { decodeUtf8 } from '../core/text.ts'
-import { isoTime } from '../core/time.ts'
+import { isoTime } from '../core/time/times.ts'
 import { headerText } from './record-headers.ts'
 
 /** A record while a rule is applied to it. */

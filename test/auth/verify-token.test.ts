@@ -14,7 +14,7 @@ import {
   tokenOf,
   unsigned,
 } from '../support/make-tokens.ts'
-import { LATEST_MS } from '../../src/core/time.ts'
+import { LATEST_MS } from '../../src/core/time/times.ts'
 import { signClaimsText } from '../support/make-tokens.ts'
 import { expectLogs } from '../support/expect-logs.ts'
 

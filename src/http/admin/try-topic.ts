@@ -16,7 +16,7 @@ import { readRecordSource } from '../../decoding/rule-values.ts'
 import { prefetchSchemas } from '../../following/prefetch-schemas.ts'
 import { createSchemaCache } from '../../schema-registry/create-caches.ts'
 import { errorResponse } from '../error-response.ts'
-import { exactJson } from './exact-json.ts'
+import { exactJson } from '../exact-json.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 const MAX_BODY_BYTES = 2_097_152

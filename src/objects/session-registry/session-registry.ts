@@ -5,7 +5,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { allShardsOf, type ShardMap } from '../../core/shard-map/shard-map.ts'
-import { LATEST_MS } from '../../core/time.ts'
+import { LATEST_MS } from '../../core/time/times.ts'
 import { withTimeout } from '../../core/timeout.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import type { ShardResult } from '../../core/delivery/scatter-gather.ts'

@@ -1,5 +1,5 @@
 // The one alarm of a shard, set for the earliest time that a part asked for. Without a request the object sleeps.
-import { LATEST_MS } from '../../core/time.ts'
+import { LATEST_MS } from '../../core/time/times.ts'
 
 export interface AlarmStorage {
   getAlarm(): Promise<number | null>
