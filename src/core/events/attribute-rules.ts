@@ -14,6 +14,8 @@ export type Specversion = keyof typeof VERSIONS
 
 /** Only Rigel may send these: clients act on `rig.session_killed` and its like. `com.rig.` is not reserved. */
 const RESERVED_TYPE = 'rig.'
+/** Clients read the event's JSON, and look for its type in either, whatever version it says that it is of. */
+const TYPES = ['type', 'eventType', 'eventtype']
 
 /** Control characters: they could break out of an SSE field or an HTTP header. */
 // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
@@ -36,13 +38,14 @@ export function attributesProblem(version: Specversion, event: JsonObject): stri
   if (event['specversion'] !== undefined && event['cloudEventsVersion'] !== undefined) {
     return 'specversion and cloudEventsVersion are both there: an event is of one version'
   }
-  const { required, type } = VERSIONS[version]
+  const { required } = VERSIONS[version]
   for (const name of required) {
     const problem = requiredProblem(version, name, event[name])
     if (problem !== undefined) return problem
   }
-  if (String(event[type]).startsWith(RESERVED_TYPE)) {
-    return `attribute "${type}" must not begin with "${RESERVED_TYPE}": only Rigel sends such events`
+  const reserved = TYPES.find((name) => String(event[name]).startsWith(RESERVED_TYPE))
+  if (reserved !== undefined) {
+    return `attribute "${reserved}" must not begin with "${RESERVED_TYPE}": only Rigel sends such events`
   }
   return version === '1.0' ? (optionalProblem(event) ?? dataProblem(event)) : undefined
 }

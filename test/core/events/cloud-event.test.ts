@@ -106,6 +106,16 @@ describe('structured mode', () => {
     },
   )
 
+  it.each([
+    { cloudEventsVersion: '0.1', eventID: '1', eventType: 'a', type: 'rig.session_killed' },
+    { specversion: '0.2', id: '1', type: 'a', eventType: 'rig.session_killed' },
+    { ...v10, eventType: 'rig.session_killed' },
+    { ...v10, eventtype: 'rig.session_killed' },
+  ])('refuses a type that only Rigel may send under the name of another version: %o', (event) => {
+    const reason = expect.stringContaining('only Rigel sends such events') as string
+    expect(parseStructured(JSON.stringify(event))).toMatchObject({ ok: false, reason })
+  })
+
   it.each(['com.rig.order', 'rigel.order', 'rig', 'rigorous.test'])('takes the type %s', (type) => {
     expect(parseStructured(JSON.stringify({ ...v10, type })).ok).toBe(true)
   })
