@@ -17,7 +17,7 @@ import type { TransportParts } from '../transport.ts'
 import type { Channel, JoinPayload } from './channel.ts'
 import { replayTargetOf } from './channel-replay-target.ts'
 import { JoinedChannels, type JoinedChannel } from './joined-channels.ts'
-import { encode, encodeReply, type Message, type Reply, type Vsn } from './message.ts'
+import { encode, encodeReply, nameOfType, type Message, type Reply, type Vsn } from './message.ts'
 import { PresencePages } from './presence-pages.ts'
 
 /** The socket that a connection writes to and that stores its channels: a WebSocket, or the outbox of a long-polling session. */
@@ -232,7 +232,7 @@ export class PhoenixConnection extends BaseConnection {
 
   #push(joined: JoinedChannel, event: StoredEvent, ref = this.#channels.positionOf(joined, event.seq)): void {
     const { joinRef, naming, topic } = joined.channel
-    const name = naming === 'type' ? event.type : 'message'
+    const name = naming === 'type' ? nameOfType(event.type) : 'message'
     this.sink.send(encode(this.vsn, { joinRef, ref, topic, event: name }, event.json))
   }
 }

@@ -44,6 +44,21 @@ describe('a channel', () => {
     expect(idsOf(await client.untilEvent('events:greeting', 'greeting'))).toEqual(['g2'])
   })
 
+  it('does not carry an event under a name on which the library would act', async () => {
+    const user = name('alice')
+    const client = await PhoenixClient.open(await tokenOf(user))
+    await client.ask(`user:${user}`, 'phx_join', { name: 'type' })
+    for (const type of ['phx_close', 'presence_state', 'note'])
+      await publish({ id: type, type, data: { recipients: [user] } })
+    await client.untilEvent(`user:${user}`, 'note')
+    const events = client.frames.filter(([, , , , payload]) => 'specversion' in (payload as object))
+    expect(events.map(([, , , event, payload]) => [event, (payload as { id?: string }).id])).toEqual([
+      ['message', 'phx_close'],
+      ['message', 'presence_state'],
+      ['note', 'note'],
+    ])
+  })
+
   it('counts for the bytes of subscriptions of its connection, until it is left', async () => {
     const client = await PhoenixClient.open()
     const oneOf = (value: string) => ({ oneOf: [{ name: { in: Array.from({ length: 900 }, (_, n) => value + n) } }] })

@@ -5,6 +5,7 @@ import {
   decodeMessage,
   encode,
   encodeReply,
+  nameOfType,
   type Message,
 } from '../../../../../src/objects/shard/transports/phoenix/message.ts'
 
@@ -15,6 +16,25 @@ const decodedByLibrary = (text: string) => {
   serializer.decode(text, (message) => decoded.push(message))
   return decoded[0]
 }
+
+describe('an event under the name of its type', () => {
+  it.each(['order.created', 'message', 'close', 'position.changed', 'presence', 'a.phx_close'])('is %s', (type) => {
+    expect(nameOfType(type)).toBe(type)
+  })
+
+  it.each([
+    'phx_close',
+    'phx_error',
+    'phx_reply',
+    'phx_leave',
+    'chan_reply_3',
+    'presence_state',
+    'presence_diff',
+    'position',
+  ])('is a message if the library or Rigel would be taken for its sender: %s', (type) => {
+    expect(nameOfType(type)).toBe('message')
+  })
+})
 
 describe('serializer V2', () => {
   it('reads what the library writes', () => {
