@@ -6,7 +6,7 @@ import { parsePointer, type JsonPointer } from '../core/json-pointer.ts'
 
 const MAX_SHOWN_CHARS = 40
 
-/** A whole number, written in decimal digits, from `minimum` to `maximum`. */
+/** Returns the field of a whole number, written in decimal digits, from `minimum` to `maximum`. */
 export function integer(fallback: number, minimum: number, maximum: number) {
   return z
     .string()
@@ -55,7 +55,7 @@ export const pointer = z.string().transform((text, context): JsonPointer => {
   return z.NEVER
 })
 
-/** JSON text, whose value `schema` parses. */
+/** Returns the field of a JSON text, whose value `schema` parses. */
 export function json<T extends z.ZodType>(schema: T) {
   return z
     .string()
@@ -70,7 +70,7 @@ export function json<T extends z.ZodType>(schema: T) {
     .pipe(schema)
 }
 
-/** The URL of a service, by http or https. `example` is shown in the message. */
+/** Returns the field of a service URL, http or https. `example` is shown in the message. */
 export function serviceUrl(example: string) {
   return z.url({ protocol: /^https?$/, error: `must be a URL such as ${example}` })
 }

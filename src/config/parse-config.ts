@@ -221,12 +221,17 @@ function deepFreeze<T extends object>(value: T): T {
   return Object.freeze(value)
 }
 
-/** Returns the topics with events for users that variables name, of every source. followed-topics.ts adds those of patterns. */
+/**
+ * Returns the topics with events for users that variables name, of every source. followed-topics.ts adds those of
+ * patterns.
+ */
 export function sourceTopics({ kafka, kinesis, nats }: Config): readonly string[] {
   return [...kafka.topics, ...(nats?.topics ?? []), ...kinesis.topics]
 }
 
-/** Whether the topic has events for users: it is named, or a pattern matches it and Rigel does not write to it. */
+/**
+ * Returns whether the topic has events for users: it is named, or a pattern matches it and Rigel does not write to it.
+ */
 export function isSourceTopic(config: Config, topic: string): boolean {
   const { audit, kafka, proxy } = config
   if (sourceTopics(config).includes(topic)) return true
@@ -234,12 +239,15 @@ export function isSourceTopic(config: Config, topic: string): boolean {
   return !own.includes(topic) && kafka.topicPatterns.some((pattern) => matchesTopicPattern(pattern, topic))
 }
 
-/** Whether the topic is followed. */
+/** Returns whether the topic is followed. */
 export function isFollowed(config: Config, topic: string): boolean {
   return isSourceTopic(config, topic) || config.proxy.responseTopics.includes(topic)
 }
 
-/** Returns every topic that is followed and named: those with events for users, and those with responses to proxied requests. */
+/**
+ * Returns every topic that is followed and named: those with events for users, and those with responses to proxied
+ * requests.
+ */
 export function followedTopics(config: Config): readonly string[] {
   return [...new Set([...sourceTopics(config), ...config.proxy.responseTopics])]
 }
@@ -251,14 +259,14 @@ export function isResponseTopic({ kafka, proxy }: Config, topic: string): boolea
   return proxy.responseTopics.includes(topic) && !kafka.topics.includes(topic)
 }
 
-/** Whether the topic is followed in the embedded log: then each of its partitions follows itself. */
+/** Returns whether the topic is followed in the embedded log: then each of its partitions follows itself. */
 export function isFollowedHere(config: Config, topic: string): boolean {
   const { brokers, rest, upstash } = config.kafka
   const isEmbedded = brokers === null && rest === null && upstash === null
   return isEmbedded && sourceOf(topic).kind === 'kafka' && followedTopics(config).includes(topic)
 }
 
-/** Where a follower of the topic without a checkpoint starts. */
+/** Returns where a follower of the topic starts that has no checkpoint. */
 export function autoOffsetResetOf({ kafka }: Config, topic: string): 'earliest' | 'latest' {
   return sourceOf(topic).kind === 'kafka' ? kafka.autoOffsetReset : (kafka.givenOffsetReset ?? 'latest')
 }

@@ -47,7 +47,10 @@ type Variables = z.infer<z.ZodObject<typeof topicsVariables>> & SourceTopicVaria
 /** Topic, or `*` for all others → its rule. */
 export type TopicRules = ReadonlyMap<string, TopicRule>
 
-/** Rules of TOPICS, or of topics.json if it is not set. Call `topicsContradictions` first: wrong entries are left out here. */
+/**
+ * Returns the rules of TOPICS, or of topics.json if TOPICS is not set. Call `topicsContradictions` first: wrong
+ * entries are left out here.
+ */
 export function toTopicRules(v: Variables): TopicRules {
   return parseAll(v, []).rules
 }
@@ -59,7 +62,7 @@ export function topicsContradictions(v: Variables): readonly string[] {
   return problems
 }
 
-/** One rule, for `POST /_rig/api/v1/topics/{topic}/try`. */
+/** Parses one rule, for `POST /_rig/api/v1/topics/{topic}/try`. */
 export function parseTopicRule(
   name: string,
   rule: unknown,
@@ -239,7 +242,7 @@ function parseTombstones(value: unknown, problems: Problems): TopicRule['tombsto
   return 'dead_letter'
 }
 
-/** The rule of a topic: its own, or that of `*`. */
+/** Returns the rule of a topic: its own, or that of `*`; null if it has none. */
 export function topicRuleOf(rules: TopicRules, topic: string): TopicRule | null {
   return rules.get(topic) ?? rules.get('*') ?? null
 }

@@ -15,7 +15,10 @@ export interface ClockAndRandom {
   readonly random: () => number
 }
 
-/** `env` has the VPC network binding that `brokers` names. Opens no connection before the first request. */
+/**
+ * Returns the cluster of `brokers`. `env` has the VPC network binding that `brokers` names. Opens no connection before
+ * the first request.
+ */
 export function createCluster(env: object, brokers: BrokersConfig, { nowMs, random }: ClockAndRandom): Cluster {
   return new Cluster({
     bootstrap: brokers.bootstrap,

@@ -26,7 +26,7 @@ const restDeps: RestDeps = {
 }
 
 /**
- * `sql` is the follower's storage, where a REST adapter keeps its instance journal. Omit it where nothing is fetched.
+ * Returns the log that the configuration names. `sql` is the follower's storage, where a REST adapter keeps its instance journal. Omit it where nothing is fetched.
  */
 export function createKafkaLog(env: Env, config: Config, sql?: SqlStorage): KafkaLog {
   const { brokers, restV3 } = config.kafka

@@ -14,7 +14,10 @@ export interface UpstashCredentials {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-/** See docs/kafka.md for what this API loses: binary values, and the end of records without text. */
+/**
+ * Returns the log of Upstash Kafka's REST API. See docs/kafka.md for what this API loses: binary values, and the end
+ * of records without text.
+ */
 export function createUpstashKafkaLog(credentials: UpstashCredentials): KafkaLog {
   const kafka = new Kafka(credentials)
   const admin = kafka.admin()

@@ -49,7 +49,7 @@ export interface ShardChangeStatus {
   readonly problem: string | null
 }
 
-/** There is one Directory per deployment. */
+/** Returns the stub of the Directory. There is one per deployment. */
 export function directoryStub(env: Env) {
   return env.DIRECTORY.getByName('directory')
 }

@@ -35,7 +35,7 @@ export interface Appended {
   readonly duplicate: boolean
 }
 
-/** Bytes of key, value and headers. */
+/** Returns the bytes of key, value and headers. */
 export function sizeOf({ key, value, headers }: AppendRecord): number {
   const ofHeaders = headers.reduce((sum, header) => sum + header.key.length + header.value.length, 0)
   return (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders

@@ -44,7 +44,10 @@ export interface EventBatch extends EncodedEvents {
 export interface AppendBatch {
   readonly topic: string
   readonly partition: number
-  /** Grows when offsets start anew (topic recreated, offset out of range): a shard then forgets the offsets it has seen. */
+  /**
+   * Grows when offsets start anew (topic recreated, offset out of range): a shard then forgets the offsets it has
+   * seen.
+   */
   readonly generation: number
   readonly packs: readonly EventBatch[]
 }
@@ -93,7 +96,7 @@ export function filterBatch(batch: EventBatch, wantsType: (type: string) => bool
   return encodeBatches([...decodeBatch(batch)].filter(isWanted))
 }
 
-/** `heads` is the property of EncodedEvents. */
+/** Decodes `heads` of EncodedEvents: the header of each event, in order. */
 export function decodeHeaders(heads: string): readonly EventHeader[] {
   return JSON.parse(heads) as readonly EventHeader[]
 }

@@ -50,7 +50,10 @@ export class DeliveryGroup {
   }
 }
 
-/** `match` returns the connections that get an event. */
+/**
+ * Returns the events for each connection, grouped so that connections with the same events share a group. `match`
+ * returns the connections that get an event.
+ */
 export function groupByConnection<C>(
   events: readonly StoredEvent[],
   match: (event: StoredEvent) => ReadonlySet<C>,

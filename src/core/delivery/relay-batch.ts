@@ -24,7 +24,7 @@ export interface RelayBatch extends BatchSource {
   readonly addressed: { readonly packs: readonly EventBatch[]; readonly entries: readonly AddressedEntries[] }
 }
 
-/** The part of `batch` that is for the shards of `group`. */
+/** Returns the part of `batch` that is for the shards of `group`. */
 export function toRelayBatch(
   source: BatchSource,
   fanOut: number,

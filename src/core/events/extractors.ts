@@ -41,7 +41,10 @@ export type Recipients =
   | { readonly kind: 'users'; readonly users: readonly string[] }
   | { readonly kind: 'invalid'; readonly message: string }
 
-/** Returns the fields of a type and of the patterns that match it. If several have one name, the narrowest pattern wins. */
+/**
+ * Returns the fields of a type and of the patterns that match it. If several have one name, the narrowest pattern
+ * wins.
+ */
 export function fieldsOf(extractors: Extractors, type: string): readonly FieldExtractor[] {
   if (extractors.size === 0) return []
   const fields = new Map<string, FieldExtractor>()
@@ -51,7 +54,10 @@ export function fieldsOf(extractors: Extractors, type: string): readonly FieldEx
   return [...fields.values()]
 }
 
-/** `readRecord` reads places of the record that the event came in; without it such fields are absent. */
+/**
+ * Returns the fields of an event, by the extractors of its type. `readRecord` reads places of the record that the event
+ * came in; without it such fields are absent.
+ */
 export function extractFields(
   extractors: Extractors,
   type: string,

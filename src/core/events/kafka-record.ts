@@ -7,7 +7,10 @@ export interface TopicPartition {
   readonly partition: number
 }
 
-/** Returns `topic/partition`, which is unique because a topic's name has no slash: the name of Durable Objects and map keys. */
+/**
+ * Returns `topic/partition`, which is unique because a topic's name has no slash: the name of Durable Objects and map
+ * keys.
+ */
 export function partitionName({ topic, partition }: TopicPartition): string {
   return `${topic}/${partition}`
 }
@@ -50,7 +53,10 @@ export interface NewRecord {
 /** The approximate overhead of a record besides key, headers and value. */
 const RECORD_OVERHEAD_BYTES = 64
 
-/** How many bytes a record takes in a produce, at most about. A code unit of a header's name is three bytes at most. */
+/**
+ * Returns about how many bytes a record takes in a produce request, rounded up: a code unit of a header's name counts
+ * as three bytes.
+ */
 export function sizeOfRecord({ key, value, headers = [] }: NewRecord): number {
   const inHeaders = headers.reduce((sum, header) => sum + header.key.length * 3 + header.value.length, 0)
   return RECORD_OVERHEAD_BYTES + (key?.length ?? 0) + (value?.length ?? 0) + inHeaders

@@ -6,7 +6,7 @@ const SEED = 0x9747b28c
 const M = 0x5bd1e995
 const R = 24
 
-/** A signed 32-bit number, as in Java. */
+/** Returns Kafka's hash of a key (`Utils.murmur2` of its Java client), a signed 32-bit number. */
 export function murmur2(data: Uint8Array): number {
   const { length } = data
   const view = new DataView(data.buffer, data.byteOffset, length)
@@ -27,7 +27,7 @@ export function murmur2(data: Uint8Array): number {
 const C1 = 0xcc9e2d51
 const C2 = 0x1b873593
 
-/** MurmurHash3, x86, 32 bits, seed 0: an unsigned number. https://github.com/aappleby/smhasher */
+/** Returns MurmurHash3 (x86, 32 bits, seed 0), an unsigned number. https://github.com/aappleby/smhasher */
 export function murmur3(data: Uint8Array): number {
   const { length } = data
   const view = new DataView(data.buffer, data.byteOffset, length)

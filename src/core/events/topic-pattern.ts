@@ -3,12 +3,15 @@
 /** Characters of Kafka's topic names, and at least one `*`. */
 export const TOPIC_PATTERN = /^(?=.{1,249}$)[A-Za-z0-9._-]*(\*[A-Za-z0-9._-]*)+$/
 
-/** Whether an entry of KAFKA_SOURCE_TOPICS is a pattern. */
+/** Returns whether an entry of KAFKA_SOURCE_TOPICS is a pattern. */
 export function isTopicPattern(text: string): boolean {
   return text.includes('*')
 }
 
-/** Topics that begin with `_` are internal ones, of Kafka (`__consumer_offsets`) or its tools (`_schemas`): none matches. */
+/**
+ * Returns whether the pattern matches the topic. Topics that begin with `_` are internal ones, of Kafka
+ * (`__consumer_offsets`) or its tools (`_schemas`): none matches.
+ */
 export function matchesTopicPattern(pattern: string, topic: string): boolean {
   if (topic.startsWith('_')) return false
   const [first = '', ...rest] = pattern.split('*')

@@ -38,12 +38,12 @@ export function setBits(bitmap: Uint8Array, bits: TypeBits): void {
   for (const bit of bits) bitmap[bit >> 3] = (bitmap[bit >> 3] ?? 0) | (1 << (bit & 7))
 }
 
-/** The bits of an event's type and of all patterns that cover it. Compute once per type, not once per shard. */
+/** Returns the bits of an event's type and of all patterns that cover it. Compute once per type, not once per shard. */
 export function matchBitsOf(type: string): readonly TypeBits[] {
   return patternsOf(type).map(bitsOf)
 }
 
-/** True if a shard with this bitmap may want an event with these bits. */
+/** Returns whether a shard with this bitmap may want an event with these bits. */
 export function mayWant(bitmap: Uint8Array, matchBits: readonly TypeBits[]): boolean {
   return matchBits.some((bits) => hasBits(bitmap, bits))
 }

@@ -12,7 +12,7 @@ export type SeenRange = readonly [generation: number, nextOffset: number, sinceS
 /** By `topic/partition`. */
 export type SeenRanges = Readonly<Record<string, SeenRange>>
 
-/** True if a log that has seen `seen` of the partition has the event. */
+/** Returns whether a log that has seen `seen` of the partition has the event. */
 export function isCovered(seen: SeenRange | undefined, generation: number, offset: number): boolean {
   if (seen === undefined) return false
   return generation === seen[0] ? offset < seen[1] : generation < seen[0]
@@ -26,7 +26,7 @@ export interface ShardCut {
 }
 
 /**
- * True if a position of this shard is from before the user left the shard and came back: the log does not have the
+ * Returns whether a position of this shard is from before the user left the shard and came back: the log does not have the
  * events in between. Such a position is older than the retention, because a change lasts at least that long.
  */
 export function predatesReturn(cuts: Iterable<ShardCut>, shard: number, user: string, seq: number): boolean {

@@ -84,30 +84,30 @@ export function advance(map: ShardMap, progress: ChangeProgress): ShardMap {
   }
 }
 
-/** The number of shards by which users connect. */
+/** Returns the number of shards by which users connect. */
 export function connectingShards({ change, shards }: ShardMap): number {
   return change === null || change.phase === 'moving' || change.phase === 'ending' ? shards : change.from
 }
 
-/** The number of shards that exist. During a change this is the larger of both numbers. */
+/** Returns the number of shards that exist. During a change this is the larger of both numbers. */
 export function allShardsOf({ change, shards }: ShardMap): number {
   return Math.max(shards, change?.from ?? 0)
 }
 
-/** The shard that a user connects to. */
+/** Returns the shard that a user connects to. */
 export function homeOf(map: ShardMap, user: string): number {
   return shardOf(user, connectingShards(map))
 }
 
 /**
- * Whether the user connects to this shard. Clients without a user connect to any shard that remains after the change.
+ * Returns whether the user connects to this shard. Clients without a user connect to any shard that remains after the change.
  */
 export function isHome(map: ShardMap, shard: number, user: string | null): boolean {
   return user === null ? shard < connectingShards(map) : homeOf(map, user) === shard
 }
 
 /**
- * Whether the change moves users to this shard. If so, it stores all events that it is sent, whatever its clients
+ * Returns whether the change moves users to this shard. If so, it stores all events that it is sent, whatever its clients
  * want.
  */
 export function isGaining({ change, shards }: ShardMap, shard: number): boolean {
@@ -115,14 +115,14 @@ export function isGaining({ change, shards }: ShardMap, shard: number): boolean 
   return change.from < shards ? shard >= change.from && shard < shards : shard < shards
 }
 
-/** Whether the change moves users away from this shard. */
+/** Returns whether the change moves users away from this shard. */
 export function isLosing({ change, shards }: ShardMap, shard: number): boolean {
   if (change === null || shard >= change.from) return false
   return change.from < shards || shard >= shards
 }
 
 /**
- * Whether a client of this user may resume at `shard` with a position of the shard `old`: the old log has what the
+ * Returns whether a client of this user may resume at `shard` with a position of the shard `old`: the old log has what the
  * client missed, and both logs have later events.
  */
 export function canResumeFrom(map: ShardMap, old: number, shard: number, user: string | null): boolean {

@@ -9,14 +9,17 @@ import type { Constraint, Subscription } from './subscription.ts'
 
 type Claims = Readonly<Record<string, unknown>>
 
-/** Returns the condition on a field for a client with this claim: one of a list's items matches. Undefined without the claim. */
+/**
+ * Returns the condition on a field for a client with this claim: one of a list's items matches. Undefined without the
+ * claim.
+ */
 export function claimCondition(claim: unknown): Condition | undefined {
   if (!Array.isArray(claim)) return toScalar(claim) ?? undefined
   const values = (claim as readonly unknown[]).map(toScalar).filter((value) => value !== undefined && value !== null)
   return values.length === 0 ? undefined : { in: values }
 }
 
-/** The subscription within the claims, or why it cannot be. */
+/** Returns the subscription, restricted to what the claims permit, or why they permit none of it. */
 export function restrictToClaims(
   wanted: Subscription,
   extractors: Extractors,

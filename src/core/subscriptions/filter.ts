@@ -48,7 +48,10 @@ export function withJoins(filter: Filter, joins: readonly OffsetJoin[]): Filter 
   return { ...filter, joins: compiled.toReversed() }
 }
 
-/** Returns whether the connection gets the event. An event with recipients reaches them whatever they subscribe to, and nobody else. */
+/**
+ * Returns whether the connection gets the event. An event with recipients reaches them whatever they subscribe to, and
+ * nobody else.
+ */
 export function matchesFilter(filter: Filter, event: StoredEvent): boolean {
   return passesSubscriptions(filter, event) && !(filter.joins !== undefined && isWithheld(filter.joins, event))
 }
@@ -68,7 +71,7 @@ function isAddressed({ user, watched }: Filter, recipients: readonly string[]): 
   return (user !== null && recipients.includes(user)) || watched.some((other) => recipients.includes(other))
 }
 
-/** All members of the constraint; `null` matches anything. */
+/** Returns whether the fields meet every member of the constraint; `null` matches anything. */
 export function matchesConstraint(fields: Fields, constraint: Constraint): boolean {
   for (const name in constraint) {
     if (!matchesCondition(constraint[name] ?? null, fields[name])) return false

@@ -24,7 +24,7 @@ export interface SubscriptionRules {
   readonly claims?: Readonly<Record<string, unknown>> | undefined
 }
 
-/** An array of unknown things → subscriptions, duplicates removed. Errors carry RIG's texts. */
+/** Parses an array of subscriptions and removes duplicates. Errors have RIG's texts. */
 export function parseSubscriptions(
   input: unknown,
   rules: SubscriptionRules,
@@ -48,12 +48,15 @@ export function parseSubscriptions(
   return ok([...unique.values()])
 }
 
-/** Both sets as one, duplicates removed. */
+/** Returns the sets as one, without duplicates. */
 export function mergeSubscriptions(...sets: readonly (readonly Subscription[])[]): readonly Subscription[] {
   return [...new Map(sets.flat().map((subscription) => [JSON.stringify(subscription), subscription])).values()]
 }
 
-/** RIG's automatic subscriptions: for each event type, the fields whose claim the token has, as one conjunction. */
+/**
+ * Returns RIG's automatic subscriptions: for each event type, the fields whose claim the token has, as one
+ * conjunction.
+ */
 export function inferSubscriptions(
   extractors: Extractors,
   claims: Readonly<Record<string, unknown>>,

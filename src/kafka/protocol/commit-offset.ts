@@ -7,7 +7,10 @@ import { throwIfError } from './errors.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
 
-/** Retries: a cluster creates its offsets topic when the first group commits, which takes a moment. */
+/**
+ * Commits an offset of a group. Retries: a cluster creates its offsets topic when the first group commits, which takes
+ * a moment.
+ */
 export async function commitOffset(cluster: Cluster, group: string, position: LogPosition): Promise<void> {
   const { topic, partition, offset } = position
   await cluster.withRetries(async () => {

@@ -21,7 +21,10 @@ interface LegacyMessage {
   readonly value: Uint8Array | null
 }
 
-/** `bytes` is one message with its offset and size. A compressed message has the offset of its last inner message. */
+/**
+ * Parses a message of the formats 0 and 1. `bytes` is one message with its offset and size. A compressed message has
+ * the offset of its last inner message.
+ */
 export function readMessage(bytes: Uint8Array): LegacyMessage {
   const reader = new Reader({ flexible: false }, bytes)
   const offset = reader.int64()

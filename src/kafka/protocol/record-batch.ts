@@ -42,7 +42,7 @@ export interface RecordBatch {
 /** More than a hundred times what any Kafka client writes. */
 const MAX_HEADERS = 10_000
 
-/** Whether a control batch aborts its transaction. The key of its record is version and type, 16 bits each. */
+/** Returns whether a control batch aborts its transaction. The key of its record is version and type, 16 bits each. */
 export function isAbortMarker({ count, body }: RecordBatch): boolean {
   // Compaction can remove the record and keep the batch.
   if (count === 0) return false
@@ -55,7 +55,7 @@ export function isAbortMarker({ count, body }: RecordBatch): boolean {
   return key !== null && key[3] === ABORT_MARKER
 }
 
-/** `bytes` is exactly one batch. Throws a RangeError if the checksum is wrong. */
+/** Parses a record batch (format 2). `bytes` is exactly one batch. Throws a RangeError if the checksum is wrong. */
 export function readBatch(bytes: Uint8Array): RecordBatch {
   const reader = new Reader({ flexible: false }, bytes)
   const baseOffset = reader.int64()

@@ -48,7 +48,7 @@ export function nextSequence(sequence: number, count: number): number {
   return (sequence + count) % SEQUENCES
 }
 
-/** Nothing waits, and no producer id was asked for. */
+/** Returns an empty queue, for which no producer id was asked yet. */
 export function createQueue(topic: string, partition: number): PartitionQueue {
   return { topic, partition, queued: [], isSending: false, identity: null, sequence: 0 }
 }
@@ -63,7 +63,10 @@ export function takeBatch(waiting: QueuedRecord[]): readonly QueuedRecord[] {
   return waiting.splice(0, end === -1 ? waiting.length : end)
 }
 
-/** A broker that recognises a resent batch may no longer know its offset, which is then −1. */
+/**
+ * Resolves the records of a batch. A broker that recognises a resent batch may no longer know its offset, which is
+ * then −1.
+ */
 export function settle(
   { topic, partition }: PartitionQueue,
   entries: readonly QueuedRecord[],

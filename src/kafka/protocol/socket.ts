@@ -16,7 +16,7 @@ export interface SocketOptions {
   readonly network?: Pick<Fetcher, 'connect'>
 }
 
-/** `timeoutMs` covers the TCP and TLS handshakes. */
+/** Returns the function that connects by cloudflare:sockets. `timeoutMs` covers the TCP and TLS handshakes. */
 export function createSocketOpener(options: SocketOptions): OpenSocket {
   return async ({ host, port }) => {
     const secureTransport = options.tls ? 'on' : 'off'

@@ -49,7 +49,7 @@ export async function createInstance(client: RestClient, options: InstanceOption
   }
 }
 
-/** The URL of an instance by convention, for when the proxy's response is missing. */
+/** Returns the URL of an instance by convention, for when the proxy's response is missing. */
 export function instanceUrlOf(client: RestClient, id: string, group = GROUP): string {
   return `${client.url}/consumers/${group}/instances/${encodeURIComponent(id)}`
 }

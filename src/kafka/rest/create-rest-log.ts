@@ -20,7 +20,7 @@ interface DialectAdapter {
   readonly producer: RecordProducer
 }
 
-/** Pass the follower's journal where records are fetched. */
+/** Returns the log of a Kafka REST proxy. Pass the follower's journal where records are fetched. */
 export function createKafkaRestLog(
   settings: KafkaRestSettings,
   deps: RestDeps,

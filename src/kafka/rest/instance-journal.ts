@@ -19,7 +19,7 @@ interface InstanceRow extends Record<string, SqlStorageValue> {
   cookie: string | null
 }
 
-/** A journal in the follower's storage. */
+/** Returns a journal in the follower's storage. */
 export function createInstanceJournal(sql: SqlStorage): InstanceJournal {
   sql.exec('CREATE TABLE IF NOT EXISTS rest_instances (key TEXT PRIMARY KEY, url TEXT NOT NULL, cookie TEXT)')
   return {
@@ -39,7 +39,7 @@ export function createInstanceJournal(sql: SqlStorage): InstanceJournal {
   }
 }
 
-/** A journal in memory, for readers without storage. */
+/** Returns a journal in memory, for readers without storage. */
 export function createMemoryJournal(): InstanceJournal {
   const instances = new Map<string, ConsumerInstance>()
   return {

@@ -23,7 +23,7 @@ const report = z.object({
   timestamp: z.iso.datetime().nullish(),
 })
 
-/** See https://docs.confluent.io/platform/current/kafka-rest/api.html#records-v3 */
+/** Returns the producer for API v3: https://docs.confluent.io/platform/current/kafka-rest/api.html#records-v3 */
 export function createV3Producer(settings: KafkaRestV3Settings, deps: RestDeps): RecordProducer {
   const client = createRestClient(settings.url, settings.credentials, deps.fetch)
   return {

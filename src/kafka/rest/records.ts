@@ -32,7 +32,7 @@ export function assertInOrder(host: string, records: readonly FetchedRecord[], p
   }
 }
 
-/** A record without a timestamp gets the time of the read. */
+/** Returns the record as the log has it. A record without a timestamp gets the time of the read. */
 export function toLogRecord(record: FetchedRecord, nowMs: number): LogRecord {
   const { topic, partition, offset, key, value, timestamp, headers } = record
   return {

@@ -8,7 +8,10 @@ export type IsInRange = (offset: number) => Promise<boolean>
 /** Growth factor of the leaps. Few leaps are needed; most requests are the bisection. */
 const GROWTH = 16
 
-/** `knownOffset` must be in range. `knownEarliest` is an earlier start of the range, which never moves back. */
+/**
+ * Returns the offsets that exist, found by bisection. `knownOffset` must be in range. `knownEarliest` is an earlier
+ * start of the range, which never moves back.
+ */
 export async function findRange(ask: IsInRange, knownOffset: number, knownEarliest = 0): Promise<OffsetRange> {
   const latest = await findLatest(ask, knownOffset)
   const earliest = await findEarliest(ask, knownOffset, Math.min(knownEarliest, knownOffset))

@@ -47,7 +47,7 @@ export interface RestClient {
   request(request: RestRequest): Promise<RestResponse>
 }
 
-/** `url` is without a trailing slash. */
+/** Returns a client of the proxy at `url`, which is without a trailing slash. */
 export function createRestClient(url: string, credentials: RestCredentials, fetcher: typeof fetch): RestClient {
   const authorization = toAuthorization(credentials)
   return { url, request: (request) => ask(fetcher, url, authorization, request) }
@@ -117,7 +117,7 @@ export function parseJsonBody({ text }: RestResponse): unknown {
   return parseJson(text)
 }
 
-/** The proxy's host, for error messages. */
+/** Returns the proxy's host, for error messages. */
 export function hostOf({ url }: RestClient): string {
   return new URL(url).host
 }

@@ -24,7 +24,7 @@ export interface RestCache {
 /** Kafka's clients use the same age (`metadata.max.age.ms`). */
 export const PARTITION_COUNT_TTL_MS = 300_000
 
-/** One per isolate. */
+/** Returns a cache for a proxy's dialect and partition counts, one per isolate. */
 export function createRestCache(): RestCache {
   return { dialects: new Map(), partitions: new Map() }
 }

@@ -25,7 +25,7 @@ export class KafkaRestError extends Error {
 }
 
 /**
- * Whether the proxy itself says that an instance, topic or partition does not exist. A 404 of an ingress in front of a
+ * Returns whether the proxy itself says that an instance, topic or partition does not exist. A 404 of an ingress in front of a
  * stopped proxy does not count.
  */
 export function isNotFound(error: unknown): boolean {

@@ -4,7 +4,10 @@ import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.t
 import type { KafkaLog } from '../kafka-log.ts'
 import { produceGrouped, type RecordProducer } from './produce-with-retry.ts'
 
-/** `staysWith` names topics that are still produced to `log`: those that are followed in the embedded log. */
+/**
+ * Returns `log`, but `producer` produces the records. `staysWith` names topics that are still produced to `log`: those
+ * that are followed in the embedded log.
+ */
 export function withProducer(log: KafkaLog, producer: RecordProducer, staysWith: readonly string[]): KafkaLog {
   return { ...log, produce: async (records) => produceSplit(records, log, producer, staysWith) }
 }

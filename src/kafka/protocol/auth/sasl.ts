@@ -27,12 +27,12 @@ const encoder = new TextEncoder()
 const utf8 = (text: string): Bytes => new Uint8Array(encoder.encode(text))
 const decoder = new TextDecoder()
 
-/** PLAIN sends the password as it is: use it with TLS. */
+/** Returns the mechanism PLAIN (RFC 4616), which sends the password as it is: use it with TLS. */
 export function plain({ username, password }: PasswordCredentials): SaslMechanism {
   return { name: 'PLAIN', begin: () => runSteps(async () => encoder.encode(`\0${username}\0${password}`)) }
 }
 
-/** OAUTHBEARER. `getToken` is called once per connection. */
+/** Returns the mechanism OAUTHBEARER (RFC 7628, KIP-255). `getToken` is called once per connection. */
 export function oauthBearer(getToken: () => Promise<string>): SaslMechanism {
   return {
     name: 'OAUTHBEARER',
@@ -57,7 +57,7 @@ const MIN_ITERATIONS = 4_096
 /** The platform's PBKDF2 allows no more. Kafka's default is 4,096. */
 const MAX_ITERATIONS = 100_000
 
-/** SCRAM. `randomBytes` provides the client nonce. */
+/** Returns the mechanism SCRAM (RFC 5802, KIP-84). `randomBytes` provides the client nonce. */
 export function scram(
   hash: 'SHA-256' | 'SHA-512',
   { username, password }: PasswordCredentials,

@@ -17,7 +17,10 @@ export const CODEC_BITS = 0x07
 /** Largest decompressed batch. An isolate has 128 MB. Brokers accept compressed batches of 1 MiB by default. */
 const MAX_DECOMPRESSED_BYTES = 48 * 1_048_576
 
-/** `number` is the codec of the batch. Throws for an unknown codec, invalid input, or content beyond 48 MiB. */
+/**
+ * Returns the content. `number` is the codec of the batch. Throws for an unknown codec, invalid input, or content
+ * beyond 48 MiB.
+ */
 export function decompress(number: number, bytes: Uint8Array): Uint8Array {
   const codec = CODECS[number]
   if (codec === undefined) throw new RangeError(`compression codec ${number} is unknown`)
