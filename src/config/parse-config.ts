@@ -16,8 +16,9 @@ import { topicsContradictions, topicsVariables, toTopicRules } from './topics.ts
 import { auditContradictions, auditVariables, toAudit } from './operation/audit.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './auth.ts'
 import { missingBindings } from './bindings.ts'
+import { describeIssue, effectiveVariable, type EffectiveVariable } from './variable-texts.ts'
 import { configWarnings } from './warnings.ts'
-import { flag, show } from './env-fields.ts'
+import { flag } from './env-fields.ts'
 import { matchesTopicPattern } from '../core/events/topic-pattern.ts'
 import { sourceOf } from '../core/events/topic-source.ts'
 import { fail, ok, type Result } from '../core/result.ts'
@@ -55,7 +56,7 @@ export function parseConfig(env: object): Result<Config, ConfigProblems> {
   const parsed = schema.safeParse(variables)
   const problems = parsed.success
     ? contradictions(parsed.data, env)
-    : parsed.error.issues.map((issue) => describe(issue, variables))
+    : parsed.error.issues.map((issue) => describeIssue(issue, variables))
   if (!parsed.success || problems.length > 0) return fail(problems)
   return ok(toConfig(parsed.data))
 }
@@ -72,47 +73,11 @@ function readVariables(env: object): Readonly<Record<string, string>> {
   return variables
 }
 
-/** Names of variables that hold secrets, or URLs that may contain one. */
-const SECRET = /SECRET|PASSWORD|USERNAME|URL|TOKEN|SASL|_KEY|CREDS|NATS_SERVERS|REGISTRY_HOST|OTLP_HEADERS/
-const HIDDEN = '(hidden)'
-
-/** A variable and the value in force, as the console shows it. */
-export interface EffectiveVariable {
-  readonly name: string
-  /** The text of the value; null if it is not set and has no default. A secret is hidden. */
-  readonly value: string | null
-  readonly isDefault: boolean
-}
-
 /** Returns every variable with the value in force, which is the configured value or the default. */
 export function effectiveVariables(env: object): readonly EffectiveVariable[] {
   const variables = readVariables(env)
   const defaults: Readonly<Record<string, unknown>> = schema.safeParse({}).data ?? {}
-  return Object.keys(schema.shape).map((name): EffectiveVariable => {
-    const own = variables[name]
-    if (own !== undefined) return { name, value: mayBeSecret(name, own) ? HIDDEN : own, isDefault: false }
-    const value = defaults[name]
-    const isUnset = value === undefined || value === '' || (Array.isArray(value) && value.length === 0)
-    return { name, value: isUnset ? null : toDefaultText(value), isDefault: true }
-  })
-}
-
-/** The URL of a check service may contain a key. */
-function mayBeSecret(name: string, value: string): boolean {
-  return SECRET.test(name) || /^https?:/.test(value)
-}
-
-function toDefaultText(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
-/** `NAME: in greeting, name: what would be right, got "what there is"`. */
-function describe({ path, message }: z.core.$ZodIssue, variables: Readonly<Record<string, string>>): string {
-  const [name = '', ...inner] = path.map(String)
-  const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
-  // The texts are shown on a public page, so a value that may hold a secret is not repeated.
-  const isTold = message.includes(', got ') || inner.length > 0 || SECRET.test(name)
-  return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`
+  return variableNames.map((name) => effectiveVariable(name, variables[name], defaults[name]))
 }
 
 /** Results by `env`, which is one object for the life of an isolate: parsing it takes milliseconds. */
