@@ -14,13 +14,13 @@ import type { RoutedEvent } from '../core/events/stored-event.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { readRecordSource } from '../decoding/rule-values.ts'
 import type { DecodedEvent } from '../decoding/decode-record.ts'
-import type { InterestIndex } from './interest-index.ts'
+import type { InterestTable } from '../core/interest/table.ts'
 
 export interface RouteRules {
   readonly extractors: Extractors
   readonly recipients: RecipientPointers
   readonly routing: ShardRouting
-  readonly interests: Pick<InterestIndex, 'shardsOf' | 'watchersOf'>
+  readonly interests: Pick<InterestTable, 'shardsOf' | 'watchersOf'>
 }
 
 /**
