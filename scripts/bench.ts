@@ -1,10 +1,10 @@
 // `npm run bench [-- figure…] [-- --quick]`: what Rigel costs, each figure beside the least that could be called the same
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
-// rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, interest, followers,
+// rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, waking, interest, followers,
 // attacks, subscriptions, gateway (which needs Debian's packages
 // nginx and wrk), kafka (which needs Java 17), sources (NATS; needs Go). `bill`, by itself, counts what Cloudflare would
-// bill, and compares it with docs/cost.md.
+// bill, and compares it with docs/cost.md; `scale`, by itself, simulates ten million connections and writes docs/scale.md.
 import { attacks } from './bench/attacks/attacks.ts'
 import { bill } from './bench/bill.ts'
 import { fanOutToPhoenix, fanOutToSockets, fanOutToStreams, growth, memory } from './bench/fan-out.ts'
@@ -18,6 +18,8 @@ import { backlog, latency } from './bench/pipeline.ts'
 import { publishing } from './bench/publishing.ts'
 import { subscriptionMemory } from './bench/subscriptions.ts'
 import { startRig, type Rig } from './bench/rig.ts'
+import { waking } from './bench/waking.ts'
+import { scale } from './bench/scale.ts'
 import { sources } from './bench/sources.ts'
 
 const chosen = process.argv.slice(2).filter((word) => !word.startsWith('--'))
@@ -42,6 +44,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   backlog: onRig(backlog),
   memory: onRig(memory),
   growth: onRig(growth),
+  waking: onRig(waking),
   interest,
   followers,
   attacks,
@@ -53,6 +56,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
 
 // Not a figure: what is billed, compared with docs/cost.md.
 if (chosen.includes('bill')) process.exit((await bill()) ? 0 : 1)
+if (chosen.includes('scale')) process.exit((await scale()) ? 0 : 1)
 
 const results: Figure[] = []
 for (const [name, measure] of Object.entries(figures)) {
