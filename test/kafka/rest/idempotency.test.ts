@@ -10,7 +10,7 @@ import { expectLogs } from '../../support/expect-logs.ts'
 import { fetchRigel } from '../../support/gateway-client.ts'
 import { TestBridge } from '../test-bridge.ts'
 
-expectLogs(/events could not be produced .*Topic rig not found/)
+expectLogs(/events could not be produced.*Topic rig not found/)
 
 const DIALECTS = ['redpanda', 'confluent', 'karapace', 'strimzi'] as const
 
