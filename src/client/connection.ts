@@ -117,8 +117,15 @@ export class Connection implements ConnectionSource {
 
   #request(): LinkRequest {
     const url: LinkRequest['url'] = (path, parameters) => this.#url(path, parameters)
-    const { asOf = null } = this.#options
-    return { url, token: this.#token, subscriptions: this.#subscriptions, position: this.position, asOf }
+    const { asOf = null, since } = this.#options
+    return {
+      url,
+      token: this.#token,
+      subscriptions: this.#subscriptions,
+      position: this.position,
+      asOf,
+      since: since instanceof Date ? since.toISOString() : since,
+    }
   }
 
   #url(path: string, parameters: Readonly<Record<string, string>> = {}): URL {

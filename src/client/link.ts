@@ -16,6 +16,8 @@ export interface LinkRequest {
   readonly subscriptions: readonly Subscription[]
   /** The position to resume from; null: from now on. */
   readonly position: string | null
+  /** RFC 3339: without a position, what was stored from then on comes first. */
+  readonly since?: string | Date | null | undefined
   /** The offsets of the page's state. Rigel ignores them once a position is behind them. */
   readonly asOf: string | null
 }
@@ -49,10 +51,16 @@ export function authorization(token: string | null): Record<string, string> {
 }
 
 /** The parameters that every transport has in common. */
-export function connectParameters({ asOf, subscriptions, position }: LinkRequest): Record<string, string> {
+export function connectParameters({
+  asOf,
+  position,
+  since = null,
+  subscriptions,
+}: LinkRequest): Record<string, string> {
   return {
     ...(subscriptions.length === 0 ? {} : { subscriptions: JSON.stringify(subscriptions) }),
     ...(position === null ? {} : { last_event_id: position }),
+    ...(since && position === null ? { since: new Date(since).toISOString() } : {}),
     ...(asOf === null ? {} : { as_of: asOf }),
   }
 }

@@ -106,6 +106,8 @@ export interface ConnectOptions {
    */
   readonly token?: () => string | null | undefined | Promise<string | null | undefined>
   readonly subscriptions?: readonly Subscription[]
+  /** Begins with what was stored from this time on. `lastEventId: 'earliest'` begins with everything that is stored. */
+  readonly since?: string | Date | null
   /** The position to continue from, e.g. the `position` of the last event of an earlier visit. Default: from now on. */
   readonly lastEventId?: string | null
   /** The offsets of the page's state, from the header `Rigel-As-Of` of the answer that it loaded: what follows it comes, once. */

@@ -16,6 +16,7 @@ import { health, misconfigured, requireConfig } from './require-config.ts'
 import { workerContext, type HttpEnv, type WorkerContext } from './worker-context.ts'
 import { kafkaRest } from './kafka-rest/kafka-rest.ts'
 import { INTERNAL_PREFIX, adminApi } from './admin/admin-api.ts'
+import { getHistory } from './connections/get-history.ts'
 import { longpoll } from './connections/longpoll.ts'
 import { putPassed } from './connections/put-passed.ts'
 import { putMetadata } from './connections/put-metadata.ts'
@@ -84,6 +85,8 @@ const app = new Hono<HttpEnv>()
   .put(TOKEN, putToken)
   .options(TOKEN, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
   .options(SUBSCRIPTIONS, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
+  .get('/_rig/v1/history', getHistory)
+  .options('/_rig/v1/history', preflight({ methods: 'GET', headers: LONGPOLLING_HEADERS }))
   .route('/_rig/kafka', kafkaRest)
   .post('/_rig/v1/events', postEvents)
   .options('/_rig/v1/events', (c, next) =>

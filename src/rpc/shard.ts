@@ -47,6 +47,7 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
   inferred: subscriptions.optional(),
   lastEventId: z.string().nullable(),
   asOf: z.string().optional(),
+  sinceMs: z.number().optional(),
   atPosition: z.boolean().optional(),
   protocol: z.enum(['rigel.v1', 'phoenix']).nullable(),
   allowOrigin: z.string(),
@@ -73,6 +74,17 @@ export interface PollAnswer {
   readonly events: readonly string[]
   /** False: there was a gap before these events, because the position given was too old or of another log. */
   readonly recovered: boolean
+}
+
+/** Events that are stored already, oldest first. */
+export interface HistoryPage {
+  readonly events: readonly { readonly id: string; readonly json: string }[]
+  /** The position to read on from, or to connect with. */
+  readonly lastEventId: string
+  /** All events that the client may get are stored from then on, in milliseconds since the epoch. Null: not of all types. */
+  readonly completeSinceMs: number | null
+  /** There are later events, or some that were not read yet. */
+  readonly hasMore: boolean
 }
 
 /** Returns the sender that calls shards through their stubs. Its calls throw what the shard throws. */

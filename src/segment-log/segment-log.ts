@@ -6,6 +6,7 @@
 // SNAPSHOT_EVERY rows, so that start-up reads the snapshot and at most that many rows. Retention drops whole tables (slices):
 // a deleted row is billed as a written one, a dropped table is not.
 import { foldSlice, opensSlice, planRetention, type Retention, type Slice } from './slices.ts'
+import { appendedAfterMs, positionBefore } from './times.ts'
 import { SegmentTables, type SegmentRow, type StoredSegment } from './segment-tables.ts'
 
 /** Rows after which the snapshot is written again: what start-up reads at most, and 1/128 of a row an append. */
@@ -152,6 +153,15 @@ export class SegmentLog<Meta, State> {
     for (const { id } of this.#slices) {
       for (const { appendedMs, meta, position } of this.#tables.readMeta(id, 0))
         yield { position, appendedMs, meta: JSON.parse(meta) as Meta }
+    }
+  }
+
+  /** See times.ts. */
+  get times() {
+    const log = { slices: this.#slices, tables: this.#tables, head: this.#head, floor: this.#floor }
+    return {
+      appendedAfterMs: (position: number) => appendedAfterMs(log, position),
+      positionBefore: (ms: number) => positionBefore(log, ms),
     }
   }
 

@@ -123,6 +123,17 @@ export class SegmentTables {
       .map(toRow)
   }
 
+  /** The first row after a position, without its records. */
+  firstAfter(id: number, position: number): Pick<SegmentRow, 'position' | 'appendedMs'> | undefined {
+    const [row] = this.#sql
+      .exec<SqlRow<{ position: number; appended_ms: number }>>(
+        `SELECT position, appended_ms FROM segments_${id} WHERE position > ? ORDER BY position LIMIT 1`,
+        position,
+      )
+      .toArray()
+    return row === undefined ? undefined : { position: row.position, appendedMs: row.appended_ms }
+  }
+
   /** Rows without their records, newest first, in queries of READ_ROWS. */
   *readMetaBackwards(id: number): Generator<SegmentRow> {
     let before = Number.MAX_SAFE_INTEGER

@@ -50,6 +50,10 @@ for (const [listen, publish, word] of [
   })
 }
 
+void test('docs/protocol.md#history prints what is stored', { timeout: 60_000 }, async () => {
+  assert.match(await runShell('docs/protocol.md#history', options), /"complete_since":.*"events":\[/)
+})
+
 void test('docs/protocol.md: PUT replaces the subscriptions', { timeout: 60_000 }, async () => {
   // Not alice: the server may notice only later that the stream is closed, and counts alice's below.
   const TOKEN = await rigel.mintToken('bob')

@@ -140,6 +140,28 @@ describe('reading', () => {
   })
 })
 
+describe('times', () => {
+  it('find the same segments as reading all of them, over slices and after retention', () => {
+    const storage = createTestStorage()
+    const log = open(storage, { retentionMs: 40_000, retentionBytes: 1_000_000 })
+    const appended: { readonly position: number; readonly ms: number }[] = []
+    for (let n = 0; n < 300; n += 1) {
+      // Several in one millisecond, then a gap.
+      const ms = Math.floor(n / 3) * 700
+      const [position = 0] = log.append([segment(n, 100, 1 + (n % 2))], ms)
+      appended.push({ position, ms })
+    }
+    const kept = appended.filter(({ position }) => position > log.floor)
+    expect(kept.length).toBeLessThan(appended.length)
+    for (let ms = -700; ms < 75_000; ms += 350) {
+      const before = kept.filter((one) => one.ms < ms).at(-1)?.position ?? log.floor
+      expect([ms, log.times.positionBefore(ms)]).toEqual([ms, before])
+    }
+    for (let position = log.floor; position <= log.head; position += 1)
+      expect(log.times.appendedAfterMs(position)).toBe(kept.find((one) => one.position > position)?.ms)
+  })
+})
+
 describe('rewriting', () => {
   it('replaces records, and keeps positions, bytes and state, also after a restart', () => {
     const storage = createTestStorage()

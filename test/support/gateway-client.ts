@@ -20,14 +20,16 @@ export interface Wanted {
   readonly subscriptions?: readonly unknown[]
   readonly lastEventId?: string
   readonly asOf?: string
+  readonly since?: string
 }
 
-async function query({ user, subscriptions, lastEventId, asOf }: Wanted): Promise<string> {
+async function query({ user, subscriptions, lastEventId, asOf, since }: Wanted): Promise<string> {
   const parameters = new URLSearchParams()
   if (user !== undefined) parameters.set('jwt', await tokenFor(user))
   if (subscriptions !== undefined) parameters.set('subscriptions', JSON.stringify(subscriptions))
   if (lastEventId !== undefined) parameters.set('last_event_id', lastEventId)
   if (asOf !== undefined) parameters.set('as_of', asOf)
+  if (since !== undefined) parameters.set('since', since)
   return parameters.toString()
 }
 

@@ -125,8 +125,9 @@ function acknowledge(client: WsClient): void {
 }
 
 async function openLongpolling(shard: Shard, wanted: Wanted): Promise<TransportClient> {
-  const { lastEventId, principal, subscriptions } = connectRequest(wanted)
-  const opened = await shard.openLongpolling(principal, subscriptions, lastEventId)
+  const { lastEventId, principal, sinceMs, subscriptions } = connectRequest(wanted)
+  const rest = [[], false, undefined, undefined, sinceMs] as const
+  const opened = await shard.openLongpolling(principal, subscriptions, lastEventId, ...rest)
   if (!opened.ok) throw new Error(opened.reason.kind)
   const id = idOf(opened.value.connectionToken)
   const events: Event[] = []
@@ -171,7 +172,10 @@ async function openPhoenix(shard: Shard, wanted: Wanted): Promise<TransportClien
   const client = new PhoenixClient(webSocket)
   let joinedAt = ''
   const join = async (topic: string, oneOf?: unknown) => {
-    const payload = { name: 'type', last_event_id: wanted.lastEventId ?? null, ...(oneOf ? { oneOf } : {}) }
+    const { lastEventId, sinceMs } = wanted
+    const since = sinceMs ? { since: new Date(sinceMs).toISOString() } : {}
+    const from = { last_event_id: sinceMs === 0 ? 'earliest' : (lastEventId ?? null), ...since }
+    const payload = { name: 'type', ...from, ...(oneOf ? { oneOf } : {}) }
     const reply = (await client.ask(topic, 'phx_join', payload)) as { readonly response: Event }
     joinedAt = String(reply.response['last_event_id'])
   }

@@ -43,6 +43,8 @@ export interface ConnectRequest {
   readonly lastEventId: string | null
   /** The offsets that the client's state is of, as `parseAsOf` takes them. Absent: it has no state. */
   readonly asOf?: string | undefined
+  /** Without a position: events that were stored from then on, in milliseconds since the epoch; 0: all. Absent: new ones. */
+  readonly sinceMs?: number | undefined
   /** `lastEventId` chose the shard: anybody can write one, so the shard refuses one that is not of its log. */
   readonly atPosition?: boolean | undefined
   /** WebSockets only: the subprotocol that was agreed on. */

@@ -15,6 +15,7 @@ import {
   parseSubscriptions,
 } from '../../core/subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
+import { EARLIEST, parseSince } from '../../core/identity/since.ts'
 import { findToken } from '../token-source.ts'
 import { allowOrigin, namesOrigins } from '../cors.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -33,6 +34,8 @@ export interface ConnectOptions {
   readonly token?: string | null
   readonly transport: TransportName
   readonly lastEventId: string | null
+  /** The list, as JSON, if it is not the parameter `subscriptions`. */
+  readonly subscriptions?: string | undefined
   readonly protocol?: ConnectRequest['protocol']
 }
 
@@ -55,13 +58,15 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
   if (!verified.ok) return verified
   const { claims, principal } = verified.value
   const inferred = inferSubscriptions(config.extractors, claims)
-  const requested = c.req.query('subscriptions')
+  const requested = options.subscriptions ?? c.req.query('subscriptions')
   const subscriptions = readSubscriptions(requested, claims, inferred, config)
   if (!subscriptions.ok) return subscriptions
   const isAllowed = requested === undefined || (await mayConnect(c, token, subscriptions.value.given))
   if (!isAllowed) return fail({ kind: 'connection_denied' })
   const asOf = readAsOf(c.req.query('as_of'))
   if (!asOf.ok) return asOf
+  const start = readStart(c, options, asOf.value)
+  if (!start.ok) return start
   return ok({
     claims,
     connect: {
@@ -69,13 +74,32 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
       principal,
       subscriptions: subscriptions.value.all,
       inferred,
-      lastEventId: options.lastEventId,
+      ...start.value,
       asOf: asOf.value,
       protocol: options.protocol ?? null,
       allowOrigin: allowOrigin(config, request),
       allowCredentials: namesOrigins(config),
     },
   })
+}
+
+/** Where the client begins: at its position, or at a time. An `EventSource` that reconnects has both: the position counts. */
+function readStart(
+  c: Context<HttpEnv>,
+  { lastEventId, transport }: ConnectOptions,
+  asOf: string | undefined,
+): Result<Pick<ConnectRequest, 'lastEventId' | 'sinceMs'>, RigelError> {
+  const since = c.req.query('since')
+  if (since === undefined || since === '')
+    return ok(lastEventId === EARLIEST ? { lastEventId: null, sinceMs: 0 } : { lastEventId })
+  const parsed = parseSince(since)
+  if (!parsed.ok) return fail({ kind: 'bad_request', message: parsed.reason })
+  if (transport === 'phoenix')
+    return fail({ kind: 'bad_request', message: 'since belongs into the join of a channel.' })
+  if (asOf !== undefined) return fail({ kind: 'bad_request', message: 'as_of and since exclude each other.' })
+  return ok(
+    lastEventId === null || lastEventId === EARLIEST ? { lastEventId: null, sinceMs: parsed.value } : { lastEventId },
+  )
 }
 
 /** Validates the text and returns it unchanged, because the shard parses it again. */

@@ -11,6 +11,7 @@ import { authorizeConnection } from './authorize-connection.ts'
 import { openSessionAtShard } from './open-at-shard.ts'
 import { credentialedCorsHeaders, isTrustedOrigin, namesOrigins } from '../cors.ts'
 import { errorResponse, shardFailure, methodNotAllowed } from '../error-response.ts'
+import { EARLIEST } from '../../core/identity/since.ts'
 import { findPosition } from '../position-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -68,7 +69,8 @@ async function poll(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<Pol
   const address = parseConnectionToken(cursor.connectionToken)
   if (address === undefined || !(await c.var.shardMap.has(address.shard))) return fail({ kind: 'connection_gone' })
   try {
-    return await shardStub(c.env, address.shard).poll(address.connectionId, cursor.lastEventId)
+    const lastEventId = cursor.lastEventId === EARLIEST ? null : cursor.lastEventId
+    return await shardStub(c.env, address.shard).poll(address.connectionId, lastEventId)
   } catch (error) {
     return fail(shardFailure(error))
   }

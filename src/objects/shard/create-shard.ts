@@ -6,6 +6,7 @@ import { connectingShards } from '../../core/shard-map/shard-map.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { isSourceTopic } from '../../config/parse-config.ts'
+import type { HistoryPage } from '../../rpc/shard.ts'
 import { followerStub } from '../../rpc/follower.ts'
 import { BufferBudget } from './buffer-budget.ts'
 import { AdminCommands } from './admin-commands.ts'
@@ -26,6 +27,7 @@ import { LeavingConnections } from './connections/leaving-connections.ts'
 import { Resumptions } from './connections/resumption.ts'
 import { KnownShardMap } from './known-shard-map.ts'
 import { InterestRegistry } from './interest-registry.ts'
+import { StoredHistory } from './log/history.ts'
 import { CommittedLog } from './log/committed-log.ts'
 import { decodeSegment, LogStore } from './log/log-store.ts'
 import { Maintenance } from './maintenance.ts'
@@ -102,17 +104,12 @@ export function createShard(context: ShardContext) {
   const timers = new Timers(context.now)
   const oldShards = new OldShardReader(context, log, logStore, timers)
   const resumptions = new Resumptions({ log, interests, shardMap, oldShards })
+  const storedHistory = new StoredHistory({ log, store: logStore, interests, shardMap, now: context.now })
   const placing = { shardMap, resumptions }
-  const admission = new ConnectionAdmission(
-    context,
-    connections,
-    log,
-    interests,
-    revocations,
-    timers,
-    asOfJoins,
-    placing,
-  )
+  const admission = new ConnectionAdmission(context, connections, log, interests, revocations, timers, asOfJoins, {
+    ...placing,
+    history: storedHistory,
+  })
   const changeRate = new ChangeRateLimiter(context, lifecycle, timers)
   const passedOffsets = new PassedOffsets({
     facts: asOfJoins.facts,
@@ -139,6 +136,7 @@ export function createShard(context: ShardContext) {
     asOfJoins,
     passedOffsets,
     oldShards,
+    storedHistory,
     ...placing,
   }
   const subscriptions = new SubscriptionUpdater(context, parts)
@@ -213,13 +211,39 @@ async function admit(
   return stillPlaced.ok ? admitted : stillPlaced
 }
 
+/** Returns a page of what is stored already, to whom a connection would be opened. */
+export async function readHistory(
+  { admission, context, log, revocations, storedHistory }: Shard,
+  wanted: Pick<ConnectRequest, 'principal' | 'subscriptions' | 'lastEventId' | 'sinceMs' | 'atPosition' | 'shardMap'>,
+  limit: number,
+): Promise<Result<HistoryPage, RigelError>> {
+  const { lastEventId: after, principal, sinceMs = 0, subscriptions } = wanted
+  const home = await admission.checkHome(wanted)
+  if (!home.ok) return home
+  const { session, user } = principal
+  if (session !== null && revocations.has(session, context.now())) return fail({ kind: 'session_revoked', session })
+  if (wanted.atPosition === true && !ownsPosition(log, after)) return fail({ kind: 'wrong_shard' })
+  const page = storedHistory.page({ user, subscriptions, after, sinceMs, limit })
+  return page === undefined ? fail(OUTDATED) : ok(page)
+}
+
+const OUTDATED: RigelError = {
+  kind: 'bad_request',
+  message:
+    'after is no position whose events are still kept: read from the beginning (without after), or from a time (since).',
+}
+
+function ownsPosition(log: CommittedLog, text: string | null): boolean {
+  const position = parsePosition(text ?? '')
+  return position !== undefined && log.owns(position)
+}
+
 function checkPlace(
   { context, log, tokenless }: Shard,
   connect: ConnectRequest,
   way: 'socket' | 'session',
 ): Result<null, RigelError> {
-  const position = parsePosition(connect.lastEventId ?? '')
-  const isElsewhere = connect.atPosition === true && (position === undefined || !log.owns(position))
+  const isElsewhere = connect.atPosition === true && !ownsPosition(log, connect.lastEventId)
   if (isElsewhere) return fail({ kind: 'wrong_shard' })
   return way === 'session' ? tokenless.check(connect, context.now()) : ok(null)
 }

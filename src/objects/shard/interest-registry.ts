@@ -31,6 +31,8 @@ interface InterestRow extends Record<string, SqlStorageValue> {
   type: string
   since_seq: number
   idle_since_ms: number | null
+  /** Milliseconds since the epoch. Null: a version before stored the row. */
+  since_ms: number | null
 }
 
 export class InterestRegistry {
@@ -38,6 +40,8 @@ export class InterestRegistry {
   readonly #deps: InterestRegistryDeps
   /** Type, or watch topic of a user → the position from which the log holds every event of it. Equals the table at every await. */
   readonly #since = new Map<string, number>()
+  /** The time of the same moment. */
+  readonly #sinceMs = new Map<string, number | null>()
   /** Types that are being declared, with the number of callers that wait. */
   readonly #adding = new Map<string, number>()
   /** When known types were asked for last, in milliseconds since the epoch: their connection may not be there yet. */
@@ -51,8 +55,12 @@ export class InterestRegistry {
       CREATE TABLE IF NOT EXISTS interests (type TEXT PRIMARY KEY, since_seq INTEGER NOT NULL, idle_since_ms INTEGER) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS directory_life (id INTEGER PRIMARY KEY, life TEXT NOT NULL);
     `)
-    for (const row of sql.exec<InterestRow>('SELECT * FROM interests').toArray())
+    const columns = sql.exec<{ name: string }>(`SELECT name FROM pragma_table_info('interests')`).toArray()
+    if (!columns.some(({ name }) => name === 'since_ms')) sql.exec('ALTER TABLE interests ADD COLUMN since_ms INTEGER')
+    for (const row of sql.exec<InterestRow>('SELECT * FROM interests').toArray()) {
       this.#since.set(row.type, row.since_seq)
+      this.#sinceMs.set(row.type, row.since_ms)
+    }
     const epoch = sql.exec<{ epoch: string }>('SELECT life AS epoch FROM directory_life').toArray()[0]?.epoch ?? null
     this.#declarer = new InterestDeclarer(epoch, {
       declare: deps.declare,
@@ -70,6 +78,12 @@ export class InterestRegistry {
   /** Returns the position from which the log has the type's events; undefined: the shard does not want it. */
   sinceOf(type: string): number | undefined {
     return this.#since.get(type)
+  }
+
+  /** Returns the position and the time from which the log has the type's events; undefined: the shard does not want it. */
+  sinceMsOf(type: string): { readonly seq: number; readonly ms: number | null } | undefined {
+    const seq = this.#since.get(type)
+    return seq === undefined ? undefined : { seq, ms: this.#sinceMs.get(type) ?? null }
   }
 
   /** True if the log holds every event of these types after `seq`. To be asked before `register`, which makes new ones known. */
@@ -139,9 +153,12 @@ export class InterestRegistry {
   #store(topics: readonly string[]): void {
     if (topics.length === 0) return
     const since = this.#deps.advanceLog()
+    const nowMs = this.#deps.nowMs()
     for (const topic of topics) {
-      this.#sql.exec('INSERT OR REPLACE INTO interests (type, since_seq) VALUES (?, ?)', topic, since)
+      const sql = 'INSERT OR REPLACE INTO interests (type, since_seq, since_ms) VALUES (?, ?, ?)'
+      this.#sql.exec(sql, topic, since, nowMs)
       this.#since.set(topic, since)
+      this.#sinceMs.set(topic, nowMs)
     }
   }
 
@@ -150,6 +167,7 @@ export class InterestRegistry {
     for (const topic of topics) {
       this.#sql.exec('DELETE FROM interests WHERE type = ?', topic)
       this.#since.delete(topic)
+      this.#sinceMs.delete(topic)
       this.#askedAtMs.delete(topic)
     }
     const users = topics.map(userOfWatchTopic).filter((user) => user !== undefined)

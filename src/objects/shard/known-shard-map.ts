@@ -102,6 +102,11 @@ export class KnownShardMap {
     return this.#cuts.some((cut) => cut.seq > seq)
   }
 
+  /** Where the last users moved here; 0: none are known. */
+  get lastCutSeq(): number {
+    return Math.max(0, ...this.#cuts.map(({ seq }) => seq))
+  }
+
   /** Whether a position is from before its user left this shard and came back. */
   predatesReturn(user: string | null, seq: number): boolean {
     return user !== null && predatesReturn(this.#cuts, this.#deps.shard, user, seq)

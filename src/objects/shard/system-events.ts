@@ -29,6 +29,8 @@ interface Created {
   readonly lastEventId: string
   /** Whether all events since the client's position will come. Null if it gave no position. */
   readonly recovered: boolean | null
+  /** Where a client that asked by time begins; null: it did not. */
+  readonly since: { readonly completeSinceMs: number | null } | null
 }
 
 /** The first event on every connection. All but `connection_token` are Rigel's additions to RIG's data. */
@@ -38,6 +40,7 @@ export function connectionCreated(head: EventEnvelope, created: Created): System
     user: created.user,
     last_event_id: created.lastEventId,
     ...(created.recovered === null ? {} : { recovered: created.recovered }),
+    ...(created.since === null ? {} : { complete_since: toTime(created.since.completeSinceMs) }),
   })
 }
 
@@ -82,6 +85,11 @@ export function sessionKilled(head: EventEnvelope): SystemEvent {
 /** The last event on a stream that Rigel ends: it has the code and reason of a WebSocket's close frame. */
 export function connectionClosed(head: EventEnvelope, close: Close): SystemEvent {
   return ownEvent(head, 'rig.connection.close', close)
+}
+
+/** RFC 3339, or null. */
+export function toTime(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString()
 }
 
 function ownEvent(head: EventEnvelope, type: string, data: unknown, extensions: object = {}): SystemEvent {

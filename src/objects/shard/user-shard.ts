@@ -16,12 +16,12 @@ import type { ShardAnswer, ShardQuestion } from '../../rpc/explain.ts'
 import { createReporter } from '../../rpc/metrics.ts'
 import type { ShardMap } from '../../core/shard-map/shard-map.ts'
 import type { MovedChunk, MovedPosition, MovedRead } from '../../rpc/moved-history.ts'
-import { createShardSender, readConnect, stampError, type PollAnswer } from '../../rpc/shard.ts'
+import { createShardSender, readConnect, stampError, type HistoryPage, type PollAnswer } from '../../rpc/shard.ts'
 import type { AnyShardResult, ConnectionInfo, ShardCommand, ShardPage } from '../../rpc/shard-commands.ts'
 import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
 import { AlarmClock } from './alarm-clock.ts'
 import type { Opening } from './connections/connection-state.ts'
-import { createShard, openConnection, type Shard } from './create-shard.ts'
+import { createShard, openConnection, readHistory, type Shard } from './create-shard.ts'
 import { findMovedPosition, readMoved } from './log/moved-history.ts'
 import { createContext } from './shard-context.ts'
 import { envelope, offsetsPassed } from './system-events.ts'
@@ -126,8 +126,9 @@ export class UserShard extends DurableObject<Env> {
     atPosition = false,
     asOf?: string,
     shardMap?: ShardMap,
+    sinceMs?: number,
   ): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
-    const wanted = { principal, subscriptions, inferred, lastEventId, atPosition, asOf, shardMap }
+    const wanted = { principal, subscriptions, inferred, lastEventId, atPosition, asOf, shardMap, sinceMs }
     const connect: ConnectRequest = { ...wanted, transport: 'longpolling', protocol: null, allowOrigin: '' }
     return this.#openSession(connect, (opening) => this.#shard.transports.longpolling.open(opening))
   }
@@ -135,6 +136,14 @@ export class UserShard extends DurableObject<Env> {
   /** Resolves when there are events after `lastEventId` (null: from the session's start), or without any after the wait. */
   async poll(connectionId: string, lastEventId: string | null): Promise<Result<PollAnswer, RigelError>> {
     return this.#shard.transports.longpolling.poll(connectionId, lastEventId)
+  }
+
+  /** Returns a page of what is stored already. `lastEventId`: a position to read on from. */
+  async readHistory(
+    wanted: Pick<ConnectRequest, 'principal' | 'subscriptions' | 'lastEventId' | 'sinceMs' | 'atPosition' | 'shardMap'>,
+    limit: number,
+  ): Promise<Result<HistoryPage, RigelError>> {
+    return readHistory(this.#shard, wanted, limit)
   }
 
   /** Opens a Phoenix session by long-polling. */

@@ -22,6 +22,7 @@ import type { KnownShardMap } from '../known-shard-map.ts'
 import type { Resumption, Resumptions } from './resumption.ts'
 import { bytesOf } from './subscription-pool.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
+import type { StoredHistory, HistoryPlace } from '../log/history.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { RevocationList } from '../revocation-list.ts'
 import type { ShardContext } from '../shard-context.ts'
@@ -38,6 +39,12 @@ const PROBE_WAIT_MS = 60
 /** The most connections that are probed before a new one is refused: the oldest, which are most likely to be lost. */
 const MAX_PROBED = 50
 
+interface AdmissionPlaces {
+  readonly shardMap: KnownShardMap
+  readonly resumptions: Resumptions
+  readonly history: Pick<StoredHistory, 'placeOf'>
+}
+
 export class ConnectionAdmission {
   readonly #context: ShardContext
   readonly #connections: ConnectionRegistry
@@ -48,6 +55,7 @@ export class ConnectionAdmission {
   readonly #asOfJoins: AsOfJoins
   readonly #shardMap: KnownShardMap
   readonly #resumptions: Resumptions
+  readonly #history: Pick<StoredHistory, 'placeOf'>
 
   constructor(
     context: ShardContext,
@@ -57,7 +65,7 @@ export class ConnectionAdmission {
     revocations: RevocationList,
     timers: Timers,
     asOfJoins: AsOfJoins,
-    { resumptions, shardMap }: { readonly shardMap: KnownShardMap; readonly resumptions: Resumptions },
+    { history, resumptions, shardMap }: AdmissionPlaces,
   ) {
     this.#context = context
     this.#connections = connections
@@ -68,12 +76,13 @@ export class ConnectionAdmission {
     this.#asOfJoins = asOfJoins
     this.#shardMap = shardMap
     this.#resumptions = resumptions
+    this.#history = history
   }
 
   async admit(connect: ConnectRequest): Promise<Result<Opening, RigelError>> {
     const { lastEventId, principal, subscriptions } = connect
     const nowMs = this.#context.now()
-    const home = await this.#checkHome(connect)
+    const home = await this.checkHome(connect)
     if (!home.ok) return home
     const { session } = principal
     if (session !== null && this.#revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
@@ -83,7 +92,9 @@ export class ConnectionAdmission {
     if (!admitted.ok) return admitted
     const term = termOf(principal, this.#context.config.connections.lifetimeMs, nowMs, this.#context.random())
     if (term === undefined) return fail({ kind: 'token_expired' })
-    const resumption = await this.#findPosition(connect)
+    // Before interests are registered: of a type that is registered now, nothing is stored.
+    const since = this.#placeSince(connect)
+    const resumption = since === null ? await this.#findPosition(connect) : ok(ownPlaceOf(since, connect))
     if (!resumption.ok) return resumption
     const registered = await this.register(subscriptions)
     if (!registered.ok) return registered
@@ -97,22 +108,31 @@ export class ConnectionAdmission {
     const isGap = joined.value.isGap || isNewHere
     const found: Resumption = isGap ? { kind: 'gap' } : resumption.value
     const isCovered = found.kind !== 'gap' && found.isCovered
-    const isFresh = lastEventId === null && connect.asOf === undefined
-    const recovered = isFresh ? null : !isGap && (lastEventId === null || isCovered)
+    // To a client that asks for everything, `completeSinceMs` says what that is.
+    const isFresh = lastEventId === null && connect.asOf === undefined && !(connect.sinceMs ?? 0)
+    const recovered = isFresh ? null : !isGap && ((lastEventId === null && since === null) || isCovered)
     const opened = withJoin(this.#stateOf(connect, term, found, nowMs), joined.value)
     const oldShardReplay = oldShardReplayOf(opened, found)
     const state = oldShardReplay === null ? opened : { ...opened, pinned: lastEventId }
-    return ok({ connect, recovered, state, rewind: rewindOf(state), oldShardReplay })
+    return ok({ connect, recovered, since, state, rewind: rewindOf(state), oldShardReplay })
   }
 
   /**
    * Takes the Worker's map if it is newer. If it is older, the refusal has the newer map and the Worker calls another
    * shard.
    */
-  async #checkHome({ principal, shardMap }: ConnectRequest): Promise<Result<null, RigelError>> {
+  async checkHome({
+    principal,
+    shardMap,
+  }: Pick<ConnectRequest, 'principal' | 'shardMap'>): Promise<Result<null, RigelError>> {
     if (shardMap !== undefined && this.#shardMap.learn(shardMap)) this.#context.wakeBy(this.#context.now())
     await this.#shardMap.ensure()
     return this.#shardMap.isHome(principal.user) ? ok(null) : fail({ kind: 'moved', map: this.#shardMap.map })
+  }
+
+  #placeSince({ lastEventId, principal, sinceMs, subscriptions }: ConnectRequest): HistoryPlace | null {
+    if (lastEventId !== null || sinceMs === undefined) return null
+    return this.#history.placeOf(sinceMs, principal.user, subscriptions)
   }
 
   async #findPosition(connect: ConnectRequest): Promise<Result<Resumption, RigelError>> {
@@ -184,6 +204,12 @@ export class ConnectionAdmission {
     await this.#log.settle()
     return ok(null)
   }
+}
+
+/** Subscriptions that such a client sends later get events from the same place on. */
+function ownPlaceOf({ completeSinceMs, seq }: HistoryPlace, { sinceMs = 0 }: ConnectRequest): Resumption {
+  const isCovered = completeSinceMs !== null && completeSinceMs <= sinceMs
+  return { kind: 'own', seq, openSeq: seq, openBefore: null, isCovered }
 }
 
 function wishOf({ asOf, lastEventId, principal, subscriptions }: ConnectRequest): JoinWish {

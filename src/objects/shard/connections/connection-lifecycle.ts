@@ -44,11 +44,11 @@ export class ConnectionLifecycle {
   }
 
   /** RIG's order: the create event, then the subscriptions that are in force. */
-  greet(connection: Connection, { oldShardReplay, recovered, rewind }: Opening): void {
+  greet(connection: Connection, { oldShardReplay, recovered, rewind, since }: Opening): void {
     const { id, owner, startSeq, subscriptions } = connection.state
     this.#history.opened(connection, rewind?.seq ?? startSeq, recovered)
     const lastEventId = this.positionFor(connection.state, startSeq)
-    const created = { connectionToken: this.tokenOf(id), user: owner.user, lastEventId, recovered }
+    const created = { connectionToken: this.tokenOf(id), user: owner.user, lastEventId, recovered, since }
     connection.send(connectionCreated(envelope(this.#context), created))
     connection.send(subscriptionsSet(envelope(this.#context), subscriptions))
     if (rewind !== null) connection.rewind(rewind.seq, rewind.before)

@@ -11,6 +11,7 @@ import type {
   TransportName,
 } from '../../../core/identity/principal.ts'
 import { withOpenBefore, withOpenSeq, type LogPlace } from '../../../core/identity/position.ts'
+import type { HistoryPlace } from '../log/history.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 
 /** Connections end up to this much earlier than their maximum lifetime, at random, so that they do not return together. */
@@ -82,6 +83,8 @@ export interface Opening {
   readonly state: ConnectionState
   /** Whether all events since the client's position will come. Null if it gave no position. */
   readonly recovered: boolean | null
+  /** Where a client that asked by time begins. Null: it did not. */
+  readonly since: HistoryPlace | null
   /** The client may have missed events after this sequence number that its filter at that time did not pass. */
   readonly rewind: { readonly seq: number; readonly before: Filter } | null
   /** What the client gets from its old shard first. Null: nothing. */

@@ -21,13 +21,13 @@ import { keyOf, seenAfter, sinceSeqOf, unseenOf, type SegmentSource, type ShardL
 
 const encoder = new TextEncoder()
 
-/** Events in a row of the log, with sequence numbers. */
 /** The end of a log at one moment. */
 export interface ShardLogEnd {
   readonly head: number
   readonly seen: SeenRanges
 }
 
+/** Events in a row of the log, with sequence numbers. */
 export interface LogSegment extends EncodedEvents {
   readonly source: SegmentSource
   readonly firstSeq: number
@@ -160,6 +160,11 @@ export class LogStore {
       return changed
     })
     return total
+  }
+
+  /** Finds events by the time at which they were stored, in milliseconds since the epoch. */
+  get times() {
+    return this.#log.times
   }
 
   /** Returns events after `seq`, oldest first, in whole segments: at least one if there is any, then up to about `maxBytes`. */

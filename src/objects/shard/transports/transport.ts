@@ -16,6 +16,7 @@ import type { ConnectionStore } from '../connections/connection-store.ts'
 import type { TokenlessSessions } from '../connections/tokenless-sessions.ts'
 import type { KnownShardMap } from '../known-shard-map.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
+import type { StoredHistory } from '../log/history.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { TokenRenewal } from '../connections/renew-token.ts'
 import type { ShardContext } from '../shard-context.ts'
@@ -50,6 +51,7 @@ export interface TransportParts {
   readonly changeRate: ChangeRateLimiter
   readonly renewal: TokenRenewal
   readonly asOfJoins: AsOfJoins
+  readonly storedHistory: StoredHistory
   readonly passedOffsets: PassedOffsets
   readonly oldShards: OldShardReader
   readonly shardMap: KnownShardMap

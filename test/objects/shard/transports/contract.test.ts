@@ -57,6 +57,23 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
     await second.close()
   })
 
+  it('begins with what was stored from a time on, or with everything that is stored', async () => {
+    const shard = newShard()
+    const first = await open(shard, { principal, subscriptions })
+    await shard.append([batch([event(0)])])
+    const sinceMs = Date.now() + 60_000
+    vi.useFakeTimers({ toFake: ['Date'], now: sinceMs })
+    await shard.append([batch([event(1, { type: 'other' }), event(2), event(3, { recipients: ['bob'] })])])
+    const later = await open(shard, { principal, subscriptions, sinceMs })
+    const all = await open(shard, { principal, subscriptions, sinceMs: 0 })
+    await shard.append([batch([event(4, { recipients: ['alice'] }), event(5)])])
+    // Phoenix replays channel by channel.
+    const sorted = (events: readonly Event[]) => idsOf(events).toSorted((a, b) => a - b)
+    expect(sorted(await later.until('greeting', 3))).toEqual([2, 4, 5])
+    expect(sorted(await all.until('greeting', 4))).toEqual([0, 2, 4, 5])
+    await Promise.all([first, later, all].map((client) => client.close()))
+  })
+
   it('takes a subscription on an open connection', async () => {
     const shard = newShard()
     const client = await open(shard, { principal })

@@ -6,6 +6,8 @@ import { formatPosition } from '../../../../core/identity/position.ts'
 import { createEventLog } from '../../../../sources/create-event-log.ts'
 import { submit } from '../../../../publishing/publish.ts'
 import { PublishBudget } from '../../../../publishing/publish-budget.ts'
+import type { HistoryPlace } from '../../log/history.ts'
+import { toTime } from '../../system-events.ts'
 import type { JoinWish } from '../../subscriptions/as-of-joins.ts'
 import type { Resumption } from '../../connections/resumption.ts'
 import type { TransportParts } from '../transport.ts'
@@ -108,10 +110,13 @@ export class ChannelHub {
     channel: Channel,
     payload: JoinPayload,
   ): Promise<void> {
-    const { admission, asOfJoins, connections, lifecycle, log, shardMap } = this.#parts
-    const { as_of: asOf, ...stored } = payload
+    const { admission, asOfJoins, connections, lifecycle, log, shardMap, storedHistory } = this.#parts
+    const { as_of: asOf, since: _, sinceMs, ...stored } = payload
     const position = payload.last_event_id ?? null
-    const found = await this.#findPosition(connection, channel, position)
+    const { filter, interests } = channel
+    const since =
+      position === null && sinceMs !== undefined ? storedHistory.placeOf(sinceMs, filter.user, interests) : null
+    const found = since === null ? await this.#findPosition(connection, channel, position) : ownPlaceOf(since)
     if (found === undefined) return connection.reply(message, failed('temporarily unavailable: join again'))
     const registered = await admission.register(channel.interests)
     if (!registered.ok) return connection.reply(message, failed(toHttp(registered.reason).message))
@@ -132,6 +137,7 @@ export class ChannelHub {
         from === null
           ? connection.positionOn(channel.topic, resumeSeq ?? log.committedSeq)
           : formatPosition(from.epoch, from.seq),
+      ...(since === null ? {} : completenessOf(since, sinceMs)),
       ...(position === null && asOf === undefined ? {} : { recovered: resumeSeq !== null || from !== null }),
     }
     connection.reply(message, { status: 'ok', response })
@@ -189,6 +195,16 @@ export class ChannelHub {
     const { topic, partition, offset } = produced.value
     connection.reply(message, { status: 'ok', response: { topic, partition, offset } })
   }
+}
+
+/** What is stored comes, whether or not it is complete: the reply says since when it is. */
+function ownPlaceOf({ seq }: HistoryPlace): Resumption {
+  return { kind: 'own', seq, openSeq: seq, openBefore: null, isCovered: true }
+}
+
+function completenessOf({ completeSinceMs }: HistoryPlace, sinceMs = 0): object {
+  const recovered = completeSinceMs !== null && completeSinceMs <= sinceMs
+  return { complete_since: toTime(completeSinceMs), ...(sinceMs === 0 ? {} : { recovered }) }
 }
 
 function wishOf({ filter, interests }: Channel, lastEventId: string | null, asOf: string | null | undefined): JoinWish {

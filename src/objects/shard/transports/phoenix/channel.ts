@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Check } from '../../../../config/auth.ts'
 import type { Extractors } from '../../../../core/events/extractors.ts'
 import { parseAsOf } from '../../../../core/as-of/as-of.ts'
+import { EARLIEST, parseSince } from '../../../../core/identity/since.ts'
 import { createFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
 import { toHttp } from '../../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../../core/result.ts'
@@ -57,22 +58,32 @@ const joinSchema = z.object({
   last_event_id: z.string().max(MAX_POSITION_CHARS).nullish(),
   /** The offsets of the client's state of what the channel carries. */
   as_of: z.string().max(MAX_AS_OF_CHARS).nullish(),
+  /** A time (RFC 3339): without a position, what was stored from then on comes first. */
+  since: z.string().max(64).nullish(),
   /** `events:*` only: constraints, as in a subscription. */
   oneOf: z.unknown().optional(),
 })
 
 const JOIN_FORM =
-  'must be {"name": "message" or "type", "last_event_id": a position, "as_of": offsets, "oneOf": constraints}, all optional'
+  'must be {"name": "message" or "type", "last_event_id": a position, "as_of": offsets, "since": a time, "oneOf": constraints}, all optional'
 
-export type JoinPayload = z.infer<typeof joinSchema>
+export type JoinPayload = z.infer<typeof joinSchema> & {
+  /** `since`, or 0 for everything; in milliseconds since the epoch. */
+  readonly sinceMs?: number | undefined
+}
 
 /** Returns what a join asks for, or what would be right. */
 export function parseJoin(payload: unknown): Result<JoinPayload, string> {
   const { data } = joinSchema.safeParse(payload ?? {})
   if (data === undefined) return fail(JOIN_FORM)
-  if (!data.as_of) return ok({ ...data, as_of: undefined })
-  const asOf = parseAsOf(data.as_of)
-  return asOf.ok ? ok(data) : asOf
+  const asOf = data.as_of ? parseAsOf(data.as_of) : undefined
+  if (asOf?.ok === false) return asOf
+  const since = data.since ? parseSince(data.since) : undefined
+  if (since?.ok === false) return since
+  if (asOf !== undefined && since !== undefined) return fail('as_of and since exclude each other')
+  const isEarliest = data.last_event_id === EARLIEST
+  const sinceMs = since?.value ?? (isEarliest ? 0 : undefined)
+  return ok({ ...data, as_of: data.as_of || undefined, ...(isEarliest ? { last_event_id: null } : {}), sinceMs })
 }
 
 /** Returns the channel, or the error text for the client. */

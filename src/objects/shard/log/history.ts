@@ -1,0 +1,107 @@
+// What is stored already, for clients that ask by time: where a connection begins to read, and pages of events without a
+// connection. A shard stores a type only while it is interested in it, so the answer says since when it is complete.
+import type { StoredEvent } from '../../../core/events/stored-event.ts'
+import { patternsOf } from '../../../core/events/event-type-pattern.ts'
+import { createFilter, matchesFilter } from '../../../core/subscriptions/filter.ts'
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import type { HistoryPage } from '../../../rpc/shard.ts'
+import type { InterestRegistry } from '../interest-registry.ts'
+import type { KnownShardMap } from '../known-shard-map.ts'
+import type { CommittedLog } from './committed-log.ts'
+import type { LogStore } from './log-store.ts'
+
+/** Limits of one page: a request reads and returns about this much at most. */
+const READ_BYTES = 65_536
+const MAX_READ_BYTES = 2_097_152
+const MAX_RETURNED_CHARS = 524_288
+
+interface HistoryDeps {
+  readonly log: Pick<CommittedLog, 'committedSeq' | 'resumable' | 'settle'>
+  readonly store: Pick<LogStore, 'floor' | 'read' | 'times' | 'position' | 'trim'>
+  readonly interests: Pick<InterestRegistry, 'sinceMsOf'>
+  readonly shardMap: Pick<KnownShardMap, 'lastCutSeq'>
+  /** Milliseconds since the epoch. */
+  now(): number
+}
+
+/** Where a client that asks by time begins. */
+export interface HistoryPlace {
+  readonly seq: number
+  /** All events that the client may get are stored from then on. Null: not all of its types are stored. */
+  readonly completeSinceMs: number | null
+}
+
+export interface HistoryQuery {
+  readonly user: string | null
+  readonly subscriptions: readonly Subscription[]
+  /** Position to read on from; null: by time. */
+  readonly after: string | null
+  /** Milliseconds since the epoch; 0: everything. */
+  readonly sinceMs: number
+  /** Most events of the page. */
+  readonly limit: number
+}
+
+export class StoredHistory {
+  readonly #deps: HistoryDeps
+
+  constructor(deps: HistoryDeps) {
+    this.#deps = deps
+  }
+
+  placeOf(sinceMs: number, user: string | null, subscriptions: readonly Subscription[]): HistoryPlace {
+    const { log, store } = this.#deps
+    store.trim(this.#deps.now())
+    const seq = Math.min(store.times.positionBefore(sinceMs), log.committedSeq)
+    return { seq, completeSinceMs: this.#completeSinceMs(user, subscriptions) }
+  }
+
+  /** Undefined: the position is not of this log, or its events are no longer kept. */
+  page({ after, limit, sinceMs, subscriptions, user }: HistoryQuery): HistoryPage | undefined {
+    const { log, store } = this.#deps
+    const place = this.placeOf(sinceMs, user, subscriptions)
+    const from = after === null ? place.seq : log.resumable(after)
+    if (from === undefined) return undefined
+    let seq: number = from
+    const filter = createFilter('', user, subscriptions)
+    const events: HistoryPage['events'][number][] = []
+    let chars = 0
+    let atEnd = false
+    for (let bytes = 0; !atEnd && bytes < MAX_READ_BYTES && chars < MAX_RETURNED_CHARS; bytes += READ_BYTES) {
+      const read: readonly StoredEvent[] = store.read(seq, READ_BYTES).filter((event) => event.seq <= log.committedSeq)
+      for (const event of read) {
+        if (events.length === limit) break
+        seq = event.seq
+        if (!matchesFilter(filter, event)) continue
+        events.push({ id: store.position(event.seq), json: event.json })
+        chars += event.json.length
+      }
+      if (events.length === limit) break
+      atEnd = read.length === 0
+    }
+    if (atEnd) seq = Math.max(seq, log.committedSeq)
+    const hasMore = seq < log.committedSeq
+    return { events, lastEventId: store.position(seq), completeSinceMs: place.completeSinceMs, hasMore }
+  }
+
+  #completeSinceMs(user: string | null, subscriptions: readonly Subscription[]): number | null {
+    const { interests, shardMap, store } = this.#deps
+    // Before it came to this shard, events that were addressed to the user went elsewhere.
+    const seqs = [store.floor, user === null ? 0 : shardMap.lastCutSeq].filter((seq) => seq > 0)
+    // A log that nothing was dropped from began before the shard was interested in any type.
+    const isSinceBegin = seqs.length === 0 && subscriptions.length === 0
+    const times = (isSinceBegin ? [0] : seqs).map((seq) => store.times.appendedAfterMs(seq) ?? this.#deps.now())
+    for (const { eventType } of subscriptions) {
+      const known = patternsOf(eventType).flatMap((pattern) => this.#typeSinceMs(interests.sinceMsOf(pattern)) ?? [])
+      if (known.length === 0) return null
+      times.push(Math.min(...known))
+    }
+    return Math.max(...times)
+  }
+
+  /** Versions before did not store the time: the first event behind the place is not earlier. */
+  #typeSinceMs(since: { readonly seq: number; readonly ms: number | null } | undefined): number | undefined {
+    if (since === undefined) return undefined
+    return since.ms ?? this.#deps.store.times.appendedAfterMs(since.seq) ?? this.#deps.now()
+  }
+}
