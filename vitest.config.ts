@@ -54,10 +54,17 @@ export default defineConfig({
                       jwt: { json_pointer: '/username' },
                     },
                   },
+                  'ruled.*': { tenant: { event: { json_pointer: '/data/tenant' } } },
                   booking: {
                     hotel: { stable_field_index: 0, event: { json_pointer: '/data/hotel' } },
                     room: { stable_field_index: 1, event: { json_pointer: '/data/room' } },
                   },
+                }),
+                TYPES: JSON.stringify({
+                  'ruled.role': { subscribe: { role: 'admin' } },
+                  'ruled.tenant': { subscribe: { claim: '/tenant', field: 'tenant' } },
+                  'ruled.past': { history: { scope: 'history:read' } },
+                  'ruled.short': { lifetime_seconds: 60 },
                 }),
                 KAFKA_USERNAME: 'rigel',
                 KAFKA_PASSWORD: 'test',

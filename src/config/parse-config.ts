@@ -13,6 +13,7 @@ import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
 import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './schema-registry.ts'
 import { toTracing, tracingContradictions, tracingVariables } from './operation/tracing.ts'
 import { topicsContradictions, topicsVariables, toTopicRules } from './topics.ts'
+import { toTypeRules, typeRuleContradictions, typeRuleVariables } from './type-rules.ts'
 import { auditContradictions, auditVariables, toAudit } from './operation/audit.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './auth.ts'
 import { missingBindings } from './bindings.ts'
@@ -36,6 +37,7 @@ const schema = z.object({
   ...proxyVariables,
   ...schemaRegistryVariables,
   ...topicsVariables,
+  ...typeRuleVariables,
   ...tracingVariables,
   DEV_MODE: flag,
   PLAYGROUND: flag,
@@ -130,6 +132,7 @@ function contradictions(v: Variables, env: object): string[] {
     ...schemaRegistryContradictions(v),
     ...operationContradictions(v),
     ...topicsContradictions(v),
+    ...typeRuleContradictions(v),
     ...tracingContradictions(v),
     ...proxyContradictions(v, env),
   ]
@@ -154,6 +157,8 @@ function toConfig(v: Variables) {
     widenUnknown: v.WIDEN_UNKNOWN_CONSTRAINTS,
     recipients: toRecipients(v),
     topicRules: toTopicRules(v),
+    /** Null: there are no rules per event type. */
+    typeRules: toTypeRules(v),
     ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,
     maxEventBytes: v.MAX_EVENT_BYTES,
     /** What one publisher may publish per second and isolate. */

@@ -156,6 +156,8 @@ const ERRORS = {
   subscription_denied: row(403, CLOSE.notAuthorized, 'Subscription denied.'),
   /** SUBSCRIPTION_CHECK denies a connection that is being opened: RIG has another status and text for it. */
   connection_denied: row(400, CLOSE.notAuthorized, 'Subscription denied (not authorized).'),
+  /** Rules per event type (TYPES), or the token's claim `rig`. */
+  type_forbidden: row<MessageDetails>(403, CLOSE.notAuthorized, ({ message }) => `Forbidden: ${message}.`),
   submission_denied: row(403, CLOSE.notAuthorized, 'Submission denied.'),
 
   // The connection.

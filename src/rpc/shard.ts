@@ -36,6 +36,21 @@ const shardMap = z.object({
   wanted: z.number(),
 })
 
+const patterns = z.array(z.string()).optional()
+const grant = z.object({
+  hasToken: z.boolean(),
+  roles: z.array(z.string()),
+  scopes: z.array(z.string()),
+  claims: z.record(z.string(), condition),
+  only: z.object({ subscribe: patterns, history: patterns }).optional(),
+})
+
+/** What a page of history is read by. */
+export type HistoryRequest = Pick<
+  ConnectRequest,
+  'principal' | 'subscriptions' | 'lastEventId' | 'sinceMs' | 'atPosition' | 'shardMap' | 'grant' | 'inferred'
+>
+
 const connectSchema: z.ZodType<ConnectRequest> = z.object({
   transport: z.enum(TRANSPORTS),
   principal: z.object({
@@ -53,6 +68,7 @@ const connectSchema: z.ZodType<ConnectRequest> = z.object({
   allowOrigin: z.string(),
   allowCredentials: z.boolean().optional(),
   naming: z.enum(['type', 'message']).optional(),
+  grant: grant.optional(),
   phoenix: z
     .object({
       vsn: z.union([z.literal(1), z.literal(2)]),

@@ -2,7 +2,7 @@
 import type { DeliveryGroup } from '../../src/core/delivery/delivery-groups.ts'
 import type { RigelError } from '../../src/core/errors.ts'
 import { BaseConnection } from '../../src/objects/shard/connections/connection.ts'
-import type { ConnectionState } from '../../src/objects/shard/connections/connection-state.ts'
+import { filterOf, type ConnectionState } from '../../src/objects/shard/connections/connection-state.ts'
 
 const STATE: ConnectionState = {
   id: '0'.repeat(32),
@@ -32,7 +32,8 @@ export class FakeConnection extends BaseConnection {
 
   constructor(state: Partial<ConnectionState> = {}) {
     made += 1
-    super({ ...STATE, id: made.toString(16).padStart(32, '0'), ...state })
+    const own = { ...STATE, id: made.toString(16).padStart(32, '0'), ...state }
+    super(own, filterOf(own, null))
   }
 
   deliver(group: DeliveryGroup): void {

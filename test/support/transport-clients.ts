@@ -125,8 +125,8 @@ function acknowledge(client: WsClient): void {
 }
 
 async function openLongpolling(shard: Shard, wanted: Wanted): Promise<TransportClient> {
-  const { lastEventId, principal, sinceMs, subscriptions } = connectRequest(wanted)
-  const rest = [[], false, undefined, undefined, sinceMs] as const
+  const { grant, lastEventId, principal, sinceMs, subscriptions } = connectRequest(wanted)
+  const rest = [[], false, undefined, undefined, sinceMs, grant] as const
   const opened = await shard.openLongpolling(principal, subscriptions, lastEventId, ...rest)
   if (!opened.ok) throw new Error(opened.reason.kind)
   const id = idOf(opened.value.connectionToken)

@@ -51,4 +51,6 @@ export interface StoredEvent {
   readonly recipients: readonly string[] | null
   /** Rigel's own events to one long-polling session are addressed to that connection alone; null: not such an event. */
   readonly connectionId: string | null
+  /** It is older than a rule lets events of its type become. */
+  readonly isExpired?: true
 }

@@ -1,6 +1,7 @@
 // The principal of a request, and what the Worker passes to a shard to open a connection. Both cross from the Worker to a
 // Durable Object, so the shapes are only ever widened: for minutes during a deploy the two sides run different versions.
 import { type Scalar } from '../scalar.ts'
+import type { TypeGrant } from '../rules/type-grant.ts'
 import type { ShardMap } from '../shard-map/shard-map.ts'
 import type { Subscription } from '../subscriptions/subscription.ts'
 
@@ -55,6 +56,8 @@ export interface ConnectRequest {
   readonly allowCredentials?: boolean | undefined
   /** SSE only: whether frames are named by the type of their event, which is the default, or are all `message`. */
   readonly naming?: 'type' | 'message' | undefined
+  /** What the token permits by rules per event type. Absent: there are no rules, and the token narrows nothing. */
+  readonly grant?: TypeGrant | undefined
   /** Transport `phoenix` only. */
   readonly phoenix?: PhoenixHello | undefined
   /** The shard map by which the Worker chose the shard. Absent: by a guess. */

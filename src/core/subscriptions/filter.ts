@@ -3,6 +3,7 @@
 import { matchesCondition } from './constraint.ts'
 import type { Fields, StoredEvent } from '../events/stored-event.ts'
 import { isWithheld, type CompiledJoin, type OffsetJoin } from '../as-of/joins.ts'
+import { passesRights, type FilterRights } from '../rules/filter-rights.ts'
 import type { Constraint, Subscription } from './subscription.ts'
 import { patternsOf } from '../events/event-type-pattern.ts'
 
@@ -14,6 +15,8 @@ export interface Filter {
   readonly watched: readonly string[]
   /** Event type or pattern → any of these must be met; an empty list: every event of the type. */
   readonly byType: ReadonlyMap<string, readonly Constraint[]>
+  /** What rules per event type let the client get. Absent: everything. */
+  readonly rights?: FilterRights
   /** Newest first. Events that the client's state has do not pass. */
   readonly joins?: readonly CompiledJoin[]
 }
@@ -37,6 +40,11 @@ export function createFilter(
   return { connectionId, user, watched, byType }
 }
 
+/** Returns the filter of a connection with these rights. */
+export function withRights(filter: Filter, rights: FilterRights | undefined): Filter {
+  return rights === undefined ? filter : { ...filter, rights }
+}
+
 /** Returns the filter of a connection that joined at offsets. `joins` are oldest first. */
 export function withJoins(filter: Filter, joins: readonly OffsetJoin[]): Filter {
   if (joins.length === 0) return filter
@@ -53,7 +61,9 @@ export function withJoins(filter: Filter, joins: readonly OffsetJoin[]): Filter 
  * nobody else.
  */
 export function matchesFilter(filter: Filter, event: StoredEvent): boolean {
-  return passesSubscriptions(filter, event) && !(filter.joins !== undefined && isWithheld(filter.joins, event))
+  if (event.isExpired === true || !passesSubscriptions(filter, event)) return false
+  if (filter.rights !== undefined && !passesRights(filter.rights, event)) return false
+  return !(filter.joins !== undefined && isWithheld(filter.joins, event))
 }
 
 function passesSubscriptions(filter: Filter, event: StoredEvent): boolean {

@@ -5,10 +5,14 @@ import { addToSet, removeFromSet } from '../set-map.ts'
 import { isOperators, type Condition } from './constraint.ts'
 import { isWithheld } from '../as-of/joins.ts'
 import type { StoredEvent } from '../events/stored-event.ts'
+import { mayReceive } from '../rules/filter-rights.ts'
+import type { TypeRule, TypeRules } from '../rules/type-rules.ts'
 import { FieldIndex } from './field-index.ts'
 import { matchesConstraint, type Filter } from './filter.ts'
 import type { Constraint } from './subscription.ts'
 import { isPattern, patternsOf } from '../events/event-type-pattern.ts'
+
+const NO_RULE: TypeRule = {}
 
 interface Entry<C> {
   readonly connection: C
@@ -31,6 +35,9 @@ export interface Matchable {
  * removed and added again.
  */
 export class SubscriptionIndex<C extends Matchable> {
+  readonly #rules: TypeRules | null
+  /** Connections whose token narrows to some types. Nearly always none. */
+  readonly #narrowed = new Set<C>()
   readonly #byId = new Map<string, C>()
   readonly #byUser = new Map<string, Set<C>>()
   readonly #byType = new Map<string, TypeIndex<C>>()
@@ -42,6 +49,11 @@ export class SubscriptionIndex<C extends Matchable> {
   readonly #added = new Map<C, Filter>()
   /** What takes constrained subscriptions out again. Others need no function each, which would cost more than all else here. */
   readonly #undo = new Map<C, (() => void)[]>()
+
+  /** `rules`: null if there are none. */
+  constructor(rules: TypeRules | null = null) {
+    this.#rules = rules
+  }
 
   get(connectionId: string): C | undefined {
     return this.#byId.get(connectionId)
@@ -67,6 +79,7 @@ export class SubscriptionIndex<C extends Matchable> {
     const { filter } = connection
     this.#added.set(connection, filter)
     if (filter.joins !== undefined) this.#joining.add(connection)
+    if (filter.rights?.grants.some(({ only }) => only !== undefined) === true) this.#narrowed.add(connection)
     this.#byId.set(filter.connectionId, connection)
     for (const user of usersOf(filter)) addToSet(this.#byUser, user, connection)
     for (const [type, constraints] of filter.byType) this.#subscribe(connection, type, constraints)
@@ -77,6 +90,7 @@ export class SubscriptionIndex<C extends Matchable> {
     if (filter === undefined) return
     this.#added.delete(connection)
     this.#joining.delete(connection)
+    this.#narrowed.delete(connection)
     this.#byId.delete(filter.connectionId)
     for (const user of usersOf(filter)) removeFromSet(this.#byUser, user, connection)
     for (const undo of this.#undo.get(connection) ?? []) undo()
@@ -91,10 +105,20 @@ export class SubscriptionIndex<C extends Matchable> {
 
   /** Returns the connections that the event concerns. Read the set before a connection is added or removed. */
   match(event: StoredEvent): ReadonlySet<C> {
-    const found = this.#find(event)
+    const found = this.#permitted(event, this.#find(event))
     if (this.#joining.size === 0) return found
     const isHeld = (connection: C) => this.#joining.has(connection) && isWithheld(connection.filter.joins ?? [], event)
     return new Set([...found].filter((connection) => !isHeld(connection)))
+  }
+
+  /** The rules of the type are looked up once; without rules for it nothing is done per connection. */
+  #permitted(event: StoredEvent, found: ReadonlySet<C>): ReadonlySet<C> {
+    if (this.#rules === null && this.#narrowed.size === 0) return found
+    const rule = this.#rules?.ruleOf(event.type) ?? NO_RULE
+    if ((rule.subscribe === undefined && this.#narrowed.size === 0) || event.connectionId !== null) return found
+    const may = ({ filter: { rights } }: C) =>
+      rights === undefined ? rule.subscribe === undefined : mayReceive(rights, rule, event)
+    return new Set([...found].filter(may))
   }
 
   #find(event: StoredEvent): ReadonlySet<C> {

@@ -16,6 +16,7 @@ import {
 } from '../../core/subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import { EARLIEST, parseSince } from '../../core/identity/since.ts'
+import { grantOf, type TypeGrant } from '../../core/rules/type-grant.ts'
 import { findToken } from '../token-source.ts'
 import { allowOrigin, namesOrigins } from '../cors.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -57,6 +58,8 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
   const verified = token === null ? ok(NO_TOKEN) : await verifyFor(config.subscriptionCheck, token, c.var.verifyToken)
   if (!verified.ok) return verified
   const { claims, principal } = verified.value
+  const grant = grantFor(config, [verified.value])
+  if (!grant.ok) return grant
   const inferred = inferSubscriptions(config.extractors, claims)
   const requested = options.subscriptions ?? c.req.query('subscriptions')
   const subscriptions = readSubscriptions(requested, claims, inferred, config)
@@ -74,6 +77,7 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
       principal,
       subscriptions: subscriptions.value.all,
       inferred,
+      grant: grant.value,
       ...start.value,
       asOf: asOf.value,
       protocol: options.protocol ?? null,
@@ -107,6 +111,17 @@ export function readAsOf(text: string | undefined): Result<string | undefined, R
   if (text === undefined || text === '') return ok(undefined)
   const parsed = parseAsOf(text)
   return parsed.ok ? ok(text) : fail({ kind: 'bad_request', message: parsed.reason })
+}
+
+/** What the tokens of a request permit by rules per event type. Like RIG, their claims are merged, and later ones win. */
+export function grantFor(
+  { phoenix, typeRules }: Config,
+  tokens: readonly VerifiedToken[],
+): Result<TypeGrant | undefined, RigelError> {
+  const claims = Object.assign({}, ...tokens.map((token) => token.claims)) as VerifiedToken['claims']
+  const hasToken = tokens.some(({ principal }) => principal.expSeconds !== null)
+  const grant = grantOf(typeRules, phoenix.rolesField, claims, hasToken)
+  return grant.ok ? grant : fail({ kind: 'invalid_token', message: grant.reason })
 }
 
 /**

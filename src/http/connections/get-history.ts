@@ -40,8 +40,12 @@ async function readPage(c: Context<HttpEnv>): Promise<Result<HistoryPage, RigelE
     return await callShard<Result<HistoryPage, RigelError>>(
       c.var.shardMap,
       connect,
-      async (shard, { atPosition, lastEventId: after, principal, shardMap, sinceMs, subscriptions }) => {
-        const query = { principal, subscriptions, lastEventId: after, sinceMs, atPosition, shardMap }
+      async (
+        shard,
+        { atPosition, grant, inferred, lastEventId: after, principal, shardMap, sinceMs, subscriptions },
+      ) => {
+        const wants = { principal, subscriptions, inferred, grant }
+        const query = { ...wants, lastEventId: after, sinceMs, atPosition, shardMap }
         return shardStub(c.env, shard).readHistory(query, limit.value)
       },
       (answer) => (answer.ok ? undefined : answer.reason),

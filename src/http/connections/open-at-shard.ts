@@ -22,9 +22,9 @@ export async function openSessionAtShard(
   connect: ConnectRequest,
 ): Promise<Result<string, RigelError>> {
   const open = async (shard: number, stamped: ConnectRequest): Promise<Result<string, RigelError>> => {
-    const { asOf, atPosition, inferred, lastEventId, principal, shardMap, sinceMs, subscriptions } = stamped
+    const { asOf, atPosition, grant, inferred, lastEventId, principal, shardMap, sinceMs, subscriptions } = stamped
     const stub = shardStub(c.env, shard)
-    const how = [lastEventId, inferred, atPosition, asOf, shardMap, sinceMs] as const
+    const how = [lastEventId, inferred, atPosition, asOf, shardMap, sinceMs, grant] as const
     const opened = await stub.openLongpolling(principal, subscriptions, ...how)
     return opened.ok ? ok(opened.value.connectionToken) : fail(opened.reason)
   }

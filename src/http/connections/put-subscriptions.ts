@@ -19,7 +19,7 @@ import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { VerifiedToken } from '../../auth/verify-token.ts'
 import { shardStub } from '../../rpc/shard.ts'
 import { bearerTokens } from '../token-source.ts'
-import { NO_TOKEN, readAsOf, subscriptionRules, verifyFor } from './authorize-connection.ts'
+import { NO_TOKEN, readAsOf, subscriptionRules, verifyFor, grantFor } from './authorize-connection.ts'
 import { readAddress, refusedRequest, toPutError } from './connection-request.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
@@ -157,10 +157,12 @@ async function setSubscriptions(
   tokens: readonly VerifiedToken[],
   asOf: string | undefined,
 ): Promise<Result<null, RigelError>> {
+  const grant = tokens.length === 0 ? ok(undefined) : grantFor(c.var.config, tokens)
+  if (!grant.ok) return fail(toPutError(grant.reason))
   const { principal } = tokens.find((token) => token.principal.user !== null) ?? tokens[0] ?? NO_TOKEN
   try {
     const all = mergeSubscriptions(given, inferred)
-    return await shardStub(c.env, shard).setSubscriptions(connectionId, all, principal, inferred, asOf)
+    return await shardStub(c.env, shard).setSubscriptions(connectionId, all, principal, inferred, asOf, grant.value)
   } catch (error) {
     return fail(shardFailure(error))
   }

@@ -6,6 +6,7 @@ import { fail, type Result } from '../../core/result.ts'
 import { inferSubscriptions } from '../../core/subscriptions/parse-subscriptions.ts'
 import { shardStub } from '../../rpc/shard.ts'
 import { bearerTokens } from '../token-source.ts'
+import { grantFor } from './authorize-connection.ts'
 import { readAddress, toPutError } from './connection-request.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
@@ -28,10 +29,12 @@ async function renewToken(c: Context<HttpEnv>): Promise<Result<number, RigelErro
   const verified = await verifyToken(token)
   if (!verified.ok) return fail(toPutError(verified.reason))
   const { claims, principal } = verified.value
+  const grant = grantFor(config, [verified.value])
+  if (!grant.ok) return fail(toPutError(grant.reason))
   const { connectionId, shard } = address.value
   try {
     const inferred = inferSubscriptions(config.extractors, claims)
-    return await shardStub(c.env, shard).renewToken(connectionId, principal, inferred)
+    return await shardStub(c.env, shard).renewToken(connectionId, principal, inferred, grant.value)
   } catch (error) {
     return fail(shardFailure(error))
   }

@@ -1,5 +1,6 @@
 // Checks whether a request may use a route: its token, and the scopes and claims that the route requires. verifyToken also
 // refuses tokens of revoked sessions. A revocation does not end requests under way. Called by proxy.ts.
+import { scopesOf } from '../../core/rules/type-grant.ts'
 import { isSameScalar, toScalar } from '../../core/scalar.ts'
 import { parse as parseCookies } from 'hono/utils/cookie'
 import { evaluateAll } from '../../core/json-pointer.ts'
@@ -64,7 +65,7 @@ function split(text: string | null): readonly string[] {
 
 function missingOf(claims: VerifiedToken['claims'], asked: Authentication): string | undefined {
   const has = scopesOf(claims)
-  const scope = asked.scopes.find((wanted) => !has.has(wanted))
+  const scope = asked.scopes.find((wanted) => !has.includes(wanted))
   if (scope !== undefined) return `scope ${scope}`
   const rule = asked.claims.find(({ oneOf, pointer }) => {
     const values = evaluateAll(pointer, claims)
@@ -73,12 +74,4 @@ function missingOf(claims: VerifiedToken['claims'], asked: Authentication): stri
     return !oneOf.some((allowed) => values.some((value) => isSameScalar(value, allowed)))
   })
   return rule === undefined ? undefined : `claim /${rule.pointer.join('/')}`
-}
-
-/** OAuth's `scope` is a text with spaces (RFC 8693, 4.2); issuers also use `scp`, `scopes` and `permissions`, commas and lists. */
-function scopesOf(claims: VerifiedToken['claims']): ReadonlySet<unknown> {
-  const values = ['scope', 'scp', 'scopes', 'permissions'].map((name) => claims[name])
-  return new Set(
-    values.flatMap((value) => (typeof value === 'string' ? value.split(/[\s,]+/) : Array.isArray(value) ? value : [])),
-  )
 }

@@ -3,16 +3,18 @@ import type { ConnectRequest, TransportName } from '../../core/identity/principa
 import type { RigelError } from '../../core/errors.ts'
 import { parsePosition } from '../../core/identity/position.ts'
 import { connectingShards } from '../../core/shard-map/shard-map.ts'
+import type { StoredEvent } from '../../core/events/stored-event.ts'
+import { checkRights, rightsOf } from '../../core/rules/filter-rights.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { isSourceTopic } from '../../config/parse-config.ts'
-import type { HistoryPage } from '../../rpc/shard.ts'
+import type { HistoryPage, HistoryRequest } from '../../rpc/shard.ts'
 import { followerStub } from '../../rpc/follower.ts'
 import { BufferBudget } from './buffer-budget.ts'
 import { AdminCommands } from './admin-commands.ts'
 import { AsOfJoins } from './subscriptions/as-of-joins.ts'
 import { ChangeRateLimiter } from './subscriptions/change-rate-limiter.ts'
-import { ConnectionAdmission } from './connections/admission.ts'
+import { ConnectionAdmission, givenOf } from './connections/admission.ts'
 import { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import { ConnectionRegistry } from './connections/connection-registry.ts'
 import { ConnectionHistory } from './explain/connection-history.ts'
@@ -29,7 +31,7 @@ import { KnownShardMap } from './known-shard-map.ts'
 import { InterestRegistry } from './interest-registry.ts'
 import { StoredHistory } from './log/history.ts'
 import { CommittedLog } from './log/committed-log.ts'
-import { decodeSegment, LogStore } from './log/log-store.ts'
+import { decodeSegment, LogStore, type IsExpired } from './log/log-store.ts'
 import { Maintenance } from './maintenance.ts'
 import { TokenRenewal } from './connections/renew-token.ts'
 import { RevocationList } from './revocation-list.ts'
@@ -49,8 +51,9 @@ export function createShard(context: ShardContext) {
   const { config, env, shard, storage } = context
   const metrics = new ShardMetrics(context)
   const history = new ConnectionHistory(context.now)
-  const connections = new ConnectionRegistry(config.connections, (event, count) => metrics.matched(event, count))
-  const logStore = new LogStore(storage, `${shard}.${context.randomHex(EPOCH_BYTES)}`, config.log)
+  const onMatched = (event: StoredEvent, count: number) => metrics.matched(event, count)
+  const connections = new ConnectionRegistry(config.connections, onMatched, config.typeRules)
+  const logStore = new LogStore(storage, `${shard}.${context.randomHex(EPOCH_BYTES)}`, config.log, expiryOf(context))
   const log = new CommittedLog(logStore, {
     now: context.now,
     sync: () => storage.sync(),
@@ -214,7 +217,7 @@ async function admit(
 /** Returns a page of what is stored already, to whom a connection would be opened. */
 export async function readHistory(
   { admission, context, log, revocations, storedHistory }: Shard,
-  wanted: Pick<ConnectRequest, 'principal' | 'subscriptions' | 'lastEventId' | 'sinceMs' | 'atPosition' | 'shardMap'>,
+  wanted: HistoryRequest,
   limit: number,
 ): Promise<Result<HistoryPage, RigelError>> {
   const { lastEventId: after, principal, sinceMs = 0, subscriptions } = wanted
@@ -223,8 +226,18 @@ export async function readHistory(
   const { session, user } = principal
   if (session !== null && revocations.has(session, context.now())) return fail({ kind: 'session_revoked', session })
   if (wanted.atPosition === true && !ownsPosition(log, after)) return fail({ kind: 'wrong_shard' })
-  const page = storedHistory.page({ user, subscriptions, after, sinceMs, limit })
+  const rights = rightsOf(context.config.typeRules, [wanted.grant], Infinity)
+  for (const action of ['subscribe', 'history'] as const) {
+    const allowed = checkRights(rights, givenOf(wanted), action)
+    if (!allowed.ok) return allowed
+  }
+  const page = storedHistory.page({ user, subscriptions, rights, after, sinceMs, limit })
   return page === undefined ? fail(OUTDATED) : ok(page)
+}
+
+/** Undefined: no event expires before its retention. */
+function expiryOf({ config: { typeRules }, now }: ShardContext): IsExpired | undefined {
+  return typeRules?.hasLifetimes === true ? (type, storedMs) => typeRules.isExpired(type, storedMs, now()) : undefined
 }
 
 const OUTDATED: RigelError = {

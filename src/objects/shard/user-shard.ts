@@ -8,6 +8,7 @@ import { MAX_CONCURRENT_CALLS, runWithLimit } from '../../core/concurrency.ts'
 import { formatConnectionToken } from '../../core/identity/connection-token.ts'
 import type { ConnectRequest, Metadata, Principal } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
+import type { TypeGrant } from '../../core/rules/type-grant.ts'
 import { ok, type Result } from '../../core/result.ts'
 import { fromRelayBatch, type RelayBatch } from '../../core/delivery/relay-batch.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
@@ -16,7 +17,14 @@ import type { ShardAnswer, ShardQuestion } from '../../rpc/explain.ts'
 import { createReporter } from '../../rpc/metrics.ts'
 import type { ShardMap } from '../../core/shard-map/shard-map.ts'
 import type { MovedChunk, MovedPosition, MovedRead } from '../../rpc/moved-history.ts'
-import { createShardSender, readConnect, stampError, type HistoryPage, type PollAnswer } from '../../rpc/shard.ts'
+import {
+  createShardSender,
+  readConnect,
+  stampError,
+  type HistoryPage,
+  type HistoryRequest,
+  type PollAnswer,
+} from '../../rpc/shard.ts'
 import type { AnyShardResult, ConnectionInfo, ShardCommand, ShardPage } from '../../rpc/shard-commands.ts'
 import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
 import { AlarmClock } from './alarm-clock.ts'
@@ -91,8 +99,9 @@ export class UserShard extends DurableObject<Env> {
     principal: Principal,
     inferred: readonly Subscription[] = [],
     asOf?: string,
+    grant?: TypeGrant,
   ): Promise<Result<null, RigelError>> {
-    return this.#shard.subscriptions.replace(connectionId, { subscriptions, principal, inferred, asOf })
+    return this.#shard.subscriptions.replace(connectionId, { subscriptions, principal, inferred, asOf, grant })
   }
 
   /** Resolves when the connection has been sent everything up to `offsets`, and `rig.passed`. */
@@ -114,8 +123,9 @@ export class UserShard extends DurableObject<Env> {
     connectionId: string,
     principal: Principal,
     inferred: readonly Subscription[],
+    grant?: TypeGrant,
   ): Promise<Result<number, RigelError>> {
-    return this.#shard.renewal.renew(connectionId, principal, inferred)
+    return this.#shard.renewal.renew(connectionId, principal, inferred, grant)
   }
 
   async openLongpolling(
@@ -127,8 +137,9 @@ export class UserShard extends DurableObject<Env> {
     asOf?: string,
     shardMap?: ShardMap,
     sinceMs?: number,
+    grant?: TypeGrant,
   ): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
-    const wanted = { principal, subscriptions, inferred, lastEventId, atPosition, asOf, shardMap, sinceMs }
+    const wanted = { principal, subscriptions, inferred, lastEventId, atPosition, asOf, shardMap, sinceMs, grant }
     const connect: ConnectRequest = { ...wanted, transport: 'longpolling', protocol: null, allowOrigin: '' }
     return this.#openSession(connect, (opening) => this.#shard.transports.longpolling.open(opening))
   }
@@ -139,10 +150,7 @@ export class UserShard extends DurableObject<Env> {
   }
 
   /** Returns a page of what is stored already. `lastEventId`: a position to read on from. */
-  async readHistory(
-    wanted: Pick<ConnectRequest, 'principal' | 'subscriptions' | 'lastEventId' | 'sinceMs' | 'atPosition' | 'shardMap'>,
-    limit: number,
-  ): Promise<Result<HistoryPage, RigelError>> {
+  async readHistory(wanted: HistoryRequest, limit: number): Promise<Result<HistoryPage, RigelError>> {
     return readHistory(this.#shard, wanted, limit)
   }
 

@@ -4,6 +4,7 @@ import type { AsOfJoins, JoinPlace, JoinWish } from '../subscriptions/as-of-join
 import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
+import { checkRights, rightsOf } from '../../../core/rules/filter-rights.ts'
 import { createFilter } from '../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
@@ -88,6 +89,8 @@ export class ConnectionAdmission {
     if (session !== null && this.#revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
     const fits = this.checkBytes(subscriptions)
     if (!fits.ok) return fits
+    const allowed = checkRights(rightsOf(this.#context.config.typeRules, [connect.grant]), givenOf(connect))
+    if (!allowed.ok) return allowed
     const admitted = await this.#admitAfterProbe(principal, nowMs)
     if (!admitted.ok) return admitted
     const term = termOf(principal, this.#context.config.connections.lifetimeMs, nowMs, this.#context.random())
@@ -111,7 +114,8 @@ export class ConnectionAdmission {
     // To a client that asks for everything, `completeSinceMs` says what that is.
     const isFresh = lastEventId === null && connect.asOf === undefined && !(connect.sinceMs ?? 0)
     const recovered = isFresh ? null : !isGap && ((lastEventId === null && since === null) || isCovered)
-    const opened = withJoin(this.#stateOf(connect, term, found, nowMs), joined.value)
+    const historySeq = since === null ? {} : { historySeq: this.#log.committedSeq }
+    const opened = withJoin({ ...this.#stateOf(connect, term, found, nowMs), ...historySeq }, joined.value)
     const oldShardReplay = oldShardReplayOf(opened, found)
     const state = oldShardReplay === null ? opened : { ...opened, pinned: lastEventId }
     return ok({ connect, recovered, since, state, rewind: rewindOf(state), oldShardReplay })
@@ -189,6 +193,7 @@ export class ConnectionAdmission {
       claimedBy: null,
       grantEndsAtMs: null,
       phoenix: connect.phoenix ?? null,
+      ...(connect.grant === undefined ? {} : { grant: connect.grant }),
     }
   }
 
@@ -210,6 +215,15 @@ export class ConnectionAdmission {
 function ownPlaceOf({ completeSinceMs, seq }: HistoryPlace, { sinceMs = 0 }: ConnectRequest): Resumption {
   const isCovered = completeSinceMs !== null && completeSinceMs <= sinceMs
   return { kind: 'own', seq, openSeq: seq, openBefore: null, isCovered }
+}
+
+/** Subscriptions that a token implies are not refused: what rules forbid of them is not delivered. */
+export function givenOf({
+  inferred = [],
+  subscriptions,
+}: Pick<ConnectRequest, 'inferred' | 'subscriptions'>): readonly Subscription[] {
+  const implied = new Set(inferred.map((subscription) => JSON.stringify(subscription)))
+  return subscriptions.filter((subscription) => !implied.has(JSON.stringify(subscription)))
 }
 
 function wishOf({ asOf, lastEventId, principal, subscriptions }: ConnectRequest): JoinWish {

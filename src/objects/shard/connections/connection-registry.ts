@@ -4,6 +4,7 @@ import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { DeliveryGroup, groupByConnection } from '../../../core/delivery/delivery-groups.ts'
 import type { MatchedEvent } from '../../../core/explain/explain-match.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
+import type { TypeRules } from '../../../core/rules/type-rules.ts'
 import { SubscriptionIndex } from '../../../core/subscriptions/subscription-index.ts'
 import type { Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -33,13 +34,17 @@ export type OnMatched = (event: StoredEvent, connections: number) => void
 export class ConnectionRegistry {
   readonly #limits: ConnectionLimits
   readonly #onMatched: OnMatched
-  readonly #subscriptions = new SubscriptionIndex<Connection>()
+  readonly #subscriptions: SubscriptionIndex<Connection>
+  readonly #rules: TypeRules | null
   readonly #index: ConnectionIndex
   readonly #pool = new SubscriptionPool()
   #minute = 0
   #openedInMinute = 0
 
-  constructor(limits: ConnectionLimits, onMatched: OnMatched = () => undefined) {
+  /** `rules`: null if there are none. */
+  constructor(limits: ConnectionLimits, onMatched: OnMatched = () => undefined, rules: TypeRules | null = null) {
+    this.#rules = rules
+    this.#subscriptions = new SubscriptionIndex(rules)
     this.#limits = limits
     this.#onMatched = onMatched
     this.#index = new ConnectionIndex(limits.metadataIndexes)
@@ -106,11 +111,12 @@ export class ConnectionRegistry {
     const isRejoined = state.joins !== connection.state.joins
     const subscriptions = isRefiltered ? this.#pool.acquire(state.subscriptions) : state.subscriptions
     if (isRefiltered) this.#pool.release(connection.state.subscriptions)
+    const hasOtherRights = state.grant !== connection.state.grant || state.lateGrant !== connection.state.lateGrant
     this.#index.remove(connection)
     connection.state = { ...state, subscriptions }
     this.#index.add(connection)
-    if (isRefiltered || isRejoined)
-      this.refilter(connection, this.#pool.share(subscriptions, filterOf(connection.state)))
+    if (!isRefiltered && !isRejoined && !hasOtherRights) return
+    this.refilter(connection, this.#pool.share(subscriptions, filterOf(connection.state, this.#rules)))
   }
 
   refilter(connection: Connection, filter: Filter): void {

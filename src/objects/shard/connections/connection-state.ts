@@ -1,7 +1,10 @@
 // The record of one connection, from the request that opens it to storage and back. Pure: clock and randomness are arguments.
 // Admission makes it, the ConnectionStore keeps it, a connection of any transport holds it as `state`.
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
-import { createFilter, withJoins, type Filter } from '../../../core/subscriptions/filter.ts'
+import { rightsOf } from '../../../core/rules/filter-rights.ts'
+import type { TypeGrant } from '../../../core/rules/type-grant.ts'
+import type { TypeRules } from '../../../core/rules/type-rules.ts'
+import { createFilter, withJoins, withRights, type Filter } from '../../../core/subscriptions/filter.ts'
 import type { OffsetJoin } from '../../../core/as-of/joins.ts'
 import type {
   ConnectRequest,
@@ -73,6 +76,12 @@ export interface ConnectionState extends Term {
   readonly claimedBy: string | null
   /** When the token of the subscriptions in force expires, in milliseconds since the epoch. Null: they came without a token. */
   readonly grantEndsAtMs: number | null
+  /** What its token permits by rules per event type. Absent: there are no rules, and its token narrows nothing. */
+  readonly grant?: TypeGrant | undefined
+  /** The same of the token that came with the subscriptions in force. */
+  readonly lateGrant?: TypeGrant | null
+  /** Events up to here were stored before the client asked for them by time. */
+  readonly historySeq?: number
   /** Phoenix only. */
   readonly phoenix: PhoenixHello | null
 }
@@ -131,8 +140,15 @@ export function userOf({ claimedBy, owner }: ConnectionState): string | null {
   return owner.user ?? claimedBy
 }
 
-export function filterOf({ id, joins = [], owner, subscriptions }: ConnectionState): Filter {
-  return withJoins(createFilter(id, owner.user, subscriptions), joins)
+/** `rules`: null if there are none. */
+export function filterOf(state: ConnectionState, rules: TypeRules | null): Filter {
+  const { id, joins = [], owner, subscriptions } = state
+  return withJoins(withRights(createFilter(id, owner.user, subscriptions), stateRights(state, rules)), joins)
+}
+
+/** What rules per event type let the connection get; undefined: everything. */
+function stateRights({ grant, historySeq, lateGrant }: ConnectionState, rules: TypeRules | null) {
+  return rightsOf(rules, [grant, lateGrant], historySeq)
 }
 
 /** The client's positions say so: see Position.isJoining. */

@@ -33,7 +33,10 @@ interface OldPhoenixRow extends Record<string, SqlStorageValue> {
 }
 
 /** The rest of a ConnectionState: fields that no query uses. */
-type Details = Pick<ConnectionState, 'hasToken' | 'phoenix' | 'claimedBy' | 'grantEndsAtMs'> & {
+type Details = Pick<
+  ConnectionState,
+  'hasToken' | 'phoenix' | 'claimedBy' | 'grantEndsAtMs' | 'grant' | 'lateGrant' | 'historySeq'
+> & {
   readonly resumeSeq?: number
   readonly atPosition?: true
   readonly joins?: readonly OffsetJoin[]
@@ -71,6 +74,9 @@ export class ConnectionStore {
       ...(state.joins !== undefined && state.joins.length > 0 ? { joins: state.joins } : {}),
       ...(resume === null || resume.seq === startSeq ? {} : { resumeSeq: resume.seq }),
       ...(resume === null || resume.before === null ? {} : { resumeBefore: resume.before }),
+      ...(state.grant === undefined ? {} : { grant: state.grant }),
+      ...(state.lateGrant ? { lateGrant: state.lateGrant } : {}),
+      ...(state.historySeq === undefined ? {} : { historySeq: state.historySeq }),
       ...(state.pinned === null ? {} : { pinned: state.pinned }),
     }
     this.#sql.exec(
@@ -127,6 +133,9 @@ function toState(row: ConnectionRow): ConnectionState {
     endsByToken,
     startSeq: row.start_seq,
     ...(details?.joins === undefined ? {} : { joins: details.joins }),
+    ...(details?.grant === undefined ? {} : { grant: details.grant }),
+    ...(details?.lateGrant === undefined ? {} : { lateGrant: details.lateGrant }),
+    ...(details?.historySeq === undefined ? {} : { historySeq: details.historySeq }),
     pinned: details?.pinned ?? null,
     resume:
       row.resume_until_ms === null

@@ -5,7 +5,7 @@ import type { ConnectionProgress } from '../../../core/explain/explain-connectio
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
-import { filterOf, type ConnectionState } from './connection-state.ts'
+import type { ConnectionState } from './connection-state.ts'
 import type { SystemEvent } from '../system-events.ts'
 
 export interface Connection {
@@ -49,7 +49,7 @@ export abstract class BaseConnection implements Connection {
   isWarned = false
   readonly takesSubscriptions: boolean = true
 
-  constructor(state: ConnectionState, filter = filterOf(state)) {
+  constructor(state: ConnectionState, filter: Filter) {
     this.state = state
     this.filter = filter
   }

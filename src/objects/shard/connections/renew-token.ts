@@ -4,6 +4,7 @@ import type { Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import { mergeSubscriptions } from '../../../core/subscriptions/parse-subscriptions.ts'
+import type { TypeGrant } from '../../../core/rules/type-grant.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { Connection } from './connection.ts'
 import type { ConnectionLifecycle } from './connection-lifecycle.ts'
@@ -34,6 +35,7 @@ export class TokenRenewal {
     connectionId: string,
     principal: Principal,
     inferred: readonly Subscription[],
+    grant?: TypeGrant,
   ): Promise<Result<number, RigelError>> {
     const { connections, lifecycle, subscriptions } = this.#parts
     const checked = this.#check(connections.get(connectionId), principal)
@@ -43,11 +45,11 @@ export class TokenRenewal {
     const term = earliestEnd(principal, connection.state.owner.openedAtMs + lifetimeMs)
     const old = new Set(connection.state.inferred.map((subscription) => JSON.stringify(subscription)))
     const given = connection.state.subscriptions.filter((subscription) => !old.has(JSON.stringify(subscription)))
-    const change = { subscriptions: mergeSubscriptions(given, inferred), inferred, principal }
+    const change = { subscriptions: mergeSubscriptions(given, inferred), inferred, principal, grant }
     const replaced = await subscriptions.replace(connectionId, change)
     if (!replaced.ok) return replaced
     connection.isWarned = false
-    lifecycle.update(connection, term)
+    lifecycle.update(connection, { ...term, grant })
     this.#context.wakeBy(term.endsAtMs)
     return ok(term.endsAtMs)
   }

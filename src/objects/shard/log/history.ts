@@ -2,7 +2,8 @@
 // connection. A shard stores a type only while it is interested in it, so the answer says since when it is complete.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { patternsOf } from '../../../core/events/event-type-pattern.ts'
-import { createFilter, matchesFilter } from '../../../core/subscriptions/filter.ts'
+import type { FilterRights } from '../../../core/rules/filter-rights.ts'
+import { createFilter, matchesFilter, withRights } from '../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { HistoryPage } from '../../../rpc/shard.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
@@ -34,6 +35,7 @@ export interface HistoryPlace {
 export interface HistoryQuery {
   readonly user: string | null
   readonly subscriptions: readonly Subscription[]
+  readonly rights: FilterRights | undefined
   /** Position to read on from; null: by time. */
   readonly after: string | null
   /** Milliseconds since the epoch; 0: everything. */
@@ -57,13 +59,13 @@ export class StoredHistory {
   }
 
   /** Undefined: the position is not of this log, or its events are no longer kept. */
-  page({ after, limit, sinceMs, subscriptions, user }: HistoryQuery): HistoryPage | undefined {
+  page({ after, limit, rights, sinceMs, subscriptions, user }: HistoryQuery): HistoryPage | undefined {
     const { log, store } = this.#deps
     const place = this.placeOf(sinceMs, user, subscriptions)
     const from = after === null ? place.seq : log.resumable(after)
     if (from === undefined) return undefined
     let seq: number = from
-    const filter = createFilter('', user, subscriptions)
+    const filter = withRights(createFilter('', user, subscriptions), rights)
     const events: HistoryPage['events'][number][] = []
     let chars = 0
     let atEnd = false

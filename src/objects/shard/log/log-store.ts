@@ -34,6 +34,9 @@ export interface LogSegment extends EncodedEvents {
   readonly lastSeq: number
 }
 
+/** Whether an event of this type that was stored at `storedMs` is too old to be delivered. */
+export type IsExpired = (type: string, storedMs: number) => boolean
+
 /** Where the log has an event of a topic-partition. */
 export type FoundEvent =
   | { readonly kind: 'stored'; readonly event: StoredEvent; readonly storedMs: number }
@@ -43,9 +46,11 @@ export type FoundEvent =
 
 export class LogStore {
   readonly #log: SegmentLog<SegmentSource, ShardLogState>
+  readonly #isExpired: IsExpired | undefined
 
   /** `newEpoch` is used if there is no log yet. */
-  constructor(storage: DurableObjectStorage, newEpoch: string, retention: Retention) {
+  constructor(storage: DurableObjectStorage, newEpoch: string, retention: Retention, isExpired?: IsExpired) {
+    this.#isExpired = isExpired
     migrateLog(storage)
     this.#log = new SegmentLog(storage, {
       retention,
@@ -171,9 +176,11 @@ export class LogStore {
   read(seq: number, maxBytes: number): readonly StoredEvent[] {
     const events: StoredEvent[] = []
     let bytes = 0
-    for (const { position, heads, body, meta } of this.#log.read(seq)) {
+    for (const { appendedMs, position, heads, body, meta } of this.#log.read(seq)) {
       const segment = { lastSeq: position, heads, body, source: JSON.parse(meta) as SegmentSource }
-      for (const event of decodeSegment(segment)) if (event.seq > seq) events.push(event)
+      for (const event of decodeSegment(segment))
+        if (event.seq > seq)
+          events.push(this.#isExpired?.(event.type, appendedMs) ? { ...event, isExpired: true } : event)
       bytes += body.byteLength
       if (bytes >= maxBytes) break
     }

@@ -4,7 +4,8 @@
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { shardOfPosition, type LogPlace } from '../../../core/identity/position.ts'
 import type { SeenRange, SeenRanges } from '../../../core/shard-map/coverage.ts'
-import { matchesFilter } from '../../../core/subscriptions/filter.ts'
+import { passesRights, type FilterRights } from '../../../core/rules/filter-rights.ts'
+import { matchesFilter, withRights } from '../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import {
   toFilter,
@@ -44,6 +45,11 @@ interface RemainingEvents {
 }
 
 /** Calls old shards, and finds what this log has beyond theirs. */
+/** What a client gets of both logs. */
+export interface OwnFilterSpec extends FilterSpec {
+  readonly rights?: FilterRights | undefined
+}
+
 export class OldShardReader {
   readonly #context: Pick<ShardContext, 'env'>
   readonly #log: CommittedLog
@@ -63,11 +69,17 @@ export class OldShardReader {
   }
 
   /** Returns the next events of the old log. Rejects if the old shard does not answer. */
-  async next(from: LogPlace, filter: FilterSpec, delivered: MovedDelivered | null): Promise<OldShardChunk> {
+  async next(
+    from: LogPlace,
+    { rights, ...filter }: OwnFilterSpec,
+    delivered: MovedDelivered | null,
+  ): Promise<OldShardChunk> {
     const before = this.#store.end
     const chunk = await shardStub(this.#context.env, shardOfPosition(from)).readMoved({ from, filter, delivered })
     if (chunk.kind === 'trimmed') return chunk
-    const { events, seen, seq } = chunk
+    const { seen, seq } = chunk
+    // The rules are applied here: the old shard knows the subscriptions, not the token.
+    const events = rights === undefined ? chunk.events : chunk.events.filter((event) => passesRights(rights, event))
     return { kind: 'events', events, seq, atEnd: seen === null ? null : { seen: toRanges(seen), before } }
   }
 
@@ -78,10 +90,14 @@ export class OldShardReader {
   /**
    * To be called when the old log has been read to its end. Nothing may be awaited between its result and reading on.
    */
-  async end(reached: OldLogEnd, filter: FilterSpec, delivered: MovedDelivered | null): Promise<RemainingEvents> {
+  async end(
+    reached: OldLogEnd,
+    { rights, ...filter }: OwnFilterSpec,
+    delivered: MovedDelivered | null,
+  ): Promise<RemainingEvents> {
     await this.#log.settle()
     const seq = this.#log.committedSeq
-    const wanted = toFilter(filter)
+    const wanted = withRights(toFilter(filter), rights)
     const given = delivered?.untilSeq === Infinity ? toFilter(delivered.filter) : null
     const events = this.#store
       .readUncovered(reached.seen, reached.before)

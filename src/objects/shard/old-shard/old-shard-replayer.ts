@@ -4,8 +4,7 @@
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { LogPlace } from '../../../core/identity/position.ts'
-import type { FilterSpec } from '../../../rpc/moved-history.ts'
-import type { OldLogEnd, OldShardReader } from './old-shard-reader.ts'
+import type { OldLogEnd, OldShardReader, OwnFilterSpec } from './old-shard-reader.ts'
 import type { OldShardReplay } from './old-shard-replay.ts'
 
 /** The next chunk is requested only while at most this many bytes wait for the client. */
@@ -15,7 +14,7 @@ const STALLED_AFTER_MS = 30_000
 
 /** The connection that events of an old shard are written to. */
 export interface ReplayTarget {
-  filter(): FilterSpec
+  filter(): OwnFilterSpec
   bufferedBytes(): number
   /** A late replay begins: the connection has everything up to `seq` of this log. */
   pin(seq: number, replay: OldShardReplay): void

@@ -26,7 +26,7 @@ export function createReplayTarget(
     isLate ? lifecycle.positionFor(connection.state, 0) : lifecycle.oldPositionFor(connection.state, place)
   return {
     ...own,
-    filter: () => specOf(connection.state),
+    filter: () => ({ ...specOf(connection.state), rights: connection.filter.rights }),
     bufferedBytes: () => connection.bufferedBytes,
     oldPosition,
     pin: (seq, replay) => pin(withOpenBefore(log.position(seq), replay.from)),

@@ -6,9 +6,11 @@ import { formatPosition } from '../../../core/identity/position.ts'
 import type { Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fieldsOf } from '../../../core/events/extractors.ts'
+import { checkRights, rightsOf } from '../../../core/rules/filter-rights.ts'
+import type { TypeGrant } from '../../../core/rules/type-grant.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
-import type { ConnectionAdmission } from '../connections/admission.ts'
+import { givenOf, type ConnectionAdmission } from '../connections/admission.ts'
 import type { AsOfJoins } from './as-of-joins.ts'
 import type { ChangeRateLimiter } from './change-rate-limiter.ts'
 import type { Connection } from '../connections/connection.ts'
@@ -31,6 +33,8 @@ export interface SubscriptionChange {
   readonly principal: Principal
   /** The offsets of the client's state of what it subscribes to, as `parseAsOf` takes them. */
   readonly asOf?: string | undefined
+  /** What that token permits by rules per event type. Undefined: no token came, or nothing is restricted. */
+  readonly grant?: TypeGrant | undefined
 }
 
 /** A connection ends with any session whose token was used on it, so it keeps all of them: for a day, one every 90 seconds. */
@@ -107,7 +111,7 @@ export class SubscriptionUpdater {
   /** Events of what is new are sent from `sinceSeq` on, unless the client has joined at a state of it. */
   #set(
     connection: Connection,
-    { inferred, principal, subscriptions }: SubscriptionChange,
+    { grant, inferred, principal, subscriptions }: SubscriptionChange,
     joined: Joined | undefined,
     sinceSeq: number,
   ): Result<null, RigelError> {
@@ -123,6 +127,7 @@ export class SubscriptionUpdater {
       resume: null,
       claimedBy: userOf(connection.state) ?? user,
       grantEndsAtMs: expSeconds === null ? null : expSeconds * 1_000,
+      ...(grant === undefined && !connection.state.lateGrant ? {} : { lateGrant: grant ?? null }),
     })
     this.#context.wakeBy(connection.state.grantEndsAtMs ?? Infinity)
     return ok(null)
@@ -151,7 +156,7 @@ export class SubscriptionUpdater {
 
   #check(
     known: Connection | undefined,
-    { principal, subscriptions }: SubscriptionChange,
+    { grant, inferred, principal, subscriptions }: SubscriptionChange,
   ): Result<Connection, RigelError> {
     if (known === undefined || !known.takesSubscriptions) return fail({ kind: 'connection_gone' })
     // An owned connection accepts tokens of its user only. One that was opened without a user is claimed by the first.
@@ -164,10 +169,22 @@ export class SubscriptionUpdater {
       return fail({ kind: 'too_many_connections', scope: 'session' })
     if (session !== null && this.#parts.revocations.has(session, this.#context.now()))
       return fail({ kind: 'session_revoked', session })
+    const allowed = this.#checkRights(known, { grant, inferred, principal, subscriptions })
+    if (!allowed.ok) return allowed
     const limit = this.#context.config.connections.subscriptions
     if (subscriptions.length > limit) return fail({ kind: 'too_many_subscriptions', limit, got: subscriptions.length })
     const fits = this.#parts.admission.checkBytes(subscriptions)
     return fits.ok ? ok(known) : fits
+  }
+
+  /** Only what is new: what rules forbid of the rest is not delivered, and must not refuse a new token. */
+  #checkRights(
+    { state }: Connection,
+    { grant, inferred, subscriptions }: SubscriptionChange,
+  ): Result<null, RigelError> {
+    const known = [...inferred, ...state.subscriptions]
+    const rights = rightsOf(this.#context.config.typeRules, [state.grant, grant])
+    return rights === undefined ? ok(null) : checkRights(rights, givenOf({ inferred: known, subscriptions }))
   }
 
   /** Withdraws the subscriptions that came with a token that has expired. Returns whether there were any. */
@@ -175,7 +192,7 @@ export class SubscriptionUpdater {
     const ended = this.#parts.connections.withEndedGrant(nowMs)
     for (const connection of ended) {
       const subscriptions = this.#withoutToken(connection)
-      this.#parts.lifecycle.update(connection, { subscriptions, inferred: [], grantEndsAtMs: null })
+      this.#parts.lifecycle.update(connection, { subscriptions, inferred: [], grantEndsAtMs: null, lateGrant: null })
       connection.send(subscriptionsSet(envelope(this.#context), subscriptions))
     }
     return ended.length > 0

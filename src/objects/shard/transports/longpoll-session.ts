@@ -7,7 +7,7 @@ import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import type { PollAnswer } from '../../../rpc/shard.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import type { ConnectionState } from '../connections/connection-state.ts'
+import { filterOf, type ConnectionState } from '../connections/connection-state.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { planReplay, specOf } from '../old-shard/plan-replay.ts'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
@@ -77,7 +77,7 @@ export class LongpollSession extends BaseConnection {
     onRemoved: () => void,
     hasPolled: boolean,
   ) {
-    super(state)
+    super(state, filterOf(state, parts.context.config.typeRules))
     this.hasPolled = hasPolled
     this.#polledSeq = state.startSeq
     this.#answeredSeq = state.startSeq
@@ -141,9 +141,9 @@ export class LongpollSession extends BaseConnection {
   async pollOld(position: Position, isFirst: boolean): Promise<PollAnswer | undefined> {
     const { oldShards, lifecycle, log } = this.#parts
     const { delivered, from } = planReplay(this.state, position)
-    const chunk = await oldShards.next(from, specOf(this.state), delivered)
+    const chunk = await oldShards.next(from, this.#spec, delivered)
     if (chunk.kind === 'trimmed') return undefined
-    const end = chunk.atEnd === null ? null : await oldShards.end(chunk.atEnd, specOf(this.state), delivered)
+    const end = chunk.atEnd === null ? null : await oldShards.end(chunk.atEnd, this.#spec, delivered)
     const ownUntilSeq = end?.seq ?? log.committedSeq
     const ownFromSeq = isFirst ? this.state.startSeq : this.#ownSentSeq
     const own = this.#ownEvents.filter(({ seq }) => seq > ownFromSeq && seq <= ownUntilSeq)
@@ -164,13 +164,13 @@ export class LongpollSession extends BaseConnection {
     const { delivered } = replay
     const missed: StoredEvent[] = []
     for (let { from } = replay, chars = 0; chars < MAX_REWIND_CHARS;) {
-      const chunk = await this.#parts.oldShards.next(from, specOf(this.state), delivered)
+      const chunk = await this.#parts.oldShards.next(from, this.#spec, delivered)
       if (chunk.kind === 'trimmed') break
       missed.push(...chunk.events)
       chars += chunk.events.reduce((sum, { json }) => sum + json.length, 0)
       from = { ...from, seq: chunk.seq }
       if (chunk.atEnd === null) continue
-      const end = await this.#parts.oldShards.end(chunk.atEnd, specOf(this.state), delivered)
+      const end = await this.#parts.oldShards.end(chunk.atEnd, this.#spec, delivered)
       const before =
         delivered === null ? undefined : { filter: toFilter(delivered.filter), untilSeq: end.seq, others: true }
       const { seq: _, ...page } = this.#read(seq, MAX_RESPONSE_CHARS, before)
@@ -179,6 +179,10 @@ export class LongpollSession extends BaseConnection {
     }
     const { seq: _, ...page } = this.#read(seq, MAX_RESPONSE_CHARS)
     return { ...page, recovered: false }
+  }
+
+  get #spec() {
+    return { ...specOf(this.state), rights: this.filter.rights }
   }
 
   send(event: SystemEvent): void {

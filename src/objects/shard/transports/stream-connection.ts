@@ -8,7 +8,7 @@ import { toClose, type RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { toFilter } from '../../../rpc/moved-history.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import { isJoining, openSeqOf, openSuffixOf, type Opening } from '../connections/connection-state.ts'
+import { filterOf, isJoining, openSeqOf, openSuffixOf, type Opening } from '../connections/connection-state.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { OldShardReplayer } from '../old-shard/old-shard-replayer.ts'
 import { createReplayTarget } from '../old-shard/replay-target.ts'
@@ -43,7 +43,7 @@ export class StreamConnection extends BaseConnection {
     encoding: StreamEncoding,
     onRemoved: (connection: StreamConnection) => void,
   ) {
-    super(state)
+    super(state, filterOf(state, parts.context.config.typeRules))
     this.#parts = parts
     this.#encoding = encoding
     this.#onRemoved = onRemoved

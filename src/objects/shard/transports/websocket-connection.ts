@@ -6,7 +6,7 @@ import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import { isJoining, openSuffixOf, type ConnectionState } from '../connections/connection-state.ts'
+import { filterOf, isJoining, openSuffixOf, type ConnectionState } from '../connections/connection-state.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { OldShardReplayer } from '../old-shard/old-shard-replayer.ts'
 import { createReplayTarget } from '../old-shard/replay-target.ts'
@@ -44,7 +44,7 @@ export class WebSocketConnection extends BaseConnection {
     parts: TransportParts,
     onRemoved: () => void,
   ) {
-    super(state)
+    super(state, filterOf(state, parts.context.config.typeRules))
     this.#parts = parts
     this.#record = record
     this.#acknowledgedSeq = state.startSeq

@@ -4,6 +4,7 @@ import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { fail, type Result } from '../../../core/result.ts'
 import { inferSubscriptions, parseSubscriptions } from '../../../core/subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import { grantOf } from '../../../core/rules/type-grant.ts'
 import { createTokenVerifier } from '../../../auth/verify-token.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
 import { inBandRefusal } from '../subscriptions/in-band-refusal.ts'
@@ -145,8 +146,11 @@ export class WebSocketTransport implements Transport {
     const verified = await this.#verifyToken(frame.token)
     if (!verified.ok) return encodeErrorFrame(frame.ref, verified.reason)
     const { claims, principal } = verified.value
+    const { phoenix, typeRules } = this.#parts.context.config
+    const granted = grantOf(typeRules, phoenix.rolesField, claims, true)
+    if (!granted.ok) return encodeErrorFrame(frame.ref, { kind: 'invalid_token', message: granted.reason })
     const inferred = inferSubscriptions(this.#parts.context.config.extractors, claims)
-    const renewed = await renewal.renew(connection.state.id, principal, inferred)
+    const renewed = await renewal.renew(connection.state.id, principal, inferred, granted.value)
     return renewed.ok ? encodeRenewedFrame(frame.ref, renewed.value) : encodeErrorFrame(frame.ref, renewed.reason)
   }
 

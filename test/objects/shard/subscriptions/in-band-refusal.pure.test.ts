@@ -9,7 +9,7 @@ const BY_SERVICE = /^A service checks subscriptions here, by the token: subscrib
 function join(topic: string, check: Parameters<typeof inBandRefusal>[0]) {
   const owner = { user: 'alice', sessions: [], openedAtMs: 0, metadata: {} }
   const joiner = { id: 'a', owner, hasToken: true, phoenix: null }
-  const rules = { extractors: new Map(), widenUnknown: false, privilegedRoles: [], check }
+  const rules = { extractors: new Map(), widenUnknown: false, privilegedRoles: [], check, typeRules: null }
   const opened = openChannel(joiner, { topic, joinRef: '1', payload: {} }, { name: 'message' }, rules)
   return opened.ok ? 'joined' : opened.reason
 }

@@ -74,6 +74,40 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
     await Promise.all([first, later, all].map((client) => client.close()))
   })
 
+  it('gets what the rules of a type allow its token, live and replayed, whatever it subscribes to', async () => {
+    const shard = newShard()
+    const grant = { hasToken: true, roles: ['user'], scopes: [], claims: { '/tenant': 'a' } }
+    const wanted = { principal, subscriptions: [{ eventType: '*', oneOf: [] }], grant }
+    const client = await open(shard, wanted)
+    const start = client.position
+    const ruled = (offset: number, type: string, tenant = 'a') => event(offset, { type, fields: { tenant } })
+    await shard.append([
+      batch([event(0), ruled(1, 'ruled.role'), ruled(2, 'ruled.tenant'), ruled(3, 'ruled.tenant', 'b')]),
+      batch([event(4, { type: 'ruled.role', recipients: ['alice'] }), event(5)]),
+    ])
+    const again = await open(shard, { ...wanted, lastEventId: start })
+    for (const one of [client, again]) {
+      expect(idsOf(await one.until('greeting', 2))).toEqual([0, 5])
+      expect(idsOf(await one.until('ruled.tenant', 1))).toEqual([2])
+      expect(await one.until('ruled.role', 0)).toEqual([])
+      await one.close()
+    }
+  })
+
+  it('gets nothing that is older than its type may become', async () => {
+    const shard = newShard()
+    const ruled = [{ eventType: 'ruled.short', oneOf: [] }]
+    const first = await open(shard, { principal, subscriptions: ruled })
+    await shard.append([batch([event(0, { type: 'ruled.short' })])])
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 30_000 })
+    await shard.append([batch([event(1, { type: 'ruled.short' })])])
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 })
+    const all = await open(shard, { principal, subscriptions: ruled, sinceMs: 0 })
+    await shard.append([batch([event(2, { type: 'ruled.short' })])])
+    expect(idsOf(await all.until('ruled.short', 2))).toEqual([1, 2])
+    await Promise.all([first, all].map((client) => client.close()))
+  })
+
   it('takes a subscription on an open connection', async () => {
     const shard = newShard()
     const client = await open(shard, { principal })

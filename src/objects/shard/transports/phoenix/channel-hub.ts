@@ -35,8 +35,8 @@ export class ChannelHub {
     this.#parts = parts
     this.#presence = presence
     this.#budget = new PublishBudget(parts.context.config.publishBudget)
-    const { extractors, phoenix, subscriptionCheck, widenUnknown } = parts.context.config
-    this.#rules = { extractors, widenUnknown, privilegedRoles: phoenix.privilegedRoles, check: subscriptionCheck }
+    const { extractors, phoenix, subscriptionCheck: check, typeRules, widenUnknown } = parts.context.config
+    this.#rules = { extractors, widenUnknown, privilegedRoles: phoenix.privilegedRoles, check, typeRules }
   }
 
   /** Messages are handled in the order in which they came: a leave never overtakes its join. `size`: of the message. */
@@ -92,7 +92,9 @@ export class ChannelHub {
     }
     const payload = parseJoin(message.payload)
     if (!payload.ok) return connection.reply(message, failed(payload.reason))
-    const opened = openChannel(connection.state, message, payload.value, this.#rules)
+    const isByTime = payload.value.sinceMs !== undefined && !payload.value.last_event_id
+    const historySeq = isByTime ? this.#parts.log.committedSeq : 0
+    const opened = openChannel(connection.state, message, payload.value, this.#rules, historySeq)
     if (!opened.ok) return connection.reply(message, failed(opened.reason))
     const limit = this.#parts.context.config.connections.subscriptions
     const earlier = connection.channel(message.topic)

@@ -18,7 +18,12 @@ export function replayTargetOf(
   { bufferedBytes, done, failed, push }: ChannelWriter,
 ): ReplayTarget {
   const { filter } = joined.channel
-  const spec = { user: filter.user, watched: filter.watched, subscriptions: subscriptionsOf(filter) }
+  const spec = {
+    user: filter.user,
+    watched: filter.watched,
+    subscriptions: subscriptionsOf(filter),
+    rights: filter.rights,
+  }
   return {
     filter: () => spec,
     bufferedBytes,

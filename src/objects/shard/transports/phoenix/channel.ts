@@ -4,7 +4,9 @@ import type { Check } from '../../../../config/auth.ts'
 import type { Extractors } from '../../../../core/events/extractors.ts'
 import { parseAsOf } from '../../../../core/as-of/as-of.ts'
 import { EARLIEST, parseSince } from '../../../../core/identity/since.ts'
-import { createFilter, type Filter } from '../../../../core/subscriptions/filter.ts'
+import { checkRights, rightsOf } from '../../../../core/rules/filter-rights.ts'
+import type { TypeAction, TypeRules } from '../../../../core/rules/type-rules.ts'
+import { createFilter, withRights, type Filter } from '../../../../core/subscriptions/filter.ts'
 import { toHttp } from '../../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../../core/result.ts'
 import { parseSubscriptions } from '../../../../core/subscriptions/parse-subscriptions.ts'
@@ -20,6 +22,8 @@ export interface ChannelRules {
   readonly privilegedRoles: readonly string[]
   /** Applies to `events:*`. */
   readonly check: Check
+  /** Null: there are no rules per event type. */
+  readonly typeRules: TypeRules | null
 }
 
 /** The name of events on the channel: `message` for all, as in RIG 1.x, or the CloudEvents type of each. */
@@ -45,7 +49,7 @@ export interface Joining {
 }
 
 /** The connection that joins. */
-export type Joiner = Pick<ConnectionState, 'id' | 'owner' | 'hasToken' | 'phoenix'>
+export type Joiner = Pick<ConnectionState, 'id' | 'owner' | 'hasToken' | 'phoenix' | 'grant'>
 
 /** No position is longer. */
 const MAX_POSITION_CHARS = 128
@@ -86,8 +90,35 @@ export function parseJoin(payload: unknown): Result<JoinPayload, string> {
   return ok({ ...data, as_of: data.as_of || undefined, ...(isEarliest ? { last_event_id: null } : {}), sinceMs })
 }
 
-/** Returns the channel, or the error text for the client. */
-export function openChannel(joiner: Joiner, joining: Joining, join: JoinPayload, rules: ChannelRules) {
+/**
+ * Returns the channel, or the error text for the client. `historySeq`: what is stored up to there is asked for by time; 0:
+ * nothing is.
+ */
+export function openChannel(
+  joiner: Joiner,
+  joining: Joining,
+  join: JoinPayload,
+  rules: ChannelRules,
+  historySeq = 0,
+): Result<Channel, string> {
+  const opened = openUnruled(joiner, joining, join, rules)
+  if (!opened.ok) return opened
+  const { filter, hasPresence, interests } = opened.value
+  const rights = rightsOf(rules.typeRules, [joiner.grant], historySeq)
+  // Channels of users and roles are not of an event type: what rules forbid is left out of them.
+  for (const action of hasPresence ? [] : (['subscribe', ...(historySeq > 0 ? ['history'] : [])] as const)) {
+    const allowed = checkRights(rights, interests, action as TypeAction)
+    if (!allowed.ok) return fail(toHttp(allowed.reason).message)
+  }
+  return ok({ ...opened.value, filter: withRights(filter, rights) })
+}
+
+function openUnruled(
+  joiner: Joiner,
+  joining: Joining,
+  join: JoinPayload,
+  rules: ChannelRules,
+): Result<Channel, string> {
   const [, kind = '', name = ''] = /^(user|role|events):(.+)$/s.exec(joining.topic) ?? []
   if (kind === 'user') return userChannel(joiner, joining, join, name, rules)
   if (kind === 'role') return roleChannel(joiner, joining, join, name, rules)

@@ -2,7 +2,7 @@
 // subscriptions, which count for the shard's limit. Used by phoenix-connection.ts, which writes.
 import { asJoining } from '../../../../core/identity/position.ts'
 import type { OffsetJoin } from '../../../../core/as-of/joins.ts'
-import { createFilter, withJoins, type Filter } from '../../../../core/subscriptions/filter.ts'
+import { createFilter, withJoins, withRights, type Filter } from '../../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import type { ConnectionRegistry } from '../../connections/connection-registry.ts'
 import type { CommittedLog } from '../../log/committed-log.ts'
@@ -118,7 +118,8 @@ export class JoinedChannels {
     const filters = this.channels().map(({ filter }) => filter)
     const user = filters.find((filter) => filter.user !== null)?.user ?? null
     const watched = filters.flatMap((filter) => filter.watched)
-    return createFilter(connectionId, user, filters.flatMap(subscriptionsOf), watched)
+    // All of them have the rights of the connection.
+    return withRights(createFilter(connectionId, user, filters.flatMap(subscriptionsOf), watched), filters[0]?.rights)
   }
 }
 

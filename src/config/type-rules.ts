@@ -1,0 +1,75 @@
+// Variable TYPES: rules per event type. Every mistake is named when Rigel starts. core/rules applies them.
+import { z } from 'zod'
+import { covers, patternProblem } from '../core/events/event-type-pattern.ts'
+import { parsePointer } from '../core/json-pointer.ts'
+import { TypeRules, type Right, type Rights, type TypeRule } from '../core/rules/type-rules.ts'
+import { toExtractors, type eventVariables } from './events.ts'
+import { json } from './env-fields.ts'
+
+const RIGHT =
+  'must be "anybody", "nobody", "token", {"role": "admin"}, {"scope": "orders:read"}, {"claim": "/tenant", "field": "tenant"}, or a list of these'
+
+const name = z.string().min(1)
+const claim = z.string().refine((text) => parsePointer(text) !== undefined)
+
+const rightSchema = z.union([
+  z.literal('anybody').transform((): Rights => [{ kind: 'anybody' }]),
+  z.literal('nobody').transform((): Rights => []),
+  z.literal('token').transform((): Rights => [{ kind: 'token' }]),
+  z.strictObject({ role: name }).transform(({ role }): Rights => [{ kind: 'role', name: role }]),
+  z.strictObject({ scope: name }).transform(({ scope }): Rights => [{ kind: 'scope', name: scope }]),
+  z.strictObject({ claim, field: name }).transform((right): Rights => [{ kind: 'claim', ...right }]),
+])
+
+const rightsSchema = z
+  .union([rightSchema, z.array(rightSchema).transform((lists): Rights => lists.flat())], RIGHT)
+  .optional()
+
+/** A year. */
+const MAX_LIFETIME_SECONDS = 31_536_000
+const LIFETIME = `must be a whole number of seconds from 1 to ${MAX_LIFETIME_SECONDS}`
+
+const ruleSchema = z
+  .strictObject(
+    {
+      subscribe: rightsSchema,
+      history: rightsSchema,
+      lifetime_seconds: z.int(LIFETIME).min(1, LIFETIME).max(MAX_LIFETIME_SECONDS, LIFETIME).optional(),
+    },
+    'must be an object with any of "subscribe", "history" and "lifetime_seconds"',
+  )
+  .transform(({ history, lifetime_seconds: seconds, subscribe }): TypeRule => {
+    const rights = { ...(subscribe === undefined ? {} : { subscribe }), ...(history === undefined ? {} : { history }) }
+    return seconds === undefined ? rights : { ...rights, lifetimeMs: seconds * 1_000 }
+  })
+
+/** The variable of rules per type, as a zod schema. */
+export const typeRuleVariables = {
+  TYPES: json(
+    z.record(name, ruleSchema, 'must be a JSON object: event type, or a pattern such as "order.*" → rule'),
+  ).optional(),
+}
+
+type Variables = z.infer<z.ZodObject<typeof typeRuleVariables>> & z.infer<z.ZodObject<typeof eventVariables>>
+
+/** Returns the rules; null: there are none. */
+export function toTypeRules({ TYPES: rules }: Variables): TypeRules | null {
+  return rules === undefined ? null : new TypeRules(new Map(Object.entries(rules)))
+}
+
+/** Returns a problem for each pattern that is none, and each field that no event of the type could have. */
+export function typeRuleContradictions(v: Variables): readonly string[] {
+  return Object.entries(v.TYPES ?? {}).flatMap(([type, { history = [], subscribe = [] }]) => {
+    const problem = patternProblem(type)
+    const fields = [...toExtractors(v)].flatMap(([known, extractors]) =>
+      covers(known, type) || covers(type, known) ? extractors.map((extractor) => extractor.name) : [],
+    )
+    const isUnknown = (right: Right) => right.kind === 'claim' && !fields.includes(right.field)
+    const unknown = [...subscribe, ...history].filter(isUnknown) as (Right & { kind: 'claim' })[]
+    const known = fields.length === 0 ? 'none' : [...new Set(fields)].join(', ')
+    return [
+      ...(problem === undefined ? [] : [`TYPES: in ${type}: ${problem}`]),
+      ...unknown.map(({ field }) => `TYPES: in ${type}: field "${field}" must be one that EXTRACTORS reads: ${known}`),
+    ]
+  })
+}

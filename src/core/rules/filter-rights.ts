@@ -1,0 +1,61 @@
+// The rights of one connection, as a part of its filter, so that live delivery, replay, polls and pages agree. Pure.
+import type { StoredEvent } from '../events/stored-event.ts'
+import { fail, ok, type Result } from '../result.ts'
+import type { RigelError } from '../errors.ts'
+import type { Subscription } from '../subscriptions/subscription.ts'
+import type { TypeGrant } from './type-grant.ts'
+import { describeRights, isAllowed, mayAllow, type TypeAction, type TypeRule, type TypeRules } from './type-rules.ts'
+
+/** What rules let one connection get. */
+export interface FilterRights {
+  readonly rules: TypeRules | null
+  /** Of the connection's token, and of the token that came with its subscriptions. What one permits is permitted. */
+  readonly grants: readonly TypeGrant[]
+  /** Events up to here are what was stored before a client asked for it by time. 0: none; Infinity: all. */
+  readonly historySeq: number
+}
+
+const NO_RULE: TypeRule = {}
+const NO_TOKEN: TypeGrant = { hasToken: false, roles: [], scopes: [], claims: {} }
+
+/** Undefined: nothing restricts the connection. A connection that a version without rules has opened has no grant. */
+export function rightsOf(
+  rules: TypeRules | null,
+  given: readonly (TypeGrant | null | undefined)[],
+  historySeq = 0,
+): FilterRights | undefined {
+  const grants = given.filter((grant) => grant !== null && grant !== undefined)
+  const isNarrowed = grants.some(({ only }) => only !== undefined)
+  if (rules === null && !isNarrowed) return undefined
+  return { rules, grants: grants.length === 0 ? [NO_TOKEN] : grants, historySeq }
+}
+
+/** Whether a connection may get the event. `rule`: of its type. */
+export function mayReceive({ grants, historySeq }: FilterRights, rule: TypeRule, event: StoredEvent): boolean {
+  return grants.some(
+    (grant) =>
+      isAllowed(grant, 'subscribe', rule.subscribe, event) &&
+      (event.seq > historySeq || isAllowed(grant, 'history', rule.history, event)),
+  )
+}
+
+/** The same, if the rule is not at hand. Rigel's own events are not ruled. */
+export function passesRights(rights: FilterRights, event: StoredEvent): boolean {
+  return event.connectionId !== null || mayReceive(rights, rights.rules?.ruleOf(event.type) ?? NO_RULE, event)
+}
+
+/** Fails for a subscription of which no event could ever be delivered. */
+export function checkRights(
+  rights: FilterRights | undefined,
+  subscriptions: readonly Subscription[],
+  action: TypeAction = 'subscribe',
+): Result<null, RigelError> {
+  if (rights === undefined) return ok(null)
+  for (const { eventType } of subscriptions) {
+    const allowed = rights.rules?.ruleOf(eventType)[action]
+    if (rights.grants.some((grant) => mayAllow(grant, action, allowed, eventType))) continue
+    const who = allowed === undefined ? 'the token narrows to other types' : `allowed: ${describeRights(allowed)}`
+    return fail({ kind: 'type_forbidden', message: `${action} ${eventType.slice(0, 100)}: ${who}` })
+  }
+  return ok(null)
+}

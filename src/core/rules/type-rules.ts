@@ -1,0 +1,116 @@
+// Rules per event type (variable TYPES): who may get its events, who may read those that were stored before, and how long
+// they live. Compiled once; the rules that concern a type are merged once per type, not once per event. Pure.
+import { covers, patternsOf } from '../events/event-type-pattern.ts'
+import type { Fields } from '../events/stored-event.ts'
+import { matchesCondition } from '../subscriptions/constraint.ts'
+import type { TypeGrant } from './type-grant.ts'
+
+/** Who may do something: one kind of client. */
+export type Right =
+  | { readonly kind: 'anybody' }
+  | { readonly kind: 'token' }
+  | { readonly kind: 'role'; readonly name: string }
+  | { readonly kind: 'scope'; readonly name: string }
+  /** A claim of the token, by its JSON pointer as text, equals a field that EXTRACTORS reads from the event. */
+  | { readonly kind: 'claim'; readonly claim: string; readonly field: string }
+
+/** Any of these; an empty list: nobody. */
+export type Rights = readonly Right[]
+
+/** What may be restricted. */
+export type TypeAction = 'subscribe' | 'history'
+
+/** The rule of one type or pattern. An absent member restricts nothing. */
+export interface TypeRule extends Readonly<Partial<Record<TypeAction, Rights>>> {
+  /** How long after it was stored an event is delivered. */
+  readonly lifetimeMs?: number
+}
+
+/** An event, as far as rules look at it. */
+export interface EventToCheck {
+  readonly type: string
+  readonly fields: Fields
+}
+
+/** The most types whose rules are remembered. Clients can make up types: if there are more, all are forgotten. */
+const MAX_REMEMBERED = 10_000
+
+/** All rules, compiled. */
+export class TypeRules {
+  readonly #byPattern: ReadonlyMap<string, TypeRule>
+  readonly #merged = new Map<string, TypeRule>()
+  /** False: no event expires. */
+  readonly hasLifetimes: boolean
+  /** The claims, by pointer, that rules compare. */
+  readonly claims: readonly string[]
+
+  /** Event type, or pattern → its rule. */
+  constructor(byPattern: ReadonlyMap<string, TypeRule>) {
+    this.#byPattern = byPattern
+    const rules = [...byPattern.values()]
+    this.hasLifetimes = rules.some(({ lifetimeMs }) => lifetimeMs !== undefined)
+    const rights = rules.flatMap(({ history = [], subscribe = [] }) => [...subscribe, ...history])
+    this.claims = [...new Set(rights.flatMap((right) => (right.kind === 'claim' ? [right.claim] : [])))]
+  }
+
+  /** Returns what rules say about a type, or a pattern. Of several, each member is of the narrowest that has it. */
+  ruleOf(type: string): TypeRule {
+    const known = this.#merged.get(type)
+    if (known !== undefined) return known
+    const found = patternsOf(type).flatMap((pattern) => this.#byPattern.get(pattern) ?? [])
+    const rule = Object.assign({}, ...found.toReversed()) as TypeRule
+    if (this.#merged.size >= MAX_REMEMBERED) this.#merged.clear()
+    this.#merged.set(type, rule)
+    return rule
+  }
+
+  isExpired(type: string, storedMs: number, nowMs: number): boolean {
+    const { lifetimeMs } = this.ruleOf(type)
+    return lifetimeMs !== undefined && nowMs - storedMs > lifetimeMs
+  }
+}
+
+/** Whether a client with this grant may do it with the event. */
+export function isAllowed(
+  grant: TypeGrant,
+  action: TypeAction,
+  rights: Rights | undefined,
+  { fields, type }: EventToCheck,
+): boolean {
+  const only = grant.only?.[action]
+  if (only !== undefined && !patternsOf(type).some((pattern) => only.includes(pattern))) return false
+  return rights === undefined || rights.some((right) => holds(grant, right, fields))
+}
+
+/**
+ * Whether a client with this grant may do it with some events of the type, or pattern. A pattern may include types that are
+ * forbidden: their events are left out.
+ */
+export function mayAllow(grant: TypeGrant, action: TypeAction, rights: Rights | undefined, type: string): boolean {
+  const only = grant.only?.[action]
+  if (only !== undefined && !only.some((pattern) => covers(pattern, type) || covers(type, pattern))) return false
+  return rights === undefined || rights.some((right) => holds(grant, right, undefined))
+}
+
+/** `fields` undefined: of an event that is not known yet. */
+function holds(grant: TypeGrant, right: Right, fields: Fields | undefined): boolean {
+  if (right.kind === 'anybody') return true
+  if (right.kind === 'token') return grant.hasToken
+  if (right.kind === 'role') return grant.roles.includes(right.name)
+  if (right.kind === 'scope') return grant.scopes.includes(right.name)
+  const condition = grant.claims[right.claim]
+  if (condition === undefined) return false
+  const value = fields?.[right.field]
+  return fields === undefined || (value !== undefined && matchesCondition(condition, value))
+}
+
+/** Says who may, for a refusal. */
+export function describeRights(rights: Rights): string {
+  if (rights.length === 0) return 'nobody'
+  const texts = rights.map((right) => {
+    if (right.kind === 'anybody') return 'anybody'
+    if (right.kind === 'token') return 'clients with a token'
+    return right.kind === 'claim' ? `clients with a claim ${right.claim}` : `the ${right.kind} "${right.name}"`
+  })
+  return texts.join(' or ')
+}
