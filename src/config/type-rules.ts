@@ -4,7 +4,7 @@ import { covers, patternProblem } from '../core/events/event-type-pattern.ts'
 import { parsePointer } from '../core/json-pointer.ts'
 import { TypeRules, type Right, type Rights, type TypeRule } from '../core/rules/type-rules.ts'
 import { toExtractors, type eventVariables } from './events.ts'
-import { json } from './env-fields.ts'
+import { exposesSecrets, HTTPS_RULE, json, serviceUrl } from './env-fields.ts'
 
 const RIGHT =
   'must be "anybody", "nobody", "token", {"role": "admin"}, {"scope": "orders:read"}, {"claim": "/tenant", "field": "tenant"}, or a list of these'
@@ -29,19 +29,24 @@ const rightsSchema = z
 const MAX_LIFETIME_SECONDS = 31_536_000
 const LIFETIME = `must be a whole number of seconds from 1 to ${MAX_LIFETIME_SECONDS}`
 
-const ruleSchema = z
-  .strictObject(
-    {
-      subscribe: rightsSchema,
-      history: rightsSchema,
-      lifetime_seconds: z.int(LIFETIME).min(1, LIFETIME).max(MAX_LIFETIME_SECONDS, LIFETIME).optional(),
-    },
-    'must be an object with any of "subscribe", "history" and "lifetime_seconds"',
-  )
-  .transform(({ history, lifetime_seconds: seconds, subscribe }): TypeRule => {
-    const rights = { ...(subscribe === undefined ? {} : { subscribe }), ...(history === undefined ? {} : { history }) }
-    return seconds === undefined ? rights : { ...rights, lifetimeMs: seconds * 1_000 }
-  })
+/** As MAX_EVENT_BYTES. */
+const MAX_BYTES = 1_048_576
+const BYTES = `must be a whole number of bytes from 1 to ${MAX_BYTES}`
+const MAX_RATE = 1_000_000
+const RATE = `must be a whole number of events from 1 to ${MAX_RATE}`
+
+const ruleSchema = z.strictObject(
+  {
+    subscribe: rightsSchema,
+    history: rightsSchema,
+    publish: rightsSchema,
+    lifetime_seconds: z.int(LIFETIME).min(1, LIFETIME).max(MAX_LIFETIME_SECONDS, LIFETIME).optional(),
+    max_bytes: z.int(BYTES).min(1, BYTES).max(MAX_BYTES, BYTES).optional(),
+    max_per_second: z.int(RATE).min(1, RATE).max(MAX_RATE, RATE).optional(),
+    hook: serviceUrl('https://hooks.example.com/events').optional(),
+  },
+  'must be an object with any of "subscribe", "history", "publish", "lifetime_seconds", "max_bytes", "max_per_second" and "hook"',
+)
 
 /** The variable of rules per type, as a zod schema. */
 export const typeRuleVariables = {
@@ -54,21 +59,34 @@ type Variables = z.infer<z.ZodObject<typeof typeRuleVariables>> & z.infer<z.ZodO
 
 /** Returns the rules; null: there are none. */
 export function toTypeRules({ TYPES: rules }: Variables): TypeRules | null {
-  return rules === undefined ? null : new TypeRules(new Map(Object.entries(rules)))
+  return rules === undefined ? null : new TypeRules(new Map(Object.entries(rules).map(toRule)))
+}
+
+function toRule([pattern, rule]: [string, z.infer<typeof ruleSchema>]): [string, TypeRule] {
+  const { lifetime_seconds: seconds, max_bytes: maxBytes, max_per_second: perSecond, ...same } = rule
+  const all = {
+    ...same,
+    lifetimeMs: seconds === undefined ? undefined : seconds * 1_000,
+    maxBytes,
+    rate: perSecond === undefined ? undefined : { perSecond, pattern },
+  }
+  // Without those that are not set: rules of wider patterns have them.
+  return [pattern, Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))]
 }
 
 /** Returns a problem for each pattern that is none, and each field that no event of the type could have. */
 export function typeRuleContradictions(v: Variables): readonly string[] {
-  return Object.entries(v.TYPES ?? {}).flatMap(([type, { history = [], subscribe = [] }]) => {
+  return Object.entries(v.TYPES ?? {}).flatMap(([type, { history = [], hook, publish = [], subscribe = [] }]) => {
     const problem = patternProblem(type)
     const fields = [...toExtractors(v)].flatMap(([known, extractors]) =>
       covers(known, type) || covers(type, known) ? extractors.map((extractor) => extractor.name) : [],
     )
     const isUnknown = (right: Right) => right.kind === 'claim' && !fields.includes(right.field)
-    const unknown = [...subscribe, ...history].filter(isUnknown) as (Right & { kind: 'claim' })[]
+    const unknown = [...subscribe, ...history, ...publish].filter(isUnknown) as (Right & { kind: 'claim' })[]
     const known = fields.length === 0 ? 'none' : [...new Set(fields)].join(', ')
     return [
       ...(problem === undefined ? [] : [`TYPES: in ${type}: ${problem}`]),
+      ...(hook !== undefined && exposesSecrets(hook) ? [`TYPES: in ${type}: hook ${HTTPS_RULE}`] : []),
       ...unknown.map(({ field }) => `TYPES: in ${type}: field "${field}" must be one that EXTRACTORS reads: ${known}`),
     ]
   })

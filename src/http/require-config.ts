@@ -25,6 +25,7 @@ export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Re
     config,
     metrics,
     publishBudget,
+    publishRules,
     routes,
     shardMap,
     subjects,
@@ -33,11 +34,12 @@ export async function requireConfig(c: Context<HttpEnv>, next: Next): Promise<Re
     verifyToken,
   } = workerContext(c.env)
   if (!config.ok || verifyToken === undefined || routes === undefined) return misconfigured()
-  if (publishBudget === undefined || metrics === undefined) return misconfigured()
+  if (publishBudget === undefined || publishRules === undefined || metrics === undefined) return misconfigured()
   c.set('config', config.value)
   c.set('verifyToken', verifyToken)
   c.set('askService', askService)
   c.set('publishBudget', publishBudget)
+  c.set('publishRules', publishRules)
   c.set('routes', routes)
   c.set('upstreamHealth', upstreamHealth)
   c.set('shardMap', shardMap)

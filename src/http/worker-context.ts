@@ -10,6 +10,7 @@ import { RouteTable } from './proxy/route-table.ts'
 import { UpstreamHealth } from './proxy/upstream-health.ts'
 import { inBackground, WorkerMetrics } from './worker-metrics.ts'
 import { WorkerShardMap } from './worker-shard-map.ts'
+import { PublishRules } from '../publishing/publish-rules.ts'
 import { PublishBudget } from '../publishing/publish-budget.ts'
 import { withRevocation } from '../auth/revocation-check.ts'
 import { createTracer } from '../telemetry/create-tracer.ts'
@@ -27,6 +28,7 @@ export interface HttpEnv {
     readonly verifyToken: VerifyToken
     readonly askService: Authorizer
     readonly publishBudget: PublishBudget
+    readonly publishRules: PublishRules
     readonly routes: RouteTable
     readonly upstreamHealth: UpstreamHealth
     readonly subjects: SubjectCache | null
@@ -43,6 +45,7 @@ export interface WorkerContext {
   readonly verifyToken: VerifyToken | undefined
   readonly askService: Authorizer
   readonly publishBudget: PublishBudget | undefined
+  readonly publishRules: PublishRules | undefined
   readonly routes: RouteTable | undefined
   readonly upstreamHealth: UpstreamHealth
   readonly shardMap: WorkerShardMap
@@ -71,6 +74,9 @@ export function workerContext(env: Env): WorkerContext {
       nowMs: () => Date.now(),
     }),
     publishBudget: config.ok ? new PublishBudget(config.value.publishBudget) : undefined,
+    publishRules: config.ok
+      ? new PublishRules(config.value, { fetch: (input, init) => fetch(input, init), nowMs: () => Date.now() })
+      : undefined,
     routes: config.ok ? new RouteTable(env, config.value) : undefined,
     upstreamHealth: new UpstreamHealth(),
     shardMap: new WorkerShardMap(env, config.ok ? config.value.shards : 1),

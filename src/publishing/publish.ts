@@ -55,7 +55,7 @@ export async function publishOnce(
 
 /**
  * Publishes one structured event of a client that has a connection, an object or bytes, under SUBMISSION_CHECK and the
- * budget of the publisher: `spend` returns false if it is used up.
+ * budget of the publisher: `spend` returns false if it is used up. `admit` applies the rules of its type.
  */
 export async function submit(
   payload: unknown,
@@ -63,6 +63,7 @@ export async function submit(
   config: Config,
   openLog: () => Pick<KafkaLog, 'produce'>,
   spend: (events: number, bytes: number) => boolean,
+  admit: (events: readonly CloudEvent[]) => Promise<Result<readonly CloudEvent[], RigelError>>,
 ): Promise<Result<ProducedRecord, RigelError>> {
   if (typeof config.submissionCheck === 'object') {
     // A connection does not keep its token.
@@ -78,8 +79,10 @@ export async function submit(
     return fail({ kind: 'event_too_large', limitBytes: config.maxEventBytes, gotBytes })
   }
   if (!spend(1, event.value.json.length)) return fail({ kind: 'rate_limited' })
+  const admitted = await admit([event.value])
+  if (!admitted.ok) return admitted
   try {
-    const [produced] = await publishEvents(openLog(), config, [event.value])
+    const [produced] = await publishEvents(openLog(), config, admitted.value)
     if (produced !== undefined) return ok(produced)
   } catch (error) {
     logIncident('an event could not be produced', {}, { error: String(error) })

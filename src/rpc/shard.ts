@@ -42,7 +42,7 @@ const grant = z.object({
   roles: z.array(z.string()),
   scopes: z.array(z.string()),
   claims: z.record(z.string(), condition),
-  only: z.object({ subscribe: patterns, history: patterns }).optional(),
+  only: z.object({ subscribe: patterns, history: patterns, publish: patterns }).optional(),
 })
 
 /** What a page of history is read by. */

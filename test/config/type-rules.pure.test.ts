@@ -44,6 +44,10 @@ describe('TYPES', () => {
     [{ a: { subscribe: 'everybody' } }, 'TYPES: in a, subscribe: must be "anybody", "nobody", "token"'],
     [{ a: { subscribe: { claim: 'tenant', field: 'tenant' } } }, 'TYPES: in a, subscribe: must be "anybody"'],
     [{ a: { read: 'anybody' } }, 'TYPES: in a: must be an object with any of "subscribe", "history"'],
+    [{ a: { max_bytes: 2_000_000 } }, 'TYPES: in a, max_bytes: must be a whole number of bytes from 1 to 1048576'],
+    [{ a: { max_per_second: 0.5 } }, 'TYPES: in a, max_per_second: must be a whole number of events'],
+    [{ a: { hook: 'hooks.test' } }, 'TYPES: in a, hook: must be a URL such as https://'],
+    [{ a: { hook: 'http://hooks.example.com/' } }, 'TYPES: in a: hook must be https'],
     [{ a: { lifetime_seconds: 0 } }, 'TYPES: in a, lifetime_seconds: must be a whole number of seconds from 1'],
     [
       { 'order.*': { subscribe: { claim: '/tenant', field: 'tenent' } } },

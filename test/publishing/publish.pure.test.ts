@@ -1,3 +1,5 @@
+import type { CloudEvent } from '../../src/core/events/stored-event.ts'
+import { ok } from '../../src/core/result.ts'
 import { describe, expect, it } from 'vitest'
 import { makeConfig } from '../support/make-tokens.ts'
 import { parseStructured } from '../../src/core/events/cloud-event.ts'
@@ -62,7 +64,8 @@ it('a connection that has used up its budget is refused, and the log is not aske
   const openLog = () => {
     throw new Error('the log was asked')
   }
-  expect(await submit(event, false, open, openLog, () => false)).toEqual({
+  const admit = (events: readonly CloudEvent[]) => Promise.resolve(ok(events))
+  expect(await submit(event, false, open, openLog, () => false, admit)).toEqual({
     ok: false,
     reason: { kind: 'rate_limited' },
   })

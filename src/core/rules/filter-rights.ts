@@ -3,8 +3,8 @@ import type { StoredEvent } from '../events/stored-event.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { RigelError } from '../errors.ts'
 import type { Subscription } from '../subscriptions/subscription.ts'
-import type { TypeGrant } from './type-grant.ts'
-import { describeRights, isAllowed, mayAllow, type TypeAction, type TypeRule, type TypeRules } from './type-rules.ts'
+import { NO_GRANT, type TypeAction, type TypeGrant } from './type-grant.ts'
+import { describeRights, isAllowed, mayAllow, type TypeRule, type TypeRules } from './type-rules.ts'
 
 /** What rules let one connection get. */
 export interface FilterRights {
@@ -16,7 +16,6 @@ export interface FilterRights {
 }
 
 const NO_RULE: TypeRule = {}
-const NO_TOKEN: TypeGrant = { hasToken: false, roles: [], scopes: [], claims: {} }
 
 /** Undefined: nothing restricts the connection. A connection that a version without rules has opened has no grant. */
 export function rightsOf(
@@ -27,7 +26,7 @@ export function rightsOf(
   const grants = given.filter((grant) => grant !== null && grant !== undefined)
   const isNarrowed = grants.some(({ only }) => only !== undefined)
   if (rules === null && !isNarrowed) return undefined
-  return { rules, grants: grants.length === 0 ? [NO_TOKEN] : grants, historySeq }
+  return { rules, grants: grants.length === 0 ? [NO_GRANT] : grants, historySeq }
 }
 
 /** Whether a connection may get the event. `rule`: of its type. */

@@ -6,6 +6,11 @@ import { fail, ok, type Result } from '../result.ts'
 import { claimCondition } from '../subscriptions/claim-restrictions.ts'
 import type { Constraint } from '../subscriptions/subscription.ts'
 
+/** What may be restricted. */
+export type TypeAction = 'subscribe' | 'history' | 'publish'
+
+const ACTIONS: readonly string[] = ['subscribe', 'history', 'publish'] satisfies TypeAction[]
+
 /** What a token permits. Stored with a connection. */
 export interface TypeGrant {
   readonly hasToken: boolean
@@ -14,15 +19,15 @@ export interface TypeGrant {
   /** JSON pointer of a claim that rules compare → what a field must be. */
   readonly claims: Constraint
   /** Types, or patterns, that the token narrows to, by its claim `rig`; absent: to none. */
-  readonly only?: {
-    readonly subscribe?: readonly string[] | undefined
-    readonly history?: readonly string[] | undefined
-  }
+  readonly only?: { readonly [Name in TypeAction]?: readonly string[] | undefined }
 }
+
+/** What is permitted without a token. */
+export const NO_GRANT: TypeGrant = { hasToken: false, roles: [], scopes: [], claims: {} }
 
 const MAX_PATTERNS = 100
 const CLAIM_FORM =
-  'the claim rig must be {"subscribe": ["order.*"], "history": ["order.*"]}: lists of types or patterns, both optional'
+  'the claim rig must be {"subscribe": ["order.*"], "history": [], "publish": []}: lists of types or patterns, all optional'
 
 /** Returns what the claims permit; undefined: there are no rules (`rules` is null), and the token has no claim `rig`. */
 export function grantOf(
@@ -48,10 +53,8 @@ export function grantOf(
 /** Undefined: it has another shape. A member that is not known would narrow nothing, against what its issuer means. */
 function parseOnly(claim: unknown): TypeGrant['only'] {
   if (!isObject(claim)) return undefined
-  const { history, subscribe, ...others } = claim
-  const areLists = [subscribe, history].every((value) => value === undefined || isPatternList(value))
-  if (!areLists || Object.keys(others).length > 0) return undefined
-  return { ...(isPatternList(subscribe) ? { subscribe } : {}), ...(isPatternList(history) ? { history } : {}) }
+  const isRight = ([name, value]: readonly [string, unknown]) => ACTIONS.includes(name) && isPatternList(value)
+  return Object.entries(claim).every(isRight) ? claim : undefined
 }
 
 function isPatternList(value: unknown): value is readonly string[] {

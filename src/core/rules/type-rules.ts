@@ -3,7 +3,7 @@
 import { covers, patternsOf } from '../events/event-type-pattern.ts'
 import type { Fields } from '../events/stored-event.ts'
 import { matchesCondition } from '../subscriptions/constraint.ts'
-import type { TypeGrant } from './type-grant.ts'
+import type { TypeAction, TypeGrant } from './type-grant.ts'
 
 /** Who may do something: one kind of client. */
 export type Right =
@@ -17,13 +17,16 @@ export type Right =
 /** Any of these; an empty list: nobody. */
 export type Rights = readonly Right[]
 
-/** What may be restricted. */
-export type TypeAction = 'subscribe' | 'history'
-
 /** The rule of one type or pattern. An absent member restricts nothing. */
 export interface TypeRule extends Readonly<Partial<Record<TypeAction, Rights>>> {
   /** How long after it was stored an event is delivered. */
   readonly lifetimeMs?: number
+  /** Of one published event, at most. */
+  readonly maxBytes?: number
+  /** How many events one publisher may publish, of all types of this pattern together. */
+  readonly rate?: { readonly perSecond: number; readonly pattern: string }
+  /** URL of the service that may change or refuse a published event. */
+  readonly hook?: string
 }
 
 /** An event, as far as rules look at it. */
@@ -41,6 +44,8 @@ export class TypeRules {
   readonly #merged = new Map<string, TypeRule>()
   /** False: no event expires. */
   readonly hasLifetimes: boolean
+  /** False: no rule is about publishing. */
+  readonly hasPublishing: boolean
   /** The claims, by pointer, that rules compare. */
   readonly claims: readonly string[]
 
@@ -49,7 +54,12 @@ export class TypeRules {
     this.#byPattern = byPattern
     const rules = [...byPattern.values()]
     this.hasLifetimes = rules.some(({ lifetimeMs }) => lifetimeMs !== undefined)
-    const rights = rules.flatMap(({ history = [], subscribe = [] }) => [...subscribe, ...history])
+    this.hasPublishing = rules.some(({ hook, maxBytes, publish, rate }) => hook ?? maxBytes ?? publish ?? rate)
+    const rights = rules.flatMap(({ history = [], publish = [], subscribe = [] }) => [
+      ...subscribe,
+      ...history,
+      ...publish,
+    ])
     this.claims = [...new Set(rights.flatMap((right) => (right.kind === 'claim' ? [right.claim] : [])))]
   }
 

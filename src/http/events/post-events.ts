@@ -14,7 +14,7 @@ import type { HttpEnv } from '../worker-context.ts'
 import { publish } from '../admin/operations.ts'
 import { idempotencyKeysOf } from './idempotency.ts'
 import { answerPush, toPosition } from './post-push.ts'
-import { isCheckedByService, refusalOf, verifyPublisher } from './publisher.ts'
+import { admit, isCheckedByService, verifyPublisher, type Publisher } from './publisher.ts'
 import { readEvents, type EventRequest } from './read-events.ts'
 import { connectorOf } from './read-push.ts'
 
@@ -29,11 +29,11 @@ export async function postEvents(c: Context<HttpEnv>): Promise<Response> {
   const connector = connectorOf(c.req.raw)
   if (!connector.ok) return errorResponse(connector.reason, cors)
   if (connector.value !== null) {
-    const sender = { publisher: publisher.value, ...connector.value }
+    const sender = { publisher: publisher.value.name, ...connector.value }
     return answerPush(c, sender, {
       cors,
       isChecked: isCheckedByService(config),
-      refusalOf: (events, isBatch) => refusalOf(c, publisher.value, events, isBatch),
+      admit: (events, isBatch) => admit(c, publisher.value, events, isBatch),
     })
   }
   const posted = await readEvents(c.req.raw, config.maxEventBytes, isCheckedByService(config))
@@ -51,12 +51,12 @@ export async function postEvents(c: Context<HttpEnv>): Promise<Response> {
 async function publishFor(
   c: Context<HttpEnv>,
   config: Config,
-  publisher: string,
+  publisher: Publisher,
   { events, mode }: EventRequest,
 ): Promise<Result<readonly ProducedRecord[], RigelError>> {
-  const keys = await idempotencyKeysOf(c.req.raw, publisher, events)
+  const keys = await idempotencyKeysOf(c.req.raw, publisher.name, events)
   if (!keys.ok) return keys
-  const refusal = await refusalOf(c, publisher, events, mode === 'batched')
-  if (refusal !== undefined) return { ok: false, reason: refusal }
-  return publish({ env: c.env, config, trace: publishTrace(c) }, events, keys.value)
+  const admitted = await admit(c, publisher, events, mode === 'batched')
+  if (!admitted.ok) return admitted
+  return publish({ env: c.env, config, trace: publishTrace(c) }, admitted.value, keys.value)
 }

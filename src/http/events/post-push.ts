@@ -18,23 +18,30 @@ export interface PushOptions {
   readonly cors?: Readonly<Record<string, string>>
   /** A service decides about the events (SUBMISSION_CHECK). */
   readonly isChecked?: boolean
-  /** Returns why these may not be published. */
-  readonly refusalOf?: (events: readonly CloudEvent[], isBatch: boolean) => Promise<RigelError | undefined>
+  /** Returns the events as they are to be published, or why they may not be. */
+  readonly admit?: (
+    events: readonly CloudEvent[],
+    isBatch: boolean,
+  ) => Promise<Result<readonly CloudEvent[], RigelError>>
 }
 
 export async function answerPush(
   c: Context<HttpEnv>,
   sender: PushSender,
-  { cors = {}, isChecked = false, refusalOf }: PushOptions = {},
+  { cors = {}, isChecked = false, admit }: PushOptions = {},
 ): Promise<Response> {
   const push = await readPush(c.req.raw, c.var.config.maxEventBytes, isChecked)
   if (!push.ok) return errorResponse(push.reason, cors)
   const events = push.value.pushed.flatMap((item) => (item.kind === 'event' ? [item.event] : []))
   // A check service cannot judge an item that is no event. It is asked nevertheless, about a list without that item.
   const isList = push.value.isBatch || events.length === 0
-  const refusal = await refusalOf?.(events, isList)
-  if (refusal !== undefined) return errorResponse(refusal, cors)
-  const stored = await store(c, sender, push.value)
+  const admitted = (await admit?.(events, isList)) ?? ok(events)
+  if (!admitted.ok) return errorResponse(admitted.reason, cors)
+  const changed = admitted.value.values()
+  const pushed = push.value.pushed.map((item) =>
+    item.kind === 'event' ? { ...item, event: changed.next().value ?? item.event } : item,
+  )
+  const stored = await store(c, sender, { ...push.value, pushed })
   if (!stored.ok) return errorResponse(stored.reason, cors)
   logResults(sender, stored.value)
   const positions = stored.value.map(toPosition)

@@ -6,39 +6,58 @@ import type { RigelError } from '../../core/errors.ts'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { Principal } from '../../core/identity/principal.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
+import type { TypeGrant } from '../../core/rules/type-grant.ts'
+import { grantFor } from '../connections/authorize-connection.ts'
 import { bearerTokens } from '../token-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
+export interface Publisher {
+  /** Empty if SUBMISSION_CHECK (NO_CHECK, or a service) demands no token. */
+  readonly name: string
+  /** What its token permits by rules per event type. */
+  readonly grant: TypeGrant | undefined
+}
+
 /**
- * Returns the publisher, or an empty text if no token is verified (SUBMISSION_CHECK is NO_CHECK or a service). Only a bearer
- * header is accepted: with a cookie, any page that the user visits could publish in the user's name.
+ * Returns the publisher. Only a bearer header is accepted: with a cookie, any page that the user visits could publish in the
+ * user's name.
  */
-export async function verifyPublisher(c: Context<HttpEnv>): Promise<Result<string, RigelError>> {
-  if (c.get('config').submissionCheck !== 'jwt_validation') return ok('')
+export async function verifyPublisher(c: Context<HttpEnv>): Promise<Result<Publisher, RigelError>> {
+  const config = c.get('config')
+  const needsToken = config.submissionCheck === 'jwt_validation'
+  // Rules may let clients publish by their token although SUBMISSION_CHECK demands none.
+  if (!needsToken && config.typeRules?.hasPublishing !== true) return ok({ name: '', grant: undefined })
   for (const token of bearerTokens(c.req.raw)) {
     const verified = await c.get('verifyToken')(token)
-    if (verified.ok) return ok(nameOf(verified.value.principal))
+    if (verified.ok) {
+      const grant = grantFor(config, [verified.value])
+      return grant.ok ? ok({ name: needsToken ? nameOf(verified.value.principal) : '', grant: grant.value }) : grant
+    }
     // The keys or a registry are out of reach for the moment: the token may be valid.
     if (verified.reason.kind === 'unavailable') return verified
   }
-  return fail({ kind: 'submission_denied' })
+  return needsToken ? fail({ kind: 'submission_denied' }) : ok({ name: '', grant: undefined })
 }
 
 function nameOf({ user, session }: Principal): string {
   return user === null ? `session ${session ?? ''}` : `user ${user}`
 }
 
-/** Checks SUBMISSION_CHECK and the budget of the publisher; returns why the events may not be published. */
-export async function refusalOf(
+/**
+ * Checks SUBMISSION_CHECK, the budget of the publisher, and the rules of the types. Returns the events as they are to be
+ * published.
+ */
+export async function admit(
   c: Context<HttpEnv>,
-  publisher: string,
+  { grant, name }: Publisher,
   events: readonly CloudEvent[],
   isBatch: boolean,
-): Promise<RigelError | undefined> {
+): Promise<Result<readonly CloudEvent[], RigelError>> {
   const bytes = events.reduce((sum, { json }) => sum + json.length, 0)
-  const payer = publisher || `address ${c.req.header('cf-connecting-ip') ?? ''}`
-  if (!c.get('publishBudget').spend(payer, events.length, bytes, Date.now())) return { kind: 'rate_limited' }
-  return (await isSubmissionAllowed(c, events, isBatch)) ? undefined : { kind: 'submission_denied' }
+  const payer = name || `address ${c.req.header('cf-connecting-ip') ?? ''}`
+  if (!c.get('publishBudget').spend(payer, events.length, bytes, Date.now())) return fail({ kind: 'rate_limited' })
+  if (!(await isSubmissionAllowed(c, events, isBatch))) return fail({ kind: 'submission_denied' })
+  return c.get('publishRules').admit(events, grant, payer)
 }
 
 /** Whether SUBMISSION_CHECK is a service: then events are read by `toCheckedEvent`, and it is asked about what is published. */

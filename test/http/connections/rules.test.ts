@@ -102,6 +102,31 @@ describe('a type with rules', () => {
     phoenix.close()
   })
 
+  it('may be published only by those whom its right names, by HTTP and by a channel, and up to a size', async () => {
+    const write = async (claims: Record<string, unknown> | null, data = 'x') => {
+      const token: Record<string, string> =
+        claims === null ? {} : { authorization: `Bearer ${await tokenOf('ruled', claims)}` }
+      const headers = { 'content-type': 'application/cloudevents+json', ...token }
+      const event = { specversion: '1.0', id: 'w', source: '/test', type: 'ruled.written', data }
+      const response = await fetchRigel('/_rig/v1/events', { method: 'POST', headers, body: JSON.stringify(event) })
+      return [response.status, await response.text()]
+    }
+    expect(await write(null)).toEqual([403, 'Forbidden: publish ruled.written: allowed: the role "writer".'])
+    expect((await write({ roles: ['reader'] }))[0]).toBe(403)
+    expect((await write({ roles: ['writer'] }))[0]).toBe(202)
+    expect((await write({ roles: ['writer'] }, 'x'.repeat(300)))[0]).toBe(413)
+    const event = { specversion: '1.0', id: 'w', source: '/test', type: 'ruled.written' }
+    for (const [roles, status] of [
+      [['reader'], 'error'],
+      [['writer'], 'ok'],
+    ] as const) {
+      const phoenix = await PhoenixClient.open(await tokenOf('ruled', { roles }))
+      await phoenix.ask('events:ruled.other', 'phx_join')
+      expect(await phoenix.ask('events:ruled.other', 'event', event, null)).toMatchObject({ status })
+      phoenix.close()
+    }
+  })
+
   it('may be read from the past only by those whom its right to history names', async () => {
     const scope = 'history:read'
     const follower = await open(['ruled.past'], { scope })

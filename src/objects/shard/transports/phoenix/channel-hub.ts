@@ -5,6 +5,8 @@ import { toHttp } from '../../../../core/errors.ts'
 import { formatPosition } from '../../../../core/identity/position.ts'
 import { createEventLog } from '../../../../sources/create-event-log.ts'
 import { submit } from '../../../../publishing/publish.ts'
+import type { CloudEvent } from '../../../../core/events/stored-event.ts'
+import { PublishRules } from '../../../../publishing/publish-rules.ts'
 import { PublishBudget } from '../../../../publishing/publish-budget.ts'
 import type { HistoryPlace } from '../../log/history.ts'
 import { toTime } from '../../system-events.ts'
@@ -30,11 +32,14 @@ export class ChannelHub {
   readonly #presence: PresenceTracker
   readonly #rules: ChannelRules
   readonly #budget: PublishBudget
+  readonly #publishRules: PublishRules
 
   constructor(parts: TransportParts, presence: PresenceTracker) {
     this.#parts = parts
     this.#presence = presence
-    this.#budget = new PublishBudget(parts.context.config.publishBudget)
+    const { config, now } = parts.context
+    this.#budget = new PublishBudget(config.publishBudget)
+    this.#publishRules = new PublishRules(config, { fetch: (input, init) => fetch(input, init), nowMs: now })
     const { extractors, phoenix, subscriptionCheck: check, typeRules, widenUnknown } = parts.context.config
     this.#rules = { extractors, widenUnknown, privilegedRoles: phoenix.privilegedRoles, check, typeRules }
   }
@@ -189,10 +194,12 @@ export class ChannelHub {
   /** Publishes a CloudEvent of the client, under SUBMISSION_CHECK. */
   async #submit(connection: PhoenixConnection, message: Message): Promise<void> {
     const { config, env, now } = this.#parts.context
-    const { hasToken, id, owner } = connection.state
+    const { grant, hasToken, id, owner } = connection.state
     const publisher = owner.user === null ? `connection ${id}` : `user ${owner.user}`
     const spend = (events: number, bytes: number) => this.#budget.spend(publisher, events, bytes, now())
-    const produced = await submit(message.payload, hasToken, config, () => createEventLog(env, config), spend)
+    const openLog = () => createEventLog(env, config)
+    const admit = (events: readonly CloudEvent[]) => this.#publishRules.admit(events, grant, publisher)
+    const produced = await submit(message.payload, hasToken, config, openLog, spend, admit)
     if (!produced.ok) return connection.reply(message, failed(toHttp(produced.reason).message))
     const { topic, partition, offset } = produced.value
     connection.reply(message, { status: 'ok', response: { topic, partition, offset } })

@@ -1,0 +1,127 @@
+// What rules per event type (TYPES) demand of an event that a client publishes: who may, how large, how often, and what the
+// operator's hook says, which may change it or refuse it. Called for POST /_rig/v1/events and for Phoenix channels.
+import type { Config } from '../config/parse-config.ts'
+import { MAX_CONCURRENT_CALLS, runWithLimit } from '../core/concurrency.ts'
+import type { RigelError } from '../core/errors.ts'
+import { isLargerThan, parseStructured } from '../core/events/cloud-event.ts'
+import { toCheckedEvent } from '../core/events/checked-event.ts'
+import { extractFields } from '../core/events/extractors.ts'
+import type { CloudEvent } from '../core/events/stored-event.ts'
+import { readBody } from '../core/http-body.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+import { NO_GRANT, type TypeGrant } from '../core/rules/type-grant.ts'
+import { describeRights, isAllowed, type TypeRule } from '../core/rules/type-rules.ts'
+import { decodeUtf8 } from '../core/text.ts'
+import { PublishBudget } from './publish-budget.ts'
+
+/** Characters of a hook's reason that its client is told. */
+const MAX_REASON_CHARS = 200
+
+interface PublishRulesDeps {
+  readonly fetch: typeof fetch
+  /** Milliseconds since the epoch. */
+  readonly nowMs: () => number
+}
+
+export class PublishRules {
+  readonly #config: Config
+  readonly #deps: PublishRulesDeps
+  /** By events per second. */
+  readonly #budgets = new Map<number, PublishBudget>()
+
+  constructor(config: Config, deps: PublishRulesDeps) {
+    this.#config = config
+    this.#deps = deps
+  }
+
+  /** Returns the events as they are to be published: all, or the first refusal. `publisher`: whose budget it is. */
+  async admit(
+    events: readonly CloudEvent[],
+    grant: TypeGrant | undefined,
+    publisher: string,
+  ): Promise<Result<readonly CloudEvent[], RigelError>> {
+    const { typeRules } = this.#config
+    if (typeRules?.hasPublishing !== true && grant?.only?.publish === undefined) return ok(events)
+    const admitted = [...events]
+    let refusal: RigelError | undefined
+    const ruled = events.map((event) => ({ event, rule: typeRules?.ruleOf(event.type) ?? {} }))
+    for (const { event, rule } of ruled) refusal ??= this.#refusalOf(event, rule, grant ?? NO_GRANT, publisher)
+    if (refusal !== undefined) return fail(refusal)
+    const hooks = ruled.flatMap(({ event, rule: { hook } }, index) =>
+      hook === undefined
+        ? []
+        : async () => {
+            const answer = await this.#ask(hook, event, publisher)
+            if (answer.ok) admitted[index] = answer.value
+            else refusal ??= answer.reason
+          },
+    )
+    await runWithLimit(hooks, MAX_CONCURRENT_CALLS)
+    return refusal === undefined ? ok(admitted) : fail(refusal)
+  }
+
+  #refusalOf(event: CloudEvent, rule: TypeRule, grant: TypeGrant, publisher: string): RigelError | undefined {
+    const { maxBytes, publish, rate } = rule
+    const { parsed, type } = event
+    const fields = extractFields(this.#config.extractors, type, parsed)
+    if (!isAllowed(grant, 'publish', publish, { type, fields })) {
+      const who = publish === undefined ? 'the token narrows to other types' : `allowed: ${describeRights(publish)}`
+      return { kind: 'type_forbidden', message: `publish ${type.slice(0, 100)}: ${who}` }
+    }
+    if (maxBytes !== undefined && isLargerThan(event, maxBytes)) return tooLarge(event, maxBytes)
+    if (rate === undefined) return undefined
+    const budget = this.#budgets.get(rate.perSecond) ?? new PublishBudget(toLimits(rate.perSecond))
+    this.#budgets.set(rate.perSecond, budget)
+    return budget.spend(`${rate.pattern} ${publisher}`, 1, 0, this.#deps.nowMs()) ? undefined : { kind: 'rate_limited' }
+  }
+
+  /** 204 accepts the event, 200 replaces it by the event in the body, 4xx refuses it with the text of the body. */
+  async #ask(url: string, original: CloudEvent, publisher: string): Promise<Result<CloudEvent, RigelError>> {
+    const { checkTimeoutMs, maxEventBytes } = this.#config
+    // The hook has to read what is published: of two equal members, parsers read different ones.
+    const event = toCheckedEvent(original)
+    if (!event.ok) return fail({ kind: 'not_a_cloud_event', message: event.reason })
+    try {
+      const response = await this.#deps.fetch(url, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/cloudevents+json; charset=utf-8',
+          'rigel-publisher': encodeURI(publisher),
+        },
+        body: event.value.json,
+        redirect: 'manual',
+        signal: AbortSignal.timeout(checkTimeoutMs),
+      })
+      const body = await readBody(response, maxEventBytes)
+      const text = body.ok ? (decodeUtf8(body.bytes) ?? '') : ''
+      if (response.status === 204) return event
+      if (response.status === 200 && body.ok) return this.#changed(url, text)
+      if (response.status >= 400 && response.status < 500)
+        return fail({
+          kind: 'type_forbidden',
+          message: text.slice(0, MAX_REASON_CHARS) || `publish ${event.value.type}`,
+        })
+      return hookFailed(url, `status ${response.status}`)
+    } catch (error) {
+      return hookFailed(url, String(error))
+    }
+  }
+
+  #changed(url: string, text: string): Result<CloudEvent, RigelError> {
+    const event = parseStructured(text)
+    return event.ok ? event : hookFailed(url, event.reason)
+  }
+}
+
+function toLimits(eventsPerSecond: number) {
+  return { eventsPerSecond, bytesPerSecond: Number.MAX_SAFE_INTEGER }
+}
+
+function tooLarge({ json }: CloudEvent, limitBytes: number): RigelError {
+  return { kind: 'event_too_large', limitBytes, gotBytes: new TextEncoder().encode(json).length }
+}
+
+function hookFailed(url: string, error: string): Result<never, RigelError> {
+  console.warn({ message: 'a hook did not decide about an event: refused', url, error })
+  return fail({ kind: 'unavailable', message: 'Events of this type cannot be published at the moment: try again.' })
+}

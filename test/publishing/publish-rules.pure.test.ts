@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest'
+import { parseStructured } from '../../src/core/events/cloud-event.ts'
+import type { CloudEvent } from '../../src/core/events/stored-event.ts'
+import { NO_GRANT, type TypeGrant } from '../../src/core/rules/type-grant.ts'
+import { PublishRules } from '../../src/publishing/publish-rules.ts'
+import { expectLogs } from '../support/expect-logs.ts'
+import { makeConfig } from '../support/make-tokens.ts'
+
+expectLogs(/a hook did not decide about an event: refused/)
+
+const HOOK = 'https://hooks.example.com/events'
+const EXTRACTORS = JSON.stringify({ order: { tenant: { event: { json_pointer: '/data/tenant' } } } })
+
+function toEvent(members: object): CloudEvent {
+  const event = parseStructured(
+    JSON.stringify({ specversion: '1.0', id: '1', source: '/page', type: 'order', ...members }),
+  )
+  if (!event.ok) throw new Error(event.reason)
+  return event.value
+}
+
+/** Rules of these types, with a hook that answers so, and what it was asked. */
+function makeRules(types: object, answer: () => Response = () => new Response(null, { status: 204 })) {
+  const asked: { readonly url: string; readonly body: string; readonly publisher: string | null }[] = []
+  const clock = { nowMs: 0 }
+  const rules = new PublishRules(makeConfig({ EXTRACTORS, TYPES: JSON.stringify(types) }), {
+    nowMs: () => clock.nowMs,
+    fetch: async (input, init) => {
+      const request = new Request(input, init)
+      asked.push({ url: request.url, body: await request.text(), publisher: request.headers.get('rigel-publisher') })
+      return answer()
+    },
+  })
+  const admit = async (events: readonly CloudEvent[], grant: TypeGrant = NO_GRANT, publisher = 'user alice') => {
+    const admitted = await rules.admit(events, grant, publisher)
+    return admitted.ok ? admitted.value : admitted.reason
+  }
+  return { admit, asked, clock }
+}
+
+describe('an event that a client publishes', () => {
+  it('is free without rules for its type, and may be narrowed by the token', async () => {
+    const { admit } = makeRules({ other: { publish: 'nobody' } })
+    const events = [toEvent({})]
+    expect(await admit(events)).toEqual(events)
+    expect(await admit(events, { ...NO_GRANT, only: { publish: ['order', 'a.*'] } })).toEqual(events)
+    expect(await admit(events, { ...NO_GRANT, only: { publish: [] } })).toMatchObject({ kind: 'type_forbidden' })
+  })
+
+  it('must be of those whom the type names, by role, or by a claim that equals its field', async () => {
+    const { admit } = makeRules({ order: { publish: [{ role: 'clerk' }, { claim: '/tenant', field: 'tenant' }] } })
+    const event = toEvent({ data: { tenant: 'a' } })
+    expect(await admit([event])).toEqual({
+      kind: 'type_forbidden',
+      message: 'publish order: allowed: the role "clerk" or clients with a claim /tenant',
+    })
+    expect(await admit([event], { ...NO_GRANT, roles: ['clerk'] })).toEqual([event])
+    expect(await admit([event], { ...NO_GRANT, claims: { '/tenant': 'a' } })).toEqual([event])
+    expect(await admit([event], { ...NO_GRANT, claims: { '/tenant': 'b' } })).toMatchObject({ kind: 'type_forbidden' })
+  })
+
+  it('has a size, and a rate by publisher over all types of a pattern', async () => {
+    const { admit, clock } = makeRules({ '*': { max_bytes: 200 }, 'a.*': { max_per_second: 2 } })
+    expect(await admit([toEvent({ data: 'x'.repeat(200) })])).toMatchObject({
+      kind: 'event_too_large',
+      limitBytes: 200,
+    })
+    const [one, two] = [toEvent({ type: 'a.1' }), toEvent({ type: 'a.2' })]
+    expect(await admit([one, two])).toEqual([one, two])
+    expect(await admit([one])).toEqual({ kind: 'rate_limited' })
+    expect(await admit([one], NO_GRANT, 'user bob')).toEqual([one])
+    clock.nowMs += 500
+    expect(await admit([one])).toEqual([one])
+  })
+})
+
+describe('a hook', () => {
+  it('sees the event and its publisher, and accepts or changes it', async () => {
+    const event = toEvent({ data: { total: 1 } })
+    const accepting = makeRules({ order: { hook: HOOK } })
+    expect(await accepting.admit([event])).toMatchObject([{ json: event.json }])
+    expect(accepting.asked).toEqual([{ url: HOOK, body: event.json, publisher: 'user%20alice' }])
+    const changed = { specversion: '1.0', id: '1', source: '/page', type: 'order', data: { total: 2 } }
+    const changing = makeRules({ order: { hook: HOOK } }, () => Response.json(changed))
+    const other = toEvent({ type: 'other' })
+    expect(await changing.admit([other, event])).toEqual([other, toEvent({ data: { total: 2 } })])
+  })
+
+  it('refuses it with a reason; all of a batch, and none if it does not decide', async () => {
+    const refusing = makeRules({ order: { hook: HOOK } }, () => new Response('no stock', { status: 409 }))
+    expect(await refusing.admit([toEvent({ type: 'other' }), toEvent({})])).toEqual({
+      kind: 'type_forbidden',
+      message: 'no stock',
+    })
+    for (const answer of [
+      () => new Response('broken', { status: 500 }),
+      () => new Response(null, { status: 302, headers: { location: 'https://elsewhere.example.com' } }),
+      () => new Response('no event'),
+      () => new Response('x'.repeat(2_000_000)),
+      () => {
+        throw new Error('out of reach')
+      },
+    ])
+      expect(await makeRules({ order: { hook: HOOK } }, answer).admit([toEvent({})])).toMatchObject({
+        kind: 'unavailable',
+      })
+  })
+
+  it('is not asked about an event that is refused before', async () => {
+    const { admit, asked } = makeRules({ order: { hook: HOOK, publish: 'nobody' } })
+    expect(await admit([toEvent({})])).toMatchObject({ kind: 'type_forbidden' })
+    expect(asked).toEqual([])
+  })
+})
