@@ -123,6 +123,9 @@ function* problemsOf(file: SourceFile): Generator<string> {
   if (!isImpure(file.path) && /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bcrypto\.randomUUID\(/.test(file.code)) {
     yield `${file.path}: reads the clock or random numbers: take them as arguments`
   }
+  if (/^import \{[^}]*\bz\b[^}]*\} from 'zod'/m.test(file.code)) {
+    yield `${file.path}: write import * as z from 'zod': otherwise its texts in 50 languages are in the bundle`
+  }
   if (/\bnew Function\(|\beval\(/.test(file.code)) yield `${file.path}: evaluates text as code`
 }
 

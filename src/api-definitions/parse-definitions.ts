@@ -1,6 +1,6 @@
 // Parses a list of API definitions, in either format, into routes, or into a list of everything that is wrong. Called for
 // proxy.json, PROXY_CONFIG and /v3/apis.
-import { z } from 'zod'
+import * as z from 'zod'
 import { fail, ok, type Result } from '../core/result.ts'
 import { parseRigForm, rigFormSchema } from './rig-format.ts'
 import type { ApiDefinition, Problem, DefinitionEnv } from './api-route.ts'

@@ -1,6 +1,6 @@
 // Parses API definitions in RIG's format, with RIG's validation texts. Beyond RIG: versions work, `auth` may name a cookie,
 // `proxy.targets` lists several upstreams, and an endpoint takes the options of route-options.ts.
-import { z } from 'zod'
+import * as z from 'zod'
 import { checkRoute } from './validate-route.ts'
 import type { PathPattern } from './path-pattern.ts'
 import { fromRegex, withPrefix } from './regex-pattern.ts'

@@ -2,7 +2,7 @@
 // The JSON Schema for editors is generated from the same schemas.
 import { type ExactNumber } from '../core/exact-number.ts'
 import { numberText } from '../core/json.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { HeaderChanges, Policy, Problem, RateLimit } from './api-route.ts'
 
 const text = z.string().min(1)

@@ -1,6 +1,6 @@
 // Parses API definitions in the short format: one line a route, `"GET /books/{id}": {}`. Options beside `routes` are the
 // defaults of all routes. Called by parse-definitions.ts.
-import { z } from 'zod'
+import * as z from 'zod'
 import { fail, ok, type Result } from '../core/result.ts'
 import { checkRoute } from './validate-route.ts'
 import { fromTemplate } from './path-pattern.ts'

@@ -1,5 +1,5 @@
 // Variables of tokens: how they are verified, which requests need one, and the tokens of the internal API.
-import { z } from 'zod'
+import * as z from 'zod'
 import { publicKeyProblem } from './keys/jwt-key.ts'
 import { exposesSecrets, integer, list, pointer, serviceUrl, tokens } from './env-fields.ts'
 

@@ -1,5 +1,5 @@
 // Variables of connections and of a shard's log: limits, times and sizes.
-import { z } from 'zod'
+import * as z from 'zod'
 import { MAX_SHARDS } from '../core/shard-map/shard-map.ts'
 import { integer, list } from './env-fields.ts'
 

@@ -1,6 +1,6 @@
 // Building blocks of the variables: each parses the text of a variable into a typed value, or fails with a message that
 // says what would be right. Used by the other files of config/.
-import { z } from 'zod'
+import * as z from 'zod'
 import { TOPIC_NAME, TOPIC_NAME_RULE } from '../core/events/topic-name.ts'
 import { parsePointer, type JsonPointer } from '../core/json-pointer.ts'
 

@@ -1,5 +1,5 @@
 // Variables of events: where their recipients and the fields of constraints are, and how large they may be.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Extractors, FieldExtractor, RecipientPointers } from '../core/events/extractors.ts'
 import type { RecordSource } from '../core/events/topic-rule.ts'
 import type { JsonPointer } from '../core/json-pointer.ts'

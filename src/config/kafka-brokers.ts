@@ -1,5 +1,5 @@
 // Variables of Kafka by its own protocol: the brokers, TLS, and SASL. RIG's variables, and more SASL mechanisms.
-import { z } from 'zod'
+import * as z from 'zod'
 import { exposesSecrets, flag, HTTPS_RULE, isPrivateHost, list, serviceUrl, show } from './env-fields.ts'
 
 const MECHANISMS =

@@ -1,6 +1,6 @@
 // Variables of Kafka by REST: the REST proxy that is followed and produced to (REST Proxy v2 and its relatives), and
 // Confluent's REST v3, which only produces. Used by src/kafka/rest.
-import { z } from 'zod'
+import * as z from 'zod'
 import { exposesSecrets, HTTPS_RULE, list, serviceUrl, show } from './env-fields.ts'
 
 const DIALECTS = ['redpanda', 'confluent', 'karapace', 'strimzi'] as const

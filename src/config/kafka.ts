@@ -1,5 +1,5 @@
 // Variables of Kafka: which log is followed and produced to, by which adapter, and the embedded log's limits.
-import { z } from 'zod'
+import * as z from 'zod'
 import { brokersContradictions, brokersVariables, toBrokers } from './kafka-brokers.ts'
 import { kafkaRestContradictions, kafkaRestVariables, toKafkaRest, toKafkaRestV3 } from './kafka-rest.ts'
 import { TOPIC_NAME_RULE } from '../core/events/topic-name.ts'

@@ -1,7 +1,7 @@
 // Environment → Config: every variable with its default, limit and unit, one file a subject in config/. Nothing else
 // reads a variable. With a bad value nothing runs: parseConfig returns every problem with the variable's name, what is
 // wrong and what would be right. docs/configuration.md describes the same variables.
-import { z } from 'zod'
+import * as z from 'zod'
 import { connectionVariables, toConnections, toLog } from './connections.ts'
 import { eventVariables, toExtractors, toRecipients } from './events.ts'
 import { kafkaContradictions, kafkaVariables, toKafka } from './kafka.ts'

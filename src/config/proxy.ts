@@ -1,5 +1,5 @@
 // Variables of the API gateway: the API definitions that are deployed with it, and the defaults of its routes.
-import { z } from 'zod'
+import * as z from 'zod'
 import bundled from '../../proxy.json' with { type: 'json' }
 import { parseDefinitions } from '../api-definitions/parse-definitions.ts'
 import type { DefinitionEnv } from '../api-definitions/api-route.ts'

@@ -1,5 +1,5 @@
 // Variables of the schema registry: its URL, the credentials for it, and whether requests are written by its schemas.
-import { z } from 'zod'
+import * as z from 'zod'
 import { toBase64 } from '../core/bytes.ts'
 import { exposesSecrets, HTTPS_RULE, integer, serviceUrl } from './env-fields.ts'
 

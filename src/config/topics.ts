@@ -1,6 +1,6 @@
 // Variable TOPICS, and the file topics.json: a rule per topic, which says how its records become events, and their recipients.
 // Here the text is parsed and every mistake is named; decoding/apply-rule.ts evaluates the rules. docs/sources.md explains them.
-import { z } from 'zod'
+import * as z from 'zod'
 import bundled from '../../topics.json' with { type: 'json' }
 import type { DataSelection, EventMapping, RuleFilter, RuleValue, TopicRule } from '../core/events/topic-rule.ts'
 import { isObject } from '../core/json.ts'

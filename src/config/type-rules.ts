@@ -1,5 +1,5 @@
 // Variable TYPES: rules per event type. Every mistake is named when Rigel starts. core/rules applies them.
-import { z } from 'zod'
+import * as z from 'zod'
 import { covers, patternProblem } from '../core/events/event-type-pattern.ts'
 import { parsePointer } from '../core/json-pointer.ts'
 import { TypeRules, type Right, type Rights, type TypeRule } from '../core/rules/type-rules.ts'

@@ -1,6 +1,6 @@
 // Finds the source of each event type's schema, a file or a subject of the registry, from the arguments of the command
 // line and from API definitions. Pure.
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseJsonOrReason } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { parseAvroSchema } from '../schema-registry/avro/avro-schema.ts'

@@ -1,7 +1,7 @@
 // Consumes the queue: nudges, which wake followers, and events. Each message is settled by itself: acknowledged when its
 // events are durable in the log, retried when the log does not take them, dead-lettered when they are no CloudEvents.
 // Queues deliver at least once; a log that remembers keys stores each event once. Called by index.ts.
-import { z } from 'zod'
+import * as z from 'zod'
 import { configOf, type Config } from '../config/parse-config.ts'
 import { parseBatch, parseStructured } from '../core/events/cloud-event.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'

@@ -1,6 +1,6 @@
 // How the Worker and other objects call a shard: its stub, and how a connect request and a refusal are encoded. The request
 // to a shard is a new one, so that no header of a client can reach the shard.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { TRANSPORTS, UPGRADED_TRANSPORTS, type ConnectRequest } from '../core/identity/principal.ts'
 import { FAN_OUT } from '../core/delivery/fan-out-tree.ts'

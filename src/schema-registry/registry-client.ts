@@ -2,7 +2,7 @@
 // implement it. Permanent answers are values; temporary failures (unreachable, 5xx, refused credentials) throw, and the caller
 // retries. Caches nothing: schema-cache.ts and subject-cache.ts do.
 import { parseJson } from '../core/json.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { RegistryConfig } from '../config/schema-registry.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { readBody } from '../core/http-body.ts'

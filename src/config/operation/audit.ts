@@ -1,5 +1,5 @@
 // Variables of the audit log of the internal API.
-import { z } from 'zod'
+import * as z from 'zod'
 import { list, topicName } from '../env-fields.ts'
 
 const DESTINATIONS = ['none', 'console', 'kafka'] as const

@@ -1,5 +1,5 @@
 // The variables of tracing, by OpenTelemetry's names: the collector, its headers, the service's name and the sampling ratio.
-import { z } from 'zod'
+import * as z from 'zod'
 import { exposesSecrets, HTTPS_RULE, serviceUrl } from '../env-fields.ts'
 
 const HEADERS_RULE = 'must be such as "authorization=Bearer%20abc,x-team=rigel": name=value, separated by commas'

@@ -1,6 +1,6 @@
 // Variables of Kinesis: the streams that are followed, regions and endpoint. KINESIS_ENABLED, KINESIS_STREAM,
 // KINESIS_AWS_REGION, KINESIS_ENDPOINT and PROXY_KINESIS_REQUEST_REGION are RIG's. Credentials are AWS's own variables.
-import { z } from 'zod'
+import * as z from 'zod'
 import { KINESIS_STREAM, KINESIS_STREAM_RULE, topicOf } from '../../core/events/topic-source.ts'
 import { exposesSecrets, flag, HTTPS_RULE, list, serviceUrl } from '../env-fields.ts'
 

@@ -1,6 +1,6 @@
 // Variables of NATS: the servers, credentials, the subjects that are followed, and whether by JetStream or by core
 // NATS. NATS_SERVERS, NATS_SOURCE_TOPICS and NATSTOFILTER_QUEUE_GROUP are RIG's.
-import { z } from 'zod'
+import * as z from 'zod'
 import { NATS_SUBJECT, NATS_SUBJECT_RULE, topicOf } from '../../core/events/topic-source.ts'
 import { isPrivateHost, list, show } from '../env-fields.ts'
 

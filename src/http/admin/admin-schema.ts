@@ -1,6 +1,6 @@
 // Bodies and queries of the internal API as zod schemas: admin-api.ts validates with them, openapi.ts describes with them.
 import { showJson } from '../../core/json.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import { isCursor } from './shard-pages.ts'
 import { TRANSPORTS } from '../../core/identity/principal.ts'
 

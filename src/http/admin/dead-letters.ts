@@ -2,7 +2,7 @@
 // records again to the topics that they came from, without Rigel's headers. For operators, and the console. A replayed
 // record gets a new offset at the end of its topic, so it comes after records that were produced later.
 import type { Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import { toBase64 } from '../../core/bytes.ts'
 import type { LogPosition, LogRecord, NewRecord, RecordHeader } from '../../core/events/kafka-record.ts'
 import { withoutCredentialsOfRecord } from '../../core/events/request-extension.ts'

@@ -1,7 +1,7 @@
 // DELETE /_rig/api/v1/users/{user}: closes the user's connections, erases the user's data in Rigel, and returns which
 // data it could not erase. Called by admin-api.ts.
 import type { Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import { valuesOf } from '../../core/delivery/scatter-gather.ts'
 import { broadcastCommand } from '../../rpc/shard.ts'
 import { errorResponse } from '../error-response.ts'

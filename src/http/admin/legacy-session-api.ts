@@ -2,7 +2,7 @@
 // token whose claim `scopes.rg.actions` names the action. RIG checked the token after the action; here it is checked first.
 import { stringifyScalars } from '../../core/scalar.ts'
 import type { Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import { corsHeaders } from '../cors.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { listConnections, listUsers, revokeSession, type AppContext, type PageQuery } from './operations.ts'

@@ -1,7 +1,7 @@
 // POST /_rig/api/v1/topics/{topic}/try: what the rule of a topic does with a given record. Produces nothing. The body has the
 // record, and optionally another rule to try: {"key": "…", "headers": {"name": "…"}, "value": …, "rule": …}.
 import type { Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseTopicRule, topicRuleOf } from '../../config/topics.ts'
 import { fromBase64 } from '../../core/bytes.ts'
 import { extractFields, extractRecipients } from '../../core/events/extractors.ts'

@@ -1,7 +1,7 @@
 // Phoenix Channels: /websocket and /longpoll, for the client library of the Phoenix web framework. Checks the token,
 // chooses the shard and calls it. Long-polling always answers 200; its status is in the body.
 import type { Context, MiddlewareHandler } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import { toCloneable } from '../../core/identity/cloneable-claims.ts'
 import { parseConnectionToken, type ConnectionAddress } from '../../core/identity/connection-token.ts'
 import { evaluatePointer } from '../../core/json-pointer.ts'

@@ -3,7 +3,7 @@
 import { toScalar, type Scalar } from '../../core/scalar.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 import type { Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { RigelError } from '../../core/errors.ts'
 import { ANONYMOUS } from '../../core/identity/principal.ts'
 import { parseJson } from '../../core/json.ts'

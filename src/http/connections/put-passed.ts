@@ -1,7 +1,7 @@
 // PUT /_rig/v1/connection/{sse|ndjson|ws|longpolling}/{token}/passed: asks when a connection has been sent everything up to
 // offsets, such as those of an answer's `Rigel-Produced`. The answer comes when it has, and as `rig.passed` in the stream.
 import type { Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { RigelError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import { fail, type Result } from '../../core/result.ts'

@@ -1,7 +1,7 @@
 // Requests and responses of the Upstash dialect of Kafka REST: parses bodies, and shapes records and errors. Used by
 // kafka-rest.ts and consumer-groups.ts.
 import type { Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Config } from '../../config/parse-config.ts'
 import type { LogRecord, NewRecord } from '../../core/events/kafka-record.ts'
 import { TOPIC_NAME, TOPIC_NAME_RULE } from '../../core/events/topic-name.ts'

@@ -1,6 +1,6 @@
 // Requests for one consumer instance, the reading state that Confluent's, Karapace's and Strimzi's proxies keep: create,
 // assign one partition (no consumer group is joined), seek, poll, delete. Its lifetime is decided by instance-reader.ts.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Dialect } from '../../config/kafka-rest.ts'
 import type { LogPosition, TopicPartition } from '../../core/events/kafka-record.ts'
 import { fetchedRecords, type FetchedRecord } from './records.ts'

@@ -1,6 +1,6 @@
 // The dialects of the REST Proxy API v2: what each supports, and how Rigel detects it. The probes use no topic; each request
 // has a response that is specific to one of the four proxies.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Dialect } from '../../config/kafka-rest.ts'
 import { BINARY_V2, hostOf, parseJsonBody, requireOk, type RestResponse, type RestClient } from './rest-client.ts'
 import { KafkaRestError } from './rest-error.ts'

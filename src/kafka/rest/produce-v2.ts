@@ -1,6 +1,6 @@
 // Produces by the REST Proxy API v2: one request per topic, one result per record. Temporarily refused records are sent again;
 // other errors throw. Whether the proxy waits for all replicas (acks=all) is its own configuration; no request can say it.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Dialect } from '../../config/kafka-rest.ts'
 import { toBase64 } from '../../core/bytes.ts'
 import type { NewRecord } from '../../core/events/kafka-record.ts'

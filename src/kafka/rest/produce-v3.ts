@@ -1,7 +1,7 @@
 // Produces by Confluent's REST API v3 (also Confluent Cloud): records as concatenated JSON in one chunked request, and one
 // report per record in the same order. The API cannot consume: split-producer.ts combines it with a log that can.
 import { parseJson } from '../../core/json.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { KafkaRestV3Settings } from '../../config/kafka-rest.ts'
 import { sliceObjects } from '../../core/json.ts'
 import { toBase64 } from '../../core/bytes.ts'

@@ -1,5 +1,5 @@
 // Parses records of the REST Proxy API v2 in its binary format: base64 in JSON. Timestamps and headers only in some dialects.
-import { z } from 'zod'
+import * as z from 'zod'
 import { fromBase64 } from '../../core/bytes.ts'
 import type { LogPosition, LogRecord, RecordHeader } from '../../core/events/kafka-record.ts'
 import { KafkaRestError } from './rest-error.ts'

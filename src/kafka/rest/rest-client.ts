@@ -4,7 +4,7 @@
 import { readBody } from '../../core/http-body.ts'
 import { truncate } from '../../core/text.ts'
 import { parseJson } from '../../core/json.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { RestCredentials } from '../../config/kafka-rest.ts'
 import { KafkaRestError, NO_RESPONSE } from './rest-error.ts'
 

@@ -1,6 +1,6 @@
 // Asks a proxy for the partitions of a topic and the offset range of a partition. For all dialects except Redpanda's, which
 // has no such routes (redpanda-reader.ts).
-import { z } from 'zod'
+import * as z from 'zod'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { OffsetRange } from '../kafka-log.ts'
 import { parseResponse, toError, type RestClient } from './rest-client.ts'

@@ -2,7 +2,7 @@
 // sends new figures as Server-Sent Events. Only the metrics objects are read, so an open console wakes no other
 // object.
 import type { Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import { METRICS } from '../../../core/metrics/catalogue.ts'
 import { connectingShards } from '../../../core/shard-map/shard-map.ts'
 import { STEP_MS } from '../../../core/metrics/history.ts'

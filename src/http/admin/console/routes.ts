@@ -1,7 +1,7 @@
 // For the console. GET /v1/routes lists the routes of the API gateway without possible secrets. POST /v1/routes/test
 // returns which route a request would take and why it would be refused. It sends nothing to a service.
 import type { Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import { toRequestPath } from '../../../api-definitions/request-path.ts'
 import type { Route } from '../../../api-definitions/api-route.ts'
 import type { Router } from '../../../api-definitions/router.ts'

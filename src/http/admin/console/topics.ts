@@ -1,7 +1,7 @@
 // GET /v1/topics: the topics of Rigel's log with their partitions and offsets. GET /v1/topics/{topic}/records: some
 // records, and what Rigel makes of each. For the console.
 import type { Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import { isFollowed } from '../../../config/parse-config.ts'
 import { toBase64 } from '../../../core/bytes.ts'
 import type { LogRecord } from '../../../core/events/kafka-record.ts'

@@ -2,7 +2,7 @@
 // decodes, routes and matches it as before; the shard returns what happened at each connection. Nothing is recorded per
 // event, because events are stored before they are sent. `npm run explain` and the console show the answer.
 import type { Context } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import { homeOf } from '../../../core/shard-map/shard-map.ts'
 import type { LogPosition, LogRecord } from '../../../core/events/kafka-record.ts'
 import { bestOf, describeCause, verdictOf, type Cause } from '../../../core/explain/cause.ts'

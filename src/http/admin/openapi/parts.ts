@@ -1,6 +1,6 @@
 // Functions that make parts of the OpenAPI description: parameters, bodies, and references to the schemas that
 // validate.
-import { z } from 'zod'
+import * as z from 'zod'
 import {
   cloudEvent,
   closedAnswer,

@@ -1,5 +1,5 @@
 // Bodies of /_rig/api/v1/shards: they validate requests, type responses, and describe both in openapi.json.
-import { z } from 'zod'
+import * as z from 'zod'
 import { MAX_SHARDS } from '../../../core/shard-map/shard-map.ts'
 
 const confirmation = z.object({ confirmed: z.number().int(), of: z.number().int() })

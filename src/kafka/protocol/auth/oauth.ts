@@ -3,7 +3,7 @@
 import { readBody } from '../../../core/http-body.ts'
 import { parseJson } from '../../../core/json.ts'
 import { AwsV4Signer } from 'aws4fetch'
-import { z } from 'zod'
+import * as z from 'zod'
 import { AuthenticationError, ConnectionError } from '../errors.ts'
 
 /** OAuth 2 client credentials. `scope` is null if none is requested. */

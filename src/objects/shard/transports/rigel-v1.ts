@@ -2,7 +2,7 @@
 // acknowledgements as a window; subscriptions in-band. docs/protocol.md describes them, websocket.ts uses them. Pure.
 import { toHttp, type RigelError } from '../../../core/errors.ts'
 import { stringifyScalars } from '../../../core/scalar.ts'
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseJson } from '../../../core/json.ts'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'

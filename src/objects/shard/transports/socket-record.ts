@@ -1,6 +1,6 @@
 // What a WebSocket connection keeps across hibernation: its ConnectionState and its cursor, in the attachment of its socket, which
 // costs no row. A state that is too large for an attachment has a row in the ConnectionStore.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { ConnectionState } from '../connections/connection-state.ts'
 import type { ConnectionStore } from '../connections/connection-store.ts'
 

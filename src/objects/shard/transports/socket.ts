@@ -1,6 +1,6 @@
 // Hibernatable WebSockets, as the transports over them use them: the attachment that names a socket's transport and
 // connection, closing with a reason, and a writer that knows how much waits for the client.
-import { z } from 'zod'
+import * as z from 'zod'
 import { toClose, type RigelError } from '../../../core/errors.ts'
 import type { BufferBudget } from '../buffer-budget.ts'
 import { TRANSPORTS } from '../../../core/identity/principal.ts'

@@ -1,6 +1,6 @@
 // Handles what a Phoenix client asks for, whatever its transport: heartbeat, join, leave, push. Joining is subscribing: the
 // Directory knows before the join is confirmed, and what the channel missed since its position follows the reply.
-import { z } from 'zod'
+import * as z from 'zod'
 import { toHttp } from '../../../../core/errors.ts'
 import { formatPosition } from '../../../../core/identity/position.ts'
 import { createEventLog } from '../../../../sources/create-event-log.ts'

@@ -1,5 +1,5 @@
 // One channel: what a topic and the payload of its join ask for, who may join it, and the filter that it becomes. Pure.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Check } from '../../../../config/auth.ts'
 import type { Extractors } from '../../../../core/events/extractors.ts'
 import { parseAsOf } from '../../../../core/as-of/as-of.ts'

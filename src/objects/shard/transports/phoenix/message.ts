@@ -1,6 +1,6 @@
 // The messages of Phoenix Channels: serializer V1 (an object) and V2 (an array, or binary for a client's push). The source
 // is the `phoenix` package, assets/js/phoenix/serializer.js. Pure.
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseJson } from '../../../../core/json.ts'
 
 /** Version of the serializer: 1 for `vsn` 1.x or no `vsn`, 2 for `vsn` 2.x. */

@@ -1,6 +1,6 @@
 // Phoenix by WebSocket, hibernatable: opens sockets, finds them again after hibernation, and ends those whose client is
 // silent. Every heartbeat has another ref, so the runtime cannot answer it: a shard with Phoenix sockets wakes for them.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { ConnectionState, Opening } from '../../connections/connection-state.ts'
 import { closeSocket, SocketWriter, upgradeResponse } from '../socket.ts'
 import type { TransportParts } from '../transport.ts'
