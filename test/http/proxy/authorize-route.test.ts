@@ -60,6 +60,18 @@ describe('a secured route', () => {
     await sessionRegistryStub(gateway.env, session).revoke(session, Date.now() + 60_000)
     expect((await gateway.fetch('/', { headers })).status).toBe(401)
   })
+
+  it('passes no token of a session once it is revoked, although it has just passed', async () => {
+    const session = crypto.randomUUID()
+    const headers = await bearer('alice', { jti: session })
+    const statuses = async () => {
+      const responses = await Promise.all(Array.from({ length: 5 }, () => gateway.fetch('/', { headers })))
+      return [...new Set(responses.map(({ status }) => status))]
+    }
+    expect(await statuses()).toEqual([200])
+    await sessionRegistryStub(gateway.env, session).revoke(session, Date.now() + 60_000)
+    expect(await statuses()).toEqual([401])
+  })
 })
 
 describe('where a token may be', () => {
