@@ -78,6 +78,34 @@ describe('the internal API', () => {
     expect(JSON.stringify(document)).not.toContain('undefined')
   })
 
+  it('describes the endpoints of clients, all of which are there', async () => {
+    const document: { paths: Record<string, object> } = await (await fetchRigel(`${API}/openapi.json`)).json()
+    const described = Object.entries(document.paths).filter(([path]) => path.startsWith('/_rig/'))
+    const answers = described.flatMap(([path, item]) =>
+      Object.keys(item)
+        .filter((key) => key === 'get' || key === 'put' || key === 'post')
+        .map(async (method) => {
+          const url = path.replace('{transport}', 'ws').replace('{token}', 'none')
+          // Neither a subscription nor an event: nothing is opened, and nothing published.
+          const init = method === 'get' ? {} : { method: method.toUpperCase(), body: '{}' }
+          const response = await fetchRigel(`${url}?subscriptions=none`, init)
+          await response.body?.cancel()
+          return `${method} ${path} ${response.status}`
+        }),
+    )
+    expect(await Promise.all(answers)).toEqual([
+      'get /_rig/v1/connection/sse 400',
+      'get /_rig/v1/connection/ndjson 400',
+      'get /_rig/v1/connection/ws 426',
+      'get /_rig/v1/connection/longpolling 400',
+      'put /_rig/v1/connection/{transport}/{token}/subscriptions 400',
+      'put /_rig/v1/connection/{transport}/{token}/metadata 400',
+      'put /_rig/v1/connection/{transport}/{token}/token 400',
+      'post /_rig/v1/events 400',
+      'get /_rig/health 200',
+    ])
+  })
+
   it('answers 404 to what is not there, and OK of its health', async () => {
     expect((await call('/v3/nothing')).status).toBe(404)
     expect(await (await call('/health')).text()).toBe('OK')
