@@ -64,7 +64,7 @@ export class InstanceReader {
       try {
         if (lease === undefined) {
           const range = await topics.offsets(position)
-          const mismatch = checkRange(position, range)
+          const mismatch = this.#findMismatch(position, range)
           if (mismatch !== null) return mismatch
           if (limits.maxWaitMs === 0 && range?.latest === position.offset) return noRecords(position)
           lease = { instance: await this.#instances.create(position), next: position.offset }
@@ -106,7 +106,7 @@ export class InstanceReader {
       const isEarly = nowMs - startedMs < waitMs / 2
       if (!isEarly && nowMs < untilMs) continue
       const range = await topics.offsets(position)
-      const mismatch = checkRange(position, range)
+      const mismatch = this.#findMismatch(position, range)
       if (mismatch !== null) return mismatch
       const isMore = range !== null && range.latest > position.offset
       if (isMore ? stuck >= MAX_STUCK_POLLS : nowMs >= untilMs) return noRecords(position)
@@ -127,7 +127,7 @@ export class InstanceReader {
     const { client, deps, topics } = this.#options
     const [first] = records
     if (first?.offset !== position.offset) {
-      const mismatch = checkRange(position, await topics.offsets(position))
+      const mismatch = this.#findMismatch(position, await topics.offsets(position))
       if (mismatch !== null) return mismatch
     }
     assertInOrder(hostOf(client), records, position)
@@ -154,6 +154,22 @@ export class InstanceReader {
     else this.#idle.set(partitionName(position), lease)
   }
 
+  /**
+   * Returns why the position cannot be read: it is out of range, or the topic was created anew. A partition that has begun above
+   * 0 and begins at 0 is a new one, because retention only removes. That remains known until the caller reads from the start.
+   */
+  #findMismatch(position: LogPosition, range: OffsetRange | null): Fetched | null {
+    if (range === null) return { kind: 'unknown_topic_or_partition' }
+    const { journal } = this.#options
+    const { earliest, latest } = range
+    const { offset } = position
+    const start = journal.start(partitionName(position))
+    const isAnew = earliest === 0 && start > 0 && offset > 0
+    if (!isAnew && earliest !== start) journal.setStart(partitionName(position), earliest)
+    const isInRange = offset >= earliest && offset <= latest
+    return isInRange && !isAnew ? null : { kind: 'offset_out_of_range', ...range }
+  }
+
   #instanceLostError(error: unknown): KafkaRestError {
     const { client } = this.#options
     const message =
@@ -161,12 +177,6 @@ export class InstanceReader {
       `KAFKA_REST_INSTANCE_HOSTS must name the proxies behind it (${String(error)})`
     return new KafkaRestError(hostOf(client), 'consumer instance', { status: 404, message })
   }
-}
-
-function checkRange(position: LogPosition, range: OffsetRange | null): Fetched | null {
-  if (range === null) return { kind: 'unknown_topic_or_partition' }
-  const isInRange = position.offset >= range.earliest && position.offset <= range.latest
-  return isInRange ? null : { kind: 'offset_out_of_range', ...range }
 }
 
 function noRecords({ offset }: LogPosition): Fetched {

@@ -37,6 +37,14 @@ describe.each(KINDS)('notes %s', (_, withNotes) => {
       expect(notes.read()).toEqual([kept, instance(0)])
     }))
 
+  it('have where a partition began when that was last said, and 0 before', () =>
+    withNotes((notes) => {
+      expect(notes.start('orders/0')).toBe(0)
+      notes.setStart('orders/0', 5)
+      notes.setStart('orders/0', 7)
+      expect([notes.start('orders/0'), notes.start('orders/1')]).toEqual([7, 0])
+    }))
+
   it('are sixteen at most: the oldest are forgotten', () =>
     withNotes((notes) => {
       for (const one of several(20)) notes.add(one)
