@@ -44,6 +44,7 @@ interface NameScope {
 
 const PRIMITIVES = new Set(['null', 'boolean', 'int', 'long', 'float', 'double', 'string', 'bytes'])
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/
+const SYMBOL = /^[A-Za-z_][A-Za-z0-9_]*$/
 const PLAIN: BytesLogicalType = { as: 'bytes' }
 const MAX_DEPTH = 100
 const MAX_SCALE = 1_000
@@ -94,7 +95,7 @@ function toComplex(node: SchemaNode, scope: NameScope): AvroType {
     case 'map':
       return { kind: 'map', values: toType(node['values'], scope) }
     case 'enum':
-      return define(scope, fullName(node, scope), (name) => ({ kind: 'enum', name, symbols: symbolsOf(node) }))
+      return define(scope, fullName(node, scope), (name) => ({ kind: 'enum', name, symbols: symbolsOf(name, node) }))
     case 'fixed':
       return define(scope, fullName(node, scope), (name) => toFixed(node, name))
     case 'record':
@@ -165,12 +166,16 @@ function maxPrecision(sizeBytes: number): number {
   return Math.floor(Math.log10(2) * (8 * sizeBytes - 1))
 }
 
-function symbolsOf({ symbols }: SchemaNode): readonly string[] {
-  if (Array.isArray(symbols) && symbols.every((symbol) => typeof symbol === 'string')) return symbols
-  throw new InvalidSchema('an enum must have a list of symbols')
+function symbolsOf(name: string, { default: fallback, symbols }: SchemaNode): readonly string[] {
+  const isList = Array.isArray(symbols) && symbols.every((symbol) => typeof symbol === 'string' && SYMBOL.test(symbol))
+  if (!isList) throw new InvalidSchema(`the enum ${name} must have a list of symbols of letters, digits and "_"`)
+  if (new Set(symbols).size < symbols.length) throw new InvalidSchema(`the enum ${name} has a symbol twice`)
+  if (fallback === undefined || symbols.includes(fallback)) return symbols as readonly string[]
+  throw new InvalidSchema(`the default of the enum ${name} must be one of its symbols`)
 }
 
 function define(scope: NameScope, name: string, make: (name: string) => AvroType): AvroType {
+  if (PRIMITIVES.has(name)) throw new InvalidSchema(`the name ${name} is that of a primitive type`)
   if (scope.named.has(name)) throw new InvalidSchema(`the name ${name} is defined twice`)
   const type = make(name)
   scope.named.set(name, type)

@@ -281,3 +281,16 @@ describe('Avro by its specification', () => {
     expect(parsed.ok ? '' : parsed.reason).toContain(problem)
   })
 })
+
+describe('an Avro schema that Avro refuses', () => {
+  const enumOf = (symbols: unknown, more: object = {}) => ({ type: 'enum', name: 'E', symbols, ...more })
+
+  it.each([
+    [enumOf(['A', 'A']), 'the enum E has a symbol twice'],
+    [enumOf(['white space']), 'the enum E must have a list of symbols of letters, digits and "_"'],
+    [enumOf(['A'], { default: 'B' }), 'the default of the enum E must be one of its symbols'],
+    [enumOf(['A'], { name: 'int' }), 'the name int is that of a primitive type'],
+  ])('%j is refused: %s', (schema, reason) => {
+    expect(parseAvroSchema(JSON.stringify(schema))).toEqual({ ok: false, reason })
+  })
+})
