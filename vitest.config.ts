@@ -86,6 +86,7 @@ export default defineConfig({
             'test/e2e/**',
             'test/clients/**',
             'test/real-kafka/**',
+            'test/schema-conformance/**',
             'test/real-sources/**',
             'test/**/*.{kafka,source}.test.ts',
           ],
