@@ -68,7 +68,8 @@ function readSource(source: RecordSource, { envelope, record, schema, value }: R
 
 function readKey(key: Uint8Array | null, pointer: readonly string[] | null): unknown {
   const text = key === null ? undefined : decodeUtf8(key)
-  if (text === undefined || text === '') return undefined
+  // A key of bytes, such as a Long's or one in the wire format of a schema registry, may be valid UTF-8 and is no text.
+  if (text === undefined || text === '' || text.includes('\0')) return undefined
   if (pointer === null) return text
   const parsed = parseExactly(text)
   // A key of Kafka Connect with a schema has it beside the payload.

@@ -159,6 +159,8 @@ describe('recipients', () => {
     ['a list with one that is none', '/user', { user: ['a', null] }, {}],
     ['no key', 'key', {}, {}],
     ['a key that does not match', 'key user.{id}', {}, { key: 'admin.a' }],
+    ['a key of bytes: a Long', 'key', {}, { key: '\0\0\0\0\0\0\0*' }],
+    ['a key in the wire format of a registry', 'key', {}, { key: '\0\0\0\0\u0001\u0002a' }],
   ])('that are %s make a dead letter, never a broadcast', (_what, recipients, value, parts) => {
     expect(apply({ type: 'x', recipients }, value, parts)).toMatchObject({ code: 'invalid_recipients' })
   })
