@@ -9,6 +9,11 @@ export interface Figure {
   readonly goal?: number
 }
 
+/** Records per second. */
+export function figureOf(figure: string, rigel: number, bare: number): Figure {
+  return { figure, rigel, bare, unit: 'records/s', ratio: rigel / bare }
+}
+
 export const quick = process.argv.includes('--quick')
 const ROUNDS = quick ? 3 : 5
 
