@@ -36,6 +36,8 @@ export interface HttpEnv {
     readonly tracer: Tracer | null
     /** Set for requests to the internal API. */
     readonly role: Role
+    /** What a request to the internal API has changed, for the audit log, if its path does not name it. */
+    readonly changed?: Readonly<Record<string, unknown>>
     readonly shardMap: WorkerShardMap
   }
 }

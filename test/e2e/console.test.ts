@@ -71,6 +71,28 @@ void test('a dead letter is shown with its reason, and replayed', { timeout: 120
   await until('it is handled', async () => /produced again/.test(await page.innerText('#status')))
 })
 
+void test('a dead letter is changed, and its record is produced again as an event', { timeout: 120_000 }, async () => {
+  await produce({ n: 'to be changed' })
+  await page.click('nav a[href="#dead-letters"]')
+  const letter = page.locator('.letter', { hasText: 'to be changed' })
+  await until('it is there', async () => {
+    await page.getByRole('button', { name: 'Refresh' }).click()
+    return (await letter.count()) > 0
+  })
+  await letter.locator('summary').click()
+  await letter.getByRole('button', { name: 'Edit' }).click()
+  const submit = letter.getByRole('button', { name: 'Replay this record' })
+  const event = { specversion: '1.0', id: 'changed', source: '/console', type: 'changed.event' }
+  await letter.locator('textarea[name="value"]').fill(JSON.stringify(event))
+  await submit.click()
+  await until('it is produced', async () => /changed record was produced/.test(await page.innerText('#status')))
+  await page.click('nav a[href="#explain"]')
+  await page.getByLabel('Event').fill('changed')
+  await page.getByLabel('User').fill('alice')
+  await page.getByRole('button', { name: 'Why?' }).click()
+  await until('it is an event now', async () => (await page.locator('.verdict').count()) === 1)
+})
+
 void test('no view is wider than its screen, and none breaks a rule of the CSP', { timeout: 120_000 }, async () => {
   for (const width of WIDTHS) {
     await page.setViewportSize({ width, height: 900 })

@@ -1,9 +1,10 @@
-// Dead letters: why they are, replay, discard.
+// Dead letters: why they are, replay as they are or changed, discard.
 import { button, h, pretty, tell, time } from './dom.js'
+import { editDeadLetter } from './edit-dead-letter.js'
 import { call } from './http.js'
 
-/** @typedef {{ text?: string, base64?: string } | null} Shown */
-/** @typedef {{ partition: number, offset: number, time: string, reason_code: string, reason: string, rule: string | null, origin: { topic: string | null, partition: number, offset: number }, key: Shown, value: Shown, omitted: boolean, handled: 'replayed' | 'discarded' | null }} Letter */
+/** @typedef {import('./edit-dead-letter.js').EditedRecord} EditedRecord */
+/** @typedef {{ partition: number, offset: number, time: string, reason_code: string, reason: string, rule: string | null, origin: { topic: string | null, partition: number, offset: number }, key: EditedRecord['key'], value: EditedRecord['value'], headers: EditedRecord['headers'], omitted: boolean, handled: 'replayed' | 'discarded' | null }} Letter */
 
 const LIMIT = 100
 
@@ -24,7 +25,7 @@ export const deadLetters = {
       chosen.clear()
       const items = letters
         .toSorted((a, b) => b.time.localeCompare(a.time))
-        .map((letter) => toItem(letter, isOperator, chosen))
+        .map((letter) => toItem(letter, isOperator ? { chosen, edit } : null))
       const none = h('p', { class: 'none' }, 'No dead letters that are not handled.')
       list.replaceChildren(
         h('p', { class: 'hint' }, `The newest of each partition of ${answer.topic}.`),
@@ -43,6 +44,16 @@ export const deadLetters = {
       await refresh()
     }
 
+    /** @param {Letter} letter @param {Partial<EditedRecord>} record */
+    async function edit({ offset, partition }, record) {
+      await call('/v3/dead-letters/replay', {
+        method: 'POST',
+        body: { dead_letters: [{ partition, offset, record }] },
+      })
+      tell('The changed record was produced again, to the end of its topic.')
+      await refresh()
+    }
+
     void refresh()
     const tools = h(
       'div',
@@ -56,19 +67,16 @@ export const deadLetters = {
   },
 }
 
-/** @param {Letter} letter @param {boolean} isOperator @param {Set<Letter>} chosen */
-function toItem(letter, isOperator, chosen) {
+/** @typedef {{ chosen: Set<Letter>, edit: (letter: Letter, record: Partial<EditedRecord>) => Promise<void> }} Actions */
+
+/** @param {Letter} letter @param {Actions | null} actions Null for who may only look. */
+function toItem(letter, actions) {
   const { handled, key, offset, omitted, origin, partition, reason, reason_code: code, rule, value } = letter
   const from = `${origin.topic ?? 'unknown'}/${origin.partition}/${origin.offset}`
-  const box = h('input', {
-    type: 'checkbox',
-    'aria-label': `Choose ${from}`,
-    onchange: () => (chosen.delete(letter) ? undefined : chosen.add(letter)),
-  })
   return h(
     'article',
     { class: 'letter' },
-    isOperator ? box : null,
+    actions === null ? null : chooser(letter, from, actions),
     h(
       'details',
       { class: 'record' },
@@ -86,14 +94,36 @@ function toItem(letter, isOperator, chosen) {
         reason,
       ),
       h('p', {}, `Dead letter ${partition}/${offset}${rule === null ? '' : `, by the rule "${rule}"`}.`),
-      key === null ? null : h('p', {}, 'Key: ', h('code', {}, key.text ?? key.base64 ?? '')),
+      key === null ? null : h('p', {}, 'Key: ', h('code', {}, textOf(key))),
       h(
         'pre',
         { tabindex: 0 },
         omitted
           ? 'too large to be kept: replay reads it in its topic'
-          : pretty(value?.text ?? value?.base64 ?? 'no value'),
+          : pretty(value === null ? 'no value' : textOf(value)),
       ),
+      actions === null || omitted ? null : editor(letter, actions),
     ),
   )
+}
+
+/** @param {Letter} letter @param {string} from @param {Actions} actions */
+function chooser(letter, from, { chosen }) {
+  const onchange = () => (chosen.delete(letter) ? undefined : chosen.add(letter))
+  return h('input', { type: 'checkbox', 'aria-label': `Choose ${from}`, onchange })
+}
+
+/** The form is made when it is asked for. @param {Letter} letter @param {Actions} actions */
+function editor(letter, { edit }) {
+  const place = h('div', {})
+  const open = button('Edit', () => {
+    place.replaceChildren(editDeadLetter(letter, (record) => edit(letter, record)))
+  })
+  place.append(open)
+  return place
+}
+
+/** @param {{ text: string } | { base64: string }} content */
+function textOf(content) {
+  return 'text' in content ? content.text : content.base64
 }

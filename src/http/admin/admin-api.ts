@@ -125,7 +125,7 @@ export const adminApi = new Hono<HttpEnv>()
 async function auditRequests(c: AdminApiContext, next: Next): Promise<void> {
   await next()
   const path = c.req.path.slice(INTERNAL_PREFIX.length)
-  const answer = { status: c.res.status, location: c.res.headers.get('location') }
+  const answer = { status: c.res.status, location: c.res.headers.get('location'), changed: c.get('changed') }
   const token = (c.req.header('authorization') ?? '').replace(/^bearer +/i, '')
   const entry = toAuditEntry(c.req.raw, path, answer, await fingerprintOf(token))
   if (entry !== undefined) c.executionCtx.waitUntil(writeAudit(c.env, c.var.config, entry))

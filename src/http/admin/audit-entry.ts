@@ -28,11 +28,19 @@ const CONNECTION_TOKEN = /^(\/v3\/connections\/).+$/
 /** The query parameters that name what is changed. Others are not logged. */
 const NAMED = ['user', 'session', 'field', 'value', 'id', 'target', 'revoke_seconds']
 
+/** The parts of an answer that the entry has. */
+interface AuditedAnswer {
+  readonly status: number
+  readonly location: string | null
+  /** What was changed, if path and query do not name it. */
+  readonly changed?: Readonly<Record<string, unknown>> | undefined
+}
+
 /** Returns the entry for a request, or undefined if the request has no entry. `path` is below the prefix. */
 export function toAuditEntry(
   request: Request,
   path: string,
-  answer: { readonly status: number; readonly location: string | null },
+  answer: AuditedAnswer,
   by: string,
 ): AuditEntry | undefined {
   if (READING.has(request.method) || NOT_OPERATIONS.test(path)) return undefined
@@ -41,7 +49,11 @@ export function toAuditEntry(
   return {
     action: `${request.method} ${path.replace(CONNECTION_TOKEN, '$1…')}`,
     // Responses to revocations and new definitions name the created resource in `location`.
-    target: { ...Object.fromEntries(named), ...(answer.location === null ? {} : { made: answer.location }) },
+    target: {
+      ...Object.fromEntries(named),
+      ...answer.changed,
+      ...(answer.location === null ? {} : { made: answer.location }),
+    },
     by,
     address: request.headers.get('cf-connecting-ip'),
     status: answer.status,

@@ -1,6 +1,6 @@
 // GET /_rig/api/v3/dead-letters lists dead letters, newest last. POST /_rig/api/v3/dead-letters/replay produces their
-// records again to the topics that they came from, without Rigel's headers. For operators, and the console. A replayed
-// record gets a new offset at the end of its topic, so it comes after records that were produced later.
+// records again to the topics that they came from, without Rigel's headers and, if asked, changed. For operators, and the
+// console. A replayed record gets a new offset at the end of its topic, so it comes after records that were produced later.
 import type { Context } from 'hono'
 import * as z from 'zod'
 import { toBase64 } from '../../core/bytes.ts'
@@ -16,10 +16,13 @@ import { isSourceTopic, type Config } from '../../config/parse-config.ts'
 import { directoryStub, type DeadLetterPlace } from '../../rpc/directory.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
+import { changeRecord, recordChange } from './edited-record.ts'
 
 const MAX_LISTED = 500
 const MAX_REPLAYED = 500
 const MAX_BODY_BYTES = 65_536
+/** Changed records are as large as the topic takes. */
+const MAX_REPLAY_BYTES = 4_194_304
 const FETCH_BYTES = 1_048_576
 
 const listQuery = z.object({
@@ -28,14 +31,18 @@ const listQuery = z.object({
   offset: z.coerce.number().int().min(0).optional(),
 })
 
+const letterPlace = z.strictObject({ partition: z.int().min(0), offset: z.int().min(0) })
+const discardBody = z.strictObject({ dead_letters: z.array(letterPlace).min(1).max(MAX_REPLAYED) })
 const replayBody = z.strictObject({
   dead_letters: z
-    .array(z.strictObject({ partition: z.int().min(0), offset: z.int().min(0) }))
+    .array(letterPlace.extend({ record: recordChange.optional() }))
     .min(1)
     .max(MAX_REPLAYED),
 })
 
 const EXPECTED = `expected {"dead_letters": [{"partition": 0, "offset": 17}, …]}, at most ${MAX_REPLAYED}`
+const EXPECTED_CHANGE =
+  '"record", to change one, may have "key", "value" ({"text": …}, {"base64": …} or null) and "headers" ([{"key", "text"}, …])'
 
 /** Without `partition` and `offset` the last `limit` dead letters of each partition are listed. */
 export async function listDeadLetters(c: Context<HttpEnv>): Promise<Response> {
@@ -70,35 +77,38 @@ async function readSome(log: EventLog, topic: string, partition: number, from: n
 
 /**
  * The body names dead letters by partition and offset of the dead-letter topic: `{"dead_letters": [{"partition",
- * "offset"}]}`.
+ * "offset"}]}`. `record` beside them changes the record. If one is refused, none is produced.
  */
 export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> {
-  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
+  const body = await readRequestBody(c.req.raw, MAX_REPLAY_BYTES)
   const parsed = replayBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
-  if (!parsed.success) {
-    return badRequest(EXPECTED)
-  }
-  const { kafka } = c.var.config
-  const log = createEventLog(c.env, c.var.config)
+  if (!parsed.success) return badRequest(`${EXPECTED}; ${EXPECTED_CHANGE}`)
+  const { config } = c.var
+  const log = createEventLog(c.env, config)
+  const letters = parsed.data.dead_letters
   const records: NewRecord[] = []
-  for (const at of parsed.data.dead_letters) {
-    const record = await original(log, c.var.config, { topic: kafka.deadLetterTopic, ...at })
-    if (!record.ok) return badRequest(`${at.partition}/${at.offset}: ${record.reason}`)
-    records.push(record.value)
+  for (const { record: change, ...at } of letters) {
+    const record = await original(log, config, { topic: config.kafka.deadLetterTopic, ...at })
+    const replayed = record.ok && change !== undefined ? await changeRecord(config, record.value, change) : record
+    if (!replayed.ok) return badRequest(`${nameOf(at)}: ${replayed.reason}`)
+    records.push(replayed.value)
   }
   const produced = await log.produce(records)
-  await directoryStub(c.env).markDeadLetters(parsed.data.dead_letters, 'replayed')
+  const changed = letters.filter(({ record }) => record !== undefined)
+  c.set('changed', { dead_letters: letters.map(nameOf), edited: changed.map(nameOf) })
+  await directoryStub(c.env).markDeadLetters(letters.map(placeOf), 'replayed')
   return c.json({ produced: produced.map(({ offset, partition, topic }) => ({ topic, partition, offset })) }, 202)
 }
 
 /**
  * Marks dead letters as discarded: they stay in the topic, but the console no longer shows them. Has the body of
- * replay.
+ * replay, without `record`.
  */
 export async function discardDeadLetters(c: Context<HttpEnv>): Promise<Response> {
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
-  const parsed = replayBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
+  const parsed = discardBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
   if (!parsed.success) return badRequest(EXPECTED)
+  c.set('changed', { dead_letters: parsed.data.dead_letters.map(nameOf) })
   await directoryStub(c.env).markDeadLetters(parsed.data.dead_letters, 'discarded')
   return c.json({ discarded: parsed.data.dead_letters.length })
 }

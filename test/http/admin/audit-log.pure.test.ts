@@ -32,6 +32,13 @@ describe('the audit log', () => {
     expect(entryOf('PUT', '/v3/apis/books', 412)).toMatchObject({ action: 'PUT /v3/apis/books', status: 412 })
   })
 
+  it('has what an answer says was changed: dead letters, and which of them were edited', () => {
+    const request = new Request('https://rigel.test/_rig/api/v3/dead-letters/replay', { method: 'POST' })
+    const changed = { dead_letters: ['0/17', '0/18'], edited: ['0/18'] }
+    const answer = { status: 202, location: null, changed }
+    expect(toAuditEntry(request, '/v3/dead-letters/replay', answer, 'token')).toMatchObject({ target: changed })
+  })
+
   it.each([
     ['GET', '/v3/users'],
     ['POST', '/v3/messages'],

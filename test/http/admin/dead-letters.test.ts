@@ -30,6 +30,11 @@ async function listUntil(text: string): Promise<Listed['dead_letters']> {
   }
 }
 
+async function placeOf(text: string) {
+  const { offset, partition } = (await listUntil(text)).find(({ value }) => value.text === text) ?? {}
+  return { partition, offset }
+}
+
 interface Listed {
   readonly dead_letters: readonly { partition: number; offset: number; origin: object; value: { text: string } }[]
 }
@@ -70,9 +75,7 @@ describe('a record that is plain JSON', () => {
 
   it('is replayed into the topic that it came from, as it was', async () => {
     await appendPlain('{"n":2}')
-    const letter = (await listUntil('{"n":2}')).find(({ value }) => value.text === '{"n":2}')
-    const at = { partition: letter?.partition, offset: letter?.offset }
-    const answer = await call('POST', '/v3/dead-letters/replay', { dead_letters: [at] })
+    const answer = await call('POST', '/v3/dead-letters/replay', { dead_letters: [await placeOf('{"n":2}')] })
     expect(answer.status).toBe(202)
     const { produced } = await answer.json<{ produced: { topic: string; partition: number; offset: number }[] }>()
     const { topic, partition, offset } = produced[0] ?? { topic: '', partition: 0, offset: 0 }
@@ -91,4 +94,57 @@ describe('a record that is plain JSON', () => {
     'is not replayed by a request such as %j',
     async (body) => expect((await call('POST', '/v3/dead-letters/replay', body)).status).toBe(400),
   )
+
+  it('is replayed as an operator has changed it, and what is not named stays as it was', async () => {
+    await appendPlain('{"n":3}')
+    const place = await placeOf('{"n":3}')
+    const value = { text: '{"specversion":"1.0","id":"edited","source":"/s","type":"t"}' }
+    const answer = await call('POST', '/v3/dead-letters/replay', { dead_letters: [{ ...place, record: { value } }] })
+    expect(answer.status).toBe(202)
+    const { produced } = await answer.json<{ produced: { partition: number; offset: number }[] }>()
+    const { partition, offset } = produced[0] ?? { partition: -1, offset: -1 }
+    const read = await env.EMBEDDED_LOG.getByName(`rig/${partition}`).read(offset, { maxWaitMs: 0, maxBytes: 1 })
+    if (read.kind !== 'records') throw new Error(read.kind)
+    expect(read.records[0]).toMatchObject({
+      key: bytes('k'),
+      value: bytes(value.text),
+      headers: [{ key: 'trace', value: bytes('t1') }],
+    })
+  })
+
+  const headers = [
+    { key: 'ce_specversion', text: '1.0' },
+    { key: 'ce_type', text: 't' },
+    { key: 'ce_source', text: '/s' },
+    { key: 'ce_id', base64: 'aGVhZGVycw==' },
+  ]
+
+  it('gets other headers, and no key', async () => {
+    await appendPlain('{"n":4}')
+    const place = await placeOf('{"n":4}')
+    const record = { key: null, headers }
+    const answer = await call('POST', '/v3/dead-letters/replay', { dead_letters: [{ ...place, record }] })
+    const { produced } = await answer.json<{ produced: { partition: number; offset: number }[] }>()
+    const { partition, offset } = produced[0] ?? { partition: -1, offset: -1 }
+    const read = await env.EMBEDDED_LOG.getByName(`rig/${partition}`).read(offset, { maxWaitMs: 0, maxBytes: 1 })
+    if (read.kind !== 'records') throw new Error(read.kind)
+    const [again] = read.records
+    expect([again?.key, again?.value]).toEqual([null, bytes('{"n":4}')])
+    expect(again?.headers.at(-1)).toEqual({ key: 'ce_id', value: bytes('headers') })
+  })
+
+  it.each([
+    ['would be a dead letter again', { value: { text: '{"n":5.5}' } }, 'would not be an event'],
+    ['has a value that is no base64', { value: { base64: '!' } }, '"value"'],
+    ['has a value that is neither text nor base64', { value: '{"n":6}' }, '"value"'],
+    ['has a header without a value', { headers: [{ key: 'ce_id' }] }, '"headers"'],
+    ['has what no record has', { offset: 3 }, '"record"'],
+  ])('is not replayed as a record that %s, nor is any other of the request', async (_, record, expected) => {
+    await appendPlain('{"n":5}')
+    const place = await placeOf('{"n":5}')
+    const before = await env.EMBEDDED_LOG.getByName('rig/0').offsets()
+    const answer = await call('POST', '/v3/dead-letters/replay', { dead_letters: [place, { ...place, record }] })
+    expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining(expected) as string])
+    expect(await env.EMBEDDED_LOG.getByName('rig/0').offsets()).toEqual(before)
+  })
 })

@@ -35,9 +35,15 @@ export function operatorPaths(): readonly PathItem[] {
       '/v3/dead-letters/replay',
       {
         post: {
-          summary: 'Produces the records of dead letters again, to the topics that they came from',
-          requestBody: anyJson('{"dead_letters": [{"partition": 0, "offset": 17}]}, at most 500'),
-          responses: { 202: { description: 'Their new places' }, 400: text('A dead letter that does not exist') },
+          summary:
+            'Produces the records of dead letters again, to the topics that they came from, as they are or changed',
+          requestBody: anyJson(
+            '{"dead_letters": [{"partition": 0, "offset": 17, "record": {"key", "value", "headers"}}]}, at most 500; "record", if present, changes the record',
+          ),
+          responses: {
+            202: { description: 'Their new places' },
+            400: text('A dead letter that does not exist, or a changed record that would not be an event'),
+          },
         },
       },
     ],
