@@ -2,9 +2,8 @@
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
 // rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, waking, interest, followers,
-// attacks, subscriptions, gateway (which needs Debian's packages
-// nginx and wrk), kafka (which needs Java 17), sources (NATS, which needs Go, and Kinesis, which needs Python 3). `bill`, by itself, counts what Cloudflare would
-// bill, and compares it with docs/cost.md; `scale`, by itself, simulates ten million connections and writes docs/scale.md.
+// attacks, subscriptions, gateway (which needs Debian's packages nginx and wrk), kafka (which needs Java 17), sources (NATS,
+// which needs Go, and Kinesis, which needs Python 3). `bill`, by itself, counts what Cloudflare would bill, and compares it with docs/cost.md; `scale`, by itself, simulates ten million connections and writes docs/scale.md.
 import { attacks } from './bench/attacks/attacks.ts'
 import { bill } from './bench/bill.ts'
 import { fanOutToPhoenix, fanOutToSockets, fanOutToStreams, growth, memory } from './bench/fan-out.ts'
