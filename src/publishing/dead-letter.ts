@@ -1,6 +1,6 @@
 // Builds dead letters: the record itself in the dead-letter topic, with reason, origin and rule in headers. Pure, except for
 // producing. The broker must accept every dead letter: a refused one would be retried for ever and stop its partition.
-// Used by following and push.ts; http/admin/dead-letters.ts reads them back.
+// Used by following and push.ts; http/admin/dead-letters/dead-letters.ts reads them back.
 import { splitBySize } from '../core/split-by-size.ts'
 import { sizeOfRecord, type LogRecord, type NewRecord, type RecordHeader } from '../core/events/kafka-record.ts'
 import { describeDecodeError, type DecodeError } from '../decoding/decode-error.ts'

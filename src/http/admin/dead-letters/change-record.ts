@@ -1,14 +1,14 @@
 // A dead letter's record as an operator has changed it, for POST /v3/dead-letters/replay. What a change leaves out stays as it
 // is. A record that would not become an event is refused, so that a mistake does not make another dead letter.
-import { z } from 'zod'
-import type { Config } from '../../config/parse-config.ts'
-import { fromBase64 } from '../../core/bytes.ts'
-import type { NewRecord, RecordHeader } from '../../core/events/kafka-record.ts'
-import { describeCause } from '../../core/explain/cause.ts'
-import { fail, ok, type Result } from '../../core/result.ts'
-import { explainRecord } from '../../following/explain-record.ts'
-import { prefetchSchemas } from '../../following/prefetch-schemas.ts'
-import { createSchemaCache } from '../../schema-registry/create-caches.ts'
+import * as z from 'zod'
+import type { Config } from '../../../config/parse-config.ts'
+import { fromBase64 } from '../../../core/bytes.ts'
+import type { NewRecord, RecordHeader } from '../../../core/events/kafka-record.ts'
+import { describeCause } from '../../../core/explain/cause.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
+import { explainRecord } from '../../../following/explain-record.ts'
+import { prefetchSchemas } from '../../../following/prefetch-schemas.ts'
+import { createSchemaCache } from '../../../schema-registry/create-caches.ts'
 
 /** Bytes as the list of dead letters shows them. */
 const shown = z
