@@ -1,5 +1,6 @@
 // Merges deployed API definitions with those made at run time. Each isolate merges with the definitions of its own
 // deployment, because two deployments run at once during a rollout. Called by the route table and the internal API.
+import { isObject } from '../core/json.ts'
 
 export interface ApiRecord {
   readonly id: string
@@ -39,6 +40,6 @@ export function withoutMeta(document: Readonly<Record<string, unknown>>): Readon
 }
 
 export function idOf(document: unknown): string | undefined {
-  const id = typeof document === 'object' && document !== null && 'id' in document ? document.id : undefined
+  const id = isObject(document) ? document['id'] : undefined
   return typeof id === 'string' ? id : undefined
 }

@@ -1,6 +1,7 @@
 // Parses a list of API definitions, in either format, into routes, or into a list of everything that is wrong. Called for
 // proxy.json, PROXY_CONFIG and /v3/apis.
 import * as z from 'zod'
+import { isObject } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { parseRigForm, rigFormSchema } from './rig-format.ts'
 import type { ApiDefinition, Problem, DefinitionEnv } from './api-route.ts'
@@ -56,7 +57,7 @@ function withNumber(problem: Problem, index: number, document: unknown): Problem
 }
 
 export function isInactive(document: unknown): boolean {
-  return typeof document === 'object' && document !== null && 'active' in document && document.active === false
+  return isObject(document) && document['active'] === false
 }
 
 /** JSON Schema of proxy.json and PROXY_CONFIG, for editors. scripts/proxy-schema.ts writes it to public/. */

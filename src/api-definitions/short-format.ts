@@ -1,6 +1,7 @@
 // Parses API definitions in the short format: one line a route, `"GET /books/{id}": {}`. Options beside `routes` are the
 // defaults of all routes. Called by parse-definitions.ts.
 import * as z from 'zod'
+import { isObject } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { checkRoute } from './validate-route.ts'
 import { fromTemplate } from './path-pattern.ts'
@@ -70,7 +71,7 @@ const LINE = /^([A-Za-z]+|\*)\s+(\/\S*)$/
 const DEFAULT_EVENT_TYPE = 'com.rig.proxy.request'
 
 export function isShortForm(document: unknown): boolean {
-  return typeof document === 'object' && document !== null && 'routes' in document
+  return isObject(document) && 'routes' in document
 }
 
 export function parseShortForm(

@@ -1,5 +1,6 @@
 // Verifies a JSON Web Token and returns its principal. Signature, algorithm, expiry, issuer and audience are checked here
 // and nowhere else; revocation-check.ts checks whether the session is revoked. Uses jose.
+import { sleep } from '../core/timeout.ts'
 import { base64url, errors, importSPKI, importX509, jwtVerify } from 'jose'
 import type { JSONWebKeySet, JWTPayload, JWTVerifyOptions } from 'jose'
 import type { Config } from '../config/parse-config.ts'
@@ -76,7 +77,7 @@ function createKeySource(jwt: JwtConfig, options: VerifierOptions): KeySource | 
     const cache = new KeySetCache({
       fetch: async () => fetchKeySet(fetcher, jwksUrl),
       nowMs: () => options.now?.().getTime() ?? Date.now(),
-      sleep: options.sleep ?? ((ms) => new Promise((resolve) => setTimeout(resolve, ms))),
+      sleep: options.sleep ?? sleep,
     })
     return {
       current: async () => cache.current(),

@@ -1,5 +1,6 @@
 // Creates a Cluster from the configuration: sockets, credentials, clock and randomness. Called by the two kinds of objects
 // that keep broker connections: followers (brokers-adapter.ts) and KafkaProducer.
+import { sleep } from '../core/timeout.ts'
 import type { BrokersConfig } from '../config/kafka-brokers.ts'
 import { Cluster } from './protocol/cluster.ts'
 import { createSaslMechanism } from './create-sasl.ts'
@@ -26,7 +27,7 @@ export function createCluster(env: object, brokers: BrokersConfig, { nowMs, rand
     authentication: { mechanism: createSaslMechanism(brokers, nowMs), timeoutMs: AUTHENTICATION_TIMEOUT_MS, nowMs },
     nowMs,
     random,
-    sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    sleep,
   })
 }
 

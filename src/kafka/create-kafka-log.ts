@@ -1,5 +1,6 @@
 // Chooses the KafkaLog by the configuration: REST proxy, brokers or Upstash, and the embedded log if none is
 // configured. Called by followers, and by everything that publishes.
+import { sleep } from '../core/timeout.ts'
 import { waitUntil } from 'cloudflare:workers'
 import type { KafkaRestSettings } from '../config/kafka-rest.ts'
 import { followedTopics, type Config } from '../config/parse-config.ts'
@@ -19,7 +20,7 @@ const clockAndRandom = { nowMs: () => Date.now(), random: () => Math.random() }
 const restDeps: RestDeps = {
   ...clockAndRandom,
   fetch: (input, init) => fetch(input, init),
-  sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+  sleep,
   newId: () => crypto.randomUUID(),
   warn: (message, details) => console.warn({ message, ...details }),
   cache: createRestCache(),

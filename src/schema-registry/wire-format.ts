@@ -1,7 +1,7 @@
 // How a record names its schema. Confluent's wire format: a zero byte, the schema's id, the data; for Protobuf the message's
 // path comes before the data. Or the header `__value_schema_id` beside bare data. Pure. Used to read records (decoding) and to
 // write them (http/proxy).
-import { concat } from '../core/bytes.ts'
+import { concat, toHex } from '../core/bytes.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 
 /** JSON never begins with this byte. */
@@ -57,8 +57,7 @@ export function readSchemaHeader(header: Uint8Array, value: Uint8Array): Result<
 }
 
 function toGuid(bytes: Uint8Array): string {
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  return toHex(bytes).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }
 
 /** Returns a value in the wire format. */

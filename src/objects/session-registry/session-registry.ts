@@ -6,7 +6,7 @@ import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { allShardsOf, type ShardMap } from '../../core/shard-map/shard-map.ts'
 import { LATEST_MS } from '../../core/time/times.ts'
-import { withTimeout } from '../../core/timeout.ts'
+import { sleep, withTimeout } from '../../core/timeout.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import type { ShardResult } from '../../core/delivery/scatter-gather.ts'
 import { BLACKLIST } from '../../core/metrics/catalogue.ts'
@@ -159,8 +159,4 @@ export class SessionRegistry extends DurableObject<Env> {
     const set = await this.ctx.storage.getAlarm()
     if (set === null || set > atMs) await this.ctx.storage.setAlarm(Math.min(atMs, LATEST_MS))
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : Promise.resolve()
 }
