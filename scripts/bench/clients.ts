@@ -1,4 +1,4 @@
-// Many clients in one process, as cheap as can be: what arrives is counted, not parsed. For scripts/bench.ts.
+// Many clients in one process that use little CPU: they count what arrives and do not parse it. For scripts/bench.ts.
 import { get } from 'node:http'
 import { WebSocket } from 'ws'
 

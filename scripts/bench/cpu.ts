@@ -1,4 +1,4 @@
-// CPU that work costs workerd. What the clients in this process use does not count.
+// Measures the CPU time that work costs workerd. The CPU time of the clients in this process is not counted.
 import type { Rig } from './rig.ts'
 
 /** What was answered may still be under way: an event that is being delivered, a connection that is being closed. */

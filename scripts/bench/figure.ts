@@ -1,4 +1,4 @@
-// What a figure is, how much is measured for one, and the statistics of it. Of no subject; for the files beside it.
+// The type of a figure, how much is measured for one, and its statistics. Used by every file of this folder.
 export interface Figure {
   readonly figure: string
   readonly rigel: number

@@ -1,4 +1,4 @@
-// A rig that follows a topic, and kafkajs, which it is measured beside. For kafka-backlog.ts and kafka-latency.ts.
+// Starts a Rigel that follows a topic, and kafkajs, which it is compared with. For kafka-backlog.ts and kafka-latency.ts.
 import { Kafka, logLevel } from 'kafkajs'
 import type { Cluster } from '../kafka/cluster.ts'
 import { startRig, type Rig } from './rig.ts'

@@ -1,5 +1,5 @@
-// What the stand-in bridge (bridge.ts) has behind it: a log. memory-backend.ts for `npm test`, bridge-kafka.ts for a real
-// Kafka. All bytes are base64, as on the wire.
+// The log behind the stand-in bridge (bridge.ts): memory-backend.ts for `npm test`, kafka-backend.ts for a real Kafka. All bytes
+// are base64, as in requests and responses.
 export interface StoredHeader {
   readonly key: string
   readonly value: string

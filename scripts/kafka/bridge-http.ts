@@ -1,4 +1,4 @@
-// HTTP of the stand-in bridge: what a handler sees of a request and says in answer, and the errors of each dialect.
+// HTTP of the stand-in bridge: what a handler gets of a request, how it answers, and the errors of each dialect.
 import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import type { BridgeDialect } from './bridge-options.ts'

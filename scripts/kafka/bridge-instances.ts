@@ -1,5 +1,5 @@
-// Consumer instances of the stand-in bridge, with what makes the dialects differ: what each takes when one is made, when a
-// poll comes back, what a record has, what becomes of one that is too large. Redpanda's are for groups only.
+// Consumer instances of the stand-in bridge. The dialects differ in the options of an instance, in when a poll returns, in the
+// fields of a record, and in what happens to a record that is too large. Redpanda's instances only serve groups.
 import type { Backend, StoredRecord } from './bridge-backend.ts'
 import { BINARY_V2, Refused, parseBody, requireAccept, requireContentType, V2 } from './bridge-http.ts'
 import type { BridgeAnswer, BridgeRequest } from './bridge-http.ts'

@@ -1,4 +1,4 @@
-// `npm run kafka:bridge`: the stand-in bridge (bridge.ts says what that is) before a real Kafka, such as `npm run kafka`'s.
+// `npm run kafka:bridge`: the stand-in bridge (bridge.ts) in front of a real Kafka, such as that of `npm run kafka`.
 //   npm run kafka:bridge -- [--dialect redpanda|confluent|karapace|strimzi] [--port 8082] [--brokers 127.0.0.1:9092]
 // Ends on Ctrl-C.
 import { parseArgs } from 'node:util'

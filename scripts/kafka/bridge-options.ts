@@ -1,20 +1,20 @@
-// What the stand-in bridge can be, and what may be ordered of it. Types only: tests in workerd use them too.
+// The options of the stand-in bridge, and the faults that it can be given. Types only: tests in workerd use them too.
 export type BridgeDialect = 'redpanda' | 'confluent' | 'karapace' | 'strimzi'
 
 export interface BridgeOptions {
   readonly dialect: BridgeDialect
-  /** Those of proxies behind a load balancer follow it. Without it, any. */
+  /** The port of the load balancer; its proxies have the ports after it. Absent: any free port. */
   readonly port?: number
-  /** Of a real Kafka to stand before; without them the log is in memory. For bridges.ts. */
+  /** Brokers of a real Kafka. Absent: the log is in memory. */
   readonly brokers?: readonly string[]
-  /** What `authorization` must be. */
+  /** The value that the header `authorization` must have. */
   readonly authorization?: string
   readonly idleMs?: number
-  /** How many proxies stand behind the load balancer. */
+  /** The number of proxies behind the load balancer. */
   readonly replicas?: number
   /** Whether it keeps a client at its proxy by a cookie. */
   readonly sticky?: boolean
-  /** What the proxies call themselves in `base_uri`: by a name of the inside, or by an address that can be reached. */
+  /** The host in `base_uri`: a name that only the proxies resolve, or an address that clients reach. */
   readonly baseUri?: 'inside' | 'reachable'
 }
 

@@ -1,5 +1,5 @@
-// Produce at the stand-in bridge: what each dialect takes of a record and says of its place, and Confluent's REST v3.
-// Errors of single records are made on order: `failures` says what becomes of the next ones.
+// Produces records at the stand-in bridge: the fields that each dialect accepts and returns, and Confluent's REST v3. `failures`
+// are the errors of the next records.
 import type { AppendRecord, Backend, StoredHeader } from './bridge-backend.ts'
 import { BINARY_V2, parseBody, Refused, requireContentType } from './bridge-http.ts'
 import type { BridgeAnswer, BridgeRequest } from './bridge-http.ts'

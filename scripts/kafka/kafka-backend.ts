@@ -1,11 +1,11 @@
 // The log of the stand-in bridge on a real Kafka, by kafkajs: for test:kafka, and for developers by bridge-kafka.ts.
-// kafkajs has no public fetch by offset, so its cluster is taken out by the symbol it hides it behind; and its connections
-// are mended.
+// kafkajs has no public fetch by offset, so its cluster is read by the symbol under which kafkajs keeps it; and connections that
+// kafkajs takes for open are replaced when they are not.
 import { createRequire } from 'node:module'
 import { Kafka, logLevel, type Message } from 'kafkajs'
 import type { AppendRecord, Backend, Read, StoredHeader, StoredRecord } from './bridge-backend.ts'
 
-/** A broker answers the requests of a connection in turn, so nobody may hold it for long. */
+/** A broker answers the requests of a connection in turn, so a fetch must not wait for long. */
 const SLICE_MS = 50
 const READ_UNCOMMITTED = 0
 /** A broker that is gone is said to be within a second or two. */

@@ -1,5 +1,5 @@
-// The log of the stand-in bridge for `npm test`: in memory, with what a real one has and tests need on order: retention,
-// topics made anew, compaction, markers of transactions.
+// The log of the stand-in bridge for `npm test`, in memory. On command it does what a real one does: drops old records, creates
+// topics anew, compacts, writes markers of transactions.
 import type { AppendRecord, Backend, Read, StoredRecord } from './bridge-backend.ts'
 
 interface Batch {

@@ -1,4 +1,4 @@
-// What Rigel is measured beside: Durable Objects that do the least that could be called the same.
+// What Rigel is compared with: Durable Objects that do the least work for the same result.
 import { DurableObject } from 'cloudflare:workers'
 import type { BenchEnv } from './bench-env.ts'
 
