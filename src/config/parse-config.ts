@@ -86,8 +86,8 @@ export function effectiveVariables(env: object): readonly EffectiveVariable[] {
 const loaded = new WeakMap<object, Result<Config, ConfigProblems>>()
 
 /**
- * Like `parseConfig`, but also checks the bindings, and parses once per isolate. Logs every problem, and warns of
- * variables without effect.
+ * Returns what `parseConfig` returns, and the problems of the bindings. Parses once per isolate, logs every problem, and
+ * warns of variables without effect.
  */
 export function loadConfig(env: object): Result<Config, ConfigProblems> {
   const known = loaded.get(env)

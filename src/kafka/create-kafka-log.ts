@@ -27,7 +27,8 @@ const restDeps: RestDeps = {
 }
 
 /**
- * Returns the log that the configuration names. `sql` is the follower's storage, where a REST adapter keeps its instance journal. Omit it where nothing is fetched.
+ * Returns the log that the configuration names. `sql` is the follower's storage, where a REST adapter keeps its instance
+ * journal. Omit it where nothing is fetched.
  */
 export function createKafkaLog(env: Env, config: Config, sql?: SqlStorage): KafkaLog {
   const { brokers, restV3 } = config.kafka
@@ -37,7 +38,10 @@ export function createKafkaLog(env: Env, config: Config, sql?: SqlStorage): Kafk
   return remembersKeys ? log : withKeysRemembered(env, log, clockAndRandom)
 }
 
-/** Like `createKafkaLog`, but over REST proxies and Upstash a record is produced whether its key is known or not. */
+/**
+ * Returns the log of `createKafkaLog`, but over REST proxies and Upstash it produces a record whether its idempotency key
+ * is known or not.
+ */
 export function createDirectKafkaLog(env: Env, config: Config, sql?: SqlStorage): KafkaLog {
   const { restV3 } = config.kafka
   const log = createSourceLog(env, config, sql)

@@ -6,7 +6,10 @@ import { kafkaProducerStub, PRODUCER_COUNT } from '../rpc/kafka-producer.ts'
 import type { KafkaLog } from './kafka-log.ts'
 import type { ClockAndRandom } from './create-cluster.ts'
 
-/** Records without an idempotency key are produced by `log` itself: a call of an object would slow them down. */
+/**
+ * Returns `log`, but an object produces records that have an idempotency key. Records without one are produced by `log`
+ * itself: a call of an object would slow them down.
+ */
 export function withKeysRemembered(env: Env, log: KafkaLog, chance: Pick<ClockAndRandom, 'random'>): KafkaLog {
   return {
     ...log,
@@ -19,8 +22,8 @@ function hasKeys(records: readonly NewRecord[]): boolean {
 }
 
 /**
- * Records go to any object, unless one of them has an idempotency key. Then each goes to the object that its own key
- * chooses: records of one key keep their order, and the object knows whether it has produced the record before.
+ * Produces records by objects: by any object, unless one of them has an idempotency key. Then each goes to the object that
+ * its own key chooses: records of one key keep their order, and the object knows whether it has produced it before.
  */
 export async function produceByObjects(
   env: Env,

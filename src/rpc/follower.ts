@@ -203,9 +203,9 @@ function topicFollowerStub(env: Env, at: TopicPartition) {
 }
 
 /**
- * Called by a partition of the embedded log that has no checkpoint yet. Returns the checkpoint of the TopicFollower
- * that followed it so far and now stops; null if there was none. Throws while that object still runs an older version
- * of Rigel: it is then nudged to follow on, and the caller tries again.
+ * Stops the TopicFollower of a partition of the embedded log that has no checkpoint yet. Returns the checkpoint of that
+ * TopicFollower, or null if there was none. Throws while that object still runs an older version of Rigel: it is then
+ * nudged to follow on, and the caller tries again.
  */
 export async function takeOverFollower(env: Env, at: TopicPartition): Promise<FollowerCounters | null> {
   const follower = topicFollowerStub(env, at)

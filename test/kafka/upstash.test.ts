@@ -1,4 +1,4 @@
-// The real `@upstash/kafka` client against the embedded log's HTTP door, and the adapter made of it.
+// The real `@upstash/kafka` client against the Kafka REST endpoint of the embedded log, and the adapter that uses it.
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { Kafka } from '@upstash/kafka'
@@ -9,7 +9,7 @@ import { kafkaLogContract } from './contract.ts'
 
 const credentials = { url: 'https://rigel.test/_rig/kafka', username: 'rigel', password: 'test' }
 
-// The client calls the global fetch and takes no other: what it sends goes through the Worker's front door instead.
+// The client calls the global fetch and takes no other: its requests go to the Worker instead.
 beforeAll(() => {
   vi.stubGlobal('fetch', (url: string, init: RequestInit) => fetchRigel(url.replace('https://rigel.test', ''), init))
 })

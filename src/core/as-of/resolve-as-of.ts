@@ -73,8 +73,8 @@ export function resolveAsOf(facts: JoinFacts): Joined | undefined {
 }
 
 /**
- * For a client that returns with a position from before the log passed its state: returns what it is not sent, or
- * undefined if an offset of the state does not exist.
+ * Returns what is not sent to a client that returns with a position from before the log passed its state. Undefined if
+ * an offset of the state does not exist.
  */
 export function resolveRejoin(facts: JoinFacts): Joined['join'] | undefined {
   const offsets = stateOffsetsOf(facts)

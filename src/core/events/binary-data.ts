@@ -24,7 +24,10 @@ const TEXT_TYPE =
   /^(text\/|[^/;]+\/([^;]*\+)?(xml|yaml)\s*(;|$)|application\/(x-yaml|x-www-form-urlencoded|javascript|ecmascript|graphql|sql|toml|x-ndjson|ndjson|jsonl|jsonlines|json-seq)\s*(;|$))|;\s*charset\s*=/i
 const CHARSET = /;\s*charset\s*=\s*"?([^";\s]+)/i
 
-/** `contentType` undefined: JSON, as CloudEvents has it for an event without `datacontenttype` (JSON format 3.1). */
+/**
+ * Returns the member of a structured event for the data of one in binary mode. Without a `contentType` the data is JSON, as
+ * for an event without `datacontenttype` (CloudEvents JSON format, 3.1).
+ */
 export function readBinaryData(
   version: Specversion | undefined,
   contentType: string | undefined,

@@ -137,7 +137,7 @@ function addSeries(family: Family, name: MetricName, labels: readonly string[]):
   return series
 }
 
-/** A report of a version with other buckets adds to those that both have. */
+/** Adds `from` to `to`. If they have different numbers of buckets, as of two versions, only buckets of both are added. */
 export function addHistogram(to: HistogramSum, from: HistogramSum): void {
   to.sum += from.sum
   for (const [index, count] of from.counts.entries()) {
