@@ -23,7 +23,7 @@ const large = (offset: number) => {
 
 afterEach(() => void vi.useRealTimers())
 
-describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
+describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, name, open }) => {
   it('tells a client its position when it connects', async () => {
     const client = await open(newShard(), { principal, subscriptions })
     expect(client.position).toMatch(/^\d+\.[0-9a-f]+-\d+$/)
@@ -117,6 +117,35 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
     expect(idsOf(await client.until('farewell', 1))).toEqual([1])
     await client.close()
   })
+
+  // Of Phoenix each channel has a position of its own: a client joins one with the position that it had there.
+  it.skipIf(name === 'phoenix')(
+    'comes back, is sent something, drops, and only then subscribes: nothing is lost',
+    async () => {
+      const shard = newShard()
+      const first = await open(shard, { principal, subscriptions })
+      const start = first.position
+      await shard.append([batch([event(0)])])
+      await first.until('greeting', 1)
+      let lastEventId = hasPositions ? first.position : start
+      await first.close()
+      await shard.append([batch([event(1)])])
+      for (const offset of [2, 3]) {
+        const back = await open(shard, { principal, lastEventId })
+        // What is addressed to the user comes without a subscription, and moves the position past the event that was missed.
+        await shard.append([batch([event(offset, { type: 'mail', recipients: ['alice'] })])])
+        await back.until('mail', hasPositions ? 1 : offset - 1)
+        lastEventId = hasPositions ? back.position : start
+        await back.close()
+      }
+      const last = await open(shard, { principal, lastEventId })
+      await last.subscribe(greeting)
+      await shard.append([batch([event(4)])])
+      const expected = hasPositions ? [1, 4] : [0, 1, 4]
+      expect(idsOf(await last.until('greeting', expected.length))).toEqual(expected)
+      await last.close()
+    },
+  )
 
   it('loses nothing for a reader that is slow or is cut, and others go on', async () => {
     const shard = newShard()
