@@ -30,6 +30,17 @@ const cursors: { readonly name: string; readonly cursor: SqlStorageCursor<never>
 const names = new WeakMap<object, string>()
 let isPatched = false
 
+/** Class → how often an object of it was started: first, after hibernation, or after an eviction. */
+const starts = new Map<string, number>()
+
+export function countStart(name: string): void {
+  starts.set(name, startsOf(name) + 1)
+}
+
+export function startsOf(name: string): number {
+  return starts.get(name) ?? 0
+}
+
 export function resetCounts(): void {
   counts.clear()
   cursors.length = 0

@@ -12,7 +12,7 @@ import { PresenceTopic as PlainPresenceTopic } from '../../../src/objects/presen
 import { SessionRegistry as PlainSessionRegistry } from '../../../src/objects/session-registry/session-registry.ts'
 import { UserShard as PlainUserShard } from '../../../src/objects/shard/user-shard.ts'
 import type { BenchEnv } from './bench-env.ts'
-import { COUNTED, countingEnv, countRequest, countStorage } from './counting.ts'
+import { COUNTED, countingEnv, countRequest, countStart, countStorage } from './counting.ts'
 
 /** For followers of another workerd. */
 export class Shards extends WorkerEntrypoint<BenchEnv> {
@@ -37,6 +37,7 @@ function counted<T extends { alarm?(info?: AlarmInvocationInfo): void | Promise<
   }
   return class extends (Plain as Construct<object>) {
     constructor(ctx: DurableObjectState, env: BenchEnv) {
+      countStart(name)
       if (env.COUNT !== undefined) countStorage(name, ctx)
       super(ctx, env.COUNT === undefined ? env : countingEnv(env, COUNTED))
     }

@@ -3,7 +3,7 @@
 import { handle } from '../../../src/http/app.ts'
 import { followerStub } from '../../../src/rpc/follower.ts'
 import type { BenchEnv } from './bench-env.ts'
-import { COUNTED, countingEnv, resetCounts, takeCounts } from './counting.ts'
+import { COUNTED, countingEnv, resetCounts, startsOf, takeCounts } from './counting.ts'
 import {
   appendToShard,
   benchEvent,
@@ -75,6 +75,8 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
     case '/bench/presence':
       await enterMany(env, url.searchParams.get('topic') ?? '', number('count'))
       break
+    case '/bench/starts':
+      return Response.json(startsOf(url.searchParams.get('name') ?? ''))
     case '/bench/counts/reset':
       resetCounts()
       break
