@@ -69,6 +69,14 @@ function puts(): readonly PathItem[] {
       { 204: { description: 'Replaced' } },
     ),
     put(
+      'passed',
+      {
+        summary: 'Asks when the connection has been sent everything up to offsets',
+        requestBody: anyJson('{"offsets": "orders/3@1042", "ref": "1"}'),
+      },
+      { 204: { description: 'It has' } },
+    ),
+    put(
       'token',
       { summary: 'Gives a connection a new token of its user, in Authorization' },
       { 200: { description: 'Until when the connection lasts', content: { 'application/json': { schema: {} } } } },
