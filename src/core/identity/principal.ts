@@ -13,6 +13,12 @@ export interface Principal {
   readonly expSeconds: number | null
 }
 
+/** The principal of a request with several tokens. `expSeconds`: when the first of them expires, because their claims are merged. */
+export interface MergedPrincipal extends Principal {
+  /** Sessions of the other tokens. */
+  readonly moreSessions?: readonly string[] | undefined
+}
+
 /** A client without a token. */
 export const ANONYMOUS: Principal = { user: null, session: null, expSeconds: null }
 

@@ -7,6 +7,7 @@ import { isObject, parseJsonOrReason } from '../../core/json.ts'
 import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import type { RigelError } from '../../core/errors.ts'
+import type { MergedPrincipal } from '../../core/identity/principal.ts'
 import type { ConnectionAddress } from '../../core/identity/connection-token.ts'
 import { mediaTypeOf } from '../../core/media-type.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
@@ -150,6 +151,15 @@ function readSubscriptions(
   return fail(refusedRequest(`could not parse given subscriptions: ${details}`))
 }
 
+/** The first user counts. What the tokens bring together ends with the first of them, by its time or its session. */
+function mergePrincipals(tokens: readonly VerifiedToken[]): MergedPrincipal {
+  const { principal } = tokens.find((token) => token.principal.user !== null) ?? tokens[0] ?? NO_TOKEN
+  const times = tokens.flatMap((token) => token.principal.expSeconds ?? [])
+  const sessions = new Set(tokens.flatMap((token) => token.principal.session ?? []))
+  const moreSessions = [...sessions].filter((session) => session !== principal.session)
+  return { ...principal, expSeconds: times.length === 0 ? null : Math.min(...times), moreSessions }
+}
+
 async function setSubscriptions(
   c: Context<HttpEnv>,
   { shard, connectionId }: ConnectionAddress,
@@ -159,7 +169,7 @@ async function setSubscriptions(
 ): Promise<Result<null, RigelError>> {
   const grant = tokens.length === 0 ? ok(undefined) : grantFor(c.var.config, tokens)
   if (!grant.ok) return fail(toPutError(grant.reason))
-  const { principal } = tokens.find((token) => token.principal.user !== null) ?? tokens[0] ?? NO_TOKEN
+  const principal = mergePrincipals(tokens)
   try {
     const all = mergeSubscriptions(given, inferred)
     return await shardStub(c.env, shard).setSubscriptions(connectionId, all, principal, inferred, asOf, grant.value)

@@ -34,7 +34,13 @@ async function renewToken(c: Context<HttpEnv>): Promise<Result<number, RigelErro
   const { connectionId, shard } = address.value
   try {
     const inferred = inferSubscriptions(config.extractors, claims)
-    return await shardStub(c.env, shard).renewToken(connectionId, principal, inferred, grant.value)
+    return await shardStub(c.env, shard).renewToken(
+      connectionId,
+      principal,
+      inferred,
+      grant.value,
+      JSON.stringify(claims),
+    )
   } catch (error) {
     return fail(shardFailure(error))
   }

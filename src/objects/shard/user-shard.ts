@@ -6,7 +6,8 @@ import { filterBatch, type AppendBatch, type EventBatch } from '../../core/deliv
 import { planDeliveries } from '../../core/delivery/fan-out-tree.ts'
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../../core/concurrency.ts'
 import { formatConnectionToken } from '../../core/identity/connection-token.ts'
-import type { ConnectRequest, Metadata, Principal } from '../../core/identity/principal.ts'
+import type { ConnectRequest, MergedPrincipal, Metadata, Principal } from '../../core/identity/principal.ts'
+import { isObject, parseJson } from '../../core/json.ts'
 import type { RigelError } from '../../core/errors.ts'
 import type { TypeGrant } from '../../core/rules/type-grant.ts'
 import { ok, type Result } from '../../core/result.ts'
@@ -96,7 +97,7 @@ export class UserShard extends DurableObject<Env> {
   async setSubscriptions(
     connectionId: string,
     subscriptions: readonly Subscription[],
-    principal: Principal,
+    principal: MergedPrincipal,
     inferred: readonly Subscription[] = [],
     asOf?: string,
     grant?: TypeGrant,
@@ -118,14 +119,19 @@ export class UserShard extends DurableObject<Env> {
     return set
   }
 
-  /** Takes a new token of the connection's user. Returns the new end of the connection, in milliseconds since the epoch. */
+  /**
+   * Takes a new token of the connection's user. `claims`: JSON of its claims, absent from Workers of earlier versions.
+   * Returns the new end of the connection, in milliseconds since the epoch.
+   */
   async renewToken(
     connectionId: string,
     principal: Principal,
     inferred: readonly Subscription[],
     grant?: TypeGrant,
+    claims?: string,
   ): Promise<Result<number, RigelError>> {
-    return this.#shard.renewal.renew(connectionId, principal, inferred, grant)
+    const parsed = claims === undefined ? undefined : parseJson(claims)
+    return this.#shard.renewal.renew(connectionId, principal, inferred, isObject(parsed) ? parsed : undefined, grant)
   }
 
   async openLongpolling(

@@ -76,6 +76,25 @@ describe('a set that is accepted', () => {
   })
 })
 
+it('of several tokens: the shard is told the first end and all sessions', async () => {
+  const told: unknown[] = []
+  const USER_SHARD = {
+    getByName: () => ({
+      setSubscriptions: async (...args: unknown[]) => (told.push(args[2]), { ok: true, value: null }),
+    }),
+  }
+  const soon = Math.floor(Date.now() / 1_000) + 60
+  const tokens = [
+    await tokenOf('alice', { jti: 's1' }),
+    await tokenOf('alice', { jti: 's2', exp: soon }),
+    await tokenOf('alice', { jti: 's1' }),
+  ]
+  const headers = { authorization: tokens.map((token) => `Bearer ${token}`).join(', ') }
+  const variables = { USER_SHARD } as unknown as Record<string, string>
+  expect((await put({ headers, variables })).status).toBe(204)
+  expect(told).toEqual([{ user: 'alice', session: 's1', expSeconds: soon, moreSessions: ['s2'] }])
+})
+
 describe('a set that is refused', () => {
   it.each<[string, () => Promise<Put>, number, string]>([
     [

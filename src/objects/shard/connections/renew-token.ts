@@ -2,7 +2,9 @@
 // session too, and the subscriptions that the old token implied are replaced by those that the new one implies.
 import type { Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
+import type { JsonObject } from '../../../core/json.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
+import { restrictToClaims } from '../../../core/subscriptions/claim-restrictions.ts'
 import { mergeSubscriptions } from '../../../core/subscriptions/parse-subscriptions.ts'
 import type { TypeGrant } from '../../../core/rules/type-grant.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
@@ -30,11 +32,15 @@ export class TokenRenewal {
     this.#parts = parts
   }
 
-  /** Returns the new end of the connection, in milliseconds since the epoch. */
+  /**
+   * Returns the new end of the connection, in milliseconds since the epoch. A subscription that is not within `claims`,
+   * those of the new token, ends: the claims of the old one do not count any more. Undefined: they are not known.
+   */
   async renew(
     connectionId: string,
     principal: Principal,
     inferred: readonly Subscription[],
+    claims: JsonObject | undefined,
     grant?: TypeGrant,
   ): Promise<Result<number, RigelError>> {
     const { connections, lifecycle, subscriptions } = this.#parts
@@ -44,7 +50,11 @@ export class TokenRenewal {
     const { lifetimeMs } = this.#context.config.connections
     const term = earliestEnd(principal, connection.state.owner.openedAtMs + lifetimeMs)
     const old = new Set(connection.state.inferred.map((subscription) => JSON.stringify(subscription)))
-    const given = connection.state.subscriptions.filter((subscription) => !old.has(JSON.stringify(subscription)))
+    const { extractors } = this.#context.config
+    const given = connection.state.subscriptions
+      .filter((subscription) => !old.has(JSON.stringify(subscription)))
+      .map((subscription) => restrictToClaims(subscription, extractors, claims))
+      .filter((restricted) => typeof restricted !== 'string')
     const change = { subscriptions: mergeSubscriptions(given, inferred), inferred, principal, grant }
     const replaced = await subscriptions.replace(connectionId, change)
     if (!replaced.ok) return replaced

@@ -3,7 +3,7 @@
 import { parseAsOf } from '../../../core/as-of/as-of.ts'
 import type { Joined } from '../../../core/as-of/resolve-as-of.ts'
 import { formatPosition } from '../../../core/identity/position.ts'
-import type { Principal } from '../../../core/identity/principal.ts'
+import type { MergedPrincipal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fieldsOf } from '../../../core/events/extractors.ts'
 import { checkRights, rightsOf } from '../../../core/rules/filter-rights.ts'
@@ -30,7 +30,7 @@ export interface SubscriptionChange {
   /** The part of `subscriptions` that a token implies. */
   readonly inferred: readonly Subscription[]
   /** The principal of the token that came with the change. `expSeconds` is null if no token came. */
-  readonly principal: Principal
+  readonly principal: MergedPrincipal
   /** The offsets of the client's state of what it subscribes to, as `parseAsOf` takes them. */
   readonly asOf?: string | undefined
   /** What that token permits by rules per event type. Undefined: no token came, or nothing is restricted. */
@@ -123,7 +123,7 @@ export class SubscriptionUpdater {
       subscriptions,
       inferred,
       joins,
-      owner: withSession(connection.state.owner, principal.session),
+      owner: withSessions(connection.state.owner, sessionsOf(principal)),
       resume: null,
       claimedBy: userOf(connection.state) ?? user,
       grantEndsAtMs: expSeconds === null ? null : expSeconds * 1_000,
@@ -163,12 +163,11 @@ export class SubscriptionUpdater {
     const user = userOf(known.state)
     if (user !== null && principal.user !== null && user !== principal.user) return fail({ kind: 'foreign_connection' })
     if (!this.#parts.changeRate.mayChange(known, subscriptions.length)) return fail({ kind: 'rate_limited' })
-    const { session } = principal
-    const { sessions } = known.state.owner
-    if (session !== null && sessions.length >= MAX_SESSIONS && !sessions.includes(session))
+    const sessions = sessionsOf(principal)
+    if (withSessions(known.state.owner, sessions).sessions.length > MAX_SESSIONS)
       return fail({ kind: 'too_many_connections', scope: 'session' })
-    if (session !== null && this.#parts.revocations.has(session, this.#context.now()))
-      return fail({ kind: 'session_revoked', session })
+    const revoked = sessions.find((session) => this.#parts.revocations.has(session, this.#context.now()))
+    if (revoked !== undefined) return fail({ kind: 'session_revoked', session: revoked })
     const allowed = this.#checkRights(known, { grant, inferred, principal, subscriptions })
     if (!allowed.ok) return allowed
     const limit = this.#context.config.connections.subscriptions
@@ -217,8 +216,12 @@ function newTypes(before: readonly Subscription[], { subscriptions }: Subscripti
   return subscriptions.filter((one) => !known.has(JSON.stringify(one))).map(({ eventType }) => eventType)
 }
 
+function sessionsOf({ moreSessions = [], session }: MergedPrincipal): readonly string[] {
+  return session === null ? moreSessions : [session, ...moreSessions]
+}
+
 /** A connection belongs to every session whose token was used on it, and ends with any of them, as in RIG. */
-function withSession<T extends { readonly sessions: readonly string[] }>(owner: T, session: string | null): T {
-  if (session === null || owner.sessions.includes(session)) return owner
-  return { ...owner, sessions: [...owner.sessions, session] }
+function withSessions<T extends { readonly sessions: readonly string[] }>(owner: T, sessions: readonly string[]): T {
+  if (sessions.every((session) => owner.sessions.includes(session))) return owner
+  return { ...owner, sessions: [...new Set([...owner.sessions, ...sessions])] }
 }

@@ -150,7 +150,7 @@ export class WebSocketTransport implements Transport {
     const granted = grantOf(typeRules, phoenix.rolesField, claims, true)
     if (!granted.ok) return encodeErrorFrame(frame.ref, { kind: 'invalid_token', message: granted.reason })
     const inferred = inferSubscriptions(this.#parts.context.config.extractors, claims)
-    const renewed = await renewal.renew(connection.state.id, principal, inferred, granted.value)
+    const renewed = await renewal.renew(connection.state.id, principal, inferred, claims, granted.value)
     return renewed.ok ? encodeRenewedFrame(frame.ref, renewed.value) : encodeErrorFrame(frame.ref, renewed.reason)
   }
 
