@@ -32,11 +32,12 @@ export async function measureJoin(rig: Rig): Promise<readonly string[]> {
           socket.send(JSON.stringify(['1', '1', 'role:crowd', 'phx_join', {}]))
         }),
     )
-    const diffs = await countDiffs(rig, socket)
+    const churn = await countDiffs(rig, socket)
     socket.terminate()
     lines.push(
       `The ${which} join of a topic with ${MEMBERS.toLocaleString('en')} members: ${Math.round(ms)} ms until all names are there, ` +
-        `${(bytes / 1_000).toFixed(0)} kB in ${messages} messages. 200 members who come at once: ${diffs} diffs.`,
+        `${(bytes / 1_000).toFixed(0)} kB in ${messages} messages. 200 members who come at once: ` +
+        `${churn.diffs} diffs of ${(churn.bytes / 1_000).toFixed(0)} kB together.`,
     )
   }
   return lines
@@ -44,19 +45,21 @@ export async function measureJoin(rig: Rig): Promise<readonly string[]> {
 
 type Payload = Readonly<Record<string, unknown>> & { readonly joins?: object }
 
-async function countDiffs(rig: Rig, socket: WebSocket): Promise<number> {
+async function countDiffs(rig: Rig, socket: WebSocket): Promise<{ readonly diffs: number; readonly bytes: number }> {
   let diffs = 0
+  let bytes = 0
   let names = 0
   const all = new Promise<void>((resolve) => {
     socket.on('message', (data: Buffer) => {
       const [, , , event, payload] = JSON.parse(data.toString()) as [null, null, string, string, Payload]
       if (event !== 'presence_diff') return
       diffs += 1
+      bytes += data.length
       names += Object.keys(payload.joins ?? {}).length
       if (names >= 200) resolve()
     })
   })
   await call(rig, 'presence?topic=role:crowd&count=200')
   await all
-  return diffs
+  return { diffs, bytes }
 }

@@ -8,8 +8,8 @@ const PAGE_NAMES = 500
 
 interface PresentName {
   readonly metas: readonly PresenceMeta[]
-  /** `"<name>":{"metas":[…]}` */
-  readonly json: string
+  /** `"<name>":{"metas":[…]}`. Encoded with the first page that has it, so that the encoding of a large topic comes in steps. */
+  json?: string
 }
 
 export class PresenceCopy {
@@ -34,9 +34,17 @@ export class PresenceCopy {
   *pages(): Generator<string, void> {
     const names = [...this.#names.keys()]
     for (let start = 0; start === 0 || start < names.length; start += PAGE_NAMES) {
-      const page = names.slice(start, start + PAGE_NAMES).flatMap((name) => this.#names.get(name)?.json ?? [])
+      const page = names.slice(start, start + PAGE_NAMES).flatMap((name) => this.#jsonOf(name))
       yield `{${page.join(',')}}`
     }
+  }
+
+  /** Empty if the name has left since the page was begun. */
+  #jsonOf(name: string): string | readonly [] {
+    const present = this.#names.get(name)
+    if (present === undefined) return []
+    const { metas } = present
+    return (present.json ??= `${JSON.stringify(name)}:${stringifyCloneable({ metas })}`)
   }
 
   #metas(name: string): readonly PresenceMeta[] {
@@ -45,7 +53,7 @@ export class PresenceCopy {
 
   #set(name: string, metas: readonly PresenceMeta[]): void {
     if (metas.length === 0) this.#names.delete(name)
-    else this.#names.set(name, { metas, json: `${JSON.stringify(name)}:${stringifyCloneable({ metas })}` })
+    else this.#names.set(name, { metas })
   }
 }
 

@@ -28,6 +28,18 @@ describe('a copy of who is present', () => {
     expect(copy.apply({ joins: present('alice:1'), leaves: none }, version)).toBe(false)
   })
 
+  it('of 10,000 members who come and go stays exact, and its pages stay small', () => {
+    const nameOf = (n: number) => `member-${n}:1`
+    const copy = new PresenceCopy(present(...Array.from({ length: 10_000 }, (_, n) => nameOf(n))))
+    for (let n = 0; n < 2_000; n += 1)
+      expect(copy.apply({ joins: present(nameOf(10_000 + n)), leaves: present(nameOf(n)) }, n + 1)).toBe(true)
+    const pages = [...copy.pages()]
+    expect(pages).toHaveLength(20)
+    expect(Math.max(...pages.map(({ length }) => length))).toBeLessThan(60_000)
+    const names = pages.flatMap((page) => Object.keys(JSON.parse(page) as object))
+    expect(new Set(names)).toEqual(new Set(Array.from({ length: 10_000 }, (_, n) => `member-${n + 2_000}`)))
+  })
+
   it('comes in pages, which are as new as the moment in which they are taken', () => {
     const refs = Array.from({ length: 1_200 }, (_, n) => `user${n}:1`)
     const copy = new PresenceCopy(present(...refs))
