@@ -119,6 +119,7 @@ export function createShard(context: ShardContext) {
     connections,
     log,
     timers,
+    changeRate,
     isFollowed: (topic) => isSourceTopic(config, topic),
   })
   const openings = new OpeningPace({

@@ -11,6 +11,8 @@ import type { LogStore } from '../log/log-store.ts'
 const CONCURRENT_CALLS = 6
 /** How long the list of partitions is cached. An added partition is also noticed by its first event. */
 const PARTITIONS_LAST_MS = 30_000
+/** A list that lacks a partition is asked for again after this long: clients may name partitions that do not exist. */
+const PARTITIONS_LAST_AT_LEAST_MS = 1_000
 
 export interface JoinFactsDeps {
   readonly log: Pick<LogStore, 'stored' | 'rows' | 'floor'>
@@ -84,13 +86,17 @@ export class JoinFactsReader {
     }
     await runWithLimit(named.map(ask), CONCURRENT_CALLS)
     // The first event of a partition may have made it a moment ago.
-    if (named.length < offsets.size) this.#partitions = undefined
+    if (named.length < offsets.size && this.#ageMs >= PARTITIONS_LAST_AT_LEAST_MS) this.#partitions = undefined
     return left
+  }
+
+  get #ageMs(): number {
+    return this.#deps.nowMs() - (this.#partitions?.atMs ?? -Infinity)
   }
 
   async #listPartitions(): Promise<readonly TopicPartition[]> {
     const known = this.#partitions
-    if (known !== undefined && this.#deps.nowMs() - known.atMs < PARTITIONS_LAST_MS) return known.all
+    if (known !== undefined && this.#ageMs < PARTITIONS_LAST_MS) return known.all
     const all = await this.#deps.partitions()
     this.#partitions = { all, atMs: this.#deps.nowMs() }
     return all

@@ -8,6 +8,7 @@ import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import type { Connection } from '../connections/connection.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { Timers } from '../timers.ts'
+import type { ChangeRateLimiter } from './change-rate-limiter.ts'
 import type { JoinFactsReader } from './join-facts.ts'
 
 /** Each question calls followers. One connection may ask this many at the same time. */
@@ -26,6 +27,8 @@ interface PassedOffsetsDeps {
   readonly connections: Pick<ConnectionRegistry, 'get'>
   readonly log: Pick<CommittedLog, 'settle' | 'committedSeq'>
   readonly timers: Timers
+  /** A question calls followers, and costs the connection as much as a change of as many subscriptions. */
+  readonly changeRate: Pick<ChangeRateLimiter, 'mayChange' | 'waitToRefuse'>
   /** Whether a topic is followed. */
   readonly isFollowed: (topic: string) => boolean
 }
@@ -44,6 +47,11 @@ export class PassedOffsets {
     if (connection === undefined) return fail({ kind: 'connection_gone' })
     const offsets = this.#parse(text)
     if (!offsets.ok) return offsets
+    const { changeRate } = this.#deps
+    if (!changeRate.mayChange(connection, offsets.value.size)) {
+      await changeRate.waitToRefuse(connection)
+      return fail({ kind: 'rate_limited' })
+    }
     const asking = this.#asking.get(connection) ?? 0
     if (asking >= MAX_QUESTIONS) return fail({ kind: 'rate_limited' })
     this.#asking.set(connection, asking + 1)
