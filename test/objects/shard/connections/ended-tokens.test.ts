@@ -18,7 +18,7 @@ function only(shard: Pick<Shard, 'connections'>) {
 }
 
 it('a set by several tokens ends with the first of them, and with the session of any', async () => {
-  await inComposedShard({ EXTRACTORS }, async (shard) => {
+  await inComposedShard({ EXTRACTORS, TYPES: '{}' }, async (shard) => {
     const { admin, clock, connect, maintenance, subscriptions } = shard
     const response = await connect({ principal: ANONYMOUS })
     const { state } = only(shard)
@@ -51,7 +51,7 @@ it('a set by a token of a revoked session is refused, whichever of its tokens th
 })
 
 it('a subscription within the claims of the old token ends with a new one of other claims, and stays with the same', async () => {
-  await inComposedShard({ EXTRACTORS }, async (shard) => {
+  await inComposedShard({ EXTRACTORS, TYPES: '{}' }, async (shard) => {
     const principal = { user: 'alice', session: null, expSeconds: shard.clock.nowMs / 1_000 + 60 }
     const given = [...ofTenant('a'), news]
     const response = await shard.connect({ principal, subscriptions: given, inferred: [] })
@@ -66,7 +66,7 @@ it('a subscription within the claims of the old token ends with a new one of oth
 })
 
 it('a Worker of an earlier version does not tell the claims: then only what needs none stays', async () => {
-  await inComposedShard({ EXTRACTORS }, async (shard) => {
+  await inComposedShard({ EXTRACTORS, TYPES: '{}' }, async (shard) => {
     const principal = { user: 'alice', session: null, expSeconds: shard.clock.nowMs / 1_000 + 60 }
     const response = await shard.connect({ principal, subscriptions: [...ofTenant('a'), news], inferred: [] })
     await shard.renewal.renew(only(shard).state.id, principal, [], undefined)
