@@ -6,6 +6,7 @@ import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { toClose, type RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
+import { concat } from '../../../core/bytes.ts'
 import { toFilter } from '../../../rpc/moved-history.ts'
 import { BaseConnection } from '../connections/connection.ts'
 import { filterOf, isJoining, openSeqOf, openSuffixOf, type Opening } from '../connections/connection-state.ts'
@@ -30,6 +31,8 @@ export class StreamConnection extends BaseConnection {
   #delivered: DeliveredRange | undefined
   readonly #oldShardReplayer: OldShardReplayer
   #isStarted = false
+  /** What greets the client leaves as one chunk: each chunk is read and written to the network by itself. */
+  readonly #greeting: Uint8Array[] = []
   /** Lets the stream ask for more again. */
   #askAgain: () => void = () => undefined
   /** Upper bound of the bytes that wait in the stream: the last measured size plus everything written since. */
@@ -68,6 +71,7 @@ export class StreamConnection extends BaseConnection {
   /** History may be read from now on: the client has been greeted. */
   start(): void {
     this.#isStarted = true
+    this.#write(concat(this.#greeting.splice(0)))
     this.#replay()
   }
 
@@ -166,6 +170,10 @@ export class StreamConnection extends BaseConnection {
   #write(bytes: Uint8Array): void {
     const controller = this.#controller
     if (controller === undefined) return
+    if (!this.#isStarted) {
+      this.#greeting.push(bytes)
+      return
+    }
     controller.enqueue(bytes)
     this.#parts.buffers.wrote(bytes.length)
     this.#waitsAtMostBytes += bytes.length
