@@ -1,49 +1,15 @@
 // How the Worker and other objects call a shard: its stub, and how a connect request and a refusal are encoded. The request
 // to a shard is a new one, so that no header of a client can reach the shard.
-import * as z from 'zod'
 import type { ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { TRANSPORTS, UPGRADED_TRANSPORTS, type ConnectRequest } from '../core/identity/principal.ts'
 import { FAN_OUT } from '../core/delivery/fan-out-tree.ts'
 import { scatterGather, type ShardResult } from '../core/delivery/scatter-gather.ts'
 import { parseError, toHttp, type RigelError } from '../core/errors.ts'
+import { isObject } from '../core/json.ts'
 import type { ShardCommandResults, ShardCommand } from './shard-commands.ts'
 
 const CONNECT_HEADER = 'rigel-connect'
 const ERROR_HEADER = 'rigel-error'
-
-const exactNumber = z.strictObject({ number: z.string() })
-const scalar = z.union([z.string(), z.number(), z.boolean(), z.null(), exactNumber])
-const bound = z.union([z.string(), z.number(), exactNumber]).optional()
-const condition = z.union([
-  scalar,
-  z.strictObject({
-    gt: bound,
-    gte: bound,
-    lt: bound,
-    lte: bound,
-    ne: scalar.optional(),
-    in: z.array(scalar).optional(),
-    prefix: z.string().optional(),
-  }),
-])
-
-const subscriptions = z.array(z.object({ eventType: z.string(), oneOf: z.array(z.record(z.string(), condition)) }))
-
-const shardMap = z.object({
-  version: z.number(),
-  shards: z.number(),
-  change: z.object({ from: z.number(), phase: z.enum(['adopting', 'writing_both', 'moving', 'ending']) }).nullable(),
-  wanted: z.number(),
-})
-
-const patterns = z.array(z.string()).optional()
-const grant = z.object({
-  hasToken: z.boolean(),
-  roles: z.array(z.string()),
-  scopes: z.array(z.string()),
-  claims: z.record(z.string(), condition),
-  only: z.object({ subscribe: patterns, history: patterns, publish: patterns }).optional(),
-})
 
 /** What a page of history is read by. */
 export type HistoryRequest = Pick<
@@ -51,33 +17,8 @@ export type HistoryRequest = Pick<
   'principal' | 'subscriptions' | 'lastEventId' | 'sinceMs' | 'atPosition' | 'shardMap' | 'grant' | 'inferred'
 >
 
-const connectSchema: z.ZodType<ConnectRequest> = z.object({
-  transport: z.enum(TRANSPORTS),
-  principal: z.object({
-    user: z.string().nullable(),
-    session: z.string().nullable(),
-    expSeconds: z.number().nullable(),
-  }),
-  subscriptions,
-  inferred: subscriptions.optional(),
-  lastEventId: z.string().nullable(),
-  asOf: z.string().optional(),
-  sinceMs: z.number().optional(),
-  atPosition: z.boolean().optional(),
-  protocol: z.enum(['rigel.v1', 'phoenix']).nullable(),
-  allowOrigin: z.string(),
-  allowCredentials: z.boolean().optional(),
-  naming: z.enum(['type', 'message']).optional(),
-  grant: grant.optional(),
-  phoenix: z
-    .object({
-      vsn: z.union([z.literal(1), z.literal(2)]),
-      roles: z.array(z.string()),
-      meta: z.record(z.string(), z.unknown()),
-    })
-    .optional(),
-  shardMap: shardMap.optional(),
-})
+/** What a header cannot carry, and `%`: versions before 0.2 decode percent escapes, of which there must be none. */
+const UNSAFE = /[^\x20-\x24\x26-\x7e]/g
 
 /** Returns the stub of the UserShard object with this number. */
 export function shardStub(env: Env, shard: number) {
@@ -125,9 +66,11 @@ export function broadcastCommand<K extends ShardCommand['kind']>(
 
 /** Returns the request that opens a connection at a shard. `shardStub(...).fetch` of it returns the client's stream or socket. */
 export function stampConnect(connect: ConnectRequest): Request {
-  const headers = new Headers({ [CONNECT_HEADER]: encodeURIComponent(JSON.stringify(connect)) })
-  if (UPGRADED_TRANSPORTS.has(connect.transport)) headers.set('upgrade', 'websocket')
-  return new Request(`https://shard/${connect.transport}`, { headers })
+  const headers = { [CONNECT_HEADER]: toAsciiJson(connect) }
+  const isUpgraded = UPGRADED_TRANSPORTS.has(connect.transport)
+  return new Request(`https://shard/${connect.transport}`, {
+    headers: isUpgraded ? { ...headers, upgrade: 'websocket' } : headers,
+  })
 }
 
 /** Parses a request that `stampConnect` made. Returns undefined for any other request, which is then refused. */
@@ -135,10 +78,21 @@ export function readConnect(request: Request): ConnectRequest | undefined {
   const header = request.headers.get(CONNECT_HEADER)
   if (header === null) return undefined
   try {
-    return connectSchema.safeParse(JSON.parse(decodeURIComponent(header))).data
+    // Versions before 0.2 write percent escapes.
+    const connect: unknown = JSON.parse(header.startsWith('%') ? decodeURIComponent(header) : header)
+    return isConnectRequest(connect) ? connect : undefined
   } catch {
     return undefined
   }
+}
+
+/** Only the Worker writes it, from a ConnectRequest that it has validated: its parts are not validated once more. */
+function isConnectRequest(value: unknown): value is ConnectRequest {
+  return isObject(value) && TRANSPORTS.some((name) => name === value['transport']) && isObject(value['principal'])
+}
+
+function toAsciiJson(value: object): string {
+  return JSON.stringify(value).replaceAll(UNSAFE, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 /** Returns a shard's refusal as a response. The Worker makes another one of it for the client, with the right headers. */
