@@ -60,8 +60,11 @@ function ofCrowd(rig: Rig, open: (crowd: Crowd) => Promise<void>): Promise<numbe
 
 /** Each poll of a session is answered with the event that was published before it. */
 async function ofPolls(rig: Rig): Promise<number> {
-  const opened = await fetch(`${rig.origin}/_rig/v1/connection/longpolling?subscriptions=${ANY('bench')}`)
+  // Without the parameter the answer has the token in a cookie, and each poll would open a session.
+  const query = `connection_token=&subscriptions=${ANY('bench')}`
+  const opened = await fetch(`${rig.origin}/_rig/v1/connection/longpolling?${query}`)
   const { connection_token: token, last_event_id: position } = (await opened.json()) as Record<string, string>
+  if (token === undefined) throw new Error('the session that is polled could not be opened')
   // From the position of its opening a poll is answered at once, with the session's first events.
   return ofFetches(
     rig,
