@@ -24,8 +24,9 @@ export class WebSocketConnection extends BaseConnection {
   readonly #parts: TransportParts
   readonly #record: SocketRecord
   readonly #writer: SocketWriter
-  readonly #pump: ReplayPump
-  readonly #oldShardReplayer: OldShardReplayer
+  /** These two are made when they are first needed: a shard that wakes makes thousands of connections. */
+  #pump: ReplayPump | undefined
+  #oldShardReplayer: OldShardReplayer | undefined
   readonly #onRemoved: () => void
   /** Lost in hibernation: if the window is closed during a rewind then, the client gets events that were sent before once more. */
   #delivered: DeliveredRange | undefined
@@ -56,17 +57,6 @@ export class WebSocketConnection extends BaseConnection {
       onSlow: () => this.#cut(),
       onClosing: () => parts.lifecycle.remove(this),
     })
-    this.#pump = new ReplayPump({
-      bufferedBytes: () => this.bufferedBytes,
-      step: () => this.#replayStep(),
-      onStalled: () => this.#cut(),
-      after: (ms, act) => parts.timers.after(ms, act),
-    })
-    const target = createReplayTarget(this, parts, {
-      write: (events, position) => this.#sendMissed(events, position),
-      done: (seq, replay) => this.#oldShardReplayed(seq, replay),
-    })
-    this.#oldShardReplayer = new OldShardReplayer(parts.oldShards, target)
   }
 
   get isRigelV1(): boolean {
@@ -85,6 +75,10 @@ export class WebSocketConnection extends BaseConnection {
   /** Everything up to here has been sent. */
   get position(): string {
     return this.#position(this.progress.writtenSeq)
+  }
+
+  get #isReplayingOldShard(): boolean {
+    return this.#oldShardReplayer?.isActive ?? false
   }
 
   get #limitBytes(): number {
@@ -114,6 +108,7 @@ export class WebSocketConnection extends BaseConnection {
   replayOldShard(replay: OldShardReplay): void {
     const seq = this.#record.behindSeq ?? this.#parts.log.committedSeq
     this.#record.setBehind(seq)
+    this.#oldShardReplayer ??= this.#createReplayer()
     this.#oldShardReplayer.start(replay, seq)
   }
 
@@ -152,7 +147,9 @@ export class WebSocketConnection extends BaseConnection {
 
   /** Sends history in steps until the end of the log, or until the window is closed. Does nothing on a live connection. */
   replay(): void {
-    if (this.#record.behindSeq !== null && !this.#oldShardReplayer.isActive) this.#pump.run()
+    if (this.#record.behindSeq === null || this.#isReplayingOldShard) return
+    this.#pump ??= this.#createPump()
+    this.#pump.run()
   }
 
   /** The client has handled everything up to this position. A position that is not of this log changes nothing. */
@@ -175,17 +172,34 @@ export class WebSocketConnection extends BaseConnection {
   }
 
   removed(): void {
-    this.#pump.stop()
-    this.#oldShardReplayer.stop()
+    this.#pump?.stop()
+    this.#oldShardReplayer?.stop()
     this.#record.delete()
     this.#onRemoved()
+  }
+
+  #createPump(): ReplayPump {
+    return new ReplayPump({
+      bufferedBytes: () => this.bufferedBytes,
+      step: () => this.#replayStep(),
+      onStalled: () => this.#cut(),
+      after: (ms, act) => this.#parts.timers.after(ms, act),
+    })
+  }
+
+  #createReplayer(): OldShardReplayer {
+    const target = createReplayTarget(this, this.#parts, {
+      write: (events, position) => this.#sendMissed(events, position),
+      done: (seq, replay) => this.#oldShardReplayed(seq, replay),
+    })
+    return new OldShardReplayer(this.#parts.oldShards, target)
   }
 
   readonly #position = (seq: number) => this.#parts.lifecycle.positionFor(this.state, seq)
 
   /** Returns whether there is more to send now. */
   #replayStep(): boolean {
-    if (this.#record.behindSeq === null || this.#isWindowClosed || this.#oldShardReplayer.isActive) return false
+    if (this.#record.behindSeq === null || this.#isWindowClosed || this.#isReplayingOldShard) return false
     const chunk = readNextChunk(this.#parts.log, this.filter, this.#record.behindSeq, this.#delivered)
     if (chunk.kind === 'trimmed') {
       this.#cut()
