@@ -8,6 +8,7 @@ import { kafkaContradictions, kafkaVariables, toKafka } from './kafka.ts'
 import { operationContradictions, operationVariables, toMetricsPushMs } from './operation/operation.ts'
 import { kinesisContradictions, kinesisVariables, toKinesis } from './sources/kinesis.ts'
 import { natsContradictions, natsVariables, toNats } from './sources/nats.ts'
+import { placementVariables, toPlacement } from './operation/placement.ts'
 import { phoenixVariables, toPhoenix } from './phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
 import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './schema-registry.ts'
@@ -34,6 +35,7 @@ const schema = z.object({
   ...kinesisVariables,
   ...natsVariables,
   ...phoenixVariables,
+  ...placementVariables,
   ...proxyVariables,
   ...schemaRegistryVariables,
   ...topicsVariables,
@@ -173,6 +175,7 @@ function toConfig(v: Variables) {
     nats: toNats(v),
     kinesis: toKinesis(v),
     phoenix: toPhoenix(v),
+    placement: toPlacement(v),
     proxy: toProxy(v),
     schemas: toSchemas(v),
     /** Null unless a collector is configured. */

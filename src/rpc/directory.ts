@@ -2,6 +2,7 @@
 import type { ShardMap } from '../core/shard-map/shard-map.ts'
 import { parseJson } from '../core/json.ts'
 import type { ApiRecord } from '../api-definitions/api-record.ts'
+import { objectStub } from './object-stub.ts'
 
 /** The API definitions made at run time, their documents as JSON text. */
 export interface ApiSnapshot {
@@ -51,7 +52,7 @@ export interface ShardChangeStatus {
 
 /** Returns the stub of the Directory. There is one per deployment. */
 export function directoryStub(env: Env) {
-  return env.DIRECTORY.getByName('directory')
+  return objectStub(env, env.DIRECTORY, 'directory')
 }
 
 /** Parses the documents of a snapshot. */

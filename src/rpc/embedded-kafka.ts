@@ -1,14 +1,15 @@
 // Stubs of the embedded Kafka: one EmbeddedLog object per topic-partition, and one EmbeddedBroker.
 import { partitionName, type RecordHeader, type TopicPartition } from '../core/events/kafka-record.ts'
+import { objectStub } from './object-stub.ts'
 
 /** Returns the stub of the EmbeddedLog object that stores one topic-partition. */
 export function embeddedLogStub(env: Env, { topic, partition }: TopicPartition) {
-  return env.EMBEDDED_LOG.getByName(partitionName({ topic, partition }))
+  return objectStub(env, env.EMBEDDED_LOG, partitionName({ topic, partition }))
 }
 
 /** Returns the stub of the one EmbeddedBroker: topics, partition counts and consumer instances. */
 export function embeddedBrokerStub(env: Env) {
-  return env.EMBEDDED_BROKER.getByName('broker')
+  return objectStub(env, env.EMBEDDED_BROKER, 'broker')
 }
 
 /** Largest record that the embedded log stores: a row of SQLite holds 2 MB. */

@@ -8,6 +8,7 @@ import type { InterestVersion } from '../core/interest/table.ts'
 import type { ShardMap } from '../core/shard-map/shard-map.ts'
 import { withTimeout } from '../core/timeout.ts'
 import { embeddedLogStub } from './embedded-kafka.ts'
+import { objectStub } from './object-stub.ts'
 
 /** A follower's checkpoint: how far it has read, and what it has counted since it first started. */
 export interface FollowerCounters {
@@ -199,7 +200,7 @@ export function followerStub(env: Env, at: TopicPartition): FollowerStub {
 }
 
 function topicFollowerStub(env: Env, at: TopicPartition) {
-  return env.TOPIC_FOLLOWER.getByName(partitionName(at))
+  return objectStub(env, env.TOPIC_FOLLOWER, partitionName(at), configOf(env).placement.followers)
 }
 
 /**

@@ -6,6 +6,7 @@ import { mergeHistories, type HistoryPoint } from '../core/metrics/history.ts'
 import type { MetricValue } from '../core/metrics/metric-counts.ts'
 import type { MetricsSnapshot } from '../core/metrics/metrics-state.ts'
 import { MetricsReporter, type Schedule } from '../core/metrics/reporter.ts'
+import { objectStub } from './object-stub.ts'
 
 /** Reports come from each shard, each partition and each isolate at most every ten seconds. */
 const SHARDS_PER_STORE = 16
@@ -68,5 +69,5 @@ function storeCount({ shards }: Config): number {
 }
 
 function storeStub(env: Env, store: number) {
-  return env.METRICS_STORE.getByName(`metrics-${store}`)
+  return objectStub(env, env.METRICS_STORE, `metrics-${store}`)
 }

@@ -1,13 +1,14 @@
 // How the Durable Objects that hold waiting requests are called. Used by the proxy, the followers of response topics and
 // POST /v3/responses.
 import { parseCorrelation, type CorrelatedResponse } from '../core/events/correlated-response.ts'
+import { objectStub } from './object-stub.ts'
 
 /** A request waits in a random one of these objects. The number may be changed: requests under way then time out. */
 export const PENDING_RESPONSES_COUNT = 64
 
 /** Returns the stub of one PendingResponses object. `shard` is in `0 .. PENDING_RESPONSES_COUNT - 1`. */
 export function pendingResponsesStub(env: Env, shard: number) {
-  return env.PENDING_RESPONSES.getByName(`shard-${shard}`)
+  return objectStub(env, env.PENDING_RESPONSES, `shard-${shard}`)
 }
 
 /** Delivers a response to the request that waits for it. Does nothing if none does. */

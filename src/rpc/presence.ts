@@ -1,4 +1,5 @@
 // Contract of PresenceTopic: the presences of a Phoenix topic, in the shape of the Phoenix library's Presence, and its stub.
+import { objectStub } from './object-stub.ts'
 
 /** The public metadata of one connection, made by `toCloneable`. `phx_ref` identifies it in diffs. */
 export type PresenceMeta = Readonly<Record<string, unknown>> & { readonly phx_ref: string }
@@ -34,5 +35,5 @@ export function toPresences(entries: readonly PresenceEntry[]): Presences {
 
 /** Returns the stub of the PresenceTopic object of a Phoenix topic. */
 export function presenceStub(env: Env, topic: string) {
-  return env.PRESENCE_TOPIC.getByName(topic)
+  return objectStub(env, env.PRESENCE_TOPIC, topic)
 }

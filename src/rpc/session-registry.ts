@@ -1,6 +1,7 @@
 // Contract of SessionRegistry: its stub. It stores revoked sessions, divided by session id over a fixed number of objects.
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../core/concurrency.ts'
 import { shardOf } from '../core/delivery/shard-hash.ts'
+import { objectStub } from './object-stub.ts'
 
 /** Must never change: with another number a revoked session would be looked up in the wrong object. */
 const REGISTRY_COUNT = 64
@@ -16,7 +17,7 @@ export async function registryProblems(env: Env): Promise<readonly string[]> {
   const problems: string[] = []
   const ask = (name: string) => async () => {
     try {
-      await env.SESSION_REGISTRY.getByName(name).revokedUntil('')
+      await objectStub(env, env.SESSION_REGISTRY, name).revokedUntil('')
     } catch (error) {
       problems.push(`${name}: ${String(error)}`)
     }
@@ -30,5 +31,5 @@ export async function registryProblems(env: Env): Promise<readonly string[]> {
 
 /** Returns the stub of the SessionRegistry object that stores whether this session is revoked. */
 export function sessionRegistryStub(env: Env, session: string) {
-  return env.SESSION_REGISTRY.getByName(`sessions-${shardOf(session, REGISTRY_COUNT)}`)
+  return objectStub(env, env.SESSION_REGISTRY, `sessions-${shardOf(session, REGISTRY_COUNT)}`)
 }

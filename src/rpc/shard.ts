@@ -7,6 +7,8 @@ import { scatterGather, type ShardResult } from '../core/delivery/scatter-gather
 import { parseError, toHttp, type RigelError } from '../core/errors.ts'
 import { isObject } from '../core/json.ts'
 import type { ShardCommandResults, ShardCommand } from './shard-commands.ts'
+import { configOf } from '../config/parse-config.ts'
+import { objectStub } from './object-stub.ts'
 
 const CONNECT_HEADER = 'rigel-connect'
 const ERROR_HEADER = 'rigel-error'
@@ -22,7 +24,7 @@ const UNSAFE = /[^\x20-\x24\x26-\x7e]/g
 
 /** Returns the stub of the UserShard object with this number. */
 export function shardStub(env: Env, shard: number) {
-  return env.USER_SHARD.getByName(`shard-${shard}`)
+  return objectStub(env, env.USER_SHARD, `shard-${shard}`, configOf(env).placement.shards)
 }
 
 /** The answer to a poll: events verbatim, oldest first, and the position to poll from next. */
