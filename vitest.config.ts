@@ -85,6 +85,7 @@ export default defineConfig({
             ...pure,
             'test/e2e/**',
             'test/clients/**',
+            'test/monitoring/**',
             'test/real-kafka/**',
             'test/schema-conformance/**',
             'test/real-sources/**',
