@@ -36,7 +36,8 @@ export function describeIssue(
   { path, message }: z.core.$ZodIssue,
   variables: Readonly<Record<string, string>>,
 ): string {
-  const [name = '', ...inner] = path.map(String)
+  // Items of a list are counted from one.
+  const [name = '', ...inner] = path.map((part) => (typeof part === 'number' ? `item ${part + 1}` : String(part)))
   const place = inner.length === 0 ? '' : `in ${inner.join(', ')}: `
   const isTold = message.includes(', got ') || inner.length > 0 || SECRET.test(name)
   return `${name}: ${place}${message}${isTold ? '' : `, got "${show(variables[name] ?? '')}"`}`

@@ -195,7 +195,7 @@ it.each([
   ['RECIPIENTS', 'data', 'RECIPIENTS: must be JSON, got "data"'],
   ['RECIPIENTS', '{"*":"data"}', `RECIPIENTS: in *: ${JSON_POINTER}"data"`],
   ['KAFKA_SOURCE_TOPICS', ',', 'KAFKA_SOURCE_TOPICS: must name at least one topic, got ","'],
-  ['KAFKA_SOURCE_TOPICS', 'rig,..', `KAFKA_SOURCE_TOPICS: in 1: ${TOPIC}, or a pattern of those and "*"`],
+  ['KAFKA_SOURCE_TOPICS', 'rig,..', `KAFKA_SOURCE_TOPICS: in item 2: ${TOPIC}, or a pattern of those and "*"`],
   ['KAFKA_DEAD_LETTER_TOPIC', '.', `KAFKA_DEAD_LETTER_TOPIC: ${TOPIC}, got "."`],
   ['KAFKA_SOURCE_TOPICS', 'orders.*', `KAFKA_SOURCE_TOPICS: ${FIRST}, got "orders.*"`],
   [
@@ -203,7 +203,7 @@ it.each([
     'rig,orders.*',
     'KAFKA_SOURCE_TOPICS: a pattern needs a Kafka (KAFKA_BROKERS, KAFKA_REST_URL or UPSTASH_KAFKA_REST_URL); topics of the embedded log must be named',
   ],
-  ['KAFKA_SOURCE_TOPICS', 'rig,a b', `KAFKA_SOURCE_TOPICS: in 1: ${TOPIC}, or a pattern of those and "*"`],
+  ['KAFKA_SOURCE_TOPICS', 'rig,a b', `KAFKA_SOURCE_TOPICS: in item 2: ${TOPIC}, or a pattern of those and "*"`],
   ['KAFKA_DEAD_LETTER_TOPIC', 'a b', `KAFKA_DEAD_LETTER_TOPIC: ${TOPIC}, got "a b"`],
   ['KAFKA_AUTO_OFFSET_RESET', 'first', 'KAFKA_AUTO_OFFSET_RESET: must be earliest or latest, got "first"'],
   ['PULL_MODE', 'push', 'PULL_MODE: must be continuous or scheduled, got "push"'],
@@ -355,27 +355,27 @@ describe('Kafka by its own protocol', () => {
   it.each<[object, string]>([
     [
       { KAFKA_BROKERS: 'kafka' },
-      'KAFKA_BROKERS: in 0: must be host:port, as in broker-1.example.com:9092, got "kafka"',
+      'KAFKA_BROKERS: in item 1: must be host:port, as in broker-1.example.com:9092, got "kafka"',
     ],
     [
       { KAFKA_BROKERS: 'a:1,kafka:0' },
-      'KAFKA_BROKERS: in 1: must be host:port, as in broker-1.example.com:9092, got "kafka:0"',
+      'KAFKA_BROKERS: in item 2: must be host:port, as in broker-1.example.com:9092, got "kafka:0"',
     ],
     [
       { KAFKA_BROKERS: 'kafka:65536' },
-      'KAFKA_BROKERS: in 0: must be host:port, as in broker-1.example.com:9092, got "kafka:65536"',
+      'KAFKA_BROKERS: in item 1: must be host:port, as in broker-1.example.com:9092, got "kafka:65536"',
     ],
     [
       { KAFKA_BROKERS: ':9092' },
-      'KAFKA_BROKERS: in 0: must be host:port, as in broker-1.example.com:9092, got ":9092"',
+      'KAFKA_BROKERS: in item 1: must be host:port, as in broker-1.example.com:9092, got ":9092"',
     ],
     [
       { KAFKA_BROKERS: 'kafka://a:9092' },
-      'KAFKA_BROKERS: in 0: must be host:port, as in broker-1.example.com:9092, got "kafka://a:9092"',
+      'KAFKA_BROKERS: in item 1: must be host:port, as in broker-1.example.com:9092, got "kafka://a:9092"',
     ],
     [
       { KAFKA_BROKERS: 'rigel:s3cret@kafka:9092' },
-      'KAFKA_BROKERS: in 0: must be host:port, as in broker-1.example.com:9092',
+      'KAFKA_BROKERS: in item 1: must be host:port, as in broker-1.example.com:9092',
     ],
     [{ KAFKA_SSL_ENABLED: 'yes' }, 'KAFKA_SSL_ENABLED: must be true or false, got "yes"'],
     [{ KAFKA_COMPRESSION: 'lz4' }, 'KAFKA_COMPRESSION: must be none, gzip or zstd, got "lz4"'],

@@ -44,11 +44,11 @@ describe('NATS', () => {
   })
 
   it.each([
-    [{ NATS_SERVERS: 'http://nats.example.com' }, 'NATS_SERVERS: in 0: must be host:port, or nats://'],
+    [{ NATS_SERVERS: 'http://nats.example.com' }, 'NATS_SERVERS: in item 1: must be host:port, or nats://'],
     [{ NATS_SERVERS: 'nats://me:secret@nats.example.com' }, 'credentials are in NATS_USERNAME'],
     [{ NATS_SERVERS: 'nats://a:1,wss://b' }, 'NATS_SERVERS: must all be reached by TCP, or all by WebSocket'],
     [{ NATS_SERVERS: 'nats://a:1,tls://b:1' }, 'NATS_SERVERS: must all be tls://, or none'],
-    [{ ...NATS, NATS_SOURCE_TOPICS: 'orders..paid' }, 'NATS_SOURCE_TOPICS: in 0: must be a NATS subject'],
+    [{ ...NATS, NATS_SOURCE_TOPICS: 'orders..paid' }, 'NATS_SOURCE_TOPICS: in item 1: must be a NATS subject'],
     [{ ...NATS, NATS_SOURCE_TOPICS: 'orders.>.paid' }, 'must be a NATS subject'],
     [{ ...NATS, NATS_USERNAME: 'me' }, 'NATS_USERNAME: needs NATS_PASSWORD'],
     [{ ...NATS, NATS_TOKEN: 't', NATS_USERNAME: 'me', NATS_PASSWORD: 'p' }, 'set one of'],

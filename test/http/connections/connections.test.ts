@@ -61,7 +61,7 @@ describe('health', () => {
     expect(text.split('\n').toSorted()).toEqual([
       '',
       expect.stringMatching(/^JWT_ALG: must be one of HS256.*EdDSA$/),
-      'KAFKA_BROKERS: in 0: must be host:port, as in broker-1.example.com:9092',
+      'KAFKA_BROKERS: in item 1: must be host:port, as in broker-1.example.com:9092',
       'Rigel is misconfigured:',
       'SHARDS: must be a whole number from 1 to 8192',
     ])
