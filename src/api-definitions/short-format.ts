@@ -70,8 +70,11 @@ type Options = Omit<ShortForm, 'id' | 'routes' | 'active' | 'name'>
 const LINE = /^([A-Za-z]+|\*)\s+(\/\S*)$/
 const DEFAULT_EVENT_TYPE = 'com.rig.proxy.request'
 
+/** Also where `routes` is misspelt: by RIG's format, every other field would be a mistake too. */
 export function isShortForm(document: unknown): boolean {
-  return isObject(document) && 'routes' in document
+  if (!isObject(document)) return false
+  const isRigs = 'version_data' in document || 'proxy' in document
+  return 'routes' in document || (!isRigs && ('target' in document || 'route' in document))
 }
 
 export function parseShortForm(

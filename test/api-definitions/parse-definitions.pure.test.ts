@@ -60,6 +60,10 @@ describe('a definition in the short form', () => {
     [withRoute({}, { target: undefined }), ['a/GET /x: target must be present, here or beside routes']],
     [withRoute({}, { route: {} }), ['api: route there is no such field: did you mean "routes"?']],
     [withRoute({}, { routes: [] }), ['api: routes must be object']],
+    [
+      { id: 'a', target: 'http://a.test', route: { 'GET /x': {} } },
+      ['api: routes must be present', 'api: route there is no such field: did you mean "routes"?'],
+    ],
     [{ routes: {} }, ['api: id must be present']],
     [5, ['api: api must be object']],
   ])('%j: %j', (document, problems) => expect(problemsOf(document)).toEqual(problems))
