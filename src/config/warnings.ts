@@ -22,6 +22,8 @@ const WITHOUT_MEANING: readonly (readonly [pattern: RegExp, instead: string])[] 
   ],
   [/^(DISCOVERY_TYPE|DNS_NAME|NODE_HOST|NODE_COOKIE|ERL_MAX_PORTS)$/, 'there is no cluster to configure: see SHARDS'],
   [/^(LOG_LEVEL|LOG_FMT)$/, 'logs are configured by [observability] of wrangler.toml'],
+  [/^OTEL_EXPORTER_OTLP_(METRICS|LOGS)_/, 'only traces are exported: Prometheus scrapes metrics'],
+  [/^OTEL_TRACES_SAMPLER$/, 'the sampler is parentbased_traceidratio: set OTEL_TRACES_SAMPLER_ARG'],
   [/^(JAEGER|ZIPKIN)_/, 'set OTEL_EXPORTER_OTLP_ENDPOINT: traces are exported by OTLP'],
   [/^PROMETHEUS_METRICS_ENABLED$/, 'metrics are served when INTERNAL_TOKEN is set'],
   [/^(KAFKA_USER_FIELD|MESSAGE_USER_FIELD)$/, 'set RECIPIENTS instead'],
