@@ -6,7 +6,7 @@ import { watch, watchFile } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { buildBundle } from './start/bundle.ts'
 import { createRuntime, type Runtime } from './start/runtime.ts'
-import { isPortTaken, readSettings } from './start/settings.ts'
+import { folderProblem, isPortTaken, listenProblem, readSettings } from './start/settings.ts'
 import { makeVariables, readVariables } from './start/variables.ts'
 
 /** The shortest period of a cron trigger on Cloudflare. */
@@ -24,6 +24,8 @@ if (typeof settings === 'string') exit(settings)
 if (await isPortTaken(settings)) {
   exit(`Port ${settings.port} of ${settings.host} is taken, perhaps by another Rigel. Stop it, or: PORT=8788 npm start`)
 }
+const problem = (await listenProblem(settings)) ?? folderProblem(settings)
+if (problem !== undefined) exit(problem)
 const { varsFile } = settings
 const origin = `http://${settings.host}:${settings.port}`
 

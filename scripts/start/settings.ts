@@ -1,8 +1,11 @@
-// The environment variables of `npm start`, and whether its port is free. Called by start.ts.
-import { connect } from 'node:net'
+// The environment variables of `npm start`, and whether it can listen and write there. Called by start.ts.
+import { mkdirSync, accessSync, constants, existsSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
 
 const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
+
+const DEFAULT_VARS = '.dev.vars'
 
 export interface Settings {
   readonly port: number
@@ -24,11 +27,13 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings | string {
   if (logLevel === undefined) {
     return `RIGEL_LOG_LEVEL: must be one of ${LOG_LEVELS.join(', ')}, got "${env['RIGEL_LOG_LEVEL']}"`
   }
+  const varsFile = env['RIGEL_VARS'] || DEFAULT_VARS
+  if (varsFile !== DEFAULT_VARS && !existsSync(varsFile)) return `RIGEL_VARS: there is no file ${varsFile}`
   return {
     port,
     host: env['HOST'] || 'localhost',
     persistTo: env['RIGEL_PERSIST'] || '.wrangler/state',
-    varsFile: env['RIGEL_VARS'] || '.dev.vars',
+    varsFile,
     logLevel,
   }
 }
@@ -41,4 +46,32 @@ export function isPortTaken({ host, port }: Pick<Settings, 'host' | 'port'>): Pr
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
     socket.once('connect', () => socket.destroy())
   })
+}
+
+const LISTEN_PROBLEMS: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'HOST: must be a name or an address of this machine, or 0.0.0.0 for all of them',
+  EADDRNOTAVAIL: 'HOST: must be a name or an address of this machine, or 0.0.0.0 for all of them',
+  EACCES: 'PORT: this user may not listen there; ports from 1024 on need no rights',
+}
+
+/** Returns why nobody can listen there, or undefined. workerd would fail with a stack trace, or wait. */
+export function listenProblem({ host, port }: Pick<Settings, 'host' | 'port'>): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      resolve(`${LISTEN_PROBLEMS[error.code ?? ''] ?? 'HOST, PORT: nobody can listen there'}, got ${host}:${port}`)
+    })
+    server.listen(port, host, () => server.close(() => resolve(undefined)))
+  })
+}
+
+/** Returns why state cannot be kept in the folder, or undefined. workerd would wait for ever. */
+export function folderProblem({ persistTo }: Pick<Settings, 'persistTo'>): string | undefined {
+  try {
+    mkdirSync(persistTo, { recursive: true })
+    accessSync(persistTo, constants.W_OK)
+    return undefined
+  } catch (error) {
+    return `RIGEL_PERSIST: must be a folder that can be written: ${(error as Error).message}`
+  }
 }

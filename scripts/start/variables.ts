@@ -2,10 +2,9 @@
 import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 
-/** Returns whether the file was made. Another file than .dev.vars must be there. */
+/** Returns whether the file was made: .dev.vars, since another one is there. */
 export function makeVariables(file: string): boolean {
   if (existsSync(file)) return false
-  if (file !== '.dev.vars') throw new Error(`RIGEL_VARS: there is no file ${file}`)
   copyFileSync('.dev.vars.example', file)
   return true
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { Rigel, until } from './rigel.ts'
+import { freePort, Rigel, until } from './rigel.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
@@ -37,6 +37,19 @@ void describe('npm start', () => {
   for (const port of ['abc', '0', '65536', '-1', '80.5', '1e3']) {
     void it(`refuses the port ${port}`, async () => {
       assert.match(await failToStart({ PORT: port }), /PORT: must be a whole number from 1 to 65535, got "/)
+    })
+  }
+
+  for (const [name, value, problem] of [
+    ['HOST', 'nowhere.invalid', /^HOST: must be a name or an address of this machine.*, got nowhere\.invalid:/m],
+    ['HOST', '192.0.2.1', /^HOST: must be a name or an address of this machine.*, got 192\.0\.2\.1:/m],
+    ['RIGEL_VARS', '/nowhere/vars', /^RIGEL_VARS: there is no file \/nowhere\/vars$/m],
+    ['RIGEL_PERSIST', '/dev/null/state', /^RIGEL_PERSIST: must be a folder that can be written: ENOTDIR/m],
+  ] as const) {
+    void it(`says what is wrong with ${name}=${value}, without a stack trace`, async () => {
+      const told = await failToStart({ PORT: String(await freePort()), [name]: value })
+      assert.match(told, problem)
+      assert.doesNotMatch(told, /^ {4}at /m)
     })
   }
 
