@@ -85,6 +85,7 @@ export default defineConfig({
             ...pure,
             'test/e2e/**',
             'test/clients/**',
+            'test/cluster/**',
             'test/monitoring/**',
             'test/real-kafka/**',
             'test/schema-conformance/**',
