@@ -31,6 +31,7 @@ export const TRANSPORTS = {
   rigel: connectByClient('websocket'),
   plain: connectPlain,
   longpolling: connectByClient('longpolling'),
+  ndjson: connectNdjson,
 }
 
 /** EventSource comes back by itself; only after an HTTP error it gives up, and the page asks what it was. */
@@ -79,6 +80,39 @@ function connectPlain(/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) {
     const isFirst = event.type === 'rig.connection.create' && wishes.position() === ''
     tell.event(event, isFirst ? event.data.last_event_id : null)
   })
+}
+
+/** A line of JSON an event, by fetch. Lines without an event are heartbeats. */
+function connectNdjson(/** @type {Wishes} */ wishes, /** @type {Tell} */ tell) {
+  return keep(tell, (ended) => {
+    const ending = new AbortController()
+    void readLines(address('ndjson', wishes), ending.signal, tell).then(ended, () => {
+      ended({ text: 'connection lost', comeBack: true })
+    })
+    return () => ending.abort()
+  })
+}
+
+/** @returns {Promise<Ended>} */
+async function readLines(/** @type {string} */ url, /** @type {AbortSignal} */ signal, /** @type {Tell} */ tell) {
+  const response = await fetch(url, { signal })
+  if (!response.ok || response.body === null) return refusal(response)
+  tell.open('connected')
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+  for (let text = ''; ;) {
+    const { done, value } = await reader.read()
+    if (done) return { text: 'connection lost', comeBack: true }
+    const lines = `${text}${value}`.split('\n')
+    text = lines.pop() ?? ''
+    for (const line of lines) takeLine(line, tell)
+  }
+}
+
+function takeLine(/** @type {string} */ line, /** @type {Tell} */ tell) {
+  if (line.trim() === '') return
+  const { event, id } = JSON.parse(line)
+  if (event) tell.event(event, id ?? null)
+  else if (id) tell.position(id)
 }
 
 /**

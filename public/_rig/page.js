@@ -84,6 +84,9 @@ function wireFeed(/** @type {HTMLInputElement} */ box) {
 }
 
 function wirePublish(/** @type {HTMLFormElement} */ form) {
+  const show = () => (find('#code').textContent = codeOf(new FormData(form)))
+  form.addEventListener('input', show)
+  show()
   form.addEventListener('submit', (event) => {
     event.preventDefault()
     void publish(new FormData(form)).then(tellPublished, (/** @type {Error} */ error) => tellPublished(error.message))
@@ -95,24 +98,57 @@ function textOf(/** @type {FormData} */ form, /** @type {string} */ name) {
   return typeof value === 'string' ? value : ''
 }
 
-async function publish(/** @type {FormData} */ form) {
-  const type = textOf(form, 'type')
+/** The event of the form. Throws if the data is not JSON. */
+function eventOf(/** @type {FormData} */ form) {
   const recipients = textOf(form, 'recipients')
     .split(',')
     .flatMap((user) => user.trim() || [])
   const data = JSON.parse(textOf(form, 'data'))
-  learn(type)
+  return {
+    specversion: '1.0',
+    id: crypto.randomUUID(),
+    source: '/_rig/',
+    type: textOf(form, 'type'),
+    time: new Date().toISOString(),
+    data: recipients.length > 0 ? { ...data, recipients } : data,
+  }
+}
+
+/** What the page does, for a terminal, a browser, and with the client library. */
+function codeOf(/** @type {FormData} */ form) {
+  let event
+  try {
+    const { time: _, ...kept } = eventOf(form)
+    event = JSON.stringify({ ...kept, id: '1' })
+  } catch {
+    return 'The data is not JSON.'
+  }
+  const { origin } = location
+  const type = JSON.stringify(textOf(form, 'type'))
+  const subscriptions = `[{ eventType: ${type} }]`
+  return [
+    '# publish',
+    `curl ${origin}/_rig/v1/events -H 'content-type: application/cloudevents+json' \\\n  -d '${event.replaceAll("'", String.raw`'\''`)}'`,
+    '',
+    '// receive, with nothing but the browser; a user needs &jwt=',
+    `const subscriptions = encodeURIComponent(JSON.stringify(${subscriptions}))`,
+    `const source = new EventSource(\`${origin}/_rig/v1/connection/sse?subscriptions=\${subscriptions}\`)`,
+    `source.addEventListener(${type}, ({ data }) => console.log(JSON.parse(data)))`,
+    '',
+    '// or with the client library, which resumes by itself',
+    `import { connect } from '${origin}/_rig/client.js'`,
+    `const rigel = connect({ url: '${origin}', subscriptions: ${subscriptions} })`,
+    `rigel.on(${type}, (event) => console.log(event))`,
+  ].join('\n')
+}
+
+async function publish(/** @type {FormData} */ form) {
+  const event = eventOf(form)
+  learn(event.type)
   const response = await fetch('/_rig/v1/events', {
     method: 'POST',
     headers: { 'content-type': 'application/cloudevents+json' },
-    body: JSON.stringify({
-      specversion: '1.0',
-      id: crypto.randomUUID(),
-      source: '/_rig/',
-      type,
-      time: new Date().toISOString(),
-      data: recipients.length > 0 ? { ...data, recipients } : data,
-    }),
+    body: JSON.stringify(event),
   })
   const answer = await response.text()
   return response.ok ? `In the log: ${answer}` : `Refused with ${response.status}: ${answer.slice(0, 200)}`

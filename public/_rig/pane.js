@@ -2,6 +2,8 @@
 import { OWN_TYPES, TRANSPORTS } from './connections.js'
 
 const MAX_SHOWN = 200
+/** The whole event is shown when it is opened. */
+const MAX_PREVIEW_CHARS = 200
 const MAX_REMEMBERED = 2_000
 
 /**
@@ -196,7 +198,13 @@ export class Pane {
     tag.className = 'tag'
     tag.dataset['tag'] = more.tag
     const line = [this.state.transport, more.position, event.source].filter(Boolean).join(' · ')
-    summary.append(element('span', event.type), tag, element('small', line))
+    summary.append(element('span', event.type), tag)
+    if (!more.isOwn && event.data !== undefined) {
+      const data = element('code', JSON.stringify(event.data).slice(0, MAX_PREVIEW_CHARS))
+      data.className = 'data'
+      summary.append(data)
+    }
+    summary.append(element('small', line))
     details.append(summary, json)
     item.append(details)
     const list = this.#find('.events')

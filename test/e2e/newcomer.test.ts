@@ -7,7 +7,7 @@ import { openBrowser, type Browsing } from './browser.ts'
 import { Rigel, until } from './rigel.ts'
 import { TOPIC } from './topic.ts'
 
-const TRANSPORTS = ['sse', 'rigel', 'plain', 'longpolling']
+const TRANSPORTS = ['sse', 'rigel', 'plain', 'longpolling', 'ndjson']
 const TYPE = 'com.hotel.booking.created'
 
 let rigel: Rigel
@@ -34,9 +34,12 @@ void test('alice, bob and nobody are connected when the page opens', { timeout: 
 
 void test('an event from outside reaches alice on every transport, and nobody else', { timeout: 120_000 }, async () => {
   for (const transport of TRANSPORTS) await addPane('alice', transport)
-  await areOpen(7)
+  await areOpen(8)
   await produce('outside', ['alice'])
-  await until('alice has it five times', async () => (await panesWith('outside')).length === 5)
+  await until(
+    'alice has it on every transport',
+    async () => (await panesWith('outside')).length === TRANSPORTS.length + 1,
+  )
   assert.deepEqual([...new Set(await panesWith('outside'))], ['alice'])
 })
 
@@ -46,7 +49,7 @@ void test('the form publishes, to whom it names', { timeout: 120_000 }, async ()
   await until('it is in the log', async () => /In the log/.test(await page.innerText('#published')))
   const isBobs = async () => (await page.locator('.pane').nth(1).locator('li.event').count()) === 1
   await until('bob has it', isBobs)
-  assert.equal(await page.locator('li.event').count(), 6, 'five of alice, one of bob')
+  assert.equal(await page.locator('li.event').count(), TRANSPORTS.length + 2, 'one a connection of alice, one of bob')
 })
 
 void test('the sample feed fills the columns', { timeout: 120_000 }, async () => {
@@ -57,18 +60,24 @@ void test('the sample feed fills the columns', { timeout: 120_000 }, async () =>
 
 void test('a killed server that comes back has cost nothing', { timeout: 240_000 }, async () => {
   await rigel.kill()
-  await until('the page says so', async () => (await page.locator('.state[data-state=open]').count()) < 7)
+  await until('the page says so', async () => (await page.locator('.state[data-state=open]').count()) < 8)
   await rigel.start()
   await produce('after the kill', ['alice'])
-  await until('alice has it five times', async () => (await panesWith('after the kill')).length === 5)
-  await areOpen(7)
+  await until(
+    'alice has it on every transport',
+    async () => (await panesWith('after the kill')).length === TRANSPORTS.length + 1,
+  )
+  await areOpen(8)
 })
 
 void test('a reload goes on where it was, with what came meanwhile', { timeout: 120_000 }, async () => {
   await page.goto('about:blank')
   await produce('while away', ['alice'])
   await page.goto(`${rigel.origin}/_rig/`)
-  await until('alice has it five times', async () => (await panesWith('while away')).length === 5)
+  await until(
+    'alice has it on every transport',
+    async () => (await panesWith('while away')).length === TRANSPORTS.length + 1,
+  )
   assert.deepEqual(await panesWith('after the kill'), [], 'what was seen before the reload does not come again')
   assert.deepEqual(errors, [])
 })
