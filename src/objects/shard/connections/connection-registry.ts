@@ -144,7 +144,7 @@ export class ConnectionRegistry {
 
   /** Number of connections that the event goes to now. */
   countMatching(event: MatchedEvent): number {
-    return this.#subscriptions.match({ seq: 0, json: '', ...event }).size
+    return this.#subscriptions.match({ seq: Number.MAX_SAFE_INTEGER, json: '', ...event }).size
   }
 
   get(connectionId: string): Connection | undefined {
