@@ -64,6 +64,7 @@ export default defineConfig({
                   'ruled.role': { subscribe: { role: 'admin' } },
                   'ruled.tenant': { subscribe: { claim: '/tenant', field: 'tenant' } },
                   'ruled.past': { history: { scope: 'history:read' } },
+                  'ruled.room.*': { presence: { role: 'member' } },
                   'ruled.written': { publish: { role: 'writer' }, max_bytes: 300 },
                   'ruled.short': { lifetime_seconds: 60 },
                 }),

@@ -40,12 +40,13 @@ const ruleSchema = z.strictObject(
     subscribe: rightsSchema,
     history: rightsSchema,
     publish: rightsSchema,
+    presence: rightsSchema,
     lifetime_seconds: z.int(LIFETIME).min(1, LIFETIME).max(MAX_LIFETIME_SECONDS, LIFETIME).optional(),
     max_bytes: z.int(BYTES).min(1, BYTES).max(MAX_BYTES, BYTES).optional(),
     max_per_second: z.int(RATE).min(1, RATE).max(MAX_RATE, RATE).optional(),
     hook: serviceUrl('https://hooks.example.com/events').optional(),
   },
-  'must be an object with any of "subscribe", "history", "publish", "lifetime_seconds", "max_bytes", "max_per_second" and "hook"',
+  'must be an object with any of "subscribe", "history", "publish", "presence", "lifetime_seconds", "max_bytes", "max_per_second" and "hook"',
 )
 
 /** The variable of rules per type, as a zod schema. */
@@ -76,18 +77,24 @@ function toRule([pattern, rule]: [string, z.infer<typeof ruleSchema>]): [string,
 
 /** Returns a problem for each pattern that is none, and each field that no event of the type could have. */
 export function typeRuleContradictions(v: Variables): readonly string[] {
-  return Object.entries(v.TYPES ?? {}).flatMap(([type, { history = [], hook, publish = [], subscribe = [] }]) => {
-    const problem = patternProblem(type)
-    const fields = [...toExtractors(v)].flatMap(([known, extractors]) =>
-      covers(known, type) || covers(type, known) ? extractors.map((extractor) => extractor.name) : [],
-    )
-    const isUnknown = (right: Right) => right.kind === 'claim' && !fields.includes(right.field)
-    const unknown = [...subscribe, ...history, ...publish].filter(isUnknown) as (Right & { kind: 'claim' })[]
-    const known = fields.length === 0 ? 'none' : [...new Set(fields)].join(', ')
-    return [
-      ...(problem === undefined ? [] : [`TYPES: in ${type}: ${problem}`]),
-      ...(hook !== undefined && exposesSecrets(hook) ? [`TYPES: in ${type}: hook ${HTTPS_RULE}`] : []),
-      ...unknown.map(({ field }) => `TYPES: in ${type}: field "${field}" must be one that EXTRACTORS reads: ${known}`),
-    ]
-  })
+  return Object.entries(v.TYPES ?? {}).flatMap(
+    ([type, { history = [], hook, presence = [], publish = [], subscribe = [] }]) => {
+      const problem = patternProblem(type)
+      const fields = [...toExtractors(v)].flatMap(([known, extractors]) =>
+        covers(known, type) || covers(type, known) ? extractors.map((extractor) => extractor.name) : [],
+      )
+      const isUnknown = (right: Right) => right.kind === 'claim' && !fields.includes(right.field)
+      const unknown = [...subscribe, ...history, ...publish].filter(isUnknown) as (Right & { kind: 'claim' })[]
+      const known = fields.length === 0 ? 'none' : [...new Set(fields)].join(', ')
+      return [
+        ...(problem === undefined ? [] : [`TYPES: in ${type}: ${problem}`]),
+        ...(hook !== undefined && exposesSecrets(hook) ? [`TYPES: in ${type}: hook ${HTTPS_RULE}`] : []),
+        // A channel has no fields.
+        ...(presence.some(({ kind }) => kind === 'claim') ? [`TYPES: in ${type}: presence must not name a claim`] : []),
+        ...unknown.map(
+          ({ field }) => `TYPES: in ${type}: field "${field}" must be one that EXTRACTORS reads: ${known}`,
+        ),
+      ]
+    },
+  )
 }

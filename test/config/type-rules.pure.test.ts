@@ -44,6 +44,7 @@ describe('TYPES', () => {
     [{ a: { subscribe: 'everybody' } }, 'TYPES: in a, subscribe: must be "anybody", "nobody", "token"'],
     [{ a: { subscribe: { claim: 'tenant', field: 'tenant' } } }, 'TYPES: in a, subscribe: must be "anybody"'],
     [{ a: { read: 'anybody' } }, 'TYPES: in a: must be an object with any of "subscribe", "history"'],
+    [{ a: { presence: { claim: '/tenant', field: 'x' } } }, 'TYPES: in a: presence must not name a claim'],
     [{ a: { max_bytes: 2_000_000 } }, 'TYPES: in a, max_bytes: must be a whole number of bytes from 1 to 1048576'],
     [{ a: { max_per_second: 0.5 } }, 'TYPES: in a, max_per_second: must be a whole number of events'],
     [{ a: { hook: 'hooks.test' } }, 'TYPES: in a, hook: must be a URL such as https://'],

@@ -43,6 +43,12 @@ export function passesRights(rights: FilterRights, event: StoredEvent): boolean 
   return event.connectionId !== null || mayReceive(rights, rights.rules?.ruleOf(event.type) ?? NO_RULE, event)
 }
 
+/** Whether channels of the type have presence for a connection with these rights: only if a rule says who has it. */
+export function hasPresence(rights: FilterRights | undefined, type: string): boolean {
+  const allowed = rights?.rules?.ruleOf(type).presence
+  return allowed !== undefined && rights?.grants.some((grant) => mayAllow(grant, 'presence', allowed, type)) === true
+}
+
 /** Fails for a subscription of which no event could ever be delivered. */
 export function checkRights(
   rights: FilterRights | undefined,

@@ -7,9 +7,9 @@ import { claimCondition } from '../subscriptions/claim-restrictions.ts'
 import type { Constraint } from '../subscriptions/subscription.ts'
 
 /** What may be restricted. */
-export type TypeAction = 'subscribe' | 'history' | 'publish'
+export type TypeAction = 'subscribe' | 'history' | 'publish' | 'presence'
 
-const ACTIONS: readonly string[] = ['subscribe', 'history', 'publish'] satisfies TypeAction[]
+const ACTIONS: readonly string[] = ['subscribe', 'history', 'publish', 'presence'] satisfies TypeAction[]
 
 /** What a token permits. Stored with a connection. */
 export interface TypeGrant {

@@ -17,7 +17,7 @@ export type Right =
 /** Any of these; an empty list: nobody. */
 export type Rights = readonly Right[]
 
-/** The rule of one type or pattern. An absent member restricts nothing. */
+/** The rule of one type or pattern. An absent member restricts nothing; without `presence` there is none. */
 export interface TypeRule extends Readonly<Partial<Record<TypeAction, Rights>>> {
   /** How long after it was stored an event is delivered. */
   readonly lifetimeMs?: number

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { fetchRigel, publish } from '../../support/gateway-client.ts'
 import { tokenOf } from '../../support/make-tokens.ts'
-import { PhoenixClient } from '../../support/phoenix-client.ts'
+import { PhoenixClient, type Frame } from '../../support/phoenix-client.ts'
 import { SseClient, WsClient } from '../../support/shard-clients.ts'
 
 const list = (...types: readonly string[]) => JSON.stringify(types.map((eventType) => ({ eventType })))
@@ -125,6 +125,28 @@ describe('a type with rules', () => {
       expect(await phoenix.ask('events:ruled.other', 'event', event, null)).toMatchObject({ status })
       phoenix.close()
     }
+  })
+
+  it('has presence on its channels for those whom its right names, and for nobody without one', async () => {
+    const join = async (user: string, roles: readonly string[], topic: string) => {
+      const client = await PhoenixClient.open(await tokenOf(user, { roles }))
+      expect(await client.ask(topic, 'phx_join')).toMatchObject({ status: 'ok' })
+      return client
+    }
+    const topic = 'events:ruled.room.1'
+    const tells = (text: string) => (frame: Frame) => JSON.stringify(frame).includes(text)
+    const first = await join('room-a', ['member'], topic)
+    await first.untilEvent(topic, 'presence_state')
+    const second = await join('room-b', ['member'], topic)
+    await first.until(tells('room-b'))
+    await second.until(tells('room-a'))
+    const guest = await join('room-c', [], topic)
+    const outside = await join('room-a', ['member'], 'events:ruled.other')
+    await second.ask(topic, 'phx_leave', {}, null)
+    await first.until(tells('"leaves":{"room-b"'))
+    for (const { frames } of [guest, outside])
+      expect(frames.filter(([, , , name]) => name.startsWith('presence'))).toEqual([])
+    for (const client of [first, second, guest, outside]) client.close()
   })
 
   it('may be read from the past only by those whom its right to history names', async () => {

@@ -4,8 +4,7 @@ import type { Check } from '../../../../config/auth.ts'
 import type { Extractors } from '../../../../core/events/extractors.ts'
 import { parseAsOf } from '../../../../core/as-of/as-of.ts'
 import { EARLIEST, parseSince } from '../../../../core/identity/since.ts'
-import { checkRights, rightsOf } from '../../../../core/rules/filter-rights.ts'
-import type { TypeAction } from '../../../../core/rules/type-grant.ts'
+import { checkRights, hasPresence, rightsOf } from '../../../../core/rules/filter-rights.ts'
 import type { TypeRules } from '../../../../core/rules/type-rules.ts'
 import { createFilter, withRights, type Filter } from '../../../../core/subscriptions/filter.ts'
 import { toHttp } from '../../../../core/errors.ts'
@@ -51,6 +50,9 @@ export interface Joining {
 
 /** The connection that joins. */
 export type Joiner = Pick<ConnectionState, 'id' | 'owner' | 'hasToken' | 'phoenix' | 'grant'>
+
+/** The topics of channels that carry an event type. */
+export const EVENTS = 'events:'
 
 /** No position is longer. */
 const MAX_POSITION_CHARS = 128
@@ -104,14 +106,16 @@ export function openChannel(
 ): Result<Channel, string> {
   const opened = openUnruled(joiner, joining, join, rules)
   if (!opened.ok) return opened
-  const { filter, hasPresence, interests } = opened.value
+  const { filter, interests, topic } = opened.value
   const rights = rightsOf(rules.typeRules, [joiner.grant], historySeq)
   // Channels of users and roles are not of an event type: what rules forbid is left out of them.
-  for (const action of hasPresence ? [] : (['subscribe', ...(historySeq > 0 ? ['history'] : [])] as const)) {
-    const allowed = checkRights(rights, interests, action as TypeAction)
+  if (!topic.startsWith(EVENTS)) return ok({ ...opened.value, filter: withRights(filter, rights) })
+  for (const action of historySeq > 0 ? (['subscribe', 'history'] as const) : (['subscribe'] as const)) {
+    const allowed = checkRights(rights, interests, action)
     if (!allowed.ok) return fail(toHttp(allowed.reason).message)
   }
-  return ok({ ...opened.value, filter: withRights(filter, rights) })
+  const isPresent = hasPresence(rights, topic.slice(EVENTS.length))
+  return ok({ ...opened.value, filter: withRights(filter, rights), hasPresence: isPresent })
 }
 
 function openUnruled(

@@ -3,7 +3,7 @@
 import { stringifyCloneable } from '../../../../core/identity/cloneable-claims.ts'
 import { presenceStub, type PresenceDiff } from '../../../../rpc/presence.ts'
 import type { ShardContext } from '../../shard-context.ts'
-import type { Channel } from './channel.ts'
+import { EVENTS, type Channel } from './channel.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
 import { PresenceCopies } from './presence-copies.ts'
 
@@ -96,7 +96,7 @@ export class PresenceTracker {
 
 /** The topics in which a channel makes its user present: a user's own channel in the user's roles too, a role's in none. */
 function presentIn({ state }: PhoenixConnection, { topic, user }: Channel): readonly string[] {
-  if (user === null) return []
+  if (user === null) return state.owner.user !== null && topic.startsWith(EVENTS) ? [topic] : []
   const roles = state.phoenix?.roles ?? []
   return user === state.owner.user ? [topic, ...roles.map((role) => `role:${role}`)] : [topic]
 }
