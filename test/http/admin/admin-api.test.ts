@@ -102,6 +102,7 @@ describe('the internal API', () => {
       'put /_rig/v1/connection/{transport}/{token}/metadata 400',
       'put /_rig/v1/connection/{transport}/{token}/passed 400',
       'put /_rig/v1/connection/{transport}/{token}/token 400',
+      'get /_rig/v1/history 400',
       'post /_rig/v1/events 400',
       'get /_rig/health 200',
     ])

@@ -6,14 +6,14 @@ const CONNECTION = '/_rig/v1/connection'
 
 /** These paths are not below the internal API's prefix, and their tokens are those of users. */
 export function publicPaths(): readonly PathItem[] {
-  return [...streams(), ...puts(), publishing(), health()].map(([path, item]) => [
+  return [...streams(), ...puts(), history(), publishing(), health()].map(([path, item]) => [
     path,
     { servers: [{ url: '/' }], ...item },
   ])
 }
 
 function streams(): readonly PathItem[] {
-  const names = ['subscriptions', 'jwt', 'token', 'last_event_id', 'as_of', 'metadata', 'name']
+  const names = ['subscriptions', 'jwt', 'token', 'last_event_id', 'since', 'as_of', 'metadata', 'name']
   const parameters = names.map((name) => parameter(name, 'query'))
   const refusals = {
     400: text('What is wrong with a parameter'),
@@ -71,10 +71,10 @@ function puts(): readonly PathItem[] {
     put(
       'passed',
       {
-        summary: 'Asks when the connection has been sent everything up to offsets',
+        summary: 'Asks to be told when everything up to offsets has been sent',
         requestBody: anyJson('{"offsets": "orders/3@1042", "ref": "1"}'),
       },
-      { 204: { description: 'It has' } },
+      { 204: { description: 'It has, and rig.passed in the stream says so' }, 503: text('Not yet: ask again') },
     ),
     put(
       'token',
@@ -82,6 +82,21 @@ function puts(): readonly PathItem[] {
       { 200: { description: 'Until when the connection lasts', content: { 'application/json': { schema: {} } } } },
     ),
   ]
+}
+
+function history(): PathItem {
+  const names = ['types', 'subscriptions', 'since', 'after', 'limit', 'jwt', 'token']
+  const get = userOperation({
+    summary: 'Events that are stored already, by pages',
+    parameters: names.map((name) => parameter(name, 'query')),
+    responses: {
+      200: { description: 'A page', content: { 'application/json': { schema: { type: 'object' } } } },
+      400: text('What is wrong with a parameter'),
+      401: text('What is wrong with the token'),
+      403: text('A rule of a type forbids it'),
+    },
+  })
+  return ['/_rig/v1/history', { get }]
 }
 
 function publishing(): PathItem {
