@@ -56,7 +56,7 @@ const IMPURE_FILES = new Map([
   ['src/http/worker-metrics.ts', 'reports in the background of the request that is being handled'],
   ['src/telemetry/create-tracer.ts', 'passes the clock, random numbers and the network to the tracer'],
   ['src/telemetry/incident-log.ts', 'limits the lines of an isolate by the clock'],
-  ['src/following/create-planner.ts', 'passes the clock to the pace of appends'],
+  ['src/following/create-planner.ts', 'passes the clock to the linger of appends'],
   ['src/kafka/create-kafka-log.ts', 'passes clock and random numbers to the adapters'],
   ['src/sources/create-event-log.ts', 'passes the clock and random numbers to the adapters'],
   ['src/schema-registry/create-caches.ts', 'passes clock and network to the registry client'],

@@ -17,7 +17,10 @@ export interface FilterRights {
 
 const NO_RULE: TypeRule = {}
 
-/** Undefined: nothing restricts the connection. A connection that a version without rules has opened has no grant. */
+/**
+ * Returns what restricts a connection; undefined: nothing does. A connection that a version without rules has opened has no
+ * grant.
+ */
 export function rightsOf(
   rules: TypeRules | null,
   given: readonly (TypeGrant | null | undefined)[],
@@ -29,7 +32,7 @@ export function rightsOf(
   return { rules, grants: grants.length === 0 ? [NO_GRANT] : grants, historySeq }
 }
 
-/** Whether a connection may get the event. `rule`: of its type. */
+/** Returns whether a connection may get the event. `rule` is that of the type of the event. */
 export function mayReceive({ grants, historySeq }: FilterRights, rule: TypeRule, event: StoredEvent): boolean {
   return grants.some(
     (grant) =>
@@ -38,7 +41,7 @@ export function mayReceive({ grants, historySeq }: FilterRights, rule: TypeRule,
   )
 }
 
-/** The same, if the rule is not at hand. Rigel's own events are not ruled. */
+/** Returns what `mayReceive` returns, and finds the rule of the event. Rigel's own events have no rules. */
 export function passesRights(rights: FilterRights, event: StoredEvent): boolean {
   return event.connectionId !== null || mayReceive(rights, rights.rules?.ruleOf(event.type) ?? NO_RULE, event)
 }

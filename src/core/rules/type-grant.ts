@@ -61,7 +61,10 @@ function isPatternList(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.length <= MAX_PATTERNS && value.every((one) => typeof one === 'string')
 }
 
-/** OAuth's `scope` is a text with spaces (RFC 8693, 4.2); issuers also use `scp`, `scopes` and `permissions`, commas and lists. */
+/**
+ * Returns the scopes of a token. OAuth's `scope` is a text with spaces (RFC 8693, 4.2); issuers also use `scp`, `scopes` and
+ * `permissions`, commas and lists.
+ */
 export function scopesOf(claims: Readonly<Record<string, unknown>>): readonly string[] {
   return ['scope', 'scp', 'scopes', 'permissions'].flatMap((name) => textsOf(claims[name]))
 }

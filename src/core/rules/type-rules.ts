@@ -80,7 +80,7 @@ export class TypeRules {
   }
 }
 
-/** Whether a client with this grant may do it with the event. */
+/** Returns whether a client with this grant may do it with the event. */
 export function isAllowed(
   grant: TypeGrant,
   action: TypeAction,
@@ -93,7 +93,7 @@ export function isAllowed(
 }
 
 /**
- * Whether a client with this grant may do it with some events of the type, or pattern. A pattern may include types that are
+ * Returns whether a client with this grant may do it with some events of the type, or pattern. A pattern may include types that are
  * forbidden: their events are left out.
  */
 export function mayAllow(grant: TypeGrant, action: TypeAction, rights: Rights | undefined, type: string): boolean {
