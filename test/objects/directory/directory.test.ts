@@ -245,7 +245,7 @@ describe('interest that was stored as names', () => {
   it('stays what a shard stores by, and is declared as bitmaps', async () => {
     const shard = shardStub(env, TEST_SHARDS + 77)
     await runInDurableObject(shard, (_shard, { storage }) => {
-      storage.sql.exec("INSERT INTO interests VALUES ('stored-before', 3, NULL)")
+      storage.sql.exec("INSERT INTO interests (type, since_seq, idle_since_ms) VALUES ('stored-before', 3, NULL)")
     })
     await evictDurableObject(shard)
     const [follower] = newFollowers()
