@@ -135,11 +135,16 @@ export class AsOfJoins {
     return resolveRejoin(await this.facts.ask(asOf))
   }
 
-  /** Ends the joins of connections that have been sent all events up to the place where the log passed their state. */
-  endPassed(connections: ConnectionRegistry, lifecycle: ConnectionLifecycle): void {
+  /**
+   * Ends the joins of connections that have been sent all events up to the place where the log passed their state. The
+   * answer to a poll may be lost, and is then read again from the same position: only the next poll confirms it.
+   */
+  endPassed(connections: Pick<ConnectionRegistry, 'joining'>, lifecycle: Pick<ConnectionLifecycle, 'update'>): void {
     for (const connection of connections.joining()) {
       const passedSeq = this.#passedSeq.get(connection) ?? this.#findPassed(connection)
-      if (passedSeq === undefined || connection.progress.writtenSeq < passedSeq) continue
+      const { acknowledgedSeq, needsPoll, writtenSeq } = connection.progress
+      const sentSeq = needsPoll === true ? (acknowledgedSeq ?? -1) : writtenSeq
+      if (passedSeq === undefined || sentSeq < passedSeq) continue
       this.#passedSeq.delete(connection)
       lifecycle.update(connection, { joins: [] })
     }

@@ -8,6 +8,7 @@ import { hasPassed, type OffsetJoin } from '../../../../src/core/as-of/joins.ts'
 import type { LogRow } from '../../../../src/core/as-of/resolve-as-of.ts'
 import type { StoredEvent } from '../../../../src/core/events/stored-event.ts'
 import { createFilter, matchesFilter, withJoins } from '../../../../src/core/subscriptions/filter.ts'
+import type { Connection } from '../../../../src/objects/shard/connections/connection.ts'
 import { AsOfJoins } from '../../../../src/objects/shard/subscriptions/as-of-joins.ts'
 
 const TYPES = ['a', 'b'] as const
@@ -270,6 +271,26 @@ describe('joining at offsets', () => {
     // A join that is always refused would pass too.
     expect(outcomes.joined).toBeGreaterThan(1_000)
     expect(outcomes.gap).toBeGreaterThan(200)
+  })
+
+  it('is withheld what its state has until a poll confirms the answer, which may be lost and read again', () => {
+    const world = new World(createRandom(1))
+    const join: OffsetJoin = { before: null, untilSeq: 0, offsets: { 'orders/0': [0, 4] }, ahead: ['orders/0'] }
+    const progress = { writtenSeq: 12, acknowledgedSeq: 11, needsPoll: true }
+    const polling = { state: { joins: [join] }, progress } as unknown as Connection
+    const ended: Connection[] = []
+    const endPassed = () =>
+      world.joins.endPassed(
+        { joining: () => new Set([polling]) },
+        { update: (connection) => void ended.push(connection) },
+      )
+    Object.assign(world.stored, { 'orders/0': [0, 5] })
+    world.head = 12
+    endPassed()
+    expect(ended).toEqual([])
+    Object.assign(progress, { acknowledgedSeq: 12 })
+    endPassed()
+    expect(ended).toEqual([polling])
   })
 
   it('takes a list of places, and says what would be right', () => {
