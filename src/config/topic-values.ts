@@ -8,6 +8,8 @@ import { fail, ok, type Result } from '../core/result.ts'
 const MAX_ALTERNATIVES = 10
 const WORDS: Readonly<Record<string, RecordSource>> = {
   key: { kind: 'key', pointer: null },
+  // The whole key as JSON: a key of one value, such as a string of Avro.
+  'key:': { kind: 'key', pointer: [] },
   topic: { kind: 'topic' },
   position: { kind: 'position' },
   timestamp: { kind: 'timestamp' },

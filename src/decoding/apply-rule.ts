@@ -17,6 +17,7 @@ import type { Schemas } from '../schema-registry/schema-cache.ts'
 import type { DecodeError } from './decode-error.ts'
 import { decodeRecord, framedBySchema, isEventRecord, schemaToJson, type DecodedEvent } from './decode-record.ts'
 import { headerText } from './record-headers.ts'
+import { RecordKey } from './record-key.ts'
 import { dataText } from './rule-data.ts'
 import { readText, readValue, type RecordView } from './rule-values.ts'
 
@@ -38,43 +39,61 @@ interface RecordJson {
 const encoder = new TextEncoder()
 const NO_JSON: RecordJson = { text: 'null', schema: null }
 
-/** Returns the event, or null if the rule drops the record. Without a rule the record must be a CloudEvent. */
+/**
+ * Returns the event, or null if the rule drops the record. Without a rule the record must be a CloudEvent. `key` is the record's,
+ * to be shared with extractors.
+ */
 export function decodeByRule(
   record: LogRecord,
   rule: TopicRule | null,
   limitBytes: number,
   schemas: Schemas | null,
+  key: RecordKey = new RecordKey(record, schemas),
 ): Result<RuledEvent | null, DecodeError> {
   if (rule === null) {
     const event = decodeRecord(record, limitBytes, schemas)
     return event.ok ? ok({ event: event.value, recipients: null }) : event
   }
+  const decoded = applyRule({ key, limitBytes, record, schemas }, rule)
+  // A filter or recipient that could not be read must not count as one without a value.
+  return key.problem === null ? decoded : fail(key.problem)
+}
+
+/** A record and what is needed to decode it. */
+interface Encoded {
+  readonly record: LogRecord
+  readonly key: RecordKey
+  readonly limitBytes: number
+  readonly schemas: Schemas | null
+}
+
+function applyRule(encoded: Encoded, rule: TopicRule): Result<RuledEvent | null, DecodeError> {
+  const { limitBytes, record, schemas } = encoded
   if (record.value === null && rule.tombstones === 'drop') return ok(null)
-  if (rule.event === null || isEventRecord(record)) return ruleEvent(record, rule, limitBytes, schemas)
+  if (rule.event === null || isEventRecord(record)) return ruleEvent(encoded, rule)
   const json = record.value === null ? ok(NO_JSON) : readJson(record, rule.event, limitBytes, schemas)
   if (!json.ok) return json
   // Clients and services may publish CloudEvents to the same topic.
   const structured = json.value.schema === null ? parseStructured(json.value.text) : undefined
-  if (structured?.ok === true) return ruleEvent(record, rule, limitBytes, schemas)
-  return mapRecord(record, { ...rule, event: rule.event }, json.value, limitBytes)
+  if (structured?.ok === true) return ruleEvent(encoded, rule)
+  return mapRecord(encoded, { ...rule, event: rule.event }, json.value)
 }
 
-function ruleEvent(record: LogRecord, rule: TopicRule, limitBytes: number, schemas: Schemas | null) {
+function ruleEvent({ key, limitBytes, record, schemas }: Encoded, rule: TopicRule) {
   const event = decodeRecord(record, limitBytes, schemas)
   if (!event.ok) return event
   const value = parseExactly(event.value.json)
-  return finish(rule, { record, value, envelope: value, schema: null }, () => event)
+  return finish(rule, { record, key, value, envelope: value, schema: null }, () => event)
 }
 
 function mapRecord(
-  record: LogRecord,
+  { key, limitBytes, record }: Encoded,
   rule: TopicRule & { readonly event: EventMapping },
   { isBinary, schema, text }: RecordJson,
-  limitBytes: number,
 ): Result<RuledEvent | null, DecodeError> {
   const envelope = parseExactly(text)
   const value = unwrap(rule.event, envelope)
-  const view: RecordView = { record, value, envelope, schema }
+  const view: RecordView = { record, key, value, envelope, schema }
   const isTombstone = value === null
   if (isTombstone && rule.tombstones === 'drop') return ok(null)
   if (isTombstone && rule.tombstones === 'dead_letter') return fail({ kind: 'tombstone' })

@@ -16,6 +16,8 @@ export type DecodeError =
   | { readonly kind: 'unknown_schema'; readonly schemaId: SchemaKey }
   | { readonly kind: 'unusable_schema'; readonly schemaId: SchemaKey; readonly message: string }
   | { readonly kind: 'not_by_its_schema'; readonly schemaId: SchemaKey; readonly message: string }
+  /** The key, which a rule or an extractor reads, names a schema and cannot be decoded. */
+  | { readonly kind: 'invalid_key'; readonly message: string }
   | { readonly kind: 'unsupported_content_type'; readonly contentType: string }
   | { readonly kind: 'not_a_cloud_event'; readonly message: string }
   | { readonly kind: 'too_large'; readonly limitBytes: number }
@@ -45,7 +47,9 @@ export function describeDecodeError(error: DecodeError): string {
     case 'unusable_schema':
       return `schema ${error.schemaId} cannot be used: ${error.message}`
     case 'not_by_its_schema':
-      return `the value does not match its schema ${error.schemaId}: ${error.message}`
+      return `the data does not match its schema ${error.schemaId}: ${error.message}`
+    case 'invalid_key':
+      return `the key cannot be decoded: ${error.message}`
     case 'unsupported_content_type':
       return `content type ${error.contentType} is not supported`
     case 'not_a_cloud_event':

@@ -2,15 +2,16 @@
 // kept with their digits (core/json.ts), so that a recipient beyond 2^53 is not another one. For apply-rule.ts.
 import type { LogRecord } from '../core/events/kafka-record.ts'
 import type { RecordSource, RuleValue, TextPattern } from '../core/events/topic-rule.ts'
-import { numberText, parseExactly, parseJson } from '../core/json.ts'
+import { numberText, parseJson } from '../core/json.ts'
 import { evaluatePointer } from '../core/json-pointer.ts'
-import { decodeUtf8 } from '../core/text.ts'
 import { isoTime } from '../core/time/times.ts'
 import { headerText } from './record-headers.ts'
+import type { RecordKey } from './record-key.ts'
 
 /** A record while a rule is applied to it. */
 export interface RecordView {
-  readonly record: Pick<LogRecord, 'topic' | 'partition' | 'offset' | 'timestampMs' | 'key' | 'headers'>
+  readonly record: Pick<LogRecord, 'topic' | 'partition' | 'offset' | 'timestampMs' | 'headers'>
+  readonly key: RecordKey
   /** The value as JSON, parsed by `parseExactly`; the event, if the record is one. */
   readonly value: unknown
   /** The value with its envelope. */
@@ -38,19 +39,20 @@ export function readText(alternatives: RuleValue, view: RecordView): string | un
   return undefined
 }
 
-/** Reads a place of the record outside of its value: for extractors over key and headers. */
-export function readRecordSource(source: RecordSource, record: RecordView['record']): unknown {
-  return readSource(source, { record, value: undefined, envelope: undefined, schema: null })
+/** Reads a place of the record outside of its value: for extractors over key and headers. Check `key.problem` afterwards. */
+export function readRecordSource(source: RecordSource, record: RecordView['record'], key: RecordKey): unknown {
+  return readSource(source, { record, key, value: undefined, envelope: undefined, schema: null })
 }
 
-function readSource(source: RecordSource, { envelope, record, schema, value }: RecordView): unknown {
+function readSource(source: RecordSource, view: RecordView): unknown {
+  const { envelope, key, record, schema, value } = view
   switch (source.kind) {
     case 'value':
       return evaluatePointer(source.pointer, value)
     case 'envelope':
       return evaluatePointer(source.pointer, envelope)
     case 'key':
-      return readKey(record.key, source.pointer)
+      return source.pointer === null ? key.text() : key.at(source.pointer)
     case 'header':
       return readHeader(record, source.name)
     case 'topic':
@@ -62,18 +64,8 @@ function readSource(source: RecordSource, { envelope, record, schema, value }: R
     case 'schema':
       return schema ?? undefined
     case 'template':
-      return fillTemplate(source.parts, { envelope, record, schema, value })
+      return fillTemplate(source.parts, view)
   }
-}
-
-function readKey(key: Uint8Array | null, pointer: readonly string[] | null): unknown {
-  const text = key === null ? undefined : decodeUtf8(key)
-  // A key of bytes, such as a Long's or one in the wire format of a schema registry, may be valid UTF-8 and is no text.
-  if (text === undefined || text === '' || text.includes('\0')) return undefined
-  if (pointer === null) return text
-  const parsed = parseExactly(text)
-  // A key of Kafka Connect with a schema has it beside the payload.
-  return evaluatePointer(pointer, parsed) ?? evaluatePointer(['payload', ...pointer], parsed)
 }
 
 /** Spring writes header values as JSON, and lists them in `spring_json_header_types`. */

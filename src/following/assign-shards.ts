@@ -12,6 +12,8 @@ import {
 import type { LogRecord } from '../core/events/kafka-record.ts'
 import type { RoutedEvent } from '../core/events/stored-event.ts'
 import { fail, ok, type Result } from '../core/result.ts'
+import type { DecodeError } from '../decoding/decode-error.ts'
+import type { RecordKey } from '../decoding/record-key.ts'
 import { readRecordSource } from '../decoding/rule-values.ts'
 import type { DecodedEvent } from '../decoding/decode-record.ts'
 import type { InterestTable } from '../core/interest/table.ts'
@@ -25,19 +27,21 @@ export interface RouteRules {
 
 /**
  * Adds the event to the batch of each shard it concerns. `users` are its recipients by a rule of TOPICS; null: RECIPIENTS decide.
- * The error says why its recipients cannot be read.
+ * The error says why its recipients, or a field in its key, cannot be read.
  */
 export function assignShards(
   batch: RoutedBatch,
   rules: RouteRules,
   { parsed, type, utf8 }: Pick<DecodedEvent, 'parsed' | 'type' | 'utf8'>,
   record: LogRecord,
+  key: RecordKey,
   users: readonly string[] | null = null,
-): Result<null, string> {
+): Result<null, DecodeError> {
   const recipients: Recipients =
     users === null ? extractRecipients(rules.recipients, type, parsed) : { kind: 'users', users }
-  if (recipients.kind === 'invalid') return fail(recipients.message)
-  const fields = extractFields(rules.extractors, type, parsed, (source) => readRecordSource(source, record))
+  if (recipients.kind === 'invalid') return fail({ kind: 'invalid_recipients', message: recipients.message })
+  const fields = extractFields(rules.extractors, type, parsed, (source) => readRecordSource(source, record, key))
+  if (key.problem !== null) return fail(key.problem)
   const event = { offset: record.offset, type, utf8, fields }
   if (recipients.kind === 'users') for (const user of recipients.users) addForUser(batch, rules, user, event)
   else broadcast(batch, rules.routing.ofInterested(rules.interests.shardsOf(type)), { ...event, recipients: null })

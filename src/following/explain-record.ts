@@ -9,6 +9,7 @@ import type { CloudEvent, RoutedEvent } from '../core/events/stored-event.ts'
 import type { Cause } from '../core/explain/cause.ts'
 import { decodeByRule } from '../decoding/apply-rule.ts'
 import { describeDecodeError, type DecodeError } from '../decoding/decode-error.ts'
+import { readsKey, RecordKey } from '../decoding/record-key.ts'
 import { readRecordSource } from '../decoding/rule-values.ts'
 import type { Schemas } from '../schema-registry/schema-cache.ts'
 
@@ -20,6 +21,11 @@ export interface ExplainedEvent {
   readonly fields: RoutedEvent['fields']
   /** Null: everybody who subscribes to its type. */
   readonly recipients: readonly string[] | null
+}
+
+/** Returns whether schemas of keys must be fetched to explain the topic's records. */
+export function topicReadsKey({ extractors, topicRules }: Config, topic: string): boolean {
+  return readsKey(topicRuleOf(topicRules, topic), extractors)
 }
 
 /** Returns the event and its recipients, or the reason why the record is not an event for users. */
@@ -34,12 +40,14 @@ export function explainRecord(
   if (takesResponses && isResponse(record.headers.map(({ key }) => key))) return { cause: { kind: 'is_response' } }
   const rule = topicRuleOf(topicRules, record.topic)
   const name = rule?.name ?? null
-  const decoded = decodeByRule(record, rule, maxEventBytes, schemas)
+  const key = new RecordKey(record, schemas)
+  const decoded = decodeByRule(record, rule, maxEventBytes, schemas, key)
   if (!decoded.ok) return deadLetter(decoded.reason, name)
   if (decoded.value === null) return { cause: { kind: 'dropped_by_rule', rule: name ?? '' } }
   const { recipients: byRule } = decoded.value
   const event = withoutCredentials(decoded.value.event)
-  const fields = extractFields(extractors, event.type, event.parsed, (source) => readRecordSource(source, record))
+  const fields = extractFields(extractors, event.type, event.parsed, (source) => readRecordSource(source, record, key))
+  if (key.problem !== null) return deadLetter(key.problem, name)
   if (byRule !== null) return { rule: name, event, fields, recipients: byRule }
   const found = extractRecipients(recipients, event.type, event.parsed)
   if (found.kind === 'invalid') return deadLetter({ kind: 'invalid_recipients', message: found.message }, name)

@@ -11,6 +11,7 @@ import type { DecodeError } from '../decoding/decode-error.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import { decodeByRule } from '../decoding/apply-rule.ts'
 import type { DecodedEvent } from '../decoding/decode-record.ts'
+import { readsKey, RecordKey } from '../decoding/record-key.ts'
 import { withoutCredentials } from '../core/events/request-extension.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { produceInOrder } from '../publishing/dead-letter.ts'
@@ -60,9 +61,11 @@ export interface EventPlannerOptions extends TopicPartition {
 
 export class EventPlanner implements BatchPlanner {
   readonly #options: EventPlannerOptions
+  readonly #readsKey: boolean
 
   constructor(options: EventPlannerOptions) {
     this.#options = options
+    this.#readsKey = readsKey(options.rule, options.rules.extractors)
   }
 
   get budget(): RunBudget {
@@ -71,7 +74,7 @@ export class EventPlanner implements BatchPlanner {
 
   /** Plans the records, or the first of them if the others need too many new schemas at once. */
   async plan(fetched: FetchedRecords, generation: number): Promise<BatchPlan> {
-    const { next, records, schemas } = await prefetchSchemas(this.#options.schemas, fetched)
+    const { next, records, schemas } = await prefetchSchemas(this.#options.schemas, fetched, this.#readsKey)
     const { routing } = this.#options.shardMap
     const rules = { ...this.#options.rules, routing }
     const batches = new StagedBatches()
@@ -120,14 +123,15 @@ export class EventPlanner implements BatchPlanner {
   ): DecodeError | 'dropped' | undefined {
     const { maxEventBytes, rule } = this.#options
     try {
-      const decoded = decodeByRule(record, rule, maxEventBytes, schemas)
+      const key = new RecordKey(record, schemas)
+      const decoded = decodeByRule(record, rule, maxEventBytes, schemas, key)
       if (!decoded.ok) return decoded.reason
       if (decoded.value === null) return 'dropped'
       const event = toPublicEvent(decoded.value.event)
       this.#options.decoded?.(record, event)
       const batch = batches.forBytes(event.utf8.length)
-      const assigned = assignShards(batch, rules, event, record, decoded.value.recipients)
-      return assigned.ok ? undefined : { kind: 'invalid_recipients', message: assigned.reason }
+      const assigned = assignShards(batch, rules, event, record, key, decoded.value.recipients)
+      return assigned.ok ? undefined : assigned.reason
     } catch (error) {
       return { kind: 'not_processable', message: String(error) }
     }

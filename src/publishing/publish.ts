@@ -4,6 +4,7 @@ import { logIncident } from '../telemetry/incident-log.ts'
 import type { Config } from '../config/parse-config.ts'
 import { topicRuleOf } from '../config/topics.ts'
 import { readRecipients } from '../decoding/apply-rule.ts'
+import { RecordKey } from '../decoding/record-key.ts'
 import { isLargerThan, parseStructured } from '../core/events/cloud-event.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import { extractRecipients } from '../core/events/extractors.ts'
@@ -120,7 +121,13 @@ function firstRecipient(config: Config, { parsed, type }: CloudEvent): string | 
   const rule = topicRuleOf(config.topicRules, topic)
   if (rule !== null && rule.recipients !== null) {
     const record = { topic, partition: 0, offset: 0, timestampMs: -1, key: null, headers: [] }
-    return readRecipients(rule.recipients, { record, value: parsed, envelope: parsed, schema: null })[0]
+    return readRecipients(rule.recipients, {
+      record,
+      key: new RecordKey(record, null),
+      value: parsed,
+      envelope: parsed,
+      schema: null,
+    })[0]
   }
   const recipients = extractRecipients(config.recipients, type, parsed)
   return recipients.kind === 'users' ? recipients.users[0] : undefined

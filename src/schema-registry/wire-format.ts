@@ -1,5 +1,5 @@
 // How a record names its schema. Confluent's wire format: a zero byte, the schema's id, the data; for Protobuf the message's
-// path comes before the data. Or the header `__value_schema_id` beside bare data. Pure. Used to read records (decoding) and to
+// path comes before the data. Or the header `__value_schema_id` beside bare data (of keys: `__key_schema_id`). Pure. Used to read records (decoding) and to
 // write them (http/proxy).
 import { concat, toHex } from '../core/bytes.ts'
 import { fail, ok, type Result } from '../core/result.ts'
@@ -24,6 +24,8 @@ export interface FramedValue {
 
 /** The record header that names the schema of a bare value. */
 export const SCHEMA_HEADER = '__value_schema_id'
+/** Like `SCHEMA_HEADER`, for the record's key. */
+export const KEY_SCHEMA_HEADER = '__key_schema_id'
 /** First byte of the header if a GUID follows. */
 const GUID_MAGIC_BYTE = 1
 const GUID_BYTES = 16
@@ -43,7 +45,7 @@ export function readFrame(value: Uint8Array | null): FramedValue | undefined {
 }
 
 /**
- * Reads the header `__value_schema_id` of a record with the bare value `value`: a one and the schema's GUID, or a zero and its
+ * Reads the header `__value_schema_id` of a record with the bare value `value`, or `__key_schema_id` and the key: a one and the schema's GUID, or a zero and its
  * id. For Protobuf the message's path follows in the header; it is put before the value, as in the wire format.
  */
 export function readSchemaHeader(header: Uint8Array, value: Uint8Array): Result<FramedValue, string> {

@@ -196,7 +196,7 @@ describe('a record by a schema of the registry', () => {
       framed('[]', { 'content-type': 'application/cloudevents-batch+json' }),
     ].map((decoded) => (decoded.ok ? 'ok' : describeDecodeError(decoded.reason)))
     expect(reasons).toEqual([
-      expect.stringContaining('the value does not match its schema 7: not JSON'),
+      expect.stringContaining('the data does not match its schema 7: not JSON'),
       'schema 8 cannot be used: why',
       'not a CloudEvent: a CloudEvent must be a JSON object',
       'larger than 300 bytes',

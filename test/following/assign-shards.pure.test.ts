@@ -6,6 +6,7 @@ import { ShardRouting } from '../../src/core/shard-map/routing.ts'
 import { initialMap } from '../../src/core/shard-map/shard-map.ts'
 import { shardOf } from '../../src/core/delivery/shard-hash.ts'
 import { decodeRecord } from '../../src/decoding/decode-record.ts'
+import { RecordKey } from '../../src/decoding/record-key.ts'
 import { watchTopic } from '../../src/core/subscriptions/watch-topic.ts'
 import { assignShards, type RouteRules } from '../../src/following/assign-shards.ts'
 
@@ -51,10 +52,12 @@ const recordAt = (offset: number) => ({
   value: null,
 })
 
+const keyAt = (offset: number) => new RecordKey(recordAt(offset), null)
+
 function routed(data: unknown, type = 'news', rules = makeRules({ news: [1, 3] })) {
   const routes = emptyRoutedBatch()
   const event = decode(JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type, data }))
-  const result = assignShards(routes, rules, event, recordAt(5))
+  const result = assignShards(routes, rules, event, recordAt(5), keyAt(5))
   return { routes: eventsByShard(routes), result }
 }
 
@@ -107,7 +110,7 @@ it('events of one shard keep the order they were routed in', () => {
   const routes = emptyRoutedBatch()
   for (const offset of [1, 2, 5]) {
     const event = decode('{"specversion":"1.0","id":"1","source":"/s","type":"news"}')
-    assignShards(routes, makeRules({ news: [0] }), event, recordAt(offset))
+    assignShards(routes, makeRules({ news: [0] }), event, recordAt(offset), keyAt(offset))
   }
   expect(
     eventsByShard(routes)
@@ -146,6 +149,6 @@ it('fields may come from the key and the headers of the record', () => {
 it('recipients of a rule go before those of RECIPIENTS', () => {
   const routes = emptyRoutedBatch()
   const event = decode('{"specversion":"1.0","id":"1","source":"/s","type":"news"}')
-  assignShards(routes, makeRules({ news: [0, 1, 2] }), event, recordAt(5), ['alice'])
+  assignShards(routes, makeRules({ news: [0, 1, 2] }), event, recordAt(5), keyAt(5), ['alice'])
   expect([...eventsByShard(routes).values()].flat()).toMatchObject([{ recipients: ['alice'] }])
 })

@@ -28,7 +28,7 @@ const framed = (offset: number, id: number) => recordOf(offset, writeFrame(id, n
 it('each schema is asked for once a batch, and none for records without', async () => {
   const { asked, cache } = makeCache()
   const records = [plain(5), framed(6, 1), framed(7, 2), framed(8, 1)]
-  const prepared = await prefetchSchemas(cache, { records, next: 20 })
+  const prepared = await prefetchSchemas(cache, { records, next: 20 }, false)
   expect([prepared.records, prepared.next, [...(prepared.schemas?.keys() ?? [])]]).toEqual([records, 20, [1, 2]])
   expect(asked).toEqual([1, 2])
 })
@@ -36,16 +36,16 @@ it('each schema is asked for once a batch, and none for records without', async 
 it('records that name more new schemas than a batch may ask for come with the next fetch', async () => {
   const { asked, cache } = makeCache()
   const records = Array.from({ length: 40 }, (_, n) => framed(n * 2, n))
-  const first = await prefetchSchemas(cache, { records, next: 99 })
+  const first = await prefetchSchemas(cache, { records, next: 99 }, false)
   expect([first.records.length, first.next, first.schemas?.size]).toEqual([16, 32, 16])
   const rest = records.filter(({ offset }) => offset >= first.next)
-  const second = await prefetchSchemas(cache, { records: [...records.slice(0, 3), ...rest], next: 99 })
+  const second = await prefetchSchemas(cache, { records: [...records.slice(0, 3), ...rest], next: 99 }, false)
   expect([second.records.length, second.schemas?.size, asked.length]).toEqual([19, 19, 32])
-  const third = await prefetchSchemas(cache, { records: records.slice(32), next: 99 })
+  const third = await prefetchSchemas(cache, { records: records.slice(32), next: 99 }, false)
   expect([third.records.length, third.next]).toEqual([8, 99])
 })
 
 it('without a registry all records are ready', async () => {
   const records = [framed(1, 1)]
-  expect(await prefetchSchemas(null, { records, next: 2 })).toEqual({ records, next: 2, schemas: null })
+  expect(await prefetchSchemas(null, { records, next: 2 }, true)).toEqual({ records, next: 2, schemas: null })
 })

@@ -3,6 +3,7 @@
 import { emptyRoutedBatch } from '../../../src/core/delivery/routed-batch.ts'
 import type { InterestTable } from '../../../src/core/interest/table.ts'
 import type { ShardRouting } from '../../../src/core/shard-map/routing.ts'
+import { RecordKey } from '../../../src/decoding/record-key.ts'
 import { assignShards } from '../../../src/following/assign-shards.ts'
 import { exponential, type VirtualClock } from './clock.ts'
 import type { Shards } from './transport.ts'
@@ -67,7 +68,7 @@ export class Followers {
     const { type, users } = next()
     const rules = { extractors: new Map(), recipients: { byType: new Map(), all: undefined }, routing, interests }
     const record = { ...sourceOf(partition), offset, timestampMs: 0, key: null, value: utf8, headers: [] }
-    assignShards(batch, rules, { parsed: {}, type, utf8 }, record, users)
+    assignShards(batch, rules, { parsed: {}, type, utf8 }, record, new RecordKey(record, null), users)
   }
 
   async #send(send: () => Promise<void>): Promise<void> {

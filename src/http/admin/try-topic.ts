@@ -6,12 +6,13 @@ import { parseTopicRule, topicRuleOf } from '../../config/topics.ts'
 import { fromBase64 } from '../../core/bytes.ts'
 import { extractFields, extractRecipients } from '../../core/events/extractors.ts'
 import type { LogRecord } from '../../core/events/kafka-record.ts'
-import type { TopicRule } from '../../core/events/topic-rule.ts'
+import type { RecordSource, TopicRule } from '../../core/events/topic-rule.ts'
 import { readBody } from '../../core/http-body.ts'
 import { parseJson } from '../../core/json.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 import { decodeByRule, type RuledEvent } from '../../decoding/apply-rule.ts'
 import { describeDecodeError, type DecodeError } from '../../decoding/decode-error.ts'
+import { readsKey, RecordKey } from '../../decoding/record-key.ts'
 import { readRecordSource } from '../../decoding/rule-values.ts'
 import { prefetchSchemas } from '../../following/prefetch-schemas.ts'
 import { createSchemaCache } from '../../schema-registry/create-caches.ts'
@@ -23,6 +24,8 @@ const MAX_BODY_BYTES = 2_097_152
 
 const tryBody = z.strictObject({
   key: z.string().nullish(),
+  /** A key of bytes, such as one that names a schema. Wins over `key`. */
+  key_base64: z.string().optional(),
   headers: z.record(z.string(), z.string()).default({}),
   /** Any JSON. A string is used as the value unchanged. Null or an absent value is a tombstone. */
   value: z.unknown().optional(),
@@ -40,7 +43,7 @@ export async function tryTopic(c: Context<HttpEnv>): Promise<Response> {
   const parsed = tryBody.safeParse(body.ok ? parseJson(decodeUtf8(body.bytes) ?? '') : undefined)
   if (!parsed.success) {
     return badRequest(
-      'expected {"value": …} and, optionally, "key", "headers" (name → text), "value_base64", "timestamp", "rule"',
+      'expected {"value": …} and, optionally, "key" or "key_base64", "headers" (name → text), "value_base64", "timestamp", "rule"',
     )
   }
   const topic = c.req.param('topic') ?? ''
@@ -48,32 +51,36 @@ export async function tryTopic(c: Context<HttpEnv>): Promise<Response> {
   const given = parsed.data.rule === undefined ? undefined : parseTopicRule(topic, parsed.data.rule)
   if (given !== undefined && given.problems.length > 0) return badRequest(`rule: ${given.problems.join('; ')}`)
   const record = toRecord(topic, parsed.data)
-  if (record === undefined) return badRequest('value_base64 must be base64')
+  if (record === undefined) return badRequest('key_base64 and value_base64 must be base64')
   const rule = given?.rule ?? topicRuleOf(config.topicRules, topic)
-  const { schemas } = await prefetchSchemas(createSchemaCache(config), { records: [record], next: record.offset + 1 })
-  const decoded = decodeByRule(record, rule, config.maxEventBytes, schemas)
+  const batch = { records: [record], next: record.offset + 1 }
+  const { schemas } = await prefetchSchemas(createSchemaCache(config), batch, readsKey(rule, config.extractors))
+  const key = new RecordKey(record, schemas)
+  const decoded = decodeByRule(record, rule, config.maxEventBytes, schemas, key)
   const name = rule?.name ?? null
   if (!decoded.ok) return c.json(describeFailure(decoded.reason, name))
   return exactJson(
     c,
-    decoded.value === null ? { outcome: 'dropped', rule: name } : describeEvent(c, decoded.value, record, rule),
+    decoded.value === null ? { outcome: 'dropped', rule: name } : describeEvent(c, decoded.value, record, key, rule),
   )
 }
 
 function toRecord(topic: string, body: TryBody): LogRecord | undefined {
-  const { headers, key, offset, partition, timestamp, value, value_base64: base64 } = body
+  const { headers, key, key_base64: keyBase64, offset, partition, timestamp, value, value_base64: base64 } = body
   const encoder = new TextEncoder()
   const bytes =
     base64 === undefined
       ? encoder.encode(typeof value === 'string' ? value : JSON.stringify(value ?? null))
       : fromBase64(base64)
-  if (bytes === undefined) return undefined
+  const keyBytes =
+    keyBase64 !== undefined ? fromBase64(keyBase64) : typeof key === 'string' ? encoder.encode(key) : null
+  if (bytes === undefined || keyBytes === undefined) return undefined
   return {
     topic,
     partition,
     offset,
     timestampMs: timestamp ?? Date.now(),
-    key: typeof key === 'string' ? encoder.encode(key) : null,
+    key: keyBytes,
     headers: Object.entries(headers).map(([name, text]) => ({ key: name, value: encoder.encode(text) })),
     value: base64 === undefined && (value === undefined || value === null) ? null : bytes,
   }
@@ -87,6 +94,7 @@ function describeEvent(
   c: Context<HttpEnv>,
   { event, recipients }: RuledEvent,
   record: LogRecord,
+  key: RecordKey,
   rule: TopicRule | null,
 ) {
   const { config } = c.var
@@ -94,12 +102,15 @@ function describeEvent(
   if (recipients === null && byConfig.kind === 'invalid') {
     return describeFailure({ kind: 'invalid_recipients', message: byConfig.message }, rule?.name ?? null)
   }
+  const readRecord = (source: RecordSource) => readRecordSource(source, record, key)
+  const fields = extractFields(config.extractors, event.type, event.parsed, readRecord)
+  if (key.problem !== null) return describeFailure(key.problem, rule?.name ?? null)
   return {
     outcome: 'event',
     rule: rule?.name ?? null,
     event: parseJson(event.json),
     recipients: recipients ?? (byConfig.kind === 'users' ? byConfig.users : 'everybody who subscribes to the type'),
-    fields: extractFields(config.extractors, event.type, event.parsed, (source) => readRecordSource(source, record)),
+    fields,
   }
 }
 

@@ -49,6 +49,13 @@ describe('POST /_rig/api/v1/topics/{topic}/try', () => {
     expect(text).toContain('"user":9007199254740993')
   })
 
+  it('takes a key of bytes', async () => {
+    const rule = 'type greeting, recipients key:/id'
+    const { answer } = await tryRecord({ rule, key_base64: btoa('{"id":7}'), value: {} })
+    expect(answer).toMatchObject({ outcome: 'event', recipients: ['7'] })
+    expect(await tryRecord({ rule, key_base64: '?', value: {} })).toMatchObject({ status: 400 })
+  })
+
   it('shows why a record is a dead letter, by the rule that is configured', async () => {
     const { answer } = await tryRecord({ value: { n: 1 } })
     expect(answer).toMatchObject({ outcome: 'dead_letter', rule: null, reason_code: 'not_a_cloud_event' })

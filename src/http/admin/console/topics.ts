@@ -8,7 +8,7 @@ import type { LogRecord } from '../../../core/events/kafka-record.ts'
 import { withoutCredentialsOfRecord } from '../../../core/events/request-extension.ts'
 import { describeCause } from '../../../core/explain/cause.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
-import { explainRecord } from '../../../following/explain-record.ts'
+import { explainRecord, topicReadsKey } from '../../../following/explain-record.ts'
 import { prefetchSchemas } from '../../../following/prefetch-schemas.ts'
 import { createEventLog } from '../../../sources/create-event-log.ts'
 import { createSchemaCache } from '../../../schema-registry/create-caches.ts'
@@ -67,7 +67,8 @@ export async function listRecords(c: Context<HttpEnv>): Promise<Response> {
       ? await log.fetch({ topic, partition, offset: from }, { maxWaitMs: 0, maxBytes: FETCH_BYTES })
       : undefined
   const records = fetched?.kind === 'records' ? fetched.records.slice(0, limit) : []
-  const { schemas } = await prefetchSchemas(createSchemaCache(config), { records, next: range.latest })
+  const batch = { records, next: range.latest }
+  const { schemas } = await prefetchSchemas(createSchemaCache(config), batch, topicReadsKey(config, topic))
   const shown = records.map((record) => ({ ...show(record), ...outcomeOf(record, c, schemas) }))
   return c.json({ topic, partition, ...range, records: shown })
 }

@@ -6,7 +6,7 @@ import { fromBase64 } from '../../../core/bytes.ts'
 import type { NewRecord, RecordHeader } from '../../../core/events/kafka-record.ts'
 import { describeCause } from '../../../core/explain/cause.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
-import { explainRecord } from '../../../following/explain-record.ts'
+import { explainRecord, topicReadsKey } from '../../../following/explain-record.ts'
 import { prefetchSchemas } from '../../../following/prefetch-schemas.ts'
 import { createSchemaCache } from '../../../schema-registry/create-caches.ts'
 
@@ -47,7 +47,8 @@ export async function changeRecord(
 ): Promise<Result<NewRecord, string>> {
   const changed = { topic: record.topic, key, value, headers }
   const fetched = { ...changed, partition: 0, offset: 0, timestampMs: Date.now() }
-  const { schemas } = await prefetchSchemas(createSchemaCache(config), { records: [fetched], next: 1 })
+  const batch = { records: [fetched], next: 1 }
+  const { schemas } = await prefetchSchemas(createSchemaCache(config), batch, topicReadsKey(config, record.topic))
   const explained = explainRecord(fetched, config, schemas)
   if (!('cause' in explained) || explained.cause.kind === 'is_response') return ok(changed)
   return fail(`the changed record would not be an event: ${describeCause(explained.cause)}`)

@@ -7,7 +7,7 @@ import { homeOf } from '../../../core/shard-map/shard-map.ts'
 import type { LogPosition, LogRecord } from '../../../core/events/kafka-record.ts'
 import { bestOf, describeCause, verdictOf, type Cause } from '../../../core/explain/cause.ts'
 import { parseJson } from '../../../core/json.ts'
-import { explainRecord, type ExplainedEvent } from '../../../following/explain-record.ts'
+import { explainRecord, topicReadsKey, type ExplainedEvent } from '../../../following/explain-record.ts'
 import { prefetchSchemas } from '../../../following/prefetch-schemas.ts'
 import type { ShardAnswer } from '../../../rpc/explain.ts'
 import { followerStub, type FollowerStatus } from '../../../rpc/follower.ts'
@@ -55,7 +55,8 @@ async function explain(c: Context<HttpEnv>, record: LogRecord, user: string | nu
   } = c
   const { offset, partition, timestampMs, topic } = record
   const at: LogPosition = { topic, partition, offset }
-  const { schemas } = await prefetchSchemas(createSchemaCache(config), { records: [record], next: offset + 1 })
+  const fetched = { records: [record], next: offset + 1 }
+  const { schemas } = await prefetchSchemas(createSchemaCache(config), fetched, topicReadsKey(config, topic))
   const explained = explainRecord(record, config, schemas)
   const follower = await followerStub(env, at).status()
   const about = { at, timestampMs, user }

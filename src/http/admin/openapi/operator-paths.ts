@@ -53,7 +53,7 @@ export function operatorPaths(): readonly PathItem[] {
         post: {
           summary: 'What the rule of a topic does with a record: an event, dropped, or a dead letter',
           parameters: [parameter('topic', 'path')],
-          requestBody: anyJson('{"key", "headers", "value" or "value_base64", "timestamp", "rule"}'),
+          requestBody: anyJson('{"key" or "key_base64", "headers", "value" or "value_base64", "timestamp", "rule"}'),
           responses: { 200: { description: 'The outcome; nothing is produced' }, 400: text('A wrong record or rule') },
         },
       },
