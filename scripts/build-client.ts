@@ -94,6 +94,9 @@ function writeTypes(): void {
   const types = `${read('types.d.ts')}\n${index}`
   const tabs = read('tabs.d.ts').replaceAll(/'\.\/types\.ts'/g, `'./client.js'`)
   const react = read('react.d.ts').replaceAll(/'\.\/types\.ts'/g, `'./client.js'`)
+  const missing = `${types}${tabs}${react}`.match(/from '\.\/[^']*\.ts'/)
+  if (missing !== null)
+    throw new Error(`the package has no such module: ${missing[0]}; public types belong to types.ts`)
   for (const folder of [served, packaged]) {
     writeFileSync(join(folder, 'client.d.ts'), types)
     writeFileSync(join(folder, 'client-tabs.d.ts'), tabs)

@@ -1,12 +1,7 @@
 // The tabs of a browser that share one connection, as one of them sees it: who holds it (Web Locks), and what it tells the
 // others (BroadcastChannel). For tabs.ts.
 import { connect } from './index.ts'
-import type { ConnectionState, ConnectOptions, Problem, ReceivedEvent, Rigel } from './types.ts'
-
-export interface SharedOptions extends ConnectOptions {
-  /** The user of the events, or the empty string without a token. Tabs of different users never share a connection. */
-  readonly user: string
-}
+import type { ConnectionState, Problem, ReceivedEvent, Rigel, SharedOptions } from './types.ts'
 
 type Message =
   | { readonly kind: 'event'; readonly event: ReceivedEvent }

@@ -5,7 +5,7 @@
 import { AwaitedOffsets } from './awaited-offsets.ts'
 import { EventQueue } from './event-queue.ts'
 import { toRigel, type ConnectionSource } from './facade.ts'
-import { TabGroup, type SharedOptions } from './tab-group.ts'
+import { TabGroup } from './tab-group.ts'
 import type {
   ConnectionState,
   EventTypes,
@@ -13,11 +13,12 @@ import type {
   Problem,
   ReceivedEvent,
   Rigel,
+  SharedOptions,
   Subscription,
   TypedOptions,
 } from './types.ts'
 
-export type { SharedOptions } from './tab-group.ts'
+export type { SharedOptions } from './types.ts'
 
 /** Events that come twice when another tab takes over are recognised by these many last positions. */
 const MAX_REMEMBERED = 2_000

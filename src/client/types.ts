@@ -143,6 +143,12 @@ export type Produced =
   | { readonly headers: Pick<Headers, 'get'> }
   | { readonly topic: string; readonly partition: number; readonly offset: number }
 
+/** What `connectShared` of the module for tabs takes. */
+export interface SharedOptions extends ConnectOptions {
+  /** The user of the events, or the empty string without a token. Tabs of different users never share a connection. */
+  readonly user: string
+}
+
 export type Handler<T = unknown> = (event: ReceivedEvent<T>) => unknown
 
 export interface Rigel<
