@@ -65,13 +65,17 @@ export function listenProblem({ host, port }: Pick<Settings, 'host' | 'port'>): 
   })
 }
 
-/** Returns why state cannot be kept in the folder, or undefined. workerd would wait for ever. */
+/**
+ * Returns why state cannot be kept in the folder, or undefined. workerd would wait for ever. A disk that is read-only is no
+ * reason: Rigel starts, and health says it of each object, until the disk can be written again.
+ */
 export function folderProblem({ persistTo }: Pick<Settings, 'persistTo'>): string | undefined {
   try {
     mkdirSync(persistTo, { recursive: true })
     accessSync(persistTo, constants.W_OK)
     return undefined
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EROFS') return undefined
     return `RIGEL_PERSIST: must be a folder that can be written: ${(error as Error).message}`
   }
 }
