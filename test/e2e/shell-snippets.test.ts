@@ -79,7 +79,7 @@ void test('docs/internal-api.md: who is connected, and the end of a session', { 
   const token = await rigel.mintToken('alice', { jti: 'session-17' })
   const streams = [await openStream(token), await openStream(await rigel.mintToken('alice'))]
   for (const stream of streams) await stream.next('rig.connection.create')
-  assert.equal(await runShell('docs/internal-api.md#users', options), '{"users":{"alice":2}}')
+  assert.equal(await runShell('docs/internal-api.md#users', options), '{"users":{"alice":2},"next":null}')
   await runShell('docs/internal-api.md#revoke', options)
   await streams[0]?.next('rig.session_killed')
   const again = await fetch(`${rigel.origin}/_rig/v1/connection/sse?jwt=${token}`)
