@@ -18,7 +18,12 @@ export default defineConfig({
         test: {
           name: 'no Kafka needed',
           include: ['test/kafka/**/*.test.ts'],
-          exclude: ['test/kafka/**/*.kafka.test.ts', 'test/kafka/**/*.pure.test.ts'],
+          exclude: [
+            'test/kafka/**/*.kafka.test.ts',
+            'test/kafka/**/*.pure.test.ts',
+            // Publishes through the Worker, with the settings of vitest.config.ts: part of `npm test`.
+            'test/kafka/rest/idempotency.test.ts',
+          ],
         },
       },
       {
