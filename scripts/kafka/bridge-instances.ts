@@ -21,9 +21,10 @@ export interface InstanceOptions {
   readonly backend: Backend
   /** Before `/consumers/…` in `base_uri`. */
   readonly baseUri: () => string
-  /** An instance nobody asks for is ended after this long. */
-  readonly idleMs: number
 }
+
+/** An instance nobody asks for is ended after this long. */
+const IDLE_MS = 300_000
 
 const COMMON_FIELDS = ['name', 'format', 'auto.offset.reset', 'fetch.min.bytes', 'consumer.request.timeout.ms']
 
@@ -121,7 +122,7 @@ export class Instances {
 
   #get(key: string): Instance {
     const instance = this.all.get(key)
-    const isIdle = instance !== undefined && Date.now() - instance.askedMs > this.#options.idleMs
+    const isIdle = instance !== undefined && Date.now() - instance.askedMs > IDLE_MS
     if (isIdle) this.all.delete(key)
     if (instance === undefined || isIdle) throw new Refused(404, 40_403, 'Consumer instance not found.')
     instance.askedMs = Date.now()

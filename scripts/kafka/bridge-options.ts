@@ -9,7 +9,6 @@ export interface BridgeOptions {
   readonly brokers?: readonly string[]
   /** The value that the header `authorization` must have. */
   readonly authorization?: string
-  readonly idleMs?: number
   /** The number of proxies behind the load balancer. */
   readonly replicas?: number
   /** Whether it keeps a client at its proxy by a cookie. */

@@ -48,7 +48,7 @@ export async function createBridge(backend: Backend, options: BridgeOptions): Pr
   const failures: Bridge['failures'] = []
   const faults: Bridge['faults'] = []
   const replicas: Replica[] = []
-  const { baseUri = 'inside', dialect, idleMs = 300_000, replicas: count = 1, sticky = false } = options
+  const { baseUri = 'inside', dialect, replicas: count = 1, sticky = false } = options
   let { authorization, port = 0 } = options
   let turn = 0
 
@@ -56,7 +56,7 @@ export async function createBridge(backend: Backend, options: BridgeOptions): Pr
     const own = () => `http://127.0.0.1:${replicas[index]?.port ?? 0}`
     // An internal name, and http for what clients reach by https.
     const called = () => (baseUri === 'inside' ? `http://proxy-${index}.internal:8082` : own())
-    const instances = new Instances({ dialect, backend, baseUri: called, idleMs })
+    const instances = new Instances({ dialect, backend, baseUri: called })
     const open = () => createServer((request, response) => void answerTo(request, response, instances))
     const ownPort = port === 0 ? 0 : port + 1 + index
     replicas.push({ instances, open, server: undefined, port: ownPort, underway: new Set() })

@@ -68,14 +68,6 @@ describe.concurrent.each(DIALECTS)('an instance of %s', (dialect) => {
     expect([await bridge.count(MADE), (await bridge.state()).instances]).toEqual([2, 1])
   })
 
-  it('is made anew when it has been idle for too long', async () => {
-    const bridge = await startWith({ dialect, idleMs: 1 })
-    const log = bridge.log()
-    const seen: number[] = []
-    while (seen.length < 3) seen.push(...(await offsetsOf(log, seen.length, SLEEPS).catch(() => [])))
-    expect(seen).toEqual([0, 1, 2])
-  })
-
   it('is nobody else’s: two that read at once have one each, and one of them stays', async () => {
     const bridge = await startWith({ dialect })
     const log = bridge.log()
