@@ -68,6 +68,11 @@ export interface ShardMapAnswer {
   readonly map: ShardMap
   /** Connections here of users whose home is another shard. */
   readonly leaving: number
+  /**
+   * The epoch of the Directory that has what the shard wants. Null: it has declared nothing. Absent from versions
+   * before.
+   */
+  readonly declaredTo?: string | null
 }
 
 /** The outcome of any command at one shard. */

@@ -1,6 +1,7 @@
 // The topics that are followed now: those that variables name, and those of Kafka that a pattern of KAFKA_SOURCE_TOPICS matches.
 // Without patterns nothing is asked.
 import { followedTopics, isSourceTopic, sourceTopics, type Config } from '../config/parse-config.ts'
+import type { TopicPartition } from '../core/events/kafka-record.ts'
 import type { EventLog } from './create-event-log.ts'
 
 /** Topics that patterns match at most: each partition has an object that follows it. */
@@ -14,6 +15,13 @@ export async function listFollowedTopics(config: Config, log: EventLog): Promise
 /** Returns the topics with events for users. Throws if the log does not answer. */
 export async function listSourceTopics(config: Config, log: EventLog): Promise<readonly string[]> {
   return [...new Set([...sourceTopics(config), ...(await listMatched(config, log))])]
+}
+
+/** Returns the partitions of all topics with events for users. Throws if the log does not answer. */
+export async function listSourcePartitions(config: Config, log: EventLog): Promise<readonly TopicPartition[]> {
+  const topics = await listSourceTopics(config, log)
+  const lists = await Promise.all(topics.map((topic) => log.partitions(topic)))
+  return topics.flatMap((topic, index) => (lists[index] ?? []).map((partition) => ({ topic, partition })))
 }
 
 async function listMatched(config: Config, log: EventLog): Promise<readonly string[]> {

@@ -55,6 +55,11 @@ export class InterestDeclarer {
     this.#deps = deps
   }
 
+  /** The epoch of the Directory that knows the shard's interest. Null: none does. */
+  get epoch(): string | null {
+    return this.#epoch
+  }
+
   /** True if every follower sends events of this type to the shard already. */
   isConfirmed(type: string): boolean {
     return hasBits(this.#bitmap(), bitsOf(type))

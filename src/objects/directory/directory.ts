@@ -13,7 +13,7 @@ import type { DeclareResult } from '../../core/interest/declarer.ts'
 import type { InterestDeclaration, InterestUpdate } from '../../core/interest/ledger.ts'
 import type { InterestVersion } from '../../core/interest/table.ts'
 import { createEventLog } from '../../sources/create-event-log.ts'
-import { listSourceTopics } from '../../sources/followed-topics.ts'
+import { listSourcePartitions } from '../../sources/followed-topics.ts'
 import type {
   ApiSnapshot,
   DeadLetterHandling,
@@ -30,6 +30,7 @@ import { ApiStore } from './api-store.ts'
 import { FollowerFinder } from './follower-finder.ts'
 import { FollowerNotifier } from './follower-notifier.ts'
 import { HandledDeadLetters } from './handled-dead-letters.ts'
+import { InterestRecovery } from './interest-recovery.ts'
 import { InterestStore } from './interest-store.ts'
 import { confirmationOfFollowers, confirmationOfShards } from './map-confirmation.ts'
 import { OrphanedShards } from './orphaned-shards.ts'
@@ -52,19 +53,26 @@ export class Directory extends DurableObject<Env> {
     variable: this.#config.shards,
     retentionMs: this.#config.log.retentionMs,
     tellFollowers: (map) => this.#tellFollowers(map),
-    tellShards: async (map, shards) =>
-      confirmationOfShards(await broadcastCommand(this.env, shards, { kind: 'learn_shard_map', map }), map.version),
+    tellShards: async (map, shards) => confirmationOfShards(await this.#learnShardMap(shards, map), map.version),
     nowMs: () => Date.now(),
     wakeBy: (atMs) => this.ctx.waitUntil(this.#wakeBy(atMs)),
   })
   readonly #orphans = new OrphanedShards({
-    ask: (shard) => shardStub(this.env, shard).declareInterest(this.#store.epoch),
+    ask: (shard) => this.#askAnew(shard),
     inBackground: (work) => this.ctx.waitUntil(work),
     wakeBy: (atMs) => this.#wakeBy(atMs),
     nowMs: () => Date.now(),
   })
+  readonly #recovery = new InterestRecovery(this.#store.isRecovered, {
+    epoch: () => this.#store.epoch,
+    map: () => this.#shardMap.map,
+    adopt: (map) => this.#shardMap.adopt(map),
+    query: (shards, map) => this.#learnShardMap(shards, map),
+    ask: (shard) => this.#askAnew(shard),
+    done: () => this.#store.recovered(),
+  })
   readonly #finder = new FollowerFinder(this.#store.hasFoundFollowers, {
-    list: () => this.#listPartitions(),
+    list: () => listSourcePartitions(this.#config, createEventLog(this.env, this.#config)),
     found: (followers) => this.#addFound(followers),
     nowMs: () => Date.now(),
   })
@@ -83,8 +91,9 @@ export class Directory extends DurableObject<Env> {
     return { epoch, isAccepted: true }
   }
 
-  /** Returns all interest. Every later change is sent to this follower. */
+  /** Returns all interest. Every later change is sent to this follower. Rejects while shards of a new storage are missing. */
   async registerFollower(topic: string, partition: number): Promise<InterestUpdate> {
+    await this.#recovery.ensure()
     this.#store.addFollower({ topic, partition })
     this.#notifier.register({ topic, partition }, this.#store.version)
     return this.#update(0)
@@ -191,6 +200,14 @@ export class Directory extends DurableObject<Env> {
     return results
   }
 
+  #askAnew(shard: number): Promise<void> {
+    return shardStub(this.env, shard).declareInterest(this.#store.epoch)
+  }
+
+  #learnShardMap(shards: readonly number[], map: ShardMap) {
+    return broadcastCommand(this.env, shards, { kind: 'learn_shard_map', map })
+  }
+
   #update(after: number): InterestUpdate {
     return { ...this.#store.since(after), shardMap: this.#shardMap.map }
   }
@@ -204,26 +221,14 @@ export class Directory extends DurableObject<Env> {
     const followers = this.#store.followers().filter(({ topic }) => isFollowed(this.#config, topic))
     const results = await this.#sendInterest(followers, this.#store.version)
     const late = results.filter((result) => result.ok && (result.value.writesBy ?? 0) < map.version)
-    if (late.length > 0)
-      this.ctx.waitUntil(
-        nudgeFollowers(
-          this.env,
-          late.map(({ partition, topic }) => ({ partition, topic, isLate: false })),
-        ),
-      )
+    const wakes = late.map(({ partition, topic }) => ({ partition, topic, isLate: false }))
+    if (wakes.length > 0) this.ctx.waitUntil(nudgeFollowers(this.env, wakes))
     return confirmationOfFollowers(results, map.version, partitionName)
   }
 
   async #wakeBy(atMs: number): Promise<void> {
     const set = await this.ctx.storage.getAlarm()
     if (set === null || set > atMs) await this.ctx.storage.setAlarm(atMs)
-  }
-
-  async #listPartitions(): Promise<readonly TopicPartition[]> {
-    const log = createEventLog(this.env, this.#config)
-    const topics = await listSourceTopics(this.#config, log)
-    const lists = await Promise.all(topics.map((topic) => log.partitions(topic)))
-    return topics.flatMap((topic, index) => (lists[index] ?? []).map((partition) => ({ topic, partition })))
   }
 
   #addFound(followers: readonly TopicPartition[]): void {

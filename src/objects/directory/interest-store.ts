@@ -1,4 +1,4 @@
-// What the Directory stores about interest: SQL for `life`, `shard_interests`, `user_watches`, `followers` and `first_seen`.
+// What the Directory stores about interest: SQL for `life`, `shard_interests`, `user_watches`, `followers`, `first_seen` and `unrecovered`.
 // The rules are in core/interest/ledger.ts. Used by directory.ts.
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { bitmapOf } from '../../core/interest/bitmap.ts'
@@ -90,6 +90,15 @@ export class InterestStore {
     this.#sql.exec('UPDATE life SET has_found_followers = 1')
   }
 
+  /** False in a new storage, until all shards have declared what they want. */
+  get isRecovered(): boolean {
+    return this.#sql.exec('SELECT 1 FROM unrecovered').toArray().length === 0
+  }
+
+  recovered(): void {
+    this.#sql.exec('DELETE FROM unrecovered')
+  }
+
   /** Returns the number of partitions that the topic had at the first call for it. The first call stores `count`. */
   firstSeenPartitions(topic: string, count: number): number {
     this.#sql.exec('INSERT OR IGNORE INTO first_seen VALUES (?, ?)', topic, count)
@@ -117,6 +126,7 @@ export class InterestStore {
 
   #createTables(newEpoch: string): void {
     const hasNames = this.#hasTable('interests')
+    const isNew = !hasNames && !this.#hasTable('life')
     this.#sql.exec(`
       CREATE TABLE IF NOT EXISTS life (id INTEGER PRIMARY KEY, life TEXT NOT NULL, has_found_followers INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS shard_interests (
@@ -128,7 +138,9 @@ export class InterestStore {
       ) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS followers (topic TEXT NOT NULL, partition INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS first_seen (topic TEXT PRIMARY KEY, partitions INTEGER NOT NULL) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS unrecovered (id INTEGER PRIMARY KEY);
     `)
+    if (isNew) this.#sql.exec('INSERT OR IGNORE INTO unrecovered VALUES (0)')
     // Storage of a version before bitmaps knows its followers.
     this.#sql.exec('INSERT OR IGNORE INTO life VALUES (0, ?, ?)', newEpoch, hasNames ? 1 : 0)
     if (hasNames) this.#convertNames()

@@ -90,6 +90,15 @@ export class ShardMapKeeper {
     return ok(this.#map)
   }
 
+  /** Takes the map of a shard, if it is newer: this storage is new, and replaces one that was lost. */
+  adopt(newest: ShardMap): void {
+    const { shards, version, wanted } = this.#map
+    if (newest.version <= version) return
+    // Keeps a number that was requested meanwhile.
+    this.#store({ ...newest, wanted: wanted === shards ? newest.wanted : wanted })
+    this.#deps.wakeBy(this.#deps.nowMs())
+  }
+
   /** Does what can be done now, and asks to be called again if there is more. */
   async step(): Promise<void> {
     if (this.#isStepping || this.#isSettled) return

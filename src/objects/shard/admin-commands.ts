@@ -24,6 +24,7 @@ import { userOf } from './connections/connection-state.ts'
 import type { ConnectionHistory } from './explain/connection-history.ts'
 import type { LogStore } from './log/log-store.ts'
 import type { LeavingConnections } from './connections/leaving-connections.ts'
+import type { InterestRegistry } from './interest-registry.ts'
 import type { KnownShardMap } from './known-shard-map.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
@@ -38,6 +39,7 @@ interface AdminCommandsParts {
   readonly logStore: LogStore
   readonly shardMap: KnownShardMap
   readonly leaving: LeavingConnections
+  readonly interests: Pick<InterestRegistry, 'declaredTo'>
 }
 
 export class AdminCommands {
@@ -125,7 +127,8 @@ export class AdminCommands {
 
   #learn(map: ShardMap): ShardMapAnswer {
     if (this.#parts.shardMap.learn(map)) this.#context.wakeBy(this.#context.now())
-    return { map: this.#parts.shardMap.map, leaving: this.#parts.leaving.count() }
+    const { interests, leaving, shardMap } = this.#parts
+    return { map: shardMap.map, leaving: leaving.count(), declaredTo: interests.declaredTo }
   }
 
   /** Returns how many connections were closed. */

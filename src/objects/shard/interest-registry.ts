@@ -106,6 +106,12 @@ export class InterestRegistry {
     return ok(null)
   }
 
+  /** The epoch of the Directory that has what the shard wants. Null: nothing was declared, and nothing is confirmed. */
+  get declaredTo(): string | null {
+    // A version before epochs stored types without one.
+    return this.#declarer.epoch ?? (this.#since.size > 0 ? '' : null)
+  }
+
   /** A Directory that lost its storage asks for everything. */
   declareAnew(epoch: string): Promise<void> {
     return this.#declarer.declareAnew(epoch)

@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it, vi } from 'vitest'
-import { bitmapOf, emptyBitmap } from '../../../src/core/interest/bitmap.ts'
+import { bitmapOf, emptyBitmap, matchBitsOf, mayWant } from '../../../src/core/interest/bitmap.ts'
 import { watchTopic } from '../../../src/core/subscriptions/watch-topic.ts'
 import { InterestIndex } from '../../../src/following/interest-index.ts'
 import { InterestStore } from '../../../src/objects/directory/interest-store.ts'
@@ -172,6 +172,18 @@ describe('a Directory that lost its storage', () => {
       'rig/0: has the interest of a Directory whose storage was lost; it gets the new interest within a minute\n',
     ])
     await directoryStub(env).refreshFollowers()
+  })
+
+  it('answers a follower that registers when all shards have declared anew: nothing else knows what they want', async () => {
+    await connectWs({ subscriptions: anyOf('of-the-lost') })
+    await runInDurableObject(directoryStub(env), (_directory, { storage }) => {
+      for (const table of ['life', 'shard_interests', 'user_watches', 'followers'])
+        storage.sql.exec(`DROP TABLE ${table}`)
+    })
+    await evictDurableObject(directoryStub(env))
+    const topic = `topic-${(topics += 1)}`
+    const { bitmaps } = await directoryStub(env).registerFollower(topic, 0)
+    expect(bitmaps.some(({ bitmap }) => mayWant(bitmap, matchBitsOf('of-the-lost')))).toBe(true)
   })
 })
 

@@ -6,7 +6,9 @@ import { describe, expect, it } from 'vitest'
 import { InterestDeclarer } from '../../../src/core/interest/declarer.ts'
 import { InterestLedger, type InterestDeclaration, type InterestUpdate } from '../../../src/core/interest/ledger.ts'
 import { InterestTable } from '../../../src/core/interest/table.ts'
+import { initialMap } from '../../../src/core/shard-map/shard-map.ts'
 import { FollowerNotifier } from '../../../src/objects/directory/follower-notifier.ts'
+import { InterestRecovery } from '../../../src/objects/directory/interest-recovery.ts'
 import type { FollowerResult } from '../../../src/rpc/follower.ts'
 import { createRandom } from '../../../scripts/random.ts'
 
@@ -42,6 +44,8 @@ class Network {
 /** A follower as TopicFollower is: it registers before it routes, and keeps its table over restarts. */
 class Follower {
   table = new InterestTable(null)
+  hasRegistered = false
+  starting: Promise<void> | undefined
   restarts = 0
 
   restart(): void {
@@ -53,6 +57,7 @@ class Follower {
   lose(): void {
     this.restarts += 1
     this.table = new InterestTable(null)
+    this.hasRegistered = false
   }
 
   apply(update: InterestUpdate): { version: number | null; orphans: readonly number[] } {
@@ -69,11 +74,14 @@ class Directory {
   #notifier: FollowerNotifier
   readonly #world: World
   #epochs = 0
+  #isRecovered = false
+  #recovery: InterestRecovery
 
   constructor(world: World) {
     this.#world = world
     this.ledger = new InterestLedger('epoch 0', 0)
     this.#notifier = this.#createNotifier()
+    this.#recovery = this.#createRecovery()
   }
 
   async declare(declaration: InterestDeclaration) {
@@ -90,7 +98,10 @@ class Directory {
     return { epoch, isAccepted: true }
   }
 
-  register(follower: number): InterestUpdate {
+  async register(follower: number): Promise<InterestUpdate> {
+    const notifier = this.#notifier
+    await this.#recovery.ensure()
+    if (notifier !== this.#notifier) throw new Error('restarted')
     this.#followers.add(follower)
     this.#notifier.register({ topic: 't', partition: follower }, this.ledger.version)
     return this.ledger.since(0)
@@ -109,6 +120,7 @@ class Directory {
       [...this.#stored.watches.values()] as never,
     )
     this.#notifier = this.#createNotifier()
+    this.#recovery = this.#createRecovery()
   }
 
   /** Loses its storage. As objects/directory does, it finds the followers before it confirms anything. */
@@ -118,6 +130,30 @@ class Directory {
     this.ledger = new InterestLedger(`epoch ${this.#epochs}`, 0)
     this.#followers = new Set(this.#world.followers.keys())
     this.#notifier = this.#createNotifier()
+    this.#isRecovered = false
+    this.#recovery = this.#createRecovery()
+  }
+
+  #createRecovery(): InterestRecovery {
+    const { ledger } = this
+    const { network } = this.#world
+    const map = initialMap(SHARDS)
+    return new InterestRecovery(this.#isRecovered, {
+      epoch: () => ledger.epoch,
+      map: () => map,
+      adopt: () => expect.fail('all have the same map'),
+      query: (shards) => {
+        const query = async (shard: number) => {
+          const { epoch: declaredTo } = await network.call(() => this.#world.shard(shard))
+          return { shard, ok: true as const, value: { map, leaving: 0, declaredTo } }
+        }
+        return Promise.all(shards.map(query))
+      },
+      ask: (shard) => network.call(() => this.#world.shard(shard).declareOrFail(ledger.epoch)),
+      done: () => {
+        if (ledger === this.ledger) this.#isRecovered = true
+      },
+    })
   }
 
   #createNotifier(): FollowerNotifier {
@@ -153,7 +189,7 @@ class Shard {
   readonly #addingUsers: string[] = []
   readonly #number: number
   readonly #world: World
-  #epoch: string | null = null
+  epoch: string | null = null
   #declarer: InterestDeclarer
   #sequence = 0
   #starts = 0
@@ -192,7 +228,11 @@ class Shard {
   }
 
   declareAnew(epoch: string): Promise<void> {
-    return this.#declarer.declareAnew(epoch).catch(() => undefined)
+    return this.declareOrFail(epoch).catch(() => undefined)
+  }
+
+  declareOrFail(epoch: string): Promise<void> {
+    return this.#declarer.declareAnew(epoch)
   }
 
   restart(): void {
@@ -205,13 +245,13 @@ class Shard {
   #createDeclarer(): InterestDeclarer {
     const { network } = this.#world
     const start = this.#starts
-    return new InterestDeclarer(this.#epoch, {
+    return new InterestDeclarer(this.epoch, {
       declare: (declaration) => {
         if (start !== this.#starts) throw new Error('restarted')
         return network.call(() => this.#world.directory.declare({ ...declaration, shard: this.#number }))
       },
       confirmed: { types: () => [...this.types], users: () => [...this.users] },
-      setEpoch: (epoch) => (this.#epoch = epoch),
+      setEpoch: (epoch) => (this.epoch = epoch),
       nowMs: () => (this.#sequence += 1),
     })
   }
@@ -237,19 +277,24 @@ class World {
     return this.shards[number] ?? expect.fail(`no shard ${number}`)
   }
 
-  /** Does what a follower does before it routes an event. */
-  async start(follower: Follower, number: number): Promise<void> {
-    while (follower.table.at === null) {
+  /** Does what a follower does before it routes an event. One run at a time. */
+  start(follower: Follower, number: number): Promise<void> {
+    return (follower.starting ??= this.#register(follower, number).finally(() => (follower.starting = undefined)))
+  }
+
+  async #register(follower: Follower, number: number): Promise<void> {
+    while (!follower.hasRegistered) {
       const { restarts } = follower
       const update = await this.network.call(() => this.directory.register(number)).catch(() => undefined)
-      if (update !== undefined && restarts === follower.restarts) follower.apply(update)
+      if (update === undefined || restarts !== follower.restarts) continue
+      follower.hasRegistered = follower.apply(update).version !== null
     }
   }
 
   /** Interest that a shard was told is confirmed, and that a follower that may route does not know. */
   *missing(): Generator<string> {
-    for (const [number, { table }] of this.followers.entries()) {
-      if (table.at === null) continue
+    for (const [number, { hasRegistered, table }] of this.followers.entries()) {
+      if (!hasRegistered) continue
       for (const [shard, { types, users }] of this.shards.entries()) {
         for (const type of types)
           if (!table.shardsOf(type).has(shard)) yield `follower ${number}: shard ${shard} ${type}`
@@ -282,8 +327,6 @@ async function simulate(seed: number, mayLose: boolean): Promise<string | undefi
   const random = createRandom(seed).next
   const world = new World(random)
   const work: Promise<unknown>[] = []
-  // A follower that comes before the shards have declared their interest anew cannot know it.
-  if (mayLose) await Promise.all(world.followers.map((follower, number) => world.start(follower, number)))
   for (let n = 0; n < STEPS; n += 1) {
     step(world, random, work, mayLose)
     for (let turns = random() * 40; turns > 0; turns -= 1) {
