@@ -69,7 +69,9 @@ export class Tracer {
     for (let left = this.#spans.length; left > 0; left -= MAX_EXPORTED) {
       const some = this.#spans.splice(0, MAX_EXPORTED)
       if ((await this.#deps.send(some)) !== 'again') continue
-      this.#spans = [...some, ...this.#spans].slice(0, MAX_KEPT)
+      this.#spans = [...some, ...this.#spans]
+      this.#dropped += Math.max(0, this.#spans.length - MAX_KEPT)
+      this.#spans.length = Math.min(this.#spans.length, MAX_KEPT)
       break
     }
     this.#expectedMs = 0

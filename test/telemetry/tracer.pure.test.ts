@@ -9,7 +9,7 @@ function makeTracer(ratio = 1) {
   const sent: string[][] = []
   const scheduled: { atMs: number; act: () => Promise<void> }[] = []
   const dropped: number[] = []
-  const world = { nowMs: 1_000_000, random: 0.5, answer: 'taken' as Exported }
+  const world = { nowMs: 1_000_000, random: 0.5, answer: 'taken' as Exported, whileSending: () => {} }
   const tracer = new Tracer({
     ratio,
     nowMs: () => world.nowMs,
@@ -17,6 +17,7 @@ function makeTracer(ratio = 1) {
     schedule: (ms, act) => void scheduled.push({ atMs: world.nowMs + ms, act }),
     send: async (spans) => {
       sent.push(spans.map(({ name }) => name))
+      world.whileSending()
       return world.answer
     },
     dropped: (spans) => void dropped.push(spans),
@@ -101,6 +102,22 @@ describe('a tracer', () => {
     record('one more')
     await run()
     expect(sent.slice(1).map(({ length }) => length)).toEqual([512, 512, 512, 512])
+  })
+
+  it('counts spans that no longer fit because others came while a collector refused to take them', async () => {
+    const { dropped, record, run, scheduled, world } = makeTracer()
+    world.answer = 'again'
+    for (let n = 0; n < 2_048; n += 1) record(String(n))
+    world.whileSending = () => {
+      for (let n = 0; n < 100; n += 1) record('meanwhile')
+    }
+    await run()
+    scheduled.splice(0)
+    world.whileSending = () => {}
+    world.nowMs += 60_000
+    record('one more')
+    await run()
+    expect(dropped).toEqual([101])
   })
 
   it('schedules another export when the request that carried one has ended too early', () => {
