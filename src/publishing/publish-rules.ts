@@ -12,6 +12,7 @@ import { fail, ok, type Result } from '../core/result.ts'
 import { NO_GRANT, type TypeGrant } from '../core/rules/type-grant.ts'
 import { describeRights, isAllowed, type TypeRule } from '../core/rules/type-rules.ts'
 import { decodeUtf8 } from '../core/text.ts'
+import { logIncident } from '../telemetry/incident-log.ts'
 import { PublishBudget } from './publish-budget.ts'
 
 /** Characters of a hook's reason that its client is told. */
@@ -122,6 +123,6 @@ function tooLarge({ json }: CloudEvent, limitBytes: number): RigelError {
 }
 
 function hookFailed(url: string, error: string): Result<never, RigelError> {
-  console.warn({ message: 'a hook did not decide about an event: refused', url, error })
+  logIncident('a hook did not decide about an event: refused', { url }, { error })
   return fail({ kind: 'unavailable', message: 'Events of this type cannot be published at the moment: try again.' })
 }

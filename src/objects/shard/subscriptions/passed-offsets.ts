@@ -4,6 +4,7 @@
 import { parseAsOf, topicOfPartition, type AsOf } from '../../../core/as-of/as-of.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
+import { logIncident } from '../../../telemetry/incident-log.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import type { Connection } from '../connections/connection.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
@@ -91,7 +92,7 @@ export class PassedOffsets {
       await log.settle()
       progress.seq = log.committedSeq
     } catch (error) {
-      console.warn({ message: 'how far a follower is cannot be found out', error: String(error) })
+      logIncident('how far a follower is cannot be found out', {}, { error: String(error) })
     }
   }
 }
