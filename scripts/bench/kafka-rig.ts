@@ -4,7 +4,7 @@ import type { Cluster } from '../kafka/cluster.ts'
 import { startRig, type Rig } from './rig.ts'
 
 export const PARTITIONS = 4
-/** As the topic of a rig that follows another source: only posted events are in it. */
+/** The first topic of a Rigel that follows another source. It has posted events only. */
 export const NO_KAFKA = 'none'
 /** Ten times what the slowest adapter takes. */
 const PATIENCE_MS = 300_000

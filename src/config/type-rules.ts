@@ -29,7 +29,7 @@ const rightsSchema = z
 const MAX_LIFETIME_SECONDS = 31_536_000
 const LIFETIME = `must be a whole number of seconds from 1 to ${MAX_LIFETIME_SECONDS}`
 
-/** As MAX_EVENT_BYTES. */
+/** The same upper limit as that of MAX_EVENT_BYTES. */
 const MAX_BYTES = 1_048_576
 const BYTES = `must be a whole number of bytes from 1 to ${MAX_BYTES}`
 const MAX_RATE = 1_000_000

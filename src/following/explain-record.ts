@@ -16,7 +16,7 @@ import type { Schemas } from '../schema-registry/schema-cache.ts'
 export interface ExplainedEvent {
   /** The entry of TOPICS that applied; null if none did. */
   readonly rule: string | null
-  /** As subscribers see it: without the credentials of a request that it was. */
+  /** The event that subscribers get. If it was a request, its credentials are removed. */
   readonly event: CloudEvent
   readonly fields: RoutedEvent['fields']
   /** Null: everybody who subscribes to its type. */

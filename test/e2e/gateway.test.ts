@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
 import { Rigel, sleep, until } from './rigel.ts'
 
-/** Of .dev.vars.example. */
+/** The value in .dev.vars.example. */
 const INTERNAL = { authorization: 'Bearer a-development-token' }
 const UPSTREAM = fileURLToPath(new URL('../upstream/upstream.ts', import.meta.url))
 

@@ -12,7 +12,7 @@ import { parse, stringify } from 'yaml'
 import { connectRigelSocket, connectSse, type Client } from '../e2e/clients.ts'
 import { freePort, Rigel, until } from '../e2e/rigel.ts'
 
-/** Of .dev.vars.example. */
+/** The value in .dev.vars.example. */
 const INTERNAL_TOKEN = 'a-development-token'
 const TYPE = 'com.monitored'
 /** Grafana computes it from the scrape interval: four of them at least. */

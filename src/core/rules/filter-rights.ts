@@ -9,7 +9,7 @@ import { describeRights, isAllowed, mayAllow, type TypeRule, type TypeRules } fr
 /** What rules let one connection get. */
 export interface FilterRights {
   readonly rules: TypeRules | null
-  /** Of the connection's token, and of the token that came with its subscriptions. What one permits is permitted. */
+  /** The grants of the connection's token and of the token that came with its subscriptions. Either is enough. */
   readonly grants: readonly TypeGrant[]
   /** Events up to here are what was stored before a client asked for it by time. 0: none; Infinity: all. */
   readonly historySeq: number
@@ -46,7 +46,7 @@ export function passesRights(rights: FilterRights, event: StoredEvent): boolean 
   return event.connectionId !== null || mayReceive(rights, rights.rules?.ruleOf(event.type) ?? NO_RULE, event)
 }
 
-/** Whether channels of the type have presence for a connection with these rights: only if a rule says who has it. */
+/** Returns whether a connection with these rights sees presence on channels of the type. Without a rule nobody does. */
 export function hasPresence(rights: FilterRights | undefined, type: string): boolean {
   const allowed = rights?.rules?.ruleOf(type).presence
   return allowed !== undefined && rights?.grants.some((grant) => mayAllow(grant, 'presence', allowed, type)) === true

@@ -5,7 +5,7 @@ import type { Fields } from '../events/stored-event.ts'
 import { matchesCondition } from '../subscriptions/constraint.ts'
 import type { TypeAction, TypeGrant } from './type-grant.ts'
 
-/** Who may do something: one kind of client. */
+/** A kind of client that may do something. */
 export type Right =
   | { readonly kind: 'anybody' }
   | { readonly kind: 'token' }
@@ -21,7 +21,7 @@ export type Rights = readonly Right[]
 export interface TypeRule extends Readonly<Partial<Record<TypeAction, Rights>>> {
   /** How long after it was stored an event is delivered. */
   readonly lifetimeMs?: number
-  /** Of one published event, at most. */
+  /** Limit of the size of one published event. */
   readonly maxBytes?: number
   /** How many events one publisher may publish, of all types of this pattern together. */
   readonly rate?: { readonly perSecond: number; readonly pattern: string }
@@ -55,6 +55,7 @@ export class TypeRules {
     const rules = [...byPattern.values()]
     this.hasLifetimes = rules.some(({ lifetimeMs }) => lifetimeMs !== undefined)
     this.hasPublishing = rules.some(({ hook, maxBytes, publish, rate }) => hook ?? maxBytes ?? publish ?? rate)
+    // The configuration refuses claims in `presence`: there is no event whose field could equal them.
     const rights = rules.flatMap(({ history = [], publish = [], subscribe = [] }) => [
       ...subscribe,
       ...history,

@@ -9,7 +9,7 @@ export interface ListPage<T> {
 
 /** Shards asked for one page. A page of a filter that finds little may be short, or empty, and still have a `next`. */
 const SHARDS_PER_PAGE = 256
-/** As many calls as a Worker can have waiting. */
+/** The platform limits a Worker to six calls that wait at the same time. */
 const AT_ONCE = 6
 /** No further shard is asked for a page of this size. One of AT_ONCE shards adds at most a MiB and one item. */
 const PAGE_BYTES = 8 * 1_048_576

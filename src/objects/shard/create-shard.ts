@@ -215,7 +215,7 @@ async function admit(
   return stillPlaced.ok ? admitted : stillPlaced
 }
 
-/** Returns a page of what is stored already, to whom a connection would be opened. */
+/** Returns a page of stored events. Refuses clients for which no connection would be opened. */
 export async function readHistory(
   { admission, context, log, revocations, storedHistory }: Shard,
   wanted: HistoryRequest,

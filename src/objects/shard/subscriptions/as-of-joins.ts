@@ -21,7 +21,7 @@ export interface AsOfJoinsDeps extends JoinFactsDeps, TypesSinceDeps {
 /** What a client that joins says of its state, and what it wants. */
 export interface JoinWish {
   readonly lastEventId: string | null
-  /** As `parseAsOf` takes it; undefined: it has no state. */
+  /** The offsets of the state, in the format of `parseAsOf`. Undefined: the client has no state. */
   readonly asOf: string | undefined
   readonly eventTypes: readonly string[]
   /** It wants the events that are addressed to a user of this shard. */

@@ -181,7 +181,7 @@ export class ChannelHub {
     this.#presence.left(connection, channel, isDeliberate)
   }
 
-  /** Answers when the connection has been sent everything up to offsets. */
+  /** Replies to a question when the connection has been sent everything up to its offsets. */
   async #tellPassed(connection: PhoenixConnection, message: Message): Promise<void> {
     const { success, data } = passedSchema.safeParse(message.payload)
     if (!success) return connection.reply(message, failed('must be {"offsets": "topic/partition@offset"}'))

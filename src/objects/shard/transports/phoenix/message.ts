@@ -21,7 +21,7 @@ export interface Reply {
   readonly response: object
 }
 
-/** What the library, or Rigel, gives a meaning of its own: a client acts on `phx_close`, whoever has sent it. */
+/** Names that Phoenix's library or Rigel reserves: a client acts on `phx_close`, whoever has sent it. */
 const OWN_EVENTS = /^(phx_|chan_reply_|presence_state$|presence_diff$|position$)/
 
 /** Returns the name under which an event of this type may be sent: `message` for one that Phoenix or Rigel would be taken for. */
