@@ -1,5 +1,6 @@
 // An isolate's copy of the shard map. It begins with a guess, SHARDS, so that no request waits for the Directory: a
 // shard that a user has left answers with the newer map, and the Worker then calls the right shard.
+import { logIncident } from '../telemetry/incident-log.ts'
 import { withTimeout } from '../core/timeout.ts'
 import { allShardsOf, initialMap, type ShardMap } from '../core/shard-map/shard-map.ts'
 import { directoryStub } from '../rpc/directory.ts'
@@ -36,7 +37,7 @@ export class WorkerShardMap {
     try {
       this.learn(await withTimeout(directoryStub(this.#env).shardMap(), ASK_TIMEOUT_MS))
     } catch (error) {
-      console.warn({ message: 'the shard map could not be asked for, the known one is used', error: String(error) })
+      logIncident('the shard map could not be asked for, the known one is used', {}, { error: String(error) })
     }
     return this.#map
   }

@@ -1,5 +1,6 @@
 // Decides whether a connection may be opened, and creates its record: limits, end, interests, position to resume from.
 // Called for every transport. `register` is also called for the interests of later subscriptions.
+import { logIncident } from '../../../telemetry/incident-log.ts'
 import type { AsOfJoins, JoinPlace, JoinWish } from '../subscriptions/as-of-joins.ts'
 import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -146,7 +147,7 @@ export class ConnectionAdmission {
     try {
       return ok(await this.#resumptions.find(lastEventId, principal.user, subscriptions, hasSubscribed))
     } catch (error) {
-      console.warn({ message: 'the old shard of a client did not answer', error: String(error) })
+      logIncident('the old shard of a client did not answer', {}, { error: String(error) })
       return fail({ kind: 'unavailable', message: 'Temporarily unavailable, come back.' })
     }
   }

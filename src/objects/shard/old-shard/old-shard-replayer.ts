@@ -1,6 +1,7 @@
 // Sends a moved client what it missed: first what the old shard's log has after the client's position, with positions of
 // that log; then what this shard's log has beyond it; then the connection reads on here. One replayer per connection, or
 // per Phoenix channel. A slow client is waited for, within a limit.
+import { logIncident } from '../../../telemetry/incident-log.ts'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { LogPlace } from '../../../core/identity/position.ts'
@@ -72,7 +73,7 @@ export class OldShardReplayer {
     try {
       await this.#readOld(replay)
     } catch (error) {
-      console.warn({ message: 'the old shard of a client did not answer', error: String(error) })
+      logIncident('the old shard of a client did not answer', {}, { error: String(error) })
       this.#fail(replay, { kind: 'unavailable', message: 'Temporarily unavailable, come back.' })
     }
   }

@@ -1,6 +1,7 @@
 // Joins clients at the offsets of their state. join-facts.ts asks followers for their progress, types-since.ts
 // remembers from which offset on the log has every event of a type. The rules are in core/as-of. Called by admission,
 // and for later subscriptions.
+import { logIncident } from '../../../telemetry/incident-log.ts'
 import { parseAsOf, type AsOf } from '../../../core/as-of/as-of.ts'
 import { hasPassed, type OffsetJoin } from '../../../core/as-of/joins.ts'
 import { resolveAsOf, resolveRejoin, type Joined } from '../../../core/as-of/resolve-as-of.ts'
@@ -115,7 +116,7 @@ export class AsOfJoins {
   }
 
   #notKnown(error: unknown): Result<never, RigelError> {
-    console.warn({ message: 'a client could not join at its state', error: String(error) })
+    logIncident('a client could not join at its state', {}, { error: String(error) })
     return fail(NOT_KNOWN)
   }
 

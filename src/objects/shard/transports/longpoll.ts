@@ -1,4 +1,5 @@
 // The long-polling transport: opens sessions, finds them again after hibernation or a crash, and answers polls.
+import { logIncident } from '../../../telemetry/incident-log.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { parsePosition, shardOfPosition } from '../../../core/identity/position.ts'
@@ -100,7 +101,7 @@ export class LongpollTransport implements Transport {
       const answer = await session.pollOld(position, isFirst)
       return answer === undefined ? undefined : ok(answer)
     } catch (error) {
-      console.warn({ message: 'the old shard of a client did not answer', error: String(error) })
+      logIncident('the old shard of a client did not answer', {}, { error: String(error) })
       return fail({ kind: 'unavailable', message: 'Temporarily unavailable, come back.' })
     }
   }

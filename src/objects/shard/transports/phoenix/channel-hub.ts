@@ -1,5 +1,6 @@
 // Handles what a Phoenix client asks for, whatever its transport: heartbeat, join, leave, push. Joining is subscribing: the
 // Directory knows before the join is confirmed, and what the channel missed since its position follows the reply.
+import { logIncident } from '../../../../telemetry/incident-log.ts'
 import * as z from 'zod'
 import { toHttp } from '../../../../core/errors.ts'
 import { formatPosition } from '../../../../core/identity/position.ts'
@@ -161,7 +162,7 @@ export class ChannelHub {
   ): Promise<Resumption | undefined> {
     if (position === null) return { kind: 'gap' }
     return this.#parts.resumptions.find(position, state.owner.user, interests, true).catch((error: unknown) => {
-      console.warn({ message: 'the old shard of a client did not answer', error: String(error) })
+      logIncident('the old shard of a client did not answer', {}, { error: String(error) })
       return undefined
     })
   }
