@@ -3,7 +3,7 @@
 // test/sources and test/real-sources. For the bench it is moto (PyPI), which answers a read of 2,000 records a hundred times as
 // fast; it keeps nothing when it ends.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -12,6 +12,11 @@ const START_TIMEOUT_MS = 30_000
 const STREAM_TIMEOUT_MS = 10_000
 /** A machine that does other work besides may be slow. */
 const CALL_TIMEOUT_MS = 30_000
+
+/** It writes what it has to disk as often, changed or not. */
+const PERSIST_MS = 200
+/** After which a file that was written last holds all that was put before: far more than one write takes. */
+const STORED_MS = 1_000
 
 /** In .wrangler, which git ignores. */
 const VENV = join(import.meta.dirname, '../../.wrangler/moto')
@@ -77,7 +82,7 @@ export class KinesisServer {
         KINESIS_MOCK_TLS_PORT: String(this.#port + 1),
         SHOULD_PERSIST_DATA: 'true',
         PERSIST_PATH: this.#folder,
-        PERSIST_INTERVAL: '200ms',
+        PERSIST_INTERVAL: `${PERSIST_MS}ms`,
         LOG_LEVEL: 'WARN',
         ...Object.fromEntries(
           ['CREATE_STREAM', 'DELETE_STREAM', 'SPLIT_SHARD', 'MERGE_SHARDS'].map((name) => [`${name}_DURATION`, '50ms']),
@@ -167,11 +172,48 @@ export class KinesisServer {
     const ended = new Promise((resolve) => child.once('exit', resolve))
     child.kill(signal)
     if (signal === 'SIGKILL') await ended
+    if (signal === 'SIGSTOP') await this.#isStopped(child.pid)
+  }
+
+  /** Resolves when the process has stopped: the signal is delivered a little later than it is sent. */
+  async #isStopped(pid: number | undefined): Promise<void> {
+    while (!/^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))) {
+      await new Promise((resolve) => setTimeout(resolve, 1))
+    }
+  }
+
+  /** Kills it when all that it has is stored. It writes its file in place: a kill in mid-write leaves one that it cannot read. */
+  async kill(): Promise<void> {
+    const endMs = Date.now() + CALL_TIMEOUT_MS
+    const sinceMs = Date.now()
+    for (;;) {
+      await this.signal('SIGSTOP')
+      if (this.#isStored(sinceMs)) break
+      await this.signal('SIGCONT')
+      if (Date.now() > endMs) throw new Error(`Kinesis has not stored what it has:\n${this.#output}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    await this.signal('SIGKILL')
+  }
+
+  /** Returns whether its file is whole and was begun after `sinceMs`. The process must be stopped. */
+  #isStored(sinceMs: number): boolean {
+    const files = readdirSync(this.#folder).map((name) => join(this.#folder, name))
+    return files.length > 0 && files.every((file) => statSync(file).mtimeMs > sinceMs + STORED_MS && isJson(file))
   }
 
   async stop(): Promise<void> {
     await this.signal('SIGKILL')
     rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+function isJson(file: string): boolean {
+  try {
+    JSON.parse(readFileSync(file, 'utf8'))
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -83,9 +83,7 @@ void describe('Kinesis', () => {
   })
 
   void test('a server that is killed, and comes back with what it has', async () => {
-    // It writes what it has to disk five times a second.
-    await sleep(1_000)
-    await kinesis.signal('SIGKILL')
+    await kinesis.kill()
     await until('health tells the reason', async () => {
       const { body, status } = await rigelOnSource.internal('health')
       return (
