@@ -68,7 +68,12 @@ export function broadcastCommand<K extends ShardCommand['kind']>(
 
 /** Returns the request that opens a connection at a shard. `shardStub(...).fetch` of it returns the client's stream or socket. */
 export function stampConnect(connect: ConnectRequest): Request {
-  const headers = { [CONNECT_HEADER]: toAsciiJson(connect) }
+  const { authorization, ...rest } = connect
+  const headers = {
+    [CONNECT_HEADER]: toAsciiJson(rest),
+    // A header that logs of the platform redact. Empty: the client has no token.
+    ...(authorization === undefined ? {} : { authorization: authorization ?? '' }),
+  }
   const isUpgraded = UPGRADED_TRANSPORTS.has(connect.transport)
   return new Request(`https://shard/${connect.transport}`, {
     headers: isUpgraded ? { ...headers, upgrade: 'websocket' } : headers,
@@ -82,7 +87,9 @@ export function readConnect(request: Request): ConnectRequest | undefined {
   try {
     // Versions before 0.2 write percent escapes.
     const connect: unknown = JSON.parse(header.startsWith('%') ? decodeURIComponent(header) : header)
-    return isConnectRequest(connect) ? connect : undefined
+    const authorization = request.headers.get('authorization')
+    if (!isConnectRequest(connect)) return undefined
+    return authorization === null ? connect : { ...connect, authorization: authorization || null }
   } catch {
     return undefined
   }

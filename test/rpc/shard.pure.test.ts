@@ -16,6 +16,15 @@ describe('the request that opens a connection at a shard', () => {
     expect(readConnect(stampConnect(CONNECT))).toEqual(CONNECT)
   })
 
+  it('carries a token in a header that logs of the platform redact, or says that there is none', () => {
+    for (const authorization of ['Bearer secret', null, undefined]) {
+      const request = stampConnect({ ...CONNECT, authorization })
+      expect(readConnect(request)).toEqual({ ...CONNECT, authorization })
+      expect(request.headers.get('rigel-connect')).not.toContain('secret')
+      expect(request.headers.get('authorization')).toBe(authorization === null ? '' : (authorization ?? null))
+    }
+  })
+
   it('is read by versions that decode percent escapes', () => {
     const header = stampConnect(CONNECT).headers.get('rigel-connect') ?? ''
     expect(JSON.parse(decodeURIComponent(header))).toEqual(CONNECT)

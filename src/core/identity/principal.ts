@@ -64,6 +64,11 @@ export interface ConnectRequest {
   readonly naming?: 'type' | 'message' | undefined
   /** What the token permits by rules per event type. Absent: there are no rules, and the token narrows nothing. */
   readonly grant?: TypeGrant | undefined
+  /**
+   * With a check service, for `rigel.v1` and Phoenix: what the service is asked with about later subscriptions. See
+   * `keptAuthorization`.
+   */
+  readonly authorization?: string | null | undefined
   /** Transport `phoenix` only. */
   readonly phoenix?: PhoenixHello | undefined
   /** The shard map by which the Worker chose the shard. Absent: by a guess. */

@@ -17,6 +17,7 @@ import {
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import { EARLIEST, parseSince } from '../../core/identity/since.ts'
 import { grantOf, type TypeGrant } from '../../core/rules/type-grant.ts'
+import { keptAuthorization } from '../../core/identity/kept-authorization.ts'
 import { findToken } from '../token-source.ts'
 import { allowOrigin, namesOrigins } from '../cors.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -83,8 +84,19 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
       protocol: options.protocol ?? null,
       allowOrigin: allowOrigin(config, request),
       allowCredentials: namesOrigins(config),
+      ...keptOf(config, options, token),
     },
   })
+}
+
+/** What a shard keeps in order to ask a check service about subscriptions that come on the open connection. */
+function keptOf(
+  { subscriptionCheck }: Config,
+  { protocol, transport }: ConnectOptions,
+  token: string | null,
+): Pick<ConnectRequest, 'authorization'> {
+  const isInBand = protocol === 'rigel.v1' || transport === 'phoenix'
+  return isInBand && typeof subscriptionCheck === 'object' ? { authorization: keptAuthorization(token) } : {}
 }
 
 /** Where the client begins: at its position, or at a time. An `EventSource` that reconnects has both: the position counts. */

@@ -3,6 +3,7 @@
 import type { Context } from 'hono'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, type Result } from '../../core/result.ts'
+import { keptAuthorization } from '../../core/identity/kept-authorization.ts'
 import { inferSubscriptions } from '../../core/subscriptions/parse-subscriptions.ts'
 import { shardStub } from '../../rpc/shard.ts'
 import { bearerTokens } from '../token-source.ts'
@@ -40,6 +41,7 @@ async function renewToken(c: Context<HttpEnv>): Promise<Result<number, RigelErro
       inferred,
       grant.value,
       JSON.stringify(claims),
+      typeof config.subscriptionCheck === 'object' ? keptAuthorization(token) : undefined,
     )
   } catch (error) {
     return fail(shardFailure(error))

@@ -10,6 +10,7 @@ import { directoryStub } from '../../rpc/directory.ts'
 import { isSourceTopic } from '../../config/parse-config.ts'
 import type { HistoryPage, HistoryRequest } from '../../rpc/shard.ts'
 import { followerStub } from '../../rpc/follower.ts'
+import { createAuthorizer } from '../../auth/external-authorizer.ts'
 import { BufferBudget } from './buffer-budget.ts'
 import { AdminCommands } from './admin-commands.ts'
 import { AsOfJoins } from './subscriptions/as-of-joins.ts'
@@ -37,6 +38,7 @@ import { TokenRenewal } from './connections/renew-token.ts'
 import { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
 import { ShardMetrics } from './shard-metrics.ts'
+import { InBandCheck } from './subscriptions/in-band-check.ts'
 import { PassedOffsets } from './subscriptions/passed-offsets.ts'
 import { SubscriptionUpdater } from './subscriptions/update-subscriptions.ts'
 import { Timers } from './timers.ts'
@@ -122,6 +124,14 @@ export function createShard(context: ShardContext) {
     changeRate,
     isFollowed: (topic) => isSourceTopic(config, topic),
   })
+  const inBandCheck = new InBandCheck(
+    config.subscriptionCheck,
+    createAuthorizer({
+      timeoutMs: config.checkTimeoutMs,
+      fetch: (input, init) => fetch(input, init),
+      nowMs: context.now,
+    }),
+  )
   const openings = new OpeningPace({
     perMinute: config.connections.perMinute,
     nowMs: context.now,
@@ -139,6 +149,7 @@ export function createShard(context: ShardContext) {
     changeRate,
     asOfJoins,
     passedOffsets,
+    inBandCheck,
     oldShards,
     storedHistory,
     ...placing,

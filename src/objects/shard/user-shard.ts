@@ -121,7 +121,7 @@ export class UserShard extends DurableObject<Env> {
 
   /**
    * Takes a new token of the connection's user. `claims`: JSON of its claims, absent from Workers of earlier versions.
-   * Returns the new end of the connection, in milliseconds since the epoch.
+   * `authorization`: see `keptAuthorization`. Returns the new end of the connection, in milliseconds since the epoch.
    */
   async renewToken(
     connectionId: string,
@@ -129,9 +129,11 @@ export class UserShard extends DurableObject<Env> {
     inferred: readonly Subscription[],
     grant?: TypeGrant,
     claims?: string,
+    authorization?: string | null,
   ): Promise<Result<number, RigelError>> {
     const parsed = claims === undefined ? undefined : parseJson(claims)
-    return this.#shard.renewal.renew(connectionId, principal, inferred, isObject(parsed) ? parsed : undefined, grant)
+    const known = isObject(parsed) ? parsed : undefined
+    return this.#shard.renewal.renew(connectionId, principal, inferred, known, grant, authorization)
   }
 
   async openLongpolling(

@@ -37,6 +37,8 @@ export interface Connection {
   sendPosition(): void
   /** Closes it, with the reason. The ConnectionLifecycle then removes it. */
   end(reason: RigelError): void
+  /** Keeps what a check service is asked with, if its client can subscribe in-band. Before `save`. See `keptAuthorization`. */
+  keepAuthorization(authorization: string | null | undefined): void
   /** Writes its state to storage, if the connection outlives the object's memory. */
   save(): void
   /** Called once it is no longer registered, for whatever reason. */
@@ -68,6 +70,8 @@ export abstract class BaseConnection implements Connection {
   }
 
   probe(): void {}
+
+  keepAuthorization(_authorization: string | null | undefined): void {}
 
   sendPosition(): void {}
 

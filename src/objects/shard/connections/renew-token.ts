@@ -42,6 +42,7 @@ export class TokenRenewal {
     inferred: readonly Subscription[],
     claims: JsonObject | undefined,
     grant?: TypeGrant,
+    authorization?: string | null,
   ): Promise<Result<number, RigelError>> {
     const { connections, lifecycle, subscriptions } = this.#parts
     const checked = this.#check(connections.get(connectionId), principal)
@@ -59,6 +60,7 @@ export class TokenRenewal {
     const replaced = await subscriptions.replace(connectionId, change)
     if (!replaced.ok) return replaced
     connection.isWarned = false
+    connection.keepAuthorization(authorization)
     lifecycle.update(connection, { ...term, grant })
     this.#context.wakeBy(term.endsAtMs)
     return ok(term.endsAtMs)

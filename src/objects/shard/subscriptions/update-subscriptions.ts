@@ -1,6 +1,6 @@
 // Replaces the subscriptions of an open connection, by PUT or in-band. A client that resumed and subscribes only now gets
 // the matching events that it missed: nothing is lost between connect and PUT.
-import { parseAsOf } from '../../../core/as-of/as-of.ts'
+import { parseAsOf, type AsOf } from '../../../core/as-of/as-of.ts'
 import type { Joined } from '../../../core/as-of/resolve-as-of.ts'
 import { formatPosition } from '../../../core/identity/position.ts'
 import type { MergedPrincipal } from '../../../core/identity/principal.ts'
@@ -12,6 +12,7 @@ import { fail, ok, type Result } from '../../../core/result.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import { givenOf, type ConnectionAdmission } from '../connections/admission.ts'
 import type { AsOfJoins } from './as-of-joins.ts'
+import type { InBandCheck } from './in-band-check.ts'
 import type { ChangeRateLimiter } from './change-rate-limiter.ts'
 import type { Connection } from '../connections/connection.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
@@ -35,6 +36,8 @@ export interface SubscriptionChange {
   readonly asOf?: string | undefined
   /** What that token permits by rules per event type. Undefined: no token came, or nothing is restricted. */
   readonly grant?: TypeGrant | undefined
+  /** Resolves to why a check service refuses the change, or to undefined. Absent: it was asked before, or there is none. */
+  readonly askService?: () => Promise<RigelError | undefined>
 }
 
 /** A connection ends with any session whose token was used on it, so it keeps all of them: for a day, one every 90 seconds. */
@@ -48,6 +51,7 @@ interface SubscriptionUpdaterParts {
   readonly lifecycle: ConnectionLifecycle
   readonly admission: ConnectionAdmission
   readonly changeRate: ChangeRateLimiter
+  readonly inBandCheck: InBandCheck
   readonly asOfJoins: AsOfJoins
   readonly oldShards: OldShardReader
 }
@@ -63,21 +67,35 @@ export class SubscriptionUpdater {
 
   /** Resolves when the set is in force. */
   async replace(connectionId: string, change: SubscriptionChange): Promise<Result<null, RigelError>> {
-    const { admission, asOfJoins, connections, log } = this.#parts
+    const { changeRate, connections, inBandCheck } = this.#parts
     const asOf = change.asOf === undefined ? undefined : parseAsOf(change.asOf)
     if (asOf?.ok === false) return fail({ kind: 'bad_request', message: asOf.reason })
     const asking = connections.get(connectionId)
     const known = this.#check(asking, change)
-    if (!known.ok && known.reason.kind === 'rate_limited' && asking !== undefined)
-      await this.#parts.changeRate.waitToRefuse(asking)
+    if (!known.ok && known.reason.kind === 'rate_limited' && asking !== undefined) await changeRate.waitToRefuse(asking)
     if (!known.ok) return known
-    const { resume, subscriptions: before } = known.value.state
+    const { askService } = change
+    if (askService === undefined) return this.#replaceChecked(known.value, change, asOf?.value)
+    return inBandCheck.inTurn(known.value, async () => {
+      const refusal = await askService()
+      return refusal === undefined ? this.#replaceChecked(known.value, change, asOf?.value) : fail(refusal)
+    })
+  }
+
+  async #replaceChecked(
+    known: Connection,
+    change: SubscriptionChange,
+    asOf: AsOf | undefined,
+  ): Promise<Result<null, RigelError>> {
+    const { admission, asOfJoins, connections, log } = this.#parts
+    const connectionId = known.state.id
+    const { resume, subscriptions: before } = known.state
     const resumed = resume !== null && this.#context.now() <= resume.untilMs ? resume : null
     // Before the interests are registered: a type that is registered now has no events from before.
     const isCovered = resumed !== null && (await this.#isCovered(resumed, change.subscriptions))
     const registered = await admission.register(change.subscriptions)
     if (!registered.ok) return registered
-    const joined = asOf === undefined ? null : await asOfJoins.joinLater(asOf.value, newTypes(before, change))
+    const joined = asOf === undefined ? null : await asOfJoins.joinLater(asOf, newTypes(before, change))
     if (joined?.ok === false) return joined
     const connection = connections.get(connectionId)
     if (connection === undefined) return fail({ kind: 'connection_gone' })

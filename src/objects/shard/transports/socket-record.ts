@@ -4,14 +4,19 @@ import * as z from 'zod'
 import type { ConnectionState } from '../connections/connection-state.ts'
 import type { ConnectionStore } from '../connections/connection-store.ts'
 
-/** An attachment has at most 16,384 bytes, and a character of its text up to two (workerd's web-socket.h, MAX_ATTACHMENT_SIZE). */
-const MAX_STATE_CHARS = 7_000
+/**
+ * An attachment has at most 16,384 bytes (workerd's web-socket.h, MAX_ATTACHMENT_SIZE). A character of the state has up to two, one of
+ * `authorization` has one.
+ */
+const MAX_STATE_BYTES = 14_000
 
 const attachmentSchema = z.object({
   id: z.string(),
   transport: z.literal('ws'),
   protocol: z.enum(['plain', 'rigel.v1']),
   behindSeq: z.number().int().min(0).nullable(),
+  /** What a check service is asked with: see `keptAuthorization`. Never in a row. */
+  authorization: z.string().nullable().optional(),
   /** JSON of the ConnectionState. Null if the state has a row. */
   state: z.string().nullable(),
 })
@@ -27,6 +32,8 @@ export class SocketRecord {
   readonly #store: ConnectionStore
   #behindSeq: number | null
   #hasRow: boolean
+  /** What the next `save` attaches; null: what is attached. */
+  #toKeep: { readonly authorization: string | null | undefined } | null = null
 
   constructor(socket: WebSocket, store: ConnectionStore, attachment: WebSocketAttachment) {
     this.#socket = socket
@@ -42,22 +49,34 @@ export class SocketRecord {
     return this.#behindSeq
   }
 
+  /** Read back, so that it is not in memory for each connection. */
+  get authorization(): string | null | undefined {
+    return attachmentSchema.parse(this.#socket.deserializeAttachment()).authorization
+  }
+
+  /** Keeps it with the next `save`. */
+  setAuthorization(authorization: string | null | undefined): void {
+    this.#toKeep = { authorization }
+  }
+
   /** Attached when it changes, never per event. */
   setBehind(seq: number | null): void {
     if (seq === this.#behindSeq) return
     this.#behindSeq = seq
     // Read back, so that the text is not in memory for each connection.
-    const { state } = attachmentSchema.parse(this.#socket.deserializeAttachment())
-    this.#attach(state)
+    const { authorization, state } = attachmentSchema.parse(this.#socket.deserializeAttachment())
+    this.#attach(state, authorization)
   }
 
   save(state: ConnectionState): void {
     const json = JSON.stringify(state)
-    const isSmall = json.length <= MAX_STATE_CHARS
+    const { authorization } = this.#toKeep ?? this
+    this.#toKeep = null
+    const isSmall = 2 * json.length + (authorization?.length ?? 0) <= MAX_STATE_BYTES
     if (isSmall) this.delete()
     else this.#store.put(state)
     this.#hasRow = !isSmall
-    this.#attach(isSmall ? json : null)
+    this.#attach(isSmall ? json : null, authorization)
   }
 
   /** The attachment goes with the socket. */
@@ -65,12 +84,13 @@ export class SocketRecord {
     if (this.#hasRow) this.#store.delete(this.#id)
   }
 
-  #attach(state: string | null): void {
+  #attach(state: string | null, authorization: string | null | undefined): void {
     const attachment: WebSocketAttachment = {
       id: this.#id,
       transport: 'ws',
       protocol: this.protocol,
       behindSeq: this.#behindSeq,
+      ...(authorization === undefined ? {} : { authorization }),
       state,
     }
     this.#socket.serializeAttachment(attachment)
@@ -84,8 +104,11 @@ export function newRecord(
   id: string,
   protocol: WebSocketProtocol,
   behindSeq: number | null,
+  authorization: string | null | undefined,
 ): SocketRecord {
-  return new SocketRecord(socket, store, { id, transport: 'ws', protocol, behindSeq, state: '' })
+  const record = new SocketRecord(socket, store, { id, transport: 'ws', protocol, behindSeq, state: '' })
+  record.setAuthorization(authorization)
+  return record
 }
 
 /** Returns the record of a socket that was hibernated, and its state; undefined for a socket of another transport. */

@@ -7,6 +7,7 @@ import type { BufferBudget } from '../buffer-budget.ts'
 import type { ConnectionAdmission } from '../connections/admission.ts'
 import type { AsOfJoins } from '../subscriptions/as-of-joins.ts'
 import type { PassedOffsets } from '../subscriptions/passed-offsets.ts'
+import type { InBandCheck } from '../subscriptions/in-band-check.ts'
 import type { ChangeRateLimiter } from '../subscriptions/change-rate-limiter.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
@@ -53,6 +54,7 @@ export interface TransportParts {
   readonly asOfJoins: AsOfJoins
   readonly storedHistory: StoredHistory
   readonly passedOffsets: PassedOffsets
+  readonly inBandCheck: InBandCheck
   readonly oldShards: OldShardReader
   readonly shardMap: KnownShardMap
   readonly resumptions: Resumptions

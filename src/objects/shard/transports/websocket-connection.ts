@@ -63,6 +63,15 @@ export class WebSocketConnection extends BaseConnection {
     return this.#record.protocol === 'rigel.v1'
   }
 
+  /** What a check service is asked with: see `keptAuthorization`. */
+  get authorization(): string | null | undefined {
+    return this.#record.authorization
+  }
+
+  override keepAuthorization(authorization: string | null | undefined): void {
+    this.#record.setAuthorization(authorization)
+  }
+
   get bufferedBytes(): number {
     return this.#writer.bufferedBytes
   }

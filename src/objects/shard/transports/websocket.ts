@@ -4,10 +4,11 @@ import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { fail, type Result } from '../../../core/result.ts'
 import { inferSubscriptions, parseSubscriptions } from '../../../core/subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import { keptAuthorization } from '../../../core/identity/kept-authorization.ts'
 import { grantOf } from '../../../core/rules/type-grant.ts'
 import { createTokenVerifier } from '../../../auth/verify-token.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
-import { inBandRefusal } from '../subscriptions/in-band-refusal.ts'
+import { refusalWithoutToken } from '../subscriptions/in-band-check.ts'
 import {
   encodeErrorFrame,
   encodePassedFrame,
@@ -49,7 +50,7 @@ export class WebSocketTransport implements Transport {
     const protocol = connect.protocol === 'rigel.v1' ? 'rigel.v1' : 'plain'
     this.#parts.context.sockets.acceptWebSocket(server)
     const behindSeq = state.startSeq < this.#parts.log.committedSeq ? state.startSeq : null
-    const record = newRecord(server, this.#parts.store, state.id, protocol, behindSeq)
+    const record = newRecord(server, this.#parts.store, state.id, protocol, behindSeq, connect.authorization)
     const connection = this.#create(server, record, state)
     this.#parts.lifecycle.add(connection)
     this.#parts.lifecycle.greet(connection, opening)
@@ -121,37 +122,52 @@ export class WebSocketTransport implements Transport {
   }
 
   async #replaceSubscriptions(
-    { state }: WebSocketConnection,
+    connection: WebSocketConnection,
     { as_of: asOf, subscriptions: wanted }: ClientFrame & { type: 'subscribe' },
   ): Promise<Result<readonly Subscription[], RigelError>> {
     const { connections, extractors, subscriptionCheck, widenUnknown } = this.#parts.context.config
-    const refusal = inBandRefusal(subscriptionCheck, state.hasToken)
+    const { state } = connection
+    const refusal = refusalWithoutToken(subscriptionCheck, state.hasToken)
     if (refusal !== undefined) return fail(refusal)
     const parsed = parseSubscriptions(wanted, { limit: connections.subscriptions, extractors, widenUnknown })
     if (!parsed.ok) return parsed
     const principal = { user: state.owner.user, session: null, expSeconds: null }
-    const change = { subscriptions: parsed.value, inferred: [], principal, asOf }
+    const askService = () => this.#parts.inBandCheck.refusalOf(parsed.value, connection.authorization)
+    const isAsked = typeof subscriptionCheck === 'object'
+    const change = {
+      subscriptions: parsed.value,
+      inferred: [],
+      principal,
+      asOf,
+      ...(isAsked ? { askService } : {}),
+    }
     const replaced = await this.#parts.subscriptions.replace(state.id, change)
     return replaced.ok ? parsed : replaced
   }
 
   /** Returns the frame that answers. */
   async #renew(connection: WebSocketConnection, frame: ClientFrame & { type: 'token' }): Promise<string> {
-    const { changeRate, renewal } = this.#parts
+    const { changeRate, inBandCheck } = this.#parts
     // Verifying a token costs more than anything else that a client can ask for here.
     if (!changeRate.mayChange(connection, 0)) {
       await changeRate.waitToRefuse(connection)
       return encodeErrorFrame(frame.ref, { kind: 'rate_limited' })
     }
-    const verified = await this.#verifyToken(frame.token)
-    if (!verified.ok) return encodeErrorFrame(frame.ref, verified.reason)
-    const { claims, principal } = verified.value
-    const { phoenix, typeRules } = this.#parts.context.config
-    const granted = grantOf(typeRules, phoenix.rolesField, claims, true)
-    if (!granted.ok) return encodeErrorFrame(frame.ref, { kind: 'invalid_token', message: granted.reason })
-    const inferred = inferSubscriptions(this.#parts.context.config.extractors, claims)
-    const renewed = await renewal.renew(connection.state.id, principal, inferred, claims, granted.value)
+    // In turn: a check service is asked about what the client subscribes to next with the new token.
+    const renewed = await inBandCheck.inTurn(connection, () => this.#renewBy(frame.token, connection))
     return renewed.ok ? encodeRenewedFrame(frame.ref, renewed.value) : encodeErrorFrame(frame.ref, renewed.reason)
+  }
+
+  async #renewBy(token: string, { state }: WebSocketConnection): Promise<Result<number, RigelError>> {
+    const verified = await this.#verifyToken(token)
+    if (!verified.ok) return verified
+    const { claims, principal } = verified.value
+    const { extractors, phoenix, subscriptionCheck, typeRules } = this.#parts.context.config
+    const granted = grantOf(typeRules, phoenix.rolesField, claims, true)
+    if (!granted.ok) return fail({ kind: 'invalid_token', message: granted.reason })
+    const inferred = inferSubscriptions(extractors, claims)
+    const kept = typeof subscriptionCheck === 'object' ? keptAuthorization(token) : undefined
+    return this.#parts.renewal.renew(state.id, principal, inferred, claims, granted.value, kept)
   }
 
   #create(socket: WebSocket, record: SocketRecord, state: ConnectionState): WebSocketConnection {

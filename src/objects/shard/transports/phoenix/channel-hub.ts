@@ -14,7 +14,7 @@ import { toTime } from '../../system-events.ts'
 import type { JoinWish } from '../../subscriptions/as-of-joins.ts'
 import type { Resumption } from '../../connections/resumption.ts'
 import type { TransportParts } from '../transport.ts'
-import { openChannel, parseJoin, type Channel, type ChannelRules, type JoinPayload } from './channel.ts'
+import { EVENTS, openChannel, parseJoin, type Channel, type ChannelRules, type JoinPayload } from './channel.ts'
 import type { StoredChannel } from './channel-store.ts'
 import type { Message, Reply } from './message.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
@@ -109,6 +109,11 @@ export class ChannelHub {
     if (connection.channelCount >= limit) return connection.reply(message, failed(`at most ${limit} channels`))
     const fits = this.#parts.admission.checkBytes(opened.value.interests, connection.subscriptionBytes)
     if (!fits.ok) return connection.reply(message, failed(toHttp(fits.reason).message))
+    const isChecked = message.topic.startsWith(EVENTS)
+    const refusal = isChecked
+      ? await this.#parts.inBandCheck.refusalOf(opened.value.interests, connection.sink.authorization)
+      : undefined
+    if (refusal !== undefined) return connection.reply(message, failed(toHttp(refusal).message))
     await this.#register(connection, message, opened.value, payload.value)
   }
 

@@ -13,14 +13,14 @@ import { parseSubscriptions } from '../../../../core/subscriptions/parse-subscri
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import { watchTopic } from '../../../../core/subscriptions/watch-topic.ts'
 import type { ConnectionState } from '../../connections/connection-state.ts'
-import { inBandRefusal } from '../../subscriptions/in-band-refusal.ts'
+import { refusalWithoutToken } from '../../subscriptions/in-band-check.ts'
 
 export interface ChannelRules {
   readonly extractors: Extractors
   readonly widenUnknown: boolean
   /** Roles that may join the channels of other users, and of roles. */
   readonly privilegedRoles: readonly string[]
-  /** Applies to `events:*`. */
+  /** Applies to `events:*`. If it is a service, the caller asks it. */
   readonly check: Check
   /** Null: there are no rules per event type. */
   readonly typeRules: TypeRules | null
@@ -165,7 +165,7 @@ function eventsChannel(
   eventType: string,
   rules: ChannelRules,
 ): Result<Channel, string> {
-  const refusal = inBandRefusal(rules.check, joiner.hasToken)
+  const refusal = refusalWithoutToken(rules.check, joiner.hasToken)
   if (refusal !== undefined) return fail(toHttp(refusal).message)
   const wanted = [{ eventType, ...(join.oneOf === undefined ? {} : { oneOf: join.oneOf }) }]
   const parsed = parseSubscriptions(wanted, { ...rules, limit: 1 })

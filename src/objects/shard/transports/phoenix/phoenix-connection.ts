@@ -23,6 +23,8 @@ import { PresencePages } from './presence-pages.ts'
 /** The socket that a connection writes to and that stores its channels: a WebSocket, or the outbox of a long-polling session. */
 export interface PhoenixSink {
   readonly bufferedBytes: number
+  /** What a check service is asked with: see `keptAuthorization`. */
+  readonly authorization: string | null | undefined
   send(frame: string): void
   close(reason: RigelError): void
   /** Stores the connection, where it outlives the object's memory. */

@@ -1,5 +1,6 @@
 // Phoenix by long-polling: sessions in memory. A session that is gone, by a crash or a deploy, is answered with 410; the
 // library then joins its channels again, with their positions, and nothing is lost.
+import type { ConnectRequest } from '../../../../core/identity/principal.ts'
 import type { ConnectionState, Opening } from '../../connections/connection-state.ts'
 import type { TransportParts } from '../transport.ts'
 import type { ChannelHub } from './channel-hub.ts'
@@ -27,10 +28,10 @@ export class PhoenixSessions {
     this.#hub = hub
   }
 
-  open({ state }: Opening): void {
+  open({ connect, state }: Opening): void {
     const { context, lifecycle, tokenless, timers } = this.#parts
     const outbox = new Outbox(context.config.connections.waitingBytes, context.now(), timers)
-    const connection = new PhoenixConnection(state, this.#sinkOf(outbox, state), this.#parts, (removed) =>
+    const connection = new PhoenixConnection(state, this.#sinkOf(outbox, state, connect), this.#parts, (removed) =>
       this.#hub.removed(removed),
     )
     this.#sessions.set(state.id, { connection, outbox })
@@ -77,12 +78,13 @@ export class PhoenixSessions {
     return nextMs
   }
 
-  #sinkOf(outbox: Outbox, state: ConnectionState): PhoenixSink {
+  #sinkOf(outbox: Outbox, state: ConnectionState, { authorization }: ConnectRequest): PhoenixSink {
     const nothing = () => undefined
     return {
       get bufferedBytes() {
         return outbox.bufferedChars
       },
+      authorization,
       send: (frame) => {
         outbox.send(frame)
         this.#parts.buffers.wrote(frame.length)

@@ -19,6 +19,8 @@ const attachmentSchema = z.object({
   seenAtMs: z.number(),
   /** A channel has not been sent all of its history. How far it is, is in memory only. */
   isReplaying: z.boolean(),
+  /** What a check service is asked with: see `keptAuthorization`. */
+  authorization: z.string().nullable().optional(),
 })
 
 type Attachment = z.infer<typeof attachmentSchema>
@@ -39,7 +41,8 @@ export class PhoenixSockets {
     const { context, lifecycle } = this.#parts
     const { 0: client, 1: server } = new WebSocketPair()
     context.sockets.acceptWebSocket(server)
-    attach(server, { id: state.id, transport: 'phoenix', seenAtMs: context.now(), isReplaying: false })
+    const { authorization } = connect
+    attach(server, { id: state.id, transport: 'phoenix', seenAtMs: context.now(), isReplaying: false, authorization })
     lifecycle.add(this.#create(server, state))
     return upgradeResponse(client, connect.protocol)
   }
@@ -126,6 +129,9 @@ export class PhoenixSockets {
       get bufferedBytes() {
         return writer.bufferedBytes
       },
+      get authorization() {
+        return readPhoenixAttachment(socket)?.authorization
+      },
       send: (frame) => writer.send(frame),
       close: (reason) => writer.close(reason),
       save: (state) => this.#parts.store.put(state),
@@ -143,6 +149,7 @@ export class PhoenixSockets {
     const nothing = () => undefined
     return {
       bufferedBytes: 0,
+      authorization: undefined,
       send: nothing,
       close: nothing,
       save: nothing,
