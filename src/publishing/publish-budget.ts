@@ -30,10 +30,15 @@ export class PublishBudget {
    */
   spend(publisher: string, events: number, bytes: number, nowMs: number): boolean {
     const bucket = this.#refill(publisher, nowMs)
-    if (bucket.events <= 0 || bucket.bytes <= 0) return false
+    if (isUsedUp(bucket)) return false
     bucket.events -= events
     bucket.bytes -= bytes
     return true
+  }
+
+  /** Returns what `spend` would return, and spends nothing. */
+  has(publisher: string, nowMs: number): boolean {
+    return !isUsedUp(this.#refill(publisher, nowMs))
   }
 
   #refill(publisher: string, nowMs: number): EventBucket {
@@ -51,4 +56,8 @@ export class PublishBudget {
     known.atMs = nowMs
     return known
   }
+}
+
+function isUsedUp({ bytes, events }: EventBucket): boolean {
+  return events <= 0 || bytes <= 0
 }

@@ -46,7 +46,9 @@ export class PublishRules {
     const admitted = [...events]
     let refusal: RigelError | undefined
     const ruled = events.map((event) => ({ event, rule: typeRules?.ruleOf(event.type) ?? {} }))
-    for (const { event, rule } of ruled) refusal ??= this.#refusalOf(event, rule, grant ?? NO_GRANT, publisher)
+    for (const { event, rule } of ruled) refusal ??= this.#refusalOf(event, rule, grant ?? NO_GRANT)
+    // After all of them have passed: what is not published costs its publisher nothing.
+    if (refusal === undefined && !this.#spend(ruled, publisher)) refusal = { kind: 'rate_limited' }
     if (refusal !== undefined) return fail(refusal)
     const hooks = ruled.flatMap(({ event, rule: { hook } }, index) =>
       hook === undefined
@@ -61,19 +63,36 @@ export class PublishRules {
     return refusal === undefined ? ok(admitted) : fail(refusal)
   }
 
-  #refusalOf(event: CloudEvent, rule: TypeRule, grant: TypeGrant, publisher: string): RigelError | undefined {
-    const { maxBytes, publish, rate } = rule
+  #refusalOf(event: CloudEvent, { maxBytes, publish }: TypeRule, grant: TypeGrant): RigelError | undefined {
     const { parsed, type } = event
     const fields = extractFields(this.#config.extractors, type, parsed)
     if (!isAllowed(grant, 'publish', publish, { type, fields })) {
       const who = publish === undefined ? 'the token narrows to other types' : `allowed: ${describeRights(publish)}`
       return { kind: 'type_forbidden', message: `publish ${type.slice(0, 100)}: ${who}` }
     }
-    if (maxBytes !== undefined && isLargerThan(event, maxBytes)) return tooLarge(event, maxBytes)
-    if (rate === undefined) return undefined
-    const budget = this.#budgets.get(rate.perSecond) ?? new PublishBudget(toLimits(rate.perSecond))
-    this.#budgets.set(rate.perSecond, budget)
-    return budget.spend(`${rate.pattern} ${publisher}`, 1, 0, this.#deps.nowMs()) ? undefined : { kind: 'rate_limited' }
+    return maxBytes !== undefined && isLargerThan(event, maxBytes) ? tooLarge(event, maxBytes) : undefined
+  }
+
+  /** Returns false, and spends nothing, if one of the patterns has nothing left for the publisher. */
+  #spend(ruled: readonly { readonly rule: TypeRule }[], publisher: string): boolean {
+    const nowMs = this.#deps.nowMs()
+    const byPattern = Map.groupBy(
+      ruled.flatMap(({ rule: { rate } }) => (rate === undefined ? [] : [rate])),
+      ({ pattern }) => pattern,
+    )
+    const spending = [...byPattern].flatMap(([pattern, rates]) => {
+      const budget = rates[0] === undefined ? undefined : this.#budgetOf(rates[0].perSecond)
+      return budget === undefined ? [] : [{ budget, payer: `${pattern} ${publisher}`, events: rates.length }]
+    })
+    if (!spending.every(({ budget, payer }) => budget.has(payer, nowMs))) return false
+    return spending.every(({ budget, events, payer }) => budget.spend(payer, events, 0, nowMs))
+  }
+
+  #budgetOf(perSecond: number): PublishBudget {
+    const known = this.#budgets.get(perSecond)
+    const budget = known ?? new PublishBudget(toLimits(perSecond))
+    if (known === undefined) this.#budgets.set(perSecond, budget)
+    return budget
   }
 
   /** 204 accepts the event, 200 replaces it by the event in the body, 4xx refuses it with the text of the body. */

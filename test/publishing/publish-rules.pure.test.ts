@@ -74,6 +74,32 @@ describe('an event that a client publishes', () => {
   })
 })
 
+describe('a batch that is refused', () => {
+  const [small, large] = [toEvent({ type: 'a.1' }), toEvent({ type: 'a.2', data: 'x'.repeat(200) })]
+
+  it('costs nothing of the rate of its types, wherever the refused event is in it', async () => {
+    const { admit } = makeRules({ '*': { max_bytes: 200 }, 'a.*': { max_per_second: 2 } })
+    for (let n = 0; n < 10; n += 1) {
+      expect(await admit([small, large])).toMatchObject({ kind: 'event_too_large' })
+      expect(await admit([large, small])).toMatchObject({ kind: 'event_too_large' })
+    }
+    expect(await admit([small, small])).toEqual([small, small])
+  })
+
+  it('because one pattern has nothing left costs nothing of another', async () => {
+    const { admit, clock } = makeRules({ 'a.*': { max_per_second: 1 }, 'b.*': { max_per_second: 1 } })
+    const other = toEvent({ type: 'b.1' })
+    expect(await admit([small])).toEqual([small])
+    expect(await admit([other, small])).toEqual({ kind: 'rate_limited' })
+    expect(await admit([other])).toEqual([other])
+    clock.nowMs += 1_000
+    // A batch may be larger than what is left: it is paid before the next.
+    expect(await admit([small, small, small])).toHaveLength(3)
+    clock.nowMs += 1_000
+    expect(await admit([small])).toEqual({ kind: 'rate_limited' })
+  })
+})
+
 describe('a hook', () => {
   it('sees the event and its publisher, and accepts or changes it', async () => {
     const event = toEvent({ data: { total: 1 } })
