@@ -1,11 +1,7 @@
 // Phoenix Channels: /websocket and /longpoll, for the client library of the Phoenix web framework. Checks the token,
 // chooses the shard and calls it. Long-polling always answers 200; its status is in the body.
 import type { Context, MiddlewareHandler } from 'hono'
-import * as z from 'zod'
-import { toCloneable } from '../../core/identity/cloneable-claims.ts'
 import { parseConnectionToken, type ConnectionAddress } from '../../core/identity/connection-token.ts'
-import { evaluatePointer } from '../../core/json-pointer.ts'
-import type { PhoenixHello } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { readError, shardStub } from '../../rpc/shard.ts'
@@ -13,6 +9,7 @@ import { findToken, offeredProtocols } from '../token-source.ts'
 import { authorizeConnection, type ConnectGrant } from './authorize-connection.ts'
 import { callShard } from './call-shard.ts'
 import { openAtShard } from './open-at-shard.ts'
+import { readHello } from './phoenix-hello.ts'
 import { corsHeaders } from '../cors.ts'
 import { RETRY_AFTER_SECONDS, shardFailure } from '../error-response.ts'
 import { readRequestBody } from '../read-request-body.ts'
@@ -29,8 +26,6 @@ const RETRY_AFTER = { 'retry-after': String(RETRY_AFTER_SECONDS) }
 
 /** Allows a batch of a hundred messages, the limit of the library. */
 const MAX_BODY_BYTES = 4_194_304
-
-const rolesSchema = z.array(z.string()).catch([])
 
 type PhoenixContext = Context<HttpEnv>
 
@@ -140,19 +135,15 @@ async function authorizePhoenix(c: PhoenixContext): Promise<Result<ConnectGrant,
   if (connect.asOf !== undefined) return fail({ kind: 'bad_request', message: AS_OF_OF_CHANNEL })
   // A browser fails a connection whose response names none of the protocols it offered.
   const protocol = offeredProtocols(c.req.raw).includes(PROTOCOL) ? PROTOCOL : null
-  return ok({ claims, connect: { ...connect, subscriptions: [], protocol, phoenix: readHello(c, claims) } })
-}
-
-function readHello(c: PhoenixContext, claims: ConnectGrant['claims']): PhoenixHello {
-  const { presenceClaims, rolesField } = c.var.config.phoenix
-  const shown = presenceClaims
-    .filter((name) => Object.hasOwn(claims, name))
-    .map((name) => [name, toCloneable(claims[name])])
-  return {
-    vsn: (c.req.query('vsn') ?? '').startsWith('2') ? 2 : 1,
-    roles: rolesSchema.parse(evaluatePointer(rolesField, claims)),
-    meta: Object.fromEntries(shown) as Record<string, unknown>,
-  }
+  return ok({
+    claims,
+    connect: {
+      ...connect,
+      subscriptions: [],
+      protocol,
+      phoenix: readHello(c.req.query('vsn'), claims, c.var.config.phoenix),
+    },
+  })
 }
 
 /**

@@ -107,7 +107,8 @@ export class ChannelHub {
     // A second join of a topic ends the first.
     if (earlier !== undefined) this.#close(connection, earlier, false)
     if (connection.channelCount >= limit) return connection.reply(message, failed(`at most ${limit} channels`))
-    const fits = this.#parts.admission.checkBytes(opened.value.interests, connection.subscriptionBytes)
+    const besides = connection.subscriptionBytes + message.topic.length + (payload.value.as_of?.length ?? 0)
+    const fits = this.#parts.admission.checkBytes(opened.value.interests, besides)
     if (!fits.ok) return connection.reply(message, failed(toHttp(fits.reason).message))
     const isChecked = message.topic.startsWith(EVENTS)
     const refusal = isChecked

@@ -54,6 +54,14 @@ export type Joiner = Pick<ConnectionState, 'id' | 'owner' | 'hasToken' | 'phoeni
 /** The topics of channels that carry an event type. */
 export const EVENTS = 'events:'
 
+/** Characters of the name of a user, a role or an event type that has presence: an object is called by it. */
+const MAX_PRESENT_CHARS = 256
+
+/** Returns whether a user, a role or the channel of one is shown: it is if its name is not too long. */
+export function mayBePresent(name: string | null): boolean {
+  return name !== null && name.length <= MAX_PRESENT_CHARS
+}
+
 /** No position is longer. */
 const MAX_POSITION_CHARS = 128
 /** No list of offsets is longer: 100 partitions with the longest names. */
@@ -114,7 +122,8 @@ export function openChannel(
     const allowed = checkRights(rights, interests, action)
     if (!allowed.ok) return fail(toHttp(allowed.reason).message)
   }
-  const isPresent = hasPresence(rights, topic.slice(EVENTS.length))
+  const type = topic.slice(EVENTS.length)
+  const isPresent = mayBePresent(type) && hasPresence(rights, type)
   return ok({ ...opened.value, filter: withRights(filter, rights), hasPresence: isPresent })
 }
 
@@ -143,17 +152,18 @@ function userChannel(
   if (!isOwn && !isPrivileged(joiner, rules)) return fail(unauthorized(user, joining.topic))
   const filter = createFilter(joiner.id, isOwn ? name : null, [], isOwn ? [] : [name])
   const interests = isOwn ? [] : [{ eventType: watchTopic(name), oneOf: [] }]
-  return ok({ ...common(joining, join), filter, interests, user: name, hasPresence: true })
+  return ok({ ...common(joining, join), filter, interests, user: name, hasPresence: mayBePresent(name) })
 }
 
 function roleChannel(
   joiner: Joiner,
   joining: Joining,
   join: JoinPayload,
-  _role: string,
+  role: string,
   rules: ChannelRules,
 ): Result<Channel, string> {
   if (!isPrivileged(joiner, rules)) return fail(unauthorized(joiner.owner.user, joining.topic))
+  if (!mayBePresent(role)) return fail(`a role has at most ${MAX_PRESENT_CHARS} characters`)
   const filter = createFilter(joiner.id, null, [])
   return ok({ ...common(joining, join), filter, interests: [], user: null, hasPresence: true })
 }

@@ -45,10 +45,11 @@ export class JoinedChannels {
     return this.#byTopic.size
   }
 
-  /** Length of the JSON of what they subscribe to. */
+  /** Length of the JSON of what they subscribe to, of their topics, and of the offsets that they were joined at. */
   get subscriptionBytes(): number {
     let bytes = 0
-    for (const { held } of this.#byTopic.values()) bytes += bytesOf(held)
+    for (const { held, channel, joins } of this.#byTopic.values())
+      bytes += bytesOf(held) + channel.topic.length + JSON.stringify(joins).length
     return bytes
   }
 

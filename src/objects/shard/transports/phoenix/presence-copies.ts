@@ -8,8 +8,10 @@ const KEPT_MS = 60_000
 const MAX_KEPT = 4
 
 export interface PresenceCopiesDeps {
-  /** Returns the presences of a topic, which sends its diffs to this shard from then on. */
-  watch(topic: string): Promise<Presences>
+  /** Returns the presences of a topic, which sends its diffs to this shard from then on. `askedAtMs` grows with each call. */
+  watch(topic: string, askedAtMs: number): Promise<Presences>
+  /** Tells the topic that its diffs are of no use any more, unless it was watched again after `askedAtMs`. */
+  unwatch(topic: string, askedAtMs: number): void
   nowMs(): number
 }
 
@@ -20,6 +22,7 @@ export class PresenceCopies {
   readonly #early = new Map<string, (readonly [diff: PresenceDiff, version: number])[]>()
   /** Topic without a member here → when its copy is dropped, in milliseconds since the epoch. The earliest is first. */
   readonly #kept = new Map<string, number>()
+  #askedAtMs = 0
 
   constructor(deps: PresenceCopiesDeps) {
     this.#deps = deps
@@ -48,7 +51,7 @@ export class PresenceCopies {
     this.#kept.delete(topic)
     this.#kept.set(topic, untilMs)
     const [oldest] = this.#kept.keys()
-    if (oldest !== undefined && this.#kept.size > MAX_KEPT) this.#drop(oldest)
+    if (oldest !== undefined && this.#kept.size > MAX_KEPT) this.#end(oldest)
     return untilMs
   }
 
@@ -56,7 +59,7 @@ export class PresenceCopies {
   sweep(nowMs: number): number | null {
     for (const [topic, untilMs] of this.#kept) {
       if (untilMs > nowMs) return untilMs
-      this.#drop(topic)
+      this.#end(topic)
     }
     return null
   }
@@ -78,12 +81,19 @@ export class PresenceCopies {
     const early: (readonly [diff: PresenceDiff, version: number])[] = []
     this.#early.set(topic, early)
     try {
-      const copy = new PresenceCopy(await this.#deps.watch(topic))
+      this.#askedAtMs = Math.max(this.#askedAtMs + 1, this.#deps.nowMs())
+      const copy = new PresenceCopy(await this.#deps.watch(topic, this.#askedAtMs))
       for (const [diff, version] of early) copy.apply(diff, version)
       return copy
     } finally {
       this.#early.delete(topic)
     }
+  }
+
+  /** Nobody here needs the topic: without this, topics that clients make up would be stored for ever. */
+  #end(topic: string): void {
+    this.#drop(topic)
+    this.#deps.unwatch(topic, this.#askedAtMs)
   }
 
   #drop(topic: string): void {

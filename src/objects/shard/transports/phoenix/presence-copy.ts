@@ -5,6 +5,8 @@ import type { PresenceDiff, PresenceMeta, Presences } from '../../../../rpc/pres
 
 /** Names in one message: about 50 kB. */
 const PAGE_NAMES = 500
+/** Characters after which a page takes no more names. */
+const PAGE_CHARS = 65_536
 
 interface PresentName {
   readonly metas: readonly PresenceMeta[]
@@ -30,19 +32,30 @@ export class PresenceCopy {
     return true
   }
 
-  /** JSON objects of all names, page by page, at least one. Each page is of the moment in which it is asked for. */
+  /** JSON objects of all names, page by page, at least one. Each page is of the moment in which it is asked for: a name may have left before its page. */
   *pages(): Generator<string, void> {
+    let page: string[] = []
+    let chars = 0
+    let isFirst = true
     const names = [...this.#names.keys()]
-    for (let start = 0; start === 0 || start < names.length; start += PAGE_NAMES) {
-      const page = names.slice(start, start + PAGE_NAMES).flatMap((name) => this.#jsonOf(name))
+    for (const name of names) {
+      const json = this.#jsonOf(name)
+      if (json === undefined) continue
+      page.push(json)
+      chars += json.length
+      if (page.length < PAGE_NAMES && chars < PAGE_CHARS) continue
       yield `{${page.join(',')}}`
+      page = []
+      chars = 0
+      isFirst = false
     }
+    if (isFirst || page.length > 0) yield `{${page.join(',')}}`
   }
 
-  /** Empty if the name has left since the page was begun. */
-  #jsonOf(name: string): string | readonly [] {
+  /** Undefined if the name has left since the pages were begun. */
+  #jsonOf(name: string): string | undefined {
     const present = this.#names.get(name)
-    if (present === undefined) return []
+    if (present === undefined) return undefined
     const { metas } = present
     return (present.json ??= `${JSON.stringify(name)}:${stringifyCloneable({ metas })}`)
   }

@@ -3,9 +3,12 @@
 import { stringifyCloneable } from '../../../../core/identity/cloneable-claims.ts'
 import { presenceStub, type PresenceDiff } from '../../../../rpc/presence.ts'
 import type { ShardContext } from '../../shard-context.ts'
-import { EVENTS, type Channel } from './channel.ts'
+import { EVENTS, mayBePresent, type Channel } from './channel.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
 import { PresenceCopies } from './presence-copies.ts'
+
+/** Roles of one token in which its user is present. */
+const MAX_PRESENT_ROLES = 50
 
 export class PresenceTracker {
   readonly #context: ShardContext
@@ -16,7 +19,9 @@ export class PresenceTracker {
   constructor(context: ShardContext) {
     this.#context = context
     this.#copies = new PresenceCopies({
-      watch: async (topic) => presenceStub(context.env, topic).watch(context.shard),
+      watch: async (topic, askedAtMs) => presenceStub(context.env, topic).watch(context.shard, askedAtMs),
+      unwatch: (topic, askedAtMs) =>
+        this.#inBackground(presenceStub(context.env, topic).unwatch(context.shard, askedAtMs)),
       nowMs: context.now,
     })
   }
@@ -74,7 +79,7 @@ export class PresenceTracker {
     const copy = await this.#copies.of(channel.topic)
     if (connection.channel(channel.topic) !== channel) return
     connection.sendPages(channel, copy.pages())
-    if (owner.user === null) return
+    if (owner.user === null || !mayBePresent(owner.user)) return
     const entering = { shard, connectionId: id, name: owner.user, meta: { ...phoenix?.meta, time: now() } }
     const topics = presentIn(connection, channel)
     await Promise.all(topics.map(async (topic) => presenceStub(env, topic).enter(entering)))
@@ -94,9 +99,14 @@ export class PresenceTracker {
   }
 }
 
-/** The topics in which a channel makes its user present: a user's own channel in the user's roles too, a role's in none. */
+/**
+ * The topics in which a channel makes its user present: a user's own channel in the user's roles too, a role's in none. A join
+ * makes a call for each.
+ */
 function presentIn({ state }: PhoenixConnection, { topic, user }: Channel): readonly string[] {
-  if (user === null) return state.owner.user !== null && topic.startsWith(EVENTS) ? [topic] : []
-  const roles = state.phoenix?.roles ?? []
-  return user === state.owner.user ? [topic, ...roles.map((role) => `role:${role}`)] : [topic]
+  if (!mayBePresent(state.owner.user)) return []
+  if (user === null) return topic.startsWith(EVENTS) ? [topic] : []
+  const roles = user === state.owner.user ? (state.phoenix?.roles ?? []) : []
+  const shown = [...new Set(roles)].filter(mayBePresent).slice(0, MAX_PRESENT_ROLES)
+  return [topic, ...shown.map((role) => `role:${role}`)]
 }

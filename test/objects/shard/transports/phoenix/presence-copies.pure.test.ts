@@ -9,11 +9,16 @@ const joins = (...refs: readonly string[]) => ({ joins: present(...refs), leaves
 const namesOf = (copy: PresenceCopy) => [...copy.pages()].flatMap((page) => Object.keys(JSON.parse(page) as object))
 
 function makeCopies() {
-  const world = { nowMs: 1_000_000, watched: [] as string[] }
+  const world = { nowMs: 1_000_000, watched: [] as string[], unwatched: [] as string[], askedAtMs: [] as number[] }
   const copies = new PresenceCopies({
-    watch: async (topic) => {
+    watch: async (topic, askedAtMs) => {
       world.watched.push(topic)
+      world.askedAtMs.push(askedAtMs)
       return present(`${topic}-member:1`)
+    },
+    unwatch: (topic, askedAtMs) => {
+      world.unwatched.push(topic)
+      world.askedAtMs.push(askedAtMs)
     },
     nowMs: () => world.nowMs,
   })
@@ -75,4 +80,18 @@ it('keeps four copies without a member, the last ones', async () => {
     copies.keep(topic)
   }
   expect(topics.filter((topic) => copies.has(topic))).toEqual(['b', 'c', 'd', 'e'])
+})
+
+it('a topic whose copy is dropped without a member is told so; one that is watched again is not taken for it', async () => {
+  const { copies, world } = makeCopies()
+  await copies.of('crowd')
+  const dueMs = copies.keep('crowd') ?? 0
+  copies.sweep(dueMs)
+  expect(world.unwatched).toEqual(['crowd'])
+  await copies.of('crowd')
+  const [watched = 0, unwatched = 0, again = 0] = world.askedAtMs
+  expect([unwatched >= watched, again > unwatched]).toEqual([true, true])
+  await copies.apply('crowd', joins('bob:1'), 7)
+  await copies.apply('crowd', joins('bob:2'), 9)
+  expect(world.unwatched).toEqual(['crowd'])
 })

@@ -47,8 +47,19 @@ describe('a copy of who is present', () => {
     const first = JSON.parse(pages.next().value as string) as object
     copy.apply({ joins: none, leaves: present('user600:1') }, 1)
     const rest = [...pages].map((page) => Object.keys(JSON.parse(page) as object))
-    expect([Object.keys(first).length, ...rest.map(({ length }) => length)]).toEqual([500, 499, 200])
+    expect([Object.keys(first).length, ...rest.map(({ length }) => length)]).toEqual([500, 500, 199])
     expect(rest.flat()).not.toContain('user600')
+  })
+
+  it('of much metadata comes in pages of limited size', () => {
+    const entries = Array.from({ length: 1_000 }, (_, n) => ({
+      name: `user${n % 100}`,
+      meta: { phx_ref: String(n), picture: 'x'.repeat(1_000) },
+    }))
+    const pages = [...new PresenceCopy(toPresences(entries)).pages()]
+    expect(Math.max(...pages.map(({ length }) => length))).toBeLessThan(65_536 + 11_000)
+    const metas = pages.flatMap((page) => Object.values(JSON.parse(page) as ReturnType<typeof toPresences>))
+    expect(metas.flatMap((shown) => shown.metas)).toHaveLength(1_000)
   })
 
   it('of nobody is one empty page', () => {

@@ -83,6 +83,51 @@ it('shows claims with every digit, in the state and in a diff', async () => {
   expect(shown.map((text) => /presence_\w+/.exec(text)?.[0])).toEqual(['presence_state', 'presence_diff'])
 })
 
+it('shows a user of many connections with ten of them, who stays present until the last one has left', async () => {
+  const { users, connect, watch, present } = makeRole()
+  const [user = ''] = users
+  const clients = []
+  for (let n = 0; n < 12; n += 1) clients.push(await connect(user))
+  await expect.poll(() => present()).toHaveLength(10)
+  const { state } = await watch()
+  expect(state[user]?.metas).toHaveLength(10)
+  for (const client of clients.slice(0, 11)) await client.ask(`user:${user}`, 'phx_leave', {}, null)
+  await expect.poll(() => present()).toEqual([user])
+})
+
+it('of a topic that nobody needs any more, nothing stays stored', async () => {
+  const { role, topic, users, connect, watch, present } = makeRole()
+  const [user = ''] = users
+  const client = await connect(user)
+  await expect.poll(() => present()).toEqual([user])
+  const { client: boss } = await watch()
+  await client.ask(`user:${user}`, 'phx_leave', {}, null)
+  await expect.poll(() => present()).toEqual([])
+  await boss.ask(`role:${role}`, 'phx_leave', {}, null)
+  const shard = shardOf(`boss-${role}`, SHARDS)
+  // What the shard says when it drops its copy, a minute later: first one that was overtaken by another `watch`.
+  await topic.unwatch(shard, 0)
+  expect(await tablesOf(topic)).toContain('watchers')
+  await topic.unwatch(shard, Date.now())
+  expect(await tablesOf(topic)).toEqual([])
+  await connect(user)
+  await expect.poll(() => present()).toEqual([user])
+})
+
+it('has no channel and no place for names of any length', async () => {
+  const long = 'x'.repeat(257)
+  const { connect, present, users } = makeRole()
+  await connect(long)
+  const [user = ''] = users
+  await connect(user)
+  await expect.poll(() => present()).toEqual([user])
+  const boss = await PhoenixClient.open(await tokenOf('boss', { roles: ['support'] }))
+  expect(await boss.ask(`role:${long}`, 'phx_join')).toEqual({
+    status: 'error',
+    response: { reason: 'a role has at most 256 characters' },
+  })
+})
+
 it('shows nothing of a quick reconnect, and no ghost of who does not come back', async () => {
   const { users, connect, watch, diffs, topic, role, present } = makeRole()
   const [first = '', second = ''] = users
@@ -125,5 +170,16 @@ async function leaving(topic: DurableObjectStub): Promise<number> {
     (_topic, { storage }) =>
       storage.sql.exec<{ count: number }>('SELECT COUNT(*) AS count FROM present WHERE leaves_at_ms IS NOT NULL').one()
         .count,
+  )
+}
+
+async function tablesOf(topic: DurableObjectStub): Promise<readonly string[]> {
+  return runInDurableObject(topic, (_topic, { storage }) =>
+    storage.sql
+      .exec<{ name: string }>(
+        `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'`,
+      )
+      .toArray()
+      .map(({ name }) => name),
   )
 }
