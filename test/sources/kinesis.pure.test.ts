@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { concat } from '../../src/core/bytes.ts'
+import type { JsonObject } from '../../src/core/json.ts'
 import { splitAggregated } from '../../src/sources/kinesis/aggregated-record.ts'
 import { formatCursor, parseCursor } from '../../src/sources/kinesis/cursor.ts'
 import { putRecords } from '../../src/sources/kinesis/kinesis-producer.ts'
+import { ShardReader } from '../../src/sources/kinesis/shard-reader.ts'
 import { listShards } from '../../src/sources/kinesis/shards.ts'
 import { aggregate } from './aggregate.ts'
 
@@ -26,19 +29,12 @@ describe('a cursor', () => {
 describe('an aggregated record', () => {
   it('holds the records of a producer, each with its key', async () => {
     const long = 'x'.repeat(300)
-    expect(
-      await splitAggregated(
-        await aggregate(
-          [
-            ['k1', 'a'],
-            ['k2', long],
-            ['k1', ''],
-          ],
-          digest,
-        ),
-        digest,
-      ),
-    ).toEqual([
+    const pairs = [
+      ['k1', 'a'],
+      ['k2', long],
+      ['k1', ''],
+    ] as const
+    expect([...((await splitAggregated(await aggregate(pairs, digest), digest)) ?? [])]).toEqual([
       { key: 'k1', data: bytes('a') },
       { key: 'k2', data: bytes(long) },
       { key: 'k1', data: bytes('') },
@@ -53,6 +49,74 @@ describe('an aggregated record', () => {
       expect(await splitAggregated(data, digest)).toBeNull()
     }
   })
+})
+
+describe('an aggregated record of the smallest records', () => {
+  /** `count` records without data, of six bytes each. */
+  async function smallest(count: number, last: readonly number[] = []) {
+    const message = new Uint8Array(3 + count * 6 + last.length)
+    message.set([0x0a, 1, 0x6b])
+    for (let n = 0; n < count; n += 1) message.set([0x1a, 4, 8, 0, 0x1a, 0], 3 + n * 6)
+    message.set(last, 3 + count * 6)
+    return concat([Uint8Array.of(0xf3, 0x89, 0x9a, 0xc2), message, await digest(message)])
+  }
+
+  it('is read one by one, so that a record of 10 MiB takes no more memory than its bytes', async () => {
+    const records = await splitAggregated(await smallest(1_700_000), digest)
+    expect(Array.isArray(records)).toBe(false)
+    let count = 0
+    for (const { data, key } of records ?? []) count += key === 'k' && data.length === 0 ? 1 : 0
+    expect(count).toBe(1_700_000)
+  })
+
+  it('is a plain record if one of them cannot be read, or has no key', async () => {
+    for (const last of [
+      [0x1a, 4, 8, 9, 0x1a, 0],
+      [0x1a, 2, 8, 0],
+      [0x1a, 5],
+      [0x80, 0x80],
+      [0x1b, 0],
+    ])
+      expect([last, await splitAggregated(await smallest(3, last), digest)]).toEqual([last, null])
+  })
+})
+
+it('a fetch reads 20,000 records at most, and the next one those after them', async () => {
+  const stored = Array.from({ length: 45_000 }, (_, n) => ({
+    SequenceNumber: String(1_000 + n),
+    Data: btoa(String(n)),
+    PartitionKey: 'k',
+    ApproximateArrivalTimestamp: 1,
+  }))
+  const answers: Readonly<Record<string, (body: JsonObject) => JsonObject>> = {
+    DescribeStreamSummary: () => ({ StreamDescriptionSummary: { StreamCreationTimestamp: 1 } }),
+    ListShards: () => ({ Shards: [{ ShardId: 'shardId-000000000000' }] }),
+    GetShardIterator: ({ StartingSequenceNumber: after }) => ({
+      ShardIterator: typeof after === 'string' ? after : '0',
+    }),
+    GetRecords: ({ ShardIterator: after }) => ({
+      Records: stored.filter(({ SequenceNumber }) => Number(SequenceNumber) > Number(after)),
+      NextShardIterator: '100000',
+    }),
+  }
+  const reader = new ShardReader({
+    call: async (name, body) => answers[name]?.(body) ?? {},
+    nowMs: () => 1_000,
+    sleep: async () => undefined,
+    isEnded: async () => true,
+  })
+  const read: string[] = []
+  const sizes: number[] = []
+  let at = { topic: 'kinesis:clicks', partition: 0, offset: 0, cursor: null as string | null }
+  for (let n = 0; n < 3; n += 1) {
+    const fetched = await reader.fetch(at, { maxWaitMs: 0, maxBytes: 1_000_000 })
+    if (fetched.kind !== 'records') throw new Error(fetched.kind)
+    read.push(...fetched.records.map(({ value }) => new TextDecoder().decode(value ?? bytes(''))))
+    sizes.push(fetched.records.length)
+    at = { ...at, offset: fetched.next, cursor: fetched.cursors?.at(-1) ?? null }
+  }
+  expect(sizes).toEqual([20_000, 20_000, 5_000])
+  expect(read).toEqual(stored.map((_, n) => String(n)))
 })
 
 describe('the shards of a stream', () => {

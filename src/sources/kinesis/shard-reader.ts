@@ -17,6 +17,9 @@ const MIN_POLL_MS = 250
 /** Records of one read. Kinesis also limits a response to 10 MB. */
 const MAX_RECORDS = 2_000
 
+/** Records of one fetch, each of which takes some hundred bytes. An aggregated record can hold more: the rest is read again. */
+const MAX_FETCHED = 20_000
+
 /** The API, the clock, and the state of other followers, so that tests can control them. */
 export interface ShardReaderDeps {
   readonly call: KinesisCall
@@ -86,12 +89,12 @@ export class ShardReader {
     this.#place = undefined
     const answer = await this.#getRecords(place.iterator)
     if (answer === undefined) return this.#nothing(position)
-    const read = await toRecords(answer, position, cursor)
+    const { isWhole, read } = await toRecords(answer, position, cursor)
     const next = answer['NextShardIterator']
     const last = read.at(-1)
     const isEnd = typeof next !== 'string' && read.length === 0
     const at = { offset: offset + read.length, cursor: last?.cursor ?? cursor }
-    if (typeof next === 'string') this.#place = { ...at, iterator: next }
+    if (typeof next === 'string' && isWhole) this.#place = { ...at, iterator: next }
     const topicId = this.#topicId ?? null
     // The end of the shard takes one offset. Otherwise the checkpoint would not move, and the cursor `end` not be
     // stored.
@@ -170,7 +173,12 @@ function startOf(cursor: Cursor, offset: number): JsonObject {
   return { ShardIteratorType: 'AT_TIMESTAMP', Timestamp: offset / 1_000 }
 }
 
-async function toRecords(answer: JsonObject, from: FetchPosition, cursor: Cursor): Promise<readonly ReadRecord[]> {
+/** `isWhole`: false if the answer has more than a fetch may. */
+async function toRecords(
+  answer: JsonObject,
+  from: FetchPosition,
+  cursor: Cursor,
+): Promise<{ readonly read: readonly ReadRecord[]; readonly isWhole: boolean }> {
   const list = Array.isArray(answer['Records']) ? answer['Records'].filter(isObject) : []
   const read: ReadRecord[] = []
   for (const one of list) {
@@ -179,14 +187,19 @@ async function toRecords(answer: JsonObject, from: FetchPosition, cursor: Cursor
     const parts = (await splitAggregated(data)) ?? [{ key: String(one['PartitionKey']), data }]
     const skipped = cursor.kind === 'after' && cursor.sequence === sequence ? cursor.inside : 0
     const timestampMs = Math.round(Number(one['ApproximateArrivalTimestamp']) * 1_000) || 0
-    for (const [index, part] of parts.entries()) {
-      if (index < skipped) continue
-      const inside = index + 1 === parts.length ? 0 : index + 1
+    let index = 0
+    for (const part of parts) {
+      index += 1
+      if (index <= skipped) continue
+      if (read.length === MAX_FETCHED) return { read, isWhole: false }
       const { partition, topic } = from
       const place = { topic, partition, offset: from.offset + read.length, timestampMs }
       const record = { ...place, key: new TextEncoder().encode(part.key), headers: [], value: part.data }
-      read.push({ record, cursor: { kind: 'after', sequence, inside } })
+      read.push({ record, cursor: { kind: 'after', sequence, inside: index } })
     }
+    // All of it has been read.
+    const last = read.at(-1)
+    if (last !== undefined) read[read.length - 1] = { ...last, cursor: { kind: 'after', sequence, inside: 0 } }
   }
-  return read
+  return { read, isWhole: true }
 }

@@ -11,6 +11,9 @@ import type { NatsSession } from './nats-session.ts'
 /** Limit of messages that wait for the follower. Above it, the oldest ones are dropped. */
 const MAX_WAITING_BYTES = 8 * 1_048_576
 
+/** Memory of one header besides its text. */
+const HEADER_BYTES = 150
+
 /** Settings of a CoreReader. */
 export interface CoreReaderOptions {
   readonly session: NatsSession
@@ -98,7 +101,8 @@ export class CoreReader {
 }
 
 function sizeOf({ headers, value }: LogRecord): number {
-  return 100 + (value?.length ?? 0) + headers.reduce((sum, { key, value: text }) => sum + key.length + text.length, 0)
+  const inHeaders = headers.reduce((sum, { key, value: text }) => sum + HEADER_BYTES + key.length + text.length, 0)
+  return 100 + (value?.length ?? 0) + inHeaders
 }
 
 function firstBytes(records: readonly LogRecord[], maxBytes: number): readonly LogRecord[] {

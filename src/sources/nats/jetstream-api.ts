@@ -4,6 +4,7 @@
 import { createInbox, type Msg, type NatsConnection } from '@nats-io/nats-core'
 import type { MsgImpl } from '@nats-io/nats-core/internal'
 import { isObject, parseJson, type JsonObject } from '../../core/json.ts'
+import { headerBytes, readStatus, type NatsStatus } from './nats-headers.ts'
 
 const REQUEST_TIMEOUT_MS = 5_000
 
@@ -117,14 +118,15 @@ export async function pull(
   const subscription = connection.subscribe(inbox, {
     callback: (error, message) => {
       if (error !== null) return reject(error)
-      const status = message.headers?.code ?? 0
-      const read = status === 0 ? readMessage(message) : undefined
+      // A publisher may write a status too: what was stored has a place to be acknowledged at, and a status has none.
+      const read = readMessage(message)
+      const status = read === undefined ? readStatus(headerBytes(message)) : undefined
       if (read !== undefined) messages.push(read)
       // The class of all messages that a connection gives to a callback.
       bytes += (message as MsgImpl).size()
       // The server sends no status if the messages have exactly `max_bytes`.
       if (messages.length === batch || bytes === maxBytes) resolve({ messages, ended: 'complete' })
-      else if (status !== 0) resolve({ messages, ended: endedBy(status, message.headers?.description ?? '') })
+      else if (status !== undefined) resolve({ messages, ended: endedBy(status) })
     },
   })
   const timer = setTimeout(() => {
@@ -150,9 +152,9 @@ export async function pull(
  * 404, 408: no (more) messages. 409 has several meanings, told apart by text. 503: the consumer does not exist any
  * more.
  */
-function endedBy(status: number, description: string): Pulled['ended'] {
-  if (status === 404 || status === 408) return 'complete'
-  if (status === 409 && /max_?bytes/i.test(description)) return 'too_large'
+function endedBy({ code, description }: NatsStatus): Pulled['ended'] {
+  if (code === 404 || code === 408) return 'complete'
+  if (code === 409 && /max_?bytes/i.test(description)) return 'too_large'
   return 'lost'
 }
 
@@ -161,7 +163,9 @@ function endedBy(status: number, description: string): Pulled['ended'] {
  * before the stream.
  */
 function readMessage(message: Msg): StreamMessage | undefined {
-  const tokens = (message.reply ?? '').split('.')
+  const { reply = '' } = message
+  if (!reply.startsWith('$JS.ACK.')) return undefined
+  const tokens = reply.split('.')
   const [, , sequence, consumerSequence, nanos] = tokens.slice(tokens.length >= 11 ? 5 : 3)
   if (nanos === undefined) return undefined
   const timestampMs = Number(nanos.slice(0, -6))

@@ -4,6 +4,7 @@
 // that a backlog does not wait for the server's answer. Used by nats-log.ts.
 import { nuid, type NatsConnection } from '@nats-io/nats-core'
 import { sourceOf } from '../../core/events/topic-source.ts'
+import type { LogRecord } from '../../core/events/kafka-record.ts'
 import type { Fetched, FetchLimits, FetchPosition, OffsetRange } from '../../kafka/kafka-log.ts'
 import {
   createConsumer,
@@ -21,6 +22,9 @@ import type { NatsSession } from './nats-session.ts'
 
 /** Messages of one pull, whose size `max_bytes` limits as well. */
 const MAX_BATCH = 5_000
+
+/** Headers of the messages of one fetch: each takes 150 bytes, and can be sent in four. The rest is pulled again. */
+const MAX_HEADERS = 100_000
 
 /** A consumer on the server, and how far it has delivered. */
 interface Consumer {
@@ -119,9 +123,9 @@ export class JetStreamReader {
     topic: string,
     messages: readonly StreamMessage[],
   ): Promise<Fetched> {
-    const records = messages.map(({ message, sequence, timestampMs }) =>
-      toLogRecord(message, topic, sequence, timestampMs),
-    )
+    const records = toRecords(messages, topic)
+    // The consumer on the server does not deliver the rest again.
+    if (records.length < messages.length) this.#consumer = undefined
     const from = consumer.next
     consumer.next = (records.at(-1)?.offset ?? from - 1) + 1
     const { created: topicId, name } = consumer.stream
@@ -210,6 +214,19 @@ async function findStream(connection: NatsConnection, subject: string): Promise<
 
 function outOfRange({ created, latest }: StreamInfo, earliest: number): Fetched {
   return { kind: 'offset_out_of_range', earliest, latest, topicId: created }
+}
+
+/** Returns at least one, and no more than can be held. */
+function toRecords(messages: readonly StreamMessage[], topic: string): readonly LogRecord[] {
+  const records: LogRecord[] = []
+  let headers = 0
+  for (const { message, sequence, timestampMs } of messages) {
+    if (headers >= MAX_HEADERS) break
+    const record = toLogRecord(message, topic, sequence, timestampMs)
+    headers += record.headers.length
+    records.push(record)
+  }
+  return records
 }
 
 /** Returns the messages before the first gap: a connection that breaks may lose messages. */

@@ -4,6 +4,7 @@ import { headers as newHeaders, type Msg, type MsgHdrs } from '@nats-io/nats-cor
 import { hasWildcard, sourceOf } from '../../core/events/topic-source.ts'
 import type { LogRecord, NewRecord, RecordHeader } from '../../core/events/kafka-record.ts'
 import { decodeUtf8 } from '../../core/text.ts'
+import { headerBytes, readHeaders } from './nats-headers.ts'
 
 /** The subject of a message, if the topic has a wildcard. JetStream uses the same header name. */
 const SUBJECT_HEADER = 'Nats-Subject'
@@ -16,9 +17,16 @@ const KEY_HEADER = 'Rigel-Key'
 
 const encoder = new TextEncoder()
 
-/** Returns the message as a record of `topic`, which has the prefix `nats:`. */
+/**
+ * Returns the message as a record of `topic`, which has the prefix `nats:`. One whose headers cannot be held becomes a record
+ * without a value, which becomes a dead letter, with the reason in the header `rigel-unreadable`.
+ */
 export function toLogRecord(message: Msg, topic: string, offset: number, timestampMs: number): LogRecord {
-  const headers = readHeaders(message.headers)
+  const headers = readHeaders(headerBytes(message))
+  if (headers === undefined) {
+    const why = { key: 'rigel-unreadable', value: encoder.encode('the message has more headers than can be held') }
+    return { topic, partition: 0, offset, timestampMs, key: null, headers: [why], value: null }
+  }
   const isOfMany = hasWildcard(sourceOf(topic).name)
   const key = headers.find((header) => header.key === KEY_HEADER)
   return {
@@ -27,9 +35,10 @@ export function toLogRecord(message: Msg, topic: string, offset: number, timesta
     offset,
     timestampMs,
     key: key?.value ?? null,
+    // A publisher may write this header too, and the first of a name is read.
     headers: [
-      ...headers.filter((header) => header !== key),
       ...(isOfMany ? [{ key: SUBJECT_HEADER, value: encoder.encode(message.subject) }] : []),
+      ...headers.filter((header) => header !== key && !(isOfMany && isSubjectHeader(header))),
     ],
     value: message.data.length === 0 ? null : message.data,
   }
@@ -41,7 +50,7 @@ export function toLogRecord(message: Msg, topic: string, offset: number, timesta
 export function subjectOf({ headers = [], topic }: NewRecord): string {
   const { name } = sourceOf(topic)
   if (!hasWildcard(name)) return name
-  const own = headers.findLast(({ key }) => key.toLowerCase() === SUBJECT_HEADER.toLowerCase())
+  const own = headers.findLast(isSubjectHeader)
   const subject = own && decodeUtf8(own.value)
   if (subject !== undefined && subject !== '' && !/[\s*>]/.test(subject)) return subject
   throw new Error(`NATS: ${name} names several subjects: a record for it needs the header ${SUBJECT_HEADER}`)
@@ -51,16 +60,15 @@ export function subjectOf({ headers = [], topic }: NewRecord): string {
 export function toNatsHeaders({ headers = [], idempotencyKey, key }: NewRecord): MsgHdrs {
   const all = newHeaders()
   for (const header of headers) {
-    if (header.key.toLowerCase() !== SUBJECT_HEADER.toLowerCase()) all.append(header.key, toText(header.value))
+    if (!isSubjectHeader(header)) all.append(header.key, toText(header.value))
   }
   if (key !== undefined && key !== null) all.append(KEY_HEADER, toText(key))
   if (idempotencyKey !== undefined) all.set(ID_HEADER, idempotencyKey)
   return all
 }
 
-function readHeaders(headers: MsgHdrs | undefined): readonly RecordHeader[] {
-  if (headers === undefined) return []
-  return headers.keys().flatMap((key) => headers.values(key).map((value) => ({ key, value: encoder.encode(value) })))
+function isSubjectHeader({ key }: RecordHeader): boolean {
+  return key.toLowerCase() === SUBJECT_HEADER.toLowerCase()
 }
 
 /** A line break would end the header. */
