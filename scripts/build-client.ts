@@ -1,5 +1,6 @@
 // Builds src/client for browsers: public/_rig/client.js, served with types beside it, and dist/client, a package for npm
-// (`npm run build:client && npm pack ./dist/client`). Also copies the console's plot library and Swagger UI. Prints the sizes;
+// (`npm run build:client && npm pack ./dist/client`). Also copies the console's plot library, Swagger UI, and Phoenix's library for the
+// playground. Prints the sizes;
 // fails if the client grows past its limit. Also run by `npm start` and `wrangler deploy` (wrangler.toml, [build]). Run: node
 // scripts/build-client.ts
 import { execFileSync } from 'node:child_process'
@@ -69,18 +70,20 @@ async function bundleRigelTypes(): Promise<void> {
   })
 }
 
-/** The console's plot library, as it is served: the page has no other origin's scripts. */
+/** The console's plot library and, for the page at /_rig/, Phoenix's client: pages run no other origin's scripts. */
 async function vendor(): Promise<void> {
-  const outfile = join(served, 'console/uplot.js')
-  await build({
-    stdin: { contents: "export { default } from 'uplot'", resolveDir: root },
-    outfile,
-    bundle: true,
-    minify: true,
-    format: 'esm',
-  })
+  await bundleModule("export { default } from 'uplot'", 'console/uplot', '')
   copyFileSync(join(root, 'node_modules/uplot/dist/uPlot.min.css'), join(served, 'console/uplot.css'))
   copyFileSync(join(root, 'node_modules/uplot/dist/uPlot.d.ts'), join(served, 'console/uplot.d.ts'))
+  const notice = '/*! phoenix, MIT License, Copyright (c) 2014 Chris McCord */'
+  await bundleModule("export { Socket } from 'phoenix'", 'phoenix', notice)
+  copyFileSync(join(root, 'node_modules/@types/phoenix/index.d.ts'), join(served, 'phoenix.d.ts'))
+}
+
+async function bundleModule(contents: string, name: string, notice: string): Promise<void> {
+  const stdin = { contents, resolveDir: root }
+  const outfile = join(served, `${name}.js`)
+  await build({ stdin, outfile, bundle: true, minify: true, format: 'esm', banner: { js: notice } })
 }
 
 /** One file: the declarations of types.ts, and those of index.ts without its re-export of them. */

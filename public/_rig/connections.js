@@ -2,11 +2,16 @@
 // Each takes `wishes` and tells what happens through `tell`; each reconnects with the last position by itself, and returns a
 // function that ends it.
 import { connect } from './client.js'
+import { connectPhoenix } from './phoenix-connection.js'
+import { keep, mayComeBack } from './reconnect.js'
 
 /**
+ * @typedef {import('./reconnect.js').Ended} Ended
+ *
  * @typedef {object} Wishes
+ * @property {string} user '' for nobody
  * @property {string | null} token
- * @property {{eventType: string}[]} subscriptions
+ * @property {{eventType: string, oneOf?: readonly Readonly<Record<string, unknown>>[]}[]} subscriptions
  * @property {() => string} position the last one, or ''
  * @property {() => string[]} types that may come: EventSource wants a listener for each
  *
@@ -20,9 +25,6 @@ import { connect } from './client.js'
  * @typedef {{id: string, type: string, source: string, data?: any}} CloudEvent
  */
 
-const RETRY_MIN_MS = 500
-const RETRY_MAX_MS = 4_000
-
 export const OWN_TYPES = ['rig.connection.create', 'rig.subscriptions_set', 'rig.connection.close']
 
 /** @type {Record<string, (wishes: Wishes, tell: Tell) => () => void>} */
@@ -32,6 +34,7 @@ export const TRANSPORTS = {
   plain: connectPlain,
   longpolling: connectByClient('longpolling'),
   ndjson: connectNdjson,
+  phoenix: connectPhoenix,
 }
 
 /** EventSource comes back by itself; only after an HTTP error it gives up, and the page asks what it was. */
@@ -131,42 +134,6 @@ function keepSocket(wishes, tell, protocols, onText) {
     })
     return () => socket.close()
   })
-}
-
-/** Opens again with growing, jittered waits: after a deploy everybody comes back at once.
- *
- * @typedef {{text: string, comeBack: boolean}} Ended
- * @param {Tell} tell
- * @param {(ended: (why: Ended) => void) => () => void} open
- */
-function keep(tell, open) {
-  let isStopped = false
-  let attempt = 0
-  let timer = 0
-  let stop = () => {}
-  const start = () => {
-    const openedAtMs = Date.now()
-    stop = open(({ text, comeBack }) => {
-      if (isStopped) return
-      if (!comeBack) return tell.refused(text)
-      attempt = Date.now() - openedAtMs > RETRY_MAX_MS ? 0 : attempt + 1
-      const waitMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** attempt) * (0.5 + Math.random() / 2)
-      tell.waiting(`${text}, coming back`)
-      timer = setTimeout(start, waitMs)
-    })
-  }
-  tell.waiting('connecting')
-  start()
-  return () => {
-    isStopped = true
-    clearTimeout(timer)
-    stop()
-  }
-}
-
-/** docs/protocol.md: 3500-3999 and 4500-4999 say that the same request would be refused again. */
-function mayComeBack(/** @type {number} */ code) {
-  return !((code >= 3500 && code <= 3999) || (code >= 4500 && code <= 4999))
 }
 
 /** EventSource tells a page nothing of a refusal, so the same is asked again by fetch. */

@@ -1,5 +1,6 @@
-// The page a newcomer sees, served at /_rig/. No build step: this file, connections.js and pane.js are what runs. Panes
+// The page a newcomer sees, served at /_rig/. No build step: this file and those that it imports are what runs. Panes
 // live in sessionStorage, with their positions, so that a reload goes on where it was.
+import { codeOfPublish } from './code.js'
 import { Pane } from './pane.js'
 
 const STORED = 'rigel.panes'
@@ -114,32 +115,13 @@ function eventOf(/** @type {FormData} */ form) {
   }
 }
 
-/** What the page does, for a terminal, a browser, and with the client library. */
 function codeOf(/** @type {FormData} */ form) {
-  let event
   try {
     const { time: _, ...kept } = eventOf(form)
-    event = JSON.stringify({ ...kept, id: '1' })
+    return codeOfPublish(location.origin, { ...kept, id: '1' })
   } catch {
     return 'The data is not JSON.'
   }
-  const { origin } = location
-  const type = JSON.stringify(textOf(form, 'type'))
-  const subscriptions = `[{ eventType: ${type} }]`
-  return [
-    '# publish',
-    `curl ${origin}/_rig/v1/events -H 'content-type: application/cloudevents+json' \\\n  -d '${event.replaceAll("'", String.raw`'\''`)}'`,
-    '',
-    '// receive, with nothing but the browser; a user needs &jwt=',
-    `const subscriptions = encodeURIComponent(JSON.stringify(${subscriptions}))`,
-    `const source = new EventSource(\`${origin}/_rig/v1/connection/sse?subscriptions=\${subscriptions}\`)`,
-    `source.addEventListener(${type}, ({ data }) => console.log(JSON.parse(data)))`,
-    '',
-    '// or with the client library, which resumes by itself',
-    `import { connect } from '${origin}/_rig/client.js'`,
-    `const rigel = connect({ url: '${origin}', subscriptions: ${subscriptions} })`,
-    `rigel.on(${type}, (event) => console.log(event))`,
-  ].join('\n')
 }
 
 async function publish(/** @type {FormData} */ form) {

@@ -1,4 +1,5 @@
 // One connection on the page: its form, its state, its events. What must survive a reload is handed to `save`.
+import { codeOfReceiver } from './code.js'
 import { OWN_TYPES, TRANSPORTS } from './connections.js'
 
 const MAX_SHOWN = 200
@@ -51,6 +52,7 @@ export class Pane {
 
   /** For listeners of types that are new. */
   listenAnew() {
+    this.#showCode()
     if (this.state.isOn && this.state.transport === 'sse') void this.#connect()
   }
 
@@ -69,12 +71,14 @@ export class Pane {
     this.#find('.clear').addEventListener('click', () => this.#find('.events').replaceChildren())
     this.#find('.remove').addEventListener('click', () => this.#host.remove())
     this.#showPosition()
+    this.#showCode()
   }
 
   /** A position is of one user's shard: another user starts anew. */
   #change(/** @type {'user' | 'transport' | 'subscriptions'} */ name, /** @type {string} */ value) {
     this.state[name] = value.trim()
     if (name === 'user') this.state.position = ''
+    this.#showCode()
     if (this.state.isOn) void this.#connect()
     this.#host.save()
   }
@@ -96,6 +100,7 @@ export class Pane {
     this.#stop =
       connect?.(
         {
+          user: this.state.user,
           token,
           subscriptions,
           position: () => this.state.position,
@@ -127,6 +132,16 @@ export class Pane {
     } catch {
       return undefined
     }
+  }
+
+  #showCode() {
+    const { transport, user } = this.state
+    const subscriptions = this.#readSubscriptions()
+    const receiver = { origin: location.origin, user, types: [...this.#host.types] }
+    this.#find('.code pre').textContent =
+      subscriptions === undefined
+        ? 'The subscriptions are not a JSON array.'
+        : codeOfReceiver(transport, { ...receiver, subscriptions })
   }
 
   /** The server may be starting: a page that was reloaded meanwhile asks until it answers. */

@@ -13,7 +13,7 @@ export const BUNDLE_FOLDER = '.wrangler/rigel-bundle'
 const BROWSER_CLIENT = 'public/_rig/client.js'
 
 /** What is bundled besides src/. */
-const CONFIGURATION = ['package-lock.json', 'wrangler.toml', 'proxy.json', 'topics.json']
+const CONFIGURATION = ['package-lock.json', 'wrangler.toml', 'proxy.json', 'topics.json', 'scripts/build-client.ts']
 
 const run = promisify(execFile)
 const hashFile = join(BUNDLE_FOLDER, 'hash')

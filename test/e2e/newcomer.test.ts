@@ -1,13 +1,14 @@
 // What a newcomer sees: the page at /_rig/ in Chromium, an event that another process produced, in the column of the user
 // it is addressed to and in no other; a kill, a restart, a reload, and nothing is missing. Run: npm run test:e2e
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import { after, before, test } from 'node:test'
-import type { Page } from 'playwright-core'
+import type { ConsoleMessage, Page } from 'playwright-core'
 import { openBrowser, type Browsing } from './browser.ts'
 import { Rigel, until } from './rigel.ts'
 import { TOPIC } from './topic.ts'
 
-const TRANSPORTS = ['sse', 'rigel', 'plain', 'longpolling', 'ndjson']
+const TRANSPORTS = ['sse', 'rigel', 'plain', 'longpolling', 'ndjson', 'phoenix']
 const TYPE = 'com.hotel.booking.created'
 
 let rigel: Rigel
@@ -34,7 +35,7 @@ void test('alice, bob and nobody are connected when the page opens', { timeout: 
 
 void test('an event from outside reaches alice on every transport, and nobody else', { timeout: 120_000 }, async () => {
   for (const transport of TRANSPORTS) await addPane('alice', transport)
-  await areOpen(8)
+  await areOpen(3 + TRANSPORTS.length)
   await produce('outside', ['alice'])
   await until(
     'alice has it on every transport',
@@ -52,22 +53,64 @@ void test('the form publishes, to whom it names', { timeout: 120_000 }, async ()
   assert.equal(await page.locator('li.event').count(), TRANSPORTS.length + 2, 'one a connection of alice, one of bob')
 })
 
+for (const transport of TRANSPORTS) {
+  void test(
+    `the code beside a connection by ${transport} gets what the connection gets`,
+    { timeout: 120_000 },
+    async () => {
+      const code = await page
+        .locator('.pane', { has: page.locator(`[name=transport] option[value=${transport}]:checked`) })
+        .filter({ has: page.locator('[name=user]') })
+        .last()
+        .locator('.code pre')
+        .textContent()
+      const run = transport === 'ndjson' ? runInShell : runInPage
+      const running = await run(code ?? '')
+      const id = `by code, ${transport}`
+      await until('it prints the event', async () => {
+        await produce(id, ['alice'])
+        return running.printed().some((line) => line.includes(id))
+      })
+      await running.end()
+    },
+  )
+}
+
+void test('the code fits a phone', { timeout: 60_000 }, async () => {
+  await page.setViewportSize({ width: 390, height: 844 })
+  for (const summary of await page.locator('.code summary').all()) await summary.click()
+  assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 390)
+  for (const summary of await page.locator('.code summary').all()) await summary.click()
+  await page.setViewportSize({ width: 1_440, height: 900 })
+})
+
+void test('the code of the form publishes', { timeout: 120_000 }, async () => {
+  await page.fill('#publish [name=data]', `{"hotel":"L'Alster"}`)
+  await page.fill('#publish [name=recipients]', 'bob')
+  const running = await runInShell((await page.locator('#code').textContent()) ?? '')
+  await until('bob has it', async () => (await page.locator('.pane').nth(1).locator('li[data-id="1"]').count()) === 1)
+  await running.end()
+})
+
 void test('the sample feed fills the columns', { timeout: 120_000 }, async () => {
   await page.check('#feed')
-  await until('more has come', async () => (await page.locator('li.event').count()) > 12)
+  await until('more has come', async () => (await page.locator('li.event').count()) > TRANSPORTS.length + 8)
   await page.uncheck('#feed')
 })
 
 void test('a killed server that comes back has cost nothing', { timeout: 240_000 }, async () => {
   await rigel.kill()
-  await until('the page says so', async () => (await page.locator('.state[data-state=open]').count()) < 8)
+  await until(
+    'the page says so',
+    async () => (await page.locator('.state[data-state=open]').count()) < 3 + TRANSPORTS.length,
+  )
   await rigel.start()
   await produce('after the kill', ['alice'])
   await until(
     'alice has it on every transport',
     async () => (await panesWith('after the kill')).length === TRANSPORTS.length + 1,
   )
-  await areOpen(8)
+  await areOpen(3 + TRANSPORTS.length)
 })
 
 void test('a reload goes on where it was, with what came meanwhile', { timeout: 120_000 }, async () => {
@@ -81,6 +124,47 @@ void test('a reload goes on where it was, with what came meanwhile', { timeout: 
   assert.deepEqual(await panesWith('after the kill'), [], 'what was seen before the reload does not come again')
   assert.deepEqual(errors, [])
 })
+
+interface Running {
+  readonly printed: () => readonly string[]
+  readonly end: () => Promise<void>
+}
+
+async function runInShell(code: string): Promise<Running> {
+  const shell = spawn('bash', ['-c', code], { detached: true, stdio: ['ignore', 'pipe', 'ignore'] })
+  let output = ''
+  shell.stdout.on('data', (chunk) => (output += String(chunk)))
+  return {
+    printed: () => output.split('\n'),
+    // The shell and what it has started.
+    end: async () => void (shell.exitCode === null && shell.pid !== undefined && process.kill(-shell.pid, 'SIGKILL')),
+  }
+}
+
+/** On a page of its own. Only the name of Phoenix's package is not what a browser could load. */
+async function runInPage(code: string): Promise<Running> {
+  const other = await browsing.open(`${rigel.origin}/_rig/cost.html`, { bypassCSP: true })
+  const printed: string[] = []
+  // The page may have ended before its values are read.
+  const print = async (message: ConsoleMessage): Promise<void> => {
+    const value: unknown = await message
+      .args()[0]
+      ?.jsonValue()
+      .catch(() => undefined)
+    printed.push(JSON.stringify(value) ?? '')
+  }
+  other.on('console', (message) => void print(message))
+  await other.evaluate(
+    (text) => {
+      const script = document.createElement('script')
+      script.type = 'module'
+      script.textContent = text
+      document.head.append(script)
+    },
+    code.replace("'phoenix'", "'/_rig/phoenix.js'"),
+  )
+  return { printed: () => printed, end: () => other.close() }
+}
 
 async function addPane(user: string, transport: string): Promise<void> {
   await page.click('#add')
