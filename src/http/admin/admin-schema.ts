@@ -1,7 +1,7 @@
 // Bodies and queries of the internal API as zod schemas: admin-api.ts validates with them, openapi.ts describes with them.
 import { showJson } from '../../core/json.ts'
 import * as z from 'zod'
-import { isCursor } from './shard-pages.ts'
+import { CURSOR } from './shard-pages.ts'
 import { TRANSPORTS } from '../../core/identity/principal.ts'
 
 const MAX_LISTED = 10_000
@@ -33,7 +33,7 @@ export const revocationShape = z.looseObject({
 })
 
 const page = {
-  after: z.string().refine(isCursor, 'must be the `next` of the page before').optional(),
+  after: z.string().regex(CURSOR, 'must be the `next` of the page before').optional(),
   limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(1_000),
 }
 
@@ -88,11 +88,50 @@ export const place = z.object({
   error: z.string().optional(),
 })
 
+/** What one request can have of dead letters. */
+export const MAX_DEAD_LETTERS = 500
+
+export const deadLettersQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(MAX_DEAD_LETTERS).default(50),
+  partition: z.coerce.number().int().min(0).optional(),
+  offset: z.coerce.number().int().min(0).optional(),
+})
+
+export const deadLetterPlace = z.strictObject({ partition: z.int().min(0), offset: z.int().min(0) })
+
+export const discardBody = z.strictObject({ dead_letters: z.array(deadLetterPlace).min(1).max(MAX_DEAD_LETTERS) })
+
+export const explainQuery = z.object({
+  event: z.string().min(1).max(1_000).describe('<topic>/<partition>/<offset>, or the id of an event'),
+  user: z.string().min(1).max(1_000).optional(),
+})
+
+export const tryBody = z.strictObject({
+  key: z.string().nullish(),
+  key_base64: z.base64().optional().describe('A key of bytes, such as one that names a schema. Wins over `key`.'),
+  headers: z.record(z.string(), z.string()).default({}),
+  value: z
+    .unknown()
+    .optional()
+    .describe('Any JSON. A string is used as the value unchanged. Null or an absent value is a tombstone.'),
+  value_base64: z.base64().optional(),
+  timestamp: z.int().min(0).optional(),
+  partition: z.int().min(0).default(0),
+  offset: z.int().min(0).default(0),
+  rule: z.unknown().optional().describe('As in TOPICS; absent: the rule in force'),
+})
+
+// oxlint-disable-next-line no-control-regex -- an attribute must not have them
+const ATTRIBUTE = /^[^\u0000-\u001f\u007f]+$/
+const attribute = z.string().min(1).regex(ATTRIBUTE)
+
+/** For the description: events are validated by core/events, which gives texts that say more. */
 export const cloudEvent = z.looseObject({
   specversion: z.literal('1.0'),
-  id: z.string(),
-  source: z.string(),
-  type: z.string(),
+  id: attribute,
+  source: attribute,
+  type: attribute.regex(/^(?!rig\.)/),
+  time: z.iso.datetime({ offset: true }).nullish(),
   data: z.unknown(),
 })
 

@@ -14,7 +14,8 @@ const AT_ONCE = 6
 /** No further shard is asked for a page of this size. One of AT_ONCE shards adds at most a MiB and one item. */
 const PAGE_BYTES = 8 * 1_048_576
 
-const CURSOR = /^(\d{1,6}):(.*)$/su
+/** What can be passed as `after`. */
+export const CURSOR = /^(\d{1,6}):(.*)$/su
 
 /** True for what can be passed as `after`. */
 export function isCursor(text: string): boolean {

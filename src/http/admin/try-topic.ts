@@ -1,7 +1,7 @@
 // POST /_rig/api/v1/topics/{topic}/try: what the rule of a topic does with a given record. Produces nothing. The body has the
 // record, and optionally another rule to try: {"key": "…", "headers": {"name": "…"}, "value": …, "rule": …}.
 import type { Context } from 'hono'
-import * as z from 'zod'
+import type * as z from 'zod'
 import { parseTopicRule, topicRuleOf } from '../../config/topics.ts'
 import { fromBase64 } from '../../core/bytes.ts'
 import { extractFields, extractRecipients } from '../../core/events/extractors.ts'
@@ -19,22 +19,9 @@ import { createSchemaCache } from '../../schema-registry/create-caches.ts'
 import { errorResponse } from '../error-response.ts'
 import { exactJson } from '../exact-json.ts'
 import type { HttpEnv } from '../worker-context.ts'
+import { tryBody } from './admin-schema.ts'
 
 const MAX_BODY_BYTES = 2_097_152
-
-const tryBody = z.strictObject({
-  key: z.string().nullish(),
-  /** A key of bytes, such as one that names a schema. Wins over `key`. */
-  key_base64: z.string().optional(),
-  headers: z.record(z.string(), z.string()).default({}),
-  /** Any JSON. A string is used as the value unchanged. Null or an absent value is a tombstone. */
-  value: z.unknown().optional(),
-  value_base64: z.string().optional(),
-  timestamp: z.int().min(0).optional(),
-  partition: z.int().min(0).default(0),
-  offset: z.int().min(0).default(0),
-  rule: z.unknown().optional(),
-})
 
 type TryBody = z.infer<typeof tryBody>
 

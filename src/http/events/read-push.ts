@@ -19,7 +19,8 @@ import { notAnEvent } from './read-events.ts'
 /** Nested brackets, the worst of JSON, take 30 times as much memory while they are parsed; an isolate has 128 MB. */
 const MAX_BYTES = 2_097_152
 
-const CONNECTOR = /^[A-Za-z0-9._-]{1,100}$/
+/** The names that a connector may have. */
+export const CONNECTOR_NAME = /^[A-Za-z0-9._-]{1,100}$/
 const STRUCTURED = /^application\/cloudevents(-batch)?(\+json)?$/
 /** Connectors that have no name for lines of JSON call them text, or send no type. */
 const TAKEN =
@@ -46,7 +47,7 @@ export function connectorOf({ url, headers }: Request): Result<Connector | null,
   const connector = queryParameter(url, 'connector')
   if (connector === null && positionHeader(headers, 'offset') === null) return ok(null)
   const dedupe = queryParameter(url, 'dedupe')
-  if (connector !== null && !CONNECTOR.test(connector)) {
+  if (connector !== null && !CONNECTOR_NAME.test(connector)) {
     return badRequest('connector must be 1 to 100 of letters, digits, ".", "_" and "-": ?connector=orders')
   }
   if (dedupe !== null && dedupe !== 'id') {

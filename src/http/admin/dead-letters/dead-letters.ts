@@ -16,37 +16,28 @@ import { isSourceTopic, type Config } from '../../../config/parse-config.ts'
 import { directoryStub, type DeadLetterPlace } from '../../../rpc/directory.ts'
 import { errorResponse } from '../../error-response.ts'
 import type { HttpEnv } from '../../worker-context.ts'
+import { MAX_DEAD_LETTERS, deadLetterPlace, deadLettersQuery, discardBody } from '../admin-schema.ts'
 import { changeRecord, recordChange } from './change-record.ts'
 
-const MAX_LISTED = 500
-const MAX_REPLAYED = 500
 const MAX_BODY_BYTES = 65_536
 /** Changed records are as large as the topic takes. */
 const MAX_REPLAY_BYTES = 4_194_304
 const FETCH_BYTES = 1_048_576
 
-const listQuery = z.object({
-  limit: z.coerce.number().int().min(1).max(MAX_LISTED).default(50),
-  partition: z.coerce.number().int().min(0).optional(),
-  offset: z.coerce.number().int().min(0).optional(),
-})
-
-const letterPlace = z.strictObject({ partition: z.int().min(0), offset: z.int().min(0) })
-const discardBody = z.strictObject({ dead_letters: z.array(letterPlace).min(1).max(MAX_REPLAYED) })
 const replayBody = z.strictObject({
   dead_letters: z
-    .array(letterPlace.extend({ record: recordChange.optional() }))
+    .array(deadLetterPlace.extend({ record: recordChange.optional() }))
     .min(1)
-    .max(MAX_REPLAYED),
+    .max(MAX_DEAD_LETTERS),
 })
 
-const EXPECTED = `expected {"dead_letters": [{"partition": 0, "offset": 17}, …]}, at most ${MAX_REPLAYED}`
+const EXPECTED = `expected {"dead_letters": [{"partition": 0, "offset": 17}, …]}, at most ${MAX_DEAD_LETTERS}`
 const EXPECTED_CHANGE =
   '"record", to change one, may have "key", "value" ({"text": …}, {"base64": …} or null) and "headers" ([{"key", "text"}, …])'
 
 /** Without `partition` and `offset` the last `limit` dead letters of each partition are listed. */
 export async function listDeadLetters(c: Context<HttpEnv>): Promise<Response> {
-  const query = listQuery.safeParse(c.req.query())
+  const query = deadLettersQuery.safeParse(c.req.query())
   if (!query.success) return badRequest('limit (1 to 500), partition and offset must be whole numbers')
   const { limit, offset, partition } = query.data
   const topic = c.var.config.kafka.deadLetterTopic

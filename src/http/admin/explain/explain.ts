@@ -2,7 +2,6 @@
 // decodes, routes and matches it as before; the shard returns what happened at each connection. Nothing is recorded per
 // event, because events are stored before they are sent. `npm run explain` and the console show the answer.
 import type { Context } from 'hono'
-import * as z from 'zod'
 import { homeOf } from '../../../core/shard-map/shard-map.ts'
 import type { LogPosition, LogRecord } from '../../../core/events/kafka-record.ts'
 import { bestOf, describeCause, verdictOf, type Cause } from '../../../core/explain/cause.ts'
@@ -17,16 +16,12 @@ import { errorResponse } from '../../error-response.ts'
 import { exactJson } from '../../exact-json.ts'
 import { workerContext, type HttpEnv } from '../../worker-context.ts'
 import { allShards } from '../operations.ts'
+import { explainQuery } from '../admin-schema.ts'
 import { shownToken } from '../roles.ts'
 import { findById, parsePlace, readPlace } from './find-record.ts'
 
 /** Limit of shards that are called if no user is given. */
 const MAX_SHARDS_ASKED = 64
-
-const explainQuery = z.object({
-  event: z.string().min(1).max(1_000),
-  user: z.string().min(1).max(1_000).optional(),
-})
 
 const EXPECTED = 'expected ?event=<topic>/<partition>/<offset>, or the id of an event, and optionally &user='
 

@@ -1,5 +1,6 @@
 // Health, followers, dead letters, tries, explanations, erasures and metrics in the OpenAPI description.
-import { anyJson, json, parameter, reference, text, type PathItem } from './parts.ts'
+import { deadLettersQuery, explainQuery } from '../admin-schema.ts'
+import { anyJson, json, jsonBody, parameter, queryParameters, text, type PathItem } from './parts.ts'
 
 export function operatorPaths(): readonly PathItem[] {
   return [
@@ -26,7 +27,7 @@ export function operatorPaths(): readonly PathItem[] {
       {
         get: {
           summary: 'The last dead letters of each partition, with reason, rule, origin and content',
-          parameters: [parameter('limit', 'query'), parameter('partition', 'query'), parameter('offset', 'query')],
+          parameters: queryParameters(deadLettersQuery),
           responses: { 200: { description: 'Dead letters, the oldest first' }, 400: text('A wrong parameter') },
         },
       },
@@ -48,12 +49,22 @@ export function operatorPaths(): readonly PathItem[] {
       },
     ],
     [
+      '/v3/dead-letters/discard',
+      {
+        post: {
+          summary: 'Marks dead letters as discarded: they stay in the topic',
+          requestBody: jsonBody('Discard'),
+          responses: { 200: { description: 'How many' }, 400: text('A wrong body') },
+        },
+      },
+    ],
+    [
       '/v1/topics/{topic}/try',
       {
         post: {
           summary: 'What the rule of a topic does with a record: an event, dropped, or a dead letter',
           parameters: [parameter('topic', 'path')],
-          requestBody: anyJson('{"key" or "key_base64", "headers", "value" or "value_base64", "timestamp", "rule"}'),
+          requestBody: jsonBody('Try'),
           responses: { 200: { description: 'The outcome; nothing is produced' }, 400: text('A wrong record or rule') },
         },
       },
@@ -67,7 +78,7 @@ export function operatorPaths(): readonly PathItem[] {
         },
         put: {
           summary: 'Changes the number of shards; clients miss no events',
-          requestBody: { required: true, content: { 'application/json': { schema: reference('ShardsChange') } } },
+          requestBody: jsonBody('ShardsChange'),
           responses: {
             202: json('The change continues by itself', 'Shards'),
             400: text('An invalid number of shards'),
@@ -80,7 +91,7 @@ export function operatorPaths(): readonly PathItem[] {
       {
         get: {
           summary: 'Why a user got an event, or did not',
-          parameters: [parameter('event', 'query'), parameter('user', 'query')],
+          parameters: queryParameters(explainQuery),
           responses: {
             200: { description: 'The event, its shards and connections, the verdict and the cause' },
             400: text('A wrong parameter'),

@@ -7,10 +7,13 @@ import {
   connectionCounts,
   connectionInfo,
   connectionList,
+  discardBody,
   place,
   revocationShape,
+  tryBody,
   userList,
 } from '../admin-schema.ts'
+import { CONNECTOR_NAME } from '../../events/read-push.ts'
 import { shardsBody, shardsStatus } from '../shards/shards-schema.ts'
 
 export type Json = Readonly<Record<string, unknown>>
@@ -24,15 +27,44 @@ const SCHEMAS = {
   Connection: connectionInfo,
   ConnectionCounts: connectionCounts,
   ConnectionList: connectionList,
+  Discard: discardBody,
   Place: place,
   Revocation: revocationShape,
   Shards: shardsStatus,
   ShardsChange: shardsBody,
+  Try: tryBody,
   UserList: userList,
 }
 
 export function parameter(name: string, where: 'header' | 'path' | 'query'): Json {
-  return { name, in: where, required: where !== 'query', schema: { type: name === 'limit' ? 'integer' : 'string' } }
+  return {
+    name,
+    in: where,
+    required: where !== 'query',
+    schema: { type: name === 'limit' ? 'integer' : 'string', ...(where === 'header' ? { minLength: 1 } : {}) },
+  }
+}
+
+/** The parameters of a query, by the schema that validates it. */
+export function queryParameters(query: z.ZodObject): readonly Json[] {
+  const { properties = {} } = z.toJSONSchema(query)
+  return Object.entries(properties).map(([name, schema]) => {
+    const isRequired = !z.safeParse(query.shape[name] as z.ZodType, undefined).success
+    return { name, in: 'query', required: isRequired, schema }
+  })
+}
+
+export function jsonBody(name: keyof typeof SCHEMAS): Json {
+  return { required: true, content: { 'application/json': { schema: reference(name) } } }
+}
+
+/** The only key of idempotency that a query can name: the id of each event. */
+export const DEDUPE: Json = { ...parameter('dedupe', 'query'), schema: { type: 'string', enum: ['id'] } }
+
+/** Of pushes: docs/push.md. */
+export const CONNECTOR: Json = {
+  ...parameter('connector', 'query'),
+  schema: { type: 'string', pattern: CONNECTOR_NAME.source },
 }
 
 export function anyJson(description: string): Json {

@@ -1,6 +1,6 @@
 // The endpoints of clients in the OpenAPI description: connections, their PUT requests, publishing, health. Frames and Rigel's own
 // events are in asyncapi.json.
-import { anyJson, json, parameter, reference, text, type Json, type PathItem } from './parts.ts'
+import { CONNECTOR, DEDUPE, anyJson, json, parameter, reference, text, type Json, type PathItem } from './parts.ts'
 
 const CONNECTION = '/_rig/v1/connection'
 
@@ -100,11 +100,7 @@ function history(): PathItem {
 }
 
 function publishing(): PathItem {
-  const parameters = [
-    parameter('dedupe', 'query'),
-    parameter('connector', 'query'),
-    { ...parameter('idempotency-key', 'header'), required: false },
-  ]
+  const parameters = [DEDUPE, CONNECTOR, { ...parameter('idempotency-key', 'header'), required: false }]
   const event = { schema: reference('CloudEvent') }
   const batch = { schema: { type: 'array', items: event.schema } }
   const post = userOperation({

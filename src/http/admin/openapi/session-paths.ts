@@ -1,11 +1,22 @@
 // Publishing, sessions, users and connections in the OpenAPI description.
-import { json, parameter, reference, text, type PathItem } from './parts.ts'
+import { connectionsQuery, usersQuery } from '../admin-schema.ts'
+import {
+  CONNECTOR,
+  DEDUPE,
+  json,
+  jsonBody,
+  parameter,
+  queryParameters,
+  reference,
+  text,
+  type PathItem,
+} from './parts.ts'
 
 /** `version`: `v2` or `v3`. */
 export function sessionPaths(version: string): readonly PathItem[] {
   const session = parameter('sessionId', 'path')
-  const filters = ['user', 'session', 'field', 'value'].map((name) => parameter(name, 'query'))
-  const page = ['limit', 'after'].map((name) => parameter(name, 'query'))
+  const filters = queryParameters(connectionsQuery.omit({ after: true, limit: true }))
+  const page = queryParameters(usersQuery)
   return [
     [
       `/${version}/messages`,
@@ -13,7 +24,7 @@ export function sessionPaths(version: string): readonly PathItem[] {
         post: {
           summary:
             'Publishes a CloudEvent: structured, binary or batched mode; with a connector, pushes (docs/push.md)',
-          parameters: [parameter('connector', 'query'), parameter('dedupe', 'query')],
+          parameters: [CONNECTOR, DEDUPE],
           requestBody: {
             required: true,
             content: { 'application/cloudevents+json': { schema: reference('CloudEvent') } },
@@ -32,7 +43,7 @@ export function sessionPaths(version: string): readonly PathItem[] {
       {
         post: {
           summary: 'Revokes a session: closes its connections, and refuses its tokens everywhere',
-          requestBody: { required: true, content: { 'application/json': { schema: reference('Revocation') } } },
+          requestBody: jsonBody('Revocation'),
           responses: { 201: { description: 'Its connections are closed' }, 400: text('What is wrong with the body') },
         },
       },
