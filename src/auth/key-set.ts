@@ -1,6 +1,7 @@
 // The identity provider's key set (JWT_JWKS_URL) in one isolate: fetched by one request at a time and at most as often as
 // the times below say, whatever number of tokens come and whatever keys they name. It keeps keys and times only: on Workers
 // a promise belongs to the request that made it. Clock and sleep are arguments. Used by verify-token.ts.
+import { logIncident } from '../telemetry/incident-log.ts'
 import { createLocalJWKSet, errors, type JSONWebKeySet } from 'jose'
 
 export type KeySet = ReturnType<typeof createLocalJWKSet>
@@ -77,7 +78,9 @@ export class KeySetCache {
     } catch (error) {
       this.#failure = error instanceof errors.JOSEError ? error : new errors.JWKSInvalid(String(error))
       // Once a fetch, not once a token.
-      console.warn(`JWT_JWKS_URL: ${this.#failure.message}`, this.#failure.cause)
+      const { cause, message } = this.#failure
+      const reason = cause instanceof Error ? `${message}: ${cause.message}` : message
+      logIncident('JWT_JWKS_URL: the keys could not be fetched', {}, { error: reason })
     } finally {
       if (this.#startedAtMs === startedAtMs) this.#isFetching = false
     }

@@ -1,5 +1,6 @@
 // Verifies a JSON Web Token and returns its principal. Signature, algorithm, expiry, issuer and audience are checked here
 // and nowhere else; revocation-check.ts checks whether the session is revoked. Uses jose.
+import { logIncident } from '../telemetry/incident-log.ts'
 import { sleep } from '../core/timeout.ts'
 import { base64url, errors, importSPKI, importX509, jwtVerify } from 'jose'
 import type { JSONWebKeySet, JWTPayload, JWTVerifyOptions } from 'jose'
@@ -204,7 +205,8 @@ function toReason(error: unknown): RigelError {
     return { kind: 'unavailable', message: 'The keys that verify tokens are not available at the moment.' }
   }
   if (isForeign(error)) return { kind: 'invalid_token', message: 'Invalid signature' }
-  if (!(error instanceof errors.JOSEError)) console.warn('JWT_SECRET_KEY: the key cannot be used', error)
+  if (!(error instanceof errors.JOSEError))
+    logIncident('JWT_SECRET_KEY: the key cannot be used', {}, { error: String(error) })
   return { kind: 'invalid_token', message: 'Could not verify token' }
 }
 

@@ -96,8 +96,9 @@ export function loadConfig(env: object): Result<Config, ConfigProblems> {
   if (known !== undefined) return known
   const config = withBindings(parseConfig(env), env)
   loaded.set(env, config)
-  for (const line of warningsOf(env)) console.warn(`configuration: ${line}`)
-  if (!config.ok) console.error(`Rigel is misconfigured:\n${config.reason.join('\n')}`)
+  const warnings = warningsOf(env)
+  if (warnings.length > 0) console.warn({ message: 'Rigel has variables without effect', warnings })
+  if (!config.ok) console.error({ message: 'Rigel is misconfigured', problems: config.reason })
   return config
 }
 

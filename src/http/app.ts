@@ -1,7 +1,8 @@
 // The route table of the Worker, matched from top to bottom; one handler a file. index.ts calls `handle`. No middleware
 // writes headers: the responses of sse and ws come from a shard and are immutable.
+import { routePath } from 'hono/route'
 import { Hono } from 'hono'
-import { logIncident } from '../telemetry/incident-log.ts'
+import { logBug, logIncident } from '../telemetry/incident-log.ts'
 import { TRANSPORTS } from '../core/identity/principal.ts'
 import { wakeFollowers } from './wake-followers.ts'
 import { credentialedCorsHeaders, preflight, streamCorsHeaders, type Preflight } from './cors.ts'
@@ -105,7 +106,7 @@ const app = new Hono<HttpEnv>()
   .all('*', (c) => handleProxied(c.req.raw, parseRequestUrl(c.req.url), workerContext(c.env), c.env, c.executionCtx))
   .notFound(() => jsonErrorResponse({ kind: 'no_route' }))
   .onError((error, c) => {
-    console.error(`${c.req.method} ${c.req.path}`, error)
+    logBug('a request failed', { method: c.req.method, route: routePath(c) }, error)
     c.var.metrics.failed('worker', String(error))
     return c.text('Internal Server Error', 500)
   })

@@ -1,6 +1,7 @@
 // Consumes the queue: nudges, which wake followers, and events. Each message is settled by itself: acknowledged when its
 // events are durable in the log, retried when the log does not take them, dead-lettered when they are no CloudEvents.
 // Queues deliver at least once; a log that remembers keys stores each event once. Called by index.ts.
+import { logIncident } from '../telemetry/incident-log.ts'
 import * as z from 'zod'
 import { configOf, type Config } from '../config/parse-config.ts'
 import { parseBatch, parseStructured } from '../core/events/cloud-event.ts'
@@ -27,12 +28,8 @@ export async function consumeQueue(batch: MessageBatch, env: Env): Promise<void>
       await consume(message, env, config, log, batch.queue)
       message.ack()
     } catch (error) {
-      console.error({
-        message: 'queue message not consumed',
-        id: message.id,
-        attempts: message.attempts,
-        error: String(error),
-      })
+      const { attempts, id } = message
+      logIncident('queue message not consumed', {}, { id, attempts, error: String(error) })
       message.retry({ delaySeconds: Math.min(MAX_RETRY_DELAY_SECONDS, 2 ** message.attempts) })
     }
   }

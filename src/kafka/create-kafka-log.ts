@@ -1,5 +1,6 @@
 // Chooses the KafkaLog by the configuration: REST proxy, brokers or Upstash, and the embedded log if none is
 // configured. Called by followers, and by everything that publishes.
+import { logIncident } from '../telemetry/incident-log.ts'
 import { sleep } from '../core/timeout.ts'
 import { waitUntil } from 'cloudflare:workers'
 import type { KafkaRestSettings } from '../config/kafka-rest.ts'
@@ -22,7 +23,7 @@ const restDeps: RestDeps = {
   fetch: (input, init) => fetch(input, init),
   sleep,
   newId: () => crypto.randomUUID(),
-  warn: (message, details) => console.warn({ message, ...details }),
+  warn: (message, details) => logIncident(message, { proxy: details['proxy'] }, details),
   cache: createRestCache(),
 }
 

@@ -1,5 +1,6 @@
 // The log over every source that is configured: one Kafka or the embedded log, NATS, and Kinesis. A topic's name says
 // which source it is of. Called by followers, and by everything that publishes.
+import { logIncident } from '../telemetry/incident-log.ts'
 import type { Config } from '../config/parse-config.ts'
 import { sourceOf, type SourceKind } from '../core/events/topic-source.ts'
 import type { NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
@@ -21,7 +22,8 @@ const deps = {
   newId: () => crypto.randomUUID(),
   sleep: (ms: number) => scheduler.wait(ms),
   fetch: (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init),
-  warn: (message: string, details: Record<string, unknown>) => console.warn({ message, ...details }),
+  warn: (message: string, details: Record<string, unknown>) =>
+    logIncident(message, { topic: details['topic'] }, details),
 }
 
 /** Opens no connection. */

@@ -1,5 +1,6 @@
 // The topics that are followed now: those that variables name, and those of Kafka that a pattern of KAFKA_SOURCE_TOPICS matches.
 // Without patterns nothing is asked.
+import { logIncident } from '../telemetry/incident-log.ts'
 import { followedTopics, isSourceTopic, sourceTopics, type Config } from '../config/parse-config.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import type { EventLog } from './create-event-log.ts'
@@ -28,6 +29,6 @@ async function listMatched(config: Config, log: EventLog): Promise<readonly stri
   if (config.kafka.topicPatterns.length === 0) return []
   const matched = (await log.topics()).filter((topic) => isSourceTopic(config, topic)).toSorted()
   if (matched.length > MAX_MATCHED)
-    console.warn({ message: 'KAFKA_SOURCE_TOPICS: too many topics match', matched: matched.length, limit: MAX_MATCHED })
+    logIncident('KAFKA_SOURCE_TOPICS: too many topics match', {}, { matched: matched.length, limit: MAX_MATCHED })
   return matched.slice(0, MAX_MATCHED)
 }

@@ -9,7 +9,7 @@ import wranglerToml from '../../wrangler.toml?raw'
 import { expectLogs } from '../support/expect-logs.ts'
 import { CERTIFICATE, CERTIFIED_PRIVATE_KEY, makeKeys } from '../support/make-tokens.ts'
 
-expectLogs(/^Rigel is misconfigured:\nSHARDS: must be/)
+expectLogs(/"message":"Rigel is misconfigured","problems":\["SHARDS: must be/)
 
 function problemsOf(env: object): readonly string[] {
   const config = parseConfig(env)

@@ -1,7 +1,9 @@
 // The internal API, under /_rig/api, for services: RIG's paths (/v2, /v3). Closed until INTERNAL_TOKEN is set; then
 // requests need it as their bearer token. operations.ts does the work, admin-schema.ts validates.
+import { logBug } from '../../telemetry/incident-log.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 import { parseJson } from '../../core/json.ts'
+import { routePath } from 'hono/route'
 import { Hono, type Context, type Next } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
@@ -116,7 +118,7 @@ export const adminApi = new Hono<HttpEnv>()
   .all('*', (c) => c.json({ message: 'Not Found' }, 404))
   .onError((error, c) => {
     if (error instanceof HTTPException) return error.getResponse()
-    console.error(`${c.req.method} ${c.req.path}`, error)
+    logBug('a request failed', { method: c.req.method, route: routePath(c) }, error)
     c.var.metrics.failed('worker', String(error))
     return c.text('Internal Server Error', 500)
   })

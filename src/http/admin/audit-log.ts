@@ -23,6 +23,7 @@ export async function writeAudit(env: Env, config: Config, entry: AuditEntry): P
   try {
     await createCountedLog(env, config).produce([{ topic, key: null, headers, value }])
   } catch (error) {
+    // No line is left out: the entry is only here.
     console.error({ message: 'an entry of the audit log could not be produced', entry, error: String(error) })
   }
 }

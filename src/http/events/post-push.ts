@@ -66,11 +66,11 @@ async function store(
 /** For an operator who looks for events that seem to be missing. */
 function logResults({ publisher, connector }: PushSender, results: readonly PushResult[]): void {
   const duplicates = results.filter(({ duplicate }) => duplicate).length
-  if (duplicates > 0) console.info({ message: 'pushed again, and stored before', publisher, connector, duplicates })
+  if (duplicates > 0) logIncident('pushed again, and stored before', { connector }, { publisher, duplicates })
   const [first, ...others] = results.flatMap(({ duplicate, error }) => (duplicate || !error ? [] : [error]))
   if (first === undefined) return
   const count = 1 + others.length
-  console.warn({ message: 'pushed, but no events: dead letters', publisher, connector, count, first })
+  logIncident('pushed, but no events: dead letters', { connector }, { publisher, count, first })
 }
 
 /** One item of the answer to a POST of events. */

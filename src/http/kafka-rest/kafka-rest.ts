@@ -1,6 +1,7 @@
 // Upstash's Kafka REST dialect over the embedded log, under /_rig/kafka, for the `@upstash/kafka` client. Closed until
 // KAFKA_USERNAME and KAFKA_PASSWORD are set, and where another Kafka is configured. The verbs of consumer groups are in
 // consumer-groups.ts, bodies and errors in kafka-rest-schema.ts.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import { Hono, type Context } from 'hono'
 import { basicAuth } from 'hono/basic-auth'
 import { HTTPException } from 'hono/http-exception'
@@ -95,7 +96,7 @@ export const kafkaRest = new Hono<KafkaEnv>()
   .onError((error, c) => {
     if (error instanceof RangeError) return kafkaRestError(c, 400, error.message)
     if (error instanceof HTTPException) return error.getResponse()
-    console.error({ message: 'kafka verb failed', path: c.req.path, error: String(error) })
+    logIncident('kafka verb failed', {}, { path: c.req.path, error: String(error) })
     return kafkaRestError(c, 503, 'the embedded log is temporarily unavailable')
   })
 

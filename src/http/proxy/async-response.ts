@@ -1,5 +1,6 @@
 // `response_from`: waits for a response that comes through Kafka or POST /v3/responses, at any isolate. One call waits in a
 // Durable Object: no polling, and no timer here. Called by proxy.ts and publish-request.ts.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import { formatCorrelation, type BackendResponse } from '../../core/events/correlated-response.ts'
 import { pendingResponsesStub, PENDING_RESPONSES_COUNT } from '../../rpc/pending-responses.ts'
 import type { Route } from '../../api-definitions/api-route.ts'
@@ -61,6 +62,6 @@ function toResponse({ body, headers, status }: BackendResponse): Response {
 }
 
 function unavailable(why: string): Result<never, RigelError> {
-  console.warn({ message: 'a request cannot wait for its response', why })
+  logIncident('a request cannot wait for its response', {}, { error: why })
   return fail({ kind: 'unavailable', message: 'Temporarily unavailable, come back.' })
 }

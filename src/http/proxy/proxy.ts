@@ -1,5 +1,6 @@
 // The API gateway's pipeline: find the route, check the rate limit and the token, call the service or publish to
 // Kafka, and return the response. Each step has its own file. Called for every request that is not for Rigel itself.
+import { logBug } from '../../telemetry/incident-log.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { toRequestPath, type RequestPath } from '../../api-definitions/request-path.ts'
@@ -42,7 +43,7 @@ export async function proxyRequest(request: Request, url: RequestUrl, deps: Prox
     }
     return response
   } catch (error) {
-    console.error(`${request.method} ${url.path}`, error)
+    logBug('a proxied request failed', { method: request.method }, error)
     deps.metrics.failed('worker', String(error))
     return new Response('Internal Server Error', { status: 500 })
   }

@@ -1,6 +1,7 @@
 // The routes that an isolate knows: the deployed ones, and those made at run time, which it gets from the Directory. Routes
 // older than FRESH_MS are refreshed in the background; if they are older than STALE_MS, a request waits for the refresh. So a
 // change is effective everywhere within STALE_MS. Called by proxy.ts for each request.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import { withTimeout } from '../../core/timeout.ts'
 import type { Config } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
@@ -60,7 +61,7 @@ export class RouteTable {
         this.#version = answer.version
       }
     } catch (error) {
-      console.warn({ message: 'API definitions could not be asked for, the known ones are used', error: String(error) })
+      logIncident('API definitions could not be asked for, the known ones are used', {}, { error: String(error) })
     }
     this.#answeredMs = nowMs
   }
@@ -70,7 +71,7 @@ export class RouteTable {
 function parseLeniently(documents: readonly unknown[], definitionEnv: DefinitionEnv): readonly ApiDefinition[] {
   const all = parseDefinitions(documents, definitionEnv)
   if (all.ok) return all.value
-  console.error({ message: 'API definitions with problems, what can be used of them is', problems: all.reason })
+  logIncident('API definitions with problems, what can be used of them is', {}, { problems: all.reason })
   return documents
     .filter((document) => !isInactive(document))
     .flatMap((document) => {

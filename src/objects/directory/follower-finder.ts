@@ -1,5 +1,6 @@
 // Finds the followers that a new storage of the Directory does not know, by the partitions of their topics. The log, the
 // clock and what to do with what is found are arguments. Used by directory.ts.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { withTimeout } from '../../core/timeout.ts'
 
@@ -42,7 +43,7 @@ export class FollowerFinder {
     } catch (error) {
       this.#findAgainAtMs = this.#deps.nowMs() + FIND_AGAIN_MS
       if (isLost) throw error
-      console.warn({ message: 'followers not found, to be looked for again', error: String(error) })
+      logIncident('followers not found, to be looked for again', {}, { error: String(error) })
     } finally {
       this.#finding = undefined
     }

@@ -1,5 +1,6 @@
 // Finds shards whose interest was lost with an earlier storage of the Directory, and asks them to declare it again.
 // Followers report these shards. Used by directory.ts.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import { runWithLimit } from '../../core/concurrency.ts'
 
 /** The platform limits an invocation to six calls that wait for a response at the same time. */
@@ -50,7 +51,7 @@ export class OrphanedShards {
     try {
       await runWithLimit([...this.#shards].map(ask), CONCURRENT_CALLS)
     } catch (error) {
-      console.warn({ message: 'shards have not declared their interest anew', error: String(error) })
+      logIncident('shards have not declared their interest anew', {}, { error: String(error) })
       this.#askAgainAtMs = this.#deps.nowMs() + ASK_AGAIN_MS
       await this.#deps.wakeBy(this.#askAgainAtMs)
     } finally {

@@ -1,5 +1,6 @@
 // Creates the parts of a TopicFollower's consume loop: the log, the planner of its topic, the linger, and the commits for
 // KAFKA_GROUP_ID. Called once per life of the object.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import type { Config } from '../../config/parse-config.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { CheckpointStore } from '../../following/checkpoint-store.ts'
@@ -75,12 +76,12 @@ export function createConsumer(parts: FollowerParts) {
   } satisfies PartitionConsumer
 }
 
-function createCommitter({ at, config, inBackground, log, warn }: FollowerParts): OffsetCommitter | null {
+function createCommitter({ at, config, inBackground, log }: FollowerParts): OffsetCommitter | null {
   const { groupId } = config.kafka
   if (groupId === null) return null
   return new OffsetCommitter({
     commit: async (offset) => log.commit?.(groupId, { ...at, offset }),
     inBackground,
-    warn: (error) => warn('the offset could not be committed for the group', { groupId, error }),
+    warn: (error) => logIncident('the offset could not be committed for the group', { groupId }, { ...at, error }),
   })
 }

@@ -1,6 +1,7 @@
 // MetricsStore: the Durable Object that sums the reports of isolates and other objects, and keeps the last hour.
 // Scrapes and the console read only these objects, so they wake no others. State is stored at most every ten seconds
 // while reports arrive; a crash loses what came since. Called through rpc/metrics.ts.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import { DurableObject } from 'cloudflare:workers'
 import { HISTORY_STEPS, STEP_MS, type HistoryPoint } from '../../core/metrics/history.ts'
 import { MetricsState, type MetricsSnapshot, type StoredMetrics } from '../../core/metrics/metrics-state.ts'
@@ -64,7 +65,7 @@ export class MetricsStore extends DurableObject<Env> {
         this.#sql.exec('INSERT OR REPLACE INTO history VALUES (?, ?, ?)', slot, point.atMs, JSON.stringify(point))
       })
     } catch (error) {
-      console.error({ message: 'figures could not be stored', bytes: state.length, error: String(error) })
+      logIncident('figures could not be stored', {}, { bytes: state.length, error: String(error) })
     }
   }
 }

@@ -124,7 +124,7 @@ export class PresenceTopic extends DurableObject<Env> {
         const listens = await shardStub(this.env, shard)
           .presenceChanged(this.#topic, diff, version)
           .catch((error: unknown) => {
-            console.warn({ message: 'presence not told', topic: this.#topic, shard, error: String(error) })
+            logIncident('presence not told', {}, { topic: this.#topic, shard, error: String(error) })
             return true
           })
         if (!listens && (this.#watchedAt.get(shard) ?? 0) < version) watchers.delete(shard)

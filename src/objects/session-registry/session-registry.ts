@@ -2,6 +2,7 @@
 // single object of the whole gateway. Revoking resolves when every shard has closed the session's connections and no
 // isolate accepts a token of the session any more. A shard that is out of reach is notified again until the revocation has
 // expired. Called by the Worker through rpc/session-registry.ts.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
 import { allShardsOf, type ShardMap } from '../../core/shard-map/shard-map.ts'
@@ -137,7 +138,7 @@ export class SessionRegistry extends DurableObject<Env> {
     for (const { shard } of failed) this.#sql.exec('INSERT INTO pending VALUES (?, ?)', session, shard)
     const [first] = failed
     if (first !== undefined) {
-      console.warn({ message: 'shards not notified of a revocation, to be tried again', shards: failed.length, first })
+      logIncident('shards not notified of a revocation, to be tried again', {}, { shards: failed.length, first })
     }
   }
 

@@ -1,6 +1,7 @@
 // Which event types this shard wants, and since when: SQL for `interests` and `directory_life`. A type is declared to the
 // Directory before a subscription to it is confirmed, and withdrawn when no client can resume with it any more. Called by
 // admission, subscribe and maintenance; UserShard.append asks it which events to store.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { patternsOf } from '../../core/events/event-type-pattern.ts'
 import { InterestDeclarer, type InterestDeclarerDeps } from '../../core/interest/declarer.ts'
@@ -191,7 +192,7 @@ export class InterestRegistry {
       .filter(({ type }) => !isWanted(type) && !this.#isBeingAsked(type))
     const forgotten = unwanted.slice(0, used - Math.floor(limit * ROOM)).map(({ type }) => type)
     if (used - forgotten.length > limit) return false
-    const warn = (error: unknown) => console.warn({ message: 'interest not withdrawn', error: String(error) })
+    const warn = (error: unknown) => logIncident('interest not withdrawn', {}, { error: String(error) })
     this.#deps.inBackground(this.#withdraw(forgotten).catch(warn))
     return true
   }

@@ -1,6 +1,7 @@
 // A shard's copy of the shard map: SQL for `known_shard_map` and `shard_cuts`. The Directory sends each version. A
 // shard that has got none asks for it once, when the first client connects. Used by admission, UserShard and
 // maintenance.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import { predatesReturn, type ShardCut } from '../../core/shard-map/coverage.ts'
 import {
   MAX_SHARDS,
@@ -119,7 +120,7 @@ export class KnownShardMap {
     try {
       this.learn(await this.#deps.fetch())
     } catch (error) {
-      console.warn({ message: 'the shard map could not be asked for', shard: this.#deps.shard, error: String(error) })
+      logIncident('the shard map could not be asked for', {}, { shard: this.#deps.shard, error: String(error) })
     }
   }
 

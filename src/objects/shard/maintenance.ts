@@ -1,5 +1,6 @@
 // What a shard does at its alarm: ends connections that are due, warns clients whose token expires, and withdraws interests
 // that no client has. It is only scheduled after activity: an idle shard is not woken.
+import { logIncident } from '../../telemetry/incident-log.ts'
 import type { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connections/connection-registry.ts'
 import type { LeavingConnections } from './connections/leaving-connections.ts'
@@ -79,7 +80,7 @@ export class Maintenance {
     try {
       return await interests.withdrawUnused((type) => connections.wantsType(type), nowMs, lingerMs)
     } catch (error) {
-      console.warn({ message: 'interest not withdrawn', shard: this.#context.shard, error: String(error) })
+      logIncident('interest not withdrawn', {}, { shard: this.#context.shard, error: String(error) })
       return true
     }
   }

@@ -1,6 +1,7 @@
 // Timers for the connections of a shard. All waits of one length share a timer, because an object has at most 10,000
 // timers (workerd) and a shard has more connections. A timer is set only while something waits, so that an idle object
 // can hibernate.
+import { logBug } from '../../telemetry/incident-log.ts'
 
 interface Wait {
   readonly dueMs: number
@@ -81,6 +82,6 @@ function run(wait: Wait): void {
   try {
     wait.act()
   } catch (error) {
-    console.error('what waited has failed', error)
+    logBug('what waited has failed', {}, error)
   }
 }

@@ -204,7 +204,7 @@ export class ConnectionAdmission {
       const registered = await this.#interests.register(subscriptions)
       if (!registered.ok) return registered
     } catch (error) {
-      console.error({ message: 'interest not registered', shard: this.#context.shard, error: String(error) })
+      logIncident('interest not registered', {}, { shard: this.#context.shard, error: String(error) })
       return fail({ kind: 'unavailable', message: 'Subscriptions cannot be confirmed at the moment: try again.' })
     }
     await this.#log.settle()

@@ -1,5 +1,6 @@
 // The shard's side of presence: in which topics its connections are present, and which channels get changes. Calls to
 // presence topics run in the background: the delivery of an event never waits for them.
+import { logIncident } from '../../../../telemetry/incident-log.ts'
 import { stringifyCloneable } from '../../../../core/identity/cloneable-claims.ts'
 import { presenceStub, type PresenceDiff } from '../../../../rpc/presence.ts'
 import type { ShardContext } from '../../shard-context.ts'
@@ -95,7 +96,9 @@ export class PresenceTracker {
   }
 
   #inBackground(work: Promise<unknown>): void {
-    this.#context.background(work.catch((error: unknown) => console.warn('presence not told', error)))
+    this.#context.background(
+      work.catch((error: unknown) => logIncident('presence not told', {}, { error: String(error) })),
+    )
   }
 }
 
