@@ -70,16 +70,18 @@ function toPublic({ token_in: tokenIn, ...rest }: JsonObject): JsonObject {
   const secret = new Set([...CREDENTIAL_HEADERS, canonical(header)])
   return {
     ...rig,
-    ...(Array.isArray(rig['headers']) ? { headers: publicHeaders(rig['headers'], secret) } : {}),
+    ...(rig['headers'] === undefined ? {} : { headers: publicHeaders(rig['headers'], secret) }),
     ...(typeof rig['query'] === 'string' && typeof query === 'string'
       ? { query: withoutParameter(rig['query'], query) }
       : {}),
   }
 }
 
-/** `headers`: a list of name and value, RIG's form. An entry of another form is left out. */
-function publicHeaders(headers: readonly unknown[], secret: ReadonlySet<string>): readonly unknown[] {
-  return headers.filter((entry) => Array.isArray(entry) && !secret.has(canonical(entry[0])))
+/** `headers`: a list of name and value, RIG's form, or an object, which another producer may write. What is neither is left out. */
+function publicHeaders(headers: unknown, secret: ReadonlySet<string>): unknown {
+  if (Array.isArray(headers)) return headers.filter((entry) => Array.isArray(entry) && !secret.has(canonical(entry[0])))
+  if (!isObject(headers)) return []
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !secret.has(canonical(name))))
 }
 
 /** Services read `_` and `.` in a header's name as `-`. */

@@ -23,6 +23,13 @@ describe('a request that became an event', () => {
     expect(shown({ headers, method: 'GET' })).toEqual({ headers: [['accept', '*/*']], method: 'GET' })
   })
 
+  it('loses them where another producer writes headers as an object, and all of what is no headers', () => {
+    expect(shown({ headers: { Authorization: 'Bearer x', COOKIE: 'a=b', accept: '*/*' } })).toEqual({
+      headers: { accept: '*/*' },
+    })
+    for (const headers of ['authorization: Bearer x', 1, null]) expect(shown({ headers })).toEqual({ headers: [] })
+  })
+
   it('loses the header and the parameter in which its route looks for a token', () => {
     const rig = {
       headers: [
