@@ -118,6 +118,23 @@ export function sliceArray(text: string, limit = Number.POSITIVE_INFINITY): read
   return slices.length === 1 && slices[0] === '' ? [] : slices
 }
 
+/** Returns how many members the outermost object of a JSON text has, each as often as it is written. The text must be valid JSON. */
+export function countMembers(text: string): number {
+  let depth = 0
+  let commas = 0
+  let isEmpty = true
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at]
+    if (char === '"') {
+      at = endOfString(text, at)
+      isEmpty = false
+    } else if (char === '[' || char === '{') depth += 1
+    else if (char === ']' || char === '}') depth -= 1
+    else if (char === ',' && depth === 1) commas += 1
+  }
+  return isEmpty ? 0 : commas + 1
+}
+
 /** Returns the objects of concatenated JSON (`{…}{…}`, whatever is between them). An object that is cut off is left out. */
 export function sliceObjects(text: string): readonly string[] {
   const slices: string[] = []

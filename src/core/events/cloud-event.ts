@@ -3,7 +3,7 @@
 // and everything that publishes.
 import { toId } from '../identity/user-id.ts'
 import type { CloudEvent } from './stored-event.ts'
-import { isObject, parseJson, parseJsonOrReason, showJson, sliceArray } from '../json.ts'
+import { countMembers, isObject, parseJson, parseJsonOrReason, showJson, sliceArray, type JsonObject } from '../json.ts'
 import { fail, ok, type Result } from '../result.ts'
 import { attributesProblem, VERSIONS, type Specversion } from './attribute-rules.ts'
 import { readBinaryData } from './binary-data.ts'
@@ -113,6 +113,7 @@ function fromObject(value: unknown, json: string): Result<CloudEvent, string> {
   }
   const problem = attributesProblem(specversion, value)
   if (problem !== undefined) return fail(problem)
+  if (mayHideType(value, json)) return fail('a member is there twice: parsers differ in which of them they read')
   const names = VERSIONS[specversion]
   const source = value[names.source]
   return ok({
@@ -123,6 +124,17 @@ function fromObject(value: unknown, json: string): Result<CloudEvent, string> {
     json,
     parsed: value,
   })
+}
+
+/** A text without either names no type that is reserved. */
+const MAY_BE_RESERVED = /"rig\.|\\u/
+
+/**
+ * Returns whether an event that is forwarded as it was written may have a second type, which only Rigel may send: clients whose
+ * parser takes the first of two members would act on it.
+ */
+function mayHideType(value: JsonObject, json: string): boolean {
+  return MAY_BE_RESERVED.test(json) && countMembers(json) !== Object.keys(value).length
 }
 
 function toAttributes(

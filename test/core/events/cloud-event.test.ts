@@ -244,3 +244,25 @@ it('an event is measured in bytes of UTF-8, not in characters', () => {
   const limits = [200, 300, 400, 1_000]
   expect(event.ok && limits.map((limit) => isLargerThan(event.value, limit))).toEqual([true, true, false, false])
 })
+
+describe('an event with a second type, for clients whose parser takes the first of two members', () => {
+  const rest = '"specversion":"1.0","id":"1","source":"/s"'
+
+  it.each([
+    `{"type":"rig.session_killed",${rest},"type":"order"}`,
+    `{"typ\\u0065":"rig.session_killed",${rest},"type":"order"}`,
+    `{"type":"\\u0072ig.session_killed",${rest},"type":"order"}`,
+    `{"data":{"a":[1,{"type":"x"}]},"type":"rig.x","type":"order",${rest}}`,
+  ])('is refused: %s', (text) => {
+    expect(parseStructured(text)).toMatchObject({ ok: false, reason: expect.stringContaining('there twice') as string })
+    expect(parseBatch(`[${text}]`)).toMatchObject({ ok: false })
+  })
+
+  it.each([
+    `{"type":"order",${rest},"data":{"type":"rig.x","a":"\\u00e4,\\"{["}}`,
+    `{"type":"order",${rest},"data":["rig.x",{"a":{},"b":[]},{}],"subject":"\\u00e4"}`,
+    ` { "type" : "order" , ${rest} , "__proto__" : "rig.x" , "1" : "\\u00e4" } `,
+  ])('is none if each member is there once: %s', (text) => {
+    expect(parseStructured(text)).toMatchObject({ ok: true, value: { type: 'order' } })
+  })
+})
