@@ -7,7 +7,8 @@ import { configOf, type Config } from '../config/parse-config.ts'
 import { parseBatch, parseStructured } from '../core/events/cloud-event.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import type { NewRecord, TopicPartition } from '../core/events/kafka-record.ts'
-import { ok, type Result } from '../core/result.ts'
+import { fail, ok, type Result } from '../core/result.ts'
+import { decodeUtf8 } from '../core/text.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { deadLetter } from '../publishing/dead-letter.ts'
 import { publishOnce } from '../publishing/publish.ts'
@@ -45,24 +46,39 @@ async function consume(
   const nudge = nudgeSchema.safeParse(body)
   if (nudge.success) return void (await wakeFollowers(env, toWanted(nudge.data.nudge)))
   const text = toText(body)
-  const events = parseEvents(text)
+  const events: Result<readonly CloudEvent[], string> =
+    text === undefined ? fail('the message is not UTF-8') : parseEvents(text)
   if (events.ok) await publishOnce(log, config, `${queue}/${id}`, events.value)
-  else await log.produce([undecodable(config, queue, text, events.reason)])
+  else await log.produce([undecodable(config, queue, toBytes(body, text ?? ''), events.reason)])
 }
 
 function toWanted({ topic, partition }: z.infer<typeof nudgeSchema>['nudge']): Partial<TopicPartition> {
   return { ...(topic === undefined ? {} : { topic }), ...(partition === undefined ? {} : { partition }) }
 }
 
-/** A message may hold any value that can be cloned. A value that JSON cannot represent becomes a dead letter. */
-function toText(body: unknown): string {
+/**
+ * A message may hold any value that can be cloned. A value that JSON cannot represent, and bytes that are not UTF-8 (undefined),
+ * become a dead letter.
+ */
+function toText(body: unknown): string | undefined {
   if (typeof body === 'string') return body
-  if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) return new TextDecoder().decode(body)
+  if (isBytes(body)) return decodeUtf8(toBytes(body, ''))
   try {
     return JSON.stringify(body ?? null)
   } catch {
     return String(body)
   }
+}
+
+function isBytes(body: unknown): body is ArrayBuffer | ArrayBufferView {
+  return body instanceof ArrayBuffer || ArrayBuffer.isView(body)
+}
+
+/** Bytes as they came, else the text. */
+function toBytes(body: unknown, text: string): Uint8Array {
+  if (body instanceof ArrayBuffer) return new Uint8Array(body)
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
+  return new TextEncoder().encode(text)
 }
 
 function parseEvents(text: string): Result<readonly CloudEvent[], string> {
@@ -71,8 +87,7 @@ function parseEvents(text: string): Result<readonly CloudEvent[], string> {
   return event.ok ? ok([event.value]) : event
 }
 
-function undecodable(config: Config, queue: string, text: string, message: string): NewRecord {
-  const value = new TextEncoder().encode(text)
+function undecodable(config: Config, queue: string, value: Uint8Array, message: string): NewRecord {
   const record = { topic: queue, partition: 0, offset: 0, timestampMs: Date.now(), key: null, headers: [], value }
   return deadLetter(config.kafka.deadLetterTopic, record, { kind: 'not_a_cloud_event', message })
 }

@@ -11,6 +11,7 @@ import { extractRecipients } from '../core/events/extractors.ts'
 import type { NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
 import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
+import { decodeUtf8 } from '../core/text.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 
 const encoder = new TextEncoder()
@@ -72,8 +73,8 @@ export async function submit(
     return fail({ kind: 'bad_request', message })
   }
   if (config.submissionCheck === 'jwt_validation' && !hasToken) return fail({ kind: 'submission_denied' })
-  const text = payload instanceof Uint8Array ? new TextDecoder().decode(payload) : (JSON.stringify(payload) ?? '')
-  const event = parseStructured(text)
+  const text = payload instanceof Uint8Array ? decodeUtf8(payload) : (JSON.stringify(payload) ?? '')
+  const event = text === undefined ? fail('it is not UTF-8') : parseStructured(text)
   if (!event.ok) return fail({ kind: 'not_a_cloud_event', message: event.reason })
   if (isLargerThan(event.value, config.maxEventBytes)) {
     const gotBytes = encoder.encode(event.value.json).length

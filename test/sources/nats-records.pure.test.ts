@@ -59,3 +59,8 @@ it('the subject of a message of many is that of the server, whatever its publish
     ['k', 'v'],
   ])
 })
+
+it('a subject that is not UTF-8 is not taken for another that is not', () => {
+  const { headers, value } = recordOf('', 'nats:orders.*', { subject: 'orders.\ufffd' })
+  expect([headers.map((header) => text.decode(header.value)), value]).toEqual([['the subject is not UTF-8'], null])
+})

@@ -4,6 +4,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { parseConnectionToken, type ConnectionAddress } from '../../core/identity/connection-token.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
+import { decodeUtf8 } from '../../core/text.ts'
 import { readError, shardStub } from '../../rpc/shard.ts'
 import { findToken, offeredProtocols } from '../token-source.ts'
 import { authorizeConnection, type ConnectGrant } from './authorize-connection.ts'
@@ -110,10 +111,9 @@ async function push(c: PhoenixContext, session: PhoenixSession | undefined): Pro
   if (session === undefined) return 410
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return 500
-  const lines = new TextDecoder()
-    .decode(body.value)
-    .split('\n')
-    .filter((line) => line.trim() !== '')
+  const text = decodeUtf8(body.value)
+  if (text === undefined) return 500
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
   const frames = lines.map(toFrame)
   return (await shardStub(c.env, session.shard).pushPhoenix(session.connectionId, frames)) ? 200 : 410
 }

@@ -8,6 +8,7 @@ import { TOPIC_NAME, TOPIC_NAME_RULE } from '../../core/events/topic-name.ts'
 import { toHttp, type RigelError } from '../../core/errors.ts'
 import { readRequestBody } from '../read-request-body.ts'
 import { parseJsonOrReason } from '../../core/json.ts'
+import { decodeUtf8 } from '../../core/text.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
 
@@ -20,12 +21,20 @@ export interface KafkaEnv {
 /** Bodies of a produce are the largest; those of other requests are a few kilobytes. */
 const MAX_BODY_BYTES = 8_388_608
 
+/** Of one record: as many as are read from a Kafka. */
+const MAX_HEADERS = 10_000
+
+/** What an error says of a body with many mistakes. */
+const MAX_ISSUES = 10
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
 const topic = z.string().regex(TOPIC_NAME, TOPIC_NAME_RULE)
 const partition = z.number().int().min(0).max(100_000)
 const offset = z.number().int().min(0)
+/** A half of a surrogate pair would be stored as U+FFFD, so that two different texts, such as keys that name users, were one. */
+const text = z.string().refine((value) => value.isWellFormed(), 'must be Unicode, without half a surrogate pair')
 const timeout = z.number().int().min(0).max(30_000).default(1_000)
 
 const topicPartition = z.object({ topic, partition })
@@ -35,11 +44,14 @@ export const produceRequest = z
   .array(
     z.object({
       topic,
-      value: z.string(),
-      key: z.string().optional(),
+      value: text,
+      key: text.optional(),
       partition: partition.optional(),
       timestamp: z.number().int().min(0).optional(),
-      headers: z.array(z.object({ key: z.string(), value: z.string() })).optional(),
+      headers: z
+        .array(z.object({ key: text, value: text }))
+        .max(MAX_HEADERS)
+        .optional(),
     }),
   )
   .min(1, 'must have at least one message')
@@ -109,13 +121,15 @@ export function toMessage(record: LogRecord) {
 
 /**
  * Returns the JSON value of a request's body, null for an empty body, or the response that refuses it: 413 beyond
- * MAX_BODY_BYTES of the decoded body, 415 for an unknown content coding, and 400 for a body that is not JSON.
+ * MAX_BODY_BYTES of the decoded body, 415 for an unknown content coding, and 400 for a body that is not JSON in UTF-8.
  */
 export async function readJsonBody(c: Context<KafkaEnv>): Promise<Result<unknown, Response>> {
   const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return fail(bodyError(c, body.reason))
   if (body.value.byteLength === 0) return ok(null)
-  const parsed = parseJsonOrReason(decoder.decode(body.value))
+  const json = decodeUtf8(body.value)
+  if (json === undefined) return fail(kafkaRestError(c, 400, 'the body must be UTF-8'))
+  const parsed = parseJsonOrReason(json)
   return parsed.ok ? parsed : fail(kafkaRestError(c, 400, `the body must be JSON: ${parsed.reason}`))
 }
 
@@ -135,6 +149,9 @@ export function kafkaRestError(
   const error =
     typeof why === 'string'
       ? why
-      : why.issues.map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`).join('; ')
+      : why.issues
+          .slice(0, MAX_ISSUES)
+          .map(({ path, message }) => `${path.join('.') || 'body'}: ${message}`)
+          .join('; ')
   return c.json({ error, status }, status)
 }

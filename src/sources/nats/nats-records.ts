@@ -23,8 +23,9 @@ const encoder = new TextEncoder()
  */
 export function toLogRecord(message: Msg, topic: string, offset: number, timestampMs: number): LogRecord {
   const headers = readHeaders(headerBytes(message))
-  if (headers === undefined) {
-    const why = { key: 'rigel-unreadable', value: encoder.encode('the message has more headers than can be held') }
+  const problem = problemOf(message, headers)
+  if (problem !== undefined || headers === undefined) {
+    const why = { key: 'rigel-unreadable', value: encoder.encode(problem) }
     return { topic, partition: 0, offset, timestampMs, key: null, headers: [why], value: null }
   }
   const isOfMany = hasWildcard(sourceOf(topic).name)
@@ -65,6 +66,12 @@ export function toNatsHeaders({ headers = [], idempotencyKey, key }: NewRecord):
   if (key !== undefined && key !== null) all.append(KEY_HEADER, toText(key))
   if (idempotencyKey !== undefined) all.set(ID_HEADER, idempotencyKey)
   return all
+}
+
+/** The client decodes subjects: those that are not UTF-8 would be one. */
+function problemOf({ subject }: Msg, headers: readonly RecordHeader[] | undefined): string | undefined {
+  if (headers === undefined) return 'the message has more headers than can be held'
+  return subject.includes('\ufffd') ? 'the subject is not UTF-8' : undefined
 }
 
 function isSubjectHeader({ key }: RecordHeader): boolean {

@@ -79,6 +79,15 @@ describe('Phoenix by long-polling', () => {
     expect(await get(null, token)).toEqual({ status: 410 })
   })
 
+  it('takes no text that is not UTF-8', async () => {
+    const { token = '' } = await get(null, null)
+    const [before, after] = JSON.stringify([null, '1', 'events:utf8', 'phx_join', { oneOf: ['|'] }]).split('|')
+    const body = new Blob([before ?? '', Uint8Array.of(0xff), after ?? ''])
+    const response = await fetchRigel(query(null, token), { method: 'POST', body })
+    expect(await response.json()).toEqual({ status: 500 })
+    expect((await post(token, HEARTBEAT)).status).toBe(200)
+  })
+
   it('takes bytes in base64', async () => {
     const { token = '' } = await get(null, null)
     const head = ['', '1', 'events:none', 'event'].map((text) => new TextEncoder().encode(text))

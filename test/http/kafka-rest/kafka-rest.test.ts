@@ -54,6 +54,31 @@ it.each(['.', '..', '', 'a b', 'x'.repeat(250)])('the topic name %j is refused',
   expect(await response.text()).toContain('must be a Kafka topic name')
 })
 
+describe('a text that is not Unicode, which would be stored like others that are not', () => {
+  it.each([
+    '{"topic":"limits","value":"\\ud800"}',
+    '{"topic":"limits","value":"x","key":"user\\udfff"}',
+    '{"topic":"limits","value":"x","headers":[{"key":"user","value":"\\ud800"}]}',
+  ])('is refused in %s', async (body) => {
+    const response = await post('/produce', body)
+    expect(response.status).toBe(400)
+    expect(await response.text()).toContain('must be Unicode, without half a surrogate pair')
+  })
+
+  it('is refused as bytes of the body', async () => {
+    const response = await post('/produce', new Blob(['{"topic":"limits","value":"', Uint8Array.of(0xff), '"}']))
+    expect([response.status, await response.json()]).toEqual([400, { error: 'the body must be UTF-8', status: 400 }])
+  })
+})
+
+it('a record of more than 10,000 headers is refused, and a body of many mistakes is told of ten', async () => {
+  const headers = Array.from({ length: 10_001 }, () => ({ key: 'h', value: '' }))
+  const response = await post('/produce', JSON.stringify({ topic: 'limits', value: 'x', headers }))
+  expect([response.status, (await response.text()).length < 300]).toEqual([400, true])
+  const wrong = await post('/produce', JSON.stringify(Array.from({ length: 5_000 }, () => 1)))
+  expect([wrong.status, (await wrong.text()).length < 1_000]).toEqual([400, true])
+})
+
 it('a wrong password is refused in the form of the dialect', async () => {
   const response = await fetchRigel('/_rig/kafka/topics', { headers: { authorization: `Basic ${btoa('rigel:no')}` } })
   expect([response.status, await response.json()]).toEqual([

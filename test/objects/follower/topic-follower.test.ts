@@ -136,6 +136,18 @@ describe('the queue', () => {
     expect(ids(await client.untilType('bytes', 1))).toEqual(['b1'])
   })
 
+  it('makes users of no bytes that are not UTF-8, which would all be one', async () => {
+    const user = `a\ufffd${crypto.randomUUID()}`
+    const client = await connectWs({ user })
+    const event = (id: string) =>
+      JSON.stringify({ specversion: '1.0', id, source: '/t', type: 'utf8', data: { recipients: [user] } })
+    const broken = new TextEncoder().encode(event('u1')).filter((byte) => byte !== 0xbf)
+    const whole = new TextEncoder().encode(event('u2'))
+    const result = await consume([broken.buffer, broken, whole])
+    expect([result.acked, result.retried]).toEqual([['0', '1', '2'], []])
+    expect(ids(await client.untilType('utf8', 1))).toEqual(['u2'])
+  })
+
   it('tries a message again later when the log does not take it, and settles the others', async () => {
     const event = { specversion: '1.0', id: 'r1', source: '/t', type: 'refused' }
     const result = await consume([{ ...event, data: 'x'.repeat(1_900_000) }, event], 3)
