@@ -31,9 +31,11 @@ export function openWebSocket(request: LinkRequest, callbacks: LinkCallbacks): L
   const pending = new Map<string, Pending>()
   let refs = 0
   let isEnded = false
+  /** A frame has come. Some networks let the handshake pass, and no frames. */
+  let isOpen = false
   /** Frames are handled one after the other. */
   let handling = Promise.resolve()
-  let timer = setTimeout(() => end(0, 'no answer to the WebSocket handshake'), OPEN_TIMEOUT_MS)
+  let timer = setTimeout(() => end(0, 'no frame came over the WebSocket in time'), OPEN_TIMEOUT_MS)
 
   function end(code: number, reason: string): void {
     if (isEnded) return
@@ -85,14 +87,13 @@ export function openWebSocket(request: LinkRequest, callbacks: LinkCallbacks): L
     return new Promise((resolve, reject) => pending.set(ref, { resolve, reject }))
   }
 
-  socket.addEventListener('open', () => {
-    if (isEnded) return
-    pingLater()
-    callbacks.opened()
-  })
   socket.addEventListener('message', ({ data }: MessageEvent<string>) => {
     if (isEnded) return
     pingLater()
+    if (!isOpen) {
+      isOpen = true
+      callbacks.opened()
+    }
     if (data === 'pong') return
     const frame = JSON.parse(data) as Frame
     settle(frame)
