@@ -39,5 +39,7 @@ async function serveFile(c: Context<HttpEnv>, next: Next, path: string, isPublic
   const headers = new Headers(file.headers)
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) headers.set(name, value)
   if (isPublic) headers.set('access-control-allow-origin', '*')
+  // By its ending the runtime takes it for an MPEG transport stream.
+  if (path.endsWith('.d.ts')) headers.set('content-type', 'application/typescript; charset=utf-8')
   return new Response(file.body, { status: file.status, headers })
 }

@@ -18,6 +18,15 @@ const PAGE_FILES = [
   '/_rig/swagger-ui.js',
 ]
 
+it.each(['client', 'client-tabs', 'client-react'])('the types of %s are TypeScript', async (name) => {
+  const response = await get(`/_rig/${name}.d.ts`)
+  await response.body?.cancel()
+  expect([response.status, response.headers.get('content-type')]).toEqual([
+    200,
+    'application/typescript; charset=utf-8',
+  ])
+})
+
 describe('the playground', () => {
   it.each([...PAGE_FILES, '/_rig'])('%s is not there unless it is switched on', async (path) => {
     const response = await get(path)
