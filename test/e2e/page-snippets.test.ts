@@ -1,5 +1,6 @@
 // What README.md and docs/ show for a page, run as it stands there, in Chromium: the client, its hooks and snippets for React,
-// Vue and Svelte, EventSource and Phoenix. scripts/check-docs.ts sees to it that none is forgotten. Run: npm run test:e2e
+// Vue and Svelte, EventSource and Phoenix. scripts/check-docs.ts sees to it that none is forgotten; stream-snippets.test.ts has
+// what is about tokens and the end of a connection. Run: npm run test:e2e
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,33 +8,39 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { build, type Plugin } from 'esbuild'
-import type { Page } from 'playwright-core'
 import { compile } from 'svelte/compiler'
-import { openBrowser, type Browsing } from './browser.ts'
-import { Rigel, until } from './rigel.ts'
+import { until } from './rigel.ts'
+import {
+  PAGE,
+  addModule,
+  addScript,
+  browsing,
+  defineGlobals,
+  defineTokens,
+  endSite,
+  hasShown,
+  openPage,
+  publish,
+  publishUntil,
+  rigel,
+  startSite,
+} from './snippet-site.ts'
 import { readSnippet } from './snippets.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-/** A page without connections of its own. */
-const PAGE = '/_rig/cost.html'
-
-let rigel: Rigel
-let browsing: Browsing
 const otherOrigin = createServer((_request, response) => {
   response.setHeader('content-type', 'text/html')
   response.end('<!doctype html><title>a page of its own</title>')
 })
 
 before(async () => {
-  rigel = await Rigel.start({ TOKEN_WARNING_SECONDS: '4' })
-  browsing = await openBrowser()
+  await startSite()
   await new Promise<void>((resolve) => otherOrigin.listen(0, '127.0.0.1', resolve))
 })
 
 after(async () => {
-  await browsing?.close()
   otherOrigin.close()
-  await rigel?.end()
+  await endSite()
 })
 
 void test('README.md: a page of another origin', { timeout: 120_000 }, async () => {
@@ -171,49 +178,6 @@ void test('docs/protocol.md: onmessage gets events of every type', { timeout: 12
   await page.close()
 })
 
-void test('docs/protocol.md: a stream that gets a new token outlives the old one', { timeout: 120_000 }, async () => {
-  const page = await openPage()
-  await defineTokens(page, 'renew', {})
-  const expiresMs = await openSource(page, 'renew', 7)
-  await addScript(page, readSnippet('docs/protocol.md#sse-renew'))
-  await until('the first token has expired', () => Date.now() > expiresMs + 2_000)
-  await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'))
-  assert.deepEqual(await page.evaluate('[source.readyState, window.closes]'), [1, 0])
-  await page.close()
-})
-
-void test(
-  'docs/protocol.md: a stream whose token expired is opened anew, and misses nothing',
-  { timeout: 120_000 },
-  async () => {
-    const page = await openPage()
-    await defineTokens(page, 'reopen', {})
-    await openSource(page, 'reopen', 6)
-    await addScript(page, readSnippet('docs/protocol.md#sse-reopen'))
-    await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'))
-    // The page cannot open it before the event is in the log.
-    await page.evaluate('window.holdTokens()')
-    await until('the stream has ended', async () => (await page.evaluate('window.closes')) === 1)
-    await publish('order.meanwhile')
-    await page.evaluate('window.releaseTokens()')
-    await until('what came meanwhile is shown', () => hasShown(page, 'order.meanwhile'))
-    await page.close()
-  },
-)
-
-void test('docs/tokens.md: a new stream before the token expires', { timeout: 120_000 }, async () => {
-  const page = await openPage()
-  await defineTokens(page, 'stream', {})
-  const token = await rigel.mintToken('stream', { exp: inSeconds(7) })
-  const expiresMs = Date.now() + 7_000
-  await addScript(page, `${readSnippet('docs/tokens.md#new-stream')}\nopen('${token}')`)
-  await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'), ['stream'])
-  await until('the first token has expired', () => Date.now() > expiresMs + 2_000)
-  await page.evaluate('shown.length = 0')
-  await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'), ['stream'])
-  await page.close()
-})
-
 void test('docs/protocol.md: Phoenix Channels', { timeout: 120_000 }, async () => {
   const page = await openPage()
   const jwt = await rigel.mintToken('alice')
@@ -222,80 +186,6 @@ void test('docs/protocol.md: Phoenix Channels', { timeout: 120_000 }, async () =
   await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'), ['alice'])
   await page.close()
 })
-
-function inSeconds(seconds: number): number {
-  return Math.floor(Date.now() / 1_000) + seconds
-}
-
-async function openPage(): Promise<Page> {
-  // The page's own policy would refuse a script of the test.
-  const page = await browsing.open(`${rigel.origin}${PAGE}`, { bypassCSP: true })
-  await defineGlobals(page)
-  return page
-}
-
-/** What the snippets call, and what they are not about. */
-async function defineGlobals(page: Page): Promise<void> {
-  await page.evaluate(() => {
-    const shown: unknown[] = []
-    const show = (event: unknown): number => shown.push(event)
-    Object.assign(globalThis, { shown, show, reload: () => {}, reloadEverything: () => {} })
-  })
-}
-
-/** `fetchToken()` in the page, of development mode. `holdTokens()` lets it wait. */
-async function defineTokens(page: Page, user: string, claims: object): Promise<void> {
-  await page.evaluate(
-    ([body]) => {
-      let held = Promise.resolve()
-      let releaseTokens = (): void => {}
-      const fetchToken = async (): Promise<string> => {
-        await held
-        const response = await fetch('/_rig/dev/token', { method: 'POST', body: body ?? '' })
-        return ((await response.json()) as { token: string }).token
-      }
-      Object.assign(globalThis, {
-        fetchToken,
-        holdTokens: () => void (held = new Promise((resolve) => (releaseTokens = resolve))),
-        releaseTokens: () => releaseTokens(),
-      })
-    },
-    [JSON.stringify({ user, ...claims })],
-  )
-}
-
-/** `source`, as the page before the snippet has it, and `open`. Returns when its token expires. */
-async function openSource(page: Page, user: string, seconds: number): Promise<number> {
-  const exp = inSeconds(seconds)
-  const token = await rigel.mintToken(user, { exp })
-  await addScript(
-    page,
-    `window.closes = 0
-    const subscriptions = '&subscriptions=' + encodeURIComponent('[{"eventType":"order.*"}]')
-    function open(url) {
-      const opened = new EventSource(url + subscriptions)
-      for (const type of ['order.shipped', 'order.meanwhile']) opened.addEventListener(type, ({ data }) => show(JSON.parse(data)))
-      opened.addEventListener('rig.connection.close', () => (window.closes += 1))
-      return opened
-    }
-    const source = open('/_rig/v1/connection/sse?jwt=${token}')`,
-  )
-  return exp * 1_000
-}
-
-async function addModule(page: Page, content: string): Promise<void> {
-  // A module with a top-level await is never finished: it is not waited for.
-  await page.evaluate((text) => {
-    const script = document.createElement('script')
-    script.type = 'module'
-    script.textContent = text
-    document.head.append(script)
-  }, content)
-}
-
-async function addScript(page: Page, content: string): Promise<void> {
-  await page.addScriptTag({ content })
-}
 
 async function bundle(entry: string, snippet: string): Promise<string> {
   const sources: Plugin = {
@@ -330,37 +220,6 @@ async function bundle(entry: string, snippet: string): Promise<string> {
     logLevel: 'error',
   })
   return outputFiles[0]?.text ?? ''
-}
-
-async function hasShown(page: Page, type: string): Promise<boolean> {
-  const shown = await page.evaluate(() => (globalThis as unknown as { shown: ({ type?: string } | null)[] }).shown)
-  return shown.some((event) => event?.type === type)
-}
-
-let published = 0
-
-/** Publishes again and again, because a snippet does not tell when its subscriptions are in force. */
-async function publishUntil(
-  type: string,
-  isThere: () => boolean | Promise<boolean>,
-  recipients?: readonly string[],
-): Promise<void> {
-  await until(`${type} is shown`, async () => {
-    await publish(type, recipients)
-    return isThere()
-  })
-}
-
-async function publish(type: string, recipients?: readonly string[]): Promise<void> {
-  published += 1
-  const data = { text: 'hello', ...(recipients === undefined ? {} : { recipients }) }
-  const event = { specversion: '1.0', id: String(published), source: '/e2e', type, data }
-  const response = await fetch(`${rigel.origin}/_rig/v1/events`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/cloudevents+json' },
-    body: JSON.stringify(event),
-  })
-  assert.equal(response.status, 202)
 }
 
 async function usersConnected(user: string): Promise<number | undefined> {

@@ -1,0 +1,88 @@
+// What docs/ show for a page whose connection ends, or whose token does, run in Chromium as it stands there: a new token for an
+// open stream, a new stream, and a close by Rigel. Run: npm run test:e2e
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { until } from './rigel.ts'
+import {
+  addModule,
+  addScript,
+  defineTokens,
+  endSite,
+  hasShown,
+  openPage,
+  publish,
+  publishUntil,
+  rigel,
+  startSite,
+} from './snippet-site.ts'
+import { readSnippet } from './snippets.ts'
+
+before(startSite)
+after(endSite)
+
+void test('docs/protocol.md: a stream that gets a new token outlives the old one', { timeout: 120_000 }, async () => {
+  const page = await openPage()
+  await defineTokens(page, 'renew', {})
+  const expiresMs = await openSource(page, 'renew', 7)
+  await addScript(page, readSnippet('docs/protocol.md#sse-renew'))
+  await until('the first token has expired', () => Date.now() > expiresMs + 2_000)
+  await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'))
+  assert.deepEqual(await page.evaluate('[source.readyState, window.closes]'), [1, 0])
+  await page.close()
+})
+
+void test(
+  'docs/protocol.md: a stream whose token expired is opened anew, and misses nothing',
+  { timeout: 120_000 },
+  async () => {
+    const page = await openPage()
+    await defineTokens(page, 'reopen', {})
+    await openSource(page, 'reopen', 6)
+    await addScript(page, readSnippet('docs/protocol.md#sse-reopen'))
+    await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'))
+    // The page cannot open it before the event is in the log.
+    await page.evaluate('window.holdTokens()')
+    await until('the stream has ended', async () => (await page.evaluate('window.closes')) === 1)
+    await publish('order.meanwhile')
+    await page.evaluate('window.releaseTokens()')
+    await until('what came meanwhile is shown', () => hasShown(page, 'order.meanwhile'))
+    await page.close()
+  },
+)
+
+void test('docs/tokens.md: a new stream before the token expires', { timeout: 120_000 }, async () => {
+  const page = await openPage()
+  await defineTokens(page, 'stream', {})
+  const token = await rigel.mintToken('stream', { exp: inSeconds(7) })
+  const expiresMs = Date.now() + 7_000
+  await addScript(page, `${readSnippet('docs/tokens.md#new-stream')}\nopen('${token}')`)
+  await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'), ['stream'])
+  await until('the first token has expired', () => Date.now() > expiresMs + 2_000)
+  await page.evaluate('shown.length = 0')
+  await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'), ['stream'])
+  await page.close()
+})
+
+function inSeconds(seconds: number): number {
+  return Math.floor(Date.now() / 1_000) + seconds
+}
+
+/** `source`, as the page before the snippet has it, and `open`. Returns when its token expires. */
+async function openSource(page: Page, user: string, seconds: number): Promise<number> {
+  const exp = inSeconds(seconds)
+  const token = await rigel.mintToken(user, { exp })
+  await addScript(
+    page,
+    `window.closes = 0
+    const subscriptions = '&subscriptions=' + encodeURIComponent('[{"eventType":"order.*"}]')
+    function open(url) {
+      const opened = new EventSource(url + subscriptions)
+      for (const type of ['order.shipped', 'order.meanwhile']) opened.addEventListener(type, ({ data }) => show(JSON.parse(data)))
+      opened.addEventListener('rig.connection.close', () => (window.closes += 1))
+      return opened
+    }
+    const source = open('/_rig/v1/connection/sse?jwt=${token}')`,
+  )
+  return exp * 1_000
+}
