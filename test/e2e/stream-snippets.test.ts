@@ -1,5 +1,5 @@
 // What docs/ show for a page whose connection ends, or whose token does, run in Chromium as it stands there: a new token for an
-// open stream, a new stream, and a close by Rigel. Run: npm run test:e2e
+// open stream, a new stream, and a close by Rigel that a plain WebSocket sees at once. Run: npm run test:e2e
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Page } from 'playwright-core'
@@ -63,6 +63,26 @@ void test('docs/tokens.md: a new stream before the token expires', { timeout: 12
   await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'), ['stream'])
   await page.close()
 })
+
+void test(
+  'docs/tokens.md: what comes between two streams is not lost, even as the first event',
+  { timeout: 120_000 },
+  async () => {
+    const page = await openPage()
+    await defineTokens(page, 'between', {})
+    const token = await rigel.mintToken('between', { exp: inSeconds(7) })
+    let streams = 0
+    await page.route('**/connection/sse?*', async (route) => {
+      streams += 1
+      if (streams === 2) await publish('order.shipped', ['between'])
+      await route.continue()
+    })
+    await addScript(page, `${readSnippet('docs/tokens.md#new-stream')}\nopen('${token}')`)
+    await until('what came meanwhile is shown', () => hasShown(page, 'order.shipped'))
+    assert.equal(streams, 2)
+    await page.close()
+  },
+)
 
 function inSeconds(seconds: number): number {
   return Math.floor(Date.now() / 1_000) + seconds
