@@ -84,6 +84,36 @@ void test(
   },
 )
 
+void test('docs/protocol.md: a plain WebSocket sees a close by Rigel at once', { timeout: 120_000 }, async () => {
+  const page = await openPage()
+  const frames: (string | Buffer)[] = []
+  page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => frames.push(payload)))
+  await addModule(page, `${readSnippet('docs/protocol.md#websocket')}\nwindow.socket = socket`)
+  await until('it is greeted', () => hasShown(page, 'rig.connection.create'))
+  await until('ping is answered', () => frames.includes('pong'))
+  const took = await page.evaluate(async () => {
+    const { socket, shown } = globalThis as unknown as Opened
+    const closed = new Promise<{ at: number; code: number }>((resolve) =>
+      socket.addEventListener('close', ({ code }) => resolve({ at: performance.now(), code })),
+    )
+    const token = shown.find(({ type }) => type === 'rig.connection.create')?.data?.connection_token ?? ''
+    const headers = { authorization: 'Bearer a-development-token' }
+    await fetch(`/_rig/api/v3/connections/${token}`, { method: 'DELETE', headers })
+    const answered = performance.now()
+    const { at, code } = await closed
+    return { ms: at - answered, code }
+  })
+  assert.equal(took.code, 4507)
+  // Chromium gives up after 2 s where the TCP connection stays open.
+  assert.ok(took.ms < 1_500, `onclose came ${took.ms} ms after the answer`)
+  await page.close()
+})
+
+interface Opened {
+  readonly socket: WebSocket
+  readonly shown: readonly { readonly type: string; readonly data?: { readonly connection_token?: string } }[]
+}
+
 function inSeconds(seconds: number): number {
   return Math.floor(Date.now() / 1_000) + seconds
 }
