@@ -3,7 +3,9 @@
 // npm run test:e2e
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { connect, type ConnectOptions } from '../../src/client/index.ts'
 import { Rigel, sleep, until } from './rigel.ts'
+import { readSnippet } from './snippets.ts'
 
 const TYPE = 'counter.added'
 const CHANGES = 400
@@ -125,3 +127,22 @@ void test('each page ends with the value of the database', { timeout: 300_000 },
   )
   t.diagnostic(`${PAGES} pages, ${CHANGES} changes, 2 kills, ${pages.reduce((sum, { loads }) => sum + loads, 0)} loads`)
 })
+
+void test('docs/state.md: a page loads its state and gets what follows', { timeout: 120_000 }, async () => {
+  const code = `export default async (fetch, connect) => { ${readSnippet('docs/state.md#as-of')}\nreturn rigel }`
+  const page = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
+    readonly default: (load: () => Promise<Response>, open: typeof connectHere) => Promise<ReturnType<typeof connect>>
+  }
+  await add(CHANGES)
+  const headers = { 'rigel-as-of': `rig/0@${database.offset}` }
+  const connection = await page.default(async () => new Response('{}', { headers }), connectHere)
+  const recovered: unknown[] = []
+  connection.on('rig.connection.create', ({ data }) => void recovered.push((data as { recovered?: boolean }).recovered))
+  await until('it is connected', () => recovered.length > 0)
+  connection.close()
+  assert.deepEqual(recovered, [true])
+})
+
+function connectHere(options: ConnectOptions): ReturnType<typeof connect> {
+  return connect({ ...options, url: rigel.origin })
+}

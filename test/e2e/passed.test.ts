@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { connect } from '../../src/client/index.ts'
 import { Rigel } from './rigel.ts'
+import { readSnippet } from './snippets.ts'
 
 const TYPE = 'passed.written'
 
@@ -45,3 +46,18 @@ for (const transport of ['websocket', 'sse', 'longpolling'] as const) {
     await assert.rejects(connection.passed(answer), /closed/)
   })
 }
+
+void test('docs/state.md: what the page has written is handled', { timeout: 120_000 }, async () => {
+  const subscriptions = [{ eventType: TYPE }]
+  const connection = connect({ url: rigel.origin, subscriptions })
+  const seen = new Set<string>()
+  connection.on(TYPE, ({ id }) => void seen.add(id))
+  await new Promise<void>((resolve) => connection.onState((state) => state === 'open' && resolve()))
+  const code = `export default async (fetch, rigel, body) => { ${readSnippet('docs/state.md#passed')}\n}`
+  const page = (await import(`data:text/javascript,${encodeURIComponent(code)}`)) as {
+    readonly default: (fetch: () => Promise<Response>, rigel: typeof connection, body: string) => Promise<void>
+  }
+  await page.default(() => write('by the page'), connection, '')
+  assert.ok(seen.has('by the page'))
+  connection.close()
+})
