@@ -37,7 +37,6 @@ function fenceProblem(page: string, { code, language, mark }: Fence): string | u
   if (kind === 'run') return run.has(`${page}#${value}`) ? undefined : `no test runs '${page}#${value}'`
   if (kind === 'quote') return isQuoted(code, value) ? undefined : `is not in ${value}`
   if (kind === 'not-run') return undefined
-  if (language === 'json' && mark === '') return isJson(code) ? undefined : 'is not JSON'
   if (kind === 'commands') return unknownCommand(code)
   return `${language}: the line above must be <!-- run=NAME -->, <!-- commands -->, <!-- quote=FILE --> or <!-- not-run: REASON -->`
 }
@@ -45,15 +44,6 @@ function fenceProblem(page: string, { code, language, mark }: Fence): string | u
 function isQuoted(code: string, path: string): boolean {
   const words = (text: string): string => text.replaceAll(/\s+/g, ' ')
   return existsSync(path) && words(readFileSync(path, 'utf8')).includes(words(code))
-}
-
-function isJson(code: string): boolean {
-  try {
-    JSON.parse(code)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /** Checks that the npm script, the program of npx or the file of a command exists. Starts nothing. */

@@ -14,6 +14,8 @@ import {
   tokenOf,
   unsigned,
 } from '../support/make-tokens.ts'
+import { snippetOf } from '../../scripts/fences.ts'
+import tokens from '../../docs/tokens.md?raw'
 import { LATEST_MS } from '../../src/core/time/times.ts'
 import { signClaimsText } from '../support/make-tokens.ts'
 import { expectLogs } from '../support/expect-logs.ts'
@@ -29,6 +31,14 @@ function verifierOf(variables: Readonly<Record<string, string>> = {}, fetcher?: 
 const invalid = (message: string) => ({ ok: false, reason: { kind: 'invalid_token', message } })
 const expired = { ok: false, reason: { kind: 'token_expired' } }
 const ofAlice = { ok: true, value: { principal: { user: 'alice' } } }
+
+it('the claims of docs/tokens.md are of a user, a session and an end', async () => {
+  const claims = JSON.parse(snippetOf('docs/tokens.md#claims', tokens)) as { readonly exp: number }
+  const { jwt } = makeConfig()
+  const verify = createTokenVerifier(jwt, { now: () => new Date((claims.exp - 1) * 1_000) })
+  const principal = { user: 'alice', session: 'session-4711', expSeconds: claims.exp }
+  expect(await verify(await sign(claims))).toMatchObject({ ok: true, value: { principal } })
+})
 
 describe('keys and algorithms', () => {
   it.each(['HS256', 'HS384', 'HS512'])('accepts %s with the secret', async (alg) => {

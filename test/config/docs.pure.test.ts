@@ -1,10 +1,13 @@
-// The variables, rules and definitions that docs/ shows are valid: each `ini` block, as .dev.vars, and the JSON of two pages.
+// The variables, rules and definitions that docs/ shows are valid: each `ini` block, as .dev.vars, and the JSON of three pages.
 import { describe, expect, it } from 'vitest'
 import { fencesOf, snippetOf } from '../../scripts/fences.ts'
 import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
 import { parseConfig } from '../../src/config/parse-config.ts'
+import { parsePointer } from '../../src/core/json-pointer.ts'
+import { grantOf } from '../../src/core/rules/type-grant.ts'
 import configuration from '../../docs/configuration.md?raw'
 import gateway from '../../docs/gateway.md?raw'
+import rules from '../../docs/rules.md?raw'
 import sources from '../../docs/sources.md?raw'
 
 const pages = import.meta.glob<string>('../../docs/*.md', { query: '?raw', import: 'default', eager: true })
@@ -56,4 +59,18 @@ it('the definitions of docs/gateway.md are valid', () => {
     canSignClaims: false,
   }
   expect(parseDefinitions(apis, environment)).toMatchObject({ ok: true })
+})
+
+it('the rules of docs/rules.md are valid', () => {
+  const orders = { tenant: { stable_field_index: 0, event: { json_pointer: '/data/tenant' } } }
+  const TYPES = JSON.parse(snippetOf('docs/rules.md#types', rules)) as unknown
+  expect(problemsOf({ TYPES, EXTRACTORS: { 'order.created': orders } })).toEqual([])
+})
+
+it('the token of docs/rules.md narrows what it says', () => {
+  const claims = JSON.parse(snippetOf('docs/rules.md#token', rules)) as { readonly rig: object }
+  expect(grantOf(null, parsePointer('/roles') ?? [], claims, true)).toMatchObject({
+    ok: true,
+    value: { only: claims.rig },
+  })
 })

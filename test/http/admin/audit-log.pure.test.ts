@@ -1,5 +1,7 @@
 // What the audit log says of a request to the internal API, and what of a user remains after an erasure.
 import { describe, expect, it } from 'vitest'
+import { snippetOf } from '../../../scripts/fences.ts'
+import internalApi from '../../../docs/internal-api.md?raw'
 import { parseConfig } from '../../../src/config/parse-config.ts'
 import { fingerprintOf, toAuditEntry } from '../../../src/http/admin/audit-entry.ts'
 import { remainingOf } from '../../../src/http/admin/erasure-report.ts'
@@ -24,6 +26,12 @@ describe('the audit log', () => {
     ['POST', '/v3/dead-letters/replay', { action: 'POST /v3/dead-letters/replay', target: {} }],
   ])('has %s %s', (method, path, expected) => {
     expect(entryOf(method, path)).toEqual({ ...expected, by: 'token 00000000', address: '192.0.2.1', status: 200 })
+  })
+
+  it('writes what docs/internal-api.md shows', () => {
+    const written = entryOf('DELETE', '/v3/connections?user=alice')
+    const shown = snippetOf('docs/internal-api.md#audit-entry', internalApi)
+    expect(JSON.stringify({ ...written, by: 'token 5e884898' })).toBe(shown)
   })
 
   it('has what was made, by its location, and what was refused', () => {
