@@ -1,7 +1,7 @@
 // `npm run bench [-- figure…] [-- --quick]`: what Rigel costs, each figure beside the least that could be called the same
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
-// rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, waking, interest, followers,
+// rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, waking, returning, interest, followers,
 // attacks, subscriptions, gateway (which needs Debian's packages nginx and wrk), kafka (which needs Java 17), sources (NATS,
 // which needs Go, and Kinesis, which needs Python 3). `bill`, by itself, counts what Cloudflare would bill, and compares it with docs/cost.md; `scale`, by itself, simulates ten million connections and writes docs/scale.md.
 import { attacks } from './bench/attacks/attacks.ts'
@@ -16,6 +16,7 @@ import { kafka } from './bench/kafka.ts'
 import { backlog, latency } from './bench/pipeline.ts'
 import { publishing } from './bench/publishing.ts'
 import { subscriptionMemory } from './bench/subscriptions.ts'
+import { returning } from './bench/returning.ts'
 import { startRig, type Rig } from './bench/rig.ts'
 import { waking } from './bench/waking.ts'
 import { scale } from './bench/scale.ts'
@@ -44,6 +45,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   memory: onRig(memory),
   growth: onRig(growth),
   waking: onRig(waking),
+  returning,
   interest,
   followers,
   attacks,

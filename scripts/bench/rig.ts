@@ -47,6 +47,8 @@ export interface Rig {
   memoryBytes(): number
   /** CPU that workerd has used, in milliseconds; steps of 10. */
   cpuMs(): number
+  /** Kills workerd with SIGKILL and starts it again with the state that is there; it answers a little later. */
+  restart(): Promise<void>
   stop(): void
 }
 
@@ -56,10 +58,12 @@ export async function startRig(variables: Readonly<Record<string, string>> = {})
   const debugAddress = `127.0.0.1:${await freePort()}`
   const folder = mkdtempSync(join(tmpdir(), 'rigel-bench-'))
   const config = bundle(folder, port, { ...VARIABLES, ...variables })
-  const workerd = spawn(WORKERD, ['serve', '--experimental', `--debug-port=${debugAddress}`, config], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-    detached: true,
-  })
+  const serve = () =>
+    spawn(WORKERD, ['serve', '--experimental', `--debug-port=${debugAddress}`, config], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      detached: true,
+    })
+  let workerd = serve()
   const stop = (): void => {
     process.off('exit', stop)
     kill(workerd)
@@ -77,6 +81,12 @@ export async function startRig(variables: Readonly<Record<string, string>> = {})
     debugAddress,
     memoryBytes: () => residentBytes(workerd),
     cpuMs: () => cpuMsOf(workerd),
+    async restart() {
+      const ended = once(workerd, 'exit')
+      kill(workerd)
+      await ended
+      workerd = serve()
+    },
     stop,
   }
 }
