@@ -74,7 +74,7 @@ export function toConnections(v: Variables) {
      * retention.
      */
     heartbeatMs: Math.min(v.HEARTBEAT_SECONDS, v.LOG_RETENTION_SECONDS / 4) * 1_000,
-    /** Value of SSE's `retry:` field. */
+    /** SSE's `retry:` is half to twice of it. */
     reconnectMs: v.RECONNECT_MS,
     longpollingWaitMs: v.LONGPOLLING_WAIT_SECONDS * 1_000,
     longpollingIdleMs: v.LONGPOLLING_IDLE_SECONDS * 1_000,

@@ -17,6 +17,7 @@ export interface ComposedShard extends Shard {
 export function inComposedShard<T>(
   variables: Readonly<Record<string, string>>,
   work: (shard: ComposedShard) => Promise<T>,
+  random: () => number = () => 0,
 ): Promise<T> {
   return runInDurableObject(newShard(), async (_instance, state) => {
     const clock = { nowMs: 1_000_000 }
@@ -27,7 +28,7 @@ export function inComposedShard<T>(
       storage: state.storage,
       sockets: state,
       now: () => clock.nowMs,
-      random: () => 0,
+      random,
       randomHex: (bytes) =>
         crypto
           .randomUUID()

@@ -129,3 +129,22 @@ describe('names of SSE frames', () => {
     await client.close()
   })
 })
+
+describe('the time after which an EventSource comes back', () => {
+  it.each([
+    [0, 'retry: 1000'],
+    [0.5, 'retry: 2500'],
+    [0.999999, 'retry: 4000'],
+  ])('differs by stream, from half to twice of RECONNECT_MS: %d', async (random, retry) => {
+    await inComposedShard(
+      { RECONNECT_MS: '2000' },
+      async ({ connect }) => {
+        const reader = (await connect({ transport: 'sse' })).body?.getReader()
+        const { value } = (await reader?.read()) ?? {}
+        expect(new TextDecoder().decode(value)).toMatch(new RegExp(`^${retry}\n`))
+        await reader?.cancel()
+      },
+      () => random,
+    )
+  })
+})

@@ -15,6 +15,7 @@ import { OldShardReplayer } from '../old-shard/old-shard-replayer.ts'
 import { createReplayTarget } from '../old-shard/replay-target.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import { connectionClosed, envelope, sessionKilled, type SystemEvent } from '../system-events.ts'
+import type { ShardContext } from '../shard-context.ts'
 import type { PositionOf, StreamEncoding } from './stream-encoding.ts'
 import type { TransportParts } from './transport.ts'
 
@@ -57,7 +58,7 @@ export class StreamConnection extends BaseConnection {
     })
     this.#oldShardReplayer = new OldShardReplayer(parts.oldShards, target)
     this.response = new Response(this.#openStream(), { headers: responseHeaders(connect, encoding) })
-    this.#write(encoding.preamble(parts.context.config.connections.reconnectMs))
+    this.#write(encoding.preamble(reconnectMsOf(parts.context)))
   }
 
   get bufferedBytes(): number {
@@ -215,4 +216,9 @@ function responseHeaders({ allowCredentials, allowOrigin }: ConnectRequest, { he
     ...(allowCredentials === true ? { 'access-control-allow-credentials': 'true' } : {}),
     vary: 'Origin',
   }
+}
+
+/** RECONNECT_MS, from half of it to twice of it at random: clients that lose their streams together come back one by one. */
+function reconnectMsOf({ config, random }: ShardContext): number {
+  return Math.round(config.connections.reconnectMs * (0.5 + 1.5 * random()))
 }
