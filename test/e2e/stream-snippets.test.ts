@@ -1,12 +1,16 @@
 // What docs/ show for a page whose connection ends, or whose token does, run in Chromium as it stands there: a new token for an
 // open stream, a new stream, and a close by Rigel that a plain WebSocket sees at once. Run: npm run test:e2e
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { until } from './rigel.ts'
 import {
   addModule,
   addScript,
+  browsing,
+  defineGlobals,
   defineTokens,
   endSite,
   hasShown,
@@ -21,16 +25,24 @@ import { readSnippet } from './snippets.ts'
 before(startSite)
 after(endSite)
 
-void test('docs/protocol.md: a stream that gets a new token outlives the old one', { timeout: 120_000 }, async () => {
-  const page = await openPage()
-  await defineTokens(page, 'renew', {})
-  const expiresMs = await openSource(page, 'renew', 7)
-  await addScript(page, readSnippet('docs/protocol.md#sse-renew'))
-  await until('the first token has expired', () => Date.now() > expiresMs + 2_000)
-  await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'))
-  assert.deepEqual(await page.evaluate('[source.readyState, window.closes]'), [1, 0])
-  await page.close()
-})
+for (const where of ['same', 'another']) {
+  void test(
+    `docs/protocol.md: a new token for a stream of ${where} origin keeps it`,
+    { timeout: 120_000 },
+    async () => {
+      const user = `renew-${where}`
+      const page = where === 'same' ? await openPage() : await browsing.open(await startOtherOrigin())
+      await defineGlobals(page)
+      await page.exposeFunction('fetchToken', () => rigel.mintToken(user))
+      const expiresMs = await openSource(page, user, 7)
+      await addScript(page, readSnippet('docs/protocol.md#sse-renew'))
+      await until('the first token has expired', () => Date.now() > expiresMs + 2_000)
+      await publishUntil('order.shipped', () => hasShown(page, 'order.shipped'))
+      assert.deepEqual(await page.evaluate('[source.readyState, window.closes]'), [1, 0])
+      await page.close()
+    },
+  )
+}
 
 void test(
   'docs/protocol.md: a stream whose token expired is opened anew, and misses nothing',
@@ -118,6 +130,16 @@ function inSeconds(seconds: number): number {
   return Math.floor(Date.now() / 1_000) + seconds
 }
 
+async function startOtherOrigin(): Promise<string> {
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'text/html')
+    response.end('<!doctype html><title>a page of its own</title>')
+  })
+  after(() => server.close())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+}
+
 /** `source`, as the page before the snippet has it, and `open`. Returns when its token expires. */
 async function openSource(page: Page, user: string, seconds: number): Promise<number> {
   const exp = inSeconds(seconds)
@@ -132,7 +154,7 @@ async function openSource(page: Page, user: string, seconds: number): Promise<nu
       opened.addEventListener('rig.connection.close', () => (window.closes += 1))
       return opened
     }
-    const source = open('/_rig/v1/connection/sse?jwt=${token}')`,
+    const source = open('${rigel.origin}/_rig/v1/connection/sse?jwt=${token}')`,
   )
   return exp * 1_000
 }
