@@ -1,6 +1,9 @@
 // The canonical form of a request's path, by which routes are matched, authorized, cached and logged; and the other forms in
 // which a lenient service may read the same path. Pure; called by the router and the proxy.
 
+/** The first segment of Rigel's own paths. None of them is proxied. */
+export const RESERVED_SEGMENT = '_rig'
+
 /** A path in the forms that matching needs. All forms have the same number of segments. */
 export interface RequestPath {
   /** The client's own spelling. */

@@ -1,6 +1,8 @@
 // Validation across the fields of a route: bindings that are missing, options that contradict each other. Called by the
 // parsers of both formats, for each route.
 import { sourceOf, type SourceKind } from '../core/events/topic-source.ts'
+import type { PathPattern } from './path-pattern.ts'
+import { RESERVED_SEGMENT } from './request-path.ts'
 import type { Problem, Route, DefinitionEnv } from './api-route.ts'
 
 /** The variable without which a source is not configured. The embedded log needs none. */
@@ -10,7 +12,8 @@ export function checkRoute(route: Route, definitionEnv: DefinitionEnv): readonly
   const where = `${route.api}/${route.id}`
   const problems: Problem[] = []
   const add = (field: string, message: string): void => void problems.push({ where, field, message })
-  const { authentication, policy } = route
+  const { authentication, pattern, policy } = route
+  if (isReserved(pattern)) add('path', 'must not be below /_rig/: these paths are Rigel’s own')
   const { rateLimit } = policy
   if (rateLimit !== null && !definitionEnv.hasRateLimit(rateLimit.binding)) {
     add('rate_limit', `names the ratelimits binding ${rateLimit.binding}, which wrangler.toml does not define`)
@@ -40,4 +43,9 @@ export function checkRoute(route: Route, definitionEnv: DefinitionEnv): readonly
     add('cache', 'must be false where secured is true: answers would be shared')
   if (policy.cache && route.method !== 'GET') add('cache', 'is for the method GET only')
   return problems
+}
+
+function isReserved({ isCaseless, shape }: PathPattern): boolean {
+  const [first] = shape
+  return typeof first === 'object' && (isCaseless ? first.folded : first.literal) === RESERVED_SEGMENT
 }

@@ -86,6 +86,23 @@ describe('a definition in RIG’s format', () => {
   })
 })
 
+describe('a route where Rigel’s own paths are', () => {
+  const refusal = 'path must not be below /_rig/: these paths are Rigel’s own'
+  const withPath = (path: string) => ({ id: 'a', target: 'http://a.test', routes: { [`GET ${path}`]: {} } })
+
+  it.each(['/_rig', '/_rig/x', '/%5frig/{rest...}'])('is refused: %s', (path) =>
+    expect(problemsOf(withPath(path))).toEqual([`a/GET ${path}: ${refusal}`]),
+  )
+
+  it('is refused in RIG’s format', () => {
+    expect(problemsOf(withEndpoint({ path_regex: '/_rig/.+' }))).toEqual([`a/x: ${refusal}`])
+  })
+
+  it.each(['/_rigel', '/x/_rig', '/_RIG/x', '/{any}/x'])('is not meant by %s', (path) =>
+    expect(problemsOf(withPath(path))).toEqual([]),
+  )
+})
+
 describe('a route that asks for scopes or claims', () => {
   it.each<[unknown, readonly string[]]>([
     [withRoute({ scopes: ['a'] }), ['a/GET /x: scopes needs secured: true']],

@@ -3,7 +3,7 @@
 import { logBug } from '../../telemetry/incident-log.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import { toRequestPath, type RequestPath } from '../../api-definitions/request-path.ts'
+import { RESERVED_SEGMENT, toRequestPath, type RequestPath } from '../../api-definitions/request-path.ts'
 import type { Router } from '../../api-definitions/router.ts'
 import type { Route, Target } from '../../api-definitions/api-route.ts'
 import { errorResponse, jsonErrorResponse } from '../error-response.ts'
@@ -53,14 +53,15 @@ export async function proxyRequest(request: Request, url: RequestUrl, deps: Prox
 function findRoute(request: Request, url: RequestUrl, router: Router, deps: ProxyDeps): ProxyContext | Response {
   const { method } = request
   const incoming = readHeaders(request.headers)
-  const { path, search } = url
+  const { search } = url
+  const path = toRequestPath(url.path)
   const refuse = (reason: RigelError) => jsonErrorResponse(reason, proxyCorsHeaders(deps.config, request))
-  if (path === '/_rig' || path.startsWith('/_rig/')) return refuse({ kind: 'no_route' })
+  if (path.segments[0] === RESERVED_SEGMENT) return refuse({ kind: 'no_route' })
   if (isLoop(incoming)) return refuse({ kind: 'loop' })
   if (IMPOSSIBLE.has(method)) {
     return errorResponse({ kind: 'method_not_allowed' }, proxyCorsHeaders(deps.config, request))
   }
-  const query = { method, path: toRequestPath(path), version: incoming.get('accept-version') ?? null }
+  const query = { method, path, version: incoming.get('accept-version') ?? null }
   const found = router.find(query)
   if (method === 'OPTIONS' && !isDeclaredOptions(found?.route)) {
     const preflight = preflightOf(request, deps, router, query.path)

@@ -236,7 +236,7 @@ describe('where a request can go', () => {
   )
 
   it('never where Rigel’s own paths are', async () => {
-    for (const path of ['/_rig', '/_rig/', '/_rig/nothing', '/_rig/v1/nothing']) {
+    for (const path of ['/_rig', '/_rig/', '/_rig/nothing', '/_rig/v1/nothing', '/%5Frig/nothing', '/_rig?a']) {
       expect((await gateway.fetch(path)).status).toBe(404)
     }
     expect((await gateway.echo('/_rigel')).url).toBe('/_rigel')
