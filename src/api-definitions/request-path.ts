@@ -22,7 +22,7 @@ export interface RequestPath {
 const DIVIDERS = new Set('%/\\?#')
 
 /** Only a path with one of these characters can be read in another way. */
-const UNUSUAL = /[%\\;]|\/\/|[. ]\/|[. ]$|.\/$/
+const UNUSUAL = /[%\\;]|:\$|\/\/|[. ]\/|[. ]$|.\/$/
 
 /**
  * More readings than this come only from a path that was made to have them. Each reading costs a look-up, so the list is
@@ -65,7 +65,8 @@ function fromCanonical(raw: string, canonical: string): RequestPath {
 const LENIENCIES: readonly ((path: string) => string)[] = [
   // Decoding more than once: a service behind another proxy.
   (path) => canonicalPath(path.replaceAll(/%(?:25)+(?=[0-9a-f]{2})/gi, '%')),
-  // `%u002f`: IIS. Overlong UTF-8, and characters that NFKC makes ASCII: old decoders, best-fit mappings.
+  // `%u002f`: IIS. Overlong UTF-8, and characters that NFKC makes ASCII: old decoders, best-fit mappings. Characters that
+  // are not shown, such as U+200B: NFKC_Casefold, HFS+.
   (path) => foldUnicode(path),
   // `%2F` decoded before routing: Express, Rack, many. Backslashes: IIS, the URL standard.
   (path) => path.replaceAll(/%2f|%5c|\\/gi, '/'),
@@ -77,6 +78,8 @@ const LENIENCIES: readonly ((path: string) => string)[] = [
   (path) => path.replaceAll(/%[01][0-9a-f]|%7f/gi, ''),
   // `;parameters` of segments: servlet containers.
   (path) => path.replaceAll(/;[^/]*/g, ''),
+  // The stream that a file of NTFS has by default: servers on Windows.
+  (path) => path.replaceAll(/:(?:\$i30)?:\$[^/]*/gi, ''),
   // Dots and spaces at the end of a name: Windows.
   (path) => path.split('/').map(withoutFinalDots).join('/'),
   // Several slashes are one: nginx, many.
@@ -129,21 +132,47 @@ function foldUnicode(path: string): string {
     encodeURIComponent(String.fromCodePoint(Number.parseInt(hex, 16)).toWellFormed()),
   )
   const folded = plain.replaceAll(/(?:%[89A-F][0-9A-F])+/gi, (run) =>
-    encodeURIComponent(decodeLeniently(run).normalize('NFKC').toWellFormed()),
+    encodeURIComponent(withoutUnseen(decodeLeniently(run).normalize('NFKC')).toWellFormed()),
   )
   return canonicalPath(folded)
 }
 
-/** Decodes UTF-8, also overlong forms: `%C0%AF` is `/`. Other bytes become U+FFFD. */
+function withoutUnseen(text: string): string {
+  return text.replaceAll(/\p{Default_Ignorable_Code_Point}/gu, '')
+}
+
+/** Decodes UTF-8, also overlong forms of ASCII: `%C0%AF` and `%E0%80%AF` are `/`. Other bytes become U+FFFD. */
 function decodeLeniently(run: string): string {
   const bytes = run
     .split('%')
     .slice(1)
     .map((hex) => Number.parseInt(hex, 16))
-  const short = bytes.flatMap((byte, index) => {
-    const next = bytes[index + 1]
-    if ((byte === 0xc0 || byte === 0xc1) && next !== undefined) return [((byte & 1) << 6) | (next & 0x3f)]
-    return bytes[index - 1] === 0xc0 || bytes[index - 1] === 0xc1 ? [] : [byte]
-  })
+  const short: number[] = []
+  for (let at = 0; at < bytes.length;) {
+    const length = overlongLength(bytes, at)
+    const [high = 0, low = 0] = bytes.slice(at + length - 2, at + length)
+    short.push(length === 0 ? (bytes[at] ?? 0) : ((high & 1) << 6) | (low & 0x3f))
+    at += Math.max(1, length)
+  }
   return new TextDecoder().decode(Uint8Array.from(short))
+}
+
+/** First bytes of sequences of three and more, up to the six of RFC 2279, that can be overlong forms of ASCII. */
+const OVERLONG_LENGTHS: ReadonlyMap<number | undefined, number> = new Map([
+  [0xe0, 3],
+  [0xf0, 4],
+  [0xf8, 5],
+  [0xfc, 6],
+])
+
+/** Returns the length of the overlong form of an ASCII character that begins at a byte; 0 if none does. */
+function overlongLength(bytes: readonly number[], at: number): number {
+  const first = bytes[at]
+  if (first === 0xc0 || first === 0xc1) return at + 1 < bytes.length ? 2 : 0
+  const length = OVERLONG_LENGTHS.get(first) ?? 0
+  if (length === 0 || at + length > bytes.length) return 0
+  const high = bytes[at + length - 2]
+  const isOverlong =
+    bytes.slice(at + 1, at + length - 2).every((byte) => byte === 0x80) && (high === 0x80 || high === 0x81)
+  return isOverlong ? length : 0
 }

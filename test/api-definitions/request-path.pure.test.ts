@@ -70,7 +70,19 @@ describe('the readings of a path by lenient services', () => {
     ['/%25252561', ['/a']],
     ['/%u0061', ['/a']],
     ['/%c0%afa', ['//a', '/%2Fa', '/a']],
+    ['/%E0%80%AFa', ['//a', '/%2Fa', '/a']],
+    ['/%E0%81%81', ['/A']],
+    ['/%F0%80%81%81', ['/A']],
+    ['/%F8%80%80%81%81', ['/A']],
+    ['/%FC%80%80%80%81%81', ['/A']],
+    ['/%E0%A4%85', []],
     ['/%EF%BC%A1', ['/A']],
+    ['/a%E2%80%8B', ['/a']],
+    ['/%C2%ADa%EF%B8%8F', ['/a']],
+    ['/a::$DATA', ['/a']],
+    ['/a%3a:%24data/b', ['/a/b']],
+    ['/a:$I30:$INDEX_ALLOCATION/b', ['/a/b']],
+    ['/a:$b', []],
   ])('%s is also %j', (path, others) => {
     expect(readings(path)?.slice(1).toSorted()).toEqual(others.toSorted())
   })
@@ -99,6 +111,7 @@ describe('the readings of a path by lenient services', () => {
     '/a/%252e%252e/b',
     '/a/.%09./b',
     '/a/%c0%ae%c0%ae/b',
+    '/a/%e0%80%ae%f0%80%80%ae/b',
     '/a/%EF%BC%8E%EF%BC%8E/b',
   ])('show the dots that %s hides', (path) =>
     expect(hasHiddenDotSegments(readingsOf(toRequestPath(path)) ?? [])).toBe(true),
@@ -135,6 +148,9 @@ describe('a route that needs a token', () => {
     '/m%09e',
     '/%256de',
     '/m%EF%BD%85',
+    '/m%e0%81%a5',
+    '/me%e2%80%8b',
+    '/me::$DATA',
   ])('is not passed by %s', (path) => {
     expect(outcomeOf(router, path)).toBe('ambiguous')
   })
