@@ -20,7 +20,8 @@ const ONE_HOP = [
  * Headers from which services, frameworks and other proxies read the caller, its address, URL, method and certificate.
  * A `*` at the end matches any rest. docs/gateway.md has the same list; a test compares them. Collected from nginx,
  * HAProxy, Envoy, Istio, Linkerd, Traefik, Apache, IIS, Rails and Rack, PHP and Symfony, WSGI and Django, Next.js, WebLogic,
- * WebSphere, WebSEAL, SiteMinder, Oracle Access Manager, oauth2-proxy, Authelia, authentik, Grafana, Kong, and the edges of
+ * WebSphere, WebSEAL, SiteMinder, Oracle Access Manager, oauth2-proxy, Gatekeeper,
+ * Authelia, authentik, Pomerium, Vouch, Tailscale, Teleport, mod_auth_openidc, Shibboleth, Grafana, Kong, and the edges of
  * Cloudflare, Fastly, Akamai, Imperva, Google, AWS, Azure, Fly, Vercel and Netlify.
  */
 export const CALLER_HEADERS = [
@@ -67,6 +68,18 @@ export const CALLER_HEADERS = [
   'x-authenticated-*',
   'x-webauth-*',
   'x-authentik-*',
+  'x-auth-username',
+  'x-auth-userid',
+  'x-auth-subject',
+  'x-auth-roles',
+  'x-auth-groups',
+  'x-userinfo',
+  'x-pomerium-*',
+  'x-vouch-*',
+  'tailscale-*',
+  'teleport-*',
+  'oidc-*',
+  'shib-*',
   'x-consumer-*',
   'x-credential-*',
   'x-anonymous-consumer',
