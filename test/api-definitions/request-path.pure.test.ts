@@ -92,10 +92,14 @@ describe('the readings of a path by lenient services', () => {
   })
 
   it('are found in time linear in the path', () => {
-    for (const text of ['.', '%', '%25', '/', ';', '%00', '%2e', '%c0%af', '%20', './']) {
-      const startedMs = performance.now()
-      readings(`/${text.repeat(16_000 / text.length)}x`)
-      expect([text, performance.now() - startedMs < 250]).toEqual([text, true])
+    for (const text of ['.', '%', '%25', '/', ';', '%00', '%2e', '%c0%af', '%f0%80%80%af', '::$', '%20', './']) {
+      // The best of three, because other processes take time too.
+      const tookMs = [1, 2, 3].map(() => {
+        const startedMs = performance.now()
+        readings(`/${text.repeat(16_000 / text.length)}x`)
+        return performance.now() - startedMs
+      })
+      expect([text, Math.min(...tookMs) < 250]).toEqual([text, true])
     }
   })
 
