@@ -42,6 +42,27 @@ it('subscription bombs are refused by their number, their size and their depth',
   for (const body of [JSON.stringify({ subscriptions: many }), deep, large]) expect((await put(body)).status).toBe(400)
 })
 
+it('the position and the connection token of another user give nothing of that user', async () => {
+  const [alice, mallory] = [crypto.randomUUID(), crypto.randomUUID()]
+  const victim = await connectSse({ user: alice })
+  const created = await victim.until(1, 'rig.connection.create')
+  const { connection_token: token = '' } = (created[0]?.data['data'] ?? {}) as { readonly connection_token?: string }
+  const before = created[0]?.id ?? ''
+  await publish({ id: 'secret', type: 'mail', data: { recipients: [alice] } })
+  await victim.until(1, 'mail')
+  const thief = await connectSse({ user: mallory, lastEventId: before, subscriptions: [{ eventType: 'mail' }] })
+  await publish({ id: 'own', type: 'mail', data: { recipients: [mallory] } })
+  const stolen = await thief.until(1, 'mail')
+  expect(stolen.map(({ data }) => data['id'])).toEqual(['own'])
+  const response = await fetchRigel(`${SSE}/${token}/subscriptions`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${await tokenOf(mallory)}` },
+    body: JSON.stringify({ subscriptions: [{ eventType: 'mail' }] }),
+  })
+  expect(response.status).toBe(403)
+  expect(victim.frames.filter(({ data }) => data['type'] === 'rig.subscriptions_set')).toHaveLength(1)
+})
+
 it('events with types and values that are bombs are delivered like others', async () => {
   const client = await connectWs({
     subscriptions: [
