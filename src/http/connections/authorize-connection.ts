@@ -18,6 +18,7 @@ import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import { EARLIEST, parseSince } from '../../core/identity/since.ts'
 import { grantOf, type TypeGrant } from '../../core/rules/type-grant.ts'
 import { keptAuthorization } from '../../core/identity/kept-authorization.ts'
+import { clientKey } from '../client-key.ts'
 import { findToken } from '../token-source.ts'
 import { allowOrigin, namesOrigins } from '../cors.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -204,5 +205,5 @@ function parseList(text: string): Result<unknown, RigelError> {
 async function isOverAddressLimit(request: Request, env: Partial<Env>): Promise<boolean> {
   const address = request.headers.get('cf-connecting-ip')
   if (address === null || env.CONNECTION_RATE_LIMIT === undefined) return false
-  return !(await env.CONNECTION_RATE_LIMIT.limit({ key: address })).success
+  return !(await env.CONNECTION_RATE_LIMIT.limit({ key: clientKey(address) })).success
 }

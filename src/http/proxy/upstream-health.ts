@@ -101,16 +101,6 @@ export class UpstreamHealth {
   }
 }
 
-/** Returns one key per client: its IPv4 address, or the /64 prefix of its IPv6 address, within which it can change addresses. */
-export function clientKey(address: string | null): string {
-  if (address === null || !address.includes(':')) return address ?? 'unknown'
-  const [head = '', tail = ''] = address.split('::')
-  const groups = head.split(':').filter((group) => group !== '')
-  const rest = tail.split(':').filter((group) => group !== '')
-  const zeros = address.includes('::') ? Array<string>(Math.max(0, 8 - groups.length - rest.length)).fill('0') : []
-  return [...groups, ...zeros, ...rest].slice(0, 4).join(':')
-}
-
 function isBroken({ failures }: UpstreamState, breaker: NonNullable<Breaker>): boolean {
   if (failures.size === 0) return false
   let count = 0

@@ -289,9 +289,10 @@ describe('limits by address', () => {
       await response.body?.cancel()
       return response.status
     }
-    const address = { 'cf-connecting-ip': '192.0.2.1' }
-    expect([await attempt(address), await attempt(address), await attempt({})]).toEqual([200, 429, 200])
-    expect(keys).toEqual(['192.0.2.1', '192.0.2.1'])
+    // Two addresses of one client, which has a /64.
+    const [one, other] = ['2001:db8:1:2::1', '2001:db8:1:2:3:4:5:6'].map((ip) => ({ 'cf-connecting-ip': ip }))
+    expect([await attempt(one ?? {}), await attempt(other ?? {}), await attempt({})]).toEqual([200, 429, 200])
+    expect(keys).toEqual(['2001:db8:1:2', '2001:db8:1:2'])
   })
 })
 

@@ -335,6 +335,18 @@ it('a publisher that exceeds its budget gets 429, and others do not', async () =
   expect(await statusOf('b')).toEqual([202, null])
 })
 
+it('a publisher without a token is its address, or the prefix of all addresses that it has', async () => {
+  const shared = { ...env, PUBLISH_EVENTS_PER_SECOND: '1' }
+  const statusFrom = async (address: string) => {
+    const batch = Array.from({ length: 100 }, () => event())
+    const request = post(batch, { 'content-type': BATCH, 'cf-connecting-ip': address })
+    return (await handle(request, shared, createExecutionContext())).status
+  }
+  expect(await statusFrom('2001:db8:7:7::1')).toBe(202)
+  expect(await statusFrom('2001:db8:7:7::2')).toBe(429)
+  expect(await statusFrom('2001:db8:7:8::1')).toBe(202)
+})
+
 it('answers the handshake of web hooks, with the rate that was asked for', async () => {
   const headers = { 'webhook-request-origin': 'eventgrid.azure.net', 'webhook-request-rate': '120' }
   const response = await exports.default.fetch(

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { clientKey, UpstreamHealth } from '../../../src/http/proxy/upstream-health.ts'
+import { UpstreamHealth } from '../../../src/http/proxy/upstream-health.ts'
 import type { CircuitBreaker, Policy, Upstream } from '../../../src/api-definitions/api-route.ts'
 
 const upstream = (name: string, weight = 1): Upstream => ({ base: `http://${name}.test`, weight, service: null })
@@ -109,15 +109,4 @@ describe('retries', () => {
     for (let n = 0; n < 26; n += 1) health.succeeded(route, a)
     expect([retries(a), retries(b)]).toEqual([5, 10])
   })
-})
-
-describe('a client', () => {
-  it.each([
-    ['192.0.2.1', '192.0.2.1'],
-    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
-    ['2001:db8:1:2::6', '2001:db8:1:2'],
-    ['2001:db8::6', '2001:db8:0:0'],
-    ['::1', '0:0:0:0'],
-    [null, 'unknown'],
-  ])('with the address %s is %s', (address, key) => expect(clientKey(address)).toBe(key))
 })
