@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parseSteps, rollOut } from '../../scripts/deploy/rollout.ts'
 import { withEnvironments } from '../../scripts/environments/environments-block.ts'
 import { isNewer, releaseChangelog } from '../../scripts/release/changelog.ts'
+import { overrides } from '../../package.json'
 
 describe('the environments of wrangler.toml', () => {
   const toml = `name = "rigel"
@@ -138,4 +139,10 @@ describe('a release', () => {
     ['0.1.0', 'v0.2.0', false],
     ['0.1.0', '1.0', false],
   ])('after %s may be %s: %s', (current, next, expected) => expect(isNewer(current, next)).toBe(expected))
+})
+
+describe('package.json', () => {
+  it('overrides versions by reference only: create-cloudflare installs wrangler anew, and npm refuses another version', () => {
+    expect(Object.entries(overrides)).toEqual(Object.keys(overrides).map((name) => [name, `$${name}`]))
+  })
 })
