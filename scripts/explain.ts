@@ -31,7 +31,9 @@ interface Answer {
 
 const words = process.argv.slice(2).filter((word) => word !== '--json')
 const [event, user] = words
-if (event === undefined) exit('npm run explain -- <topic>/<partition>/<offset> or <event id> [user]')
+const isMistaken = words.length > 2 || words.some((word) => word.startsWith('--'))
+if (event === undefined || isMistaken)
+  exit('npm run explain -- [--json] <topic>/<partition>/<offset> or <event id> [user]; RIGEL_URL names another Rigel')
 
 const variables = existsSync('.dev.vars') ? parseEnv(readFileSync('.dev.vars', 'utf8')) : {}
 const url = process.env['RIGEL_URL'] ?? 'http://localhost:8787'

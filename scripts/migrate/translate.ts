@@ -27,8 +27,11 @@ const FILES = ['EXTRACTORS', 'PROXY_CONFIG_FILE']
 /** Variables with the same name in RIG and Rigel, but another meaning or another form. */
 const REINTERPRETED = ['JWT_USER_FIELD', 'JWT_ROLES_FIELD', 'MAX_CONNECTIONS_PER_MINUTE']
 
+/** Variables of RIG 1 that later versions renamed; a later name wins. */
+const RENAMED: Readonly<Record<string, string>> = { KAFKA_HOSTS: 'KAFKA_BROKERS' }
+
 /** Settings of RIG 1, whose clients connect to /socket. */
-const RIG_1 = ['KAFKA_USER_FIELD', 'MESSAGE_USER_FIELD', 'JWT_ROLES_FIELD', 'PRIVILEGED_ROLES']
+const RIG_1 = ['KAFKA_HOSTS', 'KAFKA_USER_FIELD', 'MESSAGE_USER_FIELD', 'JWT_ROLES_FIELD', 'PRIVILEGED_ROLES']
 
 /** `readFile` returns the text of a file that a variable names, or undefined. */
 export function translate(
@@ -42,6 +45,11 @@ export function translate(
   for (const [name, value] of Object.entries(variables)) {
     const reason = reasonWithout(name)
     if (value === '') continue
+    const renamed = RENAMED[name]
+    if (renamed !== undefined) {
+      carried[renamed] ??= value
+      continue
+    }
     if (reason !== undefined) without.push(`${name}: ${reason}`)
     else if (FILES.includes(name)) carryFile(name, value, readFile, carried, notes)
     else if (name === 'MESSAGE_USER_FIELD' || name === 'KAFKA_USER_FIELD') {

@@ -6,6 +6,8 @@ const TLS = 'on Cloudflare the edge has the certificates; self-hosted, a reverse
 const CLUSTER = 'there is no cluster to form: users are spread over SHARDS'
 const KAFKA_TLS =
   'certificates of public authorities are accepted, and there are no client certificates: use KAFKA_SSL_ENABLED with KAFKA_SASL'
+const GROUP =
+  'followers keep their own positions. To see the lag, set KAFKA_GROUP_ID to another name: RIG reads its own group back'
 const KINESIS = 'Rigel reads Kinesis and stores its positions without a Java process or a DynamoDB table'
 const LOGS = 'logs are configured by [observability] of wrangler.toml; self-hosted logs are JSON lines'
 const TRACES = 'set OTEL_EXPORTER_OTLP_ENDPOINT: traces are exported by OTLP/HTTP, which Jaeger takes at port 4318'
@@ -32,8 +34,11 @@ const REASONS: Readonly<Record<string, string>> = {
   KAFKA_SSL_CERTFILE: KAFKA_TLS,
   KAFKA_SSL_KEYFILE: KAFKA_TLS,
   KAFKA_SSL_KEYFILE_PASS: KAFKA_TLS,
-  KAFKATOFILTER_KAFKA_GROUP_ID:
-    'followers keep their own positions. To see the lag, set KAFKA_GROUP_ID to another name: RIG reads its own group back',
+  KAFKATOFILTER_KAFKA_GROUP_ID: GROUP,
+  // The group of RIG 1 and of 2.0's betas. Rigel's variable of this name commits positions, and RIG would read them back.
+  KAFKA_GROUP_ID: GROUP,
+  KAFKA_CONSUMER_GROUP: GROUP,
+  KAFKA_ENABLED: 'Kafka is used when KAFKA_BROKERS is set',
   PROXY_KAFKA_RESPONSE_KAFKA_GROUP_ID: 'followers keep their own positions',
   KAFKA_RESTART_DELAY_MS: 'RIG never read it; Rigel retries with growing pauses',
   KINESIS_APP_NAME: KINESIS,

@@ -99,6 +99,23 @@ describe('a translation', () => {
     expect(compatible['PHOENIX_LEGACY_PATHS']).toBe('true')
   })
 
+  it('carries over what RIG 1 named otherwise, and no consumer group of RIG', () => {
+    const settings = { KAFKA_HOSTS: 'old:9092', KAFKA_ENABLED: 'true', KAFKA_GROUP_ID: 'g', KAFKA_CONSUMER_GROUP: 'g' }
+    const { carried, compatible, without } = of(settings)
+    expect(carried).toEqual({ KAFKA_BROKERS: 'old:9092' })
+    expect(compatible).toMatchObject({ PHOENIX_LEGACY_PATHS: 'true', KAFKA_PARTITIONER: 'rig' })
+    expect(without.map((line) => line.split(':')[0])).toEqual([
+      'KAFKA_ENABLED',
+      'KAFKA_GROUP_ID',
+      'KAFKA_CONSUMER_GROUP',
+    ])
+    for (const both of [
+      { ...settings, KAFKA_BROKERS: 'new:9092' },
+      { KAFKA_BROKERS: 'new:9092', ...settings },
+    ])
+      expect(of(both).carried).toEqual({ KAFKA_BROKERS: 'new:9092' })
+  })
+
   it('spreads the rate of all nodes over the shards', () => {
     expect(of({ MAX_CONNECTIONS_PER_MINUTE: '5000' }, 3).carried).toEqual({ MAX_CONNECTIONS_PER_MINUTE: '3750' })
     expect(of({ MAX_CONNECTIONS_PER_MINUTE: '5000' }).carried).toEqual({ MAX_CONNECTIONS_PER_MINUTE: '1250' })
@@ -156,7 +173,7 @@ describe('the page about migrating', () => {
 
   it('names no variable of RIG that the script does not know', () => {
     expect(names.length).toBeGreaterThan(60)
-    const special = ['KAFKA_USER_FIELD', 'MESSAGE_USER_FIELD']
+    const special = ['KAFKA_HOSTS', 'KAFKA_USER_FIELD', 'MESSAGE_USER_FIELD']
     expect(
       names.filter(
         (name) => !variableNames.includes(name) && reasonWithout(name) === undefined && !special.includes(name),

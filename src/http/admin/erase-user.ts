@@ -23,10 +23,10 @@ export async function deleteUser(c: Context<HttpEnv>): Promise<Response> {
     return errorResponse({ kind: 'bad_request', message })
   }
   const context: AppContext = { env: c.env, config: c.var.config }
-  const revoked = await revokeSessions(context, user, asked.data.revoke_seconds)
+  const { closed: killed, sessions } = await revokeSessions(context, user, asked.data.revoke_seconds)
   // Events for a user may be in another shard than today's: the number of shards may have been changed.
   const answers = await broadcastCommand(c.env, await allShards(c.env), { kind: 'erase_user', user })
-  const total = { closed: 0, erased: 0, shared: 0 }
+  const total = { closed: killed, erased: 0, shared: 0 }
   for (const { closed, erased, shared } of valuesOf(answers)) {
     total.closed += closed
     total.erased += erased
@@ -36,17 +36,24 @@ export async function deleteUser(c: Context<HttpEnv>): Promise<Response> {
     shared: total.shared,
     isRevoked: asked.data.revoke_seconds !== undefined,
   })
-  return c.json({ user, closed: total.closed, revoked, erased: total.erased, shared: total.shared, remaining })
+  return c.json({
+    user,
+    closed: total.closed,
+    revoked: sessions,
+    erased: total.erased,
+    shared: total.shared,
+    remaining,
+  })
 }
 
 /** Must run before connections are closed: otherwise clients could reconnect with these sessions' tokens. */
-async function revokeSessions(context: AppContext, user: string, seconds: number | undefined): Promise<number> {
-  if (seconds === undefined) return 0
+async function revokeSessions(context: AppContext, user: string, seconds: number | undefined) {
+  if (seconds === undefined) return { closed: 0, sessions: 0 }
   const found = await sessionsOf(context, user)
   const sessions = [...found].slice(0, MAX_SESSIONS)
   const expiresMs = Date.now() + seconds * 1_000
-  await Promise.all(sessions.map((session) => revokeSession(context, session, expiresMs)))
-  return sessions.length
+  const closed = await Promise.all(sessions.map((session) => revokeSession(context, session, expiresMs)))
+  return { closed: closed.reduce((sum, count) => sum + count, 0), sessions: sessions.length }
 }
 
 async function sessionsOf(context: AppContext, user: string): Promise<ReadonlySet<string>> {

@@ -361,7 +361,7 @@ describe('erasing a user', () => {
     const answer = await call(`/v1/users/${user}?revoke_seconds=60`, { method: 'DELETE' })
     const erased: { closed: number; revoked: number; erased: number; shared: number; remaining: { where: string }[] } =
       await answer.json()
-    expect(erased).toMatchObject({ user, revoked: 1, erased: 1, shared: 0 })
+    expect(erased).toMatchObject({ user, closed: 1, revoked: 1, erased: 1, shared: 0 })
     expect(erased.remaining.map(({ where }) => where)).toContain('topic rig')
     await first.until(({ closed }) => closed !== undefined)
     expect((await fetchRigel(`/_rig/v1/connection/sse?jwt=${token}`)).status).toBe(401)
