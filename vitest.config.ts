@@ -54,6 +54,7 @@ export default defineConfig({
                       jwt: { json_pointer: '/username' },
                     },
                   },
+                  row: { tenant: { event: { json_pointer: '/data/tenant' } } },
                   'ruled.*': { tenant: { event: { json_pointer: '/data/tenant' } } },
                   booking: {
                     hotel: { stable_field_index: 0, event: { json_pointer: '/data/hotel' } },
@@ -63,10 +64,17 @@ export default defineConfig({
                 TYPES: JSON.stringify({
                   'ruled.role': { subscribe: { role: 'admin' } },
                   'ruled.tenant': { subscribe: { claim: '/tenant', field: 'tenant' } },
+                  'ruled.row': { subscribe: { claim: '/tenant', field: 'tenant' } },
                   'ruled.past': { history: { scope: 'history:read' } },
                   'ruled.room.*': { presence: { role: 'member' } },
                   'ruled.written': { publish: { role: 'writer' }, max_bytes: 300 },
                   'ruled.short': { lifetime_seconds: 60 },
+                }),
+                TABLES: JSON.stringify({
+                  row: { topic: 'rig' },
+                  'ruled.row': { topic: 'rig' },
+                  keyed: { topic: 'rig', key: 'record' },
+                  large: { topic: 'rig', max_rows: 2 },
                 }),
                 KAFKA_USERNAME: 'rigel',
                 KAFKA_PASSWORD: 'test',

@@ -30,6 +30,7 @@ rmSync(packaged, { recursive: true, force: true })
 mkdirSync(packaged, { recursive: true })
 await bundle('index.ts', 'client.js', [])
 await bundle('tabs.ts', 'client-tabs.js', [importsClient])
+await bundle('table.ts', 'client-table.js', [importsClient])
 await bundle('react.ts', 'client-react.js', [importsClient])
 await bundleRigelTypes()
 await vendor()
@@ -96,13 +97,17 @@ function writeTypes(): void {
   const index = read('index.d.ts').replaceAll(/^(?:import|export) type \{[^}]*\} from '\.\/types\.ts';\n/gm, '')
   const types = `${read('types.d.ts')}\n${index}`
   const tabs = read('tabs.d.ts').replaceAll(/'\.\/types\.ts'/g, `'./client.js'`)
-  const react = read('react.d.ts').replaceAll(/'\.\/types\.ts'/g, `'./client.js'`)
-  const missing = `${types}${tabs}${react}`.match(/from '\.\/[^']*\.ts'/)
+  const table = read('table.d.ts').replaceAll(/'\.\/types\.ts'/g, `'./client.js'`)
+  const react = read('react.d.ts')
+    .replaceAll(/'\.\/types\.ts'/g, `'./client.js'`)
+    .replaceAll(/'\.\/table\.ts'/g, `'./client-table.js'`)
+  const missing = `${types}${tabs}${table}${react}`.match(/from '\.\/[^']*\.ts'/)
   if (missing !== null)
     throw new Error(`the package has no such module: ${missing[0]}; public types belong to types.ts`)
   for (const folder of [served, packaged]) {
     writeFileSync(join(folder, 'client.d.ts'), types)
     writeFileSync(join(folder, 'client-tabs.d.ts'), tabs)
+    writeFileSync(join(folder, 'client-table.d.ts'), table)
     writeFileSync(join(folder, 'client-react.d.ts'), react)
   }
   rmSync(emitted, { recursive: true })
@@ -121,7 +126,12 @@ function writePackage(): void {
     bin: { 'rigel-types': './rigel-types.js' },
     // For rigel-types only: browsers have no such limit.
     engines: { node: '>=22' },
-    exports: { '.': entry('client'), './tabs': entry('client-tabs'), './react': entry('client-react') },
+    exports: {
+      '.': entry('client'),
+      './tabs': entry('client-tabs'),
+      './table': entry('client-table'),
+      './react': entry('client-react'),
+    },
     peerDependencies: { react: '>=18' },
     peerDependenciesMeta: { react: { optional: true } },
   }
@@ -138,7 +148,7 @@ function copySwaggerUi(): void {
 }
 
 function checkSize(): void {
-  for (const name of ['client.js', 'client-tabs.js', 'client-react.js']) {
+  for (const name of ['client.js', 'client-tabs.js', 'client-table.js', 'client-react.js']) {
     console.log(`${name}: ${gzipSync(readFileSync(join(packaged, name))).length} bytes gzipped`)
   }
   const bytes = gzipSync(readFileSync(join(packaged, 'client.js'))).length

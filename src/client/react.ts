@@ -1,5 +1,6 @@
 // A React hook over a connection: `import { useEvents } from 'rigel-client/react'`. React 18 or later is the page's own.
 import { useCallback, useRef, useSyncExternalStore } from 'react'
+import type { LiveTable } from './table.ts'
 import type { ConnectionState, EventMatching, EventTypes, FilterTypes, Rigel, TypeOrPattern } from './types.ts'
 
 const NONE: readonly never[] = []
@@ -26,6 +27,19 @@ export function useEvents<Events extends EventTypes, Filters extends FilterTypes
     subscribe,
     () => events.current,
     () => NONE,
+  )
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- it has no rows of any type
+const NO_ROWS: ReadonlyMap<string, any> = new Map()
+
+/** The rows of a table: key → the newest event. The component renders again at each change. */
+export function useTable<T>(table: LiveTable<T>): LiveTable<T>['rows'] {
+  const subscribe = useCallback((render: () => void) => table.onChange(render), [table])
+  return useSyncExternalStore(
+    subscribe,
+    () => table.rows,
+    () => NO_ROWS,
   )
 }
 

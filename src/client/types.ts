@@ -54,6 +54,8 @@ export interface Subscription {
   readonly eventType: string
   /** An event passes if any clause matches; a clause matches if all its fields do. Absent: every event of the type passes. */
   readonly oneOf?: readonly Readonly<Record<string, unknown>>[]
+  /** The table of the type comes first: see the module `rigel-client/table`. */
+  readonly state?: boolean
 }
 
 /** A value, or operators which must all hold. */
@@ -73,12 +75,14 @@ export type Condition<T> =
 interface SubscriptionTo<Type extends string, Fields> {
   readonly eventType: Type
   readonly oneOf?: readonly { readonly [Name in keyof Fields]?: Condition<NonNullable<Fields[Name]>> }[]
+  readonly state?: boolean
 }
 
 interface SubscriptionToAll<Type extends string> {
   readonly eventType: Type
   /** EXTRACTORS names no fields of these. */
   readonly oneOf?: never
+  readonly state?: boolean
 }
 
 /** A subscription whose event type and fields are known. Without generated types: any. */

@@ -14,7 +14,8 @@ import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
 import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './schema-registry.ts'
 import { toTracing, tracingContradictions, tracingVariables } from './operation/tracing.ts'
 import { topicsContradictions, topicsVariables, toTopicRules } from './topics.ts'
-import { toTypeRules, typeRuleContradictions, typeRuleVariables } from './type-rules.ts'
+import { tableContradictions, tableVariables, toTables } from './types/tables.ts'
+import { toTypeRules, typeRuleContradictions, typeRuleVariables } from './types/type-rules.ts'
 import { auditContradictions, auditVariables, toAudit } from './operation/audit.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './auth.ts'
 import { missingBindings } from './bindings.ts'
@@ -38,6 +39,7 @@ const schema = z.object({
   ...placementVariables,
   ...proxyVariables,
   ...schemaRegistryVariables,
+  ...tableVariables,
   ...topicsVariables,
   ...typeRuleVariables,
   ...tracingVariables,
@@ -134,6 +136,7 @@ function contradictions(v: Variables, env: object): string[] {
     ...kinesisContradictions(v),
     ...schemaRegistryContradictions(v),
     ...operationContradictions(v),
+    ...tableContradictions(v),
     ...topicsContradictions(v),
     ...typeRuleContradictions(v),
     ...tracingContradictions(v),
@@ -160,6 +163,8 @@ function toConfig(v: Variables) {
     widenUnknown: v.WIDEN_UNKNOWN_CONSTRAINTS,
     recipients: toRecipients(v),
     topicRules: toTopicRules(v),
+    /** Null: no event type has state. */
+    tables: toTables(v),
     /** Null: there are no rules per event type. */
     typeRules: toTypeRules(v),
     ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,

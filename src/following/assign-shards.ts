@@ -17,8 +17,9 @@ import type { RecordKey } from '../decoding/record-key.ts'
 import { readRecordSource } from '../decoding/rule-values.ts'
 import type { DecodedEvent } from '../decoding/decode-record.ts'
 import type { InterestTable } from '../core/interest/table.ts'
+import { addUnseen, withRow, type RowRules } from './tables/assign-rows.ts'
 
-export interface RouteRules {
+export interface RouteRules extends RowRules {
   readonly extractors: Extractors
   readonly recipients: RecipientPointers
   readonly routing: ShardRouting
@@ -32,31 +33,36 @@ export interface RouteRules {
 export function assignShards(
   batch: RoutedBatch,
   rules: RouteRules,
-  { parsed, type, utf8 }: Pick<DecodedEvent, 'parsed' | 'type' | 'utf8'>,
+  decoded: Pick<DecodedEvent, 'parsed' | 'type' | 'utf8'>,
   record: LogRecord,
   key: RecordKey,
   users: readonly string[] | null = null,
 ): Result<null, DecodeError> {
+  const { parsed, type } = decoded
   const recipients: Recipients =
     users === null ? extractRecipients(rules.recipients, type, parsed) : { kind: 'users', users }
   if (recipients.kind === 'invalid') return fail({ kind: 'invalid_recipients', message: recipients.message })
   const fields = extractFields(rules.extractors, type, parsed, (source) => readRecordSource(source, record, key))
   if (key.problem !== null) return fail(key.problem)
-  const event = { offset: record.offset, type, utf8, fields }
-  if (recipients.kind === 'users') for (const user of recipients.users) addForUser(batch, rules, user, event)
-  else broadcast(batch, rules.routing.ofInterested(rules.interests.shardsOf(type)), { ...event, recipients: null })
+  const changed = rules.tables ? withRow(rules.tables, decoded, key) : { utf8: decoded.utf8, row: undefined }
+  const event = { offset: record.offset, type, ...changed, fields }
+  if (recipients.kind === 'users') {
+    const reached = recipients.users.flatMap((user) => addForUser(batch, rules, user, event))
+    if (event.row !== undefined) addUnseen(batch, rules, { ...event, recipients: [] }, reached)
+  } else broadcast(batch, rules.routing.ofInterested(rules.interests.shardsOf(type)), { ...event, recipients: null })
   return ok(null)
 }
 
 type UnaddressedEvent = Omit<AddressedEvent, 'recipients'>
 
-/** Adds the event for the user's own shard, or both of them, and for shards with a subscriber who watches the user. */
-function addForUser(batch: RoutedBatch, rules: RouteRules, user: string, event: UnaddressedEvent): void {
+/** Adds the event for the user's own shard, or both of them, and for shards with a subscriber who watches the user. Returns them. */
+function addForUser(batch: RoutedBatch, rules: RouteRules, user: string, event: UnaddressedEvent): readonly number[] {
   const own = rules.routing.ofUser(user)
   for (const shard of own) addRecipient(batch, shard, user, event)
-  for (const shard of rules.routing.ofInterested(rules.interests.watchersOf(user))) {
-    if (!own.includes(shard)) addRecipient(batch, shard, user, event)
-  }
+  const watching = [...rules.routing.ofInterested(rules.interests.watchersOf(user))]
+  const others = watching.filter((shard) => !own.includes(shard))
+  for (const shard of others) addRecipient(batch, shard, user, event)
+  return others.length === 0 ? own : [...own, ...others]
 }
 
 /** Adds the user to the shard's last entry if it is the same event: the users of one event arrive consecutively. */

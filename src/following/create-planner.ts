@@ -10,6 +10,8 @@ import { deliverResponse } from '../rpc/pending-responses.ts'
 import { createShardSender } from '../rpc/shard.ts'
 import { createSchemaCache } from '../schema-registry/create-caches.ts'
 import { AppendLinger } from './append-linger.ts'
+import type { AppendBatch } from '../core/delivery/batch-codec.ts'
+import { tablesOf } from '../core/tables/table-rule.ts'
 import type { BatchPlanner } from './consume-loop.ts'
 import type { FollowedShardMap } from './followed-shard-map.ts'
 import type { InterestIndex } from './interest-index.ts'
@@ -38,7 +40,7 @@ export function createPlanner({ env, config, at, interests, log, shardMap, trace
     ...common,
     ...at,
     rule: topicRuleOf(config.topicRules, at.topic),
-    rules: { extractors, recipients, interests },
+    rules: { extractors, recipients, interests, tables: tablesOf(config.tables, at.topic) },
     shardMap,
     maxEventBytes,
     schemas: createSchemaCache(config),
@@ -47,6 +49,35 @@ export function createPlanner({ env, config, at, interests, log, shardMap, trace
     budget: EVENTS_RUN,
     decoded: traces === null ? undefined : (record, event) => traces.decoded(record, event),
     deliver: config.proxy.responseTopics.includes(at.topic) ? deliver : null,
+  })
+}
+
+/** Returns a planner for the tables of the topic: its calls go to `send`, and dead letters nowhere. They were produced before. */
+export function createFillPlanner(
+  { at, config, shardMap }: Pick<PlannerOptions, 'at' | 'config' | 'shardMap'>,
+  shardsOf: (type: string) => ReadonlySet<number>,
+  send: (shard: number, batch: AppendBatch) => Promise<void>,
+): BatchPlanner {
+  const { extractors, kafka, maxEventBytes, recipients } = config
+  const interests = { shardsOf, watchersOf: () => new Set<number>() }
+  return new EventPlanner({
+    ...at,
+    deadLetterTopic: kafka.deadLetterTopic,
+    log: { produce: async () => [] },
+    rule: topicRuleOf(config.topicRules, at.topic),
+    rules: { extractors, recipients, interests, tables: tablesOf(config.tables, at.topic) },
+    shardMap: {
+      get routing() {
+        return shardMap.routing
+      },
+      planned: () => undefined,
+    },
+    maxEventBytes,
+    schemas: createSchemaCache(config),
+    shards: { append: send, relay: () => Promise.reject(new TypeError('nothing is relayed')) },
+    fanOut: Infinity,
+    budget: EVENTS_RUN,
+    deliver: null,
   })
 }
 

@@ -16,6 +16,7 @@ import { withoutCredentials } from '../core/events/request-extension.ts'
 import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { produceInOrder } from '../publishing/dead-letter.ts'
 import type { SchemaCache, Schemas } from '../schema-registry/schema-cache.ts'
+import { addTombstone } from './tables/assign-rows.ts'
 import { assignShards, type RouteRules } from './assign-shards.ts'
 import type { FollowedShardMap } from './followed-shard-map.ts'
 import type { BatchPlan, BatchPlanner, FetchedRecords, RunBudget, Stage } from './consume-loop.ts'
@@ -124,8 +125,10 @@ export class EventPlanner implements BatchPlanner {
     const { maxEventBytes, rule } = this.#options
     try {
       const key = new RecordKey(record, schemas)
+      const isTombstone = record.value === null && Boolean(rules.tables)
+      if (isTombstone) addTombstone(batches.forBytes(0), rules, record, key)
       const decoded = decodeByRule(record, rule, maxEventBytes, schemas, key)
-      if (!decoded.ok) return decoded.reason
+      if (!decoded.ok) return isTombstone && decoded.reason.kind === 'tombstone' ? undefined : decoded.reason
       if (decoded.value === null) return 'dropped'
       const event = toPublicEvent(decoded.value.event)
       this.#options.decoded?.(record, event)

@@ -77,6 +77,18 @@ export interface FollowerProgress {
   readonly shards: number
 }
 
+/** A shard has come to want a table. `fillId`: of this filling; another one begins from the start. */
+export interface FillRequest {
+  readonly shard: number
+  readonly type: string
+  readonly fillId: string
+}
+
+/** `done`: the shard has every row of the partition, and changes come. Else it asks again. */
+export interface FillAnswer {
+  readonly done: boolean
+}
+
 /** What a follower has after an update. */
 export interface InterestState {
   /** Null: the follower needs a complete update. */
@@ -178,6 +190,8 @@ export interface FollowerStub {
   status(): Promise<FollowerStatus>
   /** Null: it has not started. The log is asked for its end if the offset is not planned yet. */
   progress(offset: number): Promise<FollowerProgress | null>
+  /** Sends a shard the rows of a table that are in the partition. Absent in older versions. */
+  fillTable(request: FillRequest): Promise<FillAnswer>
   /** These three are for a group of followers, of which this is the first: see notifyFollowers and its like. */
   relayInterest(...call: RelayedUpdate): Promise<readonly FollowerResult[]>
   relayNudge(...call: RelayedNudge): Promise<readonly WakeResult[]>

@@ -1,5 +1,6 @@
 // How the Worker and other objects call a shard: its stub, and how a connect request and a refusal are encoded. The request
 // to a shard is a new one, so that no header of a client can reach the shard.
+import type { AppendBatch } from '../core/delivery/batch-codec.ts'
 import type { ShardSender } from '../core/delivery/fan-out-tree.ts'
 import { TRANSPORTS, UPGRADED_TRANSPORTS, type ConnectRequest } from '../core/identity/principal.ts'
 import { FAN_OUT } from '../core/delivery/fan-out-tree.ts'
@@ -12,6 +13,12 @@ import { objectStub } from './object-stub.ts'
 
 const CONNECT_HEADER = 'rigel-connect'
 const ERROR_HEADER = 'rigel-error'
+
+/** Events of tables from before a shard wanted them. */
+export interface FillBatch extends AppendBatch {
+  /** By type: the shard gets events from this offset on as they come. */
+  readonly upTo: readonly (readonly [type: string, offset: number])[]
+}
 
 /** What a page of history is read by. */
 export type HistoryRequest = Pick<

@@ -44,6 +44,8 @@ export class FakeConnection extends BaseConnection {
 
   replayOldShard(): void {}
 
+  readTables(): void {}
+
   send(): void {}
 
   end(reason: RigelError): void {

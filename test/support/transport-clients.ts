@@ -171,16 +171,16 @@ async function openPhoenix(shard: Shard, wanted: Wanted): Promise<TransportClien
   if (webSocket === null) throw new Error('no WebSocket')
   const client = new PhoenixClient(webSocket)
   let joinedAt = ''
-  const join = async (topic: string, oneOf?: unknown) => {
+  const join = async (topic: string, oneOf?: unknown, state?: true) => {
     const { lastEventId, sinceMs } = wanted
     const since = sinceMs ? { since: new Date(sinceMs).toISOString() } : {}
     const from = { last_event_id: sinceMs === 0 ? 'earliest' : (lastEventId ?? null), ...since }
-    const payload = { name: 'type', ...from, ...(oneOf ? { oneOf } : {}) }
+    const payload = { name: 'type', ...from, ...(oneOf ? { oneOf } : {}), ...(state ? { state } : {}) }
     const reply = (await client.ask(topic, 'phx_join', payload)) as { readonly response: Event }
     joinedAt = String(reply.response['last_event_id'])
   }
   if (connect.principal.user !== null) await join(`user:${connect.principal.user}`)
-  for (const { eventType, oneOf } of wanted.subscriptions ?? []) await join(`events:${eventType}`, oneOf)
+  for (const { eventType, oneOf, state } of wanted.subscriptions ?? []) await join(`events:${eventType}`, oneOf, state)
   const received = (type: string) => client.frames.filter(([, , , event]) => event === type)
   return {
     get position() {
@@ -191,7 +191,7 @@ async function openPhoenix(shard: Shard, wanted: Wanted): Promise<TransportClien
       await client.until(([, , , event]) => event === type, count)
       return received(type).map(([, , , , payload]) => payload as Event)
     },
-    subscribe: ({ eventType, oneOf }) => join(`events:${eventType}`, oneOf),
+    subscribe: ({ eventType, oneOf, state }) => join(`events:${eventType}`, oneOf, state),
     ended: async () => (await client.untilClosed()).code,
     close: async () => client.close(),
   }

@@ -2,7 +2,7 @@
 // the events' JSON texts as bytes, concatenated. Nothing is done per event on the way, nothing is escaped or encoded twice,
 // and a shard without connections stores a batch without decoding it. Used by followers and the shard's log. Pure.
 import { splitBySize } from '../split-by-size.ts'
-import type { RoutedEvent } from '../events/stored-event.ts'
+import type { RoutedEvent, RowChange } from '../events/stored-event.ts'
 
 /** A row of SQLite holds at most 2 MB; a quarter of it leaves room for headers. */
 const MAX_PACK_BYTES = 500_000
@@ -21,6 +21,8 @@ export type EventHeader = readonly [
   length: number,
   /** Offset in the topic-partition. Rigel's own events have none. */
   offset?: number,
+  /** Only if its type is a table. */
+  row?: RowChange,
 ]
 
 /** Events in columnar form: one JSON text of headers, one buffer of texts. */
@@ -60,10 +62,11 @@ export function encodeBatches(events: readonly RoutedEvent[]): readonly EventBat
 function encodePack(events: readonly RoutedEvent[]): EventBatch {
   const body = new Uint8Array(events.reduce((sum, { utf8 }) => sum + utf8.length, 0))
   let at = 0
-  const heads = events.map(({ fields, offset, recipients, type, utf8 }): EventHeader => {
+  const heads = events.map(({ fields, offset, recipients, row, type, utf8 }): EventHeader => {
     body.set(utf8, at)
     at += utf8.length
-    return [type, fields, recipients, null, utf8.length, offset]
+    if (row === undefined) return [type, fields, recipients, null, utf8.length, offset]
+    return [type, fields, recipients, null, utf8.length, offset, row]
   })
   const broadcasts = events.filter(({ recipients }) => recipients === null)
   return {
@@ -79,8 +82,15 @@ function encodePack(events: readonly RoutedEvent[]): EventBatch {
 /** Decodes a pack into its events. Texts are views of its body. */
 export function* decodeBatch({ heads, body }: EventBatch): Generator<RoutedEvent> {
   let at = 0
-  for (const [type, fields, recipients, , length, offset = 0] of decodeHeaders(heads)) {
-    yield { offset, type, utf8: body.subarray(at, at + length), fields, recipients }
+  for (const [type, fields, recipients, , length, offset = 0, row] of decodeHeaders(heads)) {
+    yield {
+      offset,
+      type,
+      utf8: body.subarray(at, at + length),
+      fields,
+      recipients,
+      ...(row === undefined ? {} : { row }),
+    }
     at += length
   }
 }

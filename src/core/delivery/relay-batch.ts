@@ -41,17 +41,22 @@ export function toRelayBatch(
 
 /** An event to users of several shards is included once. */
 function toAddressed({ addressed }: RoutedBatch, group: readonly number[]): RelayBatch['addressed'] {
-  const byOffset = new Map<number, RoutedEvent>()
-  for (const shard of group) for (const event of addressed.get(shard) ?? []) byOffset.set(event.offset, event)
-  const events = [...byOffset.values()].toSorted((a, b) => a.offset - b.offset)
-  const indexOf = new Map(events.map(({ offset }, index) => [offset, index]))
+  const distinct = new Map<string, RoutedEvent>()
+  for (const shard of group) for (const event of addressed.get(shard) ?? []) distinct.set(identityOf(event), event)
+  const events = [...distinct.values()].toSorted((a, b) => a.offset - b.offset)
+  const indexOf = new Map(events.map((event, index) => [identityOf(event), index]))
   const entries = group.flatMap((shard): readonly AddressedEntries[] => {
     const own = addressed.get(shard)
     if (own === undefined) return []
-    const indexes = own.map(({ offset }) => indexOf.get(offset) ?? 0)
+    const indexes = own.map((event) => indexOf.get(identityOf(event)) ?? 0)
     return [{ shard, events: indexes, recipients: own.map(({ recipients }) => recipients) }]
   })
   return { packs: encodeBatches(events.map((event) => ({ ...event, recipients: null }))), entries }
+}
+
+/** A record without a value is an event of each table of its topic. */
+function identityOf({ offset, type, utf8 }: RoutedEvent): string {
+  return utf8.length === 0 ? `${offset} ${type}` : `${offset}`
 }
 
 /**

@@ -7,6 +7,22 @@ export type FieldValue = Scalar | readonly Scalar[]
 /** Field name → value, extracted from one event by the extractor configuration of its type. A missing field is absent. */
 export type Fields = Readonly<Record<string, FieldValue>>
 
+/** Who saw a row: the fields and recipients of its event. */
+export interface RowAudience {
+  readonly fields: Fields
+  readonly recipients: readonly string[] | null
+}
+
+/** What an event does to a row: a tuple, because it is a part of the event's header. */
+export type RowChange = readonly [
+  key: string,
+  /** 1: the row is gone. */
+  removes: 0 | 1,
+  /** The replaced row's. Absent: there was none, or exactly those who see the new one saw it. */
+  replacedFields?: Fields,
+  replacedRecipients?: readonly string[] | null,
+]
+
 /** A CloudEvent, with its text exactly as it came (structured JSON). */
 export interface CloudEvent {
   readonly specversion: '1.0' | '0.2' | '0.1'
@@ -29,6 +45,8 @@ export interface RoutedEvent {
   readonly fields: Fields
   /** User ids of this shard that the event is addressed to. Null if it is for all subscribers of its type. */
   readonly recipients: readonly string[] | null
+  /** Its type is a table. */
+  readonly row?: RowChange | undefined
 }
 
 /** Where the events of a row of a shard's log came from. */
@@ -52,5 +70,7 @@ export interface StoredEvent {
   /** Rigel's own events to one long-polling session are addressed to that connection alone; null: not such an event. */
   readonly connectionId: string | null
   /** It is older than a rule lets events of its type become. */
-  readonly isExpired?: true
+  readonly isExpired?: true | undefined
+  /** It tells of a row that this event has replaced, and has the fields and recipients of that row. */
+  readonly replacedBy?: StoredEvent
 }

@@ -8,7 +8,7 @@ export interface LogPlace {
   readonly seq: number
 }
 
-/** A position in a shard's log, parsed: `<shard>.<log>-<seq>[-<openSeq>][~<shard>.<log>-<seq>][*]`. */
+/** A position in a shard's log, parsed: `<shard>.<log>-<seq>[-<openSeq>][~<shard>.<log>-<seq>][*][!<mark>]`. */
 export interface Position {
   readonly epoch: string
   /** Sequence number of the last event that was received; 0: none yet. */
@@ -19,9 +19,12 @@ export interface Position {
   readonly openBefore: LogPlace | null
   /** `*`: its client joined at offsets that it has not passed. It has to name them again, or would get what it has. */
   readonly isJoining: boolean
+  /** Which tables its client has up to here: see tables/table-mark.ts. Absent: none, or not the whole of them. */
+  readonly mark?: string
 }
 
-const POSITION = /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})(?:-(\d{1,15}))?(?:~(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15}))?(\*)?$/
+const POSITION =
+  /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})(?:-(\d{1,15}))?(?:~(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15}))?(\*)?(?:!([0-9a-z]{1,16}))?$/
 
 /** Returns the position as clients see it. */
 export function formatPosition(epoch: string, seq: number): string {
@@ -38,6 +41,11 @@ export function asJoining(position: string): string {
   return `${position}*`
 }
 
+/** Adds `mark` to a position. */
+export function withMark(position: string, mark: string): string {
+  return `${position}!${mark}`
+}
+
 /** Adds `openBefore` to a position. */
 export function withOpenBefore(position: string, { epoch, seq }: LogPlace): string {
   return `${position}~${formatPosition(epoch, seq)}`
@@ -50,7 +58,8 @@ export function parsePosition(text: string): Position | undefined {
   const seq = Number(match[2])
   const openBefore = match[4] === undefined ? null : { epoch: match[4], seq: Number(match[5]) }
   const openSeq = Math.min(seq, Number(match[3] ?? seq))
-  return { epoch: match[1], seq, openSeq, openBefore, isJoining: match[6] === '*' }
+  const mark = match[7] === undefined ? {} : { mark: match[7] }
+  return { epoch: match[1], seq, openSeq, openBefore, isJoining: match[6] === '*', ...mark }
 }
 
 /** Returns the shard whose log the position is in. */

@@ -5,6 +5,7 @@ import type { Fields, StoredEvent } from '../events/stored-event.ts'
 import { isWithheld, type CompiledJoin, type OffsetJoin } from '../as-of/joins.ts'
 import { passesRights, type FilterRights } from '../rules/filter-rights.ts'
 import type { Constraint, Subscription } from './subscription.ts'
+import { replacedRow } from '../tables/row-change.ts'
 import { patternsOf } from '../events/event-type-pattern.ts'
 
 /** Which events one connection gets. */
@@ -19,6 +20,8 @@ export interface Filter {
   readonly rights?: FilterRights
   /** Newest first. Events that the client's state has do not pass. */
   readonly joins?: readonly CompiledJoin[]
+  /** Event types whose tables the client gets → the sequence number up to which the tables that it was sent have the events. */
+  readonly tables?: ReadonlyMap<string, number>
 }
 
 /**
@@ -45,6 +48,11 @@ export function withRights(filter: Filter, rights: FilterRights | undefined): Fi
   return rights === undefined ? filter : { ...filter, rights }
 }
 
+/** Returns the filter of a connection that gets these tables. Undefined or none: no table. */
+export function withTables(filter: Filter, tables: Filter['tables']): Filter {
+  return tables === undefined || tables.size === 0 ? filter : { ...filter, tables }
+}
+
 /** Returns the filter of a connection that joined at offsets. `joins` are oldest first. */
 export function withJoins(filter: Filter, joins: readonly OffsetJoin[]): Filter {
   if (joins.length === 0) return filter
@@ -61,9 +69,22 @@ export function withJoins(filter: Filter, joins: readonly OffsetJoin[]): Filter 
  * nobody else.
  */
 export function matchesFilter(filter: Filter, event: StoredEvent): boolean {
-  if (event.isExpired === true || !passesSubscriptions(filter, event)) return false
-  if (filter.rights !== undefined && !passesRights(filter.rights, event)) return false
+  if (event.replacedBy !== undefined) return matchesRemoval(filter, event, event.replacedBy)
+  if (!seesRow(filter, event) || event.seq <= (filter.tables?.get(event.type) ?? -1)) return false
   return !(filter.joins !== undefined && isWithheld(filter.joins, event))
+}
+
+/** Returns whether the filter passes an event, wherever it is in the log: whether a row with this event is in its client's table. */
+export function seesRow(filter: Filter, event: StoredEvent): boolean {
+  if (event.isExpired === true || !passesSubscriptions(filter, event)) return false
+  return filter.rights === undefined || passesRights(filter.rights, event)
+}
+
+/** A client is told of a row that it saw and does not see any more. */
+function matchesRemoval(filter: Filter, removal: StoredEvent, by: StoredEvent): boolean {
+  const sinceSeq = filter.tables?.get(by.type)
+  if (sinceSeq === undefined || removal.seq <= sinceSeq) return false
+  return seesRow(filter, replacedRow(removal, by)) && !seesRow(filter, by)
 }
 
 function passesSubscriptions(filter: Filter, event: StoredEvent): boolean {

@@ -88,7 +88,10 @@ function parseSubscription(item: unknown, rules: SubscriptionRules): Subscriptio
     if (typeof constraint === 'string') return constraint
     constraints.push(constraint)
   }
-  return restrictToClaims({ eventType, oneOf: constraints }, rules.extractors, rules.claims)
+  const state = item['state'] ?? false
+  if (typeof state !== 'boolean') return 'state expected to be true or false'
+  const wanted = { eventType, oneOf: constraints, ...(state ? { state } : {}) }
+  return restrictToClaims(wanted, rules.extractors, rules.claims)
 }
 
 function parseConstraint(clause: unknown, eventType: string, rules: SubscriptionRules): Constraint | string {

@@ -9,6 +9,7 @@ import { mayReceive } from '../rules/filter-rights.ts'
 import type { TypeRule, TypeRules } from '../rules/type-rules.ts'
 import { FieldIndex } from './field-index.ts'
 import { matchesConstraint, type Filter } from './filter.ts'
+import { replacedRow } from '../tables/row-change.ts'
 import type { Constraint } from './subscription.ts'
 import { isPattern, patternsOf } from '../events/event-type-pattern.ts'
 
@@ -43,6 +44,8 @@ export class SubscriptionIndex<C extends Matchable> {
   readonly #byType = new Map<string, TypeIndex<C>>()
   /** Connections that joined at offsets, and are not sent what their state has. Nearly always none. */
   readonly #joining = new Set<C>()
+  /** Connections that get tables. */
+  readonly #withTables = new Set<C>()
   /** How many of the keys of `#byType` are patterns. */
   #patterns = 0
   /** The filter with which a connection was added: `remove` takes out what `add` put in, whatever became of the filter since. */
@@ -79,6 +82,7 @@ export class SubscriptionIndex<C extends Matchable> {
     const { filter } = connection
     this.#added.set(connection, filter)
     if (filter.joins !== undefined) this.#joining.add(connection)
+    if (filter.tables !== undefined) this.#withTables.add(connection)
     if (filter.rights?.grants.some(({ only }) => only !== undefined) === true) this.#narrowed.add(connection)
     this.#byId.set(filter.connectionId, connection)
     for (const user of usersOf(filter)) addToSet(this.#byUser, user, connection)
@@ -90,12 +94,18 @@ export class SubscriptionIndex<C extends Matchable> {
     if (filter === undefined) return
     this.#added.delete(connection)
     this.#joining.delete(connection)
+    this.#withTables.delete(connection)
     this.#narrowed.delete(connection)
     this.#byId.delete(filter.connectionId)
     for (const user of usersOf(filter)) removeFromSet(this.#byUser, user, connection)
     for (const undo of this.#undo.get(connection) ?? []) undo()
     this.#undo.delete(connection)
     for (const type of filter.byType.keys()) this.#unsubscribe(connection, type)
+  }
+
+  /** Connections whose filter has tables. A copy: the caller may replace filters. */
+  withTables(): readonly C[] {
+    return [...this.#withTables]
   }
 
   /** Connections whose filter has joins. */
@@ -105,10 +115,20 @@ export class SubscriptionIndex<C extends Matchable> {
 
   /** Returns the connections that the event concerns. Read the set before a connection is added or removed. */
   match(event: StoredEvent): ReadonlySet<C> {
+    if (event.replacedBy !== undefined) return this.#matchRemoval(event, event.replacedBy)
     const found = this.#permitted(event, this.#find(event))
     if (this.#joining.size === 0) return found
     const isHeld = (connection: C) => this.#joining.has(connection) && isWithheld(connection.filter.joins ?? [], event)
     return new Set([...found].filter((connection) => !isHeld(connection)))
+  }
+
+  /** Connections that get the table, saw the row and do not see it now. Tables that are being sent were read before the event. */
+  #matchRemoval(removal: StoredEvent, by: StoredEvent): ReadonlySet<C> {
+    const saw = this.#withTables.size === 0 ? [] : this.match(replacedRow(removal, by))
+    const sees = this.match(by)
+    return new Set(
+      [...saw].filter((connection) => connection.filter.tables?.has(by.type) === true && !sees.has(connection)),
+    )
   }
 
   /** The rules of the type are looked up once; without rules for it nothing is done per connection. */

@@ -9,4 +9,6 @@ export interface Subscription {
   readonly eventType: string
   /** An event passes if it meets any of these. Every event of the type passes if the list is empty. */
   readonly oneOf: readonly Constraint[]
+  /** The current value of each key of the type comes first, and then changes. Absent: events only. */
+  readonly state?: true
 }

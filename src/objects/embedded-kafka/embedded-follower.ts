@@ -16,7 +16,16 @@ import { logFailure, logRecovery } from '../../following/telemetry/log-following
 import { RunHealth } from '../../following/run-health.ts'
 import { createKafkaLog } from '../../kafka/create-kafka-log.ts'
 import { PlannedUpTo } from '../../following/planned-up-to.ts'
-import { takeOverFollower, type FollowerProgress, type FollowerStatus, type InterestState } from '../../rpc/follower.ts'
+import { createFiller } from '../../following/tables/create-filler.ts'
+import type { TableFiller } from '../../following/tables/table-filler.ts'
+import {
+  takeOverFollower,
+  type FillAnswer,
+  type FillRequest,
+  type FollowerProgress,
+  type FollowerStatus,
+  type InterestState,
+} from '../../rpc/follower.ts'
 import { DurableRecords } from './durable-records.ts'
 import type { PartitionLog } from './partition-log.ts'
 
@@ -52,6 +61,7 @@ export class EmbeddedFollower {
   readonly #routing: FollowerRouting
   readonly #health = new RunHealth((failures) => logRecovery(this.#deps.at, failures))
   readonly #planned = new PlannedUpTo()
+  readonly #filler: TableFiller
   readonly #deadLetters: DeadLetterStore
   readonly #consumer: PartitionConsumer
   /** Where following begins if it has never begun: the end of the log may have moved until then. */
@@ -74,6 +84,16 @@ export class EmbeddedFollower {
     this.#isNew = deps.log.checkpoint === null
     if (this.#isNew && this.#records.end === 0) deps.log.moveCheckpoint(freshAt(0))
     this.#consumer = this.#createConsumer()
+    this.#filler = createFiller(
+      { ...deps, shardMap: this.#routing.shardMap },
+      {
+        env: deps.env,
+        sql: deps.storage.sql,
+        log: { fetch: async ({ offset }, { maxBytes }) => deps.log.read(offset, maxBytes) },
+        progress: () => this.progress(-1),
+        nowMs: () => deps.nowMs(),
+      },
+    )
   }
 
   /** These records, and all before them, are durable. Follows them. */
@@ -119,6 +139,11 @@ export class EmbeddedFollower {
     const latest = () => this.#deps.log.offsets().latest
     const shards = connectingShards(this.#routing.shardMap.map)
     return checkpoint === null ? null : this.#planned.progress(checkpoint, shards, offset, latest)
+  }
+
+  /** See FollowerStub. */
+  async fillTable(request: FillRequest): Promise<FillAnswer> {
+    return this.#filler.ask(request)
   }
 
   async #runOnce(): Promise<void> {

@@ -11,6 +11,8 @@ import { timerOf } from '../../rpc/metrics.ts'
 import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import {
   parseFollowerName,
+  type FillAnswer,
+  type FillRequest,
   type FollowerProgress,
   type FollowerReport,
   type FollowerResult,
@@ -118,6 +120,11 @@ export class EmbeddedLog extends DurableObject<Env> {
   /** See FollowerStub. */
   async progress(offset: number): Promise<FollowerProgress | null> {
     return (await this.#follower?.progress(offset)) ?? null
+  }
+
+  /** See FollowerStub. */
+  async fillTable(request: FillRequest): Promise<FillAnswer> {
+    return this.#follower?.fillTable(request) ?? { done: false }
   }
 
   override async alarm(): Promise<void> {

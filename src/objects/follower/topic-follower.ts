@@ -11,6 +11,8 @@ import { StorageProbe } from '../../segment-log/storage-probe.ts'
 import {
   nudgeFollowers,
   parseFollowerName,
+  type FillAnswer,
+  type FillRequest,
   type FollowerCounters,
   type FollowerProgress,
   type FollowerReport,
@@ -29,6 +31,7 @@ import { FollowerRouting } from '../../following/follower-routing.ts'
 import { PlannedUpTo } from '../../following/planned-up-to.ts'
 import { logFailure, logRecovery } from '../../following/telemetry/log-following.ts'
 import { NO_PARTITION, RunHealth } from '../../following/run-health.ts'
+import { createFiller } from '../../following/tables/create-filler.ts'
 import { createConsumer } from './create-consumer.ts'
 import { LogEnd } from './log-end.ts'
 
@@ -74,6 +77,24 @@ export class TopicFollower extends DurableObject<Env> {
     nowMs: () => Date.now(),
     warn: (message, details) => this.#warn(message, details),
   })
+  /** A reader of its own: the follower's may keep its place. */
+  #createdFillLog: ReturnType<typeof createSourceLog> | undefined
+  readonly #fillLog: Pick<ReturnType<typeof createSourceLog>, 'fetch'> = {
+    fetch: (position, limits) => {
+      this.#createdFillLog ??= createSourceLog(this.env, this.#config, this.#name.topic, this.ctx.storage.sql)
+      return this.#createdFillLog.fetch(position, limits)
+    },
+  }
+  readonly #filler = createFiller(
+    { config: this.#config, at: this.#name, shardMap: this.#routing.shardMap },
+    {
+      env: this.env,
+      sql: this.ctx.storage.sql,
+      log: this.#fillLog,
+      progress: () => this.progress(-1),
+      nowMs: () => Date.now(),
+    },
+  )
   readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
   readonly #relay = new FollowerRelay(this.env, this.#name, {
     nudge: (isLate) => this.nudge(isLate),
@@ -154,6 +175,11 @@ export class TopicFollower extends DurableObject<Env> {
     return at === undefined
       ? null
       : this.#planned.progress(at, connectingShards(this.#routing.shardMap.map), offset, () => this.#logEnd.latest())
+  }
+
+  /** See FollowerStub. */
+  async fillTable(request: FillRequest): Promise<FillAnswer> {
+    return this.#filler.ask(request)
   }
 
   /**

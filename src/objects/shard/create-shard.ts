@@ -42,6 +42,9 @@ import { InBandCheck } from './subscriptions/in-band-check.ts'
 import { PassedOffsets } from './subscriptions/passed-offsets.ts'
 import { SubscriptionUpdater } from './subscriptions/update-subscriptions.ts'
 import { Timers } from './timers.ts'
+import { TableFills } from './tables/fill-tables.ts'
+import { LiveTables } from './tables/live-tables.ts'
+import { TableStore } from './tables/table-store.ts'
 import { createTransports } from './transports/registry.ts'
 import type { Transport } from './transports/transport.ts'
 
@@ -55,7 +58,14 @@ export function createShard(context: ShardContext) {
   const history = new ConnectionHistory(context.now)
   const onMatched = (event: StoredEvent, count: number) => metrics.matched(event, count)
   const connections = new ConnectionRegistry(config.connections, onMatched, config.typeRules)
-  const logStore = new LogStore(storage, `${shard}.${context.randomHex(EPOCH_BYTES)}`, config.log, expiryOf(context))
+  const tableStore = new TableStore(storage.sql, {
+    rules: config.tables,
+    newId: context.uuid,
+    isExpired: expiryOf(context),
+    onTooLarge: (type) => queueMicrotask(() => tables.tooLarge(type)),
+  })
+  const newEpoch = `${shard}.${context.randomHex(EPOCH_BYTES)}`
+  const logStore = new LogStore(storage, newEpoch, config.log, expiryOf(context), tableStore)
   const log = new CommittedLog(logStore, {
     now: context.now,
     sync: () => storage.sync(),
@@ -89,15 +99,16 @@ export function createShard(context: ShardContext) {
     },
     nowMs: context.now,
   })
+  const partitions = async () => {
+    // A Directory that has lost its storage, or has not been asked for anything yet, finds them first.
+    await directoryStub(env).refreshFollowers()
+    return directoryStub(env).followers()
+  }
   const asOfJoins = new AsOfJoins({
     log: logStore,
     committedSeq: () => log.committedSeq,
     interestSince: (type) => interests.sinceOf(type),
-    partitions: async () => {
-      // A Directory that has lost its storage, or has not been asked for anything yet, finds them first.
-      await directoryStub(env).refreshFollowers()
-      return directoryStub(env).followers()
-    },
+    partitions,
     isFollowed: (topic) => isSourceTopic(config, topic),
     progress: async (at, offset) => followerStub(env, at).progress(offset),
     shards: () => connectingShards(shardMap.map),
@@ -105,7 +116,9 @@ export function createShard(context: ShardContext) {
     nowMs: context.now,
   })
   const revocations = new RevocationList(storage.sql)
-  const lifecycle = new ConnectionLifecycle(context, connections, log, metrics, history)
+  const lifecycle = new ConnectionLifecycle(context, connections, log, metrics, history, (connection) =>
+    tables.serveSoon(connection),
+  )
   const timers = new Timers(context.now)
   const oldShards = new OldShardReader(context, log, logStore, timers)
   const resumptions = new Resumptions({ log, interests, shardMap, oldShards })
@@ -114,6 +127,27 @@ export function createShard(context: ShardContext) {
   const admission = new ConnectionAdmission(context, connections, log, interests, revocations, timers, asOfJoins, {
     ...placing,
     history: storedHistory,
+    tables: () => tables,
+  })
+  const fills = new TableFills({
+    ...context,
+    rules: config.tables,
+    store: tableStore,
+    log: logStore,
+    partitions,
+    fillTable: async (at, request) => followerStub(env, at).fillTable(request),
+    changed: (type) => tables.changed(type),
+    nowMs: context.now,
+    sleep: (ms) => scheduler.wait(ms),
+  })
+  const tables: LiveTables = new LiveTables(context, {
+    rules: config.tables,
+    store: tableStore,
+    fills,
+    connections,
+    lifecycle,
+    log,
+    mapVersion: () => shardMap.map.version,
   })
   const changeRate = new ChangeRateLimiter(context, lifecycle, timers)
   const passedOffsets = new PassedOffsets({
@@ -152,9 +186,10 @@ export function createShard(context: ShardContext) {
     inBandCheck,
     oldShards,
     storedHistory,
+    tables,
     ...placing,
   }
-  const subscriptions = new SubscriptionUpdater(context, parts)
+  const subscriptions = new SubscriptionUpdater(context, { ...parts, tables: () => tables })
   const renewal = new TokenRenewal(context, { ...parts, subscriptions })
   const store = new ConnectionStore(storage.sql)
   const buffers = new BufferBudget(context, connections, lifecycle)
@@ -171,6 +206,8 @@ export function createShard(context: ShardContext) {
   })
   const admin = new AdminCommands(context, { ...parts, history, logStore, leaving })
   restore(transports, store)
+  for (const connection of connections.withTables()) tables.serveSoon(connection)
+  if (tableStore.isActive) context.wakeBy(context.now() + 1_000)
   const values = () => metrics.values(connections, logStore)
   const explained = { connections, history, logStore, tokenOf: (id: string) => lifecycle.tokenOf(id) }
   const explain = (question: ShardQuestion) => explainEvent(explained, question)

@@ -9,6 +9,7 @@ import type { CommittedLog } from './log/committed-log.ts'
 import type { SubscriptionUpdater } from './subscriptions/update-subscriptions.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
+import type { LiveTables } from './tables/live-tables.ts'
 import type { Transport } from './transports/transport.ts'
 
 interface MaintenanceParts {
@@ -19,6 +20,7 @@ interface MaintenanceParts {
   readonly subscriptions: SubscriptionUpdater
   readonly log: CommittedLog
   readonly leaving: LeavingConnections
+  readonly tables: Pick<LiveTables, 'sweep'>
   readonly transports: readonly Transport[]
   /** Drops events that are past the retention. */
   readonly trimLog: (nowMs: number) => void
@@ -47,6 +49,7 @@ export class Maintenance {
     if (subscriptions.withdrawEnded(nowMs) || isWarned) await log.settle()
     this.#sweepTransports(nowMs)
     this.#sendPositions()
+    if (this.#parts.tables.sweep(nowMs)) lifecycle.sweepLater()
     if (await this.#withdrawInterests(nowMs)) lifecycle.sweepLater()
     if (connections.size > 0) this.#context.wakeBy(connections.nextDueMs(this.#context.config.jwt.warningMs))
   }

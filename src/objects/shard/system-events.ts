@@ -87,6 +87,21 @@ export function connectionClosed(head: EventEnvelope, close: Close): SystemEvent
   return ownEvent(head, 'rig.connection.close', close)
 }
 
+/** Says that the table of a type begins: what the client has of it does not count any more. Rows follow. */
+export function tableReset(head: EventEnvelope, type: string): SystemEvent {
+  return ownEvent(head, 'rig.table.reset', { type })
+}
+
+/** Says that the client has been sent the whole table. */
+export function tableComplete(head: EventEnvelope, type: string, rows: number): SystemEvent {
+  return ownEvent(head, 'rig.table.complete', { type, rows })
+}
+
+/** Says that there is no table of the type: the client gets events only, and no removals. */
+export function tableFailed(head: EventEnvelope, type: string, reason: string): SystemEvent {
+  return ownEvent(head, 'rig.table.failed', { type, reason })
+}
+
 /** RFC 3339, or null. */
 export function toTime(ms: number | null): string | null {
   return ms === null ? null : new Date(ms).toISOString()

@@ -22,6 +22,7 @@ import {
   createShardSender,
   readConnect,
   stampError,
+  type FillBatch,
   type HistoryPage,
   type HistoryRequest,
   type PollAnswer,
@@ -76,6 +77,12 @@ export class UserShard extends DurableObject<Env> {
     await this.#shard.log.append(wanted)
     this.#shard.metrics.appended(wanted, Date.now() - startedMs)
     if (this.#shard.connections.size > 0) this.#shard.lifecycle.sweepLater()
+  }
+
+  /** Takes rows of tables from before this shard wanted them. Idempotent. */
+  async fillTables(batch: FillBatch): Promise<void> {
+    this.#shard.tables.add(batch)
+    await this.ctx.storage.sync()
   }
 
   /** Declares all interest to a Directory that has lost its storage. `epoch` names its new one. */

@@ -1,6 +1,8 @@
 // Decides whether a connection may be opened, and creates its record: limits, end, interests, position to resume from.
 // Called for every transport. `register` is also called for the interests of later subscriptions.
 import { logIncident } from '../../../telemetry/incident-log.ts'
+import { parsePosition } from '../../../core/identity/position.ts'
+import type { LiveTables } from '../tables/live-tables.ts'
 import type { AsOfJoins, JoinPlace, JoinWish } from '../subscriptions/as-of-joins.ts'
 import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
@@ -12,7 +14,9 @@ import type { ConnectionRegistry } from './connection-registry.ts'
 import {
   openSeqOf,
   resumeAt,
+  tablesFor,
   termOf,
+  viewMarkOf,
   type ConnectionState,
   type Opening,
   type Resume,
@@ -45,6 +49,7 @@ interface AdmissionPlaces {
   readonly shardMap: KnownShardMap
   readonly resumptions: Resumptions
   readonly history: Pick<StoredHistory, 'placeOf'>
+  readonly tables: () => Pick<LiveTables, 'check' | 'coversSince' | 'want'>
 }
 
 export class ConnectionAdmission {
@@ -58,6 +63,7 @@ export class ConnectionAdmission {
   readonly #shardMap: KnownShardMap
   readonly #resumptions: Resumptions
   readonly #history: Pick<StoredHistory, 'placeOf'>
+  readonly #tables: AdmissionPlaces['tables']
 
   constructor(
     context: ShardContext,
@@ -67,8 +73,9 @@ export class ConnectionAdmission {
     revocations: RevocationList,
     timers: Timers,
     asOfJoins: AsOfJoins,
-    { history, resumptions, shardMap }: AdmissionPlaces,
+    { history, resumptions, shardMap, tables }: AdmissionPlaces,
   ) {
+    this.#tables = tables
     this.#context = context
     this.#connections = connections
     this.#log = log
@@ -90,6 +97,8 @@ export class ConnectionAdmission {
     if (session !== null && this.#revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
     const fits = this.checkBytes(subscriptions)
     if (!fits.ok) return fits
+    const hasTables = this.#tables().check(subscriptions, connect.asOf)
+    if (!hasTables.ok) return hasTables
     const allowed = checkRights(rightsOf(this.#context.config.typeRules, [connect.grant]), givenOf(connect))
     if (!allowed.ok) return allowed
     const admitted = await this.#admitAfterProbe(principal, nowMs)
@@ -102,6 +111,7 @@ export class ConnectionAdmission {
     if (!resumption.ok) return resumption
     const registered = await this.register(subscriptions)
     if (!registered.ok) return registered
+    const isContinued = this.#continuesTables(connect, resumption.value)
     const joined = await this.#asOfJoins.placeOf(wishOf(connect), resumption.value.kind === 'own')
     if (!joined.ok) return joined
     // The session may have been revoked meanwhile; its connections have been closed without this one.
@@ -116,10 +126,19 @@ export class ConnectionAdmission {
     const isFresh = lastEventId === null && connect.asOf === undefined && !(connect.sinceMs ?? 0)
     const recovered = isFresh ? null : !isGap && ((lastEventId === null && since === null) || isCovered)
     const historySeq = since === null ? {} : { historySeq: this.#log.committedSeq }
-    const opened = withJoin({ ...this.#stateOf(connect, term, found, nowMs), ...historySeq }, joined.value)
+    const tables = tablesFor(subscriptions, isContinued && found.kind === 'own')
+    const begun = { ...this.#stateOf(connect, term, found, nowMs), ...historySeq, ...(tables && { tables }) }
+    const opened = withJoin(begun, joined.value)
     const oldShardReplay = oldShardReplayOf(opened, found)
     const state = oldShardReplay === null ? opened : { ...opened, pinned: lastEventId }
     return ok({ connect, recovered, since, state, rewind: rewindOf(state), oldShardReplay })
+  }
+
+  /** Whether the client has its tables up to its position, so that it gets what has changed since. */
+  #continuesTables({ grant, lastEventId, subscriptions }: ConnectRequest, found: Resumption): boolean {
+    const mark = viewMarkOf({ subscriptions, grant })
+    if (mark === undefined || found.kind !== 'own' || !found.isCovered) return false
+    return parsePosition(lastEventId ?? '')?.mark === mark && this.#tables().coversSince(subscriptions, found.seq)
   }
 
   /**
@@ -190,7 +209,7 @@ export class ConnectionAdmission {
       inferred: connect.inferred ?? [],
       startSeq: found.kind === 'own' ? found.seq : committedSeq,
       pinned: null,
-      resume: resumeOf(found, committedSeq, nowMs),
+      resume: resumeOf(found, committedSeq, nowMs, parsePosition(connect.lastEventId ?? '')?.mark),
       claimedBy: null,
       grantEndsAtMs: null,
       phoenix: connect.phoenix ?? null,
@@ -207,6 +226,7 @@ export class ConnectionAdmission {
       logIncident('interest not registered', {}, { shard: this.#context.shard, error: String(error) })
       return fail({ kind: 'unavailable', message: 'Subscriptions cannot be confirmed at the moment: try again.' })
     }
+    this.#tables().want(subscriptions)
     await this.#log.settle()
     return ok(null)
   }
@@ -236,9 +256,9 @@ function withJoin(state: ConnectionState, { joins, startSeq }: JoinPlace): Conne
   return { ...state, joins, startSeq: startSeq ?? state.startSeq }
 }
 
-function resumeOf(found: Resumption, committedSeq: number, nowMs: number): Resume | null {
+function resumeOf(found: Resumption, committedSeq: number, nowMs: number, mark?: string): Resume | null {
   if (found.kind === 'gap') return null
-  if (found.kind === 'own') return resumeAt(found.openSeq, found.openBefore, nowMs)
+  if (found.kind === 'own') return resumeAt(found.openSeq, found.openBefore, nowMs, mark)
   return resumeAt(committedSeq, { epoch: found.from.epoch, seq: found.openSeq }, nowMs)
 }
 

@@ -1,13 +1,21 @@
 // What happens to a connection between greeting and end, on every transport: its events, index, storage and alarms. The
 // ConnectionRegistry chooses the connections that get an event, the transport writes it.
 import { formatConnectionToken } from '../../../core/identity/connection-token.ts'
-import { asJoining, formatPosition, withOpenSeq, type LogPlace } from '../../../core/identity/position.ts'
+import { asJoining, formatPosition, withMark, withOpenSeq, type LogPlace } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { ConnectionHistory } from '../explain/connection-history.ts'
 import type { Connection } from './connection.ts'
 import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
-import { isJoining, openSeqOf, openSuffixOf, type ConnectionState, type Opening } from './connection-state.ts'
+import {
+  isJoining,
+  markOf,
+  openSeqOf,
+  openSuffixOf,
+  tablesAfter,
+  type ConnectionState,
+  type Opening,
+} from './connection-state.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { ShardMetrics } from '../shard-metrics.ts'
@@ -23,6 +31,7 @@ export class ConnectionLifecycle {
   readonly #sweepAfterMs: number
   readonly #metrics: Pick<ShardMetrics, 'opened' | 'ended'>
   readonly #history: ConnectionHistory
+  readonly #serveTables: (connection: Connection) => void
   /** Why Rigel ends a connection that is being ended. */
   readonly #reasons = new WeakMap<Connection, RigelError>()
 
@@ -32,7 +41,9 @@ export class ConnectionLifecycle {
     log: CommittedLog,
     metrics: Pick<ShardMetrics, 'opened' | 'ended'>,
     history: ConnectionHistory,
+    serveTables: (connection: Connection) => void,
   ) {
+    this.#serveTables = serveTables
     this.#context = context
     this.#metrics = metrics
     this.#history = history
@@ -53,13 +64,16 @@ export class ConnectionLifecycle {
     connection.send(subscriptionsSet(envelope(this.#context), subscriptions))
     if (rewind !== null) connection.rewind(rewind.seq, rewind.before)
     if (oldShardReplay !== null) connection.replayOldShard(oldShardReplay)
+    this.#serveTables(connection)
   }
 
   /** Returns the position of a sequence number, as the client of the connection gets it. */
   positionFor(state: ConnectionState, seq: number): string {
     if (state.pinned !== null) return state.pinned
     const position = `${this.#log.position(seq)}${openSuffixOf(state, this.#context.now)}`
-    return isJoining(state) ? asJoining(position) : position
+    const joining = isJoining(state) ? asJoining(position) : position
+    const mark = markOf(state)
+    return mark === '' ? joining : withMark(joining, mark)
   }
 
   /** Returns the position of a place in the log of the client's old shard. */
@@ -87,9 +101,13 @@ export class ConnectionLifecycle {
   }
 
   update(connection: Connection, changes: Partial<ConnectionState>): void {
-    this.#connections.update(connection, { ...connection.state, ...changes })
+    const after = { ...connection.state, ...changes }
+    const mayDiffer = changes.subscriptions !== undefined || 'grant' in changes || 'lateGrant' in changes
+    const hasTables = mayDiffer && changes.tables === undefined
+    this.#connections.update(connection, hasTables ? { ...after, tables: tablesAfter(connection.state, after) } : after)
     if (changes.subscriptions !== undefined) this.#history.refiltered(connection, this.#log.committedSeq)
     connection.save()
+    if (mayDiffer) this.#serveTables(connection)
   }
 
   /** Replaces the filter of a connection whose subscriptions are not in its state. Events after `sinceSeq` go through it. */

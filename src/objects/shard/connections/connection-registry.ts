@@ -14,7 +14,7 @@ import { userOfWatchTopic } from '../../../core/subscriptions/watch-topic.ts'
 import type { ConnectionQuery } from '../../../rpc/shard-commands.ts'
 import { ConnectionIndex } from './connection-index.ts'
 import type { Connection } from './connection.ts'
-import { filterOf, type ConnectionState } from './connection-state.ts'
+import type { ConnectionState } from './connection-state.ts'
 import { SubscriptionPool } from './subscription-pool.ts'
 
 export interface ConnectionLimits {
@@ -108,7 +108,7 @@ export class ConnectionRegistry {
   /** Replaces the state of a registered connection, and its filter if the subscriptions are others. */
   update(connection: Connection, state: ConnectionState): void {
     const isRefiltered = state.subscriptions !== connection.state.subscriptions
-    const isRejoined = state.joins !== connection.state.joins
+    const isRejoined = state.joins !== connection.state.joins || state.tables !== connection.state.tables
     const subscriptions = isRefiltered ? this.#pool.acquire(state.subscriptions) : state.subscriptions
     if (isRefiltered) this.#pool.release(connection.state.subscriptions)
     const hasOtherRights = state.grant !== connection.state.grant || state.lateGrant !== connection.state.lateGrant
@@ -116,7 +116,8 @@ export class ConnectionRegistry {
     connection.state = { ...state, subscriptions }
     this.#index.add(connection)
     if (!isRefiltered && !isRejoined && !hasOtherRights) return
-    this.refilter(connection, this.#pool.share(subscriptions, filterOf(connection.state, this.#rules)))
+    const filter = connection.filterNow(this.#rules)
+    this.refilter(connection, connection.takesSubscriptions ? this.#pool.share(subscriptions, filter) : filter)
   }
 
   refilter(connection: Connection, filter: Filter): void {
@@ -149,6 +150,16 @@ export class ConnectionRegistry {
 
   get(connectionId: string): Connection | undefined {
     return this.#subscriptions.get(connectionId)
+  }
+
+  /** Connections that get tables. */
+  withTables(): readonly Connection[] {
+    return this.#subscriptions.withTables()
+  }
+
+  /** True if a connection gets the table of the type. */
+  wantsTable(type: string): boolean {
+    return this.withTables().some(({ filter }) => filter.tables?.has(type) === true)
   }
 
   /** Connections that are not sent what their client's state has. */

@@ -4,7 +4,10 @@ import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { rightsOf } from '../../../core/rules/filter-rights.ts'
 import type { TypeGrant } from '../../../core/rules/type-grant.ts'
 import type { TypeRules } from '../../../core/rules/type-rules.ts'
-import { createFilter, withJoins, withRights, type Filter } from '../../../core/subscriptions/filter.ts'
+import { createFilter, withJoins, withRights, withTables, type Filter } from '../../../core/subscriptions/filter.ts'
+import { covers } from '../../../core/events/event-type-pattern.ts'
+import { tableMarkOf } from '../../../core/tables/table-mark.ts'
+import { stateTypesOf } from '../../../core/tables/table-rule.ts'
 import type { OffsetJoin } from '../../../core/as-of/joins.ts'
 import type {
   ConnectRequest,
@@ -49,6 +52,8 @@ export interface Resume {
   readonly untilMs: number
   /** The same position in the log of the shard that the client came from; null: it is of this log. */
   readonly before: LogPlace | null
+  /** See Position.mark. */
+  readonly mark?: string | undefined
 }
 
 export interface ConnectionState extends Term {
@@ -82,6 +87,11 @@ export interface ConnectionState extends Term {
   readonly lateGrant?: TypeGrant | null
   /** Events up to here were stored before the client asked for them by time. */
   readonly historySeq?: number
+  /**
+   * Event types whose tables it gets → the sequence number as of which it was sent the table, 0 if it had it before; null: it has
+   * not been sent the whole table yet.
+   */
+  readonly tables?: Readonly<Record<string, number | null>> | undefined
   /** Phoenix only. */
   readonly phoenix: PhoenixHello | null
 }
@@ -114,8 +124,14 @@ export function earliestEnd({ expSeconds }: Principal, lifetimeEndsAtMs: number)
   return { endsAtMs: Math.min(tokenEndsAtMs, lifetimeEndsAtMs), endsByToken: tokenEndsAtMs <= lifetimeEndsAtMs }
 }
 
-export function resumeAt(seq: number | undefined, before: LogPlace | null, nowMs: number): Resume | null {
-  return seq === undefined ? null : { seq, before, untilMs: nowMs + RESUBSCRIBE_WITHIN_MS }
+export function resumeAt(
+  seq: number | undefined,
+  before: LogPlace | null,
+  nowMs: number,
+  mark?: string,
+): Resume | null {
+  if (seq === undefined) return null
+  return { seq, before, untilMs: nowMs + RESUBSCRIBE_WITHIN_MS, ...(mark === undefined ? {} : { mark }) }
 }
 
 /**
@@ -143,7 +159,62 @@ export function userOf({ claimedBy, owner }: ConnectionState): string | null {
 /** `rules`: null if there are none. */
 export function filterOf(state: ConnectionState, rules: TypeRules | null): Filter {
   const { id, joins = [], owner, subscriptions } = state
-  return withJoins(withRights(createFilter(id, owner.user, subscriptions), stateRights(state, rules)), joins)
+  const filter = withRights(createFilter(id, owner.user, subscriptions), stateRights(state, rules))
+  return withJoins(withTables(filter, filterTablesOf(state.tables)), joins)
+}
+
+/** A table that is not there yet has nothing of the log. */
+function filterTablesOf(tables: ConnectionState['tables']): Filter['tables'] {
+  return tables && new Map(Object.entries(tables).map(([type, seq]) => [type, seq ?? 0]))
+}
+
+/** The tables of a connection that begins, or has other subscriptions. `hasAll`: its client has them. */
+export function tablesFor(subscriptions: readonly Subscription[], hasAll: boolean): ConnectionState['tables'] {
+  const types = stateTypesOf(subscriptions)
+  return types.length === 0 ? undefined : Object.fromEntries(types.map((type) => [type, hasAll ? 0 : null]))
+}
+
+/** Returns the tables after a change. One of which the client may see other rows now is sent anew. */
+export function tablesAfter(before: ConnectionState, after: ConnectionState): ConnectionState['tables'] {
+  const tables = tablesFor(after.subscriptions, false)
+  const kept = Object.keys(tables ?? {}).filter((type) => viewOf(before, type) === viewOf(after, type))
+  return tables && { ...tables, ...Object.fromEntries(kept.map((type) => [type, before.tables?.[type] ?? null])) }
+}
+
+/** What decides which rows of a table the client sees. */
+export function viewOf(state: ConnectionState, type: string): string {
+  return JSON.stringify([state.subscriptions.filter(({ eventType }) => covers(eventType, type)), grantsOf(state)])
+}
+
+/** Two tokens that permit the same are no other view than one. */
+function grantsOf({ grant, lateGrant }: Pick<ConnectionState, 'grant' | 'lateGrant'>): readonly string[] {
+  return [...new Set([grant, lateGrant].map((one) => JSON.stringify(one ?? null)))].toSorted()
+}
+
+/** The marks of states: a position is made for each event. */
+const marks = new WeakMap<ConnectionState, string>()
+
+/** The mark of the client's positions; the empty string: it has not been sent all tables, or wants none. */
+export function markOf(state: ConnectionState): string {
+  if (state.tables === undefined) return ''
+  const known = marks.get(state)
+  if (known !== undefined) return known
+  const { tables } = state
+  const hasAll = stateTypesOf(state.subscriptions).every((type) => typeof tables[type] === 'number')
+  const mark = hasAll ? (viewMarkOf(state) ?? '') : ''
+  marks.set(state, mark)
+  return mark
+}
+
+/** The mark of a client that has all tables. Undefined: it wants none. */
+export function viewMarkOf(state: Pick<ConnectionState, 'grant' | 'lateGrant' | 'subscriptions'>): string | undefined {
+  return tableMarkOf(state.subscriptions, grantsOf(state))
+}
+
+/** What the positions of connections differ in: those with the same can be sent the same bytes. */
+export function positionVariantOf(state: ConnectionState, now: () => number): string {
+  const joining = isJoining(state) ? '*' : ''
+  return `${joining}${openSuffixOf(state, now)}!${markOf(state)}`
 }
 
 /** What rules per event type let the connection get; undefined: everything. */

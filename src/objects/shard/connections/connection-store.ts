@@ -35,12 +35,13 @@ interface OldPhoenixRow extends Record<string, SqlStorageValue> {
 /** The rest of a ConnectionState: fields that no query uses. */
 type Details = Pick<
   ConnectionState,
-  'hasToken' | 'phoenix' | 'claimedBy' | 'grantEndsAtMs' | 'grant' | 'lateGrant' | 'historySeq'
+  'hasToken' | 'phoenix' | 'claimedBy' | 'grantEndsAtMs' | 'grant' | 'lateGrant' | 'historySeq' | 'tables'
 > & {
   readonly resumeSeq?: number
   readonly atPosition?: true
   readonly joins?: readonly OffsetJoin[]
   readonly resumeBefore?: LogPlace
+  readonly resumeMark?: string
   readonly pinned?: string
 }
 
@@ -77,6 +78,8 @@ export class ConnectionStore {
       ...(state.grant === undefined ? {} : { grant: state.grant }),
       ...(state.lateGrant ? { lateGrant: state.lateGrant } : {}),
       ...(state.historySeq === undefined ? {} : { historySeq: state.historySeq }),
+      ...(state.tables === undefined ? {} : { tables: state.tables }),
+      ...(resume?.mark === undefined ? {} : { resumeMark: resume.mark }),
       ...(state.pinned === null ? {} : { pinned: state.pinned }),
     }
     this.#sql.exec(
@@ -136,11 +139,17 @@ function toState(row: ConnectionRow): ConnectionState {
     ...(details?.grant === undefined ? {} : { grant: details.grant }),
     ...(details?.lateGrant === undefined ? {} : { lateGrant: details.lateGrant }),
     ...(details?.historySeq === undefined ? {} : { historySeq: details.historySeq }),
+    ...(details?.tables === undefined ? {} : { tables: details.tables }),
     pinned: details?.pinned ?? null,
     resume:
       row.resume_until_ms === null
         ? null
-        : { seq: resumeSeq, untilMs: row.resume_until_ms, before: details?.resumeBefore ?? null },
+        : {
+            seq: resumeSeq,
+            untilMs: row.resume_until_ms,
+            before: details?.resumeBefore ?? null,
+            ...(details?.resumeMark === undefined ? {} : { mark: details.resumeMark }),
+          },
     subscriptions: JSON.parse(row.subscriptions) as readonly Subscription[],
     inferred: JSON.parse(row.inferred) as readonly Subscription[],
     claimedBy: details?.claimedBy ?? null,

@@ -5,8 +5,10 @@ import type { ConnectionProgress } from '../../../core/explain/explain-connectio
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
-import type { ConnectionState } from './connection-state.ts'
+import type { TypeRules } from '../../../core/rules/type-rules.ts'
+import { filterOf, type ConnectionState } from './connection-state.ts'
 import type { SystemEvent } from '../system-events.ts'
+import type { TableReader } from '../tables/table-reader.ts'
 
 export interface Connection {
   /** Replaced by the ConnectionRegistry only, which indexes what has changed. */
@@ -27,8 +29,14 @@ export interface Connection {
   deliver(events: DeliveryGroup): void
   /** Reads the log again from `seq`, for events that pass the new filter and did not pass the filter `before`. */
   rewind(seq: number, before: Filter): void
+  /** Returns the filter that the connection has with its state. */
+  filterNow(rules: TypeRules | null): Filter
   /** Sends what the client missed at its old shard, before what comes here. */
   replayOldShard(replay: OldShardReplay): void
+  /** Sends tables when everything before has been sent. Replaces a reader that has not been read to its end. */
+  readTables(reader: TableReader): void
+  /** Sends an event about a table. */
+  sendOfTable(type: string, event: SystemEvent): void
   /** Sends one of Rigel's own events. */
   send(event: SystemEvent): void
   /** Writes something that the client ignores, if the transport has such a thing: the write fails if the client is gone. */
@@ -61,9 +69,18 @@ export abstract class BaseConnection implements Connection {
   abstract deliver(events: DeliveryGroup): void
   abstract rewind(seq: number, before: Filter): void
   abstract replayOldShard(replay: OldShardReplay): void
+  abstract readTables(reader: TableReader): void
   abstract send(event: SystemEvent): void
   abstract end(reason: RigelError): void
   abstract removed(): void
+
+  filterNow(rules: TypeRules | null): Filter {
+    return filterOf(this.state, rules)
+  }
+
+  sendOfTable(_type: string, event: SystemEvent): void {
+    this.send(event)
+  }
 
   hasBeenSent(seq: number): boolean {
     return this.progress.writtenSeq >= seq

@@ -1,6 +1,7 @@
 // Erases a user from the events of a segment of the shard's log. An erased event keeps its type and offset, without
 // recipients, so that positions stay valid. Pure. Called by log-store.ts.
 import { isObject, parseJson } from '../../../core/json.ts'
+import type { RowChange } from '../../../core/events/stored-event.ts'
 import {
   decodeHeaders,
   decodePayloads,
@@ -22,23 +23,38 @@ export function eraseFrom({ heads, body }: EncodedEvents, user: string): (Encode
   const kept: Uint8Array[] = []
   const counts = { erased: 0, shared: 0 }
   let at = 0
+  let isChanged = false
   const left = events.map((event, index): EventHeader => {
-    const [type, fields, recipients, connectionId, length, ...offset] = event
+    const [type, fields, recipients, connectionId, length, offset, row] = event
     const text = body.subarray(at, at + length)
     at += length
     const others = recipients?.filter((recipient) => recipient !== user) ?? null
     const isOnlyFor = others?.length === 0 && recipients?.length !== 0
     if (isOnlyFor || (connectionId !== null && isOwnEventOf(texts[index] ?? '', user))) {
       counts.erased += 1
-      return [type, {}, [], null, 0, ...offset]
+      isChanged = true
+      return offset === undefined ? [type, {}, [], null, 0] : [type, {}, [], null, 0, offset]
     }
     kept.push(text)
-    if (others === null || others.length === recipients?.length) return event
-    counts.shared += 1
-    return [type, fields, others, connectionId, length, ...offset]
+    const change = row === undefined ? undefined : withoutUser(row, user)
+    const isShared = others !== null && others.length !== recipients?.length
+    if (!isShared && change === row) return event
+    counts.shared += isShared ? 1 : 0
+    isChanged = true
+    const header = [type, fields, others, connectionId, length] as const
+    if (offset === undefined) return header
+    return change === undefined ? [...header, offset] : [...header, offset, change]
   })
-  if (counts.erased + counts.shared === 0) return undefined
+  if (!isChanged) return undefined
   return { heads: JSON.stringify(left), body: concat(kept), ...counts }
+}
+
+/** The user is no longer told that the row is gone. */
+function withoutUser(change: RowChange, user: string): RowChange {
+  const [key, removes, fields, recipients] = change
+  if (recipients?.includes(user) !== true) return change
+  const others = recipients.filter((recipient) => recipient !== user)
+  return others.length === 0 ? [key, removes] : [key, removes, fields, others]
 }
 
 /** `rig.connection.create` says whose a connection is. */

@@ -15,6 +15,8 @@ import { SegmentLog, type NewSegment } from '../../../segment-log/segment-log.ts
 import type { StoredSegment } from '../../../segment-log/segment-tables.ts'
 import type { Retention } from '../../../segment-log/slices.ts'
 import { migrateLog } from './migrate-log.ts'
+import { removalOf } from '../../../core/tables/row-change.ts'
+import type { TableStore } from '../tables/table-store.ts'
 import { eraseFrom, type Erased } from './erase-user.ts'
 import { isCovered, type SeenRange, type SeenRanges } from '../../../core/shard-map/coverage.ts'
 import { keyOf, seenAfter, sinceSeqOf, unseenOf, type SegmentSource, type ShardLogState } from './seen.ts'
@@ -47,9 +49,17 @@ export type FoundEvent =
 export class LogStore {
   readonly #log: SegmentLog<SegmentSource, ShardLogState>
   readonly #isExpired: IsExpired | undefined
+  readonly #tables: TableStore | undefined
 
   /** `newEpoch` is used if there is no log yet. */
-  constructor(storage: DurableObjectStorage, newEpoch: string, retention: Retention, isExpired?: IsExpired) {
+  constructor(
+    storage: DurableObjectStorage,
+    newEpoch: string,
+    retention: Retention,
+    isExpired?: IsExpired,
+    tables?: TableStore,
+  ) {
+    this.#tables = tables
     this.#isExpired = isExpired
     migrateLog(storage)
     this.#log = new SegmentLog(storage, {
@@ -135,7 +145,15 @@ export class LogStore {
 
   /** Stores the events that were not seen yet, all or nothing, and returns them. Durable once `storage.sync()` resolves. */
   append(batches: readonly AppendBatch[], nowMs: number): readonly LogSegment[] {
-    return this.#write(this.#unseen(batches), nowMs)
+    const segments = this.#unseen(batches)
+    const tables = this.#tables
+    if (tables?.isActive !== true || segments.length === 0) return this.#write(segments, nowMs)
+    try {
+      return this.#log.transact(() => this.#write(tables.apply(segments, this.head, nowMs), nowMs))
+    } catch (error) {
+      tables.load()
+      throw error
+    }
   }
 
   /** Stores one of Rigel's own events for one connection. */
@@ -157,6 +175,7 @@ export class LogStore {
 
   /** Erases what is stored for a user. Durable once `storage.sync()` resolves. */
   eraseUser(user: string): Erased {
+    this.#tables?.eraseUser(user)
     const total = { erased: 0, shared: 0 }
     this.#log.rewrite((segment) => {
       const changed = eraseFrom(segment, user)
@@ -178,13 +197,17 @@ export class LogStore {
     let bytes = 0
     for (const { appendedMs, position, heads, body, meta } of this.#log.read(seq)) {
       const segment = { lastSeq: position, heads, body, source: JSON.parse(meta) as SegmentSource }
-      for (const event of decodeSegment(segment))
-        if (event.seq > seq)
-          events.push(this.#isExpired?.(event.type, appendedMs) ? { ...event, isExpired: true } : event)
+      for (const event of decodeSegment(segment)) if (event.seq > seq) events.push(this.#withExpiry(event, appendedMs))
       bytes += body.byteLength
       if (bytes >= maxBytes) break
     }
     return events
+  }
+
+  #withExpiry(event: StoredEvent, storedMs: number): StoredEvent {
+    const { replacedBy } = event
+    if (replacedBy !== undefined) return { ...event, replacedBy: this.#withExpiry(replacedBy, storedMs) }
+    return this.#isExpired?.(event.type, storedMs) === true ? { ...event, isExpired: true } : event
   }
 
   /** Reads the metadata of the whole log: for an operator's question, not for deliveries. The newest generation counts. */
@@ -206,7 +229,8 @@ export class LogStore {
     if (segment === undefined) return undefined
     const index = decodeHeaders(segment.heads).findIndex((head) => head[5] === offset)
     const { body, heads, position: lastSeq } = segment
-    return [...decodeSegment({ lastSeq, heads, body, source: null })][index]
+    const seq = lastSeq - decodeHeaders(heads).length + 1 + index
+    return [...decodeSegment({ lastSeq, heads, body, source: null })].find((event) => event.seq === seq)
   }
 
   #unseen(batches: readonly AppendBatch[]): readonly NewSegment<SegmentSource>[] {
@@ -252,7 +276,11 @@ export function* decodeSegment({ lastSeq, heads, body, source }: Omit<LogSegment
   const events = decodeHeaders(heads)
   const texts = decodePayloads(events, body)
   const firstSeq = lastSeq - events.length + 1
-  for (const [index, [type, fields, recipients, connectionId, , offset]] of events.entries()) {
-    yield { seq: firstSeq + index, type, json: texts[index] ?? '', fields, recipients, connectionId, origin, offset }
+  for (const [index, [type, fields, recipients, connectionId, , offset, row]] of events.entries()) {
+    const json = texts[index] ?? ''
+    const event = { seq: firstSeq + index, type, json, fields, recipients, connectionId, origin, offset }
+    yield event
+    const removal = row === undefined ? undefined : removalOf(event, row)
+    if (removal !== undefined) yield removal
   }
 }

@@ -17,9 +17,10 @@ import type { ChangeRateLimiter } from './change-rate-limiter.ts'
 import type { Connection } from '../connections/connection.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
-import { userOf, type Resume } from '../connections/connection-state.ts'
+import { tablesFor, userOf, viewMarkOf, type Resume } from '../connections/connection-state.ts'
 import { specOf } from '../old-shard/plan-replay.ts'
 import type { OldShardReader } from '../old-shard/old-shard-reader.ts'
+import type { LiveTables } from '../tables/live-tables.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { RevocationList } from '../revocation-list.ts'
@@ -54,6 +55,7 @@ interface SubscriptionUpdaterParts {
   readonly inBandCheck: InBandCheck
   readonly asOfJoins: AsOfJoins
   readonly oldShards: OldShardReader
+  readonly tables: () => Pick<LiveTables, 'check' | 'coversSince'>
 }
 
 export class SubscriptionUpdater {
@@ -132,6 +134,7 @@ export class SubscriptionUpdater {
     { grant, inferred, principal, subscriptions }: SubscriptionChange,
     joined: Joined | undefined,
     sinceSeq: number,
+    hasAllTables = false,
   ): Result<null, RigelError> {
     const joins = this.#parts.asOfJoins.joinsWith(connection, joined, sinceSeq)
     if (joins === undefined) return fail({ kind: 'rate_limited' })
@@ -146,9 +149,21 @@ export class SubscriptionUpdater {
       claimedBy: userOf(connection.state) ?? user,
       grantEndsAtMs: expSeconds === null ? null : expSeconds * 1_000,
       ...(grant === undefined && !connection.state.lateGrant ? {} : { lateGrant: grant ?? null }),
+      ...(hasAllTables ? { tables: tablesFor(subscriptions, true) } : {}),
     })
     this.#context.wakeBy(connection.state.grantEndsAtMs ?? Infinity)
     return ok(null)
+  }
+
+  /** A client that came back, and subscribes to the same as before, gets what has changed in its tables since. */
+  #continuesTables(
+    { state }: Connection,
+    { grant, subscriptions }: SubscriptionChange,
+    { mark, seq }: Resume,
+  ): boolean {
+    const lateGrant = grant ?? state.lateGrant ?? null
+    const isSame = mark !== undefined && mark === viewMarkOf({ subscriptions, grant: state.grant, lateGrant })
+    return isSame && this.#parts.tables().coversSince(subscriptions, seq)
   }
 
   #apply(
@@ -163,7 +178,8 @@ export class SubscriptionUpdater {
     const recovered = resumed === null ? null : isCovered && (resumed.before !== null || resumed.seq >= log.floorSeq)
     const from = recovered === true ? (resumed?.before ?? null) : null
     const isOwn = recovered === true && resumed?.before === null
-    const set = this.#set(connection, change, undefined, isOwn ? resumed.seq : log.committedSeq)
+    const hasAll = isOwn && this.#continuesTables(connection, change, resumed)
+    const set = this.#set(connection, change, undefined, isOwn ? resumed.seq : log.committedSeq, hasAll)
     if (!set.ok) return set
     // First, so that its client's position stays where it is until the missed events have been sent.
     if (from !== null) connection.replayOldShard({ from, delivered: { filter: had, untilSeq: Infinity }, isLate: true })
@@ -174,7 +190,7 @@ export class SubscriptionUpdater {
 
   #check(
     known: Connection | undefined,
-    { grant, inferred, principal, subscriptions }: SubscriptionChange,
+    { asOf, grant, inferred, principal, subscriptions }: SubscriptionChange,
   ): Result<Connection, RigelError> {
     if (known === undefined || !known.takesSubscriptions) return fail({ kind: 'connection_gone' })
     // An owned connection accepts tokens of its user only. One that was opened without a user is claimed by the first.
@@ -191,7 +207,10 @@ export class SubscriptionUpdater {
     const limit = this.#context.config.connections.subscriptions
     if (subscriptions.length > limit) return fail({ kind: 'too_many_subscriptions', limit, got: subscriptions.length })
     const fits = this.#parts.admission.checkBytes(subscriptions)
-    return fits.ok ? ok(known) : fits
+    if (!fits.ok) return fits
+    const hasJoins = asOf !== undefined || (known.state.joins?.length ?? 0) > 0
+    const hasTables = this.#parts.tables().check(subscriptions, hasJoins ? '' : undefined)
+    return hasTables.ok ? ok(known) : hasTables
   }
 
   /** Only what is new: what rules forbid of the rest is not delivered, and must not refuse a new token. */

@@ -7,11 +7,12 @@ import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import type { PollAnswer } from '../../../rpc/shard.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import { filterOf, type ConnectionState } from '../connections/connection-state.ts'
+import { filterOf, markOf, tablesFor, type ConnectionState } from '../connections/connection-state.ts'
+import type { TableReader } from '../tables/table-reader.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { planReplay, specOf } from '../old-shard/plan-replay.ts'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
-import { formatPosition, withOpenSeq, type Position } from '../../../core/identity/position.ts'
+import { formatPosition, withMark, withOpenSeq, type Position } from '../../../core/identity/position.ts'
 import { toFilter } from '../../../rpc/moved-history.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import type { SystemEvent } from '../system-events.ts'
@@ -35,8 +36,23 @@ interface Rewind {
   readonly before: Filter
 }
 
+/** The tables that a session is being sent, in pages: a response may be lost, and is then sent again. */
+interface TablePages {
+  readonly reader: TableReader
+  /** The number of the newest page, from 1. */
+  page: number
+  /** Where the client was when it was sent that page. */
+  from: { readonly seq: number; readonly mark: string | null }
+  answer: PollAnswer | undefined
+}
+
 interface Page extends Omit<PollAnswer, 'recovered'> {
   readonly seq: number
+}
+
+/** The mark of the position behind a page. */
+function pageMark(page: number): string {
+  return `p${page}`
 }
 
 /** Stores a new event of the session behind its earlier ones. Returns those that are kept. */
@@ -62,6 +78,7 @@ export class LongpollSession extends BaseConnection {
   /** The newest events of Rigel for this session, oldest first. Kept after a poll: tabs may share the session. */
   #ownEvents: readonly SessionEvent[]
   readonly #waiting: WaitingPolls
+  #tables: TablePages | undefined
   /** Kept until the client polls from after it: a response may be lost on its way. */
   #rewind: Rewind | undefined
   /** What the client missed at its old shard, of subscriptions that it made since. Kept like `#rewind`. */
@@ -98,8 +115,8 @@ export class LongpollSession extends BaseConnection {
     return this.#waiting.size > 0
   }
 
-  /** `seq`: to read on from. `recovered`: what to tell the client of it. */
-  async poll(seq: number, recovered: boolean): Promise<Result<PollAnswer, RigelError>> {
+  /** `seq`: to read on from. `recovered`: what to tell the client of it. `mark`: of its position; null: it has polled for the first time. */
+  async poll(seq: number, recovered: boolean, mark: string | null): Promise<Result<PollAnswer, RigelError>> {
     this.#polledSeq = seq
     this.#answeredSeq = Math.max(this.#answeredSeq, seq)
     const late = this.#late
@@ -108,11 +125,69 @@ export class LongpollSession extends BaseConnection {
     const rewind = this.#rewind
     if (rewind !== undefined && seq <= rewind.atSeq) return ok(this.#readAgain(seq, recovered, rewind))
     this.#rewind = undefined
+    const page = this.#pageAgain(seq, mark)
+    if (page !== undefined) return ok({ ...page, recovered })
     const found = this.#read(seq, MAX_RESPONSE_CHARS)
     if (found.events.length > 0 || !recovered) return ok({ ...found, recovered })
+    const first = this.#nextPage(seq, mark)
+    if (first !== undefined) return ok({ ...first, recovered })
     const reason = await this.#waiting.wait()
     if (reason !== null) return fail(reason)
-    return ok({ ...this.#read(seq, MAX_RESPONSE_CHARS), recovered })
+    const later = this.#read(seq, MAX_RESPONSE_CHARS)
+    return ok({ ...((later.events.length === 0 ? this.#nextPage(seq, mark) : undefined) ?? later), recovered })
+  }
+
+  readTables(reader: TableReader): void {
+    this.#tables = { reader, page: 0, from: { seq: -1, mark: null }, answer: undefined }
+    this.#waiting.wakeAll(null)
+  }
+
+  /**
+   * Returns the page of the tables that the client has not got, or the one after it. The mark of its position says which it has:
+   * `p<number>` of a page, or that of all tables. A client that has neither, and was sent all, is sent them anew.
+   */
+  #pageAgain(seq: number, mark: string | null): PollAnswer | undefined {
+    const { state } = this
+    if (state.tables === undefined) return undefined
+    const sent = this.#tables
+    if (sent?.answer !== undefined) {
+      if (sent.from.seq === seq && sent.from.mark === mark) return sent.answer
+      if (sent.reader.untilSeq === seq && mark === pageMark(sent.page)) return this.#nextPage(seq, mark)
+    }
+    if (mark === null || mark === markOf(state)) {
+      if (sent?.answer !== undefined) this.#tables = undefined
+      return undefined
+    }
+    if (sent !== undefined && sent.answer === undefined) return undefined
+    this.#tables = undefined
+    this.#parts.lifecycle.update(this, { tables: tablesFor(state.subscriptions, false) })
+    this.#parts.tables.serveSoon(this)
+    return undefined
+  }
+
+  /** Undefined: there is none to send. */
+  #nextPage(polledSeq: number, mark: string | null): PollAnswer | undefined {
+    const sent = this.#tables
+    if (sent === undefined) return undefined
+    const { lifecycle, log, tables } = this.#parts
+    if (sent.reader.untilSeq === undefined) sent.reader.begin(log.committedSeq)
+    const events: string[] = []
+    const seq = sent.reader.untilSeq ?? 0
+    sent.page += 1
+    sent.from = { seq: polledSeq, mark }
+    for (let chars = 0; chars < MAX_RESPONSE_CHARS;) {
+      const rows = sent.reader.next(this.filter)
+      if (rows === undefined) {
+        events.push(...tables.finish(this, sent.reader).map(({ event }) => event.json))
+        sent.answer = { lastEventId: this.#position(seq), events, recovered: true }
+        return sent.answer
+      }
+      events.push(...rows.map(({ json }) => json))
+      chars += rows.reduce((sum, { json }) => sum + json.length, 0)
+    }
+    const lastEventId = withMark(lifecycle.positionFor({ ...this.state, pinned: null }, seq), pageMark(sent.page))
+    sent.answer = { lastEventId, events, recovered: true }
+    return sent.answer
   }
 
   /** Rigel's own events have a sequence number of the log: they are in order with all others. */

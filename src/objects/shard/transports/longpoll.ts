@@ -73,18 +73,19 @@ export class LongpollTransport implements Transport {
     session.seenAtMs = context.now()
     const { pinned, startSeq } = session.state
     const position = isFirst ? (pinned ?? log.position(startSeq)) : lastEventId
-    const polled = (await this.#pollOld(session, position, isFirst)) ?? (await this.#poll(session, position))
+    const polled = (await this.#pollOld(session, position, isFirst)) ?? (await this.#poll(session, position, isFirst))
     session.seenAtMs = context.now()
     return polled
   }
 
-  async #poll(session: LongpollSession, position: string): Promise<Result<PollAnswer, RigelError>> {
+  async #poll(session: LongpollSession, position: string, isFirst: boolean): Promise<Result<PollAnswer, RigelError>> {
     const { lifecycle, log } = this.#parts
     const seq = log.resumable(position)
     // Its client is past what it was to get from its old shard.
     const { pinned } = session.state
     if (pinned !== null && pinned !== position) lifecycle.update(session, { pinned: null })
-    return session.poll(seq ?? log.committedSeq, seq !== undefined)
+    const mark = isFirst ? null : (parsePosition(position)?.mark ?? '')
+    return session.poll(seq ?? log.committedSeq, seq !== undefined, mark)
   }
 
   /** Undefined: the position is not of the client's old shard. */

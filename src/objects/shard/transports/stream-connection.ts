@@ -9,15 +9,19 @@ import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { concat } from '../../../core/bytes.ts'
 import { toFilter } from '../../../rpc/moved-history.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import { filterOf, isJoining, openSeqOf, openSuffixOf, type Opening } from '../connections/connection-state.ts'
+import { filterOf, positionVariantOf, type Opening } from '../connections/connection-state.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { OldShardReplayer } from '../old-shard/old-shard-replayer.ts'
 import { createReplayTarget } from '../old-shard/replay-target.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import { connectionClosed, envelope, sessionKilled, type SystemEvent } from '../system-events.ts'
 import type { ShardContext } from '../shard-context.ts'
+import type { TableReader } from '../tables/table-reader.ts'
 import type { PositionOf, StreamEncoding } from './stream-encoding.ts'
 import type { TransportParts } from './transport.ts'
+
+/** The positions of most connections. */
+const PLAIN = '!'
 
 /** Bytes that may wait in the stream while history is replayed. */
 const HIGH_WATER_MARK_BYTES = 65_536
@@ -32,6 +36,8 @@ export class StreamConnection extends BaseConnection {
   #delivered: DeliveredRange | undefined
   readonly #oldShardReplayer: OldShardReplayer
   #isStarted = false
+  /** Tables that are sent once everything before has been. */
+  #tables: TableReader | undefined
   /** What greets the client leaves as one chunk: each chunk is read and written to the network by itself. */
   readonly #greeting: Uint8Array[] = []
   /** Lets the stream ask for more again. */
@@ -78,8 +84,7 @@ export class StreamConnection extends BaseConnection {
 
   deliver(group: DeliveryGroup): void {
     if (this.#behindSeq !== null) return
-    const name = isJoining(this.state) ? `${this.#encoding.name}*` : this.#encoding.name
-    const key = `${name} ${openSuffixOf(this.state, this.#parts.context.now)}`
+    const key = `${this.#encoding.name} ${positionVariantOf(this.state, this.#parts.context.now)}`
     this.#write(group.encode(key, (events) => this.#encoding.events(events, this.#position)))
   }
 
@@ -103,14 +108,19 @@ export class StreamConnection extends BaseConnection {
     this.#askAgain()
   }
 
+  readTables(reader: TableReader): void {
+    this.#tables = reader
+    this.#replay()
+    this.#askAgain()
+  }
+
   send(event: SystemEvent): void {
     this.#write(this.#encoding.systemEvent(event, this.#position(this.#behindSeq ?? this.#parts.log.committedSeq)))
   }
 
   /** `live` is the heartbeat for connections that have everything: one encoding for all of them. */
   heartbeat(live: Uint8Array): void {
-    const isLive =
-      this.#behindSeq === null && !isJoining(this.state) && openSeqOf(this.state, this.#parts.context.now) === null
+    const isLive = this.#behindSeq === null && positionVariantOf(this.state, this.#parts.context.now) === PLAIN
     if (isLive) this.#write(live)
     else this.probe()
   }
@@ -155,17 +165,38 @@ export class StreamConnection extends BaseConnection {
    */
   #pull(): Promise<void> | undefined {
     this.#replay()
-    return this.#behindSeq === null ? new Promise((resolve) => (this.#askAgain = resolve)) : undefined
+    return this.#behindSeq === null && this.#tables === undefined
+      ? new Promise((resolve) => (this.#askAgain = resolve))
+      : undefined
   }
 
   #replay(): void {
     if (!this.#isStarted || this.#oldShardReplayer.isActive) return
-    while (this.#behindSeq !== null && (this.#controller?.desiredSize ?? 0) > 0) {
+    while ((this.#controller?.desiredSize ?? 0) > 0) {
+      if (this.#sendTables()) continue
+      if (this.#behindSeq === null) return
       const chunk = readNextChunk(this.#parts.log, this.filter, this.#behindSeq, this.#delivered)
       if (chunk.kind === 'trimmed') return this.#cut()
       this.#behindSeq = chunk.atEnd ? null : chunk.seq
       if (chunk.events.length > 0) this.#write(this.#encoding.events(chunk.events, this.#position))
     }
+  }
+
+  /** Returns whether something was sent. What comes meanwhile waits in the log. */
+  #sendTables(): boolean {
+    const reader = this.#tables
+    const isNext = reader !== undefined && (this.#behindSeq === null || reader.untilSeq !== undefined)
+    if (!isNext) return false
+    this.#behindSeq ??= this.#parts.log.committedSeq
+    if (reader.untilSeq === undefined) reader.begin(this.#behindSeq)
+    const events = reader.next(this.filter)
+    const position = this.#position(this.#behindSeq)
+    if (events !== undefined && events.length > 0) this.#write(this.#encoding.events(events, () => position))
+    if (events === undefined) {
+      this.#tables = undefined
+      for (const { event } of this.#parts.tables.finish(this, reader)) this.send(event)
+    }
+    return true
   }
 
   #write(bytes: Uint8Array): void {

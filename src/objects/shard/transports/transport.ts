@@ -22,6 +22,7 @@ import type { CommittedLog } from '../log/committed-log.ts'
 import type { TokenRenewal } from '../connections/renew-token.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { SubscriptionUpdater } from '../subscriptions/update-subscriptions.ts'
+import type { LiveTables } from '../tables/live-tables.ts'
 import type { Timers } from '../timers.ts'
 
 export interface Transport {
@@ -60,6 +61,7 @@ export interface TransportParts {
   readonly resumptions: Resumptions
   readonly buffers: BufferBudget
   readonly tokenless: TokenlessSessions
+  readonly tables: LiveTables
   readonly timers: Timers
   /** Makes positions given out before and after differ. Returns the new head of the log. */
   advanceLog(): number

@@ -6,7 +6,7 @@ import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { BaseConnection } from '../connections/connection.ts'
-import { filterOf, isJoining, openSuffixOf, type ConnectionState } from '../connections/connection-state.ts'
+import { filterOf, positionVariantOf, type ConnectionState } from '../connections/connection-state.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { OldShardReplayer } from '../old-shard/old-shard-replayer.ts'
 import { createReplayTarget } from '../old-shard/replay-target.ts'
@@ -15,6 +15,7 @@ import { envelope, heartbeat, type SystemEvent } from '../system-events.ts'
 import { encodeEventsFrame, encodePositionFrame, encodeSystemEventFrame } from './rigel-v1.ts'
 import { toFilter } from '../../../rpc/moved-history.ts'
 import { ReplayPump } from './replay-pump.ts'
+import type { TableReader } from '../tables/table-reader.ts'
 import type { PositionOf } from './stream-encoding.ts'
 import { SocketWriter } from './socket.ts'
 import type { SocketRecord } from './socket-record.ts'
@@ -28,6 +29,8 @@ export class WebSocketConnection extends BaseConnection {
   #pump: ReplayPump | undefined
   #oldShardReplayer: OldShardReplayer | undefined
   readonly #onRemoved: () => void
+  /** Tables that are sent once everything before has been. Lost in hibernation, after which they are read anew. */
+  #tables: TableReader | undefined
   /** Lost in hibernation: if the window is closed during a rewind then, the client gets events that were sent before once more. */
   #delivered: DeliveredRange | undefined
   /** `rigel.v1`: frames that are not acknowledged, oldest first. Lost in hibernation, which opens the window anew. */
@@ -101,8 +104,7 @@ export class WebSocketConnection extends BaseConnection {
   deliver(group: DeliveryGroup): void {
     if (this.#record.behindSeq !== null) return this.#wait(group.size)
     if (!this.isRigelV1) return this.#sendPlain(group.events)
-    const name = isJoining(this.state) ? 'rigel.v1*' : 'rigel.v1'
-    const key = `${name} ${openSuffixOf(this.state, this.#parts.context.now)}`
+    const key = `rigel.v1 ${positionVariantOf(this.state, this.#parts.context.now)}`
     const frame = group.encode(key, (events) => encodeEventsFrame(events, this.#position))
     this.#sendWithinWindow(frame, group.events.at(-1)?.seq ?? 0)
   }
@@ -133,6 +135,11 @@ export class WebSocketConnection extends BaseConnection {
     else this.#sendPlain(events)
   }
 
+  readTables(reader: TableReader): void {
+    this.#tables = reader
+    this.replay()
+  }
+
   send(event: SystemEvent): void {
     const seq = this.#record.behindSeq ?? this.#parts.log.committedSeq
     this.#writer.send(this.isRigelV1 ? encodeSystemEventFrame(event, this.#position(seq)) : event.json)
@@ -156,7 +163,8 @@ export class WebSocketConnection extends BaseConnection {
 
   /** Sends history in steps until the end of the log, or until the window is closed. Does nothing on a live connection. */
   replay(): void {
-    if (this.#record.behindSeq === null || this.#isReplayingOldShard) return
+    const hasAll = this.#record.behindSeq === null && this.#tables === undefined
+    if (hasAll || this.#isReplayingOldShard) return
     this.#pump ??= this.#createPump()
     this.#pump.run()
   }
@@ -208,7 +216,9 @@ export class WebSocketConnection extends BaseConnection {
 
   /** Returns whether there is more to send now. */
   #replayStep(): boolean {
-    if (this.#record.behindSeq === null || this.#isWindowClosed || this.#isReplayingOldShard) return false
+    if (this.#isWindowClosed || this.#isReplayingOldShard) return false
+    if (this.#sendTables()) return true
+    if (this.#record.behindSeq === null) return false
     const chunk = readNextChunk(this.#parts.log, this.filter, this.#record.behindSeq, this.#delivered)
     if (chunk.kind === 'trimmed') {
       this.#cut()
@@ -217,7 +227,33 @@ export class WebSocketConnection extends BaseConnection {
     this.#sendHistory(chunk.events)
     if (chunk.atEnd) this.#waitingSize = 0
     this.#record.setBehind(chunk.atEnd ? null : chunk.seq)
-    return !chunk.atEnd
+    return !chunk.atEnd || this.#tables !== undefined
+  }
+
+  /** Returns whether something was sent. What comes meanwhile waits in the log. */
+  #sendTables(): boolean {
+    const reader = this.#tables
+    const isNext = reader !== undefined && (this.#record.behindSeq === null || reader.untilSeq !== undefined)
+    if (!isNext) return false
+    const seq = this.#record.behindSeq ?? this.#parts.log.committedSeq
+    this.#record.setBehind(seq)
+    if (reader.untilSeq === undefined) reader.begin(seq)
+    const events = reader.next(this.filter)
+    if (events !== undefined) this.#sendRows(events, seq)
+    else {
+      this.#tables = undefined
+      for (const { event } of this.#parts.tables.finish(this, reader)) this.send(event)
+    }
+    return true
+  }
+
+  #sendRows(events: readonly StoredEvent[], seq: number): void {
+    if (events.length === 0) return
+    if (!this.isRigelV1) return this.#sendPlain(events)
+    const position = this.#position(seq)
+    const frame = encodeEventsFrame(events, () => position)
+    this.#countUnacknowledged(frame.length, seq)
+    this.#writer.send(frame)
   }
 
   #sendHistory(events: readonly StoredEvent[]): void {

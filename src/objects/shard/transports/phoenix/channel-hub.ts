@@ -3,7 +3,9 @@
 import { logIncident } from '../../../../telemetry/incident-log.ts'
 import * as z from 'zod'
 import { toHttp } from '../../../../core/errors.ts'
-import { formatPosition } from '../../../../core/identity/position.ts'
+import { formatPosition, parsePosition } from '../../../../core/identity/position.ts'
+import { stateTypesOf } from '../../../../core/tables/table-rule.ts'
+import { tablesFor, viewMarkOf } from '../../connections/connection-state.ts'
 import { createEventLog } from '../../../../sources/create-event-log.ts'
 import { submit } from '../../../../publishing/publish.ts'
 import type { CloudEvent } from '../../../../core/events/stored-event.ts'
@@ -115,6 +117,8 @@ export class ChannelHub {
       ? await this.#parts.inBandCheck.refusalOf(opened.value.interests, connection.sink.authorization)
       : undefined
     if (refusal !== undefined) return connection.reply(message, failed(toHttp(refusal).message))
+    const hasTables = this.#parts.tables.check(opened.value.interests, payload.value.as_of ?? undefined)
+    if (!hasTables.ok) return connection.reply(message, failed(toHttp(hasTables.reason).message))
     await this.#register(connection, message, opened.value, payload.value)
   }
 
@@ -144,7 +148,8 @@ export class ChannelHub {
     const resumeSeq = !isGap && ownSeq !== null && ownSeq >= log.floorSeq ? ownSeq : null
     const from = found.kind === 'old' && isCovered ? found.from : null
     connection.join(channel, from === null ? resumeSeq : log.committedSeq, resumeSeq === null ? [] : joins)
-    lifecycle.refilter(connection, connection.filterOfChannels(), resumeSeq ?? log.committedSeq)
+    this.#wantTables(connection, channel, position, from === null ? resumeSeq : null)
+    lifecycle.refilter(connection, connection.filterNow(), resumeSeq ?? log.committedSeq)
     connection.sink.joined(channel, stored, resumeSeq === null ? [] : joins)
     const response = {
       last_event_id:
@@ -157,7 +162,25 @@ export class ChannelHub {
     connection.reply(message, { status: 'ok', response })
     if (from !== null) connection.replayChannelOfOldShard(channel.topic, { from, delivered: null, isLate: false })
     connection.replay()
+    this.#parts.tables.serveSoon(connection)
     this.#presence.joined(connection, channel)
+  }
+
+  /** Its client has the table up to its position, or gets all of it. */
+  #wantTables(
+    connection: PhoenixConnection,
+    { interests }: Channel,
+    position: string | null,
+    seq: number | null,
+  ): void {
+    const { lifecycle, tables } = this.#parts
+    const { grant } = connection.state
+    const mark = viewMarkOf({ subscriptions: interests, grant })
+    if (mark === undefined) return
+    const isContinued =
+      seq !== null && parsePosition(position ?? '')?.mark === mark && tables.coversSince(interests, seq)
+    const added = tablesFor(interests, isContinued)
+    lifecycle.update(connection, { tables: { ...connection.state.tables, ...added } })
   }
 
   /** Undefined: the client's old shard does not answer. */
@@ -182,6 +205,11 @@ export class ChannelHub {
   #close(connection: PhoenixConnection, channel: Channel, isDeliberate: boolean): void {
     connection.leave(channel.topic)
     const { lifecycle, log } = this.#parts
+    const left = stateTypesOf(channel.interests)
+    if (left.length > 0) {
+      const kept = Object.entries(connection.state.tables ?? {}).filter(([type]) => !left.includes(type))
+      lifecycle.update(connection, { tables: Object.fromEntries(kept) })
+    }
     lifecycle.refilter(connection, connection.filterOfChannels(), log.committedSeq)
     connection.sink.left(channel.topic)
     connection.notify(channel, 'phx_close', {})

@@ -77,10 +77,12 @@ const joinSchema = z.object({
   since: z.string().max(64).nullish(),
   /** `events:*` only: constraints, as in a subscription. */
   oneOf: z.unknown().optional(),
+  /** `events:*` only: the table of the type comes first. */
+  state: z.boolean().optional(),
 })
 
 const JOIN_FORM =
-  'must be {"name": "message" or "type", "last_event_id": a position, "as_of": offsets, "since": a time, "oneOf": constraints}, all optional'
+  'must be {"name": "message" or "type", "last_event_id": a position, "as_of": offsets, "since": a time, "oneOf": constraints, "state": true or false}, all optional'
 
 export type JoinPayload = z.infer<typeof joinSchema> & {
   /** `since`, or 0 for everything; in milliseconds since the epoch. */
@@ -177,7 +179,7 @@ function eventsChannel(
 ): Result<Channel, string> {
   const refusal = refusalWithoutToken(rules.check, joiner.hasToken)
   if (refusal !== undefined) return fail(toHttp(refusal).message)
-  const wanted = [{ eventType, ...(join.oneOf === undefined ? {} : { oneOf: join.oneOf }) }]
+  const wanted = [{ eventType, state: join.state, ...(join.oneOf === undefined ? {} : { oneOf: join.oneOf }) }]
   const parsed = parseSubscriptions(wanted, { ...rules, limit: 1 })
   if (!parsed.ok) return fail(toHttp(parsed.reason).message)
   const filter = createFilter(joiner.id, null, parsed.value)

@@ -1,9 +1,11 @@
 // The channels of one Phoenix connection that have been joined, and how far the history of each has been sent. Holds their
 // subscriptions, which count for the shard's limit. Used by phoenix-connection.ts, which writes.
-import { asJoining } from '../../../../core/identity/position.ts'
+import { asJoining, withMark } from '../../../../core/identity/position.ts'
 import type { OffsetJoin } from '../../../../core/as-of/joins.ts'
-import { createFilter, withJoins, withRights, type Filter } from '../../../../core/subscriptions/filter.ts'
+import { createFilter, withJoins, withRights, withTables, type Filter } from '../../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
+import { stateTypesOf } from '../../../../core/tables/table-rule.ts'
+import { viewMarkOf, type ConnectionState } from '../../connections/connection-state.ts'
 import type { ConnectionRegistry } from '../../connections/connection-registry.ts'
 import type { CommittedLog } from '../../log/committed-log.ts'
 import type { AsOfJoins } from '../../subscriptions/as-of-joins.ts'
@@ -23,6 +25,8 @@ export interface JoinedChannel {
   joins: readonly OffsetJoin[]
   /** Where the log was when it was found to have passed that. */
   passedSeq: number | undefined
+  /** See Position.mark. Empty: its client has not been sent the table, or wants none. */
+  mark: string
   /** Sends what it missed at the client's old shard. */
   oldShard: OldShardReplayer | null
 }
@@ -84,13 +88,23 @@ export class JoinedChannels {
   add(channel: Channel, behindSeq: number | null, joins: readonly OffsetJoin[]): void {
     const held = this.#parts.connections.hold(channel.interests)
     const filter = withJoins(channel.filter, joins)
-    this.#byTopic.set(channel.topic, { channel, held, behindSeq, filter, joins, passedSeq: undefined, oldShard: null })
+    this.#byTopic.set(channel.topic, {
+      channel,
+      held,
+      behindSeq,
+      filter,
+      joins,
+      passedSeq: undefined,
+      mark: '',
+      oldShard: null,
+    })
   }
 
   /** Returns the position of a sequence number, as the client gets it on this channel. */
   positionOf(joined: JoinedChannel, seq: number): string {
     const position = this.#parts.log.position(seq)
-    return this.#isJoining(joined, seq) ? asJoining(position) : position
+    const joining = this.#isJoining(joined, seq) ? asJoining(position) : position
+    return joined.mark === '' ? joining : withMark(joining, joined.mark)
   }
 
   /** Returns whether a client that has a channel up to `seq` has to name its state again. Ends a join that has been passed. */
@@ -114,13 +128,27 @@ export class JoinedChannels {
     for (const topic of this.#byTopic.keys()) this.delete(topic)
   }
 
+  /** Takes over which tables the channels have been sent: see ConnectionState.tables. */
+  setTables({ grant, tables = {} }: Pick<ConnectionState, 'grant' | 'tables'>): void {
+    for (const joined of this.#byTopic.values()) {
+      const { filter, interests } = joined.channel
+      const [type] = stateTypesOf(interests)
+      const seq = type === undefined ? undefined : tables[type]
+      if (type === undefined || seq === undefined) continue
+      joined.filter = withTables(filter, new Map([[type, seq ?? 0]]))
+      joined.mark = seq === null ? '' : (viewMarkOf({ grant, subscriptions: interests }) ?? '')
+    }
+  }
+
   /** Returns the filter of a connection that has these channels. */
   filter(connectionId: string): Filter {
     const filters = this.channels().map(({ filter }) => filter)
     const user = filters.find((filter) => filter.user !== null)?.user ?? null
     const watched = filters.flatMap((filter) => filter.watched)
     // All of them have the rights of the connection.
-    return withRights(createFilter(connectionId, user, filters.flatMap(subscriptionsOf), watched), filters[0]?.rights)
+    const tables = new Map([...this.#byTopic.values()].flatMap(({ filter }) => [...(filter.tables ?? [])]))
+    const union = createFilter(connectionId, user, filters.flatMap(subscriptionsOf), watched)
+    return withTables(withRights(union, filters[0]?.rights), tables)
   }
 }
 

@@ -13,8 +13,10 @@ import { BaseConnection } from '../../connections/connection.ts'
 import type { ConnectionState } from '../../connections/connection-state.ts'
 import { readNextChunk } from '../../log/replay.ts'
 import { ReplayPump } from '../replay-pump.ts'
+import type { SystemEvent } from '../../system-events.ts'
+import type { TableReader } from '../../tables/table-reader.ts'
 import type { TransportParts } from '../transport.ts'
-import type { Channel, JoinPayload } from './channel.ts'
+import { EVENTS, type Channel, type JoinPayload } from './channel.ts'
 import { replayTargetOf } from './channel-replay-target.ts'
 import { JoinedChannels, type JoinedChannel } from './joined-channels.ts'
 import { encode, encodeReply, nameOfType, type Message, type Reply, type Vsn } from './message.ts'
@@ -53,6 +55,8 @@ export class PhoenixConnection extends BaseConnection {
   readonly #parts: TransportParts
   readonly #pump: ReplayPump
   readonly #onRemoved: (connection: PhoenixConnection) => void
+  /** Tables that are sent once everything before has been. */
+  #tables: TableReader | undefined
 
   constructor(
     state: ConnectionState,
@@ -125,6 +129,16 @@ export class PhoenixConnection extends BaseConnection {
 
   leave(topic: string): void {
     this.#channels.delete(topic)
+  }
+
+  override filterNow(): Filter {
+    this.#channels.setTables(this.state)
+    return this.filterOfChannels()
+  }
+
+  readTables(reader: TableReader): void {
+    this.#tables = reader
+    this.#pump.run()
   }
 
   /** The filter that the connection needs for the channels that it has. */
@@ -205,10 +219,44 @@ export class PhoenixConnection extends BaseConnection {
 
   /** Returns whether there is more to send. */
   #sendStep(): boolean {
-    if (this.#pages.isEmpty) return this.#replayStep()
+    if (this.#pages.isEmpty) return this.#sendTables() || this.#replayStep()
     const page = this.#pages.next((channel) => this.channel(channel.topic) === channel)
     if (page !== undefined) this.notifyJson(page.channel, page.event, page.payload)
     return !this.#pages.isEmpty || this.#channels.nextBehind() !== undefined
+  }
+
+  /** Returns whether something was sent. What comes for these channels meanwhile waits in the log. */
+  #sendTables(): boolean {
+    const reader = this.#tables
+    const isNext = reader !== undefined && (reader.untilSeq !== undefined || this.#channels.nextBehind() === undefined)
+    if (!isNext) return false
+    if (reader.untilSeq === undefined) this.#beginTables(reader)
+    const joined = this.#channels.get(`${EVENTS}${reader.type}`)
+    const events = reader.next(joined?.filter ?? this.filter)
+    if (events === undefined) this.#endTables(reader)
+    else if (joined !== undefined) for (const event of events) this.#push(joined, event)
+    return true
+  }
+
+  #beginTables(reader: TableReader): void {
+    const { committedSeq } = this.#parts.log
+    reader.begin(committedSeq)
+    for (const type of reader.types) {
+      const joined = this.#channels.get(`${EVENTS}${type}`)
+      if (joined !== undefined) joined.behindSeq ??= committedSeq
+    }
+    this.sink.setReplaying(true)
+  }
+
+  #endTables(reader: TableReader): void {
+    this.#tables = undefined
+    for (const { event, type } of this.#parts.tables.finish(this, reader)) this.sendOfTable(type, event)
+  }
+
+  override sendOfTable(type: string, event: SystemEvent): void {
+    const joined = this.#channels.get(`${EVENTS}${type}`)
+    const seq = joined?.behindSeq ?? this.#parts.log.committedSeq
+    if (joined !== undefined) this.#push(joined, { ...event, seq, fields: {}, recipients: null, connectionId: null })
   }
 
   #replayStep(): boolean {

@@ -61,7 +61,7 @@ export class PhoenixSockets {
         connection.removed()
         continue
       }
-      connection.filter = connection.filterOfChannels()
+      connection.filter = connection.filterNow()
       connections.add(connection)
       // It comes back and joins with the positions that it has.
       if (found.attachment.isReplaying)

@@ -1,10 +1,10 @@
 // Variable TYPES: rules per event type. Every mistake is named when Rigel starts. core/rules applies them.
 import * as z from 'zod'
-import { covers, patternProblem } from '../core/events/event-type-pattern.ts'
-import { parsePointer } from '../core/json-pointer.ts'
-import { TypeRules, type Right, type Rights, type TypeRule } from '../core/rules/type-rules.ts'
-import { toExtractors, type eventVariables } from './events.ts'
-import { exposesSecrets, HTTPS_RULE, json, serviceUrl } from './env-fields.ts'
+import { covers, patternProblem } from '../../core/events/event-type-pattern.ts'
+import { parsePointer } from '../../core/json-pointer.ts'
+import { TypeRules, type Right, type Rights, type TypeRule } from '../../core/rules/type-rules.ts'
+import { toExtractors, type eventVariables } from '../events.ts'
+import { exposesSecrets, HTTPS_RULE, json, serviceUrl } from '../env-fields.ts'
 
 const RIGHT =
   'must be "anybody", "nobody", "token", {"role": "admin"}, {"scope": "orders:read"}, {"claim": "/tenant", "field": "tenant"}, or a list of these'

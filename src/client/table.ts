@@ -1,0 +1,97 @@
+// The current value of each key of an event type, as a Map that is always current: `import { table } from '/_rig/client-table.js'`.
+// The connection subscribes to the type with `state: true`; docs/state.md says what the server sends.
+import type { CloudEvent, EventTypes, FilterTypes, ReceivedEvent, Rigel } from './types.ts'
+
+/**
+ * `loading`: the table has not come yet, or comes again; `rows` is as it was. `current`: `rows` has every change so far. `failed`:
+ * the server has no table of the type.
+ */
+type TableState = 'loading' | 'current' | 'failed'
+
+/** A table. Rows are the newest events of the keys. */
+export interface LiveTable<T = unknown> {
+  /** Another Map after each change: it can be compared with the one before. */
+  readonly rows: ReadonlyMap<string, ReceivedEvent<T>>
+  readonly state: TableState
+  /** Calls `listener` after each change. Returns a function that removes it. */
+  onChange(listener: () => void): () => void
+  /** Stops following the type. The subscription remains. */
+  close(): void
+}
+
+type TableEvent = CloudEvent<{ readonly type?: string; readonly key?: string }>
+
+/**
+ * Follows a type to which the connection subscribes with `state: true`. Call it right after `connect`, before events come. A
+ * connection that tabs share has no tables: a tab that joins later gets changes only.
+ */
+export function table<Events extends EventTypes, Filters extends FilterTypes, Type extends keyof Events & string>(
+  rigel: Pick<Rigel<Events, Filters>, 'on'>,
+  type: Type,
+): LiveTable<Events[Type]> {
+  return new Table<Events[Type]>(rigel, type)
+}
+
+class Table<T> implements LiveTable<T> {
+  rows: ReadonlyMap<string, ReceivedEvent<T>> = new Map()
+  state: TableState = 'loading'
+  readonly #type: string
+  readonly #listeners = new Set<() => void>()
+  readonly #stop: readonly (() => void)[]
+  /** The rows of a table that is being sent; null: none is. */
+  #coming: Map<string, ReceivedEvent<T>> | null = null
+
+  constructor(rigel: Pick<Rigel, 'on'>, type: string) {
+    this.#type = type
+    this.#stop = [
+      rigel.on(type, (event) => this.#changed(event as ReceivedEvent<T>)),
+      rigel.on('rig.table.*', (event) => this.#told(event as TableEvent)),
+    ]
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  close(): void {
+    for (const stop of this.#stop) stop()
+    this.#listeners.clear()
+  }
+
+  #changed(event: ReceivedEvent<T>): void {
+    const key = event['partitionkey'] ?? event.subject
+    if (typeof key !== 'string') return
+    const isGone = (event.data ?? event['data_base64'] ?? null) === null
+    this.#write((rows) => (isGone ? rows.delete(key) : rows.set(key, event)))
+  }
+
+  #told({ data, type }: TableEvent): void {
+    if (data?.type !== this.#type) return
+    if (type === 'rig.table.removed') return this.#write((rows) => rows.delete(data.key ?? ''))
+    if (type === 'rig.table.reset') this.#coming = new Map()
+    if (type === 'rig.table.complete') this.rows = this.#coming ?? this.rows
+    if (type === 'rig.table.complete' || type === 'rig.table.failed') this.#coming = null
+    this.state = STATES[type] ?? this.state
+    this.#notify()
+  }
+
+  /** While a table comes, what is shown stays as it was. */
+  #write(change: (rows: Map<string, ReceivedEvent<T>>) => unknown): void {
+    if (this.#coming !== null) return void change(this.#coming)
+    const rows = new Map(this.rows)
+    change(rows)
+    this.rows = rows
+    this.#notify()
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener()
+  }
+}
+
+const STATES: Readonly<Record<string, TableState>> = {
+  'rig.table.reset': 'loading',
+  'rig.table.complete': 'current',
+  'rig.table.failed': 'failed',
+}

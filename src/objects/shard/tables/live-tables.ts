@@ -1,0 +1,176 @@
+// The tables of a shard: begins one when a client wants it, has it filled (fill-tables.ts), and gives it to the connections that
+// wait for it. Drops it when no client has wanted it for a while. Rows are in the TableStore.
+import type { RigelError } from '../../../core/errors.ts'
+import type { Result } from '../../../core/result.ts'
+import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import { checkTables, stateTypesOf, type TableRules } from '../../../core/tables/table-rule.ts'
+import type { Connection } from '../connections/connection.ts'
+import { viewOf } from '../connections/connection-state.ts'
+import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
+import type { ConnectionRegistry } from '../connections/connection-registry.ts'
+import type { CommittedLog } from '../log/committed-log.ts'
+import type { FillBatch } from '../../../rpc/shard.ts'
+import { envelope, tableComplete, tableFailed, type SystemEvent } from '../system-events.ts'
+import type { ShardContext } from '../shard-context.ts'
+import type { TableFills } from './fill-tables.ts'
+import { TableReader } from './table-reader.ts'
+import type { TableStore } from './table-store.ts'
+
+/** A table is kept this long after its last client: clients that come back get only what has changed. */
+const LINGER_MS = 300_000
+
+/** A table that a client has been sent, and the event that says so. */
+interface SentTable {
+  readonly type: string
+  readonly event: SystemEvent
+}
+
+export interface LiveTablesDeps {
+  readonly rules: TableRules | null
+  readonly store: TableStore
+  readonly fills: TableFills
+  readonly connections: ConnectionRegistry
+  readonly lifecycle: Pick<ConnectionLifecycle, 'update'>
+  readonly log: Pick<CommittedLog, 'committedSeq' | 'settle'>
+  /** With another version of the shard map this shard has other users: its tables have to be filled again. */
+  readonly mapVersion: () => number
+}
+
+export class LiveTables {
+  readonly #context: ShardContext
+  readonly #deps: LiveTablesDeps
+  /** When tables were last wanted, in milliseconds since the epoch. In memory: after a restart they count as wanted then. */
+  readonly #wantedAtMs = new Map<string, number>()
+
+  constructor(context: ShardContext, deps: LiveTablesDeps) {
+    this.#context = context
+    this.#deps = deps
+  }
+
+  /** Fails for a subscription with `state` that there cannot be. */
+  check(subscriptions: readonly Subscription[], asOf?: string): Result<null, RigelError> {
+    return checkTables(this.#deps.rules, subscriptions, asOf)
+  }
+
+  /** Begins the tables that there are not yet. Call when the interest in their types is registered. */
+  want(subscriptions: readonly Subscription[]): void {
+    const { fills, mapVersion, store } = this.#deps
+    for (const type of stateTypesOf(subscriptions)) {
+      this.#wantedAtMs.set(type, this.#context.now())
+      if (store.mapVersionOf(type) !== mapVersion()) {
+        store.create(type, mapVersion())
+        this.#restart(type)
+      }
+      fills.begin(type)
+    }
+  }
+
+  /** Returns whether a client that has these tables at `seq` can get what has changed since. */
+  coversSince(subscriptions: readonly Subscription[], seq: number): boolean {
+    const { mapVersion, store } = this.#deps
+    const types = stateTypesOf(subscriptions)
+    return store.coversSince(types, seq) && types.every((type) => store.mapVersionOf(type) === mapVersion())
+  }
+
+  /** Gives the connection the tables that it waits for, as soon as they are complete. */
+  serveSoon(connection: Connection): void {
+    if (!isWaiting(connection)) return
+    const serve = () => this.#serve(connection)
+    this.#context.background(this.#deps.log.settle().then(serve, serve))
+  }
+
+  /** A table is complete, or there will be none. */
+  changed(type: string): void {
+    for (const connection of this.#deps.connections.withTables())
+      if (connection.filter.tables?.has(type) === true) this.serveSoon(connection)
+  }
+
+  /** The connection has been sent these tables. Returns what tells its client so. */
+  finish(connection: Connection, reader: TableReader): readonly SentTable[] {
+    const known = connection.state.tables ?? {}
+    const isSame = (type: string, index: number) => viewOf(connection.state, type) === reader.views[index]
+    const sent = reader.types.filter((type, index) => known[type] === null && isSame(type, index))
+    const tables = { ...known, ...Object.fromEntries(sent.map((type) => [type, reader.untilSeq ?? 0])) }
+    this.#deps.lifecycle.update(connection, { tables })
+    return sent.map((type) => {
+      const event = tableComplete(envelope(this.#context), type, reader.rows.get(type) ?? 0)
+      return { type, event }
+    })
+  }
+
+  /** Why there is no table of the type; undefined: there is one, or will be. */
+  #failure(type: string): SystemEvent | undefined {
+    const { rules, store } = this.#deps
+    if (store.statusOf(type) !== 'too_large') return undefined
+    const { maxBytes = 0, maxRows = 0 } = rules?.get(type) ?? {}
+    const reason = `too large: at most ${maxRows} rows and ${maxBytes} bytes are kept in a shard (TABLES)`
+    return tableFailed(envelope(this.#context), type, reason)
+  }
+
+  /** See TableFills. */
+  add(batch: FillBatch): void {
+    this.#deps.fills.add(batch)
+  }
+
+  /** Returns whether there are tables to look at again. */
+  sweep(nowMs: number): boolean {
+    const { connections, fills, store } = this.#deps
+    for (const type of store.types) {
+      if (connections.wantsTable(type)) this.#wantedAtMs.set(type, nowMs)
+      const wantedAtMs = this.#wantedAtMs.get(type) ?? nowMs
+      this.#wantedAtMs.set(type, wantedAtMs)
+      if (nowMs - wantedAtMs >= LINGER_MS) this.#drop(type)
+      else fills.begin(type)
+    }
+    return store.types.length > 0
+  }
+
+  #readerOf({ state }: Connection, types: readonly string[]): TableReader {
+    const views = types.map((type) => viewOf(state, type))
+    return new TableReader(types, views, { store: this.#deps.store, envelope: () => envelope(this.#context) })
+  }
+
+  #drop(type: string): void {
+    this.#deps.store.drop(type)
+    this.#wantedAtMs.delete(type)
+  }
+
+  #serve(connection: Connection): void {
+    const { connections, lifecycle } = this.#deps
+    if (connections.get(connection.state.id) !== connection) return
+    const waiting = waitedFor(connection)
+    const failed = waiting.filter((type) => {
+      const failure = this.#failure(type)
+      if (failure !== undefined) connection.sendOfTable(type, failure)
+      return failure !== undefined
+    })
+    if (failed.length > 0) {
+      const kept = Object.entries(connection.state.tables ?? {}).filter(([type]) => !failed.includes(type))
+      lifecycle.update(connection, { tables: Object.fromEntries(kept) })
+    }
+    const ready = waiting.filter((type) => this.#deps.store.statusOf(type) === 'complete')
+    if (ready.length > 0) connection.readTables(this.#readerOf(connection, ready))
+  }
+
+  /** Clients that have the table get it again. */
+  #restart(type: string): void {
+    for (const connection of this.#deps.connections.withTables()) {
+      const { tables } = connection.state
+      if (tables?.[type] !== undefined) this.#deps.lifecycle.update(connection, { tables: { ...tables, [type]: null } })
+    }
+  }
+
+  /** A table has become too large: its clients are told, and get events only. */
+  tooLarge(type: string): void {
+    this.#restart(type)
+    this.changed(type)
+  }
+}
+
+function waitedFor({ state }: Connection): readonly string[] {
+  return Object.entries(state.tables ?? {}).flatMap(([type, seq]) => (seq === null ? [type] : []))
+}
+
+function isWaiting({ state }: Connection): boolean {
+  return state.tables !== undefined && Object.values(state.tables).includes(null)
+}
