@@ -54,7 +54,7 @@ function toAddressed({ addressed }: RoutedBatch, group: readonly number[]): Rela
   return { packs: encodeBatches(events.map((event) => ({ ...event, recipients: null }))), entries }
 }
 
-/** A record without a value is an event of each table of its topic. */
+/** An event without a text tells shards that have a table of a change: one a table, besides the event itself. */
 function identityOf({ offset, type, utf8 }: RoutedEvent): string {
   return utf8.length === 0 ? `${offset} ${type}` : `${offset}`
 }

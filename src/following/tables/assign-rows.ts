@@ -18,6 +18,7 @@ export interface RowRules {
 }
 
 const OPENING_BRACE = 0x7b
+const NOTHING = new Uint8Array()
 const encoder = new TextEncoder()
 
 /** An event and the row that it changes. Its text has the key of the record, which clients need. */
@@ -51,16 +52,14 @@ export function addTombstone(batch: RoutedBatch, rules: RowRules, record: LogRec
   if (rowKey === undefined) return
   for (const type of rules.tables?.keys() ?? []) {
     const row = [rowKey, 1] as const
-    addUnseen(
-      batch,
-      rules,
-      { offset: record.offset, type, utf8: new Uint8Array(), fields: {}, recipients: [], row },
-      [],
-    )
+    addUnseen(batch, rules, { offset: record.offset, type, utf8: NOTHING, fields: {}, recipients: [], row }, [])
   }
 }
 
-/** Adds an event that nobody sees to the shards that have the table, except to those that get it anyway. */
+/**
+ * Adds an event that nobody sees, without its content, to the shards that have the table, except to those that get it anyway:
+ * what is addressed to a user is stored in shards of that user only, where it can be erased.
+ */
 export function addUnseen(
   { addressed }: RoutedBatch,
   { interests, routing }: RowRules,
@@ -71,6 +70,6 @@ export function addUnseen(
     if (reached.includes(shard)) continue
     const events = addressed.get(shard) ?? []
     addressed.set(shard, events)
-    events.push({ ...event, recipients: [] })
+    events.push({ ...event, utf8: NOTHING, fields: {}, recipients: [] })
   }
 }
