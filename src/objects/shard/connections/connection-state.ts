@@ -208,7 +208,8 @@ export function markOf(state: ConnectionState): string {
 
 /** The mark of a client that has all tables. Undefined: it wants none. */
 export function viewMarkOf(state: Pick<ConnectionState, 'grant' | 'lateGrant' | 'subscriptions'>): string | undefined {
-  return tableMarkOf(state.subscriptions, grantsOf(state))
+  const wantsNone = !state.subscriptions.some((subscription) => subscription.state === true)
+  return wantsNone ? undefined : tableMarkOf(state.subscriptions, grantsOf(state))
 }
 
 /** What the positions of connections differ in: those with the same can be sent the same bytes. */
