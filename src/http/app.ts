@@ -23,6 +23,7 @@ import { putPassed } from './connections/put-passed.ts'
 import { putMetadata } from './connections/put-metadata.ts'
 import { ifLegacy, openPhoenixSocket, phoenixLongpoll, phoenixPreflight } from './connections/phoenix.ts'
 import { proxyRequest } from './proxy/proxy.ts'
+import { RememberingRouter } from './remembering-router.ts'
 import { parseRequestUrl, type RequestUrl } from './request-url.ts'
 import { putToken } from './connections/put-token.ts'
 import { deleteConnection, getSessionConnections, getSessions } from './admin/legacy-session-api.ts'
@@ -56,7 +57,7 @@ const eventsPreflight = preflight({
   headerPrefix: 'ce-',
 })
 
-const app = new Hono<HttpEnv>()
+const app = new Hono<HttpEnv>({ router: new RememberingRouter() })
   .get('/_rig/health', health)
   .use(requireConfig)
   .options(`${CONNECTION}/sse`, preflight(STREAM_PREFLIGHT))

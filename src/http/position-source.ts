@@ -1,5 +1,6 @@
 // Finds the position that a client resumes from. Called by every transport's handler but Phoenix, whose clients send it
 // in the join of a channel.
+import { decodeQueryText, parametersOf } from './query.ts'
 
 /** `last_event_id`, `lastEventId`, `lastEventID`, `Last-Event-ID`: the names that libraries use, without their spelling. */
 const NAME = 'lasteventid'
@@ -11,8 +12,8 @@ const NAME = 'lasteventid'
 export function findPosition(request: Request): string | null {
   const header = request.headers.get('last-event-id')
   if (header !== null && header !== '') return header
-  for (const [name, value] of new URL(request.url).searchParams) {
-    if (value !== '' && name.replaceAll(/[-_]/g, '').toLowerCase() === NAME) return value
+  for (const [name, value] of parametersOf(request.url)) {
+    if (value !== '' && name.replaceAll(/[-_]/g, '').toLowerCase() === NAME) return decodeQueryText(value)
   }
   return null
 }

@@ -35,11 +35,6 @@ export function parseRequestUrl(text: string): RequestUrl | undefined {
   return { ...parsed, path: url.pathname, search: rawSearch(text) }
 }
 
-/** Returns the first value of a query parameter, or null. A URL without a query is not parsed. */
-export function queryParameter(url: string, name: string): string | null {
-  return url.includes('?') ? new URL(url).searchParams.get(name) : null
-}
-
 function rawSearch(text: string): string {
   const [beforeHash = ''] = text.split('#', 1)
   const start = beforeHash.indexOf('?')

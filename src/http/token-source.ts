@@ -3,6 +3,7 @@
 import { parse as parseCookies } from 'hono/utils/cookie'
 import type { Config } from '../config/parse-config.ts'
 import { isTrustedOrigin } from './cors.ts'
+import { parametersOf, valueIn } from './query.ts'
 
 const SUBPROTOCOL_PREFIX = 'bearer.'
 
@@ -16,11 +17,11 @@ const TOKEN_PARAMETERS = ['jwt', 'token']
 export function findToken(request: Request, config: Config, parameters = TOKEN_PARAMETERS): string | null {
   const [bearer] = bearerTokens(request)
   if (bearer !== undefined) return bearer
-  const { searchParams } = new URL(request.url)
+  const query = parametersOf(request.url)
   const protocol = offeredProtocols(request).find((offered) => offered.startsWith(SUBPROTOCOL_PREFIX))
   const found = [
     protocol?.slice(SUBPROTOCOL_PREFIX.length),
-    ...parameters.map((name) => searchParams.get(name)),
+    ...parameters.map((name) => valueIn(query, name)),
     cookieToken(request, config),
   ]
   return found.find((token) => token !== null && token !== undefined && token !== '') ?? null

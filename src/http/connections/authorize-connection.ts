@@ -48,29 +48,32 @@ export async function authorizeConnection(
   options: ConnectOptions,
 ): Promise<Result<ConnectGrant, RigelError>> {
   const granted = await authorize(c, options)
-  if (!granted.ok) c.var.metrics.refused(granted.reason)
+  if (!granted.ok) c.get('metrics').refused(granted.reason)
   return granted
 }
 
 async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<Result<ConnectGrant, RigelError>> {
-  const { config } = c.var
+  const config = c.get('config')
   const request = c.req.raw
   if (await isOverAddressLimit(request, c.env)) return fail({ kind: 'too_many_connections', scope: 'address' })
   const token = options.token === undefined ? findToken(request, config) : options.token
-  const verified = token === null ? ok(NO_TOKEN) : await verifyFor(config.subscriptionCheck, token, c.var.verifyToken)
+  const verified =
+    token === null ? ok(NO_TOKEN) : await verifyFor(config.subscriptionCheck, token, c.get('verifyToken'))
   if (!verified.ok) return verified
   const { claims, principal } = verified.value
   const grant = grantFor(config, [verified.value])
   if (!grant.ok) return grant
   const inferred = inferSubscriptions(config.extractors, claims)
-  const requested = options.subscriptions ?? c.req.query('subscriptions')
+  // All at once: for each one that is not there, Hono decodes all others.
+  const query: Query = c.req.query()
+  const requested = options.subscriptions ?? query['subscriptions']
   const subscriptions = readSubscriptions(requested, claims, inferred, config)
   if (!subscriptions.ok) return subscriptions
   const isAllowed = requested === undefined || (await mayConnect(c, token, subscriptions.value.given))
   if (!isAllowed) return fail({ kind: 'connection_denied' })
-  const asOf = readAsOf(c.req.query('as_of'))
+  const asOf = readAsOf(query['as_of'])
   if (!asOf.ok) return asOf
-  const start = readStart(c, options, asOf.value)
+  const start = readStart(query['since'], options, asOf.value)
   if (!start.ok) return start
   return ok({
     claims,
@@ -100,13 +103,14 @@ function keptOf(
   return isInBand && typeof subscriptionCheck === 'object' ? { authorization: keptAuthorization(token) } : {}
 }
 
+type Query = Readonly<Record<string, string | undefined>>
+
 /** Where the client begins: at its position, or at a time. An `EventSource` that reconnects has both: the position counts. */
 function readStart(
-  c: Context<HttpEnv>,
+  since: string | undefined,
   { lastEventId, transport }: ConnectOptions,
   asOf: string | undefined,
 ): Result<Pick<ConnectRequest, 'lastEventId' | 'sinceMs'>, RigelError> {
-  const since = c.req.query('since')
   if (since === undefined || since === '')
     return ok(lastEventId === EARLIEST ? { lastEventId: null, sinceMs: 0 } : { lastEventId })
   const parsed = parseSince(since)
@@ -142,10 +146,10 @@ export function grantFor(
  * checked.
  */
 async function mayConnect(c: Context<HttpEnv>, token: string | null, given: readonly Subscription[]): Promise<boolean> {
-  const { subscriptionCheck } = c.var.config
+  const { subscriptionCheck } = c.get('config')
   if (subscriptionCheck === 'no_check') return true
   if (subscriptionCheck === 'jwt_validation') return token !== null
-  return c.var.askService(subscriptionCheck.url, {
+  return c.get('askService')(subscriptionCheck.url, {
     contentType: 'application/json; charset=utf-8',
     authorization: token === null ? null : `Bearer ${token}`,
     body: stringifyScalars({ subscriptions: given }),

@@ -13,6 +13,7 @@ import { credentialedCorsHeaders, isTrustedOrigin, namesOrigins } from '../cors.
 import { errorResponse, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { EARLIEST } from '../../core/identity/since.ts'
 import { findPosition } from '../position-source.ts'
+import { queryParameter } from '../query.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 /** RIG's value for the start of the session. */
@@ -49,12 +50,12 @@ export async function longpoll(c: Context<HttpEnv>): Promise<Response> {
 }
 
 function hasForeignCookies(c: Context<HttpEnv>): boolean {
-  return getCookie(c, 'connection_token') !== undefined && !isTrustedOrigin(c.var.config, c.req.raw)
+  return getCookie(c, 'connection_token') !== undefined && !isTrustedOrigin(c.get('config'), c.req.raw)
 }
 
 function readCursor(c: Context<HttpEnv>): PollCursor {
-  const inQuery = c.req.query('connection_token')
-  const withCookies = inQuery === undefined
+  const inQuery = queryParameter(c.req.url, 'connection_token')
+  const withCookies = inQuery === null
   const id = (withCookies ? getCookie(c, 'last_event_id') : undefined) || findPosition(c.req.raw)
   const lastEventId = id?.replaceAll('"', '') ?? ''
   return {
@@ -67,7 +68,7 @@ function readCursor(c: Context<HttpEnv>): PollCursor {
 /** A client with an invalid token, or with a token of a shard that no longer exists, gets a new session. */
 async function poll(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<PollAnswer, RigelError>> {
   const address = parseConnectionToken(cursor.connectionToken)
-  if (address === undefined || !(await c.var.shardMap.has(address.shard))) return fail({ kind: 'connection_gone' })
+  if (address === undefined || !(await c.get('shardMap').has(address.shard))) return fail({ kind: 'connection_gone' })
   try {
     const lastEventId = cursor.lastEventId === EARLIEST ? null : cursor.lastEventId
     return await shardStub(c.env, address.shard).poll(address.connectionId, lastEventId)
@@ -103,22 +104,24 @@ function answerPoll(c: Context<HttpEnv>, cursor: PollCursor, polled: PollAnswer)
 }
 
 function answer(c: Context<HttpEnv>, json: string, next: PollCursor): Response {
-  const headers = new Headers({ ...headersOf(c), 'content-type': 'application/json; charset=utf-8' })
+  const response = new Response(json, {
+    headers: { ...headersOf(c), 'content-type': 'application/json; charset=utf-8' },
+  })
   if (next.withCookies) {
-    headers.append('set-cookie', cookie(c, 'connection_token', next.connectionToken))
-    headers.append('set-cookie', cookie(c, 'last_event_id', JSON.stringify(next.lastEventId)))
+    response.headers.append('set-cookie', cookie(c, 'connection_token', next.connectionToken))
+    response.headers.append('set-cookie', cookie(c, 'last_event_id', JSON.stringify(next.lastEventId)))
   }
-  return new Response(json, { headers })
+  return response
 }
 
 /** Rigel makes both values, so they need no escaping. RIG writes the quotes of `last_event_id` as they are. */
 function cookie(c: Context<HttpEnv>, name: string, value: string): string {
-  const isHttps = new URL(c.req.url).protocol === 'https:'
+  const isHttps = c.req.url.startsWith('https:')
   // Where CORS lists no origins, no other site's page can read an answer, so none needs to send the cookies.
-  const sameSite = isHttps && namesOrigins(c.var.config) ? 'None' : 'Lax'
+  const sameSite = isHttps && namesOrigins(c.get('config')) ? 'None' : 'Lax'
   return `${name}=${value}; path=/; HttpOnly; SameSite=${sameSite}${isHttps ? '; Secure' : ''}`
 }
 
 function headersOf(c: Context<HttpEnv>): Record<string, string> {
-  return { ...credentialedCorsHeaders(c.var.config, c.req.raw), 'cache-control': 'no-cache' }
+  return { ...credentialedCorsHeaders(c.get('config'), c.req.raw), 'cache-control': 'no-cache' }
 }

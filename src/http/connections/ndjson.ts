@@ -12,7 +12,7 @@ import { openAtShard } from './open-at-shard.ts'
 export async function openNdjson(c: Context<HttpEnv>): Promise<Response> {
   // HEAD too: Hono would run it as GET, and a stream that is never read would stay open.
   if (c.req.raw.method !== 'GET') return methodNotAllowed('GET, OPTIONS')
-  const cors = streamCorsHeaders(c.var.config, c.req.raw)
+  const cors = streamCorsHeaders(c.get('config'), c.req.raw)
   const granted = await authorizeConnection(c, { transport: 'ndjson', lastEventId: findPosition(c.req.raw) })
   if (!granted.ok) return errorResponse(granted.reason, cors)
   try {

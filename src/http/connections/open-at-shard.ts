@@ -13,7 +13,7 @@ import type { HttpEnv } from '../worker-context.ts'
  */
 export function openAtShard(c: Context<HttpEnv>, connect: ConnectRequest): Promise<Response> {
   const open = async (shard: number, stamped: ConnectRequest) => shardStub(c.env, shard).fetch(stampConnect(stamped))
-  return callShard(c.var.shardMap, connect, open, readError)
+  return callShard(c.get('shardMap'), connect, open, readError)
 }
 
 /** Opens a long-polling session. Resolves to its connection token. */
@@ -29,7 +29,7 @@ export async function openSessionAtShard(
     return opened.ok ? ok(opened.value.connectionToken) : fail(opened.reason)
   }
   try {
-    return await callShard(c.var.shardMap, connect, open, (opened) => (opened.ok ? undefined : opened.reason))
+    return await callShard(c.get('shardMap'), connect, open, (opened) => (opened.ok ? undefined : opened.reason))
   } catch (error) {
     return fail(shardFailure(error))
   }

@@ -12,6 +12,7 @@ import { openAtShard } from './open-at-shard.ts'
 import { streamCorsHeaders } from '../cors.ts'
 import { errorResponse, isTemporary, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../position-source.ts'
+import { queryParameter } from '../query.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 /** A refused client reconnects after 2 to 6 s: apart from others, so that a storm of them spreads. */
@@ -21,7 +22,7 @@ const REFUSED_JITTER_MS = 4_000
 export async function openSse(c: Context<HttpEnv>): Promise<Response> {
   // HEAD too: Hono would run it as GET, and a stream that is never read would stay open.
   if (c.req.raw.method !== 'GET') return methodNotAllowed('GET, OPTIONS')
-  const naming = c.req.query('name')
+  const naming = queryParameter(c.req.url, 'name') ?? undefined
   if (naming !== undefined && naming !== 'type' && naming !== 'message')
     return refuse(c, { kind: 'bad_request', message: 'name must be "type" or "message"' })
   const granted = await authorizeConnection(c, { transport: 'sse', lastEventId: findPosition(c.req.raw) })
@@ -37,11 +38,15 @@ export async function openSse(c: Context<HttpEnv>): Promise<Response> {
 }
 
 function refuse(c: Context<HttpEnv>, error: RigelError): Response {
-  const headers = { ...streamCorsHeaders(c.var.config, c.req.raw), vary: 'Origin, Accept' }
+  const headers = { ...streamCorsHeaders(c.get('config'), c.req.raw), vary: 'Origin, Accept' }
   if (!isTemporary(error) || !acceptsStream(c.req.header('accept'))) return errorResponse(error, headers)
-  const envelope = { id: crypto.randomUUID(), nowMs: Date.now(), specversion: c.var.config.ownEventsSpecversion }
+  const envelope = { id: crypto.randomUUID(), nowMs: Date.now(), specversion: c.get('config').ownEventsSpecversion }
   const retryMs = REFUSED_RETRY_MS + Math.floor(Math.random() * REFUSED_JITTER_MS)
-  const body = encodeRefusal(connectionClosed(envelope, toClose(error)), retryMs, c.req.query('name') !== 'message')
+  const body = encodeRefusal(
+    connectionClosed(envelope, toClose(error)),
+    retryMs,
+    queryParameter(c.req.url, 'name') !== 'message',
+  )
   return new Response(body, {
     headers: { ...headers, ...SSE_HEADERS, 'retry-after': String(Math.ceil(retryMs / 1_000)) },
   })

@@ -29,7 +29,7 @@ export async function openWebSocket(c: Context<HttpEnv>): Promise<Response> {
   const offered = offeredProtocols(c.req.raw)
   const protocol = offered.includes('rigel.v1') ? 'rigel.v1' : null
   if (protocol === null && offered.some((name) => name.startsWith('bearer.'))) {
-    return errorResponse(BEARER_ALONE, corsHeaders(c.var.config, c.req.raw))
+    return errorResponse(BEARER_ALONE, corsHeaders(c.get('config'), c.req.raw))
   }
   const lastEventId = findPosition(c.req.raw)
   const granted = await authorizeConnection(c, { transport: 'ws', lastEventId, protocol })
