@@ -25,9 +25,10 @@ export class AlarmClock {
     this.#atMs = Infinity
   }
 
-  async wakeBy(atMs: number): Promise<void> {
-    if (atMs >= Math.min(this.#atMs, LATEST_MS)) return
+  /** Returns what resolves when the alarm is set, or undefined if it is set to an earlier time already. */
+  wakeBy(atMs: number): Promise<void> | undefined {
+    if (atMs >= Math.min(this.#atMs, LATEST_MS)) return undefined
     this.#atMs = atMs
-    await this.#storage.setAlarm(atMs)
+    return this.#storage.setAlarm(atMs)
   }
 }

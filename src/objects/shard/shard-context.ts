@@ -49,7 +49,11 @@ export function createContext(
     ...runtime,
     randomHex,
     metrics: { counts: reporter.counts, touch: () => reporter.touch(timerOf(state)) },
-    wakeBy: (atMs) => state.waitUntil(alarm.wakeBy(atMs)),
+    // Most connections change nothing, and a call of waitUntil costs as much as all else here for one that opens.
+    wakeBy: (atMs) => {
+      const set = alarm.wakeBy(atMs)
+      if (set !== undefined) state.waitUntil(set)
+    },
     background: (work) => state.waitUntil(work),
   }
 }
