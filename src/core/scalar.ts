@@ -50,7 +50,16 @@ export function scalarText(value: Exclude<Scalar, null>): string {
 
 /** Returns the JSON of a value that holds scalars, each number with all of its digits. */
 export function stringifyScalars(value: unknown): string {
+  // Called back for each member, JSON.stringify takes ten times as long: most values have no such number.
+  if (!hasExactNumber(value)) return JSON.stringify(value)
   return JSON.stringify(value, (_key, member: unknown) => (isExactNumber(member) ? rawNumber(member.number) : member))
+}
+
+function hasExactNumber(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (isExactNumber(value)) return true
+  for (const name in value) if (hasExactNumber((value as Readonly<Record<string, unknown>>)[name])) return true
+  return false
 }
 
 function decimalOf(value: Scalar): string | undefined {

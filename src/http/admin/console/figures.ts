@@ -27,6 +27,8 @@ export async function getFigures(c: Context<HttpEnv>): Promise<Response> {
   return c.json(await readFigures(c, query.data.since))
 }
 
+const encoder = new TextEncoder()
+
 export function streamFigures(c: Context<HttpEnv>): Response {
   const query = sinceQuery.safeParse(c.req.query())
   if (!query.success) return errorResponse({ kind: 'bad_request', message: 'since: milliseconds since the epoch' })
@@ -37,14 +39,15 @@ function figureStream(c: Context<HttpEnv>, since: number): ReadableStream<Uint8A
   let from = since
   let looks = 0
   return new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(sse.preamble(RECONNECT_MS)),
+    start: (controller) => controller.enqueue(encoder.encode(sse.preamble(RECONNECT_MS))),
     async pull(controller) {
       if (looks > 0) await scheduler.wait(STREAM_EVERY_MS)
       looks += 1
       const figures = await readFigures(c, from)
       // The last step has not ended, so the next read includes it again.
       from = figures.history.at(-1)?.atMs ?? from
-      controller.enqueue(sse.systemEvent({ type: 'figures', json: JSON.stringify(figures) }, String(from)))
+      const frame = sse.systemEvent({ type: 'figures', json: JSON.stringify(figures) }, String(from))
+      controller.enqueue(encoder.encode(frame))
       if (looks >= MAX_LOOKS) controller.close()
     },
   })

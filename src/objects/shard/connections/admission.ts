@@ -99,7 +99,8 @@ export class ConnectionAdmission {
     if (!fits.ok) return fits
     const hasTables = this.#tables().check(subscriptions, connect.asOf)
     if (!hasTables.ok) return hasTables
-    const allowed = checkRights(rightsOf(this.#context.config.typeRules, [connect.grant]), givenOf(connect))
+    const rights = rightsOf(this.#context.config.typeRules, [connect.grant])
+    const allowed = rights === undefined ? ok(null) : checkRights(rights, givenOf(connect))
     if (!allowed.ok) return allowed
     const admitted = await this.#admitAfterProbe(principal, nowMs)
     if (!admitted.ok) return admitted

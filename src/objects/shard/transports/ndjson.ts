@@ -10,9 +10,9 @@ const LINE_BREAK_CHARS = /[\r\n]+/g
 export const ndjson: StreamEncoding = {
   name: 'ndjson',
   headers: { 'content-type': 'application/x-ndjson', ...UNBUFFERED },
-  preamble: () => new Uint8Array(),
+  preamble: () => '',
   events: (events, position) => encoder.encode(events.map(({ json, seq }) => line(position(seq), json)).join('')),
-  systemEvent: ({ json }, position) => encoder.encode(line(position, json)),
+  systemEvent: ({ json }, position) => line(position, json),
   heartbeat: (position) => encoder.encode(`{"id":"${position}"}\n`),
 }
 

@@ -19,9 +19,9 @@ export const sse: StreamEncoding = {
   name: 'sse',
   headers: SSE_HEADERS,
   /** The time that an EventSource waits before it comes back. */
-  preamble: (reconnectMs) => encoder.encode(`retry: ${reconnectMs}\n\n`),
+  preamble: (reconnectMs) => `retry: ${reconnectMs}\n\n`,
   events: (events, position) => encoder.encode(events.map((event) => namedFrame(event, position(event.seq))).join('')),
-  systemEvent: (event, position) => encoder.encode(namedFrame(event, position)),
+  systemEvent: (event, position) => namedFrame(event, position),
   /** A block without data dispatches nothing, but moves the last event id: a quiet connection's position stays fresh. */
   heartbeat: (position) => encoder.encode(`: heartbeat\nid: ${position}\n\n`),
 }
@@ -31,7 +31,7 @@ export const sseUnnamed: StreamEncoding = {
   ...sse,
   name: 'sse-unnamed',
   events: (events, position) => encoder.encode(events.map((event) => frame(event, position(event.seq))).join('')),
-  systemEvent: (event, position) => encoder.encode(frame(event, position)),
+  systemEvent: (event, position) => frame(event, position),
 }
 
 /** A whole stream for a client that is refused for the moment. Without an `id`, so that it keeps its position. */

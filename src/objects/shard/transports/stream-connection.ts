@@ -6,7 +6,6 @@ import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { toClose, type RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
-import { concat } from '../../../core/bytes.ts'
 import { toFilter } from '../../../rpc/moved-history.ts'
 import { BaseConnection } from '../connections/connection.ts'
 import { filterOf, positionVariantOf, type Opening } from '../connections/connection-state.ts'
@@ -26,6 +25,14 @@ const PLAIN = '!'
 /** Bytes that may wait in the stream while history is replayed. */
 const HIGH_WATER_MARK_BYTES = 65_536
 
+/** One for all streams: of a ByteLengthQueuingStrategy the runtime makes a new function for each. */
+const QUEUING_STRATEGY: QueuingStrategy<Uint8Array> = {
+  highWaterMark: HIGH_WATER_MARK_BYTES,
+  size: ({ byteLength }) => byteLength,
+}
+
+const encoder = new TextEncoder()
+
 export class StreamConnection extends BaseConnection {
   readonly response: Response
   readonly #parts: TransportParts
@@ -34,12 +41,13 @@ export class StreamConnection extends BaseConnection {
   /** Everything up to here has been written. Null if the connection is live: every committed event has been. */
   #behindSeq: number | null
   #delivered: DeliveredRange | undefined
-  readonly #oldShardReplayer: OldShardReplayer
+  /** Made when it is first needed: few clients come from another shard. */
+  #oldShardReplayer: OldShardReplayer | undefined
   #isStarted = false
   /** Tables that are sent once everything before has been. */
   #tables: TableReader | undefined
   /** What greets the client leaves as one chunk: each chunk is read and written to the network by itself. */
-  readonly #greeting: Uint8Array[] = []
+  #greeting: string
   /** Lets the stream ask for more again. */
   #askAgain: () => void = () => undefined
   /** Upper bound of the bytes that wait in the stream: the last measured size plus everything written since. */
@@ -58,13 +66,8 @@ export class StreamConnection extends BaseConnection {
     this.#encoding = encoding
     this.#onRemoved = onRemoved
     this.#behindSeq = state.startSeq
-    const target = createReplayTarget(this, parts, {
-      write: (events, position) => this.#write(encoding.events(events, position)),
-      done: (seq, replay) => this.#oldShardReplayed(seq, replay),
-    })
-    this.#oldShardReplayer = new OldShardReplayer(parts.oldShards, target)
     this.response = new Response(this.#openStream(), { headers: responseHeaders(connect, encoding) })
-    this.#write(encoding.preamble(reconnectMsOf(parts.context)))
+    this.#greeting = encoding.preamble(reconnectMsOf(parts.context))
   }
 
   get bufferedBytes(): number {
@@ -78,7 +81,8 @@ export class StreamConnection extends BaseConnection {
   /** History may be read from now on: the client has been greeted. */
   start(): void {
     this.#isStarted = true
-    this.#write(concat(this.#greeting.splice(0)))
+    this.#write(encoder.encode(this.#greeting))
+    this.#greeting = ''
     this.#replay()
   }
 
@@ -98,7 +102,16 @@ export class StreamConnection extends BaseConnection {
   /** Nothing of this shard's log is written meanwhile: the connection is behind. */
   replayOldShard(replay: OldShardReplay): void {
     this.#behindSeq ??= this.#parts.log.committedSeq
+    this.#oldShardReplayer ??= this.#createReplayer()
     this.#oldShardReplayer.start(replay, this.#behindSeq)
+  }
+
+  #createReplayer(): OldShardReplayer {
+    const target = createReplayTarget(this, this.#parts, {
+      write: (events, position) => this.#write(this.#encoding.events(events, position)),
+      done: (seq, replay) => this.#oldShardReplayed(seq, replay),
+    })
+    return new OldShardReplayer(this.#parts.oldShards, target)
   }
 
   #oldShardReplayed(seq: number, { delivered, isLate }: OldShardReplay): void {
@@ -115,7 +128,9 @@ export class StreamConnection extends BaseConnection {
   }
 
   send(event: SystemEvent): void {
-    this.#write(this.#encoding.systemEvent(event, this.#position(this.#behindSeq ?? this.#parts.log.committedSeq)))
+    const text = this.#encoding.systemEvent(event, this.#position(this.#behindSeq ?? this.#parts.log.committedSeq))
+    if (this.#isStarted) this.#write(encoder.encode(text))
+    else this.#greeting += text
   }
 
   /** `live` is the heartbeat for connections that have everything: one encoding for all of them. */
@@ -140,7 +155,7 @@ export class StreamConnection extends BaseConnection {
   }
 
   removed(): void {
-    this.#oldShardReplayer.stop()
+    this.#oldShardReplayer?.stop()
     this.#onRemoved(this)
   }
 
@@ -155,7 +170,7 @@ export class StreamConnection extends BaseConnection {
         pull: () => this.#pull(),
         cancel: () => this.#gone(),
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: HIGH_WATER_MARK_BYTES }),
+      QUEUING_STRATEGY,
     )
   }
 
@@ -171,7 +186,7 @@ export class StreamConnection extends BaseConnection {
   }
 
   #replay(): void {
-    if (!this.#isStarted || this.#oldShardReplayer.isActive) return
+    if (!this.#isStarted || this.#oldShardReplayer?.isActive === true) return
     while ((this.#controller?.desiredSize ?? 0) > 0) {
       if (this.#sendTables()) continue
       if (this.#behindSeq === null) return
@@ -202,10 +217,6 @@ export class StreamConnection extends BaseConnection {
   #write(bytes: Uint8Array): void {
     const controller = this.#controller
     if (controller === undefined) return
-    if (!this.#isStarted) {
-      this.#greeting.push(bytes)
-      return
-    }
     controller.enqueue(bytes)
     this.#parts.buffers.wrote(bytes.length)
     this.#waitsAtMostBytes += bytes.length

@@ -1,4 +1,4 @@
-// How a streamed response is written: sse.ts and ndjson.ts are encodings. An encoding is pure functions from events to bytes;
+// How a streamed response is written: sse.ts and ndjson.ts are encodings. An encoding is pure functions from events to bytes or text;
 // stream-connection.ts does the rest.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { SystemEvent } from '../system-events.ts'
@@ -17,8 +17,9 @@ export interface StreamEncoding {
   readonly name: string
   readonly headers: Readonly<Record<string, string>>
   /** The start of every stream. */
-  preamble(reconnectMs: number): Uint8Array
+  preamble(reconnectMs: number): string
   events(events: readonly StoredEvent[], position: PositionOf): Uint8Array
-  systemEvent(event: SystemEvent, position: string): Uint8Array
+  /** Text, because several of them are written as one chunk. */
+  systemEvent(event: SystemEvent, position: string): string
   heartbeat(position: string): Uint8Array
 }
