@@ -60,8 +60,8 @@ export class ConnectionLifecycle {
     this.#history.opened(connection, rewind?.seq ?? startSeq, recovered)
     const lastEventId = this.positionFor(connection.state, startSeq)
     const created = { connectionToken: this.tokenOf(id), user: owner.user, lastEventId, recovered, since }
-    connection.send(connectionCreated(envelope(this.#context), created))
-    connection.send(subscriptionsSet(envelope(this.#context), subscriptions))
+    const inForce = subscriptionsSet(envelope(this.#context), subscriptions)
+    connection.greet([connectionCreated(envelope(this.#context), created), inForce])
     if (rewind !== null) connection.rewind(rewind.seq, rewind.before)
     if (oldShardReplay !== null) connection.replayOldShard(oldShardReplay)
     this.#serveTables(connection)

@@ -39,6 +39,8 @@ export interface Connection {
   sendOfTable(type: string, event: SystemEvent): void
   /** Sends one of Rigel's own events. */
   send(event: SystemEvent): void
+  /** Sends the events that greet its client, oldest first, in as few writes as the transport needs. */
+  greet(events: readonly SystemEvent[]): void
   /** Writes something that the client ignores, if the transport has such a thing: the write fails if the client is gone. */
   probe(): void
   /** Tells a quiet client the position of the log, if the transport has a way to. */
@@ -80,6 +82,10 @@ export abstract class BaseConnection implements Connection {
 
   sendOfTable(_type: string, event: SystemEvent): void {
     this.send(event)
+  }
+
+  greet(events: readonly SystemEvent[]): void {
+    for (const event of events) this.send(event)
   }
 
   hasBeenSent(seq: number): boolean {

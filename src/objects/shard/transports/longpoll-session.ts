@@ -55,11 +55,11 @@ function pageMark(page: number): string {
   return `p${page}`
 }
 
-/** Stores a new event of the session behind its earlier ones. Returns those that are kept. */
-type StoreEvent = (
+/** Stores new events of the session, as one row, behind its earlier ones. Returns those that are kept. */
+type StoreEvents = (
   connectionId: string,
   earlier: readonly SessionEvent[],
-  event: SystemEvent,
+  added: readonly SystemEvent[],
 ) => readonly SessionEvent[]
 
 export class LongpollSession extends BaseConnection {
@@ -73,7 +73,7 @@ export class LongpollSession extends BaseConnection {
   /** The last response went up to here. */
   #answeredSeq: number
   readonly #parts: TransportParts
-  readonly #storeEvent: StoreEvent
+  readonly #storeEvents: StoreEvents
   readonly #onRemoved: () => void
   /** The newest events of Rigel for this session, oldest first. Kept after a poll: tabs may share the session. */
   #ownEvents: readonly SessionEvent[]
@@ -90,7 +90,7 @@ export class LongpollSession extends BaseConnection {
     state: ConnectionState,
     parts: TransportParts,
     ownEvents: readonly SessionEvent[],
-    storeEvent: StoreEvent,
+    storeEvents: StoreEvents,
     onRemoved: () => void,
     hasPolled: boolean,
   ) {
@@ -102,7 +102,7 @@ export class LongpollSession extends BaseConnection {
     this.#waiting = new WaitingPolls(parts.timers, parts.context.config.connections.longpollingWaitMs)
     this.#ownSentSeq = state.startSeq
     this.#ownEvents = ownEvents
-    this.#storeEvent = storeEvent
+    this.#storeEvents = storeEvents
     this.#onRemoved = onRemoved
     this.seenAtMs = parts.context.now()
   }
@@ -261,7 +261,11 @@ export class LongpollSession extends BaseConnection {
   }
 
   send(event: SystemEvent): void {
-    this.#ownEvents = this.#storeEvent(this.state.id, this.#ownEvents, event)
+    this.greet([event])
+  }
+
+  override greet(events: readonly SystemEvent[]): void {
+    this.#ownEvents = this.#storeEvents(this.state.id, this.#ownEvents, events)
     this.#parts.context.background(this.#parts.log.settle().then(() => this.#waiting.wakeAll(null)))
   }
 

@@ -129,17 +129,23 @@ export class LongpollTransport implements Transport {
       this.#sessions.delete(state.id)
       this.#events.delete(state.id)
     }
-    const session = new LongpollSession(state, this.#parts, ownEvents, this.#storeEvent, onRemoved, hasPolled)
+    const session = new LongpollSession(state, this.#parts, ownEvents, this.#storeEvents, onRemoved, hasPolled)
     this.#sessions.set(state.id, session)
     return session
   }
 
-  readonly #storeEvent = (connectionId: string, earlier: readonly SessionEvent[], { json }: SystemEvent) => {
-    const event = { seq: this.#parts.advanceLog(), json }
-    this.#events.add(connectionId, event)
-    const kept = newestOf([...earlier, event])
+  readonly #storeEvents = (
+    connectionId: string,
+    earlier: readonly SessionEvent[],
+    added: readonly SystemEvent[],
+  ): readonly SessionEvent[] => {
+    const seq = this.#parts.advanceLog()
+    const events = added.map(({ json }) => ({ seq, json }))
+    this.#events.add(connectionId, seq, events)
+    const all = [...earlier, ...events]
+    const kept = newestOf(all)
     const [oldest] = kept
-    if (kept.length <= earlier.length && oldest !== undefined) this.#events.deleteBefore(connectionId, oldest.seq)
+    if (kept.length < all.length && oldest !== undefined) this.#events.deleteBefore(connectionId, oldest.seq)
     return kept
   }
 }

@@ -9,6 +9,12 @@ export interface SessionEvent {
 const MAX_EVENTS = 32
 const MAX_CHARS = 131_072
 
+/**
+ * Between the events of one row: no event has a line break in it, and the text is what a response has between two events, as
+ * versions that know rows of one event need it.
+ */
+const SEPARATOR = ',\n'
+
 interface SessionEventRow extends Record<string, SqlStorageValue> {
   connection_id: string
   seq: number
@@ -27,11 +33,17 @@ export class SessionEventStore {
 
   /** By connection id, oldest first. */
   all(): ReadonlyMap<string, readonly SessionEvent[]> {
-    const rows = this.#sql.exec<SessionEventRow>('SELECT * FROM session_events ORDER BY seq').toArray()
-    return Map.groupBy(rows, ({ connection_id: connectionId }) => connectionId)
+    const all = new Map<string, SessionEvent[]>()
+    for (const row of this.#sql.exec<SessionEventRow>('SELECT * FROM session_events ORDER BY seq').toArray()) {
+      const events = row.json.split(SEPARATOR).map((json) => ({ seq: row.seq, json }))
+      all.set(row.connection_id, [...(all.get(row.connection_id) ?? []), ...events])
+    }
+    return all
   }
 
-  add(connectionId: string, { json, seq }: SessionEvent): void {
+  /** Stores events that have the same sequence number as one row. */
+  add(connectionId: string, seq: number, events: readonly SessionEvent[]): void {
+    const json = events.map((event) => event.json).join(SEPARATOR)
     this.#sql.exec('INSERT INTO session_events VALUES (?, ?, ?)', connectionId, seq, json)
   }
 
