@@ -34,13 +34,23 @@ export function createFilter(
   subscriptions: readonly Subscription[],
   watched: readonly string[] = [],
 ): Filter {
+  return { connectionId, user, watched, byType: typesOf(subscriptions) }
+}
+
+/** What was made of sets that are still held: connections share them, and a shard that wakes makes thousands of filters. */
+const madeOf = new WeakMap<readonly Subscription[], Filter['byType']>()
+
+function typesOf(subscriptions: readonly Subscription[]): Filter['byType'] {
+  const made = madeOf.get(subscriptions)
+  if (made !== undefined) return made
   const byType = new Map<string, readonly Constraint[]>()
   for (const { eventType, oneOf } of subscriptions) {
     const known = byType.get(eventType)
     const unconstrained = oneOf.length === 0 || known?.length === 0
     byType.set(eventType, unconstrained ? [] : [...(known ?? []), ...oneOf])
   }
-  return { connectionId, user, watched, byType }
+  madeOf.set(subscriptions, byType)
+  return byType
 }
 
 /** Returns the filter of a connection with these rights. */

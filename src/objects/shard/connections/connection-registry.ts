@@ -89,7 +89,7 @@ export class ConnectionRegistry {
 
   add(connection: Connection): void {
     const subscriptions = this.#pool.acquire(connection.state.subscriptions)
-    connection.state = { ...connection.state, subscriptions }
+    if (subscriptions !== connection.state.subscriptions) connection.state = { ...connection.state, subscriptions }
     // The filter of the others is of their channels.
     if (connection.takesSubscriptions) connection.filter = this.#pool.share(subscriptions, connection.filter)
     this.#subscriptions.add(connection)

@@ -29,10 +29,14 @@ export class SubscriptionPool {
 
   /** Returns the pooled set that equals `subscriptions`. The caller releases it once for each call. */
   acquire(subscriptions: readonly Subscription[]): readonly Subscription[] {
-    const key = JSON.stringify(subscriptions)
-    const set = this.#byKey.get(key) ?? this.#add({ subscriptions, byType: undefined, key, connections: 0 })
+    const set = this.#bySet.get(subscriptions) ?? this.#find(subscriptions)
     set.connections += 1
     return set.subscriptions
+  }
+
+  #find(subscriptions: readonly Subscription[]): PooledSet {
+    const key = JSON.stringify(subscriptions)
+    return this.#byKey.get(key) ?? this.#add({ subscriptions, byType: undefined, key, connections: 0 })
   }
 
   /** Returns the filter with the part that connections of the same set share. `subscriptions`: of `acquire`. */
@@ -40,7 +44,7 @@ export class SubscriptionPool {
     const set = this.#bySet.get(subscriptions)
     if (set === undefined) return filter
     set.byType ??= filter.byType
-    return { ...filter, byType: set.byType }
+    return set.byType === filter.byType ? filter : { ...filter, byType: set.byType }
   }
 
   release(subscriptions: readonly Subscription[]): void {

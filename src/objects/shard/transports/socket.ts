@@ -5,14 +5,19 @@ import { toClose, type RigelError } from '../../../core/errors.ts'
 import type { BufferBudget } from '../buffer-budget.ts'
 import { TRANSPORTS } from '../../../core/identity/principal.ts'
 
-const attachmentSchema = z.looseObject({ id: z.string(), transport: z.enum(TRANSPORTS) })
+const attachmentSchema = z.object({ id: z.string(), transport: z.enum(TRANSPORTS) })
 
-/** What every attachment has. A transport adds what it needs after hibernation. */
+/** What every attachment has, beside what its transport needs after hibernation. */
 export type SocketAttachment = z.infer<typeof attachmentSchema>
+
+/** What was read from sockets that are in memory: their transport and id never change. */
+const known = new WeakMap<WebSocket, SocketAttachment>()
 
 /** Returns undefined for a socket that has none of our attachments. */
 export function readAttachment(socket: WebSocket): SocketAttachment | undefined {
-  return attachmentSchema.safeParse(socket.deserializeAttachment()).data
+  const found = known.get(socket) ?? attachmentSchema.safeParse(socket.deserializeAttachment()).data
+  if (found !== undefined) known.set(socket, found)
+  return found
 }
 
 export function closeSocket(socket: WebSocket, reason: RigelError): void {
@@ -49,49 +54,52 @@ export function upgradeResponse(client: WebSocket, protocol: string | null): Res
   return new Response(null, { status: 101, webSocket: client, headers })
 }
 
-interface SocketWriterOptions {
-  readonly socket: WebSocket
-  readonly limitBytes: number
-  readonly buffers: BufferBudget
-  /** More than `limitBytes` wait for the client. */
-  readonly onSlow: () => void
+/** Whose socket it is. No functions of its own: a shard that wakes makes thousands of writers. */
+export interface SocketOwner {
+  /** More than the limit waits for the client. */
+  onSlow(): void
   /** The socket is closing: its close event is on the way, and the log keeps what the client misses. */
-  readonly onClosing: () => void
+  onClosing(): void
 }
 
 export class SocketWriter {
-  readonly #options: SocketWriterOptions
+  readonly #socket: WebSocket
+  readonly #limitBytes: number
+  readonly #buffers: BufferBudget
+  readonly #owner: SocketOwner
   /** Upper bound of the waiting text, in UTF-16 units: the socket's last bufferedAmount plus everything sent since. */
   #waitsAtMost = 0
 
-  constructor(options: SocketWriterOptions) {
-    this.#options = options
+  constructor(socket: WebSocket, limitBytes: number, buffers: BufferBudget, owner: SocketOwner) {
+    this.#socket = socket
+    this.#limitBytes = limitBytes
+    this.#buffers = buffers
+    this.#owner = owner
   }
 
   /** Always 0 where the runtime does not say (before workerd 1.20261117, cloudflare/workerd#988). */
   get bufferedBytes(): number {
-    const { bufferedAmount } = this.#options.socket as { readonly bufferedAmount?: number }
+    const { bufferedAmount } = this.#socket as { readonly bufferedAmount?: number }
     return bufferedAmount ?? 0
   }
 
   send(frame: string): void {
-    const { buffers, limitBytes, onClosing, socket } = this.#options
     try {
-      socket.send(frame)
+      this.#socket.send(frame)
     } catch {
-      return onClosing()
+      return this.#owner.onClosing()
     }
     this.#waitsAtMost += frame.length
-    buffers.wrote(frame.length)
-    if (this.#waitsAtMost > limitBytes) this.#checkBuffer()
+    this.#buffers.wrote(frame.length)
+    if (this.#waitsAtMost > this.#limitBytes) this.#checkBuffer()
   }
 
   #checkBuffer(): void {
     this.#waitsAtMost = this.bufferedBytes
-    if (this.#waitsAtMost > this.#options.limitBytes) this.#options.onSlow()
+    if (this.#waitsAtMost > this.#limitBytes) this.#owner.onSlow()
   }
 
   close(reason: RigelError): void {
-    closeSocket(this.#options.socket, reason)
+    closeSocket(this.#socket, reason)
   }
 }

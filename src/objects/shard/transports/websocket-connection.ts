@@ -17,24 +17,24 @@ import { toFilter } from '../../../rpc/moved-history.ts'
 import { ReplayPump } from './replay-pump.ts'
 import type { TableReader } from '../tables/table-reader.ts'
 import type { PositionOf } from './stream-encoding.ts'
-import { SocketWriter } from './socket.ts'
+import { SocketWriter, type SocketOwner } from './socket.ts'
 import type { SocketRecord } from './socket-record.ts'
 import type { TransportParts } from './transport.ts'
 
-export class WebSocketConnection extends BaseConnection {
+export class WebSocketConnection extends BaseConnection implements SocketOwner {
   readonly #parts: TransportParts
   readonly #record: SocketRecord
   readonly #writer: SocketWriter
-  /** These two are made when they are first needed: a shard that wakes makes thousands of connections. */
+  /** These three are made when they are first needed: a shard that wakes makes thousands of connections. */
   #pump: ReplayPump | undefined
   #oldShardReplayer: OldShardReplayer | undefined
-  readonly #onRemoved: () => void
+  readonly #onRemoved: (connection: WebSocketConnection) => void
   /** Tables that are sent once everything before has been. Lost in hibernation, after which they are read anew. */
   #tables: TableReader | undefined
   /** Lost in hibernation: if the window is closed during a rewind then, the client gets events that were sent before once more. */
   #delivered: DeliveredRange | undefined
   /** `rigel.v1`: frames that are not acknowledged, oldest first. Lost in hibernation, which opens the window anew. */
-  #unacknowledged: { readonly seq: number; readonly size: number }[] = []
+  #unacknowledged: { readonly seq: number; readonly size: number }[] | undefined
   #unacknowledgedSize = 0
   /** The client has handled everything up to here. Lost in hibernation: then it is where the connection began. */
   #acknowledgedSeq: number
@@ -46,20 +46,22 @@ export class WebSocketConnection extends BaseConnection {
     record: SocketRecord,
     state: ConnectionState,
     parts: TransportParts,
-    onRemoved: () => void,
+    onRemoved: (connection: WebSocketConnection) => void,
   ) {
     super(state, filterOf(state, parts.context.config.typeRules))
     this.#parts = parts
     this.#record = record
     this.#acknowledgedSeq = state.startSeq
     this.#onRemoved = onRemoved
-    this.#writer = new SocketWriter({
-      socket,
-      limitBytes: this.#limitBytes,
-      buffers: parts.buffers,
-      onSlow: () => this.#cut(),
-      onClosing: () => parts.lifecycle.remove(this),
-    })
+    this.#writer = new SocketWriter(socket, this.#limitBytes, parts.buffers, this)
+  }
+
+  onSlow(): void {
+    this.#cut()
+  }
+
+  onClosing(): void {
+    this.#parts.lifecycle.remove(this)
   }
 
   get isRigelV1(): boolean {
@@ -86,7 +88,7 @@ export class WebSocketConnection extends BaseConnection {
 
   /** Everything up to here has been sent. */
   get position(): string {
-    return this.#position(this.progress.writtenSeq)
+    return this.#positionOf(this.progress.writtenSeq)
   }
 
   get #isReplayingOldShard(): boolean {
@@ -142,7 +144,7 @@ export class WebSocketConnection extends BaseConnection {
 
   send(event: SystemEvent): void {
     const seq = this.#record.behindSeq ?? this.#parts.log.committedSeq
-    this.#writer.send(this.isRigelV1 ? encodeSystemEventFrame(event, this.#position(seq)) : event.json)
+    this.#writer.send(this.isRigelV1 ? encodeSystemEventFrame(event, this.#positionOf(seq)) : event.json)
   }
 
   /** Sends a frame of the subprotocol that is no event. */
@@ -174,8 +176,9 @@ export class WebSocketConnection extends BaseConnection {
     const position = parsePosition(id)
     if (position === undefined || !this.#parts.log.owns(position)) return
     this.#acknowledgedSeq = Math.max(this.#acknowledgedSeq, position.seq)
-    while (this.#unacknowledged[0] !== undefined && this.#unacknowledged[0].seq <= position.seq) {
-      this.#unacknowledgedSize -= this.#unacknowledged.shift()?.size ?? 0
+    const unacknowledged = this.#unacknowledged ?? []
+    while (unacknowledged[0] !== undefined && unacknowledged[0].seq <= position.seq) {
+      this.#unacknowledgedSize -= unacknowledged.shift()?.size ?? 0
     }
     this.replay()
   }
@@ -192,7 +195,7 @@ export class WebSocketConnection extends BaseConnection {
     this.#pump?.stop()
     this.#oldShardReplayer?.stop()
     this.#record.delete()
-    this.#onRemoved()
+    this.#onRemoved(this)
   }
 
   #createPump(): ReplayPump {
@@ -212,7 +215,14 @@ export class WebSocketConnection extends BaseConnection {
     return new OldShardReplayer(this.#parts.oldShards, target)
   }
 
-  readonly #position = (seq: number) => this.#parts.lifecycle.positionFor(this.state, seq)
+  #positionOf(seq: number): string {
+    return this.#parts.lifecycle.positionFor(this.state, seq)
+  }
+
+  /** A function, made when it is needed. */
+  get #position(): PositionOf {
+    return (seq) => this.#positionOf(seq)
+  }
 
   /** Returns whether there is more to send now. */
   #replayStep(): boolean {
@@ -277,6 +287,7 @@ export class WebSocketConnection extends BaseConnection {
 
   #countUnacknowledged(size: number, seq: number): void {
     if (!this.isRigelV1) return
+    this.#unacknowledged ??= []
     this.#unacknowledged.push({ seq, size })
     this.#unacknowledgedSize += size
   }

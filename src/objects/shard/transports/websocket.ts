@@ -20,7 +20,7 @@ import {
 import { Heartbeat } from './heartbeat.ts'
 import { closeSocket, readAttachment, refuseSocket, upgradeResponse } from './socket.ts'
 import type { Transport, TransportParts } from './transport.ts'
-import { newRecord, restoreRecord, type SocketRecord } from './socket-record.ts'
+import { newRecord, restoreRecord, type SetsByText, type SocketRecord } from './socket-record.ts'
 import { WebSocketConnection } from './websocket-connection.ts'
 
 /** No frame of a client is larger: the largest is a set of subscriptions. */
@@ -31,7 +31,6 @@ const NOT_TWO_WAY = 'This WebSocket endpoint cannot be used for two-way communic
 export class WebSocketTransport implements Transport {
   readonly #parts: TransportParts
   readonly #verifyToken: ReturnType<typeof createTokenVerifier>
-  readonly #connections = new Map<string, WebSocketConnection>()
   /** WEBSOCKET_HEARTBEAT_SECONDS. Undefined if it is 0: then the shard may sleep. */
   readonly #heartbeat: Heartbeat<WebSocketConnection> | undefined
 
@@ -55,6 +54,7 @@ export class WebSocketTransport implements Transport {
     this.#parts.lifecycle.add(connection)
     this.#parts.lifecycle.greet(connection, opening)
     connection.replay()
+    record.opened()
     return upgradeResponse(client, connect.protocol)
   }
 
@@ -66,8 +66,9 @@ export class WebSocketTransport implements Transport {
   restore(stored: readonly ConnectionState[]): void {
     const { connections, context, lifecycle, store } = this.#parts
     const rows = new Map(stored.map((state) => [state.id, state]))
+    const sets: SetsByText = new Map()
     for (const socket of context.sockets.getWebSockets()) {
-      const found = restoreRecord(socket, store, rows)
+      const found = restoreRecord(socket, store, rows, sets)
       if (found === undefined) continue
       rows.delete(found.state.id)
       const connection = this.#create(socket, found.record, found.state)
@@ -171,18 +172,18 @@ export class WebSocketTransport implements Transport {
   }
 
   #create(socket: WebSocket, record: SocketRecord, state: ConnectionState): WebSocketConnection {
-    const onRemoved = () => {
-      this.#connections.delete(state.id)
-      this.#heartbeat?.delete(connection)
-    }
-    const connection: WebSocketConnection = new WebSocketConnection(socket, record, state, this.#parts, onRemoved)
-    this.#connections.set(state.id, connection)
+    const connection = new WebSocketConnection(socket, record, state, this.#parts, this.#onRemoved)
     this.#heartbeat?.add(connection)
     return connection
   }
 
+  readonly #onRemoved = (connection: WebSocketConnection) => {
+    this.#heartbeat?.delete(connection)
+  }
+
   #find(socket: WebSocket): WebSocketConnection | undefined {
-    return this.#connections.get(readAttachment(socket)?.id ?? '')
+    const found = this.#parts.connections.get(readAttachment(socket)?.id ?? '')
+    return found instanceof WebSocketConnection ? found : undefined
   }
 
   #endForViolation(connection: WebSocketConnection, message: string): void {

@@ -118,13 +118,7 @@ export class PhoenixSockets {
       closeSocket(socket, { kind: 'slow_reader', limitBytes })
       remove()
     }
-    const writer = new SocketWriter({
-      socket,
-      limitBytes,
-      buffers: this.#parts.buffers,
-      onSlow: cut,
-      onClosing: remove,
-    })
+    const writer = new SocketWriter(socket, limitBytes, this.#parts.buffers, { onSlow: cut, onClosing: remove })
     return {
       get bufferedBytes() {
         return writer.bufferedBytes
