@@ -13,7 +13,7 @@ export function createCountedLog(env: Env, config: Config, trace: Trace | null =
   const log = createEventLog(env, config)
   return {
     async produce(records: readonly NewRecord[]) {
-      const { metrics, tracer } = workerContext(env)
+      const { metrics, tracer = null } = workerContext(env).variables ?? {}
       const startMs = Date.now()
       const traced = (error: string | null) => {
         if (trace === null || tracer === null) return

@@ -1,6 +1,5 @@
 // The traces of requests: the span of a proxied request, and that of a publish, which Kafka's records carry on in their
 // headers. Used by the proxy and by the endpoints that publish.
-import type { Context } from 'hono'
 import type { RigelError } from '../core/errors.ts'
 import type { NewRecord } from '../core/events/kafka-record.ts'
 import { sourceOf } from '../core/events/topic-source.ts'
@@ -9,7 +8,7 @@ import { continuedTrace, startedTrace, type Trace } from '../telemetry/trace-con
 import type { Tracer } from '../telemetry/tracer.ts'
 import type { IncomingHeaders } from './proxy/headers/headers.ts'
 import type { ProxyContext } from './proxy/proxy-context.ts'
-import type { HttpEnv } from './worker-context.ts'
+import type { HandlerContext } from './worker-context.ts'
 
 /** A service always gets a trace: the caller's, or one that Rigel starts. */
 export function proxyTrace(tracer: Tracer | null, incoming: IncomingHeaders): Trace {
@@ -20,7 +19,7 @@ export function proxyTrace(tracer: Tracer | null, incoming: IncomingHeaders): Tr
 }
 
 /** Returns null if the publisher has no trace, and none is recorded: then records get no header. */
-export function publishTrace(c: Context<HttpEnv>): Trace | null {
+export function publishTrace(c: Pick<HandlerContext, 'get' | 'req'>): Trace | null {
   const tracer = c.get('tracer')
   const given = c.req.header('traceparent')
   const state = c.req.header('tracestate') ?? null

@@ -20,42 +20,63 @@ import { createTokenVerifier, type VerifyToken } from '../auth/verify-token.ts'
 /** What a token of the internal API permits: everything, or to look. */
 export type Role = 'operator' | 'reader'
 
+/** What a handler finds in its context besides the request. */
+export interface HttpVariables {
+  readonly config: Config
+  readonly verifyToken: VerifyToken
+  readonly askService: Authorizer
+  readonly publishBudget: PublishBudget
+  readonly publishRules: PublishRules
+  readonly routes: RouteTable
+  readonly upstreamHealth: UpstreamHealth
+  /** Schemas by which requests are serialized; null: no registry is configured. */
+  readonly subjects: SubjectCache | null
+  readonly metrics: WorkerMetrics
+  /** Null: tracing is not configured. */
+  readonly tracer: Tracer | null
+  readonly shardMap: WorkerShardMap
+}
+
 /** The types of every handler's Hono context. */
 export interface HttpEnv {
   Bindings: Env
-  Variables: {
-    readonly config: Config
-    readonly verifyToken: VerifyToken
-    readonly askService: Authorizer
-    readonly publishBudget: PublishBudget
-    readonly publishRules: PublishRules
-    readonly routes: RouteTable
-    readonly upstreamHealth: UpstreamHealth
-    readonly subjects: SubjectCache | null
-    readonly metrics: WorkerMetrics
-    readonly tracer: Tracer | null
+  Variables: HttpVariables & {
     /** Set for requests to the internal API. */
     readonly role: Role
     /** What a request to the internal API has changed, for the audit log, if its path does not name it. */
     readonly changed?: Readonly<Record<string, unknown>>
-    readonly shardMap: WorkerShardMap
+  }
+}
+
+/** The part of Hono's context that handlers need which also run past the router, in a RequestContext. */
+export interface HandlerContext {
+  readonly env: Env
+  readonly req: { readonly raw: Request; header(name: string): string | undefined }
+  get<Key extends keyof HttpVariables>(key: Key): HttpVariables[Key]
+}
+
+/** The context of a request that no router has seen. */
+export class RequestContext implements HandlerContext {
+  readonly env: Env
+  readonly req: HandlerContext['req']
+  readonly #variables: HttpVariables
+
+  constructor(request: Request, env: Env, variables: HttpVariables) {
+    this.env = env
+    this.req = { raw: request, header: (name) => request.headers.get(name) ?? undefined }
+    this.#variables = variables
+  }
+
+  get<Key extends keyof HttpVariables>(key: Key): HttpVariables[Key] {
+    return this.#variables[key]
   }
 }
 
 export interface WorkerContext {
   readonly config: Result<Config, ConfigProblems>
-  readonly verifyToken: VerifyToken | undefined
-  readonly askService: Authorizer
-  readonly publishBudget: PublishBudget | undefined
-  readonly publishRules: PublishRules | undefined
-  readonly routes: RouteTable | undefined
-  readonly upstreamHealth: UpstreamHealth
+  /** Undefined: Rigel is misconfigured. */
+  readonly variables: HttpVariables | undefined
   readonly shardMap: WorkerShardMap
-  /** Schemas by which requests are serialized; null: no registry is configured. */
-  readonly subjects: SubjectCache | null
-  readonly metrics: WorkerMetrics | undefined
-  /** Null: tracing is not configured. */
-  readonly tracer: Tracer | null
   /** The next request after this time wakes the followers: the first one, and further ones while a topic is missing. */
   wakeFollowersAtMs: number
 }
@@ -67,26 +88,26 @@ export function workerContext(env: Env): WorkerContext {
   const known = isolates.get(env)
   if (known !== undefined) return known
   const config = loadConfig(env)
-  const isolate = {
-    config,
-    verifyToken: config.ok ? withRevocation(env, createTokenVerifier(config.value.jwt)) : undefined,
-    askService: createAuthorizer({
-      timeoutMs: config.ok ? config.value.checkTimeoutMs : 0,
-      fetch: (input, init) => fetch(input, init),
-      nowMs: () => Date.now(),
-    }),
-    publishBudget: config.ok ? new PublishBudget(config.value.publishBudget) : undefined,
-    publishRules: config.ok
-      ? new PublishRules(config.value, { fetch: (input, init) => fetch(input, init), nowMs: () => Date.now() })
-      : undefined,
-    routes: config.ok ? new RouteTable(env, config.value) : undefined,
-    upstreamHealth: new UpstreamHealth(),
-    shardMap: new WorkerShardMap(env, config.ok ? config.value.shards : 1),
-    subjects: config.ok ? createSubjectCache(config.value) : null,
-    metrics: config.ok ? new WorkerMetrics(env, config.value) : undefined,
-    tracer: config.ok ? createTracer(config.value.tracing, inBackground) : null,
-    wakeFollowersAtMs: 0,
-  }
+  const shardMap = new WorkerShardMap(env, config.ok ? config.value.shards : 1)
+  const variables = config.ok ? createVariables(env, config.value, shardMap) : undefined
+  const isolate: WorkerContext = { config, variables, shardMap, wakeFollowersAtMs: 0 }
   isolates.set(env, isolate)
   return isolate
+}
+
+function createVariables(env: Env, config: Config, shardMap: WorkerShardMap): HttpVariables {
+  const deps = { fetch: (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init), nowMs: () => Date.now() }
+  return {
+    config,
+    verifyToken: withRevocation(env, createTokenVerifier(config.jwt)),
+    askService: createAuthorizer({ timeoutMs: config.checkTimeoutMs, ...deps }),
+    publishBudget: new PublishBudget(config.publishBudget),
+    publishRules: new PublishRules(config, deps),
+    routes: new RouteTable(env, config),
+    upstreamHealth: new UpstreamHealth(),
+    shardMap,
+    subjects: createSubjectCache(config),
+    metrics: new WorkerMetrics(env, config),
+    tracer: createTracer(config.tracing, inBackground),
+  }
 }

@@ -1,7 +1,6 @@
 // POST /_rig/v1/events: publishes CloudEvents to the log and returns their positions in it. 202 means that they are durable
 // and will be delivered like every other event; there may be no subscriber. RIG returned the event, encoded twice.
 // post-push.ts handles the requests of connectors.
-import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import { formatProduced, PRODUCED_HEADER } from '../../core/as-of/as-of.ts'
 import type { RigelError } from '../../core/errors.ts'
@@ -10,7 +9,7 @@ import type { Result } from '../../core/result.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse } from '../error-response.ts'
 import { publishTrace } from '../request-trace.ts'
-import type { HttpEnv } from '../worker-context.ts'
+import type { HandlerContext } from '../worker-context.ts'
 import { publish } from '../admin/operations.ts'
 import { idempotencyKeysOf } from './idempotency.ts'
 import { answerPush, toPosition } from './post-push.ts'
@@ -18,8 +17,9 @@ import { admit, isCheckedByService, verifyPublisher, type Publisher } from './pu
 import { readEvents, type EventRequest } from './read-events.ts'
 import { connectorOf } from './read-push.ts'
 
-export async function postEvents(c: Context<HttpEnv>): Promise<Response> {
-  const { config, metrics } = c.var
+export async function postEvents(c: HandlerContext): Promise<Response> {
+  const config = c.get('config')
+  const metrics = c.get('metrics')
   const cors = corsHeaders(config, c.req.raw)
   const publisher = await verifyPublisher(c)
   if (!publisher.ok) {
@@ -49,7 +49,7 @@ export async function postEvents(c: Context<HttpEnv>): Promise<Response> {
 }
 
 async function publishFor(
-  c: Context<HttpEnv>,
+  c: HandlerContext,
   config: Config,
   publisher: Publisher,
   { events, mode }: EventRequest,

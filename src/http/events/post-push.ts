@@ -2,7 +2,6 @@
 // response: in a followed topic or, with the reason, in the dead-letter topic. With any other status it is not known what is
 // stored, and the connector repeats the push. Called by post-events.ts and the internal API.
 import { logIncident } from '../../telemetry/incident-log.ts'
-import type { Context } from 'hono'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
@@ -11,7 +10,7 @@ import { pushEvents, type PushResult } from '../../publishing/push.ts'
 import { createCountedLog } from '../counted-log.ts'
 import { errorResponse } from '../error-response.ts'
 import { publishTrace } from '../request-trace.ts'
-import type { HttpEnv } from '../worker-context.ts'
+import type { HandlerContext } from '../worker-context.ts'
 import { readPush, type PushRequest } from './read-push.ts'
 
 export interface PushOptions {
@@ -26,11 +25,11 @@ export interface PushOptions {
 }
 
 export async function answerPush(
-  c: Context<HttpEnv>,
+  c: HandlerContext,
   sender: PushSender,
   { cors = {}, isChecked = false, admit }: PushOptions = {},
 ): Promise<Response> {
-  const push = await readPush(c.req.raw, c.var.config.maxEventBytes, isChecked)
+  const push = await readPush(c.req.raw, c.get('config').maxEventBytes, isChecked)
   if (!push.ok) return errorResponse(push.reason, cors)
   const events = push.value.pushed.flatMap((item) => (item.kind === 'event' ? [item.event] : []))
   // A check service cannot judge an item that is no event. It is asked nevertheless, about a list without that item.
@@ -45,15 +44,15 @@ export async function answerPush(
   if (!stored.ok) return errorResponse(stored.reason, cors)
   logResults(sender, stored.value)
   const positions = stored.value.map(toPosition)
-  return c.json(push.value.isBatch ? positions : positions[0], 202, cors)
+  return Response.json(push.value.isBatch ? positions : positions[0], { status: 202, headers: cors })
 }
 
 async function store(
-  c: Context<HttpEnv>,
+  c: HandlerContext,
   sender: PushSender,
   { pushed }: PushRequest,
 ): Promise<Result<readonly PushResult[], RigelError>> {
-  const { config } = c.var
+  const config = c.get('config')
   try {
     return ok(await pushEvents(createCountedLog(c.env, config, publishTrace(c)), config, sender, pushed, Date.now()))
   } catch (error) {

@@ -1,6 +1,5 @@
 // Identifies and authorizes a publisher: by its token, SUBMISSION_CHECK as a service, and the publisher's budget. Used by
-// post-events.ts for clients and for connectors. It reads variables by `c.get`: each `c.var` makes an object of all of them.
-import type { Context } from 'hono'
+// post-events.ts for clients and for connectors.
 import type { Config } from '../../config/parse-config.ts'
 import type { RigelError } from '../../core/errors.ts'
 import type { CloudEvent } from '../../core/events/stored-event.ts'
@@ -10,7 +9,7 @@ import type { TypeGrant } from '../../core/rules/type-grant.ts'
 import { grantFor } from '../connections/authorize-connection.ts'
 import { clientKey } from '../client-key.ts'
 import { bearerTokens } from '../token-source.ts'
-import type { HttpEnv } from '../worker-context.ts'
+import type { HandlerContext } from '../worker-context.ts'
 
 export interface Publisher {
   /** Empty if SUBMISSION_CHECK (NO_CHECK, or a service) demands no token. */
@@ -23,7 +22,7 @@ export interface Publisher {
  * Returns the publisher. Only a bearer header is accepted: with a cookie, any page that the user visits could publish in the
  * user's name.
  */
-export async function verifyPublisher(c: Context<HttpEnv>): Promise<Result<Publisher, RigelError>> {
+export async function verifyPublisher(c: HandlerContext): Promise<Result<Publisher, RigelError>> {
   const config = c.get('config')
   const needsToken = config.submissionCheck === 'jwt_validation'
   // Rules may let clients publish by their token although SUBMISSION_CHECK demands none.
@@ -49,7 +48,7 @@ function nameOf({ user, session }: Principal): string {
  * published.
  */
 export async function admit(
-  c: Context<HttpEnv>,
+  c: HandlerContext,
   { grant, name }: Publisher,
   events: readonly CloudEvent[],
   isBatch: boolean,
@@ -68,14 +67,14 @@ export function isCheckedByService({ submissionCheck }: Config): boolean {
 
 /** The service gets the event as structured JSON, a batch as an array. */
 async function isSubmissionAllowed(
-  c: Context<HttpEnv>,
+  c: HandlerContext,
   events: readonly CloudEvent[],
   isBatch: boolean,
 ): Promise<boolean> {
   const { submissionCheck } = c.get('config')
   if (typeof submissionCheck === 'string') return true
   const texts = events.map(({ json }) => json)
-  return c.var.askService(submissionCheck.url, {
+  return c.get('askService')(submissionCheck.url, {
     contentType: 'application/json',
     authorization: c.req.header('authorization') ?? null,
     body: isBatch ? `[${texts.join(',')}]` : (texts[0] ?? ''),
