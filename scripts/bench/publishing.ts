@@ -15,6 +15,7 @@ export async function publishing(rig: Rig): Promise<readonly Figure[]> {
     bareOne: () => cpuMicrosecondsOf(rig, () => postAll(path, REQUESTS / 4, 1, 1), REQUESTS / 4),
     many: () => cpuMicrosecondsOf(rig, () => postAll(events, REQUESTS, 16, 1), REQUESTS),
     bareMany: () => cpuMicrosecondsOf(rig, () => postAll(path, REQUESTS, 16, 1), REQUESTS),
+    spreadMany: () => cpuMicrosecondsOf(rig, () => postAll(path, REQUESTS, 16, 1, bareObjects), REQUESTS),
     batch: () => cpuMicrosecondsOf(rig, () => postAll(events, REQUESTS / 4, 16, 50), (REQUESTS / 4) * 50),
   })
   const median = (name: keyof typeof taken) => quantileOf(taken[name], 0.5)
@@ -31,6 +32,7 @@ export async function publishing(rig: Rig): Promise<readonly Figure[]> {
   return [
     row('one event a request, one at a time', median('one'), median('bareOne'), 1.3),
     row('one event a request, 16 at once', median('many'), median('bareMany'), 1.3),
+    row('the same, beside as many objects of the bare path as of Rigel', median('many'), median('spreadMany')),
     row(
       '50 events a request, 16 at once, beside one event a request of the bare path',
       median('batch'),
@@ -41,13 +43,24 @@ export async function publishing(rig: Rig): Promise<readonly Figure[]> {
 
 let published = 0
 
-async function postAll(url: string, requests: number, atOnce: number, batch: number): Promise<void> {
+/** Which objects of the bare path an event goes to: there are as many as partitions and shards of Rigel, four each. */
+function bareObjects(): string {
+  return `?objects=log-${published % 4},shard-${Math.floor(published / 4) % 4}`
+}
+
+async function postAll(
+  url: string,
+  requests: number,
+  atOnce: number,
+  batch: number,
+  queryOf = () => '',
+): Promise<void> {
   const headers = { 'content-type': `application/cloudevents${batch > 1 ? '-batch' : ''}+json` }
   const sender = async () => {
     for (let request = 0; request < requests / atOnce; request += 1) {
       const events = Array.from({ length: batch }, newEvent)
       const body = JSON.stringify(batch > 1 ? events : events[0])
-      const response = await fetch(url, { method: 'POST', headers, body })
+      const response = await fetch(`${url}${queryOf()}`, { method: 'POST', headers, body })
       if (response.status !== 202) throw new Error(`${url}: ${response.status} ${await response.text()}`)
       await response.text()
     }

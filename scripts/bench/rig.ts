@@ -3,7 +3,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,7 +45,7 @@ export interface Rig {
   readonly debugAddress: string
   /** Resident memory of workerd, in bytes. */
   memoryBytes(): number
-  /** CPU that workerd has used, in milliseconds; steps of 10. */
+  /** CPU that workerd has used, in milliseconds. */
   cpuMs(): number
   /** Kills workerd with SIGKILL and starts it again with the state that is there; it answers a little later. */
   restart(): Promise<void>
@@ -181,9 +181,19 @@ function residentBytes({ pid }: ChildProcess): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024
 }
 
+/** Of the threads that run: workerd ends none while it serves. `stat` has steps of 10 ms, which a chunk of requests needs finer. */
 export function cpuMsOf({ pid }: ChildProcess): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) * 10
+  const threads = readdirSync(`/proc/${pid}/task`)
+  return threads.reduce((sum, thread) => sum + nanosecondsOf(`/proc/${pid}/task/${thread}/schedstat`) / 1e6, 0)
+}
+
+/** Zero: the thread has ended since it was listed. */
+function nanosecondsOf(schedstat: string): number {
+  try {
+    return Number(readFileSync(schedstat, 'utf8').split(' ')[0])
+  } catch {
+    return 0
+  }
 }
 
 /** workerd with open streams does not end on SIGTERM. */

@@ -60,9 +60,9 @@ export class BarePath extends DurableObject<BenchEnv> {
     this.ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, text TEXT)')
   }
 
-  async append(text: string): Promise<void> {
+  async append(text: string, shard: string): Promise<void> {
     await this.#store(text)
-    this.ctx.waitUntil(this.env.BARE_PATH.getByName('shard').deliver(text))
+    this.ctx.waitUntil(this.env.BARE_PATH.getByName(shard).deliver(text))
   }
 
   async deliver(text: string): Promise<void> {

@@ -29,10 +29,12 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
     case '/bench/bare':
     case '/bench/bare/poll':
       return bare.fetch(request)
-    case '/bench/path':
+    case '/bench/path': {
       if (request.headers.get('upgrade') === 'websocket') return env.BARE_PATH.getByName('shard').fetch(request)
-      await env.BARE_PATH.getByName('log').append(await request.text())
+      const [log = 'log', shard = 'shard'] = url.searchParams.get('objects')?.split(',') ?? []
+      await env.BARE_PATH.getByName(log).append(await request.text(), shard)
       return new Response('{"ok":true}', { status: 202 })
+    }
     case '/bench/bare/sockets':
       // One call an event, as a follower makes them: many in one call would leave as one write a socket.
       for (let n = 0; n < number('count'); n += 1) await bare.sendToSockets(text)
