@@ -61,6 +61,8 @@ export interface PartitionConsumer extends TopicPartition {
   readonly deadLetterLog: Pick<DeadLetterLog, 'report'>
   /** Told before records are routed: those before `next`, of this generation. */
   planning?(next: number, generation: number): void
+  /** Told when a batch's calls were answered, which are for records before `next`. Not told of a batch without calls. */
+  answered?(next: number): void
   /** Null or absent: tracing is not configured. */
   readonly traces?: Pick<RecordTraces, 'begin' | 'end'> | null
   /** Absent: nothing is counted. */
@@ -112,6 +114,7 @@ export async function consume(
     const isLast = batches >= budget.batches || calls >= maxCalls || consumer.nowMs() >= endMs
     if (!isLast && fetchesAhead(consumer)) ahead = fetchAhead(consumer, batch.next)
     for (const stage of batch.stages) await runWithLimit(stage, MAX_CONCURRENT_CALLS)
+    if (batch.stages.length > 0) consumer.answered?.(batch.next.offset)
     commit(consumer, batch)
     if (fetched.kind === 'records') count(consumer, fetched, batch, fetchedMs)
     at = batch.next

@@ -26,7 +26,7 @@ import {
   type FollowerStatus,
   type InterestState,
 } from '../../rpc/follower.ts'
-import { DurableRecords } from './durable-records.ts'
+import { FollowedRecords } from './followed-records.ts'
 import type { PartitionLog } from './partition-log.ts'
 
 /** Approximate bytes of one batch: see FETCH_BYTES of create-consumer.ts. */
@@ -57,7 +57,7 @@ export interface EmbeddedFollowerDeps {
 
 export class EmbeddedFollower {
   readonly #deps: EmbeddedFollowerDeps
-  readonly #records: DurableRecords
+  readonly #records: FollowedRecords
   readonly #routing: FollowerRouting
   readonly #health = new RunHealth((failures) => logRecovery(this.#deps.at, failures))
   readonly #planned = new PlannedUpTo()
@@ -70,6 +70,7 @@ export class EmbeddedFollower {
   #isNew: boolean
   /** The run under way. One at a time: two would append the same events twice. */
   #run: Promise<void> | null = null
+  #durableEnd = -1
   /** Records were appended since the run last looked for some. */
   #hasMore = false
   #storeTimer: ReturnType<typeof setTimeout> | undefined
@@ -79,7 +80,7 @@ export class EmbeddedFollower {
     this.#routing = new FollowerRouting({ ...deps, storeCheckpoint: () => this.#storeCheckpoint() })
     this.#deadLetters = new DeadLetterStore(deps.storage.sql)
     this.#startOffset = deps.log.offsets()[deps.config.kafka.autoOffsetReset]
-    this.#records = new DurableRecords(deps.log)
+    this.#records = new FollowedRecords(deps.log)
     // Stored with the first record: an object that dies before it has followed that record would begin behind it.
     this.#isNew = deps.log.checkpoint === null
     if (this.#isNew && this.#records.end === 0) deps.log.moveCheckpoint(freshAt(0))
@@ -96,7 +97,12 @@ export class EmbeddedFollower {
     )
   }
 
-  /** These records, and all before them, are durable. Follows them. */
+  /** Records before this offset are known to be durable: calls that waited for it were answered. Others may be durable too. */
+  get durableEnd(): number {
+    return this.#durableEnd
+  }
+
+  /** These records, and all before them, are stored. Follows them. */
   async appended(records: readonly LogRecord[]): Promise<void> {
     this.#records.appended(records)
     await this.follow()
@@ -247,6 +253,7 @@ export class EmbeddedFollower {
         },
       },
       health: this.#health,
+      answered: (next) => (this.#durableEnd = next),
       planning: (next, generation) => this.#planned.planning(next, generation),
       metrics: this.#deps.metrics,
       deadLetterLog: new DeadLetterLog((message, details) => this.#deps.warn(message, details)),

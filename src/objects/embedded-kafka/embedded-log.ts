@@ -1,10 +1,10 @@
 // EmbeddedLog: the Durable Object that is one topic-partition of the embedded log, called through rpc/embedded-kafka.ts. It
-// appends by group commit, answers fetches, which may wait for records, and follows its own records if its topic is
+// appends by group commit (gated-commit.ts), answers fetches, which may wait for records, and follows its own records if its topic is
 // followed (embedded-follower.ts).
 import { DurableObject } from 'cloudflare:workers'
 import { configOf, isFollowedHere } from '../../config/parse-config.ts'
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
-import { GroupCommit } from '../../core/group-commit.ts'
+import { GatedCommit } from '../../core/gated-commit.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../../kafka/kafka-log.ts'
 import type { Appended, KeyedRecord } from '../../rpc/embedded-kafka.ts'
 import { timerOf } from '../../rpc/metrics.ts'
@@ -57,9 +57,10 @@ export class EmbeddedLog extends DurableObject<Env> {
     status: () => this.status(),
     checkStorage: () => this.#probe.check(),
   })
-  readonly #appends = new GroupCommit<readonly KeyedRecord[], readonly Appended[]>({
+  readonly #appends = new GatedCommit<readonly KeyedRecord[], readonly Appended[]>({
     commit: (requests) => this.#commit(requests),
-    pause: () => scheduler.wait(0),
+    isDurable: () => this.#follower?.durableEnd === this.#log.offsets().latest,
+    sync: () => this.ctx.storage.sync(),
   })
   /** Fetches that wait at the end of the log, each with its own timer. Without such a fetch there is no timer. */
   readonly #waiting = new Set<() => void>()
@@ -131,11 +132,13 @@ export class EmbeddedLog extends DurableObject<Env> {
     await this.#follower?.retry()
   }
 
-  /** No append is confirmed, and no record is sent to shards, before it is durable. */
-  async #commit(requests: readonly (readonly KeyedRecord[])[]): Promise<readonly (readonly Appended[])[]> {
+  /**
+   * The runtime holds back answers, and calls to shards, until what was written before is durable (output gate). So decoding and
+   * routing need not wait for the commit, and nothing is confirmed or sent before it.
+   */
+  #commit(requests: readonly (readonly KeyedRecord[])[]): readonly (readonly Appended[])[] {
     const { latest } = this.#log.offsets()
     const places = this.#log.append(requests, Date.now())
-    await this.ctx.storage.sync()
     if (this.#follower !== null)
       this.ctx.waitUntil(this.#follower.appended(toRecords(this.#at, latest, requests, places)))
     for (const answer of this.#waiting) answer()

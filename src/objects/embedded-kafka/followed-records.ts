@@ -1,15 +1,14 @@
-// The durable records of a partition, for its follower: the newest from memory, older ones from the log. A record that
-// has been appended but is not durable yet is not returned: a shard could store an event that the log loses in a
-// restart.
+// The records of a partition for its follower: the newest from memory, older ones from the log. A record that was appended may
+// not be durable yet: the runtime holds back the call to a shard until it is.
 import type { LogRecord } from '../../core/events/kafka-record.ts'
 import type { Fetched } from '../../kafka/kafka-log.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { RecentRecords } from './recent-records.ts'
 
-export class DurableRecords {
+export class FollowedRecords {
   readonly #log: PartitionLog
   readonly #recent = new RecentRecords()
-  /** Records before this offset are durable. */
+  /** Records before this offset were appended. */
   #end: number
 
   constructor(log: PartitionLog) {
@@ -17,12 +16,12 @@ export class DurableRecords {
     this.#end = log.offsets().latest
   }
 
-  /** The offset after the last durable record. */
+  /** The offset after the last record. */
   get end(): number {
     return this.#end
   }
 
-  /** These records, and all before them, are durable. */
+  /** These records, and all before them, are stored. */
   appended(records: readonly LogRecord[]): void {
     this.#recent.push(records)
     this.#end = (records.at(-1)?.offset ?? this.#end - 1) + 1
