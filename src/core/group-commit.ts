@@ -1,5 +1,5 @@
 // Group commit: while one commit is under way, requests wait, and the next commit takes all of them. The first request of an
-// idle object is committed at once. Pure; used by the embedded log's partitions and by shards.
+// idle object is committed at once. Pure; used by shards. segment-log/gated-commit.ts is for objects whose output gates suffice.
 
 /** What a GroupCommit calls. */
 export interface GroupCommitDeps<Request, Result> {

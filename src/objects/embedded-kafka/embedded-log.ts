@@ -4,7 +4,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { configOf, isFollowedHere } from '../../config/parse-config.ts'
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
-import { GatedCommit } from '../../core/gated-commit.ts'
+import { GatedCommit } from '../../segment-log/gated-commit.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../../kafka/kafka-log.ts'
 import type { Appended, KeyedRecord } from '../../rpc/embedded-kafka.ts'
 import { timerOf } from '../../rpc/metrics.ts'

@@ -1,6 +1,6 @@
 // Group commit for an object whose answers and calls wait for storage by themselves (output gates). A request is stored at
 // once if everything before is known to be durable. Otherwise it waits, and shares one transaction with all that wait. Pure;
-// used by the embedded log's partitions. group-commit.ts is for objects whose output no gate holds back.
+// used by the embedded log's partitions. core/group-commit.ts is for objects whose output no gate holds back.
 
 /** What a GatedCommit calls. */
 export interface GatedCommitDeps<Request, Result> {

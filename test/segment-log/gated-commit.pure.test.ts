@@ -1,6 +1,6 @@
 // While something may not be durable, requests wait, and share the next transaction.
 import { describe, expect, it } from 'vitest'
-import { GatedCommit } from '../../src/core/gated-commit.ts'
+import { GatedCommit } from '../../src/segment-log/gated-commit.ts'
 
 /** Syncs end when the test says so. */
 function createCommits() {
