@@ -152,9 +152,10 @@ function handleProxied(
 ): Response | Promise<Response> {
   if (url === undefined) return new Response('Bad Request', { status: 400 })
   if (variables === undefined) return misconfigured()
-  const { config, metrics, routes, subjects, tracer, upstreamHealth, verifyToken } = variables
+  const { config, metrics, publishRules, routes, subjects, tracer, upstreamHealth, verifyToken } = variables
   const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
-  const deps = { env, config, routes, subjects, upstreamHealth, metrics, tracer, verifyToken, waitUntil }
+  const known = { routes, subjects, upstreamHealth, metrics, tracer, verifyToken, publishRules }
+  const deps = { env, config, ...known, waitUntil }
   return proxyRequest(request, url, deps)
 }
 

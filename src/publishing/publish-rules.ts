@@ -1,5 +1,6 @@
 // What rules per event type (TYPES) demand of an event that a client publishes: who may, how large, how often, and what the
-// operator's hook says, which may change it or refuse it. Called for POST /_rig/v1/events and for Phoenix channels.
+// operator's hook says, which may change it or refuse it. Called for POST /_rig/v1/events, for Phoenix channels, and for requests
+// that are published.
 import type { Config } from '../config/parse-config.ts'
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../core/concurrency.ts'
 import type { RigelError } from '../core/errors.ts'
@@ -35,18 +36,27 @@ export class PublishRules {
     this.#deps = deps
   }
 
-  /** Returns the events as they are to be published: all, or the first refusal. `publisher`: whose budget it is. */
+  /**
+   * Returns the events as they are to be published: all, or the first refusal. `publisher`: whose budget it is. `isRightGiven`: who
+   * may publish was decided otherwise.
+   */
   async admit(
     events: readonly CloudEvent[],
     grant: TypeGrant | undefined,
     publisher: string,
+    { isRightGiven = false } = {},
   ): Promise<Result<readonly CloudEvent[], RigelError>> {
     const { typeRules } = this.#config
     if (typeRules?.hasPublishing !== true && grant?.only?.publish === undefined) return ok(events)
     const admitted = [...events]
     let refusal: RigelError | undefined
     const ruled = events.map((event) => ({ event, rule: typeRules?.ruleOf(event.type) ?? {} }))
-    for (const { event, rule } of ruled) refusal ??= this.#refusalOf(event, rule, grant ?? NO_GRANT)
+    for (const { event, rule } of ruled)
+      refusal ??= this.#refusalOf(
+        event,
+        isRightGiven ? withoutRight(rule) : rule,
+        isRightGiven ? NO_GRANT : (grant ?? NO_GRANT),
+      )
     // After all of them have passed: what is not published costs its publisher nothing.
     if (refusal === undefined && !this.#spend(ruled, publisher)) refusal = { kind: 'rate_limited' }
     if (refusal !== undefined) return fail(refusal)
@@ -144,4 +154,8 @@ function tooLarge({ json }: CloudEvent, limitBytes: number): RigelError {
 function hookFailed(url: string, error: string): Result<never, RigelError> {
   logIncident('a hook did not decide about an event: refused', { url }, { error })
   return fail({ kind: 'unavailable', message: 'Events of this type cannot be published at the moment: try again.' })
+}
+
+function withoutRight({ publish: _, ...rule }: TypeRule): TypeRule {
+  return rule
 }

@@ -112,7 +112,7 @@ async function handleRoute(context: ProxyContext): Promise<Handled> {
   const { target } = route
   const answered =
     target.kind === 'publish'
-      ? await publishRequest(context, target, headers)
+      ? await publishRequest(context, target, headers, token)
       : await callService(context, target, headers)
   const response = answered.ok ? answered.value : toErrorResponse(context, answered.reason)
   const user = token?.principal.user ?? null

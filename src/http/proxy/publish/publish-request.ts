@@ -7,6 +7,7 @@ import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import { sourceOf, type SourceKind } from '../../../core/events/topic-source.ts'
 import type { Target } from '../../../api-definitions/api-route.ts'
+import type { VerifiedToken } from '../../../auth/verify-token.ts'
 import { createCountedLog } from '../../counted-log.ts'
 import { withTrace } from '../../request-trace.ts'
 import { readRequestBody } from '../../read-request-body.ts'
@@ -14,7 +15,8 @@ import { newCorrelation, registerIfAsync, type PendingReply } from '../async-res
 import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
 import type { ProxyContext, ProxyDeps } from '../proxy-context.ts'
 import { requestByNats } from './nats-request.ts'
-import { toRequestEvent } from './request-event.ts'
+import { admitRequestEvent } from './admit-event.ts'
+import { readRequestEvent, toRequestEvent } from './request-event.ts'
 
 type PublishTarget = Extract<Target, { kind: 'publish' }>
 
@@ -22,11 +24,17 @@ export async function publishRequest(
   context: ProxyContext,
   target: PublishTarget,
   headers: Headers,
+  token: VerifiedToken | null,
 ): Promise<Result<Response, RigelError>> {
   const { client, deps, path, request, route, search, trace } = context
   const limitBytes = Math.min(deps.config.maxEventBytes, route.policy.maxBodyBytes ?? Infinity)
   const body = await readRequestBody(request, limitBytes)
   if (!body.ok) return body
+  const made = { id: crypto.randomUUID(), time: new Date().toISOString() }
+  const read = readRequestEvent(body.value, headers, route, target, made)
+  if (!read.ok) return fail({ kind: 'not_a_cloud_event', message: read.reason })
+  const admitted = await admitRequestEvent(context, token, read.value)
+  if (!admitted.ok) return admitted
   const registered = await registerIfAsync(deps, route)
   if (!registered.ok) return registered
   const pending = registered.value
@@ -35,10 +43,7 @@ export async function publishRequest(
   const tokenIn = authentication && { header: authentication.header, query: authentication.query }
   const query = search.slice(1)
   const facts = { method: request.method, path, query, headers, client, trace, correlation, tokenIn }
-  const made = { id: crypto.randomUUID(), time: new Date().toISOString() }
-  const event = toRequestEvent(body.value, facts, route, target, made)
-  if (!event.ok) return abandon(deps, pending, { kind: 'not_a_cloud_event', message: event.reason })
-  const record = await toRecord(deps, target, event.value)
+  const record = await toRecord(deps, target, toRequestEvent(admitted.value, facts))
   if (!record.ok) return abandon(deps, pending, record.reason)
   const traced = withTrace(record.value, trace)
   if (route.responseFrom === 'nats') return requestByNats(deps, traced)

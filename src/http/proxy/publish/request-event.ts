@@ -28,25 +28,36 @@ export interface Made {
   readonly time: string
 }
 
-type Members = Readonly<Record<string, unknown>>
+export type Members = Readonly<Record<string, unknown>>
+
+/** The event without what Rigel adds. */
+export interface ReadEvent {
+  readonly members: Members
+  /** The client brought it, and chose its type. */
+  readonly isOwn: boolean
+}
 
 const NOT_AN_EVENT = 'Bad request: the body does not look like a CloudEvent.'
 
 /** RIG's rule: a body with a `specversion` is an event, whatever its version. Fails with the text for the client. */
-export function toRequestEvent(
+export function readRequestEvent(
   body: Uint8Array,
-  facts: RequestFacts,
+  headers: Headers,
   { api }: Pick<Route, 'api'>,
   { wrapAs }: Extract<Target, { kind: 'publish' }>,
   made: Made,
-): Result<KeyedEvent, string> {
+): Result<ReadEvent, string> {
   const own = ownEvent(body)
-  const read = own !== undefined ? ok(own) : wrapAs === null ? fail(NOT_AN_EVENT) : wrap(body, facts, api, wrapAs, made)
-  if (!read.ok) return read
-  const event = read.value
+  if (own !== undefined) return ok({ members: own, isOwn: true })
+  const wrapped = wrapAs === null ? fail(NOT_AN_EVENT) : wrap(body, headers, api, wrapAs, made)
+  return wrapped.ok ? ok({ members: wrapped.value, isOwn: false }) : wrapped
+}
+
+/** Adds the trace, and RIG's extension with the rest of the request. */
+export function toRequestEvent(event: Members, facts: RequestFacts): KeyedEvent {
   const { traceparent, tracestate } = facts.trace
   const traced = tracestate === null ? { traceparent } : { traceparent, tracestate }
-  return ok({ key: keyOf(event), event: { ...event, ...traced, rig: rigOf(facts) } })
+  return { key: keyOf(event), event: { ...event, ...traced, rig: rigOf(facts) } }
 }
 
 function ownEvent(body: Uint8Array): Members | undefined {
@@ -56,7 +67,7 @@ function ownEvent(body: Uint8Array): Members | undefined {
 
 function wrap(
   body: Uint8Array,
-  { headers }: RequestFacts,
+  headers: Headers,
   api: string,
   type: string,
   { id, time }: Made,
