@@ -6,11 +6,12 @@ import { callShard } from '../../src/http/connections/call-shard.ts'
 import { WorkerShardMap } from '../../src/http/worker-shard-map.ts'
 import { readError, shardStub, stampConnect } from '../../src/rpc/shard.ts'
 import type { Random } from '../random.ts'
-import { USERS, type PublishedEvent, type Simulation } from './simulation.ts'
+import { grantOf, mayRead, USERS, type PublishedEvent, type Simulation } from './simulation.ts'
 import { parseStream, type ReceivedEvent } from './stream-frames.ts'
 
 /** Share of chunks of a stream that are lost on their way. */
 const LOST_CHUNKS = 0.05
+const READS_PAGES = 0.2
 
 export class Client {
   readonly name: string
@@ -19,6 +20,7 @@ export class Client {
   readonly #user: string
   readonly #subscribed: readonly string[]
   readonly #isStream: boolean
+  readonly #isReader: boolean
   /** Ids in the order in which they came. */
   readonly #got: string[] = []
   readonly #seen = new Set<string>()
@@ -27,6 +29,8 @@ export class Client {
   #from = Infinity
   /** Its own isolate of the Worker: it may know an old shard map. */
   readonly #shardMap: WorkerShardMap
+  /** It began at a time: from where the log may not have all of its types, of which it was told. */
+  #isByTime = false
   /** When it was connected last. */
   #leftMs = 0
 
@@ -37,7 +41,8 @@ export class Client {
     this.#user = random.pick(USERS)
     this.#isStream = random.chance(0.5)
     this.#shardMap = new WorkerShardMap(simulation.env, simulation.config.shards)
-    this.#subscribed = random.pick([['a.x'], ['a.*'], ['*'], ['b', 'a.y'], []])
+    this.#isReader = random.chance(0.5)
+    this.#subscribed = random.pick([['a.x'], ['a.*'], ['*'], this.#isReader ? ['b', 'a.y'] : ['b'], []])
   }
 
   async run(): Promise<void> {
@@ -45,6 +50,7 @@ export class Client {
     await clock.wait(this.#random.below(300))
     while (!this.#simulation.isEnding || !this.hasAll()) {
       await (this.#isStream ? this.#stream() : this.#session()).catch(() => undefined)
+      if (this.#random.chance(READS_PAGES)) await this.#readPages().catch(() => undefined)
       await clock.wait(this.#random.below(200))
     }
   }
@@ -64,19 +70,12 @@ export class Client {
   async #session(): Promise<void> {
     const { clock, env, published } = this.#simulation
     const begun = published.length
-    const subscriptions = this.#subscribed.map((eventType) => ({ eventType, oneOf: [] }))
-    const principal = { user: this.#user, session: null, expSeconds: null }
-    const lastEventId = this.#position
-    const wanted = {
-      principal,
-      subscriptions,
-      lastEventId,
-      transport: 'longpolling',
-      protocol: null,
-      allowOrigin: '',
-    } as const
-    const open = async (number: number, { atPosition, shardMap }: ConnectRequest) =>
-      shardStub(env, number).openLongpolling(principal, subscriptions, lastEventId, [], atPosition, undefined, shardMap)
+    const wanted = this.#request('longpolling')
+    const { grant, lastEventId, principal, sinceMs, subscriptions } = wanted
+    const open = async (number: number, { atPosition, shardMap }: ConnectRequest) => {
+      const how = [lastEventId, [], atPosition, undefined, shardMap, sinceMs, grant] as const
+      return shardStub(env, number).openLongpolling(principal, subscriptions, ...how)
+    }
     const refusalOf = (answer: Awaited<ReturnType<typeof open>>) => (answer.ok ? undefined : answer.reason)
     const opened = await callShard(this.#shardMap, wanted, open, refusalOf)
     if (!opened.ok) return
@@ -93,7 +92,7 @@ export class Client {
       if (!polled.ok) return
       if (!polled.value.recovered && isGreeted) this.#toldOfGap(begun)
       this.#leftMs = clock.nowMs
-      for (const json of polled.value.events) this.#receive(JSON.parse(json) as ReceivedEvent, effective)
+      for (const json of polled.value.events) this.#receive(JSON.parse(json) as ReceivedEvent, effective, sinceMs)
       isGreeted = true
       position = polled.value.lastEventId
       this.#position = position
@@ -104,14 +103,7 @@ export class Client {
   /** One SSE stream: it reads until something fails, or until the client goes away for a while. */
   async #stream(): Promise<void> {
     const { clock, env, published } = this.#simulation
-    const connect: ConnectRequest = {
-      transport: this.#random.pick(['sse', 'ndjson']),
-      principal: { user: this.#user, session: null, expSeconds: null },
-      subscriptions: this.#subscribed.map((eventType) => ({ eventType, oneOf: [] })),
-      lastEventId: this.#position,
-      protocol: null,
-      allowOrigin: '*',
-    }
+    const connect = this.#request(this.#random.pick(['sse', 'ndjson']))
     const open = async (number: number, stamped: ConnectRequest) => shardStub(env, number).fetch(stampConnect(stamped))
     const response = await callShard(this.#shardMap, connect, open, readError)
     if (readError(response) !== undefined || response.body === null) return
@@ -130,7 +122,7 @@ export class Client {
       text += decoder.decode(value, { stream: true })
       const end = text.lastIndexOf(connect.transport === 'sse' ? '\n\n' : '\n')
       for (const { event, id } of parseStream(connect.transport, text.slice(0, Math.max(0, end)))) {
-        if (event !== undefined) this.#receive(event, effective)
+        if (event !== undefined) this.#receive(event, effective, connect.sinceMs)
         this.#position = id ?? this.#position
       }
       text = text.slice(Math.max(0, end))
@@ -139,9 +131,54 @@ export class Client {
     if (this.#random.chance(0.7)) await reader.cancel()
   }
 
-  #receive({ data, id, type }: ReceivedEvent, effective: number): void {
+  /** A client that has no position begins at a time, now and then. */
+  #request(transport: ConnectRequest['transport']): ConnectRequest {
+    const isByTime = this.#position === null && this.#random.chance(0.3)
+    const sinceMs = this.#random.chance(0.5) ? 0 : this.#simulation.clock.nowMs - this.#random.below(2_000)
+    return {
+      transport,
+      principal: { user: this.#user, session: null, expSeconds: null },
+      subscriptions: this.#subscribed.map((eventType) => ({ eventType, oneOf: [] })),
+      lastEventId: this.#position,
+      protocol: null,
+      allowOrigin: '*',
+      grant: grantOf(this.#simulation, this.#isReader),
+      ...(isByTime ? { sinceMs } : {}),
+    }
+  }
+
+  /** Reads all pages of history. They must have what came to it since they are complete, once. */
+  async #readPages(): Promise<void> {
+    const { env, published } = this.#simulation
+    const connect: ConnectRequest = { ...this.#request('longpolling'), sinceMs: 0 }
+    const limit = 1 + this.#random.below(5)
+    const got = new Set(this.#got)
+    const ids: string[] = []
+    let completeSinceMs: number | null | undefined
+    for (let after: string | null = null, hasMore = true; hasMore;) {
+      const from: ConnectRequest = { ...connect, lastEventId: after }
+      const read = async (shard: number, stamped: ConnectRequest) => shardStub(env, shard).readHistory(stamped, limit)
+      const page = await callShard(this.#shardMap, from, read, (answer) => (answer.ok ? undefined : answer.reason))
+      // No longer kept, or not of the shard that its user has moved to.
+      if (!page.ok) return
+      if (page.value.events.length > limit) this.#violated(`got a page of ${page.value.events.length} events`)
+      completeSinceMs ??= page.value.completeSinceMs
+      ids.push(...page.value.events.map(({ json }) => (JSON.parse(json) as { id: string }).id))
+      after = page.value.lastEventId
+      hasMore = page.value.hasMore
+    }
+    if (new Set(ids).size < ids.length) this.#violated(`read an event twice in pages: ${ids.join(' ')}`)
+    for (const event of published) {
+      if (ids.includes(event.id) && !this.#mayGet(event)) this.#violated(`read ${event.id}, which is not for it`)
+      const isThere = got.has(event.id) && completeSinceMs !== null && event.atMs >= (completeSinceMs ?? Infinity)
+      if (isThere && !ids.includes(event.id)) this.#violated(`did not read ${event.id} in pages complete before`)
+    }
+  }
+
+  #receive({ data, id, type }: ReceivedEvent, effective: number, sinceMs: number | undefined): void {
     if (type === 'rig.connection.create') {
-      if (data?.recovered === false) this.#toldOfGap(effective)
+      if (sinceMs !== undefined) this.#beganAt(sinceMs, data?.complete_since ?? null)
+      else if (data?.recovered === false) this.#toldOfGap(effective)
       return
     }
     if (type.startsWith('rig.')) return
@@ -155,15 +192,23 @@ export class Client {
     this.#got.push(id)
   }
 
+  /** Everything that was published since the time must come, as far as the shard says that it is complete. */
+  #beganAt(sinceMs: number, completeSince: string | null): void {
+    this.#isByTime = true
+    if (completeSince === null) return
+    const fromMs = Math.max(sinceMs, Date.parse(completeSince))
+    const first = this.#simulation.published.findIndex(({ atMs }) => atMs >= fromMs)
+    if (first >= 0) this.#from = Math.min(this.#from, first)
+  }
+
   #toldOfGap(from: number): void {
     this.#from = Math.max(this.#from, from)
     const awayMs = this.#simulation.clock.nowMs - this.#leftMs
-    if (awayMs < this.#simulation.retentionMs) this.#violated(`was told of a gap after ${awayMs} ms`)
+    if (!this.#isByTime && awayMs < this.#simulation.retentionMs) this.#violated(`was told of a gap after ${awayMs} ms`)
   }
 
-  #mayGet({ to, type }: PublishedEvent): boolean {
-    if (to !== null) return to === this.#user
-    return this.#subscribed.some((one) => one === '*' || one === type || (one === 'a.*' && type.startsWith('a.')))
+  #mayGet(event: PublishedEvent): boolean {
+    return mayRead(this.#simulation, event, this.#user, this.#subscribed, this.#isReader)
   }
 
   #mustGet(event: PublishedEvent): boolean {

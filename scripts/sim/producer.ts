@@ -1,4 +1,5 @@
 // A producer of the simulation publishes numbered events, each until it is confirmed.
+import { partitionName, type LogPosition } from '../../src/core/events/kafka-record.ts'
 import { createKafkaLog } from '../../src/kafka/create-kafka-log.ts'
 import type { Random } from '../random.ts'
 import { TYPES, USERS, type Simulation } from './simulation.ts'
@@ -17,11 +18,12 @@ export async function runProducer(
     await simulation.clock.wait(random.below(simulation.maxPauseMs))
     const to = random.chance(0.3) ? random.pick(USERS) : null
     const event = { id: `${producer}-${number}`, type: random.pick(TYPES), to, producer, number }
-    simulation.published.push({ ...event, order: simulation.published.length })
+    simulation.published.push({ ...event, order: simulation.published.length, atMs: simulation.clock.nowMs })
     const data = to === null ? {} : { to }
     const json = { specversion: '1.0', id: event.id, source: '/sim', type: event.type, data }
     if (log === null) {
-      simulation.remote?.append(producer, JSON.stringify(json))
+      const place = simulation.remote?.append(producer, JSON.stringify(json))
+      if (place !== undefined) confirm(simulation, event.id, place)
       continue
     }
     const record = {
@@ -31,6 +33,13 @@ export async function runProducer(
       headers: [{ key: 'content-type', value: new TextEncoder().encode('application/cloudevents+json') }],
       idempotencyKey: event.id,
     }
-    while (!(await log.produce([record]).then(() => true, () => false))) await simulation.clock.wait(RETRY_MS) // prettier-ignore
+    const produce = () => log.produce([record]).catch(() => undefined)
+    let places = await produce()
+    for (; places === undefined; places = await produce()) await simulation.clock.wait(RETRY_MS)
+    for (const place of places) confirm(simulation, event.id, place)
   }
+}
+
+function confirm({ confirmed }: Simulation, id: string, { offset, ...at }: LogPosition): void {
+  confirmed.set(id, { partition: partitionName(at), offset })
 }

@@ -1,5 +1,6 @@
 // A Kafka elsewhere, in the dialect of Upstash: what TopicFollowers read in the simulation. Requests take time and are lost as
 // calls are; records are never. Producers of the simulation append to it directly.
+import type { LogPosition } from '../../src/core/events/kafka-record.ts'
 import type { Random } from '../random.ts'
 import type { Clock } from './clock.ts'
 
@@ -38,8 +39,13 @@ export class RemoteKafka {
     this.#faults = faults
   }
 
-  /** Appends a record. Producers with the same number write to the same partition. */
-  append(producer: number, value: string): void {
+  /** Returns the values of a partition, in the order of their offsets, which begin at 0. */
+  valuesOf(partition: number): readonly string[] {
+    return (this.#partitions[partition] ?? []).map(({ value }) => value)
+  }
+
+  /** Appends a record, and returns its place. Producers with the same number write to the same partition. */
+  append(producer: number, value: string): LogPosition {
     const partition = producer % this.#partitions.length
     const log = this.#partitions[partition] ?? []
     const headers = [{ key: 'content-type', value: 'application/cloudevents+json' }]
@@ -55,6 +61,7 @@ export class RemoteKafka {
     })
     this.#arrived.resolve()
     this.#arrived = Promise.withResolvers<void>()
+    return { topic: this.#topic, partition, offset: log.length - 1 }
   }
 
   async fetch(request: Request): Promise<Response> {

@@ -11,7 +11,7 @@ import { Cluster } from './cluster.ts'
 import { Counter } from './counter.ts'
 import { runProducer } from './producer.ts'
 import { RemoteKafka } from './remote-kafka.ts'
-import type { Simulation } from './simulation.ts'
+import { RULES, type Simulation } from './simulation.ts'
 
 const TOPIC = 'rig'
 const PARTITIONS = 2
@@ -66,7 +66,9 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   const isGrowing = random.chance(0.5)
   const { maxPauseMs, retentionSeconds } = isGrowing ? GROWING : STEADY
   const kept = { LOG_RETENTION_SECONDS: String(retentionSeconds) }
-  const variables = isRemote ? { ...VARIABLES, ...REMOTE, ...kept } : { ...VARIABLES, ...kept }
+  const isRuled = random.chance(0.5)
+  const ruled: Record<string, string> = isRuled ? { TYPES: JSON.stringify(RULES) } : {}
+  const variables = { ...VARIABLES, ...(isRemote ? REMOTE : {}), ...kept, ...ruled }
   const config = parseConfig(variables)
   if (!config.ok) throw new Error(JSON.stringify(config.reason))
   const cluster = new Cluster(clock, random.fork(), variables)
@@ -77,6 +79,8 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     topic: TOPIC,
     remote: isRemote ? new RemoteKafka(clock, random.fork(), TOPIC, PARTITIONS, () => cluster.faults) : null,
     published: [],
+    confirmed: new Map(),
+    isRuled,
     violations: [],
     isEnding: false,
     retentionMs: retentionSeconds * 1_000,
@@ -92,13 +96,12 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     runProducer(simulation, n, random.below(12), random.fork()),
   )
   if (isGrowing) changeShards(simulation, random.fork())
-  const counters =
-    isRemote || isGrowing || random.chance(0.3)
-      ? []
-      : Array.from(
-          { length: 1 + random.below(2) },
-          (_, n) => new Counter(simulation, `counter ${n}`, PARTITIONS, random.fork()),
-        )
+  const counters = random.chance(0.3)
+    ? []
+    : Array.from(
+        { length: 1 + random.below(2) },
+        (_, n) => new Counter(simulation, `counter ${n}`, PARTITIONS, random.fork()),
+      )
   const running = [...clients, ...counters].map((client) => client.run())
   let isPublished = false
   void Promise.all(producers).then(() => (isPublished = true))

@@ -1,5 +1,6 @@
 // What the producers and clients of one simulated run share: its clock, deployment, published events and violations.
 import type { Config } from '../../src/config/parse-config.ts'
+import type { TypeGrant } from '../../src/core/rules/type-grant.ts'
 import type { Clock } from './clock.ts'
 import type { RemoteKafka } from './remote-kafka.ts'
 
@@ -17,6 +18,10 @@ export interface Simulation {
   readonly remote: RemoteKafka | null
   /** Every event that a producer has begun to publish, in that order. */
   readonly published: PublishedEvent[]
+  /** Where the log has the events that were confirmed, by their ids. */
+  readonly confirmed: Map<string, { readonly partition: string; readonly offset: number }>
+  /** Rules per event type: see RULES. */
+  readonly isRuled: boolean
   /** Promises that were broken, as sentences. */
   readonly violations: string[]
   isEnding: boolean
@@ -35,4 +40,27 @@ export interface PublishedEvent {
   readonly number: number
   /** How many events had been begun before. */
   readonly order: number
+  /** When it was begun, in milliseconds since the epoch. */
+  readonly atMs: number
+}
+
+/** Events of one type are for readers only, also those that are addressed to a user. */
+export const RULES = { 'a.y': { subscribe: { role: 'reader' } } }
+
+/** Returns what the token of a client permits. */
+export function grantOf({ isRuled }: Simulation, isReader: boolean): TypeGrant | undefined {
+  return isRuled ? { hasToken: true, roles: isReader ? ['reader'] : [], scopes: [], claims: {} } : undefined
+}
+
+/** Returns whether an event is for a client that subscribes to these types, or patterns. */
+export function mayRead(
+  { isRuled }: Simulation,
+  { to, type }: PublishedEvent,
+  user: string,
+  subscribed: readonly string[],
+  isReader: boolean,
+): boolean {
+  if (isRuled && !isReader && type === 'a.y') return false
+  if (to !== null) return to === user
+  return subscribed.some((one) => one === '*' || one === type || (one === 'a.*' && type.startsWith('a.')))
 }

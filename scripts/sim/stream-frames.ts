@@ -6,7 +6,13 @@ export interface ReceivedEvent {
   readonly specversion: string
   readonly id: string
   readonly type: string
-  readonly data?: { readonly connection_token?: string; readonly recovered?: boolean; readonly last_event_id?: string }
+  readonly data?: {
+    readonly connection_token?: string
+    readonly recovered?: boolean
+    readonly last_event_id?: string
+    readonly complete_since?: string | null
+    readonly ref?: string
+  }
 }
 
 interface StreamFrame {

@@ -112,7 +112,7 @@ export function createShard(context: ShardContext) {
     isFollowed: (topic) => isSourceTopic(config, topic),
     progress: async (at, offset) => followerStub(env, at).progress(offset),
     shards: () => connectingShards(shardMap.map),
-    usersSince: () => shardMap.map.version,
+    usersSince: () => shardMap.usersSince,
     nowMs: context.now,
   })
   const revocations = new RevocationList(storage.sql)

@@ -3,8 +3,10 @@
 // maintenance.
 import { logIncident } from '../../telemetry/incident-log.ts'
 import { predatesReturn, type ShardCut } from '../../core/shard-map/coverage.ts'
+import { shardOf } from '../../core/delivery/shard-hash.ts'
 import {
   MAX_SHARDS,
+  connectingShards,
   initialMap,
   isGaining,
   isHome,
@@ -30,6 +32,13 @@ interface CutRow extends Record<string, SqlStorageValue> {
   old_shards: number
   new_shards: number
   seq: number
+  /** Milliseconds since the epoch. Null: users have not moved yet, or a version before stored the row. */
+  complete_ms: number | null
+}
+
+/** A change that brought users here. */
+interface KnownCut extends ShardCut {
+  readonly completeMs: number | null
 }
 
 export class KnownShardMap {
@@ -37,7 +46,9 @@ export class KnownShardMap {
   readonly #deps: KnownShardMapDeps
   #map: ShardMap
   /** By `from to seq`. The current change has only one entry. */
-  readonly #cuts: ShardCut[]
+  #cuts: readonly KnownCut[]
+  /** See `usersSince`. */
+  #usersSince: number
   #askedMs = -Infinity
 
   constructor(sql: SqlStorage, deps: KnownShardMapDeps) {
@@ -47,12 +58,16 @@ export class KnownShardMap {
       CREATE TABLE IF NOT EXISTS known_shard_map (id INTEGER PRIMARY KEY, map TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS shard_cuts (old_shards INTEGER NOT NULL, new_shards INTEGER NOT NULL, seq INTEGER NOT NULL);
     `)
+    const columns = sql.exec<{ name: string }>(`SELECT name FROM pragma_table_info('shard_cuts')`).toArray()
+    if (!columns.some(({ name }) => name === 'complete_ms'))
+      sql.exec('ALTER TABLE shard_cuts ADD COLUMN complete_ms INTEGER')
     const [row] = sql.exec<{ map: string }>('SELECT map FROM known_shard_map').toArray()
     this.#map = row === undefined ? initialMap(deps.guess, 0) : (JSON.parse(row.map) as ShardMap)
+    this.#usersSince = this.#map.version
     this.#cuts = sql
       .exec<CutRow>('SELECT * FROM shard_cuts')
       .toArray()
-      .map((cut) => ({ from: cut.old_shards, to: cut.new_shards, seq: cut.seq }))
+      .map((cut) => ({ from: cut.old_shards, to: cut.new_shards, seq: cut.seq, completeMs: cut.complete_ms }))
   }
 
   get map(): ShardMap {
@@ -80,7 +95,11 @@ export class KnownShardMap {
     const isNewChange = map.change !== null && map.change.from !== this.#map.change?.from
     if (isNewChange && map.change !== null && isGaining(map, this.#deps.shard)) this.#cut(map.change.from, map.shards)
     this.#sql.exec('INSERT OR REPLACE INTO known_shard_map VALUES (0, ?)', JSON.stringify(map))
+    const isSkipping = map.version > this.#map.version + 1
+    if (isSkipping || connectingShards(map) !== connectingShards(this.#map)) this.#usersSince = map.version
     this.#map = map
+    // Since now at the latest, followers write here what is for users who come.
+    if (map.change === null || connectingShards(map) === map.shards) this.#complete()
     return true
   }
 
@@ -98,14 +117,18 @@ export class KnownShardMap {
     return canResumeFrom(this.#map, old, this.#deps.shard, user)
   }
 
-  /** Whether users have moved here since `seq`. Events that were addressed to them before are not in this log. */
-  hasCutSince(seq: number): boolean {
-    return this.#cuts.some((cut) => cut.seq > seq)
+  /** The version of the map by which the present users came here. Followers that route by it write here what is for them. */
+  get usersSince(): number {
+    return this.#usersSince
   }
 
-  /** Where the last users moved here; 0: none are known. */
-  get lastCutSeq(): number {
-    return Math.max(0, ...this.#cuts.map(({ seq }) => seq))
+  /**
+   * Returns the change by which the user came here last, which is undefined for one who was always here. The log has what is
+   * addressed to the user from `completeMs` on; null: a version before knew `seq` only.
+   */
+  cameBy(user: string): Pick<KnownCut, 'seq' | 'completeMs'> | undefined {
+    const { shard } = this.#deps
+    return this.#cuts.findLast(({ from, to }) => shardOf(user, from) !== shard && shardOf(user, to) === shard)
   }
 
   /** Whether a position is from before its user left this shard and came back. */
@@ -126,7 +149,15 @@ export class KnownShardMap {
 
   #cut(from: number, to: number): void {
     const seq = this.#deps.advanceLog()
-    this.#sql.exec('INSERT INTO shard_cuts VALUES (?, ?, ?)', from, to, seq)
-    this.#cuts.push({ from, to, seq })
+    this.#sql.exec('INSERT INTO shard_cuts (old_shards, new_shards, seq) VALUES (?, ?, ?)', from, to, seq)
+    this.#cuts = [...this.#cuts, { from, to, seq, completeMs: null }]
+  }
+
+  #complete(): void {
+    const last = this.#cuts.at(-1)
+    if (last === undefined || last.completeMs !== null) return
+    const completeMs = this.#deps.nowMs()
+    this.#sql.exec('UPDATE shard_cuts SET complete_ms = ? WHERE seq = ?', completeMs, last.seq)
+    this.#cuts = [...this.#cuts.slice(0, -1), { ...last, completeMs }]
   }
 }

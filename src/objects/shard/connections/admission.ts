@@ -119,8 +119,7 @@ export class ConnectionAdmission {
     if (session !== null && this.#revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
     // Or its user may have moved.
     if (!this.#shardMap.isHome(principal.user)) return fail({ kind: 'moved', map: this.#shardMap.map })
-    const isNewHere = joined.value.startSeq !== null && this.#shardMap.hasCutSince(this.#log.floorSeq)
-    const isGap = joined.value.isGap || isNewHere
+    const { isGap } = joined.value
     const found: Resumption = isGap ? { kind: 'gap' } : resumption.value
     const isCovered = found.kind !== 'gap' && found.isCovered
     // To a client that asks for everything, `completeSinceMs` says what that is.

@@ -20,7 +20,7 @@ interface HistoryDeps {
   readonly log: Pick<CommittedLog, 'committedSeq' | 'resumable' | 'settle'>
   readonly store: Pick<LogStore, 'floor' | 'read' | 'times' | 'position' | 'trim'>
   readonly interests: Pick<InterestRegistry, 'sinceMsOf'>
-  readonly shardMap: Pick<KnownShardMap, 'lastCutSeq'>
+  readonly shardMap: Pick<KnownShardMap, 'cameBy'>
   /** Milliseconds since the epoch. */
   now(): number
 }
@@ -88,11 +88,13 @@ export class StoredHistory {
 
   #completeSinceMs(user: string | null, subscriptions: readonly Subscription[]): number | null {
     const { interests, shardMap, store } = this.#deps
+    const at = (seq: number) => store.times.appendedAfterMs(seq) ?? this.#deps.now()
+    const times = store.floor > 0 ? [at(store.floor)] : []
     // Before it came to this shard, events that were addressed to the user went elsewhere.
-    const seqs = [store.floor, user === null ? 0 : shardMap.lastCutSeq].filter((seq) => seq > 0)
+    const came = user === null ? undefined : shardMap.cameBy(user)
+    if (came !== undefined) times.push(came.completeMs ?? at(came.seq))
     // A log that nothing was dropped from began before the shard was interested in any type.
-    const isSinceBegin = seqs.length === 0 && subscriptions.length === 0
-    const times = (isSinceBegin ? [0] : seqs).map((seq) => store.times.appendedAfterMs(seq) ?? this.#deps.now())
+    if (times.length === 0 && subscriptions.length === 0) times.push(at(0))
     for (const { eventType } of subscriptions) {
       const known = patternsOf(eventType).flatMap((pattern) => this.#typeSinceMs(interests.sinceMsOf(pattern)) ?? [])
       if (known.length === 0) return null

@@ -128,7 +128,7 @@ export class ChannelHub {
     channel: Channel,
     payload: JoinPayload,
   ): Promise<void> {
-    const { admission, asOfJoins, connections, lifecycle, log, shardMap, storedHistory } = this.#parts
+    const { admission, asOfJoins, connections, lifecycle, log, storedHistory } = this.#parts
     const { as_of: asOf, since: _, sinceMs, ...stored } = payload
     const position = payload.last_event_id ?? null
     const { filter, interests } = channel
@@ -142,7 +142,7 @@ export class ChannelHub {
     if (!placed.ok) return connection.reply(message, failed(toHttp(placed.reason).message))
     if (connections.get(connection.state.id) !== connection) return
     const { joins, startSeq } = placed.value
-    const isGap = placed.value.isGap || (startSeq !== null && shardMap.hasCutSince(log.floorSeq))
+    const { isGap } = placed.value
     const isCovered = !isGap && found.kind !== 'gap' && found.isCovered
     const ownSeq = startSeq ?? (found.kind === 'own' && isCovered ? found.seq : null)
     const resumeSeq = !isGap && ownSeq !== null && ownSeq >= log.floorSeq ? ownSeq : null
