@@ -156,6 +156,6 @@ function hookFailed(url: string, error: string): Result<never, RigelError> {
   return fail({ kind: 'unavailable', message: 'Events of this type cannot be published at the moment: try again.' })
 }
 
-function withoutRight({ publish: _, ...rule }: TypeRule): TypeRule {
+function withoutRight({ publish: _publish, ...rule }: TypeRule): TypeRule {
   return rule
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { clientKey } from '../../src/http/client-key.ts'
+import { clientKey } from '../../src/http/request/client-key.ts'
 
 describe('a client', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decodeQueryText, parametersOf, queryParameter } from '../../src/http/query.ts'
+import { decodeQueryText, parametersOf, queryParameter } from '../../src/http/request/query.ts'
 import { createRandom } from '../../scripts/random.ts'
 
 const PARTS = ['a', 'b', '=', '&', '?', '#', '+', '%20', '%26', '%3D', '%zz', '%', '%C3%A9', '%FF', 'é', "'", '"']

@@ -1,6 +1,6 @@
 // Bodies of requests: what is declared and what comes, up to the limit.
 import { describe, expect, it } from 'vitest'
-import { readRequestBody } from '../../src/http/read-request-body.ts'
+import { readRequestBody } from '../../src/http/request/read-request-body.ts'
 
 const LIMIT = 10
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseRequestUrl } from '../../src/http/request-url.ts'
+import { parseRequestUrl } from '../../src/http/request/request-url.ts'
 import { createRandom } from '../../scripts/random.ts'
 
 const PARTS = [

@@ -8,6 +8,7 @@ import { withTimeout } from '../../core/timeout.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
 import type { FillAnswer, FillRequest, FollowerProgress } from '../../rpc/follower.ts'
 import type { FillBatch } from '../../rpc/shard.ts'
+import { logIncident } from '../../telemetry/incident-log.ts'
 import type { BatchPlanner } from '../consume-loop.ts'
 
 /** One fetch: the follower of the partition needs memory too. */
@@ -72,7 +73,7 @@ export class TableFiller {
     const wait = this.#waitOf(request, progress)
     await withTimeout(this.#scan(), ANSWER_AFTER_MS).catch((error: unknown) => {
       if (wait.next < wait.upTo)
-        console.warn({ message: 'a table is still being filled', ...this.#deps.at, error: String(error) })
+        logIncident('a table could not be filled yet', { ...this.#deps.at }, { error: String(error) })
     })
     if (wait.next < wait.upTo) return { done: false }
     // What was under way to the shard when it began to wait must be there too.

@@ -12,7 +12,7 @@ import { definitionEnvOf } from '../../config/proxy.ts'
 import { proxiedOpenApi } from './proxied-openapi.ts'
 import { toProblemMap } from '../../api-definitions/api-route.ts'
 import { importOpenApi } from '../../api-definitions/import-openapi.ts'
-import { readRequestBody } from '../read-request-body.ts'
+import { readRequestBody } from '../request/read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 type DefinitionsContext = Context<HttpEnv>

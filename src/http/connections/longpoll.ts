@@ -12,8 +12,8 @@ import { openSessionAtShard } from './open-at-shard.ts'
 import { credentialedCorsHeaders, isTrustedOrigin, namesOrigins } from '../cors.ts'
 import { errorResponse, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { EARLIEST } from '../../core/identity/since.ts'
-import { findPosition } from '../position-source.ts'
-import { queryParameter } from '../query.ts'
+import { findPosition } from '../request/position-source.ts'
+import { queryParameter } from '../request/query.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 /** RIG's value for the start of the session. */

@@ -9,11 +9,11 @@ import { ANONYMOUS } from '../../core/identity/principal.ts'
 import { parseJson } from '../../core/json.ts'
 import { fail, type Result } from '../../core/result.ts'
 import { shardStub } from '../../rpc/shard.ts'
-import { bearerTokens } from '../token-source.ts'
+import { bearerTokens } from '../request/token-source.ts'
 import { readAddress, toPutError } from './connection-request.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
-import { readRequestBody } from '../read-request-body.ts'
+import { readRequestBody } from '../request/read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 const MAX_BYTES = 4_096

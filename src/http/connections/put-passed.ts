@@ -9,7 +9,7 @@ import { decodeUtf8 } from '../../core/text.ts'
 import { shardStub } from '../../rpc/shard.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
-import { readRequestBody } from '../read-request-body.ts'
+import { readRequestBody } from '../request/read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { readAddress } from './connection-request.ts'
 

@@ -19,12 +19,12 @@ import {
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { VerifiedToken } from '../../auth/verify-token.ts'
 import { shardStub } from '../../rpc/shard.ts'
-import { bearerTokens } from '../token-source.ts'
+import { bearerTokens } from '../request/token-source.ts'
 import { NO_TOKEN, readAsOf, subscriptionRules, verifyFor, grantFor } from './authorize-connection.ts'
 import { readAddress, refusedRequest, toPutError } from './connection-request.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
-import { readRequestBody } from '../read-request-body.ts'
+import { readRequestBody } from '../request/read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 /** Room for 10,000 subscriptions, the most that can be configured, of 200 bytes each. */

@@ -11,8 +11,8 @@ import { authorizeConnection } from './authorize-connection.ts'
 import { openAtShard } from './open-at-shard.ts'
 import { streamCorsHeaders } from '../cors.ts'
 import { errorResponse, isTemporary, shardFailure, methodNotAllowed } from '../error-response.ts'
-import { findPosition } from '../position-source.ts'
-import { queryParameter } from '../query.ts'
+import { findPosition } from '../request/position-source.ts'
+import { queryParameter } from '../request/query.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 /** A refused client reconnects after 2 to 6 s: apart from others, so that a storm of them spreads. */

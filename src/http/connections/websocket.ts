@@ -4,12 +4,12 @@
 import type { Context } from 'hono'
 import type { ConnectRequest } from '../../core/identity/principal.ts'
 import { toClose, type RigelError } from '../../core/errors.ts'
-import { offeredProtocols } from '../token-source.ts'
+import { offeredProtocols } from '../request/token-source.ts'
 import { authorizeConnection } from './authorize-connection.ts'
 import { openAtShard } from './open-at-shard.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure, methodNotAllowed } from '../error-response.ts'
-import { findPosition } from '../position-source.ts'
+import { findPosition } from '../request/position-source.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 type Protocol = ConnectRequest['protocol']

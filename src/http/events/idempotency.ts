@@ -4,7 +4,7 @@ import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { keyOfEvent, keyOfRequest } from '../../publishing/idempotency-key.ts'
-import { queryParameter } from '../query.ts'
+import { queryParameter } from '../request/query.ts'
 
 /** Printable ASCII, with or without the quotes that draft-ietf-httpapi-idempotency-key-header asks for. */
 const KEY = /^"?([\x20\x21\x23-\x7e]{1,255})"?$/

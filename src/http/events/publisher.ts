@@ -7,8 +7,8 @@ import type { Principal } from '../../core/identity/principal.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { TypeGrant } from '../../core/rules/type-grant.ts'
 import { grantFor } from '../connections/authorize-connection.ts'
-import { clientKey } from '../client-key.ts'
-import { bearerTokens } from '../token-source.ts'
+import { clientKey } from '../request/client-key.ts'
+import { bearerTokens } from '../request/token-source.ts'
 import type { HandlerContext } from '../worker-context.ts'
 
 export interface Publisher {

@@ -8,7 +8,7 @@ import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { mediaTypeOf } from '../../core/media-type.ts'
-import { readRequestBody } from '../read-request-body.ts'
+import { readRequestBody } from '../request/read-request-body.ts'
 import { readHeaderAttributes } from './header-attributes.ts'
 
 /** Events and bytes of one batch: what one produce should carry, and far below the memory of an isolate. */

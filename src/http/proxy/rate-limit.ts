@@ -1,6 +1,6 @@
 // The rate limit of a route, by the platform's binding, which counts per Cloudflare location and only approximately: enough
 // against floods of requests. wrangler.toml has limit and period. Called by proxy.ts.
-import { clientKey } from '../client-key.ts'
+import { clientKey } from '../request/client-key.ts'
 import type { RateLimit as Limit, Route } from '../../api-definitions/api-route.ts'
 
 export interface RateLimitClient {

@@ -7,7 +7,10 @@ import { ShardRouting } from '../../../src/core/shard-map/routing.ts'
 import { EventPlanner, EVENTS_RUN } from '../../../src/following/plan-events.ts'
 import { TableFiller } from '../../../src/following/tables/table-filler.ts'
 import type { FillBatch } from '../../../src/rpc/shard.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
 import { createTestStorage } from '../../support/sql-storage.ts'
+
+expectLogs(/a table could not be filled yet.*the shard is gone/)
 
 const encoder = new TextEncoder()
 const tables = new Map(

@@ -11,7 +11,7 @@ import { stringifyScalars } from '../../../core/scalar.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
 import { errorResponse } from '../../error-response.ts'
 import { authorizeRoute } from '../../proxy/authorize-route.ts'
-import { readRequestBody } from '../../read-request-body.ts'
+import { readRequestBody } from '../../request/read-request-body.ts'
 import type { HttpEnv } from '../../worker-context.ts'
 
 const MAX_BODY_BYTES = 65_536

@@ -6,7 +6,7 @@ import { parseJson } from '../../../core/json.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
 import { directoryStub, type ShardChangeStatus } from '../../../rpc/directory.ts'
 import { errorResponse } from '../../error-response.ts'
-import { readRequestBody } from '../../read-request-body.ts'
+import { readRequestBody } from '../../request/read-request-body.ts'
 import type { HttpEnv } from '../../worker-context.ts'
 import { shardsBody, type shardsStatus } from './shards-schema.ts'
 

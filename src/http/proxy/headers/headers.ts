@@ -2,7 +2,7 @@
 // identify the caller, its address or the URL are set by Rigel, never by the client. Called once for each proxied request.
 import type { HeaderChanges } from '../../../api-definitions/api-route.ts'
 import { isDropped } from './caller-headers.ts'
-import type { RequestUrl } from '../../request-url.ts'
+import type { RequestUrl } from '../../request/request-url.ts'
 import type { Trace } from '../../../telemetry/trace-context.ts'
 
 /** Verified claims travel in headers with this prefix. */

@@ -7,7 +7,7 @@ import type { RigelError } from '../../../core/errors.ts'
 import { ok, type Result } from '../../../core/result.ts'
 import type { VerifiedToken } from '../../../auth/verify-token.ts'
 import { grantFor } from '../../connections/authorize-connection.ts'
-import { bearerTokens } from '../../token-source.ts'
+import { bearerTokens } from '../../request/token-source.ts'
 import type { ProxyContext } from '../proxy-context.ts'
 import type { Members, ReadEvent } from './request-event.ts'
 

@@ -1,8 +1,8 @@
 // Finds the token of a request: header, WebSocket subprotocol, query or cookie. What a client gives on purpose wins over
 // the cookie, which a browser sends by itself. auth/verify-token.ts verifies it.
 import { parse as parseCookies } from 'hono/utils/cookie'
-import type { Config } from '../config/parse-config.ts'
-import { isTrustedOrigin } from './cors.ts'
+import type { Config } from '../../config/parse-config.ts'
+import { isTrustedOrigin } from '../cors.ts'
 import { parametersOf, valueIn } from './query.ts'
 
 const SUBPROTOCOL_PREFIX = 'bearer.'

@@ -1,9 +1,9 @@
 // Reads the body of a request to Rigel itself: decoded by its Content-Encoding, up to a limit that counts decoded bytes, so
 // that no sender decides how much memory is used. Called by every endpoint that reads a body, except the proxy, which
 // passes bodies on as they are.
-import type { RigelError } from '../core/errors.ts'
-import { readBody } from '../core/http-body.ts'
-import { fail, ok, type Result } from '../core/result.ts'
+import type { RigelError } from '../../core/errors.ts'
+import { readBody } from '../../core/http-body.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
 
 /** What the runtime decodes (Compression Streams). `x-gzip` is gzip (RFC 9110, 8.4.1.3); `deflate` there is zlib's format. */
 const FORMATS: Readonly<Record<string, 'gzip' | 'deflate'>> = { gzip: 'gzip', 'x-gzip': 'gzip', deflate: 'deflate' }
