@@ -246,7 +246,7 @@ async function tried(work: Promise<unknown>): Promise<boolean> {
   )
 }
 
-const seeds = Array.from({ length: 100 }, (_, seed) => seed)
+const seeds = Array.from({ length: 40 }, (_, seed) => seed)
 
 describe('whatever fails between the partitions', () => {
   it.each([true, false])(

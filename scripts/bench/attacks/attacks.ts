@@ -10,7 +10,7 @@ import { SHARDS, startRig, type Rig } from '../rig.ts'
 import { startBystander, type Bystander } from './bystander.ts'
 import { measureJoin, MEMBERS } from './presence-join.ts'
 import { writePage, type Measured, type Side } from './table.ts'
-import { openVictim, sample, type Victim, type Window } from './victim.ts'
+import { openVictim, sample, userOf, type Victim, type Window } from './victim.ts'
 
 const SAMPLES = quick ? 40 : 100
 /** Short and many, so that what else the machine does meets all. */
@@ -143,10 +143,6 @@ async function stopAttack(attacker: ChildProcess): Promise<Tally> {
   attacker.send('stop')
   const [tally] = (await once(attacker, 'message')) as [Tally]
   return tally
-}
-
-function userOf(name: string, shard: number): string {
-  for (let n = 0; ; n += 1) if (shardOf(`${name}-${n}`, SHARDS) === shard) return `${name}-${n}`
 }
 
 function add(to: Window, more: Window): void {

@@ -1,8 +1,12 @@
 // The victim of attacks.ts: a user with a WebSocket and a new stream now and then, and how long each takes.
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
+import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import { millisecondsOf, pause } from '../figure.ts'
-import type { Rig } from '../rig.ts'
+import { SHARDS, type Rig } from '../rig.ts'
+
+/** New streams are of as many users of the victim's shard in turn: one user's new connections are paced (MAX_CONNECTIONS_PER_MINUTE). */
+const OPENERS = 8
 
 /** An event of the victim's this often. */
 const EVERY_MS = 20
@@ -15,7 +19,8 @@ export interface Window {
 export interface Victim {
   readonly rig: Rig
   readonly user: string
-  readonly token: string
+  /** Of the users who open streams. */
+  readonly tokens: readonly string[]
   readonly socket: WebSocket
 }
 
@@ -24,7 +29,9 @@ export async function openVictim(rig: Rig): Promise<Victim> {
   const token = await tokenFor(rig, user)
   const socket = new WebSocket(`${rig.wsOrigin}/_rig/v1/connection/ws?jwt=${token}`, { perMessageDeflate: false })
   await once(socket, 'message')
-  return { rig, user, token, socket }
+  const openers = Array.from({ length: OPENERS }, (_, n) => userOf(`opener-${n}`, shardOf(user, SHARDS)))
+  const tokens = await Promise.all(openers.map((opener) => tokenFor(rig, opener)))
+  return { rig, user, tokens, socket }
 }
 
 export async function sample(victim: Victim, count: number): Promise<Window> {
@@ -33,7 +40,7 @@ export async function sample(victim: Victim, count: number): Promise<Window> {
   for (let n = 0; n < count; n += 1) {
     const took = await deliver(victim)
     deliveryMs.push(took)
-    if (n % 3 === 0) openMs.push(await millisecondsOf(() => openStream(victim)))
+    if (n % 3 === 0) openMs.push(await millisecondsOf(() => openStream(victim, n / 3)))
     await pause(Math.max(0, EVERY_MS - took))
   }
   return { deliveryMs, openMs }
@@ -60,7 +67,8 @@ function deliver({ rig, socket, user }: Victim): Promise<number> {
   )
 }
 
-async function openStream({ rig, token }: Victim): Promise<void> {
+async function openStream({ rig, tokens }: Victim, turn: number): Promise<void> {
+  const token = tokens[turn % OPENERS] ?? ''
   const ending = new AbortController()
   const response = await fetch(`${rig.origin}/_rig/v1/connection/sse?jwt=${token}`, { signal: ending.signal })
   if (!response.ok || response.body === null)
@@ -73,4 +81,9 @@ export async function tokenFor(rig: Rig, user: string, claims: object = {}): Pro
   const body = JSON.stringify({ user, ...claims })
   const response = await fetch(`${rig.origin}/_rig/dev/token`, { method: 'POST', body })
   return ((await response.json()) as { token: string }).token
+}
+
+/** Returns a user of the shard, whose name begins so. */
+export function userOf(name: string, shard: number): string {
+  for (let n = 0; ; n += 1) if (shardOf(`${name}-${n}`, SHARDS) === shard) return `${name}-${n}`
 }

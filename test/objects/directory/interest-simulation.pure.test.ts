@@ -345,7 +345,7 @@ async function simulate(seed: number, mayLose: boolean): Promise<string | undefi
 }
 
 describe('interest that was confirmed is known to every follower', () => {
-  const SCHEDULES = 25
+  const SCHEDULES = 10
 
   it.each(Array.from({ length: 12 }, (_, n) => n * SCHEDULES))(
     'whatever fails or restarts: schedules from seed %i',
