@@ -118,6 +118,33 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
   })
 })
 
+describe.each(TRANSPORT_HARNESSES.filter(({ hasPositions }) => hasPositions))('$name, far behind', ({ open }) => {
+  it('gets the table behind a long replay', async () => {
+    const shard = newShard()
+    const greeting = { eventType: 'greeting', oneOf: [] }
+    const first = await open(shard, { principal, subscriptions: [greeting] })
+    const lastEventId = first.position
+    const json = JSON.stringify({
+      specversion: '1.0',
+      id: '1',
+      source: '/t',
+      type: 'greeting',
+      data: 'x'.repeat(60_000),
+    })
+    const utf8 = new TextEncoder().encode(json)
+    for (let offset = 0; offset < 12; offset += 1) await shard.append([batch([event(offset, { utf8 })])])
+    await first.close()
+    const second = await open(shard, {
+      principal,
+      subscriptions: [greeting, { eventType: 'row', oneOf: [], ...STATE }],
+      lastEventId,
+    })
+    expect(await second.until('greeting', 12)).toHaveLength(12)
+    expect(await complete(second)).toEqual({ type: 'row', rows: 0 })
+    await second.close()
+  })
+})
+
 describe('a subscription with state', () => {
   it('is refused for a type that is no table, for a pattern, and beside as_of', async () => {
     const shard = newShard()

@@ -211,6 +211,7 @@ export class PhoenixConnection extends BaseConnection {
   }
 
   removed(): void {
+    this.#tables = undefined
     this.#pump.stop()
     this.#onRemoved(this)
     this.#channels.deleteAll()
@@ -219,10 +220,10 @@ export class PhoenixConnection extends BaseConnection {
 
   /** Returns whether there is more to send. */
   #sendStep(): boolean {
-    if (this.#pages.isEmpty) return this.#sendTables() || this.#replayStep()
+    if (this.#pages.isEmpty) return this.#sendTables() || this.#replayStep() || this.#tables !== undefined
     const page = this.#pages.next((channel) => this.channel(channel.topic) === channel)
     if (page !== undefined) this.notifyJson(page.channel, page.event, page.payload)
-    return !this.#pages.isEmpty || this.#channels.nextBehind() !== undefined
+    return !this.#pages.isEmpty || this.#channels.nextBehind() !== undefined || this.#tables !== undefined
   }
 
   /** Returns whether something was sent. What comes for these channels meanwhile waits in the log. */
