@@ -181,7 +181,10 @@ function residentBytes({ pid }: ChildProcess): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1_024
 }
 
-/** Of the threads that run: workerd ends none while it serves. `stat` has steps of 10 ms, which a chunk of requests needs finer. */
+/**
+ * Returns the CPU milliseconds of the threads that run: workerd ends none while it serves. schedstat has nanoseconds; `stat` has steps of
+ * 10 ms, which are too coarse for a chunk of requests.
+ */
 export function cpuMsOf({ pid }: ChildProcess): number {
   const threads = readdirSync(`/proc/${pid}/task`)
   return threads.reduce((sum, thread) => sum + nanosecondsOf(`/proc/${pid}/task/${thread}/schedstat`) / 1e6, 0)

@@ -3,7 +3,7 @@
 import type { Result, Router } from 'hono/router'
 import { TrieRouter } from 'hono/router/trie-router'
 
-/** Of a route's path: a parameter, a wildcard, an optional segment. */
+/** Matches the path of a route with a parameter, a wildcard or an optional segment. */
 const NOT_STATIC = /[:*?]/
 
 /** Methods of requests that are worth it. Clients choose methods, so that others are not kept. */

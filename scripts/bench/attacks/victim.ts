@@ -19,7 +19,7 @@ export interface Window {
 export interface Victim {
   readonly rig: Rig
   readonly user: string
-  /** Of the users who open streams. */
+  /** The tokens of the users who open streams. */
   readonly tokens: readonly string[]
   readonly socket: WebSocket
 }

@@ -7,7 +7,7 @@ export type FieldValue = Scalar | readonly Scalar[]
 /** Field name → value, extracted from one event by the extractor configuration of its type. A missing field is absent. */
 export type Fields = Readonly<Record<string, FieldValue>>
 
-/** Who saw a row: the fields and recipients of its event. */
+/** The fields and recipients of a row's event: they decide who sees the row. */
 export interface RowAudience {
   readonly fields: Fields
   readonly recipients: readonly string[] | null

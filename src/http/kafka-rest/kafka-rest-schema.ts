@@ -21,7 +21,7 @@ export interface KafkaEnv {
 /** Bodies of a produce are the largest; those of other requests are a few kilobytes. */
 const MAX_BODY_BYTES = 8_388_608
 
-/** Of one record: as many as are read from a Kafka. */
+/** The limit of one record. It is the limit of records that are read from a Kafka, too. */
 const MAX_HEADERS = 10_000
 
 /** What an error says of a body with many mistakes. */

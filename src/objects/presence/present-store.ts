@@ -1,5 +1,5 @@
-// Who is present on one topic: SQL for `present` and `waiting`. A user is shown with a limited number of connections; others
-// wait, and one of them takes the place of a connection that leaves, so that the user stays present. Used by presence-topic.ts.
+// Stores which connections are present on one topic, in the tables `present` and `waiting`. A user is shown with a limited number of
+// connections. The others wait, and one of them takes the place of a connection that leaves, so that the user stays present. Used by presence-topic.ts.
 import type { PresenceEnter, PresenceEntry } from '../../rpc/presence.ts'
 
 /** Connections with which one user is shown: one user must not fill the state of a topic. */

@@ -31,7 +31,7 @@ function make(storage = createTestStorage()) {
   return { learn, map, storage }
 }
 
-/** Users whom the change from 2 to 3 shards brings to shard 2. */
+/** `comer` moves to shard 2 when 2 shards become 3; `stayer` does not. */
 const userWho = (fits: (user: string) => boolean) =>
   Array.from({ length: 100 }, (_, n) => `user ${n}`).find(fits) ?? 'none'
 const comer = userWho((user) => shardOf(user, 3) === 2)

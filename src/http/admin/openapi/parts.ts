@@ -61,7 +61,7 @@ export function jsonBody(name: keyof typeof SCHEMAS): Json {
 /** The only key of idempotency that a query can name: the id of each event. */
 export const DEDUPE: Json = { ...parameter('dedupe', 'query'), schema: { type: 'string', enum: ['id'] } }
 
-/** Of pushes: docs/push.md. */
+/** The parameter that names the connector of a push: docs/push.md. */
 export const CONNECTOR: Json = {
   ...parameter('connector', 'query'),
   schema: { type: 'string', pattern: CONNECTOR_NAME.source },

@@ -54,7 +54,7 @@ export class InBandCheck {
 
   /**
    * Runs changes of one connection in the order in which they came, if there is a service, whose answers may take different times.
-   * Of too many, the rest is refused.
+   * A change is refused while MAX_WAITING others wait.
    */
   async inTurn<T>(connection: object, change: () => Promise<Result<T, RigelError>>): Promise<Result<T, RigelError>> {
     if (this.#url === undefined) return change()

@@ -360,7 +360,7 @@ interface StoredRow {
 /** A row after the segments so far. */
 interface Changed extends StoredRow {
   readonly rowSeq: number
-  /** As it is stored. */
+  /** The row that is stored, which the segments replace. */
   readonly before: StoredRow | undefined
 }
 

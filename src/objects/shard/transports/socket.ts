@@ -54,7 +54,7 @@ export function upgradeResponse(client: WebSocket, protocol: string | null): Res
   return new Response(null, { status: 101, webSocket: client, headers })
 }
 
-/** Whose socket it is. No functions of its own: a shard that wakes makes thousands of writers. */
+/** The owner of a socket, as its writer calls it. An object, and no closures: a shard that wakes makes thousands of writers. */
 export interface SocketOwner {
   /** More than the limit waits for the client. */
   onSlow(): void

@@ -9,7 +9,7 @@ import { asUser, batch, connectRequest, event, WsClient } from '../../../support
 
 const SERVICE = { SUBSCRIPTION_CHECK: 'https://check.test/Sub' }
 
-/** The service allows types that begin with `ok`, to whoever has a token. */
+/** Stubs a check service that allows each token the types that begin with `ok`. */
 function stubService() {
   const asked: { authorization: string | null; body: string }[] = []
   const service = { asked, answer: Promise.resolve() }

@@ -1,5 +1,5 @@
-// Tables against a naive model: whatever changes, whoever sees it and whenever a client comes, its table becomes what the model
-// says it sees, it is told only of rows that it saw, and the live index agrees with the filters.
+// Compares tables with a naive model, for random changes, rights and times of connecting. The table of a client becomes what the model
+// says, the client is told only of rows that it saw, and the live index agrees with the filters.
 import { describe, expect, it } from 'vitest'
 import { encodeBatches, type AppendBatch } from '../../../../src/core/delivery/batch-codec.ts'
 import type { RoutedEvent, StoredEvent } from '../../../../src/core/events/stored-event.ts'
