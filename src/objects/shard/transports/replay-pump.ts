@@ -1,11 +1,10 @@
-// Replays history in steps to a reader that does not ask for more (a WebSocket, an outbox): while little waits for the
-// reader, the next step is taken; otherwise the pump looks again after a moment. A reader that takes nothing for too long
-// is reported as stalled.
+// Replays history in steps to a reader that does not ask for more (a WebSocket, an outbox). Each step has a turn of its
+// own, so that other work of the object comes in between. While little waits for the reader, the next step follows soon;
+// otherwise the pump looks again later. A reader that takes nothing for too long is reported as stalled.
 const HIGH_WATER_MARK_BYTES = 131_072
 
-/** Steps in one turn: other work of the object comes in between. */
-const MAX_STEPS_AT_ONCE = 4
-
+/** The pause after a step: live events and other readers are served first. */
+const NEXT_STEP_MS = 2
 const LOOK_AGAIN_MS = 10
 const STALLED_AFTER_MS = 30_000
 
@@ -29,28 +28,27 @@ export class ReplayPump {
     this.#options = options
   }
 
-  /** Takes steps now, and goes on by itself until `step` returns false. */
+  /** Takes a step now, and goes on by itself until `step` returns false. */
   run(): void {
     this.stop()
     this.#lastBytes = Infinity
     this.#withoutProgressMs = 0
-    this.#takeSteps()
+    this.#takeStep()
   }
 
   stop(): void {
     this.#cancel()
   }
 
-  #takeSteps(): void {
-    const { bufferedBytes, onStalled, step } = this.#options
-    for (let taken = 0; taken < MAX_STEPS_AT_ONCE && bufferedBytes() < HIGH_WATER_MARK_BYTES; taken += 1) {
-      if (!step()) return
-    }
+  #takeStep(): void {
+    const { after, bufferedBytes, onStalled, step } = this.#options
+    if (bufferedBytes() < HIGH_WATER_MARK_BYTES && !step()) return
     const waiting = bufferedBytes()
-    const hasProgress = waiting < HIGH_WATER_MARK_BYTES || waiting < this.#lastBytes
+    const hasRoom = waiting < HIGH_WATER_MARK_BYTES
+    const hasProgress = hasRoom || waiting < this.#lastBytes
     this.#lastBytes = waiting
     this.#withoutProgressMs = hasProgress ? 0 : this.#withoutProgressMs + LOOK_AGAIN_MS
     if (this.#withoutProgressMs >= STALLED_AFTER_MS) return onStalled()
-    this.#cancel = this.#options.after(LOOK_AGAIN_MS, () => this.#takeSteps())
+    this.#cancel = after(hasRoom ? NEXT_STEP_MS : LOOK_AGAIN_MS, () => this.#takeStep())
   }
 }
