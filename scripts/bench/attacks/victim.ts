@@ -1,4 +1,4 @@
-// The victim of attacks.ts: a user with a WebSocket and a new stream now and then, and how long each takes.
+// The victim of attacks.ts: a user with a WebSocket who opens a new stream at each event, and how long each takes.
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
@@ -6,9 +6,9 @@ import { millisecondsOf, pause } from '../figure.ts'
 import { SHARDS, type Rig } from '../rig.ts'
 
 /** New streams are of as many users of the victim's shard in turn: one user's new connections are paced (MAX_CONNECTIONS_PER_MINUTE). */
-const OPENERS = 8
+const OPENERS = 24
 
-/** An event of the victim's this often. */
+/** An event and a new stream of the victim's this often. */
 const EVERY_MS = 20
 
 export interface Window {
@@ -39,9 +39,10 @@ export async function sample(victim: Victim, count: number): Promise<Window> {
   const openMs: number[] = []
   for (let n = 0; n < count; n += 1) {
     const took = await deliver(victim)
+    const openedIn = await millisecondsOf(() => openStream(victim, n))
     deliveryMs.push(took)
-    if (n % 3 === 0) openMs.push(await millisecondsOf(() => openStream(victim, n / 3)))
-    await pause(Math.max(0, EVERY_MS - took))
+    openMs.push(openedIn)
+    await pause(Math.max(0, EVERY_MS - took - openedIn))
   }
   return { deliveryMs, openMs }
 }
