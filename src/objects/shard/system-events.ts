@@ -1,5 +1,6 @@
 // The events that Rigel itself sends on a connection: RIG's, as CloudEvents of a configured version.
 import { stringifyScalars } from '../../core/scalar.ts'
+import type { StoredEvent } from '../../core/events/stored-event.ts'
 import type { Close } from '../../core/errors.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { ShardContext } from './shard-context.ts'
@@ -100,6 +101,11 @@ export function tableComplete(head: EventEnvelope, type: string, rows: number): 
 /** Says that there is no table of the type: the client gets events only, and no removals. */
 export function tableFailed(head: EventEnvelope, type: string, reason: string): SystemEvent {
   return ownEvent(head, 'rig.table.failed', { type, reason })
+}
+
+/** Returns it as an event of the log, for a client that gets it among others. */
+export function toStored({ json, type }: SystemEvent, seq: number): StoredEvent {
+  return { seq, type, json, fields: {}, recipients: null, connectionId: null }
 }
 
 /** RFC 3339, or null. */

@@ -18,6 +18,7 @@ import { shardStub } from '../../../rpc/shard.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { ShardLogEnd, LogStore } from '../log/log-store.ts'
 import type { ShardContext } from '../shard-context.ts'
+import type { OldShardReplay } from './old-shard-replay.ts'
 import type { Timers } from '../timers.ts'
 
 /** The old log has been read to its end. */
@@ -38,18 +39,18 @@ type OldShardChunk =
     }
   | { readonly kind: 'trimmed' }
 
-/** The end of a replay: what this log has beyond the old one, and from where on the client reads here. */
+/** Events that a client missed, and from where on it reads in this log. */
 interface RemainingEvents {
   readonly events: readonly StoredEvent[]
   readonly seq: number
 }
 
-/** Calls old shards, and finds what this log has beyond theirs. */
 /** What a client gets of both logs. */
 export interface OwnFilterSpec extends FilterSpec {
   readonly rights?: FilterRights | undefined
 }
 
+/** Calls old shards, and finds what this log has beyond theirs. */
 export class OldShardReader {
   readonly #context: Pick<ShardContext, 'env'>
   readonly #log: CommittedLog
@@ -81,6 +82,29 @@ export class OldShardReader {
     // The rules are applied here: the old shard knows the subscriptions, not the token.
     const events = rights === undefined ? chunk.events : chunk.events.filter((event) => passesRights(rights, event))
     return { kind: 'events', events, seq, atEnd: seen === null ? null : { seen: toRanges(seen), before } }
+  }
+
+  /**
+   * Returns all that a client missed, and up to where in this log. Undefined: it is more than about `maxChars`, or no longer
+   * kept. Rejects if the old shard does not answer.
+   */
+  async readAll(
+    { delivered, from: first }: OldShardReplay,
+    filter: () => OwnFilterSpec,
+    maxChars: number,
+  ): Promise<RemainingEvents | undefined> {
+    const missed: StoredEvent[] = []
+    for (let from = first, chars = 0; chars < maxChars;) {
+      const chunk = await this.next(from, filter(), delivered)
+      if (chunk.kind === 'trimmed') return undefined
+      missed.push(...chunk.events)
+      chars += chunk.events.reduce((sum, { json }) => sum + json.length, 0)
+      from = { ...from, seq: chunk.seq }
+      if (chunk.atEnd === null) continue
+      const { events, seq } = await this.end(chunk.atEnd, filter(), delivered)
+      return { events: [...missed, ...events], seq }
+    }
+    return undefined
   }
 
   wait(ms: number): Promise<void> {

@@ -13,17 +13,11 @@ import type { FillBatch } from '../../../rpc/shard.ts'
 import { envelope, tableComplete, tableFailed, type SystemEvent } from '../system-events.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { TableFills } from './fill-tables.ts'
-import { TableReader } from './table-reader.ts'
+import { TableReader, type CompleteTable } from './table-reader.ts'
 import type { TableStore } from './table-store.ts'
 
 /** A table is kept this long after its last client: clients that come back get only what has changed. */
 const LINGER_MS = 300_000
-
-/** A table that a client has been sent, and the event that says so. */
-interface SentTable {
-  readonly type: string
-  readonly event: SystemEvent
-}
 
 export interface LiveTablesDeps {
   readonly rules: TableRules | null
@@ -85,19 +79,6 @@ export class LiveTables {
       if (connection.filter.tables?.has(type) === true) this.serveSoon(connection)
   }
 
-  /** The connection has been sent these tables. Returns what tells its client so. */
-  finish(connection: Connection, reader: TableReader): readonly SentTable[] {
-    const known = connection.state.tables ?? {}
-    const isSame = (type: string, index: number) => viewOf(connection.state, type) === reader.views[index]
-    const sent = reader.types.filter((type, index) => known[type] === null && isSame(type, index))
-    const tables = { ...known, ...Object.fromEntries(sent.map((type) => [type, reader.untilSeq ?? 0])) }
-    this.#deps.lifecycle.update(connection, { tables })
-    return sent.map((type) => {
-      const event = tableComplete(envelope(this.#context), type, reader.rows.get(type) ?? 0)
-      return { type, event }
-    })
-  }
-
   /** Why there is no table of the type; undefined: there is one, or will be. */
   #failure(type: string): SystemEvent | undefined {
     const { rules, store } = this.#deps
@@ -125,9 +106,26 @@ export class LiveTables {
     return store.types.length > 0
   }
 
-  #readerOf({ state }: Connection, types: readonly string[]): TableReader {
-    const views = types.map((type) => viewOf(state, type))
-    return new TableReader(types, views, { store: this.#deps.store, envelope: () => envelope(this.#context) })
+  #readerOf(connection: Connection, types: readonly string[]): TableReader {
+    const views = types.map((type) => viewOf(connection.state, type))
+    return new TableReader(types, views, {
+      store: this.#deps.store,
+      envelope: () => envelope(this.#context),
+      finish: (reader, untilSeq) => this.#finish(connection, reader, untilSeq),
+    })
+  }
+
+  /** The connection has been sent these tables. Returns what tells its client so. */
+  #finish(connection: Connection, reader: TableReader, untilSeq: number): readonly CompleteTable[] {
+    const known = connection.state.tables ?? {}
+    const isSame = (type: string, index: number) => viewOf(connection.state, type) === reader.views[index]
+    const sent = reader.types.filter((type, index) => known[type] === null && isSame(type, index))
+    const tables = { ...known, ...Object.fromEntries(sent.map((type) => [type, untilSeq])) }
+    this.#deps.lifecycle.update(connection, { tables })
+    return sent.map((type) => {
+      const event = tableComplete(envelope(this.#context), type, reader.rows.get(type) ?? 0)
+      return { type, event }
+    })
   }
 
   #drop(type: string): void {

@@ -1,13 +1,28 @@
 // Reads the tables that one client gets, in pages, as the events that it is sent: for each table `rig.table.reset`, then its
-// rows. The table is read as it was at one place of the log; what changes meanwhile follows from there. Pure.
+// rows; at the end, `rig.table.complete` for each. The tables are read as they were at one place of the log; what changes
+// meanwhile follows from there. Every transport asks it for the next page when its client has room. Pure.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { seesRow, type Filter } from '../../../core/subscriptions/filter.ts'
-import { tableReset, type EventEnvelope, type SystemEvent } from '../system-events.ts'
+import { tableReset, toStored, type EventEnvelope, type SystemEvent } from '../system-events.ts'
 import type { TableStore } from './table-store.ts'
+
+/** Events about one table. */
+export interface TablePart {
+  readonly type: string
+  readonly events: readonly StoredEvent[]
+}
+
+/** The event by which a client is told that it has been sent a table. */
+export interface CompleteTable {
+  readonly type: string
+  readonly event: SystemEvent
+}
 
 interface TableReaderDeps {
   readonly store: Pick<TableStore, 'read'>
   readonly envelope: () => EventEnvelope
+  /** All rows have been read. Returns the tables that the client has now. */
+  readonly finish: (reader: TableReader, untilSeq: number) => readonly CompleteTable[]
 }
 
 export class TableReader {
@@ -21,6 +36,7 @@ export class TableReader {
   /** Null: the table has not been begun. */
   #after: string | null = null
   readonly #rows = new Map<string, number>()
+  #isRead = false
 
   constructor(types: readonly string[], views: readonly string[], deps: TableReaderDeps) {
     this.types = types
@@ -38,20 +54,28 @@ export class TableReader {
     return this.#rows
   }
 
-  /** The type that is read next. */
+  /** The type that is read next; undefined: all rows have been read. */
   get type(): string | undefined {
     return this.types[this.#at]
   }
 
-  begin(untilSeq: number): void {
-    this.#untilSeq = untilSeq
+  /** `next` has returned everything. */
+  get isRead(): boolean {
+    return this.#isRead
   }
 
-  /** Returns the next events, of which there may be none; undefined: everything has been read. */
-  next(filter: Filter): readonly StoredEvent[] | undefined {
+  /** `seq`: the end of the log, as of which the tables are read if reading has not begun. Returns the place that they are read at. */
+  begin(seq: number): number {
+    this.#untilSeq ??= seq
+    return this.#untilSeq
+  }
+
+  /** Returns the next events, of which there may be none; the last time, those of every table. */
+  next(filter: Filter): readonly TablePart[] {
     const { type } = this
     const seq = this.#untilSeq
-    if (type === undefined || seq === undefined) return undefined
+    if (seq === undefined || this.#isRead) return []
+    if (type === undefined) return this.#end(seq)
     const head = this.#after === null ? [toStored(tableReset(this.#deps.envelope(), type), seq)] : []
     const { events, next } = this.#deps.store.read(type, this.#after ?? '', seq)
     // A row is no history, however old its event is.
@@ -59,10 +83,11 @@ export class TableReader {
     this.#rows.set(type, (this.#rows.get(type) ?? 0) + seen.length)
     this.#after = next
     if (next === null) this.#at += 1
-    return [...head, ...seen]
+    return [{ type, events: [...head, ...seen] }]
   }
-}
 
-function toStored({ json, type }: SystemEvent, seq: number): StoredEvent {
-  return { seq, type, json, fields: {}, recipients: null, connectionId: null }
+  #end(seq: number): readonly TablePart[] {
+    this.#isRead = true
+    return this.#deps.finish(this, seq).map(({ event, type }) => ({ type, events: [toStored(event, seq)] }))
+  }
 }

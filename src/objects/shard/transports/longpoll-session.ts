@@ -11,13 +11,14 @@ import { filterOf, markOf, tablesFor, type ConnectionState } from '../connection
 import type { TableReader } from '../tables/table-reader.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { planReplay, specOf } from '../old-shard/plan-replay.ts'
-import type { StoredEvent } from '../../../core/events/stored-event.ts'
-import { formatPosition, withMark, withOpenSeq, type Position } from '../../../core/identity/position.ts'
+import { formatPosition, withOpenSeq, type Position } from '../../../core/identity/position.ts'
 import { toFilter } from '../../../rpc/moved-history.ts'
 import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import type { SystemEvent } from '../system-events.ts'
 import type { SessionEvent } from './session-event-store.ts'
+import type { SessionEvents } from './session-events.ts'
 import type { TransportParts } from './transport.ts'
+import { TablePages, type PollPlace } from './table-pages.ts'
 import { WaitingPolls } from './waiting-polls.ts'
 
 /** Limit of one response: a longer history comes in several. */
@@ -36,31 +37,9 @@ interface Rewind {
   readonly before: Filter
 }
 
-/** The tables that a session is being sent, in pages: a response may be lost, and is then sent again. */
-interface TablePages {
-  readonly reader: TableReader
-  /** The number of the newest page, from 1. */
-  page: number
-  /** Where the client was when it was sent that page. */
-  from: { readonly seq: number; readonly mark: string | null }
-  answer: PollAnswer | undefined
-}
-
 interface Page extends Omit<PollAnswer, 'recovered'> {
   readonly seq: number
 }
-
-/** The mark of the position behind a page. */
-function pageMark(page: number): string {
-  return `p${page}`
-}
-
-/** Stores new events of the session, as one row, behind its earlier ones. Returns those that are kept. */
-type StoreEvents = (
-  connectionId: string,
-  earlier: readonly SessionEvent[],
-  added: readonly SystemEvent[],
-) => readonly SessionEvent[]
 
 export class LongpollSession extends BaseConnection {
   /** When the client was last heard of, in milliseconds since the epoch. */
@@ -73,11 +52,10 @@ export class LongpollSession extends BaseConnection {
   /** The last response went up to here. */
   #answeredSeq: number
   readonly #parts: TransportParts
-  readonly #storeEvents: StoreEvents
+  readonly #ownEvents: SessionEvents
   readonly #onRemoved: () => void
-  /** The newest events of Rigel for this session, oldest first. Kept after a poll: tabs may share the session. */
-  #ownEvents: readonly SessionEvent[]
   readonly #waiting: WaitingPolls
+  /** Tables that are sent when the client has everything before. */
   #tables: TablePages | undefined
   /** Kept until the client polls from after it: a response may be lost on its way. */
   #rewind: Rewind | undefined
@@ -89,8 +67,7 @@ export class LongpollSession extends BaseConnection {
   constructor(
     state: ConnectionState,
     parts: TransportParts,
-    ownEvents: readonly SessionEvent[],
-    storeEvents: StoreEvents,
+    ownEvents: SessionEvents,
     onRemoved: () => void,
     hasPolled: boolean,
   ) {
@@ -102,7 +79,6 @@ export class LongpollSession extends BaseConnection {
     this.#waiting = new WaitingPolls(parts.timers, parts.context.config.connections.longpollingWaitMs)
     this.#ownSentSeq = state.startSeq
     this.#ownEvents = ownEvents
-    this.#storeEvents = storeEvents
     this.#onRemoved = onRemoved
     this.seenAtMs = parts.context.now()
   }
@@ -115,8 +91,9 @@ export class LongpollSession extends BaseConnection {
     return this.#waiting.size > 0
   }
 
-  /** `seq`: to read on from. `recovered`: what to tell the client of it. `mark`: of its position; null: it has polled for the first time. */
-  async poll(seq: number, recovered: boolean, mark: string | null): Promise<Result<PollAnswer, RigelError>> {
+  /** `recovered`: what to tell the client. */
+  async poll(from: PollPlace, recovered: boolean): Promise<Result<PollAnswer, RigelError>> {
+    const { seq } = from
     this.#polledSeq = seq
     this.#answeredSeq = Math.max(this.#answeredSeq, seq)
     const late = this.#late
@@ -125,69 +102,41 @@ export class LongpollSession extends BaseConnection {
     const rewind = this.#rewind
     if (rewind !== undefined && seq <= rewind.atSeq) return ok(this.#readAgain(seq, recovered, rewind))
     this.#rewind = undefined
-    const page = this.#pageAgain(seq, mark)
+    const page = this.#tablePageFor(from)
     if (page !== undefined) return ok({ ...page, recovered })
     const found = this.#read(seq, MAX_RESPONSE_CHARS)
     if (found.events.length > 0 || !recovered) return ok({ ...found, recovered })
-    const first = this.#nextPage(seq, mark)
+    const first = this.#tables?.next(from)
     if (first !== undefined) return ok({ ...first, recovered })
     const reason = await this.#waiting.wait()
     if (reason !== null) return fail(reason)
     const later = this.#read(seq, MAX_RESPONSE_CHARS)
-    return ok({ ...((later.events.length === 0 ? this.#nextPage(seq, mark) : undefined) ?? later), recovered })
+    return ok({ ...((later.events.length === 0 ? this.#tables?.next(from) : undefined) ?? later), recovered })
   }
 
   readTables(reader: TableReader): void {
-    this.#tables = { reader, page: 0, from: { seq: -1, mark: null }, answer: undefined }
+    this.#tables = new TablePages(reader, {
+      maxChars: MAX_RESPONSE_CHARS,
+      committedSeq: () => this.#parts.log.committedSeq,
+      filter: () => this.filter,
+      position: (seq) => this.#position(seq),
+    })
     this.#waiting.wakeAll(null)
   }
 
-  /**
-   * Returns the page of the tables that the client has not got, or the one after it. The mark of its position says which it has:
-   * `p<number>` of a page, or that of all tables. A client that has neither, and was sent all, is sent them anew.
-   */
-  #pageAgain(seq: number, mark: string | null): PollAnswer | undefined {
+  /** Returns the page of the tables that the client gets before anything else. One that has lost its place is sent all tables anew. */
+  #tablePageFor(from: PollPlace): PollAnswer | undefined {
     const { state } = this
     if (state.tables === undefined) return undefined
-    const sent = this.#tables
-    if (sent?.answer !== undefined) {
-      if (sent.from.seq === seq && sent.from.mark === mark) return sent.answer
-      if (sent.reader.untilSeq === seq && mark === pageMark(sent.page)) return this.#nextPage(seq, mark)
-    }
-    if (mark === null || mark === markOf(state)) {
-      if (sent?.answer !== undefined) this.#tables = undefined
-      return undefined
-    }
-    if (sent !== undefined && sent.answer === undefined) return undefined
-    this.#tables = undefined
+    const page = this.#tables?.pageFor(from)
+    if (page !== undefined) return page
+    const hasBegun = this.#tables?.hasBegun === true
+    if (hasBegun) this.#tables = undefined
+    const hasAll = from.mark === null || from.mark === markOf(state)
+    if (hasAll || this.#tables !== undefined) return undefined
     this.#parts.lifecycle.update(this, { tables: tablesFor(state.subscriptions, false) })
     this.#parts.tables.serveSoon(this)
     return undefined
-  }
-
-  /** Undefined: there is none to send. */
-  #nextPage(polledSeq: number, mark: string | null): PollAnswer | undefined {
-    const sent = this.#tables
-    if (sent === undefined) return undefined
-    const { lifecycle, log, tables } = this.#parts
-    if (sent.reader.untilSeq === undefined) sent.reader.begin(log.committedSeq)
-    const events: string[] = []
-    const seq = sent.reader.untilSeq ?? 0
-    sent.page += 1
-    sent.from = { seq: polledSeq, mark }
-    for (let chars = 0; chars < MAX_RESPONSE_CHARS;) {
-      const rows = sent.reader.next(this.filter)
-      if (rows === undefined) {
-        events.push(...tables.finish(this, sent.reader).map(({ event }) => event.json))
-        sent.answer = { lastEventId: this.#position(seq), events, recovered: true }
-        return sent.answer
-      }
-      events.push(...rows.map(({ json }) => json))
-      chars += rows.reduce((sum, { json }) => sum + json.length, 0)
-    }
-    const lastEventId = withMark(lifecycle.positionFor({ ...this.state, pinned: null }, seq), pageMark(sent.page))
-    sent.answer = { lastEventId, events, recovered: true }
-    return sent.answer
   }
 
   /** Rigel's own events have a sequence number of the log: they are in order with all others. */
@@ -221,7 +170,7 @@ export class LongpollSession extends BaseConnection {
     const end = chunk.atEnd === null ? null : await oldShards.end(chunk.atEnd, this.#spec, delivered)
     const ownUntilSeq = end?.seq ?? log.committedSeq
     const ownFromSeq = isFirst ? this.state.startSeq : this.#ownSentSeq
-    const own = this.#ownEvents.filter(({ seq }) => seq > ownFromSeq && seq <= ownUntilSeq)
+    const own = this.#ownEvents.between(ownFromSeq, ownUntilSeq)
     this.#ownSentSeq = ownUntilSeq
     const { epoch } = position
     // What is skipped up to the client's position is skipped by the next poll too.
@@ -237,23 +186,14 @@ export class LongpollSession extends BaseConnection {
   /** Missed events come before later ones, in one response. If they exceed the limit, the response reports a gap. */
   async #readLate(seq: number, recovered: boolean, replay: OldShardReplay): Promise<PollAnswer> {
     const { delivered } = replay
-    const missed: StoredEvent[] = []
-    for (let { from } = replay, chars = 0; chars < MAX_REWIND_CHARS;) {
-      const chunk = await this.#parts.oldShards.next(from, this.#spec, delivered)
-      if (chunk.kind === 'trimmed') break
-      missed.push(...chunk.events)
-      chars += chunk.events.reduce((sum, { json }) => sum + json.length, 0)
-      from = { ...from, seq: chunk.seq }
-      if (chunk.atEnd === null) continue
-      const end = await this.#parts.oldShards.end(chunk.atEnd, this.#spec, delivered)
-      const before =
-        delivered === null ? undefined : { filter: toFilter(delivered.filter), untilSeq: end.seq, others: true }
-      const { seq: _, ...page } = this.#read(seq, MAX_RESPONSE_CHARS, before)
-      const events = [...missed, ...end.events].map(({ json }) => json)
-      return { ...page, events: [...events, ...page.events], recovered }
-    }
-    const { seq: _, ...page } = this.#read(seq, MAX_RESPONSE_CHARS)
-    return { ...page, recovered: false }
+    const missed = await this.#parts.oldShards.readAll(replay, () => this.#spec, MAX_REWIND_CHARS)
+    const before =
+      missed === undefined || delivered === null
+        ? undefined
+        : { filter: toFilter(delivered.filter), untilSeq: missed.seq, others: true }
+    const { events, lastEventId } = this.#read(seq, MAX_RESPONSE_CHARS, before)
+    if (missed === undefined) return { lastEventId, events, recovered: false }
+    return { lastEventId, events: [...missed.events.map(({ json }) => json), ...events], recovered }
   }
 
   get #spec() {
@@ -265,7 +205,7 @@ export class LongpollSession extends BaseConnection {
   }
 
   override greet(events: readonly SystemEvent[]): void {
-    this.#ownEvents = this.#storeEvents(this.state.id, this.#ownEvents, events)
+    this.#ownEvents.add(events)
     this.#parts.context.background(this.#parts.log.settle().then(() => this.#waiting.wakeAll(null)))
   }
 
@@ -287,6 +227,7 @@ export class LongpollSession extends BaseConnection {
   removed(): void {
     this.#waiting.wakeAll({ kind: 'connection_gone' })
     this.#parts.store.delete(this.state.id)
+    this.#ownEvents.delete()
     this.#onRemoved()
   }
 
@@ -311,7 +252,7 @@ export class LongpollSession extends BaseConnection {
     }
     this.#answeredSeq = Math.max(this.#answeredSeq, seq)
     const sentSeq = delivered === undefined || delivered.others === true ? from : delivered.untilSeq
-    const own = this.#ownEvents.filter((event) => event.seq > sentSeq && event.seq <= seq)
+    const own = this.#ownEvents.between(sentSeq, seq)
     const all = own.length === 0 ? events : [...events, ...own].toSorted((a, b) => a.seq - b.seq)
     return { lastEventId: this.#position(seq), events: all.map(({ json }) => json), seq }
   }

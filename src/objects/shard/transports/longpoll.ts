@@ -7,9 +7,9 @@ import { planLateReplay } from '../old-shard/plan-replay.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import { stampError, type PollAnswer } from '../../../rpc/shard.ts'
 import type { ConnectionState, Opening } from '../connections/connection-state.ts'
-import type { SystemEvent } from '../system-events.ts'
 import { LongpollSession } from './longpoll-session.ts'
-import { newestOf, SessionEventStore, type SessionEvent } from './session-event-store.ts'
+import { SessionEventStore, type SessionEvent } from './session-event-store.ts'
+import { SessionEvents } from './session-events.ts'
 import type { Transport, TransportParts } from './transport.ts'
 
 /** A session that is not polled within this time after it was opened is ended. */
@@ -85,7 +85,7 @@ export class LongpollTransport implements Transport {
     const { pinned } = session.state
     if (pinned !== null && pinned !== position) lifecycle.update(session, { pinned: null })
     const mark = isFirst ? null : (parsePosition(position)?.mark ?? '')
-    return session.poll(seq ?? log.committedSeq, seq !== undefined, mark)
+    return session.poll({ seq: seq ?? log.committedSeq, mark }, seq !== undefined)
   }
 
   /** Undefined: the position is not of the client's old shard. */
@@ -123,29 +123,14 @@ export class LongpollTransport implements Transport {
     return this.#parts.context.config.connections.longpollingIdleMs
   }
 
-  #create(state: ConnectionState, ownEvents: readonly SessionEvent[], hasPolled: boolean): LongpollSession {
+  #create(state: ConnectionState, stored: readonly SessionEvent[], hasPolled: boolean): LongpollSession {
+    const ownEvents = new SessionEvents(state.id, this.#events, () => this.#parts.advanceLog(), stored)
     const onRemoved = () => {
       this.#parts.tokenless.ended(state)
       this.#sessions.delete(state.id)
-      this.#events.delete(state.id)
     }
-    const session = new LongpollSession(state, this.#parts, ownEvents, this.#storeEvents, onRemoved, hasPolled)
+    const session = new LongpollSession(state, this.#parts, ownEvents, onRemoved, hasPolled)
     this.#sessions.set(state.id, session)
     return session
-  }
-
-  readonly #storeEvents = (
-    connectionId: string,
-    earlier: readonly SessionEvent[],
-    added: readonly SystemEvent[],
-  ): readonly SessionEvent[] => {
-    const seq = this.#parts.advanceLog()
-    const events = added.map(({ json }) => ({ seq, json }))
-    this.#events.add(connectionId, seq, events)
-    const all = [...earlier, ...events]
-    const kept = newestOf(all)
-    const [oldest] = kept
-    if (kept.length < all.length && oldest !== undefined) this.#events.deleteBefore(connectionId, oldest.seq)
-    return kept
   }
 }

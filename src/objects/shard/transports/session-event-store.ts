@@ -5,10 +5,6 @@ export interface SessionEvent {
   readonly json: string
 }
 
-/** What is kept for a session. Newer events say what older ones said: subscriptions in force, metadata, a near expiry. */
-const MAX_EVENTS = 32
-const MAX_CHARS = 131_072
-
 /**
  * Between the events of one row: no event has a line break in it, and the text is what a response has between two events, as
  * versions that know rows of one event need it.
@@ -55,15 +51,4 @@ export class SessionEventStore {
   delete(connectionId: string): void {
     this.#sql.exec('DELETE FROM session_events WHERE connection_id = ?', connectionId)
   }
-}
-
-/** Returns the newest events, at least one, within what is kept for a session. `events` are oldest first. */
-export function newestOf(events: readonly SessionEvent[]): readonly SessionEvent[] {
-  let chars = 0
-  const isWithin = ({ json }: SessionEvent, index: number) => {
-    chars += json.length
-    return index === 0 || (index < MAX_EVENTS && chars <= MAX_CHARS)
-  }
-  const kept = events.toReversed().findIndex((event, index) => !isWithin(event, index))
-  return kept === -1 ? events : events.slice(events.length - kept)
 }

@@ -4,6 +4,7 @@ import { isObject } from '../../../core/json.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { ConnectionState } from '../connections/connection-state.ts'
 import type { ConnectionStore } from '../connections/connection-store.ts'
+import type { CursorPlace } from './log-cursor.ts'
 
 /**
  * An attachment has at most 16,384 bytes (workerd's web-socket.h, MAX_ATTACHMENT_SIZE). A character of the state has up to two, one of
@@ -34,7 +35,7 @@ export type SetsByText = Map<string, readonly Subscription[]>
 
 const NOT_SAVED: SavedState = { state: '', subscriptions: '' }
 
-export class SocketRecord {
+export class SocketRecord implements CursorPlace {
   readonly protocol: WebSocketProtocol
   readonly #id: string
   readonly #socket: WebSocket
@@ -56,9 +57,15 @@ export class SocketRecord {
     this.#hasRow = attachment.state === null
   }
 
-  /** Everything up to here has been sent. Null if the connection is live: every committed event has been. */
   get behindSeq(): number | null {
     return this.#behindSeq
+  }
+
+  /** Attached when it changes, never per event. */
+  set behindSeq(seq: number | null) {
+    if (seq === this.#behindSeq) return
+    this.#behindSeq = seq
+    if (this.#opening === undefined) this.#attach(this.#saved)
   }
 
   get authorization(): string | null | undefined {
@@ -68,13 +75,6 @@ export class SocketRecord {
   /** Keeps it with the next `save`. */
   setAuthorization(authorization: string | null | undefined): void {
     this.#toKeep = { authorization }
-  }
-
-  /** Attached when it changes, never per event. */
-  setBehind(seq: number | null): void {
-    if (seq === this.#behindSeq) return
-    this.#behindSeq = seq
-    if (this.#opening === undefined) this.#attach(this.#saved)
   }
 
   /** To be called in the same turn as the constructor: until then nothing is attached. */

@@ -2,20 +2,18 @@
 // events are written at once; a reader with too many waiting bytes is cut and comes back with its position. The stream is one
 // of values, not of bytes, so every connection of a group writes the same bytes: a write costs half of what a byte stream's
 // costs, and what waits for many readers is held once.
+import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { toClose, type RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
-import { toFilter } from '../../../rpc/moved-history.ts'
 import { BaseConnection } from '../connections/connection.ts'
 import { filterOf, positionVariantOf, type Opening } from '../connections/connection-state.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
-import { OldShardReplayer } from '../old-shard/old-shard-replayer.ts'
-import { createReplayTarget } from '../old-shard/replay-target.ts'
-import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import { connectionClosed, envelope, sessionKilled, type SystemEvent } from '../system-events.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { TableReader } from '../tables/table-reader.ts'
+import { LogCursor, type MovedReader } from './log-cursor.ts'
 import type { PositionOf, StreamEncoding } from './stream-encoding.ts'
 import type { TransportParts } from './transport.ts'
 
@@ -33,19 +31,13 @@ const QUEUING_STRATEGY: QueuingStrategy<Uint8Array> = {
 
 const encoder = new TextEncoder()
 
-export class StreamConnection extends BaseConnection {
+export class StreamConnection extends BaseConnection implements MovedReader {
   readonly response: Response
   readonly #parts: TransportParts
   readonly #encoding: StreamEncoding
   readonly #onRemoved: (connection: StreamConnection) => void
-  /** Everything up to here has been written. Null if the connection is live: every committed event has been. */
-  #behindSeq: number | null
-  #delivered: DeliveredRange | undefined
-  /** Made when it is first needed: few clients come from another shard. */
-  #oldShardReplayer: OldShardReplayer | undefined
+  readonly #cursor: LogCursor
   #isStarted = false
-  /** Tables that are sent once everything before has been. */
-  #tables: TableReader | undefined
   /** What greets the client leaves as one chunk: each chunk is read and written to the network by itself. */
   #greeting: string
   /** Lets the stream ask for more again. */
@@ -65,7 +57,7 @@ export class StreamConnection extends BaseConnection {
     this.#parts = parts
     this.#encoding = encoding
     this.#onRemoved = onRemoved
-    this.#behindSeq = state.startSeq
+    this.#cursor = new LogCursor(this, { behindSeq: state.startSeq }, parts)
     this.response = new Response(this.#openStream(), { headers: responseHeaders(connect, encoding) })
     this.#greeting = encoding.preamble(reconnectMsOf(parts.context))
   }
@@ -75,7 +67,7 @@ export class StreamConnection extends BaseConnection {
   }
 
   get progress() {
-    return { writtenSeq: this.#behindSeq ?? this.#parts.log.committedSeq, acknowledgedSeq: null }
+    return { writtenSeq: this.#cursor.writtenSeq, acknowledgedSeq: null }
   }
 
   /** History may be read from now on: the client has been greeted. */
@@ -83,65 +75,53 @@ export class StreamConnection extends BaseConnection {
     this.#isStarted = true
     this.#write(encoder.encode(this.#greeting))
     this.#greeting = ''
-    this.#replay()
+    this.#sendNext()
   }
 
   deliver(group: DeliveryGroup): void {
-    if (this.#behindSeq !== null) return
+    if (!this.#cursor.isLive) return
     const key = `${this.#encoding.name} ${positionVariantOf(this.state, this.#parts.context.now)}`
-    this.#write(group.encode(key, (events) => this.#encoding.events(events, this.#position)))
+    this.#write(group.encode(key, (events) => this.#encoding.events(events, this.#cursor.positionOf)))
   }
 
   rewind(seq: number, before: Filter): void {
-    this.#delivered = { filter: before, untilSeq: this.#behindSeq ?? this.#parts.log.committedSeq }
-    this.#behindSeq = seq
-    this.#replay()
-    this.#askAgain()
-  }
-
-  /** Nothing of this shard's log is written meanwhile: the connection is behind. */
-  replayOldShard(replay: OldShardReplay): void {
-    this.#behindSeq ??= this.#parts.log.committedSeq
-    this.#oldShardReplayer ??= this.#createReplayer()
-    this.#oldShardReplayer.start(replay, this.#behindSeq)
-  }
-
-  #createReplayer(): OldShardReplayer {
-    const target = createReplayTarget(this, this.#parts, {
-      write: (events, position) => this.#write(this.#encoding.events(events, position)),
-      done: (seq, replay) => this.#oldShardReplayed(seq, replay),
-    })
-    return new OldShardReplayer(this.#parts.oldShards, target)
-  }
-
-  #oldShardReplayed(seq: number, { delivered, isLate }: OldShardReplay): void {
-    if (!isLate) this.#behindSeq = seq
-    else if (delivered !== null) this.#delivered = { filter: toFilter(delivered.filter), untilSeq: seq, others: true }
-    this.#replay()
-    this.#askAgain()
+    this.#cursor.rewind(seq, before)
+    this.readOn()
   }
 
   readTables(reader: TableReader): void {
-    this.#tables = reader
-    this.#replay()
+    this.#cursor.setTables(reader)
+    this.readOn()
+  }
+
+  replayOldShard(replay: OldShardReplay): void {
+    this.#cursor.replayOldShard(replay)
+  }
+
+  writeMissed(events: readonly StoredEvent[], position: PositionOf): void {
+    this.#write(this.#encoding.events(events, position))
+  }
+
+  readOn(): void {
+    this.#sendNext()
     this.#askAgain()
   }
 
   send(event: SystemEvent): void {
-    const text = this.#encoding.systemEvent(event, this.#position(this.#behindSeq ?? this.#parts.log.committedSeq))
+    const text = this.#encoding.systemEvent(event, this.#cursor.position)
     if (this.#isStarted) this.#write(encoder.encode(text))
     else this.#greeting += text
   }
 
   /** `live` is the heartbeat for connections that have everything: one encoding for all of them. */
   heartbeat(live: Uint8Array): void {
-    const isLive = this.#behindSeq === null && positionVariantOf(this.state, this.#parts.context.now) === PLAIN
+    const isLive = this.#cursor.isLive && positionVariantOf(this.state, this.#parts.context.now) === PLAIN
     if (isLive) this.#write(live)
     else this.probe()
   }
 
   override probe(): void {
-    this.#write(this.#encoding.heartbeat(this.#position(this.#behindSeq ?? this.#parts.log.committedSeq)))
+    this.#write(this.#encoding.heartbeat(this.#cursor.position))
   }
 
   end(reason: RigelError): void {
@@ -155,11 +135,9 @@ export class StreamConnection extends BaseConnection {
   }
 
   removed(): void {
-    this.#oldShardReplayer?.stop()
+    this.#cursor.stop()
     this.#onRemoved(this)
   }
-
-  readonly #position: PositionOf = (seq) => this.#parts.lifecycle.positionFor(this.state, seq)
 
   #openStream(): ReadableStream<Uint8Array> {
     return new ReadableStream<Uint8Array>(
@@ -179,39 +157,19 @@ export class StreamConnection extends BaseConnection {
    * stream from asking after every write, which would nearly double what a write costs.
    */
   #pull(): Promise<void> | undefined {
-    this.#replay()
-    return this.#behindSeq === null && this.#tables === undefined
-      ? new Promise((resolve) => (this.#askAgain = resolve))
-      : undefined
+    this.#sendNext()
+    return this.#cursor.hasNext ? undefined : new Promise((resolve) => (this.#askAgain = resolve))
   }
 
-  #replay(): void {
-    if (!this.#isStarted || this.#oldShardReplayer?.isActive === true) return
+  /** Writes as much as there is room for. */
+  #sendNext(): void {
+    if (!this.#isStarted) return
     while ((this.#controller?.desiredSize ?? 0) > 0) {
-      if (this.#sendTables()) continue
-      if (this.#behindSeq === null) return
-      const chunk = readNextChunk(this.#parts.log, this.filter, this.#behindSeq, this.#delivered)
-      if (chunk.kind === 'trimmed') return this.#cut()
-      this.#behindSeq = chunk.atEnd ? null : chunk.seq
-      if (chunk.events.length > 0) this.#write(this.#encoding.events(chunk.events, this.#position))
+      const next = this.#cursor.next()
+      if (next.kind === 'trimmed') return this.#cut()
+      if (next.kind !== 'events') return
+      if (next.events.length > 0) this.#write(this.#encoding.events(next.events, next.position))
     }
-  }
-
-  /** Returns whether something was sent. What comes meanwhile waits in the log. */
-  #sendTables(): boolean {
-    const reader = this.#tables
-    const isNext = reader !== undefined && (this.#behindSeq === null || reader.untilSeq !== undefined)
-    if (!isNext) return false
-    this.#behindSeq ??= this.#parts.log.committedSeq
-    if (reader.untilSeq === undefined) reader.begin(this.#behindSeq)
-    const events = reader.next(this.filter)
-    const position = this.#position(this.#behindSeq)
-    if (events !== undefined && events.length > 0) this.#write(this.#encoding.events(events, () => position))
-    if (events === undefined) {
-      this.#tables = undefined
-      for (const { event } of this.#parts.tables.finish(this, reader)) this.send(event)
-    }
-    return true
   }
 
   #write(bytes: Uint8Array): void {

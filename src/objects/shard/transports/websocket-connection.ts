@@ -8,31 +8,24 @@ import type { RigelError } from '../../../core/errors.ts'
 import { BaseConnection } from '../connections/connection.ts'
 import { filterOf, positionVariantOf, type ConnectionState } from '../connections/connection-state.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
-import { OldShardReplayer } from '../old-shard/old-shard-replayer.ts'
-import { createReplayTarget } from '../old-shard/replay-target.ts'
-import { readNextChunk, type DeliveredRange } from '../log/replay.ts'
 import { envelope, heartbeat, type SystemEvent } from '../system-events.ts'
-import { encodeEventsFrame, encodePositionFrame, encodeSystemEventFrame } from './rigel-v1.ts'
-import { toFilter } from '../../../rpc/moved-history.ts'
-import { ReplayPump } from './replay-pump.ts'
 import type { TableReader } from '../tables/table-reader.ts'
+import { LogCursor, type MovedReader } from './log-cursor.ts'
+import { encodeEventsFrame, encodePositionFrame, encodeSystemEventFrame } from './rigel-v1.ts'
+import { ReplayPump } from './replay-pump.ts'
 import type { PositionOf } from './stream-encoding.ts'
 import { SocketWriter, type SocketOwner } from './socket.ts'
 import type { SocketRecord } from './socket-record.ts'
 import type { TransportParts } from './transport.ts'
 
-export class WebSocketConnection extends BaseConnection implements SocketOwner {
+export class WebSocketConnection extends BaseConnection implements SocketOwner, MovedReader {
   readonly #parts: TransportParts
   readonly #record: SocketRecord
+  readonly #cursor: LogCursor
   readonly #writer: SocketWriter
-  /** These three are made when they are first needed: a shard that wakes makes thousands of connections. */
-  #pump: ReplayPump | undefined
-  #oldShardReplayer: OldShardReplayer | undefined
   readonly #onRemoved: (connection: WebSocketConnection) => void
-  /** Tables that are sent once everything before has been. Lost in hibernation, after which they are read anew. */
-  #tables: TableReader | undefined
-  /** Lost in hibernation: if the window is closed during a rewind then, the client gets events that were sent before once more. */
-  #delivered: DeliveredRange | undefined
+  /** These two are made when they are first needed: a shard that wakes makes thousands of connections. */
+  #pump: ReplayPump | undefined
   /** `rigel.v1`: frames that are not acknowledged, oldest first. Lost in hibernation, which opens the window anew. */
   #unacknowledged: { readonly seq: number; readonly size: number }[] | undefined
   #unacknowledgedSize = 0
@@ -51,17 +44,10 @@ export class WebSocketConnection extends BaseConnection implements SocketOwner {
     super(state, filterOf(state, parts.context.config.typeRules))
     this.#parts = parts
     this.#record = record
+    this.#cursor = new LogCursor(this, record, parts)
     this.#acknowledgedSeq = state.startSeq
     this.#onRemoved = onRemoved
     this.#writer = new SocketWriter(socket, this.#limitBytes, parts.buffers, this)
-  }
-
-  onSlow(): void {
-    this.#cut()
-  }
-
-  onClosing(): void {
-    this.#parts.lifecycle.remove(this)
   }
 
   get isRigelV1(): boolean {
@@ -82,91 +68,47 @@ export class WebSocketConnection extends BaseConnection implements SocketOwner {
   }
 
   get progress() {
-    const writtenSeq = this.#record.behindSeq ?? this.#parts.log.committedSeq
-    return { writtenSeq, acknowledgedSeq: this.isRigelV1 ? this.#acknowledgedSeq : null }
+    const acknowledgedSeq = this.isRigelV1 ? this.#acknowledgedSeq : null
+    return { writtenSeq: this.#cursor.writtenSeq, acknowledgedSeq }
   }
 
   /** Everything up to here has been sent. */
   get position(): string {
-    return this.#positionOf(this.progress.writtenSeq)
-  }
-
-  get #isReplayingOldShard(): boolean {
-    return this.#oldShardReplayer?.isActive ?? false
-  }
-
-  get #limitBytes(): number {
-    return this.#parts.context.config.connections.waitingBytes
-  }
-
-  get #isWindowClosed(): boolean {
-    return this.#unacknowledgedSize > this.#limitBytes
+    return this.#cursor.position
   }
 
   deliver(group: DeliveryGroup): void {
-    if (this.#record.behindSeq !== null) return this.#wait(group.size)
+    if (!this.#cursor.isLive) return this.#wait(group.size)
     if (!this.isRigelV1) return this.#sendPlain(group.events)
     const key = `rigel.v1 ${positionVariantOf(this.state, this.#parts.context.now)}`
-    const frame = group.encode(key, (events) => encodeEventsFrame(events, this.#position))
-    this.#sendWithinWindow(frame, group.events.at(-1)?.seq ?? 0)
+    const frame = group.encode(key, (events) => encodeEventsFrame(events, this.#cursor.positionOf))
+    this.#sendCounted(frame, group.events.at(-1)?.seq ?? 0)
+    if (this.#isWindowClosed) this.#record.behindSeq = this.#parts.log.committedSeq
   }
 
   rewind(seq: number, before: Filter): void {
-    this.#delivered = { filter: before, untilSeq: this.#record.behindSeq ?? this.#parts.log.committedSeq }
-    this.#record.setBehind(seq)
-    this.replay()
+    this.#cursor.rewind(seq, before)
+    this.readOn()
   }
 
-  /** Nothing of this shard's log is sent meanwhile: the connection is behind. */
+  readTables(reader: TableReader): void {
+    this.#cursor.setTables(reader)
+    this.readOn()
+  }
+
   replayOldShard(replay: OldShardReplay): void {
-    const seq = this.#record.behindSeq ?? this.#parts.log.committedSeq
-    this.#record.setBehind(seq)
-    this.#oldShardReplayer ??= this.#createReplayer()
-    this.#oldShardReplayer.start(replay, seq)
-  }
-
-  #oldShardReplayed(seq: number, { delivered, isLate }: OldShardReplay): void {
-    if (!isLate) this.#record.setBehind(seq)
-    else if (delivered !== null) this.#delivered = { filter: toFilter(delivered.filter), untilSeq: seq, others: true }
-    this.replay()
+    this.#cursor.replayOldShard(replay)
   }
 
   /** A client does not acknowledge positions of another log: these frames do not count for the window. */
-  #sendMissed(events: readonly StoredEvent[], position: PositionOf): void {
+  writeMissed(events: readonly StoredEvent[], position: PositionOf): void {
     if (this.isRigelV1) this.#writer.send(encodeEventsFrame(events, position))
     else this.#sendPlain(events)
   }
 
-  readTables(reader: TableReader): void {
-    this.#tables = reader
-    this.replay()
-  }
-
-  send(event: SystemEvent): void {
-    const seq = this.#record.behindSeq ?? this.#parts.log.committedSeq
-    this.#writer.send(this.isRigelV1 ? encodeSystemEventFrame(event, this.#positionOf(seq)) : event.json)
-  }
-
-  /** Sends a frame of the subprotocol that is no event. */
-  sendFrame(frame: string): void {
-    this.#writer.send(frame)
-  }
-
-  override sendPosition(): void {
-    if (this.isRigelV1 && this.#record.behindSeq === null) this.probe()
-  }
-
-  /** Sends a heartbeat that has the connection's position. */
-  override probe(): void {
-    const { position } = this
-    const event = heartbeat(envelope(this.#parts.context), position)
-    this.#writer.send(this.isRigelV1 ? encodePositionFrame(position) : event.json)
-  }
-
-  /** Sends history in steps until the end of the log, or until the window is closed. Does nothing on a live connection. */
-  replay(): void {
-    const hasAll = this.#record.behindSeq === null && this.#tables === undefined
-    if (hasAll || this.#isReplayingOldShard) return
+  /** Sends what the connection has not been sent yet, in steps, or until the window is closed. */
+  readOn(): void {
+    if (!this.#cursor.hasNext) return
     this.#pump ??= this.#createPump()
     this.#pump.run()
   }
@@ -180,7 +122,27 @@ export class WebSocketConnection extends BaseConnection implements SocketOwner {
     while (unacknowledged[0] !== undefined && unacknowledged[0].seq <= position.seq) {
       this.#unacknowledgedSize -= unacknowledged.shift()?.size ?? 0
     }
-    this.replay()
+    this.readOn()
+  }
+
+  send(event: SystemEvent): void {
+    this.#writer.send(this.isRigelV1 ? encodeSystemEventFrame(event, this.position) : event.json)
+  }
+
+  /** Sends a frame of the subprotocol that is no event. */
+  sendFrame(frame: string): void {
+    this.#writer.send(frame)
+  }
+
+  override sendPosition(): void {
+    if (this.isRigelV1 && this.#cursor.isLive) this.probe()
+  }
+
+  /** Sends a heartbeat that has the connection's position. */
+  override probe(): void {
+    const { position } = this
+    const event = heartbeat(envelope(this.#parts.context), position)
+    this.#writer.send(this.isRigelV1 ? encodePositionFrame(position) : event.json)
   }
 
   end(reason: RigelError): void {
@@ -193,103 +155,58 @@ export class WebSocketConnection extends BaseConnection implements SocketOwner {
 
   removed(): void {
     this.#pump?.stop()
-    this.#oldShardReplayer?.stop()
+    this.#cursor.stop()
     this.#record.delete()
     this.#onRemoved(this)
+  }
+
+  onSlow(): void {
+    this.#cut()
+  }
+
+  onClosing(): void {
+    this.#parts.lifecycle.remove(this)
   }
 
   #createPump(): ReplayPump {
     return new ReplayPump({
       bufferedBytes: () => this.bufferedBytes,
-      step: () => this.#replayStep(),
+      step: () => this.#sendNext(),
       onStalled: () => this.#cut(),
       after: (ms, act) => this.#parts.timers.after(ms, act),
     })
   }
 
-  #createReplayer(): OldShardReplayer {
-    const target = createReplayTarget(this, this.#parts, {
-      write: (events, position) => this.#sendMissed(events, position),
-      done: (seq, replay) => this.#oldShardReplayed(seq, replay),
-    })
-    return new OldShardReplayer(this.#parts.oldShards, target)
-  }
-
-  #positionOf(seq: number): string {
-    return this.#parts.lifecycle.positionFor(this.state, seq)
-  }
-
-  /** A function, made when it is needed. */
-  get #position(): PositionOf {
-    return (seq) => this.#positionOf(seq)
-  }
-
   /** Returns whether there is more to send now. */
-  #replayStep(): boolean {
-    if (this.#isWindowClosed || this.#isReplayingOldShard) return false
-    if (this.#sendTables()) return true
-    if (this.#record.behindSeq === null) return false
-    const chunk = readNextChunk(this.#parts.log, this.filter, this.#record.behindSeq, this.#delivered)
-    if (chunk.kind === 'trimmed') {
-      this.#cut()
-      return false
-    }
-    this.#sendHistory(chunk.events)
-    if (chunk.atEnd) this.#waitingSize = 0
-    this.#record.setBehind(chunk.atEnd ? null : chunk.seq)
-    return !chunk.atEnd || this.#tables !== undefined
-  }
-
-  /** Returns whether something was sent. What comes meanwhile waits in the log. */
-  #sendTables(): boolean {
-    const reader = this.#tables
-    const isNext = reader !== undefined && (this.#record.behindSeq === null || reader.untilSeq !== undefined)
-    if (!isNext) return false
-    const seq = this.#record.behindSeq ?? this.#parts.log.committedSeq
-    this.#record.setBehind(seq)
-    if (reader.untilSeq === undefined) reader.begin(seq)
-    const events = reader.next(this.filter)
-    if (events !== undefined) this.#sendRows(events, seq)
-    else {
-      this.#tables = undefined
-      for (const { event } of this.#parts.tables.finish(this, reader)) this.send(event)
-    }
-    return true
-  }
-
-  #sendRows(events: readonly StoredEvent[], seq: number): void {
-    if (events.length === 0) return
-    if (!this.isRigelV1) return this.#sendPlain(events)
-    const position = this.#position(seq)
-    const frame = encodeEventsFrame(events, () => position)
-    this.#countUnacknowledged(frame.length, seq)
-    this.#writer.send(frame)
-  }
-
-  #sendHistory(events: readonly StoredEvent[]): void {
-    const last = events.at(-1)
-    if (last === undefined) return
-    if (!this.isRigelV1) return this.#sendPlain(events)
-    const frame = encodeEventsFrame(events, this.#position)
-    this.#countUnacknowledged(frame.length, last.seq)
-    this.#writer.send(frame)
+  #sendNext(): boolean {
+    if (this.#isWindowClosed) return false
+    const next = this.#cursor.next()
+    if (next.kind === 'trimmed') this.#cut()
+    if (next.kind !== 'events') return false
+    const { events, lastSeq, position } = next
+    if (!this.isRigelV1) this.#sendPlain(events)
+    else if (events.length > 0) this.#sendCounted(encodeEventsFrame(events, position), lastSeq)
+    if (this.#cursor.isLive) this.#waitingSize = 0
+    return this.#cursor.hasNext
   }
 
   #sendPlain(events: readonly StoredEvent[]): void {
     for (const event of events) this.#writer.send(event.json)
   }
 
-  #sendWithinWindow(frame: string, seq: number): void {
-    this.#countUnacknowledged(frame.length, seq)
+  #sendCounted(frame: string, seq: number): void {
+    this.#unacknowledged ??= []
+    this.#unacknowledged.push({ seq, size: frame.length })
+    this.#unacknowledgedSize += frame.length
     this.#writer.send(frame)
-    if (this.#isWindowClosed) this.#record.setBehind(this.#parts.log.committedSeq)
   }
 
-  #countUnacknowledged(size: number, seq: number): void {
-    if (!this.isRigelV1) return
-    this.#unacknowledged ??= []
-    this.#unacknowledged.push({ seq, size })
-    this.#unacknowledgedSize += size
+  get #isWindowClosed(): boolean {
+    return this.#unacknowledgedSize > this.#limitBytes
+  }
+
+  get #limitBytes(): number {
+    return this.#parts.context.config.connections.waitingBytes
   }
 
   /** A window that stays closed while as much again has come is a reader that is too slow. */

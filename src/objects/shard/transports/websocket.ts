@@ -53,7 +53,7 @@ export class WebSocketTransport implements Transport {
     const connection = this.#create(server, record, state)
     this.#parts.lifecycle.add(connection)
     this.#parts.lifecycle.greet(connection, opening)
-    connection.replay()
+    connection.readOn()
     record.opened()
     return upgradeResponse(client, connect.protocol)
   }
@@ -74,7 +74,7 @@ export class WebSocketTransport implements Transport {
       const connection = this.#create(socket, found.record, found.state)
       connections.add(connection)
       // What it gets from its old shard was being read in memory: it comes back with the position that it has.
-      if (found.state.pinned === null) connection.replay()
+      if (found.state.pinned === null) connection.readOn()
       else lifecycle.end(connection, { kind: 'moved' })
     }
     for (const id of rows.keys()) store.delete(id)

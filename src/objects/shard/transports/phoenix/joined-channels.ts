@@ -11,7 +11,7 @@ import type { CommittedLog } from '../../log/committed-log.ts'
 import type { AsOfJoins } from '../../subscriptions/as-of-joins.ts'
 import type { OldShardReplayer } from '../../old-shard/old-shard-replayer.ts'
 import { bytesOf } from '../../connections/subscription-pool.ts'
-import type { Channel } from './channel.ts'
+import { EVENTS, type Channel } from './channel.ts'
 
 /** A channel that has been joined, and how far its history has been sent. Null: it is live. */
 export interface JoinedChannel {
@@ -72,6 +72,11 @@ export class JoinedChannels {
 
   get(topic: string): JoinedChannel | undefined {
     return this.#byTopic.get(topic)
+  }
+
+  /** Returns the channel that is sent the table of an event type. */
+  ofTable(type: string | undefined): JoinedChannel | undefined {
+    return this.#byTopic.get(`${EVENTS}${type}`)
   }
 
   channels(): readonly Channel[] {

@@ -13,10 +13,10 @@ import { BaseConnection } from '../../connections/connection.ts'
 import type { ConnectionState } from '../../connections/connection-state.ts'
 import { readNextChunk } from '../../log/replay.ts'
 import { ReplayPump } from '../replay-pump.ts'
-import type { SystemEvent } from '../../system-events.ts'
+import { toStored, type SystemEvent } from '../../system-events.ts'
 import type { TableReader } from '../../tables/table-reader.ts'
 import type { TransportParts } from '../transport.ts'
-import { EVENTS, type Channel, type JoinPayload } from './channel.ts'
+import type { Channel, JoinPayload } from './channel.ts'
 import { replayTargetOf } from './channel-replay-target.ts'
 import { JoinedChannels, type JoinedChannel } from './joined-channels.ts'
 import { encode, encodeReply, nameOfType, type Message, type Reply, type Vsn } from './message.ts'
@@ -226,38 +226,36 @@ export class PhoenixConnection extends BaseConnection {
     return !this.#pages.isEmpty || this.#channels.nextBehind() !== undefined || this.#tables !== undefined
   }
 
-  /** Returns whether something was sent. What comes for these channels meanwhile waits in the log. */
+  /** Returns whether there were any to send. What comes for these channels meanwhile waits in the log. */
   #sendTables(): boolean {
-    const reader = this.#tables
-    const isNext = reader !== undefined && (reader.untilSeq !== undefined || this.#channels.nextBehind() === undefined)
+    const tables = this.#tables
+    const isNext = tables !== undefined && (tables.untilSeq !== undefined || this.#channels.nextBehind() === undefined)
     if (!isNext) return false
-    if (reader.untilSeq === undefined) this.#beginTables(reader)
-    const joined = this.#channels.get(`${EVENTS}${reader.type}`)
-    const events = reader.next(joined?.filter ?? this.filter)
-    if (events === undefined) this.#endTables(reader)
-    else if (joined !== undefined) for (const event of events) this.#push(joined, event)
+    if (tables.untilSeq === undefined) this.#beginTables(tables)
+    const filter = this.#channels.ofTable(tables.type)?.filter ?? this.filter
+    for (const { events, type } of tables.next(filter)) this.#pushOfTable(type, events)
+    if (tables.isRead) this.#tables = undefined
     return true
   }
 
-  #beginTables(reader: TableReader): void {
+  #beginTables(tables: TableReader): void {
     const { committedSeq } = this.#parts.log
-    reader.begin(committedSeq)
-    for (const type of reader.types) {
-      const joined = this.#channels.get(`${EVENTS}${type}`)
+    tables.begin(committedSeq)
+    for (const type of tables.types) {
+      const joined = this.#channels.ofTable(type)
       if (joined !== undefined) joined.behindSeq ??= committedSeq
     }
     this.sink.setReplaying(true)
   }
 
-  #endTables(reader: TableReader): void {
-    this.#tables = undefined
-    for (const { event, type } of this.#parts.tables.finish(this, reader)) this.sendOfTable(type, event)
+  #pushOfTable(type: string, events: readonly StoredEvent[]): void {
+    const joined = this.#channels.ofTable(type)
+    if (joined !== undefined) for (const event of events) this.#push(joined, event)
   }
 
   override sendOfTable(type: string, event: SystemEvent): void {
-    const joined = this.#channels.get(`${EVENTS}${type}`)
-    const seq = joined?.behindSeq ?? this.#parts.log.committedSeq
-    if (joined !== undefined) this.#push(joined, { ...event, seq, fields: {}, recipients: null, connectionId: null })
+    const seq = this.#channels.ofTable(type)?.behindSeq ?? this.#parts.log.committedSeq
+    this.#pushOfTable(type, [toStored(event, seq)])
   }
 
   #replayStep(): boolean {
