@@ -1,27 +1,21 @@
 // Composes the parts of a shard: each is made from the ShardContext and from parts that were made before it.
-import type { ConnectRequest, TransportName } from '../../core/identity/principal.ts'
-import type { RigelError } from '../../core/errors.ts'
-import { parsePosition } from '../../core/identity/position.ts'
+import type { TransportName } from '../../core/identity/principal.ts'
 import { connectingShards } from '../../core/shard-map/shard-map.ts'
 import type { StoredEvent } from '../../core/events/stored-event.ts'
-import { checkRights, rightsOf } from '../../core/rules/filter-rights.ts'
-import { fail, ok, type Result } from '../../core/result.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { isSourceTopic } from '../../config/parse-config.ts'
-import type { HistoryPage, HistoryRequest } from '../../rpc/shard.ts'
 import { followerStub } from '../../rpc/follower.ts'
 import { createAuthorizer } from '../../auth/external-authorizer.ts'
 import { BufferBudget } from './buffer-budget.ts'
 import { AdminCommands } from './admin-commands.ts'
 import { AsOfJoins } from './subscriptions/as-of-joins.ts'
 import { ChangeRateLimiter } from './subscriptions/change-rate-limiter.ts'
-import { ConnectionAdmission, givenOf } from './connections/admission.ts'
+import { ConnectionAdmission } from './connections/admission.ts'
 import { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import { ConnectionRegistry } from './connections/connection-registry.ts'
 import { ConnectionHistory } from './explain/connection-history.ts'
 import { explainEvent } from './explain/explain-event.ts'
 import type { ShardQuestion } from '../../rpc/explain.ts'
-import type { Opening } from './connections/connection-state.ts'
 import { ConnectionStore } from './connections/connection-store.ts'
 import { TokenlessSessions } from './connections/tokenless-sessions.ts'
 import { OldShardReader } from './old-shard/old-shard-reader.ts'
@@ -119,16 +113,6 @@ export function createShard(context: ShardContext) {
   const lifecycle = new ConnectionLifecycle(context, connections, log, metrics, history, (connection) =>
     tables.serveSoon(connection),
   )
-  const timers = new Timers(context.now)
-  const oldShards = new OldShardReader(context, log, logStore, timers)
-  const resumptions = new Resumptions({ log, interests, shardMap, oldShards })
-  const storedHistory = new StoredHistory({ log, store: logStore, interests, shardMap, now: context.now })
-  const placing = { shardMap, resumptions }
-  const admission = new ConnectionAdmission(context, connections, log, interests, revocations, timers, asOfJoins, {
-    ...placing,
-    history: storedHistory,
-    tables: () => tables,
-  })
   const fills = new TableFills({
     ...context,
     rules: config.tables,
@@ -148,6 +132,22 @@ export function createShard(context: ShardContext) {
     lifecycle,
     log,
     mapVersion: () => shardMap.map.version,
+  })
+  const timers = new Timers(context.now)
+  const oldShards = new OldShardReader(context, log, logStore, timers)
+  const resumptions = new Resumptions({ log, interests, shardMap, oldShards })
+  const storedHistory = new StoredHistory({ log, store: logStore, interests, shardMap, now: context.now })
+  const admission = new ConnectionAdmission(context, {
+    connections,
+    log,
+    interests,
+    revocations,
+    timers,
+    asOfJoins,
+    shardMap,
+    resumptions,
+    storedHistory,
+    tables,
   })
   const changeRate = new ChangeRateLimiter(context, lifecycle, timers)
   const passedOffsets = new PassedOffsets({
@@ -187,9 +187,10 @@ export function createShard(context: ShardContext) {
     oldShards,
     storedHistory,
     tables,
-    ...placing,
+    shardMap,
+    resumptions,
   }
-  const subscriptions = new SubscriptionUpdater(context, { ...parts, tables: () => tables })
+  const subscriptions = new SubscriptionUpdater(context, parts)
   const renewal = new TokenRenewal(context, { ...parts, subscriptions })
   const store = new ConnectionStore(storage.sql)
   const buffers = new BufferBudget(context, connections, lifecycle)
@@ -200,7 +201,6 @@ export function createShard(context: ShardContext) {
   const maintenance = new Maintenance(context, {
     ...parts,
     leaving,
-    subscriptions,
     transports: Object.values(transports),
     trimLog: (nowMs) => logStore.trim(nowMs),
   })
@@ -229,85 +229,9 @@ export function createShard(context: ShardContext) {
   }
 }
 
-/** Opens a connection of `connect.transport`, in a way that its transport has. A session is a connection without a socket. */
-export async function openConnection(
-  shard: Shard,
-  connect: ConnectRequest,
-  way: 'socket' | 'session',
-  open: (opening: Opening) => Response,
-): Promise<Result<{ readonly connectionId: string; readonly response: Response }, RigelError>> {
-  const admitted = await admit(shard, connect, way)
-  if (!admitted.ok) {
-    shard.metrics.refused(admitted.reason)
-    shard.history.refused(connect.principal.user, admitted.reason)
-    return admitted
-  }
-  return ok({ connectionId: admitted.value.state.id, response: open(admitted.value) })
-}
-
-async function admit(
-  shard: Shard,
-  connect: ConnectRequest,
-  way: 'socket' | 'session',
-): Promise<Result<Opening, RigelError>> {
-  const placed = checkPlace(shard, connect, way)
-  if (!placed.ok) return placed
-  if (!(await shard.openings.enter(connect.principal.user, way)))
-    return fail({ kind: 'too_many_connections', scope: 'minute' })
-  const admitted = await shard.admission.admit(connect)
-  if (!admitted.ok) return admitted
-  // Others were admitted while this one waited.
-  const still = shard.connections.check(connect.principal)
-  if (!still.ok) return still
-  const stillPlaced = checkPlace(shard, connect, way)
-  return stillPlaced.ok ? admitted : stillPlaced
-}
-
-/** Returns a page of stored events. Refuses clients for which no connection would be opened. */
-export async function readHistory(
-  { admission, context, log, revocations, storedHistory }: Shard,
-  wanted: HistoryRequest,
-  limit: number,
-): Promise<Result<HistoryPage, RigelError>> {
-  const { lastEventId: after, principal, sinceMs = 0, subscriptions } = wanted
-  const home = await admission.checkHome(wanted)
-  if (!home.ok) return home
-  const { session, user } = principal
-  if (session !== null && revocations.has(session, context.now())) return fail({ kind: 'session_revoked', session })
-  if (wanted.atPosition === true && !ownsPosition(log, after)) return fail({ kind: 'wrong_shard' })
-  const rights = rightsOf(context.config.typeRules, [wanted.grant], Infinity)
-  for (const action of ['subscribe', 'history'] as const) {
-    const allowed = checkRights(rights, givenOf(wanted), action)
-    if (!allowed.ok) return allowed
-  }
-  const page = storedHistory.page({ user, subscriptions, rights, after, sinceMs, limit })
-  return page === undefined ? fail(OUTDATED) : ok(page)
-}
-
 /** Undefined: no event expires before its retention. */
 function expiryOf({ config: { typeRules }, now }: ShardContext): IsExpired | undefined {
   return typeRules?.hasLifetimes === true ? (type, storedMs) => typeRules.isExpired(type, storedMs, now()) : undefined
-}
-
-const OUTDATED: RigelError = {
-  kind: 'bad_request',
-  message:
-    'after is no position whose events are still kept: read from the beginning (without after), or from a time (since).',
-}
-
-function ownsPosition(log: CommittedLog, text: string | null): boolean {
-  const position = parsePosition(text ?? '')
-  return position !== undefined && log.owns(position)
-}
-
-function checkPlace(
-  { context, log, tokenless }: Shard,
-  connect: ConnectRequest,
-  way: 'socket' | 'session',
-): Result<null, RigelError> {
-  const isElsewhere = connect.atPosition === true && !ownsPosition(log, connect.lastEventId)
-  if (isElsewhere) return fail({ kind: 'wrong_shard' })
-  return way === 'session' ? tokenless.check(connect, context.now()) : ok(null)
 }
 
 function restore(transports: Readonly<Record<TransportName, Transport>>, store: ConnectionStore): void {

@@ -6,7 +6,7 @@ import type { ConnectionRegistry } from './connections/connection-registry.ts'
 import type { LeavingConnections } from './connections/leaving-connections.ts'
 import type { InterestRegistry } from './interest-registry.ts'
 import type { CommittedLog } from './log/committed-log.ts'
-import type { SubscriptionUpdater } from './subscriptions/update-subscriptions.ts'
+import { withdrawEnded } from './subscriptions/withdraw-ended.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
 import type { LiveTables } from './tables/live-tables.ts'
@@ -17,7 +17,6 @@ interface MaintenanceParts {
   readonly lifecycle: ConnectionLifecycle
   readonly interests: InterestRegistry
   readonly revocations: RevocationList
-  readonly subscriptions: SubscriptionUpdater
   readonly log: CommittedLog
   readonly leaving: LeavingConnections
   readonly tables: Pick<LiveTables, 'sweep'>
@@ -38,7 +37,7 @@ export class Maintenance {
   }
 
   async sweep(): Promise<void> {
-    const { connections, lifecycle, log, revocations, subscriptions, trimLog } = this.#parts
+    const { connections, lifecycle, log, revocations, trimLog } = this.#parts
     const nowMs = this.#context.now()
     revocations.removeExpired(nowMs)
     trimLog(nowMs)
@@ -46,7 +45,7 @@ export class Maintenance {
     const nextLeavingMs = this.#parts.leaving.endSome(nowMs)
     if (nextLeavingMs !== null) this.#context.wakeBy(nextLeavingMs)
     const isWarned = lifecycle.warnExpiring(nowMs)
-    if (subscriptions.withdrawEnded(nowMs) || isWarned) await log.settle()
+    if (withdrawEnded(this.#context, this.#parts, nowMs) || isWarned) await log.settle()
     this.#sweepTransports(nowMs)
     this.#sendPositions()
     if (this.#parts.tables.sweep(nowMs)) lifecycle.sweepLater()

@@ -5,7 +5,6 @@ import { configOf } from '../../config/parse-config.ts'
 import { filterBatch, type AppendBatch, type EventBatch } from '../../core/delivery/batch-codec.ts'
 import { planDeliveries } from '../../core/delivery/fan-out-tree.ts'
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../../core/concurrency.ts'
-import { formatConnectionToken } from '../../core/identity/connection-token.ts'
 import type { ConnectRequest, MergedPrincipal, Metadata, Principal } from '../../core/identity/principal.ts'
 import { isObject, parseJson } from '../../core/json.ts'
 import type { RigelError } from '../../core/errors.ts'
@@ -30,9 +29,10 @@ import {
 import type { AnyShardResult, ConnectionInfo, ShardCommand, ShardPage } from '../../rpc/shard-commands.ts'
 import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
 import { AlarmClock } from './alarm-clock.ts'
-import type { Opening } from './connections/connection-state.ts'
-import { createShard, openConnection, readHistory, type Shard } from './create-shard.ts'
+import { openConnection, openSession } from './connections/open-connection.ts'
+import { createShard, type Shard } from './create-shard.ts'
 import { findMovedPosition, readMoved } from './log/moved-history.ts'
+import { readHistory } from './log/read-history.ts'
 import { createContext } from './shard-context.ts'
 import { envelope, offsetsPassed } from './system-events.ts'
 import type { PollResult } from './transports/phoenix/outbox.ts'
@@ -156,7 +156,7 @@ export class UserShard extends DurableObject<Env> {
   ): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
     const wanted = { principal, subscriptions, inferred, lastEventId, atPosition, asOf, shardMap, sinceMs, grant }
     const connect: ConnectRequest = { ...wanted, transport: 'longpolling', protocol: null, allowOrigin: '' }
-    return this.#openSession(connect, (opening) => this.#shard.transports.longpolling.open(opening))
+    return openSession(this.#shard, connect, (opening) => this.#shard.transports.longpolling.open(opening))
   }
 
   /** Resolves when there are events after `lastEventId` (null: from the session's start), or without any after the wait. */
@@ -171,7 +171,7 @@ export class UserShard extends DurableObject<Env> {
 
   /** Opens a Phoenix session by long-polling. */
   async openPhoenixSession(connect: ConnectRequest): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
-    return this.#openSession(connect, (opening) => this.#shard.transports.phoenix.openSession(opening))
+    return openSession(this.#shard, connect, (opening) => this.#shard.transports.phoenix.openSession(opening))
   }
 
   async pollPhoenix(connectionId: string, cursor: number): Promise<PollResult> {
@@ -247,17 +247,5 @@ export class UserShard extends DurableObject<Env> {
   /** Followers know the types that this shard wants by a bitmap: they send some that it does not want. */
   #wantedOf(pack: EventBatch): readonly EventBatch[] {
     return this.#shard.shardMap.isGaining ? [pack] : filterBatch(pack, (type) => this.#shard.interests.wants(type))
-  }
-
-  async #openSession(
-    connect: ConnectRequest,
-    open: (opening: Opening) => Response,
-  ): Promise<Result<{ readonly connectionToken: string }, RigelError>> {
-    const opened = await openConnection(this.#shard, connect, 'session', open)
-    if (!opened.ok) return opened
-    // The events that greet a session are stored for its first poll.
-    await this.#shard.log.settle()
-    const { connectionId } = opened.value
-    return ok({ connectionToken: formatConnectionToken({ shard: this.#number, connectionId }) })
   }
 }

@@ -206,8 +206,11 @@ export function markOf(state: ConnectionState): string {
   return mark
 }
 
+/** What decides which tables a client gets, and which rows of them. */
+export type TableView = Pick<ConnectionState, 'grant' | 'lateGrant' | 'subscriptions'>
+
 /** The mark of a client that has all tables. Undefined: it wants none. */
-export function viewMarkOf(state: Pick<ConnectionState, 'grant' | 'lateGrant' | 'subscriptions'>): string | undefined {
+export function viewMarkOf(state: TableView): string | undefined {
   const wantsNone = !state.subscriptions.some((subscription) => subscription.state === true)
   return wantsNone ? undefined : tableMarkOf(state.subscriptions, grantsOf(state))
 }

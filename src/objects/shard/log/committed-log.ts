@@ -4,7 +4,7 @@
 // many connections, what becomes durable in the next milliseconds is delivered together, as one write a connection.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { AppendBatch } from '../../../core/delivery/batch-codec.ts'
-import { formatPosition, type LogPlace, type Position } from '../../../core/identity/position.ts'
+import { formatPosition, parsePosition, type LogPlace, type Position } from '../../../core/identity/position.ts'
 import { GroupCommit } from '../../../core/group-commit.ts'
 import type { History } from './replay.ts'
 import type { SystemEvent } from '../system-events.ts'
@@ -77,6 +77,12 @@ export class CommittedLog implements History {
   /** Returns whether the position is of this log, and written as this log writes it. */
   owns({ epoch, seq }: Position): boolean {
     return this.position(seq) === formatPosition(epoch, seq)
+  }
+
+  /** The same of a position as a client sends it; null: it sent none. */
+  ownsText(text: string | null): boolean {
+    const position = parsePosition(text ?? '')
+    return position !== undefined && this.owns(position)
   }
 
   read(seq: number, maxBytes: number): readonly StoredEvent[] {

@@ -5,7 +5,7 @@ import type { Result } from '../../../core/result.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import { checkTables, stateTypesOf, type TableRules } from '../../../core/tables/table-rule.ts'
 import type { Connection } from '../connections/connection.ts'
-import { viewOf } from '../connections/connection-state.ts'
+import { viewMarkOf, viewOf, type TableView } from '../connections/connection-state.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
@@ -59,10 +59,14 @@ export class LiveTables {
     }
   }
 
-  /** Returns whether a client that has these tables at `seq` can get what has changed since. */
-  coversSince(subscriptions: readonly Subscription[], seq: number): boolean {
+  /**
+   * Returns whether a client whose position has this sequence number and mark has its tables up to there, and can get what has
+   * changed since. `view`: what it subscribes to now, and what its tokens permit.
+   */
+  continuesFrom(view: TableView, seq: number, mark: string | undefined): boolean {
+    if (mark === undefined || mark !== viewMarkOf(view)) return false
     const { mapVersion, store } = this.#deps
-    const types = stateTypesOf(subscriptions)
+    const types = stateTypesOf(view.subscriptions)
     return store.coversSince(types, seq) && types.every((type) => store.mapVersionOf(type) === mapVersion())
   }
 

@@ -1,7 +1,8 @@
 // SUBSCRIPTION_CHECK by URL, for subscriptions that come on open connections of a shard: rigel.v1, and Phoenix by WebSocket and
 // by long-polling.
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { createShard, openConnection } from '../../../../src/objects/shard/create-shard.ts'
+import { openConnection } from '../../../../src/objects/shard/connections/open-connection.ts'
+import { createShard } from '../../../../src/objects/shard/create-shard.ts'
 import { readAttachment } from '../../../../src/objects/shard/transports/socket.ts'
 import { inComposedShard, type ComposedShard } from '../../../support/composed-shard.ts'
 import { tokenOf } from '../../../support/make-tokens.ts'

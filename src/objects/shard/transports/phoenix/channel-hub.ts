@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { toHttp } from '../../../../core/errors.ts'
 import { formatPosition, parsePosition } from '../../../../core/identity/position.ts'
 import { stateTypesOf } from '../../../../core/tables/table-rule.ts'
-import { tablesFor, viewMarkOf } from '../../connections/connection-state.ts'
+import { tablesFor } from '../../connections/connection-state.ts'
 import { createEventLog } from '../../../../sources/create-event-log.ts'
 import { submit } from '../../../../publishing/publish.ts'
 import type { CloudEvent } from '../../../../core/events/stored-event.ts'
@@ -175,11 +175,10 @@ export class ChannelHub {
   ): void {
     const { lifecycle, tables } = this.#parts
     const { grant } = connection.state
-    const mark = viewMarkOf({ subscriptions: interests, grant })
-    if (mark === undefined) return
-    const isContinued =
-      seq !== null && parsePosition(position ?? '')?.mark === mark && tables.coversSince(interests, seq)
+    const view = { subscriptions: interests, grant }
+    const isContinued = seq !== null && tables.continuesFrom(view, seq, parsePosition(position ?? '')?.mark)
     const added = tablesFor(interests, isContinued)
+    if (added === undefined) return
     lifecycle.update(connection, { tables: { ...connection.state.tables, ...added } })
   }
 

@@ -1,0 +1,35 @@
+// Answers a client that reads history without a connection: the checks that a connection would have to pass, then a page of what
+// is stored (history.ts). Called by UserShard.
+import type { RigelError } from '../../../core/errors.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
+import { checkRights, rightsOf } from '../../../core/rules/filter-rights.ts'
+import type { HistoryPage, HistoryRequest } from '../../../rpc/shard.ts'
+import { givenOf } from '../connections/admission.ts'
+import type { Shard } from '../create-shard.ts'
+
+const OUTDATED: RigelError = {
+  kind: 'bad_request',
+  message:
+    'after is no position whose events are still kept: read from the beginning (without after), or from a time (since).',
+}
+
+/** Returns a page of stored events. Refuses clients for which no connection would be opened. */
+export async function readHistory(
+  { admission, context, log, revocations, storedHistory }: Shard,
+  wanted: HistoryRequest,
+  limit: number,
+): Promise<Result<HistoryPage, RigelError>> {
+  const { lastEventId: after, principal, sinceMs = 0, subscriptions } = wanted
+  const home = await admission.checkHome(wanted)
+  if (!home.ok) return home
+  const { session, user } = principal
+  if (session !== null && revocations.has(session, context.now())) return fail({ kind: 'session_revoked', session })
+  if (wanted.atPosition === true && !log.ownsText(after)) return fail({ kind: 'wrong_shard' })
+  const rights = rightsOf(context.config.typeRules, [wanted.grant], Infinity)
+  for (const action of ['subscribe', 'history'] as const) {
+    const allowed = checkRights(rights, givenOf(wanted), action)
+    if (!allowed.ok) return allowed
+  }
+  const page = storedHistory.page({ user, subscriptions, rights, after, sinceMs, limit })
+  return page === undefined ? fail(OUTDATED) : ok(page)
+}
