@@ -5,7 +5,8 @@ import { explainConnection, type StoredPlace } from '../../../core/explain/expla
 import type { MatchedEvent } from '../../../core/explain/explain-match.ts'
 import type { ConnectionExplanation, ShardAnswer, ShardQuestion } from '../../../rpc/explain.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
-import type { FoundEvent, LogStore } from '../log/log-store.ts'
+import type { FoundEvent } from '../log/find-event.ts'
+import type { LogStore } from '../log/log-store.ts'
 import type { ConnectionHistory, RememberedConnection } from './connection-history.ts'
 
 /** Limit of connections of one user in an answer. */

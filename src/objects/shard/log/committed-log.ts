@@ -8,7 +8,8 @@ import { formatPosition, parsePosition, type LogPlace, type Position } from '../
 import { GroupCommit } from '../../../core/group-commit.ts'
 import type { History } from './replay.ts'
 import type { SystemEvent } from '../system-events.ts'
-import type { LogSegment, LogStore } from './log-store.ts'
+import type { LogSegment } from './log-segment.ts'
+import type { LogStore } from './log-store.ts'
 
 /**
  * After a delivery to n connections the next one comes n / CONNECTIONS_PER_MS milliseconds later at the soonest: by then it

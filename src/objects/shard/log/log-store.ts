@@ -1,53 +1,28 @@
 // The log of one shard: events in segments, and for each topic-partition the offset up to which events have been stored.
 // Knows nothing of connections. CommittedLog calls it; src/segment-log has the tables.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
-import {
-  decodeHeaders,
-  decodePayloads,
-  type AppendBatch,
-  type EventHeader,
-  type EncodedEvents,
-} from '../../../core/delivery/batch-codec.ts'
+import type { AppendBatch, EventHeader } from '../../../core/delivery/batch-codec.ts'
 import type { LogRow } from '../../../core/as-of/resolve-as-of.ts'
 import type { LogPosition } from '../../../core/events/kafka-record.ts'
 import { formatPosition, parsePosition } from '../../../core/identity/position.ts'
+import type { SeenRange, SeenRanges } from '../../../core/shard-map/coverage.ts'
 import { SegmentLog, type NewSegment } from '../../../segment-log/segment-log.ts'
-import type { StoredSegment } from '../../../segment-log/segment-tables.ts'
 import type { Retention } from '../../../segment-log/slices.ts'
-import { migrateLog } from './migrate-log.ts'
-import { removalOf } from '../../../core/tables/row-change.ts'
 import type { TableStore } from '../tables/table-store.ts'
 import { eraseFrom, type Erased } from './erase-user.ts'
-import { isCovered, type SeenRange, type SeenRanges } from '../../../core/shard-map/coverage.ts'
+import { findEvent, type FoundEvent } from './find-event.ts'
+import { decodeSegment, type LogSegment, type ShardSegments } from './log-segment.ts'
+import { migrateLog } from './migrate-log.ts'
 import { keyOf, seenAfter, sinceSeqOf, unseenOf, type SegmentSource, type ShardLogState } from './seen.ts'
+import { readUncovered, type ShardLogEnd } from './uncovered.ts'
 
 const encoder = new TextEncoder()
-
-/** The end of a log at one moment. */
-export interface ShardLogEnd {
-  readonly head: number
-  readonly seen: SeenRanges
-}
-
-/** Events in a row of the log, with sequence numbers. */
-export interface LogSegment extends EncodedEvents {
-  readonly source: SegmentSource
-  readonly firstSeq: number
-  readonly lastSeq: number
-}
 
 /** Whether an event of this type that was stored at `storedMs` is too old to be delivered. */
 export type IsExpired = (type: string, storedMs: number) => boolean
 
-/** Where the log has an event of a topic-partition. */
-export type FoundEvent =
-  | { readonly kind: 'stored'; readonly event: StoredEvent; readonly storedMs: number }
-  | { readonly kind: 'not_stored' }
-  /** It may have been stored, and was dropped with everything up to `floor`. */
-  | { readonly kind: 'removed'; readonly floor: number }
-
 export class LogStore {
-  readonly #log: SegmentLog<SegmentSource, ShardLogState>
+  readonly #log: ShardSegments
   readonly #isExpired: IsExpired | undefined
   readonly #tables: TableStore | undefined
 
@@ -124,23 +99,7 @@ export class LogStore {
    * asked for `seen`. What is in it was stored by all shards that it was for, without the last batch of each topic-partition.
    */
   readUncovered(seen: SeenRanges, before: ShardLogEnd): readonly StoredEvent[] {
-    const later = [...this.#log.read(before.head)].flatMap((segment) => uncoveredIn(segment, seen))
-    const last = Object.entries(before.seen).flatMap(([key, range]) => this.#readLastBatch(key, range, seen))
-    const inOrder = last.filter(({ seq }) => seq <= before.head).toSorted((a, b) => a.seq - b.seq)
-    return [...inOrder, ...later]
-  }
-
-  #readLastBatch(key: string, last: SeenRange, seen: SeenRanges): readonly StoredEvent[] {
-    const [generation, nextOffset, sinceSeq] = last
-    if (sinceSeq === undefined || isCovered(seen[key], generation, nextOffset - 1)) return []
-    const events: StoredEvent[] = []
-    for (const segment of this.#log.read(sinceSeq)) {
-      const source = JSON.parse(segment.meta) as SegmentSource
-      if (source === null || keyOf(source[0], source[1]) !== key || source[2] !== generation) continue
-      events.push(...uncoveredIn(segment, seen))
-      if (source[4] + 1 === nextOffset) break
-    }
-    return events
+    return readUncovered(this.#log, seen, before)
   }
 
   /** Stores the events that were not seen yet, all or nothing, and returns them. Durable once `storage.sync()` resolves. */
@@ -210,27 +169,9 @@ export class LogStore {
     return this.#isExpired?.(event.type, storedMs) === true ? { ...event, isExpired: true } : event
   }
 
-  /** Reads the metadata of the whole log: for an operator's question, not for deliveries. The newest generation counts. */
-  find({ offset, partition, topic }: LogPosition): FoundEvent {
-    let oldest = Infinity
-    let at: { readonly position: number; readonly storedMs: number } | undefined
-    for (const { appendedMs, meta, position } of this.#log.entries()) {
-      if (meta === null || meta[0] !== topic || meta[1] !== partition) continue
-      oldest = Math.min(oldest, meta[3])
-      if (meta[3] <= offset && offset <= meta[4]) at = { position, storedMs: appendedMs }
-    }
-    const event = at === undefined ? undefined : this.#eventOf(at.position, offset)
-    if (at !== undefined && event !== undefined) return { kind: 'stored', event, storedMs: at.storedMs }
-    return this.floor > 0 && offset < oldest ? { kind: 'removed', floor: this.floor } : { kind: 'not_stored' }
-  }
-
-  #eventOf(position: number, offset: number): StoredEvent | undefined {
-    const [segment] = this.#log.read(position - 1)
-    if (segment === undefined) return undefined
-    const index = decodeHeaders(segment.heads).findIndex((head) => head[5] === offset)
-    const { body, heads, position: lastSeq } = segment
-    const seq = lastSeq - decodeHeaders(heads).length + 1 + index
-    return [...decodeSegment({ lastSeq, heads, body, source: null })].find((event) => event.seq === seq)
+  /** Reads the metadata of the whole log: for an operator's question, not for deliveries. */
+  find(at: LogPosition): FoundEvent {
+    return findEvent(this.#log, at)
   }
 
   #unseen(batches: readonly AppendBatch[]): readonly NewSegment<SegmentSource>[] {
@@ -260,27 +201,5 @@ export class LogStore {
       const lastSeq = positions[index] ?? 0
       return { firstSeq: lastSeq - count + 1, lastSeq, heads, body, source }
     })
-  }
-}
-
-/** Events of Rigel's own are of no topic: they stay where they are. */
-function uncoveredIn({ body, heads, meta, position }: StoredSegment, seen: SeenRanges): readonly StoredEvent[] {
-  const source = JSON.parse(meta) as SegmentSource
-  return [...decodeSegment({ lastSeq: position, heads, body, source })].filter(
-    ({ offset = 0, origin }) => origin !== undefined && !isCovered(seen[origin.partition], origin.generation, offset),
-  )
-}
-
-export function* decodeSegment({ lastSeq, heads, body, source }: Omit<LogSegment, 'firstSeq'>): Generator<StoredEvent> {
-  const origin = source === null ? undefined : { partition: keyOf(source[0], source[1]), generation: source[2] }
-  const events = decodeHeaders(heads)
-  const texts = decodePayloads(events, body)
-  const firstSeq = lastSeq - events.length + 1
-  for (const [index, [type, fields, recipients, connectionId, , offset, row]] of events.entries()) {
-    const json = texts[index] ?? ''
-    const event = { seq: firstSeq + index, type, json, fields, recipients, connectionId, origin, offset }
-    yield event
-    const removal = row === undefined ? undefined : removalOf(event, row)
-    if (removal !== undefined) yield removal
   }
 }
