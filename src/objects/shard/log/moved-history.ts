@@ -1,5 +1,5 @@
 // The old shard's part when a client moves to another shard: whether its position can be read from, and the events
-// after it. Pure except for reading the log. Called by UserShard. The new shard's part is connections/oldShards.ts.
+// after it. Pure except for reading the log. Called by UserShard. The new shard's part is old-shard/old-shard-reader.ts.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
 import { matchesFilter } from '../../../core/subscriptions/filter.ts'
