@@ -102,7 +102,9 @@ export class ConnectionAdmission {
   }: Pick<ConnectRequest, 'principal' | 'shardMap'>): Promise<Result<null, RigelError>> {
     if (shardMap !== undefined && this.#parts.shardMap.learn(shardMap)) this.#context.wakeBy(this.#context.now())
     await this.#parts.shardMap.ensure()
-    return this.#parts.shardMap.isHome(principal.user) ? ok(null) : fail({ kind: 'moved', map: this.#parts.shardMap.map })
+    return this.#parts.shardMap.isHome(principal.user)
+      ? ok(null)
+      : fail({ kind: 'moved', map: this.#parts.shardMap.map })
   }
 
   #hasTables({ grant, lastEventId, subscriptions }: ConnectRequest, found: Resumption): boolean {

@@ -19,12 +19,7 @@ export function readUncovered(log: ShardSegments, seen: SeenRanges, before: Shar
   return [...inOrder, ...later]
 }
 
-function readLastBatch(
-  log: ShardSegments,
-  key: string,
-  last: SeenRange,
-  seen: SeenRanges,
-): readonly StoredEvent[] {
+function readLastBatch(log: ShardSegments, key: string, last: SeenRange, seen: SeenRanges): readonly StoredEvent[] {
   const [generation, nextOffset, sinceSeq] = last
   if (sinceSeq === undefined || isCovered(seen[key], generation, nextOffset - 1)) return []
   const events: StoredEvent[] = []

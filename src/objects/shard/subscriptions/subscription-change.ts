@@ -24,7 +24,10 @@ export function sessionsOf({ moreSessions = [], session }: MergedPrincipal): rea
 }
 
 /** A connection belongs to every session whose token was used on it, and ends with any of them, as in RIG. */
-export function withSessions<T extends { readonly sessions: readonly string[] }>(owner: T, sessions: readonly string[]): T {
+export function withSessions<T extends { readonly sessions: readonly string[] }>(
+  owner: T,
+  sessions: readonly string[],
+): T {
   if (sessions.every((session) => owner.sessions.includes(session))) return owner
   return { ...owner, sessions: [...new Set([...owner.sessions, ...sessions])] }
 }

@@ -35,8 +35,7 @@ export class SessionEvents {
     const all = [...this.#kept, ...events]
     this.#kept = newestOf(all)
     const [oldest] = this.#kept
-    if (this.#kept.length < all.length && oldest !== undefined)
-      this.#store.deleteBefore(this.#connectionId, oldest.seq)
+    if (this.#kept.length < all.length && oldest !== undefined) this.#store.deleteBefore(this.#connectionId, oldest.seq)
   }
 
   /** Returns those after `seq` up to `untilSeq`, oldest first. */

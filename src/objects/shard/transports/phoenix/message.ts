@@ -1,6 +1,7 @@
 // The messages of Phoenix Channels: serializer V1 (an object) and V2 (an array, or binary for a client's push). The source
 // is the `phoenix` package, assets/js/phoenix/serializer.js. Pure.
 import * as z from 'zod'
+import { toHttp, type RigelError } from '../../../../core/errors.ts'
 import { parseJson } from '../../../../core/json.ts'
 
 /** Version of the serializer: 1 for `vsn` 1.x or no `vsn`, 2 for `vsn` 2.x. */
@@ -19,6 +20,13 @@ export interface Message {
 export interface Reply {
   readonly status: 'ok' | 'error'
   readonly response: object
+}
+
+export const OK: Reply = { status: 'ok', response: {} }
+
+/** Returns the reply to a message that is refused. */
+export function failed(reason: RigelError | string): Reply {
+  return { status: 'error', response: { reason: typeof reason === 'string' ? reason : toHttp(reason).message } }
 }
 
 /** Names that Phoenix's library or Rigel reserves: a client acts on `phx_close`, whoever has sent it. */

@@ -1,0 +1,168 @@
+// Joins channels of Phoenix clients and leaves them. Joining is subscribing: the Directory knows before the join is confirmed, and
+// what the channel missed since its position follows the reply. Called by channel-hub.ts.
+import { logIncident } from '../../../../telemetry/incident-log.ts'
+import { formatPosition, parsePosition } from '../../../../core/identity/position.ts'
+import { stateTypesOf } from '../../../../core/tables/table-rule.ts'
+import { tablesFor } from '../../connections/connection-state.ts'
+import type { Resumption } from '../../connections/resumption.ts'
+import type { HistoryPlace } from '../../log/history.ts'
+import type { JoinWish } from '../../subscriptions/as-of-joins.ts'
+import { toTime } from '../../system-events.ts'
+import type { TransportParts } from '../transport.ts'
+import { EVENTS, openChannel, parseJoin, type Channel, type ChannelRules, type JoinPayload } from './channel.ts'
+import type { StoredChannel } from './channel-store.ts'
+import { failed, type Message } from './message.ts'
+import type { PhoenixConnection } from './phoenix-connection.ts'
+import type { PresenceTracker } from './presence-tracker.ts'
+
+export class ChannelJoiner {
+  readonly #parts: TransportParts
+  readonly #presence: PresenceTracker
+  readonly #rules: ChannelRules
+
+  constructor(parts: TransportParts, presence: PresenceTracker) {
+    this.#parts = parts
+    this.#presence = presence
+    const { extractors, phoenix, subscriptionCheck: check, typeRules, widenUnknown } = parts.context.config
+    this.#rules = { extractors, widenUnknown, privilegedRoles: phoenix.privilegedRoles, check, typeRules }
+  }
+
+  /** Restores a channel that was joined before the object lost its memory. */
+  restore(connection: PhoenixConnection, { joinRef, joins, payload, topic }: StoredChannel): void {
+    const opened = openChannel(connection.state, { topic, joinRef, payload }, payload, this.#rules)
+    if (!opened.ok) return
+    connection.join(opened.value, null, joins)
+    if (opened.value.hasPresence) this.#presence.listen(connection, topic)
+  }
+
+  async join(connection: PhoenixConnection, message: Message): Promise<void> {
+    if (!this.#parts.changeRate.mayChange(connection, 1)) {
+      await this.#parts.changeRate.waitToRefuse(connection)
+      return connection.reply(message, failed('too many joins: wait'))
+    }
+    const payload = parseJoin(message.payload)
+    if (!payload.ok) return connection.reply(message, failed(payload.reason))
+    const isByTime = payload.value.sinceMs !== undefined && !payload.value.last_event_id
+    const historySeq = isByTime ? this.#parts.log.committedSeq : 0
+    const opened = openChannel(connection.state, message, payload.value, this.#rules, historySeq)
+    if (!opened.ok) return connection.reply(message, failed(opened.reason))
+    const limit = this.#parts.context.config.connections.subscriptions
+    const earlier = connection.channel(message.topic)
+    // A second join of a topic ends the first.
+    if (earlier !== undefined) this.leave(connection, earlier, false)
+    if (connection.channelCount >= limit) return connection.reply(message, failed(`at most ${limit} channels`))
+    const besides = connection.subscriptionBytes + message.topic.length + (payload.value.as_of?.length ?? 0)
+    const fits = this.#parts.admission.checkBytes(opened.value.interests, besides)
+    if (!fits.ok) return connection.reply(message, failed(fits.reason))
+    const isChecked = message.topic.startsWith(EVENTS)
+    const refusal = isChecked
+      ? await this.#parts.inBandCheck.refusalOf(opened.value.interests, connection.sink.authorization)
+      : undefined
+    if (refusal !== undefined) return connection.reply(message, failed(refusal))
+    const hasTables = this.#parts.tables.check(opened.value.interests, payload.value.as_of ?? undefined)
+    if (!hasTables.ok) return connection.reply(message, failed(toHttp(hasTables.reason).message))
+    await this.#register(connection, message, opened.value, payload.value)
+  }
+
+  async #register(
+    connection: PhoenixConnection,
+    message: Message,
+    channel: Channel,
+    payload: JoinPayload,
+  ): Promise<void> {
+    const { admission, asOfJoins, connections, lifecycle, log, storedHistory } = this.#parts
+    const { as_of: asOf, since: _, sinceMs, ...stored } = payload
+    const position = payload.last_event_id ?? null
+    const { filter, interests } = channel
+    const since =
+      position === null && sinceMs !== undefined ? storedHistory.placeOf(sinceMs, filter.user, interests) : null
+    const found = since === null ? await this.#findPosition(connection, channel, position) : ownPlaceOf(since)
+    if (found === undefined) return connection.reply(message, failed('temporarily unavailable: join again'))
+    const registered = await admission.register(channel.interests)
+    if (!registered.ok) return connection.reply(message, failed(registered.reason))
+    const placed = await asOfJoins.placeOf(wishOf(channel, position, asOf), found.kind === 'own')
+    if (!placed.ok) return connection.reply(message, failed(placed.reason))
+    if (connections.get(connection.state.id) !== connection) return
+    const { joins, startSeq } = placed.value
+    const { isGap } = placed.value
+    const isCovered = !isGap && found.kind !== 'gap' && found.isCovered
+    const ownSeq = startSeq ?? (found.kind === 'own' && isCovered ? found.seq : null)
+    const resumeSeq = !isGap && ownSeq !== null && ownSeq >= log.floorSeq ? ownSeq : null
+    const from = found.kind === 'old' && isCovered ? found.from : null
+    connection.join(channel, from === null ? resumeSeq : log.committedSeq, resumeSeq === null ? [] : joins)
+    this.#wantTables(connection, channel, position, from === null ? resumeSeq : null)
+    lifecycle.refilter(connection, connection.filterNow(), resumeSeq ?? log.committedSeq)
+    connection.sink.joined(channel, stored, resumeSeq === null ? [] : joins)
+    const response = {
+      last_event_id:
+        from === null
+          ? connection.positionOn(channel.topic, resumeSeq ?? log.committedSeq)
+          : formatPosition(from.epoch, from.seq),
+      ...(since === null ? {} : completenessOf(since, sinceMs)),
+      ...(position === null && asOf === undefined ? {} : { recovered: resumeSeq !== null || from !== null }),
+    }
+    connection.reply(message, { status: 'ok', response })
+    if (from !== null) connection.replayChannelOfOldShard(channel.topic, { from, delivered: null, isLate: false })
+    connection.replay()
+    this.#parts.tables.serveSoon(connection)
+    this.#presence.joined(connection, channel)
+  }
+
+  /** Its client has the table up to its position, or gets all of it. */
+  #wantTables(
+    connection: PhoenixConnection,
+    { interests }: Channel,
+    position: string | null,
+    seq: number | null,
+  ): void {
+    const { lifecycle, tables } = this.#parts
+    const { grant } = connection.state
+    const view = { subscriptions: interests, grant }
+    const isContinued = seq !== null && tables.continuesFrom(view, seq, parsePosition(position ?? '')?.mark)
+    const added = tablesFor(interests, isContinued)
+    if (added === undefined) return
+    lifecycle.update(connection, { tables: { ...connection.state.tables, ...added } })
+  }
+
+  /** Undefined: the client's old shard does not answer. */
+  async #findPosition(
+    { state }: PhoenixConnection,
+    { interests }: Channel,
+    position: string | null,
+  ): Promise<Resumption | undefined> {
+    if (position === null) return { kind: 'gap' }
+    return this.#parts.resumptions.find(position, state.owner.user, interests, true).catch((error: unknown) => {
+      logIncident('the old shard of a client did not answer', {}, { error: String(error) })
+      return undefined
+    })
+  }
+
+  leave(connection: PhoenixConnection, channel: Channel, isDeliberate: boolean): void {
+    connection.leave(channel.topic)
+    const { lifecycle, log } = this.#parts
+    const left = stateTypesOf(channel.interests)
+    if (left.length > 0) {
+      const kept = Object.entries(connection.state.tables ?? {}).filter(([type]) => !left.includes(type))
+      lifecycle.update(connection, { tables: Object.fromEntries(kept) })
+    }
+    lifecycle.refilter(connection, connection.filterOfChannels(), log.committedSeq)
+    connection.sink.left(channel.topic)
+    connection.notify(channel, 'phx_close', {})
+    this.#presence.left(connection, channel, isDeliberate)
+  }
+}
+
+/** What is stored comes, whether or not it is complete: the reply says since when it is. */
+function ownPlaceOf({ seq }: HistoryPlace): Resumption {
+  return { kind: 'own', seq, openSeq: seq, openBefore: null, isCovered: true }
+}
+
+function completenessOf({ completeSinceMs }: HistoryPlace, sinceMs = 0): object {
+  const recovered = completeSinceMs !== null && completeSinceMs <= sinceMs
+  return { complete_since: toTime(completeSinceMs), ...(sinceMs === 0 ? {} : { recovered }) }
+}
+
+function wishOf({ filter, interests }: Channel, lastEventId: string | null, asOf: string | null | undefined): JoinWish {
+  const eventTypes = interests.map(({ eventType }) => eventType)
+  return { lastEventId, asOf: asOf ?? undefined, eventTypes, hasUser: filter.user !== null }
+}
