@@ -1,6 +1,6 @@
 // The transports of a shard. A new one is a file, a line here, and its name in TRANSPORTS of src/core/identity/principal.ts.
 import type { TransportName } from '../../../core/identity/principal.ts'
-import { LongpollTransport } from './longpoll.ts'
+import { LongpollTransport } from './longpoll/longpoll.ts'
 import { ndjson } from './ndjson.ts'
 import { PhoenixTransport } from './phoenix/phoenix-transport.ts'
 import { sse, sseUnnamed } from './sse.ts'

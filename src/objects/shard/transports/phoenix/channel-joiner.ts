@@ -60,7 +60,7 @@ export class ChannelJoiner {
       : undefined
     if (refusal !== undefined) return connection.reply(message, failed(refusal))
     const hasTables = this.#parts.tables.check(opened.value.interests, payload.value.as_of ?? undefined)
-    if (!hasTables.ok) return connection.reply(message, failed(toHttp(hasTables.reason).message))
+    if (!hasTables.ok) return connection.reply(message, failed(hasTables.reason))
     await this.#register(connection, message, opened.value, payload.value)
   }
 

@@ -1,7 +1,7 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { expect, it } from 'vitest'
-import { SessionEventStore } from '../../../../src/objects/shard/transports/session-event-store.ts'
-import { asUser, newShard } from '../../../support/shard-clients.ts'
+import { SessionEventStore } from '../../../../../src/objects/shard/transports/longpoll/session-event-store.ts'
+import { asUser, newShard } from '../../../../support/shard-clients.ts'
 
 interface StoredRow extends Record<string, SqlStorageValue> {
   connection_id: string

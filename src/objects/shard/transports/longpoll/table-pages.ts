@@ -1,9 +1,9 @@
 // The tables that a long-polling session is being sent, in pages. A response may be lost: its client then polls again from where
 // it was, and gets the same page. The mark of a page's position says which page its client has. Used by longpoll-session.ts.
-import { withMark } from '../../../core/identity/position.ts'
-import type { Filter } from '../../../core/subscriptions/filter.ts'
-import type { PollAnswer } from '../../../rpc/shard.ts'
-import type { TableReader } from '../tables/table-reader.ts'
+import { withMark } from '../../../../core/identity/position.ts'
+import type { Filter } from '../../../../core/subscriptions/filter.ts'
+import type { PollAnswer } from '../../../../rpc/shard.ts'
+import type { TableReader } from '../../tables/table-reader.ts'
 
 /** Where a client polls from. */
 export interface PollPlace {

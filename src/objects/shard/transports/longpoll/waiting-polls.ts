@@ -1,7 +1,7 @@
 // The polls of one long-polling session that wait for its next event. Tabs share a session by its cookies: each of them waits.
 // Used by longpoll-session.ts.
-import type { RigelError } from '../../../core/errors.ts'
-import type { Timers } from '../timers.ts'
+import type { RigelError } from '../../../../core/errors.ts'
+import type { Timers } from '../../timers.ts'
 
 /** The most polls of one session that wait at a time. Browsers open at most this many connections to a host (HTTP/1.1). */
 const MAX_WAITING_POLLS = 6

@@ -1,6 +1,6 @@
 // Rigel's own events of one long-polling session: the newest ones, in memory and in storage. They are kept after a poll, because
 // tabs may share the session. Used by longpoll-session.ts.
-import type { SystemEvent } from '../system-events.ts'
+import type { SystemEvent } from '../../system-events.ts'
 import type { SessionEvent, SessionEventStore } from './session-event-store.ts'
 
 /** What is kept for a session. Newer events say what older ones said: subscriptions in force, metadata, a near expiry. */

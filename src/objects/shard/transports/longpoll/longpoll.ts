@@ -1,16 +1,16 @@
 // The long-polling transport: opens sessions, finds them again after hibernation or a crash, and answers polls.
-import { logIncident } from '../../../telemetry/incident-log.ts'
-import type { RigelError } from '../../../core/errors.ts'
-import type { ConnectRequest } from '../../../core/identity/principal.ts'
-import { parsePosition, shardOfPosition } from '../../../core/identity/position.ts'
-import { planLateReplay } from '../old-shard/plan-replay.ts'
-import { fail, ok, type Result } from '../../../core/result.ts'
-import { stampError, type PollAnswer } from '../../../rpc/shard.ts'
-import type { ConnectionState, Opening } from '../connections/connection-state.ts'
+import { logIncident } from '../../../../telemetry/incident-log.ts'
+import type { RigelError } from '../../../../core/errors.ts'
+import type { ConnectRequest } from '../../../../core/identity/principal.ts'
+import { parsePosition, shardOfPosition } from '../../../../core/identity/position.ts'
+import { planLateReplay } from '../../old-shard/plan-replay.ts'
+import { fail, ok, type Result } from '../../../../core/result.ts'
+import { stampError, type PollAnswer } from '../../../../rpc/shard.ts'
+import type { ConnectionState, Opening } from '../../connections/connection-state.ts'
 import { LongpollSession } from './longpoll-session.ts'
 import { SessionEventStore, type SessionEvent } from './session-event-store.ts'
 import { SessionEvents } from './session-events.ts'
-import type { Transport, TransportParts } from './transport.ts'
+import type { Transport, TransportParts } from '../transport.ts'
 
 /** A session that is not polled within this time after it was opened is ended. */
 const UNPOLLED_MS = 30_000
