@@ -70,12 +70,20 @@ export class SseClient {
   /** Reads until there are `count` frames that pass; fails when the stream ends before. */
   async until(count: number, type?: string): Promise<readonly Frame[]> {
     const wanted = () => this.frames.filter((frame) => type === undefined || frame.event === type)
-    while (wanted().length < count) {
+    await this.read(
+      () => wanted().length >= count,
+      () => `${wanted().length} of ${count} frames`,
+    )
+    return wanted()
+  }
+
+  /** Reads until `isDone`; fails when the stream ends before. */
+  async read(isDone: () => boolean, had: () => string = () => `${this.frames.length} frames`): Promise<void> {
+    while (!isDone()) {
       const { done, value } = await this.#reader.read()
-      if (done) throw new Error(`stream ended after ${wanted().length} of ${count} frames`)
+      if (done) throw new Error(`stream ended after ${had()}`)
       this.#parse(this.#decoder.decode(value, { stream: true }))
     }
-    return wanted()
   }
 
   /** Reads to the end of the stream. */
@@ -119,6 +127,10 @@ export class SseClient {
   }
 }
 
+interface Heartbeat {
+  readonly last_event_id?: string
+}
+
 export class WsClient {
   readonly socket: WebSocket
   readonly received: string[] = []
@@ -149,6 +161,16 @@ export class WsClient {
       const frame = JSON.parse(text) as Record<string, unknown>
       if (frame['type'] === 'events') return frame['events'] as { id: string; event: Record<string, unknown> }[]
       return 'specversion' in frame ? [{ id: '', event: frame }] : []
+    })
+  }
+
+  /** Positions as they came: of events, of `position` frames, and of heartbeats with plain frames. */
+  get positions(): readonly string[] {
+    return this.received.flatMap((text) => {
+      const frame = JSON.parse(text) as { type?: string; id?: string; events?: { id: string }[]; data?: Heartbeat }
+      if (frame.type === 'position') return [frame.id ?? '']
+      if (frame.type === 'rig.heartbeat') return [frame.data?.last_event_id ?? '']
+      return (frame.events ?? []).map(({ id }) => id)
     })
   }
 

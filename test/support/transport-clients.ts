@@ -15,6 +15,10 @@ export interface TransportClient {
   readonly position: string
   /** Reads until there are `count` events of the type, and returns them. */
   until(type: string, count: number): Promise<readonly Event[]>
+  /** What the client was told when it connected with a position. Undefined: nothing. */
+  readonly recovered: unknown
+  /** Does what keeps a quiet connection open. The result resolves when the client has been told a later position. */
+  listen(): Promise<() => Promise<unknown>>
   /** Adds a subscription to the open connection. */
   subscribe(subscription: Subscription): Promise<void>
   /** Reads to the end. Returns the close code. */
@@ -31,6 +35,7 @@ export interface TransportHarness {
 
 const ofType = (events: readonly Event[], type: string) => events.filter((event) => event['type'] === type)
 const dataOf = (event: Event | undefined) => event?.['data'] as Readonly<Record<string, unknown>> | undefined
+const recoveredOf = (events: readonly Event[]) => dataOf(ofType(events, 'rig.connection.create')[0])?.['recovered']
 const idOf = (connectionToken: unknown) => String(connectionToken).split('.')[1] ?? ''
 
 /** Subscribes by PUT, as on every transport but Phoenix. */
@@ -52,6 +57,13 @@ async function openSse(shard: Shard, wanted: Wanted): Promise<TransportClient> {
   return {
     get position() {
       return client.lastEventId
+    },
+    get recovered() {
+      return recoveredOf(events())
+    },
+    listen: async () => {
+      const before = client.lastEventId
+      return () => client.read(() => client.lastEventId !== before)
     },
     until: async (type, count) => (await client.until(count, type)).map(({ data }) => data),
     subscribe: (subscription) => put(shard, events(), subscription, wanted.principal),
@@ -82,6 +94,16 @@ async function openNdjson(shard: Shard, wanted: Wanted): Promise<TransportClient
     get position() {
       return position
     },
+    get recovered() {
+      return recoveredOf(events)
+    },
+    listen: async () => {
+      const before = position
+      const isTold = () => position !== before
+      return async () => {
+        while (!isTold() && (await read()));
+      }
+    },
     until: async (type, count) => {
       while (ofType(events, type).length < count && (await read()));
       return ofType(events, type)
@@ -100,9 +122,17 @@ function openWebSocket(protocol: 'rigel.v1' | null) {
     const client = await WsClient.open(shard, { ...wanted, protocol })
     await client.until(({ events }) => events.length > 0)
     const events = () => client.events.map(({ event }) => event)
+    const position = () => client.positions.at(-1) ?? String(dataOf(events()[0])?.['last_event_id'])
     return {
       get position() {
-        return client.events.findLast(({ id }) => id !== '')?.id ?? String(dataOf(events()[0])?.['last_event_id'])
+        return position()
+      },
+      get recovered() {
+        return recoveredOf(events())
+      },
+      listen: async () => {
+        const before = position()
+        return () => client.until(() => position() !== before)
       },
       until: async (type, count) => {
         await client.until(() => {
@@ -144,6 +174,15 @@ async function openLongpolling(shard: Shard, wanted: Wanted): Promise<TransportC
     get position() {
       return position ?? ''
     },
+    get recovered() {
+      return recoveredOf(events)
+    },
+    listen: async () => {
+      const polled = poll()
+      // Calls arrive in order: when this one is answered, the poll waits.
+      await shard.pageConnections({ user: principal.user ?? '' }, '', 1)
+      return () => polled
+    },
     until: async (type, count) => {
       while (ofType(events, type).length < count && (await poll()) === undefined);
       return ofType(events, type)
@@ -171,6 +210,7 @@ async function openPhoenix(shard: Shard, wanted: Wanted): Promise<TransportClien
   if (webSocket === null) throw new Error('no WebSocket')
   const client = new PhoenixClient(webSocket)
   let joinedAt = ''
+  const recovered: unknown[] = []
   const join = async (topic: string, oneOf?: unknown, state?: true) => {
     const { lastEventId, sinceMs } = wanted
     const since = sinceMs ? { since: new Date(sinceMs).toISOString() } : {}
@@ -178,14 +218,27 @@ async function openPhoenix(shard: Shard, wanted: Wanted): Promise<TransportClien
     const payload = { name: 'type', ...from, ...(oneOf ? { oneOf } : {}), ...(state ? { state } : {}) }
     const reply = (await client.ask(topic, 'phx_join', payload)) as { readonly response: Event }
     joinedAt = String(reply.response['last_event_id'])
+    recovered.push(reply.response['recovered'])
   }
   if (connect.principal.user !== null) await join(`user:${connect.principal.user}`)
   for (const { eventType, oneOf, state } of wanted.subscriptions ?? []) await join(`events:${eventType}`, oneOf, state)
+  const positions = () =>
+    client.frames.flatMap(([, ref, , event, payload]) => {
+      if (event === 'position') return [String((payload as Event)['last_event_id'])]
+      return ref?.includes('-') === true ? [ref] : []
+    })
   const received = (type: string) => client.frames.filter(([, , , event]) => event === type)
   return {
     get position() {
-      const positions = client.frames.flatMap(([, ref]) => (ref?.includes('-') === true ? [ref] : []))
-      return positions.at(-1) ?? joinedAt
+      return positions().at(-1) ?? joinedAt
+    },
+    get recovered() {
+      return recovered.includes(false) ? false : recovered.find((says) => says !== undefined)
+    },
+    listen: async () => {
+      await client.ask('phoenix', 'heartbeat')
+      const before = positions().at(-1)
+      return () => client.until(() => positions().at(-1) !== before)
     },
     until: async (type, count) => {
       await client.until(([, , , event]) => event === type, count)

@@ -134,17 +134,20 @@ export function resumeAt(
   return { seq, before, untilMs: nowMs + RESUBSCRIBE_WITHIN_MS, ...(mark === undefined ? {} : { mark }) }
 }
 
+/** The part of a state that says whether its client may still ask for events that it missed. */
+type Resumed = Pick<ConnectionState, 'inferred' | 'resume' | 'subscriptions'>
+
 /**
  * Returns the sequence number after which a client may still get missed events, or null. It is part of the client's
  * positions until the client has subscribed, so that nothing is lost if it drops before that.
  */
-export function openSeqOf({ inferred, resume, subscriptions }: ConnectionState, now: () => number): number | null {
+export function openSeqOf({ inferred, resume, subscriptions }: Resumed, now: () => number): number | null {
   if (resume === null || subscriptions.length > inferred.length) return null
   return now() <= resume.untilMs ? resume.seq : null
 }
 
 /** Returns what is added to each of the client's positions: `-<openSeq>`, `~<position>` in the old shard's log, or nothing. */
-export function openSuffixOf(state: ConnectionState, now: () => number): string {
+export function openSuffixOf(state: Resumed, now: () => number): string {
   const openSeq = openSeqOf(state, now)
   if (openSeq === null || state.resume === null) return ''
   const { before } = state.resume

@@ -1,7 +1,9 @@
 // The contract of a transport, run over each of them: connect, greet, deliver, resume, subscribe late, read slowly, and end.
 // docs/adding-a-transport.md says how a new one joins.
+import { env } from 'cloudflare:workers'
 import { runDurableObjectAlarm } from 'cloudflare:test'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { configOf } from '../../../../src/config/parse-config.ts'
 import { asUser, batch, event, newShard } from '../../../support/shard-clients.ts'
 import { TRANSPORT_HARNESSES, type Event } from '../../../support/transport-clients.ts'
 
@@ -23,7 +25,7 @@ const large = (offset: number) => {
 
 afterEach(() => void vi.useRealTimers())
 
-describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, name, open }) => {
+describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
   it('tells a client its position when it connects', async () => {
     const client = await open(newShard(), { principal, subscriptions })
     expect(client.position).toMatch(/^\d+\.[0-9a-f]+-\d+$/)
@@ -118,32 +120,58 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, name, open }) => {
     await client.close()
   })
 
-  // Of Phoenix each channel has a position of its own: a client joins one with the position that it had there.
-  it.skipIf(name === 'phoenix')(
-    'comes back, is sent something, drops, and only then subscribes: nothing is lost',
+  it('comes back, is sent something, drops, and only then subscribes: nothing is lost', async () => {
+    const shard = newShard()
+    const first = await open(shard, { principal, subscriptions })
+    const start = first.position
+    await shard.append([batch([event(0)])])
+    await first.until('greeting', 1)
+    let lastEventId = hasPositions ? first.position : start
+    await first.close()
+    await shard.append([batch([event(1)])])
+    for (const offset of [2, 3]) {
+      const back = await open(shard, { principal, lastEventId })
+      // What is addressed to the user comes without a subscription, and moves the position past the event that was missed.
+      await shard.append([batch([event(offset, { type: 'mail', recipients: ['alice'] })])])
+      await back.until('mail', hasPositions ? 1 : offset - 1)
+      lastEventId = hasPositions ? back.position : start
+      await back.close()
+    }
+    const last = await open(shard, { principal, lastEventId })
+    await last.subscribe(greeting)
+    await shard.append([batch([event(4)])])
+    const expected = hasPositions ? [1, 4] : [0, 1, 4]
+    expect(idsOf(await last.until('greeting', expected.length))).toEqual(expected)
+    await last.close()
+  })
+
+  // Plain frames have positions only with WEBSOCKET_HEARTBEAT_SECONDS: positions.test.ts.
+  it.skipIf(!hasPositions)(
+    'is quiet for longer than the log keeps events, and then resumes without a gap',
     async () => {
       const shard = newShard()
-      const first = await open(shard, { principal, subscriptions })
-      const start = first.position
-      await shard.append([batch([event(0)])])
-      await first.until('greeting', 1)
-      let lastEventId = hasPositions ? first.position : start
-      await first.close()
-      await shard.append([batch([event(1)])])
-      for (const offset of [2, 3]) {
-        const back = await open(shard, { principal, lastEventId })
-        // What is addressed to the user comes without a subscription, and moves the position past the event that was missed.
-        await shard.append([batch([event(offset, { type: 'mail', recipients: ['alice'] })])])
-        await back.until('mail', hasPositions ? 1 : offset - 1)
-        lastEventId = hasPositions ? back.position : start
-        await back.close()
+      const client = await open(shard, { principal, subscriptions })
+      const start = client.position
+      const startMs = Date.now()
+      const { retentionMs } = configOf(env).log
+      for (let part = 1; part <= 3; part += 1) {
+        await shard.append([batch([event(part, { recipients: ['bob'] })])])
+        vi.useFakeTimers({ toFake: ['Date'], now: startMs + (part * retentionMs) / 2 })
+        const told = await client.listen()
+        await runDurableObjectAlarm(shard)
+        await told()
       }
-      const last = await open(shard, { principal, lastEventId })
-      await last.subscribe(greeting)
+      const { position } = client
+      await client.close()
       await shard.append([batch([event(4)])])
-      const expected = hasPositions ? [1, 4] : [0, 1, 4]
-      expect(idsOf(await last.until('greeting', expected.length))).toEqual(expected)
-      await last.close()
+      const recovered = async (lastEventId: string) => {
+        const again = await open(shard, { principal, subscriptions, lastEventId })
+        const says = again.recovered
+        if (says === true) expect(idsOf(await again.until('greeting', 1))).toEqual([4])
+        await again.close()
+        return says
+      }
+      expect([await recovered(position), await recovered(start)]).toEqual([true, false])
     },
   )
 

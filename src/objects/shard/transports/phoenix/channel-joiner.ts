@@ -1,9 +1,9 @@
 // Joins channels of Phoenix clients and leaves them. Joining is subscribing: the Directory knows before the join is confirmed, and
 // what the channel missed since its position follows the reply. Called by channel-hub.ts.
 import { logIncident } from '../../../../telemetry/incident-log.ts'
-import { formatPosition, parsePosition } from '../../../../core/identity/position.ts'
+import { parsePosition, type LogPlace } from '../../../../core/identity/position.ts'
 import { stateTypesOf } from '../../../../core/tables/table-rule.ts'
-import { tablesFor } from '../../connections/connection-state.ts'
+import { resumeAt, tablesFor } from '../../connections/connection-state.ts'
 import type { Resumption } from '../../connections/resumption.ts'
 import type { HistoryPlace } from '../../log/history.ts'
 import type { JoinWish } from '../../subscriptions/as-of-joins.ts'
@@ -85,10 +85,11 @@ export class ChannelJoiner {
     if (connections.get(connection.state.id) !== connection) return
     const { joins, startSeq } = placed.value
     const { isGap } = placed.value
-    const isCovered = !isGap && found.kind !== 'gap' && found.isCovered
-    const ownSeq = startSeq ?? (found.kind === 'own' && isCovered ? found.seq : null)
-    const resumeSeq = !isGap && ownSeq !== null && ownSeq >= log.floorSeq ? ownSeq : null
-    const from = found.kind === 'old' && isCovered ? found.from : null
+    const start = startSeq ?? (isGap ? null : startOf(found, interests.length > 0))
+    const resumeSeq = !isGap && typeof start === 'number' && start >= log.floorSeq ? start : null
+    const from = typeof start === 'object' ? start : null
+    const isResumed = position !== null && (from !== null || resumeSeq !== null)
+    this.#noteResume(connection, channel, isResumed ? found : { kind: 'gap' })
     connection.join(channel, from === null ? resumeSeq : log.committedSeq, resumeSeq === null ? [] : joins)
     this.#wantTables(connection, channel, position, from === null ? resumeSeq : null)
     lifecycle.refilter(connection, connection.filterNow(), resumeSeq ?? log.committedSeq)
@@ -97,7 +98,7 @@ export class ChannelJoiner {
       last_event_id:
         from === null
           ? connection.positionOn(channel.topic, resumeSeq ?? log.committedSeq)
-          : formatPosition(from.epoch, from.seq),
+          : lifecycle.oldPositionFor(connection.state, from),
       ...(since === null ? {} : completenessOf(since, sinceMs)),
       ...(position === null && asOf === undefined ? {} : { recovered: resumeSeq !== null || from !== null }),
     }
@@ -106,6 +107,17 @@ export class ChannelJoiner {
     connection.replay()
     this.#parts.tables.serveSoon(connection)
     this.#presence.joined(connection, channel)
+  }
+
+  /** Until the client has joined a channel with event types, its positions say from where it may still join one. */
+  #noteResume(connection: PhoenixConnection, { interests }: Channel, found: Resumption): void {
+    const { context, log } = this.#parts
+    if (interests.length > 0) return connection.hasSubscribed()
+    if (found.kind === 'gap') return
+    const isOld = found.kind === 'old'
+    const before = isOld ? { epoch: found.from.epoch, seq: found.openSeq } : found.openBefore
+    const resume = resumeAt(isOld ? log.committedSeq : found.openSeq, before, context.now())
+    if (resume !== null) connection.resumed(resume)
   }
 
   /** Its client has the table up to its position, or gets all of it. */
@@ -131,7 +143,9 @@ export class ChannelJoiner {
     position: string | null,
   ): Promise<Resumption | undefined> {
     if (position === null) return { kind: 'gap' }
-    return this.#parts.resumptions.find(position, state.owner.user, interests, true).catch((error: unknown) => {
+    const { user } = state.owner
+    const found = this.#parts.resumptions.find(position, user, interests, interests.length > 0)
+    return found.catch((error: unknown) => {
       logIncident('the old shard of a client did not answer', {}, { error: String(error) })
       return undefined
     })
@@ -150,6 +164,17 @@ export class ChannelJoiner {
     connection.notify(channel, 'phx_close', {})
     this.#presence.left(connection, channel, isDeliberate)
   }
+}
+
+/**
+ * Returns where a channel begins: a sequence number of this log, or a place in the old shard's log. Null: there would be a
+ * gap. `isOpen`: of its events the client has had none after `openSeq`, on this channel or another transport.
+ */
+function startOf(found: Resumption, isOpen: boolean): number | LogPlace | null {
+  if (found.kind === 'gap' || !found.isCovered) return null
+  if (found.kind === 'old') return isOpen ? { epoch: found.from.epoch, seq: found.openSeq } : found.from
+  if (!isOpen) return found.seq
+  return found.openBefore ?? found.openSeq
 }
 
 /** What is stored comes, whether or not it is complete: the reply says since when it is. */

@@ -1,12 +1,10 @@
 // How a channel takes what its client missed at its old shard: each channel has a position, and reads the old log by itself. Used by
 // phoenix-connection.ts, which writes.
-import { formatPosition } from '../../../../core/identity/position.ts'
 import type { StoredEvent } from '../../../../core/events/stored-event.ts'
 import type { ReplayTarget } from '../../old-shard/old-shard-replayer.ts'
-import type { TransportParts } from '../transport.ts'
 import { subscriptionsOf, type JoinedChannel } from './joined-channels.ts'
 
-interface ChannelWriter extends Pick<ReplayTarget, 'bufferedBytes' | 'failed'> {
+interface ChannelWriter extends Pick<ReplayTarget, 'bufferedBytes' | 'failed' | 'oldPosition' | 'position'> {
   readonly push: (event: StoredEvent, position: string) => void
   /** The channel reads on in this shard's log. */
   readonly done: () => void
@@ -14,8 +12,7 @@ interface ChannelWriter extends Pick<ReplayTarget, 'bufferedBytes' | 'failed'> {
 
 export function replayTargetOf(
   joined: JoinedChannel,
-  { log }: Pick<TransportParts, 'log'>,
-  { bufferedBytes, done, failed, push }: ChannelWriter,
+  { bufferedBytes, done, failed, oldPosition, position: positionOf, push }: ChannelWriter,
 ): ReplayTarget {
   const { filter } = joined.channel
   const spec = {
@@ -32,8 +29,8 @@ export function replayTargetOf(
       for (const event of events) push(event, position(event.seq))
     },
     reached: () => undefined,
-    oldPosition: ({ epoch, seq }) => formatPosition(epoch, seq),
-    position: (seq) => log.position(seq),
+    oldPosition,
+    position: positionOf,
     done: (seq) => {
       joined.behindSeq = seq
       joined.oldShard = null

@@ -5,12 +5,13 @@ import type { OffsetJoin } from '../../../../core/as-of/joins.ts'
 import { createFilter, withJoins, withRights, withTables, type Filter } from '../../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../../core/subscriptions/subscription.ts'
 import { stateTypesOf } from '../../../../core/tables/table-rule.ts'
-import { viewMarkOf, type ConnectionState } from '../../connections/connection-state.ts'
+import { openSuffixOf, viewMarkOf, type ConnectionState } from '../../connections/connection-state.ts'
 import type { ConnectionRegistry } from '../../connections/connection-registry.ts'
 import type { CommittedLog } from '../../log/committed-log.ts'
 import type { AsOfJoins } from '../../subscriptions/as-of-joins.ts'
 import type { OldShardReplayer } from '../../old-shard/old-shard-replayer.ts'
 import { bytesOf } from '../../connections/subscription-pool.ts'
+import type { ShardContext } from '../../shard-context.ts'
 import { EVENTS, type Channel } from './channel.ts'
 
 /** A channel that has been joined, and how far its history has been sent. Null: it is live. */
@@ -35,6 +36,7 @@ interface JoinedChannelsParts {
   readonly connections: Pick<ConnectionRegistry, 'hold' | 'release'>
   readonly asOfJoins: Pick<AsOfJoins, 'headIfPassed'>
   readonly log: Pick<CommittedLog, 'position'>
+  readonly context: Pick<ShardContext, 'now'>
 }
 
 export class JoinedChannels {
@@ -105,9 +107,9 @@ export class JoinedChannels {
     })
   }
 
-  /** Returns the position of a sequence number, as the client gets it on this channel. */
-  positionOf(joined: JoinedChannel, seq: number): string {
-    const position = this.#parts.log.position(seq)
+  /** Returns the position of a sequence number, as the client gets it on this channel of a connection with this state. */
+  positionOf(state: ConnectionState, joined: JoinedChannel, seq: number): string {
+    const position = `${this.#parts.log.position(seq)}${openSuffixOf(state, this.#parts.context.now)}`
     const joining = this.#isJoining(joined, seq) ? asJoining(position) : position
     return joined.mark === '' ? joining : withMark(joining, joined.mark)
   }

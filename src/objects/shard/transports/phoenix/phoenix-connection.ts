@@ -10,7 +10,7 @@ import type { OffsetJoin } from '../../../../core/as-of/joins.ts'
 import type { OldShardReplay } from '../../old-shard/old-shard-replay.ts'
 import { OldShardReplayer } from '../../old-shard/old-shard-replayer.ts'
 import { BaseConnection } from '../../connections/connection.ts'
-import type { ConnectionState } from '../../connections/connection-state.ts'
+import type { ConnectionState, Resume } from '../../connections/connection-state.ts'
 import { readNextChunk } from '../../log/replay.ts'
 import { ReplayPump } from '../replay-pump.ts'
 import { toStored, type SystemEvent } from '../../system-events.ts'
@@ -35,6 +35,8 @@ export interface PhoenixSink {
   left(topic: string): void
   /** Called when a replay begins and when it ends. */
   setReplaying(isReplaying: boolean): void
+  /** Stores it for `restore`, where the connection outlives the object's memory. See ConnectionState.resume. */
+  setResume(resume: Resume | null): void
   removed(): void
 }
 
@@ -117,9 +119,11 @@ export class PhoenixConnection extends BaseConnection {
   replayChannelOfOldShard(topic: string, replay: OldShardReplay): void {
     const joined = this.#channels.get(topic)
     if (joined === undefined) return
-    const target = replayTargetOf(joined, this.#parts, {
+    const target = replayTargetOf(joined, {
       bufferedBytes: () => this.bufferedBytes,
       push: (event, position) => this.#push(joined, event, position),
+      position: (seq) => this.positionOn(topic, seq),
+      oldPosition: (place) => this.#parts.lifecycle.oldPositionFor(this.state, place),
       done: () => this.replay(),
       failed: (reason) => this.#parts.lifecycle.end(this, reason),
     })
@@ -129,6 +133,26 @@ export class PhoenixConnection extends BaseConnection {
 
   leave(topic: string): void {
     this.#channels.delete(topic)
+  }
+
+  /**
+   * A channel without event types was joined with a position: until one with event types is joined, the positions of all
+   * channels say from where such a channel may still be joined.
+   */
+  resumed(resume: Resume): void {
+    const isFirst = this.state.resume === null
+    const isOlder = resume.before === null && this.state.resume?.before === null && resume.seq < this.state.resume.seq
+    if ((isFirst || isOlder) && !this.channels().some(({ interests }) => interests.length > 0)) this.#setResume(resume)
+  }
+
+  /** The client has said what it wants. */
+  hasSubscribed(): void {
+    if (this.state.resume !== null) this.#setResume(null)
+  }
+
+  #setResume(resume: Resume | null): void {
+    this.#parts.connections.update(this, { ...this.state, resume })
+    this.sink.setResume(resume)
   }
 
   override filterNow(): Filter {
@@ -170,7 +194,7 @@ export class PhoenixConnection extends BaseConnection {
   /** Returns the position of a sequence number, as the client gets it on the channel of this topic. */
   positionOn(topic: string, seq: number): string {
     const joined = this.#channels.get(topic)
-    return joined === undefined ? this.#parts.log.position(seq) : this.#channels.positionOf(joined, seq)
+    return joined === undefined ? this.#parts.log.position(seq) : this.#channels.positionOf(this.state, joined, seq)
   }
 
   /** The history of a channel is asked for when it is joined: nothing is read again later. */
@@ -279,7 +303,11 @@ export class PhoenixConnection extends BaseConnection {
     this.#parts.lifecycle.end(this, { kind: 'slow_reader', limitBytes })
   }
 
-  #push(joined: JoinedChannel, event: StoredEvent, ref = this.#channels.positionOf(joined, event.seq)): void {
+  #push(
+    joined: JoinedChannel,
+    event: StoredEvent,
+    ref = this.#channels.positionOf(this.state, joined, event.seq),
+  ): void {
     const { joinRef, naming, topic } = joined.channel
     const name = naming === 'type' ? nameOfType(event.type) : 'message'
     this.sink.send(encode(this.vsn, { joinRef, ref, topic, event: name }, event.json))

@@ -94,6 +94,7 @@ export class PhoenixSessions {
       joined: nothing,
       left: nothing,
       setReplaying: nothing,
+      setResume: nothing,
       removed: () => {
         outbox.close()
         this.#sessions.delete(state.id)

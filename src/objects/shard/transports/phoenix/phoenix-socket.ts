@@ -1,7 +1,7 @@
 // Phoenix by WebSocket, hibernatable: opens sockets, finds them again after hibernation, and ends those whose client is
 // silent. Every heartbeat has another ref, so the runtime cannot answer it: a shard with Phoenix sockets wakes for them.
 import * as z from 'zod'
-import type { ConnectionState, Opening } from '../../connections/connection-state.ts'
+import type { ConnectionState, Opening, Resume } from '../../connections/connection-state.ts'
 import { closeSocket, SocketWriter, upgradeResponse } from '../socket.ts'
 import type { TransportParts } from '../transport.ts'
 import type { ChannelHub } from './channel-hub.ts'
@@ -19,6 +19,8 @@ const attachmentSchema = z.object({
   seenAtMs: z.number(),
   /** A channel has not been sent all of its history. How far it is, is in memory only. */
   isReplaying: z.boolean(),
+  /** See ConnectionState.resume. Absent: null. */
+  resume: z.custom<Resume>().nullable().optional(),
   /** What a check service is asked with: see `keptAuthorization`. */
   authorization: z.string().nullable().optional(),
 })
@@ -55,7 +57,8 @@ export class PhoenixSockets {
     const sockets = new Map(this.#all().map((found) => [found.attachment.id, found]))
     for (const state of stored) {
       const found = sockets.get(state.id)
-      const connection = this.#create(found?.socket, state)
+      const resume = found?.attachment.resume ?? null
+      const connection = this.#create(found?.socket, { ...state, resume })
       for (const channel of this.#store.channels(state.id)) this.#hub.restore(connection, channel)
       if (found === undefined) {
         connection.removed()
@@ -135,6 +138,10 @@ export class PhoenixSockets {
         const attachment = readPhoenixAttachment(socket)
         if (attachment !== undefined) attach(socket, { ...attachment, isReplaying })
       },
+      setResume: (resume) => {
+        const attachment = readPhoenixAttachment(socket)
+        if (attachment !== undefined) attach(socket, { ...attachment, resume })
+      },
       removed: () => this.#delete(id),
     }
   }
@@ -150,6 +157,7 @@ export class PhoenixSockets {
       joined: nothing,
       left: nothing,
       setReplaying: nothing,
+      setResume: nothing,
       removed: () => this.#delete(id),
     }
   }
