@@ -67,6 +67,11 @@ export class SegmentLog<Meta, State> {
     return this.#slices.reduce((sum, slice) => sum + slice.bytes, 0)
   }
 
+  /** Bytes of the segments after `position`, and of those before them in the same slice. */
+  bytesAfter(position: number): number {
+    return this.#slices.reduce((sum, { bytes, end = Infinity }) => (end > position ? sum + bytes : sum), 0)
+  }
+
   /**
    * Runs `work`, which may append, in one transaction: if it throws, nothing of it is stored and memory is as before.
    * Durable once `storage.sync()` resolves, or when the output gate opens.

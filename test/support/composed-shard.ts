@@ -9,8 +9,8 @@ import type { ConnectRequest } from '../../src/core/identity/principal.ts'
 import { connectRequest, newShard } from './shard-clients.ts'
 
 export interface ComposedShard extends Shard {
-  /** Milliseconds since the epoch; the test sets it. */
-  readonly clock: { nowMs: number }
+  /** Milliseconds since the epoch. The test sets the time; the shard asks for its alarm, Infinity if it does not. */
+  readonly clock: { nowMs: number; alarmAtMs: number }
   readonly connect: (wanted: Partial<ConnectRequest>) => Promise<Response>
 }
 
@@ -21,7 +21,7 @@ export function inComposedShard<T>(
   random: () => number = () => 0,
 ): Promise<T> {
   return runInDurableObject(newShard(), async (_instance, state) => {
-    const clock = { nowMs: 1_000_000 }
+    const clock = { nowMs: 1_000_000, alarmAtMs: Infinity }
     const shard = createShard({
       shard: 20_000,
       config: configWith(variables),
@@ -37,7 +37,7 @@ export function inComposedShard<T>(
           .slice(0, 2 * bytes),
       uuid: () => crypto.randomUUID(),
       metrics: { counts: new MetricCounts(), touch: () => undefined },
-      wakeBy: () => undefined,
+      wakeBy: (atMs) => void (clock.alarmAtMs = Math.min(clock.alarmAtMs, atMs)),
       background: (promise) => state.waitUntil(promise),
     })
     return work({ ...shard, clock, connect: (wanted) => connect(shard, wanted) })

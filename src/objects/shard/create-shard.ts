@@ -203,7 +203,7 @@ export function createShard(context: ShardContext) {
     ...parts,
     leaving,
     transports: Object.values(transports),
-    trimLog: (nowMs) => logStore.trim(nowMs),
+    logStore,
   })
   const admin = new AdminCommands(context, { ...parts, history, logStore, leaving })
   restore(transports, store)

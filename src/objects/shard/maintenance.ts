@@ -6,6 +6,7 @@ import type { ConnectionRegistry } from './connections/connection-registry.ts'
 import type { LeavingConnections } from './connections/leaving-connections.ts'
 import type { InterestRegistry } from './interest-registry.ts'
 import type { CommittedLog } from './log/committed-log.ts'
+import type { LogStore } from './log/log-store.ts'
 import { withdrawEnded } from './subscriptions/withdraw-ended.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
@@ -21,26 +22,35 @@ interface MaintenanceParts {
   readonly leaving: LeavingConnections
   readonly tables: Pick<LiveTables, 'sweep'>
   readonly transports: readonly Transport[]
-  /** Drops events that are past the retention. */
-  readonly trimLog: (nowMs: number) => void
+  readonly logStore: Pick<LogStore, 'bytesAfter' | 'setToldSeq' | 'toldSeq' | 'trim'>
 }
 
 export class Maintenance {
   readonly #context: ShardContext
   readonly #parts: MaintenanceParts
-  /** The position that quiet clients were last told. */
-  #sentSeq = 0
 
   constructor(context: ShardContext, parts: MaintenanceParts) {
     this.#context = context
     this.#parts = parts
   }
 
+  /**
+   * Call after an append. By time, maintenance comes before the position of a quiet client is older than the log. If the
+   * log is full before that time, maintenance comes when half of it is after that position.
+   */
+  appended(): void {
+    const { connections, lifecycle, logStore } = this.#parts
+    if (connections.size === 0) return
+    lifecycle.sweepLater()
+    const { config, now, wakeBy } = this.#context
+    if (logStore.bytesAfter(logStore.toldSeq) > config.log.retentionBytes / 2) wakeBy(now())
+  }
+
   async sweep(): Promise<void> {
-    const { connections, lifecycle, log, revocations, trimLog } = this.#parts
+    const { connections, lifecycle, log, logStore, revocations } = this.#parts
     const nowMs = this.#context.now()
     revocations.removeExpired(nowMs)
-    trimLog(nowMs)
+    logStore.trim(nowMs)
     this.#endDue(nowMs)
     const nextLeavingMs = this.#parts.leaving.endSome(nowMs)
     if (nextLeavingMs !== null) this.#context.wakeBy(nextLeavingMs)
@@ -69,9 +79,9 @@ export class Maintenance {
 
   /** The position of a connection on which nothing happens must not grow older than the log. */
   #sendPositions(): void {
-    const { connections, log } = this.#parts
-    if (this.#sentSeq === log.committedSeq) return
-    this.#sentSeq = log.committedSeq
+    const { connections, log, logStore } = this.#parts
+    if (logStore.toldSeq === log.committedSeq) return
+    logStore.setToldSeq(log.committedSeq)
     for (const connection of connections.all()) connection.sendPosition()
   }
 

@@ -76,7 +76,7 @@ export class UserShard extends DurableObject<Env> {
     const startedMs = Date.now()
     await this.#shard.log.append(wanted)
     this.#shard.metrics.appended(wanted, Date.now() - startedMs)
-    if (this.#shard.connections.size > 0) this.#shard.lifecycle.sweepLater()
+    this.#shard.maintenance.appended()
   }
 
   /** Takes rows of tables from before this shard wanted them. Idempotent. */

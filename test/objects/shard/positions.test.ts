@@ -101,6 +101,36 @@ describe('a connection on which nothing comes', () => {
       client.socket.close(1000)
     })
   })
+
+  const oneOf = { subscriptions: [greeting] }
+  const rigel = { ...oneOf, transport: 'ws', protocol: 'rigel.v1' } as const
+  it.each([
+    ['rigel.v1', rigel, {}],
+    ['plain frames with heartbeats', { ...oneOf, transport: 'ws' }, { WEBSOCKET_HEARTBEAT_SECONDS: '3600' }],
+  ] as const)(
+    'is told the position before a small log has dropped what it was told: %s',
+    async (_name, wanted, heartbeats) => {
+      const variables = { LOG_RETENTION_BYTES: '65536', ...heartbeats }
+      await inComposedShard(variables, async ({ clock, connect, log, logStore, maintenance }) => {
+        const client = new WsClient(await connect(wanted))
+        const start = log.position(log.committedSeq)
+        // Of 200 events of a kibibyte the log keeps 64 at most.
+        for (let offset = 0; offset < 200; offset += 1) {
+          clock.nowMs += 10
+          await log.append([batch([event(offset, { type: 'other', utf8: new Uint8Array(1_024) })])])
+          maintenance.appended()
+          if (clock.alarmAtMs > clock.nowMs) continue
+          clock.alarmAtMs = Infinity
+          await maintenance.sweep()
+        }
+        await client.until(({ positions }) => logStore.resumable(positions.at(-1) ?? '') !== undefined)
+        expect(logStore.resumable(start)).toBeUndefined()
+        // Not with each event.
+        expect(client.positions.length).toBeLessThan(20)
+        client.socket.close(1000)
+      })
+    },
+  )
 })
 
 describe('names of SSE frames', () => {

@@ -78,6 +78,21 @@ export class LogStore {
     }
   }
 
+  /** The position that quiet clients were told last. */
+  get toldSeq(): number {
+    return this.#log.state.toldSeq ?? 0
+  }
+
+  /** Stores it: one row. */
+  setToldSeq(toldSeq: number): void {
+    this.#log.setState({ ...this.#log.state, toldSeq })
+  }
+
+  /** Bytes of the log after `seq`, and at most an eighth of what it keeps more. */
+  bytesAfter(seq: number): number {
+    return this.#log.bytesAfter(seq)
+  }
+
   position(seq: number): string {
     return formatPosition(this.epoch, seq)
   }

@@ -22,6 +22,8 @@ export interface ShardLogState {
   readonly epoch: string
   /** By `topic/partition`. */
   readonly seen: Record<string, SeenRange>
+  /** The position that quiet clients were told last. Absent: none was. */
+  readonly toldSeq?: number
 }
 
 export function keyOf(topic: string, partition: number): string {

@@ -120,6 +120,11 @@ export class StreamConnection extends BaseConnection implements MovedReader {
     else this.probe()
   }
 
+  /** Heartbeats come more often, but not as often as a small log may be full. */
+  override sendPosition(): void {
+    if (this.#cursor.isLive) this.probe()
+  }
+
   override probe(): void {
     this.#write(this.#encoding.heartbeat(this.#cursor.position))
   }

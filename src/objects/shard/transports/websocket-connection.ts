@@ -134,8 +134,10 @@ export class WebSocketConnection extends BaseConnection implements SocketOwner, 
     this.#writer.send(frame)
   }
 
+  /** Plain frames have heartbeats only if WEBSOCKET_HEARTBEAT_SECONDS says so: RIG has none. */
   override sendPosition(): void {
-    if (this.isRigelV1 && this.#cursor.isLive) this.probe()
+    const { webSocketHeartbeatMs } = this.#parts.context.config.connections
+    if (this.#cursor.isLive && (this.isRigelV1 || webSocketHeartbeatMs > 0)) this.probe()
   }
 
   /** Sends a heartbeat that has the connection's position. */
