@@ -164,14 +164,11 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
       const { position } = client
       await client.close()
       await shard.append([batch([event(4)])])
-      const recovered = async (lastEventId: string) => {
-        const again = await open(shard, { principal, subscriptions, lastEventId })
-        const says = again.recovered
-        if (says === true) expect(idsOf(await again.until('greeting', 1))).toEqual([4])
-        await again.close()
-        return says
-      }
-      expect([await recovered(position), await recovered(start)]).toEqual([true, false])
+      const late = await open(shard, { principal, subscriptions, lastEventId: start })
+      const again = await open(shard, { principal, subscriptions, lastEventId: position })
+      expect([late.recovered, again.recovered]).toEqual([false, true])
+      expect(idsOf(await again.until('greeting', 1))).toEqual([4])
+      await Promise.all([late.close(), again.close()])
     },
   )
 
