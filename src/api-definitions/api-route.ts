@@ -76,6 +76,8 @@ export interface Policy {
   readonly rewriteLocation: boolean
   /** Forwards verified claims: as plain headers, or as a token signed with PROXY_CLAIMS_SECRET. */
   readonly forwardClaims: 'none' | 'plain' | 'signed'
+  /** Headers that say who asks, which clients may send all the same. In lower case. */
+  readonly clientHeaders: readonly string[]
 }
 
 /** Names are in lower case. */

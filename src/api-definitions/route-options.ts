@@ -72,6 +72,10 @@ export const routeOptions = {
     .boolean()
     .optional()
     .describe("Rewrite Location headers with the service's own address to the address that the client asked"),
+  client_headers: z
+    .array(headerName)
+    .optional()
+    .describe('Headers that say who asks, such as x-user, which clients may send all the same'),
   response_headers: z
     .strictObject({ set: headers.optional(), remove: z.array(headerName).optional() })
     .optional()
@@ -106,6 +110,7 @@ export function toPolicy(options: RouteOptions): Policy {
     rewriteLocation: options.rewrite_location ?? false,
     rateLimit: options.rate_limit === undefined ? null : toRateLimit(options.rate_limit),
     forwardClaims: options.forward_claims ?? 'none',
+    clientHeaders: (options.client_headers ?? []).map((name) => name.toLowerCase()),
   }
 }
 

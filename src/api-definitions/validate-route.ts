@@ -1,6 +1,7 @@
 // Validation across the fields of a route: bindings that are missing, options that contradict each other. Called by the
 // parsers of both formats, for each route.
 import { sourceOf, type SourceKind } from '../core/events/topic-source.ts'
+import { whyNotClients } from './caller-headers.ts'
 import type { PathPattern } from './path-pattern.ts'
 import { RESERVED_SEGMENT } from './request-path.ts'
 import type { Problem, Route, DefinitionEnv } from './api-route.ts'
@@ -22,6 +23,10 @@ export function checkRoute(route: Route, definitionEnv: DefinitionEnv): readonly
   if (policy.forwardClaims !== 'none' && authentication === null) add('forward_claims', 'needs secured: true')
   if (policy.forwardClaims === 'signed' && !definitionEnv.canSignClaims) {
     add('forward_claims', 'signed needs the variable PROXY_CLAIMS_SECRET')
+  }
+  for (const name of policy.clientHeaders) {
+    const why = whyNotClients(name)
+    if (why !== undefined) add('client_headers', `${name} ${why}`)
   }
   const { responseFrom } = route
   if (route.target.kind === 'publish') {

@@ -106,6 +106,15 @@ describe('a route where Rigel’s own paths are', () => {
 describe('a route that asks for scopes or claims', () => {
   it.each<[unknown, readonly string[]]>([
     [withRoute({ scopes: ['a'] }), ['a/GET /x: scopes needs secured: true']],
+    [
+      withRoute({ client_headers: ['x-user', 'X-Forwarded-For', 'te', 'x-own', 'X_Rigel_User'] }),
+      [
+        'a/GET /x: client_headers x-forwarded-for is written by Rigel',
+        'a/GET /x: client_headers te ends at Rigel, because it is for one hop',
+        'a/GET /x: client_headers x-own is not removed: clients may send it anyway',
+        'a/GET /x: client_headers x_rigel_user is written by Rigel',
+      ],
+    ],
     [withRoute({ claims: { '/role': 'a' } }), ['a/GET /x: claims needs secured: true']],
     [withRoute({}, { scopes: ['a'] }), ['a/GET /x: scopes needs secured: true']],
     [withRoute({ secured: false, scopes: ['a'] }, { secured: true }), ['a/GET /x: scopes needs secured: true']],

@@ -103,11 +103,11 @@ interface Handled {
 }
 
 async function handleRoute(context: ProxyContext): Promise<Handled> {
-  const { deps, request, route } = context
+  const { client, deps, incoming, request, route, trace } = context
   const admitted = route.policy.rateLimit === null && route.authentication === null ? ok(null) : await admit(context)
   if (!admitted.ok) return { response: toErrorResponse(context, admitted.reason), result: admitted, user: null }
   const token = admitted.value
-  const headers = serviceHeaders(context)
+  const headers = toUpstreamHeaders(request.headers, incoming, client, trace, route)
   if (token !== null) await addClaims(headers, token, route.policy.forwardClaims, deps.config.proxy.claimsSecret)
   const { target } = route
   const answered =
@@ -182,17 +182,6 @@ async function callAsyncService(
   }
   await answered.value.body?.cancel()
   return response()
-}
-
-function serviceHeaders({ client, incoming, request, route, trace }: ProxyContext): Headers {
-  return toUpstreamHeaders(
-    request.headers,
-    incoming,
-    client,
-    trace,
-    route.requestHeaders,
-    route.authentication?.header ?? null,
-  )
 }
 
 /** The client's own `correlation` would be read first. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { CALLER_HEADERS } from '../../../src/http/proxy/headers/caller-headers.ts'
+import { CALLER_ENDINGS, CALLER_HEADERS } from '../../../src/api-definitions/caller-headers.ts'
 import gatewayPage from '../../../docs/gateway.md?raw'
 import { tokenOf } from '../../support/make-tokens.ts'
 import { makeGateway, passThrough, UPSTREAM } from './gateway.ts'
@@ -76,18 +76,94 @@ describe('headers on their way to a service', () => {
     expect(rawHeaders).not.toContain('forged')
   })
 
+  const spellings = (name: string) => [name, name.replaceAll('-', '_'), name.replaceAll('-', '.'), name.toUpperCase()]
+
   it.each(
-    CALLER_HEADERS.flatMap((name) => {
-      const one = name.replace('*', 'any')
-      return [one, one.replaceAll('-', '_'), one.replaceAll('-', '.'), one.toUpperCase()]
-    }),
+    [
+      ...CALLER_HEADERS.map((name) => name.replace('*', 'any')),
+      ...CALLER_ENDINGS.flatMap((word) => [`x-${word}`, `x-any-${word}`, `auth-${word}`]),
+    ].flatMap(spellings),
   )('say nothing of the caller by %s', async (name) => {
     const { rawHeaders } = await gateway.echo('/', { headers: { [name]: 'forged' } })
     expect(rawHeaders).not.toContain('forged')
   })
 
+  // What products that authenticate before a service say, by their documentation.
+  it.each([
+    'X-Forwarded-Preferred-Username',
+    'X-Forwarded-Access-Token',
+    'X-Auth-Request-Email',
+    'Remote-Groups',
+    'X-authentik-entitlements',
+    'X-Pomerium-Claim-Email',
+    'Cf-Access-Authenticated-User-Email',
+    'X-Goog-IAP-JWT-Assertion',
+    'X-Amzn-Oidc-Data',
+    'X-MS-CLIENT-PRINCIPAL-NAME',
+    'X-MS-TOKEN-AAD-ID-TOKEN',
+    'X-Consumer-Custom-ID',
+    'X-Anonymous-Consumer',
+    'X-Forwarded-Tls-Client-Cert-Info',
+    'X-Envoy-External-Address',
+    'Tailscale-User-Login',
+    'X-Vouch-IdP-Claims-Groups',
+    'SSL_CLIENT_S_DN',
+    'X-SSL-Client-Verify',
+    'X-Client-Cert',
+    'X-Okta-User',
+    'SM_USER',
+    '$WSRU',
+    'WL-Proxy-Client-Cert',
+    'X-User',
+    'X-User-Id',
+    'X-Auth-User',
+    'X-Rh-Identity',
+    'X-Proxy-Roles',
+    'X-Jwt-Claim-Sub',
+    'Php-Auth-User',
+    'kubeflow-userid',
+  ])('say nothing of the caller as a product does by %s', async (name) => {
+    const { rawHeaders } = await gateway.echo('/', { headers: { [name]: 'forged' } })
+    expect(rawHeaders).not.toContain('forged')
+  })
+
+  it.each([
+    'authorization',
+    'cookie',
+    'sec-fetch-user',
+    'x-user-agent',
+    'x-grpc-web',
+    'x-requested-with',
+    'x-request-id',
+    'x-correlation-id',
+    'x-csrf-token',
+    'x-api-key',
+    'x-auth-token',
+    'x-access-token',
+    'x-amz-content-sha256',
+    'x-goog-api-key',
+    'x-goog-user-project',
+    'x-hub-signature-256',
+    'x-client-version',
+    'x-hasura-role',
+    'x-tenant-id',
+    'cf-access-jwt-assertion',
+  ])('keep what a service checks itself, or says nothing of the caller: %s', async (name) => {
+    const { rawHeaders } = await gateway.echo('/', { headers: { [name]: 'sent' } })
+    expect(rawHeaders).toContain('sent')
+  })
+
+  it('say who asks where a route lets its clients, in the one spelling that it names', async () => {
+    const routes = { 'GET /open': { client_headers: ['X-User', 'SM_USER'] }, '* /{path...}': {} }
+    const letting = makeGateway(passThrough({ routes }))
+    const headers = { 'x-user': 'a', x_user: 'b', 'x-user-id': 'c', sm_user: 'd', 'sm-user': 'e' }
+    const said = (raw: readonly string[]) => raw.filter((_, index) => 'abcde'.includes(raw[index] ?? 'none'))
+    expect(said((await letting.echo('/open', { headers })).rawHeaders).toSorted()).toEqual(['a', 'd'])
+    expect(said((await letting.echo('/other', { headers })).rawHeaders)).toEqual([])
+  })
+
   it('that say something of the caller are all in the documentation', () => {
-    expect(CALLER_HEADERS.filter((name) => !gatewayPage.includes(`\`${name}\``))).toEqual([])
+    expect([...CALLER_HEADERS, ...CALLER_ENDINGS].filter((name) => !gatewayPage.includes(`\`${name}\``))).toEqual([])
   })
 
   it.each([

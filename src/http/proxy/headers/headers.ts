@@ -1,7 +1,7 @@
 // The headers of a request on its way to a service. Hop-by-hop headers are removed (RFC 9110, section 7.6.1). Headers that
 // identify the caller, its address or the URL are set by Rigel, never by the client. Called once for each proxied request.
 import type { HeaderChanges } from '../../../api-definitions/api-route.ts'
-import { isDropped } from './caller-headers.ts'
+import { isDropped, type HeaderRoute } from './dropped-headers.ts'
 import type { RequestUrl } from '../../request/request-url.ts'
 import type { Trace } from '../../../telemetry/trace-context.ts'
 
@@ -38,28 +38,24 @@ export function clientOf(incoming: IncomingHeaders, { host, scheme }: RequestUrl
   }
 }
 
-/**
- * `incoming` has the headers of `original`, which the runtime copies by itself, faster than one by one. `tokenHeader` is the
- * header in which the route looks for a token; another spelling of it must not reach the service.
- */
+/** `incoming` has the headers of `original`, which the runtime copies by itself, faster than one by one. */
 export function toUpstreamHeaders(
   original: Headers,
   incoming: IncomingHeaders,
   client: Client,
   trace: Trace,
-  changes: HeaderChanges,
-  tokenHeader: string | null,
+  route: HeaderRoute,
 ): Headers {
   const headers = new Headers(original)
   const named = namedBy(incoming.get('connection'))
   for (const name of incoming.keys()) {
-    if (named.has(name) || isDropped(name, incoming, changes, tokenHeader)) headers.delete(name)
+    if (named.has(name) || isDropped(name, incoming, route)) headers.delete(name)
   }
   addForwarding(headers, client)
   headers.append('via', VIA)
   headers.set('traceparent', trace.traceparent)
   if (trace.tracestate !== null) headers.set('tracestate', trace.tracestate)
-  changeHeaders(headers, changes)
+  changeHeaders(headers, route.requestHeaders)
   return headers
 }
 

@@ -1,0 +1,44 @@
+// Which headers of a client never reach the service of a route. For headers.ts.
+import { canonicalName, createMatcher, isRemoved } from '../../../api-definitions/caller-headers.ts'
+import type { Route } from '../../../api-definitions/api-route.ts'
+
+/** The parts of a route that decide about a client's headers. */
+export type HeaderRoute = Pick<Route, 'authentication' | 'policy' | 'requestHeaders'>
+
+/** Standard names. A second header whose name CGI, WSGI, Rack and PHP treat as the same is removed. */
+const STANDARD = ['accept-*', 'access-control-*', 'cf-*', 'content-*', 'if-*', 'sec-*', 'transfer-*', 'user-agent']
+const isStandard = createMatcher(STANDARD)
+
+/** `compare`: kept unless the request or the route has the name in another spelling. */
+type Verdict = 'remove' | 'keep' | 'compare'
+
+/** So that each name is judged once. Bounded, because clients make up names. */
+const verdicts = new Map<string, Verdict>()
+const MAX_VERDICTS = 2_000
+
+/** `name` is in lower case. */
+export function isDropped(name: string, incoming: ReadonlyMap<string, string>, route: HeaderRoute): boolean {
+  const verdict = verdicts.get(name) ?? judge(name)
+  if (verdict === 'keep') return false
+  const { clientHeaders } = route.policy
+  if (verdict === 'remove') return !clientHeaders.includes(name)
+  const canonical = canonicalName(name)
+  const isSame = (other: string): boolean => canonicalName(other) === canonical
+  const { remove, set } = route.requestHeaders
+  const tokenHeader = route.authentication?.header ?? null
+  return (
+    incoming.has(canonical) ||
+    (tokenHeader !== null && isSame(tokenHeader)) ||
+    set.some(([name]) => isSame(name)) ||
+    remove.some(isSame)
+  )
+}
+
+function judge(name: string): Verdict {
+  const canonical = canonicalName(name)
+  const isOwn = canonical === name
+  const verdict = isRemoved(canonical) || (!isOwn && isStandard(canonical)) ? 'remove' : isOwn ? 'keep' : 'compare'
+  if (verdicts.size >= MAX_VERDICTS) verdicts.clear()
+  verdicts.set(name, verdict)
+  return verdict
+}
