@@ -1,9 +1,10 @@
 // The main module of a self-hosted Rigel: runs Rigel's bundle, and replaces what Cloudflare's edge does (client
-// address, rate limits, cache). Bundled by scripts/build-workerd.ts without Rigel's bundle, and named by config.capnp.
+// address, `Host`, rate limits, cache). Bundled by scripts/build-workerd.ts without Rigel's bundle, and named by config.capnp.
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import rigel from '../../src/index.ts'
 import { parseCached, ResponseStore } from './cached-response.ts'
 import { clientAddress } from './client-address.ts'
+import { isHost } from './host-header.ts'
 import { RateWindow, type RateRule } from './rate-window.ts'
 
 export * from '../../src/index.ts'
@@ -56,7 +57,10 @@ export class ResponseCache extends WorkerEntrypoint {
 
 export default {
   ...rigel,
-  fetch: (request, env, context) => rigel.fetch(withClientAddress(request, env), env, context),
+  fetch: (request, env, context) =>
+    isHost(request.headers.get('host'))
+      ? rigel.fetch(withClientAddress(request, env), env, context)
+      : new Response('Bad Request', { status: 400 }),
 } satisfies ExportedHandler<SelfHostedEnv>
 
 function withClientAddress(

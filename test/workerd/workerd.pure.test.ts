@@ -4,6 +4,7 @@ import { parseCached, ResponseStore } from '../../scripts/workerd/cached-respons
 import { Embed, toCapnp } from '../../scripts/workerd/capnp.ts'
 import { clientAddress } from '../../scripts/workerd/client-address.ts'
 import { workerdConfig } from '../../scripts/workerd/config.ts'
+import { isHost } from '../../scripts/workerd/host-header.ts'
 import { RateWindow } from '../../scripts/workerd/rate-window.ts'
 
 describe('the address of a client', () => {
@@ -21,6 +22,18 @@ describe('the address of a client', () => {
   ])('%s', (_name, peer, forwardedFor, proxies, address) => {
     expect(clientAddress(peer, forwardedFor, proxies)).toBe(address)
   })
+})
+
+describe('the header Host', () => {
+  it.each(['example.com', 'EXAMPLE.com:8787', 'rigel_1', '192.0.2.1', '[2001:db8::1]:8787', '[::ffff:192.0.2.1]'])(
+    'is a host: %s',
+    (header) => expect(isHost(header)).toBe(true),
+  )
+
+  it.each([null, '', 'a/_rig/health?', 'a?', 'a#', 'a\\b', 'user@a', 'a b', 'a%2Fb', 'a:b', 'a,b', '[a/]', 'ä'])(
+    'cannot be a part of another URL: %s',
+    (header) => expect(isHost(header)).toBe(false),
+  )
 })
 
 describe('a rate limit', () => {
