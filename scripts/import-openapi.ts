@@ -1,33 +1,53 @@
 // `npm run import -- openapi.yaml [--id ID] [--target URL] [--write]`: makes an API definition of an OpenAPI document, YAML or
 // JSON, and prints it. What cannot be mapped goes to standard error. With --write the definition is added to proxy.json, or
-// replaces the one of the same id there. Exits 1 if the document cannot be imported.
+// replaces the one of the same id. Exits 1, and writes nothing, if the document cannot be imported, or Rigel would refuse the
+// definition or proxy.json with it.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { parse } from 'yaml'
-import { importOpenApi } from '../src/api-definitions/import-openapi.ts'
+import { toDefinition, withDefinition } from './import/import-definition.ts'
 
 const FILE = 'proxy.json'
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: { id: { type: 'string' }, target: { type: 'string' }, write: { type: 'boolean' } },
-})
-const [path] = positionals
-if (path === undefined) {
-  console.error('usage: npm run import -- openapi.yaml [--id ID] [--target URL] [--write]')
-  process.exit(1)
-}
-// JSON is YAML.
-const document: unknown = parse(readFileSync(path, 'utf8'))
-const imported = importOpenApi(document, { id: values.id ?? null, target: values.target ?? null })
-if (!imported.ok) {
-  console.error(`${path} ${imported.reason}`)
-  process.exit(1)
-}
+const USAGE = 'usage: npm run import -- openapi.yaml [--id ID] [--target URL] [--write]'
+
+const { path, ...options } = readArguments()
+const imported = toDefinition(read(path), options)
+if (!imported.ok) exit(imported.reason.map((line) => `${path} ${line}`))
 const { definition, unmapped } = imported.value
 for (const line of unmapped) console.error(`not mapped: ${line}`)
-if (values.write) {
-  const file = JSON.parse(readFileSync(FILE, 'utf8')) as { apis: { id?: unknown }[] }
-  const others = file.apis.filter(({ id }) => id !== definition['id'])
-  writeFileSync(FILE, `${JSON.stringify({ ...file, apis: [...others, definition] }, null, 2)}\n`)
+if (options.write) {
+  const file = withDefinition(read(FILE), definition)
+  if (!file.ok) exit(file.reason.map((line) => `${FILE} ${line}`))
+  writeFileSync(FILE, file.value)
   console.error(`${FILE} has the definition "${String(definition['id'])}".`)
 } else console.log(JSON.stringify(definition, null, 2))
+
+function readArguments() {
+  try {
+    const { positionals, values } = parseArgs({
+      allowPositionals: true,
+      options: { id: { type: 'string' }, target: { type: 'string' }, write: { type: 'boolean' } },
+    })
+    const [first, ...others] = positionals
+    if (first === undefined || others.length > 0) exit([USAGE])
+    return { path: first, id: values.id ?? null, target: values.target ?? null, write: values.write === true }
+  } catch (error) {
+    exit([messageOf(error), USAGE])
+  }
+}
+
+function read(name: string): string {
+  try {
+    return readFileSync(name, 'utf8')
+  } catch (error) {
+    exit([`${name} cannot be read: ${messageOf(error)}`])
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+function exit(lines: readonly string[]): never {
+  for (const line of lines) console.error(line)
+  process.exit(1)
+}
