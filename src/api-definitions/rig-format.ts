@@ -7,8 +7,10 @@ import { fromRegex, withPrefix } from './regex-pattern.ts'
 import { openProblems, toRequirements } from './token-requirements.ts'
 import type { ApiDefinition, Authentication, Problem, Route, DefinitionEnv, Target, Upstream } from './api-route.ts'
 import {
+  HEADER_NAME,
   headersSchema,
-  METHOD,
+  isMethod,
+  METHOD_RULE,
   rigTexts,
   routeOptions,
   textSchema,
@@ -33,7 +35,7 @@ const ignored = z.unknown().optional()
 
 const endpointSchema = z.strictObject({
   id: textSchema,
-  method: textSchema.regex(METHOD, 'must be a method such as GET, or *'),
+  method: textSchema.refine(isMethod, METHOD_RULE),
   path_regex: textSchema,
   path_replacement: z.string().optional(),
   secured: z.boolean().default(false),
@@ -109,9 +111,9 @@ export function parseRigForm(
 function locate(document: unknown, path: readonly PropertyKey[]): string {
   const id = read(document, 'id')
   const apiId = typeof id === 'string' ? id : 'api'
-  const [first, version, , index] = path
+  const [first, version, list, index] = path
   if (first === 'auth' || first === 'auth_type') return apiId
-  if (first !== 'version_data' || index === undefined) return 'api'
+  if (first !== 'version_data' || list !== 'endpoints' || index === undefined) return 'api'
   const endpoint = read(read(read(read(document, 'version_data'), version), 'endpoints'), index)
   const endpointId = read(endpoint, 'id')
   return `${apiId}/${typeof endpointId === 'string' ? endpointId : `endpoint ${Number(index) + 1}`}`
@@ -133,6 +135,9 @@ function* contradictions({ auth, auth_type, id, version_data, versioned }: RigFo
     if (where !== 'header' && names[where] === '') {
       yield { where: id, field: `${where}_name`, message: 'must have a length of at least 1' }
     }
+    const name = names[where] ?? ''
+    if (where !== 'query' && name !== '' && !HEADER_NAME.test(name))
+      yield { where: id, field: `${where}_name`, message: `must be a ${where} name` }
     if (auth_type !== 'jwt') yield { where: id, field: 'auth_type', message: 'must be one of ["jwt"]' }
   }
   const endpoints = Object.values(version_data).flatMap((version) => version.endpoints)

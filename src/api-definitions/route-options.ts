@@ -6,9 +6,17 @@ import * as z from 'zod'
 import type { HeaderChanges, Policy, Problem, RateLimit } from './api-route.ts'
 
 const text = z.string().min(1)
-const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, 'must be a header name')
+/** Names of cookies have the same characters (RFC 6265, section 4.1.1). */
+export const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const headerName = z.string().regex(HEADER_NAME, 'must be a header name')
+const cookieName = z.string().regex(HEADER_NAME, 'must be a cookie name')
 const headerValue = z.string().regex(/^[\t\u0020-\u007e\u0080-\u00ff]*$/, 'must be a header value: one line')
-const headers = z.record(headerName, headerValue)
+const headers = z
+  .record(headerName, headerValue)
+  .refine(
+    (set) => new Set(Object.keys(set).map((name) => name.toLowerCase())).size === Object.keys(set).length,
+    'must name each header once: case does not matter',
+  )
 /** Any JSON number as core/json.ts parses it: a double, or the digits of a number that a double does not hold. */
 const number = z.custom<number | ExactNumber>((value) => numberText(value) !== undefined, 'must be a number')
 // oxlint-disable-next-line no-underscore-dangle -- zod's own hook for the JSON Schema of a custom type
@@ -16,7 +24,18 @@ number._zod.toJSONSchema = () => ({ type: 'number' })
 
 const scalar = z.union([z.string(), number, z.boolean()])
 
-export const METHOD = /^([A-Za-z]+|\*)$/
+/** The methods that workerd knows: it answers others with 501 before Rigel sees them. It cannot send CONNECT and TRACE. */
+const METHODS = new Set(
+  (
+    '* ACL BAN CHECKOUT COPY DELETE GET HEAD LOCK MERGE MKACTIVITY MKCOL MOVE MSEARCH NOTIFY OPTIONS PATCH POST ' +
+    'PROPFIND PROPPATCH PURGE PUT QUERY REPORT SEARCH SUBSCRIBE UNLOCK UNSUBSCRIBE'
+  ).split(' '),
+)
+export const METHOD_RULE = 'must be a method that a Worker can send, such as GET, or *'
+
+export function isMethod(name: string): boolean {
+  return METHODS.has(name.toUpperCase())
+}
 
 /** Options of Rigel; RIG has none of them. */
 export const routeOptions = {
@@ -47,6 +66,7 @@ export const routeOptions = {
   host: z
     .string()
     .regex(/^[A-Za-z0-9.-]+(:\d+)?$/, 'must be "target", "client", or the name of a host')
+    .refine((host) => URL.canParse(`http://${host}`), 'must be the name of a host, and a port up to 65535')
     .optional()
     .describe('"target" (default), a name of the Worker\'s zone, or for service bindings "client"'),
   cors: z.boolean().optional().describe('Answer preflights, and add CORS headers, by the variable CORS'),
@@ -87,7 +107,7 @@ export const routeOptions = {
 
 const optionsSchema = z.object(routeOptions)
 export type RouteOptions = z.infer<typeof optionsSchema>
-export { headers as headersSchema, text as textSchema }
+export { headers as headersSchema, cookieName as cookieNameSchema, headerName as headerNameSchema, text as textSchema }
 
 const DEFAULT_BREAKER = { failures: 5, openMs: 5_000, healthCheck: null }
 const DEFAULT_RATE_LIMIT = 'PROXY_RATE_LIMIT'
@@ -149,12 +169,27 @@ export function toProblems(error: z.ZodError, locate: (path: readonly PropertyKe
   return error.issues.flatMap(plainIssues).flatMap((issue): Problem[] => {
     const where = locate(issue.path)
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((field) => ({ where, field, message: `there is no such field${suggestionFor(field)}` }))
+      return issue.keys.map((key) => {
+        const field = fieldOf([...issue.path, key])
+        return { where, field, message: `there is no such field${suggestionFor(key)}` }
+      })
     }
-    const field = issue.path.findLast((key) => typeof key === 'string') ?? 'api'
+    const field = fieldOf(issue.path)
     const [cause = issue] = issue.code === 'invalid_key' ? issue.issues : []
     return [{ where, field, message: cause.message }]
   })
+}
+
+/** Options that have fields of their own, or names that people choose. */
+const NESTED = new Set(
+  'claims secured circuit_breaker rate_limit request_headers response_headers add_headers'.split(' '),
+)
+
+/** Returns the name of a field, with that of the option that it is in, such as `circuit_breaker.failures`. */
+function fieldOf(path: readonly PropertyKey[]): string {
+  const names = path.filter((key) => typeof key === 'string')
+  const option = names.findIndex((name) => NESTED.has(name))
+  return (option < 0 ? names.at(-1) : names.slice(option).join('.')) ?? 'api'
 }
 
 /** Fields of both formats, for suggestions. */

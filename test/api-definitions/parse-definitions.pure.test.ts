@@ -46,15 +46,47 @@ describe('a definition in the short form', () => {
     [withRoute({ cors: 'true' }), ['a/GET /x: cors must be boolean']],
     [withRoute({ timeout_ms: 1.5 }), ['a/GET /x: timeout_ms must be integer']],
     [withRoute({ retries: 9 }), ['a/GET /x: retries must be at most 5']],
-    [withRoute({ rate_limit: { by: ['ip'] } }), ['a/GET /x: by must be one of ["address","user","route"]']],
+    [withRoute({ rate_limit: { by: ['ip'] } }), ['a/GET /x: rate_limit.by must be one of ["address","user","route"]']],
     [withRoute({ circuit_breaker: true }), ['a/GET /x: circuit_breaker must be one of [false], or object']],
-    [withRoute({ circuit_breaker: { failures: 0, open_ms: 100 } }), ['a/GET /x: failures must be at least 1']],
+    [
+      withRoute({ circuit_breaker: { failures: 0, open_ms: 100 } }),
+      ['a/GET /x: circuit_breaker.failures must be at least 1'],
+    ],
     [
       withRoute({ response_from: 'kafak' }),
       ['a/GET /x: response_from must be one of ["http","kafka","http_async","nats"]'],
     ],
-    [withRoute({ request_headers: { 'a b': '1' } }), ['a/GET /x: a b must be a header name']],
-    [withRoute({ request_headers: { a: '1\r\nb: 2' } }), ['a/GET /x: a must be a header value: one line']],
+    [withRoute({ request_headers: { 'a b': '1' } }), ['a/GET /x: request_headers.a b must be a header name']],
+    [
+      withRoute({ request_headers: { a: '1\r\nb: 2' } }),
+      ['a/GET /x: request_headers.a must be a header value: one line'],
+    ],
+    [
+      withRoute({ claims: { '/role': null } }),
+      ['a/GET /x: claims./role must be string, or a number, or boolean, or list'],
+    ],
+    [withRoute({ secured: {} }), ['a/GET /x: secured must name a header, a query parameter or a cookie']],
+    [withRoute({ secured: { header: 'x token' } }), ['a/GET /x: secured.header must be a header name']],
+    [withRoute({ secured: { cookie: 'a;b' } }), ['a/GET /x: secured.cookie must be a cookie name']],
+    [withRoute({ secured: { header: 'x-key', cooky: 'x' } }), ['a/GET /x: secured.cooky there is no such field']],
+    [
+      withRoute({ request_headers: { 'X-Key': 'a', 'x-key': 'b' } }),
+      ['a/GET /x: request_headers must name each header once: case does not matter'],
+    ],
+    [withRoute({ host: 'a.test:99999' }), ['a/GET /x: host must be the name of a host, and a port up to 65535']],
+    [
+      withRoute({ request_headers: { Host: 'b' } }),
+      ['a/GET /x: request_headers.host has no effect: use the option host'],
+    ],
+    [
+      withRoute({ request_headers: { Upgrade: 'websocket', te: 'x' } }),
+      [
+        'a/GET /x: request_headers.upgrade is set by the runtime for each connection',
+        'a/GET /x: request_headers.te is set by the runtime for each connection',
+      ],
+    ],
+    [withRoute('/y?a=b'), ['a/GET /x: path is another path: it must have no space, no query and no fragment']],
+    [withRoute('/y z'), ['a/GET /x: path is another path: it must have no space, no query and no fragment']],
     [withRoute({}, { target: 5 }), ['api: target must be string, or list']],
     [withRoute({}, { target: [{ url: 'http://a.test', weight: 0 }] }), ['api: weight must be at least 1']],
     [withRoute({}, { target: undefined }), ['a/GET /x: target must be present, here or beside routes']],
@@ -69,7 +101,54 @@ describe('a definition in the short form', () => {
   ])('%j: %j', (document, problems) => expect(problemsOf(document)).toEqual(problems))
 })
 
+describe('a route that no request could reach', () => {
+  const method = 'must be a method that a Worker can send, such as GET, or *'
+  const dots = 'must have no segment "." or "..", escaped or not: they are resolved'
+
+  it.each([
+    ['GTE /x', `routes ${method}`],
+    ['TRACE /x', `routes ${method}`],
+    ['GET /a\\b', 'path must have no "\\": in a URL it is "/"'],
+    ['GET /a/../b', `path ${dots}`],
+    ['GET /%2E%2e/b', `path ${dots}`],
+    ['GET /a/..%2fb', `path ${dots}`],
+    ['GET /a/..;/b', `path ${dots}`],
+  ])('is refused: %s', (line, problem) =>
+    expect(problemsOf({ id: 'a', target: 'http://a.test', routes: { [line]: {} } })).toEqual([`a/${line}: ${problem}`]),
+  )
+
+  it('is refused in RIG’s format', () => {
+    expect(problemsOf(withEndpoint({ method: 'connect' }))).toEqual([`a/x: method ${method}`])
+  })
+})
+
 describe('a definition in RIG’s format', () => {
+  it('says in which option a field is, and of which API', () => {
+    const endpoints = [{ id: 'x', method: 'GET', path_regex: '/x' }]
+    const version_data = { default: { endpoints, transform_request_headers: { add_headers: { 'x-key': 5 } } } }
+    expect(problemsOf(withEndpoint({}, { version_data }))).toEqual(['api: add_headers.x-key must be string'])
+  })
+
+  it('may name the Host that RIG’s documentation does, without an effect, and no other header of a connection', () => {
+    const endpoints = [{ id: 'x', method: 'GET', path_regex: '/x', transform_request_headers: true }]
+    const adding = (add_headers: object) =>
+      problemsOf(
+        withEndpoint({}, { version_data: { default: { endpoints, transform_request_headers: { add_headers } } } }),
+      )
+    expect(adding({ host: 'b' })).toEqual([])
+    expect(adding({ Connection: 'close' })).toEqual([
+      'a/x: request_headers.connection is set by the runtime for each connection',
+    ])
+  })
+
+  it('names headers and cookies that can be', () => {
+    const auth = { use_header: true, header_name: 'x token', use_cookie: true, cookie_name: 'a b' }
+    expect(problemsOf(withEndpoint({}, { auth_type: 'jwt', auth }))).toEqual([
+      'a: header_name must be a header name',
+      'a: cookie_name must be a cookie name',
+    ])
+  })
+
   it.each<[unknown, readonly string[]]>([
     [withEndpoint({ secure: true }), ['a/x: secure there is no such field: did you mean "secured"?']],
     [withEndpoint({}, { prxoy: {} }), ['api: prxoy there is no such field: did you mean "proxy"?']],
