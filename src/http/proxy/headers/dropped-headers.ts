@@ -10,10 +10,10 @@ const STANDARD = ['accept-*', 'access-control-*', 'cf-*', 'content-*', 'if-*', '
 const isStandard = createMatcher(STANDARD)
 
 /** `compare`: kept unless the request or the route has the name in another spelling. */
-type Verdict = 'remove' | 'keep' | 'compare'
+type NameVerdict = 'remove' | 'keep' | 'compare'
 
 /** So that each name is judged once. Bounded, because clients make up names. */
-const verdicts = new Map<string, Verdict>()
+const verdicts = new Map<string, NameVerdict>()
 const MAX_VERDICTS = 2_000
 
 /** `name` is in lower case. */
@@ -29,12 +29,12 @@ export function isDropped(name: string, incoming: ReadonlyMap<string, string>, r
   return (
     incoming.has(canonical) ||
     (tokenHeader !== null && isSame(tokenHeader)) ||
-    set.some(([name]) => isSame(name)) ||
+    set.some(([other]) => isSame(other)) ||
     remove.some(isSame)
   )
 }
 
-function judge(name: string): Verdict {
+function judge(name: string): NameVerdict {
   const canonical = canonicalName(name)
   const isOwn = canonical === name
   const verdict = isRemoved(canonical) || (!isOwn && isStandard(canonical)) ? 'remove' : isOwn ? 'keep' : 'compare'
