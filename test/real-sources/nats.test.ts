@@ -184,11 +184,18 @@ void describe('JetStream', () => {
   void test('a request waits for the reply of a service, by NATS’s own request and reply', async () => {
     const service = connection.subscribe('questions', {
       callback: (_error, message) => {
-        message.respond(JSON.stringify({ answer: message.json<{ data: unknown }>().data }))
+        const trace = message.headers?.get('traceparent')
+        const mediaType = message.headers?.get('content-type')
+        message.respond(JSON.stringify({ answer: message.json<{ data: unknown }>().data, trace, mediaType }))
       },
     })
     const response = await post('/questions', { specversion: '1.0', id: 'q1', source: '/q', type: 'q', data: 42 })
-    assert.deepEqual([response.status, await response.json()], [200, { answer: 42 }])
+    const { trace, ...answer } = (await response.json()) as { trace: string }
+    assert.deepEqual(
+      [response.status, answer],
+      [200, { answer: 42, mediaType: 'application/cloudevents+json; charset=utf-8' }],
+    )
+    assert.match(trace, /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
     assert.equal(response.headers.get('content-type'), 'application/json')
     service.unsubscribe()
   })

@@ -2,7 +2,7 @@
 // requests, because a handshake per request would be too slow. Stores nothing. Called through rpc/nats-client.ts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
-import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
+import type { NewRecord, ProducedRecord, RecordHeader } from '../../core/events/kafka-record.ts'
 import { NatsProducer, type NatsReply } from '../../sources/nats/nats-producer.ts'
 
 export class NatsClient extends DurableObject<Env> {
@@ -17,9 +17,14 @@ export class NatsClient extends DurableObject<Env> {
     return this.#producer.produce(records)
   }
 
-  /** Publishes a request, and returns the reply. */
-  async request(subject: string, body: Uint8Array, timeoutMs: number): Promise<NatsReply> {
-    return this.#producer.request(subject, body, timeoutMs)
+  /** Publishes a request, and returns the reply. Workers of older versions give no `headers`. */
+  async request(
+    subject: string,
+    body: Uint8Array,
+    timeoutMs: number,
+    headers: readonly RecordHeader[] = [],
+  ): Promise<NatsReply> {
+    return this.#producer.request(subject, body, timeoutMs, headers)
   }
 }
 

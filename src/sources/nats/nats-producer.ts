@@ -4,7 +4,7 @@ import type { NatsConnection } from '@nats-io/nats-core'
 import { RequestError, TimeoutError } from '@nats-io/nats-core/internal'
 import type { NatsConfig } from '../../config/sources/nats.ts'
 import { sourceOf } from '../../core/events/topic-source.ts'
-import type { NewRecord, ProducedRecord } from '../../core/events/kafka-record.ts'
+import type { NewRecord, ProducedRecord, RecordHeader } from '../../core/events/kafka-record.ts'
 import { isObject, parseJson } from '../../core/json.ts'
 import { streamsOf } from './jetstream-api.ts'
 import { subjectOf, toNatsHeaders } from './nats-records.ts'
@@ -52,13 +52,19 @@ export class NatsProducer {
   }
 
   /**
-   * Sends a request and waits for the reply. Uses core NATS in either mode, because the replying service is a
-   * subscriber.
+   * Sends a request with `headers` and waits for the reply. Uses core NATS in either mode, because the replying service
+   * is a subscriber.
    */
-  async request(subject: string, body: Uint8Array, timeoutMs: number): Promise<NatsReply> {
+  async request(
+    subject: string,
+    body: Uint8Array,
+    timeoutMs: number,
+    headers: readonly RecordHeader[],
+  ): Promise<NatsReply> {
     return this.#session.use(async (connection) => {
       try {
-        const reply = await connection.request(subject, body, { timeout: timeoutMs })
+        const options = { headers: toNatsHeaders({ headers }), timeout: timeoutMs }
+        const reply = await connection.request(subject, body, options)
         return { kind: 'reply', body: reply.data.slice() }
       } catch (error) {
         if (error instanceof TimeoutError) return { kind: 'timeout' }

@@ -58,7 +58,11 @@ export function subjectOf({ headers = [], topic }: NewRecord): string {
 }
 
 /** Returns the headers of the message that a record is published as. Header values of NATS are text. */
-export function toNatsHeaders({ headers = [], idempotencyKey, key }: NewRecord): MsgHdrs {
+export function toNatsHeaders({
+  headers = [],
+  idempotencyKey,
+  key,
+}: Pick<NewRecord, 'headers' | 'idempotencyKey' | 'key'>): MsgHdrs {
   const all = newHeaders()
   for (const header of headers) {
     if (!isSubjectHeader(header)) all.append(header.key, toText(header.value))

@@ -11,12 +11,12 @@ import type { ProxyDeps } from '../proxy-context.ts'
 /** Returns 200 and the reply as JSON, as RIG does. */
 export async function requestByNats(
   { config, env }: ProxyDeps,
-  { topic, value }: NewRecord,
+  { headers, topic, value }: NewRecord,
 ): Promise<Result<Response, RigelError>> {
   const timeoutMs = config.proxy.natsTimeoutMs
   try {
     const stub = natsClientStub(env, Math.random())
-    const reply = await stub.request(sourceOf(topic).name, value ?? new Uint8Array(), timeoutMs)
+    const reply = await stub.request(sourceOf(topic).name, value ?? new Uint8Array(), timeoutMs, headers)
     if (reply.kind === 'timeout') return fail({ kind: 'answer_timeout', timeoutMs })
     if (reply.kind === 'nobody') return unavailable('No service is there to answer.')
     return ok(new Response(Uint8Array.from(reply.body), { headers: { 'content-type': 'application/json' } }))
