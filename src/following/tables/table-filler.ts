@@ -27,7 +27,7 @@ interface FillWait {
   readonly fillId: string
   next: number
   /** The shard gets events from here on as they come. */
-  readonly upTo: number
+  upTo: number
 }
 
 export interface TableFillerDeps {
@@ -41,6 +41,10 @@ export interface TableFillerDeps {
   ): BatchPlanner
   /** Null: the follower has not started. */
   progress(): Promise<FollowerProgress | null>
+  /** Returns the offset that the next record will get. Null: the log does not answer. */
+  end(): Promise<number | null>
+  /** Has the follower go on: it may have been restarted, and wait for the next record. */
+  follow(): void
   fill(shard: number, batch: FillBatch): Promise<void>
   nowMs(): number
   sleep(ms: number): Promise<unknown>
@@ -52,6 +56,11 @@ export class TableFiller {
   readonly #waits = new Map<string, FillWait>()
   #run: Promise<void> | null = null
   readonly #planner: BatchPlanner
+  /**
+   * The end of the log when this object was first asked: an earlier life of the object may have routed everything before, by
+   * earlier interest, although its checkpoint is older.
+   */
+  #routedBefore: { readonly generation: number; readonly end: number } | undefined
   /** The part of the waits that the batch under way is for. */
   #served: readonly FillWait[] = []
 
@@ -69,8 +78,9 @@ export class TableFiller {
   /** Resolves when the shard has everything, or after a while: it then asks again. */
   async ask(request: FillRequest): Promise<FillAnswer> {
     const progress = await this.#deps.progress()
-    if (progress === null) return { done: false }
-    const wait = this.#waitOf(request, progress)
+    const routed = progress === null ? null : await this.#routedUpTo(progress)
+    if (progress === null || routed === null) return { done: false }
+    const wait = this.#waitOf(request, routed)
     await withTimeout(this.#scan(), ANSWER_AFTER_MS).catch((error: unknown) => {
       if (wait.next < wait.upTo)
         logIncident('a table could not be filled yet', { ...this.#deps.at }, { error: String(error) })
@@ -78,18 +88,29 @@ export class TableFiller {
     if (wait.next < wait.upTo) return { done: false }
     // What was under way to the shard when it began to wait must be there too.
     const after = await this.#deps.progress()
-    if (after === null || (after.generation === progress.generation && (after.done ?? wait.upTo) < wait.upTo))
+    if (after === null || (after.generation === progress.generation && (after.done ?? wait.upTo) < wait.upTo)) {
+      this.#deps.follow()
       return { done: false }
+    }
     this.#waits.delete(keyOf(request))
     this.#deps.sql.exec('DELETE FROM table_fills WHERE shard = ? AND type = ?', request.shard, request.type)
     return { done: true }
   }
 
-  #waitOf(request: FillRequest, { planned }: FollowerProgress): FillWait {
+  /** Events from here on are routed by interest that the shard has registered. Null: the log does not answer. */
+  async #routedUpTo({ generation, planned }: FollowerProgress): Promise<number | null> {
+    if (this.#routedBefore?.generation === generation) return Math.max(planned, this.#routedBefore.end)
+    const end = await this.#deps.end()
+    if (end === null) return null
+    this.#routedBefore = { generation, end }
+    return Math.max(planned, end)
+  }
+
+  #waitOf(request: FillRequest, upTo: number): FillWait {
     const known = this.#waits.get(keyOf(request))
     if (known?.fillId === request.fillId) return known
     const { fillId, shard, type } = request
-    const wait = this.#stored(request) ?? { shard, type, fillId, next: 0, upTo: planned }
+    const wait = this.#stored(request) ?? { shard, type, fillId, next: 0, upTo }
     this.#waits.set(keyOf(request), wait)
     return wait
   }
@@ -148,7 +169,15 @@ export class TableFiller {
     const { next, stages } = await this.#planner.plan({ ...batch, records }, 0)
     for (const stage of stages) await runWithLimit(stage, MAX_CONCURRENT_CALLS)
     this.#advance(this.#served, next)
+    if (next === offset) await this.#endAt(offset, waiting)
     return next > offset
+  }
+
+  /** The end of the log was cut off, or it has been created anew: records up to `upTo` will be others, and come as events. */
+  async #endAt(offset: number, waiting: readonly FillWait[]): Promise<void> {
+    const end = await this.#deps.end()
+    if (end === null || end > offset) return
+    for (const wait of waiting) wait.upTo = Math.min(wait.upTo, Math.max(end, wait.next))
   }
 
   #advance(waits: readonly FillWait[], next: number): void {

@@ -92,6 +92,8 @@ export class EmbeddedFollower {
         sql: deps.storage.sql,
         log: { fetch: async ({ offset }, { maxBytes }) => deps.log.read(offset, maxBytes) },
         progress: () => this.progress(-1),
+        end: async () => deps.log.offsets().latest,
+        follow: () => void this.follow(),
         nowMs: () => deps.nowMs(),
       },
     )

@@ -92,6 +92,8 @@ export class TopicFollower extends DurableObject<Env> {
       sql: this.ctx.storage.sql,
       log: this.#fillLog,
       progress: () => this.progress(-1),
+      end: () => this.#logEnd.latest(),
+      follow: () => this.ctx.waitUntil(this.nudge()),
       nowMs: () => Date.now(),
     },
   )

@@ -36,7 +36,8 @@ function makeRecord(offset: number, type: string, value: string | null = 'x'): L
 function open(records: readonly LogRecord[], storage = createTestStorage()) {
   const fetched: number[] = []
   const filled = new Map<string, number[]>()
-  const state = { planned: records.length, done: records.length, fails: 0, perFetch: 10 }
+  const { length } = records
+  const state = { planned: length, done: length, end: length, fails: 0, perFetch: 10, follows: 0 }
   const fill = async (shard: number, { packs, upTo }: FillBatch) => {
     if (state.fails > 0) {
       state.fails -= 1
@@ -81,6 +82,8 @@ function open(records: readonly LogRecord[], storage = createTestStorage()) {
         shards: { append: send, relay: () => Promise.reject(new Error('relayed')) },
       }),
     progress: async () => ({ generation: 0, planned: state.planned, latest: null, done: state.done, shards: 4 }),
+    end: async () => state.end,
+    follow: () => (state.follows += 1),
     fill,
     nowMs: () => 0,
     sleep: async () => undefined,
@@ -95,8 +98,7 @@ const even = (until: number) => orders.map(({ offset }) => offset).filter((n) =>
 describe('a scan', () => {
   it('sends a shard the rows of its type up to where events come by themselves', async () => {
     const { filled, filler, state } = open(orders)
-    state.planned = 31
-    state.done = 31
+    Object.assign(state, { planned: 31, done: 31, end: 31 })
     expect(await filler.ask(of(1))).toEqual({ done: true })
     expect([...filled]).toEqual([['1 order', even(31)]])
   })
@@ -119,7 +121,7 @@ describe('a scan', () => {
     first.state.perFetch = 15
     expect(first.fetched).toEqual([0])
     const broken = open(orders.slice(0, 20), first.storage)
-    broken.state.planned = 40
+    Object.assign(broken.state, { planned: 40, end: 40 })
     expect(await broken.filler.ask(of(1))).toEqual({ done: false })
     const again = open(orders, first.storage)
     expect(await again.filler.ask(of(1))).toEqual({ done: true })
@@ -141,6 +143,25 @@ describe('a scan', () => {
     expect(await filler.ask(of(1))).toEqual({ done: false })
     state.done = 40
     expect(await filler.ask(of(1))).toEqual({ done: true })
+  })
+
+  it('sends what an earlier life of the follower may have routed already, and has it follow on', async () => {
+    const { filled, filler, state } = open(orders)
+    Object.assign(state, { planned: 0, done: 0 })
+    expect(await filler.ask(of(1))).toEqual({ done: false })
+    expect(filled.get('1 order')).toEqual(even(40))
+    expect(state.follows).toBe(1)
+    Object.assign(state, { planned: 40, done: 40 })
+    expect(await filler.ask(of(1))).toEqual({ done: true })
+    state.end = 50
+    expect(await filler.ask(of(2))).toEqual({ done: true })
+  })
+
+  it('ends at the end of a log that was cut off', async () => {
+    const { filled, filler, state } = open(orders)
+    Object.assign(state, { planned: 60, done: 60 })
+    expect(await filler.ask(of(1))).toEqual({ done: true })
+    expect(filled.get('1 order')).toEqual(even(40))
   })
 
   it('sends tombstones, and the key of the record in the event', async () => {
