@@ -189,9 +189,10 @@ export function viewOf(state: ConnectionState, type: string): string {
   return JSON.stringify([state.subscriptions.filter(({ eventType }) => covers(eventType, type)), grantsOf(state)])
 }
 
-/** Two tokens that permit the same are no other view than one. */
+/** Two tokens that permit the same are no other view than one, as after a renewal. */
 function grantsOf({ grant, lateGrant }: Pick<ConnectionState, 'grant' | 'lateGrant'>): readonly string[] {
-  return [...new Set([grant, lateGrant].map((one) => JSON.stringify(one ?? null)))].toSorted()
+  const given = [grant, lateGrant].filter((one) => one !== null && one !== undefined)
+  return given.length === 0 ? ['null'] : [...new Set(given.map((one) => JSON.stringify(one)))].toSorted()
 }
 
 /** The marks of states: a position is made for each event. */

@@ -9,7 +9,6 @@ import { mergeSubscriptions } from '../../../core/subscriptions/parse-subscripti
 import type { TypeGrant } from '../../../core/rules/type-grant.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { Connection } from './connection.ts'
-import type { ConnectionLifecycle } from './connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
 import { earliestEnd, userOf } from './connection-state.ts'
 import type { RevocationList } from '../revocation-list.ts'
@@ -19,7 +18,6 @@ import type { SubscriptionUpdater } from '../subscriptions/update-subscriptions.
 interface TokenRenewalParts {
   readonly connections: ConnectionRegistry
   readonly revocations: RevocationList
-  readonly lifecycle: ConnectionLifecycle
   readonly subscriptions: SubscriptionUpdater
 }
 
@@ -44,7 +42,7 @@ export class TokenRenewal {
     grant?: TypeGrant,
     authorization?: string | null,
   ): Promise<Result<number, RigelError>> {
-    const { connections, lifecycle, subscriptions } = this.#parts
+    const { connections, subscriptions } = this.#parts
     const checked = this.#check(connections.get(connectionId), principal)
     if (!checked.ok) return checked
     const connection = checked.value
@@ -56,12 +54,13 @@ export class TokenRenewal {
       .filter((subscription) => !old.has(JSON.stringify(subscription)))
       .map((subscription) => restrictToClaims(subscription, extractors, claims))
       .filter((restricted) => typeof restricted !== 'string')
-    const change = { subscriptions: mergeSubscriptions(given, inferred), inferred, principal, grant }
+    const renewed = { ...term, grant }
+    const change = { subscriptions: mergeSubscriptions(given, inferred), inferred, principal, grant, renewed }
     const replaced = await subscriptions.replace(connectionId, change)
     if (!replaced.ok) return replaced
     connection.isWarned = false
     connection.keepAuthorization(authorization)
-    lifecycle.update(connection, { ...term, grant })
+    connection.save()
     this.#context.wakeBy(term.endsAtMs)
     return ok(term.endsAtMs)
   }

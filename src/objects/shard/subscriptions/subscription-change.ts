@@ -3,6 +3,7 @@ import type { MergedPrincipal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { TypeGrant } from '../../../core/rules/type-grant.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import type { ConnectionState, Term } from '../connections/connection-state.ts'
 
 export interface SubscriptionChange {
   readonly subscriptions: readonly Subscription[]
@@ -14,6 +15,8 @@ export interface SubscriptionChange {
   readonly asOf?: string | undefined
   /** What that token permits by rules per event type. Undefined: no token came, or nothing is restricted. */
   readonly grant?: TypeGrant | undefined
+  /** What else a new token of the connection changes, at the same time: with the rights of both, tables would be sent twice. */
+  readonly renewed?: Term & Pick<ConnectionState, 'grant'>
   /** Resolves to why a check service refuses the change, or to undefined. Absent: it was asked before, or there is none. */
   readonly askService?: () => Promise<RigelError | undefined>
 }

@@ -122,8 +122,9 @@ export class SubscriptionUpdater {
   }
 
   /** A client that came back, and subscribes to the same as before, gets what has changed in its tables since. */
-  #hasTables({ state }: Connection, { grant, subscriptions }: SubscriptionChange, { mark, seq }: Resume): boolean {
-    const view = { subscriptions, grant: state.grant, lateGrant: grant ?? state.lateGrant ?? null }
+  #hasTables({ state }: Connection, change: SubscriptionChange, { mark, seq }: Resume): boolean {
+    const { grant, renewed, subscriptions } = change
+    const view = { subscriptions, grant: (renewed ?? state).grant, lateGrant: grant ?? state.lateGrant ?? null }
     return this.#parts.tables.continuesFrom(view, seq, mark)
   }
 
@@ -140,7 +141,7 @@ export class SubscriptionUpdater {
   /** Events of what is new are sent from `sinceSeq` on, unless the client has joined at a state of it. */
   #set(
     connection: Connection,
-    { grant, inferred, principal, subscriptions }: SubscriptionChange,
+    { grant, inferred, principal, renewed, subscriptions }: SubscriptionChange,
     joined: Joined | undefined,
     sinceSeq: number,
     hasTables = false,
@@ -158,6 +159,7 @@ export class SubscriptionUpdater {
       claimedBy: userOf(connection.state) ?? user,
       grantEndsAtMs: expSeconds === null ? null : expSeconds * 1_000,
       ...(grant === undefined && !connection.state.lateGrant ? {} : { lateGrant: grant ?? null }),
+      ...renewed,
       ...(hasTables ? { tables: tablesFor(subscriptions, true) } : {}),
     })
     this.#context.wakeBy(connection.state.grantEndsAtMs ?? Infinity)
