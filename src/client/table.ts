@@ -4,7 +4,7 @@ import type { CloudEvent, EventTypes, FilterTypes, ReceivedEvent, Rigel } from '
 
 /**
  * `loading`: the table has not come yet, or comes again; `rows` is as it was. `current`: `rows` has every change so far. `failed`:
- * the server has no table of the type.
+ * the server has no table of the type, or the subscription has ended, and `rows` is empty then.
  */
 type TableState = 'loading' | 'current' | 'failed'
 
@@ -33,8 +33,10 @@ export function table<Events extends EventTypes, Filters extends FilterTypes, Ty
 }
 
 class Table<T> implements LiveTable<T> {
-  rows: ReadonlyMap<string, ReceivedEvent<T>> = new Map()
   state: TableState = 'loading'
+  #rows = new Map<string, ReceivedEvent<T>>()
+  /** What was shown of `#rows`; null: nothing since the last change. A table of many rows is not copied for each of many changes. */
+  #shown: ReadonlyMap<string, ReceivedEvent<T>> | null = null
   readonly #type: string
   readonly #listeners = new Set<() => void>()
   readonly #stop: readonly (() => void)[]
@@ -47,6 +49,10 @@ class Table<T> implements LiveTable<T> {
       rigel.on(type, (event) => this.#changed(event as ReceivedEvent<T>)),
       rigel.on('rig.table.*', (event) => this.#told(event as TableEvent)),
     ]
+  }
+
+  get rows(): ReadonlyMap<string, ReceivedEvent<T>> {
+    return (this.#shown ??= new Map(this.#rows))
   }
 
   onChange(listener: () => void): () => void {
@@ -70,8 +76,10 @@ class Table<T> implements LiveTable<T> {
     if (data?.type !== this.#type) return
     if (type === 'rig.table.removed') return this.#write((rows) => rows.delete(data.key ?? ''))
     if (type === 'rig.table.reset') this.#coming = new Map()
-    if (type === 'rig.table.complete') this.rows = this.#coming ?? this.rows
-    if (type === 'rig.table.complete' || type === 'rig.table.failed') this.#coming = null
+    if (type === 'rig.table.complete' || type === 'rig.table.failed') {
+      if (this.#coming !== null) this.#show(this.#coming)
+      this.#coming = null
+    }
     this.state = STATES[type] ?? this.state
     this.#notify()
   }
@@ -79,10 +87,14 @@ class Table<T> implements LiveTable<T> {
   /** While a table comes, what is shown stays as it was. */
   #write(change: (rows: Map<string, ReceivedEvent<T>>) => unknown): void {
     if (this.#coming !== null) return void change(this.#coming)
-    const rows = new Map(this.rows)
-    change(rows)
-    this.rows = rows
+    change(this.#rows)
+    this.#show(this.#rows)
     this.#notify()
+  }
+
+  #show(rows: Map<string, ReceivedEvent<T>>): void {
+    this.#rows = rows
+    this.#shown = null
   }
 
   #notify(): void {

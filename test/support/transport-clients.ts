@@ -1,6 +1,7 @@
 // One client of each transport for the contract suite: what a client of that transport sees and does, behind one interface.
 import type { ConnectRequest } from '../../src/core/identity/principal.ts'
 import { toClose } from '../../src/core/errors.ts'
+import type { TypeGrant } from '../../src/core/rules/type-grant.ts'
 import type { Subscription } from '../../src/core/subscriptions/subscription.ts'
 import { stampConnect } from '../../src/rpc/shard.ts'
 import { PhoenixClient } from './phoenix-client.ts'
@@ -19,6 +20,10 @@ export interface TransportClient {
   readonly recovered: unknown
   /** Does what keeps a quiet connection open. The result resolves when the client has been told a later position. */
   listen(): Promise<() => Promise<unknown>>
+  /** Everything that came, in order. */
+  readonly received: readonly Event[]
+  /** Renews its token by another one, which permits this. Null: its transport has no renewal. */
+  readonly renew: ((grant: TypeGrant) => Promise<void>) | null
   /** Adds a subscription to the open connection. */
   subscribe(subscription: Subscription): Promise<void>
   /** Reads to the end. Returns the close code. */
@@ -50,6 +55,17 @@ async function put(
   if (!set.ok) throw new Error(set.reason.kind)
 }
 
+/** By PUT. */
+function renewBy(shard: Shard, connectionToken: () => unknown, principal = asUser('alice')) {
+  return async (grant: TypeGrant) => {
+    const expSeconds = Math.round(Date.now() / 1_000) + 600
+    const renewed = await shard.renewToken(idOf(connectionToken()), { ...principal, expSeconds }, [], grant)
+    if (!renewed.ok) throw new Error(renewed.reason.kind)
+  }
+}
+
+const tokenIn = (events: readonly Event[]) => dataOf(ofType(events, 'rig.connection.create')[0])?.['connection_token']
+
 async function openSse(shard: Shard, wanted: Wanted): Promise<TransportClient> {
   const client = await SseClient.open(shard, wanted)
   await client.until(1)
@@ -66,6 +82,10 @@ async function openSse(shard: Shard, wanted: Wanted): Promise<TransportClient> {
       return () => client.read(() => client.lastEventId !== before)
     },
     until: async (type, count) => (await client.until(count, type)).map(({ data }) => data),
+    get received() {
+      return events()
+    },
+    renew: renewBy(shard, () => tokenIn(events()), wanted.principal),
     subscribe: (subscription) => put(shard, events(), subscription, wanted.principal),
     ended: async () => codeOf((await client.rest()).at(-1)?.data),
     close: () => client.close(),
@@ -108,6 +128,8 @@ async function openNdjson(shard: Shard, wanted: Wanted): Promise<TransportClient
       while (ofType(events, type).length < count && (await read()));
       return ofType(events, type)
     },
+    received: events,
+    renew: renewBy(shard, () => tokenIn(events), wanted.principal),
     subscribe: (subscription) => put(shard, events, subscription, wanted.principal),
     ended: async () => {
       while (await read());
@@ -141,6 +163,10 @@ function openWebSocket(protocol: 'rigel.v1' | null) {
         })
         return ofType(events(), type)
       },
+      get received() {
+        return events()
+      },
+      renew: renewBy(shard, () => tokenIn(events()), wanted.principal),
       subscribe: (subscription) => put(shard, events(), subscription, wanted.principal),
       ended: async () => (await client.until(({ closed }) => closed !== undefined)).closed?.code ?? 0,
       close: async () => client.socket.close(1000),
@@ -187,6 +213,8 @@ async function openLongpolling(shard: Shard, wanted: Wanted): Promise<TransportC
       while (ofType(events, type).length < count && (await poll()) === undefined);
       return ofType(events, type)
     },
+    received: events,
+    renew: renewBy(shard, () => opened.value.connectionToken, wanted.principal),
     subscribe: async (subscription) => {
       // A client polls all the time: its position is that of the moment.
       await poll()
@@ -244,6 +272,11 @@ async function openPhoenix(shard: Shard, wanted: Wanted): Promise<TransportClien
       await client.until(([, , , event]) => event === type, count)
       return received(type).map(([, , , , payload]) => payload as Event)
     },
+    get received() {
+      return client.frames.map(([, , , , payload]) => payload as Event)
+    },
+    // A client of Phoenix comes again with its new token.
+    renew: null,
     subscribe: ({ eventType, oneOf, state }) => join(`events:${eventType}`, oneOf, state),
     ended: async () => (await client.untilClosed()).code,
     close: async () => client.close(),

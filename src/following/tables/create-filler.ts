@@ -5,7 +5,10 @@ import { TableFiller, type TableFillerDeps } from './table-filler.ts'
 
 export function createFiller(
   planned: Pick<PlannerOptions, 'at' | 'config' | 'shardMap'>,
-  { env, ...parts }: Pick<TableFillerDeps, 'sql' | 'log' | 'progress' | 'end' | 'follow' | 'nowMs'> & { readonly env: Env },
+  {
+    env,
+    ...parts
+  }: Pick<TableFillerDeps, 'sql' | 'log' | 'progress' | 'end' | 'follow' | 'nowMs'> & { readonly env: Env },
 ): TableFiller {
   return new TableFiller({
     ...parts,

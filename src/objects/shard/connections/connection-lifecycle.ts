@@ -4,6 +4,7 @@ import { formatConnectionToken } from '../../../core/identity/connection-token.t
 import { asJoining, formatPosition, withMark, withOpenSeq, type LogPlace } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
+import { stateTypesOf } from '../../../core/tables/table-rule.ts'
 import type { ConnectionHistory } from '../explain/connection-history.ts'
 import type { Connection } from './connection.ts'
 import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
@@ -19,7 +20,14 @@ import {
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { ShardMetrics } from '../shard-metrics.ts'
-import { connectionCreated, envelope, subscriptionsSet, tokenExpires } from '../system-events.ts'
+import {
+  connectionCreated,
+  envelope,
+  subscriptionsSet,
+  tableFailed,
+  tableReset,
+  tokenExpires,
+} from '../system-events.ts'
 
 /** Time after a change by which idle sessions, unused interests and old positions are looked at, at the latest. */
 const SWEEP_AFTER_MS = 900_000
@@ -101,13 +109,25 @@ export class ConnectionLifecycle {
   }
 
   update(connection: Connection, changes: Partial<ConnectionState>): void {
-    const after = { ...connection.state, ...changes }
+    const before = connection.state
+    const after = { ...before, ...changes }
     const mayDiffer = changes.subscriptions !== undefined || 'grant' in changes || 'lateGrant' in changes
     const hasTables = mayDiffer && changes.tables === undefined
-    this.#connections.update(connection, hasTables ? { ...after, tables: tablesAfter(connection.state, after) } : after)
+    this.#connections.update(connection, hasTables ? { ...after, tables: tablesAfter(before, after) } : after)
     if (changes.subscriptions !== undefined) this.#history.refiltered(connection, this.#log.committedSeq)
     connection.save()
+    if (before.tables !== undefined && changes.subscriptions !== undefined) this.#endTables(connection, before)
     if (mayDiffer) this.#serveTables(connection)
+  }
+
+  /** A client must not keep rows of a subscription that has ended, be it with its token: no change or removal comes any more. */
+  #endTables(connection: Connection, before: ConnectionState): void {
+    const wanted = stateTypesOf(connection.state.subscriptions)
+    const ended = stateTypesOf(before.subscriptions).filter((type) => !wanted.includes(type))
+    for (const type of ended) {
+      connection.sendOfTable(type, tableReset(envelope(this.#context), type))
+      connection.sendOfTable(type, tableFailed(envelope(this.#context), type, 'its subscription has ended'))
+    }
   }
 
   /** Replaces the filter of a connection whose subscriptions are not in its state. Events after `sinceSeq` go through it. */

@@ -76,6 +76,7 @@ export class TableReader {
     const seq = this.#untilSeq
     if (seq === undefined || this.#isRead) return []
     if (type === undefined) return this.#end(seq)
+    if (filter.tables?.has(type) !== true) return this.#skip()
     const head = this.#after === null ? [toStored(tableReset(this.#deps.envelope(), type), seq)] : []
     const { events, next } = this.#deps.store.read(type, this.#after ?? '', seq)
     // A row is no history, however old its event is.
@@ -84,6 +85,13 @@ export class TableReader {
     this.#after = next
     if (next === null) this.#at += 1
     return [{ type, events: [...head, ...seen] }]
+  }
+
+  /** The client's subscription has ended meanwhile. */
+  #skip(): readonly TablePart[] {
+    this.#after = null
+    this.#at += 1
+    return []
   }
 
   #end(seq: number): readonly TablePart[] {
