@@ -13,11 +13,12 @@ interface EventBucket {
   atMs: number
 }
 
-/** The most publishers that are remembered. If there are more, all are forgotten and have a full budget again. */
+/** Limit of publishers that are remembered. The one that has not published for the longest time is forgotten: mostly its budget is full again. */
 const MAX_PUBLISHERS = 10_000
 
 export class PublishBudget {
   readonly #limits: PublishLimits
+  /** The publisher that has published last is the last. */
   readonly #buckets = new Map<string, EventBucket>()
 
   constructor(limits: PublishLimits) {
@@ -43,17 +44,21 @@ export class PublishBudget {
 
   #refill(publisher: string, nowMs: number): EventBucket {
     const { eventsPerSecond, bytesPerSecond } = this.#limits
+    const bucket = this.#take(publisher) ?? { events: eventsPerSecond, bytes: bytesPerSecond, atMs: nowMs }
+    const seconds = Math.max(0, nowMs - bucket.atMs) / 1_000
+    bucket.events = Math.min(eventsPerSecond, bucket.events + seconds * eventsPerSecond)
+    bucket.bytes = Math.min(bytesPerSecond, bucket.bytes + seconds * bytesPerSecond)
+    bucket.atMs = nowMs
+    this.#buckets.set(publisher, bucket)
+    return bucket
+  }
+
+  /** Takes the publisher's bucket out of its place, or makes room for one. */
+  #take(publisher: string): EventBucket | undefined {
     const known = this.#buckets.get(publisher)
-    if (known === undefined) {
-      if (this.#buckets.size >= MAX_PUBLISHERS) this.#buckets.clear()
-      const bucket = { events: eventsPerSecond, bytes: bytesPerSecond, atMs: nowMs }
-      this.#buckets.set(publisher, bucket)
-      return bucket
-    }
-    const seconds = Math.max(0, nowMs - known.atMs) / 1_000
-    known.events = Math.min(eventsPerSecond, known.events + seconds * eventsPerSecond)
-    known.bytes = Math.min(bytesPerSecond, known.bytes + seconds * bytesPerSecond)
-    known.atMs = nowMs
+    const [oldest] = this.#buckets.keys()
+    if (known !== undefined) this.#buckets.delete(publisher)
+    else if (oldest !== undefined && this.#buckets.size >= MAX_PUBLISHERS) this.#buckets.delete(oldest)
     return known
   }
 }

@@ -38,3 +38,12 @@ it('saves up no more than a second', () => {
   expect(budget.spend('a', 10, 0, 60_000)).toBe(true)
   expect(budget.spend('a', 1, 0, 60_000)).toBe(false)
 })
+
+it('a crowd of other publishers does not give one that has used up its budget another one', () => {
+  const budget = new PublishBudget(LIMITS)
+  for (let n = 0; n < 20_000; n += 1) {
+    budget.spend('busy', 10, 0, 0)
+    budget.spend(`other ${n}`, 1, 0, 0)
+  }
+  expect(budget.spend('busy', 1, 0, 0)).toBe(false)
+})

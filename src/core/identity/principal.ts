@@ -37,6 +37,8 @@ export interface PhoenixHello {
   readonly roles: readonly string[]
   /** What others are shown of this connection: the claims that PRESENCE_CLAIMS names, made by `toCloneable`. */
   readonly meta: Readonly<Record<string, unknown>>
+  /** Whose budget an event that it publishes is paid from, if it has no user: its client's address. Absent: of versions before. */
+  readonly payer?: string | undefined
 }
 
 /** What a shard needs to know to open a connection. Written by the Worker, read by the shard, never taken from a client. */

@@ -13,6 +13,7 @@ import { openAtShard } from './open-at-shard.ts'
 import { readHello } from './phoenix-hello.ts'
 import { corsHeaders } from '../cors.ts'
 import { RETRY_AFTER_SECONDS, shardFailure } from '../error-response.ts'
+import { addressPayer } from '../request/client-key.ts'
 import { readRequestBody } from '../request/read-request-body.ts'
 import { refuseNoUpgrade } from './websocket.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -141,7 +142,10 @@ async function authorizePhoenix(c: PhoenixContext): Promise<Result<ConnectGrant,
       ...connect,
       subscriptions: [],
       protocol,
-      phoenix: readHello(c.req.query('vsn'), claims, c.var.config.phoenix),
+      phoenix: {
+        ...readHello(c.req.query('vsn'), claims, c.var.config.phoenix),
+        ...(connect.principal.user === null ? { payer: addressPayer(c.req.raw) } : {}),
+      },
     },
   })
 }

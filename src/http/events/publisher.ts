@@ -7,7 +7,7 @@ import type { Principal } from '../../core/identity/principal.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { TypeGrant } from '../../core/rules/type-grant.ts'
 import { grantFor } from '../connections/authorize-connection.ts'
-import { clientKey } from '../request/client-key.ts'
+import { addressPayer } from '../request/client-key.ts'
 import { bearerTokens } from '../request/token-source.ts'
 import type { HandlerContext } from '../worker-context.ts'
 
@@ -54,7 +54,7 @@ export async function admit(
   isBatch: boolean,
 ): Promise<Result<readonly CloudEvent[], RigelError>> {
   const bytes = events.reduce((sum, { json }) => sum + json.length, 0)
-  const payer = name || `address ${clientKey(c.req.header('cf-connecting-ip') ?? null)}`
+  const payer = name || addressPayer(c.req.raw)
   if (!c.get('publishBudget').spend(payer, events.length, bytes, Date.now())) return fail({ kind: 'rate_limited' })
   if (!(await isSubmissionAllowed(c, events, isBatch))) return fail({ kind: 'submission_denied' })
   return c.get('publishRules').admit(events, grant, payer)

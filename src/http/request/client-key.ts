@@ -10,3 +10,8 @@ export function clientKey(address: string | null): string {
   const zeros = address.includes('::') ? Array<string>(Math.max(0, 8 - groups.length - rest.length)).fill('0') : []
   return [...groups, ...zeros, ...rest].slice(0, 4).join(':')
 }
+
+/** Whose budget pays for events of a client that no token names. */
+export function addressPayer(request: Request): string {
+  return `address ${clientKey(request.headers.get('cf-connecting-ip'))}`
+}

@@ -1,6 +1,7 @@
 // One client that spends its own budget slows down nobody else: subscriptions, sessions, bytes that wait, tokens that end.
 import { describe, expect, it } from 'vitest'
 import type { ConnectRequest } from '../../../src/core/identity/principal.ts'
+import { openConnection } from '../../../src/objects/shard/connections/open-connection.ts'
 import { readError } from '../../../src/rpc/shard.ts'
 import { inComposedShard, type ComposedShard } from '../../support/composed-shard.ts'
 import { asUser, batch, connectRequest, event, newShard, SseClient, WsClient } from '../../support/shard-clients.ts'
@@ -76,6 +77,32 @@ it('a user, and clients without one, take a part of the new connections of a min
     expect(await openMany(40, { principal: asUser('mallory') })).toBe(4)
     expect(await openMany(40, NOBODY)).toBe(20)
     expect(await openMany(1, { principal: asUser('alice') })).toBe(1)
+  })
+})
+
+it('a Phoenix client without a user publishes at the expense of its address, and not of a connection that it can open anew', async () => {
+  await inComposedShard({ PUBLISH_EVENTS_PER_SECOND: '1' }, async (shard) => {
+    const { phoenix } = shard.transports
+    const publishFrom = async (payer: string) => {
+      const request = connectRequest({ ...NOBODY, transport: 'phoenix', phoenix: { vsn: 2, roles: [], meta: {}, payer } })
+      const opened = await openConnection(shard, request, 'session', (opening) => phoenix.openSession(opening))
+      const id = opened.ok ? opened.value.connectionId : ''
+      const published = { specversion: '1.0', id: '1', source: '/test', type: 'greeting' }
+      const frames = [
+        ['1', '1', 'events:greeting', 'phx_join', {}],
+        ['1', '2', 'events:greeting', 'event', published],
+      ]
+      await phoenix.push(
+        id,
+        frames.map((frame) => JSON.stringify(frame)),
+      )
+      const taken = await phoenix.poll(id, 0)
+      const replies = taken.kind === 'messages' ? taken.frames.map((frame) => JSON.parse(frame) as readonly unknown[]) : []
+      return replies.find(([, ref]) => ref === '2')?.[4]
+    }
+    expect(await publishFrom('address 192.0.2.1')).toMatchObject({ status: 'ok' })
+    expect(await publishFrom('address 192.0.2.1')).toEqual({ status: 'error', response: { reason: 'Too many requests.' } })
+    expect(await publishFrom('address 192.0.2.2')).toMatchObject({ status: 'ok' })
   })
 })
 

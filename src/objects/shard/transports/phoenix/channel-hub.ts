@@ -98,8 +98,9 @@ export class ChannelHub {
   /** Publishes a CloudEvent of the client, under SUBMISSION_CHECK. */
   async #submit(connection: PhoenixConnection, message: Message): Promise<void> {
     const { config, env, now } = this.#parts.context
-    const { grant, hasToken, id, owner } = connection.state
-    const publisher = owner.user === null ? `connection ${id}` : `user ${owner.user}`
+    const { grant, hasToken, id, owner, phoenix } = connection.state
+    // Not by the connection: its client can open another.
+    const publisher = owner.user === null ? (phoenix?.payer ?? `connection ${id}`) : `user ${owner.user}`
     const spend = (events: number, bytes: number) => this.#budget.spend(publisher, events, bytes, now())
     const openLog = () => createEventLog(env, config)
     const admit = (events: readonly CloudEvent[]) => this.#publishRules.admit(events, grant, publisher)
