@@ -20,6 +20,7 @@ import type { Channel, JoinPayload } from './channel.ts'
 import { replayTargetOf } from './channel-replay-target.ts'
 import { JoinedChannels, type JoinedChannel } from './joined-channels.ts'
 import { encode, encodeReply, nameOfType, type Message, type Reply, type Vsn } from './message.ts'
+import type { PresencePageReader } from './presence-copy.ts'
 import { PresencePages } from './presence-pages.ts'
 
 /** The socket that a connection writes to and that stores its channels: a WebSocket, or the outbox of a long-polling session. */
@@ -27,6 +28,8 @@ export interface PhoenixSink {
   readonly bufferedBytes: number
   /** What a check service is asked with: see `keptAuthorization`. */
   readonly authorization: string | null | undefined
+  /** It is lost with the object's memory: nothing of it is stored. */
+  readonly isInMemory: boolean
   send(frame: string): void
   close(reason: RigelError): void
   /** Stores the connection, where it outlives the object's memory. */
@@ -221,7 +224,7 @@ export class PhoenixConnection extends BaseConnection {
   }
 
   /** Sends a presence state in steps: the first page replaces what the client knows, the others are added to it. */
-  sendPages(channel: Channel, pages: Generator<string, void>): void {
+  sendPages(channel: Channel, pages: PresencePageReader): void {
     this.#pages.push(channel, pages)
     this.#pump.run()
   }
@@ -246,6 +249,10 @@ export class PhoenixConnection extends BaseConnection {
   #sendStep(): boolean {
     if (this.#pages.isEmpty) return this.#sendTables() || this.#replayStep() || this.#tables !== undefined
     const page = this.#pages.next((channel) => this.channel(channel.topic) === channel)
+    if (page === 'dropped') {
+      this.#cut()
+      return false
+    }
     if (page !== undefined) this.notifyJson(page.channel, page.event, page.payload)
     return !this.#pages.isEmpty || this.#channels.nextBehind() !== undefined || this.#tables !== undefined
   }

@@ -85,6 +85,7 @@ export class PhoenixSessions {
         return outbox.bufferedChars
       },
       authorization,
+      isInMemory: true,
       send: (frame) => {
         outbox.send(frame)
         this.#parts.buffers.wrote(frame.length)

@@ -129,6 +129,7 @@ export class PhoenixSockets {
       get authorization() {
         return readPhoenixAttachment(socket)?.authorization
       },
+      isInMemory: false,
       send: (frame) => writer.send(frame),
       close: (reason) => writer.close(reason),
       save: (state) => this.#parts.store.put(state),
@@ -151,6 +152,7 @@ export class PhoenixSockets {
     return {
       bufferedBytes: 0,
       authorization: undefined,
+      isInMemory: false,
       send: nothing,
       close: nothing,
       save: nothing,

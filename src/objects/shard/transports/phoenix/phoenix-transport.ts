@@ -19,7 +19,7 @@ export class PhoenixTransport implements Transport {
 
   constructor(parts: TransportParts) {
     this.#parts = parts
-    this.#presence = new PresenceTracker(parts.context)
+    this.#presence = new PresenceTracker(parts.context, parts.timers)
     const hub = new ChannelHub(parts, this.#presence)
     this.#sockets = new PhoenixSockets(parts, hub)
     this.#sessions = new PhoenixSessions(parts, hub)

@@ -1,6 +1,7 @@
 // A shard's copy of the presences of a topic, updated by the topic's diffs: later members on the shard get their state from it,
 // without a call to the topic. It holds JSON per name, so that a page for a new member is concatenated, not encoded. Pure.
 import { stringifyCloneable } from '../../../../core/identity/cloneable-claims.ts'
+import { isObject } from '../../../../core/json.ts'
 import type { PresenceDiff, PresenceMeta, Presences } from '../../../../rpc/presence.ts'
 
 /** Names in one message: about 50 kB. */
@@ -8,23 +9,39 @@ const PAGE_NAMES = 500
 /** Characters after which a page takes no more names. */
 const PAGE_CHARS = 65_536
 
+/** What a value takes besides its characters, about. */
+const OVERHEAD_BYTES = 32
+const COPY_BYTES = 1_024
+
 interface PresentName {
   readonly metas: readonly PresenceMeta[]
+  /** About what it takes in memory, with its JSON. */
+  readonly bytes: number
   /** `"<name>":{"metas":[…]}`. Encoded with the first page that has it, so that the encoding of a large topic comes in steps. */
   json?: string
 }
 
+/** JSON objects of names, page by page. Returns whether the copy was dropped before all had been read. */
+export type PresencePageReader = Generator<string, { readonly isDropped: boolean }>
+
 export class PresenceCopy {
   readonly #names = new Map<string, PresentName>()
   #version: number | undefined
+  #bytes = COPY_BYTES
+  #isDropped = false
 
   constructor(presences: Presences) {
     for (const [name, { metas }] of Object.entries(presences)) this.#set(name, metas)
   }
 
+  /** About what it takes in memory. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** Returns false if a diff before this one is missing: the copy is wrong then. */
   apply({ joins, leaves }: PresenceDiff, version: number): boolean {
-    if (this.#version !== undefined && version !== this.#version + 1) return false
+    if (this.#isDropped || (this.#version !== undefined && version !== this.#version + 1)) return false
     this.#version = version
     for (const [name, { metas }] of Object.entries(joins))
       this.#set(name, [...without(this.#metas(name), metas), ...metas])
@@ -32,32 +49,25 @@ export class PresenceCopy {
     return true
   }
 
-  /** JSON objects of all names, page by page, at least one. Each page is of the moment in which it is asked for: a name may have left before its page. */
-  *pages(): Generator<string, void> {
-    let page: string[] = []
-    let chars = 0
-    let isFirst = true
-    const names = [...this.#names.keys()]
-    for (const name of names) {
-      const json = this.#jsonOf(name)
-      if (json === undefined) continue
-      page.push(json)
-      chars += json.length
-      if (page.length < PAGE_NAMES && chars < PAGE_CHARS) continue
-      yield `{${page.join(',')}}`
-      page = []
-      chars = 0
-      isFirst = false
-    }
-    if (isFirst || page.length > 0) yield `{${page.join(',')}}`
+  /** Gives its memory back, also while readers are not at the end. */
+  drop(): void {
+    this.#isDropped = true
+    this.#names.clear()
   }
 
-  /** Undefined if the name has left since the pages were begun. */
-  #jsonOf(name: string): string | undefined {
-    const present = this.#names.get(name)
-    if (present === undefined) return undefined
-    const { metas } = present
-    return (present.json ??= `${JSON.stringify(name)}:${stringifyCloneable({ metas })}`)
+  /** At least one page. Each is of the moment in which it is asked for: a name may have left before its page. */
+  *pages(): PresencePageReader {
+    // Those that come meanwhile are behind, and are told by diffs.
+    let left = this.#names.size
+    const names = this.#names.entries()
+    let page = takePage(names, left)
+    do {
+      if (this.#isDropped) return { isDropped: true }
+      yield `{${page.join(',')}}`
+      left -= page.length
+      page = takePage(names, left)
+    } while (page.length > 0)
+    return { isDropped: this.#isDropped }
   }
 
   #metas(name: string): readonly PresenceMeta[] {
@@ -65,9 +75,37 @@ export class PresenceCopy {
   }
 
   #set(name: string, metas: readonly PresenceMeta[]): void {
+    this.#bytes -= this.#names.get(name)?.bytes ?? 0
     if (metas.length === 0) this.#names.delete(name)
-    else this.#names.set(name, { metas })
+    else {
+      const bytes = bytesOf(metas) + 2 * name.length
+      this.#bytes += bytes
+      this.#names.set(name, { metas, bytes })
+    }
   }
+}
+
+/** Returns the JSON of the next names, at most `most`. */
+function takePage(names: Iterator<[string, PresentName]>, most: number): readonly string[] {
+  const page: string[] = []
+  let chars = 0
+  while (page.length < Math.min(most, PAGE_NAMES) && chars < PAGE_CHARS) {
+    const next = names.next()
+    if (next.done === true) break
+    const [name, present] = next.value
+    present.json ??= `${JSON.stringify(name)}:${stringifyCloneable({ metas: present.metas })}`
+    page.push(present.json)
+    chars += present.json.length
+  }
+  return page
+}
+
+/** Values, and the same again as JSON. */
+function bytesOf(value: unknown): number {
+  if (typeof value === 'string') return OVERHEAD_BYTES + 2 * value.length
+  if (Array.isArray(value)) return value.reduce((sum: number, member) => sum + bytesOf(member), OVERHEAD_BYTES)
+  if (!isObject(value)) return OVERHEAD_BYTES
+  return Object.entries(value).reduce((sum, [key, member]) => sum + key.length + bytesOf(member), OVERHEAD_BYTES)
 }
 
 function without(metas: readonly PresenceMeta[], removed: readonly PresenceMeta[]): readonly PresenceMeta[] {

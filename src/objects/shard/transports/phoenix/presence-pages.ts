@@ -1,10 +1,11 @@
 // Presence states that have not been sent whole, in the order in which they were asked for. The first page of a state replaces
 // what the client knows; the others are sent as differences that add to it. Pure. Used by phoenix-connection.ts.
 import type { Channel } from './channel.ts'
+import type { PresencePageReader } from './presence-copy.ts'
 
 interface PagedState {
   readonly channel: Channel
-  readonly pages: Generator<string, void>
+  readonly pages: PresencePageReader
   event: 'presence_state' | 'presence_diff'
 }
 
@@ -22,19 +23,22 @@ export class PresencePages {
     return this.#states.length === 0
   }
 
-  push(channel: Channel, pages: Generator<string, void>): void {
+  push(channel: Channel, pages: PresencePageReader): void {
     this.#states.push({ channel, pages, event: 'presence_state' })
   }
 
-  /** Returns the next page of the oldest state, or undefined if that has ended or its channel is not joined any more. */
-  next(isJoined: (channel: Channel) => boolean): PresencePage | undefined {
+  /**
+   * Returns the next page of the oldest state; undefined if that has ended or its channel is not joined any more; `dropped` if the rest
+   * of it does not exist any more.
+   */
+  next(isJoined: (channel: Channel) => boolean): PresencePage | 'dropped' | undefined {
     const [state] = this.#states
     const page = state?.pages.next()
     if (state === undefined || page === undefined) return undefined
     const { channel, event } = state
     if (page.done === true || !isJoined(channel)) {
       this.#states.shift()
-      return undefined
+      return page.done === true && page.value.isDropped && isJoined(channel) ? 'dropped' : undefined
     }
     state.event = 'presence_diff'
     const payload = event === 'presence_state' ? page.value : `{"joins":${page.value},"leaves":{}}`

@@ -4,21 +4,36 @@ import { logIncident } from '../../../../telemetry/incident-log.ts'
 import { stringifyCloneable } from '../../../../core/identity/cloneable-claims.ts'
 import { presenceStub, type PresenceDiff } from '../../../../rpc/presence.ts'
 import type { ShardContext } from '../../shard-context.ts'
+import type { Timers } from '../../timers.ts'
 import { EVENTS, mayBePresent, type Channel } from './channel.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
 import { PresenceCopies } from './presence-copies.ts'
+import { PresenceLeaves } from './presence-leaves.ts'
 
 /** Roles of one token in which its user is present. */
 const MAX_PRESENT_ROLES = 50
+
+/** A presence topic that is being moved or replaced is usually back within a second. */
+const ATTEMPTS = 5
+const RETRY_MS = 1_000
 
 export class PresenceTracker {
   readonly #context: ShardContext
   /** Topic → connections that have joined it here. */
   readonly #listeners = new Map<string, Set<PhoenixConnection>>()
   readonly #copies: PresenceCopies
+  readonly #leaves: PresenceLeaves
+  readonly #timers: Timers
 
-  constructor(context: ShardContext) {
+  constructor(context: ShardContext, timers: Timers) {
     this.#context = context
+    this.#timers = timers
+    this.#leaves = new PresenceLeaves(context.storage.sql, {
+      leave: async (topic, id, isDeliberate) => presenceStub(context.env, topic).leave(id, isDeliberate),
+      nowMs: context.now,
+      wakeBy: context.wakeBy,
+      background: context.background,
+    })
     this.#copies = new PresenceCopies({
       watch: async (topic, askedAtMs) => presenceStub(context.env, topic).watch(context.shard, askedAtMs),
       unwatch: (topic, askedAtMs) =>
@@ -49,7 +64,7 @@ export class PresenceTracker {
       const droppedAtMs = this.#copies.keep(channel.topic)
       if (droppedAtMs !== undefined) this.#context.wakeBy(droppedAtMs)
     }
-    if (channel.hasPresence) this.#leave(connection, channel, isDeliberate)
+    if (channel.hasPresence) this.#leaves.leave(connection.state.id, presentIn(connection, channel), isDeliberate)
   }
 
   /** Passes on a change of a presence topic. Returns false if this shard needs no more of them. */
@@ -62,7 +77,8 @@ export class PresenceTracker {
 
   /** Returns when it has to be called again, or null. */
   sweep(nowMs: number): number | null {
-    return this.#copies.sweep(nowMs)
+    const dueMs = [this.#copies.sweep(nowMs), this.#leaves.sweep(nowMs)].filter((due) => due !== null)
+    return dueMs.length === 0 ? null : Math.min(...dueMs)
   }
 
   #tell(listeners: ReadonlySet<PhoenixConnection>, topic: string, diff: PresenceDiff): void {
@@ -77,22 +93,35 @@ export class PresenceTracker {
     const { env, now, shard } = this.#context
     const { id, owner, phoenix } = connection.state
     // Watched before it enters: the diff of its own entrance comes after the state, or is part of it.
-    const copy = await this.#copies.of(channel.topic)
-    if (connection.channel(channel.topic) !== channel) return
+    const copy = await this.#whileJoined(connection, channel, () => this.#copies.of(channel.topic))
+    if (copy === undefined || connection.channel(channel.topic) !== channel) return
     connection.sendPages(channel, copy.pages())
     if (owner.user === null || !mayBePresent(owner.user)) return
     const entering = { shard, connectionId: id, name: owner.user, meta: { ...phoenix?.meta, time: now() } }
     const topics = presentIn(connection, channel)
-    await Promise.all(topics.map(async (topic) => presenceStub(env, topic).enter(entering)))
+    this.#leaves.entering(id, topics, connection.sink.isInMemory)
+    const enter = async (topic: string) =>
+      this.#whileJoined(connection, channel, async () => presenceStub(env, topic).enter(entering))
+    await Promise.all(topics.map(enter))
     // It may have gone while it entered.
-    if (connection.channel(channel.topic) !== channel) this.#leave(connection, channel, false)
+    if (connection.channel(channel.topic) !== channel) this.#leaves.leave(id, topics, false)
   }
 
-  #leave(connection: PhoenixConnection, channel: Channel, isDeliberate: boolean): void {
-    for (const topic of presentIn(connection, channel)) {
-      const stub = presenceStub(this.#context.env, topic)
-      this.#inBackground(stub.leave(connection.state.id, isDeliberate))
+  /** Tries the call again while it fails. Undefined: the channel was left meanwhile. Throws when it has failed too often. */
+  async #whileJoined<T>(
+    connection: PhoenixConnection,
+    channel: Channel,
+    call: () => Promise<T>,
+  ): Promise<T | undefined> {
+    for (let attempt = 1; connection.channel(channel.topic) === channel; attempt += 1) {
+      try {
+        return await call()
+      } catch (error) {
+        if (attempt === ATTEMPTS) throw error
+        await new Promise<void>((resolve) => this.#timers.after(RETRY_MS, resolve))
+      }
     }
+    return undefined
   }
 
   #inBackground(work: Promise<unknown>): void {

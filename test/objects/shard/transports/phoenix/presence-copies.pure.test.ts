@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { toPresences } from '../../../../../src/rpc/presence.ts'
 import { PresenceCopies } from '../../../../../src/objects/shard/transports/phoenix/presence-copies.ts'
 import type { PresenceCopy } from '../../../../../src/objects/shard/transports/phoenix/presence-copy.ts'
@@ -8,7 +8,7 @@ const present = (...refs: readonly string[]) =>
 const joins = (...refs: readonly string[]) => ({ joins: present(...refs), leaves: present() })
 const namesOf = (copy: PresenceCopy) => [...copy.pages()].flatMap((page) => Object.keys(JSON.parse(page) as object))
 
-function makeCopies() {
+function makeCopies(maxBytes = Infinity) {
   const world = { nowMs: 1_000_000, watched: [] as string[], unwatched: [] as string[], askedAtMs: [] as number[] }
   const copies = new PresenceCopies({
     watch: async (topic, askedAtMs) => {
@@ -21,6 +21,7 @@ function makeCopies() {
       world.askedAtMs.push(askedAtMs)
     },
     nowMs: () => world.nowMs,
+    maxBytes,
   })
   return { world, copies }
 }
@@ -94,4 +95,57 @@ it('a topic whose copy is dropped without a member is told so; one that is watch
   await copies.apply('crowd', joins('bob:1'), 7)
   await copies.apply('crowd', joins('bob:2'), 9)
   expect(world.unwatched).toEqual(['crowd'])
+})
+
+it('all copies together have a limit: those that were not used for the longest time are read again by the next member', async () => {
+  const { copies, world } = makeCopies(4_000)
+  for (const topic of ['a', 'b', 'c']) await copies.of(topic)
+  await copies.of('a')
+  await copies.of('d')
+  expect(['a', 'b', 'c', 'd'].map((topic) => copies.has(topic))).toEqual([true, false, true, true])
+  expect(namesOf(await copies.of('b'))).toEqual(['b-member'])
+  expect(world.watched).toEqual(['a', 'b', 'c', 'd', 'b'])
+})
+
+it('diffs count: a topic that grows pushes out others, and is kept itself', async () => {
+  const { copies } = makeCopies(3_000)
+  for (const topic of ['quiet', 'grows']) await copies.of(topic)
+  for (let n = 0; n < 20; n += 1) await copies.apply('grows', joins(`member-${n}:1`), n)
+  expect(['quiet', 'grows'].map((topic) => copies.has(topic))).toEqual([false, true])
+  for (let n = 0; n < 20; n += 1)
+    await copies.apply('grows', { joins: present(), leaves: present(`member-${n}:1`) }, 20 + n)
+  await copies.of('quiet')
+  expect(['quiet', 'grows'].map((topic) => copies.has(topic))).toEqual([true, true])
+})
+
+it('who is being sent a copy that is dropped is told so, and is not taken for having all', async () => {
+  const { copies } = makeCopies(3_000)
+  const pages = (await copies.of('a')).pages()
+  expect(pages.next().value).toContain('a-member')
+  for (const topic of ['b', 'c', 'd']) await copies.of(topic)
+  expect(pages.next()).toEqual({ done: true, value: { isDropped: true } })
+})
+
+it('topics are read one after the other, and one that does not answer holds up the next no longer than its timeout', async () => {
+  vi.useFakeTimers()
+  const world = { watched: [] as string[] }
+  const copies = new PresenceCopies({
+    watch: (topic) => {
+      world.watched.push(topic)
+      return topic === 'hangs' ? new Promise(() => undefined) : Promise.resolve(present(`${topic}-member:1`))
+    },
+    unwatch: () => undefined,
+    nowMs: () => Date.now(),
+  })
+  const hanging = copies.of('hangs').catch((error: unknown) => String(error))
+  const next = copies.of('next')
+  await vi.advanceTimersByTimeAsync(1_000)
+  expect(world.watched).toEqual(['hangs'])
+  await vi.advanceTimersByTimeAsync(5_000)
+  expect([await hanging, namesOf(await next), copies.has('hangs')]).toEqual([
+    'Error: no answer within 5000 ms',
+    ['next-member'],
+    false,
+  ])
+  vi.useRealTimers()
 })
