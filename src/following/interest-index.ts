@@ -61,7 +61,10 @@ export class InterestIndex {
     const hadOrphans = this.orphans.length > 0
     if (this.#table.apply(update) === 'applied') {
       try {
-        this.#storage.transactionSync(() => (update.after === 0 || hadOrphans ? this.#storeAll() : this.#store(update)))
+        const isWhole = update.after === 0 || hadOrphans
+        const row = isWhole ? undefined : onlyRowOf(update)
+        if (row === undefined) this.#storage.transactionSync(() => (isWhole ? this.#storeAll() : this.#store(update)))
+        else this.#putBitmap(row, false)
       } catch (error) {
         this.#table = this.#load()
         throw error
@@ -77,8 +80,11 @@ export class InterestIndex {
   }
 
   #load(): InterestTable {
-    const at = this.#sql.exec<VersionRow>('SELECT life AS epoch, version FROM interest_version').toArray()[0] ?? null
+    const stored = this.#sql.exec<VersionRow>('SELECT life AS epoch, version FROM interest_version').toArray()[0]
     const rows = this.#sql.exec<FollowedBitmapRow>('SELECT * FROM shard_interests').toArray()
+    // Versions of orphans are of another epoch. See onlyRowOf.
+    const newest = Math.max(0, ...rows.filter((row) => row.is_orphan === 0).map(({ version }) => version))
+    const at = stored === undefined ? null : { ...stored, version: Math.max(stored.version, newest) }
     const watches = this.#sql.exec<{ shard: number; user: string }>('SELECT shard, user FROM user_watches').toArray()
     const bitmaps = rows.map(({ bitmap, shard, version }) => ({ shard, version, bitmap: new Uint8Array(bitmap) }))
     const orphans = rows.filter((row) => row.is_orphan === 1).map(({ shard }) => shard)
@@ -151,4 +157,13 @@ export class InterestIndex {
   #hasTable(name: string): boolean {
     return this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name).toArray().length > 0
   }
+}
+
+/**
+ * Returns the row of an update that changes the bitmap of one shard and nothing else. The row has the version of the update too, and is
+ * stored alone: a new type is a write of each follower, and thousands of followers may have to confirm it.
+ */
+function onlyRowOf({ bitmaps, version, watches }: InterestUpdate): ShardBitmap | undefined {
+  const [row, ...others] = bitmaps
+  return others.length === 0 && watches.length === 0 && row?.version === version ? row : undefined
 }
