@@ -5,7 +5,11 @@ import type { InterestUpdate } from '../../src/core/interest/ledger.ts'
 import { InterestIndex } from '../../src/following/interest-index.ts'
 import { createTestStorage } from '../support/sql-storage.ts'
 
-const bitmap = (shard: number, version: number, ...types: readonly string[]) => ({ shard, version, bitmap: bitmapOf(types) })
+const bitmap = (shard: number, version: number, ...types: readonly string[]) => ({
+  shard,
+  version,
+  bitmap: bitmapOf(types),
+})
 const watch = (shard: number, version: number, user: string) => ({ shard, version, user, isWatched: true })
 
 function makeUpdate(version: number, more: Partial<InterestUpdate>): InterestUpdate {
@@ -15,7 +19,9 @@ function makeUpdate(version: number, more: Partial<InterestUpdate>): InterestUpd
 function makeIndex() {
   const storage = createTestStorage()
   const index = new InterestIndex(storage)
-  index.apply(makeUpdate(3, { after: 0, bitmaps: [bitmap(0, 1, 'a'), bitmap(1, 2, 'b')], watches: [watch(1, 3, 'alice')] }))
+  index.apply(
+    makeUpdate(3, { after: 0, bitmaps: [bitmap(0, 1, 'a'), bitmap(1, 2, 'b')], watches: [watch(1, 3, 'alice')] }),
+  )
   const restarted = () => new InterestIndex(storage)
   return { storage, index, restarted }
 }

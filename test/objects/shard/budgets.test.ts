@@ -84,7 +84,11 @@ it('a Phoenix client without a user publishes at the expense of its address, and
   await inComposedShard({ PUBLISH_EVENTS_PER_SECOND: '1' }, async (shard) => {
     const { phoenix } = shard.transports
     const publishFrom = async (payer: string) => {
-      const request = connectRequest({ ...NOBODY, transport: 'phoenix', phoenix: { vsn: 2, roles: [], meta: {}, payer } })
+      const request = connectRequest({
+        ...NOBODY,
+        transport: 'phoenix',
+        phoenix: { vsn: 2, roles: [], meta: {}, payer },
+      })
       const opened = await openConnection(shard, request, 'session', (opening) => phoenix.openSession(opening))
       const id = opened.ok ? opened.value.connectionId : ''
       const published = { specversion: '1.0', id: '1', source: '/test', type: 'greeting' }
@@ -97,11 +101,15 @@ it('a Phoenix client without a user publishes at the expense of its address, and
         frames.map((frame) => JSON.stringify(frame)),
       )
       const taken = await phoenix.poll(id, 0)
-      const replies = taken.kind === 'messages' ? taken.frames.map((frame) => JSON.parse(frame) as readonly unknown[]) : []
+      const replies =
+        taken.kind === 'messages' ? taken.frames.map((frame) => JSON.parse(frame) as readonly unknown[]) : []
       return replies.find(([, ref]) => ref === '2')?.[4]
     }
     expect(await publishFrom('address 192.0.2.1')).toMatchObject({ status: 'ok' })
-    expect(await publishFrom('address 192.0.2.1')).toEqual({ status: 'error', response: { reason: 'Too many requests.' } })
+    expect(await publishFrom('address 192.0.2.1')).toEqual({
+      status: 'error',
+      response: { reason: 'Too many requests.' },
+    })
     expect(await publishFrom('address 192.0.2.2')).toMatchObject({ status: 'ok' })
   })
 })

@@ -63,7 +63,9 @@ export class PresenceLeaves {
   sweep(nowMs: number): number | null {
     if (this.#dueMs === null || this.#dueMs > nowMs) return this.#dueMs
     this.#dueMs = null
-    const rows = this.#sql.exec<LeaveRow>('SELECT * FROM presence_leaves WHERE has_left = 1 LIMIT ?', MAX_AT_ONCE + 1).toArray()
+    const rows = this.#sql
+      .exec<LeaveRow>('SELECT * FROM presence_leaves WHERE has_left = 1 LIMIT ?', MAX_AT_ONCE + 1)
+      .toArray()
     for (const row of rows.slice(0, MAX_AT_ONCE))
       this.#deps.background(this.#tell(row.connection_id, row.topic, row.is_deliberate === 1))
     if (rows.length > MAX_AT_ONCE) this.#dueMs = nowMs + RETRY_MS
