@@ -1,6 +1,6 @@
 // `npm run bench [-- figure…] [-- --quick]`: what Rigel costs, each figure beside the least that could be called the same
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
-// table, and one JSON line a figure. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
+// table, and one JSON line a figure; with `--write` the tables of docs/benchmarks.md are written anew. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
 // rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, waking, returning, interest, followers,
 // attacks, subscriptions, gateway (which needs Debian's packages nginx and wrk), kafka (which needs Java 17), sources (NATS,
 // which needs Go, and Kinesis, which needs Python 3). `bill`, by itself, counts what Cloudflare would bill, and compares it with docs/cost.md; `scale`, by itself, simulates ten million connections and writes docs/scale.md.
@@ -8,11 +8,12 @@ import { attacks } from './bench/attacks/attacks.ts'
 import { bill } from './bench/bill.ts'
 import { fanOutToPhoenix, fanOutToSockets, fanOutToStreams, growth, memory } from './bench/fan-out.ts'
 import { connections } from './bench/connections.ts'
-import type { Figure } from './bench/figure.ts'
+import { ratioOf, show, type Figure } from './bench/figure.ts'
 import { followers } from './bench/followers.ts'
 import { gateway } from './bench/gateway.ts'
 import { interest } from './bench/interest.ts'
 import { kafka } from './bench/kafka.ts'
+import { conditions, writeTables } from './bench/page.ts'
 import { backlog, latency } from './bench/pipeline.ts'
 import { publishing } from './bench/publishing.ts'
 import { subscriptionMemory } from './bench/subscriptions.ts'
@@ -59,22 +60,30 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
 if (chosen.includes('bill')) process.exit((await bill()) ? 0 : 1)
 if (chosen.includes('scale')) process.exit((await scale()) ? 0 : 1)
 
-const results: Figure[] = []
+const where = conditions()
+const measured = new Map<string, readonly Figure[]>()
 for (const [name, measure] of Object.entries(figures)) {
   if (chosen.length > 0 && !chosen.includes(name)) continue
-  for (const figure of await measure()) {
-    results.push(figure)
-    console.log(
-      `${figure.figure}: ${show(figure.rigel)} beside ${show(figure.bare)} ${figure.unit}, ratio ${figure.ratio.toFixed(2)}`,
-    )
+  const results = await measure()
+  measured.set(name, results)
+  for (const one of results) {
+    const beside = one.bare === undefined ? '' : ` beside ${show(one.bare)}`
+    console.log(`${one.figure}: ${show(one.rigel)}${beside} ${one.unit}${inWords(ratioOf(one))}`)
   }
 }
+const results = [...measured.values()].flat().map((one) => ({ ...one, ratio: ratioOf(one) }))
 console.table(
-  results.map((one) => ({ ...one, rigel: show(one.rigel), bare: show(one.bare), ratio: one.ratio.toFixed(2) })),
+  results.map(({ bare, ratio, rigel, ...rest }) => ({
+    ...rest,
+    rigel: show(rigel),
+    bare: bare && show(bare),
+    ratio: ratio?.toFixed(2),
+  })),
 )
 for (const result of results) console.log(JSON.stringify(result))
+if (process.argv.includes('--write')) writeTables(measured, where)
 process.exit(0)
 
-function show(value: number): string {
-  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2)
+function inWords(ratio: number | undefined): string {
+  return ratio === undefined ? '' : `, ratio ${ratio.toFixed(2)}`
 }

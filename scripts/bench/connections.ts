@@ -27,7 +27,6 @@ export async function connections(rig: Rig): Promise<readonly Figure[]> {
       rigel,
       bare,
       unit: 'µs CPU',
-      ratio: rigel / bare,
       ...(goal === undefined ? {} : { goal }),
     }
   }

@@ -2,16 +2,27 @@
 export interface Figure {
   readonly figure: string
   readonly rigel: number
-  readonly bare: number
+  /** The least that does the same, in the same run. Absent: there is nothing to compare with. */
+  readonly bare?: number
   readonly unit: string
-  /** Rigel beside bare: above 1 is more than bare. */
-  readonly ratio: number
+  /** For the ratio of `rigel` to `bare`. */
   readonly goal?: number
+  /** For `rigel` itself. */
+  readonly absoluteGoal?: number
 }
 
 /** Records per second. */
 export function figureOf(figure: string, rigel: number, bare: number): Figure {
-  return { figure, rigel, bare, unit: 'records/s', ratio: rigel / bare }
+  return { figure, rigel, bare, unit: 'records/s' }
+}
+
+/** Above 1 is more than bare. Undefined: there is nothing to compare with. */
+export function ratioOf({ bare, rigel }: Figure): number | undefined {
+  return bare === undefined ? undefined : rigel / bare
+}
+
+export function show(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2)
 }
 
 export const quick = process.argv.includes('--quick')

@@ -22,8 +22,7 @@ async function changes(): Promise<Figure> {
       figure: 'new types, 64 followers',
       ...rates,
       unit: 'types/s',
-      ratio: rates.rigel / rates.bare,
-      goal: 1_000,
+      absoluteGoal: 1_000,
     }
   } finally {
     rig.stop()

@@ -81,7 +81,6 @@ function figureOf(adapter: string, rigel: number, { name, perSecond: bare }: Rat
     rigel,
     bare,
     unit: 'records/s',
-    ratio: rigel / bare,
   }
 }
 

@@ -25,7 +25,6 @@ export async function publishing(rig: Rig): Promise<readonly Figure[]> {
       rigel,
       bare,
       unit: 'µs CPU an event',
-      ratio: rigel / bare,
       ...(goal === undefined ? {} : { goal }),
     }
   }

@@ -37,7 +37,7 @@ export async function sourceLatency({ bareUrl, goal, name, rigelOrigin, send }: 
   plain.terminate()
   return [0.5, 0.99].map((quantile): Figure => {
     const [rigel, bare] = [quantileOf(samples.rigel, quantile), quantileOf(samples.bare, quantile)]
-    const figure = { figure: `${name}, p${quantile * 100}`, rigel, bare, unit: 'ms', ratio: rigel / bare }
+    const figure = { figure: `${name}, p${quantile * 100}`, rigel, bare, unit: 'ms' }
     return goal === undefined ? figure : { ...figure, goal }
   })
 }

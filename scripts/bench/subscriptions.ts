@@ -10,7 +10,7 @@ export async function subscriptionMemory(): Promise<readonly Figure[]> {
   const none = await grownMiB('none')
   const figureOf = async (sets: string, figure: string): Promise<Figure> => {
     const rigel = await grownMiB(sets)
-    return { figure, rigel, bare: none, unit: 'MiB', ratio: rigel / none }
+    return { figure, rigel, bare: none, unit: 'MiB' }
   }
   const many = COUNT.toLocaleString('en')
   return [

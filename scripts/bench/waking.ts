@@ -34,12 +34,11 @@ export async function waking(rig: Rig): Promise<readonly Figure[]> {
   })
   crowd.close()
   const perSocket = ((cold - warm) * 1_000) / SOCKETS
-  const row = (figure: string, rigel: number, bare: number, unit: string): Figure => ({
+  const row = (figure: string, rigel: number, absoluteGoal: number, unit: string): Figure => ({
     figure: `${figure}, ${SOCKETS} WebSockets`,
     rigel,
-    bare,
     unit,
-    ratio: rigel / bare,
+    absoluteGoal,
   })
   return [
     row('CPU of waking', perSocket, MICROSECONDS_PER_SOCKET, 'µs a connection'),

@@ -1,12 +1,13 @@
 // What one client's attack costs another: the time from a POST to the victim's WebSocket, and until a new stream is greeted, on an
 // idle gateway, under each attack, and under its control (bystander.ts), in turns within one run. The attacker is another process
-// (attacker.ts). Without --quick the table of docs/benchmarks.md is written anew. Also: what it takes to join a topic of 10,000
+// (attacker.ts). With --write the table of docs/benchmarks.md is written anew. Also: what it takes to join a topic of 10,000
 // members. `--only=types,presence`: some of the attacks; the page stays as it is.
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import { millisecondsOf, pause, quantileOf, quick, type Figure } from '../figure.ts'
 import { SHARDS, startRig, type Rig } from '../rig.ts'
+import { conditions } from '../page.ts'
 import { startBystander, type Bystander } from './bystander.ts'
 import { measureJoin, MEMBERS } from './presence-join.ts'
 import { writePage, type Measured, type Side } from './table.ts'
@@ -31,6 +32,7 @@ const only = process.argv
   .split(',')
 
 export async function attacks(): Promise<readonly Figure[]> {
+  const where = conditions()
   const measured: Measured[] = []
   const joins: string[] = []
   for (const [name, label] of ATTACKS.filter(([one]) => only?.includes(one) ?? true)) {
@@ -51,7 +53,7 @@ export async function attacks(): Promise<readonly Figure[]> {
       bystander.stop()
     }
   }
-  if (!quick && only === undefined) writePage(measured, joins)
+  if (process.argv.includes('--write') && only === undefined) writePage(measured, joins, where)
   for (const line of joins) console.log(line)
   for (const { attacked, control, idle, label } of measured)
     for (const [what, side] of Object.entries({ idle, attacked, control }))
@@ -156,5 +158,5 @@ function perSecond(count: number, { seconds }: Side): number {
 
 function figureOf(figure: string, attackedMs: readonly number[], besideMs: readonly number[]): Figure {
   const [rigel, bare] = [quantileOf(attackedMs, 0.99), quantileOf(besideMs, 0.99)]
-  return { figure, rigel, bare, unit: 'ms', ratio: rigel / bare, goal: 2 }
+  return { figure, rigel, bare, unit: 'ms', goal: 2 }
 }

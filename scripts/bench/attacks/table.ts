@@ -1,11 +1,7 @@
 // Writes what attacks.ts has measured to docs/benchmarks.md.
-import { readFileSync, writeFileSync } from 'node:fs'
 import { quantileOf } from '../figure.ts'
+import { writeTable } from '../page.ts'
 import type { Window } from './victim.ts'
-
-const PAGE = 'docs/benchmarks.md'
-const BEGIN = '<!-- written by: npm run bench -- attacks -->'
-const END = '<!-- until here -->'
 
 /** What the victim saw while the attacker worked on the gateway, or on the bystander. */
 export interface Side extends Window {
@@ -28,14 +24,10 @@ export interface Measured {
   readonly control: Side
 }
 
-export function writePage(measured: readonly Measured[], joins: readonly string[]): void {
-  const page = readFileSync(PAGE, 'utf8')
-  const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)]
-  if (from < 0 || to < from) throw new Error(`${PAGE} has no place for the table: ${BEGIN} … ${END}`)
-  const table = [
-    BEGIN,
-    '',
-    `${new Date().toISOString().slice(0, 10)}, ${measured[0]?.idle.deliveryMs.length} events each, of users of one shard. Milliseconds, p99: idle, ` +
+/** `where`: of conditions(), before the attacks. */
+export function writePage(measured: readonly Measured[], joins: readonly string[], where: string): void {
+  writeTable('attacks', [
+    `${where} ${measured[0]?.idle.deliveryMs.length} events each, of users of one shard. Milliseconds, p99: idle, ` +
       'under attack (times idle, times the control), and under the control. CPU: percent of a core, of the attacker and of the gateway.',
     '',
     '| attack | delivery: idle | attacked | control | new stream: idle | attacked | control | done (refused) a second | CPU | MiB more |',
@@ -43,9 +35,7 @@ export function writePage(measured: readonly Measured[], joins: readonly string[
     ...measured.map(rowOf),
     '',
     ...joins,
-    '',
-  ]
-  writeFileSync(PAGE, `${page.slice(0, from)}${table.join('\n')}${page.slice(to)}`)
+  ])
 }
 
 function rowOf({ attacked, control, idle, label }: Measured): string {
