@@ -10,36 +10,16 @@ import { BaseConnection } from '../../connections/connection.ts'
 import { filterOf, markOf, tablesFor, type ConnectionState } from '../../connections/connection-state.ts'
 import type { TableReader } from '../../tables/table-reader.ts'
 import type { OldShardReplay } from '../../old-shard/old-shard-replay.ts'
-import { planReplay, specOf } from '../../old-shard/plan-replay.ts'
-import { formatPosition, withOpenSeq, type Position } from '../../../../core/identity/position.ts'
-import { toFilter } from '../../../../rpc/moved-history.ts'
-import { readNextChunk, type DeliveredRange } from '../../log/replay.ts'
+import type { Position } from '../../../../core/identity/position.ts'
 import type { SystemEvent } from '../../system-events.ts'
-import type { SessionEvent } from './session-event-store.ts'
+import { MAX_RESPONSE_CHARS, PollReader, type Rewind } from './poll-reader.ts'
 import type { SessionEvents } from './session-events.ts'
 import type { TransportParts } from '../transport.ts'
 import { TablePages, type PollPlace } from './table-pages.ts'
 import { WaitingPolls } from './waiting-polls.ts'
 
-/** Limit of one response: a longer history comes in several. */
-const MAX_RESPONSE_CHARS = 262_144
-
-/** Limit of a response that reads the log again: all events that a client had skipped must come in one response. */
-const MAX_REWIND_CHARS = 16 * MAX_RESPONSE_CHARS
-
 /** A client that still polls is back within this time after a response. */
 const MAX_PAUSE_MS = 30_000
-
-/** Polls from before `atSeq` read from `seq` on, without the events that passed the filter `before`. */
-interface Rewind {
-  readonly seq: number
-  readonly atSeq: number
-  readonly before: Filter
-}
-
-interface Page extends Omit<PollAnswer, 'recovered'> {
-  readonly seq: number
-}
 
 export class LongpollSession extends BaseConnection {
   /** When the client was last heard of, in milliseconds since the epoch. */
@@ -49,10 +29,9 @@ export class LongpollSession extends BaseConnection {
   readonly bufferedBytes = 0
   /** The client polled from here, and has everything up to here. */
   #polledSeq: number
-  /** The last response went up to here. */
-  #answeredSeq: number
   readonly #parts: TransportParts
   readonly #ownEvents: SessionEvents
+  readonly #reader: PollReader
   readonly #onRemoved: () => void
   readonly #waiting: WaitingPolls
   /** Tables that are sent when the client has everything before. */
@@ -61,8 +40,6 @@ export class LongpollSession extends BaseConnection {
   #rewind: Rewind | undefined
   /** What the client missed at its old shard, of subscriptions that it made since. Kept like `#rewind`. */
   #late: { readonly replay: OldShardReplay; readonly atSeq: number } | undefined
-  /** The session's own events up to here were in a response that was read from the old shard. */
-  #ownSentSeq: number
 
   constructor(
     state: ConnectionState,
@@ -74,17 +51,20 @@ export class LongpollSession extends BaseConnection {
     super(state, filterOf(state, parts.context.config.typeRules))
     this.hasPolled = hasPolled
     this.#polledSeq = state.startSeq
-    this.#answeredSeq = state.startSeq
     this.#parts = parts
     this.#waiting = new WaitingPolls(parts.timers, parts.context.config.connections.longpollingWaitMs)
-    this.#ownSentSeq = state.startSeq
     this.#ownEvents = ownEvents
+    this.#reader = new PollReader(this, parts, ownEvents)
     this.#onRemoved = onRemoved
     this.seenAtMs = parts.context.now()
   }
 
   get progress(): ConnectionProgress {
-    return { writtenSeq: this.#answeredSeq, acknowledgedSeq: this.#polledSeq, needsPoll: true }
+    return {
+      writtenSeq: Math.max(this.#polledSeq, this.#reader.answeredSeq),
+      acknowledgedSeq: this.#polledSeq,
+      needsPoll: true,
+    }
   }
 
   get isPolled(): boolean {
@@ -95,23 +75,22 @@ export class LongpollSession extends BaseConnection {
   async poll(from: PollPlace, recovered: boolean): Promise<Result<PollAnswer, RigelError>> {
     const { seq } = from
     this.#polledSeq = seq
-    this.#answeredSeq = Math.max(this.#answeredSeq, seq)
     const late = this.#late
-    if (late !== undefined && seq <= late.atSeq) return ok(await this.#readLate(seq, recovered, late.replay))
+    if (late !== undefined && seq <= late.atSeq) return ok(await this.#reader.readLate(seq, recovered, late.replay))
     this.#late = undefined
     const rewind = this.#rewind
-    if (rewind !== undefined && seq <= rewind.atSeq) return ok(this.#readAgain(seq, recovered, rewind))
+    if (rewind !== undefined && seq <= rewind.atSeq) return ok(this.#reader.readAgain(seq, recovered, rewind))
     this.#rewind = undefined
     const page = this.#tablePageFor(from)
     if (page !== undefined) return ok({ ...page, recovered })
-    const found = this.#read(seq, MAX_RESPONSE_CHARS)
-    if (found.events.length > 0 || !recovered) return ok({ ...found, recovered })
+    const found = this.#reader.read(seq, recovered)
+    if (found.events.length > 0 || !recovered) return ok(found)
     const first = this.#tables?.next(from)
-    if (first !== undefined) return ok({ ...first, recovered })
+    if (first !== undefined) return ok(first)
     const reason = await this.#waiting.wait()
     if (reason !== null) return fail(reason)
-    const later = this.#read(seq, MAX_RESPONSE_CHARS)
-    return ok({ ...((later.events.length === 0 ? this.#tables?.next(from) : undefined) ?? later), recovered })
+    const later = this.#reader.read(seq, recovered)
+    return ok((later.events.length === 0 ? this.#tables?.next(from) : undefined) ?? later)
   }
 
   readTables(reader: TableReader): void {
@@ -119,7 +98,7 @@ export class LongpollSession extends BaseConnection {
       maxChars: MAX_RESPONSE_CHARS,
       committedSeq: () => this.#parts.log.committedSeq,
       filter: () => this.filter,
-      position: (seq) => this.#position(seq),
+      position: (seq) => this.#reader.position(seq),
     })
     this.#waiting.wakeAll(null)
   }
@@ -162,42 +141,8 @@ export class LongpollSession extends BaseConnection {
   }
 
   /** A poll from a position of the client's old shard. Undefined: there would be a gap. Rejects if that does not answer. */
-  async pollOld(position: Position, isFirst: boolean): Promise<PollAnswer | undefined> {
-    const { oldShards, lifecycle, log } = this.#parts
-    const { delivered, from } = planReplay(this.state, position)
-    const chunk = await oldShards.next(from, this.#spec, delivered)
-    if (chunk.kind === 'trimmed') return undefined
-    const end = chunk.atEnd === null ? null : await oldShards.end(chunk.atEnd, this.#spec, delivered)
-    const ownUntilSeq = end?.seq ?? log.committedSeq
-    const ownFromSeq = isFirst ? this.state.startSeq : this.#ownSentSeq
-    const own = this.#ownEvents.between(ownFromSeq, ownUntilSeq)
-    this.#ownSentSeq = ownUntilSeq
-    const { epoch } = position
-    // What is skipped up to the client's position is skipped by the next poll too.
-    const old =
-      chunk.seq < position.seq
-        ? withOpenSeq(formatPosition(epoch, position.seq), chunk.seq)
-        : lifecycle.oldPositionFor(this.state, { epoch, seq: chunk.seq })
-    const lastEventId = end === null ? old : this.#position(end.seq)
-    const events = [...own, ...chunk.events, ...(end?.events ?? [])].map(({ json }) => json)
-    return { lastEventId, events, recovered: true }
-  }
-
-  /** Missed events come before later ones, in one response. If they exceed the limit, the response reports a gap. */
-  async #readLate(seq: number, recovered: boolean, replay: OldShardReplay): Promise<PollAnswer> {
-    const { delivered } = replay
-    const missed = await this.#parts.oldShards.readAll(replay, () => this.#spec, MAX_REWIND_CHARS)
-    const before =
-      missed === undefined || delivered === null
-        ? undefined
-        : { filter: toFilter(delivered.filter), untilSeq: missed.seq, others: true }
-    const { events, lastEventId } = this.#read(seq, MAX_RESPONSE_CHARS, before)
-    if (missed === undefined) return { lastEventId, events, recovered: false }
-    return { lastEventId, events: [...missed.events.map(({ json }) => json), ...events], recovered }
-  }
-
-  get #spec() {
-    return { ...specOf(this.state), rights: this.filter.rights }
+  pollOld(position: Position, isFirst: boolean): Promise<PollAnswer | undefined> {
+    return this.#reader.readOld(position, isFirst)
   }
 
   send(event: SystemEvent): void {
@@ -234,36 +179,5 @@ export class LongpollSession extends BaseConnection {
     this.#parts.store.delete(this.state.id)
     this.#ownEvents.delete()
     this.#onRemoved()
-  }
-
-  /** Skipped events come before later ones. If they exceed the limit, the response reports a gap. */
-  #readAgain(seq: number, recovered: boolean, rewind: Rewind): PollAnswer {
-    const again = this.#read(rewind.seq, MAX_REWIND_CHARS, { filter: rewind.before, untilSeq: seq })
-    if (again.seq > rewind.atSeq) return { ...again, recovered }
-    return { ...this.#read(Math.max(seq, rewind.atSeq), MAX_RESPONSE_CHARS), recovered: false }
-  }
-
-  #read(from: number, maxChars: number, delivered?: DeliveredRange): Page {
-    const { log } = this.#parts
-    const events: SessionEvent[] = []
-    let seq = from
-    for (let chars = 0; chars < maxChars;) {
-      const chunk = readNextChunk(log, this.filter, seq, delivered)
-      if (chunk.kind === 'trimmed') break
-      seq = chunk.seq
-      events.push(...chunk.events)
-      chars += chunk.events.reduce((sum, { json }) => sum + json.length, 0)
-      if (chunk.atEnd) break
-    }
-    this.#answeredSeq = Math.max(this.#answeredSeq, seq)
-    const sentSeq = delivered === undefined || delivered.others === true ? from : delivered.untilSeq
-    const own = this.#ownEvents.between(sentSeq, seq)
-    const all = own.length === 0 ? events : [...events, ...own].toSorted((a, b) => a.seq - b.seq)
-    return { lastEventId: this.#position(seq), events: all.map(({ json }) => json), seq }
-  }
-
-  /** The response, not the session, says where its client is. */
-  #position(seq: number): string {
-    return this.#parts.lifecycle.positionFor({ ...this.state, pinned: null }, seq)
   }
 }
