@@ -51,7 +51,7 @@ export interface HttpEnv {
 /** The part of Hono's context that handlers need which also run past the router, in a RequestContext. */
 export interface HandlerContext {
   readonly env: Env
-  readonly req: { readonly raw: Request; header(name: string): string | undefined }
+  readonly req: { readonly raw: Request; readonly url: string; header(name: string): string | undefined }
   get<Key extends keyof HttpVariables>(key: Key): HttpVariables[Key]
 }
 
@@ -63,7 +63,7 @@ export class RequestContext implements HandlerContext {
 
   constructor(request: Request, env: Env, variables: HttpVariables) {
     this.env = env
-    this.req = { raw: request, header: (name) => request.headers.get(name) ?? undefined }
+    this.req = { raw: request, url: request.url, header: (name) => request.headers.get(name) ?? undefined }
     this.#variables = variables
   }
 

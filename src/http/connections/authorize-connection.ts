@@ -2,7 +2,6 @@
 // check service and the choice of the shard. Called by the handler of each transport; the shard makes the connection.
 import { stringifyScalars } from '../../core/scalar.ts'
 import { parseJsonOrReason } from '../../core/json.ts'
-import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import { parseAsOf } from '../../core/as-of/as-of.ts'
 import type { Check } from '../../config/auth.ts'
@@ -19,9 +18,10 @@ import { EARLIEST, parseSince } from '../../core/identity/since.ts'
 import { grantOf, type TypeGrant } from '../../core/rules/type-grant.ts'
 import { keptAuthorization } from '../../core/identity/kept-authorization.ts'
 import { clientKey } from '../request/client-key.ts'
+import { parametersOf, valueIn } from '../request/query.ts'
 import { findToken } from '../request/token-source.ts'
 import { allowOrigin, namesOrigins } from '../cors.ts'
-import type { HttpEnv } from '../worker-context.ts'
+import type { HandlerContext } from '../worker-context.ts'
 import type { VerifiedToken, VerifyToken } from '../../auth/verify-token.ts'
 
 export const NO_TOKEN: VerifiedToken = { principal: ANONYMOUS, claims: {} }
@@ -44,7 +44,7 @@ export interface ConnectOptions {
 
 /** Checks in RIG's order: the token, the subscriptions, then whether they are allowed. */
 export async function authorizeConnection(
-  c: Context<HttpEnv>,
+  c: HandlerContext,
   options: ConnectOptions,
 ): Promise<Result<ConnectGrant, RigelError>> {
   const granted = await authorize(c, options)
@@ -52,7 +52,7 @@ export async function authorizeConnection(
   return granted
 }
 
-async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<Result<ConnectGrant, RigelError>> {
+async function authorize(c: HandlerContext, options: ConnectOptions): Promise<Result<ConnectGrant, RigelError>> {
   const config = c.get('config')
   const request = c.req.raw
   if (await isOverAddressLimit(request, c.env)) return fail({ kind: 'too_many_connections', scope: 'address' })
@@ -64,16 +64,15 @@ async function authorize(c: Context<HttpEnv>, options: ConnectOptions): Promise<
   const grant = grantFor(config, [verified.value])
   if (!grant.ok) return grant
   const inferred = inferSubscriptions(config.extractors, claims)
-  // All at once: for each one that is not there, Hono decodes all others.
-  const query: Query = c.req.query()
-  const requested = options.subscriptions ?? query['subscriptions']
+  const query = parametersOf(c.req.url)
+  const requested = options.subscriptions ?? valueIn(query, 'subscriptions') ?? undefined
   const subscriptions = readSubscriptions(requested, claims, inferred, config)
   if (!subscriptions.ok) return subscriptions
   const isAllowed = requested === undefined || (await mayConnect(c, token, subscriptions.value.given))
   if (!isAllowed) return fail({ kind: 'connection_denied' })
-  const asOf = readAsOf(query['as_of'])
+  const asOf = readAsOf(valueIn(query, 'as_of') ?? undefined)
   if (!asOf.ok) return asOf
-  const start = readStart(query['since'], options, asOf.value)
+  const start = readStart(valueIn(query, 'since') ?? undefined, options, asOf.value)
   if (!start.ok) return start
   return ok({
     claims,
@@ -102,8 +101,6 @@ function keptOf(
   const isInBand = protocol === 'rigel.v1' || transport === 'phoenix'
   return isInBand && typeof subscriptionCheck === 'object' ? { authorization: keptAuthorization(token) } : {}
 }
-
-type Query = Readonly<Record<string, string | undefined>>
 
 /** Where the client begins: at its position, or at a time. An `EventSource` that reconnects has both: the position counts. */
 function readStart(
@@ -145,7 +142,7 @@ export function grantFor(
  * Applies SUBSCRIPTION_CHECK to requested subscriptions. As in RIG, subscriptions that a token implies are not
  * checked.
  */
-async function mayConnect(c: Context<HttpEnv>, token: string | null, given: readonly Subscription[]): Promise<boolean> {
+async function mayConnect(c: HandlerContext, token: string | null, given: readonly Subscription[]): Promise<boolean> {
   const { subscriptionCheck } = c.get('config')
   if (subscriptionCheck === 'no_check') return true
   if (subscriptionCheck === 'jwt_validation') return token !== null

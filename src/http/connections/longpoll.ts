@@ -1,8 +1,7 @@
 // GET /_rig/v1/connection/longpolling: opens a session, or polls one. RIG's dialect keeps the session in two cookies.
 // Clients that cannot use cookies send the parameter `connection_token` instead, empty at first; they then find token
 // and position in every answer, and get no cookie. The client has the cursor: nothing is kept per poll.
-import type { Context } from 'hono'
-import { getCookie } from 'hono/cookie'
+import { parse as parseCookies } from 'hono/utils/cookie'
 import { parseConnectionToken } from '../../core/identity/connection-token.ts'
 import { fail, type Result } from '../../core/result.ts'
 import type { RigelError } from '../../core/errors.ts'
@@ -14,7 +13,7 @@ import { errorResponse, shardFailure, methodNotAllowed } from '../error-response
 import { EARLIEST } from '../../core/identity/since.ts'
 import { findPosition } from '../request/position-source.ts'
 import { queryParameter } from '../request/query.ts'
-import type { HttpEnv } from '../worker-context.ts'
+import type { HandlerContext } from '../worker-context.ts'
 
 /** RIG's value for the start of the session. */
 const FIRST_EVENT = 'first_event'
@@ -36,7 +35,7 @@ interface PollCursor {
   readonly withCookies: boolean
 }
 
-export async function longpoll(c: Context<HttpEnv>): Promise<Response> {
+export async function longpoll(c: HandlerContext): Promise<Response> {
   // HEAD is refused too: it would poll, and discard the events of the response.
   if (c.req.raw.method !== 'GET') return methodNotAllowed('GET, OPTIONS')
   const cursor = readCursor(c)
@@ -49,11 +48,15 @@ export async function longpoll(c: Context<HttpEnv>): Promise<Response> {
   return opened.ok ? answerOpened(c, cursor, opened.value) : errorResponse(opened.reason, headersOf(c))
 }
 
-function hasForeignCookies(c: Context<HttpEnv>): boolean {
+function getCookie(c: HandlerContext, name: string): string | undefined {
+  return parseCookies(c.req.header('cookie') ?? '', name)[name]
+}
+
+function hasForeignCookies(c: HandlerContext): boolean {
   return getCookie(c, 'connection_token') !== undefined && !isTrustedOrigin(c.get('config'), c.req.raw)
 }
 
-function readCursor(c: Context<HttpEnv>): PollCursor {
+function readCursor(c: HandlerContext): PollCursor {
   const inQuery = queryParameter(c.req.url, 'connection_token')
   const withCookies = inQuery === null
   const id = (withCookies ? getCookie(c, 'last_event_id') : undefined) || findPosition(c.req.raw)
@@ -66,7 +69,7 @@ function readCursor(c: Context<HttpEnv>): PollCursor {
 }
 
 /** A client with an invalid token, or with a token of a shard that no longer exists, gets a new session. */
-async function poll(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<PollAnswer, RigelError>> {
+async function poll(c: HandlerContext, cursor: PollCursor): Promise<Result<PollAnswer, RigelError>> {
   const address = parseConnectionToken(cursor.connectionToken)
   if (address === undefined || !(await c.get('shardMap').has(address.shard))) return fail({ kind: 'connection_gone' })
   try {
@@ -80,21 +83,21 @@ async function poll(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<Pol
 /**
  * Opens a session at the client's position, if it has one, so that it loses no events when its old session has ended.
  */
-async function open(c: Context<HttpEnv>, cursor: PollCursor): Promise<Result<string, RigelError>> {
+async function open(c: HandlerContext, cursor: PollCursor): Promise<Result<string, RigelError>> {
   const { lastEventId } = cursor
   const granted = await authorizeConnection(c, { transport: 'longpolling', lastEventId })
   return granted.ok ? openSessionAtShard(c, granted.value.connect) : granted
 }
 
 /** A client keeps its position until its first poll has been answered: the session may be lost before that, too. */
-function answerOpened(c: Context<HttpEnv>, cursor: PollCursor, connectionToken: string): Response {
+function answerOpened(c: HandlerContext, cursor: PollCursor, connectionToken: string): Response {
   const lastEventId = cursor.lastEventId ?? FIRST_EVENT
   const started = { connection_token: connectionToken, last_event_id: lastEventId, events: [] }
   const json = JSON.stringify(cursor.withCookies ? 'ok' : started)
   return answer(c, json, { ...cursor, connectionToken, lastEventId })
 }
 
-function answerPoll(c: Context<HttpEnv>, cursor: PollCursor, polled: PollAnswer): Response {
+function answerPoll(c: HandlerContext, cursor: PollCursor, polled: PollAnswer): Response {
   const gap = polled.recovered ? {} : { recovered: false }
   const token = cursor.withCookies ? {} : { connection_token: cursor.connectionToken }
   // Events are JSON texts already, and stay as they came.
@@ -103,7 +106,7 @@ function answerPoll(c: Context<HttpEnv>, cursor: PollCursor, polled: PollAnswer)
   return answer(c, json, { ...cursor, lastEventId: polled.lastEventId })
 }
 
-function answer(c: Context<HttpEnv>, json: string, next: PollCursor): Response {
+function answer(c: HandlerContext, json: string, next: PollCursor): Response {
   const response = new Response(json, {
     headers: { ...headersOf(c), 'content-type': 'application/json; charset=utf-8' },
   })
@@ -115,13 +118,13 @@ function answer(c: Context<HttpEnv>, json: string, next: PollCursor): Response {
 }
 
 /** Rigel makes both values, so they need no escaping. RIG writes the quotes of `last_event_id` as they are. */
-function cookie(c: Context<HttpEnv>, name: string, value: string): string {
+function cookie(c: HandlerContext, name: string, value: string): string {
   const isHttps = c.req.url.startsWith('https:')
   // Where CORS lists no origins, no other site's page can read an answer, so none needs to send the cookies.
   const sameSite = isHttps && namesOrigins(c.get('config')) ? 'None' : 'Lax'
   return `${name}=${value}; path=/; HttpOnly; SameSite=${sameSite}${isHttps ? '; Secure' : ''}`
 }
 
-function headersOf(c: Context<HttpEnv>): Record<string, string> {
+function headersOf(c: HandlerContext): Record<string, string> {
   return { ...credentialedCorsHeaders(c.get('config'), c.req.raw), 'cache-control': 'no-cache' }
 }

@@ -1,24 +1,23 @@
 // Opens a connection at its shard. Called by every transport.
-import type { Context } from 'hono'
 import type { ConnectRequest } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { readError, shardStub, stampConnect } from '../../rpc/shard.ts'
 import { callShard } from './call-shard.ts'
 import { shardFailure } from '../error-response.ts'
-import type { HttpEnv } from '../worker-context.ts'
+import type { HandlerContext } from '../worker-context.ts'
 
 /**
  * Returns the shard's stream or socket, or a response that `readError` reads. Throws if the shard cannot be reached.
  */
-export function openAtShard(c: Context<HttpEnv>, connect: ConnectRequest): Promise<Response> {
+export function openAtShard(c: HandlerContext, connect: ConnectRequest): Promise<Response> {
   const open = async (shard: number, stamped: ConnectRequest) => shardStub(c.env, shard).fetch(stampConnect(stamped))
   return callShard(c.get('shardMap'), connect, open, readError)
 }
 
 /** Opens a long-polling session. Resolves to its connection token. */
 export async function openSessionAtShard(
-  c: Context<HttpEnv>,
+  c: HandlerContext,
   connect: ConnectRequest,
 ): Promise<Result<string, RigelError>> {
   const open = async (shard: number, stamped: ConnectRequest): Promise<Result<string, RigelError>> => {

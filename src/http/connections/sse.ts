@@ -1,7 +1,6 @@
 // GET /_rig/v1/connection/sse: checks the request and hands it to the shard, whose stream goes back unmodified. A client
 // that asked for a stream gets a refusal that passes by itself as a stream too, because a native EventSource that gets
 // another status than 200 never reconnects (HTML, 9.2.3).
-import type { Context } from 'hono'
 import type { ConnectRequest } from '../../core/identity/principal.ts'
 import { toClose, type RigelError } from '../../core/errors.ts'
 import { connectionClosed } from '../../objects/shard/system-events.ts'
@@ -13,13 +12,13 @@ import { streamCorsHeaders } from '../cors.ts'
 import { errorResponse, isTemporary, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../request/position-source.ts'
 import { queryParameter } from '../request/query.ts'
-import type { HttpEnv } from '../worker-context.ts'
+import type { HandlerContext } from '../worker-context.ts'
 
 /** A refused client reconnects after 2 to 6 s: apart from others, so that a storm of them spreads. */
 const REFUSED_RETRY_MS = 2_000
 const REFUSED_JITTER_MS = 4_000
 
-export async function openSse(c: Context<HttpEnv>): Promise<Response> {
+export async function openSse(c: HandlerContext): Promise<Response> {
   // HEAD too: Hono would run it as GET, and a stream that is never read would stay open.
   if (c.req.raw.method !== 'GET') return methodNotAllowed('GET, OPTIONS')
   const naming = queryParameter(c.req.url, 'name') ?? undefined
@@ -37,7 +36,7 @@ export async function openSse(c: Context<HttpEnv>): Promise<Response> {
   }
 }
 
-function refuse(c: Context<HttpEnv>, error: RigelError): Response {
+function refuse(c: HandlerContext, error: RigelError): Response {
   const headers = { ...streamCorsHeaders(c.get('config'), c.req.raw), vary: 'Origin, Accept' }
   if (!isTemporary(error) || !acceptsStream(c.req.header('accept'))) return errorResponse(error, headers)
   const envelope = { id: crypto.randomUUID(), nowMs: Date.now(), specversion: c.get('config').ownEventsSpecversion }

@@ -1,7 +1,6 @@
 // GET /_rig/v1/connection/ws: checks the request and hands it to the shard, whose 101 goes back unmodified: its headers
 // are immutable, and a socket made anew here would not hibernate. A refusal is a socket that is accepted and closed at
 // once with a code of the public table, because a browser shows nothing of a refused upgrade to its page.
-import type { Context } from 'hono'
 import type { ConnectRequest } from '../../core/identity/principal.ts'
 import { toClose, type RigelError } from '../../core/errors.ts'
 import { offeredProtocols } from '../request/token-source.ts'
@@ -10,7 +9,7 @@ import { openAtShard } from './open-at-shard.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../request/position-source.ts'
-import type { HttpEnv } from '../worker-context.ts'
+import type { HandlerContext } from '../worker-context.ts'
 
 type Protocol = ConnectRequest['protocol']
 
@@ -23,7 +22,7 @@ const BEARER_ALONE: RigelError = {
   message: 'Offer the subprotocol "rigel.v1" beside "bearer.<token>".',
 }
 
-export async function openWebSocket(c: Context<HttpEnv>): Promise<Response> {
+export async function openWebSocket(c: HandlerContext): Promise<Response> {
   const refused = refuseNoUpgrade(c)
   if (refused !== undefined) return refused
   const offered = offeredProtocols(c.req.raw)
@@ -42,10 +41,11 @@ export async function openWebSocket(c: Context<HttpEnv>): Promise<Response> {
 }
 
 /** Returns the response to a request that is no WebSocket upgrade. Used for Phoenix too. */
-export function refuseNoUpgrade(c: Context<HttpEnv>): Response | undefined {
+export function refuseNoUpgrade(c: HandlerContext): Response | undefined {
   if (c.req.raw.method !== 'GET') return methodNotAllowed('GET')
   if (c.req.header('upgrade')?.toLowerCase() === 'websocket') return undefined
-  return c.text('Expected a WebSocket upgrade.', 426, { upgrade: 'websocket', connection: 'Upgrade' })
+  const headers = { upgrade: 'websocket', connection: 'Upgrade' }
+  return new Response('Expected a WebSocket upgrade.', { status: 426, headers })
 }
 
 function acceptAndClose(error: RigelError, protocol: Protocol): Response {

@@ -33,5 +33,10 @@ export function valueIn(parameters: readonly QueryParameter[], name: string): st
 
 /** Returns the text of a name or value. Wrong escapes are read as URLSearchParams reads them. */
 export function decodeQueryText(encoded: string): string {
-  return /[%+]/.test(encoded) ? (new URL(`http://query/?x=${encoded}&`).searchParams.get('x') ?? '') : encoded
+  if (!/[%+]/.test(encoded)) return encoded
+  try {
+    return decodeURIComponent(encoded.replaceAll('+', ' '))
+  } catch {
+    return new URL(`http://query/?x=${encoded}&`).searchParams.get('x') ?? ''
+  }
 }
