@@ -14,7 +14,13 @@ import { postEvents } from './events/post-events.ts'
 import { answerHandshake, isHandshake } from './events/webhook-handshake.ts'
 import { jsonErrorResponse } from './error-response.ts'
 import { health, misconfigured, requireConfig } from './require-config.ts'
-import { RequestContext, workerContext, type HandlerContext, type HttpEnv, type WorkerContext } from './worker-context.ts'
+import {
+  RequestContext,
+  workerContext,
+  type HandlerContext,
+  type HttpEnv,
+  type WorkerContext,
+} from './worker-context.ts'
 import type { WorkerMetrics } from './worker-metrics.ts'
 import { kafkaRest } from './kafka-rest/kafka-rest.ts'
 import { INTERNAL_PREFIX, adminApi } from './admin/admin-api.ts'
