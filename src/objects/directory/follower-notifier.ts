@@ -120,10 +120,10 @@ export class FollowerNotifier {
     const reached = result.value.version
     // It got a complete update and still reports that it needs one.
     if (reached === null && after === 0) return this.#failed(follower, version, 'the update was not applied')
-    follower.confirmed = Math.max(
-      reached ?? 0,
-      follower.confirmed === null || reached === null ? 0 : follower.confirmed,
-    )
+    // One that is further back than it was taken to be has lost its storage, or has an earlier state of it. Otherwise a
+    // registration during the call may have confirmed more.
+    const isFurtherBack = reached === null || reached < after
+    follower.confirmed = isFurtherBack ? (reached ?? 0) : Math.max(reached, follower.confirmed ?? 0)
     follower.isBusy = false
     follower.failures = 0
   }

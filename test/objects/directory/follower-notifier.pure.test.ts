@@ -76,6 +76,18 @@ describe('followers', () => {
     expect(calls).toHaveLength(1)
   })
 
+  it('that have an earlier version than they confirmed are told everything since that', async () => {
+    const world = makeNotifier()
+    for (let changes = 0; changes < 3; changes += 1) await world.change()
+    // Its storage is that of an hour ago.
+    world.has.set(1, 1)
+    const confirmed = world.change()
+    world.hold(() => world.calls.length > 10)
+    await confirmed
+    expect([...world.has.values()]).toEqual([4, 4, 4])
+    expect(world.calls.at(-1)).toEqual({ partitions: [1], after: 1, version: 4 })
+  })
+
   it('of whom one fails are tried again, by itself, and the change is confirmed then', async () => {
     const { calls, change, waits } = makeNotifier((partition, call) => partition === 1 && call < 2)
     await change()
