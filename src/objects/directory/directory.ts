@@ -38,6 +38,8 @@ import { ShardMapKeeper, type MapConfirmation } from './shard-map-keeper.ts'
 
 export class Directory extends DurableObject<Env> {
   readonly #config = configOf(this.env)
+  /** The time that the alarm is set for, in milliseconds since the epoch. Infinity: it is not set, or not known after a start. */
+  #alarmAtMs = Infinity
   readonly #store = new InterestStore(this.ctx.storage, newEpoch())
   readonly #apiStore = new ApiStore(this.ctx.storage)
   readonly #probe = new StorageProbe(this.ctx.storage, () => Date.now())
@@ -113,6 +115,7 @@ export class Directory extends DurableObject<Env> {
    * Makes sure that followers have the current interest. Called when followers are woken; cheap if all are up to date.
    */
   async refreshFollowers(): Promise<void> {
+    this.#shardMap.resume()
     await this.#finder.find(false)
     await this.#notifier.refresh()
   }
@@ -151,6 +154,7 @@ export class Directory extends DurableObject<Env> {
 
   /** Asks followers again for shards that still have to declare their interest anew. */
   override async alarm(): Promise<void> {
+    this.#alarmAtMs = Infinity
     if (this.#orphans.takeDue()) await this.#sendInterest(this.#store.followers(), this.#store.version)
     await this.#shardMap.step()
   }
@@ -196,7 +200,10 @@ export class Directory extends DurableObject<Env> {
 
   async #sendInterest(followers: readonly TopicPartition[], after: number): Promise<readonly FollowerResult[]> {
     const results = await notifyFollowers(this.env, followers, this.#update(after))
-    this.#orphans.report(results.flatMap((result) => (result.ok ? result.value.orphans : [])))
+    const states = results.flatMap((result) => (result.ok ? [result.value] : []))
+    this.#orphans.report(states.flatMap(({ orphans }) => orphans))
+    // This storage is new, and replaces one that was lost during a change: nobody else continues the change.
+    for (const { shardMap } of states) if (shardMap !== undefined) this.#shardMap.adopt(shardMap)
     return results
   }
 
@@ -226,9 +233,15 @@ export class Directory extends DurableObject<Env> {
     return confirmationOfFollowers(results, map.version, partitionName)
   }
 
+  /**
+   * Sets the alarm in the same turn, so that storage gets it with what the caller has written: what is stored and not
+   * continued would wait for ever. The first call after a start may put off an alarm that was set before, by some seconds:
+   * no alarm is set for later than that.
+   */
   async #wakeBy(atMs: number): Promise<void> {
-    const set = await this.ctx.storage.getAlarm()
-    if (set === null || set > atMs) await this.ctx.storage.setAlarm(atMs)
+    if (atMs >= this.#alarmAtMs) return
+    this.#alarmAtMs = atMs
+    await this.ctx.storage.setAlarm(atMs)
   }
 
   #addFound(followers: readonly TopicPartition[]): void {

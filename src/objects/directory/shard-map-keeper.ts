@@ -99,6 +99,12 @@ export class ShardMapKeeper {
     this.#deps.wakeBy(this.#deps.nowMs())
   }
 
+  /** Continues a change that nothing continues: an alarm that has failed several times is given up. */
+  resume(): void {
+    const { change, shards, wanted } = this.#map
+    if (!this.#isStepping && (change !== null || wanted !== shards)) this.#deps.wakeBy(this.#deps.nowMs())
+  }
+
   /** Does what can be done now, and asks to be called again if there is more. */
   async step(): Promise<void> {
     if (this.#isStepping || this.#isSettled) return

@@ -1,0 +1,155 @@
+// A change of the number of shards survives the death of the Directory at every call that it makes, and the loss of its storage
+// in every phase: the alarm that is stored with each step continues it.
+import { describe, expect, it } from 'vitest'
+import type { ShardMap } from '../../../src/core/shard-map/shard-map.ts'
+import { ShardMapKeeper, type MapConfirmation } from '../../../src/objects/directory/shard-map-keeper.ts'
+import { createTestStorage } from '../../support/sql-storage.ts'
+
+const RETENTION_MS = 10_000
+const FROM = 2
+const TO = 3
+/** A change takes some twenty calls. */
+const MAX_ALARMS = 200
+
+/** A Directory with one follower and the shards of both numbers. `diesAt`: the number of the call at which it dies. */
+class World {
+  readonly calls: { readonly kind: 'follower' | 'shards'; readonly map: ShardMap }[] = []
+  nowMs = 0
+  alarmAtMs: number | null = null
+  readonly #diesAt: ReadonlySet<number>
+  #storage = createTestStorage()
+  #starts = 0
+  #keeper: ShardMapKeeper
+  /** The newest map that the follower, and the shards, have. */
+  #known: ShardMap | null = null
+
+  constructor(diesAt: readonly number[] = []) {
+    this.#diesAt = new Set(diesAt)
+    this.#keeper = this.#start()
+  }
+
+  get map(): ShardMap {
+    return this.#keeper.map
+  }
+
+  /** The phase that the follower and the shards know. */
+  get toldPhase(): string | undefined {
+    return this.#known?.change?.phase
+  }
+
+  want(shards: number): void {
+    this.#keeper.want(shards)
+  }
+
+  /** Its storage is lost. The next time that followers are told something, one answers with its map. */
+  lose(): void {
+    this.#storage = createTestStorage()
+    this.alarmAtMs = null
+    this.#keeper = this.#start()
+    if (this.#known !== null) this.#keeper.adopt(this.#known)
+  }
+
+  /** The cron: nothing else wakes a Directory whose alarm was given up. */
+  resume(): void {
+    this.#keeper = this.#start()
+    this.#keeper.resume()
+  }
+
+  /** Runs alarms until none is set. Returns the phases of the map. */
+  async run(until: (map: ShardMap) => boolean = () => false): Promise<readonly string[]> {
+    const phases: string[] = []
+    for (let alarms = 0; this.alarmAtMs !== null && !until(this.map); alarms += 1) {
+      if (alarms === MAX_ALARMS) throw new Error(`it does not end: ${JSON.stringify(this.map)}`)
+      this.nowMs = Math.max(this.nowMs, this.alarmAtMs)
+      this.alarmAtMs = null
+      const stepping = this.#keeper
+      // The runtime repeats an alarm that has not ended.
+      const isOver = await stepping.step().then(
+        () => stepping === this.#keeper,
+        () => false,
+      )
+      if (!isOver) this.alarmAtMs = Math.min(this.alarmAtMs ?? Infinity, this.nowMs)
+      const phase = this.map.change?.phase ?? 'steady'
+      if (phases.at(-1) !== phase) phases.push(phase)
+    }
+    return phases
+  }
+
+  #start(): ShardMapKeeper {
+    this.#starts += 1
+    const start = this.#starts
+    const { sql } = this.#storage
+    const alive = () => {
+      if (start !== this.#starts) throw new Error('the Directory has died')
+    }
+    const exec = (...statement: Parameters<SqlStorage['exec']>) => {
+      alive()
+      return sql.exec(...statement)
+    }
+    return new ShardMapKeeper({ exec } as SqlStorage, {
+      variable: FROM,
+      retentionMs: RETENTION_MS,
+      tellFollowers: (map) => this.#answer('follower', map, alive),
+      tellShards: (map) => this.#answer('shards', map, alive),
+      nowMs: () => this.nowMs,
+      wakeBy: (atMs) => {
+        if (start === this.#starts) this.alarmAtMs = Math.min(this.alarmAtMs ?? Infinity, atMs)
+      },
+    })
+  }
+
+  async #answer(kind: 'follower' | 'shards', map: ShardMap, alive: () => void): Promise<MapConfirmation> {
+    const call = this.calls.push({ kind, map }) - 1
+    if ((this.#known?.version ?? 0) < map.version) this.#known = map
+    await Promise.resolve()
+    if (this.#diesAt.has(call)) this.#keeper = this.#start()
+    alive()
+    return { lowest: map.version, confirmed: 1, of: 1, newest: this.#known, leaving: 0, problem: null }
+  }
+}
+
+const PHASES = ['adopting', 'writing_both', 'moving', 'ending', 'steady']
+
+describe('a change of the number of shards', () => {
+  it('goes through its phases by itself, and then sets no alarm', async () => {
+    const world = new World()
+    world.want(TO)
+    expect(await world.run()).toEqual(PHASES)
+    expect(world.map).toEqual({ version: 6, shards: TO, change: null, wanted: TO })
+    expect(world.nowMs).toBeGreaterThanOrEqual(RETENTION_MS)
+  })
+
+  it('ends although the Directory dies at any of its calls', async () => {
+    const whole = new World()
+    whole.want(TO)
+    await whole.run()
+    for (const call of whole.calls.keys()) {
+      const world = new World([call, call + 3])
+      world.want(TO)
+      await world.run()
+      expect([call, world.map]).toEqual([call, whole.map])
+    }
+  })
+
+  it.each(PHASES.slice(0, -1))('ends although the Directory loses its storage while %s', async (phase) => {
+    const world = new World()
+    world.want(TO)
+    await world.run(() => world.toldPhase === phase)
+    world.lose()
+    // It goes on, and does not begin anew.
+    expect(PHASES.slice(PHASES.indexOf(phase)).join()).toContain((await world.run()).join())
+    expect(world.map).toMatchObject({ shards: TO, change: null, wanted: TO })
+  })
+
+  it.each(PHASES.slice(0, -1))('is continued by the cron after its alarm was given up while %s', async (phase) => {
+    const world = new World()
+    world.want(TO)
+    await world.run(({ change }) => change?.phase === phase)
+    world.alarmAtMs = null
+    world.resume()
+    await world.run()
+    expect(world.map).toMatchObject({ shards: TO, change: null })
+    world.resume()
+    expect(world.alarmAtMs).toBeNull()
+  })
+})
