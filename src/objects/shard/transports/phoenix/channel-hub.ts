@@ -12,7 +12,7 @@ import { ChannelJoiner } from './channel-joiner.ts'
 import type { StoredChannel } from './channel-store.ts'
 import { failed, OK, type Message } from './message.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
-import type { PresenceTracker } from './presence-tracker.ts'
+import type { PresenceTracker } from './presence/presence-tracker.ts'
 
 /** Messages of one client that wait for those before them. The largest is 1.1 MB. */
 const MAX_QUEUED = 1_000

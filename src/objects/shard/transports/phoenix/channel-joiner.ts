@@ -13,7 +13,7 @@ import { EVENTS, openChannel, parseJoin, type Channel, type ChannelRules, type J
 import type { StoredChannel } from './channel-store.ts'
 import { failed, type Message } from './message.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
-import type { PresenceTracker } from './presence-tracker.ts'
+import type { PresenceTracker } from './presence/presence-tracker.ts'
 
 export class ChannelJoiner {
   readonly #parts: TransportParts

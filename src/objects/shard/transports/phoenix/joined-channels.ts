@@ -64,10 +64,6 @@ export class JoinedChannels {
     return Math.min(Infinity, ...[...this.#byTopic.values()].map(({ behindSeq }) => behindSeq ?? Infinity))
   }
 
-  get isReplayingOldShard(): boolean {
-    return [...this.#byTopic.values()].some(({ oldShard }) => oldShard !== null)
-  }
-
   [Symbol.iterator](): Iterator<JoinedChannel, void> {
     return this.#byTopic.values()
   }

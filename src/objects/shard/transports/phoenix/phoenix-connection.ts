@@ -11,37 +11,17 @@ import type { OldShardReplay } from '../../old-shard/old-shard-replay.ts'
 import { OldShardReplayer } from '../../old-shard/old-shard-replayer.ts'
 import { BaseConnection } from '../../connections/connection.ts'
 import type { ConnectionState, Resume } from '../../connections/connection-state.ts'
-import { readNextChunk } from '../../log/replay.ts'
 import { ReplayPump } from '../replay-pump.ts'
 import { toStored, type SystemEvent } from '../../system-events.ts'
 import type { TableReader } from '../../tables/table-reader.ts'
 import type { TransportParts } from '../transport.ts'
-import type { Channel, JoinPayload } from './channel.ts'
+import type { Channel } from './channel.ts'
+import { ChannelSteps } from './channel-steps.ts'
 import { replayTargetOf } from './channel-replay-target.ts'
 import { JoinedChannels, type JoinedChannel } from './joined-channels.ts'
 import { encode, encodeReply, nameOfType, type Message, type Reply, type Vsn } from './message.ts'
-import type { PresencePageReader } from './presence-copy.ts'
-import { PresencePages } from './presence-pages.ts'
-
-/** The socket that a connection writes to and that stores its channels: a WebSocket, or the outbox of a long-polling session. */
-export interface PhoenixSink {
-  readonly bufferedBytes: number
-  /** What a check service is asked with: see `keptAuthorization`. */
-  readonly authorization: string | null | undefined
-  /** It is lost with the object's memory: nothing of it is stored. */
-  readonly isInMemory: boolean
-  send(frame: string): void
-  close(reason: RigelError): void
-  /** Stores the connection, where it outlives the object's memory. */
-  save(state: ConnectionState): void
-  joined(channel: Channel, payload: JoinPayload, joins: readonly OffsetJoin[]): void
-  left(topic: string): void
-  /** Called when a replay begins and when it ends. */
-  setReplaying(isReplaying: boolean): void
-  /** Stores it for `restore`, where the connection outlives the object's memory. See ConnectionState.resume. */
-  setResume(resume: Resume | null): void
-  removed(): void
-}
+import type { PhoenixSink } from './phoenix-sink.ts'
+import type { PresencePageReader } from './presence/presence-copy.ts'
 
 export class PhoenixConnection extends BaseConnection {
   override readonly takesSubscriptions = false
@@ -56,12 +36,12 @@ export class PhoenixConnection extends BaseConnection {
   vsn: Vsn
   readonly sink: PhoenixSink
   readonly #channels: JoinedChannels
-  readonly #pages = new PresencePages()
+  readonly #steps: ChannelSteps
   readonly #parts: TransportParts
   readonly #pump: ReplayPump
   readonly #onRemoved: (connection: PhoenixConnection) => void
-  /** Tables that are sent once everything before has been. */
-  #tables: TableReader | undefined
+  /** What the sink was told last. */
+  #isReplaying = false
 
   constructor(
     state: ConnectionState,
@@ -73,11 +53,12 @@ export class PhoenixConnection extends BaseConnection {
     this.sink = sink
     this.vsn = state.phoenix?.vsn ?? 1
     this.#channels = new JoinedChannels(parts)
+    this.#steps = new ChannelSteps(this.#channels, parts.log)
     this.#parts = parts
     this.#onRemoved = onRemoved
     this.#pump = new ReplayPump({
       bufferedBytes: () => sink.bufferedBytes,
-      step: () => this.#sendStep(),
+      step: () => this.#sendNext(),
       onStalled: () => this.#cut(),
       after: (ms, act) => parts.timers.after(ms, act),
     })
@@ -115,7 +96,7 @@ export class PhoenixConnection extends BaseConnection {
    */
   join(channel: Channel, fromSeq: number | null, joins: readonly OffsetJoin[] = []): void {
     this.#channels.add(channel, fromSeq, joins)
-    if (fromSeq !== null) this.sink.setReplaying(true)
+    this.#noteReplaying()
   }
 
   /** The events that a channel missed at the client's old shard are sent first. It was joined from the end of the log. */
@@ -136,6 +117,7 @@ export class PhoenixConnection extends BaseConnection {
 
   leave(topic: string): void {
     this.#channels.delete(topic)
+    this.#noteReplaying()
   }
 
   /**
@@ -164,7 +146,7 @@ export class PhoenixConnection extends BaseConnection {
   }
 
   readTables(reader: TableReader): void {
-    this.#tables = reader
+    this.#steps.setTables(reader)
     this.#pump.run()
   }
 
@@ -225,8 +207,13 @@ export class PhoenixConnection extends BaseConnection {
 
   /** Sends a presence state in steps: the first page replaces what the client knows, the others are added to it. */
   sendPages(channel: Channel, pages: PresencePageReader): void {
-    this.#pages.push(channel, pages)
+    this.#steps.addPages(channel, pages)
     this.#pump.run()
+  }
+
+  override sendOfTable(type: string, event: SystemEvent): void {
+    const joined = this.#channels.ofTable(type)
+    if (joined !== undefined) this.#push(joined, toStored(event, joined.behindSeq ?? this.#parts.log.committedSeq))
   }
 
   end(reason: RigelError): void {
@@ -238,7 +225,6 @@ export class PhoenixConnection extends BaseConnection {
   }
 
   removed(): void {
-    this.#tables = undefined
     this.#pump.stop()
     this.#onRemoved(this)
     this.#channels.deleteAll()
@@ -246,62 +232,21 @@ export class PhoenixConnection extends BaseConnection {
   }
 
   /** Returns whether there is more to send. */
-  #sendStep(): boolean {
-    if (this.#pages.isEmpty) return this.#sendTables() || this.#replayStep() || this.#tables !== undefined
-    const page = this.#pages.next((channel) => this.channel(channel.topic) === channel)
-    if (page === 'dropped') {
-      this.#cut()
-      return false
-    }
-    if (page !== undefined) this.notifyJson(page.channel, page.event, page.payload)
-    return !this.#pages.isEmpty || this.#channels.nextBehind() !== undefined || this.#tables !== undefined
+  #sendNext(): boolean {
+    const next = this.#steps.next()
+    if (next.kind === 'gone') this.#cut()
+    if (next.kind === 'gone' || next.kind === 'nothing') return false
+    if (next.kind === 'page') {
+      if (next.page !== undefined) this.notifyJson(next.page.channel, next.page.event, next.page.payload)
+    } else for (const { events, joined } of next.parts) for (const event of events) this.#push(joined, event)
+    this.#noteReplaying()
+    return this.#steps.hasNext
   }
 
-  /** Returns whether there were any to send. What comes for these channels meanwhile waits in the log. */
-  #sendTables(): boolean {
-    const tables = this.#tables
-    const isNext = tables !== undefined && (tables.untilSeq !== undefined || this.#channels.nextBehind() === undefined)
-    if (!isNext) return false
-    if (tables.untilSeq === undefined) this.#beginTables(tables)
-    const filter = this.#channels.ofTable(tables.type)?.filter ?? this.filter
-    for (const { events, type } of tables.next(filter)) this.#pushOfTable(type, events)
-    if (tables.isRead) this.#tables = undefined
-    return true
-  }
-
-  #beginTables(tables: TableReader): void {
-    const { committedSeq } = this.#parts.log
-    tables.begin(committedSeq)
-    for (const type of tables.types) {
-      const joined = this.#channels.ofTable(type)
-      if (joined !== undefined) joined.behindSeq ??= committedSeq
-    }
-    this.sink.setReplaying(true)
-  }
-
-  #pushOfTable(type: string, events: readonly StoredEvent[]): void {
-    const joined = this.#channels.ofTable(type)
-    if (joined !== undefined) for (const event of events) this.#push(joined, event)
-  }
-
-  override sendOfTable(type: string, event: SystemEvent): void {
-    const seq = this.#channels.ofTable(type)?.behindSeq ?? this.#parts.log.committedSeq
-    this.#pushOfTable(type, [toStored(event, seq)])
-  }
-
-  #replayStep(): boolean {
-    const joined = this.#channels.nextBehind()
-    if (joined?.behindSeq === undefined || joined.behindSeq === null) return false
-    const chunk = readNextChunk(this.#parts.log, joined.filter, joined.behindSeq)
-    if (chunk.kind === 'trimmed') {
-      this.#cut()
-      return false
-    }
-    for (const event of chunk.events) this.#push(joined, event)
-    joined.behindSeq = chunk.atEnd ? null : chunk.seq
-    const hasMore = this.#channels.nextBehind() !== undefined
-    if (!hasMore && !this.#channels.isReplayingOldShard) this.sink.setReplaying(false)
-    return hasMore
+  #noteReplaying(): void {
+    const isReplaying = this.#channels.behindSeq !== Infinity
+    if (isReplaying !== this.#isReplaying) this.sink.setReplaying(isReplaying)
+    this.#isReplaying = isReplaying
   }
 
   /** The client joins again with its positions, and has lost nothing. */

@@ -6,7 +6,8 @@ import type { TransportParts } from '../transport.ts'
 import type { ChannelHub } from './channel-hub.ts'
 import { decodeMessage, spokenVsn } from './message.ts'
 import { Outbox, type PollResult } from './outbox.ts'
-import { PhoenixConnection, type PhoenixSink } from './phoenix-connection.ts'
+import { PhoenixConnection } from './phoenix-connection.ts'
+import type { PhoenixSink } from './phoenix-sink.ts'
 
 /** The time that Phoenix itself uses; the library waits twice as long. */
 const POLL_WAIT_MS = 10_000

@@ -7,7 +7,8 @@ import type { TransportParts } from '../transport.ts'
 import type { ChannelHub } from './channel-hub.ts'
 import { ChannelStore } from './channel-store.ts'
 import { decodeMessage } from './message.ts'
-import { PhoenixConnection, type PhoenixSink } from './phoenix-connection.ts'
+import { PhoenixConnection } from './phoenix-connection.ts'
+import type { PhoenixSink } from './phoenix-sink.ts'
 
 /** A message may hold a CloudEvent to publish; this is more than any that is accepted. */
 const MAX_MESSAGE_SIZE = 1_100_000

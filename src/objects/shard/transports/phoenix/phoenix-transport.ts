@@ -9,7 +9,7 @@ import { ChannelHub } from './channel-hub.ts'
 import type { PollResult } from './outbox.ts'
 import { PhoenixSessions } from './phoenix-longpoll.ts'
 import { PhoenixSockets } from './phoenix-socket.ts'
-import { PresenceTracker } from './presence-tracker.ts'
+import { PresenceTracker } from './presence/presence-tracker.ts'
 
 export class PhoenixTransport implements Transport {
   readonly #parts: TransportParts

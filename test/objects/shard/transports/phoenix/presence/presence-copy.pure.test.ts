@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { toPresences } from '../../../../../src/rpc/presence.ts'
-import { PresenceCopy } from '../../../../../src/objects/shard/transports/phoenix/presence-copy.ts'
+import { toPresences } from '../../../../../../src/rpc/presence.ts'
+import { PresenceCopy } from '../../../../../../src/objects/shard/transports/phoenix/presence/presence-copy.ts'
 
 const present = (...refs: readonly string[]) =>
   toPresences(refs.map((ref) => ({ name: ref.split(':')[0] ?? '', meta: { phx_ref: ref } })))

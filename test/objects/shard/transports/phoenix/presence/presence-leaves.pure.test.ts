@@ -1,8 +1,8 @@
 // A leave that a presence topic does not take is told again until it does, also after the object has lost its memory.
 import { expect, it } from 'vitest'
-import { PresenceLeaves } from '../../../../../src/objects/shard/transports/phoenix/presence-leaves.ts'
-import { expectLogs } from '../../../../support/expect-logs.ts'
-import { createTestStorage } from '../../../../support/sql-storage.ts'
+import { PresenceLeaves } from '../../../../../../src/objects/shard/transports/phoenix/presence/presence-leaves.ts'
+import { expectLogs } from '../../../../../support/expect-logs.ts'
+import { createTestStorage } from '../../../../../support/sql-storage.ts'
 
 expectLogs(/presence not told that a connection has left: it is told later/)
 

@@ -1,7 +1,7 @@
 import { expect, it, vi } from 'vitest'
-import { toPresences } from '../../../../../src/rpc/presence.ts'
-import { PresenceCopies } from '../../../../../src/objects/shard/transports/phoenix/presence-copies.ts'
-import type { PresenceCopy } from '../../../../../src/objects/shard/transports/phoenix/presence-copy.ts'
+import { toPresences } from '../../../../../../src/rpc/presence.ts'
+import { PresenceCopies } from '../../../../../../src/objects/shard/transports/phoenix/presence/presence-copies.ts'
+import type { PresenceCopy } from '../../../../../../src/objects/shard/transports/phoenix/presence/presence-copy.ts'
 
 const present = (...refs: readonly string[]) =>
   toPresences(refs.map((ref) => ({ name: ref.split(':')[0] ?? '', meta: { phx_ref: ref } })))

@@ -1,7 +1,7 @@
 // Presences that this shard still has to end: SQL for `presence_leaves`. A leave that a presence topic did not take is tried again
 // until it does, because nobody else removes the entry. Sessions by long-polling are in memory only, so theirs are stored as they
 // enter: an object that has lost its memory ends them. Used by presence-tracker.ts.
-import { logIncident } from '../../../../telemetry/incident-log.ts'
+import { logIncident } from '../../../../../telemetry/incident-log.ts'
 
 const RETRY_MS = 5_000
 /** Leaves that are tried at once. */

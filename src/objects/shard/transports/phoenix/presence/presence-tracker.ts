@@ -1,12 +1,12 @@
 // The shard's side of presence: in which topics its connections are present, and which channels get changes. Calls to
 // presence topics run in the background: the delivery of an event never waits for them.
-import { logIncident } from '../../../../telemetry/incident-log.ts'
-import { stringifyCloneable } from '../../../../core/identity/cloneable-claims.ts'
-import { presenceStub, type PresenceDiff } from '../../../../rpc/presence.ts'
-import type { ShardContext } from '../../shard-context.ts'
-import type { Timers } from '../../timers.ts'
-import { EVENTS, mayBePresent, type Channel } from './channel.ts'
-import type { PhoenixConnection } from './phoenix-connection.ts'
+import { logIncident } from '../../../../../telemetry/incident-log.ts'
+import { stringifyCloneable } from '../../../../../core/identity/cloneable-claims.ts'
+import { presenceStub, type PresenceDiff } from '../../../../../rpc/presence.ts'
+import type { ShardContext } from '../../../shard-context.ts'
+import type { Timers } from '../../../timers.ts'
+import { EVENTS, mayBePresent, type Channel } from '../channel.ts'
+import type { PhoenixConnection } from '../phoenix-connection.ts'
 import { PresenceCopies } from './presence-copies.ts'
 import { PresenceLeaves } from './presence-leaves.ts'
 

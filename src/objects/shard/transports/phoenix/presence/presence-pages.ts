@@ -1,6 +1,6 @@
 // Presence states that have not been sent whole, in the order in which they were asked for. The first page of a state replaces
 // what the client knows; the others are sent as differences that add to it. Pure. Used by phoenix-connection.ts.
-import type { Channel } from './channel.ts'
+import type { Channel } from '../channel.ts'
 import type { PresencePageReader } from './presence-copy.ts'
 
 interface PagedState {

@@ -1,8 +1,8 @@
 // A shard's copy of the presences of a topic, updated by the topic's diffs: later members on the shard get their state from it,
 // without a call to the topic. It holds JSON per name, so that a page for a new member is concatenated, not encoded. Pure.
-import { stringifyCloneable } from '../../../../core/identity/cloneable-claims.ts'
-import { isObject } from '../../../../core/json.ts'
-import type { PresenceDiff, PresenceMeta, Presences } from '../../../../rpc/presence.ts'
+import { stringifyCloneable } from '../../../../../core/identity/cloneable-claims.ts'
+import { isObject } from '../../../../../core/json.ts'
+import type { PresenceDiff, PresenceMeta, Presences } from '../../../../../rpc/presence.ts'
 
 /** Names in one message: about 50 kB. */
 const PAGE_NAMES = 500

@@ -2,9 +2,9 @@
 // a client that joins and leaves again and again does not have the whole topic read, sent and encoded each time. All copies together
 // have a limit: beyond it those that were not used for the longest time are dropped, with members or without, and a later member has
 // the topic read again. Pure.
-import { SerialQueue } from '../../../../core/serial-queue.ts'
-import { withTimeout } from '../../../../core/timeout.ts'
-import type { PresenceDiff, Presences } from '../../../../rpc/presence.ts'
+import { SerialQueue } from '../../../../../core/serial-queue.ts'
+import { withTimeout } from '../../../../../core/timeout.ts'
+import type { PresenceDiff, Presences } from '../../../../../rpc/presence.ts'
 import { PresenceCopy } from './presence-copy.ts'
 
 const KEPT_MS = 60_000
