@@ -153,11 +153,13 @@ export class ChannelJoiner {
 
   leave(connection: PhoenixConnection, channel: Channel, isDeliberate: boolean): void {
     connection.leave(channel.topic)
-    const { lifecycle, log } = this.#parts
+    const { lifecycle, log, tables } = this.#parts
     const left = stateTypesOf(channel.interests)
     if (left.length > 0) {
       const kept = Object.entries(connection.state.tables ?? {}).filter(([type]) => !left.includes(type))
       lifecycle.update(connection, { tables: Object.fromEntries(kept) })
+      // Tables of other channels that were being sent together with this one's.
+      tables.serveSoon(connection)
     }
     lifecycle.refilter(connection, connection.filterOfChannels(), log.committedSeq)
     connection.sink.left(channel.topic)

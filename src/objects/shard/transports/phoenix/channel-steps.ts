@@ -2,10 +2,9 @@
 // shard's log, then tables. Each channel has a place in the log of its own. phoenix-connection.ts writes it, in steps.
 import type { StoredEvent } from '../../../../core/events/stored-event.ts'
 import { createFilter } from '../../../../core/subscriptions/filter.ts'
-import type { History } from '../../log/replay.ts'
-import { readNextChunk } from '../../log/replay.ts'
+import { readNextChunk, type History } from '../../log/replay.ts'
 import type { TableReader } from '../../tables/table-reader.ts'
-import type { Channel } from './channel.ts'
+import { EVENTS, type Channel } from './channel.ts'
 import type { JoinedChannel, JoinedChannels } from './joined-channels.ts'
 import type { PresencePageReader } from './presence/presence-copy.ts'
 import { PresencePages, type PresencePage } from './presence/presence-pages.ts'
@@ -53,6 +52,11 @@ export class ChannelSteps {
 
   setTables(reader: TableReader): void {
     this.#tables = reader
+  }
+
+  /** A channel has been left. If it was joined again, it must not be told of a table whose rows the channel before it had. */
+  left(topic: string): void {
+    if (this.#tables?.types.some((type) => topic === `${EVENTS}${type}`) === true) this.#tables = undefined
   }
 
   /** What comes for these channels meanwhile waits in the log. */

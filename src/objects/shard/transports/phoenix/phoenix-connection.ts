@@ -117,6 +117,7 @@ export class PhoenixConnection extends BaseConnection {
 
   leave(topic: string): void {
     this.#channels.delete(topic)
+    this.#steps.left(topic)
     this.#noteReplaying()
   }
 
