@@ -3,7 +3,10 @@
 import { describe, expect, it } from 'vitest'
 import type { ShardMap } from '../../../src/core/shard-map/shard-map.ts'
 import { ShardMapKeeper, type MapConfirmation } from '../../../src/objects/directory/shard-map-keeper.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
 import { createTestStorage } from '../../support/sql-storage.ts'
+
+expectLogs(/"message":"the shard map has changed"/)
 
 const RETENTION_MS = 10_000
 const FROM = 2
