@@ -11,6 +11,9 @@ export interface Ended {
   readonly afterMs?: number
 }
 
+/** A reason of 4003 that says when to come back. */
+const COME_BACK_IN = /come back in (\d+) ms\.$/
+
 /** Token expired, token invalid. */
 const NEEDS_NEW_TOKEN = new Set([4500, 4502])
 
@@ -18,7 +21,7 @@ const NEEDS_NEW_TOKEN = new Set([4500, 4502])
 export function endedByCode(code: number, reason: string): Ended {
   if (NEEDS_NEW_TOKEN.has(code)) return { code, reason, next: 'new-token' }
   const isFinal = (code >= 3500 && code <= 3999) || (code >= 4500 && code <= 4999)
-  return { code, reason, next: isFinal ? 'stop' : 'retry' }
+  return { code, reason, next: isFinal ? 'stop' : 'retry', afterMs: Number(COME_BACK_IN.exec(reason)?.[1] ?? 0) }
 }
 
 const RETRIABLE_STATUSES = new Set([408, 425, 429])

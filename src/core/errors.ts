@@ -74,6 +74,11 @@ function cutToReason(text: string): string {
   return text.slice(0, read)
 }
 
+/** Rounded up: who comes earlier is refused again. */
+function secondsOf(ms: number): number {
+  return Math.ceil(ms / 1_000)
+}
+
 const ownMessage = ({ message }: MessageDetails) => message
 
 /** RIG's text for a bad token when a connection is opened. */
@@ -203,6 +208,12 @@ const ERRORS = {
   /** The correlated response to a request that was published, or that the service answered with 202, did not come. */
   answer_timeout: row(504, CLOSE.unavailable, ({ timeoutMs }: Timeout) => `No response came within ${timeoutMs} ms.`),
 
+  /** More clients connect than can be served at the moment. `retryMs`: after which this one is to come back. */
+  busy: row<{ readonly retryMs: number }>(
+    503,
+    ({ retryMs }) => ({ code: CLOSE.unavailable.code, reason: `Many clients connect: come back in ${retryMs} ms.` }),
+    'Many clients connect at the moment: come back after Retry-After.',
+  ),
   /** A shard, a registry, the log or a key set is out of reach for a moment. */
   unavailable: row(503, CLOSE.unavailable, ownMessage),
 } as const
@@ -219,12 +230,15 @@ export interface HttpFailure {
   readonly message: string
   /** Set where a 401 or 403 is about the token that came with the request. */
   readonly challenge?: Challenge
+  /** Set where it is known when the client is to come back. */
+  readonly retrySeconds?: number
 }
 
 /** Returns the HTTP status and text of an error. */
 export function toHttp(error: RigelError): HttpFailure {
   const { challenge, status, text } = rowOf(error)
-  return { status, message: text(error), ...(challenge ? { challenge } : {}) }
+  const retry = error.kind === 'busy' ? { retrySeconds: secondsOf(error.retryMs) } : {}
+  return { status, message: text(error), ...(challenge ? { challenge } : {}), ...retry }
 }
 
 /** Returns the WebSocket close code and reason of an error. SSE sends them as `rig.connection.close`. */

@@ -25,6 +25,7 @@ import type { WorkerMetrics } from './worker-metrics.ts'
 import { kafkaRest } from './kafka-rest/kafka-rest.ts'
 import { INTERNAL_PREFIX, adminApi } from './admin/admin-api.ts'
 import { getHistory } from './connections/get-history.ts'
+import { inTurn } from './connections/authorize-connection.ts'
 import { longpoll } from './connections/longpoll.ts'
 import { putPassed } from './connections/put-passed.ts'
 import { putMetadata } from './connections/put-metadata.ts'
@@ -65,35 +66,37 @@ const eventsPreflight = preflight({
   headerPrefix: 'ce-',
 })
 
+const [sse, ndjson, ws, longpolling] = [inTurn(openSse), inTurn(openNdjson), inTurn(openWebSocket), inTurn(longpoll)]
+
 type DirectHandler = (c: HandlerContext) => Promise<Response>
 
 /** What clients and services ask for most, by method and path. The router has these routes too, for paths with escapes. */
 const DIRECT: ReadonlyMap<string, DirectHandler> = new Map([
   [`POST ${EVENTS}`, postEvents],
-  [`GET ${CONNECTION}/sse`, openSse],
-  [`GET ${CONNECTION}/ndjson`, openNdjson],
-  [`GET ${CONNECTION}/ws`, openWebSocket],
-  [`GET ${CONNECTION}/longpolling`, longpoll],
+  [`GET ${CONNECTION}/sse`, sse],
+  [`GET ${CONNECTION}/ndjson`, ndjson],
+  [`GET ${CONNECTION}/ws`, ws],
+  [`GET ${CONNECTION}/longpolling`, longpolling],
 ])
 
 const app = new Hono<HttpEnv>({ router: new RememberingRouter() })
   .get('/_rig/health', health)
   .use(requireConfig)
   .options(`${CONNECTION}/sse`, preflight(STREAM_PREFLIGHT))
-  .all(`${CONNECTION}/sse`, openSse)
+  .all(`${CONNECTION}/sse`, sse)
   .options(`${CONNECTION}/ndjson`, preflight(STREAM_PREFLIGHT))
-  .all(`${CONNECTION}/ndjson`, openNdjson)
-  .all(`${CONNECTION}/ws`, openWebSocket)
-  .get(`${CONNECTION}/longpolling`, longpoll)
+  .all(`${CONNECTION}/ndjson`, ndjson)
+  .all(`${CONNECTION}/ws`, ws)
+  .get(`${CONNECTION}/longpolling`, longpolling)
   .options(
     `${CONNECTION}/longpolling`,
     preflight({ methods: 'GET', headers: LONGPOLLING_HEADERS, corsOf: credentialedCorsHeaders }),
   )
-  .all(`${CONNECTION}/phoenix/websocket`, openPhoenixSocket)
-  .on(['GET', 'POST'], `${CONNECTION}/phoenix/longpoll`, phoenixLongpoll)
+  .all(`${CONNECTION}/phoenix/websocket`, inTurn(openPhoenixSocket))
+  .on(['GET', 'POST'], `${CONNECTION}/phoenix/longpoll`, inTurn(phoenixLongpoll))
   .options(`${CONNECTION}/phoenix/longpoll`, phoenixPreflight)
-  .all('/socket/websocket', ifLegacy(openPhoenixSocket))
-  .on(['GET', 'POST'], '/socket/longpoll', ifLegacy(phoenixLongpoll))
+  .all('/socket/websocket', ifLegacy(inTurn(openPhoenixSocket)))
+  .on(['GET', 'POST'], '/socket/longpoll', ifLegacy(inTurn(phoenixLongpoll)))
   .options('/socket/longpoll', ifLegacy(phoenixPreflight))
   .get('/rg/sessions', ifLegacy(getSessions))
   .get('/rg/sessions/:user', ifLegacy(getSessionConnections))
@@ -106,7 +109,7 @@ const app = new Hono<HttpEnv>({ router: new RememberingRouter() })
   .put(TOKEN, putToken)
   .options(TOKEN, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
   .options(SUBSCRIPTIONS, preflight({ methods: 'PUT', headers: 'content-type,authorization' }))
-  .get('/_rig/v1/history', getHistory)
+  .get('/_rig/v1/history', inTurn(getHistory))
   .options('/_rig/v1/history', preflight({ methods: 'GET', headers: LONGPOLLING_HEADERS }))
   .route('/_rig/kafka', kafkaRest)
   .post(EVENTS, postEvents)

@@ -35,14 +35,14 @@ export function isTemporary(error: RigelError): boolean {
   return status === 429 || status === 503
 }
 
-function headersOf({ challenge, status }: HttpFailure): Record<string, string> {
+function headersOf({ challenge, retrySeconds = RETRY_AFTER_SECONDS, status }: HttpFailure): Record<string, string> {
   // RFC 6750, section 3: no error code where no token came with the request.
   if (status === 401 || challenge !== undefined) {
     return { 'www-authenticate': `Bearer realm="rigel"${challenge === undefined ? '' : `, error="${challenge}"`}` }
   }
   // RFC 9110, 15.5.16: what would have been accepted.
   if (status === 415) return { 'accept-encoding': 'gzip, deflate' }
-  if (status === 429 || status === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) }
+  if (status === 429 || status === 503) return { 'retry-after': String(retrySeconds) }
   return {}
 }
 

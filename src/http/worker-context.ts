@@ -6,6 +6,7 @@ import type { Result } from '../core/result.ts'
 import { createSubjectCache } from '../schema-registry/create-caches.ts'
 import type { SubjectCache } from '../schema-registry/subject-cache.ts'
 import { createAuthorizer, type Authorizer } from '../auth/external-authorizer.ts'
+import { OpeningTurns } from './connections/opening-turns.ts'
 import { RouteTable } from './proxy/route-table.ts'
 import { UpstreamHealth } from './proxy/upstream-health.ts'
 import { inBackground, WorkerMetrics } from './worker-metrics.ts'
@@ -35,6 +36,7 @@ export interface HttpVariables {
   /** Null: tracing is not configured. */
   readonly tracer: Tracer | null
   readonly shardMap: WorkerShardMap
+  readonly openings: OpeningTurns
 }
 
 /** The types of every handler's Hono context. */
@@ -109,5 +111,6 @@ function createVariables(env: Env, config: Config, shardMap: WorkerShardMap): Ht
     subjects: createSubjectCache(config),
     metrics: new WorkerMetrics(env, config),
     tracer: createTracer(config.tracing, inBackground),
+    openings: new OpeningTurns({ ...deps, wait: (ms) => scheduler.wait(ms), random: () => Math.random() }),
   }
 }

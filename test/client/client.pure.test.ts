@@ -86,6 +86,14 @@ describe('reconnecting', () => {
     expect(endedByCode(code, '').next).toBe(next)
   })
 
+  it('comes back when a reason says so, and not before', () => {
+    expect(endedByCode(4003, 'Many clients connect: come back in 2345 ms.')).toMatchObject({
+      next: 'retry',
+      afterMs: 2_345,
+    })
+    expect(endedByCode(4003, 'Temporarily unavailable.').afterMs).toBe(0)
+  })
+
   it.each([
     [401, 'new-token'],
     [403, 'stop'],

@@ -45,6 +45,7 @@ const TABLE: readonly (readonly [RigelError, number, number])[] = [
   [{ kind: 'upstream_timeout', timeoutMs: 5 }, 504, 4003],
   [{ kind: 'answer_timeout', timeoutMs: 5 }, 504, 4003],
   [{ kind: 'unavailable', message }, 503, 4003],
+  [{ kind: 'busy', retryMs: 2_500 }, 503, 4003],
 ]
 
 describe('the table of errors', () => {

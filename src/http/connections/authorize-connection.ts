@@ -1,4 +1,4 @@
-// The steps of opening a connection that all transports share: the limit by address, the token, the subscriptions, the
+// The steps of opening a connection that all transports share: the limit by address, whose turn it is, the token, the subscriptions, the
 // check service and the choice of the shard. Called by the handler of each transport; the shard makes the connection.
 import { stringifyScalars } from '../../core/scalar.ts'
 import { parseJsonOrReason } from '../../core/json.ts'
@@ -42,6 +42,17 @@ export interface ConnectOptions {
   readonly protocol?: ConnectRequest['protocol']
 }
 
+/** For the handlers that call `authorizeConnection`: the opening is over when the request is answered. */
+export function inTurn<C extends HandlerContext>(handler: (c: C) => Promise<Response>): (c: C) => Promise<Response> {
+  return async (c) => {
+    try {
+      return await handler(c)
+    } finally {
+      c.get('openings').end(c.req.raw)
+    }
+  }
+}
+
 /** Checks in RIG's order: the token, the subscriptions, then whether they are allowed. */
 export async function authorizeConnection(
   c: HandlerContext,
@@ -56,6 +67,8 @@ async function authorize(c: HandlerContext, options: ConnectOptions): Promise<Re
   const config = c.get('config')
   const request = c.req.raw
   if (await isOverAddressLimit(request, c.env)) return fail({ kind: 'too_many_connections', scope: 'address' })
+  const retryMs = await c.get('openings').enter(request)
+  if (retryMs !== undefined) return fail({ kind: 'busy', retryMs })
   const token = options.token === undefined ? findToken(request, config) : options.token
   const verified =
     token === null ? ok(NO_TOKEN) : await verifyFor(config.subscriptionCheck, token, c.get('verifyToken'))

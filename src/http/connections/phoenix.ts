@@ -2,7 +2,7 @@
 // chooses the shard and calls it. Long-polling always answers 200; its status is in the body.
 import type { Context, MiddlewareHandler } from 'hono'
 import { parseConnectionToken, type ConnectionAddress } from '../../core/identity/connection-token.ts'
-import type { RigelError } from '../../core/errors.ts'
+import { toHttp, type RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 import { readError, shardStub } from '../../rpc/shard.ts'
@@ -23,8 +23,6 @@ const PROTOCOL = 'phoenix'
 const AS_OF_OF_CHANNEL = 'as_of belongs in the join of a channel: each channel joins at offsets of its own'
 const AUTH_PROTOCOL = 'base64url.bearer.phx.'
 const AUTH_HEADER = 'x-phoenix-authtoken'
-
-const RETRY_AFTER = { 'retry-after': String(RETRY_AFTER_SECONDS) }
 
 /** Allows a batch of a hundred messages, the limit of the library. */
 const MAX_BODY_BYTES = 4_194_304
@@ -53,7 +51,8 @@ export async function openPhoenixSocket(c: PhoenixContext): Promise<Response> {
 /** By status: the library tells its user of a refused upgrade, and retries or falls back. It reads no close code. */
 function refuseUpgrade(c: PhoenixContext, error: RigelError): Response {
   const status = statusOf(error)
-  return c.text(status === 403 ? 'Forbidden' : 'Unavailable', status, status === 403 ? {} : RETRY_AFTER)
+  const retryAfter = { 'retry-after': String(toHttp(error).retrySeconds ?? RETRY_AFTER_SECONDS) }
+  return c.text(status === 403 ? 'Forbidden' : 'Unavailable', status, status === 403 ? {} : retryAfter)
 }
 
 /** RIG 1.x's paths exist if PHOENIX_LEGACY_PATHS is set; otherwise an API definition may use them. */
@@ -187,7 +186,7 @@ function parseSession(token: string): PhoenixSession | undefined {
 }
 
 function statusOf(reason: RigelError): 403 | 429 | 503 {
-  if (reason.kind === 'unavailable' || reason.kind === 'moved') return 503
+  if (reason.kind === 'unavailable' || reason.kind === 'busy' || reason.kind === 'moved') return 503
   return reason.kind === 'too_many_connections' ? 429 : 403
 }
 

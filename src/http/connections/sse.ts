@@ -40,7 +40,8 @@ function refuse(c: HandlerContext, error: RigelError): Response {
   const headers = { ...streamCorsHeaders(c.get('config'), c.req.raw), vary: 'Origin, Accept' }
   if (!isTemporary(error) || !acceptsStream(c.req.header('accept'))) return errorResponse(error, headers)
   const envelope = { id: crypto.randomUUID(), nowMs: Date.now(), specversion: c.get('config').ownEventsSpecversion }
-  const retryMs = REFUSED_RETRY_MS + Math.floor(Math.random() * REFUSED_JITTER_MS)
+  const retryMs =
+    error.kind === 'busy' ? error.retryMs : REFUSED_RETRY_MS + Math.floor(Math.random() * REFUSED_JITTER_MS)
   const body = encodeRefusal(
     connectionClosed(envelope, toClose(error)),
     retryMs,

@@ -100,9 +100,7 @@ export function parseJoin(payload: unknown): Result<JoinPayload, string> {
   if (asOf !== undefined && since !== undefined) return fail('as_of and since exclude each other')
   const isEarliest = data.last_event_id === EARLIEST
   const sinceMs = since?.value ?? (isEarliest ? 0 : undefined)
-  // An empty position is none, as on every transport.
-  const lastEventId = isEarliest ? null : data.last_event_id || null
-  return ok({ ...data, as_of: data.as_of || undefined, last_event_id: lastEventId, sinceMs })
+  return ok({ ...data, as_of: data.as_of || undefined, ...(isEarliest ? { last_event_id: null } : {}), sinceMs })
 }
 
 /**

@@ -1,0 +1,153 @@
+// Whose turn it is to open a connection, where more clients come than the isolate can serve: after a deploy or a crash all come back
+// at once. Up to a number of openings run at the same time. Others wait before anything costly is done for them: tokens, calls. Who
+// would wait too long is told when to come back, so that those who are refused return at the rate at which clients are served. Requests
+// that are no openings never wait. One per isolate. Each request waits by timers of its own, because on Workers no request may await
+// another's promise, and the runtime may end a request at any await: what is counted expires.
+
+/** Openings that run at the same time: a core spends about 0.1 s on them, and other requests wait no longer behind them. */
+const FREE_RUNNING = 256
+/** So many run after a request has waited, if its timer was in time: then most of their time is the shard's, which may be far away. */
+const MAX_RUNNING = 512
+/** If the timer was later, fewer run, in proportion. */
+const BUSY_LAG_MS = 150
+const MIN_RUNNING = 64
+/** An opening that has run for longer, and one that waits and is later than this, are not counted: their clients may have left. */
+const RUNNING_TTL_MS = 10_000
+const LATE_TTL_MS = 2_000
+/** A request that waits holds some kilobytes. */
+const MAX_WAITING = 1_000
+const MAX_WAIT_MS = 5_000
+const MIN_STEP_MS = 20
+const MAX_STEP_MS = 250
+/** Clients that are refused come back at this rate. Of more than can be served then, some are refused again. */
+const BACK_EVERY_MS = 1
+const MIN_RETRY_MS = 1_000
+const MAX_RETRY_MS = 30_000
+/** After so many openings the time between two that end is known, and after this time it is outdated. */
+const MEASURED_OPENINGS = 100
+const MEASURED_TTL_MS = 10_000
+
+export interface OpeningTurnsDeps {
+  /** Milliseconds since the epoch. */
+  nowMs(): number
+  wait(ms: number): Promise<void>
+  /** In [0, 1). */
+  random(): number
+}
+
+interface Waiting {
+  /** Grows by one with each that waits. */
+  readonly number: number
+  /** When its timer is due. */
+  dueMs: number
+}
+
+export class OpeningTurns {
+  readonly #deps: OpeningTurnsDeps
+  /** Request → when it has begun to run. In this order. */
+  readonly #running = new Map<object, number>()
+  /** In the order in which they have come. */
+  readonly #waiting = new Set<Waiting>()
+  #count = 0
+  /** While clients wait, an opening ends every so many milliseconds. */
+  #servedEveryMs = BACK_EVERY_MS
+  #served = 0
+  #measuredSinceMs = 0
+  /** Clients that were refused have been told to come back up to this time. */
+  #promisedMs = 0
+
+  constructor(deps: OpeningTurnsDeps) {
+    this.#deps = deps
+  }
+
+  /** Resolves when the connection may be opened, or to the milliseconds after which its client is to come back. */
+  async enter(request: object): Promise<number | undefined> {
+    // Those who wait look only now and then: none of them is due at the moment if little runs.
+    if (!this.#mayRun(this.#waiting.size > 0 ? MIN_RUNNING : FREE_RUNNING)) {
+      const refusedMs = await this.#wait()
+      if (refusedMs !== undefined) return refusedMs
+    }
+    this.#running.set(request, this.#deps.nowMs())
+    return undefined
+  }
+
+  /** To be called when the request is answered, whether or not it has entered. */
+  end(request: object): void {
+    if (this.#running.delete(request)) this.#ended()
+  }
+
+  async #wait(): Promise<number | undefined> {
+    const arrivedMs = this.#deps.nowMs()
+    this.#forgetLate(arrivedMs)
+    if (this.#waiting.size === 0) this.#beginMeasuring(arrivedMs)
+    if (this.#waiting.size >= MAX_WAITING) return this.#refuse(arrivedMs)
+    this.#count += 1
+    const entry: Waiting = { number: this.#count, dueMs: arrivedMs }
+    this.#waiting.add(entry)
+    for (;;) {
+      const stepMs = this.#stepOf(entry)
+      entry.dueMs = this.#deps.nowMs() + stepMs
+      await this.#deps.wait(stepMs)
+      const nowMs = this.#deps.nowMs()
+      const isTurn = this.#mayRun(runningAt(nowMs - entry.dueMs))
+      const isLate = nowMs - arrivedMs > MAX_WAIT_MS
+      if (!isTurn && !isLate) continue
+      this.#waiting.delete(entry)
+      return isTurn ? undefined : this.#refuse(nowMs)
+    }
+  }
+
+  /** About when it is its turn. */
+  #stepOf({ number }: Waiting): number {
+    const [oldest] = this.#waiting
+    const ahead = number - (oldest?.number ?? number)
+    return Math.ceil(Math.min(MAX_STEP_MS, Math.max(MIN_STEP_MS, ahead * this.#servedEveryMs)))
+  }
+
+  /** Behind those who wait, and those who were refused before. */
+  #refuse(nowMs: number): number {
+    const atMs = Math.max(this.#promisedMs, nowMs + this.#waiting.size * BACK_EVERY_MS)
+    const latestMs = nowMs + MAX_RETRY_MS
+    this.#promisedMs = Math.min(latestMs, atMs + BACK_EVERY_MS)
+    const backMs = atMs < latestMs ? atMs - nowMs : MAX_RETRY_MS * (0.5 + this.#deps.random() / 2)
+    return Math.round(Math.max(MIN_RETRY_MS * (0.5 + this.#deps.random()), backMs))
+  }
+
+  #mayRun(limit: number): boolean {
+    if (this.#running.size < limit) return true
+    const latestMs = this.#deps.nowMs() - RUNNING_TTL_MS
+    for (const [request, begunMs] of this.#running) {
+      if (begunMs >= latestMs) break
+      this.#running.delete(request)
+    }
+    return this.#running.size < limit
+  }
+
+  #forgetLate(nowMs: number): void {
+    for (const entry of this.#waiting) {
+      if (entry.dueMs >= nowMs - LATE_TTL_MS) return
+      this.#waiting.delete(entry)
+    }
+  }
+
+  #ended(): void {
+    if (this.#waiting.size === 0) return
+    this.#served += 1
+    if (this.#served < MEASURED_OPENINGS) return
+    const nowMs = this.#deps.nowMs()
+    this.#servedEveryMs = (nowMs - this.#measuredSinceMs) / this.#served
+    this.#served = 0
+    this.#measuredSinceMs = nowMs
+  }
+
+  #beginMeasuring(nowMs: number): void {
+    if (nowMs - this.#measuredSinceMs > MEASURED_TTL_MS) this.#servedEveryMs = BACK_EVERY_MS
+    this.#served = 0
+    this.#measuredSinceMs = nowMs
+  }
+}
+
+/** How many openings may run, by how late a timer was. */
+function runningAt(lagMs: number): number {
+  return lagMs <= BUSY_LAG_MS ? MAX_RUNNING : Math.max(MIN_RUNNING, MAX_RUNNING * (BUSY_LAG_MS / lagMs))
+}
