@@ -27,6 +27,8 @@ export interface SegmentLogOptions<Meta, State> {
   initial(): State
   /** Returns the state after a segment with this `meta`; may change `state` itself. Called for every segment, in order. */
   fold(state: State, meta: Meta): State
+  /** Called before retention drops segments, in the transaction that does. All of them can be read still. */
+  beforeDrop?(): void
 }
 
 export class SegmentLog<Meta, State> {
@@ -216,6 +218,7 @@ export class SegmentLog<Meta, State> {
   #dropExpired(nowMs: number): boolean {
     const count = planRetention(this.#slices, this.#options.retention, this.bytes, nowMs)
     const dropped = this.#slices.slice(0, count)
+    if (count > 0) this.#options.beforeDrop?.()
     for (const { id } of dropped) this.#tables.drop(id)
     this.#slices = this.#slices.slice(count)
     // Behind the newest record that was dropped, not at the head: an advance is no record that a reader could miss.

@@ -11,7 +11,7 @@ export interface TableRule {
   readonly topic: string
   /** `subject`: the attribute of the event. `record`: the key of the Kafka record. */
   readonly key: 'subject' | 'record'
-  /** Limits of the table in one shard. Bytes are of keys and events, in UTF-16 code units. */
+  /** Limits of the table in one shard. Bytes are of events in UTF-8, and of keys, where a UTF-16 code unit counts as one. */
   readonly maxRows: number
   readonly maxBytes: number
 }

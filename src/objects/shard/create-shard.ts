@@ -208,7 +208,7 @@ export function createShard(context: ShardContext) {
   const admin = new AdminCommands(context, { ...parts, history, logStore, leaving })
   restore(transports, store)
   for (const connection of connections.withTables()) tables.serveSoon(connection)
-  if (tableStore.isActive) context.wakeBy(context.now() + 1_000)
+  if (tableStore.types.length > 0) context.wakeBy(context.now() + 1_000)
   const values = () => metrics.values(connections, logStore)
   const explained = { connections, history, logStore, tokenOf: (id: string) => lifecycle.tokenOf(id) }
   const explain = (question: ShardQuestion) => explainEvent(explained, question)

@@ -8,6 +8,7 @@ import { formatPosition, parsePosition } from '../../../core/identity/position.t
 import type { SeenRange, SeenRanges } from '../../../core/shard-map/coverage.ts'
 import { SegmentLog, type NewSegment } from '../../../segment-log/segment-log.ts'
 import type { Retention } from '../../../segment-log/slices.ts'
+import type { TableChanges } from '../tables/table-changes.ts'
 import type { TableStore } from '../tables/table-store.ts'
 import { eraseFrom, type Erased } from './erase-user.ts'
 import { findEvent, type FoundEvent } from './find-event.ts'
@@ -24,7 +25,7 @@ export type IsExpired = (type: string, storedMs: number) => boolean
 export class LogStore {
   readonly #log: ShardSegments
   readonly #isExpired: IsExpired | undefined
-  readonly #tables: TableStore | undefined
+  readonly #tables: TableChanges | undefined
 
   /** `newEpoch` is used if there is no log yet. */
   constructor(
@@ -34,7 +35,7 @@ export class LogStore {
     isExpired?: IsExpired,
     tables?: TableStore,
   ) {
-    this.#tables = tables
+    this.#tables = tables?.changes
     this.#isExpired = isExpired
     migrateLog(storage)
     this.#log = new SegmentLog(storage, {
@@ -44,7 +45,9 @@ export class LogStore {
         if (source !== null) state.seen[keyOf(source[0], source[1])] = seenAfter(source)
         return state
       },
+      beforeDrop: () => this.#tables?.write(),
     })
+    this.#tables?.attach(this.#log)
   }
 
   get epoch(): string {
@@ -122,19 +125,27 @@ export class LogStore {
     const segments = this.#unseen(batches)
     const tables = this.#tables
     if (tables?.isActive !== true || segments.length === 0) return this.#write(segments, nowMs)
-    try {
-      return this.#log.transact(() => this.#write(tables.apply(segments, this.head, nowMs), nowMs))
-    } catch (error) {
-      tables.load()
-      throw error
-    }
+    return this.#withTables(() => {
+      const applied = tables.apply(segments, nowMs)
+      if (!tables.isDue) return this.#write(applied, nowMs)
+      return this.#log.transact(() => {
+        const written = this.#write(applied, nowMs)
+        tables.write()
+        return written
+      })
+    })
   }
 
   /** Stores one of Rigel's own events for one connection. */
   appendOwn(connectionId: string, type: string, json: string, nowMs: number): readonly LogSegment[] {
     const body = encoder.encode(json)
     const head: EventHeader = [type, {}, null, connectionId, body.length]
-    return this.#write([{ count: 1, meta: null, heads: JSON.stringify([head]), body }], nowMs)
+    const segment = { count: 1, meta: null, heads: JSON.stringify([head]), body }
+    return this.#withTables(() => {
+      const written = this.#write([segment], nowMs)
+      if (this.#tables?.isDue === true) this.#tables.write()
+      return written
+    })
   }
 
   /** Makes positions given out before this call differ from those given out after it. Returns the new head. */
@@ -144,7 +155,7 @@ export class LogStore {
 
   /** Drops events that are past the retention. */
   trim(nowMs: number): void {
-    this.#log.trim(nowMs)
+    this.#withTables(() => this.#log.trim(nowMs))
   }
 
   /** Erases what is stored for a user. Durable once `storage.sync()` resolves. */
@@ -208,6 +219,16 @@ export class LogStore {
       }
     }
     return segments
+  }
+
+  /** After a failure tables are as the log is, which has been rolled back. */
+  #withTables<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      this.#tables?.recover()
+      throw error
+    }
   }
 
   #write(segments: readonly NewSegment<SegmentSource>[], nowMs: number): readonly LogSegment[] {

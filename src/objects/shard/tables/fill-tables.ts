@@ -8,14 +8,13 @@ import type { FillAnswer, FillRequest } from '../../../rpc/follower.ts'
 import type { FillBatch } from '../../../rpc/shard.ts'
 import type { LogStore } from '../log/log-store.ts'
 import { keyOf } from '../log/seen.ts'
-import type { TableStore } from './table-store.ts'
+import { GONE } from './table-rows.ts'
+import type { FilledRow, TableStore } from './table-store.ts'
 
 /** A follower or the Directory that does not answer is asked again after this time. */
 const ASK_AGAIN_MS = 1_000
 /** After a restart, filling goes on by this time. */
 const WAKE_AFTER_MS = 30_000
-
-const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
 
 export interface TableFillsDeps {
   readonly shard: number
@@ -54,15 +53,15 @@ export class TableFills {
   add({ packs, partition, topic, upTo }: FillBatch): void {
     const { log, store } = this.#deps
     const ends = new Map(upTo)
-    const byType = new Map<string, Parameters<TableStore['fill']>[2][number][]>()
+    const byType = new Map<string, FilledRow[]>()
     for (const { fields, offset, recipients, row, type, utf8 } of packs.flatMap((pack) => [...decodeBatch(pack)])) {
       if (row === undefined || offset >= (ends.get(type) ?? 0)) continue
       const [key, removes] = row
       const isGone = removes === 1 || recipients?.length === 0
-      const json = isGone ? '' : decoder.decode(utf8)
+      const text = isGone ? GONE.text : utf8
       const rows = byType.get(type) ?? []
       byType.set(type, rows)
-      rows.push({ key, offset, json, fields: isGone ? {} : fields, recipients: isGone ? [] : recipients })
+      rows.push({ key, offset, text, fields: isGone ? {} : fields, recipients: isGone ? [] : recipients })
     }
     for (const [type, rows] of byType) store.fill(type, keyOf(topic, partition), rows, log.head)
   }

@@ -100,6 +100,7 @@ export class LiveTables {
   /** Returns whether there are tables to look at again. */
   sweep(nowMs: number): boolean {
     const { connections, fills, store } = this.#deps
+    store.dropOutgrown()
     for (const type of store.types) {
       if (connections.wantsTable(type)) this.#wantedAtMs.set(type, nowMs)
       const wantedAtMs = this.#wantedAtMs.get(type) ?? nowMs

@@ -199,7 +199,7 @@ describe('tables', () => {
     const row = (key: string, offset: number, json = `{"o":${offset}}`) => ({
       key,
       offset,
-      json,
+      text: encoder.encode(json),
       fields: {},
       recipients: null,
     })

@@ -1,0 +1,125 @@
+// Which tables a shard has: SQL for `tables`, one row for each event type. Their rows are in RecentRows. Called by TableStore and
+// TableChanges.
+import type { TableRules } from '../../../core/tables/table-rule.ts'
+import { migrateTables } from './migrate-tables.ts'
+import { RecentRows } from './recent-rows.ts'
+import type { Table, TableStatus } from './table.ts'
+import { TableRows } from './table-rows.ts'
+
+type StoredTable = {
+  id: number
+  type: string
+  status: TableStatus
+  since_seq: number
+  map_version: number
+  fill_id: string
+  filled: string
+  rows: number
+  bytes: number
+  written_seq: number
+} & Record<string, SqlStorageValue>
+
+export class KnownTables {
+  readonly #sql: SqlStorage
+  readonly #byType = new Map<string, RecentRows>()
+  /** The values of `#byType`: each append asks for them. */
+  #all: readonly RecentRows[] = []
+  #writtenSeq = 0
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql
+  }
+
+  /** Reads what is stored, anew if it was read before. `head`: of the log. */
+  load(rules: TableRules, head: number): void {
+    migrateTables(this.#sql, head)
+    this.#sql.exec(
+      'CREATE TABLE IF NOT EXISTS tables (id INTEGER PRIMARY KEY, type TEXT NOT NULL UNIQUE, status TEXT NOT NULL, since_seq INTEGER NOT NULL, map_version INTEGER NOT NULL, fill_id TEXT NOT NULL, filled TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, written_seq INTEGER NOT NULL)',
+    )
+    const stored = this.#sql.exec<StoredTable>('SELECT * FROM tables').toArray()
+    this.#byType.clear()
+    this.#all = []
+    for (const { fill_id: fillId, filled, map_version: mapVersion, since_seq: sinceSeq, ...table } of stored) {
+      this.#writtenSeq = table.written_seq
+      const { bytes, id, rows, status, type } = table
+      const done = new Set(JSON.parse(filled) as readonly string[])
+      this.#open({ id, type, mapVersion, fillId, filled: done, status, sinceSeq, rows, bytes })
+    }
+    for (const type of this.types) if (!rules.has(type)) this.drop(type)
+  }
+
+  get types(): readonly string[] {
+    return [...this.#byType.keys()]
+  }
+
+  get all(): readonly RecentRows[] {
+    return this.#all
+  }
+
+  get(type: string): Table | undefined {
+    return this.#byType.get(type)?.table
+  }
+
+  rowsOf(type: string): RecentRows | undefined {
+    return this.#byType.get(type)
+  }
+
+  /** The sequence number up to which the stored rows have all changes. It is the same for all tables. */
+  get writtenSeq(): number {
+    return this.#writtenSeq
+  }
+
+  /** Adds a table without rows. `seq`: the head of the log, up to which all changes of other tables are written. */
+  add(type: string, mapVersion: number, fillId: string, seq: number): void {
+    const { id } = this.#sql
+      .exec<{ id: number }>(
+        `INSERT INTO tables (type, status, since_seq, map_version, fill_id, filled, rows, bytes, written_seq) VALUES (?, 'filling', 0, ?, ?, '[]', 0, 0, ?) RETURNING id`,
+        type,
+        mapVersion,
+        fillId,
+        seq,
+      )
+      .one()
+    const filled = new Set<string>()
+    this.#open({ id, type, mapVersion, fillId, filled, status: 'filling', sinceSeq: 0, rows: 0, bytes: 0 }).create()
+    this.#writtenSeq = seq
+  }
+
+  drop(type: string): void {
+    const dropped = this.#byType.get(type)
+    if (dropped === undefined) return
+    dropped.drop()
+    this.#sql.exec('DELETE FROM tables WHERE id = ?', dropped.table.id)
+    this.#byType.delete(type)
+    this.#all = [...this.#byType.values()]
+  }
+
+  /** Everything from before that is in the partition has been filled in. */
+  addFilled({ filled, id }: Table, partition: string): void {
+    filled.add(partition)
+    this.#sql.exec('UPDATE tables SET filled = ? WHERE id = ?', JSON.stringify([...filled]), id)
+  }
+
+  setStatus(table: Table, status: TableStatus, sinceSeq: number): void {
+    Object.assign(table, { status, sinceSeq })
+    const { bytes, id, rows } = table
+    const sql = 'UPDATE tables SET status = ?, since_seq = ?, rows = ?, bytes = ? WHERE id = ?'
+    this.#sql.exec(sql, status, sinceSeq, rows, bytes, id)
+  }
+
+  /** Stores how large the tables are. `seq`: the head of the log, up to which all changes are written. */
+  writeSizes(seq: number): void {
+    for (const { table } of this.#all) {
+      const { bytes, id, rows } = table
+      this.#sql.exec('UPDATE tables SET rows = ?, bytes = ?, written_seq = ? WHERE id = ?', rows, bytes, seq, id)
+    }
+    this.#writtenSeq = seq
+  }
+
+  #open(table: Table): RecentRows {
+    const rows = new RecentRows(table, new TableRows(this.#sql, table.id))
+    this.#byType.set(table.type, rows)
+    this.#all = [...this.#byType.values()]
+    return rows
+  }
+}

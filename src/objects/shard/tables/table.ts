@@ -1,0 +1,21 @@
+// What a shard knows of one of its tables. Its rows are in RecentRows.
+
+/** `filling`: rows from before the shard wanted the type are missing. */
+export type TableStatus = 'filling' | 'complete' | 'too_large'
+
+export interface Table {
+  readonly id: number
+  readonly type: string
+  /** Version of the shard map by which it was filled. */
+  readonly mapVersion: number
+  /** Names the filling of the table: of another one nothing counts. */
+  readonly fillId: string
+  /** Partitions that it has been filled from. */
+  readonly filled: Set<string>
+  status: TableStatus
+  /** From here on the log has what removals need. */
+  sinceSeq: number
+  /** Of keys and events, with the changes that are not written yet. Stored whenever rows are, so that nothing is counted at start-up. */
+  rows: number
+  bytes: number
+}
