@@ -2,7 +2,7 @@
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure; with `--write` the tables of docs/benchmarks.md are written anew. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
 // rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, waking, returning, interest, followers,
-// attacks, subscriptions, gateway (which needs Debian's packages nginx and wrk), kafka (which needs Java 17), sources (NATS,
+// attacks, subscriptions, tables, gateway (which needs Debian's packages nginx and wrk), kafka (which needs Java 17), sources (NATS,
 // which needs Go, and Kinesis, which needs Python 3). `bill`, by itself, counts what Cloudflare would bill, and compares it with docs/cost.md; `scale`, by itself, simulates ten million connections and writes docs/scale.md.
 import { attacks } from './bench/attacks/attacks.ts'
 import { bill } from './bench/bill.ts'
@@ -20,6 +20,7 @@ import { subscriptionMemory } from './bench/subscriptions.ts'
 import { returning } from './bench/returning.ts'
 import { startRig, type Rig } from './bench/rig.ts'
 import { waking } from './bench/waking.ts'
+import { tables } from './bench/tables.ts'
 import { scale } from './bench/scale.ts'
 import { sources } from './bench/sources.ts'
 
@@ -51,6 +52,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   followers,
   attacks,
   subscriptions: subscriptionMemory,
+  tables,
   gateway,
   kafka,
   sources,

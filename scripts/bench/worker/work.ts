@@ -4,6 +4,7 @@ import { encodeBatches } from '../../../src/core/delivery/batch-codec.ts'
 import { configOf } from '../../../src/config/parse-config.ts'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import { InterestDeclarer } from '../../../src/core/interest/declarer.ts'
+import type { RoutedEvent } from '../../../src/core/events/stored-event.ts'
 import { directoryStub } from '../../../src/rpc/directory.ts'
 import { embeddedBrokerStub, embeddedLogStub } from '../../../src/rpc/embedded-kafka.ts'
 import { presenceStub } from '../../../src/rpc/presence.ts'
@@ -22,6 +23,31 @@ export async function appendToShard(env: Env, shard: number, count: number, from
     const packs = encodeBatches([{ offset, type, utf8, fields: {}, recipients: null }])
     await shardStub(env, shard).append([{ topic: TOPIC, partition: 0, generation: 0, packs }])
   }
+}
+
+/** Keys of the table that `appendChanges` changes, in turn. */
+const CHANGED_KEYS = 10_000
+
+/** Appends `count` events to shard 0, `batch` a call, as a follower does. `isTable`: each changes the row of its subject. */
+export async function appendChanges(
+  env: Env,
+  { batch, count, from, isTable, type }: Readonly<Record<'batch' | 'count' | 'from', number>> & ChangedType,
+): Promise<void> {
+  for (let offset = from; offset < from + count; offset += batch) {
+    const events = Array.from({ length: Math.min(batch, from + count - offset) }, (_, n): RoutedEvent => {
+      const key = `key-${(offset + n) % CHANGED_KEYS}`
+      const data = { n: offset + n, text: 'x'.repeat(80) }
+      const json = JSON.stringify({ specversion: '1.0', id: '0', source: '/bench', type, subject: key, data })
+      const row = isTable ? ([key, 0] as const) : undefined
+      return { offset: offset + n, type, utf8: encoder.encode(json), fields: {}, recipients: null, row }
+    })
+    await shardStub(env, 0).append([{ topic: TOPIC, partition: 0, generation: 0, packs: encodeBatches(events) }])
+  }
+}
+
+interface ChangedType {
+  readonly type: string
+  readonly isTable: boolean
 }
 
 /** A new user whose connections are at shard 0. Other shards' users are refused there. */

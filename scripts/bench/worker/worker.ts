@@ -5,6 +5,7 @@ import { followerStub } from '../../../src/rpc/follower.ts'
 import type { BenchEnv } from './bench-env.ts'
 import { COUNTED, countingEnv, resetCounts, startsOf, takeCounts } from './counting.ts'
 import {
+  appendChanges,
   appendToShard,
   benchEvent,
   callDirectory,
@@ -54,6 +55,12 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
         url.searchParams.get('type') ?? 'bench',
       )
       break
+    case '/bench/changes': {
+      const [type, isTable] = [url.searchParams.get('type') ?? '', url.searchParams.has('table')]
+      const [batch, count, from] = [number('batch'), number('count'), number('from')]
+      await appendChanges(env, { batch, count, from, type, isTable })
+      break
+    }
     case '/bench/produce':
       await produceBacklog(env, number('partition'), number('count'), number('bytes') || 300)
       break
