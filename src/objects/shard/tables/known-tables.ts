@@ -94,26 +94,24 @@ export class KnownTables {
     this.#all = [...this.#byType.values()]
   }
 
-  /** Everything from before that is in the partition has been filled in. */
-  addFilled({ filled, id }: Table, partition: string): void {
-    filled.add(partition)
-    this.#sql.exec('UPDATE tables SET filled = ? WHERE id = ?', JSON.stringify([...filled]), id)
+  /** Stores what has changed of the table. All changes of its rows must be written: they are counted in its size. */
+  save({ bytes, filled, id, rows, sinceSeq, status }: Table): void {
+    this.#sql.exec(
+      'UPDATE tables SET status = ?, since_seq = ?, filled = ?, rows = ?, bytes = ?, written_seq = ? WHERE id = ?',
+      status,
+      sinceSeq,
+      JSON.stringify([...filled]),
+      rows,
+      bytes,
+      this.#writtenSeq,
+      id,
+    )
   }
 
-  setStatus(table: Table, status: TableStatus, sinceSeq: number): void {
-    Object.assign(table, { status, sinceSeq })
-    const { bytes, id, rows } = table
-    const sql = 'UPDATE tables SET status = ?, since_seq = ?, rows = ?, bytes = ? WHERE id = ?'
-    this.#sql.exec(sql, status, sinceSeq, rows, bytes, id)
-  }
-
-  /** Stores how large the tables are. `seq`: the head of the log, up to which all changes are written. */
-  writeSizes(seq: number): void {
-    for (const { table } of this.#all) {
-      const { bytes, id, rows } = table
-      this.#sql.exec('UPDATE tables SET rows = ?, bytes = ?, written_seq = ? WHERE id = ?', rows, bytes, seq, id)
-    }
+  /** All changes up to `seq`, the head of the log, are written. */
+  saveAll(seq: number): void {
     this.#writtenSeq = seq
+    for (const { table } of this.#all) this.save(table)
   }
 
   #open(table: Table): RecentRows {

@@ -136,7 +136,7 @@ export class TableChanges {
       if (this.#hasOutgrown(rows.table)) this.#giveUp(rows)
       else rows.write(MAX_MEMORY_CHARS / all.length)
     }
-    known.writeSizes(this.head)
+    known.saveAll(this.head)
     this.#unwrittenBytes = 0
   }
 
@@ -149,8 +149,7 @@ export class TableChanges {
   #giveUp(rows: RecentRows): void {
     const { table } = rows
     rows.clear()
-    Object.assign(table, { rows: 0, bytes: 0 })
-    this.#deps.known.setStatus(table, 'too_large', table.sinceSeq)
+    Object.assign(table, { status: 'too_large', rows: 0, bytes: 0 })
     this.#deps.onTooLarge(table.type)
   }
 }

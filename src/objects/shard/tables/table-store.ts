@@ -83,8 +83,11 @@ export class TableStore {
 
   /** Everything from before that is in the partition has been filled in. */
   filled(type: string, partition: string): void {
-    const table = this.#known.get(type)
-    if (table !== undefined) this.#known.addFilled(table, partition)
+    this.changes.transact(() => {
+      const table = this.#known.get(type)
+      table?.filled.add(partition)
+      if (table !== undefined) this.#known.save(table)
+    })
   }
 
   /** Adds rows from before. A row that is there is newer, unless it is of another partition from before, or of an earlier offset. */
@@ -109,7 +112,8 @@ export class TableStore {
       const rows = this.#known.rowsOf(type)
       if (rows?.table.status !== 'filling') return
       rows.deleteRemoved()
-      this.#known.setStatus(rows.table, 'complete', seq)
+      Object.assign(rows.table, { status: 'complete', sinceSeq: seq })
+      this.#known.save(rows.table)
     })
   }
 

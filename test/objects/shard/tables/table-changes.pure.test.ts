@@ -135,8 +135,8 @@ describe('the rows of a table', () => {
       Array.from({ length: 400 }, (_, n) => `k${n}`),
     )
     const rows = written(storage, () => shard.change(400, ['one more']))
-    // The event, and the row that says so, which is written with the sizes.
-    expect([shard.store.statusOf(TYPE), rows, storedRows(storage)]).toEqual(['too_large', 3, 400])
+    // The event, and the row that says so.
+    expect([shard.store.statusOf(TYPE), rows, storedRows(storage)]).toEqual(['too_large', 2, 400])
     const again = open(storage, { maxRows: 400 })
     expect([again.store.statusOf(TYPE), again.store.read(TYPE, '', 401).events]).toEqual(['too_large', []])
     again.store.dropOutgrown()
