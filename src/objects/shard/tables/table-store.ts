@@ -1,11 +1,11 @@
 // The tables of a shard, each the newest event of every key of a type: begins, fills, reads and drops them. TableChanges keeps
 // them as the log is, and fill-tables.ts brings what was before.
-import type { RowAudience } from '../../../core/events/stored-event.ts'
+import type { RowAudience, StoredEvent } from '../../../core/events/stored-event.ts'
 import type { TableRules } from '../../../core/tables/table-rule.ts'
 import { KnownTables } from './known-tables.ts'
 import type { TableStatus } from './table.ts'
 import { TableChanges } from './table-changes.ts'
-import { BEFORE_LOG, type RowPage } from './table-rows.ts'
+import { BEFORE_LOG } from './table-rows.ts'
 
 /** A row from before the shard wanted the type. */
 export interface FilledRow extends RowAudience {
@@ -118,7 +118,11 @@ export class TableStore {
   }
 
   /** Returns rows behind the key `after`, in the order of keys, as of a place of the log; and where to read on. */
-  read(type: string, after: string, untilSeq: number): RowPage {
+  read(
+    type: string,
+    after: string,
+    untilSeq: number,
+  ): { readonly events: readonly StoredEvent[]; readonly next: string | null } {
     const rows = this.#known.rowsOf(type)
     if (rows === undefined || rows.table.status === 'too_large') return { events: [], next: null }
     if (rows.changes > 0) this.changes.write()
