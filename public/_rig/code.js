@@ -1,5 +1,5 @@
-// What the page does, as code for a terminal or a page of one's own: how an event is published, and how a connection receives.
-// Pure. Called by page.js and pane.js.
+// What the page does, as code for a terminal or a page of one's own: how an event is published, how a connection receives, and how
+// a table is followed. Pure. Called by page.js, pane.js and book.js.
 
 /**
  * @typedef {object} Receiver
@@ -21,6 +21,17 @@ export function codeOfReceiver(transport, receiver) {
 export function codeOfPublish(origin, event) {
   const body = quoted(JSON.stringify(event))
   return `curl ${origin}/_rig/v1/events -H 'content-type: application/cloudevents+json' \\\n  -d ${body}`
+}
+
+/** @param {string} origin @param {string} type */
+export function codeOfTable(origin, type) {
+  return [
+    `import { connect } from '${origin}/_rig/client.js'`,
+    `import { table } from '${origin}/_rig/client-table.js'`,
+    `const rigel = connect({ url: '${origin}', subscriptions: [{ eventType: '${type}', state: true }] })`,
+    `const orders = table(rigel, '${type}')`,
+    'orders.onChange(() => console.log([...orders.rows.values()].map(({ subject, data }) => ({ subject, ...data }))))',
+  ].join('\n')
 }
 
 function sse(/** @type {Receiver} */ receiver) {

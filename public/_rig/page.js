@@ -1,5 +1,6 @@
 // The page a newcomer sees, served at /_rig/. No build step: this file and those that it imports are what runs. Panes
 // live in sessionStorage, with their positions, so that a reload goes on where it was.
+import { showBook } from './book.js'
 import { codeOfPublish } from './code.js'
 import { Pane } from './pane.js'
 
@@ -25,6 +26,7 @@ for (const state of readStored()) addPane(state)
 find('#add').addEventListener('click', () => addPane({ ...newState(), isOn: false }))
 wireFeed(/** @type {HTMLInputElement} */ (find('#feed')))
 wirePublish(/** @type {HTMLFormElement} */ (find('#publish')))
+showBook(find('#book'))
 // Before unload a browser closes the connections first, and would show them as lost.
 addEventListener('pagehide', () => panes.forEach((pane) => pane.stop()))
 

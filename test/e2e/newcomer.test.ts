@@ -14,13 +14,16 @@ const TYPE = 'com.hotel.booking.created'
 let rigel: Rigel
 let browsing: Browsing
 let page: Page
+/** Another browser with the same page. */
+let second: Page
 const errors: string[] = []
 
 before(async () => {
   rigel = await Rigel.start()
   browsing = await openBrowser()
   page = await browsing.open(`${rigel.origin}/_rig/`)
-  page.on('pageerror', (error) => errors.push(error.message))
+  second = await browsing.open(`${rigel.origin}/_rig/`)
+  for (const one of [page, second]) one.on('pageerror', (error) => errors.push(error.message))
 })
 
 after(async () => {
@@ -98,6 +101,21 @@ void test('the sample feed fills the columns', { timeout: 120_000 }, async () =>
   await page.uncheck('#feed')
 })
 
+void test('two browsers show the same order book, and each changes it', { timeout: 60_000 }, async () => {
+  await placeOrder(page, 'buy', '99.5', '10')
+  await placeOrder(page, 'sell', '101', '20')
+  await placeOrder(second, 'buy', '99.75', '30')
+  await showBook([page, second], ['buy 99.75 30', 'buy 99.50 10', 'sell 101.00 20'])
+  await second.locator('#book [data-side=buy] tbody tr').nth(1).locator('button').click()
+  await showBook([page, second], ['buy 99.75 30', 'sell 101.00 20'])
+})
+
+void test('the code beside the order book prints its rows', { timeout: 60_000 }, async () => {
+  const running = await runInPage((await page.locator('#book .code pre').textContent()) ?? '')
+  await until('it prints them', () => running.printed().some((line) => line.includes('99.75') && line.includes('101')))
+  await running.end()
+})
+
 void test('a killed server that comes back has cost nothing', { timeout: 240_000 }, async () => {
   await rigel.kill()
   await until(
@@ -113,6 +131,12 @@ void test('a killed server that comes back has cost nothing', { timeout: 240_000
   await areOpen(3 + TRANSPORTS.length)
 })
 
+void test('after the kill both browsers show the same order book, and its changes', { timeout: 60_000 }, async () => {
+  await showBook([page, second], ['buy 99.75 30', 'sell 101.00 20'])
+  await placeOrder(second, 'sell', '100.25', '5')
+  await showBook([page, second], ['buy 99.75 30', 'sell 100.25 5', 'sell 101.00 20'])
+})
+
 void test('a reload goes on where it was, with what came meanwhile', { timeout: 120_000 }, async () => {
   await page.goto('about:blank')
   await produce('while away', ['alice'])
@@ -123,6 +147,10 @@ void test('a reload goes on where it was, with what came meanwhile', { timeout: 
   )
   assert.deepEqual(await panesWith('after the kill'), [], 'what was seen before the reload does not come again')
   assert.deepEqual(errors, [])
+})
+
+void test('a reloaded page shows the same order book', { timeout: 60_000 }, async () => {
+  await showBook([page, second], ['buy 99.75 30', 'sell 100.25 5', 'sell 101.00 20'])
 })
 
 interface Running {
@@ -172,6 +200,29 @@ async function addPane(user: string, transport: string): Promise<void> {
   await pane.locator('[name=user]').fill(user)
   await pane.locator('[name=transport]').selectOption(transport)
   await pane.locator('.primary').click()
+}
+
+async function placeOrder(by: Page, side: string, price: string, quantity: string): Promise<void> {
+  await by.selectOption('#book [name=side]', side)
+  await by.fill('#book [name=price]', price)
+  await by.fill('#book [name=quantity]', quantity)
+  await by.click('#book form button')
+}
+
+/** Waits until each of the pages shows these orders: side, price and quantity. */
+async function showBook(pages: readonly Page[], orders: readonly string[]): Promise<void> {
+  const read = (one: Page) =>
+    one.locator('#book tbody tr').evaluateAll((rows) =>
+      rows.map((row) => {
+        const side = row.closest('table')?.dataset['side']
+        return [side, row.children[0]?.textContent, row.children[1]?.textContent].join(' ')
+      }),
+    )
+  for (const one of pages)
+    await until(`the order book is ${orders.join(', ')}`, async () => {
+      const isCurrent = (await one.locator('#book .state[data-book=open]').count()) === 1
+      return isCurrent && JSON.stringify(await read(one)) === JSON.stringify(orders)
+    })
 }
 
 async function areOpen(count: number): Promise<void> {
