@@ -101,6 +101,8 @@ void test('no view is wider than its screen, and none breaks a rule of the CSP',
       await until(`${view} is shown`, async () => (await page.locator('h2.title').count()) === 1)
       const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
       assert.equal(Math.max(0, tooWide), 0, `${view} at ${width} pixels`)
+      if (view === 'topics') await until('there are topics', async () => (await page.locator('td button').count()) > 0)
+      assert.equal(await page.evaluate(countHiddenButtons), 0, `buttons of ${view} at ${width} pixels`)
     }
   }
   assert.deepEqual(errors, [])
@@ -112,6 +114,15 @@ void test('the keyboard reaches the content at once', { timeout: 60_000 }, async
   await page.keyboard.press('Tab')
   assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Skip to the content')
 })
+
+/** Runs in the page. Buttons of tables that are not in sight before the table is scrolled. */
+function countHiddenButtons(): number {
+  return [...document.querySelectorAll('td button')].filter((button) => {
+    const { left, right } = button.getBoundingClientRect()
+    const frame = button.closest('.scroll')?.getBoundingClientRect()
+    return frame !== undefined && (left < frame.left || right > frame.right)
+  }).length
+}
 
 async function produce(value: object): Promise<void> {
   await rigel.kafka.producer().produce(TOPIC, value, { key: 'console' })
