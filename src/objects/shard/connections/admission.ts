@@ -118,16 +118,10 @@ export class ConnectionAdmission {
     return this.#parts.storedHistory.placeOf(sinceMs, principal.user, subscriptions)
   }
 
-  async #findPosition(connect: ConnectRequest): Promise<Result<Resumption, RigelError>> {
+  #findPosition(connect: ConnectRequest): Promise<Result<Resumption, RigelError>> {
     const { inferred = [], lastEventId, principal, subscriptions } = connect
-    if (lastEventId === null) return ok({ kind: 'gap' })
     const hasSubscribed = subscriptions.length > inferred.length
-    try {
-      return ok(await this.#parts.resumptions.find(lastEventId, principal.user, subscriptions, hasSubscribed))
-    } catch (error) {
-      logIncident('the old shard of a client did not answer', {}, { error: String(error) })
-      return fail({ kind: 'unavailable', message: 'Temporarily unavailable, come back.' })
-    }
+    return this.#parts.resumptions.find(lastEventId, principal.user, subscriptions, hasSubscribed)
   }
 
   /**

@@ -142,6 +142,12 @@ export class ConnectionLifecycle {
     connection.rewind(seq, before)
   }
 
+  /** Ends a connection for which too much waits. Its client comes back with its position, and has lost nothing. */
+  endSlow(connection: Connection): void {
+    const { waitingBytes } = this.#context.config.connections
+    this.end(connection, { kind: 'slow_reader', limitBytes: waitingBytes })
+  }
+
   end(connection: Connection, reason: RigelError): void {
     this.#reasons.set(connection, reason)
     connection.end(reason)

@@ -1,5 +1,8 @@
 // Decides where a client continues from its position: in this shard's log, in the log of the shard that it came from,
 // or not at all. Used by admission, and by Phoenix channels, each of which has a position.
+import type { RigelError } from '../../../core/errors.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
+import { logIncident } from '../../../telemetry/incident-log.ts'
 import { formatPosition, parsePosition, shardOfPosition, type LogPlace } from '../../../core/identity/position.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
@@ -42,11 +45,26 @@ export class Resumptions {
   }
 
   /**
-   * `hasSubscribed`: to more than a token implies, so that events after `openSeq` are asked for. To be asked before
-   * interests are registered: a type that is registered now has no events from before. Rejects if an old shard does
-   * not answer: then the client has to come back.
+   * `text`: the client's position; null: it has none. `hasSubscribed`: to more than a token implies, so that events after `openSeq` are asked for. To be asked before
+   * interests are registered: a type that is registered now has no events from before. Fails if an old shard does not
+   * answer: then the client has to come back.
    */
   async find(
+    text: string | null,
+    user: string | null,
+    subscriptions: readonly Subscription[],
+    hasSubscribed: boolean,
+  ): Promise<Result<Resumption, RigelError>> {
+    if (text === null) return ok({ kind: 'gap' })
+    try {
+      return ok(await this.#find(text, user, subscriptions, hasSubscribed))
+    } catch (error) {
+      logIncident('the old shard of a client did not answer', {}, { error: String(error) })
+      return fail({ kind: 'unavailable', message: 'Temporarily unavailable, come back.' })
+    }
+  }
+
+  async #find(
     text: string,
     user: string | null,
     subscriptions: readonly Subscription[],

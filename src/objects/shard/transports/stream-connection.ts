@@ -171,7 +171,7 @@ export class StreamConnection extends BaseConnection implements MovedReader {
     if (!this.#isStarted) return
     while ((this.#controller?.desiredSize ?? 0) > 0) {
       const next = this.#cursor.next()
-      if (next.kind === 'trimmed') return this.#cut()
+      if (next.kind === 'trimmed') return this.#parts.lifecycle.endSlow(this)
       if (next.kind !== 'events') return
       if (next.events.length > 0) this.#write(this.#encoding.events(next.events, next.position))
     }
@@ -193,11 +193,7 @@ export class StreamConnection extends BaseConnection implements MovedReader {
   /** The stream is asked only when the bound says that the limit may be passed: asking costs as much as writing. */
   #checkBuffer(): void {
     this.#waitsAtMostBytes = this.bufferedBytes
-    if (this.#waitsAtMostBytes > this.#limitBytes) this.#cut()
-  }
-
-  #cut(): void {
-    this.#parts.lifecycle.end(this, { kind: 'slow_reader', limitBytes: this.#limitBytes })
+    if (this.#waitsAtMostBytes > this.#limitBytes) this.#parts.lifecycle.endSlow(this)
   }
 
   /** Fails the stream, which drops what waits in it: the reader gets it from the log when it comes back. */

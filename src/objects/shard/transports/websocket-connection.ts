@@ -163,7 +163,7 @@ export class WebSocketConnection extends BaseConnection implements SocketOwner, 
   }
 
   onSlow(): void {
-    this.#cut()
+    this.#parts.lifecycle.endSlow(this)
   }
 
   onClosing(): void {
@@ -174,7 +174,7 @@ export class WebSocketConnection extends BaseConnection implements SocketOwner, 
     return new ReplayPump({
       bufferedBytes: () => this.bufferedBytes,
       step: () => this.#sendNext(),
-      onStalled: () => this.#cut(),
+      onStalled: () => this.#parts.lifecycle.endSlow(this),
       after: (ms, act) => this.#parts.timers.after(ms, act),
     })
   }
@@ -183,7 +183,7 @@ export class WebSocketConnection extends BaseConnection implements SocketOwner, 
   #sendNext(): boolean {
     if (this.#isWindowClosed) return false
     const next = this.#cursor.next()
-    if (next.kind === 'trimmed') this.#cut()
+    if (next.kind === 'trimmed') this.#parts.lifecycle.endSlow(this)
     if (next.kind !== 'events') return false
     const { events, lastSeq, position } = next
     if (!this.isRigelV1) this.#sendPlain(events)
@@ -215,10 +215,6 @@ export class WebSocketConnection extends BaseConnection implements SocketOwner, 
   #wait(size: number): void {
     if (!this.#isWindowClosed) return
     this.#waitingSize += size
-    if (this.#waitingSize > this.#limitBytes) this.#cut()
-  }
-
-  #cut(): void {
-    this.#parts.lifecycle.end(this, { kind: 'slow_reader', limitBytes: this.#limitBytes })
+    if (this.#waitingSize > this.#limitBytes) this.#parts.lifecycle.endSlow(this)
   }
 }

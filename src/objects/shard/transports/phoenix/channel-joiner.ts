@@ -1,6 +1,6 @@
 // Joins channels of Phoenix clients and leaves them. Joining is subscribing: the Directory knows before the join is confirmed, and
 // what the channel missed since its position follows the reply. Called by channel-hub.ts.
-import { logIncident } from '../../../../telemetry/incident-log.ts'
+import { ok } from '../../../../core/result.ts'
 import { parsePosition, type LogPlace } from '../../../../core/identity/position.ts'
 import { stateTypesOf } from '../../../../core/tables/table-rule.ts'
 import { resumeAt, tablesFor } from '../../connections/connection-state.ts'
@@ -70,21 +70,23 @@ export class ChannelJoiner {
     channel: Channel,
     payload: JoinPayload,
   ): Promise<void> {
-    const { admission, asOfJoins, connections, lifecycle, log, storedHistory } = this.#parts
+    const { admission, asOfJoins, connections, lifecycle, log, resumptions, storedHistory } = this.#parts
     const { as_of: asOf, since: _, sinceMs, ...stored } = payload
     const position = payload.last_event_id ?? null
     const { filter, interests } = channel
     const since =
       position === null && sinceMs !== undefined ? storedHistory.placeOf(sinceMs, filter.user, interests) : null
-    const found = since === null ? await this.#findPosition(connection, channel, position) : ownPlaceOf(since)
-    if (found === undefined) return connection.reply(message, failed('temporarily unavailable: join again'))
+    const { user } = connection.state.owner
+    const resumption =
+      since === null ? await resumptions.find(position, user, interests, interests.length > 0) : ok(ownPlaceOf(since))
+    if (!resumption.ok) return connection.reply(message, failed('temporarily unavailable: join again'))
+    const found = resumption.value
     const registered = await admission.register(channel.interests)
     if (!registered.ok) return connection.reply(message, failed(registered.reason))
     const placed = await asOfJoins.placeOf(wishOf(channel, position, asOf), found.kind === 'own')
     if (!placed.ok) return connection.reply(message, failed(placed.reason))
     if (connections.get(connection.state.id) !== connection) return
-    const { joins, startSeq } = placed.value
-    const { isGap } = placed.value
+    const { isGap, joins, startSeq } = placed.value
     const start = startSeq ?? (isGap ? null : startOf(found, interests.length > 0))
     const resumeSeq = !isGap && typeof start === 'number' && start >= log.floorSeq ? start : null
     const from = typeof start === 'object' ? start : null
@@ -136,21 +138,7 @@ export class ChannelJoiner {
     lifecycle.update(connection, { tables: { ...connection.state.tables, ...added } })
   }
 
-  /** Undefined: the client's old shard does not answer. */
-  async #findPosition(
-    { state }: PhoenixConnection,
-    { interests }: Channel,
-    position: string | null,
-  ): Promise<Resumption | undefined> {
-    if (position === null) return { kind: 'gap' }
-    const { user } = state.owner
-    const found = this.#parts.resumptions.find(position, user, interests, interests.length > 0)
-    return found.catch((error: unknown) => {
-      logIncident('the old shard of a client did not answer', {}, { error: String(error) })
-      return undefined
-    })
-  }
-
+  /** `isDeliberate`: its client has asked for it. */
   leave(connection: PhoenixConnection, channel: Channel, isDeliberate: boolean): void {
     connection.leave(channel.topic)
     const { lifecycle, log, tables } = this.#parts

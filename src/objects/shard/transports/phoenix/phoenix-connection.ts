@@ -59,7 +59,7 @@ export class PhoenixConnection extends BaseConnection {
     this.#pump = new ReplayPump({
       bufferedBytes: () => sink.bufferedBytes,
       step: () => this.#sendNext(),
-      onStalled: () => this.#cut(),
+      onStalled: () => parts.lifecycle.endSlow(this),
       after: (ms, act) => parts.timers.after(ms, act),
     })
   }
@@ -235,7 +235,7 @@ export class PhoenixConnection extends BaseConnection {
   /** Returns whether there is more to send. */
   #sendNext(): boolean {
     const next = this.#steps.next()
-    if (next.kind === 'gone') this.#cut()
+    if (next.kind === 'gone') this.#parts.lifecycle.endSlow(this)
     if (next.kind === 'gone' || next.kind === 'nothing') return false
     if (next.kind === 'page') {
       if (next.page !== undefined) this.notifyJson(next.page.channel, next.page.event, next.page.payload)
@@ -248,12 +248,6 @@ export class PhoenixConnection extends BaseConnection {
     const isReplaying = this.#channels.behindSeq !== Infinity
     if (isReplaying !== this.#isReplaying) this.sink.setReplaying(isReplaying)
     this.#isReplaying = isReplaying
-  }
-
-  /** The client joins again with its positions, and has lost nothing. */
-  #cut(): void {
-    const limitBytes = this.#parts.context.config.connections.waitingBytes
-    this.#parts.lifecycle.end(this, { kind: 'slow_reader', limitBytes })
   }
 
   #push(
