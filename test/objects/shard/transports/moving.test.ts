@@ -2,12 +2,12 @@
 // from its position of the old one, and gets each event once.
 import { env } from 'cloudflare:workers'
 import { runDurableObjectAlarm } from 'cloudflare:test'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { shardOf } from '../../../../src/core/delivery/shard-hash.ts'
 import { parsePosition } from '../../../../src/core/identity/position.ts'
 import type { ShardMap } from '../../../../src/core/shard-map/shard-map.ts'
-import { shardStub } from '../../../../src/rpc/shard.ts'
-import { asUser, batch, event } from '../../../support/shard-clients.ts'
+import { shardStub, type HistoryRequest } from '../../../../src/rpc/shard.ts'
+import { asUser, batch, event, SseClient } from '../../../support/shard-clients.ts'
 import { TRANSPORT_HARNESSES, type Event, type TransportClient } from '../../../support/transport-clients.ts'
 
 /** Shards of these numbers are nobody else's: each test has a user, and with it two shards of its own. */
@@ -24,6 +24,8 @@ const WRITING_BOTH = during('writing_both', 1_003)
 const MOVING = during('moving', 1_004)
 
 let tried = 0
+
+afterEach(() => void vi.useRealTimers())
 
 /** A user that moves, and how its shards learn a map. */
 async function newMove() {
@@ -136,4 +138,39 @@ it('a shard that a user has left answers with the newer map', async () => {
   await learn(MOVING)
   const late = await old.openLongpolling(principal, subscriptions, null)
   expect(late).toEqual({ ok: false, reason: { kind: 'moved', map: MOVING } })
+})
+
+it('history at the new shard says truly since when it has all of the user’s events', async () => {
+  const startMs = Date.now()
+  const at = (seconds: number) => vi.useFakeTimers({ toFake: ['Date'], now: startMs + seconds * 1_000 })
+  const move = await newMove()
+  const { home, learn, old, principal, user } = move
+  const mail = (offset: number) => event(offset, { recipients: [user] })
+  const read = async (more: Partial<HistoryRequest> = {}) => {
+    const page = await home.readHistory({ principal, subscriptions: [], lastEventId: null, sinceMs: 0, ...more }, 10)
+    if (!page.ok) return page.reason.kind
+    const ids = page.value.events.map(({ json }) => Number((JSON.parse(json) as Event).id))
+    const { completeSinceMs } = page.value
+    return { ids, completeAfterSeconds: completeSinceMs === null ? null : (completeSinceMs - startMs) / 1_000 }
+  }
+  // A follower that has not heard of the change yet: the new shard never gets this event.
+  await old.append([batch([mail(0)])])
+  const before = await old.readHistory({ principal, subscriptions: [], lastEventId: null, sinceMs: 0 }, 10)
+  at(1)
+  await writeBoth(move, mail(1))
+  at(2)
+  await learn(MOVING)
+  at(3)
+  await writeBoth(move, mail(2))
+  expect(await read()).toEqual({ ids: [1, 2], completeAfterSeconds: 2 })
+  // Nobody has subscribed to the type there.
+  expect(await read({ subscriptions })).toEqual({ ids: [1, 2], completeAfterSeconds: null })
+  at(4)
+  const client = await SseClient.open(home, { principal, subscriptions, sinceMs: 0 })
+  const [created] = await client.until(1)
+  expect(created?.data['data']).toMatchObject({ complete_since: null })
+  expect(await read({ subscriptions })).toEqual({ ids: [1, 2], completeAfterSeconds: 4 })
+  // Pages are of one log.
+  expect(await read({ lastEventId: before.ok ? before.value.lastEventId : '' })).toBe('bad_request')
+  await client.close()
 })
