@@ -25,6 +25,17 @@ export function missingBindings(env: object): readonly string[] {
   )
 }
 
+/** Returns a problem if the runtime has no jurisdictions: only Cloudflare has. Without it every call of an object would fail. */
+export function jurisdictionProblems(env: object, jurisdiction: string | null): readonly string[] {
+  const { DIRECTORY: namespace } = env as { readonly DIRECTORY: { jurisdiction(name: string): unknown } }
+  try {
+    if (jurisdiction !== null) namespace.jurisdiction(jurisdiction)
+    return []
+  } catch (error) {
+    return [`JURISDICTION: must not be set where Rigel is not on Cloudflare: ${String(error)}`]
+  }
+}
+
 /** A variable of that name is text. */
 function isBinding(value: unknown): boolean {
   return typeof value === 'object' && value !== null

@@ -18,7 +18,7 @@ import { tableContradictions, tableVariables, toTables } from './types/tables.ts
 import { toTypeRules, typeRuleContradictions, typeRuleVariables } from './types/type-rules.ts'
 import { auditContradictions, auditVariables, toAudit } from './operation/audit.ts'
 import { tokenContradictions, tokenVariables, toJwt } from './auth.ts'
-import { missingBindings } from './bindings.ts'
+import { jurisdictionProblems, missingBindings } from './bindings.ts'
 import { describeIssue, effectiveVariable, type EffectiveVariable } from './variable-texts.ts'
 import { configWarnings } from './warnings.ts'
 import { flag } from './env-fields.ts'
@@ -106,8 +106,9 @@ export function loadConfig(env: object): Result<Config, ConfigProblems> {
 
 function withBindings(config: Result<Config, ConfigProblems>, env: object): Result<Config, ConfigProblems> {
   const missing = missingBindings(env)
-  if (missing.length === 0) return config
-  return fail([...(config.ok ? [] : config.reason), ...missing])
+  if (missing.length > 0) return fail([...(config.ok ? [] : config.reason), ...missing])
+  const unplaced = config.ok ? jurisdictionProblems(env, config.value.placement.jurisdiction) : []
+  return unplaced.length === 0 ? config : fail(unplaced)
 }
 
 /** Returns a line for each variable that is set and has no effect: misspelt, or RIG's without a meaning here. */

@@ -1,9 +1,11 @@
 import { expect, it } from 'vitest'
 import { DURABLE_OBJECTS } from '../../src/config/bindings.ts'
+import { loadConfig } from '../../src/config/parse-config.ts'
 import { directoryStub } from '../../src/rpc/directory.ts'
 import { kafkaProducerStub } from '../../src/rpc/kafka-producer.ts'
 import { presenceStub } from '../../src/rpc/presence.ts'
 import { shardStub } from '../../src/rpc/shard.ts'
+import { expectLogs } from '../support/expect-logs.ts'
 
 /** An env whose stubs say where they come from. */
 function envWith(variables: object): Env {
@@ -26,6 +28,18 @@ it('every object is in the jurisdiction; what talks to brokers is near them, sha
   expect(shardStub(env, 3)).toEqual(['USER_SHARD', 'eu', 'shard-3', { locationHint: 'eeur' }])
   expect(kafkaProducerStub(env, 1)).toEqual(['KAFKA_PRODUCER', 'eu', 'producer-1', { locationHint: 'weur' }])
   expect(presenceStub(env, 'user:a')).toEqual(['PRESENCE_TOPIC', 'eu', 'user:a', undefined])
+})
+
+it('a runtime without jurisdictions is a problem of the configuration, not of each call', () => {
+  expectLogs(/"message":"Rigel is misconfigured"/)
+  const noJurisdiction = () => {
+    throw new Error('Jurisdiction restrictions are not implemented in workerd.')
+  }
+  const bindings = DURABLE_OBJECTS.map((binding) => [binding, { jurisdiction: noJurisdiction }])
+  const env = { ...envWith({ JURISDICTION: 'eu' }), ...Object.fromEntries(bindings) }
+  const problem =
+    'JURISDICTION: must not be set where Rigel is not on Cloudflare: Error: Jurisdiction restrictions are not implemented in workerd.'
+  expect(loadConfig(env)).toEqual({ ok: false, reason: [problem] })
 })
 
 it('no module gets a stub past these variables', () => {

@@ -149,7 +149,7 @@ it('history at the new shard says truly since when it has all of the user’s ev
   const read = async (more: Partial<HistoryRequest> = {}) => {
     const page = await home.readHistory({ principal, subscriptions: [], lastEventId: null, sinceMs: 0, ...more }, 10)
     if (!page.ok) return page.reason.kind
-    const ids = page.value.events.map(({ json }) => Number((JSON.parse(json) as Event).id))
+    const ids = page.value.events.map(({ json }) => Number((JSON.parse(json) as Event)['id']))
     const { completeSinceMs } = page.value
     return { ids, completeAfterSeconds: completeSinceMs === null ? null : (completeSinceMs - startMs) / 1_000 }
   }
