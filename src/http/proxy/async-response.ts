@@ -6,6 +6,7 @@ import { pendingResponsesStub, PENDING_RESPONSES_COUNT } from '../../rpc/pending
 import type { Route } from '../../api-definitions/api-route.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
+import { MAX_BACKOFF_MS } from './forward.ts'
 import type { ProxyDeps } from './proxy-context.ts'
 import { randomHex } from '../../telemetry/random-hex.ts'
 
@@ -19,10 +20,12 @@ export interface PendingReply {
 /** Returns null if the response is the service's own. Call it before the request is sent, so that no response is missed. */
 export async function registerIfAsync(
   { config, env }: ProxyDeps,
-  { responseFrom }: Route,
+  { policy, responseFrom }: Pick<Route, 'policy' | 'responseFrom'>,
 ): Promise<Result<PendingReply | null, RigelError>> {
   if (responseFrom === 'http' || responseFrom === 'nats') return ok(null)
-  return registerPending(env, config.proxy.answerTimeoutMs[responseFrom])
+  const { answerTimeoutMs, timeoutMs } = config.proxy
+  const tryMs = (policy.timeoutMs ?? timeoutMs) + MAX_BACKOFF_MS
+  return registerPending(env, answerTimeoutMs[responseFrom], tryMs * (1 + policy.retries))
 }
 
 export function newCorrelation(): { readonly shard: number; readonly id: string; readonly correlation: string } {
@@ -31,11 +34,12 @@ export function newCorrelation(): { readonly shard: number; readonly id: string;
   return { shard, id, correlation: formatCorrelation({ shard, id }) }
 }
 
-async function registerPending(env: Env, timeoutMs: number): Promise<Result<PendingReply, RigelError>> {
+/** `sendMs`: how long sending the request may take; the response may come meanwhile, or `timeoutMs` after it. */
+async function registerPending(env: Env, timeoutMs: number, sendMs: number): Promise<Result<PendingReply, RigelError>> {
   const { correlation, id, shard } = newCorrelation()
   const stub = pendingResponsesStub(env, shard)
   try {
-    if (!(await stub.expect(id, timeoutMs))) return unavailable('too many requests wait for a response')
+    if (!(await stub.expect(id, sendMs + timeoutMs))) return unavailable('too many requests wait for a response')
   } catch (error) {
     return unavailable(String(error))
   }
@@ -45,7 +49,7 @@ async function registerPending(env: Env, timeoutMs: number): Promise<Result<Pend
     response: async () => {
       try {
         // RPC types turn the pairs of headers into lists.
-        const answer = (await stub.take(id)) as BackendResponse | null
+        const answer = (await stub.take(id, timeoutMs)) as BackendResponse | null
         return answer === null ? fail({ kind: 'answer_timeout', timeoutMs }) : ok(toResponse(answer))
       } catch (error) {
         return unavailable(String(error))

@@ -25,7 +25,9 @@ type ForwardedRoute = Pick<Route, 'policy' | 'responseHeaders'>
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'])
 /** A service, or a proxy before it, sends these when the next try may succeed. */
 const WORTH_RETRYING = new Set([502, 503, 504])
-const BACKOFF: BackoffLimits = { baseMs: 50, capMs: 2_000 }
+/** Between two tries. */
+export const MAX_BACKOFF_MS = 2_000
+const BACKOFF: BackoffLimits = { baseMs: 50, capMs: MAX_BACKOFF_MS }
 /** The platform's `fetch` sends no body with these. */
 const BODILESS = new Set(['GET', 'HEAD'])
 const NO_BODY = 'A body of GET or HEAD cannot be passed on: use another method.'

@@ -14,8 +14,8 @@ export class PendingResponses extends DurableObject<Env> {
     return this.#waiters.expect(id, timeoutMs)
   }
 
-  async take(id: string): Promise<BackendResponse | null> {
-    return this.#waiters.take(id)
+  async take(id: string, timeoutMs?: number): Promise<BackendResponse | null> {
+    return this.#waiters.take(id, timeoutMs)
   }
 
   async answer(id: string, response: BackendResponse): Promise<void> {

@@ -5,7 +5,7 @@ import type { BackendResponse } from '../../core/events/correlated-response.ts'
 interface PendingResponse {
   readonly response: Promise<BackendResponse | null>
   settle(response: BackendResponse | null): void
-  readonly timer: ReturnType<typeof setTimeout>
+  timer: ReturnType<typeof setTimeout>
 }
 
 export class ResponseWaiters {
@@ -20,7 +20,10 @@ export class ResponseWaiters {
     return this.#pending.size
   }
 
-  /** Call it before the request is sent, so that no response is missed. Returns false if too many requests wait already. */
+  /**
+   * Call it before the request is sent, so that no response is missed. `timeoutMs`: until `take`. Returns false if too many
+   * requests wait already.
+   */
   expect(id: string, timeoutMs: number): boolean {
     if (this.#pending.size >= this.#maxWaiting) return false
     const { promise: response, resolve: settle } = Promise.withResolvers<BackendResponse | null>()
@@ -29,10 +32,17 @@ export class ResponseWaiters {
     return true
   }
 
-  /** Returns null if no response came in time, or `id` is not expected. */
-  async take(id: string): Promise<BackendResponse | null> {
+  /**
+   * Waits `timeoutMs` from now: the time that the service took to take the request does not count. A Worker of an earlier version
+   * gives no time; then that of `expect` counts. Returns null if no response came in time, or `id` is not expected.
+   */
+  async take(id: string, timeoutMs: number | undefined): Promise<BackendResponse | null> {
     const pending = this.#pending.get(id)
     if (pending === undefined) return null
+    if (timeoutMs !== undefined) {
+      clearTimeout(pending.timer)
+      pending.timer = setTimeout(() => this.forget(id), timeoutMs)
+    }
     const response = await pending.response
     this.forget(id)
     return response
