@@ -3,6 +3,9 @@
 // can hibernate.
 import { logBug } from '../../telemetry/incident-log.ts'
 
+/** Calls in one turn. Some read or write 64 KiB: a thousand of them would hold up everything else for a second. */
+const MAX_AT_ONCE = 32
+
 interface Wait {
   readonly dueMs: number
   act: () => void
@@ -49,8 +52,8 @@ class WaitQueue {
     const nowMs = Math.max(this.#nowMs(), this.#timerDueMs)
     const due: Wait[] = []
     for (const wait of this.#waiting) {
-      if (wait.dueMs > nowMs) {
-        this.#fireAt(wait.dueMs, wait.dueMs - nowMs)
+      if (wait.dueMs > nowMs || due.length === MAX_AT_ONCE) {
+        this.#fireAt(wait.dueMs, Math.max(0, wait.dueMs - nowMs))
         break
       }
       this.#waiting.delete(wait)

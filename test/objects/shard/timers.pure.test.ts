@@ -19,10 +19,20 @@ it('20,000 calls after two delays share two platform timers, and end when they a
   expect(vi.getTimerCount()).toBe(2)
   vi.advanceTimersByTime(999)
   expect(ended.length).toBe(0)
-  vi.advanceTimersByTime(1)
+  vi.advanceTimersByTime(400)
   expect(ended.length).toBe(10_000)
   vi.advanceTimersByTime(19_000)
   expect([ended.length, vi.getTimerCount()]).toEqual([20_000, 0])
+})
+
+it('1,000 that are due at once come in turns, so that other work comes in between', () => {
+  const timers = new Timers(() => Date.now())
+  const order: string[] = []
+  for (let n = 0; n < 1_000; n += 1) timers.after(100, () => order.push('act'))
+  setTimeout(() => order.push('other'), 100)
+  vi.advanceTimersByTime(200)
+  expect(order.indexOf('other')).toBe(32)
+  expect([order.length, vi.getTimerCount()]).toEqual([1_001, 0])
 })
 
 it('each ends after its own time, whenever it began', () => {

@@ -1,4 +1,4 @@
-// A connection over a streamed HTTP response, whatever its encoding. History is read as fast as the stream takes it. Live
+// A connection over a streamed HTTP response, whatever its encoding. History is read as fast as the stream takes it, one step a turn. Live
 // events are written at once; a reader with too many waiting bytes is cut and comes back with its position. The stream is one
 // of values, not of bytes, so every connection of a group writes the same bytes: a write costs half of what a byte stream's
 // costs, and what waits for many readers is held once.
@@ -23,6 +23,9 @@ const PLAIN = '!'
 /** Bytes that may wait in the stream while history is replayed. */
 const HIGH_WATER_MARK_BYTES = 65_536
 
+/** The pause after a step of history, also if none of it is for this client: then there is room for ever more. */
+const NEXT_STEP_MS = 2
+
 /** One for all streams: of a ByteLengthQueuingStrategy the runtime makes a new function for each. */
 const QUEUING_STRATEGY: QueuingStrategy<Uint8Array> = {
   highWaterMark: HIGH_WATER_MARK_BYTES,
@@ -40,6 +43,8 @@ export class StreamConnection extends BaseConnection implements MovedReader {
   #isStarted = false
   /** What greets the client leaves as one chunk: each chunk is read and written to the network by itself. */
   #greeting: string
+  /** Set while the next step waits for its turn. */
+  #cancelStep: (() => void) | undefined
   /** Lets the stream ask for more again. */
   #askAgain: () => void = () => undefined
   /** Upper bound of the bytes that wait in the stream: the last measured size plus everything written since. */
@@ -140,6 +145,7 @@ export class StreamConnection extends BaseConnection implements MovedReader {
   }
 
   removed(): void {
+    this.#cancelStep?.()
     this.#cursor.stop()
     this.#onRemoved(this)
   }
@@ -166,15 +172,20 @@ export class StreamConnection extends BaseConnection implements MovedReader {
     return this.#cursor.hasNext ? undefined : new Promise((resolve) => (this.#askAgain = resolve))
   }
 
-  /** Writes as much as there is room for. */
+  /** Writes the next step. Further ones have turns of their own, so that live events and other readers come in between. */
   #sendNext(): void {
-    if (!this.#isStarted) return
-    while ((this.#controller?.desiredSize ?? 0) > 0) {
-      const next = this.#cursor.next()
-      if (next.kind === 'trimmed') return this.#parts.lifecycle.endSlow(this)
-      if (next.kind !== 'events') return
-      if (next.events.length > 0) this.#write(this.#encoding.events(next.events, next.position))
+    const hasRoom = (this.#controller?.desiredSize ?? 0) > 0
+    if (!this.#isStarted || !hasRoom || this.#cancelStep !== undefined) return
+    const next = this.#cursor.next()
+    if (next.kind === 'trimmed') return this.#parts.lifecycle.endSlow(this)
+    // Before it is written: the stream asks for more while it is written to.
+    if (this.#cursor.hasNext) {
+      this.#cancelStep = this.#parts.timers.after(NEXT_STEP_MS, () => {
+        this.#cancelStep = undefined
+        this.#sendNext()
+      })
     }
+    if (next.kind === 'events' && next.events.length > 0) this.#write(this.#encoding.events(next.events, next.position))
   }
 
   #write(bytes: Uint8Array): void {
