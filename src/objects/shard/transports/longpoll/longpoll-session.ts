@@ -54,7 +54,7 @@ export class LongpollSession extends BaseConnection {
     this.#parts = parts
     this.#waiting = new WaitingPolls(parts.timers, parts.context.config.connections.longpollingWaitMs)
     this.#ownEvents = ownEvents
-    this.#reader = new PollReader(this, parts, ownEvents)
+    this.#reader = new PollReader(this, parts, ownEvents, () => this.#sendTablesAnew())
     this.#onRemoved = onRemoved
     this.seenAtMs = parts.context.now()
   }
@@ -74,6 +74,9 @@ export class LongpollSession extends BaseConnection {
   /** `recovered`: what to tell the client. */
   async poll(from: PollPlace, recovered: boolean): Promise<Result<PollAnswer, RigelError>> {
     const { seq } = from
+    if (!recovered) this.#sendTablesAnew()
+    // A response to be read again has to reach the event that tells of the change, which may not be committed yet.
+    if (this.#late !== undefined || this.#rewind !== undefined) await this.#parts.log.settle()
     this.#polledSeq = seq
     const late = this.#late
     if (late !== undefined && seq <= late.atSeq) return ok(await this.#reader.readLate(seq, recovered, late.replay))
@@ -112,10 +115,16 @@ export class LongpollSession extends BaseConnection {
     const hasBegun = this.#tables?.hasBegun === true
     if (hasBegun) this.#tables = undefined
     const hasAll = from.mark === null || from.mark === markOf(state)
-    if (hasAll || this.#tables !== undefined) return undefined
-    this.#parts.lifecycle.update(this, { tables: tablesFor(state.subscriptions, false) })
-    this.#parts.tables.serveSoon(this)
+    if (!hasAll && this.#tables === undefined) this.#sendTablesAnew()
     return undefined
+  }
+
+  /** After a gap, too: changes and removals may be missing. */
+  #sendTablesAnew(): void {
+    const { subscriptions, tables } = this.state
+    if (tables === undefined) return
+    this.#parts.lifecycle.update(this, { tables: tablesFor(subscriptions, false) })
+    this.#parts.tables.serveSoon(this)
   }
 
   /** Rigel's own events have a sequence number of the log: they are in order with all others. */

@@ -33,12 +33,20 @@ export class PollReader {
   readonly #session: Pick<Connection, 'filter' | 'state'>
   readonly #parts: TransportParts
   readonly #ownEvents: SessionEvents
+  readonly #onGap: () => void
   /** Everything up to here was in a response. */
   #answeredSeq: number
   /** The session's own events up to here were in a response that was read from the old shard. */
   #ownSentSeq: number
 
-  constructor(session: Pick<Connection, 'filter' | 'state'>, parts: TransportParts, ownEvents: SessionEvents) {
+  /** `onGap`: called before the client is told of a gap. */
+  constructor(
+    session: Pick<Connection, 'filter' | 'state'>,
+    parts: TransportParts,
+    ownEvents: SessionEvents,
+    onGap: () => void,
+  ) {
+    this.#onGap = onGap
     this.#session = session
     this.#parts = parts
     this.#ownEvents = ownEvents
@@ -59,7 +67,7 @@ export class PollReader {
   /** Skipped events come before later ones. If they exceed the limit, the response reports a gap. */
   readAgain(seq: number, recovered: boolean, rewind: Rewind): PollAnswer {
     const again = this.#read(rewind.seq, MAX_REWIND_CHARS, { filter: rewind.before, untilSeq: seq })
-    if (again.seq <= rewind.atSeq) return this.read(Math.max(seq, rewind.atSeq), false)
+    if (again.seq <= rewind.atSeq) return this.#readBehindGap(Math.max(seq, rewind.atSeq))
     return { lastEventId: again.lastEventId, events: again.events, recovered }
   }
 
@@ -67,7 +75,7 @@ export class PollReader {
   async readLate(seq: number, recovered: boolean, replay: OldShardReplay): Promise<PollAnswer> {
     const { delivered } = replay
     const missed = await this.#parts.oldShards.readAll(replay, () => this.#spec, MAX_REWIND_CHARS)
-    if (missed === undefined) return this.read(seq, false)
+    if (missed === undefined) return this.#readBehindGap(seq)
     const before =
       delivered === null ? undefined : { filter: toFilter(delivered.filter), untilSeq: missed.seq, others: true }
     const { events, lastEventId } = this.#read(seq, MAX_RESPONSE_CHARS, before)
@@ -99,6 +107,11 @@ export class PollReader {
   /** The response, not the session, says where its client is. */
   position(seq: number): string {
     return this.#parts.lifecycle.positionFor({ ...this.#session.state, pinned: null }, seq)
+  }
+
+  #readBehindGap(seq: number): PollAnswer {
+    this.#onGap()
+    return this.read(seq, false)
   }
 
   get #spec() {
