@@ -1,11 +1,11 @@
 // A client of the simulation connects by long-polling or a stream, leaves, resumes and counts. It knows which events must
 // reach it and which must not.
-import { parseConnectionToken } from '../../src/core/identity/connection-token.ts'
 import type { ConnectRequest } from '../../src/core/identity/principal.ts'
 import { callShard } from '../../src/http/connections/call-shard.ts'
 import { WorkerShardMap } from '../../src/http/worker-shard-map.ts'
-import { readError, shardStub, stampConnect } from '../../src/rpc/shard.ts'
+import { shardStub } from '../../src/rpc/shard.ts'
 import type { Random } from '../random.ts'
+import { openSession, openStream } from './connect.ts'
 import { grantOf, mayRead, USERS, type PublishedEvent, type Simulation } from './simulation.ts'
 import { parseStream, type ReceivedEvent } from './stream-frames.ts'
 
@@ -71,19 +71,13 @@ export class Client {
     const { clock, env, published } = this.#simulation
     const begun = published.length
     const wanted = this.#request('longpolling')
-    const { grant, lastEventId, principal, sinceMs, subscriptions } = wanted
-    const open = async (number: number, { atPosition, shardMap }: ConnectRequest) => {
-      const how = [lastEventId, [], atPosition, undefined, shardMap, sinceMs, grant] as const
-      return shardStub(env, number).openLongpolling(principal, subscriptions, ...how)
-    }
-    const refusalOf = (answer: Awaited<ReturnType<typeof open>>) => (answer.ok ? undefined : answer.reason)
-    const opened = await callShard(this.#shardMap, wanted, open, refusalOf)
-    if (!opened.ok) return
-    const address = parseConnectionToken(opened.value.connectionToken)
-    const stub = shardStub(env, address?.shard ?? 0)
+    const address = await openSession(this.#simulation, this.#shardMap, wanted)
+    if (address === undefined) return
+    const stub = shardStub(env, address.shard)
     // From here on events are sure to come: those that are begun now.
     const effective = published.length
-    const connectionId = address?.connectionId ?? ''
+    const { connectionId } = address
+    const { sinceMs } = wanted
     if (this.#position === null) this.#from = effective
     let isGreeted = this.#position === null
     let position = this.#position
@@ -102,15 +96,13 @@ export class Client {
 
   /** One SSE stream: it reads until something fails, or until the client goes away for a while. */
   async #stream(): Promise<void> {
-    const { clock, env, published } = this.#simulation
+    const { clock, published } = this.#simulation
     const connect = this.#request(this.#random.pick(['sse', 'ndjson']))
-    const open = async (number: number, stamped: ConnectRequest) => shardStub(env, number).fetch(stampConnect(stamped))
-    const response = await callShard(this.#shardMap, connect, open, readError)
-    if (readError(response) !== undefined || response.body === null) return
+    const reader = await openStream(this.#simulation, this.#shardMap, connect)
+    if (reader === undefined) return
     // From here on events are sure to come: those that are begun now.
     const effective = published.length
     if (this.#position === null) this.#from = effective
-    const reader = response.body.getReader()
     let isLeaving = false
     clock.schedule(20 + this.#random.below(2_000), () => (isLeaving = true))
     let text = ''

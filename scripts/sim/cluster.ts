@@ -30,6 +30,9 @@ const CLASSES = {
 }
 type Binding = keyof typeof CLASSES
 
+/** Calls by which a shard asks for a table, and a follower sends rows of it. */
+const FILLING: readonly string[] = ['fillTable', 'fillTables']
+
 /** A call, or its answer, takes so long, in milliseconds. */
 const MAX_LATENCY_MS = 6
 
@@ -40,6 +43,8 @@ export class Cluster {
   readonly #objects = new Map<string, SimulatedObject>()
   /** Share of calls that are lost: half of them before they arrive, half with their answer. */
   faults = 0
+  /** How many more objects crash while a table is being filled: the follower that reads for it, or the shard that gets rows. */
+  fillCrashes = 0
   /** Errors that no caller saw. */
   readonly problems: string[] = []
 
@@ -97,10 +102,17 @@ export class Cluster {
     await gate()
     await this.#clock.wait(this.#random.below(MAX_LATENCY_MS))
     if (this.#random.chance(this.faults / 2)) throw new Error(`Network connection lost (the call ${method})`)
+    if (FILLING.includes(method)) this.#crashWhileFilling(this.#objectOf(binding, name))
     const answer = structuredClone(await this.#objectOf(binding, name).call(method, sent))
     await this.#clock.wait(this.#random.below(MAX_LATENCY_MS))
     if (this.#random.chance(this.faults / 2)) throw new Error(`Network connection lost (the answer of ${method})`)
     return answer
+  }
+
+  #crashWhileFilling(object: SimulatedObject): void {
+    if (this.fillCrashes <= 0 || this.#random.chance(0.5)) return
+    this.fillCrashes -= 1
+    this.#clock.schedule(this.#random.below(MAX_LATENCY_MS), () => object.crash())
   }
 
   /** A request whose response is a stream: it fails when the object crashes. */

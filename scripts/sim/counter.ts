@@ -4,10 +4,10 @@
 import { parseConnectionToken, type ConnectionAddress } from '../../src/core/identity/connection-token.ts'
 import type { ConnectRequest } from '../../src/core/identity/principal.ts'
 import { embeddedLogStub } from '../../src/rpc/embedded-kafka.ts'
-import { callShard } from '../../src/http/connections/call-shard.ts'
 import { WorkerShardMap } from '../../src/http/worker-shard-map.ts'
-import { readError, shardStub, stampConnect } from '../../src/rpc/shard.ts'
+import { shardStub } from '../../src/rpc/shard.ts'
 import type { Random } from '../random.ts'
+import { openSession, openStream } from './connect.ts'
 import { grantOf, mayRead, USERS, type PublishedEvent, type Simulation } from './simulation.ts'
 import { parseStream, type ReceivedEvent } from './stream-frames.ts'
 
@@ -79,7 +79,7 @@ export class Counter {
       const values = await this.#valuesOf(partition)
       const lag = this.#random.chance(0.5) ? 0 : this.#random.below(MAX_LAG)
       const known = values.slice(0, Math.max(0, values.length - lag))
-      for (const value of known) applied.add((JSON.parse(value) as { id: string }).id)
+      for (const value of known) if (value !== '') applied.add((JSON.parse(value) as { id: string }).id)
       places.push(`${this.#simulation.topic}/${partition}@${known.length - 1}`)
     }
     return { asOf: places.join(','), applied }
@@ -117,13 +117,7 @@ export class Counter {
   /** Resolves to false if the state has to be loaded again. */
   async #poll(connect: ConnectRequest): Promise<boolean> {
     const { env } = this.#simulation
-    const open = async (shard: number, stamped: ConnectRequest) => {
-      const { asOf, atPosition, grant, lastEventId, principal, shardMap, subscriptions } = stamped
-      const how = [lastEventId, [], atPosition, asOf, shardMap, undefined, grant] as const
-      return shardStub(env, shard).openLongpolling(principal, subscriptions, ...how)
-    }
-    const opened = await callShard(this.#shardMap, connect, open, (answer) => (answer.ok ? undefined : answer.reason))
-    const address = opened.ok ? parseConnectionToken(opened.value.connectionToken) : undefined
+    const address = await openSession(this.#simulation, this.#shardMap, connect)
     if (address === undefined) return true
     let from: string | null = null
     for (let polls = 1 + this.#random.below(20); polls > 0 || this.#simulation.isEnding; polls -= 1) {
@@ -143,11 +137,9 @@ export class Counter {
   }
 
   async #stream(connect: ConnectRequest): Promise<boolean> {
-    const { clock, env } = this.#simulation
-    const open = async (shard: number, stamped: ConnectRequest) => shardStub(env, shard).fetch(stampConnect(stamped))
-    const response = await callShard(this.#shardMap, connect, open, readError)
-    if (readError(response) !== undefined || response.body === null) return true
-    const reader = response.body.getReader()
+    const { clock } = this.#simulation
+    const reader = await openStream(this.#simulation, this.#shardMap, connect)
+    if (reader === undefined) return true
     let isLeaving = false
     clock.schedule(20 + this.#random.below(2_000), () => (isLeaving = true))
     let isInOrder = true

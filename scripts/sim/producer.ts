@@ -22,7 +22,7 @@ export async function runProducer(
     const data = to === null ? {} : { to }
     const json = { specversion: '1.0', id: event.id, source: '/sim', type: event.type, data }
     if (log === null) {
-      const place = simulation.remote?.append(producer, JSON.stringify(json))
+      const place = simulation.remote?.append(`producer ${producer}`, JSON.stringify(json))
       if (place !== undefined) confirm(simulation, event.id, place)
       continue
     }
@@ -33,13 +33,19 @@ export async function runProducer(
       headers: [{ key: 'content-type', value: new TextEncoder().encode('application/cloudevents+json') }],
       idempotencyKey: event.id,
     }
-    const produce = () => log.produce([record]).catch(() => undefined)
-    let places = await produce()
-    for (; places === undefined; places = await produce()) await simulation.clock.wait(RETRY_MS)
+    const places = await untilConfirmed(simulation, () => log.produce([record]))
     for (const place of places) confirm(simulation, event.id, place)
   }
 }
 
-function confirm({ confirmed }: Simulation, id: string, { offset, ...at }: LogPosition): void {
+/** Produces again and again until there is an answer. */
+export async function untilConfirmed<T>({ clock }: Simulation, produce: () => Promise<T>): Promise<T> {
+  const attempt = () => produce().catch(() => undefined)
+  let answer = await attempt()
+  for (; answer === undefined; answer = await attempt()) await clock.wait(RETRY_MS)
+  return answer
+}
+
+export function confirm({ confirmed }: Simulation, id: string, { offset, ...at }: LogPosition): void {
   confirmed.set(id, { partition: partitionName(at), offset })
 }

@@ -44,9 +44,9 @@ export class RemoteKafka {
     return (this.#partitions[partition] ?? []).map(({ value }) => value)
   }
 
-  /** Appends a record, and returns its place. Producers with the same number write to the same partition. */
-  append(producer: number, value: string): LogPosition {
-    const partition = producer % this.#partitions.length
+  /** Appends a record, and returns its place. Keys that end in the same digit are in the same partition. */
+  append(key: string, value: string): LogPosition {
+    const partition = Number(key.at(-1)) % this.#partitions.length
     const log = this.#partitions[partition] ?? []
     const headers = [{ key: 'content-type', value: 'application/cloudevents+json' }]
     const { nowMs: timestamp } = this.#clock
@@ -55,7 +55,7 @@ export class RemoteKafka {
       partition,
       offset: log.length,
       timestamp,
-      key: `producer ${producer}`,
+      key,
       value,
       headers,
     })

@@ -14,7 +14,10 @@ import { Cluster } from './cluster.ts'
 import { Counter } from './counter.ts'
 import { runProducer } from './producer.ts'
 import { RemoteKafka } from './remote-kafka.ts'
+import { runRowProducer } from './row-producer.ts'
+import { ROW_EXTRACTORS, ROW_RULES, Rows, TABLES } from './rows.ts'
 import { RULES, type Simulation } from './simulation.ts'
+import { TableClient } from './table-client.ts'
 
 const TOPIC = 'rig'
 const PARTITIONS = 2
@@ -36,6 +39,11 @@ const REMOTE = {
   UPSTASH_KAFKA_REST_PASSWORD: 'sim',
   KAFKA_AUTO_OFFSET_RESET: 'earliest',
 }
+
+/** In schedules with live tables. */
+const TABLED = { TABLES: JSON.stringify(TABLES), EXTRACTORS: JSON.stringify(ROW_EXTRACTORS) }
+const MAX_ROW_CHANGES = 16
+const TABLES_SHARE = 0.4
 
 /** The period of the cron trigger. */
 const CRON_EVERY_MS = 60_000
@@ -72,8 +80,12 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   const { maxPauseMs, retentionSeconds } = isGrowing ? GROWING : STEADY
   const kept = { LOG_RETENTION_SECONDS: String(retentionSeconds) }
   const isRuled = random.chance(0.5)
-  const ruled: Record<string, string> = isRuled ? { TYPES: JSON.stringify(RULES) } : {}
-  const variables = { ...VARIABLES, ...(isRemote ? REMOTE : {}), ...kept, ...ruled }
+  // Its own numbers: a schedule without tables is what it was before there were any.
+  const tables = createRandom(~seed)
+  const hasTables = tables.chance(TABLES_SHARE)
+  const rules = hasTables ? { ...RULES, ...ROW_RULES } : RULES
+  const ruled: Record<string, string> = isRuled ? { TYPES: JSON.stringify(rules) } : {}
+  const variables = { ...VARIABLES, ...(isRemote ? REMOTE : {}), ...kept, ...ruled, ...(hasTables ? TABLED : {}) }
   const config = parseConfig(variables)
   if (!config.ok) throw new Error(JSON.stringify(config.reason))
   const cluster = new Cluster(clock, random.fork(), variables)
@@ -85,6 +97,7 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     remote: isRemote ? new RemoteKafka(clock, random.fork(), TOPIC, PARTITIONS, () => cluster.faults) : null,
     published: [],
     confirmed: new Map(),
+    rows: new Rows(),
     isRuled,
     violations: [],
     isEnding: false,
@@ -107,7 +120,9 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
         { length: 1 + random.below(2) },
         (_, n) => new Counter(simulation, `counter ${n}`, PARTITIONS, random.fork()),
       )
-  const running = [...clients, ...counters].map((client) => client.run())
+  const tableClients = hasTables ? startTables(simulation, cluster, producers, tables) : []
+  const all = [...clients, ...counters, ...tableClients]
+  const running = all.map((client) => client.run())
   let isPublished = false
   void Promise.all(producers).then(() => (isPublished = true))
   const isDirectoryLost = random.chance(0.2)
@@ -116,6 +131,7 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   }
   const crashes = await injectCrashes(clock, cluster, random.fork(), () => isPublished)
   cluster.faults = 0
+  cluster.fillCrashes = 0
   await clock.run(() => isPublished, clock.nowMs + SETTLE_MS)
   if (isDirectoryLost && isRemote && !isGrowing) {
     await replaceFollowers(simulation, cluster, random.fork())
@@ -126,9 +142,7 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   const arrived = await clock.run(() => isDone, clock.nowMs + SETTLE_MS)
   const missing = arrived
     ? []
-    : [...clients, ...counters].map(
-        (client) => `${client.name} lost ${client.missing().join(' ') || 'nothing, but hangs'}`,
-      )
+    : all.map((client) => `${client.name} lost ${client.missing().join(' ') || 'nothing, but hangs'}`)
   if (!isPublished) missing.push('a producer was never confirmed')
   const unsettled = isGrowing ? await unsettledMap(simulation) : ''
   if (unsettled !== '') missing.push(`the change of shards does not end: ${unsettled}`)
@@ -137,6 +151,20 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     published: simulation.published.length,
     crashes,
   }
+}
+
+/** Adds producers of rows. Returns clients that show tables. */
+function startTables(
+  simulation: Simulation,
+  cluster: Cluster,
+  producers: Promise<void>[],
+  random: Random,
+): readonly TableClient[] {
+  cluster.fillCrashes = random.pick([0, 0, 1, 3])
+  for (let n = 0, count = 1 + random.below(2); n < count; n += 1)
+    producers.push(runRowProducer(simulation, n, random.below(MAX_ROW_CHANGES), random.fork()))
+  const count = 1 + random.below(3)
+  return Array.from({ length: count }, (_, n) => new TableClient(simulation, `table ${n}`, random.fork()))
 }
 
 /**

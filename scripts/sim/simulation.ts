@@ -3,6 +3,7 @@ import type { Config } from '../../src/config/parse-config.ts'
 import type { TypeGrant } from '../../src/core/rules/type-grant.ts'
 import type { Clock } from './clock.ts'
 import type { RemoteKafka } from './remote-kafka.ts'
+import { ROW_TYPES, type Rows } from './rows.ts'
 
 /** The types of published events. */
 export const TYPES = ['a.x', 'a.y', 'b'] as const
@@ -20,6 +21,8 @@ export interface Simulation {
   readonly published: PublishedEvent[]
   /** Where the log has the events that were confirmed, by their ids. */
   readonly confirmed: Map<string, { readonly partition: string; readonly offset: number }>
+  /** What was done to the rows of the tables: see rows.ts. */
+  readonly rows: Rows
   /** Rules per event type: see RULES. */
   readonly isRuled: boolean
   /** Promises that were broken, as sentences. */
@@ -47,6 +50,9 @@ export interface PublishedEvent {
 /** Events of one type are for readers only, also those that are addressed to a user. */
 export const RULES = { 'a.y': { subscribe: { role: 'reader' } } }
 
+/** Clients that have no tables have no tenant. */
+const READERS_ONLY: readonly string[] = ['a.y', ...ROW_TYPES]
+
 /** Returns what the token of a client permits. */
 export function grantOf({ isRuled }: Simulation, isReader: boolean): TypeGrant | undefined {
   return isRuled ? { hasToken: true, roles: isReader ? ['reader'] : [], scopes: [], claims: {} } : undefined
@@ -60,7 +66,7 @@ export function mayRead(
   subscribed: readonly string[],
   isReader: boolean,
 ): boolean {
-  if (isRuled && !isReader && type === 'a.y') return false
+  if (isRuled && !isReader && READERS_ONLY.includes(type)) return false
   if (to !== null) return to === user
   return subscribed.some((one) => one === '*' || one === type || (one === 'a.*' && type.startsWith('a.')))
 }

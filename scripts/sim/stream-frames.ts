@@ -12,6 +12,10 @@ export interface ReceivedEvent {
     readonly last_event_id?: string
     readonly complete_since?: string | null
     readonly ref?: string
+    /** Of events about a table. */
+    readonly type?: string
+    readonly key?: string
+    readonly rows?: number
   }
 }
 
