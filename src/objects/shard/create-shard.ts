@@ -77,7 +77,7 @@ export function createShard(context: ShardContext) {
   const interests = new InterestRegistry(storage.sql, {
     declare: async (declaration) => directoryStub(env).declareInterest({ ...declaration, shard }),
     limit: config.connections.eventTypes,
-    isWanted: (type) => connections.wantsType(type),
+    isWanted: (type) => connections.wantsType(type) || tables.has(type),
     nowMs: context.now,
     inBackground: context.background,
     advanceLog,

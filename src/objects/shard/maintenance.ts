@@ -20,7 +20,7 @@ interface MaintenanceParts {
   readonly revocations: RevocationList
   readonly log: CommittedLog
   readonly leaving: LeavingConnections
-  readonly tables: Pick<LiveTables, 'sweep'>
+  readonly tables: Pick<LiveTables, 'has' | 'sweep'>
   readonly transports: readonly Transport[]
   readonly logStore: Pick<LogStore, 'bytesAfter' | 'setToldSeq' | 'toldSeq' | 'trim'>
 }
@@ -87,10 +87,12 @@ export class Maintenance {
 
   /** Returns whether unused interests are left. If the Directory is out of reach, they are withdrawn another time. */
   async #withdrawInterests(nowMs: number): Promise<boolean> {
-    const { connections, interests } = this.#parts
+    const { connections, interests, tables } = this.#parts
     const lingerMs = this.#context.config.log.retentionMs
     try {
-      return await interests.withdrawUnused((type) => connections.wantsType(type), nowMs, lingerMs)
+      // A table that is kept for clients that may come back goes on.
+      const isWanted = (type: string) => connections.wantsType(type) || tables.has(type)
+      return await interests.withdrawUnused(isWanted, nowMs, lingerMs)
     } catch (error) {
       logIncident('interest not withdrawn', {}, { shard: this.#context.shard, error: String(error) })
       return true

@@ -97,6 +97,11 @@ export class LiveTables {
     this.#deps.fills.add(batch)
   }
 
+  /** Returns whether there is a table of the type, which needs its events. */
+  has(type: string): boolean {
+    return this.#deps.store.statusOf(type) !== undefined
+  }
+
   /** Returns whether there are tables to look at again. */
   sweep(nowMs: number): boolean {
     const { connections, fills, store } = this.#deps
