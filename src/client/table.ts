@@ -19,7 +19,7 @@ export interface LiveTable<T = unknown> {
   close(): void
 }
 
-type TableEvent = CloudEvent<{ readonly type?: string; readonly key?: string }>
+type TableEvent = CloudEvent<{ readonly type?: string; readonly key?: string; readonly key_attribute?: string }>
 
 /**
  * Follows a type to which the connection subscribes with `state: true`. Call it right after `connect`, before events come. A
@@ -40,6 +40,8 @@ class Table<T> implements LiveTable<T> {
   readonly #type: string
   readonly #listeners = new Set<() => void>()
   readonly #stop: readonly (() => void)[]
+  /** The attribute of an event that is its key. Null: it is not known yet, or the server is older. */
+  #keyAttribute: string | null = null
   /** The rows of a table that is being sent; null: none is. */
   #coming: Map<string, ReceivedEvent<T>> | null = null
 
@@ -66,7 +68,7 @@ class Table<T> implements LiveTable<T> {
   }
 
   #changed(event: ReceivedEvent<T>): void {
-    const key = event['partitionkey'] ?? event.subject
+    const key = this.#keyAttribute === null ? (event['partitionkey'] ?? event.subject) : event[this.#keyAttribute]
     if (typeof key !== 'string') return
     const isGone = (event.data ?? event['data_base64'] ?? null) === null
     this.#write((rows) => (isGone ? rows.delete(key) : rows.set(key, event)))
@@ -75,7 +77,10 @@ class Table<T> implements LiveTable<T> {
   #told({ data, type }: TableEvent): void {
     if (data?.type !== this.#type) return
     if (type === 'rig.table.removed') return this.#write((rows) => rows.delete(data.key ?? ''))
-    if (type === 'rig.table.reset') this.#coming = new Map()
+    if (type === 'rig.table.reset') {
+      this.#coming = new Map()
+      this.#keyAttribute = data.key_attribute ?? null
+    }
     if (type === 'rig.table.complete' || type === 'rig.table.failed') {
       if (this.#coming !== null) this.#show(this.#coming)
       this.#coming = null

@@ -35,6 +35,17 @@ describe('a table of the client', () => {
     expect([orders.state, values(), orders.rows === before]).toEqual(['current', { a: 4 }, false])
   })
 
+  it('finds the key where the server says that it is', async () => {
+    const { get, row, told, values } = open()
+    await told('reset', { key_attribute: 'subject' })
+    await get('order', { partitionkey: 'customer', subject: 'a', data: { n: 1 } })
+    await told('complete', { rows: 1 })
+    await get('order', { partitionkey: 'customer', subject: 'b', data: { n: 2 } })
+    await row('c', 3)
+    await told('removed', { key: 'a' })
+    expect(values()).toEqual({ b: 2, c: 3 })
+  })
+
   it('shows what it had until a table that comes again is whole', async () => {
     const { orders, row, told, values } = open()
     let changes = 0

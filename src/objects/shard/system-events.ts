@@ -3,6 +3,7 @@ import { stringifyScalars } from '../../core/scalar.ts'
 import type { StoredEvent } from '../../core/events/stored-event.ts'
 import type { Close } from '../../core/errors.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
+import type { TableRule } from '../../core/tables/table-rule.ts'
 import type { ShardContext } from './shard-context.ts'
 
 export interface SystemEvent {
@@ -88,9 +89,13 @@ export function connectionClosed(head: EventEnvelope, close: Close): SystemEvent
   return ownEvent(head, 'rig.connection.close', close)
 }
 
-/** Says that the table of a type begins: what the client has of it does not count any more. Rows follow. */
-export function tableReset(head: EventEnvelope, type: string): SystemEvent {
-  return ownEvent(head, 'rig.table.reset', { type })
+/**
+ * Says that the table of a type begins: what the client has of it does not count any more. Rows follow. `rule`: absent, there is no
+ * table any more.
+ */
+export function tableReset(head: EventEnvelope, type: string, rule?: Pick<TableRule, 'key'>): SystemEvent {
+  const key = rule === undefined ? {} : { key_attribute: rule.key === 'record' ? 'partitionkey' : 'subject' }
+  return ownEvent(head, 'rig.table.reset', { type, ...key })
 }
 
 /** Says that the client has been sent the whole table. */

@@ -120,6 +120,7 @@ export class LiveTables {
     const views = types.map((type) => viewOf(connection.state, type))
     return new TableReader(types, views, {
       store: this.#deps.store,
+      rules: this.#deps.rules,
       envelope: () => envelope(this.#context),
       finish: (reader, untilSeq) => this.#finish(connection, reader, untilSeq),
     })

@@ -3,6 +3,7 @@
 // meanwhile follows from there. Every transport asks it for the next page when its client has room. Pure.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { seesRow, type Filter } from '../../../core/subscriptions/filter.ts'
+import type { TableRules } from '../../../core/tables/table-rule.ts'
 import { tableReset, toStored, type EventEnvelope, type SystemEvent } from '../system-events.ts'
 import type { TableStore } from './table-store.ts'
 
@@ -20,6 +21,7 @@ export interface CompleteTable {
 
 interface TableReaderDeps {
   readonly store: Pick<TableStore, 'read'>
+  readonly rules: TableRules | null
   readonly envelope: () => EventEnvelope
   /** All rows have been read. Returns the tables that the client has now. */
   readonly finish: (reader: TableReader, untilSeq: number) => readonly CompleteTable[]
@@ -77,7 +79,8 @@ export class TableReader {
     if (seq === undefined || this.#isRead) return []
     if (type === undefined) return this.#end(seq)
     if (filter.tables?.has(type) !== true) return this.#skip()
-    const head = this.#after === null ? [toStored(tableReset(this.#deps.envelope(), type), seq)] : []
+    const { envelope, rules } = this.#deps
+    const head = this.#after === null ? [toStored(tableReset(envelope(), type, rules?.get(type)), seq)] : []
     const { events, next } = this.#deps.store.read(type, this.#after ?? '', seq)
     // A row is no history, however old its event is.
     const seen = events.filter((event) => seesRow(filter, { ...event, seq: Number.MAX_SAFE_INTEGER }))

@@ -38,6 +38,8 @@ describe('a table that a client comes to want', () => {
   it('gives clients the key of the record', async () => {
     await publish({ type: 'keyed', partitionkey: 'the key', data: {} })
     const client = await connectSse({ subscriptions: wanted('keyed') })
+    const [reset] = await client.until(1, 'rig.table.reset')
+    expect(dataOf(reset)).toEqual({ type: 'keyed', key_attribute: 'partitionkey' })
     expect(dataOf((await client.until(1, 'rig.table.complete'))[0])).toEqual({ type: 'keyed', rows: 1 })
     expect(subjects(client, 'keyed')).toEqual(['the key'])
     await client.close()

@@ -77,7 +77,7 @@ class Client {
   /** Reads the table as of the end of the log, in pages between which `meanwhile` runs. */
   begin({ log, store }: ReturnType<typeof open>, meanwhile: () => void): void {
     const head = { id: 'x', nowMs: 0, specversion: '1.0' } as const
-    const reader = new TableReader([TYPE], [''], { store, envelope: () => head, finish: () => [] })
+    const reader = new TableReader([TYPE], [''], { store, rules: null, envelope: () => head, finish: () => [] })
     reader.begin(log.head)
     while (!reader.isRead) {
       for (const { events } of reader.next(this.filter)) for (const event of events) this.apply(event)
