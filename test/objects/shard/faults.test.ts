@@ -228,3 +228,16 @@ it('an idle shard is not woken: without connections and interests no alarm is le
   await runInDurableObject(shard, async (_instance, state) => expect(await state.storage.getAlarm()).toBeNull())
   expect(await runDurableObjectAlarm(shard)).toBe(false)
 })
+
+it('a stream whose log cannot be read fails, and takes no heartbeat from the others', async () => {
+  await inComposedShard({ HEARTBEAT_SECONDS: '1' }, async (shard) => {
+    const position = shard.log.position(0)
+    await shard.log.append([batch([event(0)])])
+    vi.spyOn(shard.log, 'read').mockImplementation(() => {
+      throw new Error('the storage is gone')
+    })
+    const broken = await shard.connect({ subscriptions, lastEventId: position })
+    await expect(broken.text()).rejects.toThrow('the storage is gone')
+    expect(shard.connections.size).toBe(0)
+  })
+})

@@ -168,7 +168,13 @@ export class StreamConnection extends BaseConnection implements MovedReader {
    * stream from asking after every write, which would nearly double what a write costs.
    */
   #pull(): Promise<void> | undefined {
-    this.#sendNext()
+    try {
+      this.#sendNext()
+    } catch (error) {
+      // The stream fails. A write to it would throw, and with it the heartbeat of every other.
+      this.#gone()
+      throw error
+    }
     return this.#cursor.hasNext ? undefined : new Promise((resolve) => (this.#askAgain = resolve))
   }
 
