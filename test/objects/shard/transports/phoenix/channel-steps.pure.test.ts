@@ -26,6 +26,7 @@ function open() {
   const row = { type: TYPE, json: '{}', fields: {}, recipients: null, connectionId: null }
   const reader = new TableReader([TYPE], [''], {
     store: { read: (_type, after) => ({ events: [{ ...row, seq: 1 }], next: after === '' ? 'a' : null }) },
+    rules: null,
     envelope: () => ({ id: 'x', nowMs: 0, specversion: '1.0' }),
     finish: () => {
       finished.push(TYPE)
