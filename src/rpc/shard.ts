@@ -119,6 +119,8 @@ export function stampError(error: RigelError): Response {
 
 /** Parses a shard's refusal. Returns undefined if the shard did not refuse, or its version has an error that this one lacks. */
 export function readError(response: Response): RigelError | undefined {
+  // Most do not refuse, and the runtime makes the headers' object when it is asked for them.
+  if (response.status < 400) return undefined
   const header = response.headers.get(ERROR_HEADER)
   return header === null ? undefined : parseError(decodeURIComponent(header))
 }
