@@ -64,6 +64,7 @@ export function createShard(context: ShardContext) {
   const log = new CommittedLog(logStore, {
     now: context.now,
     sync: () => storage.sync(),
+    isGated: () => connections.areGated,
     schedule: (ms, act) => void setTimeout(act, ms),
     pause: () => scheduler.wait(0),
     deliver: (segments) => {

@@ -38,6 +38,8 @@ export class ConnectionRegistry {
   readonly #rules: TypeRules | null
   readonly #index: ConnectionIndex
   readonly #pool = new SubscriptionPool()
+  /** Number of connections that no output gate holds back. */
+  #ungated = 0
   #minute = 0
   #openedInMinute = 0
 
@@ -52,6 +54,11 @@ export class ConnectionRegistry {
 
   get size(): number {
     return this.#subscriptions.size
+  }
+
+  /** True if all connections are gated. */
+  get areGated(): boolean {
+    return this.#ungated === 0
   }
 
   /** Returns the bytes of all metadata and of all subscriptions including this set. Equal sets count once. */
@@ -94,6 +101,7 @@ export class ConnectionRegistry {
     if (connection.takesSubscriptions) connection.filter = this.#pool.share(subscriptions, connection.filter)
     this.#subscriptions.add(connection)
     this.#index.add(connection)
+    if (!connection.isGated) this.#ungated += 1
   }
 
   /** Returns false if the connection was removed before: it can end from both sides at once. */
@@ -102,6 +110,7 @@ export class ConnectionRegistry {
     this.#subscriptions.remove(connection)
     this.#index.remove(connection)
     this.#pool.release(connection.state.subscriptions)
+    if (!connection.isGated) this.#ungated -= 1
     return true
   }
 

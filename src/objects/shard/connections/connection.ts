@@ -17,6 +17,8 @@ export interface Connection {
   filter: Filter
   /** The client has been told that its token is about to expire. */
   isWarned: boolean
+  /** The runtime holds back what is written to it until storage has what was written before (output gate). */
+  readonly isGated: boolean
   /** False if its subscriptions are not a set that a client replaces (Phoenix: a client joins channels). */
   readonly takesSubscriptions: boolean
   /** How far its client is. */
@@ -59,6 +61,7 @@ export abstract class BaseConnection implements Connection {
   state: ConnectionState
   filter: Filter
   isWarned = false
+  readonly isGated: boolean = true
   readonly takesSubscriptions: boolean = true
 
   constructor(state: ConnectionState, filter: Filter) {

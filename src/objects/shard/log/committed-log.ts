@@ -1,7 +1,8 @@
-// The durable part of a shard's log, and its delivery. Nothing is readable or sent before storage has it: output gates hold
-// back WebSocket frames by themselves, but not what is written to a stream that is open already, so the shard waits for
-// storage itself, for every transport alike. Appends that come during a commit share the next one. When a delivery went to
-// many connections, what becomes durable in the next milliseconds is delivered together, as one write a connection.
+// The durable part of a shard's log, and its delivery. Nothing leaves the object before storage has it. The runtime holds back
+// WebSocket frames and answers by itself (output gate), also the answer that begins a stream, but not what is written to a stream
+// that is open already: while there is one, the shard waits for storage itself, and appends that come during a commit share the
+// next one. When a delivery went to many connections, what is appended in the next milliseconds is delivered together, as one write
+// a connection.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { AppendBatch } from '../../../core/delivery/batch-codec.ts'
 import { formatPosition, parsePosition, type LogPlace, type Position } from '../../../core/identity/position.ts'
@@ -23,6 +24,8 @@ const MAX_DELIVERY_WAIT_MS = 10
 export interface CommittedLogDeps {
   /** Resolves when everything written before the call is durable. */
   sync(): Promise<void>
+  /** Whether the runtime holds back what is delivered until everything written before is durable. */
+  isGated(): boolean
   /** Delivers to live connections. Returns their number. */
   deliver(segments: readonly LogSegment[]): number
   /** Milliseconds since the epoch. */
@@ -37,9 +40,9 @@ export class CommittedLog implements History {
   readonly #log: LogStore
   readonly #deps: CommittedLogDeps
   readonly #appends: GroupCommit<readonly AppendBatch[], null>
-  /** Sequence number of the newest event that is durable and delivered: the newest position that a client is told. */
+  /** Sequence number of the newest event that is durable, or held back until it is, and delivered: the newest position that a client is told. */
   #committedSeq: number
-  /** Sequence number of the newest event that is durable. */
+  /** Sequence number of the newest event that is durable, or held back until it is. */
   #durableSeq: number
   /** Appended and not delivered yet, in order. */
   #pending: LogSegment[] = []
@@ -119,7 +122,8 @@ export class CommittedLog implements History {
   async #commit(batches: readonly AppendBatch[], count: number): Promise<readonly null[]> {
     this.#pending.push(...this.#log.append(batches, this.#deps.now()))
     const upTo = this.#log.head
-    await this.#deps.sync()
+    // A stream that opens from now on begins with an answer, which is held back until this is durable.
+    if (!this.#deps.isGated()) await this.#deps.sync()
     this.#durableSeq = Math.max(this.#durableSeq, upTo)
     this.#deliverSoon()
     return Array.from({ length: count }, () => null)

@@ -35,6 +35,8 @@ const QUEUING_STRATEGY: QueuingStrategy<Uint8Array> = {
 const encoder = new TextEncoder()
 
 export class StreamConnection extends BaseConnection implements MovedReader {
+  /** No gate holds back what is written to a stream that is open. */
+  override readonly isGated = false
   readonly response: Response
   readonly #parts: TransportParts
   readonly #encoding: StreamEncoding

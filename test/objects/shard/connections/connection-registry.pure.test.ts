@@ -126,6 +126,19 @@ describe('the end of a connection', () => {
     ])
   })
 
+  it('of the last stream leaves only connections that the runtime holds back', () => {
+    const registry = new ConnectionRegistry(LIMITS)
+    const stream = new FakeConnection()
+    Object.assign(stream, { isGated: false })
+    registry.add(new FakeConnection())
+    expect(registry.areGated).toBe(true)
+    registry.add(stream)
+    expect(registry.areGated).toBe(false)
+    registry.remove(stream)
+    registry.remove(stream)
+    expect(registry.areGated).toBe(true)
+  })
+
   it('is removed once: a connection can end from both sides', () => {
     const connection = new FakeConnection({ owner })
     const registry = registryWith({}, [connection])

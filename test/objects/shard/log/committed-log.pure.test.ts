@@ -11,14 +11,15 @@ function batch(offset: number): AppendBatch {
   return { topic: 'rig', partition: 0, generation: 0, packs }
 }
 
-/** A shard whose events go to so many connections. */
-function openLog(connections: number) {
+/** A shard whose events go to so many connections. `gate.isShut`: the runtime holds back what is delivered. */
+function openLog(connections: number, gate = { isShut: false }) {
   const storage = createTestStorage()
   const deliveries: (readonly number[])[] = []
   const timers: { readonly atMs: number; act(): void }[] = []
   const clock = { nowMs: 1_000 }
   const log = new CommittedLog(new LogStore(storage, '0.life', { retentionMs: 3_600_000, retentionBytes: 1_000_000 }), {
     sync: () => storage.sync(),
+    isGated: () => gate.isShut,
     now: () => clock.nowMs,
     deliver: (segments) => {
       deliveries.push(segments.map(({ lastSeq }) => lastSeq))
@@ -86,5 +87,19 @@ describe('delivery', () => {
     release()
     await Promise.all(appended)
     expect(deliveries).toEqual([[1], [2, 3]])
+  })
+
+  it('does not wait for storage while the runtime holds back all that leaves, and waits again once it does not', async () => {
+    const gate = { isShut: true }
+    const { log, storage, deliveries } = openLog(1, gate)
+    const release = storage.holdSync()
+    await log.append([batch(0)])
+    expect([deliveries, log.committedSeq]).toEqual([[[1]], 1])
+    gate.isShut = false
+    const appended = log.append([batch(1)])
+    expect([deliveries, log.committedSeq]).toEqual([[[1]], 1])
+    release()
+    await appended
+    expect(deliveries).toEqual([[1], [2]])
   })
 })

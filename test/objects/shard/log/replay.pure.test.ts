@@ -14,6 +14,7 @@ function openLog(storage = createTestStorage(), clock = { nowMs: 0 }) {
   const delivered: number[] = []
   const log = new CommittedLog(new LogStore(storage, '0.life', retention), {
     sync: () => storage.sync(),
+    isGated: () => false,
     now: () => clock.nowMs,
     deliver: (segments) => delivered.push(...segments.map(({ lastSeq }) => lastSeq)),
     schedule: () => undefined,
