@@ -34,13 +34,13 @@ export class Outbox {
     return this.#chars
   }
 
-  /** Closes the session if too much waits: the client joins again with its positions, and has lost nothing. */
-  send(frame: string): void {
-    if (this.#closed) return
+  /** Returns false if more than the limit waits now. */
+  send(frame: string): boolean {
+    if (this.#closed) return true
     this.#frames.push(frame)
     this.#chars += frame.length
-    if (this.#chars > this.#limitChars) this.close()
     this.#wake?.()
+    return this.#chars <= this.#limitChars
   }
 
   close(): void {

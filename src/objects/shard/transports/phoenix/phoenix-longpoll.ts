@@ -79,6 +79,11 @@ export class PhoenixSessions {
     return nextMs
   }
 
+  #endSlow(connectionId: string): void {
+    const connection = this.#sessions.get(connectionId)?.connection
+    if (connection !== undefined) this.#parts.lifecycle.endSlow(connection)
+  }
+
   #sinkOf(outbox: Outbox, state: ConnectionState, { authorization }: ConnectRequest): PhoenixSink {
     const nothing = () => undefined
     return {
@@ -88,8 +93,9 @@ export class PhoenixSessions {
       authorization,
       isInMemory: true,
       send: (frame) => {
-        outbox.send(frame)
+        const isWithinLimit = outbox.send(frame)
         this.#parts.buffers.wrote(frame.length)
+        if (!isWithinLimit) this.#endSlow(state.id)
       },
       close: () => outbox.close(),
       save: nothing,

@@ -113,16 +113,15 @@ export class PhoenixSockets {
   }
 
   #sinkOf(socket: WebSocket, { id }: ConnectionState): PhoenixSink {
-    const remove = () => {
+    const { buffers, context, lifecycle } = this.#parts
+    const withConnection = (act: (connection: PhoenixConnection) => void) => () => {
       const connection = this.#connections.get(id)
-      if (connection !== undefined) this.#parts.lifecycle.remove(connection)
+      if (connection !== undefined) act(connection)
     }
-    const limitBytes = this.#parts.context.config.connections.waitingBytes
-    const cut = () => {
-      closeSocket(socket, { kind: 'slow_reader', limitBytes })
-      remove()
-    }
-    const writer = new SocketWriter(socket, limitBytes, this.#parts.buffers, { onSlow: cut, onClosing: remove })
+    const writer = new SocketWriter(socket, context.config.connections.waitingBytes, buffers, {
+      onSlow: withConnection((connection) => lifecycle.endSlow(connection)),
+      onClosing: withConnection((connection) => lifecycle.remove(connection)),
+    })
     return {
       get bufferedBytes() {
         return writer.bufferedBytes
