@@ -24,6 +24,8 @@ import { allowOrigin, namesOrigins } from '../cors.ts'
 import type { HandlerContext } from '../worker-context.ts'
 import type { VerifiedToken, VerifyToken } from '../../auth/verify-token.ts'
 
+const AS_OF_OR_TIME = 'as_of and since, or last_event_id=earliest, exclude each other.'
+
 export const NO_TOKEN: VerifiedToken = { principal: ANONYMOUS, claims: {} }
 
 /** A connection that may be opened. */
@@ -121,13 +123,14 @@ function readStart(
   { lastEventId, transport }: ConnectOptions,
   asOf: string | undefined,
 ): Result<Pick<ConnectRequest, 'lastEventId' | 'sinceMs'>, RigelError> {
+  const isByTime = (since !== undefined && since !== '') || lastEventId === EARLIEST
+  if (isByTime && asOf !== undefined) return fail({ kind: 'bad_request', message: AS_OF_OR_TIME })
   if (since === undefined || since === '')
     return ok(lastEventId === EARLIEST ? { lastEventId: null, sinceMs: 0 } : { lastEventId })
   const parsed = parseSince(since)
   if (!parsed.ok) return fail({ kind: 'bad_request', message: parsed.reason })
   if (transport === 'phoenix')
     return fail({ kind: 'bad_request', message: 'since belongs into the join of a channel.' })
-  if (asOf !== undefined) return fail({ kind: 'bad_request', message: 'as_of and since exclude each other.' })
   return ok(
     lastEventId === null || lastEventId === EARLIEST ? { lastEventId: null, sinceMs: parsed.value } : { lastEventId },
   )

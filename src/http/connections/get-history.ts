@@ -32,6 +32,8 @@ async function readPage(c: Context<HttpEnv>): Promise<Result<HistoryPage, RigelE
   if (!limit.ok) return limit
   const wanted = readTypes(c.req.query('types'), c.req.query('subscriptions'))
   if (!wanted.ok) return wanted
+  const other = ['as_of', 'last_event_id'].find((name) => c.req.query(name))
+  if (other !== undefined) return badRequest(`${other} is for connections: a page begins behind after, or at since`)
   const lastEventId = c.req.query('after') || null
   const granted = await authorizeConnection(c, { transport: 'longpolling', lastEventId, subscriptions: wanted.value })
   if (!granted.ok) return granted
@@ -59,16 +61,16 @@ function readLimit(text: string | undefined): Result<number, RigelError> {
   if (text === undefined || text === '') return ok(DEFAULT_LIMIT)
   const limit = /^\d{1,6}$/.test(text) ? Number(text) : 0
   if (limit >= 1 && limit <= MAX_LIMIT) return ok(limit)
-  return fail({ kind: 'bad_request', message: `limit must be a number from 1 to ${MAX_LIMIT}` })
+  return badRequest(`limit must be a number from 1 to ${MAX_LIMIT}`)
 }
 
 /** Returns the list of subscriptions as JSON: `types` is a short form of those without constraints. */
 function readTypes(types: string | undefined, given: string | undefined): Result<string | undefined, RigelError> {
-  if (types === undefined || types === '') return ok(given)
-  if (given !== undefined)
-    return fail({
-      kind: 'bad_request',
-      message: 'types and subscriptions exclude each other: types has no constraints',
-    })
+  if (types === undefined || types === '') return ok(given || undefined)
+  if (given) return badRequest('types and subscriptions exclude each other: types has no constraints')
   return ok(JSON.stringify(types.split(',').map((eventType) => ({ eventType: eventType.trim() }))))
+}
+
+function badRequest(message: string): Result<never, RigelError> {
+  return fail({ kind: 'bad_request', message })
 }

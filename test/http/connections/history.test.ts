@@ -87,6 +87,8 @@ describe('GET /_rig/v1/history', () => {
     ['since=yesterday', 'RFC 3339'],
     ['types=a&subscriptions=[]', 'exclude each other'],
     ['types=', 'Failed to decode', '&subscriptions=x'],
+    ['last_event_id=1.abc-7', 'last_event_id is for connections: a page begins behind after, or at since'],
+    ['as_of=rig/0@1', 'as_of is for connections'],
     ['types=a..*.*b,*c*.*', 'a pattern has one star'],
     ['after=1.abc-7', 'after is no position'],
   ])('refuses %s, saying what would be right', async (query, text, more = '') => {
@@ -143,7 +145,11 @@ describe('a client that connects with a time', () => {
   })
 
   it('is refused with a time that is none, and with as_of beside it', async () => {
-    for (const query of ['since=now', 'since=2026-11-27T08:00:00Z&as_of=rig/0@1']) {
+    for (const query of [
+      'since=now',
+      'since=2026-11-27T08:00:00Z&as_of=rig/0@1',
+      'last_event_id=earliest&as_of=rig/0@1',
+    ]) {
       const refused = await fetchRigel(`/_rig/v1/connection/ndjson?${query}`)
       expect(refused.status).toBe(400)
     }

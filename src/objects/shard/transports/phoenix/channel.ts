@@ -97,8 +97,8 @@ export function parseJoin(payload: unknown): Result<JoinPayload, string> {
   if (asOf?.ok === false) return asOf
   const since = data.since ? parseSince(data.since) : undefined
   if (since?.ok === false) return since
-  if (asOf !== undefined && since !== undefined) return fail('as_of and since exclude each other')
   const isEarliest = data.last_event_id === EARLIEST
+  if (asOf !== undefined && (since !== undefined || isEarliest)) return fail('as_of excludes since and earliest')
   const sinceMs = since?.value ?? (isEarliest ? 0 : undefined)
   return ok({ ...data, as_of: data.as_of || undefined, ...(isEarliest ? { last_event_id: null } : {}), sinceMs })
 }
