@@ -49,7 +49,10 @@ export function passesRights(rights: FilterRights, event: StoredEvent): boolean 
 /** Returns whether a connection with these rights sees presence on channels of the type. Without a rule nobody does. */
 export function hasPresence(rights: FilterRights | undefined, type: string): boolean {
   const allowed = rights?.rules?.ruleOf(type).presence
-  return allowed !== undefined && rights?.grants.some((grant) => mayAllow(grant, 'presence', allowed, type)) === true
+  const channel = { type, fields: {} }
+  return (
+    allowed !== undefined && rights?.grants.some((grant) => isAllowed(grant, 'presence', allowed, channel)) === true
+  )
 }
 
 /** Fails for a subscription of which no event could ever be delivered. */
@@ -60,8 +63,8 @@ export function checkRights(
 ): Result<null, RigelError> {
   if (rights === undefined) return ok(null)
   for (const { eventType } of subscriptions) {
+    if (rights.grants.some((grant) => mayAllow(grant, action, rights.rules, eventType))) continue
     const allowed = rights.rules?.ruleOf(eventType)[action]
-    if (rights.grants.some((grant) => mayAllow(grant, action, allowed, eventType))) continue
     const who = allowed === undefined ? 'the token narrows to other types' : `allowed: ${describeRights(allowed)}`
     return fail({ kind: 'type_forbidden', message: `${action} ${eventType.slice(0, 100)}: ${who}` })
   }

@@ -1,7 +1,8 @@
 // Rules per event type (variable TYPES): who may get its events, who may read those that were stored before, and how long
 // they live. Compiled once; the rules that concern a type are merged once per type, not once per event. Pure.
-import { covers, patternsOf } from '../events/event-type-pattern.ts'
+import { covers, isPattern, patternsOf } from '../events/event-type-pattern.ts'
 import type { Fields } from '../events/stored-event.ts'
+import type { Scalar } from '../scalar.ts'
 import { matchesCondition } from '../subscriptions/constraint.ts'
 import type { TypeAction, TypeGrant } from './type-grant.ts'
 
@@ -75,6 +76,11 @@ export class TypeRules {
     return rule
   }
 
+  /** Returns the types and patterns within `pattern` that have a rule of their own. */
+  within(pattern: string): readonly string[] {
+    return isPattern(pattern) ? [...this.#byPattern.keys()].filter((type) => covers(pattern, type)) : []
+  }
+
   isExpired(type: string, storedMs: number, nowMs: number): boolean {
     const { lifetimeMs } = this.ruleOf(type)
     return lifetimeMs !== undefined && nowMs - storedMs > lifetimeMs
@@ -90,21 +96,28 @@ export function isAllowed(
 ): boolean {
   const only = grant.only?.[action]
   if (only !== undefined && !patternsOf(type).some((pattern) => only.includes(pattern))) return false
-  return rights === undefined || rights.some((right) => holds(grant, right, fields))
+  return rights === undefined || rights.some((right) => holds(grant, right, fields, action === 'publish'))
 }
 
 /**
- * Returns whether a client with this grant may do it with some events of the type, or pattern. A pattern may include types that are
- * forbidden: their events are left out.
+ * Returns whether a client with this grant may do it with some events of the type, or pattern. Some types of a pattern may be
+ * forbidden, and their events are left out; others may be allowed by a narrower rule, or only these by the token.
  */
-export function mayAllow(grant: TypeGrant, action: TypeAction, rights: Rights | undefined, type: string): boolean {
+export function mayAllow(grant: TypeGrant, action: TypeAction, rules: TypeRules | null, type: string): boolean {
   const only = grant.only?.[action]
-  if (only !== undefined && !only.some((pattern) => covers(pattern, type) || covers(type, pattern))) return false
-  return rights === undefined || rights.some((right) => holds(grant, right, undefined))
+  const narrower = isPattern(type) ? (only ?? []).filter((pattern) => covers(type, pattern)) : []
+  return [type, ...(rules?.within(type) ?? []), ...narrower].some((one) => {
+    if (only !== undefined && !only.some((pattern) => covers(pattern, one))) return false
+    const rights = rules?.ruleOf(one)[action]
+    return rights === undefined || rights.some((right) => holds(grant, right, undefined))
+  })
 }
 
-/** `fields` undefined: of an event that is not known yet. */
-function holds(grant: TypeGrant, right: Right, fields: Fields | undefined): boolean {
+/**
+ * `fields` undefined: of an event that is not known yet. `isEvery`: of a field with several values, each must equal the claim.
+ * Otherwise a client could publish to all tenants whom it names beside its own.
+ */
+function holds(grant: TypeGrant, right: Right, fields: Fields | undefined, isEvery = false): boolean {
   if (right.kind === 'anybody') return true
   if (right.kind === 'token') return grant.hasToken
   if (right.kind === 'role') return grant.roles.includes(right.name)
@@ -112,7 +125,10 @@ function holds(grant: TypeGrant, right: Right, fields: Fields | undefined): bool
   const condition = grant.claims[right.claim]
   if (condition === undefined) return false
   const value = fields?.[right.field]
-  return fields === undefined || (value !== undefined && matchesCondition(condition, value))
+  if (fields === undefined || value === undefined) return fields === undefined
+  return isEvery && Array.isArray(value)
+    ? value.every((one: Scalar) => matchesCondition(condition, one))
+    : matchesCondition(condition, value)
 }
 
 /** Says who may, for a refusal. */

@@ -1,0 +1,40 @@
+// Which subscriptions rules refuse because none of their events could be delivered, and who has presence.
+import { describe, expect, it } from 'vitest'
+import { checkRights, hasPresence, rightsOf } from '../../../src/core/rules/filter-rights.ts'
+import { NO_GRANT, type TypeGrant } from '../../../src/core/rules/type-grant.ts'
+import { makeConfig } from '../../support/make-tokens.ts'
+
+function isTaken(types: object | null, eventType: string, grant: Partial<TypeGrant> = {}): boolean {
+  const { typeRules } = types === null ? makeConfig() : makeConfig({ TYPES: JSON.stringify(types) })
+  const rights = rightsOf(typeRules, [{ ...NO_GRANT, ...grant }])
+  return checkRights(rights, [{ eventType, oneOf: [] }]).ok
+}
+
+describe('a subscription to a pattern', () => {
+  const rules = { '*': { subscribe: 'token' }, 'price.*': { subscribe: 'anybody' }, 'a.b': { subscribe: 'nobody' } }
+
+  it('is taken if a narrower rule lets its client in, and refused if none does', () => {
+    for (const type of ['*', 'price.*', 'price.eur']) expect([type, isTaken(rules, type)]).toEqual([type, true])
+    for (const type of ['order.*', 'a.*', 'a.b', 'pric.*']) expect([type, isTaken(rules, type)]).toEqual([type, false])
+    expect(isTaken(rules, 'a.*', { hasToken: true })).toBe(true)
+    expect(isTaken(rules, 'a.b', { hasToken: true })).toBe(false)
+  })
+
+  it('is refused if what its token narrows to is forbidden, or is not in it', () => {
+    const narrowed = (subscribe: readonly string[]) => ({ hasToken: true, only: { subscribe } })
+    expect(isTaken(rules, '*', narrowed(['a.b']))).toBe(false)
+    expect(isTaken(rules, 'a.*', narrowed(['a.b', 'c']))).toBe(false)
+    expect(isTaken(rules, '*', narrowed(['a.b', 'c']))).toBe(true)
+    expect(isTaken(rules, 'a.b.*', narrowed(['a.*']))).toBe(true)
+    expect(isTaken(null, 'd.*', narrowed(['c.*']))).toBe(false)
+    expect(isTaken(null, '*', narrowed([]))).toBe(false)
+  })
+})
+
+describe('presence', () => {
+  it('is on the channels that a token names, not on that of a wider pattern', () => {
+    const config = makeConfig({ TYPES: JSON.stringify({ 'room.*': { presence: 'token' } }) })
+    const rights = rightsOf(config.typeRules, [{ ...NO_GRANT, hasToken: true, only: { presence: ['room.a'] } }])
+    expect(['room.a', 'room.b', 'room.*'].map((type) => hasPresence(rights, type))).toEqual([true, false, false])
+  })
+})
