@@ -48,9 +48,15 @@ export class PublishRules {
   ): Promise<Result<readonly CloudEvent[], RigelError>> {
     const { typeRules } = this.#config
     if (typeRules?.hasPublishing !== true && grant?.only?.publish === undefined) return ok(events)
-    const admitted = [...events]
     let refusal: RigelError | undefined
-    const ruled = events.map((event) => ({ event, rule: typeRules?.ruleOf(event.type) ?? {} }))
+    // What rules decide about has to be what is published: of two equal members, parsers read different ones.
+    const admitted: CloudEvent[] = []
+    for (const event of events) {
+      const checked = toCheckedEvent(event)
+      if (!checked.ok) return fail({ kind: 'not_a_cloud_event', message: checked.reason })
+      admitted.push(checked.value)
+    }
+    const ruled = admitted.map((event) => ({ event, rule: typeRules?.ruleOf(event.type) ?? {} }))
     for (const { event, rule } of ruled)
       refusal ??= this.#refusalOf(
         event,
@@ -64,6 +70,8 @@ export class PublishRules {
       hook === undefined
         ? []
         : async () => {
+            // Each may take CHECK_TIMEOUT_MS, and nothing is published any more.
+            if (refusal !== undefined) return
             const answer = await this.#ask(hook, event, publisher)
             if (answer.ok) admitted[index] = answer.value
             else refusal ??= answer.reason
@@ -106,11 +114,8 @@ export class PublishRules {
   }
 
   /** 204 accepts the event, 200 replaces it by the event in the body, 4xx refuses it with the text of the body. */
-  async #ask(url: string, original: CloudEvent, publisher: string): Promise<Result<CloudEvent, RigelError>> {
+  async #ask(url: string, event: CloudEvent, publisher: string): Promise<Result<CloudEvent, RigelError>> {
     const { checkTimeoutMs, maxEventBytes } = this.#config
-    // The hook has to read what is published: of two equal members, parsers read different ones.
-    const event = toCheckedEvent(original)
-    if (!event.ok) return fail({ kind: 'not_a_cloud_event', message: event.reason })
     try {
       const response = await this.#deps.fetch(url, {
         method: 'POST',
@@ -118,18 +123,18 @@ export class PublishRules {
           'content-type': 'application/cloudevents+json; charset=utf-8',
           'rigel-publisher': encodeURI(publisher),
         },
-        body: event.value.json,
+        body: event.json,
         redirect: 'manual',
         signal: AbortSignal.timeout(checkTimeoutMs),
       })
       const body = await readBody(response, maxEventBytes)
       const text = body.ok ? (decodeUtf8(body.bytes) ?? '') : ''
-      if (response.status === 204) return event
+      if (response.status === 204) return ok(event)
       if (response.status === 200 && body.ok) return this.#changed(url, text)
       if (response.status >= 400 && response.status < 500)
         return fail({
           kind: 'type_forbidden',
-          message: text.slice(0, MAX_REASON_CHARS) || `publish ${event.value.type}`,
+          message: text.slice(0, MAX_REASON_CHARS) || `publish ${event.type}`,
         })
       return hookFailed(url, `status ${response.status}`)
     } catch (error) {

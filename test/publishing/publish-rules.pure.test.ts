@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { MAX_CONCURRENT_CALLS } from '../../src/core/concurrency.ts'
 import { parseStructured } from '../../src/core/events/cloud-event.ts'
 import type { CloudEvent } from '../../src/core/events/stored-event.ts'
 import { NO_GRANT, type TypeGrant } from '../../src/core/rules/type-grant.ts'
@@ -59,6 +60,26 @@ describe('an event that a client publishes', () => {
     expect(await admit([event], { ...NO_GRANT, claims: { '/tenant': 'b' } })).toMatchObject({ kind: 'type_forbidden' })
   })
 
+  it('must have nothing but the claim in a field with several values', async () => {
+    const { admit } = makeRules({ order: { publish: { claim: '/tenant', field: 'tenant' } } })
+    const ofTenants = (...tenant: readonly string[]) => [toEvent({ data: { tenant } })]
+    const one = { ...NO_GRANT, claims: { '/tenant': 'a' } }
+    const two = { ...NO_GRANT, claims: { '/tenant': { in: ['a', 'b'] } } }
+    expect(await admit(ofTenants('a', 'b'), one)).toMatchObject({ kind: 'type_forbidden' })
+    for (const events of [ofTenants('a', 'a'), ofTenants('a')]) expect(await admit(events, one)).toEqual(events)
+    expect(await admit(ofTenants('a', 'b'), two)).toHaveLength(1)
+    expect(await admit(ofTenants('a', 'b', 'c'), two)).toMatchObject({ kind: 'type_forbidden' })
+  })
+
+  it('is published as it was read: no other reader finds another type in it', async () => {
+    const { admit } = makeRules({ secret: { publish: 'nobody' } })
+    const twice = parseStructured('{"specversion":"1.0","id":"1","source":"/","type":"secret","type":"order"}')
+    if (!twice.ok) throw new Error(twice.reason)
+    const published = { json: '{"specversion":"1.0","id":"1","source":"/","type":"order"}' }
+    expect(await admit([twice.value])).toMatchObject([published])
+    expect(await admit([toEvent({ eventType: 'secret' })])).toMatchObject({ kind: 'not_a_cloud_event' })
+  })
+
   it('has a size, and a rate by publisher over all types of a pattern', async () => {
     const { admit, clock } = makeRules({ '*': { max_bytes: 200 }, 'a.*': { max_per_second: 2 } })
     expect(await admit([toEvent({ data: 'x'.repeat(200) })])).toMatchObject({
@@ -110,6 +131,14 @@ describe('a hook', () => {
     const changing = makeRules({ order: { hook: HOOK } }, () => Response.json(changed))
     const other = toEvent({ type: 'other' })
     expect(await changing.admit([other, event])).toEqual([other, toEvent({ data: { total: 2 } })])
+  })
+
+  it('is not asked about the rest of a batch once it has refused an event, or does not answer', async () => {
+    for (const status of [409, 500]) {
+      const { admit, asked } = makeRules({ order: { hook: HOOK } }, () => new Response(null, { status }))
+      expect(await admit(Array.from({ length: 100 }, () => toEvent({})))).toMatchObject({})
+      expect(asked.length).toBeLessThanOrEqual(MAX_CONCURRENT_CALLS)
+    }
   })
 
   it('refuses it with a reason; all of a batch, and none if it does not decide', async () => {

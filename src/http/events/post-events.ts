@@ -13,7 +13,7 @@ import type { HandlerContext } from '../worker-context.ts'
 import { publish } from '../admin/operations.ts'
 import { idempotencyKeysOf } from './idempotency.ts'
 import { answerPush, toPosition } from './post-push.ts'
-import { admit, isCheckedByService, verifyPublisher, type Publisher } from './publisher.ts'
+import { admit, isChecked, verifyPublisher, type Publisher } from './publisher.ts'
 import { readEvents, type EventRequest } from './read-events.ts'
 import { connectorOf } from './read-push.ts'
 
@@ -32,11 +32,11 @@ export async function postEvents(c: HandlerContext): Promise<Response> {
     const sender = { publisher: publisher.value.name, ...connector.value }
     return answerPush(c, sender, {
       cors,
-      isChecked: isCheckedByService(config),
+      isChecked: isChecked(config),
       admit: (events, isBatch) => admit(c, publisher.value, events, isBatch),
     })
   }
-  const posted = await readEvents(c.req.raw, config.maxEventBytes, isCheckedByService(config))
+  const posted = await readEvents(c.req.raw, config.maxEventBytes, isChecked(config))
   if (!posted.ok) return errorResponse(posted.reason, cors)
   const produced = await publishFor(c, config, publisher.value, posted.value)
   if (!produced.ok) {

@@ -12,7 +12,7 @@ import { bearerTokens } from '../request/token-source.ts'
 import type { HandlerContext } from '../worker-context.ts'
 
 export interface Publisher {
-  /** Empty if SUBMISSION_CHECK (NO_CHECK, or a service) demands no token. */
+  /** Empty: no token was verified, because neither SUBMISSION_CHECK nor a rule asks for one, or because none came. */
   readonly name: string
   /** What its token permits by rules per event type. */
   readonly grant: TypeGrant | undefined
@@ -31,7 +31,7 @@ export async function verifyPublisher(c: HandlerContext): Promise<Result<Publish
     const verified = await c.get('verifyToken')(token)
     if (verified.ok) {
       const grant = grantFor(config, [verified.value])
-      return grant.ok ? ok({ name: needsToken ? nameOf(verified.value.principal) : '', grant: grant.value }) : grant
+      return grant.ok ? ok({ name: nameOf(verified.value.principal), grant: grant.value }) : grant
     }
     // The keys or a registry are out of reach for the moment: the token may be valid.
     if (verified.reason.kind === 'unavailable') return verified
@@ -60,9 +60,9 @@ export async function admit(
   return c.get('publishRules').admit(events, grant, payer)
 }
 
-/** Whether SUBMISSION_CHECK is a service: then events are read by `toCheckedEvent`, and it is asked about what is published. */
-export function isCheckedByService({ submissionCheck }: Config): boolean {
-  return typeof submissionCheck === 'object'
+/** Whether a service (SUBMISSION_CHECK) or rules decide about events: then these are read by `toCheckedEvent`. */
+export function isChecked({ submissionCheck, typeRules }: Config): boolean {
+  return typeof submissionCheck === 'object' || typeRules?.hasPublishing === true
 }
 
 /** The service gets the event as structured JSON, a batch as an array. */

@@ -335,6 +335,15 @@ it('a publisher that exceeds its budget gets 429, and others do not', async () =
   expect(await statusOf('b')).toEqual([202, null])
 })
 
+it('a publisher with a token is its user where rules verify it, although SUBMISSION_CHECK demands none', async () => {
+  const shared = { ...env, TYPES: JSON.stringify({ greeting: { publish: 'token', max_per_second: 1 } }) }
+  const statusOf = async (user: string) => {
+    const headers = { 'content-type': BATCH, authorization: `Bearer ${await tokenOf(user)}` }
+    return (await handle(post([event(), event(), event()], headers), shared, createExecutionContext())).status
+  }
+  expect([await statusOf('a'), await statusOf('a'), await statusOf('b')]).toEqual([202, 429, 202])
+})
+
 it('a publisher without a token is its address, or the prefix of all addresses that it has', async () => {
   const shared = { ...env, PUBLISH_EVENTS_PER_SECOND: '1' }
   const statusFrom = async (address: string) => {

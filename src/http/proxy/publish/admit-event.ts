@@ -36,7 +36,7 @@ export async function admitRequestEvent(
   const admitted = await publishRules.admit([event.value], grant.value, payer, { isRightGiven: !isOwn })
   if (!admitted.ok) return admitted
   const [changed = event.value] = admitted.value
-  if (changed === event.value) return ok(members)
+  if (changed.json === event.value.json) return ok(members)
   const replaced = parseExactly(changed.json) as Members
   return ok(rig === undefined ? replaced : { ...replaced, rig })
 }
