@@ -70,6 +70,32 @@ export function json<T extends z.ZodType>(schema: T) {
     .pipe(schema)
 }
 
+/** Returns the field of a JSON text in which no object has a member twice: parsers drop all but one of them, without a word. */
+export function unambiguousJson<T extends z.ZodType>(schema: T) {
+  return z
+    .string()
+    .superRefine((text, context) => {
+      const name = repeatedMember(text)
+      if (name !== undefined) context.addIssue(`has "${show(name)}" twice in one object: put both into one`)
+    })
+    .pipe(json(schema))
+}
+
+const MEMBERS = /("(?:[^"\\]|\\.)*")\s*(:?)|[{}[\]]/g
+
+function repeatedMember(text: string): string | undefined {
+  const open: Set<string>[] = []
+  for (const [token, name = '', colon] of text.matchAll(MEMBERS)) {
+    if (token === '{' || token === '[') open.push(new Set())
+    else if (token === '}' || token === ']') open.pop()
+    else if (colon === ':') {
+      if (open.at(-1)?.has(name) === true) return name.slice(1, -1)
+      open.at(-1)?.add(name)
+    }
+  }
+  return undefined
+}
+
 /** Returns the field of a service URL, http or https. `example` is shown in the message. */
 export function serviceUrl(example: string) {
   return z.url({ protocol: /^https?$/, error: `must be a URL such as ${example}` })

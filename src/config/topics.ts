@@ -7,7 +7,7 @@ import { isObject } from '../core/json.ts'
 import { parsePointer, type JsonPointer } from '../core/json-pointer.ts'
 import { parseCondition } from '../core/subscriptions/constraint.ts'
 import { fail } from '../core/result.ts'
-import { json } from './env-fields.ts'
+import { unambiguousJson } from './env-fields.ts'
 import { topicNameProblems, type SourceTopicVariables } from './sources/topic-names.ts'
 import { PRESETS, type RuleText } from './topic-presets.ts'
 import { parseRuleValue } from './topic-values.ts'
@@ -39,7 +39,7 @@ const NOT_EXTENSIONS = new Set(
 
 /** The variables of topic rules, as zod schemas. */
 export const topicsVariables = {
-  TOPICS: json(z.record(z.string(), z.unknown(), 'must be a JSON object: topic, or "*" → rule')).optional(),
+  TOPICS: unambiguousJson(z.record(z.string(), z.unknown(), 'must be a JSON object: topic, or "*" → rule')).optional(),
 }
 
 type Variables = z.infer<z.ZodObject<typeof topicsVariables>> & SourceTopicVariables

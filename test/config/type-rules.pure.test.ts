@@ -41,6 +41,12 @@ describe('TYPES', () => {
     ['{', 'TYPES: must be JSON'],
     [[], 'TYPES: must be a JSON object'],
     [{ 'order.*.x.*': {} }, 'TYPES: in order.*.x.*: a pattern has one star'],
+    [{ '*.created': { subscribe: 'nobody' } }, 'TYPES: in *.created: a pattern has one star, behind its last dot'],
+    [{ 'order*': { subscribe: 'nobody' } }, 'TYPES: in order*: a pattern has one star, behind its last dot'],
+    [{ ' order.*': { subscribe: 'nobody' } }, 'TYPES: in  order.*: must not begin or end with a space'],
+    [{ 'rig.*': { subscribe: 'nobody' } }, "TYPES: in rig.*: these are Rigel's own events"],
+    ['{"a":{"subscribe":"nobody"},"a":{"max_bytes":5}}', 'TYPES: has "a" twice in one object: put both into one'],
+    ['{"a":{"publish":"nobody","x\\"":[{}],"publish":"token"}}', 'TYPES: has "publish" twice in one object'],
     [{ a: { subscribe: 'everybody' } }, 'TYPES: in a, subscribe: must be "anybody", "nobody", "token"'],
     [{ a: { subscribe: { claim: 'tenant', field: 'tenant' } } }, 'TYPES: in a, subscribe: must be "anybody"'],
     [{ a: { read: 'anybody' } }, 'TYPES: in a: must be an object with any of "subscribe", "history"'],
@@ -56,5 +62,28 @@ describe('TYPES', () => {
     ],
   ])('%j is refused, saying what would be right', (types, problem) => {
     expect(problemsOf(types)).toEqual([expect.stringContaining(problem)])
+  })
+})
+
+describe('TABLES', () => {
+  const problems = (TABLES: unknown) => {
+    const config = parseConfig({ TABLES, KAFKA_SOURCE_TOPICS: 'rig,orders-*', KAFKA_BROKERS: 'kafka:9092' })
+    return config.ok ? [] : config.reason
+  }
+
+  it('takes tables of topics that are followed, also by a pattern', () => {
+    expect(problems({ a: { topic: 'rig' }, 'b.c': { topic: 'orders-1', key: 'record' } })).toEqual([])
+  })
+
+  it.each([
+    [{ a: { topic: 'order' } }, 'TABLES: in a: topic is not one of KAFKA_SOURCE_TOPICS, so the table would stay empty'],
+    [{ a: { topic: 'nats:a' } }, 'TABLES: in a: topic must be one of Kafka, or of the embedded log'],
+    [{ a: {} }, 'TABLES: in a, topic: must be the name of the topic'],
+    [{ 'a.*': { topic: 'rig' } }, 'TABLES: a.* must be an event type'],
+    [{ '*.a': { topic: 'rig' } }, 'TABLES: *.a must be an event type'],
+    [{ 'rig.a': { topic: 'rig' } }, 'TABLES: rig.a must be an event type'],
+    ['{"a":{"topic":"rig"},"a":{"topic":"rig"}}', 'TABLES: has "a" twice in one object'],
+  ])('%j is refused, saying what would be right', (tables, problem) => {
+    expect(problems(tables)).toEqual([expect.stringContaining(problem)])
   })
 })

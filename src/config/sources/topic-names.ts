@@ -10,10 +10,14 @@ export interface SourceTopicVariables {
   readonly KINESIS_STREAM: readonly string[]
 }
 
-/** Returns the problems of a rule's topic name. Empty if the topic is followed. */
-export function topicNameProblems(topic: string, v: SourceTopicVariables): readonly string[] {
+/** Returns the problems of a topic name, with the `effect` of one that is not followed. Empty if the topic is followed. */
+export function topicNameProblems(
+  topic: string,
+  v: SourceTopicVariables,
+  effect = 'the rule would never apply',
+): readonly string[] {
   const { kind, name } = sourceOf(topic)
-  const neverApplies = (variable: string) => [`is not one of ${variable}, so the rule would never apply`]
+  const neverApplies = (variable: string) => [`is not one of ${variable}, so ${effect}`]
   if (kind === 'nats') return v.NATS_SOURCE_TOPICS.includes(name) ? [] : neverApplies('NATS_SOURCE_TOPICS')
   if (kind === 'kinesis') return v.KINESIS_STREAM.includes(name) ? [] : neverApplies('KINESIS_STREAM')
   if (!topicName.safeParse(name).success) return ['must be the name of a topic, or "*"']

@@ -1,9 +1,10 @@
 // Variable TABLES: the event types of which clients may get the state. core/tables applies it.
 import * as z from 'zod'
-import { isPattern, patternProblem } from '../../core/events/event-type-pattern.ts'
+import { patternProblem } from '../../core/events/event-type-pattern.ts'
 import { sourceOf } from '../../core/events/topic-source.ts'
 import type { TableRule, TableRules } from '../../core/tables/table-rule.ts'
-import { json } from '../env-fields.ts'
+import { unambiguousJson } from '../env-fields.ts'
+import { topicNameProblems, type SourceTopicVariables } from '../sources/topic-names.ts'
 
 const MAX_ROWS = 1_000_000
 const DEFAULT_ROWS = 100_000
@@ -12,9 +13,11 @@ const MAX_BYTES = 1_073_741_824
 const DEFAULT_BYTES = 67_108_864
 const BYTES = `must be a whole number of bytes from 1 to ${MAX_BYTES}`
 
+const TOPIC = 'must be the name of the topic with the events of the table'
+
 const tableSchema = z.strictObject(
   {
-    topic: z.string().min(1),
+    topic: z.string(TOPIC).min(1, TOPIC),
     key: z.enum(['subject', 'record'], 'must be "subject" or "record"').default('subject'),
     max_rows: z.int(ROWS).min(1, ROWS).max(MAX_ROWS, ROWS).default(DEFAULT_ROWS),
     max_bytes: z.int(BYTES).min(1, BYTES).max(MAX_BYTES, BYTES).default(DEFAULT_BYTES),
@@ -24,7 +27,9 @@ const tableSchema = z.strictObject(
 
 /** The variable of tables, as a zod schema. */
 export const tableVariables = {
-  TABLES: json(z.record(z.string().min(1), tableSchema, 'must be a JSON object: event type → table')).optional(),
+  TABLES: unambiguousJson(
+    z.record(z.string().min(1), tableSchema, 'must be a JSON object: event type → table'),
+  ).optional(),
 }
 
 type Variables = z.infer<z.ZodObject<typeof tableVariables>>
@@ -39,14 +44,18 @@ export function toTables({ TABLES: tables }: Variables): TableRules | null {
   return new Map(Object.entries(tables).map(toRule))
 }
 
-/** Returns a problem for each pattern, and each topic that cannot be read from its beginning. */
-export function tableContradictions({ TABLES: tables = {} }: Variables): readonly string[] {
+/** Returns a problem for each pattern, and each topic that is not followed, or cannot be read from its beginning. */
+export function tableContradictions({
+  TABLES: tables = {},
+  ...v
+}: Variables & SourceTopicVariables): readonly string[] {
   return Object.entries(tables).flatMap(([type, { topic }]) => [
-    ...(isPattern(type) || patternProblem(type) !== undefined
-      ? [`TABLES: ${type} must be an event type, no pattern`]
+    ...(type.includes('*') || type.startsWith('rig.') || patternProblem(type) !== undefined
+      ? [`TABLES: ${type} must be an event type of services, no pattern`]
       : []),
     ...(sourceOf(topic).kind === 'kafka'
-      ? []
-      : [`TABLES: in ${type}: topic must be one of Kafka, or of the embedded log`]),
+      ? topicNameProblems(topic, v, 'the table would stay empty')
+      : ['must be one of Kafka, or of the embedded log']
+    ).map((problem) => `TABLES: in ${type}: topic ${problem}`),
   ])
 }

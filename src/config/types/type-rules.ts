@@ -1,10 +1,10 @@
 // Variable TYPES: rules per event type. Every mistake is named when Rigel starts. core/rules applies them.
 import * as z from 'zod'
-import { covers, patternProblem } from '../../core/events/event-type-pattern.ts'
+import { covers, isPattern, patternProblem } from '../../core/events/event-type-pattern.ts'
 import { parsePointer } from '../../core/json-pointer.ts'
 import { TypeRules, type Right, type Rights, type TypeRule } from '../../core/rules/type-rules.ts'
 import { toExtractors, type eventVariables } from '../events.ts'
-import { exposesSecrets, HTTPS_RULE, json, serviceUrl } from '../env-fields.ts'
+import { exposesSecrets, HTTPS_RULE, serviceUrl, unambiguousJson } from '../env-fields.ts'
 
 const RIGHT =
   'must be "anybody", "nobody", "token", {"role": "admin"}, {"scope": "orders:read"}, {"claim": "/tenant", "field": "tenant"}, or a list of these'
@@ -51,7 +51,7 @@ const ruleSchema = z.strictObject(
 
 /** The variable of rules per type, as a zod schema. */
 export const typeRuleVariables = {
-  TYPES: json(
+  TYPES: unambiguousJson(
     z.record(name, ruleSchema, 'must be a JSON object: event type, or a pattern such as "order.*" → rule'),
   ).optional(),
 }
@@ -79,7 +79,7 @@ function toRule([pattern, rule]: [string, z.infer<typeof ruleSchema>]): [string,
 export function typeRuleContradictions(v: Variables): readonly string[] {
   return Object.entries(v.TYPES ?? {}).flatMap(
     ([type, { history = [], hook, presence = [], publish = [], subscribe = [] }]) => {
-      const problem = patternProblem(type)
+      const problem = ruleNameProblem(type)
       const fields = [...toExtractors(v)].flatMap(([known, extractors]) =>
         covers(known, type) || covers(type, known) ? extractors.map((extractor) => extractor.name) : [],
       )
@@ -97,4 +97,12 @@ export function typeRuleContradictions(v: Variables): readonly string[] {
       ]
     },
   )
+}
+
+/** Returns why no event has such a type, so that its rule would never apply; undefined: some may have it. */
+function ruleNameProblem(type: string): string | undefined {
+  if (type.startsWith('rig.')) return "these are Rigel's own events, which have no rules"
+  if (type !== type.trim()) return 'must not begin or end with a space'
+  const isStarLost = type.includes('*') && !isPattern(type)
+  return isStarLost ? 'a pattern has one star, behind its last dot: "com.github.*"' : patternProblem(type)
 }
