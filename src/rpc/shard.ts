@@ -77,9 +77,10 @@ export function broadcastCommand<K extends ShardCommand['kind']>(
 export function stampConnect(connect: ConnectRequest): Request {
   const { authorization, ...rest } = connect
   const headers = {
-    [CONNECT_HEADER]: toAsciiJson(rest),
-    // A header that logs of the platform redact. Empty: the client has no token.
-    ...(authorization === undefined ? {} : { authorization: authorization ?? '' }),
+    // The runtime drops empty headers, so that null, a client without a token, is beside the other members.
+    [CONNECT_HEADER]: toAsciiJson(authorization === null ? connect : rest),
+    // A header that logs of the platform redact.
+    ...(typeof authorization === 'string' ? { authorization } : {}),
   }
   const isUpgraded = UPGRADED_TRANSPORTS.has(connect.transport)
   return new Request(`https://shard/${connect.transport}`, {
