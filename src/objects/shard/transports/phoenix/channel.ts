@@ -100,7 +100,9 @@ export function parseJoin(payload: unknown): Result<JoinPayload, string> {
   const isEarliest = data.last_event_id === EARLIEST
   if (asOf !== undefined && (since !== undefined || isEarliest)) return fail('as_of excludes since and earliest')
   const sinceMs = since?.value ?? (isEarliest ? 0 : undefined)
-  return ok({ ...data, as_of: data.as_of || undefined, ...(isEarliest ? { last_event_id: null } : {}), sinceMs })
+  // An empty position is none, as on every transport.
+  const lastEventId = isEarliest ? null : data.last_event_id || null
+  return ok({ ...data, as_of: data.as_of || undefined, last_event_id: lastEventId, sinceMs })
 }
 
 /**
