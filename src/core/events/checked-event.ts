@@ -19,5 +19,15 @@ export function toCheckedEvent(event: CloudEvent): Result<CloudEvent, string> {
     if (one !== undefined && other !== undefined && JSON.stringify(one) !== JSON.stringify(other))
       return fail(`"${name}" and "${old}" differ: send only one of them, or the same value in both`)
   }
-  return ok({ ...event, json: JSON.stringify(parseExactly(event.json)) })
+  const json = rewritten(event.json)
+  return json === undefined ? fail('it is nested too deeply to be checked') : ok({ ...event, json })
+}
+
+/** Undefined: the nesting exceeds the stack, at some thousand levels. JSON.parse alone has no such limit. */
+function rewritten(json: string): string | undefined {
+  try {
+    return JSON.stringify(parseExactly(json))
+  } catch {
+    return undefined
+  }
 }

@@ -27,3 +27,11 @@ it('both names may say the same', () => {
   const text = '{"specversion":"1.0","id":"1","source":"/s","type":"a","eventType":"a"}'
   expect(check(text)).toBe(text)
 })
+
+it.each([
+  ['lists', '[', ']'],
+  ['objects', '{"a":', '}'],
+])('an event with 40,000 %s in each other is refused', (_name, open, close) => {
+  const data = `${open.repeat(40_000)}${open === '[' ? '' : '1'}${close.repeat(40_000)}`
+  expect(check(`{"specversion":"1.0","id":"1","source":"/s","type":"a","data":${data}}`)).toMatch(/nested too deeply/)
+})

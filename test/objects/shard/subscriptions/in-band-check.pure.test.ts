@@ -4,7 +4,7 @@ import type { AuthorizationRequest } from '../../../../src/auth/external-authori
 import { keptAuthorization } from '../../../../src/core/identity/kept-authorization.ts'
 import { ok } from '../../../../src/core/result.ts'
 import { InBandCheck, refusalWithoutToken } from '../../../../src/objects/shard/subscriptions/in-band-check.ts'
-import { openChannel, parseJoin } from '../../../../src/objects/shard/transports/phoenix/channel.ts'
+import { openChannel } from '../../../../src/objects/shard/transports/phoenix/channel.ts'
 
 const SERVICE = { url: 'https://check.test/' }
 const WANTED = [{ eventType: 'a', oneOf: [{ n: 1 }] }]
@@ -97,11 +97,4 @@ it('a token is enough where only tokens are checked; a service is asked by the c
     'joined',
   ])
   expect(join('events:a', 'jwt_validation', false)).toMatch(/denied/)
-})
-
-it('a join with an empty position, time or list of offsets is one without', () => {
-  const empty = { last_event_id: '', since: '', as_of: '' }
-  expect(parseJoin(empty)).toMatchObject({ value: { last_event_id: null, sinceMs: undefined, as_of: undefined } })
-  expect(parseJoin({ last_event_id: '0.a-1' })).toMatchObject({ value: { last_event_id: '0.a-1' } })
-  expect(parseJoin({ last_event_id: 'earliest' })).toMatchObject({ value: { last_event_id: null, sinceMs: 0 } })
 })
