@@ -21,7 +21,8 @@ const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'] as 
 const PARAMETER = /^\{([^{}]+)\}$/
 
 export function importOpenApi(document: unknown, { id, target }: ImportOptions): Result<ImportedApi, string> {
-  if (!isObject(document) || !/^3\.[01]\b/.test(String(document['openapi']))) {
+  // `openapi: 3.0` of YAML is the number 3.
+  if (!isObject(document) || !/^3(?:\.[01]\b|$)/.test(String(document['openapi']))) {
     return fail('must be an OpenAPI document of version 3.0 or 3.1')
   }
   const unmapped: string[] = []
@@ -74,7 +75,7 @@ function routesOf(document: JsonObject, path: string, written: unknown, unmapped
     const options = {
       ...(server === undefined ? {} : { target: server }),
       ...securityOf(document, operation, where, unmapped),
-      ...bodyLimitOf(document, operation),
+      ...bodyLimitOf(document, operation, where, unmapped),
     }
     return [{ where, method: method.toUpperCase(), template, options }]
   })
@@ -131,8 +132,12 @@ function urlsOf({ servers }: JsonObject): readonly string[] {
 
 /** Never leaves a route open that the document secures: what cannot be mapped needs a bearer token, and is listed. */
 function securityOf(document: JsonObject, operation: JsonObject, where: string, unmapped: string[]): JsonObject {
-  const asked = operation['security'] ?? document['security']
-  const alternatives = Array.isArray(asked) ? asked.map(objectOf) : []
+  const asked = operation['security'] ?? document['security'] ?? []
+  if (!Array.isArray(asked) || !asked.every(isObject)) {
+    unmapped.push(`${where}: its security is not a list of objects, so a bearer token is required`)
+    return { secured: true }
+  }
+  const alternatives: readonly JsonObject[] = asked
   const needed = alternatives.filter((one) => Object.keys(one).length > 0)
   if (needed.length === 0) return {}
   if (needed.length < alternatives.length) unmapped.push(`${where}: security is optional there, and required here`)
@@ -159,10 +164,12 @@ function isTokenScheme({ scheme, type }: JsonObject = {}): boolean {
 }
 
 /** `x-max-body-bytes`, or the largest `maxLength` of a binary body. */
-function bodyLimitOf(document: JsonObject, operation: JsonObject): JsonObject {
+function bodyLimitOf(document: JsonObject, operation: JsonObject, where: string, unmapped: string[]): JsonObject {
   const body = resolved(document, operation['requestBody']) ?? {}
   const own = operation['x-max-body-bytes'] ?? body['x-max-body-bytes']
   if (typeof own === 'number') return { max_body_bytes: own }
+  if (own !== undefined)
+    unmapped.push(`${where}: x-max-body-bytes must be a number of bytes, got ${JSON.stringify(own)}`)
   const limits = Object.values(objectOf(body['content'])).map((media) => {
     const schema = resolved(document, objectOf(media)['schema']) ?? {}
     return schema['format'] === 'binary' ? schema['maxLength'] : undefined

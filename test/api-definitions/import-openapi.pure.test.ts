@@ -66,6 +66,25 @@ describe('an OpenAPI document', () => {
     expect(routes['GET /books']).toEqual(expected)
   })
 
+  it.each([{ bearer: [] }, ['bearer'], [null], 'bearer', 1])(
+    'is never open where it says something of security that cannot be read: %j',
+    (security) => {
+      const { routes, unmapped } = imported({ security })
+      expect(routes['GET /books']).toEqual({ secured: true })
+      expect(unmapped).toEqual(['GET /books: its security is not a list of objects, so a bearer token is required'])
+    },
+  )
+
+  it.each(['3.0.3', '3.1.0', '3.0', 3, 3.1])('may be of version %s, as YAML reads it', (openapi) => {
+    expect(imported({ openapi }).unmapped).toEqual([])
+  })
+
+  it('lists a limit that is none', () => {
+    const { routes, unmapped } = imported({ paths: { '/books': { post: { 'x-max-body-bytes': '10MB' } } } })
+    expect(routes).toEqual({ 'POST /books': {} })
+    expect(unmapped).toEqual(['POST /books: x-max-body-bytes must be a number of bytes, got "10MB"'])
+  })
+
   it('has limits of bodies', () => {
     const schema = { type: 'string', format: 'binary', maxLength: 5_000 }
     const requestBody = { content: { 'image/png': { schema: { $ref: '#/components/schemas/Cover' } } } }
