@@ -12,10 +12,19 @@ export function withReplaced(
   after: RowAudience,
 ): RowChange {
   if (before === undefined) return [key, removes]
-  const isSame =
-    removes === 0 &&
-    JSON.stringify([before.fields, before.recipients]) === JSON.stringify([after.fields, after.recipients])
-  return isSame ? [key, 0] : [key, removes, before.fields, before.recipients]
+  return removes === 0 && isSameAudience(before, after) ? [key, 0] : [key, removes, before.fields, before.recipients]
+}
+
+/** Nearly always without making JSON of both. */
+function isSameAudience(a: RowAudience, b: RowAudience): boolean {
+  const names = Object.keys(a.fields)
+  const hasSameFields =
+    names.length === Object.keys(b.fields).length && names.every((name) => isSameJson(a.fields[name], b.fields[name]))
+  return hasSameFields && isSameJson(a.recipients, b.recipients)
+}
+
+function isSameJson(a: unknown, b: unknown): boolean {
+  return a === b || (typeof a === 'object' && typeof b === 'object' && JSON.stringify(a) === JSON.stringify(b))
 }
 
 /** Returns the item for those who saw the replaced row; undefined: nobody did. It has the sequence number of the event. */

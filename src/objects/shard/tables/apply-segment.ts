@@ -4,7 +4,7 @@ import { decodeHeaders, type EncodedEvents, type EventHeader } from '../../../co
 import { withReplaced } from '../../../core/tables/row-change.ts'
 import { keyOf, type SegmentSource } from '../log/seen.ts'
 import type { RecentRows } from './recent-rows.ts'
-import { GONE } from './table-rows.ts'
+import { GONE, NO_TEXT } from './table-rows.ts'
 
 export interface AppliedSegment extends EncodedEvents {
   readonly source: NonNullable<SegmentSource>
@@ -26,20 +26,14 @@ export function applySegment(segment: AppliedSegment, rowsOf: (type: string) => 
   let from = 0
   const after = heads.map((head, index): EventHeader => {
     const [rows, [type, fields, recipients, , length, offset = 0, row]] = [concerned[index], head]
-    const text = body.subarray(from, from + length)
     from += length
     if (rows === undefined || row === undefined) return head
     const [key, removes] = row
     const before = rows.get(key)
     const isGone = removes === 1 || recipients?.length === 0
-    rows.change(key, {
-      seq: firstSeq + index,
-      partition,
-      generation: source[2],
-      offset,
-      storedMs,
-      ...(isGone ? GONE : { fields, recipients, length, text }),
-    })
+    const at = { seq: firstSeq + index, partition, generation: source[2], offset, storedMs }
+    if (isGone) rows.change(key, { ...GONE, ...at }, NO_TEXT)
+    else rows.change(key, { fields, recipients, length, ...at }, body.subarray(from - length, from))
     const change = withReplaced(row, before === undefined || before.length === 0 ? undefined : before, {
       fields,
       recipients,

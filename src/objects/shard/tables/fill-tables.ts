@@ -8,7 +8,7 @@ import type { FillAnswer, FillRequest } from '../../../rpc/follower.ts'
 import type { FillBatch } from '../../../rpc/shard.ts'
 import type { LogStore } from '../log/log-store.ts'
 import { keyOf } from '../log/seen.ts'
-import { GONE } from './table-rows.ts'
+import { NO_TEXT } from './table-rows.ts'
 import type { FilledRow, TableStore } from './table-store.ts'
 
 /** A follower or the Directory that does not answer is asked again after this time. */
@@ -58,7 +58,7 @@ export class TableFills {
       if (row === undefined || offset >= (ends.get(type) ?? 0)) continue
       const [key, removes] = row
       const isGone = removes === 1 || recipients?.length === 0
-      const text = isGone ? GONE.text : utf8
+      const text = isGone ? NO_TEXT : utf8
       const rows = byType.get(type) ?? []
       byType.set(type, rows)
       rows.push({ key, offset, text, fields: isGone ? {} : fields, recipients: isGone ? [] : recipients })

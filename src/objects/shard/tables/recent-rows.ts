@@ -1,23 +1,29 @@
 // The rows of one table that are in memory: those that have changed since rows were last written, and those that were read or
-// written last. A change whose key is among them reads nothing, and several changes of a key are written once.
+// written before. A change whose key is among them reads nothing, and several changes of a key are written once.
 import type { Table } from './table.ts'
-import { GONE, type ChangedRow, type RowPage, type TableRow, type TableRows } from './table-rows.ts'
+import { GONE, NO_TEXT, type RowPage, type TableRow, type TableRows } from './table-rows.ts'
 
 /** What a row in memory takes besides its key and its metadata, in characters, about. */
 const ROW_CHARS = 200
 
-interface WrittenRow {
-  readonly row: TableRow
-  readonly chars: number
+/** A key in memory. */
+interface RecentRow {
+  readonly key: string
+  /** Undefined: there is none. */
+  row: TableRow | undefined
+  /** Its event, in UTF-8, until it is written. Null: it has not changed since. */
+  text: Uint8Array | null
+  /** What counts of it. */
+  chars: number
 }
 
 export class RecentRows {
   readonly table: Table
   readonly #rows: TableRows
-  readonly #changed = new Map<string, ChangedRow>()
-  /** As they are stored, in the order in which they were read or written. */
-  readonly #written = new Map<string, WrittenRow>()
-  #writtenChars = 0
+  /** In the order in which they came into memory. */
+  readonly #byKey = new Map<string, RecentRow>()
+  #changed: RecentRow[] = []
+  #chars = 0
 
   constructor(table: Table, rows: TableRows) {
     this.table = table
@@ -26,44 +32,48 @@ export class RecentRows {
 
   /** Number of changed rows that are not written. */
   get changes(): number {
-    return this.#changed.size
+    return this.#changed.length
   }
 
   /** Reads the rows of these keys, unless they are in memory: `get` then knows each. */
   load(keys: readonly string[]): void {
-    const missing = keys.filter((key) => !this.#changed.has(key) && !this.#written.has(key))
+    const missing = keys.filter((key) => !this.#byKey.has(key))
     if (missing.length === 0) return
+    for (const key of missing) this.#byKey.set(key, { key, row: undefined, text: null, chars: 0 })
     for (const [key, row, metaChars] of this.#rows.find(missing)) this.#keep(key, row, metaChars)
   }
 
   /** Returns the row of a key that was loaded. */
   get(key: string): TableRow | undefined {
-    return this.#changed.get(key) ?? this.#written.get(key)?.row
+    return this.#byKey.get(key)?.row
   }
 
   /** Changes the row of a key that was loaded. A removed key is kept while older rows may be filled in. */
-  change(key: string, row: ChangedRow): void {
-    const before = this.get(key)
-    if (before === undefined && !this.#isKept(row)) return
-    this.#count(key, before, -1)
+  change(key: string, row: TableRow, text: Uint8Array): void {
+    const recent = this.#byKey.get(key)
+    if (recent === undefined) throw new Error('the row was not loaded')
+    if (recent.row === undefined && !this.#isKept(row)) return
+    this.#count(key, recent.row, -1)
     this.#count(key, row, 1)
-    this.#changed.set(key, row)
+    if (recent.text === null) this.#changed.push(recent)
+    recent.row = row
+    recent.text = text
   }
 
   /** Writes the changed rows. `maxChars`: what the rows that stay in memory may take. */
   write(maxChars: number): void {
-    for (const [key, row] of this.#changed) {
-      this.#forget(key)
-      if (this.#isKept(row)) {
-        // Without its text, which would keep the whole segment in memory.
-        const { text: _, ...written } = row
-        this.#keep(key, written, this.#rows.put(key, row))
-      } else this.#rows.delete(key)
+    const kept = this.#changed.filter(({ row }) => row !== undefined && this.#isKept(row))
+    const metaChars = this.#rows.put(kept)
+    for (const [index, recent] of kept.entries()) this.#weigh(recent, metaChars[index] ?? 0)
+    for (const recent of this.#changed) {
+      if (recent.row === undefined || !this.#isKept(recent.row)) this.#remove(recent)
+      // It would keep the whole segment in memory.
+      recent.text = null
     }
-    this.#changed.clear()
-    for (const key of this.#written.keys()) {
-      if (this.#writtenChars <= maxChars) break
-      this.#forget(key)
+    this.#changed = []
+    for (const recent of this.#byKey.values()) {
+      if (this.#chars <= maxChars) break
+      this.#forget(recent)
     }
   }
 
@@ -92,8 +102,8 @@ export class RecentRows {
       const row = this.get(key)
       if (row?.recipients?.includes(user) !== true) continue
       const recipients = row.recipients.filter((one) => one !== user)
-      if (recipients.length === 0) this.change(key, { ...row, ...GONE })
-      else this.#replace(key, { ...row, recipients })
+      if (recipients.length === 0) this.change(key, { ...row, ...GONE }, NO_TEXT)
+      else this.#keep(key, { ...row, recipients }, this.#rows.putMeta(key, { ...row, recipients }))
     }
   }
 
@@ -108,14 +118,9 @@ export class RecentRows {
 
   /** Forgets what is in memory. */
   clear(): void {
-    this.#changed.clear()
-    this.#written.clear()
-    this.#writtenChars = 0
-  }
-
-  #replace(key: string, row: TableRow): void {
-    this.#forget(key)
-    this.#keep(key, row, this.#rows.putMeta(key, row))
+    this.#changed = []
+    this.#byKey.clear()
+    this.#chars = 0
   }
 
   #isKept({ length }: TableRow): boolean {
@@ -129,13 +134,25 @@ export class RecentRows {
   }
 
   #keep(key: string, row: TableRow, metaChars: number): void {
-    const chars = ROW_CHARS + key.length + metaChars
-    this.#written.set(key, { row, chars })
-    this.#writtenChars += chars
+    const recent = this.#byKey.get(key)
+    if (recent === undefined) return
+    recent.row = row
+    this.#weigh(recent, metaChars)
   }
 
-  #forget(key: string): void {
-    this.#writtenChars -= this.#written.get(key)?.chars ?? 0
-    this.#written.delete(key)
+  #weigh(recent: RecentRow, metaChars: number): void {
+    const chars = ROW_CHARS + recent.key.length + metaChars
+    this.#chars += chars - recent.chars
+    recent.chars = chars
+  }
+
+  #remove(recent: RecentRow): void {
+    this.#rows.delete(recent.key)
+    this.#forget(recent)
+  }
+
+  #forget({ chars, key }: RecentRow): void {
+    this.#chars -= chars
+    this.#byKey.delete(key)
   }
 }

@@ -12,7 +12,7 @@ import type { RecentRows } from './recent-rows.ts'
 import type { Table } from './table.ts'
 
 /** Rows are written when so many have changed, or the log has so much since: a restart reads about that much. */
-const MAX_CHANGES = 256
+const MAX_CHANGES = 250
 const MAX_EVENTS = 1_024
 const MAX_BYTES = 524_288
 

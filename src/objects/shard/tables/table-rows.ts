@@ -18,20 +18,19 @@ export interface TableRow extends RowAudience {
 }
 
 /** A row with its event as JSON, in UTF-8: usually a view of the segment that it came in. */
-export interface ChangedRow extends TableRow {
-  readonly text: Uint8Array
+export interface ChangedRow {
+  readonly key: string
+  readonly row: TableRow | undefined
+  readonly text: Uint8Array | null
 }
 
 /** No event of the log is older. */
 export const BEFORE_LOG = -1
 
 /** What is left of a row that was removed. */
-export const GONE = {
-  fields: {},
-  recipients: [],
-  length: 0,
-  text: new Uint8Array(),
-} as const satisfies Partial<ChangedRow>
+export const GONE = { fields: {}, recipients: [], length: 0 } as const satisfies Partial<TableRow>
+
+export const NO_TEXT = new Uint8Array()
 
 interface PagedRow extends StoredEvent {
   readonly storedMs: number
@@ -58,6 +57,9 @@ type Columns<T> = T & Record<string, SqlStorageValue>
 /** A page is read at once, so that no cursor stays open. */
 const PAGE_ROWS = 256
 const PAGE_BYTES = 65_536
+
+/** A statement writes one row or so many, so that there are two statements to prepare. A statement has at most 100 values. */
+const PUT_ROWS = 25
 
 const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
 
@@ -93,16 +95,26 @@ export class TableRows {
       .map(({ key, length, meta, seq }) => [key, toRow(meta, seq, length), meta.length])
   }
 
-  /** Returns the length of its metadata in characters. */
-  put(key: string, row: ChangedRow): number {
-    const meta = toMeta(row)
-    // Empty bytes may be stored as NULL.
-    const json = row.length === 0 ? '' : row.text
-    this.#sql.exec(`INSERT OR REPLACE INTO ${this.#name} VALUES (?, ?, ?, ?)`, key, row.seq, meta, json)
-    return meta.length
+  /** Returns the length of the metadata of each, in characters. */
+  put(changed: readonly ChangedRow[]): readonly number[] {
+    const lengths: number[] = []
+    const put = (some: readonly ChangedRow[]) => {
+      const values = some.flatMap(({ key, row, text }) => {
+        const meta = row === undefined ? '' : toMeta(row)
+        lengths.push(meta.length)
+        // Empty bytes may be stored as NULL.
+        return [key, row?.seq, meta, row?.length === 0 ? '' : text]
+      })
+      const places = Array.from(some, () => '(?, ?, ?, ?)').join(', ')
+      this.#sql.exec(`INSERT OR REPLACE INTO ${this.#name} VALUES ${places}`, ...values)
+    }
+    const inFull = changed.length - (changed.length % PUT_ROWS)
+    for (let at = 0; at < inFull; at += PUT_ROWS) put(changed.slice(at, at + PUT_ROWS))
+    for (const one of changed.slice(inFull)) put([one])
+    return lengths
   }
 
-  /** Like `put`, and leaves the text as it is. */
+  /** Changes a row without its text. Returns the length of the metadata in characters. */
   putMeta(key: string, row: TableRow): number {
     const meta = toMeta(row)
     this.#sql.exec(`UPDATE ${this.#name} SET meta = ? WHERE key = ?`, meta, key)

@@ -100,8 +100,8 @@ export class TableStore {
         const known = stored?.get(key)
         const isNewer = known?.partition === partition && known.offset >= offset
         if (known !== undefined && (known.generation !== BEFORE_LOG || isNewer)) continue
-        const row = { fields, recipients, length: text.length, text }
-        stored?.change(key, { seq, partition, generation: BEFORE_LOG, offset, storedMs: 0, ...row })
+        const at = { seq, partition, generation: BEFORE_LOG, offset, storedMs: 0 }
+        stored?.change(key, { fields, recipients, length: text.length, ...at }, text)
       }
     })
   }
