@@ -81,12 +81,18 @@ function secondsOf(ms: number): number {
 
 const ownMessage = ({ message }: MessageDetails) => message
 
+const forbiddenText = ({ message }: MessageDetails) => `Forbidden: ${message}.`
+
 /** RIG's text for a bad token when a connection is opened. */
 const badToken = (details: string) => `could not parse subscriptions: could not decode JWT: ${details}`
 
 const ERRORS = {
   // What the client sent.
-  bad_request: row(400, CLOSE.badRequest, ownMessage),
+  bad_request: row(
+    400,
+    ({ message }: MessageDetails) => ({ code: CLOSE.badRequest.code, reason: cutToReason(message) }),
+    ownMessage,
+  ),
   invalid_subscriptions: row(400, CLOSE.badRequest, ownMessage),
   too_many_subscriptions: row(
     400,
@@ -162,7 +168,11 @@ const ERRORS = {
   /** SUBSCRIPTION_CHECK denies a connection that is being opened: RIG has another status and text for it. */
   connection_denied: row(400, CLOSE.notAuthorized, 'Subscription denied (not authorized).'),
   /** Rules per event type (TYPES), or the token's claim `rig`. */
-  type_forbidden: row<MessageDetails>(403, CLOSE.notAuthorized, ({ message }) => `Forbidden: ${message}.`),
+  type_forbidden: row<MessageDetails>(
+    403,
+    (details) => ({ code: CLOSE.notAuthorized.code, reason: cutToReason(forbiddenText(details)) }),
+    forbiddenText,
+  ),
   submission_denied: row(403, CLOSE.notAuthorized, 'Submission denied.'),
 
   // The connection.

@@ -58,6 +58,13 @@ describe('the table of errors', () => {
     expect(new TextEncoder().encode(toClose(error).reason).length).toBeLessThanOrEqual(123)
   })
 
+  it('says in the close frame what the body of a refusal says, where it is about parameters or rules', () => {
+    expect(toClose({ kind: 'bad_request', message: 'as_of names a/0 twice' }).reason).toBe('as_of names a/0 twice')
+    expect(toClose({ kind: 'type_forbidden', message: 'subscribe a: allowed: nobody' }).reason).toBe(
+      'Forbidden: subscribe a: allowed: nobody.',
+    )
+  })
+
   it('cuts a long message to what a close frame can carry, also if each character is three bytes', () => {
     const { reason } = toClose({ kind: 'protocol_violation', message: '日'.repeat(500) })
     expect(new TextEncoder().encode(reason).length).toBe(123)
