@@ -5,6 +5,7 @@ import { backoffMs } from './backoff.ts'
 import { endedByError, type Ended } from './ended.ts'
 import { EventQueue } from './event-queue.ts'
 import type { ConnectionSource } from './facade.ts'
+import { toTime, withoutTables } from './link.ts'
 import type { Link, LinkCallbacks, LinkEvent, LinkRequest, OpenLink } from './link.ts'
 import { isPageHidden, onWake, reportError } from './page-events.ts'
 import { TransportChoice } from './transport-choice.ts'
@@ -35,6 +36,7 @@ export class Connection implements ConnectionSource {
   readonly #awaited = new AwaitedOffsets()
   readonly #stateListeners = new Set<(state: ConnectionState) => void>()
   readonly #stopListening: () => void
+  readonly #since: string | null
   #subscriptions: readonly Subscription[]
   #link: Link | null = null
   /** Attempts count up; what an earlier one still says is dropped. */
@@ -58,7 +60,8 @@ export class Connection implements ConnectionSource {
       ),
     )
     this.#subscriptions = options.subscriptions ?? []
-    this.position = options.lastEventId || null
+    this.position = withoutTables(options.lastEventId)
+    this.#since = toTime(options.since)
     this.closed = new Promise((resolve) => (this.#settleClosed = resolve))
     this.events = new EventQueue(reportError)
     // Deferred, so that handlers added right after `connect` see every event.
@@ -117,14 +120,14 @@ export class Connection implements ConnectionSource {
 
   #request(): LinkRequest {
     const url: LinkRequest['url'] = (path, parameters) => this.#url(path, parameters)
-    const { asOf = null, since } = this.#options
+    const { asOf = null } = this.#options
     return {
       url,
       token: this.#token,
       subscriptions: this.#subscriptions,
       position: this.position,
       asOf,
-      since: since instanceof Date ? since.toISOString() : since,
+      since: this.#since,
     }
   }
 

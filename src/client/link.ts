@@ -17,7 +17,7 @@ export interface LinkRequest {
   /** The position to resume from; null: from now on. */
   readonly position: string | null
   /** RFC 3339: without a position, what was stored from then on comes first. */
-  readonly since?: string | Date | null | undefined
+  readonly since?: string | null
   /** The offsets of the page's state. Rigel ignores them once a position is behind them. */
   readonly asOf: string | null
 }
@@ -60,9 +60,22 @@ export function connectParameters({
   return {
     ...(subscriptions.length === 0 ? {} : { subscriptions: JSON.stringify(subscriptions) }),
     ...(position === null ? {} : { last_event_id: position }),
-    ...(since && position === null ? { since: new Date(since).toISOString() } : {}),
+    ...(since !== null && position === null ? { since } : {}),
     ...(asOf === null ? {} : { as_of: asOf }),
   }
+}
+
+/** Returns the parameter of the option `since`. Throws if it is no time. */
+export function toTime(since: string | Date | null | undefined): string | null {
+  if (!since) return null
+  const time = new Date(since)
+  if (Number.isNaN(time.getTime())) throw new TypeError('since must be a Date, or a time such as 2026-11-27T08:00:00Z')
+  return time.toISOString()
+}
+
+/** Returns a position of an earlier page without the mark of the tables that it had: this page does not have their rows. */
+export function withoutTables(position: string | null | undefined): string | null {
+  return position?.replace(/!.*/, '') || null
 }
 
 /** Rigel refused a request on an open connection. */

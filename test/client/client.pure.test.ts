@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { backoffMs, retryAfterMs } from '../../src/client/backoff.ts'
 import { endedByCode, endedByResponse } from '../../src/client/ended.ts'
 import { EventQueue, typeMatcher } from '../../src/client/event-queue.ts'
-import { connectParameters } from '../../src/client/link.ts'
+import { connectParameters, toTime, withoutTables } from '../../src/client/link.ts'
 import { TransportChoice } from '../../src/client/transport-choice.ts'
 import { createSseParser } from '../../src/client/transports/sse.ts'
 import type { ReceivedEvent } from '../../src/client/types.ts'
@@ -47,6 +47,23 @@ describe('joining at the offsets of a state', () => {
       as_of: 'orders/3@1042',
     })
     expect(connectParameters({ ...request, asOf: null, position: null })).toEqual({})
+  })
+})
+
+describe('a connection begins', () => {
+  it('at a time, or is refused at once if that is none', () => {
+    expect([toTime('2026-11-27'), toTime(new Date(0)), toTime(null), toTime('')]).toEqual([
+      '2026-11-27T00:00:00.000Z',
+      '1970-01-01T00:00:00.000Z',
+      null,
+      null,
+    ])
+    for (const since of ['yesterday', new Date('')]) expect(() => toTime(since)).toThrow('since must be a Date')
+  })
+
+  it('without the tables of an earlier page, whose rows it does not have', () => {
+    expect(withoutTables('1.a-7*!0123456789abcdef')).toBe('1.a-7*')
+    expect([withoutTables('earliest'), withoutTables(''), withoutTables(undefined)]).toEqual(['earliest', null, null])
   })
 })
 
