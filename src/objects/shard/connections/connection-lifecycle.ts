@@ -8,15 +8,9 @@ import { stateTypesOf } from '../../../core/tables/table-rule.ts'
 import type { ConnectionHistory } from '../explain/connection-history.ts'
 import type { Connection } from './connection.ts'
 import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
-import {
-  isJoining,
-  markOf,
-  openSeqOf,
-  openSuffixOf,
-  tablesAfter,
-  type ConnectionState,
-  type Opening,
-} from './connection-state.ts'
+import type { ConnectionState, Opening } from './connection-state.ts'
+import { markOf, tablesAfter } from './table-view.ts'
+import { isJoining, openSeqOf, openSuffixOf } from './client-position.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { ShardMetrics } from '../shard-metrics.ts'

@@ -5,9 +5,6 @@ import { rightsOf } from '../../../core/rules/filter-rights.ts'
 import type { TypeGrant } from '../../../core/rules/type-grant.ts'
 import type { TypeRules } from '../../../core/rules/type-rules.ts'
 import { createFilter, withJoins, withRights, withTables, type Filter } from '../../../core/subscriptions/filter.ts'
-import { covers } from '../../../core/events/event-type-pattern.ts'
-import { tableMarkOf } from '../../../core/tables/table-mark.ts'
-import { stateTypesOf } from '../../../core/tables/table-rule.ts'
 import type { OffsetJoin } from '../../../core/as-of/joins.ts'
 import type {
   ConnectRequest,
@@ -16,7 +13,7 @@ import type {
   Principal,
   TransportName,
 } from '../../../core/identity/principal.ts'
-import { withOpenBefore, withOpenSeq, type LogPlace } from '../../../core/identity/position.ts'
+import type { LogPlace } from '../../../core/identity/position.ts'
 import type { HistoryPlace } from '../log/history.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 
@@ -134,26 +131,6 @@ export function resumeAt(
   return { seq, before, untilMs: nowMs + RESUBSCRIBE_WITHIN_MS, ...(mark === undefined ? {} : { mark }) }
 }
 
-/** The part of a state that says whether its client may still ask for events that it missed. */
-type Resumed = Pick<ConnectionState, 'inferred' | 'resume' | 'subscriptions'>
-
-/**
- * Returns the sequence number after which a client may still get missed events, or null. It is part of the client's
- * positions until the client has subscribed, so that nothing is lost if it drops before that.
- */
-export function openSeqOf({ inferred, resume, subscriptions }: Resumed, now: () => number): number | null {
-  if (resume === null || subscriptions.length > inferred.length) return null
-  return now() <= resume.untilMs ? resume.seq : null
-}
-
-/** Returns what is added to each of the client's positions: `-<openSeq>`, `~<position>` in the old shard's log, or nothing. */
-export function openSuffixOf(state: Resumed, now: () => number): string {
-  const openSeq = openSeqOf(state, now)
-  if (openSeq === null || state.resume === null) return ''
-  const { before } = state.resume
-  return before === null ? withOpenSeq('', openSeq) : withOpenBefore('', before)
-}
-
 /** The user whose tokens a connection accepts; null if it accepts any. */
 export function userOf({ claimedBy, owner }: ConnectionState): string | null {
   return owner.user ?? claimedBy
@@ -171,66 +148,7 @@ function filterTablesOf(tables: ConnectionState['tables']): Filter['tables'] {
   return tables && new Map(Object.entries(tables).map(([type, seq]) => [type, seq ?? 0]))
 }
 
-/** The tables of a connection that begins, or has other subscriptions. `hasAll`: its client has them. */
-export function tablesFor(subscriptions: readonly Subscription[], hasAll: boolean): ConnectionState['tables'] {
-  const types = stateTypesOf(subscriptions)
-  return types.length === 0 ? undefined : Object.fromEntries(types.map((type) => [type, hasAll ? 0 : null]))
-}
-
-/** Returns the tables after a change. One of which the client may see other rows now is sent anew. */
-export function tablesAfter(before: ConnectionState, after: ConnectionState): ConnectionState['tables'] {
-  const tables = tablesFor(after.subscriptions, false)
-  const kept = Object.keys(tables ?? {}).filter((type) => viewOf(before, type) === viewOf(after, type))
-  return tables && { ...tables, ...Object.fromEntries(kept.map((type) => [type, before.tables?.[type] ?? null])) }
-}
-
-/** What decides which rows of a table the client sees. */
-export function viewOf(state: ConnectionState, type: string): string {
-  return JSON.stringify([state.subscriptions.filter(({ eventType }) => covers(eventType, type)), grantsOf(state)])
-}
-
-/** Two tokens that permit the same are no other view than one, as after a renewal. */
-function grantsOf({ grant, lateGrant }: Pick<ConnectionState, 'grant' | 'lateGrant'>): readonly string[] {
-  const given = [grant, lateGrant].filter((one) => one !== null && one !== undefined)
-  return given.length === 0 ? ['null'] : [...new Set(given.map((one) => JSON.stringify(one)))].toSorted()
-}
-
-/** The marks of states: a position is made for each event. */
-const marks = new WeakMap<ConnectionState, string>()
-
-/** The mark of the client's positions; the empty string: it has not been sent all tables, or wants none. */
-export function markOf(state: ConnectionState): string {
-  if (state.tables === undefined) return ''
-  const known = marks.get(state)
-  if (known !== undefined) return known
-  const { tables } = state
-  const hasAll = stateTypesOf(state.subscriptions).every((type) => typeof tables[type] === 'number')
-  const mark = hasAll ? (viewMarkOf(state) ?? '') : ''
-  marks.set(state, mark)
-  return mark
-}
-
-/** What decides which tables a client gets, and which rows of them. */
-export type TableView = Pick<ConnectionState, 'grant' | 'lateGrant' | 'subscriptions'>
-
-/** The mark of a client that has all tables. Undefined: it wants none. */
-export function viewMarkOf(state: TableView): string | undefined {
-  const wantsNone = !state.subscriptions.some((subscription) => subscription.state === true)
-  return wantsNone ? undefined : tableMarkOf(state.subscriptions, grantsOf(state))
-}
-
-/** What the positions of connections differ in: those with the same can be sent the same bytes. */
-export function positionVariantOf(state: ConnectionState, now: () => number): string {
-  const joining = isJoining(state) ? '*' : ''
-  return `${joining}${openSuffixOf(state, now)}!${markOf(state)}`
-}
-
 /** What rules per event type let the connection get; undefined: everything. */
 function stateRights({ grant, historySeq, lateGrant }: ConnectionState, rules: TypeRules | null) {
   return rightsOf(rules, [grant, lateGrant], historySeq)
-}
-
-/** The client's positions say so: see Position.isJoining. */
-export function isJoining({ joins }: ConnectionState): boolean {
-  return joins !== undefined && joins.length > 0
 }

@@ -7,15 +7,9 @@ import type { HistoryPlace } from '../log/history.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { planReplay, planLateReplay } from '../old-shard/plan-replay.ts'
 import type { JoinPlace } from '../subscriptions/as-of-joins.ts'
-import {
-  openSeqOf,
-  resumeAt,
-  tablesFor,
-  type ConnectionState,
-  type Opening,
-  type Resume,
-  type Term,
-} from './connection-state.ts'
+import { resumeAt, type ConnectionState, type Opening, type Resume, type Term } from './connection-state.ts'
+import { tablesFor } from './table-view.ts'
+import { openSeqOf } from './client-position.ts'
 import type { Resumption } from './resumption.ts'
 
 /** What admission has found out about a client. */

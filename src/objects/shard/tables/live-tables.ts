@@ -5,7 +5,7 @@ import type { Result } from '../../../core/result.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import { checkTables, stateTypesOf, type TableRules } from '../../../core/tables/table-rule.ts'
 import type { Connection } from '../connections/connection.ts'
-import { viewMarkOf, viewOf, type TableView } from '../connections/connection-state.ts'
+import { tablesWithout, viewMarkOf, viewOf, type TableView } from '../connections/table-view.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
@@ -153,10 +153,7 @@ export class LiveTables {
       if (failure !== undefined) connection.sendOfTable(type, failure)
       return failure !== undefined
     })
-    if (failed.length > 0) {
-      const kept = Object.entries(connection.state.tables ?? {}).filter(([type]) => !failed.includes(type))
-      lifecycle.update(connection, { tables: Object.fromEntries(kept) })
-    }
+    if (failed.length > 0) lifecycle.update(connection, { tables: tablesWithout(connection.state, failed) })
     const ready = waiting.filter((type) => this.#deps.store.statusOf(type) === 'complete')
     if (ready.length > 0) connection.readTables(this.#readerOf(connection, ready))
   }

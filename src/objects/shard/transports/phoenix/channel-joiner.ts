@@ -3,7 +3,8 @@
 import { ok } from '../../../../core/result.ts'
 import { parsePosition, type LogPlace } from '../../../../core/identity/position.ts'
 import { stateTypesOf } from '../../../../core/tables/table-rule.ts'
-import { resumeAt, tablesFor } from '../../connections/connection-state.ts'
+import { resumeAt } from '../../connections/connection-state.ts'
+import { tablesFor, tablesWithout } from '../../connections/table-view.ts'
 import type { Resumption } from '../../connections/resumption.ts'
 import type { HistoryPlace } from '../../log/history.ts'
 import type { JoinWish } from '../../subscriptions/as-of-joins.ts'
@@ -144,8 +145,7 @@ export class ChannelJoiner {
     const { lifecycle, log, tables } = this.#parts
     const left = stateTypesOf(channel.interests)
     if (left.length > 0) {
-      const kept = Object.entries(connection.state.tables ?? {}).filter(([type]) => !left.includes(type))
-      lifecycle.update(connection, { tables: Object.fromEntries(kept) })
+      lifecycle.update(connection, { tables: tablesWithout(connection.state, left) })
       // Tables of other channels that were being sent together with this one's.
       tables.serveSoon(connection)
     }
