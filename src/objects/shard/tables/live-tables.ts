@@ -117,7 +117,7 @@ export class LiveTables {
   }
 
   #readerOf(connection: Connection, types: readonly string[]): TableReader {
-    const views = types.map((type) => viewOf(connection.state, type))
+    const views = types.map((type) => this.#readingOf(connection, type))
     return new TableReader(types, views, {
       store: this.#deps.store,
       rules: this.#deps.rules,
@@ -126,10 +126,15 @@ export class LiveTables {
     })
   }
 
+  /** Changes with what the client may see, and with a table that is filled anew, whose rows may be missing yet. */
+  #readingOf({ state }: Connection, type: string): string {
+    return JSON.stringify([viewOf(state, type), this.#deps.store.fillIdOf(type)])
+  }
+
   /** The connection has been sent these tables. Returns what tells its client so. */
   #finish(connection: Connection, reader: TableReader, untilSeq: number): readonly CompleteTable[] {
     const known = connection.state.tables ?? {}
-    const isSame = (type: string, index: number) => viewOf(connection.state, type) === reader.views[index]
+    const isSame = (type: string, index: number) => this.#readingOf(connection, type) === reader.views[index]
     const sent = reader.types.filter((type, index) => known[type] === null && isSame(type, index))
     const tables = { ...known, ...Object.fromEntries(sent.map((type) => [type, untilSeq])) }
     this.#deps.lifecycle.update(connection, { tables })
