@@ -43,6 +43,8 @@ export class TableClient {
   #position: string | null = null
   /** Rows of the table that is being sent; null: none is. */
   #coming: number | null = null
+  /** An event that is no row came meanwhile: then the table must come once more before it is whole. */
+  #removedWhileComing: string | null = null
   /** Key → number of the newest version, since a whole table came on this connection; null: none has. */
   #newest: Map<string, number> | null = null
 
@@ -208,7 +210,7 @@ export class TableClient {
     if (version === undefined || !this.#views.some((view) => passes(view, version)))
       return this.#violated(`got ${id}, which is not for it`)
     if (this.#coming !== null) this.#coming += 1
-    if (this.#coming !== null && version.tenant === null) this.#violated(`got ${id} in a table, which has no such row`)
+    if (this.#coming !== null && version.tenant === null) this.#removedWhileComing = id
     this.#isNewer(version)
   }
 
@@ -222,10 +224,13 @@ export class TableClient {
 
   #told({ data, type }: ReceivedEvent): void {
     if (type === 'rig.table.reset') this.#coming = 0
+    if (type === 'rig.table.reset') this.#removedWhileComing = null
     if (type === 'rig.table.reset') this.#newest = new Map()
     if (type === 'rig.table.removed') this.#toldOfRemoval(data?.key ?? '')
     if (type === 'rig.table.failed') this.#violated('was told that there is no table')
     if (type !== 'rig.table.complete') return
+    const removed = this.#removedWhileComing
+    if (removed !== null) this.#violated(`got ${removed} in a table, which has no such row`)
     if (data?.rows !== this.#coming) this.#violated(`got ${this.#coming} rows of ${data?.rows}`)
     this.#coming = null
   }
