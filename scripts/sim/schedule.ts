@@ -13,6 +13,7 @@ import { runProducer } from './producer.ts'
 import { RemoteKafka } from './remote-kafka.ts'
 import { runRowProducer } from './row-producer.ts'
 import { ROW_EXTRACTORS, ROW_RULES, Rows, TABLES } from './rows.ts'
+import { changeShards, keepBusy, unsettledMap } from './shard-changes.ts'
 import { RULES, type Simulation } from './simulation.ts'
 import { TableClient } from './table-client.ts'
 
@@ -108,7 +109,8 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   const producers = Array.from({ length: 1 + random.below(2) }, (_, n) =>
     runProducer(simulation, n, random.below(12), random.fork()),
   )
-  if (isGrowing) changeShards(simulation, random.fork())
+  if (isGrowing) changeShards(simulation, random.fork(), GROWING)
+  if (isGrowing) keepBusy(simulation, PARTITIONS)
   const counters = random.chance(0.3)
     ? []
     : Array.from(
@@ -139,6 +141,8 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     ? []
     : all.map((client) => `${client.name} lost ${client.missing().join(' ') || 'nothing, but hangs'}`)
   if (!isPublished) missing.push('a producer was never confirmed')
+  const unsettled = isGrowing ? await unsettledMap(simulation, SETTLE_MS) : ''
+  if (unsettled !== '') missing.push(`the change of shards does not end: ${unsettled}`)
   return {
     violations: [...simulation.violations, ...cluster.problems, ...missing],
     published: simulation.published.length,
@@ -187,15 +191,6 @@ function wakeFollowers({ clock, env, remote, topic }: Simulation): void {
     wake()
   }
   clock.repeat(CRON_EVERY_MS, wake)
-}
-
-/** Asks for other numbers of shards, one after the other. */
-function changeShards({ clock, env }: Simulation, random: Random): void {
-  for (let changes = 1 + random.below(GROWING.changes); changes > 0; changes -= 1) {
-    const shards = 1 + random.below(GROWING.maxShards)
-    const want = () => void directoryStub(env).wantShards(shards).catch(() => undefined) // prettier-ignore
-    clock.schedule(random.below(GROWING.withinMs), want)
-  }
 }
 
 /** Crashes objects at random times. Returns how many. */

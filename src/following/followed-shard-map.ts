@@ -12,7 +12,7 @@ export class FollowedShardMap {
    * 0 after a start, because it is not known what was sent before.
    */
   #outstanding: number | null = 0
-  /** Events before this offset have been sent, perhaps not to all of their shards. */
+  /** Events before this offset have been sent, perhaps not to all of their shards. Infinity: see `isEndWanted`. */
   #sentBefore = Infinity
 
   /** `guess`: the number of shards to assume while no map is known. */
@@ -46,6 +46,19 @@ export class FollowedShardMap {
     if (map === undefined || map.version <= this.map.version) return
     this.#sql.exec('INSERT OR REPLACE INTO followed_shard_map VALUES (0, ?)', JSON.stringify(map))
     this.#routing = new ShardRouting(map)
+  }
+
+  /**
+   * Whether the end of the log is wanted, from a start on: what was sent before the start is before the end, and is sent
+   * again. Without it only a log without new records shows that all of it has been sent again.
+   */
+  get isEndWanted(): boolean {
+    return this.#outstanding === 0 && this.#sentBefore === Infinity
+  }
+
+  /** `end`: the end of the log now, or at some time since the start. */
+  endFound(end: number): void {
+    if (this.isEndWanted) this.#sentBefore = end
   }
 
   /** Call before events before `next` are sent, which were routed by the current map. */

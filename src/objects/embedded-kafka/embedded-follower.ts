@@ -174,6 +174,7 @@ export class EmbeddedFollower {
   async #consumeToEnd(): Promise<RunResult> {
     if (this.#isNew) await this.#takeOver()
     await this.#routing.registerOnce()
+    this.#routing.shardMap.endFound(this.#deps.log.offsets().latest)
     for (let calls = 0; ;) {
       this.#hasMore = false
       const result = await consume(this.#consumer, this.#checkpoint(), RUN_CALLS - calls)

@@ -211,12 +211,14 @@ export class TopicFollower extends DurableObject<Env> {
    */
   async #consumeWhileNudged(): Promise<RunResult> {
     await this.#routing.registerOnce()
+    const { shardMap } = this.#routing
+    if (shardMap.isEndWanted) shardMap.endFound((await this.#logEnd.latest()) ?? Infinity)
     let at: Checkpoint = this.#checkpoints.read() ?? (await this.#start())
     for (;;) {
       this.#nudged = false
       const result = await consume(this.#consumer, at)
       at = result.at
-      if (result.kind !== 'more') this.#routing.shardMap.caughtUp()
+      if (result.kind !== 'more') shardMap.caughtUp()
       if (result.kind !== 'caught_up' || !this.#nudged || this.#isHandedOver()) return result
     }
   }
