@@ -193,9 +193,13 @@ function withCorrelation(search: string, correlation: string): string {
   return `?${[...kept, `correlation=${correlation}`].join('&')}`
 }
 
-/** Includes the origin, because the cache is the zone's, and the route, because a later one may have the same path. */
+/**
+ * Includes the origin, because the cache is the zone's; the route, because a later one may have the same path; and its version,
+ * because endpoints of several versions may have one id.
+ */
 function cacheKey({ canonicalPath, request, route, search }: ProxyContext): string {
-  return `${new URL(request.url).origin}/_rig/cache/${encodeURIComponent(route.api)}/${encodeURIComponent(route.id)}${canonicalPath}${search}`
+  const names = [route.api, route.id, route.version ?? ''].map(encodeURIComponent).join('/')
+  return `${new URL(request.url).origin}/_rig/cache/${names}${canonicalPath}${search}`
 }
 
 function toErrorResponse({ deps, request }: ProxyContext, reason: RigelError): Response {

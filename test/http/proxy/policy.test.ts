@@ -200,4 +200,24 @@ describe('the cache', () => {
     const other = makeGateway(passThrough({ id: 'other', cache: true, routes: { 'GET /{path...}': {} } }))
     expect(await (await other.fetch(path)).text()).toBe('2')
   })
+
+  it('tells versions of an endpoint apart that have one id and one path', async () => {
+    const endpoints = [{ id: 'all', method: 'GET', path_regex: '/.*', cache: true }]
+    const { hostname, port } = new URL(UPSTREAM)
+    const versioned = makeGateway([
+      {
+        id: 'versioned',
+        versioned: true,
+        version_data: { v1: { endpoints }, v2: { endpoints } },
+        proxy: { target_url: hostname, port: Number(port) },
+      },
+    ])
+    const path = newPath('max-age=60')
+    const ask = async (version: string) => {
+      const text = await (await versioned.fetch(path, { headers: { 'accept-version': version } })).text()
+      await versioned.settled()
+      return text
+    }
+    expect([await ask('v1'), await ask('v1'), await ask('v2'), await ask('v2')]).toEqual(['1', '1', '2', '2'])
+  })
 })
