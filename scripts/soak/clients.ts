@@ -2,10 +2,27 @@
 // ends when its connection does, or when it is told to go away for a while. `onReady` says that the subscriptions are in force.
 import { WebSocket } from 'ws'
 
-interface SoakEvent {
+/** A CloudEvent as clients get it; `data` as far as Rigel's own events use it. */
+export interface SoakEvent {
+  readonly specversion: string
   readonly id: string
   readonly type: string
-  readonly data?: { readonly recovered?: boolean; readonly last_event_id?: string }
+  readonly data?: {
+    readonly recovered?: boolean
+    readonly last_event_id?: string
+    /** Of events about a table. */
+    readonly key?: string
+  }
+}
+
+/** What becomes of the events of one client. */
+export interface Receiver {
+  readonly name: string
+  readonly user: string
+  readonly types: readonly string[]
+  /** It wants the tables of the types. */
+  readonly hasState: boolean
+  take(event: SoakEvent): void
 }
 
 interface Session {
@@ -14,6 +31,7 @@ interface Session {
   /** The user of the token. */
   readonly user: string
   readonly types: readonly string[]
+  readonly hasState: boolean
   /** Null: from now on. */
   readonly position: string | null
   /** Ends the session. */
@@ -120,16 +138,21 @@ function runSocketAt(
 
 type PhoenixFrame = [joinRef: string | null, ref: string | null, topic: string, event: string, payload: unknown]
 
-/** One channel for the user and one for each type. Each reads on from its own position: all of them are the position. */
+/**
+ * One channel for the user and one for each type. Each reads on from its own position: all of them are the position. The table of
+ * a channel has what the channel carries.
+ */
 async function readPhoenix(session: Session): Promise<void> {
-  const topics = [`user:${session.user}`, ...session.types.map((type) => `events:${type}`)]
+  const ofTypes = session.types.map((type) => `events:${type}`)
+  const topics = session.hasState ? ofTypes : [`user:${session.user}`, ...ofTypes]
   const positions = new Map(Object.entries(JSON.parse(session.position ?? '{}') as Record<string, string>))
   const at = () => JSON.stringify(Object.fromEntries(positions))
   const joined: (boolean | null)[] = []
   let beating: NodeJS.Timeout | undefined
   const sendJoins = (socket: WebSocket) => {
     for (const [n, topic] of topics.entries()) {
-      const payload = positions.has(topic) ? { last_event_id: positions.get(topic) } : {}
+      const position = positions.has(topic) ? { last_event_id: positions.get(topic) } : {}
+      const payload = { ...position, ...(session.hasState && topic.startsWith('events:') ? { state: true } : {}) }
       socket.send(JSON.stringify([`${n}`, `${n}`, topic, 'phx_join', payload]))
     }
     beating = setInterval(() => socket.send('[null,"beat","phoenix","heartbeat",{}]'), PHOENIX_BEAT_MS)
@@ -141,7 +164,7 @@ async function readPhoenix(session: Session): Promise<void> {
     const last = event === 'position' ? (payload as { last_event_id: string }).last_event_id : ref
     if (last === null || event.startsWith('presence_')) return
     positions.set(topic, last)
-    session.onEvent(event === 'message' ? (payload as SoakEvent) : { id: '', type: 'rig.position' }, at())
+    session.onEvent(event === 'message' ? (payload as SoakEvent) : own('rig.position'), at())
   }
   const joinedOne = ({ response, status }: PhoenixReply, topic: string, socket: WebSocket) => {
     // Refused while the Directory cannot be reached: the client comes back.
@@ -151,11 +174,16 @@ async function readPhoenix(session: Session): Promise<void> {
     if (joined.length < topics.length) return
     const recovered = joined.includes(null) ? null : !joined.includes(false)
     const data = recovered === null ? {} : { recovered }
-    session.onEvent({ id: '', type: 'rig.connection.create', data }, at())
+    session.onEvent(own('rig.connection.create', data), at())
   }
   const address = `${session.origin}/_rig/v1/connection/phoenix/websocket?vsn=2.0.0&token=${session.token}`
   await runSocketAt(address, session, [], onFrame, sendJoins)
   clearInterval(beating)
+}
+
+/** What its transport says otherwise than by an event. */
+function own(type: string, data: SoakEvent['data'] = {}): SoakEvent {
+  return { specversion: '1.0', id: '', type, data }
 }
 
 interface PhoenixReply {
@@ -178,7 +206,7 @@ async function poll(session: Session): Promise<void> {
       readonly recovered?: boolean
     }
     if (answer.recovered === false) {
-      session.onEvent({ id: '', type: 'rig.connection.create', data: { recovered: false } }, null)
+      session.onEvent(own('rig.connection.create', { recovered: false }), null)
     }
     for (const event of answer.events) session.onEvent(event, answer['last_event_id'] ?? null)
     parameters = {
@@ -189,8 +217,9 @@ async function poll(session: Session): Promise<void> {
   }
 }
 
-function addressOf({ origin, position, token, types }: Session, transport: string): string {
-  const subscriptions = JSON.stringify(types.map((eventType) => ({ eventType, oneOf: [] })))
+function addressOf({ hasState, origin, position, token, types }: Session, transport: string): string {
+  const state = hasState ? { state: true } : {}
+  const subscriptions = JSON.stringify(types.map((eventType) => ({ eventType, oneOf: [], ...state })))
   const query = new URLSearchParams({ subscriptions, jwt: token })
   if (position !== null) query.set('last_event_id', position)
   return `${origin}/_rig/v1/connection/${transport}?${query}`

@@ -4,8 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const SIZE_MIB = 256
-
 export interface Disk {
   readonly folder: string
   /** Until not a byte is left. */
@@ -15,11 +13,11 @@ export interface Disk {
 }
 
 /** Returns null if the process may not mount. */
-export function mountDisk(): Disk | null {
+export function mountDisk(sizeMib: number): Disk | null {
   if (process.getuid?.() !== 0) return null
   const folder = mkdtempSync(join(tmpdir(), 'rigel-soak-'))
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${SIZE_MIB}m`, 'tmpfs', folder], { stdio: 'ignore' })
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${sizeMib}m`, 'tmpfs', folder], { stdio: 'ignore' })
   } catch {
     return null
   }

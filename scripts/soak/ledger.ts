@@ -1,4 +1,5 @@
 // What was published, and what each client had to get, might get and got: soak.ts counts with it.
+import type { Receiver, SoakEvent } from './clients.ts'
 
 export interface PublishedEvent {
   readonly id: string
@@ -28,10 +29,11 @@ export class Ledger {
 export type Violation = 'lost' | 'twice' | 'out of order' | 'leaked' | 'unknown'
 
 /** One client's account over all of its connections. */
-export class Account {
+export class Account implements Receiver {
   readonly name: string
   readonly user: string
   readonly types: readonly string[]
+  readonly hasState = false
   readonly violations: Record<Violation, string[]> = {
     lost: [],
     twice: [],
@@ -60,12 +62,17 @@ export class Account {
     return this.#seen.size
   }
 
+  take({ data, id, type }: SoakEvent): void {
+    if (type === 'rig.connection.create') this.#connected(data?.recovered ?? null)
+    else if (!type.startsWith('rig.')) this.#got(id)
+  }
+
   /** A connection is effective. `recovered`: what it was told of its position; null: it gave none. */
-  connected(recovered: boolean | null): void {
+  #connected(recovered: boolean | null): void {
     if (recovered !== true) this.#from = this.#ledger.events.length
   }
 
-  got(id: string): void {
+  #got(id: string): void {
     const event = this.#ledger.find(id)
     if (event === undefined) return this.#add('unknown', id)
     if (!this.#mayGet(event)) return this.#add('leaked', `${id} (${event.type}, to ${event.to})`)
