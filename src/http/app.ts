@@ -5,7 +5,7 @@ import { Hono } from 'hono'
 import { logBug, logIncident } from '../telemetry/incident-log.ts'
 import { TRANSPORTS } from '../core/identity/principal.ts'
 import { wakeFollowers } from './wake-followers.ts'
-import { credentialedCorsHeaders, preflight, streamCorsHeaders, type Preflight } from './cors.ts'
+import { credentialedCorsHeaders, preflight, type Preflight } from './cors.ts'
 import { giveConsoleToken } from './dev/console-token.ts'
 import { produceSampleEvents } from './dev/dev-feed.ts'
 import { makeDevToken } from './dev/dev-token.ts'
@@ -54,7 +54,6 @@ const LONGPOLLING_HEADERS = '*,authorization,last-event-id,cache-control'
 const STREAM_PREFLIGHT: Preflight = {
   methods: 'GET',
   headers: '*,authorization,last-event-id,cache-control,content-type,x-requested-with',
-  corsOf: streamCorsHeaders,
 }
 /** The attributes of CloudEvents and of their common extensions, for browsers that remember a preflight. */
 const ATTRIBUTE_HEADERS =

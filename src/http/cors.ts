@@ -22,9 +22,11 @@ export function allowOrigin(config: Config, request: Request): string {
   return origins[0] ?? '*'
 }
 
+/** Pages of origins that CORS lists may send credentials: cookies count for them, and some send them with every request. */
 export function corsHeaders(config: Config, request: Request): HeaderRecord {
   return {
     'access-control-allow-origin': allowOrigin(config, request),
+    ...(namesOrigins(config) ? { 'access-control-allow-credentials': 'true' } : {}),
     'access-control-expose-headers': `Retry-After, WWW-Authenticate, ${PRODUCED_HEADER}`,
     vary: 'Origin',
   }
@@ -33,11 +35,6 @@ export function corsHeaders(config: Config, request: Request): HeaderRecord {
 /** Like `corsHeaders`, for long-polling: RIG allows credentials there, also where CORS is `*` and browsers ignore it. */
 export function credentialedCorsHeaders(config: Config, request: Request): HeaderRecord {
   return { ...corsHeaders(config, request), 'access-control-allow-credentials': 'true' }
-}
-
-/** Like `corsHeaders`, for SSE: an EventSource with credentials may read the stream if CORS lists its origin. */
-export function streamCorsHeaders(config: Config, request: Request): HeaderRecord {
-  return namesOrigins(config) ? credentialedCorsHeaders(config, request) : corsHeaders(config, request)
 }
 
 /** Whether CORS lists origins. Then the use of cookies by those sites is intended. */

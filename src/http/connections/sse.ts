@@ -8,7 +8,7 @@ import { encodeRefusal, SSE_HEADERS } from '../../objects/shard/transports/sse.t
 import { readError } from '../../rpc/shard.ts'
 import { authorizeConnection } from './authorize-connection.ts'
 import { openAtShard } from './open-at-shard.ts'
-import { streamCorsHeaders } from '../cors.ts'
+import { corsHeaders } from '../cors.ts'
 import { errorResponse, isTemporary, shardFailure, methodNotAllowed } from '../error-response.ts'
 import { findPosition } from '../request/position-source.ts'
 import { queryParameter } from '../request/query.ts'
@@ -37,7 +37,7 @@ export async function openSse(c: HandlerContext): Promise<Response> {
 }
 
 function refuse(c: HandlerContext, error: RigelError): Response {
-  const headers = { ...streamCorsHeaders(c.get('config'), c.req.raw), vary: 'Origin, Accept' }
+  const headers = { ...corsHeaders(c.get('config'), c.req.raw), vary: 'Origin, Accept' }
   if (!isTemporary(error) || !acceptsStream(c.req.header('accept'))) return errorResponse(error, headers)
   const envelope = { id: crypto.randomUUID(), nowMs: Date.now(), specversion: c.get('config').ownEventsSpecversion }
   const retryMs =

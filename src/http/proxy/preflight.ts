@@ -2,19 +2,14 @@
 // elsewhere the service does, by a route for OPTIONS. Called by proxy.ts.
 import type { Config } from '../../config/parse-config.ts'
 import type { Route } from '../../api-definitions/api-route.ts'
-import { corsHeaders, credentialedCorsHeaders, namesOrigins } from '../cors.ts'
+import { corsHeaders } from '../cors.ts'
 
 const MAX_AGE_SECONDS = 600
-
-/** Credentials are allowed only for origins that the configuration names. */
-export function proxyCorsHeaders(config: Config, request: Request): Record<string, string> {
-  return namesOrigins(config) ? credentialedCorsHeaders(config, request) : corsHeaders(config, request)
-}
 
 /** Returns a copy, because the response of a `fetch` cannot be changed. */
 export function withCors(response: Response, config: Config, request: Request): Response {
   const changed = new Response(response.body, response)
-  for (const [name, value] of Object.entries(proxyCorsHeaders(config, request))) {
+  for (const [name, value] of Object.entries(corsHeaders(config, request))) {
     if (name === 'vary') changed.headers.append(name, value)
     else changed.headers.set(name, value)
   }
@@ -32,7 +27,7 @@ export function answerPreflight(config: Config, request: Request, routes: readon
   return new Response(null, {
     status: 204,
     headers: {
-      ...proxyCorsHeaders(config, request),
+      ...corsHeaders(config, request),
       'access-control-allow-methods': [...methods].join(', '),
       // `*` covers no `authorization`.
       'access-control-allow-headers':

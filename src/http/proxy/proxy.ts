@@ -16,7 +16,8 @@ import { addClaims } from './headers/claim-headers.ts'
 import { forward } from './forward.ts'
 import { clientOf, isLoop, readHeaders, toUpstreamHeaders } from './headers/headers.ts'
 import { isOverLimit } from './rate-limit.ts'
-import { answerPreflight, proxyCorsHeaders, withCors } from './preflight.ts'
+import { corsHeaders } from '../cors.ts'
+import { answerPreflight, withCors } from './preflight.ts'
 import type { ProxyContext, ProxyDeps } from './proxy-context.ts'
 import { publishRequest } from './publish/publish-request.ts'
 import { logRequest } from './request-log.ts'
@@ -55,11 +56,11 @@ function findRoute(request: Request, url: RequestUrl, router: Router, deps: Prox
   const incoming = readHeaders(request.headers)
   const { search } = url
   const path = toRequestPath(url.path)
-  const refuse = (reason: RigelError) => jsonErrorResponse(reason, proxyCorsHeaders(deps.config, request))
+  const refuse = (reason: RigelError) => jsonErrorResponse(reason, corsHeaders(deps.config, request))
   if (path.segments[0] === RESERVED_SEGMENT) return refuse({ kind: 'no_route' })
   if (isLoop(incoming)) return refuse({ kind: 'loop' })
   if (IMPOSSIBLE.has(method)) {
-    return errorResponse({ kind: 'method_not_allowed' }, proxyCorsHeaders(deps.config, request))
+    return errorResponse({ kind: 'method_not_allowed' }, corsHeaders(deps.config, request))
   }
   const query = { method, path, version: incoming.get('accept-version') ?? null }
   const found = router.find(query)
@@ -203,7 +204,7 @@ function cacheKey({ canonicalPath, request, route, search }: ProxyContext): stri
 }
 
 function toErrorResponse({ deps, request }: ProxyContext, reason: RigelError): Response {
-  const cors = proxyCorsHeaders(deps.config, request)
+  const cors = corsHeaders(deps.config, request)
   switch (reason.kind) {
     // RIG's text and headers.
     case 'authentication_failed':

@@ -116,9 +116,19 @@ describe('another origin', () => {
     expect(response.headers.get('access-control-allow-headers')?.split(',')).toContain(name)
   })
 
-  it('may send credentials if CORS lists it', async () => {
-    for (const method of ['GET', 'OPTIONS']) {
-      const response = await call(SSE, { origin: APP }, { CORS: APP }, method)
+  it.each([
+    [SSE, 'GET'],
+    ['/_rig/v1/connection/ndjson', 'GET'],
+    ['/_rig/v1/connection/longpolling', 'GET'],
+    ['/_rig/v1/history', 'GET'],
+    ['/_rig/v1/events', 'POST'],
+    [`${SSE}/0.abc/subscriptions`, 'PUT'],
+    [`${SSE}/0.abc/token`, 'PUT'],
+    [`${SSE}/0.abc/passed`, 'PUT'],
+    [`${SSE}/0.abc/metadata`, 'PUT'],
+  ])('may send credentials to %s if CORS lists it, also with what is refused', async (path, method) => {
+    for (const one of [method, 'OPTIONS']) {
+      const response = await call(path, { origin: APP, 'content-type': 'application/json' }, { CORS: APP }, one)
       expect([
         response.headers.get('access-control-allow-origin'),
         response.headers.get('access-control-allow-credentials'),
