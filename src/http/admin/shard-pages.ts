@@ -24,8 +24,8 @@ export function isCursor(text: string): boolean {
 
 /**
  * Reads the page after the cursor `after`, undefined for the first page. `shards` is ascending. An item that comes while
- * pages are read is in a later page or in none; no item is in two pages. A user that
- * moves to another shard meanwhile may be in two pages, or in none.
+ * pages are read is in a later page or in none; no item is in two pages. A user that moves to another shard meanwhile may
+ * be in two pages, or in none.
  */
 export async function readPage<T>(
   shards: readonly number[],
