@@ -40,8 +40,8 @@ const REMOTE = {
 
 /** In schedules with live tables. */
 const TABLED = { TABLES: JSON.stringify(TABLES), EXTRACTORS: JSON.stringify(ROW_EXTRACTORS) }
-const MAX_ROW_CHANGES = 16
-const TABLES_SHARE = 0.25
+const MAX_ROW_CHANGES = 12
+const TABLES_SHARE = 0.2
 
 /** The period of the cron trigger. */
 const CRON_EVERY_MS = 60_000
