@@ -61,8 +61,6 @@ const PAGE_BYTES = 65_536
 /** A statement writes one row or so many, so that there are two statements to prepare. A statement has at most 100 values. */
 const PUT_ROWS = 25
 
-const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
-
 export class TableRows {
   readonly #sql: SqlStorage
   readonly #name: string
@@ -145,8 +143,8 @@ export class TableRows {
   page(type: string, after: string, meanBytes: number): RowPage {
     const limit = Math.min(PAGE_ROWS, Math.ceil(PAGE_BYTES / Math.max(1, meanBytes)))
     const found = this.#sql
-      .exec<Columns<{ key: string; seq: number; meta: string; json: ArrayBuffer | string }>>(
-        `SELECT key, seq, meta, json FROM ${this.#name} WHERE key > ? ORDER BY key LIMIT ${limit}`,
+      .exec<Columns<{ key: string; seq: number; meta: string; json: string }>>(
+        `SELECT key, seq, meta, CAST(json AS TEXT) AS json FROM ${this.#name} WHERE key > ? ORDER BY key LIMIT ${limit}`,
         after,
       )
       .toArray()
@@ -154,10 +152,8 @@ export class TableRows {
     let bytes = 0
     for (const { json, key, meta, seq } of found) {
       const [fields, recipients, , , , storedMs] = JSON.parse(meta) as Meta
-      // Versions before stored text.
-      const text = typeof json === 'string' ? json : decoder.decode(json)
-      events.push({ seq, type, json: text, fields, recipients, connectionId: null, storedMs })
-      bytes += text.length
+      events.push({ seq, type, json, fields, recipients, connectionId: null, storedMs })
+      bytes += json.length
       if (bytes >= PAGE_BYTES && events.length < found.length) return { events, next: key }
     }
     return { events, next: found.length < limit ? null : (found.at(-1)?.key ?? null) }
