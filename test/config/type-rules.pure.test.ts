@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../src/config/parse-config.ts'
 
-const EXTRACTORS = { 'order.*': { tenant: { event: { json_pointer: '/data/tenant' } } } }
+const EXTRACTORS = {
+  'order.*': { tenant: { event: { json_pointer: '/data/tenant' } } },
+  'keyed.*': { id: { event: { key: true } } },
+}
 
 const problemsOf = (TYPES: unknown) => {
   const config = parseConfig({ EXTRACTORS, TYPES })
@@ -55,6 +58,10 @@ describe('TYPES', () => {
     [{ a: { max_per_second: 0.5 } }, 'TYPES: in a, max_per_second: must be a whole number of events'],
     [{ a: { hook: 'hooks.test' } }, 'TYPES: in a, hook: must be a URL such as https://'],
     [{ a: { hook: 'http://hooks.example.com/' } }, 'TYPES: in a: hook must be https'],
+    [
+      { 'keyed.*': { subscribe: { claim: '/sub', field: 'id' }, publish: { claim: '/sub', field: 'id' } } },
+      'TYPES: in keyed.*: publish must not name "id", which is read from a record',
+    ],
     [{ a: { lifetime_seconds: 0 } }, 'TYPES: in a, lifetime_seconds: must be a whole number of seconds from 1'],
     [
       { 'order.*': { subscribe: { claim: '/tenant', field: 'tenent' } } },

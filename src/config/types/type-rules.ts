@@ -80,8 +80,13 @@ export function typeRuleContradictions(v: Variables): readonly string[] {
   return Object.entries(v.TYPES ?? {}).flatMap(
     ([type, { history = [], hook, presence = [], publish = [], subscribe = [] }]) => {
       const problem = ruleNameProblem(type)
-      const fields = [...toExtractors(v)].flatMap(([known, extractors]) =>
-        covers(known, type) || covers(type, known) ? extractors.map((extractor) => extractor.name) : [],
+      const extractors = [...toExtractors(v)].flatMap(([known, ofType]) =>
+        covers(known, type) || covers(type, known) ? ofType : [],
+      )
+      const fields = extractors.map((extractor) => extractor.name)
+      const isOfRecords = (field: string) => extractors.every((one) => one.name !== field || one.from !== undefined)
+      const ofRecords = publish.flatMap((right) =>
+        right.kind === 'claim' && fields.includes(right.field) && isOfRecords(right.field) ? [right.field] : [],
       )
       const isUnknown = (right: Right) => right.kind === 'claim' && !fields.includes(right.field)
       const unknown = [...subscribe, ...history, ...publish].filter(isUnknown) as (Right & { kind: 'claim' })[]
@@ -91,6 +96,10 @@ export function typeRuleContradictions(v: Variables): readonly string[] {
         ...(hook !== undefined && exposesSecrets(hook) ? [`TYPES: in ${type}: hook ${HTTPS_RULE}`] : []),
         // A channel has no fields.
         ...(presence.some(({ kind }) => kind === 'claim') ? [`TYPES: in ${type}: presence must not name a claim`] : []),
+        ...ofRecords.map(
+          (field) =>
+            `TYPES: in ${type}: publish must not name "${field}", which is read from a record: a published event is none yet`,
+        ),
         ...unknown.map(
           ({ field }) => `TYPES: in ${type}: field "${field}" must be one that EXTRACTORS reads: ${known}`,
         ),
