@@ -28,7 +28,7 @@ async function complete(client: TransportClient, count = 1) {
   return dataOf(events.at(-1) ?? {})
 }
 
-describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
+describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, name, open }) => {
   it('gets the table that its filter passes, then changes and removals, and others’ rows never', async () => {
     const shard = newShard()
     const first = await open(shard, { principal, subscriptions: all })
@@ -68,6 +68,23 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
     const other = await open(shard, { principal, subscriptions: ofTenant('b'), lastEventId })
     expect(await complete(other)).toEqual({ type: 'row', rows: 1 })
     await Promise.all([again, anew, other].map((client) => client.close()))
+  })
+
+  it('gets what it missed before the table that has newer rows, when it comes back and then subscribes to more', async () => {
+    if (!hasPositions || name === 'phoenix') return
+    const shard = newShard()
+    const first = await open(shard, { principal, subscriptions: ofTenant('a') })
+    await complete(first)
+    const lastEventId = first.position
+    await first.close()
+    await shard.append([batch([row(0, 'x', 'b'), row(1, 'x', 'b', { recipients: ['alice'] })])])
+    const again = await open(shard, { principal, subscriptions: ofTenant('a'), lastEventId })
+    await again.until('row', 1)
+    await again.subscribe({ eventType: 'row', oneOf: [], ...STATE })
+    await complete(again)
+    await shard.append([batch([row(2, 'y')])])
+    expect(idsOf(await again.until('row', 4))).toEqual(['1', '0', '1', '2'])
+    await again.close()
   })
 
   it('gets a table that it subscribes to later, and a large one in parts', async () => {
@@ -221,6 +238,34 @@ describe('a subscription with state', () => {
     }
     expect([keys.length, new Set(keys).size]).toEqual([700, 700])
     expect(types.filter((type) => type === 'rig.table.reset')).toHaveLength(1)
+    await first.close()
+  })
+
+  it('gets what it missed before the table that has newer rows, also if it polls while it subscribes to more', async () => {
+    const shard = newShard()
+    const first = await SseClient.open(shard, { principal, subscriptions: ofTenant('a') })
+    await first.until(1, 'rig.table.complete')
+    await shard.append([batch([row(0, 'x', 'b'), row(1, 'x', 'b', { recipients: ['alice'] })])])
+    const session = await shard.openLongpolling(principal, ofTenant('a'), first.lastEventId)
+    if (!session.ok) throw new Error(session.reason.kind)
+    const id = session.value.connectionToken.split('.')[1] ?? ''
+    const events: Event[] = []
+    let position: string | null = null
+    const poll = async () => {
+      const polled: Awaited<ReturnType<typeof shard.poll>> = await shard.poll(id, position)
+      if (!polled.ok) throw new Error(polled.reason.kind)
+      position = polled.value.lastEventId
+      events.push(...polled.value.events.map((json) => JSON.parse(json) as Event))
+    }
+    await poll()
+    const waiting = poll()
+    // Calls arrive in order: when this one is answered, the poll waits.
+    await shard.pageConnections({ user: 'alice' }, '', 1)
+    await shard.setSubscriptions(id, all, principal)
+    await waiting
+    while (!events.some(({ type }) => type === 'rig.table.complete')) await poll()
+    await poll()
+    expect(idsOf(events.filter(({ type }) => type === 'row'))).toEqual(['1', '0', '1'])
     await first.close()
   })
 })

@@ -94,7 +94,9 @@ export class LongpollSession extends BaseConnection {
     const reason = await this.#waiting.wait()
     if (reason !== null) return fail(reason)
     const later = this.#reader.read(seq, recovered)
-    return ok((later.events.length === 0 ? this.#tables?.next(from) : undefined) ?? later)
+    // The next poll reads the log again: a table must not come before the events that it has newer rows of.
+    const mayHaveTables = later.events.length === 0 && this.#rewind === undefined && this.#late === undefined
+    return ok((mayHaveTables ? this.#tables?.next(from) : undefined) ?? later)
   }
 
   readTables(reader: TableReader): void {
