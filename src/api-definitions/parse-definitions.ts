@@ -7,6 +7,7 @@ import { parseRigForm, rigFormSchema } from './rig-format.ts'
 import type { ApiDefinition, Problem, DefinitionEnv } from './api-route.ts'
 import { findShadowed } from './router.ts'
 import { idOf } from './api-record.ts'
+import { findUseless } from './useless-routes.ts'
 import { isShortForm, parseShortForm, shortFormSchema } from './short-format.ts'
 
 /** Each route costs memory in every isolate: 20,000 are some megabytes. */
@@ -46,7 +47,9 @@ export function parseDefinitions(
   const count = definitions.reduce((sum, { routes }) => sum + routes.length, 0)
   if (count > MAX_ROUTES)
     problems.push({ where: 'api', field: 'routes', message: `must be at most ${MAX_ROUTES} in all` })
-  if (problems.length === 0) problems.push(...findShadowed(definitions))
+  if (problems.length === 0) {
+    problems.push(...definitions.flatMap(({ routes }) => routes.flatMap(findUseless)), ...findShadowed(definitions))
+  }
   return problems.length > 0 ? fail(problems) : ok(definitions)
 }
 

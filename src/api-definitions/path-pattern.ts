@@ -2,7 +2,7 @@
 // the shape cannot decide, a linear regular expression does. Matching takes time linear in the path. Used by the router.
 import type { RE2JS } from 're2js'
 import { fail, ok, type Result } from '../core/result.ts'
-import { canonicalPath, hasHiddenDotSegments, readingsOf, toRequestPath, type RequestPath } from './request-path.ts'
+import { canonicalPath, type RequestPath } from './request-path.ts'
 
 /** `any` is one segment; `rest` is any number of segments, also none. */
 export type Segment = { readonly literal: string; readonly folded: string } | 'any' | 'rest'
@@ -31,7 +31,7 @@ const PARAMETER = /^\{([A-Za-z_]\w*)(\.\.\.)?\}$/
 export function fromTemplate(source: string, to: string | null): Result<PathPattern, string> {
   if (!source.startsWith('/')) return fail('must begin with "/"')
   if (/[?#]/.test(source)) return fail('must have no query and no fragment')
-  if (source.includes('\\')) return fail('must have no "\\": in a URL it is "/"')
+  if (/\/\.\.?(?:\/|$)/.test(source)) return fail('must have no segment "." or "..": clients resolve them')
   const names: string[] = []
   const shape: Segment[] = []
   const captures: number[] = []
@@ -48,7 +48,6 @@ export function fromTemplate(source: string, to: string | null): Result<PathPatt
     captures.push(shape.length)
     shape.push(rest === undefined ? 'any' : 'rest')
   }
-  if (hasDotSegments(shape)) return fail('must have no segment "." or "..", escaped or not: they are resolved')
   const replacement = to === null ? ok(null) : parseTemplateReplacement(to, names)
   if (!replacement.ok) return replacement
   return ok({
@@ -61,13 +60,6 @@ export function fromTemplate(source: string, to: string | null): Result<PathPatt
     captures,
     replacement: replacement.value,
   })
-}
-
-/** Clients resolve such segments, and Rigel refuses paths in which a service could resolve them. */
-function hasDotSegments(shape: readonly Segment[]): boolean {
-  const segments = shape.map((segment) => (typeof segment === 'string' ? 'x' : segment.literal))
-  const readings = readingsOf(toRequestPath(`/${segments.join('/')}`))
-  return readings === undefined || hasHiddenDotSegments(readings)
 }
 
 export function toLiteral(text: string): Exclude<Segment, string> {
@@ -136,7 +128,6 @@ function parseTemplateReplacement(
   text: string,
   names: readonly string[],
 ): Result<readonly (string | number)[], string> {
-  if (/[\s?#]/.test(text)) return fail('is another path: it must have no space, no query and no fragment')
   const parts: (string | number)[] = []
   for (const part of text.split(/(\{[^}]*\})/)) {
     if (part === '') continue

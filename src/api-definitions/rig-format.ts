@@ -9,8 +9,7 @@ import type { ApiDefinition, Authentication, Problem, Route, DefinitionEnv, Targ
 import {
   HEADER_NAME,
   headersSchema,
-  isMethod,
-  METHOD_RULE,
+  METHOD,
   rigTexts,
   routeOptions,
   textSchema,
@@ -35,7 +34,7 @@ const ignored = z.unknown().optional()
 
 const endpointSchema = z.strictObject({
   id: textSchema,
-  method: textSchema.refine(isMethod, METHOD_RULE),
+  method: textSchema.regex(METHOD, 'must be a method such as GET, or *'),
   path_regex: textSchema,
   path_replacement: z.string().optional(),
   secured: z.boolean().default(false),

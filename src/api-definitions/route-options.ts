@@ -11,12 +11,7 @@ export const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const headerName = z.string().regex(HEADER_NAME, 'must be a header name')
 const cookieName = z.string().regex(HEADER_NAME, 'must be a cookie name')
 const headerValue = z.string().regex(/^[\t\u0020-\u007e\u0080-\u00ff]*$/, 'must be a header value: one line')
-const headers = z
-  .record(headerName, headerValue)
-  .refine(
-    (set) => new Set(Object.keys(set).map((name) => name.toLowerCase())).size === Object.keys(set).length,
-    'must name each header once: case does not matter',
-  )
+const headers = z.record(headerName, headerValue)
 /** Any JSON number as core/json.ts parses it: a double, or the digits of a number that a double does not hold. */
 const number = z.custom<number | ExactNumber>((value) => numberText(value) !== undefined, 'must be a number')
 // oxlint-disable-next-line no-underscore-dangle -- zod's own hook for the JSON Schema of a custom type
@@ -24,18 +19,7 @@ number._zod.toJSONSchema = () => ({ type: 'number' })
 
 const scalar = z.union([z.string(), number, z.boolean()])
 
-/** The methods that workerd knows: it answers others with 501 before Rigel sees them. It cannot send CONNECT and TRACE. */
-const METHODS = new Set(
-  (
-    '* ACL BAN CHECKOUT COPY DELETE GET HEAD LOCK MERGE MKACTIVITY MKCOL MOVE MSEARCH NOTIFY OPTIONS PATCH POST ' +
-    'PROPFIND PROPPATCH PURGE PUT QUERY REPORT SEARCH SUBSCRIBE UNLOCK UNSUBSCRIBE'
-  ).split(' '),
-)
-export const METHOD_RULE = 'must be a method that a Worker can send, such as GET, or *'
-
-export function isMethod(name: string): boolean {
-  return METHODS.has(name.toUpperCase())
-}
+export const METHOD = /^([A-Za-z]+|\*)$/
 
 /** Options of Rigel; RIG has none of them. */
 export const routeOptions = {
@@ -66,7 +50,6 @@ export const routeOptions = {
   host: z
     .string()
     .regex(/^[A-Za-z0-9.-]+(:\d+)?$/, 'must be "target", "client", or the name of a host')
-    .refine((host) => URL.canParse(`http://${host}`), 'must be the name of a host, and a port up to 65535')
     .optional()
     .describe('"target" (default), a name of the Worker\'s zone, or for service bindings "client"'),
   cors: z.boolean().optional().describe('Answer preflights, and add CORS headers, by the variable CORS'),

@@ -12,8 +12,6 @@ import {
   cookieNameSchema,
   headerNameSchema,
   headersSchema,
-  isMethod,
-  METHOD_RULE,
   rigTexts,
   routeOptions,
   textSchema,
@@ -39,13 +37,11 @@ const options = {
   secured: z
     .union([
       z.boolean(),
-      z
-        .strictObject({
-          header: headerNameSchema.optional(),
-          query: textSchema.optional(),
-          cookie: cookieNameSchema.optional(),
-        })
-        .refine((places) => Object.keys(places).length > 0, 'must name a header, a query parameter or a cookie'),
+      z.strictObject({
+        header: headerNameSchema.optional(),
+        query: textSchema.optional(),
+        cookie: cookieNameSchema.optional(),
+      }),
     ])
     .optional()
     .describe('true: a bearer token is required; or where else it may be'),
@@ -78,7 +74,6 @@ type ShortForm = z.infer<typeof shortFormSchema>
 type Options = Omit<ShortForm, 'id' | 'routes' | 'active' | 'name'>
 
 const LINE = /^([A-Za-z]+|\*)\s+(\/\S*)$/
-const HOST_OPTION = 'has no effect: use the option host'
 const DEFAULT_EVENT_TYPE = 'com.rig.proxy.request'
 
 /** Also where `routes` is misspelt: by RIG's format, every other field would be a mistake too. */
@@ -133,14 +128,10 @@ function toRoute(
   const [, method, template] = LINE.exec(line) ?? []
   if (method === undefined || template === undefined)
     return refuse('routes', 'must be a line such as "GET /books/{id}"')
-  if (!isMethod(method)) return refuse('routes', METHOD_RULE)
   const pattern = fromTemplate(template, path)
   if (!pattern.ok) return refuse('path', pattern.reason)
   const target = toTarget(route, definitionEnv)
   if (!target.ok) return refuse('target', target.reason)
-  const requestHeaders = toHeaderChanges(route.request_headers)
-  // RIG's format may have it, as RIG's documentation does.
-  if (requestHeaders.set.some(([name]) => name === 'host')) return refuse('request_headers.host', HOST_OPTION)
   return [
     {
       api,
@@ -151,7 +142,7 @@ function toRoute(
       authentication: toAuthentication(route, where, problems),
       target: target.value,
       responseFrom: route.response_from ?? 'http',
-      requestHeaders,
+      requestHeaders: toHeaderChanges(route.request_headers),
       responseHeaders: toHeaderChanges(route.response_headers?.set, route.response_headers?.remove),
       policy: toPolicy(route),
       endpoint: toEndpoint(line, method, template, path, route),

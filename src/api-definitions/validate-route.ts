@@ -9,9 +9,6 @@ import type { Problem, Route, DefinitionEnv } from './api-route.ts'
 /** The variable without which a source is not configured. The embedded log needs none. */
 const NEEDED: Readonly<Record<SourceKind, string>> = { kafka: '', nats: 'NATS_SERVERS', kinesis: 'AWS_ACCESS_KEY_ID' }
 
-/** `upgrade` would make each request one for a WebSocket; the runtime ignores the others. */
-const OF_A_CONNECTION = new Set('connection content-length keep-alive te trailer transfer-encoding upgrade'.split(' '))
-
 export function checkRoute(route: Route, definitionEnv: DefinitionEnv): readonly Problem[] {
   const where = `${route.api}/${route.id}`
   const problems: Problem[] = []
@@ -26,9 +23,6 @@ export function checkRoute(route: Route, definitionEnv: DefinitionEnv): readonly
   if (policy.forwardClaims !== 'none' && authentication === null) add('forward_claims', 'needs secured: true')
   if (policy.forwardClaims === 'signed' && !definitionEnv.canSignClaims) {
     add('forward_claims', 'signed needs the variable PROXY_CLAIMS_SECRET')
-  }
-  for (const [name] of route.requestHeaders.set) {
-    if (OF_A_CONNECTION.has(name)) add(`request_headers.${name}`, 'is set by the runtime for each connection')
   }
   for (const name of policy.clientHeaders) {
     const why = whyNotClients(name)

@@ -144,7 +144,7 @@ describe('the import of a document', () => {
         '/books#deprecated: must have no query and no fragment',
         'no-slash: must begin with "/"',
         '/wild/*: "*" must be text, {name}, or at the end {name...}',
-        '/a/../b: must have no segment "." or "..", escaped or not: they are resolved',
+        '/a/../b: must have no segment "." or "..": clients resolve them',
         '/pairs/{a-b}/{a_b}: {a_b} must occur once',
         'TRACE /: a Worker cannot send it',
         'GET /items/{itemId}: GET /items/{item-id} is the same route, and comes first',
