@@ -76,7 +76,7 @@ export function unambiguousJson<T extends z.ZodType>(schema: T) {
     .string()
     .superRefine((text, context) => {
       const name = repeatedMember(text)
-      if (name !== undefined) context.addIssue(`has "${show(name)}" twice in one object: put both into one`)
+      if (name !== undefined) context.addIssue(`has "${show(name)}" twice in one object`)
     })
     .pipe(json(schema))
 }

@@ -13,7 +13,7 @@ const MAX_BYTES = 1_073_741_824
 const DEFAULT_BYTES = 67_108_864
 const BYTES = `must be a whole number of bytes from 1 to ${MAX_BYTES}`
 
-const TOPIC = 'must be the name of the topic with the events of the table'
+const TOPIC = 'must be the name of a topic'
 
 const tableSchema = z.strictObject(
   {
@@ -51,7 +51,7 @@ export function tableContradictions({
 }: Variables & SourceTopicVariables): readonly string[] {
   return Object.entries(tables).flatMap(([type, { topic }]) => [
     ...(type.includes('*') || type.startsWith('rig.') || patternProblem(type) !== undefined
-      ? [`TABLES: ${type} must be an event type of services, no pattern`]
+      ? [`TABLES: ${type} must be an event type, no pattern`]
       : []),
     ...(sourceOf(topic).kind === 'kafka'
       ? topicNameProblems(topic, v, 'the table would stay empty')

@@ -96,10 +96,7 @@ export function typeRuleContradictions(v: Variables): readonly string[] {
         ...(hook !== undefined && exposesSecrets(hook) ? [`TYPES: in ${type}: hook ${HTTPS_RULE}`] : []),
         // A channel has no fields.
         ...(presence.some(({ kind }) => kind === 'claim') ? [`TYPES: in ${type}: presence must not name a claim`] : []),
-        ...ofRecords.map(
-          (field) =>
-            `TYPES: in ${type}: publish must not name "${field}", which is read from a record: a published event is none yet`,
-        ),
+        ...ofRecords.map((field) => `TYPES: in ${type}: publish must not name "${field}", which is read from a record`),
         ...unknown.map(
           ({ field }) => `TYPES: in ${type}: field "${field}" must be one that EXTRACTORS reads: ${known}`,
         ),
@@ -110,7 +107,7 @@ export function typeRuleContradictions(v: Variables): readonly string[] {
 
 /** Returns why no event has such a type, so that its rule would never apply; undefined: some may have it. */
 function ruleNameProblem(type: string): string | undefined {
-  if (type.startsWith('rig.')) return "these are Rigel's own events, which have no rules"
+  if (type.startsWith('rig.')) return "Rigel's own events have no rules"
   if (type !== type.trim()) return 'must not begin or end with a space'
   const isStarLost = type.includes('*') && !isPattern(type)
   return isStarLost ? 'a pattern has one star, behind its last dot: "com.github.*"' : patternProblem(type)

@@ -20,7 +20,7 @@ export function toCheckedEvent(event: CloudEvent): Result<CloudEvent, string> {
       return fail(`"${name}" and "${old}" differ: send only one of them, or the same value in both`)
   }
   const json = rewritten(event.json)
-  return json === undefined ? fail('it is nested too deeply to be checked') : ok({ ...event, json })
+  return json === undefined ? fail('it is nested too deeply') : ok({ ...event, json })
 }
 
 /** Undefined: the nesting exceeds the stack, at some thousand levels. JSON.parse alone has no such limit. */

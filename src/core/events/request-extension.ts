@@ -6,8 +6,12 @@ import { decodeUtf8 } from '../text.ts'
 import type { LogRecord } from './kafka-record.ts'
 import type { CloudEvent } from './stored-event.ts'
 
-/** Headers that always carry credentials. */
-const CREDENTIAL_HEADERS = ['authorization', 'proxy-authorization', 'cookie', 'set-cookie']
+/**
+ * Ends of the names of headers and parameters that carry credentials, whether or not a route looks for a token there: `cookie`,
+ * `jwt` and `token`, `x-api-key`, `access_token`, `cf-access-jwt-assertion`, `X-Amz-Signature`.
+ */
+const CREDENTIAL =
+  /(?:authorization|cookie|websocket-protocol|token|jwt|assertion|-key|apikey|secret|passw(?:or)?d|signature)$/
 
 /** Returns the event as subscribers may see it: the same object if it was no request. */
 export function withoutCredentials(event: CloudEvent): CloudEvent {
@@ -67,21 +71,21 @@ function publicText(text: string | undefined): string {
 function toPublic({ token_in: tokenIn, ...rest }: JsonObject): JsonObject {
   const rig = Object.fromEntries(Object.entries(rest).filter(([name]) => name !== 'correlation'))
   const { header, query } = isObject(tokenIn) ? tokenIn : {}
-  const secret = new Set([...CREDENTIAL_HEADERS, canonical(header)])
+  const isSecret = (name: unknown) => CREDENTIAL.test(canonical(name)) || canonical(name) === canonical(header)
   return {
     ...rig,
-    ...(rig['headers'] === undefined ? {} : { headers: publicHeaders(rig['headers'], secret) }),
-    ...(typeof rig['query'] === 'string' && typeof query === 'string'
-      ? { query: withoutParameter(rig['query'], query) }
+    ...(rig['headers'] === undefined ? {} : { headers: publicHeaders(rig['headers'], isSecret) }),
+    ...(typeof rig['query'] === 'string'
+      ? { query: withoutParameters(rig['query'], (name) => CREDENTIAL.test(canonical(name)) || name === query) }
       : {}),
   }
 }
 
 /** `headers`: a list of name and value, RIG's form, or an object, which another producer may write. What is neither is left out. */
-function publicHeaders(headers: unknown, secret: ReadonlySet<string>): unknown {
-  if (Array.isArray(headers)) return headers.filter((entry) => Array.isArray(entry) && !secret.has(canonical(entry[0])))
+function publicHeaders(headers: unknown, isSecret: (name: unknown) => boolean): unknown {
+  if (Array.isArray(headers)) return headers.filter((entry) => Array.isArray(entry) && !isSecret(entry[0]))
   if (!isObject(headers)) return []
-  return Object.fromEntries(Object.entries(headers).filter(([name]) => !secret.has(canonical(name))))
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !isSecret(name)))
 }
 
 /** Services read `_` and `.` in a header's name as `-`. */
@@ -89,7 +93,7 @@ function canonical(name: unknown): string {
   return typeof name === 'string' ? name.toLowerCase().replaceAll(/[_.]/g, '-') : ''
 }
 
-function withoutParameter(query: string, name: string): string {
-  const kept = query.split('&').filter((pair) => !new URLSearchParams(pair).has(name))
+function withoutParameters(query: string, isSecret: (name: string) => boolean): string {
+  const kept = query.split('&').filter((pair) => ![...new URLSearchParams(pair).keys()].some(isSecret))
   return kept.join('&')
 }

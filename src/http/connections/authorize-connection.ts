@@ -24,7 +24,7 @@ import { allowOrigin, namesOrigins } from '../cors.ts'
 import type { HandlerContext } from '../worker-context.ts'
 import type { VerifiedToken, VerifyToken } from '../../auth/verify-token.ts'
 
-const AS_OF_OR_TIME = 'as_of and since, or last_event_id=earliest, exclude each other.'
+const AS_OF_OR_TIME = 'as_of excludes since and earliest'
 
 export const NO_TOKEN: VerifiedToken = { principal: ANONYMOUS, claims: {} }
 

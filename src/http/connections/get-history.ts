@@ -33,7 +33,7 @@ async function readPage(c: Context<HttpEnv>): Promise<Result<HistoryPage, RigelE
   const wanted = readTypes(c.req.query('types'), c.req.query('subscriptions'))
   if (!wanted.ok) return wanted
   const other = ['as_of', 'last_event_id'].find((name) => c.req.query(name))
-  if (other !== undefined) return badRequest(`${other} is for connections: a page begins behind after, or at since`)
+  if (other !== undefined) return badRequest(`${other} is for connections: give after, or since`)
   const lastEventId = c.req.query('after') || null
   const granted = await authorizeConnection(c, { transport: 'longpolling', lastEventId, subscriptions: wanted.value })
   if (!granted.ok) return granted

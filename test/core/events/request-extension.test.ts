@@ -42,6 +42,21 @@ describe('a request that became an event', () => {
     expect(shown(rig)).toEqual({ headers: [['x-other', '1']], query: 'a=1&b=2' })
   })
 
+  it('loses headers and parameters whose names say that they are credentials, where its route looks for none', () => {
+    const secrets = [
+      'x-api-key',
+      'apikey',
+      'X_Auth_Token',
+      'x-phoenix-authtoken',
+      'cf-access-jwt-assertion',
+      'x-secret',
+    ]
+    const kept = ['x-tokens', 'x-keyed', 'accept', 'x-signature-age']
+    const headers = [...secrets, 'sec-websocket-protocol', ...kept].map((name) => [name, 'x'])
+    const query = 'jwt=x&token=x&a=1&access_token=x&api%5Fkey=x&X-Amz-Signature=x&b=token'
+    expect(shown({ headers, query })).toEqual({ headers: kept.map((name) => [name, 'x']), query: 'a=1&b=token' })
+  })
+
   it('loses the correlation, by which anybody could answer it', () => {
     expect(shown({ correlation: 'c', host: 'h' })).toEqual({ host: 'h' })
   })

@@ -87,7 +87,7 @@ describe('GET /_rig/v1/history', () => {
     ['since=yesterday', 'RFC 3339'],
     ['types=a&subscriptions=[]', 'exclude each other'],
     ['types=', 'Failed to decode', '&subscriptions=x'],
-    ['last_event_id=1.abc-7', 'last_event_id is for connections: a page begins behind after, or at since'],
+    ['last_event_id=1.abc-7', 'last_event_id is for connections: give after, or since'],
     ['as_of=rig/0@1', 'as_of is for connections'],
     ['types=a..*.*b,*c*.*', 'a pattern has one star'],
     ['after=1.abc-7', 'after is no position'],
