@@ -136,7 +136,7 @@ export function createShard(context: ShardContext) {
     mapVersion: () => shardMap.map.version,
   })
   const timers = new Timers(context.now)
-  const oldShards = new OldShardReader(context, log, logStore, timers)
+  const oldShards = new OldShardReader(context, log, logStore, timers, shardMap)
   const resumptions = new Resumptions({ log, interests, shardMap, oldShards })
   const storedHistory = new StoredHistory({ log, store: logStore, interests, shardMap, now: context.now })
   const admission = new ConnectionAdmission(context, {

@@ -17,6 +17,7 @@ import {
 import { shardStub } from '../../../rpc/shard.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { LogStore } from '../log/log-store.ts'
+import type { KnownShardMap } from '../known-shard-map.ts'
 import type { ShardLogEnd } from '../log/uncovered.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { OldShardReplay } from './old-shard-replay.ts'
@@ -57,8 +58,16 @@ export class OldShardReader {
   readonly #log: CommittedLog
   readonly #store: LogStore
   readonly #timers: Timers
+  readonly #shardMap: Pick<KnownShardMap, 'predatesReturn'>
 
-  constructor(context: Pick<ShardContext, 'env'>, log: CommittedLog, store: LogStore, timers: Timers) {
+  constructor(
+    context: Pick<ShardContext, 'env'>,
+    log: CommittedLog,
+    store: LogStore,
+    timers: Timers,
+    shardMap: Pick<KnownShardMap, 'predatesReturn'>,
+  ) {
+    this.#shardMap = shardMap
     this.#timers = timers
     this.#context = context
     this.#log = log
@@ -126,6 +135,8 @@ export class OldShardReader {
     const given = delivered?.untilSeq === Infinity ? toFilter(delivered.filter) : null
     const events = this.#store
       .readUncovered(reached.seen, reached.before)
+      // What this log has from before the user left this shard and came back, its client was sent then.
+      .filter((event) => !this.#shardMap.predatesReturn(filter.user, event.seq - 1))
       .filter((event) => event.seq <= seq && matchesFilter(wanted, event))
       .filter((event) => given === null || !matchesFilter(given, event))
     return { events, seq }
