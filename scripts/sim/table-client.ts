@@ -214,9 +214,12 @@ export class TableClient {
     this.#isNewer(version)
   }
 
-  /** Only while one view is in force: with another one a table comes whose rows it may have had. */
+  /**
+   * Only while one view is in force: with another one a table comes whose rows it may have had. And only of events: a follower that
+   * has crashed routes again what a table may have been filled with.
+   */
   #isNewer({ id, key, number }: RowVersion): void {
-    if (this.#newest === null || this.#views.length > 1) return
+    if (this.#newest === null || this.#coming !== null || this.#views.length > 1) return
     const newest = this.#newest.get(key) ?? -1
     if (newest >= number) this.#violated(`got ${id} after version ${newest} of its row`)
     this.#newest.set(key, number)
