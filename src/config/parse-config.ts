@@ -24,6 +24,7 @@ import { configWarnings } from './warnings.ts'
 import { flag } from './env-fields.ts'
 import { matchesTopicPattern } from '../core/events/topic-pattern.ts'
 import { sourceOf } from '../core/events/topic-source.ts'
+import { hash64 } from '../core/delivery/shard-hash.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 
 const schema = z.object({
@@ -128,6 +129,11 @@ export function configOf(env: object): Config {
 
 type Variables = z.infer<typeof schema>
 
+function basisOf(variables: unknown): string {
+  const { high, low } = hash64(JSON.stringify(variables))
+  return `${(high >>> 0).toString(36)}-${(low >>> 0).toString(36)}`
+}
+
 function contradictions(v: Variables, env: object): string[] {
   return [
     ...tokenContradictions(v),
@@ -166,6 +172,8 @@ function toConfig(v: Variables) {
     topicRules: toTopicRules(v),
     /** Null: no event type has state. */
     tables: toTables(v),
+    /** Changes with what decides which rows tables have, and who sees them. */
+    tablesBasis: basisOf([v.TABLES, v.TYPES, [...(v.EXTRACTORS ?? [])]]),
     /** Null: there are no rules per event type. */
     typeRules: toTypeRules(v),
     ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,

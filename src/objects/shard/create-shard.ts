@@ -55,6 +55,7 @@ export function createShard(context: ShardContext) {
   const connections = new ConnectionRegistry(config.connections, onMatched, config.typeRules)
   const tableStore = new TableStore(storage.sql, {
     rules: config.tables,
+    basis: config.tablesBasis,
     newId: context.uuid,
     isExpired: expiryOf(context),
     onTooLarge: (type) => queueMicrotask(() => tables.tooLarge(type)),
@@ -208,7 +209,7 @@ export function createShard(context: ShardContext) {
   })
   const admin = new AdminCommands(context, { ...parts, history, logStore, leaving })
   restore(transports, store)
-  for (const connection of connections.withTables()) tables.serveSoon(connection)
+  for (const connection of connections.withTables()) tables.restored(connection)
   if (tableStore.types.length > 0) context.wakeBy(context.now() + 1_000)
   const values = () => metrics.values(connections, logStore)
   const explained = { connections, history, logStore, tokenOf: (id: string) => lifecycle.tokenOf(id) }

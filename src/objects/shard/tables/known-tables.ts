@@ -21,13 +21,16 @@ type StoredTable = {
 
 export class KnownTables {
   readonly #sql: SqlStorage
+  readonly #basis: string
   readonly #byType = new Map<string, RecentRows>()
   /** The values of `#byType`: each append asks for them. */
   #all: readonly RecentRows[] = []
   #writtenSeq = 0
 
-  constructor(sql: SqlStorage) {
+  /** `basis`: tables of another one are forgotten. */
+  constructor(sql: SqlStorage, basis = '') {
     this.#sql = sql
+    this.#basis = basis
   }
 
   /** Reads what is stored, anew if it was read before. `head`: of the log. */
@@ -45,7 +48,8 @@ export class KnownTables {
       const done = new Set(JSON.parse(filled) as readonly string[])
       this.#open({ id, type, mapVersion, fillId, filled: done, status, sinceSeq, rows, bytes })
     }
-    for (const type of this.types) if (!rules.has(type)) this.drop(type)
+    const isCurrent = (type: string) => rules.has(type) && this.get(type)?.fillId.startsWith(this.#basis) === true
+    for (const type of this.types) if (!isCurrent(type)) this.drop(type)
   }
 
   get types(): readonly string[] {

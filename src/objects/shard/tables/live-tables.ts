@@ -70,6 +70,14 @@ export class LiveTables {
     return store.coversSince(types, seq) && types.every((type) => store.mapVersionOf(type) === mapVersion())
   }
 
+  /** For a connection from before a restart: its tables are forgotten if TABLES, TYPES or EXTRACTORS have changed. */
+  restored(connection: Connection): void {
+    const { rules, store } = this.#deps
+    const isForgotten = (type: string) => rules?.has(type) === true && store.statusOf(type) === undefined
+    this.want(connection.state.subscriptions.filter(({ eventType }) => isForgotten(eventType)))
+    this.serveSoon(connection)
+  }
+
   /** Gives the connection the tables that it waits for, as soon as they are complete. */
   serveSoon(connection: Connection): void {
     if (!isWaiting(connection)) return

@@ -17,6 +17,8 @@ export interface FilledRow extends RowAudience {
 
 export interface TableStoreDeps {
   readonly rules: TableRules | null
+  /** See Config. Absent: it does not change. */
+  readonly basis?: string
   readonly newId: () => string
   readonly isExpired?: ((type: string, storedMs: number) => boolean) | undefined
   /** Called when a table has become too large, within the append's transaction. */
@@ -31,7 +33,7 @@ export class TableStore {
 
   constructor(sql: SqlStorage, deps: TableStoreDeps) {
     this.#deps = deps
-    this.#known = new KnownTables(sql)
+    this.#known = new KnownTables(sql, deps.basis)
     const onTooLarge = (type: string) => deps.onTooLarge(type)
     this.changes = new TableChanges({ rules: deps.rules, known: this.#known, onTooLarge })
   }
@@ -65,7 +67,8 @@ export class TableStore {
   create(type: string, mapVersion: number): void {
     this.drop(type)
     this.changes.write()
-    this.#known.add(type, mapVersion, this.#deps.newId(), this.changes.head)
+    const { basis = '', newId } = this.#deps
+    this.#known.add(type, mapVersion, `${basis} ${newId()}`.trimStart(), this.changes.head)
   }
 
   drop(type: string): void {

@@ -54,3 +54,26 @@ it('is not complete for a client that began to get it before', async () => {
   expect(second()).toEqual(['rig.table.reset', 'rig.table.complete'])
   expect(connection.state.tables).toEqual({ row: 5 })
 })
+
+it('is begun anew for a client from before a restart, if it was forgotten', async () => {
+  const begun: string[] = []
+  const state = { id: 'c', subscriptions, tables: { row: 7 } } as unknown as ConnectionState
+  const connection = { state } as unknown as Connection
+  const store = {
+    statusOf: (type: string) => (begun.includes(type) ? 'filling' : undefined),
+    mapVersionOf: () => undefined,
+    create: (type: string) => begun.push(type),
+  }
+  const deps = {
+    rules: new Map([['row', {}]]),
+    store,
+    fills: { begin: () => undefined },
+    connections: { get: () => connection, withTables: () => [connection] },
+    lifecycle: { update: (_: Connection, changes: object) => Object.assign(connection.state, changes) },
+    log: { settle: async () => undefined },
+    mapVersion: () => 1,
+  } as unknown as LiveTablesDeps
+  const context = { now: () => 0, background: () => undefined } as unknown as ShardContext
+  new LiveTables(context, deps).restored(connection)
+  expect([begun, connection.state.tables]).toEqual([['row'], { row: null }])
+})

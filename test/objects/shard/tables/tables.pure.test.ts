@@ -16,10 +16,11 @@ const KEYS = ['k1', 'k2', 'k3', 'k4']
 const encoder = new TextEncoder()
 const limits = { maxRows: 1_000, maxBytes: 1_000_000 }
 
-function open(storage: TestStorage, { maxBytes, maxRows } = limits) {
+function open(storage: TestStorage, { maxBytes, maxRows } = limits, basis = 'basis') {
   const tooLarge: string[] = []
   const store = new TableStore(storage.sql, {
     rules: new Map([[TYPE, { type: TYPE, topic: 'rig', key: 'subject', maxRows, maxBytes }]]),
+    basis,
     newId: () => 'fill',
     onTooLarge: (type) => void tooLarge.push(type),
   })
@@ -250,4 +251,12 @@ describe('tables', () => {
     expect(JSON.stringify(events)).not.toContain('u1')
     expect(store.read(TYPE, '', log.head).events.map(({ recipients }) => recipients)).toEqual([['u2']])
   })
+})
+
+it('a table is forgotten when what decides its rows has changed', () => {
+  const storage = createTestStorage()
+  open(storage).store.create(TYPE, 1)
+  expect(open(storage).store.types).toEqual([TYPE])
+  expect(open(storage, limits, 'another').store.types).toEqual([])
+  expect(open(storage).store.types).toEqual([])
 })
