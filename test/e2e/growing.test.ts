@@ -55,10 +55,13 @@ void test(
     for (const shards of [8, 3]) {
       const startedMs = Date.now()
       await request('PUT', { shards })
-      for (const phase of ['writing_both', 'moving']) {
+      for (const phase of ['adopting', 'writing_both', 'moving', 'ending']) {
         await until(`${shards} shards: ${phase}`, async () => isPast(await status(), phase, shards), CHANGE_WITHIN_MS)
         await rigel.kill()
         await rigel.start()
+        // One outage must be shorter than the retention: the next kill comes when all clients are back.
+        const seen = clients.map((client) => client.seen.length)
+        await until('events flow', () => clients.every((client, index) => client.seen.length > (seen[index] ?? 0)))
       }
       await until(
         `${shards} shards`,
