@@ -25,7 +25,7 @@ export const connectionVariables = {
   MAX_SUBSCRIPTIONS_PER_CONNECTION: integer(100, 1, 10_000),
   MAX_EVENT_TYPES_PER_SHARD: integer(20_000, 100, 200_000),
   MAX_SUBSCRIPTION_BYTES_PER_CONNECTION: integer(65_536, 1_024, 2_097_152),
-  MAX_SUBSCRIPTION_BYTES_PER_SHARD: integer(16_777_216, 65_536, 268_435_456),
+  MAX_SUBSCRIPTION_BYTES_PER_SHARD: integer(33_554_432, 65_536, 268_435_456),
   MAX_SUBSCRIPTION_CHANGES_PER_MINUTE: integer(120, 1, 100_000),
   MAX_ANONYMOUS_SESSIONS_PER_SHARD: integer(5_000, 0, 32_768),
   MAX_CONNECTION_LIFETIME_SECONDS: integer(86_400, 10, 31_536_000),
@@ -58,7 +58,7 @@ export function toConnections(v: Variables) {
     eventTypes: v.MAX_EVENT_TYPES_PER_SHARD,
     /** Length of the JSON of a connection's subscriptions. */
     subscriptionBytes: v.MAX_SUBSCRIPTION_BYTES_PER_CONNECTION,
-    /** The same, of all connections of a shard; equal sets count once. */
+    /** What the subscriptions and the metadata of all connections of a shard take of its heap: see subscription-cost.ts. */
     subscriptionBytesPerShard: v.MAX_SUBSCRIPTION_BYTES_PER_SHARD,
     /** Changes of subscriptions per connection. */
     subscriptionChangesPerMinute: v.MAX_SUBSCRIPTION_CHANGES_PER_MINUTE,

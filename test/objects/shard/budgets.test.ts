@@ -45,8 +45,8 @@ describe('subscriptions', () => {
     })
   })
 
-  it('have a size per connection, and per shard, where equal sets count once', async () => {
-    const limits = { MAX_SUBSCRIPTION_BYTES_PER_CONNECTION: '60000', MAX_SUBSCRIPTION_BYTES_PER_SHARD: '65536' }
+  it('have a size per connection, and per shard, whose second half is for small sets', async () => {
+    const limits = { MAX_SUBSCRIPTION_BYTES_PER_CONNECTION: '60000', MAX_SUBSCRIPTION_BYTES_PER_SHARD: '6000000' }
     await inComposedShard(limits, async ({ connect, connections }) => {
       const wide = (name: string, values: number) => [
         { eventType: 'booking', oneOf: [{ hotel: { in: Array.from({ length: values }, (_, n) => `${name}${n}`) } }] },
@@ -55,9 +55,19 @@ describe('subscriptions', () => {
         (await connect({ ...NOBODY, subscriptions })).status
       expect(await statusOf(wide('a', 8_000))).toBe(400)
       expect([await statusOf(wide('a', 4_000)), await statusOf(wide('a', 4_000))]).toEqual([200, 200])
-      expect(await statusOf(wide('b', 4_500))).toBe(503)
+      expect([await statusOf(wide('b', 4_500)), await statusOf(wide('c', 20))]).toEqual([503, 200])
       for (const connection of connections.all()) connections.remove(connection)
       expect(await statusOf(wide('b', 4_500))).toBe(200)
+    })
+  })
+
+  it('of equal sets the index counts for each connection: it has an entry for each constraint of each', async () => {
+    await inComposedShard({ MAX_SUBSCRIPTION_BYTES_PER_SHARD: '1000000' }, async ({ connect }) => {
+      const oneOf = Array.from({ length: 200 }, (_, n) => ({ hotel: String(n) }))
+      const statuses: number[] = []
+      for (let n = 0; n < 6; n += 1)
+        statuses.push((await connect({ ...NOBODY, subscriptions: [{ eventType: 'booking', oneOf }] })).status)
+      expect(statuses).toEqual([200, 200, 200, 200, 200, 503])
     })
   })
 })

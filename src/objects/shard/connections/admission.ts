@@ -33,6 +33,12 @@ const PROBE_WAIT_MS = 60
 /** The most connections that are probed before a new one is refused: the oldest, which are most likely to be lost. */
 const MAX_PROBED = 50
 
+/**
+ * The second half of a shard's memory for subscriptions is for sets that take no more than this: ten constraints, or fifty event types.
+ * A few clients that ask for much must not keep all others out.
+ */
+const SMALL_SET_BYTES = 16_384
+
 interface AdmissionParts {
   readonly connections: ConnectionRegistry
   readonly log: CommittedLog
@@ -133,7 +139,10 @@ export class ConnectionAdmission {
     const bytes = bytesOf(subscriptions) + bytesBesides
     if (bytes > subscriptionBytes)
       return fail({ kind: 'subscriptions_too_large', limitBytes: subscriptionBytes, gotBytes: bytes })
-    if (this.#parts.connections.heldBytesWith(subscriptions) > subscriptionBytesPerShard)
+    const { connections } = this.#parts
+    const isSmall = connections.costOf(subscriptions) <= SMALL_SET_BYTES
+    const limitBytes = isSmall ? subscriptionBytesPerShard : subscriptionBytesPerShard / 2
+    if (connections.heldBytesWith(subscriptions) > limitBytes)
       return fail({ kind: 'unavailable', message: 'No more subscriptions fit into this shard: try again later.' })
     return ok(null)
   }

@@ -61,9 +61,14 @@ export class ConnectionRegistry {
     return this.#ungated === 0
   }
 
-  /** Returns the bytes of all metadata and of all subscriptions including this set. Equal sets count once. */
+  /** Returns what all metadata and all subscriptions take of the heap, about, with this set. */
   heldBytesWith(subscriptions: readonly Subscription[]): number {
     return this.#index.metadataBytes + this.#pool.bytes + this.#pool.costOf(subscriptions)
+  }
+
+  /** Returns what this set would take of it. */
+  costOf(subscriptions: readonly Subscription[]): number {
+    return this.#pool.costOf(subscriptions)
   }
 
   /** Counts a set besides those of connections, such as a channel's. Returns the set to keep, and to `release`. */

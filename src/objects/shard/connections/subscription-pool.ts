@@ -1,13 +1,15 @@
-// Sets of subscriptions, each held once however many connections have it: clients of one page ask for the same. Counts the
-// bytes of the sets for the limit per shard. Used by the ConnectionRegistry.
+// Sets of subscriptions, each held once however many connections have it: clients of one page ask for the same. Counts what the
+// sets and the index of them take, for the limit per shard. Used by the ConnectionRegistry.
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import { costOf, type SubscriptionCost } from '../../../core/subscriptions/subscription-cost.ts'
 
 interface PooledSet {
   readonly subscriptions: readonly Subscription[]
   /** The filter's part that depends on the set only, once a connection has one. */
   byType: Filter['byType'] | undefined
   readonly key: string
+  readonly cost: SubscriptionCost
   connections: number
 }
 
@@ -16,7 +18,7 @@ export class SubscriptionPool {
   readonly #bySet = new Map<readonly Subscription[], PooledSet>()
   #bytes = 0
 
-  /** Length of the sets' JSON. */
+  /** What all sets take of the heap, about. */
   get bytes(): number {
     return this.#bytes
   }
@@ -24,19 +26,22 @@ export class SubscriptionPool {
   /** Returns by how much `bytes` grows if the set is acquired. */
   costOf(subscriptions: readonly Subscription[]): number {
     const key = JSON.stringify(subscriptions)
-    return this.#byKey.has(key) ? 0 : key.length
+    const { each, shared } = this.#byKey.get(key)?.cost ?? costOf(subscriptions, key.length)
+    return this.#byKey.has(key) ? each : each + shared
   }
 
   /** Returns the pooled set that equals `subscriptions`. The caller releases it once for each call. */
   acquire(subscriptions: readonly Subscription[]): readonly Subscription[] {
     const set = this.#bySet.get(subscriptions) ?? this.#find(subscriptions)
     set.connections += 1
+    this.#bytes += set.cost.each
     return set.subscriptions
   }
 
   #find(subscriptions: readonly Subscription[]): PooledSet {
     const key = JSON.stringify(subscriptions)
-    return this.#byKey.get(key) ?? this.#add({ subscriptions, byType: undefined, key, connections: 0 })
+    const cost = costOf(subscriptions, key.length)
+    return this.#byKey.get(key) ?? this.#add({ subscriptions, byType: undefined, key, cost, connections: 0 })
   }
 
   /** Returns the filter with the part that connections of the same set share. `subscriptions`: of `acquire`. */
@@ -51,16 +56,17 @@ export class SubscriptionPool {
     const set = this.#bySet.get(subscriptions)
     if (set === undefined) return
     set.connections -= 1
+    this.#bytes -= set.cost.each
     if (set.connections > 0) return
     this.#byKey.delete(set.key)
     this.#bySet.delete(subscriptions)
-    this.#bytes -= set.key.length
+    this.#bytes -= set.cost.shared
   }
 
   #add(set: PooledSet): PooledSet {
     this.#byKey.set(set.key, set)
     this.#bySet.set(set.subscriptions, set)
-    this.#bytes += set.key.length
+    this.#bytes += set.cost.shared
     return set
   }
 }

@@ -1,0 +1,64 @@
+// What is counted for a set of subscriptions must not be less than what it takes of the heap: measured with the real filter and index.
+import { memoryUsage } from 'node:process'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { expect, it } from 'vitest'
+import { createFilter } from '../../../src/core/subscriptions/filter.ts'
+import { SubscriptionIndex } from '../../../src/core/subscriptions/subscription-index.ts'
+import type { Subscription } from '../../../src/core/subscriptions/subscription.ts'
+import { SubscriptionPool } from '../../../src/objects/shard/connections/subscription-pool.ts'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+function heapBytes(): number {
+  collect()
+  return memoryUsage().heapUsed
+}
+
+/** What a connection takes in any case: it is not counted as subscriptions. */
+const CONNECTION_BYTES = 400
+
+/** Returns what the sets take, for what is counted. `make` is called with the connection and the number of the subscription. */
+function factorOf(connections: number, subscriptions: number, make: (connection: number, n: number) => Subscription) {
+  const before = heapBytes()
+  const [pool, index] = [new SubscriptionPool(), new SubscriptionIndex()]
+  const held: object[] = []
+  for (let connection = 0; connection < connections; connection += 1) {
+    // As parsed from a request: nothing is shared.
+    const json = JSON.stringify(Array.from({ length: subscriptions }, (_, n) => make(connection, n)))
+    const set = pool.acquire(JSON.parse(json) as readonly Subscription[])
+    const one = { set, filter: pool.share(set, createFilter(String(connection), null, set)) }
+    index.add(one)
+    held.push(one)
+  }
+  const used = heapBytes() - before - connections * CONNECTION_BYTES
+  expect(held).toHaveLength(index.size)
+  return used / pool.bytes
+}
+
+const values = (prefix: string, count: number) => Array.from({ length: count }, (_, k) => `${prefix}.${k}`)
+
+it.each<[string, number, number, (connection: number, n: number) => Subscription]>([
+  ['no constraints, all alike', 5_000, 10, (_, n) => ({ eventType: `t${n}`, oneOf: [] })],
+  // Event types have a limit of their own.
+  ['no constraints, all different', 1_000, 50, (c, n) => ({ eventType: `t${(c * 7 + n * 61) % 1_000}`, oneOf: [] })],
+  ['constraints, all alike', 25, 25, (_, n) => ({ eventType: `t${n}`, oneOf: values(`${n}`, 30).map((f) => ({ f })) })],
+  [
+    'constraints, all different',
+    25,
+    25,
+    (c, n) => ({ eventType: `t${n}`, oneOf: values(`${c}.${n}`, 30).map((f) => ({ f })) }),
+  ],
+  ['lists, all alike', 25, 25, (_, n) => ({ eventType: `t${n}`, oneOf: [{ f: { in: values(`${n}`, 60) } }] })],
+  ['lists, all different', 25, 25, (c, n) => ({ eventType: `t${n}`, oneOf: [{ f: { in: values(`${c}.${n}`, 60) } }] })],
+  [
+    'bounds',
+    200,
+    10,
+    (c, n) => ({ eventType: `t${n}`, oneOf: values('', 10).map((_, k) => ({ f: { gt: c * 100 + k } })) }),
+  ],
+])('%s', (_name, connections, subscriptions, make) => {
+  factorOf(10, subscriptions, make)
+  expect(factorOf(connections, subscriptions, make)).toBeLessThan(1.25)
+})
