@@ -1,7 +1,7 @@
 // `npm run bench [-- figure…] [-- --quick]`: what Rigel costs, each figure beside the least that could be called the same
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure; with `--write` the tables of docs/benchmarks.md are written anew. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
-// rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, waking, returning, interest, followers,
+// rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, waking, returning, replaying, interest, followers,
 // attacks, subscriptions, tables, gateway (which needs Debian's packages nginx and wrk), kafka (which needs Java 17), sources (NATS,
 // which needs Go, and Kinesis, which needs Python 3). `bill`, by itself, counts what Cloudflare would bill, and compares it with docs/cost.md; `scale`, by itself, simulates ten million connections and writes docs/scale.md.
 import { attacks } from './bench/attacks/attacks.ts'
@@ -17,6 +17,7 @@ import { conditions, writeTables } from './bench/page.ts'
 import { backlog, latency } from './bench/pipeline.ts'
 import { publishing } from './bench/publishing.ts'
 import { subscriptionMemory } from './bench/subscriptions.ts'
+import { replaying } from './bench/replaying.ts'
 import { returning } from './bench/returning.ts'
 import { startRig, type Rig } from './bench/rig.ts'
 import { waking } from './bench/waking.ts'
@@ -48,6 +49,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   growth: onRig(growth),
   waking: onRig(waking),
   returning,
+  replaying,
   interest,
   followers,
   attacks,

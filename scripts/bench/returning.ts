@@ -26,6 +26,7 @@ export async function returning(): Promise<readonly Figure[]> {
     await until(() => clients.every(({ isBack }) => isBack))
     const backMs = performance.now() - startedMs
     const slowestMs = await health.end()
+    const cpuMicroseconds = (rig.cpuMs() * 1_000) / CLIENTS
     const gaps = clients.filter(({ recovered }) => !recovered).length
     if (gaps > 0) throw new Error(`${gaps} clients were told of a gap`)
     const row = (figure: string, rigel: number, absoluteGoal: number): Figure => ({
@@ -37,6 +38,7 @@ export async function returning(): Promise<readonly Figure[]> {
     return [
       row(`${CLIENTS} clients back after a SIGKILL`, backMs, BACK_MS),
       row('the slowest answer of health meanwhile', slowestMs, HEALTH_MS),
+      { figure: 'CPU of workerd for each of them, with its start', rigel: cpuMicroseconds, unit: 'µs' },
     ]
   } finally {
     for (const client of clients) client.close()
@@ -76,7 +78,8 @@ class Returning {
       setTimeout(() => this.#connect(), this.#retryMs).unref()
     }
     let hasAnswer = false
-    const headers = this.#lastEventId === '' ? {} : { 'last-event-id': this.#lastEventId }
+    const position = this.#lastEventId === '' ? {} : { 'last-event-id': this.#lastEventId }
+    const headers = { accept: 'text/event-stream', ...position }
     const request = get(this.#url, { agent: false, headers }, (response) => {
       hasAnswer = true
       let text = ''

@@ -3,6 +3,7 @@
 import { handle } from '../../../src/http/app.ts'
 import { followerStub } from '../../../src/rpc/follower.ts'
 import type { BenchEnv } from './bench-env.ts'
+import { fillLog } from './fill.ts'
 import { COUNTED, countingEnv, resetCounts, startsOf, takeCounts } from './counting.ts'
 import {
   appendChanges,
@@ -80,6 +81,9 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
       break
     case '/bench/sessions':
       await openSessions(env, number('count'), url.searchParams.get('sets') ?? '')
+      break
+    case '/bench/full/log':
+      await fillLog(env, number('mib'))
       break
     case '/bench/presence':
       await enterMany(env, url.searchParams.get('topic') ?? '', number('count'))
