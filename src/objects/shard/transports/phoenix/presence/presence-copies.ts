@@ -11,7 +11,7 @@ const KEPT_MS = 60_000
 /** Copies without a member here that are kept. One of 10,000 members takes some megabytes. */
 const MAX_KEPT = 4
 /** Limit of all copies together. One that is larger by itself is kept alone. */
-const MAX_BYTES = 16_777_216
+const MAX_BYTES = 8_388_608
 /** Topics are read one after the other, because each may be large: none may hold up the others. */
 const READ_TIMEOUT_MS = 5_000
 /** Limit of diffs, of 64 KiB each, that wait for the copy that they belong to. */
