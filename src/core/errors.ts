@@ -222,7 +222,7 @@ const ERRORS = {
   busy: row<{ readonly retryMs: number }>(
     503,
     ({ retryMs }) => ({ code: CLOSE.unavailable.code, reason: `Many clients connect: come back in ${retryMs} ms.` }),
-    'Many clients connect at the moment: come back after Retry-After.',
+    'Temporarily unavailable, come back.',
   ),
   /** A shard, a registry, the log or a key set is out of reach for a moment. */
   unavailable: row(503, CLOSE.unavailable, ownMessage),

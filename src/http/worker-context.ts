@@ -111,6 +111,6 @@ function createVariables(env: Env, config: Config, shardMap: WorkerShardMap): Ht
     subjects: createSubjectCache(config),
     metrics: new WorkerMetrics(env, config),
     tracer: createTracer(config.tracing, inBackground),
-    openings: new OpeningTurns({ ...deps, wait: (ms) => scheduler.wait(ms), random: () => Math.random() }),
+    openings: new OpeningTurns({ ...deps, wait: (ms) => scheduler.wait(ms) }),
   }
 }

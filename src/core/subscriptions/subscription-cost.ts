@@ -16,19 +16,22 @@ const CONSTRAINT = { shared: 240, each: 440 }
 /** Of a list (`in`), besides its constraint. */
 const LISTED = { shared: 220, each: 180 }
 
-/** `jsonBytes`: length of the set's JSON. */
+/** `jsonBytes`: length of the set's JSON. A constraint has one value: its further members, and values of lists, count besides. */
 export function costOf(subscriptions: readonly Subscription[], jsonBytes: number): SubscriptionCost {
-  const constraints = subscriptions.flatMap(({ oneOf }) => oneOf)
-  const listed = constraints.reduce((sum, constraint) => sum + extraValues(Object.values(constraint)), 0)
-  const of = (part: 'shared' | 'each') =>
-    subscriptions.length * SUBSCRIPTION[part] + constraints.length * CONSTRAINT[part] + listed * LISTED[part]
-  return { shared: jsonBytes + of('shared'), each: of('each') }
-}
-
-/** A constraint has one value. Its further members, and values of lists, count besides. */
-function extraValues(conditions: readonly Condition[]): number {
-  const values = conditions.reduce((sum: number, condition) => sum + valuesOf(condition), 0)
-  return Math.max(0, values - 1)
+  const cost = { shared: jsonBytes, each: 0 }
+  const add = (count: number, { each, shared }: SubscriptionCost) => {
+    cost.shared += count * shared
+    cost.each += count * each
+  }
+  for (const { oneOf } of subscriptions) {
+    add(1, SUBSCRIPTION)
+    add(oneOf.length, CONSTRAINT)
+    for (const constraint of oneOf) {
+      const values = Object.values(constraint).reduce((sum: number, condition) => sum + valuesOf(condition), 0)
+      add(Math.max(0, values - 1), LISTED)
+    }
+  }
+  return cost
 }
 
 function valuesOf(condition: Condition): number {

@@ -19,20 +19,17 @@ const MAX_WAITING = 1_000
 const MAX_WAIT_MS = 5_000
 const MIN_STEP_MS = 20
 const MAX_STEP_MS = 250
+/** How often one who waits looks: by those before, at about this rate. */
+const SERVED_EVERY_MS = 2
 /** Clients that are refused come back at this rate. Of more than can be served then, some are refused again. */
 const BACK_EVERY_MS = 1
 const MIN_RETRY_MS = 1_000
 const MAX_RETRY_MS = 30_000
-/** After so many openings the time between two that end is known, and after this time it is outdated. */
-const MEASURED_OPENINGS = 100
-const MEASURED_TTL_MS = 10_000
 
 export interface OpeningTurnsDeps {
   /** Milliseconds since the epoch. */
   nowMs(): number
   wait(ms: number): Promise<void>
-  /** In [0, 1). */
-  random(): number
 }
 
 interface Waiting {
@@ -49,10 +46,6 @@ export class OpeningTurns {
   /** In the order in which they have come. */
   readonly #waiting = new Set<Waiting>()
   #count = 0
-  /** While clients wait, an opening ends every so many milliseconds. */
-  #servedEveryMs = BACK_EVERY_MS
-  #served = 0
-  #measuredSinceMs = 0
   /** Clients that were refused have been told to come back up to this time. */
   #promisedMs = 0
 
@@ -73,13 +66,12 @@ export class OpeningTurns {
 
   /** To be called when the request is answered, whether or not it has entered. */
   end(request: object): void {
-    if (this.#running.delete(request)) this.#ended()
+    this.#running.delete(request)
   }
 
   async #wait(): Promise<number | undefined> {
     const arrivedMs = this.#deps.nowMs()
     this.#forgetLate(arrivedMs)
-    if (this.#waiting.size === 0) this.#beginMeasuring(arrivedMs)
     if (this.#waiting.size >= MAX_WAITING) return this.#refuse(arrivedMs)
     this.#count += 1
     const entry: Waiting = { number: this.#count, dueMs: arrivedMs }
@@ -101,16 +93,14 @@ export class OpeningTurns {
   #stepOf({ number }: Waiting): number {
     const [oldest] = this.#waiting
     const ahead = number - (oldest?.number ?? number)
-    return Math.ceil(Math.min(MAX_STEP_MS, Math.max(MIN_STEP_MS, ahead * this.#servedEveryMs)))
+    return Math.ceil(Math.min(MAX_STEP_MS, Math.max(MIN_STEP_MS, ahead * SERVED_EVERY_MS)))
   }
 
-  /** Behind those who wait, and those who were refused before. */
+  /** Behind those who wait, and those who were refused before. Of very many, some come earlier than their turn. */
   #refuse(nowMs: number): number {
     const atMs = Math.max(this.#promisedMs, nowMs + this.#waiting.size * BACK_EVERY_MS)
-    const latestMs = nowMs + MAX_RETRY_MS
-    this.#promisedMs = Math.min(latestMs, atMs + BACK_EVERY_MS)
-    const backMs = atMs < latestMs ? atMs - nowMs : MAX_RETRY_MS * (0.5 + this.#deps.random() / 2)
-    return Math.round(Math.max(MIN_RETRY_MS * (0.5 + this.#deps.random()), backMs))
+    this.#promisedMs = atMs + BACK_EVERY_MS
+    return Math.max(MIN_RETRY_MS, (atMs - nowMs) % MAX_RETRY_MS)
   }
 
   #mayRun(limit: number): boolean {
@@ -128,22 +118,6 @@ export class OpeningTurns {
       if (entry.dueMs >= nowMs - LATE_TTL_MS) return
       this.#waiting.delete(entry)
     }
-  }
-
-  #ended(): void {
-    if (this.#waiting.size === 0) return
-    this.#served += 1
-    if (this.#served < MEASURED_OPENINGS) return
-    const nowMs = this.#deps.nowMs()
-    this.#servedEveryMs = (nowMs - this.#measuredSinceMs) / this.#served
-    this.#served = 0
-    this.#measuredSinceMs = nowMs
-  }
-
-  #beginMeasuring(nowMs: number): void {
-    if (nowMs - this.#measuredSinceMs > MEASURED_TTL_MS) this.#servedEveryMs = BACK_EVERY_MS
-    this.#served = 0
-    this.#measuredSinceMs = nowMs
   }
 }
 

@@ -28,7 +28,6 @@ function makeIsolate({ cpuMs = 0, shardMs = 0 } = {}) {
       world.waits += 1
       return sleep(ms)
     },
-    random: () => 0.5,
   })
   /** Resolves to when it was served, or, with a sign, to when it is to come back. */
   const open = async ({ isLost = false } = {}): Promise<{ servedMs: number } | { backMs: number }> => {
