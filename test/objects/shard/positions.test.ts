@@ -102,6 +102,24 @@ describe('a connection on which nothing comes', () => {
     })
   })
 
+  it('is told it by the answer to its poll, which is not woken for it', async () => {
+    await inComposedShard({}, async ({ connect, connections, log, maintenance, transports }) => {
+      await connect({ principal: alice, subscriptions: [greeting], transport: 'longpolling' })
+      await log.settle()
+      const [session] = connections.all()
+      if (session === undefined) throw new Error('no session')
+      const begun = await transports.longpolling.poll(session.state.id, null)
+      const polled = transports.longpolling.poll(session.state.id, begun.ok ? begun.value.lastEventId : null)
+      await log.append([batch([event(0, { type: 'other' })])])
+      await maintenance.sweep()
+      await log.append([batch([event(1)])])
+      const answer = await polled
+      expect(answer.ok ? answer.value.events.map((json) => JSON.parse(json) as unknown) : answer).toMatchObject([
+        { id: '1', type: 'greeting' },
+      ])
+    })
+  })
+
   const oneOf = { subscriptions: [greeting] }
   const rigel = { ...oneOf, transport: 'ws', protocol: 'rigel.v1' } as const
   it.each([

@@ -166,11 +166,6 @@ export class LongpollSession extends BaseConnection {
     this.#parts.context.background(this.#parts.log.settle().then(() => this.#waiting.wakeAll(null)))
   }
 
-  /** A poll that waits is answered, without events. */
-  override sendPosition(): void {
-    this.#waiting.wakeAll(null)
-  }
-
   /** A session that is not polled may have been replaced by a reload. If it is ended by mistake, its client opens a new one. */
   override probe(): void {
     const { longpollingWaitMs } = this.#parts.context.config.connections
