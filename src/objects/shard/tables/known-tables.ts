@@ -1,6 +1,7 @@
 // Which tables a shard has: SQL for `tables`, one row for each event type. Their rows are in RecentRows. Called by TableStore and
 // TableChanges.
 import type { TableRules } from '../../../core/tables/table-rule.ts'
+import { hasTable } from '../../../segment-log/migrate-segments.ts'
 import { migrateTables } from './migrate-tables.ts'
 import { RecentRows } from './recent-rows.ts'
 import type { Table, TableStatus } from './table.ts'
@@ -50,6 +51,11 @@ export class KnownTables {
     }
     const isCurrent = (type: string) => rules.has(type) && this.get(type)?.fillId.startsWith(this.#basis) === true
     for (const type of this.types) if (!isCurrent(type)) this.drop(type)
+  }
+
+  /** Drops what is stored from a time with TABLES. Without it nothing keeps tables as the log is: they must not be found later. */
+  forget(head: number): void {
+    if (hasTable(this.#sql, 'tables')) this.load(new Map(), head)
   }
 
   get types(): readonly string[] {

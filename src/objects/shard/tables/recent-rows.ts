@@ -39,7 +39,12 @@ export class RecentRows {
   load(keys: readonly string[]): void {
     const missing = keys.filter((key) => !this.#byKey.has(key))
     if (missing.length === 0) return
-    for (const key of missing) this.#byKey.set(key, { key, row: undefined, text: null, chars: 0 })
+    for (const key of missing) {
+      const recent: RecentRow = { key, row: undefined, text: null, chars: 0 }
+      this.#byKey.set(key, recent)
+      // A key without a row takes memory, too: a shard is told of every key whose row none of its users sees.
+      this.#weigh(recent, 0)
+    }
     for (const [key, row, metaChars] of this.#rows.find(missing)) this.#keep(key, row, metaChars)
   }
 

@@ -102,7 +102,7 @@ export class TableChanges {
   /** Reads which tables there are, and from the log which changes are not written. */
   recover(): void {
     const { known, rules } = this.#deps
-    if (rules === null) return
+    if (rules === null) return known.forget(this.head)
     known.load(rules, this.head)
     this.#unwrittenBytes = 0
     if (!this.isActive || this.head <= known.writtenSeq) return

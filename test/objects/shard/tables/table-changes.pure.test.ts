@@ -1,16 +1,25 @@
 // When rows of tables are written, and that a table is what the log says whether they are or not.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { encodeBatches } from '../../../../src/core/delivery/batch-codec.ts'
 import { LogStore } from '../../../../src/objects/shard/log/log-store.ts'
+import { RecentRows } from '../../../../src/objects/shard/tables/recent-rows.ts'
+import type { Table } from '../../../../src/objects/shard/tables/table.ts'
+import { TableRows } from '../../../../src/objects/shard/tables/table-rows.ts'
 import { TableStore } from '../../../../src/objects/shard/tables/table-store.ts'
 import { createTestStorage, type TestStorage } from '../../../support/sql-storage.ts'
 
 const TYPE = 'order'
 const encoder = new TextEncoder()
 
-function open(storage: TestStorage, { maxRows = 1_000, retentionBytes = 1e9 } = {}) {
+interface Given {
+  readonly maxRows?: number
+  readonly retentionBytes?: number
+  readonly rules?: null
+}
+
+function open(storage: TestStorage, { maxRows = 1_000, retentionBytes = 1e9, rules }: Given = {}) {
   const store = new TableStore(storage.sql, {
-    rules: new Map([[TYPE, { type: TYPE, topic: 'rig', key: 'subject', maxRows, maxBytes: 1e9 }]]),
+    rules: rules === null ? null : new Map([[TYPE, { type: TYPE, topic: 'rig', key: 'subject', maxRows, maxBytes: 1e9 }]]),
     newId: () => 'fill',
     onTooLarge: () => undefined,
   })
@@ -25,7 +34,7 @@ function open(storage: TestStorage, { maxRows = 1_000, retentionBytes = 1e9 } = 
   return { store, log, change }
 }
 
-function openComplete(storage: TestStorage, limits: Parameters<typeof open>[1] = {}) {
+function openComplete(storage: TestStorage, limits: Given = {}) {
   const shard = open(storage, limits)
   shard.store.create(TYPE, 1)
   shard.store.complete(TYPE, shard.log.head)
@@ -164,6 +173,31 @@ describe('the rows of a table', () => {
       { a: 1, b: 2 },
       { a: 1, b: 2 },
     ])
+  })
+
+  it('are looked for again, if there were none, once many other keys have been looked for', () => {
+    const rows = new TableRows(createTestStorage().sql, 1)
+    rows.create()
+    const table = { type: TYPE, status: 'complete', rows: 0, bytes: 0 } as unknown as Table
+    const recent = new RecentRows(table, rows)
+    const find = vi.spyOn(rows, 'find')
+    for (let n = 0; n < 100; n += 1) {
+      recent.load([`k${n}`])
+      recent.write(10_000)
+    }
+    find.mockClear()
+    recent.load(['k99'])
+    expect(find).not.toHaveBeenCalled()
+    recent.load(['k0'])
+    expect(find).toHaveBeenCalledOnce()
+  })
+
+  it('are forgotten when there are no tables any more, because nothing keeps them as the log is', () => {
+    const storage = createTestStorage()
+    openComplete(storage).change(0, ['a'])
+    expect(open(storage, { rules: null }).store.types).toEqual([])
+    expect(open(storage).store.types).toEqual([])
+    expect(open(createTestStorage(), { rules: null }).store.types).toEqual([])
   })
 
   it('stay in memory only up to a limit, and are right beyond it', () => {
