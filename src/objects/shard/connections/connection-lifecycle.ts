@@ -102,12 +102,14 @@ export class ConnectionLifecycle {
     this.sweepLater()
   }
 
+  /** Does nothing if the connection was removed. */
   update(connection: Connection, changes: Partial<ConnectionState>): void {
     const before = connection.state
     const after = { ...before, ...changes }
     const mayDiffer = changes.subscriptions !== undefined || 'grant' in changes || 'lateGrant' in changes
     const hasTables = mayDiffer && changes.tables === undefined
-    this.#connections.update(connection, hasTables ? { ...after, tables: tablesAfter(before, after) } : after)
+    const state = hasTables ? { ...after, tables: tablesAfter(before, after) } : after
+    if (!this.#connections.update(connection, state)) return
     if (changes.subscriptions !== undefined) this.#history.refiltered(connection, this.#log.committedSeq)
     connection.save()
     if (before.tables !== undefined && changes.subscriptions !== undefined) this.#endTables(connection, before)

@@ -119,8 +119,12 @@ export class ConnectionRegistry {
     return true
   }
 
-  /** Replaces the state of a registered connection, and its filter if the subscriptions are others. */
-  update(connection: Connection, state: ConnectionState): void {
+  /**
+   * Replaces the state of a connection, and its filter if the subscriptions are others. Returns false, and changes nothing, if the
+   * connection was removed: it may end while it is written to, and would be indexed again, for good.
+   */
+  update(connection: Connection, state: ConnectionState): boolean {
+    if (this.get(connection.state.id) !== connection) return false
     const isRefiltered = state.subscriptions !== connection.state.subscriptions
     const isRejoined = state.joins !== connection.state.joins || state.tables !== connection.state.tables
     const subscriptions = isRefiltered ? this.#pool.acquire(state.subscriptions) : state.subscriptions
@@ -129,9 +133,10 @@ export class ConnectionRegistry {
     this.#index.remove(connection)
     connection.state = { ...state, subscriptions }
     this.#index.add(connection)
-    if (!isRefiltered && !isRejoined && !hasOtherRights) return
+    if (!isRefiltered && !isRejoined && !hasOtherRights) return true
     const filter = connection.filterNow(this.#rules)
     this.refilter(connection, connection.takesSubscriptions ? this.#pool.share(subscriptions, filter) : filter)
+    return true
   }
 
   refilter(connection: Connection, filter: Filter): void {

@@ -20,6 +20,8 @@ interface ReplayPumpOptions {
 export class ReplayPump {
   readonly #options: ReplayPumpOptions
   #cancel: () => void = () => undefined
+  /** A step may end the connection that it writes to. */
+  #isStopped = true
   /** What waited when the pump looked last. */
   #lastBytes = Infinity
   #withoutProgressMs = 0
@@ -30,19 +32,22 @@ export class ReplayPump {
 
   /** Takes a step now, and goes on by itself until `step` returns false. */
   run(): void {
-    this.stop()
+    this.#cancel()
+    this.#isStopped = false
     this.#lastBytes = Infinity
     this.#withoutProgressMs = 0
     this.#takeStep()
   }
 
   stop(): void {
+    this.#isStopped = true
     this.#cancel()
   }
 
   #takeStep(): void {
     const { after, bufferedBytes, onStalled, step } = this.#options
     if (bufferedBytes() < HIGH_WATER_MARK_BYTES && !step()) return
+    if (this.#isStopped) return
     const waiting = bufferedBytes()
     const hasRoom = waiting < HIGH_WATER_MARK_BYTES
     const hasProgress = hasRoom || waiting < this.#lastBytes

@@ -44,6 +44,18 @@ describe('a limit of connections', () => {
   })
 })
 
+it('a connection that was removed is not registered again by a late change of its state', () => {
+  const connection = new FakeConnection({ owner })
+  const registry = registryWith({ perUser: 1 }, [connection])
+  registry.remove(connection)
+  const { state } = connection
+  const subscriptions = [{ eventType: 'a', oneOf: [] }]
+  for (const late of [{ pinned: '0.a-1' }, { tables: { a: 5 } }, { subscriptions }])
+    expect(registry.update(connection, { ...state, ...late })).toBe(false)
+  expect([registry.size, registry.users().size, registry.wantsType('a'), connection.state]).toEqual([0, 0, false, state])
+  expect(registry.admit({ ...ANYBODY, user: 'alice' }, 0).ok).toBe(true)
+})
+
 describe('equal sets of subscriptions', () => {
   const set = (...types: readonly string[]) => types.map((eventType) => ({ eventType, oneOf: [] }))
   const wants = (registry: ConnectionRegistry, type: string) =>

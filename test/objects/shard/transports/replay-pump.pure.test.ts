@@ -61,6 +61,23 @@ describe('a replay to a reader that does not ask', () => {
     blind.stop()
   })
 
+  it('ends with a connection that ends while it is written to', () => {
+    let taken = 0
+    const pump: ReplayPump = new ReplayPump({
+      bufferedBytes: () => 0,
+      step: () => {
+        taken += 1
+        pump.stop()
+        return true
+      },
+      onStalled: () => undefined,
+      after,
+    })
+    pump.run()
+    vi.advanceTimersByTime(1_000)
+    expect([taken, vi.getTimerCount()]).toEqual([1, 0])
+  })
+
   it('reports a reader that takes nothing for 30 seconds, and not one that is slow', () => {
     const { pump, reader } = makePump(100)
     pump.run()

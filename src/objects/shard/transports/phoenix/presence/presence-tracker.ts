@@ -44,7 +44,8 @@ export class PresenceTracker {
 
   /** Tells the channel who is present, and the others that its user is. */
   joined(connection: PhoenixConnection, channel: Channel): void {
-    if (!channel.hasPresence) return
+    // The connection may have ended while it was sent the reply to its join.
+    if (!channel.hasPresence || connection.channel(channel.topic) !== channel) return
     this.listen(connection, channel.topic)
     this.#inBackground(this.#introduce(connection, channel))
   }
