@@ -52,7 +52,12 @@ it('a connection that was removed is not registered again by a late change of it
   const subscriptions = [{ eventType: 'a', oneOf: [] }]
   for (const late of [{ pinned: '0.a-1' }, { tables: { a: 5 } }, { subscriptions }])
     expect(registry.update(connection, { ...state, ...late })).toBe(false)
-  expect([registry.size, registry.users().size, registry.wantsType('a'), connection.state]).toEqual([0, 0, false, state])
+  expect([registry.size, registry.users().size, registry.wantsType('a'), connection.state]).toEqual([
+    0,
+    0,
+    false,
+    state,
+  ])
   expect(registry.admit({ ...ANYBODY, user: 'alice' }, 0).ok).toBe(true)
 })
 

@@ -19,7 +19,8 @@ interface Given {
 
 function open(storage: TestStorage, { maxRows = 1_000, retentionBytes = 1e9, rules }: Given = {}) {
   const store = new TableStore(storage.sql, {
-    rules: rules === null ? null : new Map([[TYPE, { type: TYPE, topic: 'rig', key: 'subject', maxRows, maxBytes: 1e9 }]]),
+    rules:
+      rules === null ? null : new Map([[TYPE, { type: TYPE, topic: 'rig', key: 'subject', maxRows, maxBytes: 1e9 }]]),
     newId: () => 'fill',
     onTooLarge: () => undefined,
   })
