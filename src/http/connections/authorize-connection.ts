@@ -68,8 +68,10 @@ export async function authorizeConnection(
 async function authorize(c: HandlerContext, options: ConnectOptions): Promise<Result<ConnectGrant, RigelError>> {
   const config = c.get('config')
   const request = c.req.raw
-  if (await isOverAddressLimit(request, c.env)) return fail({ kind: 'too_many_connections', scope: 'address' })
-  const retryMs = await c.get('openings').enter(request)
+  const address = request.headers.get('cf-connecting-ip')
+  const client = address === null ? null : clientKey(address)
+  if (await isOverAddressLimit(client, c.env)) return fail({ kind: 'too_many_connections', scope: 'address' })
+  const retryMs = await c.get('openings').enter(request, client)
   if (retryMs !== undefined) return fail({ kind: 'busy', retryMs })
   const token = options.token === undefined ? findToken(request, config) : options.token
   const verified =
@@ -219,8 +221,7 @@ function parseList(text: string): Result<unknown, RigelError> {
  * The binding is optional, and counts per Cloudflare location: it limits floods of requests; the shards have exact
  * limits.
  */
-async function isOverAddressLimit(request: Request, env: Partial<Env>): Promise<boolean> {
-  const address = request.headers.get('cf-connecting-ip')
-  if (address === null || env.CONNECTION_RATE_LIMIT === undefined) return false
-  return !(await env.CONNECTION_RATE_LIMIT.limit({ key: clientKey(address) })).success
+async function isOverAddressLimit(client: string | null, env: Partial<Env>): Promise<boolean> {
+  if (client === null || env.CONNECTION_RATE_LIMIT === undefined) return false
+  return !(await env.CONNECTION_RATE_LIMIT.limit({ key: client })).success
 }

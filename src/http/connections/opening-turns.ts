@@ -11,11 +11,16 @@ const MAX_RUNNING = 512
 /** If the timer was later, fewer run, in proportion. */
 const BUSY_LAG_MS = 150
 const MIN_RUNNING = 64
-/** An opening that has run for longer, and one that waits and is later than this, are not counted: their clients may have left. */
-const RUNNING_TTL_MS = 10_000
+/**
+ * An opening that has run for longer is not counted: it waits for a check service, a key set or a shard, or its client has left. Then
+ * the isolate has nothing to do for it, and others would wait in vain.
+ */
+const RUNNING_TTL_MS = 2_000
+/** One that waits and is later than this is not counted: its client has left. */
 const LATE_TTL_MS = 2_000
-/** A request that waits holds some kilobytes. */
+/** A request that waits holds some kilobytes. One client may have half of the places, or it could keep all others out. */
 const MAX_WAITING = 1_000
+const MAX_WAITING_OF_CLIENT = 500
 const MAX_WAIT_MS = 5_000
 const MIN_STEP_MS = 20
 const MAX_STEP_MS = 250
@@ -33,6 +38,7 @@ export interface OpeningTurnsDeps {
 }
 
 interface Waiting {
+  readonly client: string | null
   /** Grows by one with each that waits. */
   readonly number: number
   /** When its timer is due. */
@@ -53,11 +59,14 @@ export class OpeningTurns {
     this.#deps = deps
   }
 
-  /** Resolves when the connection may be opened, or to the milliseconds after which its client is to come back. */
-  async enter(request: object): Promise<number | undefined> {
+  /**
+   * Resolves when the connection may be opened, or to the milliseconds after which its client is to come back. `client`: what clients
+   * are told apart by, null if they cannot be.
+   */
+  async enter(request: object, client: string | null): Promise<number | undefined> {
     // Those who wait look only now and then: none of them is due at the moment if little runs.
     if (!this.#mayRun(this.#waiting.size > 0 ? MIN_RUNNING : FREE_RUNNING)) {
-      const refusedMs = await this.#wait()
+      const refusedMs = await this.#wait(client)
       if (refusedMs !== undefined) return refusedMs
     }
     this.#running.set(request, this.#deps.nowMs())
@@ -69,12 +78,12 @@ export class OpeningTurns {
     this.#running.delete(request)
   }
 
-  async #wait(): Promise<number | undefined> {
+  async #wait(client: string | null): Promise<number | undefined> {
     const arrivedMs = this.#deps.nowMs()
     this.#forgetLate(arrivedMs)
-    if (this.#waiting.size >= MAX_WAITING) return this.#refuse(arrivedMs)
+    if (this.#waiting.size >= MAX_WAITING || this.#hasItsShare(client)) return this.#refuse(arrivedMs)
     this.#count += 1
-    const entry: Waiting = { number: this.#count, dueMs: arrivedMs }
+    const entry: Waiting = { client, number: this.#count, dueMs: arrivedMs }
     this.#waiting.add(entry)
     for (;;) {
       const stepMs = this.#stepOf(entry)
@@ -87,6 +96,13 @@ export class OpeningTurns {
       this.#waiting.delete(entry)
       return isTurn ? undefined : this.#refuse(nowMs)
     }
+  }
+
+  #hasItsShare(client: string | null): boolean {
+    if (client === null || this.#waiting.size < MAX_WAITING_OF_CLIENT) return false
+    let own = 0
+    for (const entry of this.#waiting) if (entry.client === client) own += 1
+    return own >= MAX_WAITING_OF_CLIENT
   }
 
   /** About when it is its turn. */

@@ -7,6 +7,13 @@ interface Timer {
   readonly act: () => void
 }
 
+interface OneOpening {
+  readonly client?: string
+  readonly isLost?: boolean
+  /** Instead of `shardMs`. */
+  readonly waitsMs?: number
+}
+
 /** An isolate of one thread. `cpuMs` of an opening is spent in four steps; `shardMs` passes meanwhile without work. */
 function makeIsolate({ cpuMs = 0, shardMs = 0 } = {}) {
   const timers: Timer[] = []
@@ -30,15 +37,16 @@ function makeIsolate({ cpuMs = 0, shardMs = 0 } = {}) {
     },
   })
   /** Resolves to when it was served, or, with a sign, to when it is to come back. */
-  const open = async ({ isLost = false } = {}): Promise<{ servedMs: number } | { backMs: number }> => {
+  const open = async (one: OneOpening = {}): Promise<{ servedMs: number } | { backMs: number }> => {
+    const { client = null, isLost = false, waitsMs = shardMs } = one
     const request = {}
-    const refusedMs = await turns.enter(request)
+    const refusedMs = await turns.enter(request, client)
     if (refusedMs !== undefined) return { backMs: world.nowMs + refusedMs }
     world.running += 1
     world.mostRunning = Math.max(world.mostRunning, world.running)
     for (let step = 0; step < 4; step += 1) {
       world.nowMs += cpuMs / 4
-      await sleep(shardMs / 4)
+      await sleep(waitsMs / 4)
     }
     world.running -= 1
     if (!isLost) turns.end(request)
@@ -116,14 +124,30 @@ it('shards that are far away slow nobody down: more openings run while the isola
   expect(Math.max(...served) - begunMs).toBeLessThan(2_000)
 })
 
-it('an opening whose request the runtime has ended holds its place for ten seconds, and no longer', async () => {
-  const { open, run, sleep, world } = makeIsolate()
+it('openings that wait for a service that hangs keep others waiting for two seconds, and no longer', async () => {
+  const { open, run, sleep, world } = makeIsolate({ cpuMs: 0.4 })
+  const begunMs = world.nowMs
+  void times(512, () => open({ waitsMs: 20_000 }))
+  await run([sleep(500)])
+  const served = await run(times(100, () => open()))
+  const servedMs = served.map((opened) => ('servedMs' in opened ? opened.servedMs - begunMs : Infinity))
+  expect(Math.max(...servedMs)).toBeLessThan(3_000)
+})
+
+it('one client waits in half of the places at most, and others are served in turn', async () => {
+  const { open, run } = makeIsolate({ cpuMs: 0.8 })
+  const flood = times(3_000, () => open({ client: 'flood' }))
+  const others = times(300, (n) => open({ client: `other ${n}` }))
+  const opened = await run([...flood, ...others])
+  expect(opened.slice(0, 3_000).filter((one) => 'backMs' in one)).toHaveLength(3_000 - 256 - 500)
+  expect(opened.slice(3_000).filter((one) => 'backMs' in one)).toEqual([])
+})
+
+it('an opening whose request the runtime has ended holds its place for two seconds, and no longer', async () => {
+  const { open, run, world } = makeIsolate()
   await run(times(512, () => open({ isLost: true })))
   const begunMs = world.nowMs
   const [opened] = await run([open()])
-  expect(opened && 'backMs' in opened ? opened.backMs - begunMs : 0).toBeGreaterThan(0)
-  await run([sleep(10_000)])
-  const waits = world.waits
-  await run([open()])
-  expect(world.waits).toBe(waits)
+  const servedMs = opened && 'servedMs' in opened ? opened.servedMs - begunMs : Infinity
+  expect([servedMs > 1_000, servedMs <= 2_250]).toEqual([true, true])
 })
