@@ -58,6 +58,8 @@ export class TokenRenewal {
     const change = { subscriptions: mergeSubscriptions(given, inferred), inferred, principal, grant, renewed }
     const replaced = await subscriptions.replace(connectionId, change)
     if (!replaced.ok) return replaced
+    // It may have ended meanwhile, and must not be stored again.
+    if (connections.get(connectionId) !== connection) return fail({ kind: 'connection_gone' })
     connection.isWarned = false
     connection.keepAuthorization(authorization)
     connection.save()

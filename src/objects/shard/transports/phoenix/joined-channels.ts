@@ -138,10 +138,11 @@ export class JoinedChannels {
     for (const joined of this.#byTopic.values()) {
       const { filter, interests } = joined.channel
       const [type] = stateTypesOf(interests)
-      const seq = type === undefined ? undefined : tables[type]
-      if (type === undefined || seq === undefined) continue
-      joined.filter = withTables(filter, new Map([[type, seq ?? 0]]))
-      joined.mark = seq === null ? '' : (viewMarkOf({ grant, subscriptions: interests }) ?? '')
+      if (type === undefined) continue
+      const seq = tables[type]
+      // Without a table, as after one that has become too large, the channel gets events and no removals.
+      joined.filter = seq === undefined ? filter : withTables(filter, new Map([[type, seq ?? 0]]))
+      joined.mark = typeof seq === 'number' ? (viewMarkOf({ grant, subscriptions: interests }) ?? '') : ''
     }
   }
 

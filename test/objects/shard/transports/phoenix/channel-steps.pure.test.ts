@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { createFilter, withTables } from '../../../../../src/core/subscriptions/filter.ts'
+import type { ConnectionState } from '../../../../../src/objects/shard/connections/connection-state.ts'
 import type { Channel } from '../../../../../src/objects/shard/transports/phoenix/channel.ts'
 import { ChannelSteps } from '../../../../../src/objects/shard/transports/phoenix/channel-steps.ts'
 import { JoinedChannels } from '../../../../../src/objects/shard/transports/phoenix/joined-channels.ts'
@@ -61,4 +62,18 @@ it('a channel that is joined again is not told that it has a table whose rows th
   steps.left(`events:${TYPE}`)
   channels.add(channelOf('2'), null, [])
   expect([typesOf(steps.next()), steps.hasNext, finished]).toEqual([['nothing'], false, []])
+})
+
+it('a channel whose table there is no more gets events, and neither removals nor a position that says it has the table', () => {
+  const { channels } = open()
+  const plain = { ...channelOf('1'), filter: createFilter('c', null, [{ eventType: TYPE, oneOf: [] }]) }
+  channels.add(plain, null, [])
+  const state = (tables: ConnectionState['tables']) => ({ tables }) as ConnectionState
+  channels.setTables(state({ [TYPE]: 7 }))
+  expect([channels.filter('c').tables, channels.ofTable(TYPE)?.mark]).toEqual([
+    new Map([[TYPE, 7]]),
+    expect.stringMatching(/./) as unknown,
+  ])
+  channels.setTables(state({}))
+  expect([channels.filter('c').tables, channels.ofTable(TYPE)?.mark]).toEqual([undefined, ''])
 })
