@@ -160,8 +160,8 @@ export class InterestIndex {
 }
 
 /**
- * Returns the row of an update that changes the bitmap of one shard and nothing else. The row has the version of the update too, and is
- * stored alone: a new type is a write of each follower, and thousands of followers may have to confirm it.
+ * Returns the row of an update that changes the bitmap of one shard and nothing else; undefined: it changes more. The row has
+ * the version of the update, so that it is stored alone: each follower writes for a new type, and there may be thousands.
  */
 function onlyRowOf({ bitmaps, version, watches }: InterestUpdate): ShardBitmap | undefined {
   const [row, ...others] = bitmaps

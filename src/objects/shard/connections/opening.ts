@@ -1,5 +1,5 @@
-// Makes the record of a connection that is about to be opened, and what its client is sent first, of what admission has found out.
-// Pure.
+// Makes the record of a connection that is about to be opened, and what its client is sent first, from what admission has
+// found out. Pure.
 import { parsePosition } from '../../../core/identity/position.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { createFilter } from '../../../core/subscriptions/filter.ts'

@@ -45,9 +45,9 @@ export class Resumptions {
   }
 
   /**
-   * `text`: the client's position; null: it has none. `hasSubscribed`: to more than a token implies, so that events after `openSeq` are asked for. To be asked before
-   * interests are registered: a type that is registered now has no events from before. Fails if an old shard does not
-   * answer: then the client has to come back.
+   * `text`: the client's position; null: it has none. `hasSubscribed`: to more than a token implies, so that events after
+   * `openSeq` are asked for. Call it before interests are registered: a type that is registered now has no events from
+   * before. Fails if an old shard does not answer: then the client has to come back.
    */
   async find(
     text: string | null,

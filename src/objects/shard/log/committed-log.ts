@@ -40,7 +40,10 @@ export class CommittedLog implements History {
   readonly #log: LogStore
   readonly #deps: CommittedLogDeps
   readonly #appends: GroupCommit<readonly AppendBatch[], null>
-  /** Sequence number of the newest event that is durable, or held back until it is, and delivered: the newest position that a client is told. */
+  /**
+   * Sequence number of the newest event that was delivered, and is durable or held back until it is. No client is told a
+   * newer position.
+   */
   #committedSeq: number
   /** Sequence number of the newest event that is durable, or held back until it is. */
   #durableSeq: number

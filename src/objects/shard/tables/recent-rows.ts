@@ -13,7 +13,7 @@ interface RecentRow {
   row: TableRow | undefined
   /** Its event, in UTF-8, until it is written. Null: it has not changed since. */
   text: Uint8Array | null
-  /** What counts of it. */
+  /** What it counts as of what may stay in memory. */
   chars: number
 }
 
@@ -93,7 +93,7 @@ export class RecentRows {
     this.#rows.create()
   }
 
-  /** Drops all rows: in storage, whole tables take long. */
+  /** Drops all rows, in storage too, which takes long if there are many. */
   drop(): void {
     this.clear()
     this.#rows.drop()

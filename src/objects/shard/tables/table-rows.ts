@@ -1,6 +1,5 @@
 // SQL for the rows of one table: `rows_<n>`. An event type has a SQL table of its own, so that one that is no longer wanted is
-// dropped without a deletion for each row. Called by RecentRows,
-// and by TableStore for pages.
+// dropped without a deletion for each row. Called by RecentRows.
 import type { Fields, RowAudience, StoredEvent } from '../../../core/events/stored-event.ts'
 
 /** The newest event of a key, without its text. */

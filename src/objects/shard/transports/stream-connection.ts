@@ -1,7 +1,7 @@
-// A connection over a streamed HTTP response, whatever its encoding. History is read as fast as the stream takes it, one step a turn. Live
-// events are written at once; a reader with too many waiting bytes is cut and comes back with its position. The stream is one
-// of values, not of bytes, so every connection of a group writes the same bytes: a write costs half of what a byte stream's
-// costs, and what waits for many readers is held once.
+// A connection over a streamed HTTP response, whatever its encoding. History is read as fast as the stream takes it, one step
+// a turn. Live events are written at once; a reader with too many waiting bytes is cut and comes back with its position. The
+// stream is one of values, not of bytes, so every connection of a group writes the same bytes: a write costs half of what a
+// byte stream's costs, and what waits for many readers is held once.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
@@ -24,7 +24,7 @@ const PLAIN = '!'
 /** Bytes that may wait in the stream while history is replayed. */
 const HIGH_WATER_MARK_BYTES = 65_536
 
-/** The pause after a step of history, also if none of it is for this client: then there is room for ever more. */
+/** The pause after a step of history. A step that has nothing for this client fills no stream: only the pause slows it down. */
 const NEXT_STEP_MS = 2
 
 /** One for all streams: of a ByteLengthQueuingStrategy the runtime makes a new function for each. */
@@ -128,7 +128,7 @@ export class StreamConnection extends BaseConnection implements MovedReader {
     else this.probe()
   }
 
-  /** Heartbeats come more often, but not as often as a small log may be full. */
+  /** Heartbeats have the position too, but a small log may be full before the next one. */
   override sendPosition(): void {
     if (this.#cursor.isLive) this.probe()
   }
