@@ -70,7 +70,7 @@ export function json<T extends z.ZodType>(schema: T) {
     .pipe(schema)
 }
 
-/** Returns the field of a JSON text in which no object has a member twice: parsers drop all but one of them, without a word. */
+/** Returns the field of a JSON text in which no object has a member twice: parsers drop all but one of them, without an error. */
 export function unambiguousJson<T extends z.ZodType>(schema: T) {
   return z
     .string()

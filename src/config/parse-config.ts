@@ -130,7 +130,8 @@ export function configOf(env: object): Config {
 type Variables = z.infer<typeof schema>
 
 function basisOf(variables: unknown): string {
-  const { high, low } = hash64(JSON.stringify(variables))
+  const text = JSON.stringify(variables, (_, value: unknown) => (value instanceof Map ? [...value] : value))
+  const { high, low } = hash64(text)
   return `${(high >>> 0).toString(36)}-${(low >>> 0).toString(36)}`
 }
 
@@ -173,7 +174,7 @@ function toConfig(v: Variables) {
     /** Null: no event type has state. */
     tables: toTables(v),
     /** Changes with what decides which rows tables have, and who sees them. */
-    tablesBasis: basisOf([v.TABLES, v.TYPES, [...(v.EXTRACTORS ?? [])]]),
+    tablesBasis: basisOf([v.TABLES, v.TYPES, v.EXTRACTORS, v.RECIPIENTS, toTopicRules(v)]),
     /** Null: there are no rules per event type. */
     typeRules: toTypeRules(v),
     ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,

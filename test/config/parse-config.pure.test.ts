@@ -603,6 +603,27 @@ describe('bindings', () => {
   })
 })
 
+describe('the basis of tables', () => {
+  const basis = (env: object) => parsed({ KAFKA_SOURCE_TOPICS: 'rig,orders', ...env }).tablesBasis
+
+  it.each([
+    ['TABLES', { TABLES: '{"a":{"topic":"orders"}}' }],
+    ['TYPES', { TYPES: '{"a":{"subscribe":"token"}}' }],
+    ['EXTRACTORS', { EXTRACTORS: '{"a":{"n":{"event":{"json_pointer":"/data/n"}}}}' }],
+    ['RECIPIENTS', { RECIPIENTS: '/data/user' }],
+    ['RECIPIENTS', { RECIPIENTS: '{"a":"/data/user"}' }],
+    ['TOPICS', { TOPICS: '{"orders":{"type":"order","data":{"n":"/n"}}}' }],
+  ])('changes with %s, and only then', (_name, changed) => {
+    expect([basis({}), basis(changed)]).toEqual([basis({}), basis({ ...changed, SHARDS: '8' })])
+    expect(basis(changed)).not.toBe(basis({}))
+  })
+
+  it('changes with each member of the data of a topic', () => {
+    const topics = (name: string) => ({ TOPICS: JSON.stringify({ orders: { type: 'order', data: { [name]: '/n' } } }) })
+    expect(basis(topics('n'))).not.toBe(basis(topics('m')))
+  })
+})
+
 describe('documentation', () => {
   it('of the development variables is a configuration that works', () => {
     const lines = devVars.split('\n').filter((line) => line !== '' && !line.startsWith('#'))

@@ -78,6 +78,10 @@ describe('TABLES', () => {
     return config.ok ? [] : config.reason
   }
 
+  it('have one topic: not all of them', () => {
+    expect(problems({ a: { topic: '*' } })).toEqual(['TABLES: in a: topic must be the name of a topic'])
+  })
+
   it('takes tables of topics that are followed, also by a pattern', () => {
     expect(problems({ a: { topic: 'rig' }, 'b.c': { topic: 'orders-1', key: 'record' } })).toEqual([])
   })

@@ -20,7 +20,7 @@ export function topicNameProblems(
   const neverApplies = (variable: string) => [`is not one of ${variable}, so ${effect}`]
   if (kind === 'nats') return v.NATS_SOURCE_TOPICS.includes(name) ? [] : neverApplies('NATS_SOURCE_TOPICS')
   if (kind === 'kinesis') return v.KINESIS_STREAM.includes(name) ? [] : neverApplies('KINESIS_STREAM')
-  if (!topicName.safeParse(name).success) return ['must be the name of a topic, or "*"']
+  if (!topicName.safeParse(name).success) return ['must be the name of a topic']
   const isNamed = v.KAFKA_SOURCE_TOPICS.includes(name)
   const isMatched = v.KAFKA_SOURCE_TOPICS.some((one) => isTopicPattern(one) && matchesTopicPattern(one, name))
   return isNamed || isMatched ? [] : neverApplies('KAFKA_SOURCE_TOPICS')

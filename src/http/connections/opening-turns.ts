@@ -24,7 +24,7 @@ const MAX_WAITING_OF_CLIENT = 500
 const MAX_WAIT_MS = 5_000
 const MIN_STEP_MS = 20
 const MAX_STEP_MS = 250
-/** How often one who waits looks: by those before, at about this rate. */
+/** A request that waits looks again after this time for each one before it. */
 const SERVED_EVERY_MS = 2
 /** Clients that are refused come back at this rate. Of more than can be served then, some are refused again. */
 const BACK_EVERY_MS = 1

@@ -70,7 +70,7 @@ export class LiveTables {
     return store.coversSince(types, seq) && types.every((type) => store.mapVersionOf(type) === mapVersion())
   }
 
-  /** For a connection from before a restart: its tables are forgotten if TABLES, TYPES or EXTRACTORS have changed. */
+  /** For a connection from before a restart: its tables are forgotten if `tablesBasis` of the configuration has changed. */
   restored(connection: Connection): void {
     const { rules, store } = this.#deps
     const isForgotten = (type: string) => rules?.has(type) === true && store.statusOf(type) === undefined
