@@ -22,12 +22,14 @@ export function parseDefinition(
 
 /**
  * Skips inactive definitions. Routes are tried in the order of the list. A problem of a whole definition says `api`, as in
- * RIG; with `isNumbered` it says which one, by number, from 1, and id.
+ * RIG; with `isNumbered` it says which one, by number, from 1, and id. `changed`: the id of the only one that is new, or undefined if
+ * all are; useless routes of others do not keep it out.
  */
 export function parseDefinitions(
   documents: readonly unknown[],
   definitionEnv: DefinitionEnv,
   isNumbered = false,
+  changed?: string,
 ): Result<readonly ApiDefinition[], readonly Problem[]> {
   const definitions: ApiDefinition[] = []
   const problems: Problem[] = []
@@ -48,7 +50,8 @@ export function parseDefinitions(
   if (count > MAX_ROUTES)
     problems.push({ where: 'api', field: 'routes', message: `must be at most ${MAX_ROUTES} in all` })
   if (problems.length === 0) {
-    problems.push(...definitions.flatMap(({ routes }) => routes.flatMap(findUseless)), ...findShadowed(definitions))
+    const fresh = changed === undefined ? definitions : definitions.filter(({ id }) => id === changed)
+    problems.push(...fresh.flatMap(({ routes }) => routes.flatMap(findUseless)), ...findShadowed(definitions))
   }
   return problems.length > 0 ? fail(problems) : ok(definitions)
 }

@@ -57,7 +57,7 @@ export class ApiRegistry {
     const records = this.#records()
     const isNew = !records.some((record) => record.id === id)
     const documents: unknown[] = records.map((record) => (record.id === id ? document : record.document))
-    const parsed = parseDefinitions(isNew ? [...documents, document] : documents, this.#definitionEnv)
+    const parsed = parseDefinitions(isNew ? [...documents, document] : documents, this.#definitionEnv, false, id)
     if (!parsed.ok) return { kind: 'invalid', problems: parsed.reason }
     if (id === undefined)
       return { kind: 'invalid', problems: [{ where: 'api', field: 'id', message: 'must be present' }] }
