@@ -18,6 +18,7 @@ type StoredTable = {
   rows: number
   bytes: number
   written_seq: number
+  unwanted_ms: number | null
 } & Record<string, SqlStorageValue>
 
 export class KnownTables {
@@ -38,16 +39,16 @@ export class KnownTables {
   load(rules: TableRules, head: number): void {
     migrateTables(this.#sql, head)
     this.#sql.exec(
-      'CREATE TABLE IF NOT EXISTS tables (id INTEGER PRIMARY KEY, type TEXT NOT NULL UNIQUE, status TEXT NOT NULL, since_seq INTEGER NOT NULL, map_version INTEGER NOT NULL, fill_id TEXT NOT NULL, filled TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, written_seq INTEGER NOT NULL)',
+      'CREATE TABLE IF NOT EXISTS tables (id INTEGER PRIMARY KEY, type TEXT NOT NULL UNIQUE, status TEXT NOT NULL, since_seq INTEGER NOT NULL, map_version INTEGER NOT NULL, fill_id TEXT NOT NULL, filled TEXT NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, written_seq INTEGER NOT NULL, unwanted_ms INTEGER)',
     )
     const stored = this.#sql.exec<StoredTable>('SELECT * FROM tables').toArray()
     this.#byType.clear()
     this.#all = []
     for (const { fill_id: fillId, filled, map_version: mapVersion, since_seq: sinceSeq, ...table } of stored) {
       this.#writtenSeq = table.written_seq
-      const { bytes, id, rows, status, type } = table
+      const { bytes, id, rows, status, type, unwanted_ms: unwantedMs } = table
       const done = new Set(JSON.parse(filled) as readonly string[])
-      this.#open({ id, type, mapVersion, fillId, filled: done, status, sinceSeq, rows, bytes })
+      this.#open({ id, type, mapVersion, fillId, filled: done, status, unwantedMs, sinceSeq, rows, bytes })
     }
     const isCurrent = (type: string) => rules.has(type) && this.get(type)?.fillId.startsWith(this.#basis) === true
     for (const type of this.types) if (!isCurrent(type)) this.drop(type)
@@ -91,7 +92,8 @@ export class KnownTables {
       )
       .one()
     const filled = new Set<string>()
-    this.#open({ id, type, mapVersion, fillId, filled, status: 'filling', sinceSeq: 0, rows: 0, bytes: 0 }).create()
+    const empty = { status: 'filling', unwantedMs: null, sinceSeq: 0, rows: 0, bytes: 0 } as const
+    this.#open({ id, type, mapVersion, fillId, filled, ...empty }).create()
     this.#writtenSeq = seq
   }
 
@@ -102,6 +104,14 @@ export class KnownTables {
     this.#sql.exec('DELETE FROM tables WHERE id = ?', dropped.table.id)
     this.#byType.delete(type)
     this.#all = [...this.#byType.values()]
+  }
+
+  /** See Table. */
+  setUnwanted(type: string, unwantedMs: number | null): void {
+    const table = this.get(type)
+    if (table === undefined) return
+    this.#sql.exec('UPDATE tables SET unwanted_ms = ? WHERE id = ?', unwantedMs, table.id)
+    table.unwantedMs = unwantedMs
   }
 
   /** Stores what has changed of the table. All changes of its rows must be written: they are counted in its size. */

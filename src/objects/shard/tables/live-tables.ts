@@ -33,8 +33,6 @@ export interface LiveTablesDeps {
 export class LiveTables {
   readonly #context: ShardContext
   readonly #deps: LiveTablesDeps
-  /** When tables were last wanted, in milliseconds since the epoch. In memory: after a restart they count as wanted then. */
-  readonly #wantedAtMs = new Map<string, number>()
 
   constructor(context: ShardContext, deps: LiveTablesDeps) {
     this.#context = context
@@ -50,11 +48,11 @@ export class LiveTables {
   want(subscriptions: readonly Subscription[]): void {
     const { fills, mapVersion, store } = this.#deps
     for (const type of stateTypesOf(subscriptions)) {
-      this.#wantedAtMs.set(type, this.#context.now())
       if (store.mapVersionOf(type) !== mapVersion()) {
         store.create(type, mapVersion())
         this.#restart(type)
       }
+      if (store.unwantedMsOf(type) !== null) store.setUnwanted(type, null)
       fills.begin(type)
     }
   }
@@ -112,16 +110,23 @@ export class LiveTables {
 
   /** Returns whether there are tables to look at again. */
   sweep(nowMs: number): boolean {
-    const { connections, fills, store } = this.#deps
+    const { fills, store } = this.#deps
     store.dropOutgrown()
     for (const type of store.types) {
-      if (connections.wantsTable(type)) this.#wantedAtMs.set(type, nowMs)
-      const wantedAtMs = this.#wantedAtMs.get(type) ?? nowMs
-      this.#wantedAtMs.set(type, wantedAtMs)
-      if (nowMs - wantedAtMs >= LINGER_MS) this.#drop(type)
+      const unwantedMs = this.#unwantedMs(type, nowMs)
+      if (unwantedMs !== null && nowMs - unwantedMs >= LINGER_MS) store.drop(type)
       else fills.begin(type)
     }
     return store.types.length > 0
+  }
+
+  /** Returns since when no connection has wanted the table; null: one does. */
+  #unwantedMs(type: string, nowMs: number): number | null {
+    const { connections, store } = this.#deps
+    const known = store.unwantedMsOf(type)
+    const unwantedMs = connections.wantsTable(type) ? null : (known ?? nowMs)
+    if (unwantedMs !== known) store.setUnwanted(type, unwantedMs)
+    return unwantedMs
   }
 
   #readerOf(connection: Connection, types: readonly string[]): TableReader {
@@ -150,11 +155,6 @@ export class LiveTables {
       const event = tableComplete(envelope(this.#context), type, reader.rows.get(type) ?? 0)
       return { type, event }
     })
-  }
-
-  #drop(type: string): void {
-    this.#deps.store.drop(type)
-    this.#wantedAtMs.delete(type)
   }
 
   #serve(connection: Connection): void {

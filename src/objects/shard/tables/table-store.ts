@@ -76,6 +76,15 @@ export class TableStore {
   }
 
   /** See Table. */
+  unwantedMsOf(type: string): number | null {
+    return this.#known.get(type)?.unwantedMs ?? null
+  }
+
+  setUnwanted(type: string, unwantedMs: number | null): void {
+    this.#known.setUnwanted(type, unwantedMs)
+  }
+
+  /** See Table. */
   fillIdOf(type: string): string | undefined {
     return this.#known.get(type)?.fillId
   }

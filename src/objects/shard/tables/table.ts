@@ -13,6 +13,11 @@ export interface Table {
   /** Partitions that it has been filled from. */
   readonly filled: Set<string>
   status: TableStatus
+  /**
+   * Since when no connection has wanted it, in milliseconds since the epoch; null: one does, or none was looked for. Stored: a shard
+   * without clients is asleep most of the time, and would count anew each time that it wakes.
+   */
+  unwantedMs: number | null
   /** From here on the log has what removals need. */
   sinceSeq: number
   /** Of keys and events, with the changes that are not written yet. Stored whenever rows are, so that nothing is counted at start-up. */

@@ -1,11 +1,14 @@
-// A table that is filled anew while a client is being sent it.
+// A table that is filled anew while a client is being sent it, and one that nobody wants.
 import { expect, it } from 'vitest'
 import { createFilter, withTables } from '../../../../src/core/subscriptions/filter.ts'
 import type { Connection } from '../../../../src/objects/shard/connections/connection.ts'
 import type { ConnectionState } from '../../../../src/objects/shard/connections/connection-state.ts'
 import type { ShardContext } from '../../../../src/objects/shard/shard-context.ts'
 import { LiveTables, type LiveTablesDeps } from '../../../../src/objects/shard/tables/live-tables.ts'
+import { LogStore } from '../../../../src/objects/shard/log/log-store.ts'
 import type { TableReader } from '../../../../src/objects/shard/tables/table-reader.ts'
+import { TableStore } from '../../../../src/objects/shard/tables/table-store.ts'
+import { createTestStorage } from '../../../support/sql-storage.ts'
 
 const subscriptions = [{ eventType: 'row', oneOf: [], state: true as const }]
 
@@ -62,6 +65,7 @@ it('is begun anew for a client from before a restart, if it was forgotten', asyn
   const store = {
     statusOf: (type: string) => (begun.includes(type) ? 'filling' : undefined),
     mapVersionOf: () => undefined,
+    unwantedMsOf: () => null,
     create: (type: string) => begun.push(type),
   }
   const deps = {
@@ -76,4 +80,27 @@ it('is begun anew for a client from before a restart, if it was forgotten', asyn
   const context = { now: () => 0, background: () => undefined } as unknown as ShardContext
   new LiveTables(context, deps).restored(connection)
   expect([begun, connection.state.tables]).toEqual([['row'], { row: null }])
+})
+
+it('is dropped some minutes after its last client, also by a shard that has lost its memory in between', () => {
+  const storage = createTestStorage()
+  const rule = { type: 'row', topic: 'rig', key: 'subject', maxRows: 10, maxBytes: 1_000 } as const
+  /** A shard that wakes, and sleeps when this returns. */
+  const sweep = (nowMs: number, isWanted = false) => {
+    const store = new TableStore(storage.sql, {
+      rules: new Map([['row', rule]]),
+      newId: () => 'fill',
+      onTooLarge: () => undefined,
+    })
+    const log = new LogStore(storage, '0.log', { retentionMs: 1e9, retentionBytes: 1e9 }, undefined, store)
+    if (nowMs === 0) store.create('row', 1)
+    const deps = { store, fills: { begin: () => undefined }, connections: { wantsTable: () => isWanted } }
+    const isKept = new LiveTables({} as ShardContext, deps as unknown as LiveTablesDeps).sweep(nowMs)
+    return [isKept, store.types.length, log.head]
+  }
+  expect(sweep(0, true)).toEqual([true, 1, 0])
+  expect(sweep(900_000)).toEqual([true, 1, 0])
+  expect(sweep(900_001, true)).toEqual([true, 1, 0])
+  expect(sweep(1_800_000)).toEqual([true, 1, 0])
+  expect(sweep(2_700_000)).toEqual([false, 0, 0])
 })
