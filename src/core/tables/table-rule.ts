@@ -35,7 +35,9 @@ export function rowKeyOf(
   recordKey: string | undefined,
 ): string | undefined {
   const given = key === 'subject' ? event['subject'] : (event['partitionkey'] ?? recordKey)
-  return typeof given === 'string' && given !== '' && given.length <= MAX_KEY_CHARS ? given : undefined
+  // SQLite has text in UTF-8: there, two keys that are not well-formed may be the same.
+  const isKey = typeof given === 'string' && given !== '' && given.length <= MAX_KEY_CHARS && given.isWellFormed()
+  return isKey ? given : undefined
 }
 
 /** An event without data says that its row is gone. */

@@ -62,6 +62,7 @@ describe('an event of a table', () => {
     expect(of({ data: 1 })).toBeUndefined()
     expect(of({ type: 'b', data: 1 }, null)).toBeUndefined()
     expect(of({ type: 'c', subject: 'k', data: 1 })).toBeUndefined()
+    expect(of({ subject: 'k\ud800', data: 1 })).toBeUndefined()
   })
 
   it('has the key of its record', () => {

@@ -10,7 +10,7 @@ import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { FillBatch } from '../../../rpc/shard.ts'
-import { envelope, tableComplete, tableFailed, type SystemEvent } from '../system-events.ts'
+import { envelope, tableComplete, tableFailed, tableReset, type SystemEvent } from '../system-events.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { TableFills } from './fill-tables.ts'
 import { TableReader, type CompleteTable } from './table-reader.ts'
@@ -68,9 +68,18 @@ export class LiveTables {
     return store.coversSince(types, seq) && types.every((type) => store.mapVersionOf(type) === mapVersion())
   }
 
-  /** For a connection from before a restart: its tables are forgotten if `tablesBasis` of the configuration has changed. */
+  /**
+   * For a connection from before a restart: its tables are forgotten if `tablesBasis` of the configuration has changed. If its type
+   * has no table any more, its client is told so: no removals come.
+   */
   restored(connection: Connection): void {
-    const { rules, store } = this.#deps
+    const { lifecycle, rules, store } = this.#deps
+    const ended = Object.keys(connection.state.tables ?? {}).filter((type) => rules?.has(type) !== true)
+    if (ended.length > 0) lifecycle.update(connection, { tables: tablesWithout(connection.state, ended) })
+    for (const type of ended) {
+      connection.sendOfTable(type, tableReset(envelope(this.#context), type))
+      connection.sendOfTable(type, tableFailed(envelope(this.#context), type, 'TABLES does not name it any more'))
+    }
     const isForgotten = (type: string) => rules?.has(type) === true && store.statusOf(type) === undefined
     this.want(connection.state.subscriptions.filter(({ eventType }) => isForgotten(eventType)))
     this.serveSoon(connection)

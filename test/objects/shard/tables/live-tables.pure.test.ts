@@ -4,6 +4,7 @@ import { createFilter, withTables } from '../../../../src/core/subscriptions/fil
 import type { Connection } from '../../../../src/objects/shard/connections/connection.ts'
 import type { ConnectionState } from '../../../../src/objects/shard/connections/connection-state.ts'
 import type { ShardContext } from '../../../../src/objects/shard/shard-context.ts'
+import type { SystemEvent } from '../../../../src/objects/shard/system-events.ts'
 import { LiveTables, type LiveTablesDeps } from '../../../../src/objects/shard/tables/live-tables.ts'
 import { LogStore } from '../../../../src/objects/shard/log/log-store.ts'
 import type { TableReader } from '../../../../src/objects/shard/tables/table-reader.ts'
@@ -80,6 +81,22 @@ it('is begun anew for a client from before a restart, if it was forgotten', asyn
   const context = { now: () => 0, background: () => undefined } as unknown as ShardContext
   new LiveTables(context, deps).restored(connection)
   expect([begun, connection.state.tables]).toEqual([['row'], { row: null }])
+})
+
+it('ends for a client from before a restart, if TABLES does not name it any more', () => {
+  const told: SystemEvent[] = []
+  const state = { id: 'c', subscriptions, tables: { row: 7 } } as unknown as ConnectionState
+  const connection = {
+    state,
+    sendOfTable: (_: string, event: SystemEvent) => told.push(event),
+  } as unknown as Connection
+  const deps = {
+    rules: null,
+    lifecycle: { update: (_: Connection, changes: object) => Object.assign(connection.state, changes) },
+  } as unknown as LiveTablesDeps
+  const config = { ownEventsSpecversion: '1.0' }
+  new LiveTables({ now: () => 0, uuid: () => 'id', config } as unknown as ShardContext, deps).restored(connection)
+  expect([told.map(({ type }) => type), connection.state.tables]).toEqual([['rig.table.reset', 'rig.table.failed'], {}])
 })
 
 it('is dropped some minutes after its last client, also by a shard that has lost its memory in between', () => {
