@@ -13,8 +13,8 @@ const PART_OF_ANONYMOUS = 1 / 2
 const FLOODED_PER_SECOND = 1
 
 const MAX_WAIT_MS = 1_000
-/** Waits are multiples of this: see Timers. */
-const STEP_MS = 250
+/** Waits are multiples of this: few, as Timers wants, and short, so that few are due together. */
+const STEP_MS = 50
 /** Limit of refusals of one payer that wait. Further ones come at once. */
 const MAX_REFUSING = 10
 /** Limit of payers. One that has paid nothing for a burst's time is as one that is not known. */
