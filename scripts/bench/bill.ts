@@ -3,7 +3,7 @@
 // page is out of date. Four shards and, unless a step says otherwise, one partition that has been used before.
 import { readFileSync } from 'node:fs'
 import { WebSocket } from 'ws'
-import { ANY, startRig, type Rig } from './rig.ts'
+import { ANY, postEvents, startRig, type Rig } from './rig.ts'
 
 const TABLE = 'docs/cost.md'
 
@@ -65,23 +65,27 @@ let made = 0
 const steps: readonly Step[] = [
   { name: 'a Server-Sent Events connection', times: 10, run: (rig) => tenTimes(() => openSse(rig)) },
   { name: 'a WebSocket connection', times: 10, run: (rig) => tenTimes(() => openSocket(rig)) },
-  { name: 'an event to one user', times: 10, run: (rig) => tenTimes(() => post(rig, [event(made++, ['user-1'])])) },
+  {
+    name: 'an event to one user',
+    times: 10,
+    run: (rig) => tenTimes(() => postEvents(rig, [event(made++, ['user-1'])])),
+  },
   {
     name: 'an event to ten users, on four shards',
     times: 10,
-    run: (rig) => tenTimes(() => post(rig, [event(made++, users(10))])),
+    run: (rig) => tenTimes(() => postEvents(rig, [event(made++, users(10))])),
   },
   {
     name: 'an event to everybody, on four shards',
     times: 10,
-    run: (rig) => tenTimes(() => post(rig, [event(made++, null)])),
+    run: (rig) => tenTimes(() => postEvents(rig, [event(made++, null)])),
   },
   {
     name: '50 events in one request, to 50 users on four shards',
     times: 10,
     run: (rig) =>
       tenTimes(() =>
-        post(
+        postEvents(
           rig,
           users(50).map((user) => event(made++, [user])),
         ),
@@ -112,17 +116,6 @@ async function tenTimes(work: () => Promise<unknown>): Promise<void> {
   for (let n = 0; n < 10; n += 1) await work()
 }
 
-async function post(rig: Rig, events: readonly object[]): Promise<void> {
-  const headers = { 'content-type': 'application/cloudevents-batch+json' }
-  const response = await fetch(`${rig.origin}/_rig/v1/events`, {
-    method: 'POST',
-    headers,
-    body: JSON.stringify(events),
-  })
-  if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`)
-  await response.text()
-}
-
 async function openSse(rig: Rig): Promise<void> {
   const response = await fetch(`${rig.origin}/_rig/v1/connection/sse?${subscriptions}`)
   const reader = response.body?.getReader()
@@ -143,7 +136,7 @@ let cookie = ''
 async function longPoll(rig: Rig): Promise<void> {
   const url = `${rig.origin}/_rig/v1/connection/longpolling?${subscriptions}`
   for (let n = 0; n < 10; n += 1) {
-    await post(rig, [event(made++, null)])
+    await postEvents(rig, [event(made++, null)])
     const polled = await fetch(url, { headers: { cookie } })
     const cookies = polled.headers.getSetCookie().map((one) => one.split(';')[0])
     if (cookies.length > 0) cookie = cookies.join('; ')

@@ -111,6 +111,18 @@ export async function call(rig: Rig, path: string): Promise<void> {
   await response.text()
 }
 
+/** Publishes the events as one batch. */
+export async function postEvents(rig: Rig, events: readonly object[]): Promise<void> {
+  const headers = { 'content-type': 'application/cloudevents-batch+json' }
+  const response = await fetch(`${rig.origin}/_rig/v1/events`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(events),
+  })
+  if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`)
+  await response.text()
+}
+
 /** Returns a position of the shard's log: a client that comes with it gets to that shard. */
 export async function positionAt(rig: Rig, shard: number): Promise<string> {
   for (let attempt = 0; attempt < 200; attempt += 1) {

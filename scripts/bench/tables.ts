@@ -3,7 +3,7 @@
 import { get } from 'node:http'
 import { cpuMicrosecondsOf } from './cpu.ts'
 import { inTurns, millisecondsOf, quantileOf, quick, type Figure } from './figure.ts'
-import { call, startRig, type Rig } from './rig.ts'
+import { call, postEvents, startRig, type Rig } from './rig.ts'
 
 const ROWS = 10_000
 const SNAPSHOTS = quick ? 20 : 100
@@ -171,16 +171,9 @@ let published = 0
 
 /** Events of so many keys, in turn. */
 async function post(rig: Rig, type: Type, count: number, batch: number, keys = ROWS): Promise<void> {
-  const headers = { 'content-type': 'application/cloudevents-batch+json' }
   for (let sent = 0; sent < count; sent += batch) {
     const events = Array.from({ length: Math.min(batch, count - sent) }, () => newEvent(type, keys))
-    const response = await fetch(`${rig.origin}/_rig/v1/events`, {
-      method: 'POST',
-      headers,
-      body: JSON.stringify(events),
-    })
-    if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`)
-    await response.text()
+    await postEvents(rig, events)
   }
 }
 
