@@ -10,7 +10,7 @@ export interface SoakEvent {
   readonly data?: {
     readonly recovered?: boolean
     readonly last_event_id?: string
-    /** Of events about a table. */
+    /** The row's key. Only events about a table have one. */
     readonly key?: string
   }
 }

@@ -172,9 +172,9 @@ export const CALLER_HEADERS = [
 ]
 
 /**
- * Last words of names that say who asks, whoever made the name up: `x-user`, `x-okta-user`, `auth-mail`. For names that begin with
- * `x-` or `auth-`. Not among them: tokens and keys, which a service checks itself, and `role`, `tenant` and `account`, which
- * a client of many APIs chooses among those that it may have.
+ * A name that begins with `x-` or `auth-` and ends in one of these words says who asks: `x-user`, `x-okta-user`, `auth-mail`.
+ * The list has no tokens and keys, because a service checks those itself, and no `role`, `tenant` and `account`, because a
+ * client of many APIs chooses one of those that it may have.
  */
 export const CALLER_ENDINGS = [
   'user',

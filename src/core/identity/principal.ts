@@ -37,7 +37,7 @@ export interface PhoenixHello {
   readonly roles: readonly string[]
   /** What others are shown of this connection: the claims that PRESENCE_CLAIMS names, made by `toCloneable`. */
   readonly meta: Readonly<Record<string, unknown>>
-  /** Whose budget an event that it publishes is paid from, if it has no user: its client's address. Absent: of versions before. */
+  /** The client's address: it pays for published events of a connection without a user. Older versions do not set it. */
   readonly payer?: string | undefined
 }
 

@@ -114,8 +114,8 @@ export function mayAllow(grant: TypeGrant, action: TypeAction, rules: TypeRules 
 }
 
 /**
- * `fields` undefined: of an event that is not known yet. `isEvery`: of a field with several values, each must equal the claim.
- * Otherwise a client could publish to all tenants whom it names beside its own.
+ * `fields` undefined: the event is not known yet. `isEvery`: each value of a field with several values must equal the claim.
+ * Otherwise a client could publish to other tenants by naming them beside its own.
  */
 function holds(grant: TypeGrant, right: Right, fields: Fields | undefined, isEvery = false): boolean {
   if (right.kind === 'anybody') return true

@@ -5,15 +5,15 @@ import type { Subscription } from './subscription.ts'
 
 /** Bytes, about. */
 export interface SubscriptionCost {
-  /** Of the set and of what is made of it once. */
+  /** The set, and what is derived from it once. */
   readonly shared: number
-  /** Of the index, for each connection that has the set. */
+  /** The entries of the index that each connection with the set adds. */
   readonly each: number
 }
 
 const SUBSCRIPTION = { shared: 120, each: 32 }
 const CONSTRAINT = { shared: 240, each: 440 }
-/** Of a list (`in`), besides its constraint. */
+/** A list (`in`) takes this in addition to its constraint. */
 const LISTED = { shared: 220, each: 180 }
 
 /** `jsonBytes`: length of the set's JSON. A constraint has one value: its further members, and values of lists, count besides. */

@@ -1,5 +1,5 @@
-// Whose turn it is to open a connection, where more clients come than the isolate can serve: after a deploy or a crash all come back
-// at once. Up to a number of openings run at the same time. Others wait before anything costly is done for them: tokens, calls. Who
+// Decides when a request may open a connection. After a deploy or a crash all clients come back at once, more than the isolate can
+// serve. Up to a number of openings run at the same time. Others wait before anything costly is done for them: tokens, calls. Who
 // would wait too long is told when to come back, so that those who are refused return at the rate at which clients are served. Requests
 // that are no openings never wait. One per isolate. Each request waits by timers of its own, because on Workers no request may await
 // another's promise, and the runtime may end a request at any await: what is counted expires.
@@ -64,7 +64,7 @@ export class OpeningTurns {
    * are told apart by, null if they cannot be.
    */
   async enter(request: object, client: string | null): Promise<number | undefined> {
-    // Those who wait look only now and then: none of them is due at the moment if little runs.
+    // A request that waits looks only now and then. If little runs, this one need not wait behind it.
     if (!this.#mayRun(this.#waiting.size > 0 ? MIN_RUNNING : FREE_RUNNING)) {
       const refusedMs = await this.#wait(client)
       if (refusedMs !== undefined) return refusedMs

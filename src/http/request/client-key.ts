@@ -11,7 +11,7 @@ export function clientKey(address: string | null): string {
   return [...groups, ...zeros, ...rest].slice(0, 4).join(':')
 }
 
-/** Whose budget pays for events of a client that no token names. */
+/** Returns the key of the budget that pays for events of a client without a user: the client's address. */
 export function addressPayer(request: Request): string {
   return `address ${clientKey(request.headers.get('cf-connecting-ip'))}`
 }

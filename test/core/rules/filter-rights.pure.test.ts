@@ -1,4 +1,4 @@
-// Which subscriptions rules refuse because none of their events could be delivered, and who has presence.
+// Rules refuse a subscription if none of its events could be delivered. They also say who has presence.
 import { describe, expect, it } from 'vitest'
 import { checkRights, hasPresence, rightsOf } from '../../../src/core/rules/filter-rights.ts'
 import { NO_GRANT, type TypeGrant } from '../../../src/core/rules/type-grant.ts'

@@ -25,7 +25,7 @@ function factorOf(connections: number, subscriptions: number, make: (connection:
   const [pool, index] = [new SubscriptionPool(), new SubscriptionIndex()]
   const held: object[] = []
   for (let connection = 0; connection < connections; connection += 1) {
-    // As parsed from a request: nothing is shared.
+    // Parsed as from a request, so that nothing is shared.
     const json = JSON.stringify(Array.from({ length: subscriptions }, (_, n) => make(connection, n)))
     const set = pool.acquire(JSON.parse(json) as readonly Subscription[])
     const one = { set, filter: pool.share(set, createFilter(String(connection), null, set)) }

@@ -1,5 +1,5 @@
-// Answers a client that reads history without a connection: the checks that a connection would have to pass, then a page of what
-// is stored (history.ts). Called by UserShard.
+// Answers a client that reads history without a connection. It makes the checks that a connection would have to pass, and returns
+// a page of the log (history.ts). Called by UserShard.
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import { checkRights, rightsOf } from '../../../core/rules/filter-rights.ts'

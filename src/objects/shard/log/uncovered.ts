@@ -1,4 +1,4 @@
-// What a shard's log has and another log does not: the events that a user who has moved still gets from it. Called by LogStore.
+// Finds the events that a shard's log has and another log does not. A user who has moved gets these from the old shard. Called by LogStore.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { isCovered, type SeenRange, type SeenRanges } from '../../../core/shard-map/coverage.ts'
 import type { StoredSegment } from '../../../segment-log/segment-tables.ts'

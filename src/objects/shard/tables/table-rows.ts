@@ -7,7 +7,7 @@ export interface TableRow extends RowAudience {
   readonly seq: number
   /** `<topic>/<partition>` */
   readonly partition: string
-  /** Of the partition's offsets; BEFORE_LOG: the event is from before the shard wanted the type. */
+  /** The generation of the partition's offsets. BEFORE_LOG: the event was produced before the shard wanted the type. */
   readonly generation: number
   readonly offset: number
   /** When the log stored it, in milliseconds since the epoch. 0: it is from before. */

@@ -20,7 +20,7 @@ export interface Table {
   unwantedMs: number | null
   /** From here on the log has what removals need. */
   sinceSeq: number
-  /** Of keys and events, with the changes that are not written yet. Stored whenever rows are, so that nothing is counted at start-up. */
+  /** Sums over the table, with the changes that are not written yet. They are stored with the rows, so that a start counts nothing. */
   rows: number
   bytes: number
 }

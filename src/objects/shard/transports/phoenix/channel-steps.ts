@@ -26,7 +26,7 @@ type ChannelStep =
 const NOTHING = { kind: 'nothing' } as const
 const GONE = { kind: 'gone' } as const
 
-/** Of a channel that has been left. */
+/** The filter of a channel that has been left. */
 const NO_FILTER = createFilter('', null, [])
 
 export class ChannelSteps {

@@ -31,7 +31,7 @@ type EarlyDiffs = (readonly [diff: PresenceDiff, version: number])[]
 export class PresenceCopies {
   readonly #deps: PresenceCopiesDeps
   readonly #copies = new Map<string, Promise<PresenceCopy>>()
-  /** Those that have been read, by topic. The one that was used last is the last. */
+  /** Topic → the copy that has been read. The copy that was used last is the last. */
   readonly #read = new Map<string, PresenceCopy>()
   readonly #reading = new SerialQueue()
   /** Topic → diffs that came while its copy is being fetched. */

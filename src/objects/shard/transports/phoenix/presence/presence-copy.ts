@@ -57,7 +57,7 @@ export class PresenceCopy {
 
   /** At least one page. Each is of the moment in which it is asked for: a name may have left before its page. */
   *pages(): PresencePageReader {
-    // Those that come meanwhile are behind, and are told by diffs.
+    // Members that enter meanwhile stand behind these in the map: diffs tell of them.
     let left = this.#names.size
     const names = this.#names.entries()
     let page = takePage(names, left)
