@@ -1,5 +1,5 @@
 // Adds up what the test runners report, for .ci/run: `N passed, N failed` as the last line, non-zero if anything failed. Names what
-// failed in the first run of a suite (reports `first-…`) before that.
+// failed before that, in the first run of a suite (reports `first-…`) too.
 // Run: node scripts/count-tests.ts <failed steps> <folder> <report…>, each of Vitest (.json), or JUnit (.xml) of node:test or
 // schemathesis. A report that is missing is a failure.
 import { existsSync, readFileSync } from 'node:fs'
@@ -23,6 +23,7 @@ const [failedSteps = '0', folder = '.', ...reports] = process.argv.slice(2)
 for (const report of reports) {
   for (const name of failedTests(join(folder, `first-${report}`)))
     console.log(`failed in its first run (${report}): ${name}`)
+  for (const name of failedTests(join(folder, report))) console.log(`failed (${report}): ${name}`)
 }
 
 const counts = reports.map((report) => count(join(folder, report)))
