@@ -1,29 +1,7 @@
 // Clients of the soak, one per transport: each connects with the position of the last event that it has processed, and
 // ends when its connection does, or when it is told to go away for a while. `onReady` says that the subscriptions are in force.
 import { WebSocket } from 'ws'
-
-/** A CloudEvent as clients get it; `data` as far as Rigel's own events use it. */
-export interface SoakEvent {
-  readonly specversion: string
-  readonly id: string
-  readonly type: string
-  readonly data?: {
-    readonly recovered?: boolean
-    readonly last_event_id?: string
-    /** The row's key. Only events about a table have one. */
-    readonly key?: string
-  }
-}
-
-/** What becomes of the events of one client. */
-export interface Receiver {
-  readonly name: string
-  readonly user: string
-  readonly types: readonly string[]
-  /** It wants the tables of the types. */
-  readonly hasState: boolean
-  take(event: SoakEvent): void
-}
+import type { SoakEvent } from './receiver.ts'
 
 interface Session {
   readonly origin: string

@@ -1,5 +1,5 @@
 // What was published, and what each client had to get, might get and got: soak.ts counts with it.
-import type { Receiver, SoakEvent } from './clients.ts'
+import type { Receiver, SoakEvent } from './receiver.ts'
 
 export interface PublishedEvent {
   readonly id: string
@@ -7,6 +7,8 @@ export interface PublishedEvent {
   readonly to: string | null
   readonly producer: number
   readonly number: number
+  /** The key of its record: a producer's events with one key are in one partition, and in order. */
+  readonly key: string
   /** How many events had been begun before this one. */
   readonly order: number
 }
@@ -44,7 +46,7 @@ export class Account implements Receiver {
   readonly #ledger: Ledger
   readonly #hasChannels: boolean
   readonly #seen = new Set<string>()
-  /** Producer and, if they are read apart, channel → number of the newest event. */
+  /** Producer, record key and, if they are read apart, channel → number of the newest event. */
   readonly #newest = new Map<string, number>()
   /** Events that were begun before this many were, may be missing: the client was not there, or was told of a gap. */
   #from = Infinity
@@ -78,9 +80,10 @@ export class Account implements Receiver {
     if (!this.#mayGet(event)) return this.#add('leaked', `${id} (${event.type}, to ${event.to})`)
     if (this.#seen.has(id)) return this.#add('twice', id)
     this.#seen.add(id)
-    const order = this.#hasChannels ? `${event.producer} ${event.to ?? event.type}` : `${event.producer}`
+    const ordered = `${event.producer} ${event.key}`
+    const order = this.#hasChannels ? `${ordered} ${event.to ?? event.type}` : ordered
     const newest = this.#newest.get(order) ?? -1
-    if (newest > event.number) this.#add('out of order', id)
+    if (newest > event.number) this.#add('out of order', `${id} after ${event.producer}-${newest}`)
     this.#newest.set(order, Math.max(event.number, newest))
   }
 

@@ -1,7 +1,7 @@
 // What one client of the soak shows of a table, by the table of the client library, and what it may be told of.
 import { passes, sees, type RowView, type Rows, type RowType } from '../sim/rows.ts'
 import { tableOfEvents, type TableEvent, type TableOfEvents } from '../table-of-events.ts'
-import type { Receiver, SoakEvent } from './clients.ts'
+import type { Receiver, SoakEvent } from './receiver.ts'
 
 export class TableAccount implements Receiver {
   readonly name: string
