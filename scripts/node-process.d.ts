@@ -5,6 +5,8 @@ declare const process: {
   readonly execPath: string
   readonly execArgv: readonly string[]
   exitCode: number | undefined
+  /** Microseconds. */
+  threadCpuUsage(): { readonly user: number; readonly system: number }
   memoryUsage(): { readonly rss: number; readonly heapUsed: number; readonly external: number }
   on(event: 'unhandledRejection', listener: (reason: unknown) => void): void
 }
