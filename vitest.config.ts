@@ -22,6 +22,8 @@ export default defineConfig({
     // Its default of 5 seconds is short on a machine that does other work.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // By default a second, which is for what is slow and not for what never comes. test/support/eventually.ts has the same.
+    expect: { poll: { timeout: 20_000 } },
     // Workers spend half of their time waiting for modules: on two cores four of them take two thirds of the time of two.
     maxWorkers: 4,
     projects: [

@@ -12,6 +12,7 @@ export default defineConfig({
   test: {
     globalSetup: ['./test/real-kafka/start.ts', './test/kafka/start-bridges.ts'],
     testTimeout: 30_000,
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         plugins: [cloudflareTest({ wrangler, miniflare: { bindings: common } })],

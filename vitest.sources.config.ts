@@ -19,6 +19,7 @@ export default defineConfig({
   test: {
     globalSetup: ['./test/sources/start.ts'],
     testTimeout: 30_000,
+    expect: { poll: { timeout: 20_000 } },
     projects: [
       {
         plugins: [cloudflareTest({ wrangler, miniflare: { bindings } })],

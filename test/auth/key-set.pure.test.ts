@@ -2,6 +2,7 @@
 import { errors, type JSONWebKeySet } from 'jose'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { KeySetCache } from '../../src/auth/key-set.ts'
+import { eventually } from '../support/eventually.ts'
 
 beforeEach(() => {
   vi.spyOn(console, 'warn').mockImplementation(() => undefined)
@@ -48,7 +49,7 @@ describe('the first keys', () => {
     void cache.current()
     clock.nowMs += 4_990
     const second = cache.current()
-    await vi.waitFor(() => expect(fetches).toHaveLength(2))
+    await eventually(() => expect(fetches).toHaveLength(2))
     fetches[1]?.answer(NO_KEYS)
     await second
   })

@@ -1,6 +1,7 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { backoffMs } from '../../src/core/retry.ts'
 import { runWithLimit } from '../../src/core/concurrency.ts'
+import { eventually } from '../support/eventually.ts'
 
 /** Work that ends when it is told to. */
 function makeWork(pieces: number) {
@@ -21,7 +22,7 @@ describe('a pool', () => {
     const done = runWithLimit(work, 2)
     expect(started).toEqual([0, 1])
     end(1)
-    await vi.waitFor(() => expect(started).toEqual([0, 1, 2]))
+    await eventually(() => expect(started).toEqual([0, 1, 2]))
     end(0)
     end(2)
     await expect(done).resolves.toBeUndefined()
@@ -32,9 +33,9 @@ describe('a pool', () => {
     let failed = false
     const done = runWithLimit(work, 1).catch(() => (failed = true))
     end(0, new Error('down'))
-    await vi.waitFor(() => expect(started).toEqual([0, 1]))
+    await eventually(() => expect(started).toEqual([0, 1]))
     end(1)
-    await vi.waitFor(() => expect(started).toEqual([0, 1, 2]))
+    await eventually(() => expect(started).toEqual([0, 1, 2]))
     expect(failed).toBe(false)
     end(2)
     await done
@@ -47,7 +48,7 @@ describe('a pool', () => {
       throw new Error('a bug')
     }
     const done = runWithLimit([bug, ...work], 1).catch(String)
-    await vi.waitFor(() => expect(started).toEqual([0]))
+    await eventually(() => expect(started).toEqual([0]))
     end(0)
     expect(await done).toBe('Error: a bug')
   })

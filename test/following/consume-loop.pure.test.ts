@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { LogRecord, NewRecord } from '../../src/core/events/kafka-record.ts'
 import { decodeBatch, type AppendBatch } from '../../src/core/delivery/batch-codec.ts'
 import { shardOf } from '../../src/core/delivery/shard-hash.ts'
@@ -8,6 +8,7 @@ import { DeadLetterLog } from '../../src/following/dead-letters.ts'
 import { EventPlanner, type EventPlannerOptions } from '../../src/following/plan-events.ts'
 import { ShardRouting } from '../../src/core/shard-map/routing.ts'
 import { initialMap } from '../../src/core/shard-map/shard-map.ts'
+import { eventually } from '../support/eventually.ts'
 
 const SHARDS = 2
 const both = new Set([0, 1])
@@ -322,10 +323,10 @@ describe('the consume loop', () => {
       await world.shardCalls.append(shard, batch)
     }
     const running = world.consumeWith({ shards: { ...world.shardCalls, append } })
-    await vi.waitFor(() => expect(ends).toHaveLength(2))
+    await eventually(() => expect(ends).toHaveLength(2))
     expect(world.calls).toEqual(['fetch 0', 'fetch 1'])
     for (const end of ends.splice(0)) end()
-    await vi.waitFor(() => expect(ends).toHaveLength(2))
+    await eventually(() => expect(ends).toHaveLength(2))
     expect(world.checkpoint().offset).toBe(1)
     for (const end of ends.splice(0)) end()
     expect(await running).toMatchObject({ kind: 'caught_up', at: { offset: 2, generation: 0, topicId: null } })

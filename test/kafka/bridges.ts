@@ -9,6 +9,9 @@ import { KafkaBackend } from '../../scripts/kafka/kafka-backend.ts'
 import { MemoryBackend } from '../../scripts/kafka/memory-backend.ts'
 import type { BridgeState, BridgeCommand } from './bridge-commands.ts'
 
+/** A connection that is closed for having been idle (after 5 s by default) just when it is used again would fail a POST. */
+const UNUSED_MS = 3_600_000
+
 const bridges = new Map<string, { readonly bridge: Bridge; readonly backend: MemoryBackend | KafkaBackend }>()
 
 async function execute(bridge: Bridge, backend: MemoryBackend | KafkaBackend, command: BridgeCommand): Promise<void> {
@@ -35,7 +38,7 @@ async function executeInMemory(backend: MemoryBackend, command: BridgeCommand): 
   if (mark) backend.mark(mark.topic, mark.partition)
 }
 
-const server = createServer((request, response) => void answer(request, response))
+const server = createServer({ keepAliveTimeout: UNUSED_MS }, (request, response) => void answer(request, response))
 
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const id = request.url?.slice(1) ?? ''

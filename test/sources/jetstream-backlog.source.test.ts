@@ -6,6 +6,7 @@ import { createConsumer, pull } from '../../src/sources/nats/jetstream-api.ts'
 import { createNatsLog } from '../../src/sources/nats/nats-log.ts'
 import { NatsSession } from '../../src/sources/nats/nats-session.ts'
 import { api, bytes, createStream, deps, natsConfig } from './jetstream.ts'
+import { eventually } from '../support/eventually.ts'
 
 const newSubject = () => `orders.${crypto.randomUUID()}`
 const open = () => createNatsLog(env, natsConfig(), deps)
@@ -29,7 +30,7 @@ describe('a backlog of JetStream', () => {
       const info = await api(`CONSUMER.INFO.${stream}.${consumers[0]}`, {})
       return (info as { readonly delivered: { readonly consumer_seq: number } }).delivered.consumer_seq
     }
-    await vi.waitFor(async () => expect(await delivered()).toBe(4), 20_000)
+    await eventually(async () => expect(await delivered()).toBe(4))
     await api(`CONSUMER.DELETE.${stream}.${consumers[0]}`, {})
     expect(await log.fetch({ ...position, offset: 3 }, few)).toMatchObject({ records: [{}, {}], next: 5 })
     expect(await log.fetch({ ...position, offset: 5 }, few)).toMatchObject({ records: [{}, {}], next: 7 })

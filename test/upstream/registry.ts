@@ -5,6 +5,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 
+/** A connection that is closed for having been idle (after 5 s by default) just when it is used again would fail a POST. */
+const UNUSED_MS = 3_600_000
+
 interface Registered {
   readonly id: number
   readonly subject: string
@@ -117,5 +120,5 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   answerSchema(registry, url, response)
 }
 
-const server = createServer((request, response) => void handle(request, response))
+const server = createServer({ keepAliveTimeout: UNUSED_MS }, (request, response) => void handle(request, response))
 server.listen(0, '127.0.0.1', () => console.log((server.address() as AddressInfo).port))

@@ -9,6 +9,9 @@ import { pipeline } from 'node:stream/promises'
 import { gzipSync } from 'node:zlib'
 import { WebSocketServer } from 'ws'
 
+/** A connection that is closed for having been idle (after 5 s by default) just when it is used again would fail a POST. */
+const UNUSED_MS = 3_600_000
+
 type Handler = (request: IncomingMessage, response: ServerResponse, query: URLSearchParams) => void | Promise<void>
 
 /** By key, how often something was asked. */
@@ -172,7 +175,7 @@ async function handle(request: IncomingMessage, response: ServerResponse): Promi
   }
 }
 
-const server = createServer((request, response) => void handle(request, response))
+const server = createServer({ keepAliveTimeout: UNUSED_MS }, (request, response) => void handle(request, response))
 
 const sockets = new WebSocketServer({ noServer: true, handleProtocols: (protocols) => [...protocols].at(-1) ?? false })
 server.on('upgrade', (request, socket, head) => {

@@ -1,6 +1,6 @@
 import { env, exports } from 'cloudflare:workers'
 import { createExecutionContext, evictDurableObject, runInDurableObject, waitOnExecutionContext } from 'cloudflare:test'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../src/config/parse-config.ts'
 import { handle } from '../../../src/http/app.ts'
 import { createKafkaLog } from '../../../src/kafka/create-kafka-log.ts'
@@ -12,12 +12,13 @@ import { fetchRigel } from '../../support/gateway-client.ts'
 import { PhoenixClient } from '../../support/phoenix-client.ts'
 import { SseClient, WsClient } from '../../support/shard-clients.ts'
 import { tokenOf } from '../../support/make-tokens.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const API = '/_rig/api'
 const AUTHORIZATION = { authorization: 'Bearer an-internal-token-of-the-tests' }
 const SHARDS = 3
 /** Figures are reported each second in tests. */
-const WITHIN = { timeout: 10_000, interval: 100 }
+const WITHIN = { interval: 100 }
 
 const call = (path: string, init: RequestInit = {}) =>
   fetchRigel(`${API}${path}`, { ...init, headers: { ...AUTHORIZATION, ...(init.headers as Record<string, string>) } })
@@ -311,7 +312,7 @@ it('POST messages publishes without a check, and metrics tell of it', async () =
   const metrics = async () => (await call('/metrics')).text()
   expect(await metrics()).toContain('rigel_shards 3')
   const { partition } = await response.json<{ partition: number }>()
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const text = await metrics()
     expect(text).toMatch(new RegExp(`rigel_follower_lag\\{topic="rig",partition="${partition}"\\} 0`))
     expect(text).toMatch(/rig_produced_events_total\{target="kafka",topic="rig"\} \d+/)

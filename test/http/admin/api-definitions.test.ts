@@ -1,10 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { createExecutionContext, evictDurableObject } from 'cloudflare:test'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { directoryStub } from '../../../src/rpc/directory.ts'
 import { handle } from '../../../src/http/app.ts'
 import { fetchRigel } from '../../support/gateway-client.ts'
 import { makeGateway, passThrough, UPSTREAM } from '../proxy/gateway.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const AUTHORIZATION = { authorization: 'Bearer an-internal-token-of-the-tests' }
 const port = Number(new URL(UPSTREAM).port)
@@ -168,38 +169,30 @@ describe.each(['/v3', '/v2'])('%s/apis', (version) => {
 })
 
 describe('a definition made at run time', () => {
-  it(
-    'is effective in an isolate that knew others, and so is its end; it outlives the Directory',
-    { timeout: 20_000 },
-    async () => {
-      const id = newId()
-      const ask = async () => handle(new Request(`https://rigel.test/${id}/7`), env, createExecutionContext())
-      expect((await ask()).status).toBe(404)
-      await call('POST', '/v3/apis', rigApi(id))
-      const within = { timeout: 6_000, interval: 200 }
-      await vi.waitFor(async () => expect((await ask()).status).toBe(200), within)
-      expect(await (await ask()).json()).toMatchObject({ url: '/books/7' })
-      await evictDurableObject(directoryStub(env))
-      expect(await call('GET', `/v3/apis/${id}`)).toMatchObject({ status: 200 })
-      await call('DELETE', `/v3/apis/${id}`)
-      await vi.waitFor(async () => expect((await ask()).status).toBe(404), within)
-    },
-  )
+  it('is effective in an isolate that knew others, and so is its end; it outlives the Directory', async () => {
+    const id = newId()
+    const ask = async () => handle(new Request(`https://rigel.test/${id}/7`), env, createExecutionContext())
+    expect((await ask()).status).toBe(404)
+    await call('POST', '/v3/apis', rigApi(id))
+    const within = { interval: 200 }
+    await eventually(async () => expect((await ask()).status).toBe(200), within)
+    expect(await (await ask()).json()).toMatchObject({ url: '/books/7' })
+    await evictDurableObject(directoryStub(env))
+    expect(await call('GET', `/v3/apis/${id}`)).toMatchObject({ status: 200 })
+    await call('DELETE', `/v3/apis/${id}`)
+    await eventually(async () => expect((await ask()).status).toBe(404), within)
+  })
 })
 
 describe('definitions that are deployed', () => {
-  it(
-    'stay those of this deployment, while the Directory is still, or already, of another',
-    { timeout: 20_000 },
-    async () => {
-      const id = newId()
-      const other = makeGateway(passThrough({ routes: { 'GET /things': {} } }), {
-        INTERNAL_TOKEN: 'an-internal-token-of-the-tests',
-      })
-      expect((await other.fetch('/things')).status).toBe(200)
-      await call('POST', '/v3/apis', rigApi(id))
-      await vi.waitFor(async () => expect((await other.echo(`/${id}/7`)).url).toBe('/books/7'), { timeout: 6_000 })
-      expect((await other.fetch('/things')).status).toBe(200)
-    },
-  )
+  it('stay those of this deployment, while the Directory is still, or already, of another', async () => {
+    const id = newId()
+    const other = makeGateway(passThrough({ routes: { 'GET /things': {} } }), {
+      INTERNAL_TOKEN: 'an-internal-token-of-the-tests',
+    })
+    expect((await other.fetch('/things')).status).toBe(200)
+    await call('POST', '/v3/apis', rigApi(id))
+    await eventually(async () => expect((await other.echo(`/${id}/7`)).url).toBe('/books/7'))
+    expect((await other.fetch('/things')).status).toBe(200)
+  })
 })

@@ -1,9 +1,10 @@
 import { env } from 'cloudflare:workers'
 import { createExecutionContext, listDurableObjectIds, waitOnExecutionContext } from 'cloudflare:test'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 import { connectWs, publish } from '../../support/gateway-client.ts'
+import { eventually } from '../../support/eventually.ts'
 
 expectLogs(/records went to the dead-letter topic/)
 
@@ -116,7 +117,7 @@ describe('what the console shows', () => {
       sources: { source: string; detail: { counters: object } | null }[]
       shards: number
     }
-    await vi.waitFor(
+    await eventually(
       async () => {
         const { history, shards, sources } = await read<Figures>('/v1/figures')
         expect(shards).toBe(3)
@@ -125,7 +126,7 @@ describe('what the console shows', () => {
         expect(Math.max(...consumed)).toBeGreaterThan(0)
         expect(sources.find(({ source }) => source.startsWith('rig/'))?.detail?.counters).toBeTruthy()
       },
-      { timeout: 10_000, interval: 200 },
+      { interval: 200 },
     )
     const stream = await call(READER, '/v1/figures/stream')
     expect(stream.headers.get('content-type')).toContain('text/event-stream')
@@ -156,7 +157,7 @@ describe('what the console shows', () => {
       const { dead_letters: letters } = await read<Letters>('/v3/dead-letters?limit=100')
       return letters.find((letter) => letter.value.text === new TextDecoder().decode(value))
     }
-    const letter = await vi.waitFor(async () => {
+    const letter = await eventually(async () => {
       const found = await find()
       if (found === undefined) throw new Error('not there yet')
       return found

@@ -1,6 +1,7 @@
 import { env, exports } from 'cloudflare:workers'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { expectLogs } from '../../support/expect-logs.ts'
+import { eventually } from '../../support/eventually.ts'
 
 expectLogs(/records went to the dead-letter topic/)
 
@@ -48,12 +49,12 @@ describe('a record that is plain JSON', () => {
       byReason: { not_a_cloud_event: 1 },
       last: { code: 'not_a_cloud_event', rule: null, reason: expect.stringContaining('not a CloudEvent') as string },
     })
-    await vi.waitFor(
+    await eventually(
       async () =>
         expect(await (await call('GET', '/metrics')).text()).toContain(
           'rigel_dead_letters_total{topic="rig",partition="0",reason="not_a_cloud_event"} 1',
         ),
-      { timeout: 10_000, interval: 100 },
+      { interval: 100 },
     )
     expect(dead_letters.at(-1)).toMatchObject({
       reason_code: 'not_a_cloud_event',

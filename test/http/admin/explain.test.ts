@@ -1,10 +1,11 @@
 import { env } from 'cloudflare:workers'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import type { Cause } from '../../../src/core/explain/cause.ts'
 import { breakLog, mendLog } from '../../support/break-log.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 import { connectSse, connectWs, fetchRigel, PollClient, publish } from '../../support/gateway-client.ts'
+import { eventually } from '../../support/eventually.ts'
 
 expectLogs(/following (failed|goes on)/, /records went to the dead-letter topic/)
 
@@ -35,7 +36,7 @@ async function explain(event: Place | string, user?: string): Promise<Answer> {
 
 /** The follower reads on behind the publish. */
 async function explainRead(event: Place, user?: string): Promise<Answer> {
-  return vi.waitFor(async () => {
+  return eventually(async () => {
     const answer = await explain(event, user)
     if (answer.cause?.kind === 'not_read_yet') throw new Error(answer.text)
     return answer
@@ -75,13 +76,13 @@ describe('GET /v1/explain: the record', () => {
     await client.until(1, first.type)
     await breakLog(shard)
     const place = await publish(greeting(user))
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const { cause, verdict } = await explain(place, user)
       expect([verdict, cause]).toEqual(['waits', expect.objectContaining({ kind: 'not_read_yet' })])
       expect(cause).toMatchObject({ lastError: expect.stringContaining('broken log') as string })
     })
     await mendLog(shard)
-    await vi.waitFor(async () => expect((await explain(place, user)).verdict).toBe('received'), { timeout: 10_000 })
+    await eventually(async () => expect((await explain(place, user)).verdict).toBe('received'))
     await client.close()
   })
 })
@@ -144,7 +145,7 @@ describe('GET /v1/explain: the connection', () => {
       pattern: null,
     })
     client.socket.send(JSON.stringify({ type: 'ack', id: received?.id }))
-    await vi.waitFor(async () =>
+    await eventually(async () =>
       expect((await explain(place, user)).cause).toMatchObject({ kind: 'written', acknowledged: true }),
     )
   })
@@ -200,7 +201,7 @@ describe('GET /v1/explain: the connection', () => {
     const client = await PollClient.open({ user })
     const event = greeting(user)
     const place = await publish(event)
-    await vi.waitFor(async () => expect(await kindFor(place, user)).toBe('waits_for_poll'))
+    await eventually(async () => expect(await kindFor(place, user)).toBe('waits_for_poll'))
     await client.untilType(event.type, 1)
     expect(await kindFor(place, user)).toBe('written')
   })

@@ -1,6 +1,7 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { makeGateway, passThrough, UPSTREAM } from './gateway.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
+import { eventually } from '../../support/eventually.ts'
 
 expectLogs(/a service could not be reached/)
 
@@ -76,8 +77,8 @@ describe('a request on its way to a service', () => {
 })
 
 describe('the time that a service has', () => {
-  const hasty = makeGateway(passThrough({ timeout_ms: 150, circuit_breaker: false }))
-  const untilOver = () => new Promise((resolve) => setTimeout(resolve, 300))
+  const hasty = makeGateway(passThrough({ timeout_ms: 1_000, circuit_breaker: false }))
+  const untilOver = () => new Promise((resolve) => setTimeout(resolve, 1_300))
 
   /** More than the service's time lies between its halves. */
   const slowBody = () => {
@@ -122,7 +123,7 @@ describe('the answer on its way back', () => {
     const key = newKey()
     const response = await gateway.fetch(`/events?key=${key}`)
     await response.body?.cancel()
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       expect(await (await gateway.fetch(`/count?key=${encodeURIComponent(`closed ${key}`)}`)).text()).toBe('1')
     })
   })
@@ -274,19 +275,19 @@ describe('WebSockets', () => {
   it('pass both ways, text and bytes, with path, query and subprotocol', async () => {
     const { messages, response, socket } = await open('/chat?room=1', { 'sec-websocket-protocol': 'one, two' })
     expect([response.status, response.headers.get('sec-websocket-protocol')]).toEqual([101, 'two'])
-    await vi.waitFor(() => expect(messages).toHaveLength(1))
+    await eventually(() => expect(messages).toHaveLength(1))
     expect(JSON.parse(messages[0] as string)).toMatchObject({
       url: '/chat?room=1',
       headers: { 'x-forwarded-proto': 'https' },
     })
     socket.send('hello')
-    await vi.waitFor(() => expect(messages[1]).toBe('hello'))
+    await eventually(() => expect(messages[1]).toBe('hello'))
     socket.send(new Uint8Array([1, 2, 3]))
-    await vi.waitFor(() => expect(messages).toHaveLength(3))
+    await eventually(() => expect(messages).toHaveLength(3))
     expect(new Uint8Array(await new Response(messages[2]).arrayBuffer())).toEqual(new Uint8Array([1, 2, 3]))
     socket.close(4321, 'enough')
     const closed = encodeURIComponent('closed /chat?room=1 4321')
-    await vi.waitFor(async () => expect(await (await gateway.fetch(`/count?key=${closed}`)).text()).toBe('1'))
+    await eventually(async () => expect(await (await gateway.fetch(`/count?key=${closed}`)).text()).toBe('1'))
   })
 
   it('are refused as the service refuses them', async () => {
@@ -329,7 +330,7 @@ describe('retries and rests', () => {
 
   it('gives a service that fails in a row a rest, and lets one request find out whether it is back', async () => {
     const key = newKey()
-    const resting = makeGateway(passThrough({ retries: 0, circuit_breaker: { failures: 2, open_ms: 100 } }))
+    const resting = makeGateway(passThrough({ retries: 0, circuit_breaker: { failures: 2, open_ms: 2_000 } }))
     // A POST, because the runtime itself repeats a GET when a connection that was kept open is closed.
     const post = async (client: number) =>
       (
@@ -340,13 +341,13 @@ describe('retries and rests', () => {
       ).status
     expect([await post(1), await post(2), await post(3), await post(4)]).toEqual([502, 502, 503, 503])
     expect(await countOf(key)).toBe('2')
-    await vi.waitFor(async () => expect(await post(5)).toBe(200), { interval: 50 })
+    await eventually(async () => expect(await post(5)).toBe(200), { interval: 50 })
     expect(await post(6)).toBe(200)
   })
 
   it('lets a health check find out whether a service is back, where the route has one', async () => {
     const key = newKey()
-    const breaker = { failures: 2, open_ms: 100, health_check: `/cacheable?key=${key}` }
+    const breaker = { failures: 2, open_ms: 2_000, health_check: `/cacheable?key=${key}` }
     const checked = makeGateway(passThrough({ retries: 0, circuit_breaker: breaker }))
     const statusFor = async (client: number) => {
       const init = { method: 'POST', headers: { 'cf-connecting-ip': `192.0.2.${client}` } }
@@ -354,7 +355,7 @@ describe('retries and rests', () => {
     }
     expect([await statusFor(1), await statusFor(2), await statusFor(3)]).toEqual([502, 502, 503])
     expect(await countOf(key)).toBe('0')
-    await vi.waitFor(async () => expect(await statusFor(4)).toBe(200), { interval: 50 })
+    await eventually(async () => expect(await statusFor(4)).toBe(200), { interval: 50 })
     expect(await countOf(key)).toBe('1')
     await checked.settled()
   })
@@ -388,7 +389,7 @@ describe('retries and rests', () => {
 
 describe('a body that is not whole', () => {
   const seen = async (key: string) => (await gateway.fetch(`/count?key=${encodeURIComponent(key)}`)).text()
-  const arrives = (what: string) => vi.waitFor(async () => expect(await seen(what)).toBe('1'))
+  const arrives = (what: string) => eventually(async () => expect(await seen(what)).toBe('1'))
   type Controller = ReadableStreamDefaultController<Uint8Array>
   /** `between` is awaited after the first chunk. */
   const chunks = (count: number, last: (controller: Controller) => void, between = async () => {}) => {

@@ -1,6 +1,6 @@
 import { env } from 'cloudflare:workers'
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { bitmapOf, emptyBitmap, matchBitsOf, mayWant } from '../../../src/core/interest/bitmap.ts'
 import { watchTopic } from '../../../src/core/subscriptions/watch-topic.ts'
 import { InterestIndex } from '../../../src/following/interest-index.ts'
@@ -8,6 +8,7 @@ import { InterestStore } from '../../../src/objects/directory/interest-store.ts'
 import { directoryStub } from '../../../src/rpc/directory.ts'
 import { shardStub } from '../../../src/rpc/shard.ts'
 import { connectWs, fetchRigel, publish } from '../../support/gateway-client.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const partitions = [0, 1, 2, 3]
 let topics = 0
@@ -148,7 +149,7 @@ describe('a Directory that lost its storage', () => {
     // A follower that comes now knows what was wanted before, for the shards have declared it anew.
     const [late] = newFollowers()
     await late?.nudge()
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const shards = await runInDurableObject(late as never, (_f, { storage }: DurableObjectState) => [
         ...new InterestIndex(storage).shardsOf('of-before'),
       ])
@@ -161,7 +162,7 @@ describe('a Directory that lost its storage', () => {
       fetchRigel('/_rig/api/health', { headers: { authorization: 'Bearer an-internal-token-of-the-tests' } })
     const follower = env.EMBEDDED_LOG.getByName('rig/0')
     await follower.nudge()
-    await vi.waitFor(async () => expect((await health()).status).toBe(200))
+    await eventually(async () => expect((await health()).status).toBe(200))
     await runInDurableObject(follower, (_follower, { storage }) => {
       storage.sql.exec("UPDATE interest_version SET life = '0 an earlier one'")
     })

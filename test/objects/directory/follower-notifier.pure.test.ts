@@ -1,6 +1,7 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { FollowerNotifier } from '../../../src/objects/directory/follower-notifier.ts'
 import type { FollowerResult } from '../../../src/rpc/follower.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const followers = [0, 1, 2].map((partition) => ({ topic: 'rig', partition }))
 
@@ -59,7 +60,7 @@ describe('followers', () => {
     world.hold(() => true)
     const first = world.change()
     const others = Array.from({ length: 500 }, () => world.change())
-    await vi.waitFor(() => expect(world.held).toHaveLength(1))
+    await eventually(() => expect(world.held).toHaveLength(1))
     world.hold(() => false)
     world.release()
     await Promise.all([first, ...others])
@@ -117,9 +118,9 @@ describe('followers', () => {
     const world = makeNotifier((partition, call) => partition === 1 && call === 0)
     world.hold((partitions) => partitions.length === 1)
     const confirmed = world.change()
-    await vi.waitFor(() => expect(world.held).toHaveLength(1))
+    await eventually(() => expect(world.held).toHaveLength(1))
     void world.change().catch(() => undefined)
-    await vi.waitFor(() => expect(world.has.get(0)).toBe(2))
+    await eventually(() => expect(world.has.get(0)).toBe(2))
     world.hold(() => false)
     world.release()
     await confirmed

@@ -1,10 +1,11 @@
 import { env } from 'cloudflare:workers'
 import { runDurableObjectAlarm } from 'cloudflare:test'
-import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { writeFrame } from '../../../src/schema-registry/wire-format.ts'
 import { connectSse, fetchRigel } from '../../support/gateway-client.ts'
 import { TestRegistry } from '../../support/registry.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
+import { eventually } from '../../support/eventually.ts'
 
 expectLogs(/following (failed, to be tried again|goes on)/, /records went to the dead-letter topic/)
 
@@ -128,7 +129,7 @@ describe('a record in Avro', () => {
       const id = await registry.register('booking-value', { ...BOOKING, name: `Booking${fault}` })
       await registry.behave({ fault })
       await log().append([record(writeFrame(id, BOOKED), asRig(`late-${fault}`))])
-      await vi.waitFor(async () =>
+      await eventually(async () =>
         expect(await follower().status()).toMatchObject({
           lastError: expect.stringContaining(`schema registry ${registry.url}`) as string,
         }),
@@ -136,7 +137,7 @@ describe('a record in Avro', () => {
       await runDurableObjectAlarm(follower())
       expect((await follower().status()).failures).toBeGreaterThanOrEqual(1)
       await registry.behave({})
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         await runDurableObjectAlarm(follower())
         expect(await follower().status()).toMatchObject({ failures: 0, lastError: null, lag: 0 })
       })

@@ -1,10 +1,11 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../../src/config/parse-config.ts'
 import type { LogRecord } from '../../../../src/core/events/kafka-record.ts'
 import { createKafkaLog } from '../../../../src/kafka/create-kafka-log.ts'
 import { TestRegistry } from '../../../support/registry.ts'
 import { makeGateway, UPSTREAM, type Gateway } from '../gateway.ts'
 import { expectLogs } from '../../../support/expect-logs.ts'
+import { eventually } from '../../../support/eventually.ts'
 
 expectLogs(/the schema registry did not answer/)
 
@@ -43,7 +44,7 @@ async function recordIn(gateway: Gateway, topic: string): Promise<LogRecord> {
   const config = parseConfig(gateway.env)
   if (!config.ok) throw new Error(config.reason.join('\n'))
   const log = createKafkaLog(gateway.env, config.value)
-  return vi.waitFor(async () => {
+  return eventually(async () => {
     for (const partition of await log.partitions(topic)) {
       const fetched = await log.fetch({ topic, partition, offset: 0 }, { maxBytes: 1_000_000, maxWaitMs: 0 })
       if (fetched.kind === 'records' && fetched.records[0] !== undefined) return fetched.records[0]

@@ -6,6 +6,7 @@ import { createKafkaLog } from '../../../../src/kafka/create-kafka-log.ts'
 import { fetchRigel } from '../../../support/gateway-client.ts'
 import { tokenOf } from '../../../support/make-tokens.ts'
 import { makeGateway, UPSTREAM, type Gateway } from '../gateway.ts'
+import { eventually } from '../../../support/eventually.ts'
 
 const config = parseConfig(env)
 if (!config.ok) throw new Error(config.reason.join('\n'))
@@ -34,7 +35,7 @@ async function recordsOf(topic: string): Promise<readonly LogRecord[]> {
 }
 
 async function published(topic: string): Promise<{ record: LogRecord; event: Published }> {
-  const record = await vi.waitFor(async () => {
+  const record = await eventually(async () => {
     const [first] = await recordsOf(topic)
     if (first === undefined) throw new Error('nothing yet')
     return first
@@ -277,7 +278,7 @@ describe('an answer that comes otherwise', () => {
   it('to the one that asked, of many at once', async () => {
     const { gateway, topic } = toKafka({ response_from: 'http_async' })
     const waiting = Array.from({ length: 30 }, (_, n) => gateway.fetch(`/orders/${n}`, json({ n })))
-    const records = await vi.waitFor(async () => {
+    const records = await eventually(async () => {
       const found = await recordsOf(topic)
       if (found.length < 30) throw new Error(`${found.length}`)
       return found
