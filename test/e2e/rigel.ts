@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 import { Kafka } from '@upstash/kafka'
+import { isPortTaken } from '../../scripts/start/settings.ts'
 
 /** A first start of workerd on a slow machine with two cores. */
 const START_WITHIN_MS = 120_000
@@ -108,10 +109,14 @@ export class Rigel {
     })
   }
 
-  /** SIGKILL: npm, the script and workerd end at once, whatever they are doing. */
+  /** SIGKILL: npm, the script and workerd end at once, whatever they are doing. Resolves when the port is free. */
   async kill(): Promise<void> {
     const isGone = new Promise((resolve) => this.#process?.once('exit', resolve))
-    if (this.#killGroup()) await isGone
+    if (!this.#killGroup()) return
+    await isGone
+    // workerd may end after npm: a start before that would say that the port is taken.
+    const address = { host: 'localhost', port: this.#port }
+    await until('nobody listens any more', async () => !(await isPortTaken(address)))
   }
 
   /** For the last time: its state goes too. */
