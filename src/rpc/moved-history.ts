@@ -20,6 +20,8 @@ export interface MovedPosition {
   readonly isCovered: boolean
   /** The events after `openSeq` are still kept. */
   readonly isKept: boolean
+  /** After which sequence number the client has come, if its position proves it. Absent from shards of versions before. */
+  readonly sinceSeq?: number | undefined
 }
 
 /** Events that a client has had already: those up to `untilSeq` that pass the filter. */

@@ -6,6 +6,11 @@ declare module 'node:crypto' {
   }
   /** Throws if the text is no PEM public key. */
   export function createPublicKey(pem: string): KeyObject
+  interface Hmac {
+    update(text: string): Hmac
+    digest(encoding: 'hex'): string
+  }
+  export function createHmac(algorithm: 'sha256', key: string): Hmac
   export class X509Certificate {
     /** Throws if the text is no PEM certificate. */
     constructor(pem: string)

@@ -8,7 +8,9 @@ export interface LogPlace {
   readonly seq: number
 }
 
-/** A position in a shard's log, parsed: `<shard>.<log>-<seq>[-<openSeq>][~<shard>.<log>-<seq>][*][!<mark>]`. */
+/**
+ * A position in a shard's log, parsed: `<shard>.<log>-<seq>[-<openSeq>][~<shard>.<log>-<seq>][.<proof>[.<since>]][*][!<mark>]`.
+ */
 export interface Position {
   readonly epoch: string
   /** Sequence number of the last event that was received; 0: none yet. */
@@ -21,10 +23,21 @@ export interface Position {
   readonly isJoining: boolean
   /** Which tables its client has up to here: see tables/table-mark.ts. Absent: none, or not the whole of them. */
   readonly mark?: string
+  /** That a shard has given the position to a client. Absent: it may be made up. */
+  readonly proof?: PositionProof
+}
+
+/** See objects/shard/positions/position-proofs.ts. */
+interface PositionProof {
+  /** What was signed: the position up to `openBefore`. */
+  readonly body: string
+  readonly signature: string
+  /** Its client came after this sequence number: what is stored up to there is history to it. Undefined: `openSeq`. */
+  readonly sinceSeq: number | undefined
 }
 
 const POSITION =
-  /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})(?:-(\d{1,15}))?(?:~(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15}))?(\*)?(?:!([0-9a-z]{1,16}))?$/
+  /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})(?:-(\d{1,15}))?(?:~(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15}))?(?:\.([0-9a-f]{16})(?:\.(\d{1,15}))?)?(\*)?(?:!([0-9a-z]{1,16}))?$/
 
 /** Returns the position as clients see it. */
 export function formatPosition(epoch: string, seq: number): string {
@@ -34,6 +47,11 @@ export function formatPosition(epoch: string, seq: number): string {
 /** Adds `openSeq` to a position: a client that comes back with it can still ask for what followed `openSeq`. */
 export function withOpenSeq(position: string, openSeq: number): string {
   return `${position}-${openSeq}`
+}
+
+/** Adds a proof to a position, before it is marked. `sinceSeq`: see PositionProof. */
+export function withProof(position: string, signature: string, sinceSeq?: number): string {
+  return `${position}.${signature}${sinceSeq === undefined ? '' : `.${sinceSeq}`}`
 }
 
 /** Marks a position: see Position.isJoining. */
@@ -58,8 +76,14 @@ export function parsePosition(text: string): Position | undefined {
   const seq = Number(match[2])
   const openBefore = match[4] === undefined ? null : { epoch: match[4], seq: Number(match[5]) }
   const openSeq = Math.min(seq, Number(match[3] ?? seq))
-  const mark = match[7] === undefined ? {} : { mark: match[7] }
-  return { epoch: match[1], seq, openSeq, openBefore, isJoining: match[6] === '*', ...mark }
+  const mark = match[9] === undefined ? {} : { mark: match[9] }
+  return { epoch: match[1], seq, openSeq, openBefore, isJoining: match[8] === '*', ...mark, ...proofOf(match) }
+}
+
+function proofOf([text, , , , , , signature, since]: RegExpExecArray): Pick<Position, 'proof'> {
+  if (signature === undefined) return {}
+  const body = text.slice(0, text.lastIndexOf(`.${signature}`))
+  return { proof: { body, signature, sinceSeq: since === undefined ? undefined : Number(since) } }
 }
 
 /** Returns the shard whose log the position is in. */

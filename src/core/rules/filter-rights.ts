@@ -4,14 +4,14 @@ import { fail, ok, type Result } from '../result.ts'
 import type { RigelError } from '../errors.ts'
 import type { Subscription } from '../subscriptions/subscription.ts'
 import { NO_GRANT, type TypeAction, type TypeGrant } from './type-grant.ts'
-import { describeRights, isAllowed, mayAllow, type TypeRule, type TypeRules } from './type-rules.ts'
+import { describeRights, isAllowed, mayAllow, mayWithhold, type TypeRule, type TypeRules } from './type-rules.ts'
 
 /** What rules let one connection get. */
 export interface FilterRights {
   readonly rules: TypeRules | null
   /** The grants of the connection's token and of the token that came with its subscriptions. Either is enough. */
   readonly grants: readonly TypeGrant[]
-  /** Events up to here are what was stored before a client asked for it by time. 0: none; Infinity: all. */
+  /** Events up to here were stored before the client came: they are history to it. 0: none; Infinity: all. */
   readonly historySeq: number
 }
 
@@ -39,6 +39,22 @@ export function mayReceive({ grants, historySeq }: FilterRights, rule: TypeRule,
       isAllowed(grant, 'subscribe', rule.subscribe, event) &&
       (event.seq > historySeq || isAllowed(grant, 'history', rule.history, event)),
   )
+}
+
+/** Returns whether it matters to such a connection what is history to it. */
+export function boundsHistory(rules: TypeRules | null, given: readonly (TypeGrant | null | undefined)[]): boolean {
+  return rules?.hasHistory === true || given.some((grant) => grant?.only?.history !== undefined)
+}
+
+/** Returns whether events that a client asks for may be kept from it as history. `isAddressed`: it gets those to its user, too. */
+export function mayWithholdHistory(
+  rights: FilterRights | undefined,
+  subscriptions: readonly Subscription[],
+  isAddressed: boolean,
+): boolean {
+  if (rights === undefined || !boundsHistory(rights.rules, rights.grants)) return false
+  const types = isAddressed ? ['*'] : subscriptions.map(({ eventType }) => eventType)
+  return types.some((type) => rights.grants.every((grant) => mayWithhold(grant, rights.rules, type)))
 }
 
 /** Returns what `mayReceive` returns, and finds the rule of the event. Rigel's own events have no rules. */

@@ -47,6 +47,8 @@ export class TypeRules {
   readonly hasLifetimes: boolean
   /** False: no rule is about publishing. */
   readonly hasPublishing: boolean
+  /** False: no rule is about history. */
+  readonly hasHistory: boolean
   /** The claims, by pointer, that rules compare. */
   readonly claims: readonly string[]
 
@@ -56,6 +58,7 @@ export class TypeRules {
     const rules = [...byPattern.values()]
     this.hasLifetimes = rules.some(({ lifetimeMs }) => lifetimeMs !== undefined)
     this.hasPublishing = rules.some(({ hook, maxBytes, publish, rate }) => hook ?? maxBytes ?? publish ?? rate)
+    this.hasHistory = rules.some(({ history }) => history !== undefined)
     // The configuration refuses claims in `presence`: there is no event whose field could equal them.
     const rights = rules.flatMap(({ history = [], publish = [], subscribe = [] }) => [
       ...subscribe,
@@ -110,6 +113,18 @@ export function mayAllow(grant: TypeGrant, action: TypeAction, rules: TypeRules 
     if (only !== undefined && !only.some((pattern) => covers(pattern, one))) return false
     const rights = rules?.ruleOf(one)[action]
     return rights === undefined || rights.some((right) => holds(grant, right, undefined))
+  })
+}
+
+/** Returns whether `mayReceive` may keep some events of the type, or pattern, from a client that may get them, as history. */
+export function mayWithhold(grant: TypeGrant, rules: TypeRules | null, type: string): boolean {
+  const only = grant.only?.history
+  if (only !== undefined && !only.some((pattern) => covers(pattern, type))) return true
+  return [type, ...(rules?.within(type) ?? [])].some((one) => {
+    const { history, subscribe } = rules?.ruleOf(one) ?? {}
+    if (history === undefined || JSON.stringify(history) === JSON.stringify(subscribe)) return false
+    if (subscribe?.some((right) => holds(grant, right, undefined)) === false) return false
+    return !history.some((right) => right.kind !== 'claim' && holds(grant, right, undefined))
   })
 }
 

@@ -11,6 +11,9 @@ import { AdminCommands } from './admin-commands.ts'
 import { AsOfJoins } from './subscriptions/as-of-joins.ts'
 import { ChangeRateLimiter } from './subscriptions/change-rate-limiter.ts'
 import { ConnectionAdmission } from './connections/admission.ts'
+import type { Connection } from './connections/connection.ts'
+import { ClientPositions } from './positions/client-positions.ts'
+import { PositionProofs } from './positions/position-proofs.ts'
 import { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import { ConnectionRegistry } from './connections/connection-registry.ts'
 import { ConnectionHistory } from './explain/connection-history.ts'
@@ -21,7 +24,7 @@ import { TokenlessSessions } from './connections/tokenless-sessions.ts'
 import { OldShardReader } from './old-shard/old-shard-reader.ts'
 import { OpeningPace } from './connections/opening-pace.ts'
 import { LeavingConnections } from './connections/leaving-connections.ts'
-import { Resumptions } from './connections/resumption.ts'
+import { Resumptions } from './positions/resumption.ts'
 import { KnownShardMap } from './known-shard-map.ts'
 import { InterestRegistry } from './interest-registry.ts'
 import { StoredHistory } from './log/history.ts'
@@ -113,9 +116,10 @@ export function createShard(context: ShardContext) {
     nowMs: context.now,
   })
   const revocations = new RevocationList(storage.sql)
-  const lifecycle = new ConnectionLifecycle(context, connections, log, metrics, history, (connection) =>
-    tables.serveSoon(connection),
-  )
+  const proofs = new PositionProofs(storage.sql, context.randomHex)
+  const positions = new ClientPositions({ context, log, proofs })
+  const serveTables = (connection: Connection) => tables.serveSoon(connection)
+  const lifecycle = new ConnectionLifecycle(context, connections, log, metrics, history, serveTables, positions)
   const fills = new TableFills({
     ...context,
     rules: config.tables,
@@ -138,7 +142,7 @@ export function createShard(context: ShardContext) {
   })
   const timers = new Timers(context.now)
   const oldShards = new OldShardReader(context, log, logStore, timers, shardMap)
-  const resumptions = new Resumptions({ log, interests, shardMap, oldShards })
+  const resumptions = new Resumptions({ log, interests, shardMap, oldShards, proofs })
   const storedHistory = new StoredHistory({ log, store: logStore, interests, shardMap, now: context.now })
   const admission = new ConnectionAdmission(context, {
     connections,
@@ -181,6 +185,8 @@ export function createShard(context: ShardContext) {
     interests,
     revocations,
     lifecycle,
+    positions,
+    proofs,
     admission,
     timers,
     changeRate,

@@ -205,8 +205,9 @@ export class UserShard extends DurableObject<Env> {
 
   /** Called by the shard that a user has moved to: where the client may read on in this log. */
   findMovedPosition(position: string, subscriptions: readonly Subscription[]): MovedPosition | null {
-    const { interests, logStore } = this.#shard
-    return findMovedPosition(logStore, (wanted, seq) => interests.coversSince(wanted, seq), position, subscriptions)
+    const { interests, logStore, proofs } = this.#shard
+    const coversSince = (wanted: readonly Subscription[], seq: number) => interests.coversSince(wanted, seq)
+    return findMovedPosition(logStore, coversSince, (text) => proofs.sinceOf(text), position, subscriptions)
   }
 
   /** Called by the shard that a user has moved to: what its client has not had. */

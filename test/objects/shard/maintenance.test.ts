@@ -6,6 +6,9 @@ import { batch, event, SseClient, WsClient } from '../../support/shard-clients.t
 const LIFETIME = { MAX_CONNECTION_LIFETIME_SECONDS: '60' }
 const lastFrame = (client: WsClient) => JSON.parse(client.received.at(-1) ?? '') as Record<string, unknown>
 
+/** Without rules about history, positions are not signed. */
+const UNSIGNED = { TYPES: '{}' }
+
 describe('a connection', () => {
   it('ends with 4000 when it reaches its maximum lifetime, and not before', async () => {
     await inComposedShard(LIFETIME, async ({ clock, connect, connections, maintenance }) => {
@@ -24,7 +27,7 @@ describe('a connection', () => {
   })
 
   it('of rigel.v1 on which nothing happens is told the position of the log by a position frame', async () => {
-    await inComposedShard({}, async ({ connect, log, maintenance }) => {
+    await inComposedShard(UNSIGNED, async ({ connect, log, maintenance }) => {
       const client = new WsClient(await connect({ transport: 'ws', protocol: 'rigel.v1' }))
       await log.append([batch([event(0)])])
       await maintenance.sweep()
@@ -44,7 +47,7 @@ describe('a stream on which nothing happens', () => {
     ['sse', (id: string) => `: heartbeat\nid: ${id}\n\n`],
     ['ndjson', (id: string) => `{"id":"${id}"}\n`],
   ] as const)('is sent heartbeats with the position of the log (%s)', async (transport, heartbeat) => {
-    await inComposedShard({ HEARTBEAT_SECONDS: '1' }, async ({ connect, log }) => {
+    await inComposedShard({ ...UNSIGNED, HEARTBEAT_SECONDS: '1' }, async ({ connect, log }) => {
       const response = await connect({ transport })
       await log.append([batch([event(0)])])
       const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()

@@ -7,13 +7,14 @@ import type { AsOfJoins, JoinWish } from '../subscriptions/as-of-joins.ts'
 import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
-import { checkRights, rightsOf } from '../../../core/rules/filter-rights.ts'
+import { checkRights, rightsOf, type FilterRights } from '../../../core/rules/filter-rights.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
 import { termOf, type Opening } from './connection-state.ts'
+import { boundOf } from '../positions/history-bound.ts'
 import { openingOf } from './opening.ts'
 import type { KnownShardMap } from '../known-shard-map.ts'
-import type { Resumption, Resumptions } from './resumption.ts'
+import type { Resumption, Resumptions } from '../positions/resumption.ts'
 import { bytesOf } from './subscription-pool.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
 import type { StoredHistory, HistoryPlace } from '../log/history.ts'
@@ -48,7 +49,7 @@ interface AdmissionParts {
   readonly asOfJoins: AsOfJoins
   readonly shardMap: KnownShardMap
   readonly resumptions: Resumptions
-  readonly storedHistory: Pick<StoredHistory, 'placeOf'>
+  readonly storedHistory: Pick<StoredHistory, 'placeOf' | 'recentFrom'>
   readonly tables: Pick<LiveTables, 'check' | 'continuesFrom' | 'want'>
 }
 
@@ -82,7 +83,7 @@ export class ConnectionAdmission {
     if (term === undefined) return fail({ kind: 'token_expired' })
     // Before interests are registered: of a type that is registered now, nothing is stored.
     const since = this.#placeSince(connect)
-    const resumption = since === null ? await this.#findPosition(connect) : ok(ownPlaceOf(since, connect))
+    const resumption = since === null ? await this.#findPosition(connect, rights) : ok(ownPlaceOf(since, connect))
     if (!resumption.ok) return resumption
     const registered = await this.register(subscriptions)
     if (!registered.ok) return registered
@@ -94,7 +95,16 @@ export class ConnectionAdmission {
     // Or its user may have moved.
     if (!shardMap.isHome(principal.user)) return fail({ kind: 'moved', map: shardMap.map })
     const id = this.#context.randomHex(CONNECTION_ID_BYTES)
-    const found = { term, place: resumption.value, since, joined: joined.value, hasTables }
+    const place = resumption.value
+    const coming = {
+      place,
+      isByTime: since !== null,
+      joined: joined.value,
+      subscriptions,
+      isAddressed: principal.user !== null,
+    }
+    const bound = boundOf({ log, storedHistory: this.#parts.storedHistory }, rights, coming)
+    const found = { term, place, since, hasTables, ...bound }
     return ok(openingOf(connect, found, { id, nowMs, committedSeq: log.committedSeq }))
   }
 
@@ -124,10 +134,12 @@ export class ConnectionAdmission {
     return this.#parts.storedHistory.placeOf(sinceMs, principal.user, subscriptions)
   }
 
-  #findPosition(connect: ConnectRequest): Promise<Result<Resumption, RigelError>> {
+  #findPosition(connect: ConnectRequest, rights: FilterRights | undefined): Promise<Result<Resumption, RigelError>> {
     const { inferred = [], lastEventId, principal, subscriptions } = connect
     const hasSubscribed = subscriptions.length > inferred.length
-    return this.#parts.resumptions.find(lastEventId, principal.user, subscriptions, hasSubscribed)
+    const { user } = principal
+    const resuming = { user, isAddressed: user !== null, subscriptions, hasSubscribed, rights }
+    return this.#parts.resumptions.find(lastEventId, resuming)
   }
 
   /**
@@ -184,7 +196,7 @@ export function givenOf({
 /** Subscriptions that such a client sends later get events from the same place on. */
 function ownPlaceOf({ completeSinceMs, seq }: HistoryPlace, { sinceMs = 0 }: ConnectRequest): Resumption {
   const isCovered = completeSinceMs !== null && completeSinceMs <= sinceMs
-  return { kind: 'own', seq, openSeq: seq, openBefore: null, isCovered }
+  return { kind: 'own', seq, openSeq: seq, openBefore: null, isCovered, sinceSeq: undefined, oldSinceSeq: undefined }
 }
 
 function wishOf({ asOf, lastEventId, principal, subscriptions }: ConnectRequest): JoinWish {

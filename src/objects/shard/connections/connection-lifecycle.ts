@@ -1,7 +1,6 @@
 // What happens to a connection between greeting and end, on every transport: its events, index, storage and alarms. The
 // ConnectionRegistry chooses the connections that get an event, the transport writes it.
 import { formatConnectionToken } from '../../../core/identity/connection-token.ts'
-import { asJoining, formatPosition, withMark, withOpenSeq, type LogPlace } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { stateTypesOf } from '../../../core/tables/table-rule.ts'
@@ -9,8 +8,8 @@ import type { ConnectionHistory } from '../explain/connection-history.ts'
 import type { Connection } from './connection.ts'
 import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
 import type { ConnectionState, Opening } from './connection-state.ts'
-import { markOf, tablesAfter } from './table-view.ts'
-import { isJoining, openSeqOf, openSuffixOf } from './client-position.ts'
+import { tablesAfter } from './table-view.ts'
+import type { ClientPositions } from '../positions/client-positions.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { ShardContext } from '../shard-context.ts'
 import type { ShardMetrics } from '../shard-metrics.ts'
@@ -34,6 +33,7 @@ export class ConnectionLifecycle {
   readonly #metrics: Pick<ShardMetrics, 'opened' | 'ended'>
   readonly #history: ConnectionHistory
   readonly #serveTables: (connection: Connection) => void
+  readonly #positions: Pick<ClientPositions, 'of'>
   /** Why Rigel ends a connection that is being ended. */
   readonly #reasons = new WeakMap<Connection, RigelError>()
 
@@ -44,7 +44,9 @@ export class ConnectionLifecycle {
     metrics: Pick<ShardMetrics, 'opened' | 'ended'>,
     history: ConnectionHistory,
     serveTables: (connection: Connection) => void,
+    positions: Pick<ClientPositions, 'of'>,
   ) {
+    this.#positions = positions
     this.#serveTables = serveTables
     this.#context = context
     this.#metrics = metrics
@@ -60,29 +62,13 @@ export class ConnectionLifecycle {
   greet(connection: Connection, { oldShardReplay, recovered, rewind, since }: Opening): void {
     const { id, owner, startSeq, subscriptions } = connection.state
     this.#history.opened(connection, rewind?.seq ?? startSeq, recovered)
-    const lastEventId = this.positionFor(connection.state, startSeq)
+    const lastEventId = this.#positions.of(connection.state, startSeq)
     const created = { connectionToken: this.tokenOf(id), user: owner.user, lastEventId, recovered, since }
     const inForce = subscriptionsSet(envelope(this.#context), subscriptions)
     connection.greet([connectionCreated(envelope(this.#context), created), inForce])
     if (rewind !== null) connection.rewind(rewind.seq, rewind.before)
     if (oldShardReplay !== null) connection.replayOldShard(oldShardReplay)
     this.#serveTables(connection)
-  }
-
-  /** Returns the position of a sequence number, as the client of the connection gets it. */
-  positionFor(state: ConnectionState, seq: number): string {
-    if (state.pinned !== null) return state.pinned
-    const position = `${this.#log.position(seq)}${openSuffixOf(state, this.#context.now)}`
-    const joining = isJoining(state) ? asJoining(position) : position
-    const mark = markOf(state)
-    return mark === '' ? joining : withMark(joining, mark)
-  }
-
-  /** Returns the position of a place in the log of the client's old shard. */
-  oldPositionFor(state: ConnectionState, { epoch, seq }: LogPlace): string {
-    const position = formatPosition(epoch, seq)
-    const before = openSeqOf(state, this.#context.now) === null ? null : (state.resume?.before ?? null)
-    return before === null || before.epoch !== epoch ? position : withOpenSeq(position, before.seq)
   }
 
   add(connection: Connection): void {

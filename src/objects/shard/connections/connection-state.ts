@@ -82,8 +82,10 @@ export interface ConnectionState extends Term {
   readonly grant?: TypeGrant | undefined
   /** The same of the token that came with the subscriptions in force. */
   readonly lateGrant?: TypeGrant | null
-  /** Events up to here were stored before the client asked for them by time. */
+  /** What is stored up to here is history to its client. Absent: `startSeq`. */
   readonly historySeq?: number
+  /** The same in the log of the shard that its client came from. Absent: all of it is history. */
+  readonly oldHistorySeq?: number
   /**
    * Event types whose tables it gets → the sequence number as of which it was sent the table, 0 if it had it before; null: it has
    * not been sent the whole table yet.
@@ -149,6 +151,11 @@ function filterTablesOf(tables: ConnectionState['tables']): Filter['tables'] {
 }
 
 /** What rules per event type let the connection get; undefined: everything. */
-function stateRights({ grant, historySeq, lateGrant }: ConnectionState, rules: TypeRules | null) {
-  return rightsOf(rules, [grant, lateGrant], historySeq)
+function stateRights(state: ConnectionState, rules: TypeRules | null) {
+  return rightsOf(rules, [state.grant, state.lateGrant], historySeqOf(state))
+}
+
+/** What is stored up to here is history to the client. */
+export function historySeqOf({ historySeq, startSeq }: ConnectionState): number {
+  return historySeq ?? startSeq
 }

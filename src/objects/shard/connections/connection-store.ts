@@ -35,7 +35,15 @@ interface OldPhoenixRow extends Record<string, SqlStorageValue> {
 /** The rest of a ConnectionState: fields that no query uses. */
 type Details = Pick<
   ConnectionState,
-  'hasToken' | 'phoenix' | 'claimedBy' | 'grantEndsAtMs' | 'grant' | 'lateGrant' | 'historySeq' | 'tables'
+  | 'hasToken'
+  | 'phoenix'
+  | 'claimedBy'
+  | 'grantEndsAtMs'
+  | 'grant'
+  | 'lateGrant'
+  | 'historySeq'
+  | 'oldHistorySeq'
+  | 'tables'
 > & {
   readonly resumeSeq?: number
   readonly atPosition?: true
@@ -78,6 +86,7 @@ export class ConnectionStore {
       ...(state.grant === undefined ? {} : { grant: state.grant }),
       ...(state.lateGrant ? { lateGrant: state.lateGrant } : {}),
       ...(state.historySeq === undefined ? {} : { historySeq: state.historySeq }),
+      ...(state.oldHistorySeq === undefined ? {} : { oldHistorySeq: state.oldHistorySeq }),
       ...(state.tables === undefined ? {} : { tables: state.tables }),
       ...(resume?.mark === undefined ? {} : { resumeMark: resume.mark }),
       ...(state.pinned === null ? {} : { pinned: state.pinned }),
@@ -139,6 +148,7 @@ function toState(row: ConnectionRow): ConnectionState {
     ...(details?.grant === undefined ? {} : { grant: details.grant }),
     ...(details?.lateGrant === undefined ? {} : { lateGrant: details.lateGrant }),
     ...(details?.historySeq === undefined ? {} : { historySeq: details.historySeq }),
+    ...(details?.oldHistorySeq === undefined ? {} : { oldHistorySeq: details.oldHistorySeq }),
     ...(details?.tables === undefined ? {} : { tables: details.tables }),
     pinned: details?.pinned ?? null,
     resume:

@@ -9,8 +9,8 @@ import { planReplay, planLateReplay } from '../old-shard/plan-replay.ts'
 import type { JoinPlace } from '../subscriptions/as-of-joins.ts'
 import { resumeAt, type ConnectionState, type Opening, type Resume, type Term } from './connection-state.ts'
 import { tablesFor } from './table-view.ts'
-import { openSeqOf } from './client-position.ts'
-import type { Resumption } from './resumption.ts'
+import { openSeqOf } from '../positions/client-positions.ts'
+import type { Resumption } from '../positions/resumption.ts'
 
 /** What admission has found out about a client. */
 interface Found {
@@ -21,6 +21,8 @@ interface Found {
   readonly since: HistoryPlace | null
   /** Where the state that it has ends. */
   readonly joined: JoinPlace
+  /** See ConnectionState. Undefined: nothing restricts what is history. */
+  readonly historySeq: number | undefined
   /** It has its tables up to its position. */
   readonly hasTables: boolean
 }
@@ -39,10 +41,9 @@ export function openingOf(connect: ConnectRequest, found: Found, now: Now): Open
   const tables = tablesFor(subscriptions, found.hasTables && place.kind === 'own')
   const begun: ConnectionState = {
     ...stateOf(connect, found.term, place, now),
-    ...(since === null ? {} : { historySeq: now.committedSeq }),
     ...(tables && { tables }),
   }
-  const opened = withJoin(begun, joined)
+  const opened = withHistory(withJoin(begun, joined), found)
   const oldShardReplay = oldShardReplayOf(opened, place)
   const state = oldShardReplay === null ? opened : { ...opened, pinned: lastEventId }
   const recovered = isRecovered(connect, found)
@@ -88,6 +89,15 @@ function stateOf(
 
 function withJoin(state: ConnectionState, { joins, startSeq }: JoinPlace): ConnectionState {
   return { ...state, joins, startSeq: startSeq ?? state.startSeq }
+}
+
+function withHistory(state: ConnectionState, { historySeq, place }: Found): ConnectionState {
+  const oldHistorySeq = place.kind === 'gap' ? undefined : place.oldSinceSeq
+  return {
+    ...state,
+    ...(historySeq === undefined || historySeq === state.startSeq ? {} : { historySeq }),
+    ...(oldHistorySeq === undefined ? {} : { oldHistorySeq }),
+  }
 }
 
 function resumeOf(found: Resumption, committedSeq: number, nowMs: number, mark?: string): Resume | null {

@@ -16,6 +16,9 @@ const READ_BYTES = 65_536
 const MAX_READ_BYTES = 2_097_152
 const MAX_RETURNED_CHARS = 524_288
 
+/** How far `as_of`, which a client could make up, leads into the past of types whose history it may not read. */
+const RECENT_MS = 300_000
+
 interface HistoryDeps {
   readonly log: Pick<CommittedLog, 'committedSeq' | 'resumable' | 'settle'>
   readonly store: Pick<LogStore, 'floor' | 'read' | 'times' | 'position' | 'trim'>
@@ -56,6 +59,14 @@ export class StoredHistory {
     store.trim(this.#deps.now())
     const seq = Math.min(store.times.positionBefore(sinceMs), log.committedSeq)
     return { seq, completeSinceMs: this.#completeSinceMs(user, subscriptions) }
+  }
+
+  /** Returns `seq`, or the place in the log behind it up to where everything is older than what a client can have loaded as it comes. */
+  recentFrom(seq: number): number {
+    const { log, store } = this.#deps
+    const sinceMs = this.#deps.now() - RECENT_MS
+    const isRecent = (store.times.appendedAfterMs(seq) ?? sinceMs) >= sinceMs
+    return isRecent ? seq : Math.max(seq, Math.min(store.times.positionBefore(sinceMs), log.committedSeq))
   }
 
   /** Undefined: the position is not of this log, or its events are no longer kept. */

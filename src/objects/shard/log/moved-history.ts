@@ -24,13 +24,15 @@ const MAX_RETURNED_CHARS = 131_072
 export function findMovedPosition(
   log: LogStore,
   coversSince: (subscriptions: readonly Subscription[], seq: number) => boolean,
+  sinceOf: (position: string) => number | undefined,
   position: string,
   subscriptions: readonly Subscription[],
 ): MovedPosition | null {
   const seq = log.resumable(position)
   if (seq === undefined) return null
   const openSeq = Math.min(seq, parsePosition(position)?.openSeq ?? seq)
-  return { seq, openSeq, isCovered: coversSince(subscriptions, openSeq), isKept: openSeq >= log.floor }
+  const isCovered = coversSince(subscriptions, openSeq)
+  return { seq, openSeq, isCovered, isKept: openSeq >= log.floor, sinceSeq: sinceOf(position) }
 }
 
 /** What is not durable yet is returned too: the answer leaves only when it is. */

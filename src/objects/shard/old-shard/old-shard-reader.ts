@@ -79,12 +79,14 @@ export class OldShardReader {
     return shardStub(this.#context.env, shardOfPosition(place)).findMovedPosition(position, subscriptions)
   }
 
-  /** Returns the next events of the old log. Rejects if the old shard does not answer. */
+  /** Returns the next events of the old log, after `from`. Rejects if the old shard does not answer. */
   async next(
+    { delivered, historySeq }: OldShardReplay,
+    { rights: own, ...filter }: OwnFilterSpec,
     from: LogPlace,
-    { rights, ...filter }: OwnFilterSpec,
-    delivered: MovedDelivered | null,
   ): Promise<OldShardChunk> {
+    // Sequence numbers are of the old log here.
+    const rights = own && { ...own, historySeq }
     const before = this.#store.end
     const chunk = await shardStub(this.#context.env, shardOfPosition(from)).readMoved({ from, filter, delivered })
     if (chunk.kind === 'trimmed') return chunk
@@ -99,13 +101,14 @@ export class OldShardReader {
    * kept. Rejects if the old shard does not answer.
    */
   async readAll(
-    { delivered, from: first }: OldShardReplay,
+    replay: OldShardReplay,
     filter: () => OwnFilterSpec,
     maxChars: number,
   ): Promise<RemainingEvents | undefined> {
+    const { delivered, from: first } = replay
     const missed: StoredEvent[] = []
     for (let from = first, chars = 0; chars < maxChars;) {
-      const chunk = await this.next(from, filter(), delivered)
+      const chunk = await this.next(replay, filter(), from)
       if (chunk.kind === 'trimmed') return undefined
       missed.push(...chunk.events)
       chars += chunk.events.reduce((sum, { json }) => sum + json.length, 0)

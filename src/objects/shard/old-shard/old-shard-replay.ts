@@ -7,6 +7,8 @@ import type { MovedDelivered } from '../../../rpc/moved-history.ts'
 export interface OldShardReplay {
   readonly from: LogPlace
   readonly delivered: MovedDelivered | null
+  /** What the old log has up to here is history to the client; Infinity: all of it. */
+  readonly historySeq: number
   /** The client reads this shard's log already: it subscribed to more, and gets what it missed of that. */
   readonly isLate: boolean
 }

@@ -79,11 +79,10 @@ export class OldShardReplayer {
   }
 
   async #readOld(replay: OldShardReplay): Promise<void> {
-    const { delivered } = replay
     let { from } = replay
     for (;;) {
       const filter = this.#target.filter()
-      const chunk = await this.#oldShards.next(from, filter, delivered)
+      const chunk = await this.#oldShards.next(replay, filter, from)
       if (this.#current !== replay) return
       // The client reconnects, and is then told of the gap.
       if (chunk.kind === 'trimmed') return this.#fail(replay, { kind: 'moved' })

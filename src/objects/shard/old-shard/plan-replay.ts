@@ -11,8 +11,9 @@ export function planReplay(
   state: ConnectionState,
   { epoch, openSeq, seq }: Pick<Position, 'epoch' | 'openSeq' | 'seq'>,
 ): OldShardReplay {
-  if (!hasSubscribed(state) || openSeq === seq) return { from: { epoch, seq }, delivered: null, isLate: false }
-  return { from: { epoch, seq: openSeq }, delivered: { filter: inferredOf(state), untilSeq: seq }, isLate: false }
+  const common = { historySeq: oldHistoryOf(state), isLate: false }
+  if (!hasSubscribed(state) || openSeq === seq) return { ...common, from: { epoch, seq }, delivered: null }
+  return { ...common, from: { epoch, seq: openSeq }, delivered: { filter: inferredOf(state), untilSeq: seq } }
 }
 
 /**
@@ -21,7 +22,13 @@ export function planReplay(
  */
 export function planLateReplay(state: ConnectionState, openBefore: LogPlace): OldShardReplay | null {
   if (!hasSubscribed(state)) return null
-  return { from: openBefore, delivered: { filter: inferredOf(state), untilSeq: Infinity }, isLate: true }
+  const delivered = { filter: inferredOf(state), untilSeq: Infinity }
+  return { from: openBefore, delivered, historySeq: oldHistoryOf(state), isLate: true }
+}
+
+/** Returns the `historySeq` of replays to a connection. */
+export function oldHistoryOf({ oldHistorySeq = Infinity }: Pick<ConnectionState, 'oldHistorySeq'>): number {
+  return oldHistorySeq
 }
 
 function hasSubscribed({ inferred, subscriptions }: ConnectionState): boolean {

@@ -39,7 +39,7 @@ export interface JoinPlace {
 }
 
 const NO_STATE: JoinPlace = { startSeq: null, joins: [], isGap: false }
-const GAP: JoinPlace = { ...NO_STATE, isGap: true }
+export const GAP: JoinPlace = { ...NO_STATE, isGap: true }
 
 /** The refusal while a follower or the Directory does not answer. */
 const NOT_KNOWN: RigelError = {

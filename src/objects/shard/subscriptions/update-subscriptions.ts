@@ -5,6 +5,7 @@ import type { Joined } from '../../../core/as-of/resolve-as-of.ts'
 import { formatPosition } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
+import { mayWithholdHistory, rightsOf, type FilterRights } from '../../../core/rules/filter-rights.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { ConnectionAdmission } from '../connections/admission.ts'
 import type { AsOfJoins } from './as-of-joins.ts'
@@ -15,11 +16,13 @@ import { sessionsOf, withSessions, type SubscriptionChange } from './subscriptio
 import type { Connection } from '../connections/connection.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
-import { userOf, type Resume } from '../connections/connection-state.ts'
+import { historySeqOf, userOf, type ConnectionState, type Resume } from '../connections/connection-state.ts'
+import { boundOf } from '../positions/history-bound.ts'
 import { tablesFor } from '../connections/table-view.ts'
-import { specOf } from '../old-shard/plan-replay.ts'
+import { oldHistoryOf, specOf } from '../old-shard/plan-replay.ts'
 import type { OldShardReader } from '../old-shard/old-shard-reader.ts'
 import type { LiveTables } from '../tables/live-tables.ts'
+import type { StoredHistory } from '../log/history.ts'
 import type { InterestRegistry } from '../interest-registry.ts'
 import type { CommittedLog } from '../log/committed-log.ts'
 import type { RevocationList } from '../revocation-list.ts'
@@ -37,6 +40,7 @@ interface SubscriptionUpdaterParts {
   readonly inBandCheck: InBandCheck
   readonly asOfJoins: AsOfJoins
   readonly oldShards: OldShardReader
+  readonly storedHistory: Pick<StoredHistory, 'recentFrom'>
   readonly tables: Pick<LiveTables, 'check' | 'continuesFrom'>
 }
 
@@ -109,14 +113,17 @@ export class SubscriptionUpdater {
     const { lifecycle, log } = this.#parts
     const before = connection.filter
     const had = specOf(connection.state)
-    const recovered = resumed === null ? null : isCovered && (resumed.before !== null || resumed.seq >= log.floorSeq)
+    const historySeq = oldHistoryOf(connection.state)
+    const isKept = resumed !== null && (resumed.before !== null || resumed.seq >= log.floorSeq)
+    const recovered = resumed === null ? null : isCovered && isKept && this.#mayReadSince(resumed, connection, change)
     const from = recovered === true ? (resumed?.before ?? null) : null
     const isOwn = recovered === true && resumed?.before === null
     const hasTables = isOwn && this.#hasTables(connection, change, resumed)
     const set = this.#set(connection, change, undefined, isOwn ? resumed.seq : log.committedSeq, hasTables)
     if (!set.ok) return set
     // First, so that its client's position stays where it is until the missed events have been sent.
-    if (from !== null) connection.replayOldShard({ from, delivered: { filter: had, untilSeq: Infinity }, isLate: true })
+    if (from !== null)
+      connection.replayOldShard({ from, delivered: { filter: had, untilSeq: Infinity }, historySeq, isLate: true })
     connection.send(subscriptionsSet(envelope(this.#context), change.subscriptions, recovered))
     if (isOwn) lifecycle.rewind(connection, resumed.seq, before)
     return set
@@ -129,10 +136,44 @@ export class SubscriptionUpdater {
     return this.#parts.tables.continuesFrom(view, seq, mark)
   }
 
+  /** Returns whether nothing that it asks for from there on is history to the client, and may be kept from it. */
+  #mayReadSince({ before, seq }: Resume, { state }: Connection, change: SubscriptionChange): boolean {
+    if (!mayWithholdHistory(this.#rightsWith(state, change), change.subscriptions, state.owner.user !== null))
+      return true
+    return before === null ? historySeqOf(state) <= seq : oldHistoryOf(state) <= before.seq
+  }
+
+  /** A state that is older than its client's connection may be read from as far as one that a client connects with. */
+  #boundJoin(
+    { state }: Connection,
+    change: SubscriptionChange,
+    joined: Joined | undefined,
+  ): { readonly joined: Joined | undefined; readonly historySeq?: number } {
+    const rights = this.#rightsWith(state, change)
+    const known = historySeqOf(state)
+    if (joined === undefined || rights === undefined || joined.startSeq >= known) return { joined }
+    const place = { place: { kind: 'gap' }, joined: { startSeq: joined.startSeq, joins: [], isGap: false } } as const
+    const coming = {
+      ...place,
+      isByTime: false,
+      subscriptions: change.subscriptions,
+      isAddressed: state.owner.user !== null,
+    }
+    const bound = boundOf(this.#parts, rights, coming)
+    if (bound.historySeq === undefined) return { joined }
+    return bound.joined.isGap ? { joined: undefined } : { joined, historySeq: Math.min(known, bound.historySeq) }
+  }
+
+  #rightsWith({ grant, lateGrant }: ConnectionState, change: SubscriptionChange): FilterRights | undefined {
+    const { typeRules } = this.#context.config
+    return rightsOf(typeRules, [change.renewed ? change.renewed.grant : grant, change.grant ?? lateGrant])
+  }
+
   /** What the client had subscribed to before goes on as it was; the rest begins where its state ends. */
-  #applyJoin(connection: Connection, change: SubscriptionChange, joined: Joined | undefined): Result<null, RigelError> {
+  #applyJoin(connection: Connection, change: SubscriptionChange, found: Joined | undefined): Result<null, RigelError> {
     const before = connection.filter
-    const set = this.#set(connection, change, joined, this.#parts.log.committedSeq)
+    const { historySeq, joined } = this.#boundJoin(connection, change, found)
+    const set = this.#set(connection, change, joined, this.#parts.log.committedSeq, false, historySeq)
     if (!set.ok) return set
     connection.send(subscriptionsSet(envelope(this.#context), change.subscriptions, joined !== undefined))
     if (joined !== undefined) this.#parts.lifecycle.rewind(connection, joined.startSeq, before)
@@ -146,6 +187,7 @@ export class SubscriptionUpdater {
     joined: Joined | undefined,
     sinceSeq: number,
     hasTables = false,
+    historySeq = connection.state.historySeq,
   ): Result<null, RigelError> {
     const joins = this.#parts.asOfJoins.joinsWith(connection, joined, sinceSeq)
     if (joins === undefined) return fail({ kind: 'rate_limited' })
@@ -161,6 +203,7 @@ export class SubscriptionUpdater {
       grantEndsAtMs: expSeconds === null ? null : expSeconds * 1_000,
       ...(grant === undefined && !connection.state.lateGrant ? {} : { lateGrant: grant ?? null }),
       ...renewed,
+      ...(historySeq === undefined ? {} : { historySeq }),
       ...(hasTables ? { tables: tablesFor(subscriptions, true) } : {}),
     })
     this.#context.wakeBy(connection.state.grantEndsAtMs ?? Infinity)

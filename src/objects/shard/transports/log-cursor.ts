@@ -146,6 +146,6 @@ export class LogCursor {
   }
 
   #positionAt(seq: number): string {
-    return this.#parts.lifecycle.positionFor(this.#connection.state, seq)
+    return this.#parts.positions.of(this.#connection.state, seq)
   }
 }

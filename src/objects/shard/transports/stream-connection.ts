@@ -9,7 +9,6 @@ import { toClose, type RigelError } from '../../../core/errors.ts'
 import type { ConnectRequest } from '../../../core/identity/principal.ts'
 import { BaseConnection } from '../connections/connection.ts'
 import { filterOf, type Opening } from '../connections/connection-state.ts'
-import { positionVariantOf } from '../connections/client-position.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { connectionClosed, envelope, sessionKilled, type SystemEvent } from '../system-events.ts'
 import type { ShardContext } from '../shard-context.ts'
@@ -88,7 +87,7 @@ export class StreamConnection extends BaseConnection implements MovedReader {
 
   deliver(group: DeliveryGroup): void {
     if (!this.#cursor.isLive) return
-    const key = `${this.#encoding.name} ${positionVariantOf(this.state, this.#parts.context.now)}`
+    const key = `${this.#encoding.name} ${this.#parts.positions.variantOf(this.state)}`
     this.#write(group.encode(key, (events) => this.#encoding.events(events, this.#cursor.positionOf)))
   }
 
@@ -123,7 +122,7 @@ export class StreamConnection extends BaseConnection implements MovedReader {
 
   /** `live` is the heartbeat for connections that have everything: one encoding for all of them. */
   heartbeat(live: Uint8Array): void {
-    const isLive = this.#cursor.isLive && positionVariantOf(this.state, this.#parts.context.now) === PLAIN
+    const isLive = this.#cursor.isLive && this.#parts.positions.variantOf(this.state) === PLAIN
     if (isLive) this.#write(live)
     else this.probe()
   }

@@ -9,10 +9,11 @@ import type { AsOfJoins } from '../subscriptions/as-of-joins.ts'
 import type { PassedOffsets } from '../subscriptions/passed-offsets.ts'
 import type { InBandCheck } from '../subscriptions/in-band-check.ts'
 import type { ChangeRateLimiter } from '../subscriptions/change-rate-limiter.ts'
+import type { ClientPositions } from '../positions/client-positions.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import type { OldShardReader } from '../old-shard/old-shard-reader.ts'
-import type { Resumptions } from '../connections/resumption.ts'
+import type { Resumptions } from '../positions/resumption.ts'
 import type { ConnectionStore } from '../connections/connection-store.ts'
 import type { TokenlessSessions } from '../connections/tokenless-sessions.ts'
 import type { KnownShardMap } from '../known-shard-map.ts'
@@ -49,6 +50,7 @@ export interface TransportParts {
   readonly interests: InterestRegistry
   readonly admission: ConnectionAdmission
   readonly lifecycle: ConnectionLifecycle
+  readonly positions: ClientPositions
   readonly subscriptions: SubscriptionUpdater
   readonly changeRate: ChangeRateLimiter
   readonly renewal: TokenRenewal

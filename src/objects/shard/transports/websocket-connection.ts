@@ -7,7 +7,6 @@ import { parsePosition } from '../../../core/identity/position.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { BaseConnection } from '../connections/connection.ts'
 import { filterOf, type ConnectionState } from '../connections/connection-state.ts'
-import { positionVariantOf } from '../connections/client-position.ts'
 import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { envelope, heartbeat, type SystemEvent } from '../system-events.ts'
 import type { TableReader } from '../tables/table-reader.ts'
@@ -81,7 +80,7 @@ export class WebSocketConnection extends BaseConnection implements SocketOwner, 
   deliver(group: DeliveryGroup): void {
     if (!this.#cursor.isLive) return this.#wait(group.size)
     if (!this.isRigelV1) return this.#sendPlain(group.events)
-    const key = `rigel.v1 ${positionVariantOf(this.state, this.#parts.context.now)}`
+    const key = `rigel.v1 ${this.#parts.positions.variantOf(this.state)}`
     const frame = group.encode(key, (events) => encodeEventsFrame(events, this.#cursor.positionOf))
     this.#sendCounted(frame, group.events.at(-1)?.seq ?? 0)
     if (this.#isWindowClosed) this.#record.behindSeq = this.#parts.log.committedSeq

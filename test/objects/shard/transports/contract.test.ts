@@ -28,7 +28,7 @@ afterEach(() => void vi.useRealTimers())
 describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
   it('tells a client its position when it connects', async () => {
     const client = await open(newShard(), { principal, subscriptions })
-    expect(client.position).toMatch(/^\d+\.[0-9a-f]+-\d+$/)
+    expect(client.position).toMatch(/^\d+\.[0-9a-f]+-\d+\.[0-9a-f]{16}$/)
     await client.close()
   })
 
@@ -94,6 +94,36 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, open }) => {
       expect(await one.until('ruled.role', 0)).toEqual([])
       await one.close()
     }
+  })
+
+  it('resumes where its type forbids history: from a position that it was given, and no further back', async () => {
+    const shard = newShard()
+    const past = (offset: number) => event(offset, { type: 'ruled.past' })
+    const wanted = { principal, subscriptions: [{ eventType: 'ruled.past', oneOf: [] }, greeting] }
+    const other = await open(shard, wanted)
+    const [placeOfOther = ''] = /^[^-]+-\d+/.exec(other.position) ?? []
+    await shard.append([batch([past(0), event(1)])])
+    await other.until('greeting', 1)
+    const first = await open(shard, wanted)
+    const given = first.position
+    await first.close()
+    await shard.append([batch([past(2), event(3)])])
+    const made = given.replace(/^[^-]+-\d+/, placeOfOther)
+    const honest = await open(shard, { ...wanted, lastEventId: given })
+    const guessed = await open(shard, { ...wanted, lastEventId: made })
+    const bare = await open(shard, { ...wanted, lastEventId: placeOfOther })
+    expect([honest.recovered, guessed.recovered, bare.recovered]).toEqual([true, false, false])
+    const laundered = guessed.position
+    await shard.append([batch([past(4), event(5)])])
+    expect(idsOf(await honest.until('ruled.past', 2))).toEqual([2, 4])
+    for (const one of [guessed, bare]) {
+      expect(idsOf(await one.until('ruled.past', 1))).toEqual([4])
+      // What is not restricted is replayed from any position.
+      expect(idsOf(await one.until('greeting', 3))).toEqual([1, 3, 5])
+    }
+    const again = await open(shard, { ...wanted, lastEventId: hasPositions ? laundered : given })
+    expect(idsOf(await again.until('ruled.past', hasPositions ? 1 : 2))).toEqual(hasPositions ? [4] : [2, 4])
+    await Promise.all([honest, guessed, bare, again, other].map((client) => client.close()))
   })
 
   it('gets nothing that is older than its type may become', async () => {

@@ -87,6 +87,30 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, name, open }) => {
     await third.close()
   })
 
+  it('resumes where its type forbids history, from a position that the old shard gave it, and from no other', async () => {
+    const move = await newMove()
+    const { home, learn, old, principal } = move
+    const past = (offset: number) => event(offset, { type: 'ruled.past' })
+    const wanted = { principal, subscriptions: [{ eventType: 'ruled.past', oneOf: [] }] }
+    const other = await open(old, wanted)
+    await writeBoth(move, past(0))
+    await other.until('ruled.past', 1)
+    const first = await open(old, wanted)
+    const lastEventId = first.position
+    await first.close()
+    await writeBoth(move, past(1))
+    await learn(MOVING)
+    const made = lastEventId.replace(/-\d+(-\d+)?/, '-1')
+    const [honest, guessed] = [await open(home, { ...wanted, lastEventId }), await open(home, { ...wanted, lastEventId: made })]
+    expect([honest.recovered, guessed.recovered]).toEqual([true, false])
+    await writeBoth(move, past(2))
+    expect(idsOf(await honest.until('ruled.past', 2))).toEqual([1, 2])
+    expect(idsOf(await guessed.until('ruled.past', 1))).toEqual([2])
+    const again = await open(home, { ...wanted, lastEventId: hasPositions ? honest.position : lastEventId })
+    expect(again.recovered).toBe(true)
+    await Promise.all([honest, guessed, again].map((client) => client.close()))
+  })
+
   it('subscribes only after it has moved, and gets what it missed of that', async () => {
     const move = await newMove()
     const { home, learn, old, principal, user } = move

@@ -1,6 +1,6 @@
 // Reads what a poll of a long-polling session is answered with: from the shard's log, from that of its client's old shard, and
 // Rigel's own events of the session. Used by longpoll-session.ts, which decides what is read.
-import { formatPosition, withOpenSeq, type Position } from '../../../../core/identity/position.ts'
+import type { Position } from '../../../../core/identity/position.ts'
 import type { Filter } from '../../../../core/subscriptions/filter.ts'
 import { toFilter } from '../../../../rpc/moved-history.ts'
 import type { PollAnswer } from '../../../../rpc/shard.ts'
@@ -84,9 +84,10 @@ export class PollReader {
 
   /** A poll from a position of the client's old shard. Undefined: there would be a gap. Rejects if that does not answer. */
   async readOld(position: Position, isFirst: boolean): Promise<PollAnswer | undefined> {
-    const { oldShards, lifecycle, log } = this.#parts
-    const { delivered, from } = planReplay(this.#session.state, position)
-    const chunk = await oldShards.next(from, this.#spec, delivered)
+    const { oldShards, positions, log } = this.#parts
+    const replay = planReplay(this.#session.state, position)
+    const { delivered } = replay
+    const chunk = await oldShards.next(replay, this.#spec, replay.from)
     if (chunk.kind === 'trimmed') return undefined
     const end = chunk.atEnd === null ? null : await oldShards.end(chunk.atEnd, this.#spec, delivered)
     const ownUntilSeq = end?.seq ?? log.committedSeq
@@ -97,8 +98,8 @@ export class PollReader {
     // What is skipped up to the client's position is skipped by the next poll too.
     const old =
       chunk.seq < position.seq
-        ? withOpenSeq(formatPosition(epoch, position.seq), chunk.seq)
-        : lifecycle.oldPositionFor(this.#session.state, { epoch, seq: chunk.seq })
+        ? positions.ofOldShard(this.#session.state, position, chunk.seq)
+        : positions.ofOldShard(this.#session.state, { epoch, seq: chunk.seq })
     const lastEventId = end === null ? old : this.position(end.seq)
     const events = [...own, ...chunk.events, ...(end?.events ?? [])].map(({ json }) => json)
     return { lastEventId, events, recovered: true }
@@ -106,7 +107,7 @@ export class PollReader {
 
   /** The response, not the session, says where its client is. */
   position(seq: number): string {
-    return this.#parts.lifecycle.positionFor({ ...this.#session.state, pinned: null }, seq)
+    return this.#parts.positions.of({ ...this.#session.state, pinned: null }, seq)
   }
 
   #readBehindGap(seq: number): PollAnswer {

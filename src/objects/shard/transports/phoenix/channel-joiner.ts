@@ -5,12 +5,21 @@ import { parsePosition, type LogPlace } from '../../../../core/identity/position
 import { stateTypesOf } from '../../../../core/tables/table-rule.ts'
 import { resumeAt } from '../../connections/connection-state.ts'
 import { tablesFor, tablesWithout } from '../../connections/table-view.ts'
-import type { Resumption } from '../../connections/resumption.ts'
+import { boundOf } from '../../positions/history-bound.ts'
+import type { Resumption } from '../../positions/resumption.ts'
 import type { HistoryPlace } from '../../log/history.ts'
 import type { JoinWish } from '../../subscriptions/as-of-joins.ts'
 import { toTime } from '../../system-events.ts'
 import type { TransportParts } from '../transport.ts'
-import { EVENTS, openChannel, parseJoin, type Channel, type ChannelRules, type JoinPayload } from './channel.ts'
+import {
+  EVENTS,
+  openChannel,
+  parseJoin,
+  withHistory,
+  type Channel,
+  type ChannelRules,
+  type JoinPayload,
+} from './channel.ts'
 import type { StoredChannel } from './channel-store.ts'
 import { failed, type Message } from './message.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
@@ -29,10 +38,13 @@ export class ChannelJoiner {
   }
 
   /** Restores a channel that was joined before the object lost its memory. */
-  restore(connection: PhoenixConnection, { joinRef, joins, payload, topic }: StoredChannel): void {
+  restore(
+    connection: PhoenixConnection,
+    { historySeq = this.#parts.log.committedSeq, joinRef, joins, payload, topic }: StoredChannel,
+  ): void {
     const opened = openChannel(connection.state, { topic, joinRef, payload }, payload, this.#rules)
     if (!opened.ok) return
-    connection.join(opened.value, null, joins)
+    connection.join(withHistory(opened.value, historySeq), null, joins)
     if (opened.value.hasPresence) this.#presence.listen(connection, topic)
   }
 
@@ -44,8 +56,7 @@ export class ChannelJoiner {
     const payload = parseJoin(message.payload)
     if (!payload.ok) return connection.reply(message, failed(payload.reason))
     const isByTime = payload.value.sinceMs !== undefined && !payload.value.last_event_id
-    const historySeq = isByTime ? this.#parts.log.committedSeq : 0
-    const opened = openChannel(connection.state, message, payload.value, this.#rules, historySeq)
+    const opened = openChannel(connection.state, message, payload.value, this.#rules, isByTime)
     if (!opened.ok) return connection.reply(message, failed(opened.reason))
     const limit = this.#parts.context.config.connections.subscriptions
     const earlier = connection.channel(message.topic)
@@ -68,26 +79,38 @@ export class ChannelJoiner {
   async #register(
     connection: PhoenixConnection,
     message: Message,
-    channel: Channel,
+    opened: Channel,
     payload: JoinPayload,
   ): Promise<void> {
-    const { admission, asOfJoins, connections, lifecycle, log, resumptions, storedHistory } = this.#parts
+    const { admission, asOfJoins, connections, lifecycle, log, positions, resumptions, storedHistory } = this.#parts
     const { as_of: asOf, since: _, sinceMs, ...stored } = payload
     const position = payload.last_event_id ?? null
-    const { filter, interests } = channel
+    const { filter, interests } = opened
+    const { rights } = filter
     const since =
       position === null && sinceMs !== undefined ? storedHistory.placeOf(sinceMs, filter.user, interests) : null
     const { user } = connection.state.owner
-    const resumption =
-      since === null ? await resumptions.find(position, user, interests, interests.length > 0) : ok(ownPlaceOf(since))
+    const isAddressed = filter.user !== null || filter.watched.length > 0
+    const resuming = { user, isAddressed, subscriptions: interests, hasSubscribed: interests.length > 0, rights }
+    const resumption = since === null ? await resumptions.find(position, resuming) : ok(ownPlaceOf(since))
     if (!resumption.ok) return connection.reply(message, failed('temporarily unavailable: join again'))
     const found = resumption.value
-    const registered = await admission.register(channel.interests)
+    const registered = await admission.register(interests)
     if (!registered.ok) return connection.reply(message, failed(registered.reason))
-    const placed = await asOfJoins.placeOf(wishOf(channel, position, asOf), found.kind === 'own')
+    const placed = await asOfJoins.placeOf(wishOf(opened, position, asOf), found.kind === 'own')
     if (!placed.ok) return connection.reply(message, failed(placed.reason))
     if (connections.get(connection.state.id) !== connection) return
-    const { isGap, joins, startSeq } = placed.value
+    const coming = {
+      place: found,
+      isByTime: since !== null,
+      joined: placed.value,
+      subscriptions: interests,
+      isAddressed,
+    }
+    const { historySeq = 0, joined } = boundOf(this.#parts, rights, coming)
+    const channel = withHistory(opened, historySeq)
+    const oldHistorySeq = found.kind === 'gap' ? undefined : found.oldSinceSeq
+    const { isGap, joins, startSeq } = joined
     const start = startSeq ?? (isGap ? null : startOf(found, interests.length > 0))
     const resumeSeq = !isGap && typeof start === 'number' && start >= log.floorSeq ? start : null
     const from = typeof start === 'object' ? start : null
@@ -101,12 +124,13 @@ export class ChannelJoiner {
       last_event_id:
         from === null
           ? connection.positionOn(channel.topic, resumeSeq ?? log.committedSeq)
-          : lifecycle.oldPositionFor(connection.state, from),
+          : positions.ofOldShard({ ...connection.state, oldHistorySeq }, from),
       ...(since === null ? {} : completenessOf(since, sinceMs)),
       ...(position === null && asOf === undefined ? {} : { recovered: resumeSeq !== null || from !== null }),
     }
     connection.reply(message, { status: 'ok', response })
-    if (from !== null) connection.replayChannelOfOldShard(channel.topic, { from, delivered: null, isLate: false })
+    const replay = { delivered: null, historySeq: oldHistorySeq ?? Infinity, isLate: false }
+    if (from !== null) connection.replayChannelOfOldShard(channel.topic, { from, ...replay })
     connection.replay()
     this.#parts.tables.serveSoon(connection)
     this.#presence.joined(connection, channel)
@@ -169,7 +193,15 @@ function startOf(found: Resumption, isOpen: boolean): number | LogPlace | null {
 
 /** What is stored comes, whether or not it is complete: the reply says since when it is. */
 function ownPlaceOf({ seq }: HistoryPlace): Resumption {
-  return { kind: 'own', seq, openSeq: seq, openBefore: null, isCovered: true }
+  return {
+    kind: 'own',
+    seq,
+    openSeq: seq,
+    openBefore: null,
+    isCovered: true,
+    sinceSeq: undefined,
+    oldSinceSeq: undefined,
+  }
 }
 
 function completenessOf({ completeSinceMs }: HistoryPlace, sinceMs = 0): object {

@@ -10,6 +10,8 @@ export interface StoredChannel {
   readonly payload: JoinPayload
   /** What it is not sent because its client's state has it. */
   readonly joins: readonly OffsetJoin[]
+  /** What is stored up to here is history to its client. Absent from rows of versions before. */
+  readonly historySeq?: number | undefined
 }
 
 interface ChannelRow extends Record<string, SqlStorageValue> {
@@ -38,18 +40,18 @@ export class ChannelStore {
       .toArray()
       .map((row) => {
         // Rows of versions before have no `joins`.
-        const { joins = [], ...payload } = parseJson(row.payload) as JoinPayload & Partial<StoredChannel>
-        return { topic: row.topic, joinRef: row.join_ref, payload, joins }
+        const { historySeq, joins = [], ...payload } = parseJson(row.payload) as JoinPayload & Partial<StoredChannel>
+        return { topic: row.topic, joinRef: row.join_ref, payload, joins, historySeq }
       })
   }
 
-  put(connectionId: string, { topic, joinRef, joins, payload }: StoredChannel): void {
+  put(connectionId: string, { historySeq, topic, joinRef, joins, payload }: StoredChannel): void {
     this.#sql.exec(
       'INSERT OR REPLACE INTO phoenix_channels VALUES (?, ?, ?, ?)',
       connectionId,
       topic,
       joinRef,
-      JSON.stringify({ ...payload, joins }),
+      JSON.stringify({ ...payload, joins, historySeq }),
     )
   }
 

@@ -105,30 +105,40 @@ export function parseJoin(payload: unknown): Result<JoinPayload, string> {
   return ok({ ...data, as_of: data.as_of || undefined, last_event_id: lastEventId, sinceMs })
 }
 
-/**
- * Returns the channel, or the error text for the client. `historySeq`: what is stored up to there is asked for by time; 0:
- * nothing is.
- */
+/** Returns the channel, or the error text for the client. `isByTime`: what is stored is asked for by time. */
 export function openChannel(
   joiner: Joiner,
   joining: Joining,
   join: JoinPayload,
   rules: ChannelRules,
-  historySeq = 0,
+  isByTime = false,
 ): Result<Channel, string> {
   const opened = openUnruled(joiner, joining, join, rules)
   if (!opened.ok) return opened
   const { filter, interests, topic } = opened.value
-  const rights = rightsOf(rules.typeRules, [joiner.grant], historySeq)
+  const rights = rightsOf(rules.typeRules, [joiner.grant])
   // Channels of users and roles are not of an event type: what rules forbid is left out of them.
   if (!topic.startsWith(EVENTS)) return ok({ ...opened.value, filter: withRights(filter, rights) })
-  for (const action of historySeq > 0 ? (['subscribe', 'history'] as const) : (['subscribe'] as const)) {
+  for (const action of isByTime ? (['subscribe', 'history'] as const) : (['subscribe'] as const)) {
     const allowed = checkRights(rights, interests, action)
     if (!allowed.ok) return fail(toHttp(allowed.reason).message)
   }
   const type = topic.slice(EVENTS.length)
   const isPresent = mayBePresent(type) && hasPresence(rights, type)
   return ok({ ...opened.value, filter: withRights(filter, rights), hasPresence: isPresent })
+}
+
+/** Returns the channel of a client to which what is stored up to `historySeq` is history. */
+export function withHistory(channel: Channel, historySeq: number): Channel {
+  const { filter } = channel
+  return filter.rights === undefined
+    ? channel
+    : { ...channel, filter: withRights(filter, { ...filter.rights, historySeq }) }
+}
+
+/** See `withHistory`. */
+export function historySeqOf({ filter }: Channel): number {
+  return filter.rights?.historySeq ?? 0
 }
 
 function openUnruled(

@@ -7,14 +7,12 @@ import type { Subscription } from '../../../../core/subscriptions/subscription.t
 import { stateTypesOf } from '../../../../core/tables/table-rule.ts'
 import type { ConnectionState } from '../../connections/connection-state.ts'
 import { viewMarkOf } from '../../connections/table-view.ts'
-import { openSuffixOf } from '../../connections/client-position.ts'
+import type { ClientPositions } from '../../positions/client-positions.ts'
 import type { ConnectionRegistry } from '../../connections/connection-registry.ts'
-import type { CommittedLog } from '../../log/committed-log.ts'
 import type { AsOfJoins } from '../../subscriptions/as-of-joins.ts'
 import type { OldShardReplayer } from '../../old-shard/old-shard-replayer.ts'
 import { bytesOf } from '../../connections/subscription-pool.ts'
-import type { ShardContext } from '../../shard-context.ts'
-import { EVENTS, type Channel } from './channel.ts'
+import { EVENTS, historySeqOf, type Channel } from './channel.ts'
 
 /** A channel that has been joined, and how far its history has been sent. Null: it is live. */
 export interface JoinedChannel {
@@ -37,8 +35,7 @@ export interface JoinedChannel {
 interface JoinedChannelsParts {
   readonly connections: Pick<ConnectionRegistry, 'hold' | 'release'>
   readonly asOfJoins: Pick<AsOfJoins, 'headIfPassed'>
-  readonly log: Pick<CommittedLog, 'position'>
-  readonly context: Pick<ShardContext, 'now'>
+  readonly positions: Pick<ClientPositions, 'ofChannel'>
 }
 
 export class JoinedChannels {
@@ -107,7 +104,7 @@ export class JoinedChannels {
 
   /** Returns the position of a sequence number, as the client gets it on this channel of a connection with this state. */
   positionOf(state: ConnectionState, joined: JoinedChannel, seq: number): string {
-    const position = `${this.#parts.log.position(seq)}${openSuffixOf(state, this.#parts.context.now)}`
+    const position = this.#parts.positions.ofChannel(state, seq, historySeqOf(joined.channel))
     const joining = this.#isJoining(joined, seq) ? asJoining(position) : position
     return joined.mark === '' ? joining : withMark(joining, joined.mark)
   }

@@ -107,7 +107,8 @@ export class PhoenixConnection extends BaseConnection {
       bufferedBytes: () => this.bufferedBytes,
       push: (event, position) => this.#push(joined, event, position),
       position: (seq) => this.positionOn(topic, seq),
-      oldPosition: (place) => this.#parts.lifecycle.oldPositionFor(this.state, place),
+      oldPosition: (place) =>
+        this.#parts.positions.ofOldShard({ ...this.state, oldHistorySeq: replay.historySeq }, place),
       done: () => this.replay(),
       failed: (reason) => this.#parts.lifecycle.end(this, reason),
     })

@@ -133,7 +133,8 @@ export class PhoenixSockets {
       send: (frame) => writer.send(frame),
       close: (reason) => writer.close(reason),
       save: (state) => this.#parts.store.put(state),
-      joined: ({ joinRef, topic }, payload, joins) => this.#store.put(id, { topic, joinRef, payload, joins }),
+      joined: ({ filter, joinRef, topic }, payload, joins) =>
+        this.#store.put(id, { topic, joinRef, payload, joins, historySeq: filter.rights?.historySeq }),
       left: (topic) => this.#store.delete(id, topic),
       setReplaying: (isReplaying) => {
         const attachment = readPhoenixAttachment(socket)

@@ -20,8 +20,7 @@ function open() {
   const channels = new JoinedChannels({
     connections: { hold: (subscriptions) => subscriptions, release: () => undefined },
     asOfJoins: { headIfPassed: () => undefined },
-    log,
-    context: { now: () => 0 },
+    positions: { ofChannel: (_state, seq) => String(seq) },
   })
   const finished: string[] = []
   const row = { type: TYPE, json: '{}', fields: {}, recipients: null, connectionId: null }
