@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { formatPosition, parsePosition, shardOfPosition, withOpenBefore, withProof } from '../../../src/core/identity/position.ts'
+import {
+  formatPosition,
+  parsePosition,
+  shardOfPosition,
+  withOpenBefore,
+  withProof,
+} from '../../../src/core/identity/position.ts'
 
 describe('position', () => {
   it('names what is open in the log of another shard', () => {
@@ -27,7 +33,11 @@ describe('position', () => {
     expect(signed).toBe(`5.b-7-3~2.a-3.${signature}.6`)
     const proof = { body: '5.b-7-3~2.a-3', signature, sinceSeq: 6 }
     expect(parsePosition(`${signed}*!mark`)).toMatchObject({ seq: 7, openSeq: 3, isJoining: true, mark: 'mark', proof })
-    expect(parsePosition(withProof('5.b-7', signature))?.proof).toEqual({ body: '5.b-7', signature, sinceSeq: undefined })
+    expect(parsePosition(withProof('5.b-7', signature))?.proof).toEqual({
+      body: '5.b-7',
+      signature,
+      sinceSeq: undefined,
+    })
   })
 
   it.each(['', 'first_event', '1-2', '1.a-', '1.a-1.5', '1.a--1', '1.A-1', '1.a-1\n', 'x.a-1', '1.a-9999999999999999'])(

@@ -1,6 +1,6 @@
 // Rules refuse a subscription if none of its events could be delivered. They also say who has presence.
 import { describe, expect, it } from 'vitest'
-import { checkRights, hasPresence, rightsOf } from '../../../src/core/rules/filter-rights.ts'
+import { checkRights, hasPresence, mayWithholdHistory, rightsOf } from '../../../src/core/rules/filter-rights.ts'
 import { NO_GRANT, type TypeGrant } from '../../../src/core/rules/type-grant.ts'
 import { makeConfig } from '../../support/make-tokens.ts'
 
@@ -36,5 +36,32 @@ describe('presence', () => {
     const config = makeConfig({ TYPES: JSON.stringify({ 'room.*': { presence: 'token' } }) })
     const rights = rightsOf(config.typeRules, [{ ...NO_GRANT, hasToken: true, only: { presence: ['room.a'] } }])
     expect(['room.a', 'room.b', 'room.*'].map((type) => hasPresence(rights, type))).toEqual([true, false, false])
+  })
+})
+
+describe('history may be kept from a client', () => {
+  const types = {
+    'a.*': { history: 'nobody' },
+    'b.c': { history: { role: 'reader' } },
+    d: { subscribe: { claim: '/t', field: 't' }, history: { claim: '/t', field: 't' } },
+    e: { subscribe: 'nobody', history: 'nobody' },
+  }
+  const isKept = (eventType: string, grant: Partial<TypeGrant> = {}, isAddressed = false) => {
+    const rights = rightsOf(makeConfig({ TYPES: JSON.stringify(types) }).typeRules, [{ ...NO_GRANT, ...grant }])
+    return mayWithholdHistory(rights, [{ eventType, oneOf: [] }], isAddressed)
+  }
+
+  it('if it asks for a type, or a pattern with one, whose history is not for it', () => {
+    for (const type of ['a.x', 'a.*', '*', 'b.c', 'b.*']) expect([type, isKept(type)]).toEqual([type, true])
+    for (const type of ['x', 'b.x', 'd', 'e']) expect([type, isKept(type)]).toEqual([type, false])
+    expect(isKept('b.*', { roles: ['reader'] })).toBe(false)
+  })
+
+  it('if its token narrows it, or events of any type are addressed to its user', () => {
+    expect([isKept('x', { only: { history: ['y'] } }), isKept('x', { only: { history: ['x'] } })]).toEqual([
+      true,
+      false,
+    ])
+    expect(isKept('x', {}, true)).toBe(true)
   })
 })

@@ -56,10 +56,10 @@ const minutesLater = (minutes: number) => vi.useFakeTimers({ toFake: ['Date'], n
 it('gets nothing by a position of rigel.v1 or of a channel that names an earlier sequence number', async () => {
   const { add, other, user } = await newUser()
   await add('c1')
-  const made = createdOf(other).last_event_id.replace(/-\d+/, '-0')
-  const framed = await connectWs({ user, subscriptions, lastEventId: made }, 'rigel.v1')
+  const early = createdOf(other).last_event_id.replace(/-\d+/, '-0')
+  const framed = await connectWs({ user, subscriptions, lastEventId: early }, 'rigel.v1')
   const phoenix = await PhoenixClient.open(await tokenOf(user))
-  const joined = await phoenix.ask(`events:${TYPE}`, 'phx_join', { name: 'type', last_event_id: made })
+  const joined = await phoenix.ask(`events:${TYPE}`, 'phx_join', { name: 'type', last_event_id: early })
   expect(joined).toMatchObject({ status: 'ok', response: { recovered: false } })
   await add('c2')
   await framed.untilType(TYPE, 1)

@@ -97,7 +97,10 @@ describe('a connection on which nothing comes', () => {
       const client = new WsClient(await connect({ transport: 'ws' }))
       await log.append([batch([event(0)])])
       const [heartbeat] = await client.untilType('rig.heartbeat', 1)
-      expect(heartbeat?.event).toMatchObject({ source: 'rig', data: { last_event_id: expect.stringContaining(log.position(log.committedSeq)) as string } })
+      expect(heartbeat?.event).toMatchObject({
+        source: 'rig',
+        data: { last_event_id: expect.stringContaining(log.position(log.committedSeq)) as string },
+      })
       client.socket.close(1000)
     })
   })

@@ -101,7 +101,10 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, name, open }) => {
     await writeBoth(move, past(1))
     await learn(MOVING)
     const made = lastEventId.replace(/-\d+(-\d+)?/, '-1')
-    const [honest, guessed] = [await open(home, { ...wanted, lastEventId }), await open(home, { ...wanted, lastEventId: made })]
+    const [honest, guessed] = [
+      await open(home, { ...wanted, lastEventId }),
+      await open(home, { ...wanted, lastEventId: made }),
+    ]
     expect([honest.recovered, guessed.recovered]).toEqual([true, false])
     await writeBoth(move, past(2))
     expect(idsOf(await honest.until('ruled.past', 2))).toEqual([1, 2])
