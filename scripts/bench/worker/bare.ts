@@ -14,13 +14,17 @@ export class Bare extends DurableObject<BenchEnv> {
       this.ctx.acceptWebSocket(server)
       return new Response(null, { status: 101, webSocket: client })
     }
-    if (new URL(request.url).pathname.endsWith('/poll')) return Response.json([])
+    if (request.url.endsWith('/poll')) return Response.json([])
+    let opened: ReadableByteStreamController
     const body = new ReadableStream({
       type: 'bytes',
       start: (controller) => {
+        opened = controller
         this.#streams.add(controller)
         controller.enqueue(encoder.encode(': open\n\n'))
       },
+      // Without it the object would keep the streams of all clients that have gone.
+      cancel: () => void this.#streams.delete(opened),
     })
     return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
   }
@@ -47,37 +51,5 @@ export class Bare extends DurableObject<BenchEnv> {
   insert(text: string, count: number): void {
     this.ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, text TEXT)')
     for (let n = 0; n < count; n += 1) this.ctx.storage.sql.exec('INSERT INTO rows (text) VALUES (?)', text)
-  }
-}
-
-/**
- * The least that could be called publishing: a log's object stores the text, answers when it is durable, and passes it to
- * another object, which stores it, and then sends it to its sockets. Two calls, two commits, as Rigel has.
- */
-export class BarePath extends DurableObject<BenchEnv> {
-  constructor(ctx: DurableObjectState, env: BenchEnv) {
-    super(ctx, env)
-    this.ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS rows (id INTEGER PRIMARY KEY, text TEXT)')
-  }
-
-  async append(text: string, shard: string): Promise<void> {
-    await this.#store(text)
-    this.ctx.waitUntil(this.env.BARE_PATH.getByName(shard).deliver(text))
-  }
-
-  async deliver(text: string): Promise<void> {
-    await this.#store(text)
-    for (const socket of this.ctx.getWebSockets()) socket.send(text)
-  }
-
-  override fetch(): Response {
-    const { 0: client, 1: server } = new WebSocketPair()
-    this.ctx.acceptWebSocket(server)
-    return new Response(null, { status: 101, webSocket: client })
-  }
-
-  #store(text: string): Promise<void> {
-    this.ctx.storage.sql.exec('INSERT INTO rows (text) VALUES (?)', text)
-    return this.ctx.storage.sync()
   }
 }

@@ -1,5 +1,6 @@
 // The environment of the Worker that is measured.
-import type { Bare, BarePath } from './bare.ts'
+import type { BarePath } from './bare-path.ts'
+import type { Bare } from './bare.ts'
 import type { Shards } from './objects.ts'
 
 /** What leads to another workerd: of workerd alone, so no types have it. */

@@ -2,6 +2,7 @@
 // same. Bundled by scripts/bench/rig.ts, driven by scripts/bench.ts; never deployed.
 import { handle } from '../../../src/http/app.ts'
 import { followerStub } from '../../../src/rpc/follower.ts'
+import { BARE_PATH, publishBarely } from './bare-path.ts'
 import type { BenchEnv } from './bench-env.ts'
 import { fillLog } from './fill.ts'
 import { COUNTED, countingEnv, resetCounts, startsOf, takeCounts } from './counting.ts'
@@ -19,6 +20,7 @@ import {
 } from './work.ts'
 
 export * from './bare.ts'
+export { BarePath } from './bare-path.ts'
 export * from './objects.ts'
 
 const PASS = '/bench/pass'
@@ -31,12 +33,6 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
     case '/bench/bare':
     case '/bench/bare/poll':
       return bare.fetch(request)
-    case '/bench/path': {
-      if (request.headers.get('upgrade') === 'websocket') return env.BARE_PATH.getByName('shard').fetch(request)
-      const [log = 'log', shard = 'shard'] = url.searchParams.get('objects')?.split(',') ?? []
-      await env.BARE_PATH.getByName(log).append(await request.text(), shard)
-      return new Response('{"ok":true}', { status: 202 })
-    }
     case '/bench/bare/sockets':
       // One call an event, as a follower makes them: many in one call would leave as one write a socket.
       for (let n = 0; n < number('count'); n += 1) await bare.sendToSockets(text)
@@ -112,6 +108,7 @@ export default {
     if (!request.url.includes('/bench/')) {
       return handle(request, env.COUNT === undefined ? env : (countedEnv ??= countingEnv(env, COUNTED)), context)
     }
+    if (request.url.includes(BARE_PATH)) return publishBarely(request, env)
     const url = new URL(request.url)
     if (!url.pathname.startsWith(PASS)) return bench(url, request, env)
     return fetch(new Request(`${env.PASS_TO}${url.pathname.slice(PASS.length)}${url.search}`, request))
