@@ -3,6 +3,9 @@
 //
 // Each request of a Worker may only use I/O of its own: the next call is therefore made by the first request that waits for
 // it, and the others get its result. A request that waits has a timer, which also tells the runtime that it is alive.
+//
+// A request whose client is gone ends, unless it is kept alive, which takes a twentieth of what an event by itself costs. So a call that
+// is made while no other is under way is nobody else's: the next request makes a call too, and for that one others wait.
 
 /** A call takes no longer unless the request that makes it is gone. The others then fail, and may be tried again. */
 const STALLED_MS = 10_000
@@ -41,6 +44,8 @@ export class CallBatcher<Request, Result> {
   readonly #deps: CallBatcherDeps<Request, Result>
   readonly #maxSize: number
   readonly #queues = new Map<string, Queue<Request, Result>>()
+  /** A call is under way that nobody may wait for. Of a request that has ended it stays true, until a queue has ended. */
+  #hasLone = false
 
   /** `maxSize`: of the requests of one call together; a larger request travels by itself. */
   constructor(deps: CallBatcherDeps<Request, Result>, maxSize: number) {
@@ -50,18 +55,30 @@ export class CallBatcher<Request, Result> {
 
   /** Resolves with the request's result. Rejects if the call that it was part of failed. */
   add(key: string, request: Request): Promise<Result> {
-    const added = this.#add(key, request)
+    if (this.#queues.size === 0 && !this.#hasLone) return this.#callAlone(key, request)
+    const queue = this.#queues.get(key)
+    const added = queue === undefined ? this.#begin(key, request) : this.#join(key, queue, request)
     this.#deps.keepAlive(added.catch(() => undefined))
     return added
   }
 
-  async #add(key: string, request: Request): Promise<Result> {
-    const queue = this.#queues.get(key)
-    if (queue === undefined) {
-      const own: Queue<Request, Result> = { waiting: [] }
-      this.#queues.set(key, own)
-      return this.#call(key, own, request, [])
+  async #callAlone(key: string, request: Request): Promise<Result> {
+    this.#hasLone = true
+    try {
+      const [result] = await this.#deps.call(key, [request])
+      return result as Result
+    } finally {
+      this.#hasLone = false
     }
+  }
+
+  #begin(key: string, request: Request): Promise<Result> {
+    const queue: Queue<Request, Result> = { waiting: [] }
+    this.#queues.set(key, queue)
+    return this.#call(key, queue, request, [])
+  }
+
+  async #join(key: string, queue: Queue<Request, Result>, request: Request): Promise<Result> {
     const turn = await this.#wait(key, queue, request)
     return turn.kind === 'done' ? turn.result : this.#call(key, queue, request, turn.group)
   }
@@ -100,7 +117,10 @@ export class CallBatcher<Request, Result> {
     const count = this.#countOfNext(queue)
     const [first, ...others] = queue.waiting.splice(0, count)
     if (first !== undefined) first.resolve({ kind: 'call', group: others })
-    else if (this.#queues.get(key) === queue) this.#queues.delete(key)
+    else if (this.#queues.get(key) === queue) {
+      this.#queues.delete(key)
+      this.#hasLone = false
+    }
   }
 
   #countOfNext({ waiting }: Queue<Request, Result>): number {
