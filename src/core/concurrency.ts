@@ -9,6 +9,8 @@ export const MAX_CONCURRENT_CALLS = 16
  * all have ended.
  */
 export async function runWithLimit(work: readonly (() => Promise<unknown>)[], atOnce: number): Promise<void> {
+  const [only] = work
+  if (only !== undefined && work.length === 1) return void (await only())
   const waiting = work.values()
   const failures: unknown[] = []
   const runner = async () => {

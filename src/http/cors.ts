@@ -39,7 +39,7 @@ export function credentialedCorsHeaders(config: Config, request: Request): Heade
 
 /** Whether CORS lists origins. Then the use of cookies by those sites is intended. */
 export function namesOrigins(config: Config): boolean {
-  return !allowedOrigins(config).includes('*')
+  return config.cors !== '*' && !allowedOrigins(config).includes('*')
 }
 
 /**

@@ -44,8 +44,14 @@ export async function postEvents(c: HandlerContext): Promise<Response> {
     return errorResponse(produced.reason, cors)
   }
   const positions = produced.value.map(toPosition)
-  const headers = { ...cors, [PRODUCED_HEADER]: formatProduced(produced.value) }
-  return Response.json(posted.value.mode === 'batched' ? positions : positions[0], { status: 202, headers })
+  const body = JSON.stringify(posted.value.mode === 'batched' ? positions : positions[0])
+  const headers = {
+    ...cors,
+    'content-type': 'application/json',
+    [PRODUCED_HEADER]: formatProduced(produced.value),
+  }
+  // Response.json would make the headers twice.
+  return new Response(body, { status: 202, headers })
 }
 
 async function publishFor(
