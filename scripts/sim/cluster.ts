@@ -90,7 +90,9 @@ export class Cluster {
       {
         get: (_, method) => {
           if (method === 'then') return undefined
-          if (method === 'fetch') return (request: Request) => this.#fetch(binding, name, request, gate)
+          if (method === 'fetch') {
+            return (url: string, init: RequestInit) => this.#fetch(binding, name, new Request(url, init), gate)
+          }
           return (...args: unknown[]) => call(String(method), args)
         },
       },

@@ -28,7 +28,7 @@ export async function openStream(
   shardMap: WorkerShardMap,
   connect: ConnectRequest,
 ): Promise<ReadableStreamDefaultReader<Uint8Array> | undefined> {
-  const open = async (shard: number, stamped: ConnectRequest) => shardStub(env, shard).fetch(stampConnect(stamped))
+  const open = async (shard: number, stamped: ConnectRequest) => shardStub(env, shard).fetch(...stampConnect(stamped))
   const response = await callShard(shardMap, connect, open, readError)
   return readError(response) === undefined ? response.body?.getReader() : undefined
 }

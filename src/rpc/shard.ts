@@ -73,8 +73,11 @@ export function broadcastCommand<K extends ShardCommand['kind']>(
   return scatterGather(call, shards, fanOut, (shard, error) => ({ shard, ok: false, error }))
 }
 
-/** Returns the request that opens a connection at a shard. `shardStub(...).fetch` of it returns the client's stream or socket. */
-export function stampConnect(connect: ConnectRequest): Request {
+/**
+ * Returns the request that opens a connection at a shard: `shardStub(...).fetch(...stampConnect(connect))` returns the client's stream or
+ * socket. No Request: `fetch` makes one of whatever it is given, also of a Request.
+ */
+export function stampConnect(connect: ConnectRequest): readonly [url: string, init: RequestInit] {
   const { authorization, ...rest } = connect
   const headers = {
     // The runtime drops empty headers, so that null, a client without a token, is beside the other members.
@@ -83,9 +86,10 @@ export function stampConnect(connect: ConnectRequest): Request {
     ...(typeof authorization === 'string' ? { authorization } : {}),
   }
   const isUpgraded = UPGRADED_TRANSPORTS.has(connect.transport)
-  return new Request(`https://shard/${connect.transport}`, {
-    headers: isUpgraded ? { ...headers, upgrade: 'websocket' } : headers,
-  })
+  return [
+    `https://shard/${connect.transport}`,
+    { headers: isUpgraded ? { ...headers, upgrade: 'websocket' } : headers },
+  ]
 }
 
 /** Parses a request that `stampConnect` made. Returns undefined for any other request, which is then refused. */

@@ -13,12 +13,12 @@ const CONNECT: ConnectRequest = {
 
 describe('the request that opens a connection at a shard', () => {
   it('carries every text', () => {
-    expect(readConnect(stampConnect(CONNECT))).toEqual(CONNECT)
+    expect(readConnect(new Request(...stampConnect(CONNECT)))).toEqual(CONNECT)
   })
 
   it('carries a token in a header that logs of the platform redact, or says that there is none', () => {
     for (const authorization of ['Bearer secret', null, undefined]) {
-      const request = stampConnect({ ...CONNECT, authorization })
+      const request = new Request(...stampConnect({ ...CONNECT, authorization }))
       expect(readConnect(request)).toEqual({ ...CONNECT, authorization })
       expect(request.headers.get('rigel-connect')).not.toContain('secret')
       // Not an empty header: the runtime drops those between a Worker and an object.
@@ -27,7 +27,7 @@ describe('the request that opens a connection at a shard', () => {
   })
 
   it('is read by versions that decode percent escapes', () => {
-    const header = stampConnect(CONNECT).headers.get('rigel-connect') ?? ''
+    const header = new Request(...stampConnect(CONNECT)).headers.get('rigel-connect') ?? ''
     expect(JSON.parse(decodeURIComponent(header))).toEqual(CONNECT)
   })
 

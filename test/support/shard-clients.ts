@@ -64,7 +64,7 @@ export class SseClient {
   }
 
   static async open(shard: DurableObjectStub, wanted: Partial<ConnectRequest> = {}): Promise<SseClient> {
-    return new SseClient(await shard.fetch(stampConnect(connectRequest({ ...wanted, transport: 'sse' }))))
+    return new SseClient(await shard.fetch(...stampConnect(connectRequest({ ...wanted, transport: 'sse' }))))
   }
 
   /** Reads until there are `count` frames that pass; fails when the stream ends before. */
@@ -152,7 +152,7 @@ export class WsClient {
   }
 
   static async open(shard: DurableObjectStub, wanted: Partial<ConnectRequest> = {}): Promise<WsClient> {
-    return new WsClient(await shard.fetch(stampConnect(connectRequest({ ...wanted, transport: 'ws' }))))
+    return new WsClient(await shard.fetch(...stampConnect(connectRequest({ ...wanted, transport: 'ws' }))))
   }
 
   /** Everything received, frames of `rigel.v1` taken apart: events and own events alike. */

@@ -93,7 +93,7 @@ async function openSse(shard: Shard, wanted: Wanted): Promise<TransportClient> {
 }
 
 async function openNdjson(shard: Shard, wanted: Wanted): Promise<TransportClient> {
-  const response = await shard.fetch(stampConnect(connectRequest({ ...wanted, transport: 'ndjson' })))
+  const response = await shard.fetch(...stampConnect(connectRequest({ ...wanted, transport: 'ndjson' })))
   if (response.body === null) throw new Error('no body')
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
   const events: Event[] = []
@@ -234,7 +234,7 @@ async function openLongpolling(shard: Shard, wanted: Wanted): Promise<TransportC
 async function openPhoenix(shard: Shard, wanted: Wanted): Promise<TransportClient> {
   const phoenix = { vsn: 2, roles: [], meta: {} } as const
   const connect = connectRequest({ ...wanted, subscriptions: [], transport: 'phoenix', phoenix })
-  const { webSocket } = await shard.fetch(stampConnect(connect))
+  const { webSocket } = await shard.fetch(...stampConnect(connect))
   if (webSocket === null) throw new Error('no WebSocket')
   const client = new PhoenixClient(webSocket)
   let joinedAt = ''

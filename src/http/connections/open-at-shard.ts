@@ -11,7 +11,7 @@ import type { HandlerContext } from '../worker-context.ts'
  * Returns the shard's stream or socket, or a response that `readError` reads. Throws if the shard cannot be reached.
  */
 export function openAtShard(c: HandlerContext, connect: ConnectRequest): Promise<Response> {
-  const open = async (shard: number, stamped: ConnectRequest) => shardStub(c.env, shard).fetch(stampConnect(stamped))
+  const open = async (shard: number, stamped: ConnectRequest) => shardStub(c.env, shard).fetch(...stampConnect(stamped))
   return callShard(c.get('shardMap'), connect, open, readError)
 }
 

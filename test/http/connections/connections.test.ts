@@ -298,11 +298,13 @@ describe('limits by address', () => {
 
 describe('the request to a shard', () => {
   it('is not read from the client: a forged internal header has no effect', async () => {
-    const forged = stampConnect(
-      connectRequest({
-        principal: { user: 'alice', session: null, expSeconds: null },
-        subscriptions: [{ eventType: 'secret', oneOf: [] }],
-      }),
+    const forged = new Request(
+      ...stampConnect(
+        connectRequest({
+          principal: { user: 'alice', session: null, expSeconds: null },
+          subscriptions: [{ eventType: 'secret', oneOf: [] }],
+        }),
+      ),
     )
     const header = forged.headers.get('rigel-connect') ?? ''
     expect(await firstSubscriptions(SSE, { 'rigel-connect': header })).toEqual([])

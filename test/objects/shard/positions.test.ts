@@ -78,7 +78,7 @@ describe('a connection on which nothing comes', () => {
     const shard = newShard()
     const phoenix = { vsn: 2, roles: [], meta: {} } as const
     const { webSocket } = await shard.fetch(
-      stampConnect(connectRequest({ principal: alice, transport: 'phoenix', phoenix })),
+      ...stampConnect(connectRequest({ principal: alice, transport: 'phoenix', phoenix })),
     )
     if (webSocket === null) throw new Error('no WebSocket')
     const client = new PhoenixClient(webSocket)
@@ -168,7 +168,7 @@ describe('names of SSE frames', () => {
   it('are all message with name=message, also those of Rigel’s own events', async () => {
     const shard = newShard()
     const request = stampConnect(connectRequest({ subscriptions: [greeting], naming: 'message' }))
-    const client = new SseClient(await shard.fetch(request))
+    const client = new SseClient(await shard.fetch(...request))
     await shard.append([batch([event(0)])])
     const frames = await client.until(3)
     expect(frames.map((frame) => frame.event)).toEqual(['message', 'message', 'message'])
