@@ -29,15 +29,10 @@ export function crc32c(bytes: Uint8Array): number {
   const wholeSteps = bytes.length - (bytes.length % SLICES)
   let crc = -1
   for (let at = 0; at < wholeSteps; at += SLICES) {
-    const a = crc ^ view.getInt32(at, true)
     const b = view.getInt32(at + 4, true)
     const c = view.getInt32(at + 8, true)
     const d = view.getInt32(at + 12, true)
-    crc =
-      table[3840 + (a & 0xff)]! ^
-      table[3584 + ((a >>> 8) & 0xff)]! ^
-      table[3328 + ((a >>> 16) & 0xff)]! ^
-      table[3072 + (a >>> 24)]! ^
+    const ofLater =
       table[2816 + (b & 0xff)]! ^
       table[2560 + ((b >>> 8) & 0xff)]! ^
       table[2304 + ((b >>> 16) & 0xff)]! ^
@@ -50,6 +45,14 @@ export function crc32c(bytes: Uint8Array): number {
       table[512 + ((d >>> 8) & 0xff)]! ^
       table[256 + ((d >>> 16) & 0xff)]! ^
       table[d >>> 24]!
+    // What needs the step before comes last: the processor has done the rest by then.
+    const a = crc ^ view.getInt32(at, true)
+    crc =
+      ofLater ^
+      table[3840 + (a & 0xff)]! ^
+      table[3584 + ((a >>> 8) & 0xff)]! ^
+      table[3328 + ((a >>> 16) & 0xff)]! ^
+      table[3072 + (a >>> 24)]!
   }
   for (let at = wholeSteps; at < bytes.length; at += 1) crc = (crc >>> 8) ^ table[(crc ^ bytes[at]!) & 0xff]!
   return ~crc >>> 0
