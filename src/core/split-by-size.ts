@@ -11,14 +11,16 @@ export function* splitBySize<T>(
 ): Generator<readonly T[]> {
   let from = 0
   let size = 0
-  for (const [index, item] of items.entries()) {
+  let at = 0
+  for (const item of items) {
     const own = sizeOf(item)
-    if (index > from && size + own > maxSize) {
-      yield items.slice(from, index)
-      from = index
+    if (at > from && size + own > maxSize) {
+      yield items.slice(from, at)
+      from = at
       size = 0
     }
     size += own
+    at += 1
   }
   if (from < items.length) yield items.slice(from)
 }

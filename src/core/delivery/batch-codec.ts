@@ -1,6 +1,7 @@
 // The columnar format in which events travel from a follower to a shard and are stored there: a JSON array of headers, and
 // the events' JSON texts as bytes, concatenated. Nothing is done per event on the way, nothing is escaped or encoded twice,
 // and a shard without connections stores a batch without decoding it. Used by followers and the shard's log. Pure.
+import { concat } from '../bytes.ts'
 import { splitBySize } from '../split-by-size.ts'
 import type { RoutedEvent, RowChange } from '../events/stored-event.ts'
 
@@ -60,22 +61,20 @@ export function encodeBatches(events: readonly RoutedEvent[]): readonly EventBat
 }
 
 function encodePack(events: readonly RoutedEvent[]): EventBatch {
-  const body = new Uint8Array(events.reduce((sum, { utf8 }) => sum + utf8.length, 0))
-  let at = 0
-  const heads = events.map(({ fields, offset, recipients, row, type, utf8 }): EventHeader => {
-    body.set(utf8, at)
-    at += utf8.length
-    if (row === undefined) return [type, fields, recipients, null, utf8.length, offset]
-    return [type, fields, recipients, null, utf8.length, offset, row]
-  })
-  const broadcasts = events.filter(({ recipients }) => recipients === null)
+  const heads: EventHeader[] = []
+  const broadcastTypes = new Set<string>()
+  for (const { fields, offset, recipients, row, type, utf8 } of events) {
+    if (row === undefined) heads.push([type, fields, recipients, null, utf8.length, offset])
+    else heads.push([type, fields, recipients, null, utf8.length, offset, row])
+    if (recipients === null) broadcastTypes.add(type)
+  }
   return {
     count: events.length,
-    broadcastTypes: [...new Set(broadcasts.map(({ type }) => type))],
+    broadcastTypes: [...broadcastTypes],
     firstOffset: events[0]?.offset ?? 0,
     lastOffset: events.at(-1)?.offset ?? 0,
     heads: JSON.stringify(heads),
-    body,
+    body: concat(events.map(({ utf8 }) => utf8)),
   }
 }
 

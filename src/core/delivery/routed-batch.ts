@@ -46,6 +46,15 @@ export function emptyRoutedBatch(): RoutedBatch {
   return { addressed: new Map(), broadcasts: new Map() }
 }
 
+/** Returns the events for users of the shard, to be added to. */
+export function addressedTo({ addressed }: RoutedBatch, shard: number): AddressedEvent[] {
+  const known = addressed.get(shard)
+  if (known !== undefined) return known
+  const events: AddressedEvent[] = []
+  addressed.set(shard, events)
+  return events
+}
+
 /** Shards that get exactly the same events. */
 export interface SharedPayload {
   readonly shards: readonly number[]

@@ -23,6 +23,8 @@ export interface FieldExtractor {
 /** The most values that a field can have, so that an event with a long list does not use up memory and time. */
 const MAX_VALUES = 100
 
+const NO_FIELDS: Fields = {}
+
 /** Event type, or pattern of it → its fields. */
 export type Extractors = ReadonlyMap<string, readonly FieldExtractor[]>
 
@@ -64,6 +66,7 @@ export function extractFields(
   event: Readonly<Record<string, unknown>>,
   readRecord: (source: RecordSource) => unknown = () => undefined,
 ): Fields {
+  if (extractors.size === 0) return NO_FIELDS
   const fields: Record<string, FieldValue> = {}
   for (const { name, event: pointer, from } of fieldsOf(extractors, type)) {
     const found = from === undefined ? evaluateAll(pointer, event) : [readRecord(from)]
@@ -101,11 +104,11 @@ export function extractRecipients(
         }
   }
   const users = (Array.isArray(value) ? (value as readonly unknown[]) : [value]).map(toId)
-  if (users.some((user) => user === undefined)) {
+  if (users.includes(undefined)) {
     return {
       kind: 'invalid',
       message: `recipients at /${pointer.join('/')} must be a user id or a list of user ids (non-empty strings of valid Unicode, or numbers of at most 1,000 digits)`,
     }
   }
-  return { kind: 'users', users: [...new Set(users as string[])] }
+  return { kind: 'users', users: users.length > 1 ? [...new Set(users as string[])] : (users as string[]) }
 }

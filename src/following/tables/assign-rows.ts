@@ -1,6 +1,6 @@
 // What events of tables need besides their way to users (assign-shards.ts): the key of the row, and that shards which have the
 // row learn of a change that none of their users gets. Pure.
-import type { RoutedBatch } from '../../core/delivery/routed-batch.ts'
+import { addressedTo, type RoutedBatch } from '../../core/delivery/routed-batch.ts'
 import type { LogRecord } from '../../core/events/kafka-record.ts'
 import type { RoutedEvent } from '../../core/events/stored-event.ts'
 import { removesRow, rowKeyOf, type TableRules } from '../../core/tables/table-rule.ts'
@@ -52,24 +52,17 @@ export function addTombstone(batch: RoutedBatch, rules: RowRules, record: LogRec
   if (rowKey === undefined) return
   for (const type of rules.tables?.keys() ?? []) {
     const row = [rowKey, 1] as const
-    addUnseen(batch, rules, { offset: record.offset, type, utf8: NOTHING, fields: {}, recipients: [], row }, [])
+    addUnseen(batch, rules, { offset: record.offset, type, utf8: NOTHING, fields: {}, recipients: [], row })
   }
 }
 
 /**
- * Adds an event that nobody sees, without its content, to the shards that have the table, except to those that get it anyway:
- * what is addressed to a user is stored in shards of that user only, where it can be erased.
+ * Adds an event that nobody sees, without its content, to the shards that have the table, except to those that have just got it
+ * with a user: what is addressed to a user is stored in shards of that user only, where it can be erased.
  */
-export function addUnseen(
-  { addressed }: RoutedBatch,
-  { interests, routing }: RowRules,
-  event: RoutedEvent,
-  reached: readonly number[],
-): void {
+export function addUnseen(batch: RoutedBatch, { interests, routing }: RowRules, event: RoutedEvent): void {
   for (const shard of routing.ofInterested(interests.shardsOf(event.type))) {
-    if (reached.includes(shard)) continue
-    const events = addressed.get(shard) ?? []
-    addressed.set(shard, events)
-    events.push({ ...event, utf8: NOTHING, fields: {}, recipients: [] })
+    const events = addressedTo(batch, shard)
+    if (events.at(-1)?.row !== event.row) events.push({ ...event, utf8: NOTHING, fields: {}, recipients: [] })
   }
 }
