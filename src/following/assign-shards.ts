@@ -64,12 +64,15 @@ function addForUser(batch: RoutedBatch, { interests, routing }: RouteRules, user
   }
 }
 
-/** Adds the user to the shard's last entry if it is the same event: the users of one event arrive consecutively. */
+/**
+ * Adds the user to the shard's last entry if it is the same event: the users of one event arrive consecutively. An entry of the
+ * same offset may be another: a tombstone removes rows besides being an event.
+ */
 function addRecipient(batch: RoutedBatch, shard: number, user: string, event: RoutedEvent): void {
   const { fields, offset, row, type, utf8 } = event
   const events = addressedTo(batch, shard)
   const last = events.at(-1)
-  if (last?.offset === offset) last.recipients.push(user)
+  if (last?.utf8 === utf8) last.recipients.push(user)
   // Member by member: a spread would take longer than all else here.
   else events.push({ offset, type, utf8, fields, recipients: [user], row })
 }

@@ -84,4 +84,18 @@ describe('a tombstone', () => {
     const relayed = fromRelayBatch(toRelayBatch({ topic: 'rig', partition: 0, generation: 0 }, 64, batch, [...all]))
     expect(relayed.addressed).toEqual(batch.addressed)
   })
+
+  it('that a rule makes an event of is that event for its users, besides the removals', () => {
+    const batch = emptyRoutedBatch()
+    const tombstone = record('k')
+    const key = new RecordKey(tombstone, null)
+    addTombstone(batch, rules, tombstone, key)
+    const event = { type: 'gone', parsed: { data: { to: 'alice' } }, utf8: new TextEncoder().encode('{}') }
+    assignShards(batch, rules, event, tombstone, key)
+    expect(batch.addressed.get(shardOf('alice', SHARDS))).toMatchObject([
+      { type: 'a', recipients: [] },
+      { type: 'b', recipients: [] },
+      { type: 'gone', recipients: ['alice'], utf8: event.utf8 },
+    ])
+  })
 })
