@@ -46,12 +46,6 @@ export class MetricCounts {
     if (histogram !== null) addTo(histogram, specOf(name).buckets ?? [], value, times)
   }
 
-  /** Adds values to a histogram: one lookup for all of them. */
-  observeAll(name: MetricName, labels: readonly string[], values: readonly number[]): void {
-    const { histogram } = this.#find(name, labels)
-    if (histogram !== null) for (const value of values) addTo(histogram, specOf(name).buckets ?? [], value, 1)
-  }
-
   /** Adds series of another MetricCounts. Those of metrics that this version does not have are left out. */
   add(deltas: readonly MetricDelta[]): void {
     for (const [name, labels, value] of deltas) {

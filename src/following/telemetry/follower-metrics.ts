@@ -55,10 +55,10 @@ export class FollowerMetrics {
     if (deadLetters > 0) counts.count('rig_consumed_events_failed_total', labels, deadLetters)
     const processing = 'rig_consumed_event_processing_duration_milliseconds'
     counts.observe(processing, labels, Math.max(0, nowMs - fetchedMs), records.length)
-    // A record without a timestamp has -1.
-    const produced = records.filter(({ timestampMs }) => timestampMs >= 0)
-    const seconds = produced.map(({ timestampMs }) => Math.max(0, nowMs - timestampMs) / 1_000)
-    counts.observeAll('rigel_produce_to_receive_seconds', [this.#topic], seconds)
+    for (const [timestampMs, times] of countByTimestamp(records)) {
+      const seconds = Math.max(0, nowMs - timestampMs) / 1_000
+      counts.observe('rigel_produce_to_receive_seconds', [this.#topic], seconds, times)
+    }
     this.#touch()
   }
 
@@ -66,6 +66,15 @@ export class FollowerMetrics {
     this.#reporter.failed('follower', message)
     this.#touch()
   }
+}
+
+/** Timestamp → number of records. In a backlog many records have the same. A record without a timestamp has -1. */
+function countByTimestamp(records: readonly LogRecord[]): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>()
+  for (const { timestampMs } of records) {
+    if (timestampMs >= 0) counts.set(timestampMs, (counts.get(timestampMs) ?? 0) + 1)
+  }
+  return counts
 }
 
 /** Returns a follower's status as metrics. An unknown lag has no sample. */
