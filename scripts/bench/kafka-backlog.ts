@@ -7,7 +7,7 @@ import type { Cluster } from '../kafka/cluster.ts'
 import { KafkaBackend } from '../kafka/kafka-backend.ts'
 import { millisecondsOf, quick, type Figure } from './figure.ts'
 import { kafkajs, PARTITIONS, startFollowing, untilFollowed } from './kafka-rig.ts'
-import { call, startRig, type Rig } from './rig.ts'
+import { call, cpuMsOf, startRig, type Rig } from './rig.ts'
 
 const RECORDS = quick ? 100_000 : 1_000_000
 const REST_RECORDS = quick ? 20_000 : 100_000
@@ -38,18 +38,21 @@ const consumers = (cluster: Cluster): Readonly<Record<string, (took: Took) => Co
   }
 }
 
+/** For two workerds. */
+const GOAL_PER_SECOND = 200_000
+
 /** In one workerd, which is one thread, and in two, of which one has the shards. */
 export async function kafkaBacklog(cluster: Cluster): Promise<readonly Figure[]> {
   await cluster.tool('kafka-topics', ['--create', '--topic', BACKLOG, '--partitions', String(PARTITIONS)])
   await fill(cluster)
   const bare = await ratesOfConsumers(cluster)
   const source = { KAFKA_BROKERS: cluster.brokers.plain }
-  const byProtocol = {
-    'the protocol': await followAll(RECORDS, source),
-    'the protocol, shards in another workerd': await followAll(RECORDS, source, { shards: await startRig() }),
-  }
+  const inOne = await followAll(RECORDS, source)
+  const inTwo = await followInTwo(cluster, source)
+  const byProtocol = { 'the protocol': inOne, 'the protocol, shards in another workerd': inTwo.perSecond }
   const byHttp = { ...(await byRest(cluster)), ...(await byEmbeddedLog()) }
   return [
+    ...inTwo.figures,
     ...Object.entries(byProtocol).flatMap(([adapter, rate]) =>
       bare.map((consumer) => ({ ...figureOf(adapter, rate, consumer), goal: 0.5 })),
     ),
@@ -84,17 +87,56 @@ function figureOf(adapter: string, rigel: number, { name, perSecond: bare }: Rat
   }
 }
 
-/** Records a second into shards: here, or those of another rig, which is stopped. */
+interface FollowOptions {
+  readonly topic?: string
+  /** Has the shards. It is stopped. */
+  readonly shards?: Rig
+  /** Called before both are stopped. */
+  readonly done?: (rig: Rig) => void
+}
+
+/** Records a second into shards: here, or those of another rig. */
 async function followAll(
   records: number,
   source: Readonly<Record<string, string>>,
-  { topic = BACKLOG, shards }: { readonly topic?: string; readonly shards?: Rig } = {},
+  { done, shards, topic = BACKLOG }: FollowOptions = {},
 ): Promise<number> {
   const rig = await startFollowing(topic, 'earliest', { ...source, ...(shards && { SHARDS_AT: shards.debugAddress }) })
   const ms = await millisecondsOf(() => untilFollowed(rig, records))
+  done?.(rig)
   rig.stop()
   shards?.stop()
   return (records / ms) * 1_000
+}
+
+/**
+ * In two workerds, and what a record costs each process. On two cores the sum is what bounds the rate: Kafka, both workerds and
+ * this process share them.
+ */
+async function followInTwo(
+  cluster: Cluster,
+  source: Readonly<Record<string, string>>,
+): Promise<{ readonly perSecond: number; readonly figures: readonly Figure[] }> {
+  const shards = await startRig()
+  const [kafkaMs, shardsMs] = [cpuMsOfKafka(cluster), shards.cpuMs()]
+  const costs: Record<string, number> = {}
+  const perSecond = await followAll(RECORDS, source, {
+    shards,
+    done: (rig) => {
+      costs['the follower’s workerd, with its start'] = rig.cpuMs()
+      costs['the shards’ workerd'] = shards.cpuMs() - shardsMs
+      costs['Kafka'] = cpuMsOfKafka(cluster) - kafkaMs
+    },
+  })
+  const figures = Object.entries(costs).map(([name, cpuMs]): Figure => {
+    return { figure: `CPU a record, in two workerds: ${name}`, rigel: (cpuMs * 1_000) / RECORDS, unit: 'µs' }
+  })
+  const rate = { rigel: perSecond, unit: 'records/s', absoluteGoal: GOAL_PER_SECOND }
+  return { perSecond, figures: [{ figure: 'a backlog by the protocol, in two workerds', ...rate }, ...figures] }
+}
+
+function cpuMsOfKafka(cluster: Cluster): number {
+  return cluster.pids().reduce((sum, pid) => sum + cpuMsOf({ pid }), 0)
 }
 
 /** By what speaks HTTP: fewer records, for the way is longer. Proxies are stand-ins, so this is the adapter's bound, and theirs. */

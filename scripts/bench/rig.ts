@@ -198,7 +198,7 @@ function residentBytes({ pid }: ChildProcess): number {
  * Returns the CPU milliseconds of the threads that run: workerd ends none while it serves. schedstat has nanoseconds; `stat` has steps of
  * 10 ms, which are too coarse for a chunk of requests.
  */
-export function cpuMsOf({ pid }: ChildProcess): number {
+export function cpuMsOf({ pid }: Pick<ChildProcess, 'pid'>): number {
   const threads = readdirSync(`/proc/${pid}/task`)
   return threads.reduce((sum, thread) => sum + nanosecondsOf(`/proc/${pid}/task/${thread}/schedstat`) / 1e6, 0)
 }

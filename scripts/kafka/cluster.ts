@@ -50,6 +50,8 @@ export interface Cluster {
   /** `host:port,…` of each listener. */
   readonly brokers: { readonly plain: string; readonly sasl: string; readonly tls: string }
   readonly folder: string
+  /** Of the nodes that run. */
+  pids(): readonly number[]
   /** Runs one of Kafka's console tools; `--bootstrap-server` is added. Answers what it wrote; throws if it failed. */
   tool(name: keyof typeof TOOLS, args: readonly string[], input?: string): Promise<string>
   startNode(node: number): Promise<void>
@@ -108,7 +110,8 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     killAll()
     throw error
   }
-  return { brokers, folder, tool, startNode, signalNode, stop }
+  const pids = () => [...running.values()].flatMap(({ pid }) => pid ?? [])
+  return { brokers, folder, pids, tool, startNode, signalNode, stop }
 
   async function prepare(node: number): Promise<void> {
     const file = join(folder, `node-${node}.properties`)
