@@ -28,6 +28,7 @@ import type { InterestRegistry } from './interest-registry.ts'
 import type { KnownShardMap } from './known-shard-map.ts'
 import type { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
+import type { ChangeRateLimiter } from './subscriptions/change-rate-limiter.ts'
 import { countConnections, pageOf } from './connections/connection-pages.ts'
 import { envelope, metadataSet } from './system-events.ts'
 
@@ -40,6 +41,7 @@ interface AdminCommandsParts {
   readonly shardMap: KnownShardMap
   readonly leaving: LeavingConnections
   readonly interests: Pick<InterestRegistry, 'declaredTo'>
+  readonly changeRate: Pick<ChangeRateLimiter, 'mayChange'>
 }
 
 export class AdminCommands {
@@ -69,6 +71,8 @@ export class AdminCommands {
     const { owner } = connection.state
     const ownedBy = userOf(connection.state)
     if (ownedBy !== null && user !== null && ownedBy !== user) return fail({ kind: 'foreign_connection' })
+    // Each change writes a row.
+    if (!this.#parts.changeRate.mayChange(connection, 0)) return fail({ kind: 'rate_limited' })
     const heldBytes =
       this.#parts.connections.heldBytesWith([]) - sizeOfMetadata(owner.metadata) + sizeOfMetadata(metadata)
     if (heldBytes > this.#context.config.connections.subscriptionBytesPerShard)

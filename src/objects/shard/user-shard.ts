@@ -121,8 +121,12 @@ export class UserShard extends DurableObject<Env> {
   }
 
   async setMetadata(connectionId: string, metadata: Metadata, principal: Principal): Promise<Result<null, RigelError>> {
-    const set = this.#shard.admin.setMetadata(connectionId, metadata, principal)
-    await this.#shard.log.settle()
+    const { admin, changeRate, connections, log } = this.#shard
+    const set = admin.setMetadata(connectionId, metadata, principal)
+    const connection = connections.get(connectionId)
+    if (!set.ok && set.reason.kind === 'rate_limited' && connection !== undefined)
+      await changeRate.waitToRefuse(connection)
+    await log.settle()
     return set
   }
 

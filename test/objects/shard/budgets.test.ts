@@ -215,6 +215,17 @@ describe('what a client says of its connection', () => {
     })
   })
 
+  it('may be changed as often as subscriptions, by metadata too', async () => {
+    await inComposedShard({ MAX_SUBSCRIPTION_CHANGES_PER_MINUTE: '3' }, async (shard) => {
+      const { client, id } = await openStream(shard, NOBODY)
+      const set = (device: number) => shard.admin.setMetadata(id, { device }, ANONYMOUS)
+      expect([set(1).ok, set(2).ok, set(3).ok]).toEqual([true, true, true])
+      expect(set(4)).toEqual({ ok: false, reason: { kind: 'rate_limited' } })
+      expect(shard.connections.get(id)?.state.owner.metadata).toEqual({ device: 3 })
+      await client.close()
+    })
+  })
+
   it('keeps a thousand sessions of tokens, and not one more', async () => {
     await inComposedShard({ MAX_SUBSCRIPTION_CHANGES_PER_MINUTE: '10000' }, async (shard) => {
       const { client, id } = await openStream(shard, NOBODY)
