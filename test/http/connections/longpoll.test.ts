@@ -31,6 +31,16 @@ async function poll(cookie: string) {
   return { cookie: cookiesOf(response), answer: await response.json<Answer>() }
 }
 
+it('answers polls of one session at a pace, however many come at once', async () => {
+  const opened = await (await get('?connection_token=')).json<Answer>()
+  const query = `?connection_token=${opened.connection_token}`
+  const polls = await Promise.all(Array.from({ length: 500 }, () => get(query)))
+  const statuses = polls.map(({ status }) => status)
+  // Two hundred at once, a hundred a second, and waits of a second at most.
+  expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(300)
+  expect(new Set(statuses)).toEqual(new Set([200, 429]))
+})
+
 describe('with cookies', () => {
   it('opens a session as RIG does', async () => {
     const response = await get()

@@ -10,7 +10,14 @@ import type { ConnectionState, Opening } from '../../connections/connection-stat
 import { LongpollSession } from './longpoll-session.ts'
 import { SessionEventStore, type SessionEvent } from './session-event-store.ts'
 import { SessionEvents } from './session-events.ts'
+import { PayerPace } from '../../payer-pace.ts'
 import type { Transport, TransportParts } from '../transport.ts'
+
+/**
+ * Polls of a session. One that has something to get is answered at once, so that a client that stays at its position could poll without
+ * end. Six tabs that share a session poll so often when there is always a new event after 60 ms.
+ */
+const POLL_PACE = { burst: 200, perSecond: 100 }
 
 /** A session that is not polled within this time after it was opened is ended. */
 const UNPOLLED_MS = 30_000
@@ -19,9 +26,12 @@ export class LongpollTransport implements Transport {
   readonly #parts: TransportParts
   readonly #events: SessionEventStore
   readonly #sessions = new Map<string, LongpollSession>()
+  readonly #pace: PayerPace
 
   constructor(parts: TransportParts) {
     this.#parts = parts
+    const { context, timers } = parts
+    this.#pace = new PayerPace({ nowMs: context.now, after: (ms, act) => void timers.after(ms, act) })
     this.#events = new SessionEventStore(parts.context.storage.sql)
   }
 
@@ -62,6 +72,8 @@ export class LongpollTransport implements Transport {
    */
   async poll(connectionId: string, lastEventId: string | null): Promise<Result<PollAnswer, RigelError>> {
     const { context, log } = this.#parts
+    if (!this.#sessions.has(connectionId)) return fail({ kind: 'connection_gone' })
+    if (!(await this.#pace.enter({ payer: connectionId, ...POLL_PACE }))) return fail({ kind: 'rate_limited' })
     const session = this.#sessions.get(connectionId)
     if (session === undefined) return fail({ kind: 'connection_gone' })
     if (!this.#parts.shardMap.isHome(session.state.owner.user)) {
