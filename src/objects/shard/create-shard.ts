@@ -33,6 +33,7 @@ import { decodeSegment } from './log/log-segment.ts'
 import { LogStore, type IsExpired } from './log/log-store.ts'
 import { Maintenance } from './maintenance.ts'
 import { TokenRenewal } from './connections/renew-token.ts'
+import { PayerPace } from './payer-pace.ts'
 import { RevocationList } from './revocation-list.ts'
 import type { ShardContext } from './shard-context.ts'
 import { ShardMetrics } from './shard-metrics.ts'
@@ -65,12 +66,13 @@ export function createShard(context: ShardContext) {
   })
   const newEpoch = `${shard}.${context.randomHex(EPOCH_BYTES)}`
   const logStore = new LogStore(storage, newEpoch, config.log, expiryOf(context), tableStore)
+  const pause = () => scheduler.wait(0)
   const log = new CommittedLog(logStore, {
     now: context.now,
     sync: () => storage.sync(),
     isGated: () => connections.areGated,
     schedule: (ms, act) => void setTimeout(act, ms),
-    pause: () => scheduler.wait(0),
+    pause,
     deliver: (segments) => {
       if (connections.size === 0) return 0
       const count = connections.deliver(segments.flatMap((segment) => [...decodeSegment(segment)]))
@@ -143,7 +145,7 @@ export function createShard(context: ShardContext) {
   const timers = new Timers(context.now)
   const oldShards = new OldShardReader(context, log, logStore, timers, shardMap)
   const resumptions = new Resumptions({ log, interests, shardMap, oldShards, proofs })
-  const storedHistory = new StoredHistory({ log, store: logStore, interests, shardMap, now: context.now })
+  const storedHistory = new StoredHistory({ log, store: logStore, interests, shardMap, now: context.now, pause })
   const admission = new ConnectionAdmission(context, {
     connections,
     log,
@@ -173,10 +175,10 @@ export function createShard(context: ShardContext) {
       nowMs: context.now,
     }),
   )
+  const paced = { nowMs: context.now, after: (ms: number, act: () => void) => void timers.after(ms, act) }
   const openings = new OpeningPace({
+    ...paced,
     perMinute: config.connections.perMinute,
-    nowMs: context.now,
-    after: (ms, act) => void timers.after(ms, act),
     hasFlooded: (user) => changeRate.hasFlooded(user),
   })
   const parts = {
@@ -232,6 +234,7 @@ export function createShard(context: ShardContext) {
     renewal,
     tokenless,
     openings,
+    readings: new PayerPace(paced),
     transports,
     maintenance,
     admin,

@@ -97,6 +97,16 @@ describe('GET /_rig/v1/history', () => {
     expect([response.status, await response.text()]).toEqual([400, expect.stringContaining(text)])
   })
 
+  it('serves a burst of requests of one user, and refuses what comes beyond its pace', async () => {
+    const headers = { authorization: `Bearer ${await tokenFor('history-flood')}` }
+    const ask = async () => (await fetchRigel('/_rig/v1/history', { headers })).status
+    const statuses = await Promise.all(Array.from({ length: 200 }, ask))
+    const served = statuses.filter((status) => status === 200).length
+    // Fifty at once, ten a second, and waits of a second at most. A slow machine takes seconds for the requests.
+    expect(served).toBeGreaterThanOrEqual(60)
+    expect(new Set(statuses)).toEqual(new Set([200, 429]))
+  })
+
   it('refuses a bad token', async () => {
     const response = await fetchRigel('/_rig/v1/history', { headers: { authorization: 'Bearer x' } })
     expect(response.status).toBe(401)

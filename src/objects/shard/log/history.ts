@@ -26,6 +26,8 @@ interface HistoryDeps {
   readonly shardMap: Pick<KnownShardMap, 'cameBy'>
   /** Milliseconds since the epoch. */
   now(): number
+  /** Resolves when what else has waited has had its turn. */
+  pause(): Promise<void>
 }
 
 /** Where a client that asks by time begins. */
@@ -69,8 +71,11 @@ export class StoredHistory {
     return isRecent ? seq : Math.max(seq, Math.min(store.times.positionBefore(sinceMs), log.committedSeq))
   }
 
-  /** Undefined: the position is not of this log, or its events are no longer kept. */
-  page({ after, limit, rights, sinceMs, subscriptions, user }: HistoryQuery): HistoryPage | undefined {
+  /**
+   * Undefined: the position is not of this log, or its events are no longer kept. Live events go on between the steps of a page: one that
+   * nothing matches reads 2 MiB.
+   */
+  async page({ after, limit, rights, sinceMs, subscriptions, user }: HistoryQuery): Promise<HistoryPage | undefined> {
     const { log, store } = this.#deps
     const place = this.placeOf(sinceMs, user, subscriptions)
     const from = after === null ? place.seq : log.resumable(after)
@@ -79,8 +84,7 @@ export class StoredHistory {
     const filter = withRights(createFilter('', user, subscriptions), rights)
     const events: HistoryPage['events'][number][] = []
     let chars = 0
-    let atEnd = false
-    for (let bytes = 0; !atEnd && bytes < MAX_READ_BYTES && chars < MAX_RETURNED_CHARS; bytes += READ_BYTES) {
+    for (let bytes = 0; bytes < MAX_READ_BYTES && chars < MAX_RETURNED_CHARS; bytes += READ_BYTES) {
       const read: readonly StoredEvent[] = store.read(seq, READ_BYTES).filter((event) => event.seq <= log.committedSeq)
       for (const event of read) {
         if (events.length === limit) break
@@ -90,9 +94,14 @@ export class StoredHistory {
         chars += event.json.length
       }
       if (events.length === limit) break
-      atEnd = read.length === 0
+      if (read.length === 0) {
+        seq = Math.max(seq, log.committedSeq)
+        break
+      }
+      await this.#deps.pause()
+      // Retention was faster: events behind the page are missing, which the answer to the next request says.
+      if (seq < store.floor) break
     }
-    if (atEnd) seq = Math.max(seq, log.committedSeq)
     const hasMore = seq < log.committedSeq
     return { events, lastEventId: store.position(seq), completeSinceMs: place.completeSinceMs, hasMore }
   }

@@ -13,9 +13,16 @@ const OUTDATED: RigelError = {
     'after is no position whose events are still kept: read from the beginning (without after), or from a time (since).',
 }
 
+/**
+ * A page reads up to 2 MiB of the log, so one client must not ask for pages as fast as it can. A user pays for the user's own, and
+ * clients without a user pay together.
+ */
+const USER_PACE = { burst: 50, perSecond: 10 }
+const ANONYMOUS_PACE = { burst: 100, perSecond: 20 }
+
 /** Returns a page of stored events. Refuses clients for which no connection would be opened. */
 export async function readHistory(
-  { admission, context, log, revocations, storedHistory }: Shard,
+  { admission, context, log, readings, revocations, storedHistory }: Shard,
   wanted: HistoryRequest,
   limit: number,
 ): Promise<Result<HistoryPage, RigelError>> {
@@ -30,6 +37,8 @@ export async function readHistory(
     const allowed = checkRights(rights, givenOf(wanted), action)
     if (!allowed.ok) return allowed
   }
-  const page = storedHistory.page({ user, subscriptions, rights, after, sinceMs, limit })
+  const pace = user === null ? { payer: 'anonymous', ...ANONYMOUS_PACE } : { payer: `user ${user}`, ...USER_PACE }
+  if (!(await readings.enter(pace))) return fail({ kind: 'rate_limited' })
+  const page = await storedHistory.page({ user, subscriptions, rights, after, sinceMs, limit })
   return page === undefined ? fail(OUTDATED) : ok(page)
 }
