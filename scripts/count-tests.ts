@@ -14,6 +14,10 @@ interface VitestReport {
   readonly numPassedTests: number
   readonly numFailedTests: number
   readonly testResults: readonly {
+    /** The file's path. */
+    readonly name: string
+    readonly status: string
+    readonly message: string
     readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[]
   }[]
 }
@@ -53,10 +57,11 @@ function failedTests(path: string): readonly string[] {
   if (!existsSync(path)) return []
   const text = readFileSync(path, 'utf8')
   if (path.endsWith('.json')) {
-    return (JSON.parse(text) as VitestReport).testResults
-      .flatMap(({ assertionResults }) => assertionResults)
-      .filter(({ status }) => status === 'failed')
-      .map(({ fullName }) => fullName)
+    return (JSON.parse(text) as VitestReport).testResults.flatMap(({ assertionResults, message, name, status }) => {
+      const names = assertionResults.filter((test) => test.status === 'failed').map(({ fullName }) => fullName)
+      // A file may fail by itself, such as by a line on the console that it does not expect, although its tests passed.
+      return status === 'failed' && names.length === 0 ? [`${name}: ${message}`] : names
+    })
   }
   return [...text.matchAll(/<testcase\b[^>]*\bname="([^"]*)"[^>]*>\s*<failure\b/g)].map(([, name = '']) => name)
 }
