@@ -3,6 +3,7 @@
 // a promise belongs to the request that made it. Clock and sleep are arguments. Used by verify-token.ts.
 import { logIncident } from '../telemetry/incident-log.ts'
 import { createLocalJWKSet, errors, type JSONWebKeySet } from 'jose'
+import { usableKeys } from './usable-keys.ts'
 
 export type KeySet = ReturnType<typeof createLocalJWKSet>
 
@@ -72,9 +73,12 @@ export class KeySetCache {
     this.#startedAtMs = startedAtMs
     this.#isFetching = true
     try {
-      this.#keys = createLocalJWKSet(await this.#options.fetch())
+      const { leftOut, set } = await usableKeys(await this.#options.fetch())
+      this.#keys = createLocalJWKSet(set)
       this.#fetchedAtMs = this.#options.nowMs()
       this.#failure = undefined
+      if (leftOut.length > 0)
+        logIncident('JWT_JWKS_URL: keys that cannot be used are left out', {}, { keys: leftOut.join('; ') })
     } catch (error) {
       this.#failure = error instanceof errors.JOSEError ? error : new errors.JWKSInvalid(String(error))
       // Once a fetch, not once a token.

@@ -68,6 +68,15 @@ describe('the first keys', () => {
   })
 })
 
+it('keys that cannot be used are named in one line', async () => {
+  const { cache, fetches } = makeCache()
+  const loading = cache.current()
+  fetches[0]?.answer({ keys: [null, { kty: 'RSA', kid: 'broken' }, { kty: 'oct' }] } as unknown as JSONWebKeySet)
+  await loading
+  const lines = vi.mocked(console.warn).mock.calls.map((call) => JSON.stringify(call))
+  expect(lines.filter((line) => line.includes('key 1: it is not an object; kid broken: '))).toHaveLength(1)
+})
+
 describe('keys that are known', () => {
   it('are used for 10 minutes, then fetched again', async () => {
     const { cache, clock, fetches, keys } = await loaded()

@@ -1,5 +1,5 @@
 // Which tokens are accepted, and what is said of the others.
-import { importPKCS8 } from 'jose'
+import { exportJWK, importPKCS8 } from 'jose'
 import { describe, expect, it } from 'vitest'
 import { createTokenVerifier } from '../../src/auth/verify-token.ts'
 import {
@@ -16,11 +16,12 @@ import {
 } from '../support/make-tokens.ts'
 import { snippetOf } from '../../scripts/fences.ts'
 import tokens from '../../docs/tokens.md?raw'
+import { isObject } from '../../src/core/json.ts'
 import { LATEST_MS } from '../../src/core/time/times.ts'
 import { signClaimsText } from '../support/make-tokens.ts'
 import { expectLogs } from '../support/expect-logs.ts'
 
-expectLogs(/JWT_JWKS_URL: the keys could not be fetched/)
+expectLogs(/JWT_JWKS_URL: (?:the keys could not be fetched|keys that cannot be used are left out)/)
 
 const JWKS_URL = 'https://id.example.com/jwks.json'
 
@@ -229,6 +230,35 @@ describe('key sets', () => {
     expect(fetches).toBe(1)
     nowMs += 1
     expect(await verify(token)).toMatchObject(ofAlice)
+  })
+
+  it.each<[string, unknown]>([
+    ['is no object', null],
+    ['is a text', 'key'],
+    ['has no kty', { kid: 'bad' }],
+    ['has no modulus', { kty: 'RSA', kid: 'bad', e: 'AQAB' }],
+    ['has 1,024 bits', { kty: 'RSA', kid: 'bad', e: 'AQAB', n: btoa('\u00c1'.repeat(128)).replaceAll('=', '') }],
+    ['is no point of its curve', { kty: 'EC', crv: 'P-256', kid: 'bad', x: 'AA', y: 'AA' }],
+    ['is private', { kty: 'OKP', crv: 'Ed25519', kid: 'bad', d: 'AA', x: 'AA' }],
+    ['names what no public key does', { kid: 'bad', key_ops: ['sign', 'verify'] }],
+  ])('leaves out a key that %s, and uses the others', async (_, bad) => {
+    const { privateKey, publicKey } = await makeKeys('ES256')
+    const good = { ...(await exportJWK(publicKey)), kid: 'good' }
+    const broken = isObject(bad) && bad['key_ops'] !== undefined ? { ...good, ...bad } : bad
+    const keys = [broken, good, { kty: 'oct', k: 'AA' }, { kty: 'other' }]
+    const verify = verifierOf({ JWT_JWKS_URL: JWKS_URL, JWT_SECRET_KEY: '' }, async () => Response.json({ keys }))
+    const token = (alg: string, kid: string) => sign({ sub: 'alice', exp: inAnHour() }, privateKey, alg, kid)
+    expect(await verify(await token('ES256', 'good'))).toMatchObject(ofAlice)
+    expect(await verify(await token('ES256', 'bad'))).toEqual(invalid('Invalid signature'))
+  })
+
+  it('says that keys are unavailable when none of the set can be used', async () => {
+    const { privateKey } = await makeKeys('ES256')
+    const verify = verifierOf({ JWT_JWKS_URL: JWKS_URL, JWT_SECRET_KEY: '' }, async () =>
+      Response.json({ keys: [null] }),
+    )
+    const token = await sign({ sub: 'alice', exp: inAnHour() }, privateKey, 'ES256', 'good')
+    expect(await verify(token)).toMatchObject({ ok: false, reason: { kind: 'unavailable' } })
   })
 
   it('verifies with a key that replaced another one under the same kid', async () => {
