@@ -94,6 +94,8 @@ export interface Route {
   readonly pattern: PathPattern
   /** Matches only requests with this `accept-version`; null: any. */
   readonly version: string | null
+  /** The version that the endpoint is defined in: also of the route by path, whose `version` is null. Null: there is one only. */
+  readonly definedIn: string | null
   readonly authentication: Authentication | null
   readonly target: Target
   readonly responseFrom: ResponseFrom

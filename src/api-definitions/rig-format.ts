@@ -205,6 +205,7 @@ function toRoutes(
     method: endpoint.method.toUpperCase(),
     pattern: at,
     version: of,
+    definedIn: api.versioned ? version : null,
     authentication,
     target: toTarget(endpoint, inherited.upstreams),
     responseFrom: endpoint.response_from,

@@ -139,6 +139,7 @@ function toRoute(
       method: method.toUpperCase(),
       pattern: pattern.value,
       version: null,
+      definedIn: null,
       authentication: toAuthentication(route, where, problems),
       target: target.value,
       responseFrom: route.response_from ?? 'http',

@@ -8,20 +8,24 @@ export interface RateLimitClient {
   readonly user: string | null
 }
 
-/** Limits by address and route apply before the token is verified; limits by user after it. */
+/**
+ * Limits by address and route apply before the token is verified; limits by user after it. Endpoints of several versions may
+ * have one id: each version has a count of its own, the same by `/v2/…` and by `accept-version`.
+ */
 export async function isOverLimit(
   env: object,
-  { api, id, policy: { rateLimit } }: Route,
+  { api, definedIn, id, policy: { rateLimit } }: Route,
   client: RateLimitClient,
   phase: 'before_token' | 'after_token',
 ): Promise<boolean> {
   if (rateLimit === null) return false
   // A definition that names a missing binding was refused.
   const binding = (env as Readonly<Record<string, RateLimit | undefined>>)[rateLimit.binding]
+  const endpoint = definedIn === null ? id : `${id}@${definedIn}`
   for (const by of rateLimit.by.filter((of) => (of === 'user') === (phase === 'after_token'))) {
     const key = rateLimitKey(by, client)
     if (key === null || binding === undefined) continue
-    if (!(await binding.limit({ key: `${api}/${id}:${by}:${key}` })).success) return true
+    if (!(await binding.limit({ key: `${api}/${endpoint}:${by}:${key}` })).success) return true
   }
   return false
 }

@@ -57,6 +57,21 @@ describe('rate limits', () => {
     expect(statuses).toEqual([200, 200, 429, 200])
   })
 
+  it('by route: a version of an endpoint has one count, by path and by header, and no other version’s', async () => {
+    const limit = { binding: 'LIMIT', by: ['route'] }
+    const endpoints = [{ id: 'one', method: 'GET', path_regex: '/a', rate_limit: limit }]
+    const { hostname, port } = new URL(UPSTREAM)
+    const version_data = { v1: { endpoints }, v2: { endpoints } }
+    const proxy = { target_url: hostname, port: Number(port) }
+    const gateway = makeGateway([{ id: 'a', versioned: true, version_data, proxy }], { LIMIT: limiter(2) })
+    const ask = async (path: string, version = '') =>
+      (await gateway.fetch(path, { headers: { 'accept-version': version } })).status
+    expect([await ask('/v2/a'), await ask('/a', 'v2'), await ask('/a', 'v2'), await ask('/v2/a')]).toEqual([
+      200, 200, 429, 429,
+    ])
+    expect([await ask('/a', 'v1'), await ask('/v1/a'), await ask('/a', 'v1')]).toEqual([200, 200, 429])
+  })
+
   it('by the platform’s own binding, where the route names none', async () => {
     const gateway = makeGateway(passThrough({ rate_limit: {} }))
     expect((await gateway.fetch('/', from('192.0.2.9'))).status).toBe(200)
