@@ -77,7 +77,8 @@ export function matchesPattern(pattern: PathPattern, path: RequestPath, ignoreCa
   const fixed = shape.at(-1) === 'rest' ? shape.length - 1 : shape.length
   if (fixed === shape.length ? segments.length !== fixed : segments.length <= fixed) return false
   for (let index = 0; index < fixed; index += 1) {
-    const [expected, segment] = [shape[index], segments[index]]
+    const expected = shape[index]
+    const segment = segments[index]
     if (typeof expected === 'string' ? segment === '' : segment !== (isFolded ? expected?.folded : expected?.literal)) {
       return false
     }

@@ -78,22 +78,58 @@ export class Router {
 
   /** Returns all routes that match the path, for any method: an OPTIONS request may be a preflight of them. */
   routesAt(path: RequestPath): readonly Route[] {
-    return candidatesOf(this.#root, path)
+    const found: RankedRoute[] = []
+    collectBelow(this.#root, 0, path.folded, found)
+    return found
+      .toSorted((a, b) => a.rank - b.rank)
       .map(({ route }) => route)
       .filter(({ pattern }) => matchesPattern(pattern, path))
   }
 
   #first({ method, version }: RouteQuery, path: RequestPath, ignoreCase: boolean): RankedRoute | undefined {
-    const candidates = candidatesOf(this.#root, path)
-    for (const name of methodsFor(method)) {
-      const found = candidates.find(
-        ({ route }) => accepts(route, name, version) && matchesPattern(route.pattern, path, ignoreCase),
-      )
-      // `*` is no route for HEAD itself: one for GET may come before it.
-      if (found !== undefined && !(name === 'HEAD' && found.route.method === '*')) return found
-    }
-    return undefined
+    // Methods are case-sensitive, but a service may ignore case: `patch` must not bypass a route for PATCH.
+    const wanted = { method: method.toUpperCase(), version, path, ignoreCase }
+    const found = firstBelow(this.#root, 0, wanted, undefined)
+    // `*` is no route for HEAD itself: one for GET may come before it.
+    if (wanted.method !== 'HEAD' || (found !== undefined && found.route.method !== '*')) return found
+    return firstBelow(this.#root, 0, { ...wanted, method: 'GET' }, undefined)
   }
+}
+
+interface Wanted extends RouteQuery {
+  readonly ignoreCase: boolean
+}
+
+/**
+ * Returns the first route in the order of definition that matches, among those below a node and `best`. Makes no lists: a request's
+ * garbage is what V8 stops others for. At most two branches are followed at each segment.
+ */
+function firstBelow(
+  { any, ends, literals, rests }: TrieNode,
+  depth: number,
+  wanted: Wanted,
+  best: RankedRoute | undefined,
+): RankedRoute | undefined {
+  const { folded } = wanted.path
+  const found = firstOf(rests, wanted, best)
+  if (depth === folded.length) return firstOf(ends, wanted, found)
+  // An engine stores each text by which a Map is asked, so names of resources are not looked up in vain.
+  const literal = literals.size === 0 ? undefined : literals.get(folded[depth] ?? '')
+  const byLiteral = literal === undefined ? found : firstBelow(literal, depth + 1, wanted, found)
+  return any === undefined ? byLiteral : firstBelow(any, depth + 1, wanted, byLiteral)
+}
+
+/** `routes` are in the order of definition. */
+function firstOf(
+  routes: readonly RankedRoute[],
+  { ignoreCase, method, path, version }: Wanted,
+  best: RankedRoute | undefined,
+): RankedRoute | undefined {
+  for (const ranked of routes) {
+    if (best !== undefined && best.rank < ranked.rank) return best
+    if (accepts(ranked.route, method, version) && matchesPattern(ranked.route.pattern, path, ignoreCase)) return ranked
+  }
+  return best
 }
 
 /** Returns the routes that can never win because an earlier one matches all of their paths, as problems by definition id. */
@@ -161,24 +197,21 @@ function childFor(node: TrieNode, segment: Exclude<Segment, 'rest'>): TrieNode {
   return known
 }
 
-/** Returns candidates in the order of definition. At most two branches are followed at each segment. */
-function candidatesOf(root: TrieNode, { folded }: RequestPath): readonly RankedRoute[] {
-  const found: RankedRoute[] = []
-  let nodes: readonly TrieNode[] = [root]
-  for (const segment of folded) {
-    if (nodes.length === 0) break
-    const next: TrieNode[] = []
-    for (const { any, literals, rests } of nodes) {
-      if (rests.length > 0) found.push(...rests)
-      // An engine stores each text by which a Map is asked, so names of resources are not looked up in vain.
-      const literal = literals.size === 0 ? undefined : literals.get(segment)
-      if (literal !== undefined) next.push(literal)
-      if (any !== undefined) next.push(any)
-    }
-    nodes = next
+/** Adds the routes below a node whose shape matches the rest of a path, of any method, in no order. */
+function collectBelow(
+  node: TrieNode | undefined,
+  depth: number,
+  folded: readonly string[],
+  found: RankedRoute[],
+): void {
+  if (node === undefined) return
+  found.push(...node.rests)
+  if (depth === folded.length) {
+    found.push(...node.ends)
+    return
   }
-  for (const { ends, rests } of nodes) found.push(...ends, ...rests)
-  return found.length < 2 ? found : found.toSorted((a, b) => a.rank - b.rank)
+  collectBelow(node.literals.get(folded[depth] ?? ''), depth + 1, folded, found)
+  collectBelow(node.any, depth + 1, folded, found)
 }
 
 /** Returns the routes whose shape matches every path that this shape matches. */
@@ -194,12 +227,6 @@ function coversOf(root: TrieNode, shape: readonly Segment[]): readonly RankedRou
     })
   }
   return [...found, ...nodes.flatMap(({ ends }) => ends)]
-}
-
-/** Methods are case-sensitive, but a service may ignore case: `patch` must not bypass a route for PATCH. */
-function methodsFor(method: string): readonly string[] {
-  const name = method.toUpperCase()
-  return name === 'HEAD' ? ['HEAD', 'GET'] : [name]
 }
 
 function accepts(route: Route, method: string, version: string | null): boolean {

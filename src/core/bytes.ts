@@ -3,8 +3,8 @@
 /** How many arguments one call of String.fromCharCode takes without overflowing the stack. */
 const PART_BYTES = 8_192
 
-/** The two digits of each byte. */
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+const HEX_DIGITS = new TextEncoder().encode('0123456789abcdef')
+const decoder = new TextDecoder()
 
 /** Returns the arrays as one, in order. */
 export function concat(parts: readonly Uint8Array[]): Uint8Array {
@@ -38,11 +38,15 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   }
 }
 
-/** Returns two lower-case hexadecimal digits for each byte. */
+/** Returns two lower-case hexadecimal digits for each byte. A text to which digits are added is 32 bytes of garbage for each byte. */
 export function toHex(bytes: Uint8Array): string {
-  let digits = ''
-  for (const byte of bytes) digits += HEX[byte]
-  return digits
+  const digits = new Uint8Array(bytes.length * 2)
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0
+    digits[at * 2] = HEX_DIGITS[byte >> 4] ?? 0
+    digits[at * 2 + 1] = HEX_DIGITS[byte & 15] ?? 0
+  }
+  return decoder.decode(digits)
 }
 
 /** Returns the bytes of an even number of hexadecimal digits, which are not checked. */

@@ -181,9 +181,18 @@ function handleProxied(
   if (variables === undefined) return misconfigured()
   const { config, metrics, publishRules, routes, subjects, tracer, upstreamHealth, verifyToken } = variables
   const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
-  const known = { routes, subjects, upstreamHealth, metrics, tracer, verifyToken, publishRules }
-  const deps = { env, config, ...known, waitUntil }
-  return proxyRequest(request, url, deps)
+  return proxyRequest(request, url, {
+    env,
+    config,
+    metrics,
+    publishRules,
+    routes,
+    subjects,
+    tracer,
+    upstreamHealth,
+    verifyToken,
+    waitUntil,
+  })
 }
 
 /** How soon a missing topic is looked for again: the first event that is published may create it. */

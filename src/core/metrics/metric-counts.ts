@@ -97,7 +97,7 @@ function createNode(): LabelNode {
 
 function findSeries(root: LabelNode, labels: readonly string[]): Series | undefined {
   let node: LabelNode | undefined = root
-  for (const label of labels) node = node?.next.get(label)
+  for (let at = 0; at < labels.length && node !== undefined; at += 1) node = node.next.get(labels[at] ?? '')
   return node?.series
 }
 

@@ -179,9 +179,11 @@ function isUpgrade({ incoming, method }: OutgoingRequest): boolean {
 
 type Fetch = (url: string, init: RequestInit) => Promise<Response>
 
+const fetchByNetwork: Fetch = (url, init) => fetch(url, init)
+
 /** A definition that names a missing binding was refused. */
 function fetcherOf({ service }: Upstream, env: object): Fetch {
-  if (service === null) return (url, init) => fetch(url, init)
+  if (service === null) return fetchByNetwork
   const binding = (env as Readonly<Record<string, Fetcher | undefined>>)[service]
   return async (url, init) => {
     if (binding === undefined) throw new TypeError(`there is no service binding ${service}`)
