@@ -1,5 +1,6 @@
 // What a set of subscriptions takes of the heap: far more than its JSON, because each value of a constraint is looked up by maps. Measured in
 // V8 with the real index by its test: 20 bytes of JSON can take 700 bytes. Used by the shard's SubscriptionPool. Pure.
+import { heapBytesOf } from '../text.ts'
 import { isOperators, type Condition } from './constraint.ts'
 import type { Subscription } from './subscription.ts'
 
@@ -16,9 +17,9 @@ const CONSTRAINT = { shared: 240, each: 440 }
 /** A list (`in`) takes this in addition to its constraint. */
 const LISTED = { shared: 220, each: 180 }
 
-/** `jsonBytes`: length of the set's JSON. A constraint has one value: its further members, and values of lists, count besides. */
-export function costOf(subscriptions: readonly Subscription[], jsonBytes: number): SubscriptionCost {
-  const cost = { shared: jsonBytes, each: 0 }
+/** `json`: of the set. Its texts are held twice: in it, and by themselves. A constraint has one value: its further members, and values of lists, count besides. */
+export function costOf(subscriptions: readonly Subscription[], json: string): SubscriptionCost {
+  const cost = { shared: 2 * heapBytesOf(json), each: 0 }
   const add = (count: number, { each, shared }: SubscriptionCost) => {
     cost.shared += count * shared
     cost.each += count * each

@@ -6,6 +6,7 @@ import { expect, it } from 'vitest'
 import { createFilter } from '../../../src/core/subscriptions/filter.ts'
 import { SubscriptionIndex } from '../../../src/core/subscriptions/subscription-index.ts'
 import type { Subscription } from '../../../src/core/subscriptions/subscription.ts'
+import { sizeOfMetadata } from '../../../src/objects/shard/connections/connection-index.ts'
 import { SubscriptionPool } from '../../../src/objects/shard/connections/subscription-pool.ts'
 
 setFlagsFromString('--expose-gc')
@@ -53,6 +54,25 @@ it.each<[string, number, number, (connection: number, n: number) => Subscription
   ['lists, all alike', 25, 25, (_, n) => ({ eventType: `t${n}`, oneOf: [{ f: { in: values(`${n}`, 60) } }] })],
   ['lists, all different', 25, 25, (c, n) => ({ eventType: `t${n}`, oneOf: [{ f: { in: values(`${c}.${n}`, 60) } }] })],
   [
+    'long types, all different',
+    200,
+    20,
+    (c, n) => ({ eventType: `${(c * 7 + n * 61) % 400}.`.padEnd(1_000, 'x'), oneOf: [] }),
+  ],
+  ['types past Latin-1', 500, 1, (c, n) => ({ eventType: `${c}.${n}.α`.padEnd(1_000, 'x'), oneOf: [] })],
+  [
+    'long values, all different',
+    50,
+    10,
+    (c, n) => ({ eventType: `t${n}`, oneOf: [{ f: `${c}.${n}`.padEnd(2_000, 'x') }] }),
+  ],
+  [
+    'long lists, all different',
+    25,
+    5,
+    (c, n) => ({ eventType: `t${n}`, oneOf: [{ f: { in: values(`${c}.${n}`.padEnd(500, 'x'), 10) } }] }),
+  ],
+  [
     'bounds',
     200,
     10,
@@ -61,4 +81,16 @@ it.each<[string, number, number, (connection: number, n: number) => Subscription
 ])('%s', (_name, connections, subscriptions, make) => {
   factorOf(10, subscriptions, make)
   expect(factorOf(connections, subscriptions, make)).toBeLessThan(1.25)
+})
+
+it.each<[string, (n: number) => Readonly<Record<string, string | number>>]>([
+  ['many short fields', (n) => Object.fromEntries(values(`${n}`, 200).map((name, k) => [name, k]))],
+  ['many short texts', (n) => Object.fromEntries(values(`${n}`, 200).map((name) => [name, `${name}.`]))],
+  ['a long text', (n) => ({ text: `${n}`.padEnd(4_000, 'x') })],
+  ['a long text past Latin-1', (n) => ({ text: `α${n}`.padEnd(2_000, 'x') })],
+])('metadata: %s', (_name, make) => {
+  const before = heapBytes()
+  const held = Array.from({ length: 500 }, (_, n) => JSON.parse(JSON.stringify(make(n))) as ReturnType<typeof make>)
+  const used = heapBytes() - before
+  expect(used / held.reduce((sum, metadata) => sum + sizeOfMetadata(metadata), 0)).toBeLessThan(1.25)
 })

@@ -3,6 +3,7 @@
 import type { Metadata } from '../../../core/identity/principal.ts'
 import { scalarText } from '../../../core/scalar.ts'
 import type { ConnectionQuery } from '../../../rpc/shard-commands.ts'
+import { heapBytesOf } from '../../../core/text.ts'
 import { addToSet, removeFromSet } from '../../../core/set-map.ts'
 import type { Connection } from './connection.ts'
 
@@ -19,7 +20,7 @@ export class ConnectionIndex {
     this.#metadataFields = metadataFields
   }
 
-  /** Length of the JSON of all metadata. */
+  /** What all metadata takes of the heap, about. */
   get metadataBytes(): number {
     return this.#metadataBytes
   }
@@ -76,10 +77,14 @@ export class ConnectionIndex {
   }
 }
 
-/** Most connections have none. */
+/** A field's entry in an object, with the headers of two texts. */
+const FIELD_BYTES = 80
+
+/** Returns what the metadata of a connection takes of the heap, about. Most connections have none. */
 export function sizeOfMetadata(metadata: Metadata): number {
-  for (const _ in metadata) return JSON.stringify(metadata).length
-  return 0
+  let fields = 0
+  for (const _ in metadata) fields += 1
+  return fields === 0 ? 0 : heapBytesOf(JSON.stringify(metadata)) + fields * FIELD_BYTES
 }
 
 /** A field's name may have any character in it: two different pairs never have the same key. */

@@ -26,7 +26,7 @@ export class SubscriptionPool {
   /** Returns by how much `bytes` grows if the set is acquired. */
   costOf(subscriptions: readonly Subscription[]): number {
     const key = JSON.stringify(subscriptions)
-    const { each, shared } = this.#byKey.get(key)?.cost ?? costOf(subscriptions, key.length)
+    const { each, shared } = this.#byKey.get(key)?.cost ?? costOf(subscriptions, key)
     return this.#byKey.has(key) ? each : each + shared
   }
 
@@ -40,7 +40,7 @@ export class SubscriptionPool {
 
   #find(subscriptions: readonly Subscription[]): PooledSet {
     const key = JSON.stringify(subscriptions)
-    const cost = costOf(subscriptions, key.length)
+    const cost = costOf(subscriptions, key)
     return this.#byKey.get(key) ?? this.#add({ subscriptions, byType: undefined, key, cost, connections: 0 })
   }
 

@@ -1,10 +1,10 @@
 import { expect, it } from 'vitest'
 import { costOf } from '../../../../src/core/subscriptions/subscription-cost.ts'
-import { bytesOf, SubscriptionPool } from '../../../../src/objects/shard/connections/subscription-pool.ts'
+import { SubscriptionPool } from '../../../../src/objects/shard/connections/subscription-pool.ts'
 
 const set = (...types: readonly string[]) => types.map((eventType) => ({ eventType, oneOf: [] }))
 
-const costsOf = (subscriptions: ReturnType<typeof set>) => costOf(subscriptions, bytesOf(subscriptions))
+const costsOf = (subscriptions: ReturnType<typeof set>) => costOf(subscriptions, JSON.stringify(subscriptions))
 
 it('equal sets are one object, which counts once, and an index entry each', () => {
   const pool = new SubscriptionPool()
