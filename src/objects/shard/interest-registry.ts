@@ -8,6 +8,7 @@ import { InterestDeclarer, type InterestDeclarerDeps } from '../../core/interest
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import { userOfWatchTopic } from '../../core/subscriptions/watch-topic.ts'
+import { heapBytesOf } from '../../core/text.ts'
 
 /** When the limit leaves no space for a new type, unwanted types are forgotten down to this part of the limit. */
 const ROOM = 0.9
@@ -15,7 +16,7 @@ const ROOM = 0.9
 export interface InterestRegistryDeps {
   /** See InterestDeclarerDeps. */
   readonly declare: InterestDeclarerDeps['declare']
-  /** Distinct types that the shard may want. */
+  /** Distinct types that the shard may want; a long one counts as several. */
   readonly limit: number
   /** True if a connection subscribes to the type. */
   isWanted: (type: string) => boolean
@@ -23,6 +24,20 @@ export interface InterestRegistryDeps {
   advanceLog(): number
   nowMs(): number
   inBackground(work: Promise<void>): void
+}
+
+/** A type with more text than this counts as several: what is known of a type takes 500 bytes, and its text up to 2.6 times itself. */
+const TEXT_BYTES = 100
+
+/** As how many types it counts. */
+function weightOf(type: string): number {
+  return Math.max(1, Math.ceil(heapBytesOf(type) / TEXT_BYTES))
+}
+
+function weightOfAll(types: Iterable<string>): number {
+  let sum = 0
+  for (const type of types) sum += weightOf(type)
+  return sum
 }
 
 /** A connection is there this long after its types were registered, or was not opened. */
@@ -48,6 +63,8 @@ export class InterestRegistry {
   /** When known types were asked for last, in milliseconds since the epoch: their connection may not be there yet. */
   readonly #askedAtMs = new Map<string, number>()
   readonly #declarer: InterestDeclarer
+  /** Of the types in `#since`. */
+  #weight = 0
 
   constructor(sql: SqlStorage, deps: InterestRegistryDeps) {
     this.#sql = sql
@@ -62,6 +79,7 @@ export class InterestRegistry {
       this.#since.set(row.type, row.since_seq)
       this.#sinceMs.set(row.type, row.since_ms)
     }
+    this.#weight = weightOfAll(this.#since.keys())
     const epoch = sql.exec<{ epoch: string }>('SELECT life AS epoch FROM directory_life').toArray()[0]?.epoch ?? null
     this.#declarer = new InterestDeclarer(epoch, {
       declare: deps.declare,
@@ -98,7 +116,7 @@ export class InterestRegistry {
     const known = subscriptions.filter(({ eventType }) => this.#since.has(eventType))
     this.#askedFor(known)
     if (missing.length === 0) return ok(null)
-    if (!this.#makeRoom(missing.length)) return fail({ kind: 'too_many_event_types', limit: this.#deps.limit })
+    if (!this.#makeRoom(weightOfAll(missing))) return fail({ kind: 'too_many_event_types', limit: this.#deps.limit })
     this.#askedFor(subscriptions)
     // Stored before anything is awaited: a withdrawal must not take back their bits.
     this.#store(missing.filter((type) => userOfWatchTopic(type) === undefined && this.#declarer.isConfirmed(type)))
@@ -164,6 +182,7 @@ export class InterestRegistry {
     for (const topic of topics) {
       const sql = 'INSERT OR REPLACE INTO interests (type, since_seq, since_ms) VALUES (?, ?, ?)'
       this.#sql.exec(sql, topic, since, nowMs)
+      if (!this.#since.has(topic)) this.#weight += weightOf(topic)
       this.#since.set(topic, since)
       this.#sinceMs.set(topic, nowMs)
     }
@@ -173,7 +192,7 @@ export class InterestRegistry {
   #withdraw(topics: readonly string[]): Promise<void> {
     for (const topic of topics) {
       this.#sql.exec('DELETE FROM interests WHERE type = ?', topic)
-      this.#since.delete(topic)
+      if (this.#since.delete(topic)) this.#weight -= weightOf(topic)
       this.#sinceMs.delete(topic)
       this.#askedAtMs.delete(topic)
     }
@@ -182,16 +201,22 @@ export class InterestRegistry {
   }
 
   /** If the limit is reached, forgets types without a connected subscriber, the longest unwanted first. */
-  #makeRoom(count: number): boolean {
+  #makeRoom(weight: number): boolean {
     const { isWanted, limit } = this.#deps
-    const used = this.#since.size + this.#adding.size + count
+    const used = this.#weight + weightOfAll(this.#adding.keys()) + weight
     if (used <= limit) return true
     const unwanted = this.#sql
       .exec<InterestRow>('SELECT * FROM interests ORDER BY COALESCE(idle_since_ms, ?), since_seq', this.#deps.nowMs())
       .toArray()
       .filter(({ type }) => !isWanted(type) && !this.#isBeingAsked(type))
-    const forgotten = unwanted.slice(0, used - Math.floor(limit * ROOM)).map(({ type }) => type)
-    if (used - forgotten.length > limit) return false
+    const forgotten: string[] = []
+    let left = used
+    for (const { type } of unwanted) {
+      if (left <= Math.floor(limit * ROOM)) break
+      forgotten.push(type)
+      left -= weightOf(type)
+    }
+    if (left > limit) return false
     const warn = (error: unknown) => logIncident('interest not withdrawn', {}, { error: String(error) })
     this.#deps.inBackground(this.#withdraw(forgotten).catch(warn))
     return true

@@ -26,22 +26,24 @@ function makeWorld(sql: SqlStorage, limit: number) {
   const clock = { nowMs: 0 }
   let head = 0
   let answer = () => Promise.resolve()
-  const registry = new InterestRegistry(sql, {
-    declare: async (declaration) => {
-      declared.push(declaration)
-      await answer()
-      return { epoch: 'one', isAccepted: true }
-    },
-    limit,
-    isWanted: (type) => wanted.has(type),
-    advanceLog: () => (head += 1),
-    nowMs: () => clock.nowMs,
-    inBackground: (work) => background.push(work),
-  })
+  const open = () =>
+    new InterestRegistry(sql, {
+      declare: async (declaration) => {
+        declared.push(declaration)
+        await answer()
+        return { epoch: 'one', isAccepted: true }
+      },
+      limit,
+      isWanted: (type) => wanted.has(type),
+      advanceLog: () => (head += 1),
+      nowMs: () => clock.nowMs,
+      inBackground: (work) => background.push(work),
+    })
+  const registry = open()
   const has = (type: string) => hasBits(declared.at(-1)?.bitmap ?? new Uint8Array(), bitsOf(type))
   const failNext = () => (answer = () => Promise.reject(new Error('a follower could not be told')))
   const succeed = () => (answer = () => Promise.resolve())
-  return { registry, clock, declared, wanted, background, has, failNext, succeed }
+  return { registry, open, clock, declared, wanted, background, has, failNext, succeed }
 }
 
 describe('the interest of a shard', () => {
@@ -98,6 +100,25 @@ describe('the interest of a shard', () => {
         ok: false,
         reason: { kind: 'too_many_event_types', limit: 10 },
       })
+    }))
+
+  it('counts a long type as several, so that what is known of types has a size', () =>
+    withRegistry(10, async ({ registry, open, wanted }) => {
+      const ask = async (target: typeof registry, ...types: readonly string[]) =>
+        (await target.register(subscribe(...types))).ok
+      const long = 'x'.repeat(750)
+      expect(await ask(registry, 'x'.repeat(1_050))).toBe(false)
+      expect(await ask(registry, long, 'a')).toBe(true)
+      expect([await ask(registry, 'α'.repeat(60)), await ask(registry, 'b')]).toEqual([false, true])
+      for (const type of [long, 'a', 'b']) wanted.add(type)
+      const again = open()
+      expect([await ask(again, 'c'), await ask(again, 'a')]).toEqual([false, true])
+      wanted.delete(long)
+      expect([await ask(again, 'c'), again.wants(long), await ask(again, 'd', 'e', 'f', 'g')]).toEqual([
+        true,
+        false,
+        true,
+      ])
     }))
 
   it('gives way ten seconds after a client asked for types and did not connect, also without a sweep', () =>
