@@ -124,6 +124,55 @@ it('a Phoenix client without a user publishes at the expense of its address, and
   })
 })
 
+it('a Phoenix channel counts for the bytes of subscriptions of a shard with what it takes itself, until it is left', async () => {
+  await inComposedShard({ MAX_SUBSCRIPTION_BYTES_PER_SHARD: '65536' }, async (shard) => {
+    const { phoenix } = shard.transports
+    const open = async () => {
+      const request = connectRequest({ ...NOBODY, transport: 'phoenix', phoenix: { vsn: 2, roles: [], meta: {} } })
+      const opened = await openConnection(shard, request, 'session', (opening) => phoenix.openSession(opening))
+      return opened.ok ? opened.value.connectionId : ''
+    }
+    const ask = async (id: string, wanted: string, count: number, type = 't') => {
+      const frames = Array.from({ length: count }, (_, n) =>
+        JSON.stringify(['1', String(n), `events:${type}${n}`, wanted, {}]),
+      )
+      await phoenix.push(id, frames)
+      const taken = await phoenix.poll(id, 0)
+      return taken.kind === 'messages' ? taken.frames.filter((frame) => frame.includes('"status":"ok"')).length : 0
+    }
+    const joined = await ask(await open(), 'phx_join', 100)
+    expect([joined > 50, joined < 100]).toEqual([true, true])
+    const other = await open()
+    expect(await ask(other, 'phx_join', 1, 'another.type')).toBe(0)
+    for (const connection of shard.connections.all())
+      if (connection.state.id !== other) shard.lifecycle.remove(connection)
+    expect(await ask(other, 'phx_join', 10)).toBe(10)
+  })
+})
+
+it('what a session is told of itself counts for the bytes of subscriptions of its shard, beyond what each may keep, until it ends', async () => {
+  await inComposedShard({ MAX_SUBSCRIPTION_CHANGES_PER_MINUTE: '100' }, async (shard) => {
+    const { connections } = shard
+    const nothing = connections.heldBytesWith([])
+    await shard.connect({ ...NOBODY, transport: 'longpolling' })
+    const [session] = [...connections.all()]
+    const empty = connections.heldBytesWith([])
+    const set = async (...types: readonly string[]) => {
+      const subscriptions = types.map((eventType) => ({ eventType, oneOf: [] }))
+      const change = { subscriptions, inferred: [], principal: ANONYMOUS }
+      expect((await shard.subscriptions.replace(session?.state.id ?? '', change)).ok).toBe(true)
+    }
+    await set('a'.repeat(900))
+    await set()
+    expect(connections.heldBytesWith([])).toBeLessThan(empty + 2_000)
+    await set(...Array.from({ length: 50 }, (_, n) => `${n}.`.padEnd(900, 'x')))
+    await set()
+    expect(connections.heldBytesWith([])).toBeGreaterThan(empty + 45_000)
+    if (session !== undefined) shard.lifecycle.remove(session)
+    expect(connections.heldBytesWith([])).toBe(nothing)
+  })
+})
+
 describe('a session without a socket and without a token', () => {
   it('has a limit of its own, and takes no place from others', async () => {
     await inComposedShard({ MAX_CONNECTIONS_PER_SHARD: '8' }, async ({ connect }) => {

@@ -144,9 +144,9 @@ export class ConnectionAdmission {
 
   /**
    * MAX_SUBSCRIPTION_BYTES_PER_CONNECTION and MAX_SUBSCRIPTION_BYTES_PER_SHARD. `bytesBesides`: of sets that the
-   * connection has already, and keeps.
+   * connection has already, and keeps. `heapBytes`: what else comes with the set.
    */
-  checkBytes(subscriptions: readonly Subscription[], bytesBesides = 0): Result<null, RigelError> {
+  checkBytes(subscriptions: readonly Subscription[], bytesBesides = 0, heapBytes = 0): Result<null, RigelError> {
     const { subscriptionBytes, subscriptionBytesPerShard } = this.#context.config.connections
     const bytes = bytesOf(subscriptions) + bytesBesides
     if (bytes > subscriptionBytes)
@@ -154,7 +154,7 @@ export class ConnectionAdmission {
     const { connections } = this.#parts
     const isSmall = connections.costOf(subscriptions) <= SMALL_SET_BYTES
     const limitBytes = isSmall ? subscriptionBytesPerShard : subscriptionBytesPerShard / 2
-    if (connections.heldBytesWith(subscriptions) > limitBytes)
+    if (connections.heldBytesWith(subscriptions) + heapBytes > limitBytes)
       return fail({ kind: 'unavailable', message: 'No more subscriptions fit into this shard: try again later.' })
     return ok(null)
   }

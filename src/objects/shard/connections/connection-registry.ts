@@ -38,6 +38,8 @@ export class ConnectionRegistry {
   readonly #rules: TypeRules | null
   readonly #index: ConnectionIndex
   readonly #pool = new SubscriptionPool()
+  /** What is held besides sets of subscriptions. */
+  #besidesBytes = 0
   /** Number of connections that no output gate holds back. */
   #ungated = 0
   #minute = 0
@@ -63,7 +65,7 @@ export class ConnectionRegistry {
 
   /** Returns what all metadata and all subscriptions take of the heap, about, with this set. */
   heldBytesWith(subscriptions: readonly Subscription[]): number {
-    return this.#index.metadataBytes + this.#pool.bytes + this.#pool.costOf(subscriptions)
+    return this.#index.metadataBytes + this.#besidesBytes + this.#pool.bytes + this.#pool.costOf(subscriptions)
   }
 
   /** Returns what this set would take of it. */
@@ -71,12 +73,22 @@ export class ConnectionRegistry {
     return this.#pool.costOf(subscriptions)
   }
 
-  /** Counts a set besides those of connections, such as a channel's. Returns the set to keep, and to `release`. */
-  hold(subscriptions: readonly Subscription[]): readonly Subscription[] {
+  /**
+   * Counts a set besides those of connections, such as a channel's, and `bytes` that what has it takes. Returns the set to keep, and to
+   * `release`.
+   */
+  hold(subscriptions: readonly Subscription[], bytes: number): readonly Subscription[] {
+    this.count(bytes)
     return this.#pool.acquire(subscriptions)
   }
 
-  release(held: readonly Subscription[]): void {
+  /** Counts what else takes memory because of what clients ask for, by how much it has grown. */
+  count(bytes: number): void {
+    this.#besidesBytes += bytes
+  }
+
+  release(held: readonly Subscription[], bytes: number): void {
+    this.count(-bytes)
     this.#pool.release(held)
   }
 

@@ -136,7 +136,9 @@ export class LongpollTransport implements Transport {
   }
 
   #create(state: ConnectionState, stored: readonly SessionEvent[], hasPolled: boolean): LongpollSession {
-    const ownEvents = new SessionEvents(state.id, this.#events, () => this.#parts.advanceLog(), stored)
+    const parts = this.#parts
+    const count = (bytes: number) => parts.connections.count(bytes)
+    const ownEvents = new SessionEvents(state.id, this.#events, () => parts.advanceLog(), stored, count)
     const onRemoved = () => {
       this.#parts.tokenless.ended(state)
       this.#sessions.delete(state.id)

@@ -21,6 +21,7 @@ import {
   type JoinPayload,
 } from './channel.ts'
 import type { StoredChannel } from './channel-store.ts'
+import { heapBytesOfChannel } from './joined-channels.ts'
 import { failed, type Message } from './message.ts'
 import type { PhoenixConnection } from './phoenix-connection.ts'
 import type { PresenceTracker } from './presence/presence-tracker.ts'
@@ -64,7 +65,7 @@ export class ChannelJoiner {
     if (earlier !== undefined) this.leave(connection, earlier, false)
     if (connection.channelCount >= limit) return connection.reply(message, failed(`at most ${limit} channels`))
     const besides = connection.subscriptionBytes + message.topic.length + (payload.value.as_of?.length ?? 0)
-    const fits = this.#parts.admission.checkBytes(opened.value.interests, besides)
+    const fits = this.#parts.admission.checkBytes(opened.value.interests, besides, heapBytesOfChannel(message))
     if (!fits.ok) return connection.reply(message, failed(fits.reason))
     const isChecked = message.topic.startsWith(EVENTS)
     const refusal = isChecked
