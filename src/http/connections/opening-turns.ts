@@ -8,6 +8,8 @@
 const FREE_RUNNING = 256
 /** So many run after a request has waited, if its timer was in time: then most of their time is the shard's, which may be far away. */
 const MAX_RUNNING = 512
+/** An opening beyond a limit is answered after a second: one client could keep all places taken with few requests. */
+const MAX_RUNNING_OF_CLIENT = 256
 /** If the timer was later, fewer run, in proportion. */
 const BUSY_LAG_MS = 150
 const MIN_RUNNING = 64
@@ -37,6 +39,12 @@ export interface OpeningTurnsDeps {
   wait(ms: number): Promise<void>
 }
 
+interface Running {
+  readonly client: string | null
+  /** Milliseconds since the epoch. */
+  readonly begunMs: number
+}
+
 interface Waiting {
   readonly client: string | null
   /** Grows by one with each that waits. */
@@ -47,8 +55,8 @@ interface Waiting {
 
 export class OpeningTurns {
   readonly #deps: OpeningTurnsDeps
-  /** Request → when it has begun to run. In this order. */
-  readonly #running = new Map<object, number>()
+  /** By request, in the order in which they have begun. */
+  readonly #running = new Map<object, Running>()
   /** In the order in which they have come. */
   readonly #waiting = new Set<Waiting>()
   #count = 0
@@ -65,11 +73,11 @@ export class OpeningTurns {
    */
   async enter(request: object, client: string | null): Promise<number | undefined> {
     // A request that waits looks only now and then. If little runs, this one need not wait behind it.
-    if (!this.#mayRun(this.#waiting.size > 0 ? MIN_RUNNING : FREE_RUNNING)) {
+    if (!this.#mayRun(this.#waiting.size > 0 ? MIN_RUNNING : FREE_RUNNING, client)) {
       const refusedMs = await this.#wait(client)
       if (refusedMs !== undefined) return refusedMs
     }
-    this.#running.set(request, this.#deps.nowMs())
+    this.#running.set(request, { client, begunMs: this.#deps.nowMs() })
     return undefined
   }
 
@@ -81,7 +89,8 @@ export class OpeningTurns {
   async #wait(client: string | null): Promise<number | undefined> {
     const arrivedMs = this.#deps.nowMs()
     this.#forgetLate(arrivedMs)
-    if (this.#waiting.size >= MAX_WAITING || this.#hasItsShare(client)) return this.#refuse(arrivedMs)
+    if (this.#waiting.size >= MAX_WAITING || hasShare(this.#waiting.values(), client, MAX_WAITING_OF_CLIENT))
+      return this.#refuse(arrivedMs)
     this.#count += 1
     const entry: Waiting = { client, number: this.#count, dueMs: arrivedMs }
     this.#waiting.add(entry)
@@ -90,19 +99,12 @@ export class OpeningTurns {
       entry.dueMs = this.#deps.nowMs() + stepMs
       await this.#deps.wait(stepMs)
       const nowMs = this.#deps.nowMs()
-      const isTurn = this.#mayRun(runningAt(nowMs - entry.dueMs))
+      const isTurn = this.#mayRun(runningAt(nowMs - entry.dueMs), client)
       const isLate = nowMs - arrivedMs > MAX_WAIT_MS
       if (!isTurn && !isLate) continue
       this.#waiting.delete(entry)
       return isTurn ? undefined : this.#refuse(nowMs)
     }
-  }
-
-  #hasItsShare(client: string | null): boolean {
-    if (client === null || this.#waiting.size < MAX_WAITING_OF_CLIENT) return false
-    let own = 0
-    for (const entry of this.#waiting) if (entry.client === client) own += 1
-    return own >= MAX_WAITING_OF_CLIENT
   }
 
   /** About when it is its turn. */
@@ -119,14 +121,18 @@ export class OpeningTurns {
     return Math.max(MIN_RETRY_MS, (atMs - nowMs) % MAX_RETRY_MS)
   }
 
-  #mayRun(limit: number): boolean {
-    if (this.#running.size < limit) return true
+  #mayRun(limit: number, client: string | null): boolean {
+    if (this.#hasRoom(limit, client)) return true
     const latestMs = this.#deps.nowMs() - RUNNING_TTL_MS
-    for (const [request, begunMs] of this.#running) {
+    for (const [request, { begunMs }] of this.#running) {
       if (begunMs >= latestMs) break
       this.#running.delete(request)
     }
-    return this.#running.size < limit
+    return this.#hasRoom(limit, client)
+  }
+
+  #hasRoom(limit: number, client: string | null): boolean {
+    return this.#running.size < limit && !hasShare(this.#running.values(), client, MAX_RUNNING_OF_CLIENT)
   }
 
   #forgetLate(nowMs: number): void {
@@ -135,6 +141,13 @@ export class OpeningTurns {
       this.#waiting.delete(entry)
     }
   }
+}
+
+/** Whether as many as `share` of the openings are the client's. */
+function hasShare(openings: Iterable<Pick<Waiting, 'client'>>, client: string | null, share: number): boolean {
+  let own = 0
+  if (client !== null) for (const opening of openings) if (opening.client === client) own += 1
+  return own >= share
 }
 
 /** How many openings may run, by how late a timer was. */

@@ -143,6 +143,28 @@ it('one client waits in half of the places at most, and others are served in tur
   expect(opened.slice(3_000).filter((one) => 'backMs' in one)).toEqual([])
 })
 
+it('one client runs in half of the places at most, also if its openings take long: others wait for a moment', async () => {
+  const { open, run, sleep, world } = makeIsolate()
+  const flood = async () => {
+    while (!world.isDone) {
+      const opened = await open({ client: 'flood', waitsMs: 1_000 })
+      if ('backMs' in opened) await sleep(opened.backMs - world.nowMs)
+    }
+  }
+  void times(1_000, flood)
+  await run([sleep(3_000)])
+  const others = await run(
+    times(50, async (n) => {
+      await sleep(n * 40)
+      const begunMs = world.nowMs
+      const opened = await open({ client: `other ${n}` })
+      return 'servedMs' in opened ? opened.servedMs - begunMs : Infinity
+    }),
+  )
+  expect(Math.max(...others)).toBeLessThanOrEqual(260)
+  world.isDone = true
+})
+
 it('an opening whose request the runtime has ended holds its place for two seconds, and no longer', async () => {
   const { open, run, world } = makeIsolate()
   await run(times(512, () => open({ isLost: true })))
