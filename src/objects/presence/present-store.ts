@@ -4,8 +4,10 @@ import type { PresenceEnter, PresenceEntry } from '../../rpc/presence.ts'
 
 /** Connections with which one user is shown: one user must not fill the state of a topic. */
 const MAX_SHOWN_PER_NAME = 10
-/** Characters of names and metadata. The state of a topic is read by one RPC, of 32 MiB at most. */
-const MAX_SHOWN_CHARS = 8_388_608
+/** What the entries of a topic take of a shard that has a member of it, about: a shard keeps one copy of 8 MiB alone. */
+const MAX_SHOWN_BYTES = 8_388_608
+/** What an entry takes besides its name and its metadata, each of which a copy has twice. */
+const ENTRY_BYTES = 400
 
 interface PresentRow extends Record<string, SqlStorageValue> {
   connection_id: string
@@ -18,12 +20,12 @@ export type Entrance = 'shown' | 'known' | 'full'
 
 export class PresentStore {
   readonly #sql: SqlStorage
-  readonly #maxChars: number
-  #chars: number
+  readonly #maxBytes: number
+  #bytes: number
 
-  constructor(sql: SqlStorage, maxChars = MAX_SHOWN_CHARS) {
+  constructor(sql: SqlStorage, maxBytes = MAX_SHOWN_BYTES) {
     this.#sql = sql
-    this.#maxChars = maxChars
+    this.#maxBytes = maxBytes
     sql.exec(`
       CREATE TABLE IF NOT EXISTS present (
         connection_id TEXT PRIMARY KEY, shard INTEGER NOT NULL, name TEXT NOT NULL, meta TEXT NOT NULL, leaves_at_ms INTEGER
@@ -34,9 +36,12 @@ export class PresentStore {
       CREATE INDEX IF NOT EXISTS waiting_by_name ON waiting (name);
       CREATE INDEX IF NOT EXISTS leaving_by_time ON present (leaves_at_ms) WHERE leaves_at_ms IS NOT NULL;
     `)
-    this.#chars = sql
-      .exec<{ chars: number }>('SELECT COALESCE(SUM(LENGTH(name) + LENGTH(meta)), 0) AS chars FROM present')
-      .one().chars
+    const { chars, count } = sql
+      .exec<{ chars: number; count: number }>(
+        'SELECT COALESCE(SUM(LENGTH(name) + LENGTH(meta)), 0) AS chars, COUNT(*) AS count FROM present',
+      )
+      .one()
+    this.#bytes = bytesOf(chars, count)
   }
 
   get isEmpty(): boolean {
@@ -56,8 +61,9 @@ export class PresentStore {
       this.#sql.exec('INSERT OR REPLACE INTO waiting VALUES (?, ?, ?)', connectionId, shard, name)
       return 'known'
     }
-    if (this.#chars + name.length + meta.length > this.#maxChars) return 'full'
-    this.#chars += name.length + meta.length
+    const bytes = bytesOf(name.length + meta.length)
+    if (this.#bytes + bytes > this.#maxBytes) return 'full'
+    this.#bytes += bytes
     this.#sql.exec('INSERT INTO present VALUES (?, ?, ?, ?, NULL)', connectionId, shard, name, meta)
     return 'shown'
   }
@@ -82,7 +88,7 @@ export class PresentStore {
   /** Removes the entries whose time has come, and returns them. */
   removeDue(nowMs: number): readonly PresenceEntry[] {
     const gone = this.#sql.exec<PresentRow>('DELETE FROM present WHERE leaves_at_ms <= ? RETURNING *', nowMs).toArray()
-    for (const { meta, name } of gone) this.#chars -= name.length + meta.length
+    for (const { meta, name } of gone) this.#bytes -= bytesOf(name.length + meta.length)
     return gone.map(toEntry)
   }
 
@@ -118,6 +124,11 @@ export class PresentStore {
     const query = 'SELECT COUNT(*) AS count FROM (SELECT 1 FROM present WHERE name = ? LIMIT ?)'
     return this.#sql.exec<{ count: number }>(query, name, MAX_SHOWN_PER_NAME).one().count
   }
+}
+
+/** `chars`: of `count` entries. */
+function bytesOf(chars: number, count = 1): number {
+  return 2 * chars + count * ENTRY_BYTES
 }
 
 function toEntry({ name, meta }: PresentRow): PresenceEntry {

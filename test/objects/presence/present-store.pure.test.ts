@@ -4,8 +4,8 @@ import { createTestStorage } from '../../support/sql-storage.ts'
 
 const { sql: emptySql } = createTestStorage()
 
-function makeStore({ sql = createTestStorage().sql, maxChars = 1_000_000 } = {}) {
-  const store = new PresentStore(sql, maxChars)
+function makeStore({ sql = createTestStorage().sql, maxBytes = 2_000_000 } = {}) {
+  const store = new PresentStore(sql, maxBytes)
   const enter = (connectionId: string, name: string, meta: object = {}) =>
     store.enter({ shard: 0, connectionId, name }, { name, meta: { ...meta, phx_ref: `ref-${connectionId}` } })
   const names = () => store.entries().map(({ name }) => name)
@@ -41,16 +41,22 @@ describe('a user with many connections', () => {
 })
 
 it('a topic shows as much as fits, and more when somebody has left; a restart counts the same', () => {
-  const { enter, names, sql, store } = makeStore({ maxChars: 800 })
+  const { enter, names, sql, store } = makeStore({ maxBytes: 2_500 })
   const meta = { picture: 'x'.repeat(300) }
   expect(['a', 'b', 'c'].map((id) => enter(id, id, meta))).toEqual(['shown', 'shown', 'full'])
-  const again = makeStore({ sql, maxChars: 800 })
+  const again = makeStore({ sql, maxBytes: 2_500 })
   expect(again.enter('c', 'c', meta)).toBe('full')
   again.store.leave('a', 5)
   expect([again.store.nextDueMs(), again.store.removeDue(4), again.store.removeDue(5)]).toMatchObject([5, [], [{}]])
   expect(again.enter('c', 'c', meta)).toBe('shown')
   expect(names()).toEqual(['b', 'c'])
   expect(store.isEmpty).toBe(false)
+})
+
+it('many members with little metadata count with what they take, and not with their text alone', () => {
+  const { enter } = makeStore({ maxBytes: 50_000 })
+  const shown = Array.from({ length: 200 }, (_, n) => enter(`${n}`, `m${n}`)).filter((entrance) => entrance === 'shown')
+  expect([shown.length > 90, shown.length < 125]).toEqual([true, true])
 })
 
 it('reads what an earlier version has stored', () => {

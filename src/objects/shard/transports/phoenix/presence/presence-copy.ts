@@ -12,6 +12,8 @@ const PAGE_CHARS = 65_536
 /** What a value takes besides its characters, about. */
 const OVERHEAD_BYTES = 32
 const COPY_BYTES = 1_024
+/** A name without its values, about: its entries in the map and in memory, and its JSON. Measured by the test. */
+const NAME_BYTES = 320
 
 interface PresentName {
   readonly metas: readonly PresenceMeta[]
@@ -78,7 +80,7 @@ export class PresenceCopy {
     this.#bytes -= this.#names.get(name)?.bytes ?? 0
     if (metas.length === 0) this.#names.delete(name)
     else {
-      const bytes = bytesOf(metas) + 2 * name.length
+      const bytes = NAME_BYTES + bytesOf(metas) + 2 * name.length
       this.#bytes += bytes
       this.#names.set(name, { metas, bytes })
     }

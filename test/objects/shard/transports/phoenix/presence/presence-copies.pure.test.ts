@@ -98,7 +98,7 @@ it('a topic whose copy is dropped without a member is told so; one that is watch
 })
 
 it('all copies together have a limit: those that were not used for the longest time are read again by the next member', async () => {
-  const { copies, world } = makeCopies(4_000)
+  const { copies, world } = makeCopies(5_000)
   for (const topic of ['a', 'b', 'c']) await copies.of(topic)
   await copies.of('a')
   await copies.of('d')

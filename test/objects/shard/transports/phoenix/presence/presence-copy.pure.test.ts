@@ -1,3 +1,6 @@
+import { memoryUsage } from 'node:process'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { toPresences } from '../../../../../../src/rpc/presence.ts'
 import { PresenceCopy } from '../../../../../../src/objects/shard/transports/phoenix/presence/presence-copy.ts'
@@ -65,4 +68,34 @@ describe('a copy of who is present', () => {
   it('of nobody is one empty page', () => {
     expect([...new PresenceCopy(none).pages()]).toEqual(['{}'])
   })
+})
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
+
+function heapBytes(): number {
+  collect()
+  return memoryUsage().heapUsed
+}
+
+it.each<[string, number, (n: number) => object]>([
+  ['little metadata', 10_000, () => ({})],
+  ['the claims of most', 10_000, (n) => ({ time: 1_700_000_000_000 + n, username: `user-${n}` })],
+  ['much metadata', 1_000, (n) => ({ picture: `${n}`.padEnd(1_000, 'x') })],
+])('a copy of members with %s takes no more than it counts', (_name, count, metaOf) => {
+  const makeCopy = (from: number) => {
+    const state = Object.fromEntries(
+      Array.from({ length: count }, (_, n) => [
+        `member-${from + n}`,
+        { metas: [{ ...metaOf(from + n), phx_ref: `${from + n}` }] },
+      ]),
+    )
+    const copy = new PresenceCopy(JSON.parse(JSON.stringify(state)) as ReturnType<typeof present>)
+    for (const page of copy.pages()) expect(page).not.toBe('')
+    return copy
+  }
+  makeCopy(0)
+  const before = heapBytes()
+  const copy = makeCopy(count)
+  expect((heapBytes() - before) / copy.bytes).toBeLessThan(1.25)
 })
