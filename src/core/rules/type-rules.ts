@@ -38,6 +38,8 @@ export interface EventToCheck {
 
 /** The most types whose rules are remembered. Clients can make up types: if there are more, all are forgotten. */
 const MAX_REMEMBERED = 10_000
+/** Longer types are not remembered: together they would take 20 MiB of an isolate. */
+const MAX_REMEMBERED_CHARS = 256
 
 /** All rules, compiled. */
 export class TypeRules {
@@ -74,6 +76,7 @@ export class TypeRules {
     if (known !== undefined) return known
     const found = patternsOf(type).flatMap((pattern) => this.#byPattern.get(pattern) ?? [])
     const rule = Object.assign({}, ...found.toReversed()) as TypeRule
+    if (type.length > MAX_REMEMBERED_CHARS) return rule
     if (this.#merged.size >= MAX_REMEMBERED) this.#merged.clear()
     this.#merged.set(type, rule)
     return rule

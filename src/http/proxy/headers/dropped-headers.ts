@@ -15,6 +15,8 @@ type NameVerdict = 'remove' | 'keep' | 'compare'
 /** So that each name is judged once. Bounded, because clients make up names. */
 const verdicts = new Map<string, NameVerdict>()
 const MAX_VERDICTS = 2_000
+/** Longer names are judged each time: one may have as many kilobytes as the runtime takes headers. */
+const MAX_NAME_CHARS = 100
 
 /** `name` is in lower case. */
 export function isDropped(name: string, incoming: ReadonlyMap<string, string>, route: HeaderRoute): boolean {
@@ -38,6 +40,7 @@ function judge(name: string): NameVerdict {
   const canonical = canonicalName(name)
   const isOwn = canonical === name
   const verdict = isRemoved(canonical) || (!isOwn && isStandard(canonical)) ? 'remove' : isOwn ? 'keep' : 'compare'
+  if (name.length > MAX_NAME_CHARS) return verdict
   if (verdicts.size >= MAX_VERDICTS) verdicts.clear()
   verdicts.set(name, verdict)
   return verdict
