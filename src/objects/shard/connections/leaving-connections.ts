@@ -6,7 +6,7 @@ import type { Connection } from './connection.ts'
 import type { ConnectionLifecycle } from './connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connection-registry.ts'
 
-/** A full shard of 20,000 connections is left within 200 seconds. */
+/** A full shard of 16,000 connections is left within 160 seconds. */
 const CLOSED_AT_ONCE = 100
 const CLOSE_AGAIN_MS = 1_000
 
