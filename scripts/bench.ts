@@ -2,7 +2,7 @@
 // in the same run: a bare Durable Object or a bare `fetch` in the same workerd, or nginx. Prints a line as it goes, a
 // table, and one JSON line a figure; with `--write` the tables of docs/benchmarks.md are written anew. Absolute numbers are of this machine; the ratios are what counts. Figures: sockets,
 // rigel-v1, streams, phoenix, connections, publishing, latency, backlog, memory, growth, waking, returning, replaying, interest, followers,
-// attacks, subscriptions, tables, gateway (which needs Debian's packages nginx and wrk), kafka (which needs Java 17), sources (NATS,
+// attacks, subscriptions, full-shard, tables, gateway (which needs Debian's packages nginx and wrk), kafka (which needs Java 17), sources (NATS,
 // which needs Go, and Kinesis, which needs Python 3). `bill`, by itself, counts what Cloudflare would bill, and compares it with docs/cost.md; `scale`, by itself, simulates ten million connections and writes docs/scale.md.
 import { attacks } from './bench/attacks/attacks.ts'
 import { bill } from './bench/bill.ts'
@@ -10,6 +10,7 @@ import { fanOutToPhoenix, fanOutToSockets, fanOutToStreams, growth, memory } fro
 import { connections } from './bench/connections.ts'
 import { ratioOf, show, type Figure } from './bench/figure.ts'
 import { followers } from './bench/followers.ts'
+import { fullShard } from './bench/full-shard.ts'
 import { gateway } from './bench/gateway.ts'
 import { interest } from './bench/interest.ts'
 import { kafka } from './bench/kafka.ts'
@@ -54,6 +55,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   followers,
   attacks,
   subscriptions: subscriptionMemory,
+  'full-shard': fullShard,
   tables,
   gateway,
   kafka,

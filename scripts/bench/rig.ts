@@ -7,6 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writ
 import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { GcTrace, heapFlags, type Heap } from './gc-trace.ts'
 
 /** The binary that wrangler brings: no package of ours depends on it. */
 export const WORKERD = createRequire(createRequire(import.meta.url).resolve('wrangler'))('workerd').default as string
@@ -26,6 +27,7 @@ const BINDINGS: Readonly<Record<string, string>> = {
   MetricsStore: 'METRICS_STORE',
   Bare: 'BARE',
   BarePath: 'BARE_PATH',
+  Holder: 'HOLDER',
 }
 const CLASSES = Object.keys(BINDINGS)
 export const SHARDS = 4
@@ -48,22 +50,31 @@ export interface Rig {
   memoryBytes(): number
   /** CPU that workerd has used, in milliseconds. */
   cpuMs(): number
+  /** Rejects if workerd has ended. */
+  heap(): Promise<Heap>
+  /** Whether workerd has ended by itself: its heap had no room. */
+  hasEnded(): boolean
   /** Kills workerd with SIGKILL and starts it again with the state that is there; it answers a little later. */
   restart(): Promise<void>
   stop(): void
 }
 
-/** `variables`: of its Worker, besides the bench's own. */
-export async function startRig(variables: Readonly<Record<string, string>> = {}): Promise<Rig> {
+/** `variables`: of its Worker, besides the bench's own. `heapMiB`: limit of the isolate's heap; with it, `heap` may be called. */
+export async function startRig(variables: Readonly<Record<string, string>> = {}, heapMiB?: number): Promise<Rig> {
   const port = await freePort()
   const debugAddress = `127.0.0.1:${await freePort()}`
   const folder = mkdtempSync(join(tmpdir(), 'rigel-bench-'))
-  const config = bundle(folder, port, { ...VARIABLES, ...variables })
-  const serve = () =>
-    spawn(WORKERD, ['serve', '--experimental', `--debug-port=${debugAddress}`, config], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+  const config = bundle(folder, port, { ...VARIABLES, ...variables }, heapMiB === undefined ? [] : heapFlags(heapMiB))
+  const trace = new GcTrace()
+  const serve = () => {
+    const child = spawn(WORKERD, ['serve', '--experimental', `--debug-port=${debugAddress}`, config], {
+      // What V8 says of a heap without room is expected.
+      stdio: ['ignore', heapMiB === undefined ? 'ignore' : 'pipe', 'inherit'],
       detached: true,
     })
+    child.stdout?.on('data', (chunk: Buffer) => trace.add(chunk.toString('latin1')))
+    return child
+  }
   let workerd = serve()
   const stop = (): void => {
     process.off('exit', stop)
@@ -82,6 +93,13 @@ export async function startRig(variables: Readonly<Record<string, string>> = {})
     debugAddress,
     memoryBytes: () => residentBytes(workerd),
     cpuMs: () => cpuMsOf(workerd),
+    async heap() {
+      await (await fetch(`${origin}/bench/gc`)).text()
+      // What workerd has written arrives later than its answer.
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      return trace.latest
+    },
+    hasEnded: () => workerd.exitCode !== null || workerd.signalCode !== null,
     async restart() {
       const ended = once(workerd, 'exit')
       kill(workerd)
@@ -136,7 +154,12 @@ export async function positionAt(rig: Rig, shard: number): Promise<string> {
   throw new Error(`no connection reached shard ${shard} in 200 attempts`)
 }
 
-function bundle(folder: string, port: number, variables: Readonly<Record<string, string>>): string {
+function bundle(
+  folder: string,
+  port: number,
+  variables: Readonly<Record<string, string>>,
+  v8Flags: readonly string[],
+): string {
   const outdir = join(folder, 'bundle')
   const args = [
     'node_modules/wrangler/bin/wrangler.js',
@@ -151,11 +174,16 @@ function bundle(folder: string, port: number, variables: Readonly<Record<string,
   mkdirSync(join(folder, 'storage'))
   cpSync(join(outdir, 'worker.js'), join(folder, 'worker.js'))
   const path = join(folder, 'config.capnp')
-  writeFileSync(path, capnp(folder, port, variables))
+  writeFileSync(path, capnp(folder, port, variables, v8Flags))
   return path
 }
 
-function capnp(folder: string, port: number, variables: Readonly<Record<string, string>>): string {
+function capnp(
+  folder: string,
+  port: number,
+  variables: Readonly<Record<string, string>>,
+  v8Flags: readonly string[],
+): string {
   const namespaces = CLASSES.map((name) => `(className = "${name}", uniqueKey = "bench-${name}", enableSql = true)`)
   const objects = CLASSES.map((name) => `(name = "${BINDINGS[name]}", durableObjectNamespace = "${name}")`)
   const texts = Object.entries(variables).map(([name, value]) => `(name = "${name}", text = ${JSON.stringify(value)})`)
@@ -167,6 +195,7 @@ const config :Workerd.Config = (
     (name = "storage", disk = (path = "${folder}/storage", writable = true)),
   ],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+  v8Flags = ${JSON.stringify(v8Flags)},
 );
 const worker :Workerd.Worker = (
   modules = [(name = "worker", esModule = embed "worker.js")],

@@ -20,7 +20,7 @@ export async function subscriptionMemory(): Promise<readonly Figure[]> {
 }
 
 async function grownMiB(sets: string): Promise<number> {
-  const rig = await startRig()
+  const rig = await startRig({ MAX_CONNECTIONS_PER_SHARD: String(COUNT) })
   try {
     await call(rig, `sessions?sets=${sets}&count=100`)
     const before = rig.memoryBytes()

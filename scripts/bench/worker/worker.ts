@@ -1,6 +1,7 @@
 // The Worker that is measured: Rigel itself, and beside it, in the same workerd, what does the least that could be called the
 // same. Bundled by scripts/bench/rig.ts, driven by scripts/bench.ts; never deployed.
 import { handle } from '../../../src/http/app.ts'
+import type { Plan } from '../plan.ts'
 import { followerStub } from '../../../src/rpc/follower.ts'
 import { BARE_PATH, publishBarely } from './bare-path.ts'
 import type { BenchEnv } from './bench-env.ts'
@@ -21,6 +22,7 @@ import {
 
 export * from './bare.ts'
 export { BarePath } from './bare-path.ts'
+export { Holder } from './holder.ts'
 export * from './objects.ts'
 
 const PASS = '/bench/pass'
@@ -77,6 +79,20 @@ async function bench(url: URL, request: Request, env: BenchEnv): Promise<Respons
       break
     case '/bench/sessions':
       await openSessions(env, number('count'), url.searchParams.get('sets') ?? '')
+      break
+    case '/bench/gc':
+      // The second one frees what finalizers of the first let go.
+      for (let n = 0; n < 2; n += 1) (globalThis as { gc?: () => void }).gc?.()
+      break
+    case '/bench/hold': {
+      const plan: Plan = await request.json()
+      return Response.json(await env.HOLDER.getByName(url.searchParams.get('name') ?? '').open(plan))
+    }
+    case '/bench/stay':
+      await env.HOLDER.getByName('clients').stay()
+      break
+    case '/bench/release':
+      await env.HOLDER.getByName(url.searchParams.get('name') ?? '').close()
       break
     case '/bench/full/log':
       await fillLog(env, number('mib'))
