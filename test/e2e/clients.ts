@@ -77,18 +77,33 @@ export function connectRigelSocket(options: ClientOptions): Client {
   return { ...client, close }
 }
 
-/** RIG's frames carry no position: a client can only come back to where it first was, and sees again what it saw. */
+/**
+ * RIG's frames carry no position: a client comes back to where it first was, or to its last heartbeat if there are any
+ * (WEBSOCKET_HEARTBEAT_SECONDS), and is sent again what it saw since. That does not count; what else comes again does.
+ */
 export function connectPlainSocket(options: ClientOptions): Client {
   const client = makeClient('plain', options)
   let position: string | null = null
-  const ids = new Set<string>()
+  /** Ids of what was seen after the position, and of those what has not been sent again on this connection. */
+  let since: string[] = []
+  let again: string[] = []
   const close = keepSocket(
-    () => new WebSocket(addressOf('ws', options, position)),
+    () => {
+      again = [...since]
+      return new WebSocket(addressOf('ws', options, position))
+    },
     (text) => {
       const event = JSON.parse(text) as SeenEvent & Opened
       if (event.type === 'rig.connection.create') position ??= event.data.last_event_id
-      if (!ids.has(event.id)) take(client, event)
-      ids.add(event.id)
+      if (event.type === 'rig.heartbeat') {
+        position = event.data.last_event_id
+        since = []
+        again = []
+      }
+      const at = again.indexOf(event.id)
+      if (at >= 0) return void again.splice(at, 1)
+      take(client, event)
+      if (!event.type.startsWith('rig.')) since.push(event.id)
     },
   )
   return { ...client, close }

@@ -1,10 +1,10 @@
-// The number of shards changes while events flow and the process is killed (issue 19): 400 clients on five transports, 4 → 8
+// The number of shards changes while events flow and the process is killed (issue 19): 480 clients on six transports, 4 → 8
 // → 3 shards. Nobody misses an event, gets one twice, or is told of a gap. Run: npm run test:e2e
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { LongPoll } from 'phoenix'
 import { WebSocket } from 'ws'
-import { connectLongpolling, connectRigelSocket, connectSse, type Client } from './clients.ts'
+import { connectLongpolling, connectPlainSocket, connectRigelSocket, connectSse, type Client } from './clients.ts'
 import { connectNdjson, connectPhoenix } from './more-clients.ts'
 import { Rigel, until } from './rigel.ts'
 import { producedFor, produceAll, readAll, type Plan } from './topic.ts'
@@ -33,7 +33,12 @@ let rigel: Rigel
 const clients: Client[] = []
 
 before(async () => {
-  rigel = await Rigel.start({ SHARDS: '4', LOG_RETENTION_SECONDS: String(RETENTION_SECONDS), RECONNECT_MS: '300' })
+  rigel = await Rigel.start({
+    SHARDS: '4',
+    LOG_RETENTION_SECONDS: String(RETENTION_SECONDS),
+    RECONNECT_MS: '300',
+    WEBSOCKET_HEARTBEAT_SECONDS: '1',
+  })
 })
 
 after(async () => {
@@ -87,6 +92,7 @@ async function connectAll(user: string, index: number): Promise<void> {
   const token = await rigel.mintToken(user)
   const options = { origin: rigel.origin, user, token, types: [BROADCAST], addressedTypes: [ADDRESSED] }
   clients.push(connectSse(options), connectRigelSocket(options), connectLongpolling(options), connectNdjson(options))
+  clients.push(connectPlainSocket(options))
   clients.push(connectPhoenix(options, BROADCAST, index % 2 === 0 ? WebSocket : LongPoll))
 }
 
