@@ -27,9 +27,12 @@ export async function readHistory(
   limit: number,
 ): Promise<Result<HistoryPage, RigelError>> {
   const { lastEventId: after, principal, sinceMs = 0, subscriptions } = wanted
+  const { session, user } = principal
+  // Before the checks: a session may be revoked, or its user move, while it waits.
+  const pace = user === null ? { payer: 'anonymous', ...ANONYMOUS_PACE } : { payer: `user ${user}`, ...USER_PACE }
+  if (!(await readings.enter(pace))) return fail({ kind: 'rate_limited' })
   const home = await admission.checkHome(wanted)
   if (!home.ok) return home
-  const { session, user } = principal
   if (session !== null && revocations.has(session, context.now())) return fail({ kind: 'session_revoked', session })
   if (wanted.atPosition === true && !log.ownsText(after)) return fail({ kind: 'wrong_shard' })
   const rights = rightsOf(context.config.typeRules, [wanted.grant], Infinity)
@@ -37,8 +40,6 @@ export async function readHistory(
     const allowed = checkRights(rights, givenOf(wanted), action)
     if (!allowed.ok) return allowed
   }
-  const pace = user === null ? { payer: 'anonymous', ...ANONYMOUS_PACE } : { payer: `user ${user}`, ...USER_PACE }
-  if (!(await readings.enter(pace))) return fail({ kind: 'rate_limited' })
   const page = await storedHistory.page({ user, subscriptions, rights, after, sinceMs, limit })
   return page === undefined ? fail(OUTDATED) : ok(page)
 }
