@@ -15,6 +15,9 @@ const ATTACKS: Readonly<Record<string, () => Promise<void>>> = {
   subscribing: subscribeWithoutEnd,
   silent: openSilentReaders,
   tokenless: openTokenlessSessions,
+  history: readHistoryWithoutEnd,
+  polls: pollWithoutEnd,
+  bare: callBareObjects,
   reload: reloadWithoutEnd,
   presence: comeAndGo,
 }
@@ -129,8 +132,33 @@ async function openSilentReaders(): Promise<never> {
 /** Sessions without a token, at the shard that a made-up position names. */
 async function openTokenlessSessions(): Promise<never> {
   const url = `${origin}/_rig/v1/connection/longpolling?connection_token=&last_event_id=0.zz-0`
+  return fourTimes(() => fetch(url))
+}
+
+/** Pages of history in which nothing matches: each reads all that there is. */
+async function readHistoryWithoutEnd(): Promise<never> {
+  const url = `${origin}/_rig/v1/history?types=nothing.of.this.type&jwt=${await tokenFor(user)}`
+  return fourTimes(() => fetch(url))
+}
+
+/** Polls of one session from its start: each is answered at once. */
+async function pollWithoutEnd(): Promise<never> {
+  const path = `${origin}/_rig/v1/connection/longpolling?connection_token=`
+  const opened = await fetch(`${path}&jwt=${await tokenFor(user)}`)
+  const { connection_token: token } = (await opened.json()) as { connection_token: string }
+  return fourTimes(() => fetch(`${path}${token}`))
+}
+
+/** Not an attack: requests that do the least that a session does, in objects that have nothing to do with Rigel. Two calls, two commits. */
+async function callBareObjects(): Promise<never> {
+  const body = 'x'.repeat(800)
+  return fourTimes(() => fetch(`${origin}/bench/path?objects=attacked,attacked-too`, { method: 'POST', body }))
+}
+
+/** Four requests at a time, without end. */
+async function fourTimes(act: () => Promise<Response>): Promise<never> {
   const run = async (): Promise<never> => {
-    for (;;) await paced(() => fetch(url))
+    for (;;) await paced(act)
   }
   return Promise.race(Array.from({ length: 4 }, run))
 }

@@ -13,7 +13,7 @@ import { measureJoin, MEMBERS } from './presence-join.ts'
 import { writePage, type Measured, type Side } from './table.ts'
 import { openVictim, sample, userOf, type Victim, type Window } from './victim.ts'
 
-const SAMPLES = quick ? 40 : 100
+const SAMPLES = quick ? 40 : 125
 /** Short and many, so that what else the machine does meets all. */
 const ROUNDS = quick ? 4 : 6
 
@@ -23,8 +23,13 @@ const ATTACKS: readonly (readonly [name: string, label: string])[] = [
   ['silent', '10 WebSockets that do not read, 1 MB of events a second for them'],
   ['tokenless', 'sessions without a token at a shard of the client’s choice'],
   ['presence', `${MEMBERS.toLocaleString('en')} members are present; others come, go, and read who is there`],
+  ['history', 'pages of history in which nothing matches, four at a time without end'],
+  ['polls', 'polls of one session from its start, four at a time without end'],
   ['reload', 'four pages that are reloaded without end'],
 ]
+
+/** An attack whose requests are also compared with bare ones, of the same number, in the same workerd. */
+const BESIDE_BARE = 'tokenless'
 
 const only = process.argv
   .find((word) => word.startsWith('--only='))
@@ -53,8 +58,9 @@ export async function attacks(): Promise<readonly Figure[]> {
       bystander.stop()
     }
   }
-  if (process.argv.includes('--write') && only === undefined) writePage(measured, joins, where)
-  for (const line of joins) console.log(line)
+  const lines = [...joins, ...measured.flatMap(besideBare)]
+  if (process.argv.includes('--write') && only === undefined) writePage(measured, lines, where)
+  for (const line of lines) console.log(line)
   for (const { attacked, control, idle, label } of measured)
     for (const [what, side] of Object.entries({ idle, attacked, control }))
       console.log(
@@ -76,16 +82,37 @@ async function measure(rig: Rig, bystander: Bystander, name: string, label: stri
   const idle = newSide()
   const attacked = newSide()
   const control = newSide()
+  const bare = name === BESIDE_BARE ? newSide() : undefined
   for (let round = 0; round < ROUNDS; round += 1) {
     await sampleAlone(victim, idle, rig)
     await sampleUnder(victim, attacked, rig, [name, rig.origin, attacker])
     await pause(1_000)
     const pace = (attacked.done + attacked.refused) / attacked.seconds
     await sampleUnder(victim, control, bystander, [name, bystander.origin, attacker, String(pace)])
+    if (bare !== undefined) await sampleUnder(victim, bare, rig, ['bare', rig.origin, attacker, String(pace)])
     await pause(500)
   }
   victim.socket.terminate()
-  return { label, idle, attacked, control }
+  return { label, idle, attacked, control, bare }
+}
+
+/** Says what the victim pays for as many requests that have nothing to do with Rigel. */
+function besideBare({ attacked, bare, idle, label }: Measured): readonly string[] {
+  if (bare === undefined) return []
+  const [alone, under, beside] = [idle, attacked, bare].map(({ deliveryMs }) =>
+    [0.5, 0.9, 0.99].map((quantile) => quantileOf(deliveryMs, quantile).toFixed(1)).join(', '),
+  )
+  return [
+    '',
+    `Deliveries under “${label}”, p50, p90 and p99 in ms: ${under}; idle ${alone}; ${beside} under as many requests a second to bare ` +
+      `objects of the same workerd, each two calls and two commits. CPU of a request: ${cpuOf(attacked, idle)} ms, and of a bare one ${cpuOf(bare, idle)}.`,
+  ]
+}
+
+/** What a request of an attack costs what it attacks, in milliseconds of CPU, beyond the victim's share. */
+function cpuOf(side: Side, idle: Side): string {
+  const beyond = side.attackedCpuMs - (idle.attackedCpuMs / idle.seconds) * side.seconds
+  return (beyond / (side.done + side.refused)).toFixed(2)
 }
 
 function newSide(): Side {

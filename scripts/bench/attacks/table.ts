@@ -22,10 +22,12 @@ export interface Measured {
   readonly idle: Side
   readonly attacked: Side
   readonly control: Side
+  /** Under bare requests in the gateway's workerd, for some attacks. */
+  readonly bare: Side | undefined
 }
 
-/** `where`: of conditions(), before the attacks. */
-export function writePage(measured: readonly Measured[], joins: readonly string[], where: string): void {
+/** `where`: of conditions(), before the attacks. `lines`: below the table. */
+export function writePage(measured: readonly Measured[], lines: readonly string[], where: string): void {
   writeTable('attacks', [
     `${where} ${measured[0]?.idle.deliveryMs.length} events each, of users of one shard. Milliseconds, p99: idle, ` +
       'under attack (times idle, times the control), and under the control. CPU: percent of a core, of the attacker and of the gateway.',
@@ -34,7 +36,7 @@ export function writePage(measured: readonly Measured[], joins: readonly string[
     '|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|',
     ...measured.map(rowOf),
     '',
-    ...joins,
+    ...lines,
   ])
 }
 
