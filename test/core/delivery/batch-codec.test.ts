@@ -20,11 +20,16 @@ it('gives back what was packed, whatever its text', () => {
 })
 
 it('makes packs that a row can hold, in order; an event that is larger has one to itself', () => {
-  const sizes = [400_000, 100_000, 1, 600_000, 10]
+  const sizes = [500_000, 100_000, 1, 700_000, 10]
   const events = sizes.map((size, index) => event(index, 'x'.repeat(size)))
   const packs = encodeBatches(events)
   expect(packs.map(({ count }) => count)).toEqual([2, 1, 1, 1])
   expect(packs.flatMap((pack) => [...decodeBatch(pack)])).toEqual(events)
+})
+
+it('makes one pack of a quarter of a fetch of 2 MiB: a row for each of four shards', () => {
+  const events = Array.from({ length: 512 }, (_, index) => event(index, 'x'.repeat(1_024)))
+  expect(encodeBatches(events)).toMatchObject([{ count: 512 }])
 })
 
 it('makes no pack of nothing', () => {
