@@ -4,7 +4,7 @@
 // fails if the client grows past its limit. Also run by `npm start` and `wrangler deploy` (wrangler.toml, [build]). Run: node
 // scripts/build-client.ts
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,7 +16,8 @@ const MAX_GZIPPED_BYTES = 6 * 1_024
 const root = fileURLToPath(new URL('..', import.meta.url))
 const source = join(root, 'src/client')
 const served = join(root, 'public/_rig')
-const packaged = join(root, 'dist/client')
+/** Of this process, until it is whole: `npm start` and `npm test` may build at the same time. */
+const packaged = join(root, `dist/client.${process.pid}`)
 
 /** Modules beside the client import it as it is served, instead of bundling a second one. */
 const importsClient: Plugin = {
@@ -26,7 +27,7 @@ const importsClient: Plugin = {
   },
 }
 
-rmSync(packaged, { recursive: true, force: true })
+process.on('exit', () => rmSync(packaged, { recursive: true, force: true }))
 mkdirSync(packaged, { recursive: true })
 await bundle('index.ts', 'client.js', [])
 await bundle('tabs.ts', 'client-tabs.js', [importsClient])
@@ -38,6 +39,7 @@ writeTypes()
 writePackage()
 copySwaggerUi()
 checkSize()
+putInPlace()
 
 async function bundle(entry: string, name: string, plugins: Plugin[]): Promise<void> {
   const outfile = join(served, name)
@@ -155,4 +157,15 @@ function checkSize(): void {
   if (bytes <= MAX_GZIPPED_BYTES) return
   console.error(`client.js has ${bytes} bytes gzipped, at most ${MAX_GZIPPED_BYTES} are allowed`)
   process.exitCode = 1
+}
+
+function putInPlace(): void {
+  const whole = join(root, 'dist/client')
+  try {
+    rmSync(whole, { recursive: true, force: true })
+    renameSync(packaged, whole)
+  } catch (error) {
+    // Another build has put its own there meanwhile, of the same source.
+    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
 }
