@@ -46,8 +46,11 @@ describe('history may be kept from a client', () => {
     d: { subscribe: { claim: '/t', field: 't' }, history: { claim: '/t', field: 't' } },
     e: { subscribe: 'nobody', history: 'nobody' },
   }
+  const EXTRACTORS = JSON.stringify({ d: { t: { stable_field_index: 0, event: { json_pointer: '/data/t' } } } })
   const isKept = (eventType: string, grant: Partial<TypeGrant> = {}, isAddressed = false) => {
-    const rights = rightsOf(makeConfig({ TYPES: JSON.stringify(types) }).typeRules, [{ ...NO_GRANT, ...grant }])
+    const rights = rightsOf(makeConfig({ TYPES: JSON.stringify(types), EXTRACTORS }).typeRules, [
+      { ...NO_GRANT, ...grant },
+    ])
     return mayWithholdHistory(rights, [{ eventType, oneOf: [] }], isAddressed)
   }
 
