@@ -16,8 +16,11 @@ const ERROR_HEADER = 'rigel-error'
 
 /** Events of tables from before a shard wanted them. */
 export interface FillBatch extends AppendBatch {
-  /** By type: the shard gets events from this offset on as they come. */
-  readonly upTo: readonly (readonly [type: string, offset: number])[]
+  /**
+   * By type: the shard gets events from this offset on as they come. `fillId`: of the filling that they are for; absent from followers
+   * of versions before.
+   */
+  readonly upTo: readonly (readonly [type: string, offset: number, fillId?: string])[]
 }
 
 /** What a page of history is read by. */

@@ -70,7 +70,8 @@ export class TableFiller {
       (type) => new Set(this.#served.filter((wait) => wait.type === type).map(({ shard }) => shard)),
       async (shard, batch) => {
         const own = this.#served.filter((wait) => wait.shard === shard)
-        if (own.length > 0) await deps.fill(shard, { ...batch, upTo: own.map(({ type, upTo }) => [type, upTo]) })
+        if (own.length > 0)
+          await deps.fill(shard, { ...batch, upTo: own.map(({ fillId, type, upTo }) => [type, upTo, fillId]) })
       },
     )
   }

@@ -44,7 +44,7 @@ function open(records: readonly LogRecord[], storage = createTestStorage()) {
       throw new Error('the shard is gone')
     }
     for (const { offset, type } of packs.flatMap((pack) => [...decodeBatch(pack)])) {
-      const end = new Map(upTo).get(type)
+      const end = new Map(upTo.map(([name, before]) => [name, before])).get(type)
       if (end === undefined || offset >= end) continue
       const key = `${shard} ${type}`
       filled.set(key, [...(filled.get(key) ?? []), offset])

@@ -52,7 +52,9 @@ export class TableFills {
   /** A follower sends events from before. Of each type, those from `upTo` on come as events. */
   add({ packs, partition, topic, upTo }: FillBatch): void {
     const { log, store } = this.#deps
-    const ends = new Map(upTo)
+    // A batch may be late: for a table that has been dropped and is filled anew, maybe of a topic that has been created anew.
+    const wanted = upTo.filter(([type, , fillId]) => fillId === undefined || fillId === store.fillIdOf(type))
+    const ends = new Map(wanted.map(([type, offset]) => [type, offset]))
     const byType = new Map<string, FilledRow[]>()
     for (const { fields, offset, recipients, row, type, utf8 } of packs.flatMap((pack) => [...decodeBatch(pack)])) {
       if (row === undefined || offset >= (ends.get(type) ?? 0)) continue
