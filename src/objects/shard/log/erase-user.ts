@@ -28,15 +28,16 @@ export function eraseFrom({ heads, body }: EncodedEvents, user: string): (Encode
     const [type, fields, recipients, connectionId, length, offset, row] = event
     const text = body.subarray(at, at + length)
     at += length
+    const change = row === undefined ? undefined : withoutUser(row, user)
     const others = recipients?.filter((recipient) => recipient !== user) ?? null
     const isOnlyFor = others?.length === 0 && recipients?.length !== 0
     if (isOnlyFor || (connectionId !== null && isOwnEventOf(texts[index] ?? '', user))) {
       counts.erased += 1
       isChanged = true
-      return offset === undefined ? [type, {}, [], null, 0] : [type, {}, [], null, 0, offset]
+      if (offset === undefined) return [type, {}, [], null, 0]
+      return isTold(change) ? [type, {}, [], null, 0, offset, change] : [type, {}, [], null, 0, offset]
     }
     kept.push(text)
-    const change = row === undefined ? undefined : withoutUser(row, user)
     const isShared = others !== null && others.length !== recipients?.length
     if (!isShared && change === row) return event
     counts.shared += isShared ? 1 : 0
@@ -47,6 +48,11 @@ export function eraseFrom({ heads, body }: EncodedEvents, user: string): (Encode
   })
   if (!isChanged) return undefined
   return { heads: JSON.stringify(left), body: concat(kept), ...counts }
+}
+
+/** Others saw the row that the event replaced, and know its key: a client that comes back has to be told that it is gone. */
+function isTold(change: RowChange | undefined): change is RowChange {
+  return change !== undefined && change.length > 2
 }
 
 /** The user is no longer told that the row is gone. */
