@@ -13,7 +13,7 @@ import { phoenixVariables, toPhoenix } from './phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
 import { schemaRegistryContradictions, schemaRegistryVariables, toSchemas } from './schema-registry.ts'
 import { toTracing, tracingContradictions, tracingVariables } from './operation/tracing.ts'
-import { topicsContradictions, topicsVariables, toTopicRules } from './topics.ts'
+import { topicRuleOf, topicsContradictions, topicsVariables, toTopicRules } from './topics.ts'
 import { tableContradictions, tableVariables, toTables } from './types/tables.ts'
 import { toTypeRules, typeRuleContradictions, typeRuleVariables } from './types/type-rules.ts'
 import { auditContradictions, auditVariables, toAudit } from './operation/audit.ts'
@@ -22,6 +22,7 @@ import { jurisdictionProblems, missingBindings } from './bindings.ts'
 import { describeIssue, effectiveVariable, type EffectiveVariable } from './variable-texts.ts'
 import { configWarnings } from './warnings.ts'
 import { flag } from './env-fields.ts'
+import type { TableRule } from '../core/tables/table-rule.ts'
 import { matchesTopicPattern } from '../core/events/topic-pattern.ts'
 import { sourceOf } from '../core/events/topic-source.ts'
 import { hash64 } from '../core/delivery/shard-hash.ts'
@@ -129,6 +130,14 @@ export function configOf(env: object): Config {
 
 type Variables = z.infer<typeof schema>
 
+/** By event type of a table. Of TABLES and TOPICS, its own rule and that of its topic count. */
+function toTablesBasis(v: Variables): ReadonlyMap<string, string> {
+  const topicRules = toTopicRules(v)
+  const common = [v.TYPES, v.EXTRACTORS, v.RECIPIENTS]
+  const basis = (table: TableRule) => basisOf([...common, table, topicRuleOf(topicRules, table.topic)])
+  return new Map([...(toTables(v)?.values() ?? [])].map((table) => [table.type, basis(table)]))
+}
+
 function basisOf(variables: unknown): string {
   const text = JSON.stringify(variables, (_, value: unknown) => (value instanceof Map ? [...value] : value))
   const { high, low } = hash64(text)
@@ -173,8 +182,8 @@ function toConfig(v: Variables) {
     topicRules: toTopicRules(v),
     /** Null: no event type has state. */
     tables: toTables(v),
-    /** Changes with what decides which rows tables have, and who sees them. */
-    tablesBasis: basisOf([v.TABLES, v.TYPES, v.EXTRACTORS, v.RECIPIENTS, toTopicRules(v)]),
+    /** By event type: changes with what decides which rows its table has, and who sees them. */
+    tablesBasis: toTablesBasis(v),
     /** Null: there are no rules per event type. */
     typeRules: toTypeRules(v),
     ownEventsSpecversion: v.OWN_EVENTS_SPECVERSION,

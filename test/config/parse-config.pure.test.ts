@@ -604,10 +604,11 @@ describe('bindings', () => {
 })
 
 describe('the basis of tables', () => {
-  const basis = (env: object) => parsed({ KAFKA_SOURCE_TOPICS: 'rig,orders', ...env }).tablesBasis
+  const basis = (env: object) =>
+    parsed({ KAFKA_SOURCE_TOPICS: 'rig,orders', TABLES: '{"a":{"topic":"orders"}}', ...env }).tablesBasis.get('a')
 
   it.each([
-    ['TABLES', { TABLES: '{"a":{"topic":"orders"}}' }],
+    ['TABLES', { TABLES: '{"a":{"topic":"orders","key":"record"}}' }],
     ['TYPES', { TYPES: '{"a":{"subscribe":"token"}}' }],
     ['EXTRACTORS', { EXTRACTORS: '{"a":{"n":{"event":{"json_pointer":"/data/n"}}}}' }],
     ['RECIPIENTS', { RECIPIENTS: '/data/user' }],
@@ -616,6 +617,12 @@ describe('the basis of tables', () => {
   ])('changes with %s, and only then', (_name, changed) => {
     expect([basis({}), basis(changed)]).toEqual([basis({}), basis({ ...changed, SHARDS: '8' })])
     expect(basis(changed)).not.toBe(basis({}))
+  })
+
+  it('does not change with another table, or with the rule of another topic', () => {
+    const others = { TABLES: '{"a":{"topic":"orders"},"b":{"topic":"rig"}}', TOPICS: '{"rig":{"type":"order"}}' }
+    expect(basis(others)).toBe(basis({}))
+    expect(basis({ TOPICS: '{"*":{"type":"order"}}' })).not.toBe(basis({}))
   })
 
   it('changes with each member of the data of a topic', () => {

@@ -23,14 +23,14 @@ type StoredTable = {
 
 export class KnownTables {
   readonly #sql: SqlStorage
-  readonly #basis: string
+  readonly #basis: ReadonlyMap<string, string>
   readonly #byType = new Map<string, RecentRows>()
   /** The values of `#byType`: each append asks for them. */
   #all: readonly RecentRows[] = []
   #writtenSeq = 0
 
-  /** `basis`: tables of another one are forgotten. */
-  constructor(sql: SqlStorage, basis = '') {
+  /** `basis`: by event type. Tables of another one are forgotten. */
+  constructor(sql: SqlStorage, basis: ReadonlyMap<string, string> = new Map()) {
     this.#sql = sql
     this.#basis = basis
   }
@@ -50,7 +50,8 @@ export class KnownTables {
       const done = new Set(JSON.parse(filled) as readonly string[])
       this.#open({ id, type, mapVersion, fillId, filled: done, status, unwantedMs, sinceSeq, rows, bytes })
     }
-    const isCurrent = (type: string) => rules.has(type) && this.get(type)?.fillId.startsWith(this.#basis) === true
+    const isOfBasis = (type: string) => this.get(type)?.fillId.startsWith(this.#basis.get(type) ?? '') === true
+    const isCurrent = (type: string) => rules.has(type) && isOfBasis(type)
     for (const type of this.types) if (!isCurrent(type)) this.drop(type)
   }
 

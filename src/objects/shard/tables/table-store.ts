@@ -18,7 +18,7 @@ export interface FilledRow extends RowAudience {
 export interface TableStoreDeps {
   readonly rules: TableRules | null
   /** See Config. Absent: it does not change. */
-  readonly basis?: string
+  readonly basis?: ReadonlyMap<string, string>
   readonly newId: () => string
   readonly isExpired?: ((type: string, storedMs: number) => boolean) | undefined
   /** Called when a table has become too large, within the append's transaction. */
@@ -67,8 +67,8 @@ export class TableStore {
   create(type: string, mapVersion: number): void {
     this.drop(type)
     this.changes.write()
-    const { basis = '', newId } = this.#deps
-    this.#known.add(type, mapVersion, `${basis} ${newId()}`.trimStart(), this.changes.head)
+    const { basis, newId } = this.#deps
+    this.#known.add(type, mapVersion, `${basis?.get(type) ?? ''} ${newId()}`.trimStart(), this.changes.head)
   }
 
   drop(type: string): void {

@@ -20,7 +20,7 @@ function open(storage: TestStorage, { maxBytes, maxRows } = limits, basis = 'bas
   const tooLarge: string[] = []
   const store = new TableStore(storage.sql, {
     rules: new Map([[TYPE, { type: TYPE, topic: 'rig', key: 'subject', maxRows, maxBytes }]]),
-    basis,
+    basis: new Map([[TYPE, basis]]),
     newId: () => 'fill',
     onTooLarge: (type) => void tooLarge.push(type),
   })
