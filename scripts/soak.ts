@@ -39,6 +39,8 @@ const CLIENTS = 3
 /** Users with tables: the first sees every row, the others those of one tenant, and everybody what is addressed to them. */
 const ROW_USERS = ['ann', 'ben', 'cleo']
 const ROW_PRODUCERS = 2
+/** A client of a large table stays long enough, now and then, to be sent the whole of it. */
+const STAY_MS_PER_KEY = 1
 /** How long clients have, once the faults are over, to get what is still on its way. */
 const SETTLE_MS = 90_000
 
@@ -139,7 +141,8 @@ async function runClient(account: Receiver, connect: Connect, token: string, own
   let position: string | null = null
   while (Date.now() < Number.MAX_SAFE_INTEGER) {
     const ending = new AbortController()
-    const leaving = phase.isEnding ? undefined : setTimeout(() => ending.abort(), 1_000 + own.below(15_000))
+    const stayMs = 1_000 + own.below(15_000 + (account.hasState ? Number(keys) * STAY_MS_PER_KEY : 0))
+    const leaving = phase.isEnding ? undefined : setTimeout(() => ending.abort(), stayMs)
     const session = {
       origin: `http://localhost:${proxy.port}`,
       token,

@@ -8,8 +8,9 @@ import type { TableAccount } from './table-account.ts'
 const TYPE = 'row'
 /** Time between two requests of a producer. */
 const STEP_MS = 100
-/** How long tables have, once a fault is over. */
+/** How long tables have, once a fault is over, besides the time for each key: a client may have to be sent the whole table. */
 const CONVERGE_MS = 60_000
+const CONVERGE_MS_PER_KEY = 1
 /** Events in one request. */
 const MAX_BATCH = 500
 
@@ -89,8 +90,8 @@ export class RowChanges {
       }
       faults = this.#faults
       await sleep(200)
-    } while (!isDone() && (faults !== this.#faults || Date.now() - fromMs < CONVERGE_MS))
-    const wrong = tables.filter((table) => !table.hasConverged())
+    } while (!isDone() && (faults !== this.#faults || Date.now() - fromMs < this.#withinMs))
+    const wrong = tables.filter((table) => !table.isRight())
     this.#checks.push({ ms: Date.now() - fromMs, wrong: wrong.map(describe) })
     this.#isStill = false
   }
@@ -98,6 +99,10 @@ export class RowChanges {
   /** Resolves when the check under way has ended. */
   async checked(): Promise<void> {
     await this.#check
+  }
+
+  get #withinMs(): number {
+    return CONVERGE_MS + this.#options.keys * CONVERGE_MS_PER_KEY
   }
 
   get changes(): number {
