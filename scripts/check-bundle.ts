@@ -12,9 +12,10 @@ import { gzipSync } from 'node:zlib'
  * in 50 languages; 380 with live tables (9); 390 since rows of tables are kept in
  * memory and written once for many appends (2), and a connection is opened past the router; 393.2 since tables are forgotten with the rules
  * that they were made by; 395.5 since positions are signed where history is restricted, and history, polls and metadata are paced;
- * 396 since each key of a key set is tried when the set is fetched. A new dependency should be felt here; the platform takes 3 MB.
+ * 396 since each key of a key set is tried when the set is fetched,
+ * and 2.4 more with groups of shards. A new dependency should be felt here; the platform takes 3 MB.
  */
-const MAX_GZIP_KIB = 397.7
+const MAX_GZIP_KIB = 400.7
 
 // --config: a wrangler.jsonc in a parent folder would be taken instead. --env: the top level, although there are environments.
 const args = [

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { bitmapOf } from '../../src/core/interest/bitmap.ts'
 import { InterestTable } from '../../src/core/interest/table.ts'
 import { ShardRouting } from '../../src/core/shard-map/routing.ts'
-import { allShardsOf, initialMap, type ShardMap } from '../../src/core/shard-map/shard-map.ts'
+import { allShardsOf, groupNumber, initialMap, type ShardMap } from '../../src/core/shard-map/shard-map.ts'
 import { createRandom } from '../random.ts'
 import { quantileOf, quick } from './figure.ts'
 import { VirtualClock } from './scale/clock.ts'
@@ -18,7 +18,7 @@ const SHARDS = 2_048
 const PARTITIONS = 1_000
 const CONNECTIONS = 10_000_000
 const SECONDS = quick ? 2 : 4
-const COSTS: Costs = { callLeast: 2, callMore: 3, commit: 0.5, event: 0.01, relay: 0.3, delivery: 0.03 }
+const COSTS: Costs = { callLeast: 2, callMore: 3, crossing: 45, commit: 0.5, event: 0.01, relay: 0.3, delivery: 0.03 }
 /** Milliseconds of a shard for one connection that comes back. */
 const CONNECT_MS = 0.3
 const EVERYBODY = 'everybody'
@@ -50,9 +50,10 @@ interface Scenario {
   }) => void
 }
 
+const OWN: Load = { addressed: CONNECTIONS / 360, toEverybody: 0, toTopics: 0 }
 const MIXED: Load = { addressed: CONNECTIONS / 360, toEverybody: 1, toTopics: 200 }
 const SCENARIOS: readonly Scenario[] = [
-  { name: '10 events an hour to each user', load: { addressed: CONNECTIONS / 360, toEverybody: 0, toTopics: 0 } },
+  { name: '10 events an hour to each user', load: OWN },
   { name: 'and 200 a second to topics, 1 to everybody', load: MIXED },
   { name: 'the same, 5 a second to everybody', load: { ...MIXED, toEverybody: 5 } },
   { name: 'the same as the second, a deploy resets every shard', load: MIXED, disturb: deploy },
@@ -62,7 +63,19 @@ const SCENARIOS: readonly Scenario[] = [
     load: MIXED,
     map: { version: 3, shards: 2 * SHARDS, change: { from: SHARDS, phase: 'writing_both' }, wanted: 2 * SHARDS },
   },
+  ...[2, 3].map((groups) => inGroups('10 events an hour to each user', OWN, groups)),
+  ...[2, 3].map((groups) => inGroups('and 200 a second to topics, 1 to everybody', MIXED, groups)),
 ]
+
+/** The same number of shards altogether, in groups (SHARD_GROUPS). */
+function inGroups(name: string, load: Load, groups: number): Scenario {
+  const numbers = Array.from({ length: groups - 1 }, (_, n) => groupNumber(`group ${n}`)).toSorted((a, b) => a - b)
+  return {
+    name: `${name}, in ${groups} groups of shards`,
+    load,
+    map: initialMap(Math.floor(SHARDS / groups), 1, numbers),
+  }
+}
 
 /** Every shard is out of reach for a second, at some time of the middle half; its clients come back within five. */
 function deploy({ clock, random, shards }: Parameters<NonNullable<Scenario['disturb']>>[0]): void {
@@ -85,11 +98,11 @@ function loseRegion({ clock, shards }: Parameters<NonNullable<Scenario['disturb'
   })()
 }
 
-function interestsOf(shards: number): InterestTable {
-  const types = Array.from({ length: shards }, () => [EVERYBODY])
+function interestsOf(shards: readonly number[]): InterestTable {
+  const types = shards.map(() => [EVERYBODY])
   for (let topic = 0; topic < TOPICS; topic += 1)
-    for (let n = 0; n < TOPIC_SHARDS; n += 1) types[(topic * 17 + n * 97) % shards]?.push(`topic-${topic}`)
-  const bitmaps = types.map((own, shard) => ({ shard, version: 1, bitmap: bitmapOf(own) }))
+    for (let n = 0; n < TOPIC_SHARDS; n += 1) types[(topic * 17 + n * 97) % shards.length]?.push(`topic-${topic}`)
+  const bitmaps = types.map((own, at) => ({ shard: shards[at] ?? 0, version: 1, bitmap: bitmapOf(own) }))
   return new InterestTable({ epoch: 'scale', version: 1 }, bitmaps)
 }
 
@@ -107,25 +120,26 @@ async function run({ disturb, load, map = initialMap(SHARDS) }: Scenario) {
     return { type: isTopic ? `topic-${Math.floor(random() * TOPICS)}` : EVERYBODY, users: null }
   }
   const routing = new ShardRouting(map)
-  const interests = interestsOf(SHARDS)
+  const interests = interestsOf(all.slice(0, SHARDS))
   const rate = total / PARTITIONS
   const followers = new Followers({ partitions: PARTITIONS, rate, next, routing, interests, clock, random, shards })
   disturb?.({ clock, shards, random })
   const peak = { appends: 0, requests: 0 }
   for (let second = 1; second <= SECONDS; second += 1) {
-    const before = shards.counts.map((counts) => ({ ...counts }))
+    const before = new Map([...shards.counts].map(([shard, counts]) => [shard, { ...counts }]))
     await clock.run(second * 1_000)
-    for (const [shard, counts] of shards.counts.entries()) {
-      peak.appends = Math.max(peak.appends, counts.appends - (before[shard]?.appends ?? 0))
-      peak.requests = Math.max(peak.requests, counts.requests - (before[shard]?.requests ?? 0))
+    for (const [shard, counts] of shards.counts) {
+      peak.appends = Math.max(peak.appends, counts.appends - (before.get(shard)?.appends ?? 0))
+      peak.requests = Math.max(peak.requests, counts.requests - (before.get(shard)?.requests ?? 0))
     }
   }
-  const sum = (of: 'appends' | 'requests') => shards.counts.reduce((total_, counts) => total_ + counts[of], 0) / SECONDS
+  const counted = [...shards.counts.values()]
+  const sum = (of: 'appends' | 'requests') => counted.reduce((total_, counts) => total_ + counts[of], 0) / SECONDS
   // A follower stores its checkpoint at most once a second.
   const rows = sum('appends') + Math.min(PARTITIONS, followers.batches / SECONDS)
-  const busiest = Math.max(...shards.counts.map(({ busyMs }) => busyMs)) / SECONDS / 10
+  const busiest = Math.max(...counted.map(({ busyMs }) => busyMs)) / SECONDS / 10
   const dollars =
-    (sum('requests') * PRICES.request + rows * PRICES.row) * MONTH_SECONDS + (all + PARTITIONS) * PRICES.awake
+    (sum('requests') * PRICES.request + rows * PRICES.row) * MONTH_SECONDS + (all.length + PARTITIONS) * PRICES.awake
   return {
     calls: sum('requests'),
     rows,

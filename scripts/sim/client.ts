@@ -40,7 +40,7 @@ export class Client {
     this.#random = random
     this.#user = random.pick(USERS)
     this.#isStream = random.chance(0.5)
-    this.#shardMap = new WorkerShardMap(simulation.env, simulation.config.shards)
+    this.#shardMap = new WorkerShardMap(simulation.env, simulation.config.shards, simulation.groups)
     this.#isReader = random.chance(0.5)
     this.#subscribed = random.pick([['a.x'], ['a.*'], ['*'], this.#isReader ? ['b', 'a.y'] : ['b'], []])
   }
@@ -135,6 +135,7 @@ export class Client {
       protocol: null,
       allowOrigin: '*',
       grant: grantOf(this.#simulation, this.#isReader),
+      ...(this.#simulation.groups.length === 0 ? {} : { group: this.#random.pick([0, ...this.#simulation.groups]) }),
       ...(isByTime ? { sinceMs } : {}),
     }
   }

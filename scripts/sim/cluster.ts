@@ -39,7 +39,8 @@ const MAX_LATENCY_MS = 6
 export class Cluster {
   readonly #clock: Clock
   readonly #random: Random
-  readonly #variables: Readonly<Record<string, string>>
+  /** Of objects that start from now on. */
+  #variables: Readonly<Record<string, string>>
   readonly #objects = new Map<string, SimulatedObject>()
   /** Share of calls that are lost: half of them before they arrive, half with their answer. */
   faults = 0
@@ -76,6 +77,12 @@ export class Cluster {
     const name = this.#random.pick(names)
     this.#objects.get(name)?.crash()
     return name
+  }
+
+  /** A deploy: all objects start anew, with other variables. */
+  deploy(variables: Readonly<Record<string, string>>): void {
+    this.#variables = variables
+    for (const object of this.#objects.values()) object.crash()
   }
 
   /** The object begins anew, and remembers nothing: its file was lost. */

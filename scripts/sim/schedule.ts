@@ -13,7 +13,7 @@ import { runProducer } from './producer.ts'
 import { RemoteKafka } from './remote-kafka.ts'
 import { runRowProducer } from './row-producer.ts'
 import { ROW_EXTRACTORS, ROW_RULES, Rows, TABLES } from './rows.ts'
-import { changeShards, keepBusy, unsettledMap } from './shard-changes.ts'
+import { changeGroups, changeShards, keepBusy, unsettledMap } from './shard-changes.ts'
 import { RULES, type Simulation } from './simulation.ts'
 import { TableClient } from './table-client.ts'
 
@@ -42,10 +42,13 @@ const REMOTE = {
 const TABLED = { TABLES: JSON.stringify(TABLES), EXTRACTORS: JSON.stringify(ROW_EXTRACTORS) }
 const MAX_ROW_CHANGES = 12
 const TABLES_SHARE = 0.2
+/** A schedule without groups is what it was before there were any. */
+const GROUPS_SEED = 0x6720_7570
+const GROUPS_SHARE = 0.3
 
 /** The period of the cron trigger. */
 const CRON_EVERY_MS = 60_000
-/** In schedules that change the number of shards: events flow on past the retention. */
+/** In schedules that change the number of shards, or their groups: events flow on past the retention. */
 const GROWING = { maxPauseMs: 700, retentionSeconds: 2, maxShards: 6, changes: 3, withinMs: 5_000 }
 /** In the others: an hour, within which nothing is dropped. */
 const STEADY = { maxPauseMs: 60, retentionSeconds: 3_600 }
@@ -73,7 +76,9 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
   clock.reset()
   const isRemote = random.chance(0.25)
   const isGrowing = random.chance(0.5)
-  const { maxPauseMs, retentionSeconds } = isGrowing ? GROWING : STEADY
+  const groups = createRandom(seed ^ GROUPS_SEED)
+  const hasGroups = groups.chance(GROUPS_SHARE)
+  const { maxPauseMs, retentionSeconds } = isGrowing || hasGroups ? GROWING : STEADY
   const kept = { LOG_RETENTION_SECONDS: String(retentionSeconds) }
   const isRuled = random.chance(0.5)
   // Its own numbers: a schedule without tables is what it was before there were any.
@@ -97,9 +102,11 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     isRuled,
     violations: [],
     isEnding: false,
+    groups: [],
     retentionMs: retentionSeconds * 1_000,
     maxPauseMs,
   }
+  if (hasGroups) changeGroups(simulation, cluster, groups, variables)
   cluster.faults = random.pick([0, 0.02, 0.1, 0.3])
   wakeFollowers(simulation)
   const clients = Array.from(
@@ -110,7 +117,7 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     runProducer(simulation, n, random.below(12), random.fork()),
   )
   if (isGrowing) changeShards(simulation, random.fork(), GROWING)
-  if (isGrowing) keepBusy(simulation, PARTITIONS)
+  if (isGrowing || hasGroups) keepBusy(simulation, PARTITIONS)
   const counters = random.chance(0.3)
     ? []
     : Array.from(
@@ -141,7 +148,7 @@ export async function runSchedule(seed: number, clock: Clock, use: (random: Rand
     ? []
     : all.map((client) => `${client.name} lost ${client.missing().join(' ') || 'nothing, but hangs'}`)
   if (!isPublished) missing.push('a producer was never confirmed')
-  const unsettled = isGrowing ? await unsettledMap(simulation, SETTLE_MS) : ''
+  const unsettled = isGrowing || hasGroups ? await unsettledMap(simulation, SETTLE_MS) : ''
   if (unsettled !== '') missing.push(`the change of shards does not end: ${unsettled}`)
   return {
     violations: [...simulation.violations, ...cluster.problems, ...missing],

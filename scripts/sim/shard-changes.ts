@@ -1,10 +1,11 @@
 // Changes of the number of shards in a schedule: asks for them, keeps the log busy meanwhile, and waits until the last one has
 // ended. Called by schedule.ts.
 import { valuesOf } from '../../src/core/delivery/scatter-gather.ts'
-import { allShardsOf } from '../../src/core/shard-map/shard-map.ts'
+import { allShardsOf, groupNumber, isSteady } from '../../src/core/shard-map/shard-map.ts'
 import { directoryStub } from '../../src/rpc/directory.ts'
 import { broadcastCommand } from '../../src/rpc/shard.ts'
 import type { Random } from '../random.ts'
+import type { Cluster } from './cluster.ts'
 import type { Simulation } from './simulation.ts'
 
 /** `withinMs`: all are asked for until then. */
@@ -16,6 +17,7 @@ interface Changes {
 
 /** Less than a fetch waits for records. */
 const BUSY_EVERY_MS = 3_000
+const DEPLOYED_WITHIN_MS = 6_000
 /** How often it is looked whether a change has ended. */
 const LOOK_AGAIN_MS = 2_000
 
@@ -30,6 +32,27 @@ export function changeShards(
     const want = () => void directoryStub(env).wantShards(shards).catch(() => undefined) // prettier-ignore
     clock.schedule(random.below(withinMs), want)
   }
+}
+
+/**
+ * Deploys SHARD_GROUPS: at the start, which is a new Rigel, and later up to twice with other groups. Each deploy ends all
+ * connections.
+ */
+export function changeGroups(
+  simulation: Simulation,
+  cluster: Cluster,
+  random: Random,
+  variables: Readonly<Record<string, string>>,
+): void {
+  const deploy = () => {
+    const names = random.pick([[], ['eu'], ['us'], ['eu', 'us']])
+    const groups = [...names.map((name) => ({ name, claim: { '/region': [name] } })), { name: 'rest' }]
+    simulation.groups = names.map(groupNumber)
+    cluster.deploy({ ...variables, SHARD_GROUPS: JSON.stringify(groups) })
+  }
+  deploy()
+  for (let left = random.below(3); left > 0; left -= 1)
+    simulation.clock.schedule(random.below(DEPLOYED_WITHIN_MS), deploy)
 }
 
 /** Events for a user who is not there, to the end of the schedule: a change must end although the log is never quiet. */
@@ -60,8 +83,8 @@ export async function unsettledMap({ clock, env }: Simulation, withinMs: number)
 
 async function mapProblem(env: Env): Promise<string> {
   const map = await directoryStub(env).shardMap()
-  if (map.change !== null || map.wanted !== map.shards) return JSON.stringify(map)
-  const shards = Array.from({ length: allShardsOf(map) }, (_, shard) => shard)
+  if (!isSteady(map)) return JSON.stringify(map)
+  const shards = allShardsOf(map)
   // No shard takes a map of version 0: it only answers.
   const asked = { ...map, version: 0 }
   const answers = valuesOf(await broadcastCommand(env, shards, { kind: 'learn_shard_map', map: asked }))

@@ -28,6 +28,8 @@ export interface Simulation {
   /** Promises that were broken, as sentences. */
   readonly violations: string[]
   isEnding: boolean
+  /** The groups of shards that there are by the last deploy, besides the default one. Clients travel between them. */
+  groups: readonly number[]
   /** Milliseconds for which shards keep events. A client that returns within this time must not be told of a gap. */
   readonly retentionMs: number
   /** The longest time between two events. */

@@ -8,6 +8,7 @@ import { kafkaContradictions, kafkaVariables, toKafka } from './kafka.ts'
 import { operationContradictions, operationVariables, toMetricsPushMs } from './operation/operation.ts'
 import { kinesisContradictions, kinesisVariables, toKinesis } from './sources/kinesis.ts'
 import { natsContradictions, natsVariables, toNats } from './sources/nats.ts'
+import { shardGroupContradictions } from './operation/shard-groups.ts'
 import { placementVariables, toPlacement } from './operation/placement.ts'
 import { phoenixVariables, toPhoenix } from './phoenix.ts'
 import { proxyContradictions, proxyVariables, toProxy } from './proxy.ts'
@@ -157,6 +158,7 @@ function contradictions(v: Variables, env: object): string[] {
     ...topicsContradictions(v),
     ...typeRuleContradictions(v),
     ...tracingContradictions(v),
+    ...shardGroupContradictions(v.SHARDS, v.SHARD_GROUPS),
     ...proxyContradictions(v, env),
   ]
 }

@@ -83,6 +83,9 @@ export interface WorkerContext {
   wakeFollowersAtMs: number
 }
 
+/** Then no client is let in. */
+const NOT_CONFIGURED = { shards: 1, placement: { groupNumbers: [] } }
+
 /** One context per `env`, which is one object for the life of an isolate. Tests pass others. */
 const isolates = new WeakMap<Env, WorkerContext>()
 
@@ -90,7 +93,8 @@ export function workerContext(env: Env): WorkerContext {
   const known = isolates.get(env)
   if (known !== undefined) return known
   const config = loadConfig(env)
-  const shardMap = new WorkerShardMap(env, config.ok ? config.value.shards : 1)
+  const { placement, shards } = config.ok ? config.value : NOT_CONFIGURED
+  const shardMap = new WorkerShardMap(env, shards, placement.groupNumbers)
   const variables = config.ok ? createVariables(env, config.value, shardMap) : undefined
   const isolate: WorkerContext = { config, variables, shardMap, wakeFollowersAtMs: 0 }
   isolates.set(env, isolate)

@@ -1,8 +1,8 @@
-// An isolate's copy of the shard map. It begins with a guess, SHARDS, so that no request waits for the Directory: a
+// An isolate's copy of the shard map. It begins with a guess, SHARDS and SHARD_GROUPS, so that no request waits for the Directory: a
 // shard that a user has left answers with the newer map, and the Worker then calls the right shard.
 import { logIncident } from '../telemetry/incident-log.ts'
 import { withTimeout } from '../core/timeout.ts'
-import { allShardsOf, initialMap, type ShardMap } from '../core/shard-map/shard-map.ts'
+import { hasShard, initialMap, type ShardMap } from '../core/shard-map/shard-map.ts'
 import { directoryStub } from '../rpc/directory.ts'
 
 /** For this long after asking the Directory, the known map counts as the newest. */
@@ -14,9 +14,9 @@ export class WorkerShardMap {
   #map: ShardMap
   #askedMs = -Infinity
 
-  constructor(env: Env, guess: number) {
+  constructor(env: Env, guess: number, groups: readonly number[] = []) {
     this.#env = env
-    this.#map = initialMap(guess, 0)
+    this.#map = initialMap(guess, 0, groups)
   }
 
   get map(): ShardMap {
@@ -44,6 +44,6 @@ export class WorkerShardMap {
 
   /** Whether there is a shard of this number: to call another one would create it. */
   async has(shard: number): Promise<boolean> {
-    return shard < allShardsOf(this.#map) || shard < allShardsOf(await this.newest())
+    return hasShard(this.#map, shard) || hasShard(await this.newest(), shard)
   }
 }

@@ -8,6 +8,7 @@ import { scatterGather, type ShardResult } from '../core/delivery/scatter-gather
 import { parseError, toHttp, type RigelError } from '../core/errors.ts'
 import { isObject } from '../core/json.ts'
 import type { ShardCommandResults, ShardCommand } from './shard-commands.ts'
+import { locationOf } from '../config/operation/placement.ts'
 import { configOf } from '../config/parse-config.ts'
 import { objectStub } from './object-stub.ts'
 
@@ -34,7 +35,7 @@ const UNSAFE = /[^\x20-\x24\x26-\x7e]/g
 
 /** Returns the stub of the UserShard object with this number. */
 export function shardStub(env: Env, shard: number) {
-  return objectStub(env, env.USER_SHARD, `shard-${shard}`, configOf(env).placement.shards)
+  return objectStub(env, env.USER_SHARD, `shard-${shard}`, locationOf(configOf(env).placement, shard))
 }
 
 /** The answer to a poll: events verbatim, oldest first, and the position to poll from next. */

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { DURABLE_OBJECTS } from '../../src/config/bindings.ts'
 import { loadConfig } from '../../src/config/parse-config.ts'
+import { groupNumber, shardAt } from '../../src/core/shard-map/shard-map.ts'
 import { directoryStub } from '../../src/rpc/directory.ts'
 import { kafkaProducerStub } from '../../src/rpc/kafka-producer.ts'
 import { presenceStub } from '../../src/rpc/presence.ts'
@@ -28,6 +29,21 @@ it('every object is in the jurisdiction; what talks to brokers is near them, sha
   expect(shardStub(env, 3)).toEqual(['USER_SHARD', 'eu', 'shard-3', { locationHint: 'eeur' }])
   expect(kafkaProducerStub(env, 1)).toEqual(['KAFKA_PRODUCER', 'eu', 'producer-1', { locationHint: 'weur' }])
   expect(presenceStub(env, 'user:a')).toEqual(['PRESENCE_TOPIC', 'eu', 'user:a', undefined])
+})
+
+it('shards of a group are near its users, those of a group without a place where all others are', () => {
+  const SHARD_GROUPS = JSON.stringify([
+    { name: 'eu', location: 'weur', claim: { '/region': ['eu'] } },
+    { name: 'me', continents: ['AS'] },
+    { name: 'rest', location: 'enam' },
+  ])
+  const env = envWith({ SHARD_GROUPS, SHARD_LOCATION: 'me' })
+  const placeOf = (shard: number) => (shardStub(env, shard) as unknown as readonly unknown[]).slice(2)
+  const [eu, me, gone] = ['eu', 'me', 'gone'].map((name) => shardAt(groupNumber(name), 3))
+  expect(placeOf(eu ?? 0)).toEqual([`shard-${eu}`, { locationHint: 'weur' }])
+  expect(placeOf(me ?? 0)).toEqual([`shard-${me}`, { locationHint: 'me' }])
+  expect(placeOf(3)).toEqual(['shard-3', { locationHint: 'enam' }])
+  expect(placeOf(gone ?? 0)).toEqual([`shard-${gone}`, { locationHint: 'me' }])
 })
 
 it('a runtime without jurisdictions is a problem of the configuration, not of each call', () => {

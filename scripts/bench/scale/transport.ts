@@ -5,6 +5,7 @@ import { decodeBatch, type AppendBatch } from '../../../src/core/delivery/batch-
 import { FAN_OUT, planDeliveries, type ShardSender } from '../../../src/core/delivery/fan-out-tree.ts'
 import { fromRelayBatch, type BatchSource } from '../../../src/core/delivery/relay-batch.ts'
 import type { RoutedBatch } from '../../../src/core/delivery/routed-batch.ts'
+import { DEFAULT_GROUP, groupOf } from '../../../src/core/shard-map/shard-map.ts'
 import { exponential, type VirtualClock } from './clock.ts'
 
 /** Cloudflare's limit of calls that wait for their answers in one invocation. */
@@ -15,6 +16,8 @@ export interface Costs {
   /** One way between two objects: at least, and on average besides. */
   readonly callLeast: number
   readonly callMore: number
+  /** One way to a group of shards on another continent, besides. */
+  readonly crossing: number
   /** A commit of SQLite, until a shard answers. */
   readonly commit: number
   /** Decoding and storing, by event. */
@@ -33,7 +36,7 @@ export interface ShardCounts {
 }
 
 export class Shards {
-  readonly counts: ShardCounts[]
+  readonly counts: ReadonlyMap<number, ShardCounts>
   /** Shard → when it is reachable again. */
   readonly downUntil = new Map<number, number>()
   failed = 0
@@ -41,18 +44,17 @@ export class Shards {
   readonly #random: () => number
   readonly #costs: Costs
   readonly #subscribers: (type: string) => number
-  readonly #busyUntil: number[]
+  readonly #busyUntil = new Map<number, number>()
 
   /** `subscribers`: connections of one shard that an event of this type goes to. */
   constructor(
-    count: number,
+    all: readonly number[],
     clock: VirtualClock,
     random: () => number,
     costs: Costs,
     subscribers: (type: string) => number,
   ) {
-    this.counts = Array.from({ length: count }, () => ({ appends: 0, requests: 0, busyMs: 0 }))
-    this.#busyUntil = Array.from({ length: count }, () => 0)
+    this.counts = new Map(all.map((shard) => [shard, { appends: 0, requests: 0, busyMs: 0 }]))
     this.#clock = clock
     this.#random = random
     this.#costs = costs
@@ -99,19 +101,19 @@ export class Shards {
   }
 
   async #call(shard: number, work: () => Promise<void>): Promise<void> {
-    await this.#clock.sleep(this.#oneWay())
+    await this.#clock.sleep(this.#oneWay(shard))
     if ((this.downUntil.get(shard) ?? 0) > this.#clock.nowMs) {
       this.failed += 1
       throw new Error(`shard ${shard} is not reachable`)
     }
-    const counts = this.counts[shard]
+    const counts = this.counts.get(shard)
     if (counts !== undefined) counts.requests += 1
     await work()
-    await this.#clock.sleep(this.#oneWay())
+    await this.#clock.sleep(this.#oneWay(shard))
   }
 
   async #append(shard: number, { packs }: AppendBatch): Promise<void> {
-    const counts = this.counts[shard]
+    const counts = this.counts.get(shard)
     if (counts !== undefined) counts.appends += 1
     const events = packs.flatMap((pack) => [...decodeBatch(pack)])
     const { commit, delivery, event } = this.#costs
@@ -127,14 +129,16 @@ export class Shards {
 
   /** The shard is at work for so long. Returns when it will have done it. */
   occupy(shard: number, ms: number): number {
-    const counts = this.counts[shard]
+    const counts = this.counts.get(shard)
     if (counts !== undefined) counts.busyMs += ms
-    const until = Math.max(this.#busyUntil[shard] ?? 0, this.#clock.nowMs) + ms
-    this.#busyUntil[shard] = until
+    const until = Math.max(this.#busyUntil.get(shard) ?? 0, this.#clock.nowMs) + ms
+    this.#busyUntil.set(shard, until)
     return until
   }
 
-  #oneWay(): number {
-    return this.#costs.callLeast + exponential(this.#random, this.#costs.callMore)
+  /** As if every call of a shard of another group came from the default one, where Kafka is. */
+  #oneWay(shard: number): number {
+    const far = groupOf(shard) === DEFAULT_GROUP ? 0 : this.#costs.crossing
+    return far + this.#costs.callLeast + exponential(this.#random, this.#costs.callMore)
   }
 }

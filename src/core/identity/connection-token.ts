@@ -9,7 +9,7 @@ export interface ConnectionAddress {
   readonly connectionId: string
 }
 
-const TOKEN = /^(\d{1,6})\.([0-9a-f]{32})$/
+const TOKEN = /^(\d{1,10})\.([0-9a-f]{32})$/
 
 /** Returns `<shard>.<connection id>`. */
 export function formatConnectionToken(address: ConnectionAddress): string {

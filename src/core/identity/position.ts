@@ -37,7 +37,7 @@ interface PositionProof {
 }
 
 const POSITION =
-  /^(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15})(?:-(\d{1,15}))?(?:~(\d{1,6}\.[0-9a-z]{1,32})-(\d{1,15}))?(?:\.([0-9a-f]{16})(?:\.(\d{1,15}))?)?(\*)?(?:!([0-9a-z]{1,16}))?$/
+  /^(\d{1,10}\.[0-9a-z]{1,32})-(\d{1,15})(?:-(\d{1,15}))?(?:~(\d{1,10}\.[0-9a-z]{1,32})-(\d{1,15}))?(?:\.([0-9a-f]{16})(?:\.(\d{1,15}))?)?(\*)?(?:!([0-9a-z]{1,16}))?$/
 
 /** Returns the position as clients see it. */
 export function formatPosition(epoch: string, seq: number): string {

@@ -73,6 +73,8 @@ export interface ConnectRequest {
   readonly authorization?: string | null | undefined
   /** Transport `phoenix` only. */
   readonly phoenix?: PhoenixHello | undefined
+  /** The group of shards that is for the client. Absent: the default one. Only the Worker needs it. */
+  readonly group?: number | undefined
   /** The shard map by which the Worker chose the shard. Absent: by a guess. */
   readonly shardMap?: ShardMap | undefined
 }

@@ -1,6 +1,7 @@
 // Which events a shard's log has, by topic-partition. A client that moves to another shard gets the events that its
 // old log does not have. Also decides whether a position is from before its user left the shard and came back. Pure.
 import { shardOf } from '../delivery/shard-hash.ts'
+import { placeOf } from './shard-map.ts'
 
 /**
  * The range of a topic-partition that a log has stored: all offsets before `nextOffset` of this generation. `sinceSeq`
@@ -18,7 +19,10 @@ export function isCovered(seen: SeenRange | undefined, generation: number, offse
   return generation === seen[0] ? offset < seen[1] : generation < seen[0]
 }
 
-/** The head of a shard's log when the shard first learned of a change that moves users to it. Never removed. */
+/**
+ * The head of a shard's log when the shard first learned of a change that moves users to it. Never removed. `from` is 0 if the
+ * change added the shard's group, which has had no users.
+ */
 export interface ShardCut {
   readonly from: number
   readonly to: number
@@ -30,5 +34,11 @@ export interface ShardCut {
  * events in between. Such a position is older than the retention, because a change lasts at least that long.
  */
 export function predatesReturn(cuts: Iterable<ShardCut>, shard: number, user: string, seq: number): boolean {
-  return [...cuts].some((cut) => seq < cut.seq && shardOf(user, cut.from) !== shard && shardOf(user, cut.to) === shard)
+  return [...cuts].some((cut) => seq < cut.seq && isCutOf(cut, shard, user))
+}
+
+/** Returns whether the change brought this user to the shard. */
+export function isCutOf({ from, to }: Pick<ShardCut, 'from' | 'to'>, shard: number, user: string): boolean {
+  const place = placeOf(shard)
+  return shardOf(user, from) !== place && shardOf(user, to) === place
 }

@@ -4,7 +4,16 @@
 // Used by followers.
 import { emptyRoutedBatch, type RoutedBatch } from '../delivery/routed-batch.ts'
 import { shardOf } from '../delivery/shard-hash.ts'
-import { isGaining, isLosing, type ShardMap } from './shard-map.ts'
+import {
+  allShardsOf,
+  DEFAULT_GROUP,
+  groupOf,
+  isGaining,
+  isLosing,
+  shardAt,
+  writtenGroups,
+  type ShardMap,
+} from './shard-map.ts'
 
 /** Routes events by one version of the map. Create a new one for each version. */
 export class ShardRouting {
@@ -12,6 +21,8 @@ export class ShardRouting {
   /** Events are written to both shards of a moved user. */
   readonly #isDual: boolean
   readonly #gaining: readonly number[]
+  /** Null: there are no groups of shards besides the default one. */
+  readonly #groups: readonly number[] | null
   /**
    * The result of ofInterested by set: batches group events by the identity of the set, so equal sets must be the same
    * object.
@@ -21,11 +32,18 @@ export class ShardRouting {
   constructor(map: ShardMap) {
     this.map = map
     this.#isDual = map.change !== null && map.change.phase !== 'adopting'
-    this.#gaining = Array.from({ length: map.shards }, (_, shard) => shard).filter((shard) => isGaining(map, shard))
+    this.#gaining = allShardsOf(map).filter((shard) => isGaining(map, shard))
+    const groups = writtenGroups(map)
+    this.#groups = groups.length === 1 && groups[0] === DEFAULT_GROUP ? null : groups
   }
 
-  /** The shards that events to a user are written to: one, or both. */
+  /** The shards that events to a user are written to: one in each group, or both of them. */
   ofUser(user: string): readonly number[] {
+    const places = this.#placesOf(user)
+    return this.#groups?.flatMap((group) => places.map((place) => shardAt(group, place))) ?? places
+  }
+
+  #placesOf(user: string): readonly number[] {
     const { change, shards } = this.map
     if (change === null) return [shardOf(user, shards)]
     const old = shardOf(user, change.from)
@@ -42,10 +60,18 @@ export class ShardRouting {
     if (!this.#isDual || interested.size === 0) return interested
     const known = this.#widened.get(interested)
     if (known !== undefined) return known
-    const isNeeded = [...interested].some((shard) => isLosing(this.map, shard))
-    const widened = isNeeded ? new Set([...interested, ...this.#gaining]) : interested
+    const gaining = this.#gainingFrom([...interested].filter((shard) => isLosing(this.map, shard)))
+    const widened = gaining.length === 0 ? interested : new Set([...interested, ...gaining])
     this.#widened.set(interested, widened)
     return widened
+  }
+
+  /** A change of the number moves users within their group, one of the groups to any that remains. */
+  #gainingFrom(losing: readonly number[]): readonly number[] {
+    if (losing.length === 0) return losing
+    if (this.map.change?.removedGroups !== undefined) return this.#gaining
+    const groups = new Set(losing.map(groupOf))
+    return this.#gaining.filter((shard) => groups.has(groupOf(shard)))
   }
 
   /**

@@ -9,11 +9,20 @@
 // - `moving`: users connect by the new number; the old shards close connections of moved users, a few at a time.
 // - `ending`: clients can no longer resume from an old shard. Afterwards followers write by the new number only.
 // A process that dies delays a change but does not break it.
-import { shardOf } from '../delivery/shard-hash.ts'
+//
+// With SHARD_GROUPS there are several groups of shards, each with the same number, and a user has one shard in each: at the
+// same place. Another set of groups is a change with the same phases: the shards of a group that is removed lose all users,
+// those of the groups that remain gain them, and the shards of an added one store what is for their users before any comes.
+import { hash64, shardOf } from '../delivery/shard-hash.ts'
 import { fail, ok, type Result } from '../result.ts'
 
-/** Limits memory: every follower holds 2 KiB of interest per shard. */
+/** Limits memory: every follower holds 2 KiB of interest per shard. Of all groups together. */
 export const MAX_SHARDS = 8_192
+/** The group of clients that no other group is for. It has the shards that a Rigel without groups has. */
+export const DEFAULT_GROUP = 0
+/** Numbers of groups: below are shards of tests, above are shards with more digits than positions and tokens may have. */
+const FIRST_GROUP = 128
+const END_OF_GROUPS = 131_072
 
 type ChangePhase = 'adopting' | 'writing_both' | 'moving' | 'ending'
 
@@ -21,18 +30,25 @@ interface ShardChange {
   /** The number of shards before the change. */
   readonly from: number
   readonly phase: ChangePhase
+  /** Groups that the change adds, and removes: it then changes no number of shards. Absent: it changes the number. */
+  readonly addedGroups?: readonly number[]
+  readonly removedGroups?: readonly number[]
 }
 
 /** One version of the shard map. */
 export interface ShardMap {
   /** Grows by one with each phase. A newer map always wins. 0: a guess, from SHARDS. */
   readonly version: number
-  /** The number of shards once the change under way has ended. */
+  /** The number of shards of each group once the change under way has ended. */
   readonly shards: number
   /** Null: no change is under way. */
   readonly change: ShardChange | null
   /** The number that was requested last. A change that is requested during another one begins after it. */
   readonly wanted: number
+  /** The numbers of the groups besides the default one, ascending, once the change under way has ended. Absent: none. */
+  readonly groups?: readonly number[]
+  /** Those that SHARD_GROUPS names. Absent: none. */
+  readonly wantedGroups?: readonly number[] | undefined
 }
 
 /** What followers and shards have confirmed to the Directory. These values decide whether a phase ends. */
@@ -51,25 +67,66 @@ export interface ChangeProgress {
   readonly retentionMs: number
 }
 
-/** Returns version 1, with `shards` shards and no change under way. */
-export function initialMap(shards: number, version = 1): ShardMap {
-  return { version, shards, change: null, wanted: shards }
+const NO_GROUPS: readonly number[] = []
+
+/** Returns the number of a group that is not the default one. It never changes, so that the group keeps its shards. */
+export function groupNumber(name: string): number {
+  return FIRST_GROUP + (hash64(name).low % (END_OF_GROUPS - FIRST_GROUP))
+}
+
+/** Returns the group of a shard. */
+export function groupOf(shard: number): number {
+  return Math.floor(shard / MAX_SHARDS)
+}
+
+/** Returns the place of a shard in its group, from 0. */
+export function placeOf(shard: number): number {
+  return shard % MAX_SHARDS
+}
+
+/** Returns the shard at this place of the group. */
+export function shardAt(group: number, place: number): number {
+  return group * MAX_SHARDS + place
+}
+
+/** Returns whether Rigel may have a shard of this number. Tests call others, which take any user. */
+export function isShardNumber(shard: number): boolean {
+  return groupOf(shard) === DEFAULT_GROUP || groupOf(shard) >= FIRST_GROUP
+}
+
+/** Returns version 1, with `shards` shards in each group and no change under way. */
+export function initialMap(shards: number, version = 1, groups: readonly number[] = NO_GROUPS): ShardMap {
+  const map: ShardMap = { version, shards, change: null, wanted: shards }
+  return groups.length === 0 ? map : { ...map, groups, wantedGroups: groups }
 }
 
 /** Requests another number of shards. The change begins when the current one, if any, has ended. */
 export function wantShards(map: ShardMap, wanted: number): Result<ShardMap, string> {
-  if (!Number.isSafeInteger(wanted) || wanted < 1 || wanted > MAX_SHARDS)
-    return fail(`shards must be a whole number from 1 to ${MAX_SHARDS}, got ${wanted}`)
+  const { groups = NO_GROUPS, wantedGroups = NO_GROUPS } = map
+  const count = 1 + Math.max(groups.length, wantedGroups.length)
+  const most = Math.floor(MAX_SHARDS / count)
+  const each = count === 1 ? '' : ` in each of ${count} groups`
+  if (!Number.isSafeInteger(wanted) || wanted < 1 || wanted > most)
+    return fail(`shards must be a whole number from 1 to ${most}${each}, got ${wanted}`)
   return ok({ ...map, wanted })
+}
+
+/** Requests other groups, besides the default one. The change begins when the current one, if any, has ended. */
+export function wantGroups(map: ShardMap, groups: readonly number[]): ShardMap {
+  return { ...map, wantedGroups: groups.length === 0 ? undefined : groups.toSorted((a, b) => a - b) }
+}
+
+/** Returns whether nothing is under way, and nothing else was requested. */
+export function isSteady({ change, groups, shards, wanted, wantedGroups }: ShardMap): boolean {
+  return change === null && wanted === shards && String(groups ?? '') === String(wantedGroups ?? '')
 }
 
 /** Returns the next map if the current phase has ended, else the same one. */
 export function advance(map: ShardMap, progress: ChangeProgress): ShardMap {
-  const { change, shards, version, wanted } = map
-  if (change === null && wanted === shards) return map
-  if (progress.followers < version || progress.shards < version) return map
+  const { change, version } = map
+  if (isSteady(map) || progress.followers < version || progress.shards < version) return map
   const next = version + 1
-  if (change === null) return { ...map, version: next, shards: wanted, change: { from: shards, phase: 'adopting' } }
+  if (change === null) return { ...begun(map), version: next }
   switch (change.phase) {
     case 'adopting':
       return { ...map, version: next, change: { ...change, phase: 'writing_both' } }
@@ -77,56 +134,141 @@ export function advance(map: ShardMap, progress: ChangeProgress): ShardMap {
       return { ...map, version: next, change: { ...change, phase: 'moving' } }
     case 'moving':
       // Until then a client that was disconnected from the old shard may return with a position of its log.
-      if (progress.nowMs - (progress.noneLeftSinceMs ?? Infinity) < progress.retentionMs) return map
+      if (movesUsers(map) && progress.nowMs - (progress.noneLeftSinceMs ?? Infinity) < progress.retentionMs) return map
       return { ...map, version: next, change: { ...change, phase: 'ending' } }
     case 'ending':
       return { ...map, version: next, change: null }
   }
 }
 
-/** Returns the number of shards by which users connect. */
-export function connectingShards({ change, shards }: ShardMap): number {
-  return change === null || change.phase === 'moving' || change.phase === 'ending' ? shards : change.from
+/** A change of the number comes before one of the groups. */
+function begun({ groups = NO_GROUPS, ...map }: ShardMap): ShardMap {
+  const { shards, wanted, wantedGroups = NO_GROUPS } = map
+  const phase = 'adopting'
+  if (wanted !== shards)
+    return { ...map, ...(groups.length > 0 && { groups }), shards: wanted, change: { from: shards, phase } }
+  const addedGroups = wantedGroups.filter((group) => !groups.includes(group))
+  const removedGroups = groups.filter((group) => !wantedGroups.includes(group))
+  const change = { from: shards, phase, addedGroups, removedGroups } as const
+  return { ...map, ...(wantedGroups.length > 0 && { groups: wantedGroups }), change }
 }
 
-/** Returns the number of shards that exist. During a change this is the larger of both numbers. */
-export function allShardsOf({ change, shards }: ShardMap): number {
-  return Math.max(shards, change?.from ?? 0)
+/** Users of added groups come as they connect. */
+function movesUsers({ change }: ShardMap): boolean {
+  return change?.removedGroups?.length !== 0
 }
 
-/** Returns the shard that a user connects to. */
-export function homeOf(map: ShardMap, user: string): number {
-  return shardOf(user, connectingShards(map))
+/** Returns whether users connect by what the change is to. */
+export function hasMoved({ change }: ShardMap): boolean {
+  return change === null || change.phase === 'moving' || change.phase === 'ending'
+}
+
+/** Returns the number of shards, of each group, by which users connect. */
+export function connectingShards(map: ShardMap): number {
+  return map.change === null || hasMoved(map) ? map.shards : map.change.from
+}
+
+/** Returns the groups that users connect to, the default one first. */
+export function connectingGroups(map: ShardMap): readonly number[] {
+  const { change, groups = NO_GROUPS } = map
+  if (change === null || hasMoved(map)) return [DEFAULT_GROUP, ...groups]
+  return groupsBefore(map)
+}
+
+/** Returns how many shards users connect to, of all groups together. */
+export function openShards(map: ShardMap): number {
+  return connectingShards(map) * connectingGroups(map).length
+}
+
+/** Returns the groups that events to users are written to: during a change, those before and those after it. */
+export function writtenGroups(map: ShardMap): readonly number[] {
+  return map.change?.phase === 'adopting' ? groupsBefore(map) : allGroups(map)
+}
+
+function groupsBefore({ change, groups = NO_GROUPS }: ShardMap): readonly number[] {
+  const { addedGroups = NO_GROUPS, removedGroups = NO_GROUPS } = change ?? {}
+  return [DEFAULT_GROUP, ...groups.filter((group) => !addedGroups.includes(group)), ...removedGroups]
+}
+
+/** Returns the groups before and after the change under way, the default one first. */
+export function allGroups({ change, groups = NO_GROUPS }: ShardMap): readonly number[] {
+  return [DEFAULT_GROUP, ...groups, ...(change?.removedGroups ?? NO_GROUPS)]
+}
+
+/** Returns all shards that exist, ascending. During a change these are the shards before and after it. */
+export function allShardsOf(map: ShardMap): readonly number[] {
+  const count = Math.max(map.shards, map.change?.from ?? 0)
+  const groups = allGroups(map).toSorted((a, b) => a - b)
+  return groups.flatMap((group) => Array.from({ length: count }, (_, place) => shardAt(group, place)))
+}
+
+/** Returns whether there is a shard of this number. */
+export function hasShard(map: ShardMap, shard: number): boolean {
+  return placeOf(shard) < Math.max(map.shards, map.change?.from ?? 0) && allGroups(map).includes(groupOf(shard))
+}
+
+/** Returns the shard that a user of this group connects to. */
+export function homeOf(map: ShardMap, user: string, group = DEFAULT_GROUP): number {
+  return shardAt(group, shardOf(user, connectingShards(map)))
+}
+
+/** Returns all shards where a user may have connections: one in each group, and while users move two. Ascending. */
+export function homesOf(map: ShardMap, user: string): readonly number[] {
+  const places = new Set([connectingShards(map), map.change?.from ?? map.shards].map((count) => shardOf(user, count)))
+  const homes = allGroups(map).flatMap((group) => [...places].map((place) => shardAt(group, place)))
+  return homes.toSorted((a, b) => a - b)
 }
 
 /**
  * Returns whether the user connects to this shard. Clients without a user connect to any shard that remains after the change.
  */
 export function isHome(map: ShardMap, shard: number, user: string | null): boolean {
-  return user === null ? shard < connectingShards(map) : homeOf(map, user) === shard
+  if (!connectingGroups(map).includes(groupOf(shard))) return false
+  return user === null ? placeOf(shard) < connectingShards(map) : homeOf(map, user, groupOf(shard)) === shard
 }
 
 /**
  * Returns whether the change moves users to this shard. If so, it stores all events that it is sent, whatever its clients
  * want.
  */
-export function isGaining({ change, shards }: ShardMap, shard: number): boolean {
-  if (change === null) return false
-  return change.from < shards ? shard >= change.from && shard < shards : shard < shards
+export function isGaining(map: ShardMap, shard: number): boolean {
+  const { change, groups = NO_GROUPS, shards } = map
+  const group = groupOf(shard)
+  const place = placeOf(shard)
+  if (change === null || (group !== DEFAULT_GROUP && !groups.includes(group))) return false
+  if (change.removedGroups !== undefined) return change.removedGroups.length > 0 && place < shards
+  return change.from < shards ? place >= change.from && place < shards : place < shards
 }
 
 /** Returns whether the change moves users away from this shard. */
-export function isLosing({ change, shards }: ShardMap, shard: number): boolean {
-  if (change === null || shard >= change.from) return false
-  return change.from < shards || shard >= shards
+export function isLosing(map: ShardMap, shard: number): boolean {
+  const { change, shards } = map
+  const place = placeOf(shard)
+  if (change === null || place >= change.from) return false
+  if (change.removedGroups !== undefined) return change.removedGroups.includes(groupOf(shard))
+  return allGroups(map).includes(groupOf(shard)) && (change.from < shards || place >= shards)
+}
+
+/** Returns whether both are the same change, in whichever phases. A shard that was removed has not heard that its change ended. */
+export function isSameChange(one: ShardChange, other: ShardChange | null): boolean {
+  const isOfGroups = (of: 'addedGroups' | 'removedGroups') => String(one[of]) === String(other?.[of])
+  return one.from === other?.from && isOfGroups('addedGroups') && isOfGroups('removedGroups')
+}
+
+/** Returns whether the change adds the group of this shard. */
+export function isAdded({ change }: ShardMap, shard: number): boolean {
+  return change?.addedGroups?.includes(groupOf(shard)) === true
 }
 
 /**
  * Returns whether a client of this user may resume at `shard` with a position of the shard `old`: the old log has what the
- * client missed, and both logs have later events.
+ * client missed, and both logs have later events. A group keeps its clients until it is removed.
  */
 export function canResumeFrom(map: ShardMap, old: number, shard: number, user: string | null): boolean {
-  if (map.change?.phase !== 'moving' || old === shard) return false
-  if (user === null) return isLosing(map, old) && isGaining(map, shard)
-  return shardOf(user, map.change.from) === old && homeOf(map, user) === shard
+  const { change } = map
+  if (change?.phase !== 'moving' || old === shard || !isLosing(map, old)) return false
+  const group = groupOf(shard)
+  if (change.removedGroups === undefined && groupOf(old) !== group) return false
+  if (user === null) return isGaining(map, shard)
+  return placeOf(old) === shardOf(user, change.from) && homeOf(map, user, group) === shard && isHome(map, shard, user)
 }

@@ -2,7 +2,7 @@
 // follower, so it wakes none. `rigel_report_age_seconds` has the age of the figures.
 import type { Context } from 'hono'
 import { toPrometheus } from '../../core/metrics/exposition.ts'
-import { connectingShards } from '../../core/shard-map/shard-map.ts'
+import { openShards } from '../../core/shard-map/shard-map.ts'
 import type { MetricValue } from '../../core/metrics/metric-counts.ts'
 import type { SourceValues } from '../../core/metrics/metrics-state.ts'
 import { readMetrics } from '../../rpc/metrics.ts'
@@ -12,7 +12,7 @@ export async function metrics(c: Context<HttpEnv>): Promise<Response> {
   const { config } = c.var
   const { sources, totals } = await readMetrics(c.env, config)
   const values = sources.flatMap((source) => source.values)
-  const own: MetricValue[] = [['rigel_shards', [], connectingShards(c.var.shardMap.map)], ...sources.map(toAge)]
+  const own: MetricValue[] = [['rigel_shards', [], openShards(c.var.shardMap.map)], ...sources.map(toAge)]
   return c.text(toPrometheus([...totals, ...values, ...own]), 200, {
     'content-type': 'text/plain; version=0.0.4; charset=utf-8',
   })

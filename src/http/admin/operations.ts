@@ -8,8 +8,7 @@ import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { ProducedRecord } from '../../core/events/kafka-record.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import { shardOf } from '../../core/delivery/shard-hash.ts'
-import { allShardsOf, homeOf } from '../../core/shard-map/shard-map.ts'
+import { allShardsOf, homesOf } from '../../core/shard-map/shard-map.ts'
 import type { Trace } from '../../telemetry/trace-context.ts'
 import { workerContext } from '../worker-context.ts'
 import { valuesOf } from '../../core/delivery/scatter-gather.ts'
@@ -131,13 +130,12 @@ async function locate(
     return { shards: isHere ? [address.shard] : [], filter: { connectionId: address?.connectionId ?? '' } }
   }
   const map = await workerContext(env).shardMap.newest()
-  const homes = user === undefined ? null : [homeOf(map, user), shardOf(user, map.change?.from ?? map.shards)]
-  const shards = homes === null ? await allShards(env) : [...new Set(homes)].toSorted((a, b) => a - b)
+  const shards = user === undefined ? allShardsOf(map) : homesOf(map, user)
   return { shards, filter: { user, session, metadata } }
 }
 
 /** Returns the numbers of all shards that exist, also of those that exist only during a change. */
 export async function allShards(env: Env): Promise<readonly number[]> {
   const map = await workerContext(env).shardMap.newest()
-  return Array.from({ length: allShardsOf(map) }, (_, shard) => shard)
+  return allShardsOf(map)
 }

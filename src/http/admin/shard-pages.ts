@@ -15,7 +15,7 @@ const AT_ONCE = 6
 const PAGE_BYTES = 8 * 1_048_576
 
 /** What can be passed as `after`. */
-export const CURSOR = /^(\d{1,6}):(.*)$/su
+export const CURSOR = /^(\d{1,10}):(.*)$/su
 
 /** True for what can be passed as `after`. */
 export function isCursor(text: string): boolean {

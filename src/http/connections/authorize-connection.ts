@@ -5,6 +5,7 @@ import { parseJsonOrReason } from '../../core/json.ts'
 import type { Config } from '../../config/parse-config.ts'
 import { parseAsOf } from '../../core/as-of/as-of.ts'
 import type { Check } from '../../config/auth.ts'
+import { groupFor } from '../../config/operation/shard-groups.ts'
 import { ANONYMOUS, type ConnectRequest, type TransportName } from '../../core/identity/principal.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
@@ -100,6 +101,7 @@ async function authorize(c: HandlerContext, options: ConnectOptions): Promise<Re
       inferred,
       grant: grant.value,
       ...start.value,
+      ...groupOfClient(config, claims, request),
       asOf: asOf.value,
       protocol: options.protocol ?? null,
       allowOrigin: allowOrigin(config, request),
@@ -107,6 +109,16 @@ async function authorize(c: HandlerContext, options: ConnectOptions): Promise<Re
       ...keptOf(config, options, token),
     },
   })
+}
+
+/** Absent without SHARD_GROUPS. Without a token, and where a service knows the token, the continent decides. */
+function groupOfClient(
+  { placement: { groups } }: Config,
+  claims: VerifiedToken['claims'],
+  request: Request,
+): Pick<ConnectRequest, 'group'> {
+  if (groups.length === 0) return {}
+  return { group: groupFor(groups, claims, (request.cf as IncomingRequestCfProperties | undefined)?.continent) }
 }
 
 /** What a shard keeps in order to ask a check service about subscriptions that come on the open connection. */

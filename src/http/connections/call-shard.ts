@@ -1,7 +1,20 @@
 // Calls the shard that a client connects to. This isolate's shard map may be outdated: a shard that the client's user
 // has left answers with the newer map, and the shard by that map is called. A client without a user connects to the
-// shard of its position. If the position is invalid, that shard refuses, and a random shard is called.
-import { connectingShards, type ShardMap } from '../../core/shard-map/shard-map.ts'
+// shard of its position. If the position is invalid, that shard refuses, and a random shard is called. With SHARD_GROUPS a
+// client stays in the group of its position, in whose log it can read on: without one it connects to the group that is for it.
+import {
+  canResumeFrom,
+  connectingGroups,
+  connectingShards,
+  DEFAULT_GROUP,
+  groupOf,
+  hasShard,
+  homeOf,
+  isHome,
+  isShardNumber,
+  shardAt,
+  type ShardMap,
+} from '../../core/shard-map/shard-map.ts'
 import { shardOf } from '../../core/delivery/shard-hash.ts'
 import { parsePosition, shardOfPosition } from '../../core/identity/position.ts'
 import type { ConnectRequest } from '../../core/identity/principal.ts'
@@ -18,14 +31,15 @@ const MAX_HOPS = 4
  */
 export async function callShard<T>(
   known: WorkerShardMap,
-  connect: ConnectRequest,
+  { group, ...connect }: ConnectRequest,
   call: (shard: number, connect: ConnectRequest) => Promise<T>,
   refusalOf: (answer: T) => RigelError | undefined,
 ): Promise<T> {
+  await knowGroupOf(connect.lastEventId, known)
   let byPosition = true
   for (let hops = 1; ; hops += 1) {
     const { map } = known
-    const { atPosition, shard } = chooseShard(connect, map, Math.random(), byPosition)
+    const { atPosition, shard } = chooseShard({ ...connect, group }, map, Math.random(), byPosition)
     const answer = await call(shard, { ...connect, atPosition, ...(map.version === 0 ? {} : { shardMap: map }) })
     const refusal = refusalOf(answer)
     if (refusal === undefined || hops === MAX_HOPS) return answer
@@ -44,15 +58,42 @@ interface ChosenShard {
 
 /** `random` is in [0, 1) and chooses the shard of a client that has neither a user nor a position. */
 export function chooseShard(
-  { lastEventId, principal }: Pick<ConnectRequest, 'lastEventId' | 'principal'>,
+  { group = DEFAULT_GROUP, lastEventId, principal }: Pick<ConnectRequest, 'group' | 'lastEventId' | 'principal'>,
   map: ShardMap,
   random: number,
   byPosition = true,
 ): ChosenShard {
   const shards = connectingShards(map)
-  if (principal.user !== null) return { shard: shardOf(principal.user, shards), atPosition: false }
-  const position = lastEventId === null || !byPosition ? undefined : parsePosition(lastEventId)
-  const shard = position === undefined ? undefined : shardOfPosition(position)
-  if (shard !== undefined && shard < shards) return { shard, atPosition: true }
-  return { shard: Math.floor(random * shards), atPosition: false }
+  const { user } = principal
+  if (user !== null && map.groups === undefined && map.change?.removedGroups === undefined)
+    return { shard: shardOf(user, shards), atPosition: false }
+  const own = connectingGroups(map).includes(group) ? group : DEFAULT_GROUP
+  const old = byPosition ? shardOfText(lastEventId) : undefined
+  const kept = old === undefined ? undefined : keptShard(map, old, user)
+  // In the own group of a user any position leads to the same shard, which says what can be read on from it.
+  if (kept !== undefined && (user === null || groupOf(kept) !== own)) return { shard: kept, atPosition: kept === old }
+  return { shard: shardAt(own, user === null ? Math.floor(random * shards) : shardOf(user, shards)), atPosition: false }
+}
+
+/** Returns the shard of the group of `old` that can read on from a position there. Undefined: none. */
+function keptShard(map: ShardMap, old: number, user: string | null): number | undefined {
+  if (isHome(map, old, user)) return old
+  if (user === null) return undefined
+  const home = homeOf(map, user, groupOf(old))
+  return canResumeFrom(map, old, home, user) ? home : undefined
+}
+
+/**
+ * A position may be of a group that this isolate does not know of: SHARD_GROUPS has changed, and the Directory has not removed
+ * the group yet.
+ */
+async function knowGroupOf(lastEventId: string | null, known: WorkerShardMap): Promise<void> {
+  const shard = shardOfText(lastEventId)
+  const isOfGroup = shard !== undefined && groupOf(shard) !== DEFAULT_GROUP && isShardNumber(shard)
+  if (isOfGroup && !hasShard(known.map, shard)) await known.newest()
+}
+
+function shardOfText(lastEventId: string | null): number | undefined {
+  const position = lastEventId === null ? undefined : parsePosition(lastEventId)
+  return position === undefined ? undefined : shardOfPosition(position)
 }

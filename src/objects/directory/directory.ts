@@ -53,6 +53,7 @@ export class Directory extends DurableObject<Env> {
   })
   readonly #shardMap = new ShardMapKeeper(this.ctx.storage.sql, {
     variable: this.#config.shards,
+    groups: this.#config.placement.groupNumbers,
     retentionMs: this.#config.log.retentionMs,
     tellFollowers: (map) => this.#tellFollowers(map),
     tellShards: async (map, shards) => confirmationOfShards(await this.#learnShardMap(shards, map), map.version),

@@ -60,14 +60,14 @@ export class InterestRecovery {
   async #findShards() {
     for (;;) {
       const map = this.#deps.map()
-      const shards = Array.from({ length: allShardsOf(map) }, (_, shard) => shard)
+      const shards = allShardsOf(map)
       // No shard takes a map of version 0: it only answers.
       const values = valuesOf(await this.#deps.query(shards, { ...map, version: 0 }))
       const newest = values.reduce(
         (best, value) => (value !== undefined && value.map.version > best.version ? value.map : best),
         map,
       )
-      if (newest.version <= this.#deps.map().version) return values.map((value, shard) => ({ shard, value }))
+      if (newest.version <= this.#deps.map().version) return shards.map((shard, at) => ({ shard, value: values[at] }))
       this.#deps.adopt(newest)
     }
   }

@@ -5,6 +5,8 @@ import {
   advance,
   allShardsOf,
   initialMap,
+  isSteady,
+  wantGroups,
   wantShards,
   type ChangeProgress,
   type ShardMap,
@@ -36,6 +38,8 @@ export interface MapConfirmation {
 export interface ShardMapKeeperDeps {
   /** The variable SHARDS. It only has an effect when it changes. */
   readonly variable: number
+  /** The numbers of the groups that SHARD_GROUPS names besides the default one. */
+  readonly groups: readonly number[]
   /** LOG_RETENTION_SECONDS, in milliseconds. */
   readonly retentionMs: number
   tellFollowers(map: ShardMap): Promise<MapConfirmation>
@@ -72,9 +76,13 @@ export class ShardMapKeeper {
     const [row] = sql.exec<MapRow>('SELECT map, variable, none_left_since_ms FROM shard_map').toArray()
     this.#map = row === undefined ? initialMap(deps.variable) : (JSON.parse(row.map) as ShardMap)
     this.#noneLeftSinceMs = row?.none_left_since_ms ?? null
-    if (row?.variable === deps.variable) return
     if (row === undefined) this.#store(this.#map)
-    else this.want(deps.variable)
+    else if (row.variable !== deps.variable) this.want(deps.variable)
+    // Also in a new storage, which may replace a lost one: users connect to a group when all followers write to it.
+    const map = wantGroups(this.#map, deps.groups)
+    if (String(map.wantedGroups ?? '') === String(this.#map.wantedGroups ?? '')) return
+    this.#store(map)
+    this.#deps.wakeBy(this.#deps.nowMs())
   }
 
   get map(): ShardMap {
@@ -95,14 +103,13 @@ export class ShardMapKeeper {
     const { shards, version, wanted } = this.#map
     if (newest.version <= version) return
     // Keeps a number that was requested meanwhile.
-    this.#store({ ...newest, wanted: wanted === shards ? newest.wanted : wanted })
+    this.#storeOther({ ...newest, wanted: wanted === shards ? newest.wanted : wanted })
     this.#deps.wakeBy(this.#deps.nowMs())
   }
 
   /** Continues a change that nothing continues: an alarm that has failed several times is given up. */
   resume(): void {
-    const { change, shards, wanted } = this.#map
-    if (!this.#isStepping && (change !== null || wanted !== shards)) this.#deps.wakeBy(this.#deps.nowMs())
+    if (!this.#isStepping && !isSteady(this.#map)) this.#deps.wakeBy(this.#deps.nowMs())
   }
 
   /** Does what can be done now, and asks to be called again if there is more. */
@@ -133,8 +140,8 @@ export class ShardMapKeeper {
   }
 
   get #isSettled(): boolean {
-    const { change, shards, version, wanted } = this.#map
-    if (change !== null || wanted !== shards) return false
+    const { version } = this.#map
+    if (!isSteady(this.#map)) return false
     // Version 1 is what all begin with.
     return version === 1 || (this.#followers.lowest >= version && this.#shards.lowest >= version)
   }
@@ -142,7 +149,7 @@ export class ShardMapKeeper {
   async #takeStep(): Promise<void> {
     const deps = this.#deps
     const map = this.#map
-    const all = Array.from({ length: allShardsOf(map) }, (_, shard) => shard)
+    const all = allShardsOf(map)
     const isFollowed = this.#followers.lowest >= map.version
     const [followers, shards] = await Promise.all([
       isFollowed ? this.#followers : deps.tellFollowers(map).catch(toFailure),
@@ -151,7 +158,7 @@ export class ShardMapKeeper {
     this.#followers = followers
     this.#shards = shards
     const newest = [followers.newest, shards.newest].find((one) => (one?.version ?? 0) > this.#map.version)
-    if (newest !== undefined && newest !== null) return this.#store({ ...newest, wanted: this.#map.wanted })
+    if (newest !== undefined && newest !== null) return this.#storeOther({ ...newest, wanted: this.#map.wanted })
     // Keeps a number that was requested meanwhile.
     if (this.#map.version !== map.version) return
     this.#countLeaving(shards, map)
@@ -191,6 +198,11 @@ export class ShardMapKeeper {
     const since = this.#noneLeftSinceMs
     if (since === null) return ASK_EVERY_MS
     return Math.max(0, Math.min(LOOK_EVERY_MS, since + this.#deps.retentionMs - this.#deps.nowMs()))
+  }
+
+  /** The map of a shard or a follower: this Directory's variable says which groups there are to be. */
+  #storeOther(map: ShardMap): void {
+    this.#store(wantGroups(map, this.#deps.groups))
   }
 
   #store(map: ShardMap): void {

@@ -103,10 +103,7 @@ export class SessionRegistry extends DurableObject<Env> {
 
   async #notifyAll(session: string): Promise<number> {
     const map = await this.#shardMap()
-    return this.#notify(
-      session,
-      Array.from({ length: allShardsOf(map) }, (_, shard) => shard),
-    )
+    return this.#notify(session, allShardsOf(map))
   }
 
   /** While the Directory is out of reach, the map that is known counts. Without any it is tried again. */

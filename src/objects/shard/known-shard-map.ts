@@ -2,15 +2,19 @@
 // shard that has got none asks for it once, when the first client connects. Used by admission, UserShard and
 // maintenance.
 import { logIncident } from '../../telemetry/incident-log.ts'
-import { predatesReturn, type ShardCut } from '../../core/shard-map/coverage.ts'
-import { shardOf } from '../../core/delivery/shard-hash.ts'
+import { isCutOf, predatesReturn, type ShardCut } from '../../core/shard-map/coverage.ts'
 import {
-  MAX_SHARDS,
+  canResumeFrom,
+  connectingGroups,
   connectingShards,
+  groupOf,
+  hasMoved,
   initialMap,
+  isAdded,
   isGaining,
   isHome,
-  canResumeFrom,
+  isSameChange,
+  isShardNumber,
   type ShardMap,
 } from '../../core/shard-map/shard-map.ts'
 
@@ -84,23 +88,37 @@ export class KnownShardMap {
     return !this.#isOnAMap || isHome(this.#map, this.#deps.shard, user)
   }
 
-  /** Only tests call shards beyond MAX_SHARDS. Such a shard accepts any user. */
+  /** Only tests call other shards. Such a shard accepts any user. */
   get #isOnAMap(): boolean {
-    return this.#deps.shard < MAX_SHARDS
+    return isShardNumber(this.#deps.shard)
+  }
+
+  /**
+   * Whether a Worker with this map lacks a group, or has one that is gone: this map is newer. It has to choose again, or users
+   * of a new group would stay in another one for as long as its isolate lives.
+   */
+  hasOtherGroups(than: ShardMap | undefined): boolean {
+    if (than === undefined || than.version >= this.#map.version) return false
+    return String(connectingGroups(than)) !== String(connectingGroups(this.#map))
   }
 
   /** Returns whether the map is newer than the known one, which it then replaces. */
   learn(map: ShardMap): boolean {
     if (map.version <= this.#map.version) return false
-    const isNewChange = map.change !== null && map.change.from !== this.#map.change?.from
-    if (isNewChange && map.change !== null && isGaining(map, this.#deps.shard)) this.#cut(map.change.from, map.shards)
+    if (map.change !== null && !isSameChange(map.change, this.#map.change)) this.#cutBy(map, map.change.from)
     this.#sql.exec('INSERT OR REPLACE INTO known_shard_map VALUES (0, ?)', JSON.stringify(map))
     const isSkipping = map.version > this.#map.version + 1
-    if (isSkipping || connectingShards(map) !== connectingShards(this.#map)) this.#usersSince = map.version
+    const isOther =
+      connectingShards(map) !== connectingShards(this.#map) || this.#isOpen(map) !== this.#isOpen(this.#map)
+    if (isSkipping || isOther) this.#usersSince = map.version
     this.#map = map
     // Since now at the latest, followers write here what is for users who come.
-    if (map.change === null || connectingShards(map) === map.shards) this.#complete()
+    if (hasMoved(map)) this.#complete()
     return true
+  }
+
+  #isOpen(map: ShardMap): boolean {
+    return connectingGroups(map).includes(groupOf(this.#deps.shard))
   }
 
   /** Asks the Directory if no map is known. If it does not answer, the guess is used. */
@@ -127,8 +145,7 @@ export class KnownShardMap {
    * addressed to the user from `completeMs` on; null: a version before knew `seq` only.
    */
   cameBy(user: string): Pick<KnownCut, 'seq' | 'completeMs'> | undefined {
-    const { shard } = this.#deps
-    return this.#cuts.findLast(({ from, to }) => shardOf(user, from) !== shard && shardOf(user, to) === shard)
+    return this.#cuts.findLast((cut) => isCutOf(cut, this.#deps.shard, user))
   }
 
   /** Whether a position is from before its user left this shard and came back. */
@@ -145,6 +162,13 @@ export class KnownShardMap {
     } catch (error) {
       logIncident('the shard map could not be asked for', {}, { shard: this.#deps.shard, error: String(error) })
     }
+  }
+
+  /** A group that remains has always had what is for its users, also for those that another group loses to it. */
+  #cutBy(map: ShardMap, from: number): void {
+    const { shard } = this.#deps
+    if (isAdded(map, shard)) return this.#cut(0, map.shards)
+    if (map.change?.removedGroups === undefined && isGaining(map, shard)) this.#cut(from, map.shards)
   }
 
   #cut(from: number, to: number): void {

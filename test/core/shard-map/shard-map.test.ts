@@ -13,6 +13,15 @@ import {
   isHome,
   isLosing,
   canResumeFrom,
+  connectingGroups,
+  groupNumber,
+  groupOf,
+  hasShard,
+  homesOf,
+  homeOf,
+  placeOf,
+  shardAt,
+  wantGroups,
   wantShards,
   type ChangeProgress,
   type ShardMap,
@@ -27,6 +36,8 @@ const done: ChangeProgress = {
   nowMs: RETENTION_MS,
   retentionMs: RETENTION_MS,
 }
+/** Besides the default one. */
+const GROUPS = [groupNumber('eu'), groupNumber('us')].toSorted((a, b) => a - b)
 const users = Array.from({ length: 40 }, (_, n) => `user-${n}`)
 
 function want(map: ShardMap, shards: number): ShardMap {
@@ -129,6 +140,117 @@ describe('what is written to both shards', () => {
   })
 })
 
+describe('groups of shards', () => {
+  const [one = 0, other = 0] = GROUPS
+  const added = wantGroups(initialMap(3), [one, other])
+  const steady = (groups: readonly number[], wantedGroups = groups): ShardMap => ({
+    ...wantGroups(initialMap(3, 9), wantedGroups),
+    ...(groups.length > 0 && { groups }),
+  })
+  const phases = (from: ShardMap) => {
+    const maps = [from]
+    for (let map = from; maps.length < 6 && advance(map, done) !== map; maps.push(map)) map = advance(map, done)
+    return maps
+  }
+
+  it('number their shards apart, and the default group as if there were no others', () => {
+    expect([homeOf(initialMap(3), 'alice'), homeOf(initialMap(3), 'alice', one)]).toEqual([
+      shardOf('alice', 3),
+      shardAt(one, shardOf('alice', 3)),
+    ])
+    expect([groupOf(shardAt(one, 7)), placeOf(shardAt(one, 7))]).toEqual([one, 7])
+    expect(allShardsOf(steady([one]))).toEqual([0, 1, 2, ...[0, 1, 2].map((place) => shardAt(one, place))])
+    expect([hasShard(steady([one]), shardAt(one, 2)), hasShard(steady([one]), shardAt(one, 3))]).toEqual([true, false])
+    expect(hasShard(steady([one]), shardAt(other, 0))).toBe(false)
+  })
+
+  it('each get what is for a user, and all of them are asked for the connections of the user', () => {
+    const routing = new ShardRouting(steady([one]))
+    expect(routing.ofUser('alice')).toEqual([shardOf('alice', 3), shardAt(one, shardOf('alice', 3))])
+    expect(homesOf(steady([one]), 'alice')).toEqual(routing.ofUser('alice'))
+  })
+
+  it('take users when all followers write to them, and are added without waiting for the retention', () => {
+    const never = { ...done, noneLeftSinceMs: null }
+    let map = added
+    const seen: unknown[] = []
+    while (advance(map, never) !== map) {
+      expect(advance(map, { ...never, followers: map.version - 1 })).toBe(map)
+      expect(advance(map, { ...never, shards: map.version - 1 })).toBe(map)
+      map = advance(map, never)
+      const written = new ShardRouting(map).ofUser('alice').map(groupOf)
+      seen.push([phaseOf(map), connectingGroups(map).length, written.length])
+    }
+    expect(seen).toEqual([
+      ['adopting', 1, 1],
+      ['writing_both', 1, 3],
+      ['moving', 3, 3],
+      ['ending', 3, 3],
+      ['steady', 3, 3],
+    ])
+    expect(map).toMatchObject({ groups: GROUPS, wantedGroups: GROUPS, change: null })
+  })
+
+  it('that are removed give their users to those that remain, who may read on in them until the retention has passed', () => {
+    const maps = phases(steady(GROUPS, [other]))
+    const moving = maps.find((map) => phaseOf(map) === 'moving') ?? added
+    const [place] = [shardOf('alice', 3)]
+    const from = shardAt(one, place)
+    expect([isHome(moving, from, 'alice'), isLosing(moving, from), isGaining(moving, from)]).toEqual([
+      false,
+      true,
+      false,
+    ])
+    for (const group of [0, other]) {
+      const to = shardAt(group, place)
+      expect([isGaining(moving, to), canResumeFrom(moving, from, to, 'alice')]).toEqual([true, true])
+      expect(canResumeFrom(moving, from, shardAt(group, (place + 1) % 3), 'alice')).toBe(false)
+      expect(canResumeFrom(moving, to, shardAt(group === 0 ? other : 0, place), 'alice')).toBe(false)
+    }
+    expect(advance(moving, { ...done, nowMs: RETENTION_MS - 1 })).toBe(moving)
+    expect(new ShardRouting(moving).ofUser('alice')).toContain(from)
+    expect([...new ShardRouting(moving).ofInterested(new Set([from]))]).toHaveLength(1 + 2 * 3)
+    expect(maps.at(-1)).toMatchObject({ groups: [other], change: null })
+    expect(new ShardRouting(maps.at(-1) ?? added).ofUser('alice')).not.toContain(from)
+  })
+
+  it('all go, and leave the map as it was before there were any', () => {
+    const last = phases(steady(GROUPS, [])).at(-1)
+    expect(last).toEqual({ version: 14, shards: 3, change: null, wanted: 3 })
+  })
+
+  it('change one after the other with the number of shards, in every group', () => {
+    const both = { ...steady([one], GROUPS), wanted: 5 }
+    const growing = advance(both, done)
+    expect(growing).toMatchObject({ shards: 5, groups: [one], change: { from: 3, phase: 'adopting' } })
+    const moving = { ...growing, change: { from: 3, phase: 'moving' } } as const
+    const user = users.find((name) => shardOf(name, 5) >= 3) ?? ''
+    const [from, to] = [shardOf(user, 3), shardOf(user, 5)]
+    expect(canResumeFrom(moving, shardAt(one, from), shardAt(one, to), user)).toBe(true)
+    expect(canResumeFrom(moving, from, shardAt(one, to), user)).toBe(false)
+    expect([...new ShardRouting(moving).ofInterested(new Set([shardAt(one, 1)]))].map(groupOf)).toEqual([one, one, one])
+    expect(new ShardRouting(moving).ofUser(user)).toEqual([to, from, shardAt(one, to), shardAt(one, from)])
+  })
+
+  it('share the limit of shards', () => {
+    expect(wantShards(steady(GROUPS), 2_730).ok).toBe(true)
+    expect(wantShards(steady(GROUPS), 2_731)).toEqual({
+      ok: false,
+      reason: 'shards must be a whole number from 1 to 2730 in each of 3 groups, got 2731',
+    })
+  })
+
+  it('have the same number for ever', () => {
+    expect(['eu', 'us', 'apac'].map(groupNumber)).toMatchInlineSnapshot(`
+      [
+        29396,
+        120014,
+        29314,
+      ]
+    `)
+  })
+})
+
 it('a log covers what is before its next offset, and every earlier generation', () => {
   expect([isCovered([1, 5], 1, 4), isCovered([1, 5], 1, 5), isCovered([1, 5], 0, 9)]).toEqual([true, false, true])
   expect([isCovered([1, 5], 2, 0), isCovered(undefined, 0, 0)]).toEqual([false, false])
@@ -145,24 +267,27 @@ it('a position from before its user left the shard and came back is recognised',
 class Walk {
   map: ShardMap
   readonly followers: ShardMap[]
-  readonly shards: ShardMap[]
+  /** What shards know; those that are not here know the first map. */
+  readonly shards = new Map<number, ShardMap>()
+  readonly #first: ShardMap
   #nowMs = 0
   readonly #random: () => number
 
   constructor(random: () => number) {
     this.#random = random
     this.map = initialMap(1 + this.#below(5))
+    this.#first = this.map
     this.followers = Array.from({ length: 4 }, () => this.map)
-    this.shards = Array.from({ length: 10 }, () => this.map)
   }
 
   step(): void {
     this.#nowMs += 1
     const kind = this.#random()
     if (kind < 0.35) this.followers[this.#below(4)] = this.map
-    else if (kind < 0.8) this.shards[this.#below(10)] = this.map
+    else if (kind < 0.8) this.#learn()
     else if (kind < 0.97) this.map = advance(this.map, this.#progress())
-    else this.map = want(this.map, 1 + this.#below(9))
+    else if (kind < 0.985) this.map = want(this.map, 1 + this.#below(9))
+    else this.map = wantGroups(this.map, GROUPS.filter(() => this.#random() < 0.5)) // prettier-ignore
   }
 
   violation(): string | undefined {
@@ -173,9 +298,11 @@ class Walk {
           const written = routing.ofUser(user)
           const state = `${user}: shard ${shard} by version ${map.version}, follower by ${routing.map.version}`
           if (isHome(map, shard, user) && !written.includes(shard)) return `not written to its home: ${state}`
-          const old = shardOf(user, map.change?.from ?? map.shards)
-          if (canResumeFrom(map, old, shard, user) && written.join() !== [shard, old].join())
-            return `resumes where nobody writes: ${state}`
+          for (const old of allShardsOf(map).filter((one) => canResumeFrom(map, one, shard, user))) {
+            const isFirst = isGaining(routing.map, shard) && !isGaining(routing.map, old)
+            if (!written.includes(shard) || !written.includes(old) || !isFirst)
+              return `resumes from ${old} where nobody writes: ${state}`
+          }
         }
       }
     }
@@ -184,7 +311,12 @@ class Walk {
 
   /** Shards that exist by the newest map, with what they know of it. */
   #known(): readonly (readonly [number, ShardMap])[] {
-    return this.shards.slice(0, allShardsOf(this.map)).map((map, shard) => [shard, map] as const)
+    return allShardsOf(this.map).map((shard) => [shard, this.shards.get(shard) ?? this.#first] as const)
+  }
+
+  /** Some of the shards hear of the newest map. */
+  #learn(): void {
+    for (const [shard] of this.#known()) if (this.#random() < 0.3) this.shards.set(shard, this.map)
   }
 
   #progress(): ChangeProgress {

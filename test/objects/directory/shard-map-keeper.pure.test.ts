@@ -1,7 +1,7 @@
 // A change of the number of shards survives the death of the Directory at every call that it makes, and the loss of its storage
 // in every phase: the alarm that is stored with each step continues it.
 import { describe, expect, it } from 'vitest'
-import type { ShardMap } from '../../../src/core/shard-map/shard-map.ts'
+import { groupNumber, type ShardMap } from '../../../src/core/shard-map/shard-map.ts'
 import { ShardMapKeeper, type MapConfirmation } from '../../../src/objects/directory/shard-map-keeper.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 import { createTestStorage } from '../../support/sql-storage.ts'
@@ -22,6 +22,8 @@ class World {
   readonly #diesAt: ReadonlySet<number>
   #storage = createTestStorage()
   #starts = 0
+  /** By SHARD_GROUPS. */
+  groups: readonly number[] = []
   #keeper: ShardMapKeeper
   /** The newest map that the follower, and the shards, have. */
   #known: ShardMap | null = null
@@ -91,6 +93,7 @@ class World {
     }
     return new ShardMapKeeper({ exec } as SqlStorage, {
       variable: FROM,
+      groups: this.groups,
       retentionMs: RETENTION_MS,
       tellFollowers: (map) => this.#answer('follower', map, alive),
       tellShards: (map) => this.#answer('shards', map, alive),
@@ -155,4 +158,38 @@ describe('a change of the number of shards', () => {
     world.resume()
     expect(world.alarmAtMs).toBeNull()
   })
+})
+
+describe('other groups of shards', () => {
+  const groups = [groupNumber('eu'), groupNumber('us')].toSorted((a, b) => a - b)
+  const deployed = async (...deploys: readonly (readonly number[])[]) => {
+    const world = new World()
+    const phases: (readonly string[])[] = []
+    for (const named of deploys) {
+      world.groups = named
+      world.resume()
+      phases.push(await world.run())
+    }
+    return { world, phases }
+  }
+
+  it('come with the deploy that names them, and go with the one that does not', async () => {
+    const { phases, world } = await deployed(groups, groups, [])
+    expect(phases).toEqual([PHASES, [], PHASES])
+    expect(world.map).toEqual({ version: 11, shards: FROM, change: null, wanted: FROM })
+  })
+
+  it.each(PHASES.slice(0, -1))(
+    'are what the variable says also if the Directory loses its storage while %s',
+    async (phase) => {
+      const { world } = await deployed()
+      world.groups = groups
+      world.resume()
+      await world.run(() => world.toldPhase === phase)
+      world.groups = groups.slice(1)
+      world.lose()
+      await world.run()
+      expect(world.map).toMatchObject({ groups: groups.slice(1), wantedGroups: groups.slice(1), change: null })
+    },
+  )
 })

@@ -1,7 +1,7 @@
 // What a shard remembers of changes that bring users to it: since when its log has what is for them.
 import { describe, expect, it } from 'vitest'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
-import type { ShardMap } from '../../../src/core/shard-map/shard-map.ts'
+import { groupNumber, shardAt, type ShardMap } from '../../../src/core/shard-map/shard-map.ts'
 import { KnownShardMap } from '../../../src/objects/shard/known-shard-map.ts'
 import { createTestStorage } from '../../support/sql-storage.ts'
 
@@ -15,13 +15,14 @@ const changing = (version: number, from: number, shards: number, phase: Phase): 
   wanted: shards,
 })
 
-function make(storage = createTestStorage()) {
+function make(storage = createTestStorage(), shard = 2) {
   const clock = { nowMs: 0 }
+  let head = 0
   const map = new KnownShardMap(storage.sql, {
-    shard: 2,
+    shard,
     guess: 2,
     fetch: () => Promise.reject(new Error('not asked')),
-    advanceLog: () => 7,
+    advanceLog: () => (head += 7),
     nowMs: () => clock.nowMs,
   })
   const learn = (nowMs: number, next: ShardMap) => {
@@ -78,5 +79,66 @@ describe('a shard that users come to', () => {
     )
     storage.sql.exec('INSERT INTO shard_cuts VALUES (2, 3, 5)')
     expect(make(storage).map.cameBy(comer)).toMatchObject({ seq: 5, completeMs: null })
+  })
+})
+
+describe('a shard of a group that is added', () => {
+  const group = groupNumber('eu')
+  const other = { addedGroups: [], removedGroups: [] }
+  const adding = (version: number, phase: Phase): ShardMap => ({
+    ...steady(version, 3),
+    groups: [group],
+    wantedGroups: [group],
+    change: { from: 3, phase, ...other, addedGroups: [group] },
+  })
+  const removing = (version: number, phase: Phase): ShardMap => ({
+    ...steady(version, 3),
+    change: { from: 3, phase, ...other, removedGroups: [group] },
+  })
+  const opened = (version: number): ShardMap => ({ ...steady(version, 3), groups: [group], wantedGroups: [group] })
+
+  it('takes its users from when all followers write to it, and not by a guess', () => {
+    const { learn, map } = make(undefined, shardAt(group, 2))
+    const maps = [
+      steady(1, 3),
+      adding(2, 'adopting'),
+      adding(3, 'writing_both'),
+      adding(4, 'moving'),
+      adding(5, 'ending'),
+      opened(6),
+    ]
+    const taken = [map.isHome(comer)]
+    for (const next of maps) {
+      learn(10 * next.version, next)
+      taken.push(map.isHome(comer))
+    }
+    expect(taken).toEqual([false, false, false, false, true, true, true])
+    expect([map.isHome(stayer), map.usersSince]).toEqual([false, 4])
+    expect(map.cameBy(comer)).toMatchObject({ seq: 7, completeMs: 40 })
+  })
+
+  it('has a gap for positions of an earlier time, if the group was removed and comes back', () => {
+    const { learn, map } = make(undefined, shardAt(group, 2))
+    const phases = ['adopting', 'writing_both', 'moving', 'ending'] as const
+    const maps = [
+      ...phases.map((phase, at) => adding(2 + at, phase)),
+      opened(6),
+      ...phases.map((phase, at) => removing(7 + at, phase)),
+    ]
+    for (const next of maps) learn(1, next)
+    expect([map.isHome(comer), map.predatesReturn(comer, 10)]).toEqual([false, false])
+    for (const next of [...phases.map((phase, at) => adding(12 + at, phase)), opened(16)]) learn(1, next)
+    expect([map.isHome(comer), map.predatesReturn(comer, 13), map.predatesReturn(comer, 14)]).toEqual([
+      true,
+      true,
+      false,
+    ])
+  })
+
+  it('leaves the cuts of other groups as they are', () => {
+    const { learn, map } = make()
+    for (const next of [adding(2, 'adopting'), adding(4, 'moving'), removing(7, 'adopting'), removing(9, 'moving')])
+      learn(1, next)
+    expect(map.cameBy(comer)).toBeUndefined()
   })
 })

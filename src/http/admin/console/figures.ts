@@ -4,7 +4,7 @@
 import type { Context } from 'hono'
 import * as z from 'zod'
 import { METRICS } from '../../../core/metrics/catalogue.ts'
-import { connectingShards } from '../../../core/shard-map/shard-map.ts'
+import { openShards } from '../../../core/shard-map/shard-map.ts'
 import { STEP_MS } from '../../../core/metrics/history.ts'
 import { sse, SSE_HEADERS } from '../../../objects/shard/transports/sse.ts'
 import { readHistory, readMetrics } from '../../../rpc/metrics.ts'
@@ -61,7 +61,7 @@ async function readFigures({ env, var: { config, shardMap } }: Context<HttpEnv>,
   return {
     nowMs: Date.now(),
     stepMs: STEP_MS,
-    shards: connectingShards(shardMap.map),
+    shards: openShards(shardMap.map),
     buckets: bucketsOf(['rigel_produce_to_receive_seconds', 'rigel_append_seconds', 'rigel_proxy_duration_seconds']),
     history,
     totals: totals.flatMap(([name, labels, value]) => (typeof value === 'number' ? [{ name, labels, value }] : [])),

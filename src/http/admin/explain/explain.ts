@@ -2,7 +2,7 @@
 // decodes, routes and matches it as before; the shard returns what happened at each connection. Nothing is recorded per
 // event, because events are stored before they are sent. `npm run explain` and the console show the answer.
 import type { Context } from 'hono'
-import { homeOf } from '../../../core/shard-map/shard-map.ts'
+import { connectingGroups, homeOf } from '../../../core/shard-map/shard-map.ts'
 import type { LogPosition, LogRecord } from '../../../core/events/kafka-record.ts'
 import { bestOf, describeCause, verdictOf, type Cause } from '../../../core/explain/cause.ts'
 import { parseJson } from '../../../core/json.ts'
@@ -86,14 +86,37 @@ async function explainFor(
   explained: ExplainedEvent,
   user: string,
 ) {
-  const shard = homeOf(await workerContext(env).shardMap.newest(), user)
-  const shardAnswer = await ask(env, at, explained, shard, user)
+  const map = await workerContext(env).shardMap.newest()
+  const homes = connectingGroups(map).map((group) => homeOf(map, user, group))
+  const { shard, ...shardAnswer } = ofAllGroups(
+    await Promise.all(homes.map(async (home) => ({ shard: home, ...(await ask(env, at, explained, home, user)) }))),
+  )
   const { log, matched, refused } = shardAnswer
   const connections = shardAnswer.connections.map((one) => ({
     ...one,
     connectionToken: shownToken(role, one.connectionToken),
   }))
   return { shard, log, matched, connections, refused, ...answer(causeFor(shardAnswer, explained, user)) }
+}
+
+interface AnswerOf extends ShardAnswer {
+  readonly shard: number
+}
+
+/** A user may have connections in several groups of shards: the log is that of the shard with the most of them. */
+function ofAllGroups(answers: readonly AnswerOf[]): AnswerOf {
+  const [first, ...others] = answers.toSorted((a, b) => b.connections.length - a.connections.length)
+  if (first === undefined) throw new TypeError('there is no shard')
+  return others.reduce<AnswerOf>(
+    (all, { connections, knownSinceMs, matched, refused }) => ({
+      ...all,
+      matched: all.matched + matched,
+      knownSinceMs: Math.max(all.knownSinceMs, knownSinceMs),
+      connections: [...all.connections, ...connections],
+      refused: [...all.refused, ...refused],
+    }),
+    first,
+  )
 }
 
 /**
@@ -123,7 +146,7 @@ function causeFor(
 async function askShards(env: Env, at: LogPosition, explained: ExplainedEvent) {
   const { recipients } = explained
   const map = await workerContext(env).shardMap.newest()
-  const homes = recipients?.map((user) => homeOf(map, user))
+  const homes = recipients?.flatMap((user) => connectingGroups(map).map((group) => homeOf(map, user, group)))
   const wanted = homes === undefined ? await allShards(env) : [...new Set(homes)]
   return Promise.all(
     wanted.slice(0, MAX_SHARDS_ASKED).map(async (shard) => {

@@ -7,8 +7,20 @@ const confirmation = z.object({ confirmed: z.number().int(), of: z.number().int(
 export const shardsBody = z.strictObject({ shards: z.number().int().min(1).max(MAX_SHARDS) })
 
 export const shardsStatus = z.object({
-  shards: z.number().int().describe('The number by which users connect'),
+  shards: z.number().int().describe('The number by which users connect, of each group'),
   wanted: z.number().int().describe('The number that was requested last'),
+  groups: z
+    .array(
+      z.object({
+        name: z.string().nullable().describe('Null: SHARD_GROUPS does not name it any more'),
+        firstShard: z
+          .number()
+          .int()
+          .describe('The number of its first shard: with it begin the tokens of its connections'),
+        isOpen: z.boolean().describe('Whether clients connect to it'),
+      }),
+    )
+    .describe('The groups of shards, each with this number of shards; one without SHARD_GROUPS'),
   version: z.number().int().describe('Version of the shard map'),
   phase: z.enum(['steady', 'adopting', 'writing_both', 'moving', 'ending']),
   from: z.number().int().nullable().describe('The number before the change; null: no change is under way'),

@@ -1,7 +1,15 @@
 // GET and PUT /_rig/api/v1/shards: the number of shards, and the progress of a change. Called by admin-api.ts.
 import type { Context } from 'hono'
 import type { z } from 'zod'
-import { MAX_SHARDS, connectingShards } from '../../../core/shard-map/shard-map.ts'
+import type { Config } from '../../../config/parse-config.ts'
+import {
+  allGroups,
+  connectingGroups,
+  connectingShards,
+  DEFAULT_GROUP,
+  MAX_SHARDS,
+  shardAt,
+} from '../../../core/shard-map/shard-map.ts'
 import { parseJson } from '../../../core/json.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
 import { directoryStub, type ShardChangeStatus } from '../../../rpc/directory.ts'
@@ -13,7 +21,7 @@ import { shardsBody, type shardsStatus } from './shards-schema.ts'
 const MAX_BODY_BYTES = 1_024
 
 export async function getShards(c: Context<HttpEnv>): Promise<Response> {
-  return c.json(describe(await directoryStub(c.env).shardChange()))
+  return c.json(describe(await directoryStub(c.env).shardChange(), c.var.config))
 }
 
 /** Starts a change, which continues by itself. The response has its progress. */
@@ -26,15 +34,21 @@ export async function putShards(c: Context<HttpEnv>): Promise<Response> {
   const directory = directoryStub(c.env)
   const wanted = await directory.wantShards(parsed.data.shards)
   if (!wanted.ok) return errorResponse({ kind: 'bad_request', message: wanted.reason })
-  return c.json(describe(await directory.shardChange()), 202)
+  return c.json(describe(await directory.shardChange(), c.var.config), 202)
 }
 
-function describe(status: ShardChangeStatus): z.infer<typeof shardsStatus> {
+function describe(status: ShardChangeStatus, { placement }: Config): z.infer<typeof shardsStatus> {
   const { bothWrittenUntilMs, connectionsToMove, followers, map, problem, shards } = status
   const { change, version, wanted } = map
   return {
     shards: connectingShards(map),
     wanted,
+    groups: allGroups(map).map((group) => ({
+      name:
+        placement.groups.find(({ number }) => number === group)?.name ?? (group === DEFAULT_GROUP ? 'default' : null),
+      firstShard: shardAt(group, 0),
+      isOpen: connectingGroups(map).includes(group),
+    })),
     version,
     phase: change?.phase ?? 'steady',
     from: change?.from ?? null,

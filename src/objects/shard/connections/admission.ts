@@ -118,7 +118,7 @@ export class ConnectionAdmission {
   }: Pick<ConnectRequest, 'principal' | 'shardMap'>): Promise<Result<null, RigelError>> {
     if (shardMap !== undefined && this.#parts.shardMap.learn(shardMap)) this.#context.wakeBy(this.#context.now())
     await this.#parts.shardMap.ensure()
-    return this.#parts.shardMap.isHome(principal.user)
+    return this.#parts.shardMap.isHome(principal.user) && !this.#parts.shardMap.hasOtherGroups(shardMap)
       ? ok(null)
       : fail({ kind: 'moved', map: this.#parts.shardMap.map })
   }
