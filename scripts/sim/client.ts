@@ -12,6 +12,8 @@ import { parseStream, type ReceivedEvent } from './stream-frames.ts'
 /** Share of chunks of a stream that are lost on their way. */
 const LOST_CHUNKS = 0.05
 const READS_PAGES = 0.2
+/** In schedules with groups of shards. */
+const BEGINS_ANEW = 0.3
 
 export class Client {
   readonly name: string
@@ -49,10 +51,22 @@ export class Client {
     const { clock } = this.#simulation
     await clock.wait(this.#random.below(300))
     while (!this.#simulation.isEnding || !this.hasAll()) {
+      this.#mayBeginAnew()
       await (this.#isStream ? this.#stream() : this.#session()).catch(() => undefined)
       if (this.#random.chance(READS_PAGES)) await this.#readPages().catch(() => undefined)
       await clock.wait(this.#random.below(200))
     }
+  }
+
+  /** A page that is loaded again, without a position: its client goes to the group of shards that is for it. */
+  #mayBeginAnew(): void {
+    const { groups, isEnding } = this.#simulation
+    if (groups.length === 0 || isEnding || !this.#random.chance(BEGINS_ANEW)) return
+    this.#position = null
+    this.#from = Infinity
+    this.#isByTime = false
+    this.#seen.clear()
+    this.#got.length = 0
   }
 
   /** Whether everything that must reach it has. */
