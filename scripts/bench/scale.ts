@@ -64,7 +64,7 @@ const SCENARIOS: readonly Scenario[] = [
     map: { version: 3, shards: 2 * SHARDS, change: { from: SHARDS, phase: 'writing_both' }, wanted: 2 * SHARDS },
   },
   ...[2, 3].map((groups) => inGroups('10 events an hour to each user', OWN, groups)),
-  ...[2, 3].map((groups) => inGroups('and 200 a second to topics, 1 to everybody', MIXED, groups)),
+  inGroups('and 200 a second to topics, 1 to everybody', MIXED, 2),
 ]
 
 /** The same number of shards altogether, in groups (SHARD_GROUPS). */
