@@ -12,6 +12,11 @@ describe('splitBySize', () => {
     expect(split([1, 99, 1], 10)).toEqual([[1], [99], [1]])
   })
 
+  it('ends a part only where it may', () => {
+    const mayPart = (before: number, after: number) => before !== after
+    expect([...splitBySize([4, 4, 4, 3, 9], (size) => size, 10, mayPart)]).toEqual([[4, 4, 4], [3], [9]])
+  })
+
   it('yields nothing for nothing', () => {
     expect(split([], 10)).toEqual([])
   })

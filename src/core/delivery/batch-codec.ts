@@ -6,10 +6,15 @@ import { splitBySize } from '../split-by-size.ts'
 import type { RoutedEvent, RowChange } from '../events/stored-event.ts'
 
 /**
- * A row of SQLite holds at most 2 MB; less than a third of it leaves room for headers. A fetch of 2 MiB has some more than
- * 500 kB for each of four shards: a second row for the rest would be billed as much as the first.
+ * Of texts in a pack. A fetch of 2 MiB has some more than 500 kB for each of four shards: a second row for the rest would be
+ * billed as much as the first.
  */
 const MAX_PACK_BYTES = 600_000
+
+/** A row of SQLite holds 2 MB at most, and what a shard's log notes of a pack besides takes less than the rest. */
+const MAX_ROW_BYTES = 1_900_000
+
+const encoder = new TextEncoder()
 
 /** Keep a leading BOM: payloads are raw bytes here. */
 const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true })
@@ -37,7 +42,10 @@ export interface EncodedEvents {
   readonly body: Uint8Array
 }
 
-/** At most 600 kB of event texts, unless one event alone is larger. Events are in offset order. */
+/**
+ * As much as a row can hold, and at most 600 kB of event texts, unless one offset alone has more. Events are in offset order; those of
+ * one offset are in one pack, because a shard that has stored an offset drops what comes of it later.
+ */
 export interface EventBatch extends EncodedEvents {
   readonly count: number
   /** Types of the events without recipients, each once. A shard decides by them whether it has to decode the batch. */
@@ -60,7 +68,33 @@ export interface AppendBatch {
 
 /** Encodes events in order, in packs that a row can hold. */
 export function encodeBatches(events: readonly RoutedEvent[]): readonly EventBatch[] {
-  return [...splitBySize(events, ({ utf8 }) => utf8.length, MAX_PACK_BYTES)].map(encodePack)
+  return [...splitBySize(events, ({ utf8 }) => utf8.length, MAX_PACK_BYTES, isNextOffset)].flatMap(encodeRows)
+}
+
+function isNextOffset(before: RoutedEvent, after: RoutedEvent): boolean {
+  return before.offset !== after.offset
+}
+
+/** Events with small texts can have many recipients or fields, and removals of rows have no text at all. */
+function encodeRows(events: readonly RoutedEvent[]): readonly EventBatch[] {
+  const pack = encodePack(events)
+  const middle = fitsRow(pack) ? undefined : middleOf(events)
+  if (middle === undefined) return [pack]
+  return [...encodeRows(events.slice(0, middle)), ...encodeRows(events.slice(middle))]
+}
+
+/** A shard that has tables adds to a header that of the replaced row: about as much again. */
+function fitsRow({ body, heads }: EventBatch): boolean {
+  const left = (MAX_ROW_BYTES - body.length) / 2
+  // A character is three bytes of UTF-8 at most: nearly always that is enough to know.
+  return 3 * heads.length <= left || encoder.encode(heads).length <= left
+}
+
+/** Returns the index nearest to the middle where another offset begins; undefined: there is one offset only. */
+function middleOf(events: readonly RoutedEvent[]): number | undefined {
+  const half = events.length / 2
+  const starts = events.flatMap(({ offset }, at) => (at > 0 && events[at - 1]?.offset !== offset ? [at] : []))
+  return starts.toSorted((a, b) => Math.abs(a - half) - Math.abs(b - half))[0]
 }
 
 function encodePack(events: readonly RoutedEvent[]): EventBatch {

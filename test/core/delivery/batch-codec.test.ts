@@ -32,6 +32,28 @@ it('makes one pack of a quarter of a fetch of 2 MiB: a row for each of four shar
   expect(encodeBatches(events)).toMatchObject([{ count: 512 }])
 })
 
+const rowBytes = ({ body, heads }: { readonly body: Uint8Array; readonly heads: string }) =>
+  body.length + encoder.encode(heads).length
+
+it.each<[string, Partial<RoutedEvent>]>([
+  ['recipients', { recipients: Array.from({ length: 200 }, (_, n) => `a-user-of-this-shard-${n}`) }],
+  ['fields past ASCII', { fields: { list: Array.from({ length: 100 }, (_, n) => `${n}${'漢'.repeat(20)}`) } }],
+  ['removals of rows', { utf8: new Uint8Array(), recipients: [], row: ['k'.repeat(2_000), 1] }],
+])('makes packs that a row can hold of small events with many %s', (_what, more) => {
+  const events = Array.from({ length: 1_000 }, (_, offset) => ({ ...event(offset, '{}'), ...more }))
+  const packs = encodeBatches(events)
+  expect(Math.max(...packs.map(rowBytes))).toBeLessThan(1_900_000)
+  expect(packs.length).toBeLessThan(9)
+  expect(packs.flatMap((pack) => [...decodeBatch(pack)])).toEqual(events)
+})
+
+it('keeps what has one offset in one pack: a shard takes the rest for stored', () => {
+  const removals = Array.from({ length: 10 }, () => ({ ...event(1, ''), row: ['k'.repeat(70_000), 1] as const }))
+  const events = [event(0, 'x'.repeat(590_000)), ...removals, event(1, 'x'.repeat(20_000)), event(2, 'x')]
+  const offsetsOf = encodeBatches(events).map((pack) => [...new Set([...decodeBatch(pack)].map(({ offset }) => offset))])
+  expect(offsetsOf.flat()).toEqual([0, 1, 2])
+})
+
 it('makes no pack of nothing', () => {
   expect(encodeBatches([])).toEqual([])
 })
