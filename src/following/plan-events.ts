@@ -35,6 +35,9 @@ export const EVENTS_RUN: RunBudget = { batches: 50, calls: 900, ms: 300_000 }
  */
 const STAGE_BYTES = 4 * 1_048_576
 
+/** Of the removal of a row, besides its key. */
+const REMOVAL_BYTES = 64
+
 /** Each response is a call, and a fetch may return thousands of records. */
 const RESPONSES_PER_BATCH = 500
 
@@ -126,13 +129,15 @@ export class EventPlanner implements BatchPlanner {
     try {
       const key = new RecordKey(record, schemas)
       const isTombstone = record.value === null && Boolean(rules.tables)
-      if (isTombstone) addTombstone(batches.forBytes(0), rules, record, key)
+      const removed = isTombstone ? batches.forBytes(sizeOfRemovals(record, rules)) : undefined
+      if (removed !== undefined) addTombstone(removed, rules, record, key)
       const decoded = decodeByRule(record, rule, maxEventBytes, schemas, key)
       if (!decoded.ok) return isTombstone && decoded.reason.kind === 'tombstone' ? undefined : decoded.reason
       if (decoded.value === null) return 'dropped'
       const event = toPublicEvent(decoded.value.event)
       this.#options.decoded?.(record, event)
-      const batch = batches.forBytes(event.utf8.length)
+      // A shard that has stored an offset would drop what comes of it in a later batch.
+      const batch = batches.forBytes(event.utf8.length, removed)
       const assigned = assignShards(batch, rules, event, record, key, decoded.value.recipients)
       return assigned.ok ? undefined : assigned.reason
     } catch (error) {
@@ -161,6 +166,11 @@ export class EventPlanner implements BatchPlanner {
   }
 }
 
+/** A tombstone has no text, but a header with its key for each table of its topic. */
+function sizeOfRemovals({ key }: LogRecord, { tables }: RouteRules): number {
+  return (tables?.size ?? 0) * ((key?.length ?? 0) + REMOVAL_BYTES)
+}
+
 /** The parts of a plan besides events for shards. */
 interface Planned {
   readonly next: number
@@ -181,10 +191,11 @@ class StagedBatches {
   readonly all: RoutedBatch[] = []
   #bytes = 0
 
-  /** Returns the batch for the next event. */
-  forBytes(bytes: number): RoutedBatch {
+  /** Returns the batch for the next event. `begun`: the one that has the rest of its offset already. */
+  forBytes(bytes: number, begun?: RoutedBatch): RoutedBatch {
     const last = this.all.at(-1)
     this.#bytes += bytes
+    if (begun !== undefined) return begun
     if (last !== undefined && this.#bytes <= STAGE_BYTES) return last
     const next = emptyRoutedBatch()
     this.all.push(next)

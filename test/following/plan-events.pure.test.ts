@@ -4,6 +4,7 @@ import { decodeBatch, type AppendBatch } from '../../src/core/delivery/batch-cod
 import type { CorrelatedResponse } from '../../src/core/events/correlated-response.ts'
 import type { LogRecord, NewRecord, RecordHeader } from '../../src/core/events/kafka-record.ts'
 import type { TopicRule } from '../../src/core/events/topic-rule.ts'
+import type { TableRules } from '../../src/core/tables/table-rule.ts'
 import { parseTopicRule } from '../../src/config/topics.ts'
 import { EventPlanner, EVENTS_RUN, type EventPlannerOptions } from '../../src/following/plan-events.ts'
 import { ShardRouting } from '../../src/core/shard-map/routing.ts'
@@ -17,11 +18,18 @@ const everybody = new Set([0])
 
 interface Input {
   readonly headers?: readonly RecordHeader[]
-  readonly value: string
+  readonly key?: string
+  readonly value: string | null
 }
 
-async function run(inputs: readonly Input[], hasResponses = true, rule: TopicRule | null = null) {
+async function run(
+  inputs: readonly Input[],
+  hasResponses = true,
+  rule: TopicRule | null = null,
+  tables: TableRules | null = null,
+) {
   const events: string[] = []
+  const appended: number[][] = []
   const letters: NewRecord[] = []
   const responses: CorrelatedResponse[] = []
   const options: EventPlannerOptions = {
@@ -35,7 +43,9 @@ async function run(inputs: readonly Input[], hasResponses = true, rule: TopicRul
     deliver: hasResponses ? async (response) => void responses.push(response) : null,
     shards: {
       append: async (_shard: number, batch: AppendBatch) => {
-        events.push(...batch.packs.flatMap((pack) => [...decodeBatch(pack)]).map(({ utf8 }) => decode(utf8)))
+        const got = batch.packs.flatMap((pack) => [...decodeBatch(pack)])
+        events.push(...got.map(({ utf8 }) => decode(utf8)))
+        appended.push([...new Set(got.map(({ offset }) => offset))])
       },
       relay: () => Promise.reject(new Error('there are too few shards for a relay')),
     },
@@ -50,15 +60,17 @@ async function run(inputs: readonly Input[], hasResponses = true, rule: TopicRul
       extractors: new Map(),
       recipients: { all: undefined, byType: new Map() },
       interests: { shardsOf: () => everybody, watchersOf: () => new Set<number>() },
+      tables,
     },
     shardMap: { routing: new ShardRouting(initialMap(1)), planned: () => undefined },
   }
-  const records = inputs.map(({ headers = [], value }, offset): LogRecord => {
-    return { topic: 'rig', partition: 0, offset, timestampMs: 1, key: null, headers, value: encode(value) }
+  const records = inputs.map(({ headers = [], key = null, value }, offset): LogRecord => {
+    const bytes = { key: key === null ? null : encode(key), value: value === null ? null : encode(value) }
+    return { topic: 'rig', partition: 0, offset, timestampMs: 1, headers, ...bytes }
   })
   const plan = await new EventPlanner(options).plan({ records, next: records.length }, 0)
   await Promise.all(plan.stages.flat().map((call) => call()))
-  return { events, letters, responses, plan }
+  return { appended, events, letters, responses, plan }
 }
 
 const request = JSON.stringify({
@@ -128,5 +140,17 @@ describe('what a rule drops', () => {
     expect(events).toHaveLength(1)
     expect(letters).toHaveLength(1)
     expect(plan).toMatchObject({ records: 4, dropped: 2, deadLetters: { count: 1 } })
+  })
+})
+
+describe('tombstones that remove rows and are events besides', () => {
+  it('count for a stage by their keys, and what has one offset is in one stage: a shard drops the rest as stored', async () => {
+    const { rule = null } = parseTopicRule('rig', { type: 'order', tombstones: { type: 'gone'.padEnd(500, 'e') } })
+    const table = { type: 'order', topic: 'rig', key: 'record', maxRows: 9, maxBytes: 9 } as const
+    const inputs = Array.from({ length: 7_000 }, (_, n) => ({ key: `${n}`.padEnd(500, 'k'), value: null }))
+    const { appended, events, plan } = await run(inputs, true, rule, new Map([['order', table]]))
+    expect(plan.stages.length).toBeGreaterThan(2)
+    expect(events).toHaveLength(14_000)
+    expect(appended.flat()).toEqual(inputs.map((_, offset) => offset))
   })
 })
