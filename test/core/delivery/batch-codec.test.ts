@@ -50,7 +50,9 @@ it.each<[string, Partial<RoutedEvent>]>([
 it('keeps what has one offset in one pack: a shard takes the rest for stored', () => {
   const removals = Array.from({ length: 10 }, () => ({ ...event(1, ''), row: ['k'.repeat(70_000), 1] as const }))
   const events = [event(0, 'x'.repeat(590_000)), ...removals, event(1, 'x'.repeat(20_000)), event(2, 'x')]
-  const offsetsOf = encodeBatches(events).map((pack) => [...new Set([...decodeBatch(pack)].map(({ offset }) => offset))])
+  const offsetsOf = encodeBatches(events).map((pack) => [
+    ...new Set([...decodeBatch(pack)].map(({ offset }) => offset)),
+  ])
   expect(offsetsOf.flat()).toEqual([0, 1, 2])
 })
 
