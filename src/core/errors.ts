@@ -4,7 +4,7 @@
 import { parseJson } from './json.ts'
 import type { ShardMap } from './shard-map/shard-map.ts'
 
-type HttpStatus = 400 | 401 | 403 | 404 | 405 | 406 | 410 | 413 | 415 | 429 | 502 | 503 | 504 | 508
+type HttpStatus = 400 | 401 | 403 | 404 | 405 | 406 | 408 | 410 | 413 | 415 | 429 | 502 | 503 | 504 | 508
 
 /** How a connection is closed: the close code of a WebSocket (RFC 6455, 7.4) and its reason. SSE sends both as an event. */
 export interface Close {
@@ -130,6 +130,9 @@ const ERRORS = {
     CLOSE.tooLarge,
     ({ limitBytes }: Limit) => `Body too large: at most ${limitBytes} bytes are allowed.`,
   ),
+  body_too_slow: row(408, CLOSE.badRequest, 'The body came too slowly.'),
+  /** Bodies that are being read take all of their memory, or all that is for one address. */
+  too_many_bodies: row(503, CLOSE.unavailable, 'Too many large bodies are being read, come back.'),
   unsupported_content_type: row(415, CLOSE.badRequest, ownMessage),
   unsupported_content_encoding: row(
     415,

@@ -179,10 +179,11 @@ function handleProxied(
 ): Response | Promise<Response> {
   if (url === undefined) return new Response('Bad Request', { status: 400 })
   if (variables === undefined) return misconfigured()
-  const { config, metrics, publishRules, routes, subjects, tracer, upstreamHealth, verifyToken } = variables
+  const { bodies, config, metrics, publishRules, routes, subjects, tracer, upstreamHealth, verifyToken } = variables
   const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
   return proxyRequest(request, url, {
     env,
+    bodies,
     config,
     metrics,
     publishRules,

@@ -7,6 +7,7 @@ import { createSubjectCache } from '../schema-registry/create-caches.ts'
 import type { SubjectCache } from '../schema-registry/subject-cache.ts'
 import { createAuthorizer, type Authorizer } from '../auth/external-authorizer.ts'
 import { OpeningTurns } from './connections/opening-turns.ts'
+import { RequestBodies } from './request/request-bodies.ts'
 import { RouteTable } from './proxy/route-table.ts'
 import { UpstreamHealth } from './proxy/upstream-health.ts'
 import { inBackground, WorkerMetrics } from './worker-metrics.ts'
@@ -37,6 +38,7 @@ export interface HttpVariables {
   readonly tracer: Tracer | null
   readonly shardMap: WorkerShardMap
   readonly openings: OpeningTurns
+  readonly bodies: RequestBodies
 }
 
 /** The types of every handler's Hono context. */
@@ -116,5 +118,6 @@ function createVariables(env: Env, config: Config, shardMap: WorkerShardMap): Ht
     metrics: new WorkerMetrics(env, config),
     tracer: createTracer(config.tracing, inBackground),
     openings: new OpeningTurns({ ...deps, wait: (ms) => scheduler.wait(ms) }),
+    bodies: new RequestBodies(),
   }
 }

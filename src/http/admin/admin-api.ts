@@ -9,7 +9,6 @@ import { HTTPException } from 'hono/http-exception'
 import type { z } from 'zod'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
-import { readRequestBody } from '../request/read-request-body.ts'
 import { readEvents } from '../events/read-events.ts'
 import { errorResponse } from '../error-response.ts'
 import { fingerprintOf, toAuditEntry } from './audit-entry.ts'
@@ -146,7 +145,7 @@ async function postMessages(c: AdminApiContext): Promise<Response> {
   const connector = connectorOf(c.req.raw)
   if (!connector.ok) return errorResponse(connector.reason)
   if (connector.value !== null) return answerPush(c, { publisher: 'internal API', ...connector.value })
-  const posted = await readEvents(c.req.raw, c.var.config.maxEventBytes)
+  const posted = await readEvents(c.var.bodies, c.req.raw, c.var.config.maxEventBytes)
   if (!posted.ok) return errorResponse(posted.reason)
   const keys = await idempotencyKeysOf(c.req.raw, 'internal API', posted.value.events)
   if (!keys.ok) return errorResponse(keys.reason)
@@ -157,7 +156,7 @@ async function postMessages(c: AdminApiContext): Promise<Response> {
 }
 
 async function postRevocation(c: AdminApiContext): Promise<Response> {
-  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
+  const body = await c.var.bodies.read(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return errorResponse(body.reason)
   const parsed = revocation.safeParse(parseJson(decodeUtf8(body.value) ?? ''))
   if (!parsed.success) return errorResponse({ kind: 'bad_request', message: messageOf(parsed.error.issues) })

@@ -12,7 +12,8 @@ import { definitionEnvOf } from '../../config/proxy.ts'
 import { proxiedOpenApi } from './proxied-openapi.ts'
 import { toProblemMap } from '../../api-definitions/api-route.ts'
 import { importOpenApi } from '../../api-definitions/import-openapi.ts'
-import { readRequestBody } from '../request/read-request-body.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
+import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 type DefinitionsContext = Context<HttpEnv>
@@ -25,14 +26,16 @@ const NEVER = -1
 export const apiDefinitionRoutes = new Hono<HttpEnv>()
   .get('/', async (c) => c.json((await activeApis(c)).map(toListed)))
   .post('/', async (c) => {
-    const document = await readDocument(c)
-    if (document === undefined) return notAnObject(c)
+    const read = await readDocument(c)
+    if (!read.ok) return read.reason
+    const document = read.value
     const change = await directoryStub(c.env).createApi(JSON.stringify(document))
     return toAnswer(c, String(document['id']), change, 201)
   })
   .post('/import', async (c) => {
-    const document = await readDocument(c)
-    if (document === undefined) return notAnObject(c)
+    const read = await readDocument(c)
+    if (!read.ok) return read.reason
+    const document = read.value
     const imported = importOpenApi(document, { id: c.req.query('id') ?? null, target: c.req.query('target') ?? null })
     if (!imported.ok) {
       return c.json(toProblemMap([{ where: 'api', field: 'body', message: imported.reason }]), 400)
@@ -49,8 +52,9 @@ export const apiDefinitionRoutes = new Hono<HttpEnv>()
     return c.json(toListed(api), 200, { etag: etagOf(api.version) })
   })
   .put('/:id', async (c) => {
-    const document = await readDocument(c)
-    if (document === undefined) return notAnObject(c)
+    const read = await readDocument(c)
+    if (!read.ok) return read.reason
+    const document = read.value
     const id = c.req.param('id')
     return toAnswer(c, id, await directoryStub(c.env).updateApi(id, JSON.stringify(document), expectedOf(c)), 200)
   })
@@ -104,11 +108,11 @@ function etagOf(version: number): string {
   return `"${version}"`
 }
 
-async function readDocument(c: DefinitionsContext): Promise<Readonly<Record<string, unknown>> | undefined> {
-  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
-  if (!body.ok) return undefined
-  const value = parseJson(decodeUtf8(body.value) ?? '')
-  return isObject(value) ? withoutMeta(value) : undefined
+async function readDocument(c: DefinitionsContext): Promise<Result<Readonly<Record<string, unknown>>, Response>> {
+  const body = await c.var.bodies.read(c.req.raw, MAX_BODY_BYTES)
+  if (!body.ok && body.reason.kind !== 'body_too_large') return fail(errorResponse(body.reason))
+  const value = body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined
+  return isObject(value) ? ok(withoutMeta(value)) : fail(notAnObject(c))
 }
 
 function notAnObject(c: DefinitionsContext): Response {

@@ -3,7 +3,6 @@
 import type { Context } from 'hono'
 import { parseResponse, parseEventResponse } from '../../core/events/correlated-response.ts'
 import { deliverResponse } from '../../rpc/pending-responses.ts'
-import { readBody } from '../../core/http-body.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -12,13 +11,13 @@ const ANSWERS =
   /^(rig-correlation|rig-response-code|cache-control|content-(disposition|encoding|language|location|type)|etag|expires|last-modified|link|location|retry-after|set-cookie|vary|x-(?!forwarded-|real-ip$|rigel-).*)$/
 
 export async function postResponse(c: Context<HttpEnv>): Promise<Response> {
-  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
-  if (!body.ok) return errorResponse({ kind: 'body_too_large', limitBytes: MAX_BODY_BYTES })
+  const body = await c.var.bodies.read(c.req.raw, MAX_BODY_BYTES)
+  if (!body.ok) return errorResponse(body.reason)
   const { headers } = c.req.raw
   const kept = [...headers].filter(([name]) => ANSWERS.test(name))
   const isEvent =
     !headers.has('rig-correlation') && !headers.has('rig-response-code') && c.req.param('version') === 'v2'
-  const answer = isEvent ? parseEventResponse(new TextDecoder().decode(body.bytes)) : parseResponse(kept, body.bytes)
+  const answer = isEvent ? parseEventResponse(new TextDecoder().decode(body.value)) : parseResponse(kept, body.value)
   if (!answer.ok)
     return errorResponse({ kind: 'bad_request', message: `Failed to parse request body: ${answer.reason}` })
   await deliverResponse(c.env, answer.value)

@@ -7,7 +7,6 @@ import { fromBase64 } from '../../core/bytes.ts'
 import { extractFields, extractRecipients } from '../../core/events/extractors.ts'
 import type { LogRecord } from '../../core/events/kafka-record.ts'
 import type { RecordSource, TopicRule } from '../../core/events/topic-rule.ts'
-import { readBody } from '../../core/http-body.ts'
 import { parseJson } from '../../core/json.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 import { decodeByRule, type RuledEvent } from '../../decoding/apply-rule.ts'
@@ -26,8 +25,9 @@ const MAX_BODY_BYTES = 2_097_152
 type TryBody = z.infer<typeof tryBody>
 
 export async function tryTopic(c: Context<HttpEnv>): Promise<Response> {
-  const body = await readBody(c.req.raw, MAX_BODY_BYTES)
-  const parsed = tryBody.safeParse(body.ok ? parseJson(decodeUtf8(body.bytes) ?? '') : undefined)
+  const body = await c.var.bodies.read(c.req.raw, MAX_BODY_BYTES)
+  if (!body.ok) return errorResponse(body.reason)
+  const parsed = tryBody.safeParse(parseJson(decodeUtf8(body.value) ?? ''))
   if (!parsed.success) {
     return badRequest(
       'expected {"value": …} and, optionally, "key" or "key_base64", "headers" (name → text), "value_base64", "timestamp", "rule"',

@@ -14,7 +14,6 @@ import { readHello } from './phoenix-hello.ts'
 import { corsHeaders } from '../cors.ts'
 import { RETRY_AFTER_SECONDS, shardFailure } from '../error-response.ts'
 import { addressPayer } from '../request/client-key.ts'
-import { readRequestBody } from '../request/read-request-body.ts'
 import { refuseNoUpgrade } from './websocket.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
@@ -109,7 +108,7 @@ async function poll(c: PhoenixContext, { shard, connectionId, cursor }: PhoenixS
 
 async function push(c: PhoenixContext, session: PhoenixSession | undefined): Promise<number> {
   if (session === undefined) return 410
-  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
+  const body = await c.var.bodies.read(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return 500
   const text = decodeUtf8(body.value)
   if (text === undefined) return 500

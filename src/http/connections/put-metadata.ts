@@ -13,7 +13,6 @@ import { bearerTokens } from '../request/token-source.ts'
 import { readAddress, toPutError } from './connection-request.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
-import { readRequestBody } from '../request/read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 const MAX_BYTES = 4_096
@@ -37,7 +36,7 @@ export async function putMetadata(c: Context<HttpEnv>): Promise<Response> {
 }
 
 async function replaceMetadata(c: Context<HttpEnv>): Promise<Result<null, RigelError>> {
-  const body = await readRequestBody(c.req.raw, MAX_BYTES)
+  const body = await c.var.bodies.read(c.req.raw, MAX_BYTES)
   if (!body.ok && body.reason.kind !== 'body_too_large') return body
   const parsed = bodySchema.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
   if (!parsed.success) return fail({ kind: 'bad_request', message: `Expected JSON such as ${EXPECTED}.` })

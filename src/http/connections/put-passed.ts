@@ -9,7 +9,6 @@ import { decodeUtf8 } from '../../core/text.ts'
 import { shardStub } from '../../rpc/shard.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
-import { readRequestBody } from '../request/read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 import { readAddress } from './connection-request.ts'
 
@@ -25,7 +24,7 @@ export async function putPassed(c: Context<HttpEnv>): Promise<Response> {
 }
 
 async function tellPassed(c: Context<HttpEnv>): Promise<Result<null, RigelError>> {
-  const body = await readRequestBody(c.req.raw, MAX_BYTES)
+  const body = await c.var.bodies.read(c.req.raw, MAX_BYTES)
   if (!body.ok) return body
   const { data } = bodySchema.safeParse(parseJson(decodeUtf8(body.value) ?? ''))
   if (data === undefined)

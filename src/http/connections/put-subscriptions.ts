@@ -24,7 +24,6 @@ import { NO_TOKEN, readAsOf, subscriptionRules, verifyFor, grantFor } from './au
 import { readAddress, refusedRequest, toPutError } from './connection-request.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse, shardFailure } from '../error-response.ts'
-import { readRequestBody } from '../request/read-request-body.ts'
 import type { HttpEnv } from '../worker-context.ts'
 
 /** Room for 10,000 subscriptions, the most that can be configured, of 200 bytes each. */
@@ -41,7 +40,7 @@ export async function putSubscriptions(c: Context<HttpEnv>): Promise<Response> {
 
 async function replaceSubscriptions(c: Context<HttpEnv>): Promise<Result<null, RigelError>> {
   const { config, verifyToken } = c.var
-  const body = await readSubscriptionsBody(c.req.raw)
+  const body = await readSubscriptionsBody(c)
   if (!body.ok) return body
   const { subscriptionCheck: check } = config
   const verified = await Promise.all(bearerTokens(c.req.raw).map((token) => verifyFor(check, token, verifyToken)))
@@ -81,14 +80,15 @@ interface SubscriptionsBody {
   readonly asOf: unknown
 }
 
-async function readSubscriptionsBody(request: Request): Promise<Result<SubscriptionsBody, RigelError>> {
+async function readSubscriptionsBody(c: Context<HttpEnv>): Promise<Result<SubscriptionsBody, RigelError>> {
+  const request = c.req.raw
   if (!acceptsJson(request)) {
     const message = `Not acceptable: got accept "${request.headers.get('accept')}", supported is application/json.`
     return fail({ kind: 'not_acceptable', message })
   }
   const mediaType = mediaTypeOf(request.headers)
   if (mediaType !== 'application/json') return notJson(`the content-type is ${mediaType ?? 'missing'}`)
-  const body = await readRequestBody(request, MAX_BODY_BYTES)
+  const body = await c.var.bodies.read(request, MAX_BODY_BYTES)
   if (!body.ok && body.reason.kind === 'body_too_large')
     return notJson(`the body is larger than ${MAX_BODY_BYTES} bytes`)
   if (!body.ok) return body

@@ -5,7 +5,6 @@ import { decodeUtf8 } from '../../core/text.ts'
 import { isObject, parseJson } from '../../core/json.ts'
 import type { Context } from 'hono'
 import { parseStructured } from '../../core/events/cloud-event.ts'
-import { readRequestBody } from '../request/read-request-body.ts'
 import { publish } from '../admin/operations.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -26,7 +25,7 @@ const TYPES = [
 
 export async function produceSampleEvents(c: Context<HttpEnv>): Promise<Response> {
   if (!c.var.config.devMode) return c.notFound()
-  const count = await readCount(c.req.raw)
+  const count = await readCount(c)
   if (count === undefined) {
     return errorResponse({ kind: 'bad_request', message: `Expected JSON such as {"count":5}, from 1 to ${MAX_COUNT}.` })
   }
@@ -63,8 +62,8 @@ export function sampleEvent(nowMs: number, random: () => number) {
 }
 
 /** Returns the number of events, the default for an empty body, or undefined if the body is invalid. */
-async function readCount(request: Request): Promise<number | undefined> {
-  const body = await readRequestBody(request, MAX_BODY_BYTES)
+async function readCount(c: Context<HttpEnv>): Promise<number | undefined> {
+  const body = await c.var.bodies.read(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return undefined
   if (body.value.byteLength === 0) return DEFAULT_COUNT
   const asked = parseJson(decodeUtf8(body.value) ?? '')

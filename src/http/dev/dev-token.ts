@@ -7,7 +7,6 @@ import { signClaims } from '../../auth/sign-claims.ts'
 import type { Context } from 'hono'
 import type { Config } from '../../config/parse-config.ts'
 import type { JsonPointer } from '../../core/json-pointer.ts'
-import { readRequestBody } from '../request/read-request-body.ts'
 import { corsHeaders } from '../cors.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'
@@ -24,7 +23,7 @@ export async function makeDevToken(c: Context<HttpEnv>): Promise<Response> {
       message: 'Development tokens need JWT_SECRET_KEY, and HS256 as JWT_ALG.',
     })
   }
-  const body = await readClaims(c.req.raw)
+  const body = await readClaims(c)
   if (body === undefined) {
     return errorResponse({
       kind: 'bad_request',
@@ -36,8 +35,8 @@ export async function makeDevToken(c: Context<HttpEnv>): Promise<Response> {
   return c.json({ token }, 200, corsHeaders(config, c.req.raw))
 }
 
-async function readClaims(request: Request): Promise<JsonObject | undefined> {
-  const body = await readRequestBody(request, MAX_BODY_BYTES)
+async function readClaims(c: Context<HttpEnv>): Promise<JsonObject | undefined> {
+  const body = await c.var.bodies.read(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return undefined
   const claims = parseJson(decodeUtf8(body.value) ?? '')
   if (!isObject(claims) || typeof claims['user'] !== 'string' || claims['user'] === '') return undefined

@@ -36,7 +36,7 @@ export async function postEvents(c: HandlerContext): Promise<Response> {
       admit: (events, isBatch) => admit(c, publisher.value, events, isBatch),
     })
   }
-  const posted = await readEvents(c.req.raw, config.maxEventBytes, isChecked(config))
+  const posted = await readEvents(c.get('bodies'), c.req.raw, config.maxEventBytes, isChecked(config))
   if (!posted.ok) return errorResponse(posted.reason, cors)
   const produced = await publishFor(c, config, publisher.value, posted.value)
   if (!produced.ok) {

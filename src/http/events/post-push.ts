@@ -29,7 +29,7 @@ export async function answerPush(
   sender: PushSender,
   { cors = {}, isChecked = false, admit }: PushOptions = {},
 ): Promise<Response> {
-  const push = await readPush(c.req.raw, c.get('config').maxEventBytes, isChecked)
+  const push = await readPush(c.get('bodies'), c.req.raw, c.get('config').maxEventBytes, isChecked)
   if (!push.ok) return errorResponse(push.reason, cors)
   const events = push.value.pushed.flatMap((item) => (item.kind === 'event' ? [item.event] : []))
   // A check service cannot judge an item that is no event. It is asked nevertheless, about a list without that item.

@@ -8,7 +8,7 @@ import type { CloudEvent } from '../../core/events/stored-event.ts'
 import type { RigelError } from '../../core/errors.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { mediaTypeOf } from '../../core/media-type.ts'
-import { readRequestBody } from '../request/read-request-body.ts'
+import type { RequestBodies } from '../request/request-bodies.ts'
 import { readHeaderAttributes } from './header-attributes.ts'
 
 /** Events and bytes of one batch: what one produce should carry, and far below the memory of an isolate. */
@@ -25,6 +25,7 @@ export interface EventRequest {
 
 /** `isChecked`: a service decides about the events (SUBMISSION_CHECK). */
 export async function readEvents(
+  bodies: RequestBodies,
   request: Request,
   maxEventBytes: number,
   isChecked = false,
@@ -32,7 +33,7 @@ export async function readEvents(
   const mode = modeOf(request.headers)
   if (!mode.ok) return mode
   const limitBytes = mode.value === 'batched' ? Math.max(MAX_BATCH_BYTES, maxEventBytes) : maxEventBytes
-  const body = await readRequestBody(request, limitBytes)
+  const body = await bodies.read(request, limitBytes)
   if (!body.ok) return body
   const parsed = parse(mode.value, request.headers, body.value)
   if (!parsed.ok) return fail(notAnEvent(parsed.reason))

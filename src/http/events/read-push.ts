@@ -10,7 +10,7 @@ import type { DecodeError } from '../../decoding/decode-error.ts'
 import type { PushSender } from '../../publishing/idempotency-key.ts'
 import type { PushItem } from '../../publishing/push.ts'
 import { mediaTypeOf } from '../../core/media-type.ts'
-import { readRequestBody } from '../request/read-request-body.ts'
+import type { RequestBodies } from '../request/request-bodies.ts'
 import { queryParameter } from '../request/query.ts'
 import { readHeaderAttributes } from './header-attributes.ts'
 import { MAX_PUSH_EVENTS, orDecodeError, readPushBody, type PushBody, type PushElement } from './push-body.ts'
@@ -58,6 +58,7 @@ export function connectorOf({ url, headers }: Request): Result<Connector | null,
 
 /** `isChecked`: a service decides about the events (SUBMISSION_CHECK). */
 export async function readPush(
+  bodies: RequestBodies,
   request: Request,
   maxEventBytes: number,
   isChecked = false,
@@ -67,7 +68,7 @@ export async function readPush(
   if (!attributes.ok) return attributes
   const binary = attributes.value
   if (binary === null && type !== undefined && !STRUCTURED.test(type) && !TAKEN.test(type)) return unsupported(type)
-  const body = await readRequestBody(request, MAX_BYTES)
+  const body = await bodies.read(request, MAX_BYTES)
   if (!body.ok) return body
   const read = binary ? ok(readBinary(binary, request.headers, body.value)) : readPushBody(type, body.value)
   if (!read.ok) return read

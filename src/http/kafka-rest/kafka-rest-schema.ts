@@ -2,20 +2,20 @@
 // kafka-rest.ts and consumer-groups.ts.
 import type { Context } from 'hono'
 import * as z from 'zod'
-import type { Config } from '../../config/parse-config.ts'
 import type { LogRecord, NewRecord } from '../../core/events/kafka-record.ts'
 import { TOPIC_NAME, TOPIC_NAME_RULE } from '../../core/events/topic-name.ts'
-import { toHttp, type RigelError } from '../../core/errors.ts'
-import { readRequestBody } from '../request/read-request-body.ts'
+import { toHttp, type HttpFailure, type RigelError } from '../../core/errors.ts'
 import { parseJsonOrReason } from '../../core/json.ts'
 import { decodeUtf8 } from '../../core/text.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
+import { RETRY_AFTER_SECONDS } from '../error-response.ts'
+import type { HttpVariables } from '../worker-context.ts'
 
 /** Hono's environment for this sub-app: `config` is set by requireConfig, `log` by kafka-rest.ts. */
 export interface KafkaEnv {
   Bindings: Env
-  Variables: { readonly config: Config; log: KafkaLog }
+  Variables: Pick<HttpVariables, 'bodies' | 'config'> & { log: KafkaLog }
 }
 
 /** Bodies of a produce are the largest; those of other requests are a few kilobytes. */
@@ -124,7 +124,7 @@ export function toMessage(record: LogRecord) {
  * MAX_BODY_BYTES of the decoded body, 415 for an unknown content coding, and 400 for a body that is not JSON in UTF-8.
  */
 export async function readJsonBody(c: Context<KafkaEnv>): Promise<Result<unknown, Response>> {
-  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
+  const body = await c.var.bodies.read(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return fail(bodyError(c, body.reason))
   if (body.value.byteLength === 0) return ok(null)
   const json = decodeUtf8(body.value)
@@ -136,16 +136,13 @@ export async function readJsonBody(c: Context<KafkaEnv>): Promise<Result<unknown
 function bodyError(c: Context, error: RigelError): Response {
   if (error.kind === 'body_too_large')
     return kafkaRestError(c, 413, `the body must be at most ${error.limitBytes} bytes`)
-  const { message } = toHttp(error)
-  return kafkaRestError(c, error.kind === 'unsupported_content_encoding' ? 415 : 400, message)
+  const { message, status } = toHttp(error)
+  if (status === 503) c.header('retry-after', String(RETRY_AFTER_SECONDS))
+  return kafkaRestError(c, status, message)
 }
 
 /** The dialect's error: `{"error": text, "status": number}`. */
-export function kafkaRestError(
-  c: Context,
-  status: 400 | 401 | 403 | 404 | 409 | 413 | 415 | 503,
-  why: string | z.ZodError,
-): Response {
+export function kafkaRestError(c: Context, status: HttpFailure['status'] | 409, why: string | z.ZodError): Response {
   const error =
     typeof why === 'string'
       ? why

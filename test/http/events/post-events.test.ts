@@ -5,6 +5,7 @@ import { createExecutionContext } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import { handle } from '../../../src/http/app.ts'
 import { modeOf, readEvents } from '../../../src/http/events/read-events.ts'
+import { RequestBodies } from '../../../src/http/request/request-bodies.ts'
 import { sign, tokenOf } from '../../support/make-tokens.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 
@@ -32,7 +33,7 @@ function sendWith(variables: Readonly<Record<string, unknown>>, request: Request
 }
 
 async function textsOf(request: Request): Promise<readonly string[]> {
-  const read = await readEvents(request, LIMIT_BYTES)
+  const read = await readEvents(new RequestBodies(), request, LIMIT_BYTES)
   if (!read.ok) throw new Error(JSON.stringify(read.reason))
   return read.value.events.map(({ json }) => json)
 }
@@ -210,13 +211,19 @@ describe('size', () => {
       },
     })
     const request = new Request(URL, { method: 'POST', headers: { 'content-type': STRUCTURED }, body: endless })
-    expect(await readEvents(request, LIMIT_BYTES)).toMatchObject({ ok: false, reason: { kind: 'body_too_large' } })
+    expect(await readEvents(new RequestBodies(), request, LIMIT_BYTES)).toMatchObject({
+      ok: false,
+      reason: { kind: 'body_too_large' },
+    })
     expect(sent).toBeLessThan(10_000)
   })
 
   it('is limited for each event of a batch', async () => {
     const batch = post([event(), event({ data: 'x'.repeat(LIMIT_BYTES) })], { 'content-type': BATCH })
-    expect(await readEvents(batch, LIMIT_BYTES)).toMatchObject({ ok: false, reason: { kind: 'event_too_large' } })
+    expect(await readEvents(new RequestBodies(), batch, LIMIT_BYTES)).toMatchObject({
+      ok: false,
+      reason: { kind: 'event_too_large' },
+    })
   })
 })
 

@@ -11,7 +11,6 @@ import { stringifyScalars } from '../../../core/scalar.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
 import { errorResponse } from '../../error-response.ts'
 import { authorizeRoute } from '../../proxy/authorize-route.ts'
-import { readRequestBody } from '../../request/read-request-body.ts'
 import type { HttpEnv } from '../../worker-context.ts'
 
 const MAX_BODY_BYTES = 65_536
@@ -33,8 +32,9 @@ export async function listRoutes(c: Context<HttpEnv>): Promise<Response> {
 }
 
 export async function testRoute(c: Context<HttpEnv>): Promise<Response> {
-  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
-  const parsed = testBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
+  const body = await c.var.bodies.read(c.req.raw, MAX_BODY_BYTES)
+  if (!body.ok) return errorResponse(body.reason)
+  const parsed = testBody.safeParse(parseJson(decodeUtf8(body.value) ?? ''))
   if (!parsed.success) return errorResponse({ kind: 'bad_request', message: EXPECTED })
   const { headers, path } = parsed.data
   const method = parsed.data.method.toUpperCase()

@@ -6,7 +6,6 @@ import * as z from 'zod'
 import { toBase64 } from '../../../core/bytes.ts'
 import type { LogPosition, LogRecord, NewRecord, RecordHeader } from '../../../core/events/kafka-record.ts'
 import { withoutCredentialsOfRecord } from '../../../core/events/request-extension.ts'
-import { readRequestBody } from '../../request/read-request-body.ts'
 import { parseJson } from '../../../core/json.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
@@ -71,8 +70,9 @@ async function readSome(log: EventLog, topic: string, partition: number, from: n
  * "offset"}]}`. `record` beside them changes the record. If one is refused, none is produced.
  */
 export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> {
-  const body = await readRequestBody(c.req.raw, MAX_REPLAY_BYTES)
-  const parsed = replayBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
+  const body = await c.var.bodies.read(c.req.raw, MAX_REPLAY_BYTES)
+  if (!body.ok) return errorResponse(body.reason)
+  const parsed = replayBody.safeParse(parseJson(decodeUtf8(body.value) ?? ''))
   if (!parsed.success) return badRequest(`${EXPECTED}; ${EXPECTED_CHANGE}`)
   const { config } = c.var
   const log = createEventLog(c.env, config)
@@ -96,8 +96,9 @@ export async function replayDeadLetters(c: Context<HttpEnv>): Promise<Response> 
  * replay, without `record`.
  */
 export async function discardDeadLetters(c: Context<HttpEnv>): Promise<Response> {
-  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
-  const parsed = discardBody.safeParse(body.ok ? parseJson(decodeUtf8(body.value) ?? '') : undefined)
+  const body = await c.var.bodies.read(c.req.raw, MAX_BODY_BYTES)
+  if (!body.ok) return errorResponse(body.reason)
+  const parsed = discardBody.safeParse(parseJson(decodeUtf8(body.value) ?? ''))
   if (!parsed.success) return badRequest(EXPECTED)
   c.set('changed', { dead_letters: parsed.data.dead_letters.map(nameOf) })
   await directoryStub(c.env).markDeadLetters(parsed.data.dead_letters, 'discarded')

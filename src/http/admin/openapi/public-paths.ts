@@ -114,6 +114,7 @@ function publishing(): PathItem {
       202: json('Durable in the log, at this place', 'Place'),
       400: text('Not a CloudEvent'),
       403: text('Submission denied.'),
+      408: text('The body came too slowly'),
       413: text('Too large'),
       415: text('Unknown content type or coding'),
       429: text('Over the publisher’s budget: Retry-After'),

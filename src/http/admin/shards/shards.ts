@@ -14,7 +14,6 @@ import { parseJson } from '../../../core/json.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
 import { directoryStub, type ShardChangeStatus } from '../../../rpc/directory.ts'
 import { errorResponse } from '../../error-response.ts'
-import { readRequestBody } from '../../request/read-request-body.ts'
 import type { HttpEnv } from '../../worker-context.ts'
 import { shardsBody, type shardsStatus } from './shards-schema.ts'
 
@@ -26,7 +25,7 @@ export async function getShards(c: Context<HttpEnv>): Promise<Response> {
 
 /** Starts a change, which continues by itself. The response has its progress. */
 export async function putShards(c: Context<HttpEnv>): Promise<Response> {
-  const body = await readRequestBody(c.req.raw, MAX_BODY_BYTES)
+  const body = await c.var.bodies.read(c.req.raw, MAX_BODY_BYTES)
   if (!body.ok) return errorResponse(body.reason)
   const parsed = shardsBody.safeParse(parseJson(decodeUtf8(body.value) ?? ''))
   const message = `Expected {"shards": a whole number from 1 to ${MAX_SHARDS}}.`

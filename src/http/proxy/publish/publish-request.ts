@@ -10,7 +10,6 @@ import type { Target } from '../../../api-definitions/api-route.ts'
 import type { VerifiedToken } from '../../../auth/verify-token.ts'
 import { createCountedLog } from '../../counted-log.ts'
 import { withTrace } from '../../request-trace.ts'
-import { readRequestBody } from '../../request/read-request-body.ts'
 import { newCorrelation, registerIfAsync, type PendingReply } from '../async-response.ts'
 import { findSubject, toAvroRecord, toJsonRecord, type KeyedEvent } from './event-record.ts'
 import type { ProxyContext, ProxyDeps } from '../proxy-context.ts'
@@ -28,7 +27,7 @@ export async function publishRequest(
 ): Promise<Result<Response, RigelError>> {
   const { client, deps, path, request, route, search, trace } = context
   const limitBytes = Math.min(deps.config.maxEventBytes, route.policy.maxBodyBytes ?? Infinity)
-  const body = await readRequestBody(request, limitBytes)
+  const body = await deps.bodies.read(request, limitBytes)
   if (!body.ok) return body
   const made = { id: crypto.randomUUID(), time: new Date().toISOString() }
   const read = readRequestEvent(body.value, headers, route, target, made)
