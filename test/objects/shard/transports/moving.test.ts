@@ -22,6 +22,7 @@ function during(phase: NonNullable<ShardMap['change']>['phase'], version: number
 
 const WRITING_BOTH = during('writing_both', 1_003)
 const MOVING = during('moving', 1_004)
+const STEADY: ShardMap = { version: 1_006, shards: TO, change: null, wanted: TO }
 
 let tried = 0
 
@@ -84,6 +85,35 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, name, open }) => {
     const third = await open(home, { principal, subscriptions, lastEventId: again })
     const expected = hasPositions ? [5] : [0, 1, 2, 3, 4, 5]
     expect(await idsUntil(third, expected.length)).toEqual(expected)
+    await third.close()
+  })
+
+  it.skipIf(!hasPositions)('is told a position of its new shard at once, also if it has missed nothing', async () => {
+    const move = await newMove()
+    const { home, learn, old, principal } = move
+    const first = await open(old, { principal, subscriptions })
+    const lastEventId = first.position
+    await first.close()
+    await learn(MOVING)
+    // The next one is much later.
+    await runDurableObjectAlarm(home)
+    const second = await open(home, { principal, subscriptions, lastEventId })
+    // Each channel of Phoenix is told: before the last one has been joined, positions lead to the old log too.
+    const isTold = () => {
+      const told = parsePosition(second.position)
+      return told?.openBefore === null && told.epoch !== parsePosition(lastEventId)?.epoch
+    }
+    while (!isTold()) {
+      const told = await second.listen()
+      if (!isTold()) await told()
+    }
+    const again = second.position
+    await second.close()
+    await learn(STEADY)
+    await home.append([batch([event(0)])])
+    const third = await open(home, { principal, subscriptions, lastEventId: again })
+    expect(third.recovered).toBe(true)
+    expect(idsOf(await third.until('greeting', 1))).toEqual([0])
     await third.close()
   })
 
