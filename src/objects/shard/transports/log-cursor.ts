@@ -143,6 +143,8 @@ export class LogCursor {
     if (!isLate) this.#place.behindSeq = seq
     else if (delivered !== null) this.#delivered = { filter: toFilter(delivered.filter), untilSeq: seq, others: true }
     this.#connection.readOn()
+    // It may have missed nothing, and nothing may come: its client must not keep a position of the old log, which ends.
+    this.#connection.sendPosition()
   }
 
   #positionAt(seq: number): string {

@@ -109,7 +109,11 @@ export class PhoenixConnection extends BaseConnection {
       position: (seq) => this.positionOn(topic, seq),
       oldPosition: (place) =>
         this.#parts.positions.ofOldShard({ ...this.state, oldHistorySeq: replay.historySeq }, place),
-      done: () => this.replay(),
+      done: () => {
+        this.replay()
+        // It may have missed nothing, and nothing may come: its client must not keep a position of the old log, which ends.
+        this.#tellPosition(joined)
+      },
       failed: (reason) => this.#parts.lifecycle.end(this, reason),
     })
     joined.oldShard = new OldShardReplayer(this.#parts.oldShards, target)
@@ -171,11 +175,7 @@ export class PhoenixConnection extends BaseConnection {
 
   /** Tells each channel the position of the log, so that a channel on which nothing comes can resume. */
   override sendPosition(): void {
-    for (const { behindSeq, channel } of this.#channels)
-      if (behindSeq === null)
-        this.notify(channel, 'position', {
-          last_event_id: this.positionOn(channel.topic, this.#parts.log.committedSeq),
-        })
+    for (const joined of this.#channels) if (joined.behindSeq === null) this.#tellPosition(joined)
   }
 
   /** Returns the position of a sequence number, as the client gets it on the channel of this topic. */
@@ -243,6 +243,11 @@ export class PhoenixConnection extends BaseConnection {
     } else for (const { events, joined } of next.parts) for (const event of events) this.#push(joined, event)
     this.#noteReplaying()
     return this.#steps.hasNext
+  }
+
+  #tellPosition({ behindSeq, channel }: JoinedChannel): void {
+    const position = this.positionOn(channel.topic, behindSeq ?? this.#parts.log.committedSeq)
+    this.notify(channel, 'position', { last_event_id: position })
   }
 
   #noteReplaying(): void {
