@@ -68,6 +68,8 @@ export interface ShardMapAnswer {
   readonly map: ShardMap
   /** Connections here of users whose home is another shard. */
   readonly leaving: number
+  /** See KnownShardMap. Absent from versions before. */
+  readonly resumedUntilMs?: number
   /**
    * The epoch of the Directory that has what the shard wants. Null: it has declared nothing. Absent from versions
    * before.

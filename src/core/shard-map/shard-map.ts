@@ -58,10 +58,10 @@ export interface ChangeProgress {
   /** The lowest version of the map that every shard knows: those of both numbers. */
   readonly shards: number
   /**
-   * The time since which no old shard has a connection of a moved user, in milliseconds since the epoch. Null: some
-   * have, or it is not known.
+   * The time since which no old shard has a connection of a moved user, and no new shard has been sent a position of an old
+   * log, in milliseconds since the epoch. Null: some have, or it is not known.
    */
-  readonly noneLeftSinceMs: number | null
+  readonly movedSinceMs: number | null
   readonly nowMs: number
   /** How long the logs of shards keep events. */
   readonly retentionMs: number
@@ -133,8 +133,9 @@ export function advance(map: ShardMap, progress: ChangeProgress): ShardMap {
     case 'writing_both':
       return { ...map, version: next, change: { ...change, phase: 'moving' } }
     case 'moving':
-      // Until then a client that was disconnected from the old shard may return with a position of its log.
-      if (movesUsers(map) && progress.nowMs - (progress.noneLeftSinceMs ?? Infinity) < progress.retentionMs) return map
+      // Until then a client that was disconnected from the old shard, or that had no newer position yet, may return with one
+      // of the old log.
+      if (movesUsers(map) && progress.nowMs - (progress.movedSinceMs ?? Infinity) < progress.retentionMs) return map
       return { ...map, version: next, change: { ...change, phase: 'ending' } }
     case 'ending':
       return { ...map, version: next, change: null }

@@ -15,6 +15,7 @@ interface MapAnswer {
   readonly version: number
   readonly map: ShardMap | null
   readonly leaving: number
+  readonly resumedUntilMs?: number | undefined
   readonly problem: string
 }
 
@@ -40,8 +41,8 @@ export function confirmationOfShards(
   const answers = results.map((result): MapAnswer => {
     const name = `shard ${result.shard}`
     if (!result.ok) return { name, version: 0, map: null, leaving: 0, problem: result.error }
-    const { leaving, map } = result.value ?? { leaving: 0, map: null }
-    return { name, version: map?.version ?? 0, map, leaving, problem: OLD_VERSION }
+    const { leaving = 0, map = null, resumedUntilMs } = result.value ?? {}
+    return { name, version: map?.version ?? 0, map, leaving, resumedUntilMs, problem: OLD_VERSION }
   })
   return confirmationOf(answers, version)
 }
@@ -59,6 +60,7 @@ function confirmationOf(answers: readonly MapAnswer[], version: number): MapConf
     of: answers.length,
     newest,
     leaving: answers.reduce((sum, { leaving }) => sum + leaving, 0),
+    resumedUntilMs: Math.max(0, ...answers.map(({ resumedUntilMs = 0 }) => resumedUntilMs)),
     problem: first === undefined ? null : `${first.name}: ${first.problem}`,
   }
 }

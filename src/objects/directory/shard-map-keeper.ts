@@ -31,6 +31,8 @@ export interface MapConfirmation {
   readonly newest: ShardMap | null
   /** Shards only: connections of users whose home is another shard. */
   readonly leaving: number
+  /** Shards only: the last time, in milliseconds since the epoch, at which a client came with a position of an old log; 0: none. */
+  readonly resumedUntilMs: number
   /** Why the first of those that have not confirmed has not. */
   readonly problem: string | null
 }
@@ -55,13 +57,21 @@ interface MapRow extends Record<string, SqlStorageValue> {
   none_left_since_ms: number | null
 }
 
-const NOTHING: MapConfirmation = { lowest: 0, confirmed: 0, of: 0, newest: null, leaving: 0, problem: null }
+const NOTHING: MapConfirmation = {
+  lowest: 0,
+  confirmed: 0,
+  of: 0,
+  newest: null,
+  leaving: 0,
+  resumedUntilMs: 0,
+  problem: null,
+}
 
 export class ShardMapKeeper {
   readonly #sql: SqlStorage
   readonly #deps: ShardMapKeeperDeps
   #map: ShardMap
-  /** See ChangeProgress. */
+  /** Since when no old shard has a connection of a moved user. Null: some have, or it is not known. */
   #noneLeftSinceMs: number | null
   #followers = NOTHING
   #shards = NOTHING
@@ -128,7 +138,7 @@ export class ShardMapKeeper {
     const { map } = this
     const { retentionMs } = this.#deps
     const isMoving = map.change?.phase === 'moving'
-    const since = this.#noneLeftSinceMs
+    const since = this.#movedSinceMs
     return {
       map,
       followers: { confirmed: this.#followers.confirmed, of: this.#followers.of },
@@ -137,6 +147,16 @@ export class ShardMapKeeper {
       bothWrittenUntilMs: isMoving && since !== null ? since + retentionMs : null,
       problem: this.#followers.problem ?? this.#shards.problem,
     }
+  }
+
+  /**
+   * A client that came to its new shard with a position of the old log may have been cut before it got another one, and may
+   * come back with it within the retention. One that comes again and again with an old position delays no longer than that.
+   */
+  get #movedSinceMs(): number | null {
+    const since = this.#noneLeftSinceMs
+    if (since === null) return null
+    return Math.max(since, Math.min(this.#shards.resumedUntilMs, since + this.#deps.retentionMs))
   }
 
   get #isSettled(): boolean {
@@ -165,7 +185,7 @@ export class ShardMapKeeper {
     const progress: ChangeProgress = {
       followers: followers.lowest,
       shards: shards.lowest,
-      noneLeftSinceMs: this.#noneLeftSinceMs,
+      movedSinceMs: this.#movedSinceMs,
       nowMs: deps.nowMs(),
       retentionMs: deps.retentionMs,
     }
@@ -195,7 +215,7 @@ export class ShardMapKeeper {
   }
 
   #lookAgainMs(): number {
-    const since = this.#noneLeftSinceMs
+    const since = this.#movedSinceMs
     if (since === null) return ASK_EVERY_MS
     return Math.max(0, Math.min(LOOK_EVERY_MS, since + this.#deps.retentionMs - this.#deps.nowMs()))
   }

@@ -132,7 +132,8 @@ export class AdminCommands {
   #learn(map: ShardMap): ShardMapAnswer {
     if (this.#parts.shardMap.learn(map)) this.#context.wakeBy(this.#context.now())
     const { interests, leaving, shardMap } = this.#parts
-    return { map: shardMap.map, leaving: leaving.count(), declaredTo: interests.declaredTo }
+    const { map: known, resumedUntilMs } = shardMap
+    return { map: known, leaving: leaving.count(), resumedUntilMs, declaredTo: interests.declaredTo }
   }
 
   /** Returns how many connections were closed. */

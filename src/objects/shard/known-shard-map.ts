@@ -21,6 +21,9 @@ import {
 /** Limits calls of the Directory for positions that the known map does not explain. */
 const ASK_AGAIN_MS = 2_000
 
+/** Clients come back by the hundred: that they do is stored once in this time. */
+const STORE_AGAIN_MS = 1_000
+
 export interface KnownShardMapDeps {
   readonly shard: number
   /** The number of shards while no map is known. */
@@ -54,6 +57,8 @@ export class KnownShardMap {
   /** See `usersSince`. */
   #usersSince: number
   #askedMs = -Infinity
+  /** See `resumedUntilMs`. */
+  #resumedUntilMs: number
 
   constructor(sql: SqlStorage, deps: KnownShardMapDeps) {
     this.#sql = sql
@@ -61,6 +66,7 @@ export class KnownShardMap {
     sql.exec(`
       CREATE TABLE IF NOT EXISTS known_shard_map (id INTEGER PRIMARY KEY, map TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS shard_cuts (old_shards INTEGER NOT NULL, new_shards INTEGER NOT NULL, seq INTEGER NOT NULL);
+      CREATE TABLE IF NOT EXISTS old_resumed (id INTEGER PRIMARY KEY, until_ms INTEGER NOT NULL);
     `)
     const columns = sql.exec<{ name: string }>(`SELECT name FROM pragma_table_info('shard_cuts')`).toArray()
     if (!columns.some(({ name }) => name === 'complete_ms'))
@@ -68,6 +74,7 @@ export class KnownShardMap {
     const [row] = sql.exec<{ map: string }>('SELECT map FROM known_shard_map').toArray()
     this.#map = row === undefined ? initialMap(deps.guess, 0) : (JSON.parse(row.map) as ShardMap)
     this.#usersSince = this.#map.version
+    this.#resumedUntilMs = sql.exec<{ ms: number }>('SELECT until_ms AS ms FROM old_resumed').toArray()[0]?.ms ?? 0
     this.#cuts = sql
       .exec<CutRow>('SELECT * FROM shard_cuts')
       .toArray()
@@ -132,7 +139,17 @@ export class KnownShardMap {
    */
   async canResumeFrom(old: number, user: string | null): Promise<boolean> {
     if (!canResumeFrom(this.#map, old, this.#deps.shard, user)) await this.#refresh()
-    return canResumeFrom(this.#map, old, this.#deps.shard, user)
+    const mayResume = canResumeFrom(this.#map, old, this.#deps.shard, user)
+    if (mayResume) this.#noteResumed()
+    return mayResume
+  }
+
+  /**
+   * The time, in milliseconds since the epoch, after which no client has come with a position of an old shard's log; 0: none
+   * has. Such a client may be cut before it gets a position of this log, and come back with the old one.
+   */
+  get resumedUntilMs(): number {
+    return this.#resumedUntilMs
   }
 
   /** The version of the map by which the present users came here. Followers that route by it write here what is for them. */
@@ -151,6 +168,14 @@ export class KnownShardMap {
   /** Whether a position is from before its user left this shard and came back. */
   predatesReturn(user: string | null, seq: number): boolean {
     return user !== null && predatesReturn(this.#cuts, this.#deps.shard, user, seq)
+  }
+
+  /** Durable before the client is answered: the process may die with all connections. */
+  #noteResumed(): void {
+    const nowMs = this.#deps.nowMs()
+    if (nowMs <= this.#resumedUntilMs) return
+    this.#resumedUntilMs = nowMs + STORE_AGAIN_MS
+    this.#sql.exec('INSERT OR REPLACE INTO old_resumed VALUES (0, ?)', this.#resumedUntilMs)
   }
 
   async #refresh(): Promise<void> {
