@@ -32,7 +32,7 @@ const RETENTION_MS = 50
 const done: ChangeProgress = {
   followers: Infinity,
   shards: Infinity,
-  noneLeftSinceMs: 0,
+  movedSinceMs: 0,
   nowMs: RETENTION_MS,
   retentionMs: RETENTION_MS,
 }
@@ -70,7 +70,7 @@ describe('a change of the number of shards', () => {
 
   it('writes to both shards until the retention has passed since the last old connection', () => {
     const map = during(4, 8, 'moving')
-    expect(advance(map, { ...done, noneLeftSinceMs: null })).toBe(map)
+    expect(advance(map, { ...done, movedSinceMs: null })).toBe(map)
     expect(advance(map, { ...done, nowMs: RETENTION_MS - 1 })).toBe(map)
     expect(phaseOf(advance(map, done))).toBe('ending')
   })
@@ -171,7 +171,7 @@ describe('groups of shards', () => {
   })
 
   it('take users when all followers write to them, and are added without waiting for the retention', () => {
-    const never = { ...done, noneLeftSinceMs: null }
+    const never = { ...done, movedSinceMs: null }
     let map = added
     const seen: unknown[] = []
     while (advance(map, never) !== map) {
@@ -324,7 +324,7 @@ class Walk {
     return {
       followers: Math.min(...this.followers.map(({ version }) => version)),
       shards: Math.min(...this.#known().map(([, { version }]) => version)),
-      noneLeftSinceMs: isLeft ? null : this.#nowMs - RETENTION_MS,
+      movedSinceMs: isLeft ? null : this.#nowMs - RETENTION_MS,
       nowMs: this.#nowMs,
       retentionMs: RETENTION_MS,
     }

@@ -19,6 +19,8 @@ class World {
   readonly calls: { readonly kind: 'follower' | 'shards'; readonly map: ShardMap }[] = []
   nowMs = 0
   alarmAtMs: number | null = null
+  /** When a client came last to a shard with a position of an old log. */
+  resumedAtMs: (nowMs: number) => number = () => 0
   readonly #diesAt: ReadonlySet<number>
   #storage = createTestStorage()
   #starts = 0
@@ -110,7 +112,8 @@ class World {
     await Promise.resolve()
     if (this.#diesAt.has(call)) this.#keeper = this.#start()
     alive()
-    return { lowest: map.version, confirmed: 1, of: 1, newest: this.#known, leaving: 0, problem: null }
+    const resumedUntilMs = this.resumedAtMs(this.nowMs)
+    return { lowest: map.version, confirmed: 1, of: 1, newest: this.#known, leaving: 0, resumedUntilMs, problem: null }
   }
 }
 
@@ -123,6 +126,19 @@ describe('a change of the number of shards', () => {
     expect(await world.run()).toEqual(PHASES)
     expect(world.map).toEqual({ version: 6, shards: TO, change: null, wanted: TO })
     expect(world.nowMs).toBeGreaterThanOrEqual(RETENTION_MS)
+  })
+
+  it('waits the retention for clients that came with an old position, and not for ever', async () => {
+    const endsAfter = async (resumedAtMs: (nowMs: number) => number) => {
+      const world = new World()
+      world.resumedAtMs = resumedAtMs
+      world.want(TO)
+      await world.run(({ change }) => change?.phase === 'ending')
+      return world.nowMs
+    }
+    const without = await endsAfter(() => 0)
+    expect(await endsAfter((nowMs) => Math.min(nowMs, 6_000))).toBe(6_000 + RETENTION_MS)
+    expect(await endsAfter((nowMs) => nowMs)).toBe(without + RETENTION_MS)
   })
 
   it('ends although the Directory dies at any of its calls', async () => {

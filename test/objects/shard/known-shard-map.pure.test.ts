@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import { groupNumber, shardAt, type ShardMap } from '../../../src/core/shard-map/shard-map.ts'
 import { KnownShardMap } from '../../../src/objects/shard/known-shard-map.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
 import { createTestStorage } from '../../support/sql-storage.ts'
+
+// The Directory does not answer.
+expectLogs(/the shard map could not be asked for/)
 
 type Phase = 'adopting' | 'writing_both' | 'moving' | 'ending'
 
@@ -70,6 +74,18 @@ describe('a shard that users come to', () => {
       return map.usersSince
     })
     expect(since).toEqual([0, 0, 0, 4, 4, 4, 13])
+  })
+
+  it('remembers when a client came with a position of its old shard last', async () => {
+    const { learn, map, storage } = make()
+    const old = shardOf(comer, 2)
+    learn(20, changing(3, 2, 3, 'writing_both'))
+    expect([await map.canResumeFrom(old, comer), map.resumedUntilMs]).toEqual([false, 0])
+    learn(30, changing(4, 2, 3, 'moving'))
+    expect([await map.canResumeFrom(old, stayer), map.resumedUntilMs]).toEqual([false, 0])
+    expect([await map.canResumeFrom(old, comer), map.resumedUntilMs]).toEqual([true, 1_030])
+    // It is killed: what it has said to the client it still knows.
+    expect(make(storage).map.resumedUntilMs).toBe(1_030)
   })
 
   it('reads cuts of versions that did not know the time', () => {
