@@ -86,14 +86,18 @@ export class ClientPositions {
     const openSeq = openSeqOf(state, this.#deps.context.now)
     const before = state.resume?.before ?? null
     const open = openSeq === null ? '' : before === null ? withOpenSeq('', openSeq) : withOpenBefore('', before)
-    const bounded = this.#areBounded(state) ? `.${openSeq === null ? '' : historySeqOf(state)}` : ''
+    const since = before === null ? historySeqOf(state) : this.#isProven(state, before.seq)
+    const bounded = this.#areBounded(state) ? `.${openSeq === null ? '' : since}` : ''
     return `${joining}${open}${bounded}!${markOf(state)}`
   }
 
   /** A position that leads to `oldSeq` of the old shard's log. Of one that the client made up, none follows that is proven. */
   #ofOld(state: ConnectionState, position: string, oldSeq: number): string {
-    const isProven = state.oldHistorySeq !== undefined && oldSeq >= state.oldHistorySeq
-    return isProven && this.#areBounded(state) ? this.#deps.proofs.sign(position) : position
+    return this.#isProven(state, oldSeq) && this.#areBounded(state) ? this.#deps.proofs.sign(position) : position
+  }
+
+  #isProven({ oldHistorySeq = Infinity }: ConnectionState, oldSeq: number): boolean {
+    return oldSeq >= oldHistorySeq
   }
 
   #areBounded({ grant, lateGrant }: ConnectionState): boolean {
