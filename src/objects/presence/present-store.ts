@@ -1,5 +1,6 @@
 // Stores which connections are present on one topic, in the tables `present` and `waiting`. A user is shown with a limited number of
 // connections. The others wait, and one of them takes the place of a connection that leaves, so that the user stays present. Used by presence-topic.ts.
+import { heapBytesOf } from '../../core/text.ts'
 import type { PresenceEnter, PresenceEntry } from '../../rpc/presence.ts'
 
 /** Connections with which one user is shown: one user must not fill the state of a topic. */
@@ -36,12 +37,9 @@ export class PresentStore {
       CREATE INDEX IF NOT EXISTS waiting_by_name ON waiting (name);
       CREATE INDEX IF NOT EXISTS leaving_by_time ON present (leaves_at_ms) WHERE leaves_at_ms IS NOT NULL;
     `)
-    const { chars, count } = sql
-      .exec<{ chars: number; count: number }>(
-        'SELECT COALESCE(SUM(LENGTH(name) + LENGTH(meta)), 0) AS chars, COUNT(*) AS count FROM present',
-      )
-      .one()
-    this.#bytes = bytesOf(chars, count)
+    // Not by LENGTH, which counts other characters than a text of JavaScript has.
+    const rows = sql.exec<PresentRow>('SELECT * FROM present').toArray()
+    this.#bytes = rows.reduce((sum, { meta, name }) => sum + bytesOf(name, meta), 0)
   }
 
   get isEmpty(): boolean {
@@ -61,7 +59,7 @@ export class PresentStore {
       this.#sql.exec('INSERT OR REPLACE INTO waiting VALUES (?, ?, ?)', connectionId, shard, name)
       return 'known'
     }
-    const bytes = bytesOf(name.length + meta.length)
+    const bytes = bytesOf(name, meta)
     if (this.#bytes + bytes > this.#maxBytes) return 'full'
     this.#bytes += bytes
     this.#sql.exec('INSERT INTO present VALUES (?, ?, ?, ?, NULL)', connectionId, shard, name, meta)
@@ -88,7 +86,7 @@ export class PresentStore {
   /** Removes the entries whose time has come, and returns them. */
   removeDue(nowMs: number): readonly PresenceEntry[] {
     const gone = this.#sql.exec<PresentRow>('DELETE FROM present WHERE leaves_at_ms <= ? RETURNING *', nowMs).toArray()
-    for (const { meta, name } of gone) this.#bytes -= bytesOf(name.length + meta.length)
+    for (const { meta, name } of gone) this.#bytes -= bytesOf(name, meta)
     return gone.map(toEntry)
   }
 
@@ -126,9 +124,8 @@ export class PresentStore {
   }
 }
 
-/** `chars`: of `count` entries. */
-function bytesOf(chars: number, count = 1): number {
-  return 2 * chars + count * ENTRY_BYTES
+function bytesOf(name: string, meta: string): number {
+  return 2 * (heapBytesOf(name) + heapBytesOf(meta)) + ENTRY_BYTES
 }
 
 function toEntry({ name, meta }: PresentRow): PresenceEntry {

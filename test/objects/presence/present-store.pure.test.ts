@@ -53,6 +53,17 @@ it('a topic shows as much as fits, and more when somebody has left; a restart co
   expect(store.isEmpty).toBe(false)
 })
 
+it('counts the same after a restart whatever the characters, each of which takes two bytes beyond Latin-1', () => {
+  const { enter, sql } = makeStore({ maxBytes: 6_000 })
+  const meta = { mood: '🙂'.repeat(250) }
+  expect(['a', 'b', 'c'].map((id) => enter(id, id, meta))).toEqual(['shown', 'shown', 'full'])
+  expect(makeStore({ sql, maxBytes: 6_000 }).enter('c', 'c', meta)).toBe('full')
+  const again = makeStore({ sql, maxBytes: 6_000 })
+  for (const id of ['a', 'b']) again.store.leave(id, 1)
+  expect(again.store.removeDue(1)).toHaveLength(2)
+  expect(['a', 'b', 'c'].map((id) => again.enter(id, id, meta))).toEqual(['shown', 'shown', 'full'])
+})
+
 it('many members with little metadata count with what they take, and not with their text alone', () => {
   const { enter } = makeStore({ maxBytes: 50_000 })
   const shown = Array.from({ length: 200 }, (_, n) => enter(`${n}`, `m${n}`)).filter((entrance) => entrance === 'shown')
