@@ -230,10 +230,10 @@ async function openLongpolling(shard: Shard, wanted: Wanted): Promise<TransportC
   }
 }
 
-/** Joins a channel for its user and one for each subscription, all from the same position. */
+/** Joins a channel for its user and one for each subscription, all from the same position: a connection has none. */
 async function openPhoenix(shard: Shard, wanted: Wanted): Promise<TransportClient> {
   const phoenix = { vsn: 2, roles: [], meta: {} } as const
-  const connect = connectRequest({ ...wanted, subscriptions: [], transport: 'phoenix', phoenix })
+  const connect = connectRequest({ ...wanted, lastEventId: null, subscriptions: [], transport: 'phoenix', phoenix })
   const { webSocket } = await shard.fetch(...stampConnect(connect))
   if (webSocket === null) throw new Error('no WebSocket')
   const client = new PhoenixClient(webSocket)

@@ -144,6 +144,33 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, name, open }) => {
     await Promise.all([honest, guessed, again].map((client) => client.close()))
   })
 
+  it('resumes where its type forbids history although it dropped at the new shard before it subscribed', async () => {
+    const move = await newMove()
+    const { home, learn, old, principal, user } = move
+    const past = (offset: number) => event(offset, { type: 'ruled.past' })
+    const subscribed = { principal, subscriptions: [{ eventType: 'ruled.past', oneOf: [] }] }
+    const other = await open(old, subscribed)
+    await writeBoth(move, past(0))
+    await other.until('ruled.past', 1)
+    const first = await open(old, { principal })
+    const given = first.position
+    await first.close()
+    await writeBoth(move, past(1))
+    await learn(MOVING)
+    const dropped = await open(home, { principal, lastEventId: given })
+    expect(dropped.recovered).toBe(true)
+    // Its next position is of the new shard, and has the place at the old one besides.
+    await writeBoth(move, event(2, { type: 'to.user', recipients: [user] }))
+    await dropped.until('to.user', 1)
+    const lastEventId = hasPositions ? dropped.position : given
+    await dropped.close()
+    const back = await open(home, { ...subscribed, lastEventId })
+    expect(back.recovered).toBe(true)
+    await writeBoth(move, past(3))
+    expect(sorted(idsOf(await back.until('ruled.past', 2)))).toEqual([1, 3])
+    await Promise.all([back, other].map((client) => client.close()))
+  })
+
   it('subscribes only after it has moved, and gets what it missed of that', async () => {
     const move = await newMove()
     const { home, learn, old, principal, user } = move
