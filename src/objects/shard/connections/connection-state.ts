@@ -85,7 +85,7 @@ export interface ConnectionState extends Term {
   /** What is stored up to here is history to its client. Absent: `startSeq`. */
   readonly historySeq?: number
   /** The same in the log of the shard that its client came from. Absent: all of it is history. */
-  readonly oldHistorySeq?: number
+  readonly oldHistorySeq?: number | undefined
   /**
    * Event types whose tables it gets → the sequence number as of which it was sent the table, 0 if it had it before; null: it has
    * not been sent the whole table yet.

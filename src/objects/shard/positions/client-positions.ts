@@ -61,7 +61,10 @@ export class ClientPositions {
     const openSeq = openSeqOf(state, this.#deps.context.now)
     const position = this.#deps.log.position(seq)
     const before = state.resume?.before ?? null
-    if (openSeq !== null && before !== null) return this.#ofOld(state, withOpenBefore(position, before), before.seq)
+    if (openSeq !== null && before !== null) {
+      const both = withOpenBefore(position, before)
+      return seq < historySeq ? both : this.#ofOld(state, both, before.seq)
+    }
     const open = openSeq === null ? position : withOpenSeq(position, openSeq)
     if (!this.#areBounded(state)) return open
     return this.#deps.proofs.sign(open, Math.min(seq, openSeq ?? seq) < historySeq ? historySeq : undefined)

@@ -37,3 +37,12 @@ it('the variant is the same where the position is', () => {
   expect(new Set(states.map((of) => positions.of(of, 8))).size).toBe(1)
   expect(new Set(states.map((of) => positions.variantOf(of))).size).toBe(1)
 })
+
+it('a channel that reads history gets no proof of it by the place at its old shard', () => {
+  const resume = { seq: 7, untilMs: 1, before: { epoch: '1.a', seq: 3 } }
+  const resumed = { ...state, resume, oldHistorySeq: 3 }
+  expect([7, 8].map((historySeq) => positions.ofChannel(resumed, 7, historySeq))).toEqual([
+    '2.b-7~1.a-3 signed ',
+    '2.b-7~1.a-3',
+  ])
+})

@@ -145,7 +145,7 @@ export class ChannelJoiner {
     const isOld = found.kind === 'old'
     const before = isOld ? { epoch: found.from.epoch, seq: found.openSeq } : found.openBefore
     const resume = resumeAt(isOld ? log.committedSeq : found.openSeq, before, context.now())
-    if (resume !== null) connection.resumed(resume)
+    if (resume !== null) connection.resumed(resume, found.oldSinceSeq)
   }
 
   /** Its client has the table up to its position, or gets all of it. */

@@ -130,20 +130,20 @@ export class PhoenixConnection extends BaseConnection {
    * A channel without event types was joined with a position: until one with event types is joined, the positions of all
    * channels say from where such a channel may still be joined.
    */
-  resumed(resume: Resume): void {
+  resumed(resume: Resume, oldHistorySeq: number | undefined): void {
     const isFirst = this.state.resume === null
     const isOlder = resume.before === null && this.state.resume?.before === null && resume.seq < this.state.resume.seq
-    if ((isFirst || isOlder) && !this.channels().some(({ interests }) => interests.length > 0)) this.#setResume(resume)
+    if ((isFirst || isOlder) && !this.channels().some(({ interests }) => interests.length > 0)) this.#setResume({ resume, oldHistorySeq })
   }
 
   /** The client has said what it wants. */
   hasSubscribed(): void {
-    if (this.state.resume !== null) this.#setResume(null)
+    if (this.state.resume !== null) this.#setResume({ resume: null, oldHistorySeq: undefined })
   }
 
-  #setResume(resume: Resume | null): void {
-    this.#parts.connections.update(this, { ...this.state, resume })
-    this.sink.setResume(resume)
+  #setResume(resumed: Pick<ConnectionState, 'oldHistorySeq' | 'resume'>): void {
+    this.#parts.connections.update(this, { ...this.state, ...resumed })
+    this.sink.setResume(resumed)
   }
 
   override filterNow(): Filter {

@@ -1,7 +1,7 @@
 // What a Phoenix connection writes to: phoenix-socket.ts and phoenix-longpoll.ts make one for each connection.
 import type { OffsetJoin } from '../../../../core/as-of/joins.ts'
 import type { RigelError } from '../../../../core/errors.ts'
-import type { ConnectionState, Resume } from '../../connections/connection-state.ts'
+import type { ConnectionState } from '../../connections/connection-state.ts'
 import type { Channel, JoinPayload } from './channel.ts'
 
 /** The socket that a connection writes to and that stores its channels: a WebSocket, or the outbox of a long-polling session. */
@@ -19,7 +19,7 @@ export interface PhoenixSink {
   left(topic: string): void
   /** Called when a replay begins and when it ends. */
   setReplaying(isReplaying: boolean): void
-  /** Stores it for `restore`, where the connection outlives the object's memory. See ConnectionState.resume. */
-  setResume(resume: Resume | null): void
+  /** Stores it for `restore`, where the connection outlives the object's memory. See ConnectionState. */
+  setResume(resumed: Pick<ConnectionState, 'oldHistorySeq' | 'resume'>): void
   removed(): void
 }

@@ -22,6 +22,8 @@ const attachmentSchema = z.object({
   isReplaying: z.boolean(),
   /** See ConnectionState.resume. Absent: null. */
   resume: z.custom<Resume>().nullable().optional(),
+  /** See ConnectionState. */
+  oldHistorySeq: z.number().optional(),
   /** What a check service is asked with: see `keptAuthorization`. */
   authorization: z.string().nullable().optional(),
 })
@@ -58,8 +60,8 @@ export class PhoenixSockets {
     const sockets = new Map(this.#all().map((found) => [found.attachment.id, found]))
     for (const state of stored) {
       const found = sockets.get(state.id)
-      const resume = found?.attachment.resume ?? null
-      const connection = this.#create(found?.socket, { ...state, resume })
+      const { oldHistorySeq, resume = null } = found?.attachment ?? {}
+      const connection = this.#create(found?.socket, { ...state, resume, oldHistorySeq })
       for (const channel of this.#store.channels(state.id)) this.#hub.restore(connection, channel)
       if (found === undefined) {
         connection.removed()
@@ -140,9 +142,9 @@ export class PhoenixSockets {
         const attachment = readPhoenixAttachment(socket)
         if (attachment !== undefined) attach(socket, { ...attachment, isReplaying })
       },
-      setResume: (resume) => {
+      setResume: (resumed) => {
         const attachment = readPhoenixAttachment(socket)
-        if (attachment !== undefined) attach(socket, { ...attachment, resume })
+        if (attachment !== undefined) attach(socket, { ...attachment, ...resumed })
       },
       removed: () => this.#delete(id),
     }
