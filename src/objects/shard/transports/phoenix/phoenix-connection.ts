@@ -133,7 +133,8 @@ export class PhoenixConnection extends BaseConnection {
   resumed(resume: Resume, oldHistorySeq: number | undefined): void {
     const isFirst = this.state.resume === null
     const isOlder = resume.before === null && this.state.resume?.before === null && resume.seq < this.state.resume.seq
-    if ((isFirst || isOlder) && !this.channels().some(({ interests }) => interests.length > 0)) this.#setResume({ resume, oldHistorySeq })
+    if ((isFirst || isOlder) && !this.channels().some(({ interests }) => interests.length > 0))
+      this.#setResume({ resume, oldHistorySeq })
   }
 
   /** The client has said what it wants. */
