@@ -22,8 +22,8 @@ const ANY_ENV: DefinitionEnv = {
 
 /** Fails if the text is no document that can be imported, and if Rigel would refuse the definition. */
 export function toDefinition(text: string, options: ImportOptions): Result<ImportedApi, Problems> {
-  // JSON is YAML.
-  const document = attempt(() => parse(text) as unknown)
+  // JSON is YAML. Without `merge`, what `<<: *secured` refers to would be ignored.
+  const document = attempt(() => parse(text, { merge: true }) as unknown)
   if (!document.ok) return fail([`is not YAML or JSON: ${document.reason}`])
   const imported = importOpenApi(document.value, options)
   if (!imported.ok) return fail([imported.reason])

@@ -26,6 +26,7 @@ describe('the text of a document', () => {
       }),
     ],
     ['YAML with a byte order mark and Windows line ends', `\uFEFF${DOCUMENT.trim().replaceAll('\n', '\r\n')}`],
+    ['YAML with a merge key', DOCUMENT.replace('{ get: {} }', '{ x-all: &all { get: {} }, <<: *all }')],
     ['YAML with an anchor', DOCUMENT.replace('get: {}', 'get: &none {}, x-same: *none')],
   ])('becomes a definition: %s', (_name, text) => {
     expect(toDefinition(text, BY_DEFAULT)).toEqual({ ok: true, value: { definition: books, unmapped: [] } })
