@@ -2,7 +2,7 @@
 // limits. What cannot be mapped is listed, never dropped silently. Pure; called by `npm run import` and POST /v3/apis/import.
 import { isObject, type JsonObject } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import { fromTemplate } from './path-pattern.ts'
+import { fromTemplate, toLiteral } from './path-pattern.ts'
 
 export interface ImportOptions {
   /** The definition's id. Null: it is made from the document's title. */
@@ -33,13 +33,16 @@ export function importOpenApi(document: unknown, { id, target }: ImportOptions):
     const relative = unmapped.length === 0 ? '' : `, with the path of its server ${urlsOf(document)[0]}`
     return fail(`has no server with an absolute URL: give the target${relative}`)
   }
-  const found = Object.entries(objectOf(document['paths']))
+  const operations = Object.entries(objectOf(document['paths']))
     .filter(([path]) => !path.startsWith('x-'))
-    .flatMap(([path, item]) => routesOf(document, path, item, unmapped))
+    .flatMap(([path, item]) => operationsOf(document, path, item, unmapped))
+  const found = operations.filter(({ isRoute }) => isRoute)
   if (found.length === 0) return fail('has no path that can be mapped')
   for (const part of ['webhooks', 'callbacks'])
     if (part in document) unmapped.push(`${part}: Rigel has no routes for them`)
-  const routes = firstOfEach(found, unmapped).toSorted((a, b) => compareTemplates(a.template, b.template))
+  const kept = firstOfEach(found, unmapped)
+  const others = operations.filter((operation) => operation.options['secured'] === true && !kept.includes(operation))
+  const routes = securedFor(others, kept, unmapped).toSorted((a, b) => compareTemplates(a.template, b.template))
   const definition = {
     id: id ?? toId(title),
     name: title,
@@ -49,36 +52,108 @@ export function importOpenApi(document: unknown, { id, target }: ImportOptions):
   return ok({ definition, unmapped })
 }
 
-interface ImportedRoute {
+interface ImportedOperation {
   /** Method and path as the document has them. */
   readonly where: string
+  /** `*` where the document does not say which. */
   readonly method: string
   readonly template: string
   readonly options: JsonObject
+  /** False if no route can have its path, or if the document does not have the operation itself. */
+  readonly isRoute: boolean
 }
 
-function routesOf(document: JsonObject, path: string, written: unknown, unmapped: string[]): readonly ImportedRoute[] {
-  const item = resolved(document, written)
+function operationsOf(
+  document: JsonObject,
+  path: string,
+  written: unknown,
+  unmapped: string[],
+): readonly ImportedOperation[] {
+  const item = itemOf(document, written)
   const template = toTemplate(path)
   const pattern = fromTemplate(template, null)
-  if (item === undefined || !pattern.ok) {
-    unmapped.push(`${path}: ${pattern.ok ? 'its $ref is not in the document' : pattern.reason}`)
-    return []
+  if (!pattern.ok) unmapped.push(`${path}: ${pattern.reason}`)
+  if (item === undefined) {
+    if (pattern.ok) unmapped.push(`${path}: its $ref is not in the document`)
+    return [{ where: path, method: '*', template, options: { secured: true }, isRoute: false }]
   }
-  if ('trace' in item) unmapped.push(`TRACE ${path}: a Worker cannot send it`)
-  return METHODS.flatMap((method): readonly ImportedRoute[] => {
+  // What concerns a route that there is not is not listed.
+  const listed = pattern.ok ? unmapped : []
+  if ('trace' in item) listed.push(`TRACE ${path}: a Worker cannot send it`)
+  return METHODS.filter((method) => method in item).map((method) => {
     const operation = resolved(document, item[method])
-    if (operation === undefined) return []
     const where = `${method.toUpperCase()} ${path}`
-    if ('callbacks' in operation) unmapped.push(`${where}: callbacks are not routed`)
-    const server = serverOf('servers' in operation ? operation : item, where, unmapped)
+    const known = { where, method: method.toUpperCase(), template }
+    if (operation === undefined) {
+      listed.push(`${where}: is no object of the document`)
+      return { ...known, options: { secured: true }, isRoute: false }
+    }
+    if ('callbacks' in operation) listed.push(`${where}: callbacks are not routed`)
+    const server = serverOf(urlsOf(operation).length > 0 ? operation : item, where, listed)
     const options = {
       ...(server === undefined ? {} : { target: server }),
-      ...securityOf(document, operation, where, unmapped),
-      ...bodyLimitOf(document, operation, where, unmapped),
+      ...securityOf(document, operation, where, listed),
+      ...bodyLimitOf(document, operation, where, listed),
     }
-    return [{ where, method: method.toUpperCase(), template, options }]
+    return { ...known, options, isRoute: pattern.ok }
   })
+}
+
+/** Fields beside the `$ref` of a path are a part of it, and come first. */
+function itemOf(document: JsonObject, written: unknown): JsonObject | undefined {
+  const item = resolved(document, written)
+  return item === undefined || item === written ? item : { ...item, ...objectOf(written) }
+}
+
+/**
+ * A route that gets requests of a secured operation which is no route needs the security of that too: `/books/{id}` gets the
+ * requests for `/books/{id}.json`.
+ */
+function securedFor(
+  others: readonly ImportedOperation[],
+  routes: readonly ImportedOperation[],
+  unmapped: string[],
+): readonly ImportedOperation[] {
+  const needs = others.map((other) => ({ ...other, takes: matcherOf(other.template) }))
+  return routes.map((route) => {
+    let { options } = route
+    for (const { method, options: needed, takes, where } of needs) {
+      const isMethod = method === '*' || method === route.method || (method === 'GET' && route.method === 'HEAD')
+      const scopes = [...new Set([...scopesOf(options), ...scopesOf(needed)])]
+      const isEnough = options['secured'] === true && scopes.length === scopesOf(options).length
+      if (!isMethod || isEnough || !takes(route.template)) continue
+      unmapped.push(`${route.where}: may get requests for ${where}, so it needs the security of both`)
+      options = { ...options, secured: true, ...(scopes.length === 0 ? {} : { scopes }) }
+    }
+    return { ...route, options }
+  })
+}
+
+function scopesOf({ scopes }: JsonObject): readonly unknown[] {
+  return Array.isArray(scopes) ? scopes : []
+}
+
+/** Returns whether a path of the document, which no route may be able to have, and a route's template have a path in common. */
+function matcherOf(path: string): (template: string) => boolean {
+  const segments = segmentsOf(path.replace(/[?#].*/, '')).map((segment) => {
+    const [first = '', ...others] = segment.split(/\{[^}]*\}|[*{}]/)
+    return { start: toLiteral(first).folded, end: toLiteral(others.at(-1) ?? '').folded, isText: others.length === 0 }
+  })
+  const hasRest = /\*[^/]*$/.test(path)
+  return (template) => {
+    const given = segmentsOf(template)
+    if (hasRest ? given.length < segments.length : given.length !== segments.length) return false
+    return segments.every(({ end, isText, start }, index) => {
+      const literal = given[index] ?? ''
+      if (PARAMETER.test(literal)) return true
+      const { folded } = toLiteral(literal)
+      return isText ? folded === start : folded.startsWith(start) && folded.endsWith(end)
+    })
+  }
+}
+
+function segmentsOf(path: string): readonly string[] {
+  return path.replace(/^\//, '').split('/')
 }
 
 /** `{book-id}` becomes `{book_id}`. */
@@ -91,8 +166,8 @@ function toTemplate(path: string): string {
 }
 
 /** `GET /books/{id}` and `GET /books/{isbn}` are one route, and a definition with both would be refused. */
-function firstOfEach(routes: readonly ImportedRoute[], unmapped: string[]): readonly ImportedRoute[] {
-  const known = new Map<string, ImportedRoute>()
+function firstOfEach(routes: readonly ImportedOperation[], unmapped: string[]): readonly ImportedOperation[] {
+  const known = new Map<string, ImportedOperation>()
   for (const route of routes) {
     const key = `${route.method} ${route.template.replaceAll(/\{[^}]*\}/g, '{}')}`
     const first = known.get(key)
@@ -115,18 +190,21 @@ function compareTemplates(a: string, b: string): number {
 /** Returns the first server with an absolute URL. */
 function serverOf(holder: JsonObject, where: string, unmapped: string[]): string | undefined {
   const urls = urlsOf(holder)
-  const first = urls.find((url) => /^https?:\/\//.test(url) && URL.canParse(url))
+  const first = urls.find((url) => /^https?:\/\/[^/{}][^{}]*$/.test(url) && URL.canParse(url))
   for (const url of urls) if (url !== first) unmapped.push(`${where}: the server ${url} is not used`)
   return first?.replace(/\/+$/, '')
 }
 
-/** Returns the URLs of the servers, their variables replaced by the defaults. */
+/** Returns the URLs of the servers, their variables replaced by the defaults: `8443` of YAML is a number. */
 function urlsOf({ servers }: JsonObject): readonly string[] {
   return (Array.isArray(servers) ? servers.map(objectOf) : []).map(({ url, variables }) =>
-    String(url).replaceAll(
-      /\{([^}]*)\}/g,
-      (_text, name: string) => textOf(objectOf(objectOf(variables)[name])['default']) ?? '',
-    ),
+    String(url)
+      .replaceAll(/\{([^}]*)\}/g, (text, name: string) => {
+        const value = objectOf(objectOf(variables)[name])['default']
+        return typeof value === 'string' || typeof value === 'number' ? `${value}` : text
+      })
+      // `/{base}` with the default `/v1`.
+      .replaceAll(/(?<!(?:^|:)\/?)\/{2,}/g, '/'),
   )
 }
 
@@ -153,7 +231,8 @@ function securityOf(document: JsonObject, operation: JsonObject, where: string, 
       unmapped.push(`${where}: the security scheme ${name} is not a bearer token, which is required instead`)
       return []
     }
-    return Array.isArray(wanted) ? wanted.filter((scope) => typeof scope === 'string') : []
+    // A list with one scope is sometimes written without the list.
+    return [wanted ?? []].flat().map(String)
   })
   return scopes.length === 0 ? { secured: true } : { secured: true, scopes: [...new Set(scopes)] }
 }
@@ -187,9 +266,18 @@ function resolved(document: JsonObject, value: unknown, depth = 0): JsonObject |
   const names = reference
     .slice(2)
     .split('/')
-    .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .map((name) => unescaped(name).replaceAll('~1', '/').replaceAll('~0', '~'))
   const target = names.reduce<unknown>((holder, name) => objectOf(holder)[name], document)
   return resolved(document, target, depth + 1)
+}
+
+/** A pointer in a URL may be percent-encoded: `#/paths/~1books~1%7Bid%7D`. */
+function unescaped(name: string): string {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
 }
 
 function toId(title: string): string {

@@ -79,6 +79,70 @@ describe('an OpenAPI document', () => {
     expect(imported({ openapi }).unmapped).toEqual([])
   })
 
+  const secured = { security: [{ oauth: ['a'] }] }
+  it.each([
+    ['a suffix', '/books/{id}.json', { get: secured }, '/books/{id}'],
+    ['a suffix, where another route is the first one', '/books/{id}.json', { get: secured }, '/{kind}/{id}'],
+    ['a method after a colon', '/books/{id}:read', { get: secured }, '/books/{id}'],
+    ['a query', '/books?kind=all', { get: secured }, '/books'],
+    ['a wildcard', '/books/*', { get: secured }, '/books/{id}/pages'],
+    ['the same path with another name', '/books/{isbn}', { get: secured }, '/books/{id}'],
+    ['a name twice', '/books/{a-b}/{a_b}', { get: secured }, '/books/{id}/{page}'],
+    ['no slash', 'books', { get: secured }, '/books'],
+  ])('secures a route that gets requests for a secured path with %s', (_name, path, item, open) => {
+    const { routes, unmapped } = imported({ paths: { [open]: { get: {}, post: {} }, [path]: item } })
+    expect(routes).toEqual({ [`GET ${open}`]: { secured: true, scopes: ['a'] }, [`POST ${open}`]: {} })
+    expect(unmapped.at(-1)).toBe(`GET ${open}: may get requests for GET ${path}, so it needs the security of both`)
+  })
+
+  it.each([
+    ['a path in another document', { $ref: 'me.yaml' }],
+    ['an operation in another document', { get: { $ref: 'me.yaml#/get' } }],
+    ['an operation without content', { get: null }],
+  ])('does not leave requests that it says nothing about to an open route: %s', (_name, item) => {
+    const { routes } = imported({ paths: { '/users/{id}': { get: {} }, '/users/me': item } })
+    expect(routes).toEqual({ 'GET /users/{id}': { secured: true } })
+  })
+
+  it.each([
+    ['beside a reference', { $ref: '#/x-me', get: secured }],
+    ['where a percent-encoded reference leads', { $ref: '#/x%2Dme' }],
+  ])('has the operations of a path %s', (_name, item) => {
+    const { routes } = imported({
+      'x-me': 'get' in item ? { put: {} } : { get: secured },
+      paths: { '/users/{id}': { get: {} }, '/users/me': item },
+    })
+    expect(routes['GET /users/me']).toEqual({ secured: true, scopes: ['a'] })
+  })
+
+  it('leaves routes as they are that get no requests for another path', () => {
+    const open = { '/books/new': { get: {} }, '/pages/{id}': { get: {} }, '/books/{id}/{page}': { get: {} } }
+    const { routes } = imported({ paths: { ...open, '/books/{id}.json': { get: secured } } })
+    expect(Object.values(routes)).toEqual([{}, {}, {}])
+  })
+
+  it('needs the scopes of both where two operations are one route', () => {
+    const other = { security: [{ oauth: ['b'] }] }
+    const { routes } = imported({ paths: { '/books/{id}': { get: secured }, '/books/{isbn}': { get: other } } })
+    expect(routes).toEqual({ 'GET /books/{id}': { secured: true, scopes: ['a', 'b'] } })
+  })
+
+  it.each([['books:read'], [7], [['books:read']], [[7]]])('needs the scopes that are written as %j', (scopes) => {
+    const { routes } = imported({ security: [{ oauth: scopes }] })
+    expect(routes['GET /books']).toEqual({ secured: true, scopes: [String(scopes)] })
+  })
+
+  it.each([
+    ['https://a.test:{port}/v1', { port: { default: 8443 } }, 'https://a.test:8443/v1'],
+    ['https://a.test/{base}', { base: { default: '/prod' } }, 'https://a.test/prod'],
+    ['https://{host}/v1', {}, undefined],
+    ['https://{host}/v1', { host: { default: '' } }, undefined],
+    ['https://a.test/{base}', { base: { enum: ['x'] } }, undefined],
+  ])('with the server %s and the variables %j has the target %s', (url, variables, target) => {
+    const result = importOpenApi(document({ servers: [{ url, variables }] }), BY_DEFAULT)
+    expect(result.ok ? result.value.definition['target'] : undefined).toBe(target)
+  })
+
   it('lists a limit that is none', () => {
     const { routes, unmapped } = imported({ paths: { '/books': { post: { 'x-max-body-bytes': '10MB' } } } })
     expect(routes).toEqual({ 'POST /books': {} })
