@@ -7,7 +7,7 @@ import { fail, ok, type Result } from '../../core/result.ts'
 import type { Policy, Route, Upstream } from '../../api-definitions/api-route.ts'
 import { ResponseTimeout } from './response-timeout.ts'
 import { isTooLarge, RequestBody } from './request-body.ts'
-import { clientKey } from '../request/client-key.ts'
+import { siteKey } from '../request/client-key.ts'
 import type { UpstreamHealth } from './upstream-health.ts'
 import { toClientResponse } from './upstream-response.ts'
 import type { OutgoingRequest } from './proxy-context.ts'
@@ -88,7 +88,7 @@ function note(
 ): void {
   if (answered.ok) health.succeeded(route, upstream)
   else if (body.stream === null && !isCounted && answered.reason.kind === 'upstream_unreachable')
-    health.failed(route, upstream, clientKey(client.address), Date.now())
+    health.failed(route, upstream, siteKey(client.address), Date.now())
 }
 
 /** Runs in the background, so that no client's request has to find out whether a service is back. */

@@ -47,7 +47,7 @@ export class UpstreamHealth {
     state.retriesLeft = Math.min(RETRY_RESERVE, state.retriesLeft + RETRY_SHARE)
   }
 
-  /** `client`: see `clientKey`. A request counts once, however often it was tried. */
+  /** `client`: see `siteKey`. A request counts once, however often it was tried. */
   failed(route: RouteHealth, upstream: Upstream, client: string, nowMs: number): void {
     const { breaker } = route.policy
     if (breaker === null) return

@@ -377,6 +377,17 @@ describe('retries and rests', () => {
     expect(await statusOf('/things', 1)).toBe(200)
   })
 
+  it('takes nothing from others for one client that has many IPv6 networks', async () => {
+    const routes = { '* /reset': {}, '* /{path...}': {} }
+    const shared = makeGateway(passThrough({ routes, retries: 0, circuit_breaker: { failures: 4, open_ms: 600_000 } }))
+    const statusOf = async (address: string) =>
+      (await shared.fetch('/reset', { method: 'POST', headers: { 'cf-connecting-ip': address } })).status
+    const reset: number[] = []
+    for (let n = 0; n < 6; n += 1) reset.push(await statusOf(`2001:db8:1:${n}::1`))
+    expect(reset).toEqual([502, 502, 502, 502, 502, 502])
+    expect(await statusOf('192.0.2.1')).toBe(502)
+  })
+
   it('uses the other of two targets when one is down, and then no longer asks it', async () => {
     const target = [
       { url: 'http://127.0.0.1:1', weight: 1_000 },
