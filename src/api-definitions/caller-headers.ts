@@ -43,14 +43,11 @@ const REWRITTEN = [
 export const CALLER_HEADERS = [
   // Addresses, hosts and schemes.
   'forwarded',
+  'forwarded-*',
   'x-forwarded',
   'x-forwarded-*',
-  'true-client-ip',
-  'client-ip',
-  'fastly-client-ip',
-  'fly-client-ip',
+  'cf-pseudo-ipv4',
   'fly-forwarded-*',
-  'incap-client-ip',
   'cloudfront-*',
   'x-azure-fdid',
   'x-azure-socketip',
@@ -204,7 +201,8 @@ const isOfOneHop = createMatcher(ONE_HOP)
 const isRewritten = createMatcher(REWRITTEN)
 const isListed = createMatcher(CALLER_HEADERS)
 const isAnyOfThese = createMatcher([...ONE_HOP, ...REWRITTEN, ...CALLER_HEADERS])
-const ENDING = new RegExp(`^(?:x|auth)-(?:.+-)?(?:${CALLER_ENDINGS.join('|')})$`)
+/** Also any name whose last word is `ip`, such as `client-ip`, but those of Cloudflare's edge, which overwrites them. */
+const ENDING = new RegExp(`^(?:(?:x|auth)-(?:.+-)?(?:${CALLER_ENDINGS.join('|')})|(?!cf-).+-ip)$`)
 
 /** Returns whether a header of this name never passes from a client to a service. `name` is canonical. */
 export function isRemoved(name: string): boolean {

@@ -90,6 +90,15 @@ describe('headers on their way to a service', () => {
 
   // What products that authenticate before a service say, by their documentation.
   it.each([
+    // PHP's usual function for the address of a client, request-ip, python-ipware; CDNs of DigitalOcean and Alibaba.
+    'Forwarded-For',
+    'Forwarded-For-IP',
+    'Client-IP',
+    'True-Client-IP',
+    'Real-IP',
+    'CF-Pseudo-IPv4',
+    'DO-Connecting-IP',
+    'Ali-CDN-Real-IP',
     'X-Forwarded-Preferred-Username',
     'X-Forwarded-Access-Token',
     'X-Auth-Request-Email',
