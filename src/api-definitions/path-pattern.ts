@@ -2,7 +2,7 @@
 // the shape cannot decide, a linear regular expression does. Matching takes time linear in the path. Used by the router.
 import type { RE2JS } from 're2js'
 import { fail, ok, type Result } from '../core/result.ts'
-import { canonicalPath, type RequestPath } from './request-path.ts'
+import { canonicalPath, foldCase, type RequestPath } from './request-path.ts'
 
 /** `any` is one segment; `rest` is any number of segments, also none. */
 export type Segment = { readonly literal: string; readonly folded: string } | 'any' | 'rest'
@@ -65,7 +65,7 @@ export function fromTemplate(source: string, to: string | null): Result<PathPatt
 export function toLiteral(text: string): Exclude<Segment, string> {
   // Paths arrive percent-encoded; definitions may be written as people write.
   const literal = canonicalPath(text.replaceAll(/[^\u0021-\u007e]+/g, (odd) => encodeURIComponent(odd.toWellFormed())))
-  return { literal, folded: literal.toLowerCase() }
+  return { literal, folded: foldCase(literal) }
 }
 
 /** Returns whether the pattern matches. `ignoreCase` matches the way a service does that ignores case. */

@@ -11,7 +11,7 @@ export interface RequestPath {
   readonly canonical: string
   /** The segments of the canonical form; the first slash is not one. */
   readonly segments: readonly string[]
-  /** The segments in lower case. */
+  /** The segments in lower case, also letters that are percent-encoded. */
   readonly folded: readonly string[]
 }
 
@@ -21,8 +21,11 @@ export interface RequestPath {
  */
 const DIVIDERS = new Set('%/\\?#')
 
+/** Bytes that are no ASCII. */
+const ENCODED = /(?:%[89A-F][0-9A-F])+/g
+
 /** Only a path with one of these characters can be read in another way. */
-const UNUSUAL = /[%\\;]|:\$|\/\/|[. ]\/|[. ]$|.\/$/
+const UNUSUAL = /[%\\;+]|:\$|\/\/|[. ]\/|[. ]$|.\/$/
 
 /**
  * More readings than this come only from a path that was made to have them. Each reading costs a look-up, so the list is
@@ -54,8 +57,23 @@ export function toRequestPath(raw: string): RequestPath {
 
 function fromCanonical(raw: string, canonical: string): RequestPath {
   const segments = canonical.slice(1).split('/')
-  const lower = canonical.toLowerCase()
+  const lower = foldCase(canonical)
   return { raw, canonical, segments, folded: lower === canonical ? segments : lower.slice(1).split('/') }
+}
+
+/** Returns a canonical path in lower case: `/%C3%9C` is `/ü`, which is `/%c3%bc` there. */
+export function foldCase(canonical: string): string {
+  const lower = /%[C-F]/.test(canonical) ? canonical.replaceAll(ENCODED, (run) => inLowerCase(run)) : canonical
+  return lower.toLowerCase()
+}
+
+/** What is no UTF-8 stays. */
+function inLowerCase(run: string): string {
+  try {
+    return encodeURIComponent(decodeURIComponent(run).toLowerCase())
+  } catch {
+    return run
+  }
 }
 
 /**
@@ -65,6 +83,8 @@ function fromCanonical(raw: string, canonical: string): RequestPath {
 const LENIENCIES: readonly ((path: string) => string)[] = [
   // Decoding more than once: a service behind another proxy.
   (path) => canonicalPath(path.replaceAll(/%(?:25)+(?=[0-9a-f]{2})/gi, '%')),
+  // `+` as in forms: `URLDecoder.decode` of Java, `urldecode` of PHP.
+  (path) => path.replaceAll('+', '%20'),
   // `%u002f`: IIS. Overlong UTF-8, and characters that NFKC makes ASCII: old decoders, best-fit mappings. Characters that
   // are not shown, such as U+200B: NFKC_Casefold, HFS+.
   (path) => foldUnicode(path),
@@ -131,30 +151,58 @@ function foldUnicode(path: string): string {
   const plain = path.replaceAll(/%(?:25)?u([0-9a-f]{4})/gi, (_text, hex: string) =>
     encodeURIComponent(String.fromCodePoint(Number.parseInt(hex, 16)).toWellFormed()),
   )
-  const folded = plain.replaceAll(/(?:%[89A-F][0-9A-F])+/gi, (run) =>
-    encodeURIComponent(withoutUnseen(decodeLeniently(run).normalize('NFKC')).toWellFormed()),
-  )
+  const folded = plain
+    .replaceAll(OVERLONG_AND_ASCII, (_text, first: string, hex: string | undefined, char: string | undefined) => {
+      const last = hex === undefined ? (char ?? '').charCodeAt(0) : Number.parseInt(hex, 16)
+      return encodeURIComponent(String.fromCharCode(overlong(Number.parseInt(first, 16), last)))
+    })
+    .replaceAll(LETTERS, (run) => encodeURIComponent(simplified(decodeLeniently(run)).toWellFormed()))
   return canonicalPath(folded)
+}
+
+/** The second byte of an overlong form is not checked by some decoders: `%C0%2F` is `/` for old versions of IIS. */
+const OVERLONG_AND_ASCII = /%(C[01])(?:%([0-7][0-9A-F])|([^%/]))/gi
+/** With an ASCII letter before them: together with a combining mark, it is another letter. */
+const LETTERS = /(?:(?<!%|%.)[a-z])?(?:%[89A-F][0-9A-F])+/gi
+/**
+ * Characters that are ASCII in another way than by NFKC: code pages of Windows (best fit) have `⁄ ∕ ∖ ∶`, and `ı` and `İ` are `i`
+ * for services that ignore case as Java's `equalsIgnoreCase` does.
+ */
+const BEST_FIT: ReadonlyMap<string, string> = new Map([
+  ['\u2044', '/'],
+  ['\u2215', '/'],
+  ['\u2216', '\\'],
+  ['\u2236', ':'],
+  ['\u0130', 'I'],
+  ['\u0131', 'i'],
+])
+
+function simplified(text: string): string {
+  const plain = withoutUnseen(text.normalize('NFKC'))
+  return plain.replaceAll(/[\u2044\u2215\u2216\u2236\u0130\u0131]/g, (char) => BEST_FIT.get(char) ?? char)
 }
 
 function withoutUnseen(text: string): string {
   return text.replaceAll(/\p{Default_Ignorable_Code_Point}/gu, '')
 }
 
-/** Decodes UTF-8, also overlong forms of ASCII: `%C0%AF` and `%E0%80%AF` are `/`. Other bytes become U+FFFD. */
+/** Decodes UTF-8 after a letter or none, also overlong forms of ASCII: `%C0%AF` and `%E0%80%AF` are `/`. Other bytes become U+FFFD. */
 function decodeLeniently(run: string): string {
-  const bytes = run
-    .split('%')
-    .slice(1)
-    .map((hex) => Number.parseInt(hex, 16))
+  const [letter = '', ...escapes] = run.split('%')
+  const bytes = escapes.map((hex) => Number.parseInt(hex, 16))
   const short: number[] = []
   for (let at = 0; at < bytes.length;) {
     const length = overlongLength(bytes, at)
     const [high = 0, low = 0] = bytes.slice(at + length - 2, at + length)
-    short.push(length === 0 ? (bytes[at] ?? 0) : ((high & 1) << 6) | (low & 0x3f))
+    short.push(length === 0 ? (bytes[at] ?? 0) : overlong(high, low))
     at += Math.max(1, length)
   }
-  return new TextDecoder().decode(Uint8Array.from(short))
+  return `${letter}${new TextDecoder().decode(Uint8Array.from(short))}`
+}
+
+/** Returns the ASCII character that the last two bytes of an overlong form are decoded to. */
+function overlong(high: number, low: number): number {
+  return ((high & 1) << 6) | (low & 0x3f)
 }
 
 /** First bytes of sequences of three and more, up to the six of RFC 2279, that can be overlong forms of ASCII. */

@@ -35,6 +35,12 @@ const LENIENCIES: readonly { readonly write: (path: string) => string; readonly 
   { write: (path) => `${path}%20`, read: (path) => path.replaceAll(/(?:%20)+(?=\/|$)/g, '') },
   { write: (path) => atSlash(path, '/%09'), read: (path) => path.replaceAll('%09', '') },
   { write: (path) => anyCase(path), read: (path) => path.toLowerCase() },
+  { write: (path) => path.replace('%C3%BC', '%C3%9C'), read: (path) => path.replaceAll('%C3%9C', '%C3%BC') },
+  { write: (path) => path.replace('%C3%BC', 'u%CC%88'), read: (path) => path.replaceAll('u%CC%88', '%C3%BC') },
+  { write: (path) => path.replace('i', '%C4%B1'), read: (path) => path.replaceAll('%C4%B1', 'i') },
+  { write: (path) => atSlash(path, '%E2%88%95'), read: (path) => path.replaceAll('%E2%88%95', '/') },
+  { write: (path) => atSlash(path, '%c0%2f'), read: (path) => path.replaceAll(/%c0%2f/gi, '/') },
+  { write: (path) => `${path}+`, read: (path) => path.replaceAll('+', '%20').replace(/(?:%20)+$/, '') },
   { write: (path) => path.replaceAll('%', '%25'), read: (path) => path.replaceAll('%25', '%') },
 ]
 
