@@ -40,8 +40,9 @@ export class SubscriptionPool {
 
   #find(subscriptions: readonly Subscription[]): PooledSet {
     const key = JSON.stringify(subscriptions)
-    const cost = costOf(subscriptions, key)
-    return this.#byKey.get(key) ?? this.#add({ subscriptions, byType: undefined, key, cost, connections: 0 })
+    const known = this.#byKey.get(key)
+    if (known !== undefined) return known
+    return this.#add({ subscriptions, byType: undefined, key, cost: costOf(subscriptions, key), connections: 0 })
   }
 
   /** Returns the filter with the part that connections of the same set share. `subscriptions`: of `acquire`. */
