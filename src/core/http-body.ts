@@ -1,8 +1,10 @@
 // Reads a body up to a limit, whatever its content-length says, so that no sender decides how much memory is used. Called
 // for responses of other servers, and by http/request/request-bodies.ts.
 
-/** What is held for a body before its first byte has come. */
+/** What is held for a body when its first byte has come. */
 const FIRST_BYTES = 4_096
+/** A step costs more than copying what it brings. A large body is read in steps of this size. */
+const MAX_STEP_BYTES = 65_536
 
 /** The body, or why it was not read, with the number of bytes that were declared or read so far. */
 export type BodyRead =
@@ -28,7 +30,7 @@ export async function readBody(
   const declaredBytes = Number(source.headers.get('content-length') ?? 0)
   if (declaredBytes > limitBytes) return { ok: false, gotBytes: declaredBytes, why: 'too_large' }
   if (source.body === null) return { ok: true, bytes: new Uint8Array() }
-  const reader = (source.body as ReadableStream<Uint8Array>).getReader()
+  const reader = openReader(source.body)
   const reading = readAll(reader, new GrowingBytes(declaredBytes, limitBytes), watch)
   const late = watch?.late.then((): BodyRead => ({ ok: false, gotBytes: 0, why: 'late' }))
   const read = await (late === undefined ? reading : Promise.race([reading, late]))
@@ -37,22 +39,49 @@ export async function readBody(
   return read
 }
 
-async function readAll(
-  reader: ReadableStreamDefaultReader<Uint8Array>,
-  held: GrowingBytes,
-  watch: BodyWatch | undefined,
-): Promise<BodyRead> {
+async function readAll(reader: ChunkReader, held: GrowingBytes, watch: BodyWatch | undefined): Promise<BodyRead> {
   let gotBytes = 0
   for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return { ok: true, bytes: held.bytes }
+    const chunk = await reader.read(stepBytes(held.capacity))
+    if (chunk === undefined) return { ok: true, bytes: held.bytes }
     watch?.arrived()
-    gotBytes += value.byteLength
+    gotBytes += chunk.byteLength
     if (gotBytes > held.limitBytes) return { ok: false, gotBytes, why: 'too_large' }
     const needs = held.capacityFor(gotBytes)
     if (needs > held.capacity && watch?.mayHold(needs) === false) return { ok: false, gotBytes, why: 'no_room' }
-    held.append(value, needs)
+    held.append(chunk, needs)
   }
+}
+
+interface ChunkReader {
+  /** Returns up to `maxBytes`, or undefined at the end. They are to be copied before the next call. */
+  read(maxBytes: number): Promise<Uint8Array | undefined>
+  cancel(): Promise<void>
+}
+
+/** A quarter of what is held, so that a slow sender holds little by it. */
+function stepBytes(heldBytes: number): number {
+  return Math.min(MAX_STEP_BYTES, Math.max(FIRST_BYTES, heldBytes / 4))
+}
+
+/** By default the runtime reads 4 KiB at once. Streams that are made in JavaScript have chunks of their own. */
+function openReader(body: ReadableStream<Uint8Array>): ChunkReader {
+  let byob: ReadableStreamBYOBReader
+  try {
+    byob = body.getReader({ mode: 'byob' })
+  } catch {
+    const reader = body.getReader()
+    return { read: async () => (await reader.read()).value, cancel: () => reader.cancel() }
+  }
+  let buffer = new ArrayBuffer(0)
+  const read = async (maxBytes: number): Promise<Uint8Array | undefined> => {
+    if (buffer.byteLength < maxBytes) buffer = new ArrayBuffer(maxBytes)
+    const { done, value } = await byob.read(new Uint8Array(buffer))
+    if (done) return undefined
+    buffer = value.buffer
+    return value
+  }
+  return { read, cancel: () => byob.cancel() }
 }
 
 /**

@@ -54,3 +54,27 @@ it('a body is asked for by what it holds: the double of what has come, and not m
   expect(await holdsOf(5_000, MIB)).toEqual([4_096, 5_000, 10_000])
   expect(await holdsOf(undefined, 12_000)).toEqual([4_096, 8_192, 12_000])
 })
+
+it('a body of bytes is read in steps of a quarter of what is held, up to 64 KiB', async () => {
+  const sent = Uint8Array.from({ length: MIB }, (_, at) => (at * 7) % 251)
+  const steps: number[] = []
+  let at = 0
+  const stream = new ReadableStream({
+    type: 'bytes',
+    pull(controller: ReadableByteStreamController) {
+      const { byobRequest } = controller
+      const { buffer, byteLength, byteOffset } = byobRequest?.view ?? new Uint8Array(1)
+      const part = sent.subarray(at, at + byteLength)
+      if (part.byteLength === 0) controller.close()
+      else {
+        steps.push(part.byteLength)
+        new Uint8Array(buffer, byteOffset, byteLength).set(part)
+      }
+      at += part.byteLength
+      byobRequest?.respond(part.byteLength)
+    },
+  })
+  const read = await readBody(new Response(stream), MIB)
+  expect(read.ok && read.bytes).toEqual(sent)
+  expect([steps[0], Math.max(...steps)]).toEqual([4_096, 65_536])
+})
