@@ -12,15 +12,18 @@ export function* splitBySize<T>(
 ): Generator<readonly T[]> {
   let from = 0
   let size = 0
-  for (const [at, item] of items.entries()) {
+  let at = 0
+  let before: T | undefined
+  for (const item of items) {
     const own = sizeOf(item)
-    const before = items[at - 1]
-    if (at > from && size + own > maxSize && before !== undefined && mayPart(before, item)) {
+    if (at > from && size + own > maxSize && mayPart(before as T, item)) {
       yield items.slice(from, at)
       from = at
       size = 0
     }
     size += own
+    at += 1
+    before = item
   }
   if (from < items.length) yield items.slice(from)
 }
