@@ -102,18 +102,34 @@ export function initialMap(shards: number, version = 1, groups: readonly number[
 
 /** Requests another number of shards. The change begins when the current one, if any, has ended. */
 export function wantShards(map: ShardMap, wanted: number): Result<ShardMap, string> {
-  const { groups = NO_GROUPS, wantedGroups = NO_GROUPS } = map
-  const count = 1 + Math.max(groups.length, wantedGroups.length)
-  const most = Math.floor(MAX_SHARDS / count)
+  const { count, most } = roomFor(map, map.wantedGroups)
   const each = count === 1 ? '' : ` in each of ${count} groups`
   if (!Number.isSafeInteger(wanted) || wanted < 1 || wanted > most)
     return fail(`shards must be a whole number from 1 to ${most}${each}, got ${wanted}`)
   return ok({ ...map, wanted })
 }
 
-/** Requests other groups, besides the default one. The change begins when the current one, if any, has ended. */
-export function wantGroups(map: ShardMap, groups: readonly number[]): ShardMap {
-  return { ...map, wantedGroups: groups.length === 0 ? undefined : groups.toSorted((a, b) => a - b) }
+/**
+ * Requests other groups, besides the default one. The change begins when the current one, if any, has ended. Fails if there would be
+ * more than MAX_SHARDS altogether, also during the change: the number may have been raised since the groups were configured.
+ */
+export function wantGroups(map: ShardMap, groups: readonly number[]): Result<ShardMap, string> {
+  const { change, shards, wanted } = map
+  const { count, most } = roomFor(map, groups)
+  const number = Math.max(shards, change?.from ?? 0, wanted)
+  if (number > most && !isEvery(groups, allGroups(map)))
+    return fail(`${count} groups, with those that are there, may have ${most} shards each, and there are ${number}`)
+  return ok({ ...map, wantedGroups: groups.length === 0 ? undefined : groups.toSorted((a, b) => a - b) })
+}
+
+/** Returns how many groups there are while these replace those of the map, and how many shards each of them may have. */
+function roomFor(map: ShardMap, groups: readonly number[] = NO_GROUPS) {
+  const count = new Set([...allGroups(map), ...groups]).size
+  return { count, most: Math.floor(MAX_SHARDS / count) }
+}
+
+function isEvery(groups: readonly number[], known: readonly number[]): boolean {
+  return groups.every((group) => known.includes(group))
 }
 
 /** Returns whether nothing is under way, and nothing else was requested. */

@@ -11,6 +11,7 @@ import {
   type ChangeProgress,
   type ShardMap,
 } from '../../core/shard-map/shard-map.ts'
+import { logIncident } from '../../telemetry/incident-log.ts'
 import { ok, type Result } from '../../core/result.ts'
 import type { ShardChangeStatus } from '../../rpc/directory.ts'
 
@@ -73,6 +74,10 @@ export class ShardMapKeeper {
   #map: ShardMap
   /** Since when no old shard has a connection of a moved user. Null: some have, or it is not known. */
   #noneLeftSinceMs: number | null
+  /** The value of SHARDS that was taken last. */
+  #variable: number
+  /** Why a variable is not taken yet. */
+  #refusal: string | null = null
   #followers = NOTHING
   #shards = NOTHING
   #isStepping = false
@@ -86,13 +91,11 @@ export class ShardMapKeeper {
     const [row] = sql.exec<MapRow>('SELECT map, variable, none_left_since_ms FROM shard_map').toArray()
     this.#map = row === undefined ? initialMap(deps.variable) : (JSON.parse(row.map) as ShardMap)
     this.#noneLeftSinceMs = row?.none_left_since_ms ?? null
-    if (row === undefined) this.#store(this.#map)
-    else if (row.variable !== deps.variable) this.want(deps.variable)
-    // Also in a new storage, which may replace a lost one: users connect to a group when all followers write to it.
-    const map = wantGroups(this.#map, deps.groups)
-    if (String(map.wantedGroups ?? '') === String(this.#map.wantedGroups ?? '')) return
+    this.#variable = row?.variable ?? deps.variable
+    const map = this.#asDeployed(this.#map)
+    if (row !== undefined && isSameWish(map, this.#map) && row.variable === this.#variable) return
     this.#store(map)
-    this.#deps.wakeBy(this.#deps.nowMs())
+    if (!isSteady(map)) this.#deps.wakeBy(this.#deps.nowMs())
   }
 
   get map(): ShardMap {
@@ -103,6 +106,8 @@ export class ShardMapKeeper {
   want(shards: number): Result<ShardMap, string> {
     const wanted = wantShards(this.#map, shards)
     if (!wanted.ok) return wanted
+    // It is newer than what a deploy has asked for.
+    this.#variable = this.#deps.variable
     this.#store(wanted.value)
     if (!this.#isSettled) this.#deps.wakeBy(this.#deps.nowMs())
     return ok(this.#map)
@@ -113,7 +118,7 @@ export class ShardMapKeeper {
     const { shards, version, wanted } = this.#map
     if (newest.version <= version) return
     // Keeps a number that was requested meanwhile.
-    this.#storeOther({ ...newest, wanted: wanted === shards ? newest.wanted : wanted })
+    this.#store({ ...newest, wanted: wanted === shards ? newest.wanted : wanted })
     this.#deps.wakeBy(this.#deps.nowMs())
   }
 
@@ -145,7 +150,7 @@ export class ShardMapKeeper {
       shards: { confirmed: this.#shards.confirmed, of: this.#shards.of },
       connectionsToMove: isMoving ? this.#shards.leaving : 0,
       bothWrittenUntilMs: isMoving && since !== null ? since + retentionMs : null,
-      problem: this.#followers.problem ?? this.#shards.problem,
+      problem: this.#followers.problem ?? this.#shards.problem ?? this.#refusal,
     }
   }
 
@@ -178,7 +183,7 @@ export class ShardMapKeeper {
     this.#followers = followers
     this.#shards = shards
     const newest = [followers.newest, shards.newest].find((one) => (one?.version ?? 0) > this.#map.version)
-    if (newest !== undefined && newest !== null) return this.#storeOther({ ...newest, wanted: this.#map.wanted })
+    if (newest !== undefined && newest !== null) return this.#store({ ...newest, wanted: this.#map.wanted })
     // Keeps a number that was requested meanwhile.
     if (this.#map.version !== map.version) return
     this.#countLeaving(shards, map)
@@ -220,12 +225,29 @@ export class ShardMapKeeper {
     return Math.max(0, Math.min(LOOK_EVERY_MS, since + this.#deps.retentionMs - this.#deps.nowMs()))
   }
 
-  /** The map of a shard or a follower: this Directory's variable says which groups there are to be. */
-  #storeOther(map: ShardMap): void {
-    this.#store(wantGroups(map, this.#deps.groups))
+  /**
+   * Returns the map with what SHARDS and SHARD_GROUPS ask for, also if it is the map of a shard or a follower. What there is no room
+   * for yet is asked for again with each step: a change may be making room.
+   */
+  #asDeployed(map: ShardMap): ShardMap {
+    const { groups, variable } = this.#deps
+    const number = variable === this.#variable ? ok(map) : wantShards(map, variable)
+    if (number.ok) this.#variable = variable
+    const numbered = number.ok ? number.value : map
+    const grouped = wantGroups(numbered, groups)
+    if (!number.ok) this.#refuse(`SHARDS waits: ${number.reason}`)
+    else if (!grouped.ok) this.#refuse(`SHARD_GROUPS waits until there are fewer shards or groups: ${grouped.reason}`)
+    else this.#refusal = null
+    return grouped.ok ? grouped.value : numbered
   }
 
-  #store(map: ShardMap): void {
+  #refuse(reason: string): void {
+    if (this.#refusal !== reason) logIncident('a variable of shards cannot be taken yet', {}, { reason })
+    this.#refusal = reason
+  }
+
+  #store(other: ShardMap): void {
+    const map = this.#asDeployed(other)
     if (map.version !== this.#map.version) {
       this.#noneLeftSinceMs = null
       console.log({ message: 'the shard map has changed', ...map })
@@ -234,10 +256,14 @@ export class ShardMapKeeper {
     this.#sql.exec(
       'INSERT OR REPLACE INTO shard_map VALUES (0, ?, ?, ?)',
       JSON.stringify(map),
-      this.#deps.variable,
+      this.#variable,
       this.#noneLeftSinceMs,
     )
   }
+}
+
+function isSameWish(one: ShardMap, other: ShardMap): boolean {
+  return one.wanted === other.wanted && String(one.wantedGroups ?? '') === String(other.wantedGroups ?? '')
 }
 
 /** The log does not list its partitions: it is not known whether there are followers that were not told. */

@@ -46,6 +46,12 @@ function want(map: ShardMap, shards: number): ShardMap {
   return wanted.value
 }
 
+function withGroups(map: ShardMap, groups: readonly number[]): ShardMap {
+  const wanted = wantGroups(map, groups)
+  if (!wanted.ok) throw new Error(wanted.reason)
+  return wanted.value
+}
+
 /** The map of a change in this phase. */
 function during(from: number, to: number, phase: NonNullable<ShardMap['change']>['phase']): ShardMap {
   return { version: 5, shards: to, change: { from, phase }, wanted: to }
@@ -142,9 +148,9 @@ describe('what is written to both shards', () => {
 
 describe('groups of shards', () => {
   const [one = 0, other = 0] = GROUPS
-  const added = wantGroups(initialMap(3), [one, other])
+  const added = withGroups(initialMap(3), [one, other])
   const steady = (groups: readonly number[], wantedGroups = groups): ShardMap => ({
-    ...wantGroups(initialMap(3, 9), wantedGroups),
+    ...withGroups(initialMap(3, 9), wantedGroups),
     ...(groups.length > 0 && { groups }),
   })
   const phases = (from: ShardMap) => {
@@ -240,6 +246,19 @@ describe('groups of shards', () => {
     })
   })
 
+  it('share it also where the number was raised before they came, and with groups that are removed', () => {
+    const [eu = 0, us = 0] = GROUPS
+    expect(wantGroups(initialMap(4_096), [eu]).ok).toBe(true)
+    const reason = '2 groups, with those that are there, may have 4096 shards each, and there are 4097'
+    expect(wantGroups(initialMap(4_097), [eu])).toEqual({ ok: false, reason })
+    expect(wantGroups(want(initialMap(4), 4_097), [eu])).toEqual({ ok: false, reason })
+    expect(wantGroups(initialMap(4_096, 1, [eu]), [us]).ok).toBe(false)
+    expect(wantGroups(initialMap(4_096, 1, [eu]), []).ok).toBe(true)
+    const removing = advance(withGroups(initialMap(4, 1, [eu]), []), done)
+    expect([wantShards(removing, 4_096).ok, wantShards(removing, 4_097).ok]).toEqual([true, false])
+    expect(wantShards(withGroups(initialMap(4, 1, [eu]), [us]), 4_096).ok).toBe(false)
+  })
+
   it('have the same number for ever', () => {
     expect(['eu', 'us', 'apac'].map(groupNumber)).toMatchInlineSnapshot(`
       [
@@ -287,7 +306,7 @@ class Walk {
     else if (kind < 0.8) this.#learn()
     else if (kind < 0.97) this.map = advance(this.map, this.#progress())
     else if (kind < 0.985) this.map = want(this.map, 1 + this.#below(9))
-    else this.map = wantGroups(this.map, GROUPS.filter(() => this.#random() < 0.5)) // prettier-ignore
+    else this.map = withGroups(this.map, GROUPS.filter(() => this.#random() < 0.5)) // prettier-ignore
   }
 
   violation(): string | undefined {

@@ -6,7 +6,7 @@ import { ShardMapKeeper, type MapConfirmation } from '../../../src/objects/direc
 import { expectLogs } from '../../support/expect-logs.ts'
 import { createTestStorage } from '../../support/sql-storage.ts'
 
-expectLogs(/"message":"the shard map has changed"/)
+expectLogs(/"message":"the shard map has changed"/, /a variable of shards cannot be taken yet/)
 
 const RETENTION_MS = 10_000
 const FROM = 2
@@ -26,6 +26,8 @@ class World {
   #starts = 0
   /** By SHARD_GROUPS. */
   groups: readonly number[] = []
+  /** SHARDS. */
+  variable = FROM
   #keeper: ShardMapKeeper
   /** The newest map that the follower, and the shards, have. */
   #known: ShardMap | null = null
@@ -42,6 +44,10 @@ class World {
   /** The phase that the follower and the shards know. */
   get toldPhase(): string | undefined {
     return this.#known?.change?.phase
+  }
+
+  get problem(): string | null {
+    return this.#keeper.status().problem
   }
 
   want(shards: number): void {
@@ -94,7 +100,7 @@ class World {
       return sql.exec(...statement)
     }
     return new ShardMapKeeper({ exec } as SqlStorage, {
-      variable: FROM,
+      variable: this.variable,
       groups: this.groups,
       retentionMs: RETENTION_MS,
       tellFollowers: (map) => this.#answer('follower', map, alive),
@@ -193,6 +199,34 @@ describe('other groups of shards', () => {
     const { phases, world } = await deployed(groups, groups, [])
     expect(phases).toEqual([PHASES, [], PHASES])
     expect(world.map).toEqual({ version: 11, shards: FROM, change: null, wanted: FROM })
+  })
+
+  it('wait, and say so, while the number that was raised leaves no room for them', async () => {
+    const world = new World()
+    world.want(5_000)
+    await world.run()
+    world.groups = groups.slice(1)
+    world.resume()
+    await world.run()
+    expect([world.map.groups, world.alarmAtMs]).toEqual([undefined, null])
+    expect(world.problem).toContain('may have 4096 shards each, and there are 5000')
+    world.want(4_000)
+    expect(await world.run()).toEqual([...PHASES, ...PHASES])
+    expect([world.map.shards, world.map.groups, world.problem]).toEqual([4_000, groups.slice(1), null])
+  })
+
+  it('go before SHARDS, of the same deploy, is raised to a number for which they leave no room', async () => {
+    const { world } = await deployed(groups)
+    world.groups = []
+    world.variable = 8_000
+    world.resume()
+    expect(world.problem).toContain('from 1 to 2730 in each of 3 groups, got 8000')
+    // Also if it dies meanwhile.
+    await world.run(({ change }) => change?.phase === 'moving')
+    world.resume()
+    await world.run()
+    expect(world.map).toMatchObject({ shards: 8_000, wanted: 8_000, change: null })
+    expect([world.map.groups, world.problem]).toEqual([undefined, null])
   })
 
   it.each(PHASES.slice(0, -1))(
