@@ -64,8 +64,9 @@ function allStores(config: Config): readonly number[] {
   return Array.from({ length: storeCount(config) }, (_, store) => store)
 }
 
-function storeCount({ shards }: Config): number {
-  return Math.min(MAX_STORES, Math.ceil(shards / SHARDS_PER_STORE))
+function storeCount({ placement, shards }: Config): number {
+  const all = shards * (1 + placement.groupNumbers.length)
+  return Math.min(MAX_STORES, Math.ceil(all / SHARDS_PER_STORE))
 }
 
 function storeStub(env: Env, store: number) {
