@@ -5,7 +5,11 @@ import { configOf } from '../../src/config/parse-config.ts'
 import { readMetrics } from '../../src/rpc/metrics.ts'
 
 const JWT_SECRET_KEY = 'a test secret of 32 bytes or more'
-const GROUPS = JSON.stringify([{ name: 'eu', continents: ['EU'] }, { name: 'us', continents: ['NA'] }, { name: 'rest' }])
+const GROUPS = JSON.stringify([
+  { name: 'eu', continents: ['EU'] },
+  { name: 'us', continents: ['NA'] },
+  { name: 'rest' },
+])
 
 /** Reads all figures. Returns the names of the objects that were asked. */
 async function storesOf(variables: object): Promise<readonly string[]> {

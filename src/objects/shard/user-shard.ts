@@ -29,7 +29,7 @@ import {
 import type { AnyShardResult, ConnectionInfo, ShardCommand, ShardPage } from '../../rpc/shard-commands.ts'
 import type { ConnectionQuery } from '../../rpc/shard-commands.ts'
 import { AlarmClock } from './alarm-clock.ts'
-import { openConnection, openSession } from './connections/open-connection.ts'
+import { isElsewhere, openConnection, openSession } from './connections/open-connection.ts'
 import { createShard, type Shard } from './create-shard.ts'
 import { findMovedPosition, readMoved } from './log/moved-history.ts'
 import { readHistory } from './log/read-history.ts'
@@ -64,9 +64,7 @@ export class UserShard extends DurableObject<Env> {
     const transport = this.#shard.transports[connect.transport]
     const opened = await openConnection(this.#shard, connect, 'socket', (opening) => transport.open(opening))
     if (opened.ok) return opened.value.response
-    // The Worker tries another shard: the client sees nothing of it.
-    const isElsewhere = opened.reason.kind === 'wrong_shard' || opened.reason.kind === 'moved'
-    return isElsewhere ? stampError(opened.reason) : transport.refuse(connect, opened.reason)
+    return isElsewhere(opened.reason) ? stampError(opened.reason) : transport.refuse(connect, opened.reason)
   }
 
   /** Stores what has not been stored yet, then delivers it. Resolves when it is durable. Idempotent. */

@@ -113,7 +113,7 @@ function ofAllGroups(answers: readonly AnswerOf[]): AnswerOf {
       matched: all.matched + matched,
       knownSinceMs: Math.max(all.knownSinceMs, knownSinceMs),
       connections: [...all.connections, ...connections],
-      refused: [...all.refused, ...refused],
+      refused: [...all.refused, ...refused].toSorted((a, b) => b.atMs - a.atMs),
     }),
     first,
   )

@@ -16,10 +16,15 @@ export async function openConnection(
   const admitted = await admit(shard, connect, way)
   if (!admitted.ok) {
     shard.metrics.refused(admitted.reason)
-    shard.history.refused(connect.principal.user, admitted.reason)
+    if (!isElsewhere(admitted.reason)) shard.history.refused(connect.principal.user, admitted.reason)
     return admitted
   }
   return ok({ connectionId: admitted.value.state.id, response: open(admitted.value) })
+}
+
+/** Whether the Worker tries another shard: the client sees nothing of it. */
+export function isElsewhere({ kind }: RigelError): boolean {
+  return kind === 'wrong_shard' || kind === 'moved'
 }
 
 /** Opens a session. Resolves when the events that greet its client are stored: its first poll returns them. */
@@ -57,7 +62,6 @@ function checkPlace(
   connect: ConnectRequest,
   way: 'socket' | 'session',
 ): Result<null, RigelError> {
-  const isElsewhere = connect.atPosition === true && !log.ownsText(connect.lastEventId)
-  if (isElsewhere) return fail({ kind: 'wrong_shard' })
+  if (connect.atPosition === true && !log.ownsText(connect.lastEventId)) return fail({ kind: 'wrong_shard' })
   return way === 'session' ? tokenless.check(connect, context.now()) : ok(null)
 }
