@@ -65,10 +65,11 @@ it('a client without a user connects to a shard of its group, or to that of its 
 })
 
 describe('an isolate', () => {
-  const known = (newest: ShardMap) => {
+  const known = (newest: ShardMap, until?: Promise<void>) => {
     const asked = { times: 0 }
     const shardMap = async () => {
       asked.times += 1
+      await until
       return newest
     }
     const bindings = DURABLE_OBJECTS.map((name) => [name, { getByName: () => ({ shardMap }) }])
@@ -86,6 +87,15 @@ describe('an isolate', () => {
     const { asked, worker } = known(map)
     expect(await shardsCalled(worker, at(shardAt(eu, place)))).toEqual([shardAt(eu, place), 0])
     expect(await shardsCalled(worker, at(shardAt(eu, place)))).toEqual([shardAt(eu, place), 0])
+    expect(asked.times).toBe(1)
+  })
+
+  it('takes the answer also for those who come while it asks', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const { asked, worker } = known(map, promise)
+    const called = Array.from({ length: 3 }, () => shardsCalled(worker, at(shardAt(eu, place))))
+    resolve()
+    expect(await Promise.all(called)).toEqual(called.map(() => [shardAt(eu, place), 0]))
     expect(asked.times).toBe(1)
   })
 
