@@ -40,9 +40,9 @@ export function importOpenApi(document: unknown, { id, target }: ImportOptions):
   if (found.length === 0) return fail('has no path that can be mapped')
   for (const part of ['webhooks', 'callbacks'])
     if (part in document) unmapped.push(`${part}: Rigel has no routes for them`)
-  const kept = firstOfEach(found, unmapped)
+  const kept = firstOfEach(found, unmapped).toSorted((a, b) => compareTemplates(a.template, b.template))
   const others = operations.filter((operation) => operation.options['secured'] === true && !kept.includes(operation))
-  const routes = securedFor(others, kept, unmapped).toSorted((a, b) => compareTemplates(a.template, b.template))
+  const routes = securedFor(others, kept, unmapped)
   const definition = {
     id: id ?? toId(title),
     name: title,
@@ -107,21 +107,23 @@ function itemOf(document: JsonObject, written: unknown): JsonObject | undefined 
 
 /**
  * A route that gets requests of a secured operation which is no route needs the security of that too: `/books/{id}` gets the
- * requests for `/books/{id}.json`.
+ * requests for `/books/{id}.json`. Not a later one, such as `/{kind}/{id}`, which gets none of them.
  */
 function securedFor(
   others: readonly ImportedOperation[],
   routes: readonly ImportedOperation[],
   unmapped: string[],
 ): readonly ImportedOperation[] {
-  const needs = others.map((other) => ({ ...other, takes: matcherOf(other.template) }))
+  const needs = others.map((other) => ({ ...other, shareOf: matcherOf(other.template), taken: new Set<string>() }))
   return routes.map((route) => {
     let { options } = route
-    for (const { method, options: needed, takes, where } of needs) {
+    for (const { method, options: needed, shareOf, taken, where } of needs) {
       const isMethod = method === '*' || method === route.method || (method === 'GET' && route.method === 'HEAD')
+      const share = isMethod && !taken.has(route.method) ? shareOf(route.template) : 'none'
+      if (share === 'all') taken.add(route.method)
       const scopes = [...new Set([...scopesOf(options), ...scopesOf(needed)])]
       const isEnough = options['secured'] === true && scopes.length === scopesOf(options).length
-      if (!isMethod || isEnough || !takes(route.template)) continue
+      if (share === 'none' || isEnough) continue
       unmapped.push(`${route.where}: may get requests for ${where}, so it needs the security of both`)
       options = { ...options, secured: true, ...(scopes.length === 0 ? {} : { scopes }) }
     }
@@ -133,22 +135,35 @@ function scopesOf({ scopes }: JsonObject): readonly unknown[] {
   return Array.isArray(scopes) ? scopes : []
 }
 
-/** Returns whether a path of the document, which no route may be able to have, and a route's template have a path in common. */
-function matcherOf(path: string): (template: string) => boolean {
+/**
+ * Returns how many requests for a path of the document, which no route may be able to have, a route's template matches. Those that
+ * the document gives to a more concrete template, here the route's, are not requests for that path.
+ */
+function matcherOf(path: string): (template: string) => 'all' | 'some' | 'none' {
   const segments = segmentsOf(path.replace(/[?#].*/, '')).map((segment) => {
     const [first = '', ...others] = segment.split(/\{[^}]*\}|[*{}]/)
-    return { start: toLiteral(first).folded, end: toLiteral(others.at(-1) ?? '').folded, isText: others.length === 0 }
+    const [start, end] = [toLiteral(first), toLiteral(others.at(-1) ?? '')]
+    return { text: others.length === 0 ? start : null, start: start.folded, end: end.folded }
   })
   const hasRest = /\*[^/]*$/.test(path)
   return (template) => {
     const given = segmentsOf(template)
-    if (hasRest ? given.length < segments.length : given.length !== segments.length) return false
-    return segments.every(({ end, isText, start }, index) => {
-      const literal = given[index] ?? ''
-      if (PARAMETER.test(literal)) return true
-      const { folded } = toLiteral(literal)
-      return isText ? folded === start : folded.startsWith(start) && folded.endsWith(end)
-    })
+    if (hasRest ? given.length < segments.length : given.length !== segments.length) return 'none'
+    let isAll = !hasRest
+    let [isWider, isNarrower] = [false, false]
+    for (const [index, { end, start, text }] of segments.entries()) {
+      const written = given[index] ?? ''
+      if (PARAMETER.test(written)) {
+        isWider ||= text !== null || start !== '' || end !== ''
+        continue
+      }
+      const { folded, literal } = toLiteral(written)
+      if (text === null ? !folded.startsWith(start) || !folded.endsWith(end) : folded !== start) return 'none'
+      isAll &&= literal === text?.literal
+      isNarrower ||= text === null
+    }
+    if (isNarrower && !isWider) return 'none'
+    return isAll ? 'all' : 'some'
   }
 }
 

@@ -116,9 +116,29 @@ describe('an OpenAPI document', () => {
   })
 
   it('leaves routes as they are that get no requests for another path', () => {
-    const open = { '/books/new': { get: {} }, '/pages/{id}': { get: {} }, '/books/{id}/{page}': { get: {} } }
+    const open = Object.fromEntries(
+      ['/books/a.json', '/books/{id}/{page}', '/books/{id}', '/pages/{id}', '/{kind}/{id}'].map((path) => [
+        path,
+        { get: {} },
+      ]),
+    )
     const { routes } = imported({ paths: { ...open, '/books/{id}.json': { get: secured } } })
-    expect(Object.values(routes)).toEqual([{}, {}, {}])
+    expect(Object.keys(routes).filter((line) => 'secured' in (routes[line] as object))).toEqual(['GET /books/{id}'])
+  })
+
+  it('secures the later route too where an earlier one gets some of the requests, or is for another method', () => {
+    const get = { get: {} }
+    const { routes } = imported({
+      paths: {
+        '/books/a.json': get,
+        '/Books/{id}': get,
+        '/books/{id}': { head: {} },
+        '/{kind}/{id}': get,
+        '/books/{id}.json': { get: secured },
+      },
+    })
+    const needed = { secured: true, scopes: ['a'] }
+    expect(Object.values(routes)).toEqual([{}, needed, needed, needed])
   })
 
   it('needs the scopes of both where two operations are one route', () => {
