@@ -19,6 +19,8 @@ export interface Client {
   readonly seen: SeenEvent[]
   /** How often it was connected; and what it was told of its position when it came back. */
   readonly recovered: (boolean | undefined)[]
+  /** Plain WebSockets, whose position only moves with a heartbeat: where it would come back to. */
+  readonly position?: () => string | null
   readonly close: () => void
 }
 
@@ -106,7 +108,7 @@ export function connectPlainSocket(options: ClientOptions): Client {
       if (!event.type.startsWith('rig.')) since.push(event.id)
     },
   )
-  return { ...client, close }
+  return { ...client, position: () => position, close }
 }
 
 /** Without cookies: the connection token and the position are parameters. */

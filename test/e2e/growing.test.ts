@@ -65,8 +65,8 @@ void test(
         await rigel.kill()
         await rigel.start()
         // One outage must be shorter than the retention: the next kill comes when all clients are back.
-        const seen = clients.map((client) => client.seen.length)
-        await until('events flow', () => clients.every((client, index) => client.seen.length > (seen[index] ?? 0)))
+        const areBack = clients.map(isBackFrom)
+        await until('events flow', () => areBack.every((isBack) => isBack()))
       }
       await until(
         `${shards} shards`,
@@ -112,6 +112,13 @@ async function check(
   found.gaps += recovered.filter((one) => one === false).length
   found.seen += seen.length
   if (found.lost + found.twice + found.gaps > 0) console.error(name, JSON.stringify(found))
+}
+
+/** Returns whether its position has moved since this call; each of its positions: of Phoenix, each channel has one. */
+function isBackFrom({ position, seen }: Client): () => boolean {
+  const [from, before] = [seen.length, position?.()]
+  const hasSeen = (wanted: string) => seen.slice(from).some(({ type }) => type === wanted)
+  return () => hasSeen(ADDRESSED) && hasSeen(BROADCAST) && (position === undefined || position() !== before)
 }
 
 interface Status {
