@@ -179,7 +179,18 @@ function handleProxied(
 ): Response | Promise<Response> {
   if (url === undefined) return new Response('Bad Request', { status: 400 })
   if (variables === undefined) return misconfigured()
-  const { bodies, config, metrics, publishRules, routes, subjects, tracer, upstreamHealth, verifyToken } = variables
+  const {
+    bodies,
+    config,
+    metrics,
+    publishRules,
+    responseCopies,
+    routes,
+    subjects,
+    tracer,
+    upstreamHealth,
+    verifyToken,
+  } = variables
   const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
   return proxyRequest(request, url, {
     env,
@@ -187,6 +198,7 @@ function handleProxied(
     config,
     metrics,
     publishRules,
+    responseCopies,
     routes,
     subjects,
     tracer,

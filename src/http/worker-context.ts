@@ -7,6 +7,7 @@ import { createSubjectCache } from '../schema-registry/create-caches.ts'
 import type { SubjectCache } from '../schema-registry/subject-cache.ts'
 import { createAuthorizer, type Authorizer } from '../auth/external-authorizer.ts'
 import { OpeningTurns } from './connections/opening-turns.ts'
+import { ResponseCopies } from './proxy/response-copies.ts'
 import { RequestBodies } from './request/request-bodies.ts'
 import { RouteTable } from './proxy/route-table.ts'
 import { UpstreamHealth } from './proxy/upstream-health.ts'
@@ -39,6 +40,7 @@ export interface HttpVariables {
   readonly shardMap: WorkerShardMap
   readonly openings: OpeningTurns
   readonly bodies: RequestBodies
+  readonly responseCopies: ResponseCopies
 }
 
 /** The types of every handler's Hono context. */
@@ -119,5 +121,6 @@ function createVariables(env: Env, config: Config, shardMap: WorkerShardMap): Ht
     tracer: createTracer(config.tracing, inBackground),
     openings: new OpeningTurns({ ...deps, wait: (ms) => scheduler.wait(ms) }),
     bodies: new RequestBodies(),
+    responseCopies: new ResponseCopies(),
   }
 }

@@ -7,7 +7,16 @@ import type { Trace } from '../../telemetry/trace-context.ts'
 /** The parts of the Worker that the proxy uses. */
 export interface ProxyDeps extends Pick<
   HttpEnv['Variables'],
-  'bodies' | 'config' | 'metrics' | 'publishRules' | 'routes' | 'subjects' | 'tracer' | 'upstreamHealth' | 'verifyToken'
+  | 'bodies'
+  | 'config'
+  | 'metrics'
+  | 'publishRules'
+  | 'responseCopies'
+  | 'routes'
+  | 'subjects'
+  | 'tracer'
+  | 'upstreamHealth'
+  | 'verifyToken'
 > {
   readonly env: Env
   readonly waitUntil: (work: Promise<unknown>) => void

@@ -165,7 +165,9 @@ function callService(
     )
   if (route.responseFrom !== 'http') return callAsyncService(context, send)
   if (!route.policy.cache) return send(`${path}${search}`)
-  return throughCache(request, cacheKey(context), waitUntil, () => send(`${path}${search}`))
+  return throughCache(request, cacheKey(context), { copies: deps.responseCopies, waitUntil }, () =>
+    send(`${path}${search}`),
+  )
 }
 
 /** If the service answers 202, the response comes later through `response_from`; any other status is the response. */

@@ -2,9 +2,8 @@
 // shared by mistake shows one user's data to another: no request with credentials, no response without a lifetime.
 import type { RigelError } from '../../core/errors.ts'
 import { ok, type Result } from '../../core/result.ts'
+import { MAX_COPY_BYTES, type ResponseCopies } from './response-copies.ts'
 
-/** Larger responses pass and are not cached: until a response is complete, it is in memory. */
-const MAX_BYTES = 5_000_000
 const STATUS = 'cache-status'
 /** The response to a request with one of these headers is for one user, is partial, or is a socket. */
 const UNCACHEABLE = ['authorization', 'cookie', 'range', 'upgrade']
@@ -13,11 +12,16 @@ const CODINGS = ['gzip', 'br']
 
 type ServiceResult = Result<Response, RigelError>
 
+interface CacheDeps {
+  readonly copies: ResponseCopies
+  readonly waitUntil: (work: Promise<unknown>) => void
+}
+
 /** `key` is a URL that identifies the request. `ask` is called if the cache does not have the response. */
 export async function throughCache(
   request: Request,
   key: string,
-  waitUntil: (work: Promise<unknown>) => void,
+  { copies, waitUntil }: CacheDeps,
   ask: () => Promise<ServiceResult>,
 ): Promise<ServiceResult> {
   if (!mayAsk(request)) return ask()
@@ -25,12 +29,14 @@ export async function throughCache(
   if (known !== undefined) return ok(withStatus(new Response(known.body, known), 'rigel; hit'))
   const asked = await ask()
   if (!asked.ok || !mayKeep(asked.value)) return asked
-  const { promise, resolve } = Promise.withResolvers<Uint8Array[] | undefined>()
+  const { promise, resolve } = Promise.withResolvers<readonly Uint8Array[] | undefined>()
   const { status } = asked.value
   const headers = new Headers(asked.value.headers)
   for (const name of ['content-encoding', 'content-length']) headers.delete(name)
-  const response = new Response(collect(asked.value.body, resolve), { status, headers })
-  waitUntil(promise.then((chunks) => chunks && caches.default.put(key, new Response(new Blob(chunks), { headers }))))
+  const response = new Response(collect(asked.value.body, copies, resolve), { status, headers })
+  waitUntil(
+    promise.then((chunks) => chunks && caches.default.put(key, new Response(new Blob([...chunks]), { headers }))),
+  )
   return ok(withStatus(response, 'rigel; fwd=miss; stored'))
 }
 
@@ -46,27 +52,32 @@ function mayKeep({ headers, status }: Response): boolean {
   const varies = (headers.get('vary') ?? '')
     .split(',')
     .some((name) => !['', 'accept-encoding'].includes(name.trim().toLowerCase()))
-  const isSmall = Number(headers.get('content-length') ?? 0) <= MAX_BYTES
+  const isSmall = Number(headers.get('content-length') ?? 0) <= MAX_COPY_BYTES
   const coding = headers.get('content-encoding')
   const isReadable = coding === null || CODINGS.includes(coding)
   return status === 200 && isForAll && isSmall && isReadable && !varies && !headers.has('set-cookie')
 }
 
-/** Passes the body on at the client's pace and reports its chunks; undefined if it was too large or broke off. */
-function collect(body: ReadableStream | null, done: (chunks: Uint8Array[] | undefined) => void): ReadableStream {
+/** Passes the body on at the client's pace and reports its chunks; undefined if its copy was given up, or it broke off. */
+function collect(
+  body: ReadableStream | null,
+  copies: ResponseCopies,
+  done: (chunks: readonly Uint8Array[] | undefined) => void,
+): ReadableStream {
   const reader = (body ?? new Blob([]).stream()).getReader() as ReadableStreamDefaultReader<Uint8Array>
-  const chunks: Uint8Array[] = []
-  let gotBytes = 0
+  const copy = copies.begin()
+  const breakOff = () => {
+    copies.giveUp(copy)
+    done(undefined)
+  }
   const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
     const { value } = await reader.read()
     if (value === undefined) {
       controller.close()
-      done(gotBytes > MAX_BYTES ? undefined : chunks)
+      done(copies.end(copy))
       return
     }
-    gotBytes += value.byteLength
-    if (gotBytes <= MAX_BYTES) chunks.push(value)
-    else chunks.length = 0
+    copies.add(copy, value)
     controller.enqueue(value)
   }
   return new ReadableStream<Uint8Array>({
@@ -74,12 +85,12 @@ function collect(body: ReadableStream | null, done: (chunks: Uint8Array[] | unde
       try {
         await pull(controller)
       } catch (error) {
-        done(undefined)
+        breakOff()
         throw error
       }
     },
     cancel: (reason) => {
-      done(undefined)
+      breakOff()
       return reader.cancel(reason)
     },
   })
