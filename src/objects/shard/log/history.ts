@@ -23,7 +23,7 @@ interface HistoryDeps {
   readonly log: Pick<CommittedLog, 'committedSeq' | 'resumable' | 'settle'>
   readonly store: Pick<LogStore, 'floor' | 'read' | 'times' | 'position' | 'trim'>
   readonly interests: Pick<InterestRegistry, 'sinceMsOf'>
-  readonly shardMap: Pick<KnownShardMap, 'cameBy'>
+  readonly shardMap: Pick<KnownShardMap, 'cameBy' | 'predatesReturn'>
   /** Milliseconds since the epoch. */
   now(): number
   /** Resolves when what else has waited has had its turn. */
@@ -79,7 +79,7 @@ export class StoredHistory {
     const { log, store } = this.#deps
     const place = this.placeOf(sinceMs, user, subscriptions)
     const from = after === null ? place.seq : log.resumable(after)
-    if (from === undefined) return undefined
+    if (from === undefined || (after !== null && this.#deps.shardMap.predatesReturn(user, from))) return undefined
     let seq: number = from
     const filter = withRights(createFilter('', user, subscriptions), rights)
     const events: HistoryPage['events'][number][] = []

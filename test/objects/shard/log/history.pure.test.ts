@@ -28,19 +28,19 @@ function makeHistory(count: number, onPause: (log: { floor: number; head: number
       trim: () => undefined,
     },
     interests: { sinceMsOf: () => ({ seq: 0, ms: 0 }) },
-    shardMap: { cameBy: () => undefined },
+    shardMap: { cameBy: () => undefined, predatesReturn: (user, seq) => user === 'who came back' && seq < 5 },
     now: () => 1,
     async pause() {
       state.pauses += 1
       onPause(state)
     },
   })
-  const page = (eventType: string, limit = 1_000) =>
+  const page = (eventType: string, limit = 1_000, after: string | null = null, user: string | null = null) =>
     history.page({
-      user: null,
+      user,
       subscriptions: [{ eventType, oneOf: [] }],
       rights: undefined,
-      after: null,
+      after,
       sinceMs: 0,
       limit,
     })
@@ -64,4 +64,11 @@ it('returns events that are stored while it reads, and ends where a later one be
 it('ends before events that were dropped while it read, so that the next request is told of the gap', async () => {
   const { page } = makeHistory(10, (log) => (log.floor = 5))
   expect(await page('stored')).toMatchObject({ events: [{ id: '1' }], lastEventId: '1', hasMore: true })
+})
+
+it('is not read on from before its user left the shard and came back: what is missing went elsewhere', async () => {
+  const { page } = makeHistory(10)
+  expect(await page('stored', 1_000, '4', 'who came back')).toBeUndefined()
+  expect(await page('stored', 1, '5', 'who came back')).toMatchObject({ events: [{ id: '6' }] })
+  expect(await page('stored', 1, '4', 'who stayed')).toMatchObject({ events: [{ id: '5' }] })
 })
