@@ -70,9 +70,25 @@ describe('the group of a client', () => {
     ['by the continent, without a token', {}, 'EU', eu],
     ['the last one otherwise', {}, 'AS', 0],
     ['the last one where the continent is not known', {}, undefined, 0],
-    ['not by an object, a number or an inherited member', { region: { eu: 1 } }, undefined, 0],
+    ['not by an object', { region: { eu: 1 } }, undefined, 0],
+    ['not by a list in a list', { region: [['eu']] }, undefined, 0],
+    ['not by another case of the letters, or a longer text', { region: ['EU', 'eu '] }, undefined, 0],
   ])('is found %s', (_, claims, continent, number) => {
     expect(groupFor(groups, claims, continent)).toBe(number)
+  })
+
+  it.each([
+    ['a number', { region: 5 }],
+    ['a boolean', { region: true }],
+    ['null', { region: null }],
+    ['an inherited member', {}],
+  ])('is not found by %s that reads like a value', (_, claims) => {
+    const odd = groupsOf([
+      { name: 'odd', claim: { '/region': ['5', 'true', 'null'] } },
+      { name: 'inherited', claim: { '/constructor/name': ['Object'] } },
+      REST,
+    ])
+    expect(groupFor(odd, claims, undefined)).toBe(0)
   })
 
   it('needs all claims that a group names', () => {
