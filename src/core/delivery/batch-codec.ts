@@ -12,7 +12,7 @@ import type { RoutedEvent, RowChange } from '../events/stored-event.ts'
 const MAX_PACK_BYTES = 600_000
 
 /** A row of SQLite holds 2 MB at most, and what a shard's log notes of a pack besides takes less than the rest. */
-const MAX_ROW_BYTES = 1_900_000
+export const MAX_ROW_BYTES = 1_900_000
 
 const encoder = new TextEncoder()
 
@@ -43,7 +43,8 @@ export interface EncodedEvents {
 }
 
 /**
- * As much as a row can hold, and at most 600 kB of event texts, unless one offset alone has more. Events are in offset order; those of
+ * As much as a row can hold, and at most 600 kB of event texts, unless one offset alone has more. A follower makes a dead letter of
+ * an offset that no row can hold (following/assign-shards.ts). Events are in offset order; those of
  * one offset are in one pack, because a shard that has stored an offset drops what comes of it later.
  */
 export interface EventBatch extends EncodedEvents {
@@ -78,16 +79,24 @@ function isNextOffset(before: RoutedEvent, after: RoutedEvent): boolean {
 /** Events with small texts can have many recipients or fields, and removals of rows have no text at all. */
 function encodeRows(events: readonly RoutedEvent[]): readonly EventBatch[] {
   const pack = encodePack(events)
-  const middle = fitsRow(pack) ? undefined : middleOf(events)
+  const middle = fitsRowTwice(pack) ? undefined : middleOf(events)
   if (middle === undefined) return [pack]
   return [...encodeRows(events.slice(0, middle)), ...encodeRows(events.slice(middle))]
 }
 
 /** A shard that has tables adds to a header that of the replaced row: about as much again. */
-function fitsRow({ body, heads }: EventBatch): boolean {
-  const left = (MAX_ROW_BYTES - body.length) / 2
-  // A character is three bytes of UTF-8 at most: nearly always that is enough to know.
-  return 3 * heads.length <= left || encoder.encode(heads).length <= left
+function fitsRowTwice({ body, heads }: EventBatch): boolean {
+  return hasBytes(heads, (MAX_ROW_BYTES - body.length) / 2)
+}
+
+/** Returns whether a row of a shard's log can hold these events, and `besides` bytes more. */
+export function fitsRow({ body, heads }: EncodedEvents, besides = 0): boolean {
+  return hasBytes(heads, MAX_ROW_BYTES - body.length - besides)
+}
+
+/** A character is three bytes of UTF-8 at most: nearly always that is enough to know. */
+function hasBytes(text: string, atMost: number): boolean {
+  return 3 * text.length <= atMost || encoder.encode(text).length <= atMost
 }
 
 /** Returns the index nearest to the middle where another offset begins; undefined: there is one offset only. */

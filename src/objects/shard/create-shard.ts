@@ -63,6 +63,8 @@ export function createShard(context: ShardContext) {
     newId: context.uuid,
     isExpired: expiryOf(context),
     onTooLarge: (type) => queueMicrotask(() => tables.tooLarge(type)),
+    // In the turn of the append: both are stored, or none is.
+    onReset: (type) => queueMicrotask(() => tables.fillAnew(type)),
   })
   const newEpoch = `${shard}.${context.randomHex(EPOCH_BYTES)}`
   const logStore = new LogStore(storage, newEpoch, config.log, expiryOf(context), tableStore)

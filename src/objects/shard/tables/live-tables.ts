@@ -188,6 +188,14 @@ export class LiveTables {
     }
   }
 
+  /** Its rows are right, but clients that saw some of them were told of no removal. */
+  fillAnew(type: string): void {
+    const { connections, store } = this.#deps
+    store.drop(type)
+    const wanted = connections.withTables().flatMap(({ state }) => state.subscriptions)
+    this.want(wanted.filter(({ eventType }) => eventType === type))
+  }
+
   /** A table has become too large: its clients are told, and get events only. */
   tooLarge(type: string): void {
     this.#restart(type)

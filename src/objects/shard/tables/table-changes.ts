@@ -3,7 +3,7 @@
 // before retention drops the events. After a restart what was not written is read from the log. Called by LogStore and TableStore.
 import type { NewSegment } from '../../../segment-log/segment-log.ts'
 import type { StoredSegment } from '../../../segment-log/segment-tables.ts'
-import type { EncodedEvents } from '../../../core/delivery/batch-codec.ts'
+import { decodeHeaders, fitsRow, type EncodedEvents } from '../../../core/delivery/batch-codec.ts'
 import type { TableRules } from '../../../core/tables/table-rule.ts'
 import type { SegmentSource } from '../log/seen.ts'
 import { applySegment } from './apply-segment.ts'
@@ -31,6 +31,8 @@ export interface TableChangesDeps {
   readonly known: KnownTables
   /** Called when a table has become too large, within a transaction. */
   onTooLarge(type: string): void
+  /** Called when a table has to be filled anew, because the log could not store what its changes replace. */
+  onReset(type: string): void
 }
 
 export class TableChanges {
@@ -59,7 +61,8 @@ export class TableChanges {
   }
 
   /**
-   * Changes the rows that these segments change, and returns the segments with what each change replaces. Then append them, in
+   * Changes the rows that these segments change, and returns the segments with what each change replaces. If a row of the log cannot
+   * hold that, its segment is as before, and the tables that it changes are filled anew: their clients need no removals. Then append them, in
    * one transaction with `write` if it `isDue`. Call `recover` if that fails.
    */
   apply(segments: readonly NewSegment<SegmentSource>[], nowMs: number): readonly NewSegment<SegmentSource>[] {
@@ -67,7 +70,11 @@ export class TableChanges {
     return segments.map((segment) => {
       lastSeq += segment.count
       const heads = this.#applyOne(segment, lastSeq, segment.meta, nowMs)
-      return heads === segment.heads ? segment : { ...segment, heads }
+      if (heads === segment.heads) return segment
+      const applied = { ...segment, heads }
+      if (fitsRow(applied)) return applied
+      for (const type of typesReplaced(heads)) this.#deps.onReset(type)
+      return segment
     })
   }
 
@@ -152,4 +159,9 @@ export class TableChanges {
     Object.assign(table, { status: 'too_large', rows: 0, bytes: 0 })
     this.#deps.onTooLarge(table.type)
   }
+}
+
+/** The tables in which a change replaces a row that others saw. */
+function typesReplaced(heads: string): ReadonlySet<string> {
+  return new Set(decodeHeaders(heads).flatMap(([type, , , , , , row]) => ((row?.length ?? 0) > 2 ? [type] : [])))
 }

@@ -23,6 +23,8 @@ export interface TableStoreDeps {
   readonly isExpired?: ((type: string, storedMs: number) => boolean) | undefined
   /** Called when a table has become too large, within the append's transaction. */
   onTooLarge(type: string): void
+  /** Called when a table has to be filled anew, before the append that makes it so. */
+  onReset(type: string): void
 }
 
 export class TableStore {
@@ -35,7 +37,8 @@ export class TableStore {
     this.#deps = deps
     this.#known = new KnownTables(sql, deps.basis)
     const onTooLarge = (type: string) => deps.onTooLarge(type)
-    this.changes = new TableChanges({ rules: deps.rules, known: this.#known, onTooLarge })
+    const onReset = (type: string) => deps.onReset(type)
+    this.changes = new TableChanges({ rules: deps.rules, known: this.#known, onTooLarge, onReset })
   }
 
   get types(): readonly string[] {

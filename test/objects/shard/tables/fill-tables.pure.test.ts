@@ -18,6 +18,7 @@ function open() {
     rules,
     newId: () => `fill ${(fills += 1)}`,
     onTooLarge: () => undefined,
+    onReset: () => undefined,
   })
   const log = new LogStore(storage, '0.log', { retentionMs: 1e9, retentionBytes: 1e9 }, undefined, store)
   const nothing = { fillTable: async () => ({ done: false }), partitions: async () => [], changed: () => undefined }

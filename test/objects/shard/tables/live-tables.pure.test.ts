@@ -83,6 +83,40 @@ it('is begun anew for a client from before a restart, if it was forgotten', asyn
   expect([begun, connection.state.tables]).toEqual([['row'], { row: null }])
 })
 
+it.each([
+  ['a client wants it', subscriptions, ['row'], { row: null }],
+  ['no client does: it is dropped', [], [], { row: 7 }],
+])('is filled anew after a change without removals if %s', (_what, wanted, types, tables) => {
+  const state = { id: 'c', subscriptions: wanted, tables: { row: 7 } } as unknown as ConnectionState
+  const connection = { state } as unknown as Connection
+  const begun: string[] = []
+  let fills = 0
+  const rule = { type: 'row', topic: 'rig', key: 'subject', maxRows: 10, maxBytes: 1_000 } as const
+  const storage = createTestStorage()
+  const store = new TableStore(storage.sql, {
+    rules: new Map([['row', rule]]),
+    newId: () => `fill ${(fills += 1)}`,
+    onTooLarge: () => undefined,
+    onReset: () => undefined,
+  })
+  const log = new LogStore(storage, '0.log', { retentionMs: 1e9, retentionBytes: 1e9 }, undefined, store)
+  store.create('row', 1)
+  store.complete('row', log.head)
+  const deps = {
+    store,
+    fills: { begin: (type: string) => begun.push(type) },
+    connections: { withTables: () => [connection] },
+    lifecycle: { update: (_: Connection, changes: object) => Object.assign(connection.state, changes) },
+    mapVersion: () => 1,
+  } as unknown as LiveTablesDeps
+  new LiveTables({} as ShardContext, deps).fillAnew('row')
+  expect([begun, connection.state.tables]).toEqual([types, tables])
+  expect([store.statusOf('row'), store.fillIdOf('row')]).toEqual(
+    types.length > 0 ? ['filling', 'fill 2'] : [undefined, undefined],
+  )
+  expect(store.coversSince(['row'], 0)).toBe(false)
+})
+
 it('ends for a client from before a restart, if TABLES does not name it any more', () => {
   const told: SystemEvent[] = []
   const state = { id: 'c', subscriptions, tables: { row: 7 } } as unknown as ConnectionState
@@ -108,6 +142,7 @@ it('is dropped some minutes after its last client, also by a shard that has lost
       rules: new Map([['row', rule]]),
       newId: () => 'fill',
       onTooLarge: () => undefined,
+      onReset: () => undefined,
     })
     const log = new LogStore(storage, '0.log', { retentionMs: 1e9, retentionBytes: 1e9 }, undefined, store)
     if (nowMs === 0) store.create('row', 1)

@@ -18,11 +18,13 @@ interface Given {
 }
 
 function open(storage: TestStorage, { maxRows = 1_000, retentionBytes = 1e9, rules }: Given = {}) {
+  const resets: string[] = []
   const store = new TableStore(storage.sql, {
     rules:
       rules === null ? null : new Map([[TYPE, { type: TYPE, topic: 'rig', key: 'subject', maxRows, maxBytes: 1e9 }]]),
     newId: () => 'fill',
     onTooLarge: () => undefined,
+    onReset: (type) => void resets.push(type),
   })
   const log = new LogStore(storage, '0.log', { retentionMs: 1e9, retentionBytes }, undefined, store)
   const change = (offset: number, keys: readonly string[], recipients: readonly string[] | null = null) => {
@@ -32,7 +34,7 @@ function open(storage: TestStorage, { maxRows = 1_000, retentionBytes = 1e9, rul
     })
     log.append([{ topic: 'rig', partition: 0, generation: 0, packs: encodeBatches(events) }], 0)
   }
-  return { store, log, change }
+  return { store, log, change, resets }
 }
 
 function openComplete(storage: TestStorage, limits: Given = {}) {
@@ -55,6 +57,11 @@ function valuesOf({ log, store }: ReturnType<typeof open>) {
   return Object.fromEntries(values)
 }
 
+const largestRow = ({ sql }: TestStorage) => {
+  const tables = sql.exec<{ name: string }>("SELECT name FROM sqlite_master WHERE name GLOB 'segments_*'").toArray()
+  const bytes = 'MAX(LENGTH(CAST(heads AS BLOB)) + LENGTH(body))'
+  return Math.max(...tables.map(({ name }) => sql.exec<{ n: number }>(`SELECT ${bytes} AS n FROM ${name}`).one().n))
+}
 const storedRows = ({ sql }: TestStorage) => sql.exec<{ n: number }>('SELECT COUNT(*) AS n FROM rows_1').one().n
 const written = (storage: TestStorage, work: () => void) => {
   const before = storage.rowsWritten()
@@ -135,6 +142,22 @@ describe('the rows of a table', () => {
       [2, ['u1']],
       [3, ['u2']],
     ])
+  })
+
+  it('replace audiences that a row of the log cannot hold: the event is stored, and the table is to be filled anew', () => {
+    const storage = createTestStorage()
+    const shard = openComplete(storage)
+    const users = (count: number) => Array.from({ length: count }, (_, n) => `${n}`.padEnd(90, 'u'))
+    const keys = ['a', 'b', 'c']
+    for (const [offset, key] of keys.entries()) shard.change(offset, [key], users(10_000))
+    shard.change(3, ['a'], ['u1'])
+    shard.change(4, ['a'], users(10_000))
+    expect(shard.resets).toEqual([])
+    shard.change(5, keys, ['u1'])
+    expect([shard.resets, shard.log.head]).toEqual([[TYPE], 8])
+    expect(largestRow(storage)).toBeLessThan(2_000_000)
+    const values = { a: 5, b: 6, c: 7 }
+    expect([valuesOf(shard), valuesOf(open(storage))]).toEqual([values, values])
   })
 
   it('of a table that is too large are deleted later, not by the append', () => {

@@ -23,6 +23,7 @@ function open(storage: TestStorage, { maxBytes, maxRows } = limits, basis = 'bas
     basis: new Map([[TYPE, basis]]),
     newId: () => 'fill',
     onTooLarge: (type) => void tooLarge.push(type),
+    onReset: () => undefined,
   })
   const log = new LogStore(storage, '0.log', { retentionMs: 1e9, retentionBytes: 1e9 }, undefined, store)
   return { log, store, tooLarge }
