@@ -21,6 +21,8 @@ export type DecodeError =
   | { readonly kind: 'unsupported_content_type'; readonly contentType: string }
   | { readonly kind: 'not_a_cloud_event'; readonly message: string }
   | { readonly kind: 'too_large'; readonly limitBytes: number }
+  /** The event with its fields, and its recipients in one shard, is larger than a row of the shard's storage. */
+  | { readonly kind: 'too_large_for_shard'; readonly limitBytes: number }
   /** A record of a response topic that is no response. */
   | { readonly kind: 'not_an_answer'; readonly message: string }
   | { readonly kind: 'invalid_recipients'; readonly message: string }
@@ -56,6 +58,8 @@ export function describeDecodeError(error: DecodeError): string {
       return `not a CloudEvent: ${error.message}`
     case 'too_large':
       return `larger than ${error.limitBytes} bytes`
+    case 'too_large_for_shard':
+      return `with its fields and recipients larger than the ${error.limitBytes} bytes that a shard can store of one event`
     case 'not_an_answer':
       return `not a response: ${error.message}`
     case 'invalid_recipients':

@@ -1,6 +1,13 @@
 // Assigns an event to shards: to the shards of its recipients, or to all that are interested in its type. Called by
 // plan-events.ts. Pure: recipients and fields are extracted here, once per event, and travel with it.
-import { addressedTo, BroadcastStream, type RoutedBatch } from '../core/delivery/routed-batch.ts'
+import { fitsRow, MAX_ROW_BYTES } from '../core/delivery/batch-codec.ts'
+import {
+  addressedTo,
+  BroadcastStream,
+  emptyRoutedBatch,
+  groupByPayload,
+  type RoutedBatch,
+} from '../core/delivery/routed-batch.ts'
 import type { ShardRouting } from '../core/shard-map/routing.ts'
 import {
   extractFields,
@@ -26,9 +33,16 @@ export interface RouteRules extends RowRules {
   readonly interests: Pick<InterestTable, 'shardsOf' | 'watchersOf'>
 }
 
+/** Of a character in JSON: a control character is six. */
+export const MAX_CHAR_BYTES = 6
+/** Of an event's header besides its texts, and of a value in one of its lists. */
+const HEADER_BYTES = 200
+const VALUE_BYTES = 32
+
 /**
  * Adds the event to the batch of each shard it concerns. `users` are its recipients by a rule of TOPICS; null: RECIPIENTS decide.
- * The error says why its recipients, or a field in its key, cannot be read.
+ * `besides`: bytes that a shard stores of the record besides the event. The error says why its recipients, or a field in its key,
+ * cannot be read, or that a shard could not store it: then it is added nowhere.
  */
 export function assignShards(
   batch: RoutedBatch,
@@ -37,6 +51,7 @@ export function assignShards(
   record: LogRecord,
   key: RecordKey,
   users: readonly string[] | null = null,
+  besides = 0,
 ): Result<null, DecodeError> {
   const { parsed, type } = decoded
   const recipients: Recipients =
@@ -46,13 +61,39 @@ export function assignShards(
   if (key.problem !== null) return fail(key.problem)
   const { row, utf8 }: Pick<RoutedEvent, 'row' | 'utf8'> = rules.tables ? withRow(rules.tables, decoded, key) : decoded
   const event: RoutedEvent = { offset: record.offset, type, utf8, fields, recipients: null, row }
-  if (recipients.kind === 'nobody_in_particular') {
-    broadcast(batch, rules.routing.ofInterested(rules.interests.shardsOf(type)), event)
-    return ok(null)
-  }
-  for (const user of recipients.users) addForUser(batch, rules, user, event)
-  if (row !== undefined) addUnseen(batch, rules, event)
+  const to = recipients.kind === 'users' ? recipients.users : null
+  if (maxBytes(event, to) + besides > MAX_ROW_BYTES && !isStorable(rules, event, to, besides))
+    return fail({ kind: 'too_large_for_shard', limitBytes: MAX_ROW_BYTES })
+  add(batch, rules, event, to)
   return ok(null)
+}
+
+function add(batch: RoutedBatch, rules: RouteRules, event: RoutedEvent, users: readonly string[] | null): void {
+  if (users === null) return broadcast(batch, rules.routing.ofInterested(rules.interests.shardsOf(event.type)), event)
+  for (const user of users) addForUser(batch, rules, user, event)
+  if (event.row !== undefined) addUnseen(batch, rules, event)
+}
+
+/** No shard stores more of the event. Nearly always that is little enough, and nothing has to be encoded to know. */
+function maxBytes({ fields, row, type, utf8 }: RoutedEvent, users: readonly string[] | null): number {
+  let chars = type.length + (row?.[0].length ?? 0)
+  let values = 0
+  for (const user of users ?? []) chars += user.length
+  for (const name in fields) {
+    const value = fields[name]
+    const list = Array.isArray(value) ? (value as readonly unknown[]) : [value]
+    chars += name.length
+    values += list.length + 1
+    for (const one of list) if (typeof one === 'string') chars += one.length
+  }
+  return utf8.length + MAX_CHAR_BYTES * chars + VALUE_BYTES * (values + (users?.length ?? 0)) + HEADER_BYTES
+}
+
+/** Routes the event alone. One that a shard could not store would stop its partition. */
+function isStorable(rules: RouteRules, event: RoutedEvent, users: readonly string[] | null, besides: number): boolean {
+  const alone = emptyRoutedBatch()
+  add(alone, rules, event, users)
+  return groupByPayload(alone).every(({ take }) => take().every((pack) => fitsRow(pack, besides)))
 }
 
 /** Adds the event for the user's own shard, or both of them, and for shards with a subscriber who watches the user. */

@@ -9,6 +9,7 @@ import type { TopicRule } from '../core/events/topic-rule.ts'
 import { isResponse, parseResponse, type CorrelatedResponse } from '../core/events/correlated-response.ts'
 import type { DecodeError } from '../decoding/decode-error.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
+import { MAX_KEY_CHARS } from '../core/tables/table-rule.ts'
 import { decodeByRule } from '../decoding/apply-rule.ts'
 import type { DecodedEvent } from '../decoding/decode-record.ts'
 import { readsKey, RecordKey } from '../decoding/record-key.ts'
@@ -17,7 +18,7 @@ import type { KafkaLog } from '../kafka/kafka-log.ts'
 import { produceInOrder } from '../publishing/dead-letter.ts'
 import type { SchemaCache, Schemas } from '../schema-registry/schema-cache.ts'
 import { addTombstone } from './tables/assign-rows.ts'
-import { assignShards, type RouteRules } from './assign-shards.ts'
+import { assignShards, MAX_CHAR_BYTES, type RouteRules } from './assign-shards.ts'
 import type { FollowedShardMap } from './followed-shard-map.ts'
 import type { BatchPlan, BatchPlanner, FetchedRecords, RunBudget, Stage } from './consume-loop.ts'
 import { DeadLetterBatch } from './dead-letters.ts'
@@ -129,7 +130,8 @@ export class EventPlanner implements BatchPlanner {
     try {
       const key = new RecordKey(record, schemas)
       const isTombstone = record.value === null && Boolean(rules.tables)
-      const removed = isTombstone ? batches.forBytes(sizeOfRemovals(record, rules)) : undefined
+      const removalBytes = isTombstone ? sizeOfRemovals(record, rules) : 0
+      const removed = isTombstone ? batches.forBytes(removalBytes) : undefined
       if (removed !== undefined) addTombstone(removed, rules, record, key)
       const decoded = decodeByRule(record, rule, maxEventBytes, schemas, key)
       if (!decoded.ok) return isTombstone && decoded.reason.kind === 'tombstone' ? undefined : decoded.reason
@@ -138,7 +140,8 @@ export class EventPlanner implements BatchPlanner {
       this.#options.decoded?.(record, event)
       // A shard that has stored an offset would drop what comes of it in a later batch.
       const batch = batches.forBytes(event.utf8.length, removed)
-      const assigned = assignShards(batch, rules, event, record, key, decoded.value.recipients)
+      const { recipients } = decoded.value
+      const assigned = assignShards(batch, rules, event, record, key, recipients, MAX_CHAR_BYTES * removalBytes)
       return assigned.ok ? undefined : assigned.reason
     } catch (error) {
       return { kind: 'not_processable', message: String(error) }
@@ -166,9 +169,9 @@ export class EventPlanner implements BatchPlanner {
   }
 }
 
-/** A tombstone has no text, but a header with its key for each table of its topic. */
+/** A tombstone has no text, but a header with its key for each table of its topic. A longer key has no row. */
 function sizeOfRemovals({ key }: LogRecord, { tables }: RouteRules): number {
-  return (tables?.size ?? 0) * ((key?.length ?? 0) + REMOVAL_BYTES)
+  return (tables?.size ?? 0) * (Math.min(key?.length ?? 0, 3 * MAX_KEY_CHARS) + REMOVAL_BYTES)
 }
 
 /** The parts of a plan besides events for shards. */

@@ -27,6 +27,7 @@ async function run(
   hasResponses = true,
   rule: TopicRule | null = null,
   tables: TableRules | null = null,
+  { shards = 1, ...more }: Partial<EventPlannerOptions['rules']> & { readonly shards?: number } = {},
 ) {
   const events: string[] = []
   const appended: number[][] = []
@@ -35,7 +36,7 @@ async function run(
   const options: EventPlannerOptions = {
     topic: 'rig',
     partition: 0,
-    maxEventBytes: 100_000,
+    maxEventBytes: 1_048_576,
     deadLetterTopic: 'dead',
     schemas: null,
     fanOut: 64,
@@ -61,8 +62,9 @@ async function run(
       recipients: { all: undefined, byType: new Map() },
       interests: { shardsOf: () => everybody, watchersOf: () => new Set<number>() },
       tables,
+      ...more,
     },
-    shardMap: { routing: new ShardRouting(initialMap(1)), planned: () => undefined },
+    shardMap: { routing: new ShardRouting(initialMap(shards)), planned: () => undefined },
   }
   const records = inputs.map(({ headers = [], key = null, value }, offset): LogRecord => {
     const bytes = { key: key === null ? null : encode(key), value: value === null ? null : encode(value) }
@@ -153,4 +155,47 @@ describe('tombstones that remove rows and are events besides', () => {
     expect(events).toHaveLength(14_000)
     expect(appended.flat()).toEqual(inputs.map((_, offset) => offset))
   })
+})
+
+describe('an event that no shard could store', () => {
+  const event = (data: unknown) => JSON.stringify({ specversion: '1.0', id: '1', source: '/s', type: 'order', data })
+  const small = event({ to: ['u'] })
+  const recipients = { all: ['data', 'to'], byType: new Map() }
+  const extractor = (name: string) => ({ name, event: ['data', 'text'], claim: undefined, enforced: false })
+  const extractors = new Map([['order', [extractor('a'), extractor('b')]]])
+  const users = Array.from({ length: 11_000 }, (_, n) => `${n}`.padEnd(90, 'u'))
+  const reasonOf = (letter?: NewRecord) =>
+    letter?.headers?.filter(({ key }) => key === 'rigel-reason-code').map(({ value }) => decode(value ?? encode('')))
+
+  it.each([
+    ['a recipient list as long as it is', event({ to: users }), { recipients }],
+    ['two fields of one long value', event({ text: 'x'.repeat(700_000) }), { extractors }],
+    ['a field of control characters', event({ text: '\u0001'.repeat(170_000) }), { extractors }],
+  ])('because of %s is a dead letter, and those behind it come', async (_what, large, rules) => {
+    const { appended, letters } = await run(
+      [{ value: small }, { value: large }, { value: small }],
+      true,
+      null,
+      null,
+      rules,
+    )
+    expect(letters.map(reasonOf)).toEqual([['too_large_for_shard']])
+    expect(appended).toEqual([[0, 2]])
+  })
+
+  it('is none if its recipients are in several shards, each of which can store it with its own', async () => {
+    const { appended, letters } = await run([{ value: event({ to: users }) }], true, null, null, {
+      recipients,
+      shards: 4,
+    })
+    expect([letters, appended]).toEqual([[], [[0], [0], [0], [0]]])
+  })
+})
+
+it('a tombstone removes no rows by a key that no row can have', async () => {
+  const table = { type: 'order', topic: 'rig', key: 'record', maxRows: 9, maxBytes: 9 } as const
+  const tables = new Map(Array.from({ length: 3 }, (_, n) => [`order${n}`, table]))
+  const tombstones = [1_024, 1_025, 700_000].map((length) => ({ key: 'k'.repeat(length), value: null }))
+  const { appended, letters } = await run(tombstones, true, null, tables)
+  expect([appended, letters.length]).toEqual([[[0]], 0])
 })

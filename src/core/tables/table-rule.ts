@@ -26,7 +26,7 @@ export function tablesOf(tables: TableRules | null, topic: string): TableRules |
 }
 
 /** No longer key has a row. */
-const MAX_KEY_CHARS = 1_024
+export const MAX_KEY_CHARS = 1_024
 
 /** Returns the key of the row that an event changes, or undefined: it changes none. `recordKey`: as text, if it is text. */
 export function rowKeyOf(
@@ -35,9 +35,12 @@ export function rowKeyOf(
   recordKey: string | undefined,
 ): string | undefined {
   const given = key === 'subject' ? event['subject'] : (event['partitionkey'] ?? recordKey)
-  // SQLite has text in UTF-8: there, two keys that are not well-formed may be the same.
-  const isKey = typeof given === 'string' && given !== '' && given.length <= MAX_KEY_CHARS && given.isWellFormed()
-  return isKey ? given : undefined
+  return isRowKey(given) ? given : undefined
+}
+
+/** SQLite has text in UTF-8: there, two keys that are not well-formed may be the same. */
+export function isRowKey(given: unknown): given is string {
+  return typeof given === 'string' && given !== '' && given.length <= MAX_KEY_CHARS && given.isWellFormed()
 }
 
 /** An event without data says that its row is gone. */

@@ -3,7 +3,7 @@
 import { addressedTo, type RoutedBatch } from '../../core/delivery/routed-batch.ts'
 import type { LogRecord } from '../../core/events/kafka-record.ts'
 import type { RoutedEvent } from '../../core/events/stored-event.ts'
-import { removesRow, rowKeyOf, type TableRules } from '../../core/tables/table-rule.ts'
+import { isRowKey, removesRow, rowKeyOf, type TableRules } from '../../core/tables/table-rule.ts'
 import type { RecordKey } from '../../decoding/record-key.ts'
 import type { DecodedEvent } from '../../decoding/decode-record.ts'
 import type { ShardRouting } from '../../core/shard-map/routing.ts'
@@ -49,7 +49,7 @@ function withKey(utf8: Uint8Array, rowKey: string): Uint8Array {
 /** A record without a value removes its key from all tables of the topic. It has no type: no event comes of it. */
 export function addTombstone(batch: RoutedBatch, rules: RowRules, record: LogRecord, key: RecordKey): void {
   const rowKey = key.text()
-  if (rowKey === undefined) return
+  if (!isRowKey(rowKey)) return
   for (const type of rules.tables?.keys() ?? []) {
     const row = [rowKey, 1] as const
     addUnseen(batch, rules, { offset: record.offset, type, utf8: NOTHING, fields: {}, recipients: [], row })
