@@ -62,13 +62,26 @@ export function assignShards(
   const { row, utf8 }: Pick<RoutedEvent, 'row' | 'utf8'> = rules.tables ? withRow(rules.tables, decoded, key) : decoded
   const event: RoutedEvent = { offset: record.offset, type, utf8, fields, recipients: null, row }
   const to = recipients.kind === 'users' ? recipients.users : null
-  if (maxBytes(event, to) + besides > MAX_ROW_BYTES && !isStorable(rules, event, to, besides))
-    return fail({ kind: 'too_large_for_shard', limitBytes: MAX_ROW_BYTES })
+  const tooLarge = tooLargeForShard(rules, event, to, besides)
+  if (tooLarge !== undefined) return fail(tooLarge)
   add(batch, rules, event, to)
   return ok(null)
 }
 
-function add(batch: RoutedBatch, rules: RouteRules, event: RoutedEvent, users: readonly string[] | null): void {
+type Places = Pick<RouteRules, 'interests' | 'routing'>
+
+/** Returns why a shard could not store the event; undefined: all can. `users`: null if it is for all subscribers. */
+export function tooLargeForShard(
+  places: Places,
+  event: RoutedEvent,
+  users: readonly string[] | null,
+  besides = 0,
+): DecodeError | undefined {
+  const fits = maxBytes(event, users) + besides <= MAX_ROW_BYTES || isStorable(places, event, users, besides)
+  return fits ? undefined : { kind: 'too_large_for_shard', limitBytes: MAX_ROW_BYTES }
+}
+
+function add(batch: RoutedBatch, rules: Places, event: RoutedEvent, users: readonly string[] | null): void {
   if (users === null) return broadcast(batch, rules.routing.ofInterested(rules.interests.shardsOf(event.type)), event)
   for (const user of users) addForUser(batch, rules, user, event)
   if (event.row !== undefined) addUnseen(batch, rules, event)
@@ -90,14 +103,14 @@ function maxBytes({ fields, row, type, utf8 }: RoutedEvent, users: readonly stri
 }
 
 /** Routes the event alone. One that a shard could not store would stop its partition. */
-function isStorable(rules: RouteRules, event: RoutedEvent, users: readonly string[] | null, besides: number): boolean {
+function isStorable(places: Places, event: RoutedEvent, users: readonly string[] | null, besides: number): boolean {
   const alone = emptyRoutedBatch()
-  add(alone, rules, event, users)
+  add(alone, places, event, users)
   return groupByPayload(alone).every(({ take }) => take().every((pack) => fitsRow(pack, besides)))
 }
 
 /** Adds the event for the user's own shard, or both of them, and for shards with a subscriber who watches the user. */
-function addForUser(batch: RoutedBatch, { interests, routing }: RouteRules, user: string, event: RoutedEvent): void {
+function addForUser(batch: RoutedBatch, { interests, routing }: Places, user: string, event: RoutedEvent): void {
   const own = routing.ofUser(user)
   for (const shard of own) addRecipient(batch, shard, user, event)
   for (const shard of routing.ofInterested(interests.watchersOf(user))) {

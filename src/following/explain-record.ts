@@ -6,10 +6,13 @@ import { extractFields, extractRecipients } from '../core/events/extractors.ts'
 import type { LogRecord } from '../core/events/kafka-record.ts'
 import { withoutCredentials } from '../core/events/request-extension.ts'
 import type { CloudEvent, RoutedEvent } from '../core/events/stored-event.ts'
+import { ShardRouting } from '../core/shard-map/routing.ts'
+import { initialMap, type ShardMap } from '../core/shard-map/shard-map.ts'
 import type { Cause } from '../core/explain/cause.ts'
 import { decodeByRule } from '../decoding/apply-rule.ts'
 import { describeDecodeError, type DecodeError } from '../decoding/decode-error.ts'
 import { readsKey, RecordKey } from '../decoding/record-key.ts'
+import { tooLargeForShard } from './assign-shards.ts'
 import { readRecordSource } from '../decoding/rule-values.ts'
 import type { Schemas } from '../schema-registry/schema-cache.ts'
 
@@ -23,16 +26,23 @@ export interface ExplainedEvent {
   readonly recipients: readonly string[] | null
 }
 
+/** Of an event without recipients each shard stores the same. */
+const ONE_SHARD = { shardsOf: () => new Set([0]), watchersOf: () => new Set<number>() }
+
 /** Returns whether schemas of keys must be fetched to explain the topic's records. */
 export function topicReadsKey({ extractors, topicRules }: Config, topic: string): boolean {
   return readsKey(topicRuleOf(topicRules, topic), extractors)
 }
 
-/** Returns the event and its recipients, or the reason why the record is not an event for users. */
+/**
+ * Returns the event and its recipients, or the reason why the record is not an event for users. `map`: by which users are in shards;
+ * absent: as many shards as are configured.
+ */
 export function explainRecord(
   record: LogRecord,
   config: Config,
   schemas: Schemas | null,
+  map: ShardMap = initialMap(config.shards),
 ): ExplainedEvent | { readonly cause: Cause } {
   const { extractors, maxEventBytes, proxy, recipients, topicRules } = config
   const takesResponses = proxy.responseTopics.includes(record.topic)
@@ -48,10 +58,17 @@ export function explainRecord(
   const event = withoutCredentials(decoded.value.event)
   const fields = extractFields(extractors, event.type, event.parsed, (source) => readRecordSource(source, record, key))
   if (key.problem !== null) return deadLetter(key.problem, name)
-  if (byRule !== null) return { rule: name, event, fields, recipients: byRule }
-  const found = extractRecipients(recipients, event.type, event.parsed)
+  const found =
+    byRule === null
+      ? extractRecipients(recipients, event.type, event.parsed)
+      : ({ kind: 'users', users: byRule } as const)
   if (found.kind === 'invalid') return deadLetter({ kind: 'invalid_recipients', message: found.message }, name)
-  return { rule: name, event, fields, recipients: found.kind === 'users' ? found.users : null }
+  const users = found.kind === 'users' ? found.users : null
+  const utf8 = new TextEncoder().encode(event.json)
+  const routed = { offset: record.offset, type: event.type, utf8, fields, recipients: null }
+  const tooLarge = tooLargeForShard({ routing: new ShardRouting(map), interests: ONE_SHARD }, routed, users)
+  if (tooLarge !== undefined) return deadLetter(tooLarge, name)
+  return { rule: name, event, fields, recipients: users }
 }
 
 function deadLetter(error: DecodeError, rule: string | null): { readonly cause: Cause } {

@@ -13,7 +13,7 @@ const CONFIG = parseConfig({
   TOPICS: '{"orders":{"type":"order","recipients":"/owner","filter":{"/state":"paid"}}}',
 })
 
-function explain(topic: string, value: unknown, headers: LogRecord['headers'] = []) {
+function explain(topic: string, value: unknown, headers: LogRecord['headers'] = [], maxEventBytes?: number) {
   if (!CONFIG.ok) throw new Error(CONFIG.reason.join('\n'))
   const record = {
     topic,
@@ -24,7 +24,8 @@ function explain(topic: string, value: unknown, headers: LogRecord['headers'] = 
     headers,
     value: bytes(JSON.stringify(value)),
   }
-  return explainRecord(record, CONFIG.value, null)
+  const config = maxEventBytes === undefined ? CONFIG.value : { ...CONFIG.value, maxEventBytes }
+  return explainRecord(record, config, null)
 }
 
 const greeting = (data: object) => ({ specversion: '1.0', id: '1', source: '/test', type: 'greeting', data })
@@ -42,6 +43,13 @@ describe('explainRecord', () => {
     const explained = explain('rig', { ...greeting({ to: ['alice'] }), rig })
     expect(JSON.stringify(explained)).toContain('greeting')
     expect(JSON.stringify(explained)).not.toContain('secret')
+  })
+
+  it('an event that a shard could not store with its recipients, as the dead letter that it is', () => {
+    const to = Array.from({ length: 50_000 }, (_, n) => `${n}`.padEnd(90, 'u'))
+    const large = { kind: 'dead_letter', code: 'too_large_for_shard' }
+    expect(explain('rig', greeting({ to }), [], 1e9)).toMatchObject({ cause: large })
+    expect(explain('rig', greeting({ to: to.slice(0, 1_000) }), [], 1e9)).toMatchObject({ rule: null })
   })
 
   it.each([

@@ -52,7 +52,7 @@ async function explain(c: Context<HttpEnv>, record: LogRecord, user: string | nu
   const at: LogPosition = { topic, partition, offset }
   const fetched = { records: [record], next: offset + 1 }
   const { schemas } = await prefetchSchemas(createSchemaCache(config), fetched, topicReadsKey(config, topic))
-  const explained = explainRecord(record, config, schemas)
+  const explained = explainRecord(record, config, schemas, await workerContext(env).shardMap.newest())
   const follower = await followerStub(env, at).status()
   const about = { at, timestampMs, user }
   const unread = notRead(follower, offset)
