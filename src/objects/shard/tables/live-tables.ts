@@ -190,10 +190,12 @@ export class LiveTables {
 
   /** Its rows are right, but clients that saw some of them were told of no removal. */
   fillAnew(type: string): void {
-    const { connections, store } = this.#deps
-    store.drop(type)
-    const wanted = connections.withTables().flatMap(({ state }) => state.subscriptions)
-    this.want(wanted.filter(({ eventType }) => eventType === type))
+    const { connections, fills, mapVersion, store } = this.#deps
+    // Not by subscriptions of the state: those of Phoenix channels are not there.
+    if (!connections.wantsTable(type)) return store.drop(type)
+    store.create(type, mapVersion())
+    this.#restart(type)
+    fills.begin(type)
   }
 
   /** A table has become too large: its clients are told, and get events only. */

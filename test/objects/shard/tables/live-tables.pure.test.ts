@@ -84,10 +84,10 @@ it('is begun anew for a client from before a restart, if it was forgotten', asyn
 })
 
 it.each([
-  ['a client wants it', subscriptions, ['row'], { row: null }],
-  ['no client does: it is dropped', [], [], { row: 7 }],
-])('is filled anew after a change without removals if %s', (_what, wanted, types, tables) => {
-  const state = { id: 'c', subscriptions: wanted, tables: { row: 7 } } as unknown as ConnectionState
+  ['a client wants it', true, ['row'], { row: null }],
+  ['no client does: it is dropped', false, [], { row: 7 }],
+])('is filled anew after a change without removals if %s', (_what, isWanted, types, tables) => {
+  const state = { id: 'c', subscriptions: [], tables: { row: 7 } } as unknown as ConnectionState
   const connection = { state } as unknown as Connection
   const begun: string[] = []
   let fills = 0
@@ -105,7 +105,7 @@ it.each([
   const deps = {
     store,
     fills: { begin: (type: string) => begun.push(type) },
-    connections: { withTables: () => [connection] },
+    connections: { withTables: () => [connection], wantsTable: () => isWanted },
     lifecycle: { update: (_: Connection, changes: object) => Object.assign(connection.state, changes) },
     mapVersion: () => 1,
   } as unknown as LiveTablesDeps
