@@ -1,7 +1,7 @@
 // What one client's attack costs another: the time from a POST to the victim's WebSocket, and until a new stream is greeted, on an
 // idle gateway, under each attack, and under its control (bystander.ts), in turns within one run. The attacker is another process
 // (attacker.ts). With --write the table of docs/benchmarks.md is written anew. Also: what it takes to join a topic of 10,000
-// members. `--only=types,presence`: some of the attacks; the page stays as it is.
+// members. `--only=types,presence`: some of the attacks; the page stays as it is. `--rounds=24`: a steadier p99.
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
@@ -15,7 +15,7 @@ import { openVictim, sample, userOf, type Victim, type Window } from './victim.t
 
 const SAMPLES = quick ? 40 : 125
 /** Short and many, so that what else the machine does meets all. */
-const ROUNDS = quick ? 4 : 6
+const ROUNDS = quick ? 4 : Number(flag('rounds') ?? 6)
 
 const ATTACKS: readonly (readonly [name: string, label: string])[] = [
   ['types', 'sets of 100 new types of 500 characters, by PUT'],
@@ -31,10 +31,7 @@ const ATTACKS: readonly (readonly [name: string, label: string])[] = [
 /** An attack whose requests are also compared with bare ones, of the same number, in the same workerd. */
 const BESIDE_BARE = 'tokenless'
 
-const only = process.argv
-  .find((word) => word.startsWith('--only='))
-  ?.slice('--only='.length)
-  .split(',')
+const only = flag('only')?.split(',')
 
 export async function attacks(): Promise<readonly Figure[]> {
   const where = conditions()
@@ -94,6 +91,11 @@ async function measure(rig: Rig, bystander: Bystander, name: string, label: stri
   }
   victim.socket.terminate()
   return { label, idle, attacked, control, bare }
+}
+
+function flag(name: string): string | undefined {
+  const start = `--${name}=`
+  return process.argv.find((word) => word.startsWith(start))?.slice(start.length)
 }
 
 /** Says what the victim pays for as many requests that have nothing to do with Rigel. */
