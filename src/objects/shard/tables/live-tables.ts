@@ -46,15 +46,17 @@ export class LiveTables {
 
   /** Begins the tables that there are not yet. Call when the interest in their types is registered. */
   want(subscriptions: readonly Subscription[]): void {
+    for (const type of stateTypesOf(subscriptions)) this.#begin(type)
+  }
+
+  #begin(type: string): void {
     const { fills, mapVersion, store } = this.#deps
-    for (const type of stateTypesOf(subscriptions)) {
-      if (store.mapVersionOf(type) !== mapVersion()) {
-        store.create(type, mapVersion())
-        this.#restart(type)
-      }
-      if (store.unwantedMsOf(type) !== null) store.setUnwanted(type, null)
-      fills.begin(type)
+    if (store.mapVersionOf(type) !== mapVersion()) {
+      store.create(type, mapVersion())
+      this.#restart(type)
     }
+    if (store.unwantedMsOf(type) !== null) store.setUnwanted(type, null)
+    fills.begin(type)
   }
 
   /**
@@ -80,8 +82,9 @@ export class LiveTables {
       connection.sendOfTable(type, tableReset(envelope(this.#context), type))
       connection.sendOfTable(type, tableFailed(envelope(this.#context), type, 'TABLES does not name it any more'))
     }
-    const isForgotten = (type: string) => rules?.has(type) === true && store.statusOf(type) === undefined
-    this.want(connection.state.subscriptions.filter(({ eventType }) => isForgotten(eventType)))
+    // Not by subscriptions of the state: those of Phoenix channels are not there.
+    for (const type of Object.keys(connection.state.tables ?? {}))
+      if (store.statusOf(type) === undefined) this.#begin(type)
     this.serveSoon(connection)
   }
 
@@ -190,12 +193,9 @@ export class LiveTables {
 
   /** Its rows are right, but clients that saw some of them were told of no removal. */
   fillAnew(type: string): void {
-    const { connections, fills, mapVersion, store } = this.#deps
-    // Not by subscriptions of the state: those of Phoenix channels are not there.
-    if (!connections.wantsTable(type)) return store.drop(type)
-    store.create(type, mapVersion())
-    this.#restart(type)
-    fills.begin(type)
+    const { connections, store } = this.#deps
+    store.drop(type)
+    if (connections.wantsTable(type)) this.#begin(type)
   }
 
   /** A table has become too large: its clients are told, and get events only. */

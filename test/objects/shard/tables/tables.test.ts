@@ -1,4 +1,5 @@
 // Tables as clients of each transport get them: whole, then changes and removals, and after a reconnect only what has changed.
+import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import type { RoutedEvent } from '../../../../src/core/events/stored-event.ts'
 import { asUser, batch, event, newShard, SseClient } from '../../../support/shard-clients.ts'
@@ -120,6 +121,24 @@ describe.each(TRANSPORT_HARNESSES)('$name', ({ hasPositions, name, open }) => {
     const again = await open(shard, { principal, subscriptions: ofTenant('a'), lastEventId })
     expect(await complete(again)).toEqual({ type: 'row', rows: 0 })
     await again.close()
+  })
+
+  it('gets the table again from a shard that wakes after a deploy with another rule for it', async () => {
+    // Other connections end with their shard's memory.
+    if (!/^(ws|phoenix)/.test(name)) return
+    const shard = newShard()
+    const client = await open(shard, { principal, subscriptions: ofTenant('a') })
+    await complete(client)
+    await shard.append([batch([row(0, 'x')])])
+    await client.until('row', 1)
+    await runInDurableObject(shard, (_instance, { storage }) => {
+      storage.sql.exec("UPDATE tables SET fill_id = 'of another rule'")
+    })
+    await evictDurableObject(shard, { webSockets: 'hibernate' })
+    await shard.append([batch([event(1, { type: 'other' })])])
+    // The topic has none of these events: nothing is filled in.
+    expect(await complete(client, 2)).toEqual({ type: 'row', rows: 0 })
+    await client.close()
   })
 
   it('is told when a table is too large, and goes on with events', async () => {
