@@ -7,10 +7,10 @@ import type { LogRecord } from '../core/events/kafka-record.ts'
 import type { EventMapping, RuleFilter, RuleValue, TopicRule } from '../core/events/topic-rule.ts'
 import { isObject, parseExactly, parseJsonOrReason } from '../core/json.ts'
 import { evaluatePointer } from '../core/json-pointer.ts'
-import { toId } from '../core/identity/user-id.ts'
+import { MAX_IDS_CHARS, toIds } from '../core/identity/user-id.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import { toScalar, type Scalar } from '../core/scalar.ts'
-import { matchesCondition } from '../core/subscriptions/constraint.ts'
+import { toScalar } from '../core/scalar.ts'
+import { matchesCondition, type Condition } from '../core/subscriptions/constraint.ts'
 import { decodeUtf8 } from '../core/text.ts'
 import { isoTime } from '../core/time/times.ts'
 import type { Schemas } from '../schema-registry/schema-cache.ts'
@@ -116,7 +116,9 @@ function finish(
   if (!event.ok) return event
   if (rule.recipients === null) return ok({ event: event.value, recipients: null })
   const recipients = readRecipients(rule.recipients, view)
-  if (recipients.length > 0) return ok({ event: event.value, recipients })
+  if (!recipients.ok && recipients.reason === 'too_large')
+    return fail({ kind: 'too_large_for_shard', limitBytes: MAX_IDS_CHARS })
+  if (recipients.ok && recipients.value.length > 0) return ok({ event: event.value, recipients: recipients.value })
   const places = rule.recipients.map(({ text }) => text).join(' | ')
   const message = `no recipient at ${places}, where every record of the rule "${rule.name}" must have one`
   return fail({ kind: 'invalid_recipients', message })
@@ -124,23 +126,18 @@ function finish(
 
 function passes(filters: readonly RuleFilter[], view: RecordView): boolean {
   if (filters.length === 0) return true
-  return filters.some((filter) =>
-    filter.every(({ condition, value }) => matchesCondition(condition, toScalars(readValue(value, view)))),
-  )
+  return filters.some((filter) => filter.every(({ condition, value }) => meets(condition, readValue(value, view))))
 }
 
-function toScalars(value: unknown): Scalar | readonly Scalar[] | undefined {
-  if (!Array.isArray(value)) return toScalar(value)
-  return (value as readonly unknown[]).map(toScalar).filter((item) => item !== undefined)
+/** Of a list, one item at a time: numbers are written out. */
+function meets(condition: Condition, value: unknown): boolean {
+  if (!Array.isArray(value)) return matchesCondition(condition, toScalar(value))
+  return condition === null || value.some((item: unknown) => matchesCondition(condition, toScalar(item)))
 }
 
-/** Returns the users that a rule's recipients name: one value or a list. Empty if one of them is no user id. */
-export function readRecipients(recipients: RuleValue, view: RecordView): readonly string[] {
-  const value = readValue(recipients, view)
-  if (value === undefined) return []
-  const users = (Array.isArray(value) ? (value as readonly unknown[]) : [value]).map(toId)
-  const known = users.filter((user) => user !== undefined)
-  return known.length === users.length ? [...new Set(known)] : []
+/** Returns the users that a rule's recipients name: one value or a list. */
+export function readRecipients(recipients: RuleValue, view: RecordView): ReturnType<typeof toIds> {
+  return toIds(readValue(recipients, view))
 }
 
 function readJson(

@@ -21,7 +21,7 @@ export type DecodeError =
   | { readonly kind: 'unsupported_content_type'; readonly contentType: string }
   | { readonly kind: 'not_a_cloud_event'; readonly message: string }
   | { readonly kind: 'too_large'; readonly limitBytes: number }
-  /** The event with its fields, and its recipients in one shard, is larger than a row of the shard's storage. */
+  /** The event with its fields, and its recipients in one shard, is larger than a row of its storage; or all recipients, than is taken. */
   | { readonly kind: 'too_large_for_shard'; readonly limitBytes: number }
   /** A record of a response topic that is no response. */
   | { readonly kind: 'not_an_answer'; readonly message: string }
@@ -59,7 +59,7 @@ export function describeDecodeError(error: DecodeError): string {
     case 'too_large':
       return `larger than ${error.limitBytes} bytes`
     case 'too_large_for_shard':
-      return `with its fields and recipients larger than the ${error.limitBytes} bytes that a shard can store of one event`
+      return `with its fields and recipients larger than the ${error.limitBytes} bytes that can be stored of one event`
     case 'not_an_answer':
       return `not a response: ${error.message}`
     case 'invalid_recipients':

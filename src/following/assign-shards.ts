@@ -1,5 +1,6 @@
 // Assigns an event to shards: to the shards of its recipients, or to all that are interested in its type. Called by
 // plan-events.ts. Pure: recipients and fields are extracted here, once per event, and travel with it.
+import { isExactNumber } from '../core/exact-number.ts'
 import { fitsRow, MAX_ROW_BYTES } from '../core/delivery/batch-codec.ts'
 import {
   addressedTo,
@@ -41,8 +42,9 @@ const VALUE_BYTES = 32
 
 /**
  * Adds the event to the batch of each shard it concerns. `users` are its recipients by a rule of TOPICS; null: RECIPIENTS decide.
- * `besides`: bytes that a shard stores of the record besides the event. The error says why its recipients, or a field in its key,
- * cannot be read, or that a shard could not store it: then it is added nowhere.
+ * `besides`: bytes that a shard stores of the record besides the event. Returns the characters of all that is stored besides its text.
+ * The error says why its recipients, or a field in its key, cannot be read, or that a shard could not store it: then it is added
+ * nowhere.
  */
 export function assignShards(
   batch: RoutedBatch,
@@ -52,33 +54,38 @@ export function assignShards(
   key: RecordKey,
   users: readonly string[] | null = null,
   besides = 0,
-): Result<null, DecodeError> {
+): Result<number, DecodeError> {
   const { parsed, type } = decoded
   const recipients: Recipients =
     users === null ? extractRecipients(rules.recipients, type, parsed) : { kind: 'users', users }
-  if (recipients.kind === 'invalid') return fail({ kind: 'invalid_recipients', message: recipients.message })
+  if (recipients.kind === 'invalid') return fail(recipients.error)
   const fields = extractFields(rules.extractors, type, parsed, (source) => readRecordSource(source, record, key))
   if (key.problem !== null) return fail(key.problem)
   const { row, utf8 }: Pick<RoutedEvent, 'row' | 'utf8'> = rules.tables ? withRow(rules.tables, decoded, key) : decoded
   const event: RoutedEvent = { offset: record.offset, type, utf8, fields, recipients: null, row }
   const to = recipients.kind === 'users' ? recipients.users : null
-  const tooLarge = tooLargeForShard(rules, event, to, besides)
-  if (tooLarge !== undefined) return fail(tooLarge)
-  add(batch, rules, event, to)
-  return ok(null)
+  const chars = checkSize(rules, event, to, besides)
+  if (chars.ok) add(batch, rules, event, to)
+  return chars
 }
 
 type Places = Pick<RouteRules, 'interests' | 'routing'>
 
-/** Returns why a shard could not store the event; undefined: all can. `users`: null if it is for all subscribers. */
-export function tooLargeForShard(
+/**
+ * Fails if a shard could not store the event. Returns the characters of its recipients, fields and other texts besides its own.
+ * `users`: null if it is for all subscribers.
+ */
+export function checkSize(
   places: Places,
   event: RoutedEvent,
   users: readonly string[] | null,
   besides = 0,
-): DecodeError | undefined {
-  const fits = maxBytes(event, users) + besides <= MAX_ROW_BYTES || isStorable(places, event, users, besides)
-  return fits ? undefined : { kind: 'too_large_for_shard', limitBytes: MAX_ROW_BYTES }
+): Result<number, DecodeError> {
+  const { chars, values } = sizeOf(event, users)
+  // No shard stores more of the event. Nearly always that is little enough, and nothing has to be encoded to know.
+  const most = event.utf8.length + MAX_CHAR_BYTES * chars + VALUE_BYTES * values + HEADER_BYTES + besides
+  const fits = most <= MAX_ROW_BYTES || isStorable(places, event, users, besides)
+  return fits ? ok(chars) : fail({ kind: 'too_large_for_shard', limitBytes: MAX_ROW_BYTES })
 }
 
 function add(batch: RoutedBatch, rules: Places, event: RoutedEvent, users: readonly string[] | null): void {
@@ -87,19 +94,21 @@ function add(batch: RoutedBatch, rules: Places, event: RoutedEvent, users: reado
   if (event.row !== undefined) addUnseen(batch, rules, event)
 }
 
-/** No shard stores more of the event. Nearly always that is little enough, and nothing has to be encoded to know. */
-function maxBytes({ fields, row, type, utf8 }: RoutedEvent, users: readonly string[] | null): number {
+function sizeOf({ fields, row, type }: RoutedEvent, users: readonly string[] | null) {
   let chars = type.length + (row?.[0].length ?? 0)
-  let values = 0
+  let values = users?.length ?? 0
   for (const user of users ?? []) chars += user.length
   for (const name in fields) {
     const value = fields[name]
     const list = Array.isArray(value) ? (value as readonly unknown[]) : [value]
     chars += name.length
     values += list.length + 1
-    for (const one of list) if (typeof one === 'string') chars += one.length
+    for (const one of list) {
+      if (typeof one === 'string') chars += one.length
+      else if (isExactNumber(one)) chars += one.number.length
+    }
   }
-  return utf8.length + MAX_CHAR_BYTES * chars + VALUE_BYTES * (values + (users?.length ?? 0)) + HEADER_BYTES
+  return { chars, values }
 }
 
 /** Routes the event alone. One that a shard could not store would stop its partition. */

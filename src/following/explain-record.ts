@@ -12,7 +12,7 @@ import type { Cause } from '../core/explain/cause.ts'
 import { decodeByRule } from '../decoding/apply-rule.ts'
 import { describeDecodeError, type DecodeError } from '../decoding/decode-error.ts'
 import { readsKey, RecordKey } from '../decoding/record-key.ts'
-import { tooLargeForShard } from './assign-shards.ts'
+import { checkSize } from './assign-shards.ts'
 import { readRecordSource } from '../decoding/rule-values.ts'
 import type { Schemas } from '../schema-registry/schema-cache.ts'
 
@@ -62,12 +62,12 @@ export function explainRecord(
     byRule === null
       ? extractRecipients(recipients, event.type, event.parsed)
       : ({ kind: 'users', users: byRule } as const)
-  if (found.kind === 'invalid') return deadLetter({ kind: 'invalid_recipients', message: found.message }, name)
+  if (found.kind === 'invalid') return deadLetter(found.error, name)
   const users = found.kind === 'users' ? found.users : null
   const utf8 = new TextEncoder().encode(event.json)
   const routed = { offset: record.offset, type: event.type, utf8, fields, recipients: null }
-  const tooLarge = tooLargeForShard({ routing: new ShardRouting(map), interests: ONE_SHARD }, routed, users)
-  if (tooLarge !== undefined) return deadLetter(tooLarge, name)
+  const stored = checkSize({ routing: new ShardRouting(map), interests: ONE_SHARD }, routed, users)
+  if (!stored.ok) return deadLetter(stored.reason, name)
   return { rule: name, event, fields, recipients: users }
 }
 

@@ -7,6 +7,7 @@ import type { ShardRouting } from '../core/shard-map/routing.ts'
 import type { LogRecord, TopicPartition } from '../core/events/kafka-record.ts'
 import type { TopicRule } from '../core/events/topic-rule.ts'
 import { isResponse, parseResponse, type CorrelatedResponse } from '../core/events/correlated-response.ts'
+import { MAX_IDS_CHARS } from '../core/identity/user-id.ts'
 import type { DecodeError } from '../decoding/decode-error.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import { MAX_KEY_CHARS } from '../core/tables/table-rule.ts'
@@ -35,6 +36,9 @@ export const EVENTS_RUN: RunBudget = { batches: 50, calls: 900, ms: 300_000 }
  * isolate has 128 MB for all calls under way. A fetch has less, unless it was compressed or grows when written as JSON.
  */
 const STAGE_BYTES = 4 * 1_048_576
+
+/** Of fields and recipients, which may be 200 times as long as the numbers in their records: a plan with as many ends. */
+const CHARS_PER_PLAN = 4 * MAX_IDS_CHARS
 
 /** Of the removal of a row, besides its key. */
 const REMOVAL_BYTES = 64
@@ -87,7 +91,7 @@ export class EventPlanner implements BatchPlanner {
     const responses: (() => Promise<unknown>)[] = []
     let dropped = 0
     for (const [index, record] of records.entries()) {
-      if (responses.length >= RESPONSES_PER_BATCH) {
+      if (responses.length >= RESPONSES_PER_BATCH || batches.chars >= CHARS_PER_PLAN) {
         return this.#toPlan(batches, routing, generation, {
           next: record.offset,
           records: index,
@@ -142,7 +146,9 @@ export class EventPlanner implements BatchPlanner {
       const batch = batches.forBytes(event.utf8.length, removed)
       const { recipients } = decoded.value
       const assigned = assignShards(batch, rules, event, record, key, recipients, MAX_CHAR_BYTES * removalBytes)
-      return assigned.ok ? undefined : assigned.reason
+      if (!assigned.ok) return assigned.reason
+      batches.chars += assigned.value
+      return undefined
     } catch (error) {
       return { kind: 'not_processable', message: String(error) }
     }
@@ -192,6 +198,8 @@ function toPublicEvent(event: DecodedEvent): DecodedEvent {
 /** Splits events into batches of at most STAGE_BYTES, in order. Nearly always there is one. */
 class StagedBatches {
   readonly all: RoutedBatch[] = []
+  /** Of what is stored of the events besides their texts. */
+  chars = 0
   #bytes = 0
 
   /** Returns the batch for the next event. `begun`: the one that has the rest of its offset already. */

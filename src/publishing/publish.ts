@@ -122,13 +122,14 @@ function firstRecipient(config: Config, { parsed, type }: CloudEvent): string | 
   const rule = topicRuleOf(config.topicRules, topic)
   if (rule !== null && rule.recipients !== null) {
     const record = { topic, partition: 0, offset: 0, timestampMs: -1, key: null, headers: [] }
-    return readRecipients(rule.recipients, {
+    const users = readRecipients(rule.recipients, {
       record,
       key: new RecordKey(record, null),
       value: parsed,
       envelope: parsed,
       schema: null,
-    })[0]
+    })
+    return users.ok ? users.value[0] : undefined
   }
   const recipients = extractRecipients(config.recipients, type, parsed)
   return recipients.kind === 'users' ? recipients.users[0] : undefined

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createRandom } from '../../scripts/random.ts'
 import { canonicalDecimal, compareDecimals } from '../../src/core/exact-number.ts'
-import { toId } from '../../src/core/identity/user-id.ts'
+import { toId, toIds } from '../../src/core/identity/user-id.ts'
 import { parseJson } from '../../src/core/json.ts'
 import {
   compareScalars,
@@ -180,6 +180,17 @@ describe('an id', () => {
     expect(['', '\ud800', null, true, [], {}, parseJson('1e1000000000')].map(toId)).toEqual(
       Array.from({ length: 7 }, () => undefined),
     )
+  })
+
+  it('is one of a list that is read until one is no id, or its ids are too long', () => {
+    const long = parseJson(`[${Array.from({ length: 5_000 }, (_, n) => `${n + 1}e990`).join()}]`) as readonly unknown[]
+    expect(toIds([1, '1', 'a'])).toEqual({ ok: true, value: ['1', 'a'] })
+    expect([toIds([1, {}, ...long]), toIds([...long, {}])]).toEqual([
+      { ok: false, reason: 'invalid' },
+      { ok: false, reason: 'too_large' },
+    ])
+    // One is written out, however often it is in the list.
+    expect(toIds(Array.from({ length: 5_000 }, () => long[0]))).toMatchObject({ ok: true, value: { length: 1 } })
   })
 
   it('of a number that a double holds is what it was before ids were exact, so nobody changes shard', () => {

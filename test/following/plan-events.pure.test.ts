@@ -183,6 +183,31 @@ describe('an event that no shard could store', () => {
     expect(appended).toEqual([[0, 2]])
   })
 
+  const list = (length: number, item: (n: number) => string) =>
+    `[${Array.from({ length }, (_, n) => item(n + 1)).join()}]`
+  const long = (count: number) => event({ to: 0 }).replace('"to":0', `"to":${list(count, (n) => `${n}1e990`)}`)
+
+  it('because all its recipients are too long with their digits written out is a dead letter, by a rule too', async () => {
+    const given = await run([{ value: long(5_000) }], true, null, null, { recipients, shards: 32 })
+    const { rule = null } = parseTopicRule('rig', { recipients: '/data/to' })
+    const ruled = await run([{ value: long(5_000) }], true, rule, null, { shards: 32 })
+    for (const { events, letters } of [given, ruled])
+      expect([letters.map(reasonOf), events.length]).toEqual([[['too_large_for_shard']], 0])
+  })
+
+  it('because of the digits of its fields is a dead letter', async () => {
+    const names = Array.from({ length: 20 }, (_, n) => extractor(`f${n}`))
+    const value = event({ text: 0 }).replace('"text":0', `"text":${list(100, () => '1e999')}`)
+    const { letters } = await run([{ value }], true, null, null, { extractors: new Map([['order', names]]) })
+    expect(letters.map(reasonOf)).toEqual([['too_large_for_shard']])
+  })
+
+  it('is none of several that grow: a plan has the first of them, and the others come with the next', async () => {
+    const inputs = Array.from({ length: 7 }, () => ({ value: long(4_000) }))
+    const { letters, plan } = await run(inputs, true, null, null, { recipients, shards: 32 })
+    expect([letters.length, plan.records, plan.next]).toEqual([0, 5, 5])
+  })
+
   it('is none if its recipients are in several shards, each of which can store it with its own', async () => {
     const { appended, letters } = await run([{ value: event({ to: users }) }], true, null, null, {
       recipients,

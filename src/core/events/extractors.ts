@@ -1,6 +1,6 @@
 // What is read out of an event: the fields that subscriptions may constrain (RIG's EXTRACTORS) and the users it is
 // addressed to (RECIPIENTS). Configuration is compiled once; evaluation is once per event, never per connection.
-import { toId } from '../identity/user-id.ts'
+import { MAX_IDS_CHARS, toIds } from '../identity/user-id.ts'
 import { toScalar, type Scalar } from '../scalar.ts'
 import type { Fields, FieldValue } from './stored-event.ts'
 import { evaluateAll, evaluatePointer, type JsonPointer } from '../json-pointer.ts'
@@ -36,12 +36,17 @@ export interface RecipientPointers {
 
 /**
  * The users that an event is addressed to. `nobody_in_particular`: all subscribers of its type get it. `invalid`:
- * `message` says why; a published event is refused, a record becomes a dead letter.
+ * `error` says why; a published event is refused, a record becomes a dead letter.
  */
 export type Recipients =
   | { readonly kind: 'nobody_in_particular' }
   | { readonly kind: 'users'; readonly users: readonly string[] }
-  | { readonly kind: 'invalid'; readonly message: string }
+  | { readonly kind: 'invalid'; readonly error: RecipientError }
+
+/** `too_large_for_shard`: they are longer than MAX_IDS_CHARS. */
+type RecipientError =
+  | { readonly kind: 'invalid_recipients'; readonly message: string }
+  | { readonly kind: 'too_large_for_shard'; readonly limitBytes: number }
 
 /**
  * Returns the fields of a type and of the patterns that match it. If several have one name, the narrowest pattern
@@ -70,15 +75,21 @@ export function extractFields(
   const fields: Record<string, FieldValue> = {}
   for (const { name, event: pointer, from } of fieldsOf(extractors, type)) {
     const found = from === undefined ? evaluateAll(pointer, event) : [readRecord(from)]
-    const values = found.map(toScalar).filter(isValue).slice(0, MAX_VALUES)
+    const values = valuesOf(found)
     const [only] = values
     if (only !== undefined) fields[name] = values.length === 1 ? only : values
   }
   return fields
 }
 
-function isValue(value: Scalar | undefined): value is Exclude<Scalar, null> {
-  return value !== undefined && value !== null
+/** Stops at the limit: numbers are written out. */
+function valuesOf(found: readonly unknown[]): readonly Exclude<Scalar, null>[] {
+  const values: Exclude<Scalar, null>[] = []
+  for (const one of found) {
+    const value = toScalar(one)
+    if (value !== undefined && value !== null && values.push(value) === MAX_VALUES) break
+  }
+  return values
 }
 
 /**
@@ -98,17 +109,17 @@ export function extractRecipients(
   if (value === undefined || value === null) {
     return own === undefined
       ? { kind: 'nobody_in_particular' }
-      : {
-          kind: 'invalid',
-          message: `no recipient at /${pointer.join('/')}, where events of type ${type} must have one`,
-        }
+      : invalid(`no recipient at /${pointer.join('/')}, where events of type ${type} must have one`)
   }
-  const users = (Array.isArray(value) ? (value as readonly unknown[]) : [value]).map(toId)
-  if (users.includes(undefined)) {
-    return {
-      kind: 'invalid',
-      message: `recipients at /${pointer.join('/')} must be a user id or a list of user ids (non-empty strings of valid Unicode, or numbers of at most 1,000 digits)`,
-    }
-  }
-  return { kind: 'users', users: users.length > 1 ? [...new Set(users as string[])] : (users as string[]) }
+  const users = toIds(value)
+  if (users.ok) return { kind: 'users', users: users.value }
+  return users.reason === 'too_large'
+    ? { kind: 'invalid', error: { kind: 'too_large_for_shard', limitBytes: MAX_IDS_CHARS } }
+    : invalid(
+        `recipients at /${pointer.join('/')} must be a user id or a list of user ids (non-empty strings of valid Unicode, or numbers of at most 1,000 digits)`,
+      )
+}
+
+function invalid(message: string): Recipients {
+  return { kind: 'invalid', error: { kind: 'invalid_recipients', message } }
 }

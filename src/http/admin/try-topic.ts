@@ -86,9 +86,7 @@ function describeEvent(
 ) {
   const { config } = c.var
   const byConfig = extractRecipients(config.recipients, event.type, event.parsed)
-  if (recipients === null && byConfig.kind === 'invalid') {
-    return describeFailure({ kind: 'invalid_recipients', message: byConfig.message }, rule?.name ?? null)
-  }
+  if (recipients === null && byConfig.kind === 'invalid') return describeFailure(byConfig.error, rule?.name ?? null)
   const readRecord = (source: RecordSource) => readRecordSource(source, record, key)
   const fields = extractFields(config.extractors, event.type, event.parsed, readRecord)
   if (key.problem !== null) return describeFailure(key.problem, rule?.name ?? null)
