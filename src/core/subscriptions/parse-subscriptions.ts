@@ -13,6 +13,12 @@ import type { Constraint, Subscription } from './subscription.ts'
 /** How much of a wrong value an error text quotes. */
 const MAX_SHOWN_CHARS = 200
 
+/**
+ * Of all conditions of a list, as JSON: no connection may have more. `1e999` is 200 times as long once it is written out. They are
+ * counted here because a shard counts what has been written out.
+ */
+const MAX_CONDITION_CHARS = 2_097_152
+
 /** The limits and rules that subscriptions are parsed by. */
 export interface SubscriptionRules {
   /** How many subscriptions one connection may have. */
@@ -36,8 +42,9 @@ export function parseSubscriptions(
   }
   if (input.length > rules.limit) return fail({ kind: 'too_many_subscriptions', limit: rules.limit, got: input.length })
   const unique = new Map<string, Subscription>()
+  const room = { chars: MAX_CONDITION_CHARS }
   for (const item of input as readonly unknown[]) {
-    const parsed = parseSubscription(item, rules)
+    const parsed = parseSubscription(item, rules, room)
     if (typeof parsed === 'string') {
       return invalid(
         `could not parse subscription from JSON: invalid subscription: ${parsed} when parsing ${showJson(item, MAX_SHOWN_CHARS)}`,
@@ -73,7 +80,12 @@ export function inferSubscriptions(
   return inferred
 }
 
-function parseSubscription(item: unknown, rules: SubscriptionRules): Subscription | string {
+/** How many characters of conditions may follow. */
+interface Room {
+  chars: number
+}
+
+function parseSubscription(item: unknown, rules: SubscriptionRules, room: Room): Subscription | string {
   if (!isObject(item)) return 'not a map'
   const eventType = item['eventType'] ?? item['event_type']
   if (eventType === undefined || typeof eventType !== 'string') return 'event-type not found'
@@ -84,7 +96,7 @@ function parseSubscription(item: unknown, rules: SubscriptionRules): Subscriptio
   if (!Array.isArray(oneOf)) return 'constraints expected to be a list of disjunctive clauses'
   const constraints: Constraint[] = []
   for (const clause of oneOf as readonly unknown[]) {
-    const constraint = parseConstraint(clause, eventType, rules)
+    const constraint = parseConstraint(clause, eventType, rules, room)
     if (typeof constraint === 'string') return constraint
     constraints.push(constraint)
   }
@@ -94,7 +106,12 @@ function parseSubscription(item: unknown, rules: SubscriptionRules): Subscriptio
   return restrictToClaims(wanted, rules.extractors, rules.claims)
 }
 
-function parseConstraint(clause: unknown, eventType: string, rules: SubscriptionRules): Constraint | string {
+function parseConstraint(
+  clause: unknown,
+  eventType: string,
+  rules: SubscriptionRules,
+  room: Room,
+): Constraint | string {
   if (!isObject(clause)) return 'a disjunctive clause expected to be a conjunction represented by a map'
   if (Object.keys(clause).some((name) => name === ''))
     return 'conjunctive clauses expected to be a map with nonempty strings as keys'
@@ -103,6 +120,9 @@ function parseConstraint(clause: unknown, eventType: string, rules: Subscription
   for (const [name, condition] of Object.entries(clause)) {
     const parsed = parseCondition(condition)
     if (!parsed.ok) return parsed.reason
+    room.chars -= JSON.stringify(parsed.value).length
+    if (room.chars < 0)
+      return `constraints expected to be no longer than ${MAX_CONDITION_CHARS} characters, with all digits of numbers`
     if (fields.has(name)) constraint[name] = parsed.value
     // RIG drops it, which silently makes the subscription wider. Rigel says so instead.
     else if (rules.widenUnknown !== true)

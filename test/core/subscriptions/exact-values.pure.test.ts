@@ -142,3 +142,18 @@ describe('the id of an event before CloudEvents 1.0', () => {
     expect(event.ok && event.value.id).toBe('9007199254740993')
   })
 })
+
+it('constraints are read until they are too long with the digits of their numbers written out', () => {
+  const parse = (numbers: readonly string[]) => {
+    const oneOf = numbers.map((id) => `{"id":${id}}`).join()
+    const parsed = parseSubscriptions(parseJson(`[{"eventType":"t","oneOf":[${oneOf},{"none":1}]}]`), {
+      limit: 10,
+      extractors: extractorsOf(false),
+    })
+    return parsed.ok ? undefined : JSON.stringify(parsed.reason)
+  }
+  const long = Array.from({ length: 2_100 }, (_, n) => `${n + 1}e990`)
+  expect(parse(long)).toContain('no longer than 2097152 characters')
+  expect(parse(long.slice(0, 2_000))).toContain('unknown field')
+  expect(parse(long.map((_, n) => `${n}`))).toContain('unknown field')
+})
