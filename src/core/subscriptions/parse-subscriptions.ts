@@ -18,6 +18,7 @@ const MAX_SHOWN_CHARS = 200
  * counted here because a shard counts what has been written out.
  */
 const MAX_CONDITION_CHARS = 2_097_152
+const TOO_LONG = `constraints expected to be no longer than ${MAX_CONDITION_CHARS} characters, with all digits of numbers and the token's claims`
 
 /** The limits and rules that subscriptions are parsed by. */
 export interface SubscriptionRules {
@@ -103,7 +104,15 @@ function parseSubscription(item: unknown, rules: SubscriptionRules, room: Room):
   const state = item['state'] ?? false
   if (typeof state !== 'boolean') return 'state expected to be true or false'
   const wanted = { eventType, oneOf: constraints, ...(state ? { state } : {}) }
-  return restrictToClaims(wanted, rules.extractors, rules.claims)
+  const restricted = restrictToClaims(wanted, rules.extractors, rules.claims)
+  if (typeof restricted === 'string') return restricted
+  // A long claim is added to each clause, of which a body may have hundreds of thousands.
+  for (const [n, constraint] of restricted.oneOf.entries()) {
+    const asked = constraints[n] ?? {}
+    if (constraint !== asked) room.chars -= JSON.stringify(constraint).length - JSON.stringify(asked).length
+    if (room.chars < 0) return TOO_LONG
+  }
+  return restricted
 }
 
 function parseConstraint(
@@ -121,8 +130,7 @@ function parseConstraint(
     const parsed = parseCondition(condition)
     if (!parsed.ok) return parsed.reason
     room.chars -= JSON.stringify(parsed.value).length
-    if (room.chars < 0)
-      return `constraints expected to be no longer than ${MAX_CONDITION_CHARS} characters, with all digits of numbers`
+    if (room.chars < 0) return TOO_LONG
     if (fields.has(name)) constraint[name] = parsed.value
     // RIG drops it, which silently makes the subscription wider. Rigel says so instead.
     else if (rules.widenUnknown !== true)

@@ -157,3 +157,15 @@ it('constraints are read until they are too long with the digits of their number
   expect(parse(long.slice(0, 2_000))).toContain('unknown field')
   expect(parse(long.map((_, n) => `${n}`))).toContain('unknown field')
 })
+
+it('a claim that is added to each clause counts, too', () => {
+  const teams = Array.from({ length: 100 }, (_, n) => `team ${n}`)
+  const parse = (clauses: number) => {
+    const oneOf = Array.from({ length: clauses }, () => ({}))
+    const rules = { limit: 10, extractors: extractorsOf(true), claims: { id: teams } }
+    const parsed = parseSubscriptions([{ eventType: 't', oneOf }], rules)
+    return parsed.ok ? parsed.value[0]?.oneOf.length : JSON.stringify(parsed.reason)
+  }
+  expect(parse(1_000)).toBe(1_000)
+  expect(parse(3_000)).toContain('no longer than 2097152 characters')
+})
