@@ -72,8 +72,7 @@ for (const [transport, connect] of Object.entries(TRANSPORTS)) {
     const types = n === 2 ? [] : TYPES.slice(0, n + 1)
     const account = new Account(ledger, `${transport} ${n}`, user, types, transport === 'phoenix')
     accounts.push(account)
-    const token = await rigel.mintToken(user)
-    running.push(runClient(account, connect, token, random.fork()))
+    running.push(runClient(account, connect, () => rigel.mintToken(user), random.fork()))
   }
 }
 const changes = new RowChanges({
@@ -91,8 +90,8 @@ for (let n = 0; n < Number(tableClients); n += 1) {
   const view = { user: transport === 'phoenix' ? '' : user, filter: null, grant }
   const account = new TableAccount(changes.rows, `table, ${transport}, ${user}`, 'row', view)
   tables.push(account)
-  const token = await rigel.mintToken(user, { roles: grant?.roles, tenant: grant?.claims['/tenant'] })
-  running.push(runClient(account, connect, token, random.fork()))
+  const claims = { roles: grant?.roles, tenant: grant?.claims['/tenant'] }
+  running.push(runClient(account, connect, () => rigel.mintToken(user, claims), random.fork()))
 }
 await sleep(3_000)
 const isOver = () => !phase.isPublishing
@@ -135,17 +134,22 @@ function say({ name }: Receiver, kind: string, what: readonly string[]): readonl
   return what.length === 0 ? [] : [`${name}: ${what.length} ${kind}: ${what.slice(0, 5).join(', ')}`]
 }
 
-/** Connects again and again, each time from the last event that it has processed. */
-async function runClient(account: Receiver, connect: Connect, token: string, own: Random): Promise<void> {
+/** Connects again and again, each time from the last event that it has processed, with a new token: one ends after an hour. */
+async function runClient(
+  account: Receiver,
+  connect: Connect,
+  mintToken: () => Promise<string>,
+  own: Random,
+): Promise<void> {
   const isSlow = own.chance(0.2)
   let position: string | null = null
   while (Date.now() < Number.MAX_SAFE_INTEGER) {
     const ending = new AbortController()
     const stayMs = 1_000 + own.below(15_000 + (account.hasState ? Number(keys) * STAY_MS_PER_KEY : 0))
     const leaving = phase.isEnding ? undefined : setTimeout(() => ending.abort(), stayMs)
-    const session = {
+    const session = async () => ({
       origin: `http://localhost:${proxy.port}`,
-      token,
+      token: await mintToken(),
       user: account.user,
       types: account.types,
       hasState: account.hasState,
@@ -157,8 +161,11 @@ async function runClient(account: Receiver, connect: Connect, token: string, own
         account.take(event)
         if (at !== null) position = at
       },
-    }
-    await connect(session).catch(() => undefined)
+    })
+    // While Rigel is down there is no token.
+    await session()
+      .then(connect)
+      .catch(() => undefined)
     clearTimeout(leaving)
     await sleep(200 + own.below(phase.isEnding ? 500 : 3_000))
   }
