@@ -179,33 +179,7 @@ function handleProxied(
 ): Response | Promise<Response> {
   if (url === undefined) return new Response('Bad Request', { status: 400 })
   if (variables === undefined) return misconfigured()
-  const {
-    bodies,
-    config,
-    metrics,
-    publishRules,
-    responseCopies,
-    routes,
-    subjects,
-    tracer,
-    upstreamHealth,
-    verifyToken,
-  } = variables
-  const waitUntil = (work: Promise<unknown>) => context.waitUntil(work)
-  return proxyRequest(request, url, {
-    env,
-    bodies,
-    config,
-    metrics,
-    publishRules,
-    responseCopies,
-    routes,
-    subjects,
-    tracer,
-    upstreamHealth,
-    verifyToken,
-    waitUntil,
-  })
+  return proxyRequest(request, url, { ...variables, env, waitUntil: (work) => context.waitUntil(work) })
 }
 
 /** How soon a missing topic is looked for again: the first event that is published may create it. */
