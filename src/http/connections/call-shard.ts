@@ -31,16 +31,17 @@ const MAX_HOPS = 4
  */
 export async function callShard<T>(
   known: WorkerShardMap,
-  { group, ...connect }: ConnectRequest,
+  connect: ConnectRequest,
   call: (shard: number, connect: ConnectRequest) => Promise<T>,
   refusalOf: (answer: T) => RigelError | undefined,
 ): Promise<T> {
-  await knowGroupOf(connect.lastEventId, known)
+  if (isOfUnknownGroup(connect.lastEventId, known.map)) await known.newest()
+  const { group: _, ...sent } = connect
   let byPosition = true
   for (let hops = 1; ; hops += 1) {
     const { map } = known
-    const { atPosition, shard } = chooseShard({ ...connect, group }, map, Math.random(), byPosition)
-    const answer = await call(shard, { ...connect, atPosition, ...(map.version === 0 ? {} : { shardMap: map }) })
+    const { atPosition, shard } = chooseShard(connect, map, Math.random(), byPosition)
+    const answer = await call(shard, { ...sent, atPosition, ...(map.version === 0 ? {} : { shardMap: map }) })
     const refusal = refusalOf(answer)
     if (refusal === undefined || hops === MAX_HOPS) return answer
     const isElsewhere = refusal.kind === 'wrong_shard' && atPosition
@@ -84,13 +85,13 @@ function keptShard(map: ShardMap, old: number, user: string | null): number | un
 }
 
 /**
- * A position may be of a group that this isolate does not know of: SHARD_GROUPS has changed, and the Directory has not removed
- * the group yet.
+ * Returns whether the position is of a group that this isolate does not know: SHARD_GROUPS has changed, and the Directory has not
+ * removed the group yet.
  */
-async function knowGroupOf(lastEventId: string | null, known: WorkerShardMap): Promise<void> {
+function isOfUnknownGroup(lastEventId: string | null, map: ShardMap): boolean {
   const shard = shardOfText(lastEventId)
   const isOfGroup = shard !== undefined && groupOf(shard) !== DEFAULT_GROUP && isShardNumber(shard)
-  if (isOfGroup && !hasShard(known.map, shard)) await known.newest()
+  return isOfGroup && !hasShard(map, shard)
 }
 
 function shardOfText(lastEventId: string | null): number | undefined {
