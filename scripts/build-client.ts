@@ -16,7 +16,7 @@ const MAX_GZIPPED_BYTES = 6 * 1_024
 const root = fileURLToPath(new URL('..', import.meta.url))
 const source = join(root, 'src/client')
 const served = join(root, 'public/_rig')
-/** Of this process, until it is whole: `npm start` and `npm test` may build at the same time. */
+/** This process builds here until the client is whole: `npm start` and `npm test` may build at the same time. */
 const packaged = join(root, `dist/client.${process.pid}`)
 
 /** Modules beside the client import it as it is served, instead of bundling a second one. */

@@ -1,6 +1,6 @@
 // What clients by the thousand do that another workerd holds: what full-shard.ts tells worker/holder.ts.
 
-/** Of the measured Rigel's tokens. */
+/** The secret by which the measured Rigel verifies tokens. */
 export const SECRET = 'a secret of the bench, of 32 bytes or more'
 
 export interface Plan {

@@ -50,7 +50,7 @@ export interface Cluster {
   /** `host:port,…` of each listener. */
   readonly brokers: { readonly plain: string; readonly sasl: string; readonly tls: string }
   readonly folder: string
-  /** Of the nodes that run. */
+  /** The processes of the nodes that run. */
   pids(): readonly number[]
   /** Runs one of Kafka's console tools; `--bootstrap-server` is added. Answers what it wrote; throws if it failed. */
   tool(name: keyof typeof TOOLS, args: readonly string[], input?: string): Promise<string>

@@ -39,7 +39,7 @@ const MAX_LATENCY_MS = 6
 export class Cluster {
   readonly #clock: Clock
   readonly #random: Random
-  /** Of objects that start from now on. */
+  /** The variables of objects that start from now on. */
   #variables: Readonly<Record<string, string>>
   readonly #objects = new Map<string, SimulatedObject>()
   /** Share of calls that are lost: half of them before they arrive, half with their answer. */

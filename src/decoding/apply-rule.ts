@@ -129,7 +129,7 @@ function passes(filters: readonly RuleFilter[], view: RecordView): boolean {
   return filters.some((filter) => filter.every(({ condition, value }) => meets(condition, readValue(value, view))))
 }
 
-/** Of a list, one item at a time: numbers are written out. */
+/** Reads the items of a list one at a time: its numbers, written out together, could fill the memory. */
 function meets(condition: Condition, value: unknown): boolean {
   if (!Array.isArray(value)) return matchesCondition(condition, toScalar(value))
   return condition === null || value.some((item: unknown) => matchesCondition(condition, toScalar(item)))

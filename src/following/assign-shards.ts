@@ -34,9 +34,9 @@ export interface RouteRules extends RowRules {
   readonly interests: Pick<InterestTable, 'shardsOf' | 'watchersOf'>
 }
 
-/** Of a character in JSON: a control character is six. */
+/** The most bytes of one character in JSON: a control character has six. */
 export const MAX_CHAR_BYTES = 6
-/** Of an event's header besides its texts, and of a value in one of its lists. */
+/** The bytes of an event's header without its texts, and of one value in its lists. */
 const HEADER_BYTES = 200
 const VALUE_BYTES = 32
 

@@ -26,7 +26,7 @@ export interface ExplainedEvent {
   readonly recipients: readonly string[] | null
 }
 
-/** Of an event without recipients each shard stores the same. */
+/** Each shard stores the same of an event without recipients: one shard is enough to know whether it can. */
 const ONE_SHARD = { shardsOf: () => new Set([0]), watchersOf: () => new Set<number>() }
 
 /** Returns whether schemas of keys must be fetched to explain the topic's records. */

@@ -37,10 +37,10 @@ export const EVENTS_RUN: RunBudget = { batches: 50, calls: 900, ms: 300_000 }
  */
 const STAGE_BYTES = 4 * 1_048_576
 
-/** Of fields and recipients, which may be 200 times as long as the numbers in their records: a plan with as many ends. */
+/** A plan ends with this many characters of fields and recipients, which may be 200 times as long as the numbers in their records. */
 const CHARS_PER_PLAN = 4 * MAX_IDS_CHARS
 
-/** Of the removal of a row, besides its key. */
+/** The bytes that the removal of a row takes besides its key. */
 const REMOVAL_BYTES = 64
 
 /** Each response is a call, and a fetch may return thousands of records. */

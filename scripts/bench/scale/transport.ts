@@ -136,7 +136,7 @@ export class Shards {
     return until
   }
 
-  /** As if every call of a shard of another group came from the default one, where Kafka is. */
+  /** Adds the way between two groups to each call of a shard that is not in the default group, where Kafka is. */
   #oneWay(shard: number): number {
     const far = groupOf(shard) === DEFAULT_GROUP ? 0 : this.#costs.crossing
     return far + this.#costs.callLeast + exponential(this.#random, this.#costs.callMore)

@@ -11,7 +11,7 @@ const MAX_BYTES = 100_000
 const REQUIRED = ['specversion', 'id', 'source', 'type']
 
 /**
- * Answers a POST of an event, and a WebSocket's request for all events. `?objects=<log>,<shard>`: which objects the event goes to.
+ * Answers a POST of an event, and opens a WebSocket that gets all events. `?objects=<log>,<shard>` names the objects that the event goes to.
  */
 export async function publishBarely(request: Request, env: BenchEnv): Promise<Response> {
   if (request.headers.get('upgrade') === 'websocket') return env.BARE_PATH.getByName('shard').fetch(request)

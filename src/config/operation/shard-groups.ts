@@ -6,7 +6,7 @@ import { DEFAULT_GROUP, groupNumber, MAX_SHARDS } from '../../core/shard-map/sha
 import { show, unambiguousJson } from '../env-fields.ts'
 import { hint, type LocationHint } from './location-hint.ts'
 
-/** As Cloudflare spells them in `request.cf.continent`. */
+/** The codes that `request.cf.continent` has. */
 const CONTINENTS = ['AF', 'AN', 'AS', 'EU', 'NA', 'OC', 'SA'] as const
 
 const group = z.strictObject({

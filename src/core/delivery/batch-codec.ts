@@ -6,7 +6,7 @@ import { splitBySize } from '../split-by-size.ts'
 import type { RoutedEvent, RowChange } from '../events/stored-event.ts'
 
 /**
- * Of texts in a pack. A fetch of 2 MiB has some more than 500 kB for each of four shards: a second row for the rest would be
+ * The most bytes of texts in a pack. A fetch of 2 MiB has some more than 500 kB for each of four shards: a second row for the rest would be
  * billed as much as the first.
  */
 const MAX_PACK_BYTES = 600_000

@@ -47,7 +47,7 @@ export interface ShardMap {
   readonly wanted: number
   /** The numbers of the groups besides the default one, ascending, once the change under way has ended. Absent: none. */
   readonly groups?: readonly number[]
-  /** Those that SHARD_GROUPS names. Absent: none. */
+  /** The groups that SHARD_GROUPS names. Absent: none. */
   readonly wantedGroups?: readonly number[] | undefined
 }
 

@@ -14,8 +14,8 @@ import type { Constraint, Subscription } from './subscription.ts'
 const MAX_SHOWN_CHARS = 200
 
 /**
- * Of all conditions of a list, as JSON: no connection may have more. `1e999` is 200 times as long once it is written out. They are
- * counted here because a shard counts what has been written out.
+ * The most characters of all conditions of a list, as JSON: no connection may have more. `1e999` is 200 times as long once it is written
+ * out, and a shard counts only what has been written out.
  */
 const MAX_CONDITION_CHARS = 2_097_152
 const TOO_LONG = `constraints expected to be no longer than ${MAX_CONDITION_CHARS} characters, with all digits of numbers and the token's claims`

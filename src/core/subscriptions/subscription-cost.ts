@@ -17,7 +17,10 @@ const CONSTRAINT = { shared: 240, each: 440 }
 /** A list (`in`) takes this in addition to its constraint. */
 const LISTED = { shared: 220, each: 180 }
 
-/** `json`: of the set. Its texts are held twice: in it, and by themselves. A constraint has one value: its further members, and values of lists, count besides. */
+/**
+ * Returns what the set takes. `json`: the set as JSON, whose texts are held twice: in it, and by themselves. A constraint counts with one
+ * value. Its other members, and the values of lists, are added.
+ */
 export function costOf(subscriptions: readonly Subscription[], json: string): SubscriptionCost {
   const cost = { shared: 2 * heapBytesOf(json), each: 0 }
   const add = (count: number, { each, shared }: SubscriptionCost) => {
