@@ -2,7 +2,8 @@
 // limits. What cannot be mapped is listed, never dropped silently. Pure; called by `npm run import` and POST /v3/apis/import.
 import { isObject, type JsonObject } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import { fromTemplate, toLiteral } from './path-pattern.ts'
+import { PARAMETER, securedFor, type ImportedOperation } from './imported-security.ts'
+import { fromTemplate } from './path-pattern.ts'
 
 export interface ImportOptions {
   /** The definition's id. Null: it is made from the document's title. */
@@ -18,7 +19,6 @@ export interface ImportedApi {
 }
 
 const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'] as const
-const PARAMETER = /^\{([^{}]+)\}$/
 
 export function importOpenApi(document: unknown, { id, target }: ImportOptions): Result<ImportedApi, string> {
   // `openapi: 3.0` of YAML is the number 3.
@@ -50,17 +50,6 @@ export function importOpenApi(document: unknown, { id, target }: ImportOptions):
     routes: Object.fromEntries(routes.map(({ method, template, options }) => [`${method} ${template}`, options])),
   }
   return ok({ definition, unmapped })
-}
-
-interface ImportedOperation {
-  /** Method and path as the document has them. */
-  readonly where: string
-  /** `*` where the document does not say which. */
-  readonly method: string
-  readonly template: string
-  readonly options: JsonObject
-  /** False if no route can have its path, or if the document does not have the operation itself. */
-  readonly isRoute: boolean
 }
 
 function operationsOf(
@@ -103,72 +92,6 @@ function operationsOf(
 function itemOf(document: JsonObject, written: unknown): JsonObject | undefined {
   const item = resolved(document, written)
   return item === undefined || item === written ? item : { ...item, ...objectOf(written) }
-}
-
-/**
- * A route that gets requests of a secured operation which is no route needs the security of that too: `/books/{id}` gets the
- * requests for `/books/{id}.json`. Not a later one, such as `/{kind}/{id}`, which gets none of them.
- */
-function securedFor(
-  others: readonly ImportedOperation[],
-  routes: readonly ImportedOperation[],
-  unmapped: string[],
-): readonly ImportedOperation[] {
-  const needs = others.map((other) => ({ ...other, shareOf: matcherOf(other.template), taken: new Set<string>() }))
-  return routes.map((route) => {
-    let { options } = route
-    for (const { method, options: needed, shareOf, taken, where } of needs) {
-      const isMethod = method === '*' || method === route.method || (method === 'GET' && route.method === 'HEAD')
-      const share = isMethod && !taken.has(route.method) ? shareOf(route.template) : 'none'
-      if (share === 'all') taken.add(route.method)
-      const scopes = [...new Set([...scopesOf(options), ...scopesOf(needed)])]
-      const isEnough = options['secured'] === true && scopes.length === scopesOf(options).length
-      if (share === 'none' || isEnough) continue
-      unmapped.push(`${route.where}: may get requests for ${where}, so it needs the security of both`)
-      options = { ...options, secured: true, ...(scopes.length === 0 ? {} : { scopes }) }
-    }
-    return { ...route, options }
-  })
-}
-
-function scopesOf({ scopes }: JsonObject): readonly unknown[] {
-  return Array.isArray(scopes) ? scopes : []
-}
-
-/**
- * Returns how many requests for a path of the document, which no route may be able to have, a route's template matches. Those that
- * the document gives to a more concrete template, here the route's, are not requests for that path.
- */
-function matcherOf(path: string): (template: string) => 'all' | 'some' | 'none' {
-  const segments = segmentsOf(path.replace(/[?#].*/, '')).map((segment) => {
-    const [first = '', ...others] = segment.split(/\{[^}]*\}|[*{}]/)
-    const [start, end] = [toLiteral(first), toLiteral(others.at(-1) ?? '')]
-    return { text: others.length === 0 ? start : null, start: start.folded, end: end.folded }
-  })
-  const hasRest = /\*[^/]*$/.test(path)
-  return (template) => {
-    const given = segmentsOf(template)
-    if (hasRest ? given.length < segments.length : given.length !== segments.length) return 'none'
-    let isAll = !hasRest
-    let [isWider, isNarrower] = [false, false]
-    for (const [index, { end, start, text }] of segments.entries()) {
-      const written = given[index] ?? ''
-      if (PARAMETER.test(written)) {
-        isWider ||= text !== null || start !== '' || end !== ''
-        continue
-      }
-      const { folded, literal } = toLiteral(written)
-      if (text === null ? !folded.startsWith(start) || !folded.endsWith(end) : folded !== start) return 'none'
-      isAll &&= literal === text?.literal
-      isNarrower ||= text === null
-    }
-    if (isNarrower && !isWider) return 'none'
-    return isAll ? 'all' : 'some'
-  }
-}
-
-function segmentsOf(path: string): readonly string[] {
-  return path.replace(/^\//, '').split('/')
 }
 
 /** `{book-id}` becomes `{book_id}`. */
