@@ -1,6 +1,6 @@
 // Variables of connections and of a shard's log: limits, times and sizes.
 import * as z from 'zod'
-import { MAX_SHARDS } from '../core/shard-map/shard-map.ts'
+import { MAX_SHARDS } from '../core/shard-map/shard-number.ts'
 import { integer, list } from './env-fields.ts'
 
 const origins = z

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { groupFor, type ShardGroup } from '../../src/config/operation/shard-groups.ts'
 import { parseConfig } from '../../src/config/parse-config.ts'
-import { groupNumber } from '../../src/core/shard-map/shard-map.ts'
+import { groupNumber } from '../../src/core/shard-map/shard-number.ts'
 
 const EU = { name: 'eu', location: 'weur', claim: { '/region': ['eu', 'ch'] }, continents: ['EU'] }
 const US = { name: 'us', location: 'enam', continents: ['NA', 'SA'] }

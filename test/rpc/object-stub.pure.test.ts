@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { DURABLE_OBJECTS } from '../../src/config/bindings.ts'
 import { loadConfig } from '../../src/config/parse-config.ts'
-import { groupNumber, shardAt } from '../../src/core/shard-map/shard-map.ts'
+import { groupNumber, shardAt } from '../../src/core/shard-map/shard-number.ts'
 import { directoryStub } from '../../src/rpc/directory.ts'
 import { kafkaProducerStub } from '../../src/rpc/kafka-producer.ts'
 import { presenceStub } from '../../src/rpc/presence.ts'

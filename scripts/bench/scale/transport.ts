@@ -5,7 +5,7 @@ import { decodeBatch, type AppendBatch } from '../../../src/core/delivery/batch-
 import { FAN_OUT, planDeliveries, type ShardSender } from '../../../src/core/delivery/fan-out-tree.ts'
 import { fromRelayBatch, type BatchSource } from '../../../src/core/delivery/relay-batch.ts'
 import type { RoutedBatch } from '../../../src/core/delivery/routed-batch.ts'
-import { DEFAULT_GROUP, groupOf } from '../../../src/core/shard-map/shard-map.ts'
+import { DEFAULT_GROUP, groupOf } from '../../../src/core/shard-map/shard-number.ts'
 import { exponential, type VirtualClock } from './clock.ts'
 
 /** Cloudflare's limit of calls that wait for their answers in one invocation. */

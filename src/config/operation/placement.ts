@@ -1,6 +1,6 @@
 // Variables of placement: the jurisdiction of all objects, and where followers and shards are created.
 import * as z from 'zod'
-import { groupOf } from '../../core/shard-map/shard-map.ts'
+import { groupOf } from '../../core/shard-map/shard-number.ts'
 import { hint, type LocationHint } from './location-hint.ts'
 import { shardGroups, toShardGroups } from './shard-groups.ts'
 

@@ -2,7 +2,7 @@
 // token before continents; the last one is for everybody else. Pure. Used by placement.ts and authorize-connection.ts.
 import * as z from 'zod'
 import { evaluatePointer, parsePointer, type JsonPointer } from '../../core/json-pointer.ts'
-import { DEFAULT_GROUP, groupNumber, MAX_SHARDS } from '../../core/shard-map/shard-map.ts'
+import { DEFAULT_GROUP, groupNumber, MAX_SHARDS } from '../../core/shard-map/shard-number.ts'
 import { show, unambiguousJson } from '../env-fields.ts'
 import { hint, type LocationHint } from './location-hint.ts'
 

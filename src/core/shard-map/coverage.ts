@@ -1,7 +1,7 @@
 // Which events a shard's log has, by topic-partition. A client that moves to another shard gets the events that its
 // old log does not have. Also decides whether a position is from before its user left the shard and came back. Pure.
 import { shardOf } from '../delivery/shard-hash.ts'
-import { placeOf } from './shard-map.ts'
+import { placeOf } from './shard-number.ts'
 
 /**
  * The range of a topic-partition that a log has stored: all offsets before `nextOffset` of this generation. `sinceSeq`

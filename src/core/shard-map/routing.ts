@@ -4,16 +4,8 @@
 // Used by followers.
 import { emptyRoutedBatch, type RoutedBatch } from '../delivery/routed-batch.ts'
 import { shardOf } from '../delivery/shard-hash.ts'
-import {
-  allShardsOf,
-  DEFAULT_GROUP,
-  groupOf,
-  isGaining,
-  isLosing,
-  shardAt,
-  writtenGroups,
-  type ShardMap,
-} from './shard-map.ts'
+import { allShardsOf, isGaining, isLosing, writtenGroups, type ShardMap } from './shard-map.ts'
+import { DEFAULT_GROUP, groupOf, shardAt } from './shard-number.ts'
 
 /** Routes events by one version of the map. Create a new one for each version. */
 export class ShardRouting {

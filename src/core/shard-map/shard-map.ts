@@ -13,16 +13,9 @@
 // With SHARD_GROUPS there are several groups of shards, each with the same number, and a user has one shard in each: at the
 // same place. Another set of groups is a change with the same phases: the shards of a group that is removed lose all users,
 // those of the groups that remain gain them, and the shards of an added one store what is for their users before any comes.
-import { hash64, shardOf } from '../delivery/shard-hash.ts'
+import { shardOf } from '../delivery/shard-hash.ts'
 import { fail, ok, type Result } from '../result.ts'
-
-/** Limits memory: every follower holds 2 KiB of interest per shard. Of all groups together. */
-export const MAX_SHARDS = 8_192
-/** The group of clients that no other group is for. It has the shards that a Rigel without groups has. */
-export const DEFAULT_GROUP = 0
-/** Numbers of groups: below are shards of tests, above are shards with more digits than positions and tokens may have. */
-const FIRST_GROUP = 128
-const END_OF_GROUPS = 131_072
+import { DEFAULT_GROUP, MAX_SHARDS, groupOf, placeOf, shardAt } from './shard-number.ts'
 
 type ChangePhase = 'adopting' | 'writing_both' | 'moving' | 'ending'
 
@@ -68,31 +61,6 @@ export interface ChangeProgress {
 }
 
 const NO_GROUPS: readonly number[] = []
-
-/** Returns the number of a group that is not the default one. It never changes, so that the group keeps its shards. */
-export function groupNumber(name: string): number {
-  return FIRST_GROUP + (hash64(name).low % (END_OF_GROUPS - FIRST_GROUP))
-}
-
-/** Returns the group of a shard. */
-export function groupOf(shard: number): number {
-  return Math.floor(shard / MAX_SHARDS)
-}
-
-/** Returns the place of a shard in its group, from 0. */
-export function placeOf(shard: number): number {
-  return shard % MAX_SHARDS
-}
-
-/** Returns the shard at this place of the group. */
-export function shardAt(group: number, place: number): number {
-  return group * MAX_SHARDS + place
-}
-
-/** Returns whether Rigel may have a shard of this number. Tests call others, which take any user. */
-export function isShardNumber(shard: number): boolean {
-  return groupOf(shard) === DEFAULT_GROUP || groupOf(shard) >= FIRST_GROUP
-}
 
 /** Returns version 1, with `shards` shards in each group and no change under way. */
 export function initialMap(shards: number, version = 1, groups: readonly number[] = NO_GROUPS): ShardMap {

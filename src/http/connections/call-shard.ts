@@ -6,15 +6,12 @@ import {
   canResumeFrom,
   connectingGroups,
   connectingShards,
-  DEFAULT_GROUP,
-  groupOf,
   hasShard,
   homeOf,
   isHome,
-  isShardNumber,
-  shardAt,
   type ShardMap,
 } from '../../core/shard-map/shard-map.ts'
+import { DEFAULT_GROUP, groupOf, isShardNumber, shardAt } from '../../core/shard-map/shard-number.ts'
 import { shardOf } from '../../core/delivery/shard-hash.ts'
 import { parsePosition, shardOfPosition } from '../../core/identity/position.ts'
 import type { ConnectRequest } from '../../core/identity/principal.ts'

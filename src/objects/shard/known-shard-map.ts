@@ -7,16 +7,15 @@ import {
   canResumeFrom,
   connectingGroups,
   connectingShards,
-  groupOf,
   hasMoved,
   initialMap,
   isAdded,
   isGaining,
   isHome,
   isSameChange,
-  isShardNumber,
   type ShardMap,
 } from '../../core/shard-map/shard-map.ts'
+import { groupOf, isShardNumber } from '../../core/shard-map/shard-number.ts'
 
 /** Limits calls of the Directory for positions that the known map does not explain. */
 const ASK_AGAIN_MS = 2_000

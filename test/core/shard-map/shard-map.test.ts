@@ -14,18 +14,15 @@ import {
   isLosing,
   canResumeFrom,
   connectingGroups,
-  groupNumber,
-  groupOf,
   hasShard,
   homesOf,
   homeOf,
-  placeOf,
-  shardAt,
   wantGroups,
   wantShards,
   type ChangeProgress,
   type ShardMap,
 } from '../../../src/core/shard-map/shard-map.ts'
+import { groupNumber, groupOf, placeOf, shardAt } from '../../../src/core/shard-map/shard-number.ts'
 import { createRandom } from '../../../scripts/random.ts'
 
 const RETENTION_MS = 50

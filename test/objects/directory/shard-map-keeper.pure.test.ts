@@ -1,7 +1,8 @@
 // A change of the number of shards survives the death of the Directory at every call that it makes, and the loss of its storage
 // in every phase: the alarm that is stored with each step continues it.
 import { describe, expect, it } from 'vitest'
-import { groupNumber, type ShardMap } from '../../../src/core/shard-map/shard-map.ts'
+import { type ShardMap } from '../../../src/core/shard-map/shard-map.ts'
+import { groupNumber } from '../../../src/core/shard-map/shard-number.ts'
 import { ShardMapKeeper, type MapConfirmation } from '../../../src/objects/directory/shard-map-keeper.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 import { createTestStorage } from '../../support/sql-storage.ts'

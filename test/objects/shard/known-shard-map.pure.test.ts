@@ -1,7 +1,8 @@
 // What a shard remembers of changes that bring users to it: since when its log has what is for them.
 import { describe, expect, it } from 'vitest'
 import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
-import { groupNumber, shardAt, type ShardMap } from '../../../src/core/shard-map/shard-map.ts'
+import { type ShardMap } from '../../../src/core/shard-map/shard-map.ts'
+import { groupNumber, shardAt } from '../../../src/core/shard-map/shard-number.ts'
 import { KnownShardMap } from '../../../src/objects/shard/known-shard-map.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 import { createTestStorage } from '../../support/sql-storage.ts'

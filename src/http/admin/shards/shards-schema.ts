@@ -1,6 +1,6 @@
 // Bodies of /_rig/api/v1/shards: they validate requests, type responses, and describe both in openapi.json.
 import * as z from 'zod'
-import { MAX_SHARDS } from '../../../core/shard-map/shard-map.ts'
+import { MAX_SHARDS } from '../../../core/shard-map/shard-number.ts'
 
 const confirmation = z.object({ confirmed: z.number().int(), of: z.number().int() })
 

@@ -2,14 +2,8 @@
 import type { Context } from 'hono'
 import type { z } from 'zod'
 import type { Config } from '../../../config/parse-config.ts'
-import {
-  allGroups,
-  connectingGroups,
-  connectingShards,
-  DEFAULT_GROUP,
-  MAX_SHARDS,
-  shardAt,
-} from '../../../core/shard-map/shard-map.ts'
+import { allGroups, connectingGroups, connectingShards } from '../../../core/shard-map/shard-map.ts'
+import { DEFAULT_GROUP, MAX_SHARDS, shardAt } from '../../../core/shard-map/shard-number.ts'
 import { parseJson } from '../../../core/json.ts'
 import { decodeUtf8 } from '../../../core/text.ts'
 import { directoryStub, type ShardChangeStatus } from '../../../rpc/directory.ts'
