@@ -3,7 +3,7 @@
 import { parse } from 'yaml'
 import { idOf } from '../../src/api-definitions/api-record.ts'
 import type { DefinitionEnv } from '../../src/api-definitions/api-route.ts'
-import { importOpenApi, type ImportedApi, type ImportOptions } from '../../src/api-definitions/import-openapi.ts'
+import { importOpenApi, type ImportedApi, type ImportOptions } from '../../src/api-definitions/import/import-openapi.ts'
 import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
 import { isObject } from '../../src/core/json.ts'
 import { fail, ok, type Result } from '../../src/core/result.ts'

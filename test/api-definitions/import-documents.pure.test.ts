@@ -1,7 +1,7 @@
 // Whole OpenAPI documents as people have them, in openapi/: what becomes of each, and that every definition is accepted.
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { importOpenApi } from '../../src/api-definitions/import-openapi.ts'
+import { importOpenApi } from '../../src/api-definitions/import/import-openapi.ts'
 import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
 
 const documents = import.meta.glob<string>('./openapi/*.yaml', { query: '?raw', import: 'default', eager: true })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { importOpenApi } from '../../src/api-definitions/import-openapi.ts'
+import { importOpenApi } from '../../src/api-definitions/import/import-openapi.ts'
 import { parseDefinitions } from '../../src/api-definitions/parse-definitions.ts'
 
 const nothing = {

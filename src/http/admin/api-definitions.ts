@@ -11,7 +11,7 @@ import { isInactive, parseDefinition } from '../../api-definitions/parse-definit
 import { definitionEnvOf } from '../../config/proxy.ts'
 import { proxiedOpenApi } from './proxied-openapi.ts'
 import { toProblemMap } from '../../api-definitions/api-route.ts'
-import { importOpenApi } from '../../api-definitions/import-openapi.ts'
+import { importOpenApi } from '../../api-definitions/import/import-openapi.ts'
 import { fail, ok, type Result } from '../../core/result.ts'
 import { errorResponse } from '../error-response.ts'
 import type { HttpEnv } from '../worker-context.ts'

@@ -1,9 +1,9 @@
 // Converts an OpenAPI 3.0 or 3.1 document into an API definition (short format): paths, methods, servers, security and body
 // limits. What cannot be mapped is listed, never dropped silently. Pure; called by `npm run import` and POST /v3/apis/import.
-import { isObject, type JsonObject } from '../core/json.ts'
-import { fail, ok, type Result } from '../core/result.ts'
+import { isObject, type JsonObject } from '../../core/json.ts'
+import { fail, ok, type Result } from '../../core/result.ts'
 import { PARAMETER, securedFor, type ImportedOperation } from './imported-security.ts'
-import { fromTemplate } from './path-pattern.ts'
+import { fromTemplate } from '../path-pattern.ts'
 
 export interface ImportOptions {
   /** The definition's id. Null: it is made from the document's title. */

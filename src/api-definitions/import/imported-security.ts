@@ -1,7 +1,7 @@
 // Secures what an OpenAPI document secures and no route can say: a route that may get requests of such an operation needs its
 // security, too. Pure. Used by import-openapi.ts.
-import type { JsonObject } from '../core/json.ts'
-import { toLiteral } from './path-pattern.ts'
+import type { JsonObject } from '../../core/json.ts'
+import { toLiteral } from '../path-pattern.ts'
 
 /** A segment of a template that is a parameter. */
 export const PARAMETER = /^\{([^{}]+)\}$/
