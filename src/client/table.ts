@@ -1,5 +1,6 @@
 // The current value of each key of an event type, as a Map that is always current: `import { table } from '/_rig/client-table.js'`.
 // The connection subscribes to the type with `state: true`; docs/state.md says what the server sends.
+import { Rows } from './rows.ts'
 import type { CloudEvent, EventTypes, FilterTypes, ReceivedEvent, Rigel } from './types.ts'
 
 /**
@@ -10,7 +11,7 @@ type TableState = 'loading' | 'current' | 'failed'
 
 /** A table. Rows are the newest events of the keys. */
 export interface LiveTable<T = unknown> {
-  /** Another Map after each change: it can be compared with the one before. */
+  /** Another object after each change. It stays what it was, so that it can be compared with the one before. */
   readonly rows: ReadonlyMap<string, ReceivedEvent<T>>
   readonly state: TableState
   /** Calls `listener` after each change. Returns a function that removes it. */
@@ -34,9 +35,7 @@ export function table<Events extends EventTypes, Filters extends FilterTypes, Ty
 
 class Table<T> implements LiveTable<T> {
   state: TableState = 'loading'
-  #rows = new Map<string, ReceivedEvent<T>>()
-  /** What was shown of `#rows`; null: nothing since the last change. A table of many rows is not copied for each of many changes. */
-  #shown: ReadonlyMap<string, ReceivedEvent<T>> | null = null
+  rows = new Rows<ReceivedEvent<T>>()
   readonly #type: string
   readonly #listeners = new Set<() => void>()
   readonly #stop: readonly (() => void)[]
@@ -53,10 +52,6 @@ class Table<T> implements LiveTable<T> {
     ]
   }
 
-  get rows(): ReadonlyMap<string, ReceivedEvent<T>> {
-    return (this.#shown ??= new Map(this.#rows))
-  }
-
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => void this.#listeners.delete(listener)
@@ -71,18 +66,18 @@ class Table<T> implements LiveTable<T> {
     const key = this.#keyAttribute === null ? (event['partitionkey'] ?? event.subject) : event[this.#keyAttribute]
     if (typeof key !== 'string') return
     const isGone = (event.data ?? event['data_base64'] ?? null) === null
-    this.#write((rows) => (isGone ? rows.delete(key) : rows.set(key, event)))
+    this.#write(key, isGone ? undefined : event)
   }
 
   #told({ data, type }: TableEvent): void {
     if (data?.type !== this.#type) return
-    if (type === 'rig.table.removed') return this.#write((rows) => rows.delete(data.key ?? ''))
+    if (type === 'rig.table.removed') return this.#write(data.key ?? '', undefined)
     if (type === 'rig.table.reset') {
       this.#coming = new Map()
       this.#keyAttribute = data.key_attribute ?? null
     }
     if (type === 'rig.table.complete' || type === 'rig.table.failed') {
-      if (this.#coming !== null) this.#show(this.#coming)
+      if (this.#coming !== null) this.rows = new Rows(this.#coming)
       this.#coming = null
     }
     this.state = STATES[type] ?? this.state
@@ -90,16 +85,13 @@ class Table<T> implements LiveTable<T> {
   }
 
   /** While a table comes, what is shown stays as it was. */
-  #write(change: (rows: Map<string, ReceivedEvent<T>>) => unknown): void {
-    if (this.#coming !== null) return void change(this.#coming)
-    change(this.#rows)
-    this.#show(this.#rows)
-    this.#notify()
-  }
-
-  #show(rows: Map<string, ReceivedEvent<T>>): void {
-    this.#rows = rows
-    this.#shown = null
+  #write(key: string, event: ReceivedEvent<T> | undefined): void {
+    if (this.#coming === null) {
+      const { rows } = this
+      this.rows = rows.with(key, event)
+      if (this.rows !== rows) this.#notify()
+    } else if (event === undefined) this.#coming.delete(key)
+    else this.#coming.set(key, event)
   }
 
   #notify(): void {
