@@ -34,6 +34,7 @@ function makeSlowBody() {
   })
   return {
     stream,
+    breakOff: async () => (await started).error(new Error('Network connection lost.')),
     send: async (bytes: number | Uint8Array) =>
       (await started).enqueue(typeof bytes === 'number' ? new Uint8Array(bytes).fill(0x20) : bytes),
     end: async () => (await started).close(),
@@ -99,6 +100,17 @@ describe('a body', () => {
     const read = await new RequestBodies().read(request, 200_000)
     expect(read.ok && read.value).toEqual(sent)
   })
+
+  it.each<Readonly<Record<string, string>>>([{}, { 'content-length': '9' }, { 'content-encoding': 'gzip' }])(
+    'that the client breaks off is refused, and is no bug that is logged: %o',
+    async (headers) => {
+      const body = makeSlowBody()
+      const response = makeIsolate().put(body, null, headers)
+      await body.send(5)
+      await body.breakOff()
+      expect((await response).status).toBe(400)
+    },
+  )
 })
 
 describe('a body that comes slowly', () => {

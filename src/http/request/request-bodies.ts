@@ -13,6 +13,12 @@ const FORMATS: Readonly<Record<string, 'gzip' | 'deflate'>> = { gzip: 'gzip', 'x
 
 type BodyResult = Result<Uint8Array, RigelError>
 
+/** The stream of a request's body fails if the client ends the connection, or its chunks are invalid, but not by a bug of Rigel. */
+const BROKEN_OFF: BodyResult = fail({
+  kind: 'bad_request',
+  message: 'The request body ended too early, or its chunks are not valid HTTP.',
+})
+
 export class RequestBodies {
   readonly #budget = new BodyBudget()
 
@@ -32,10 +38,12 @@ export class RequestBodies {
     const declared = request.headers.get('content-length')
     const isSmall = declared !== null && Number(declared) <= Math.min(SMALL_BYTES, limitBytes)
     const untimed = isSmall ? this.#budget.beginUntimed(Date.now()) : undefined
-    if (untimed === undefined) return this.#readTimed(request, request, limitBytes)
+    if (untimed === undefined) return this.#readTimed(request, request, limitBytes).catch(() => BROKEN_OFF)
     try {
       const bytes = new Uint8Array(await request.arrayBuffer())
       return bytes.length > limitBytes ? fail({ kind: 'body_too_large', limitBytes }) : ok(bytes)
+    } catch {
+      return BROKEN_OFF
     } finally {
       this.#budget.endUntimed(untimed)
     }
