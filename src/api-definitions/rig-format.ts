@@ -16,6 +16,7 @@ import {
   toHeaderChanges,
   toPolicy,
   toProblems,
+  unicodeSchema,
   type RouteOptions,
 } from './route-options.ts'
 import { parsePublishTopic, PUBLISH_TARGETS } from './publish-target.ts'
@@ -72,7 +73,7 @@ export const rigFormSchema = z.strictObject({
     })
     .optional(),
   versioned: z.boolean().default(false),
-  version_data: z.record(z.string(), versionSchema),
+  version_data: z.record(unicodeSchema, versionSchema),
   proxy: z.strictObject({
     target_url: z.string(),
     port: z.int().min(1).max(65_535),

@@ -5,7 +5,9 @@ import { numberText } from '../core/json.ts'
 import * as z from 'zod'
 import type { HeaderChanges, Policy, Problem, RateLimit } from './api-route.ts'
 
-const text = z.string().min(1)
+/** An id with half of a surrogate pair could be in no URL, so its definition could not be changed, nor its responses cached. */
+const unicode = z.string().refine((value) => value.isWellFormed(), 'must be Unicode, without half a surrogate pair')
+const text = unicode.min(1)
 /** Names of cookies have the same characters (RFC 6265, section 4.1.1). */
 export const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 const headerName = z.string().regex(HEADER_NAME, 'must be a header name')
@@ -90,7 +92,13 @@ export const routeOptions = {
 
 const optionsSchema = z.object(routeOptions)
 export type RouteOptions = z.infer<typeof optionsSchema>
-export { headers as headersSchema, cookieName as cookieNameSchema, headerName as headerNameSchema, text as textSchema }
+export {
+  headers as headersSchema,
+  cookieName as cookieNameSchema,
+  headerName as headerNameSchema,
+  text as textSchema,
+  unicode as unicodeSchema,
+}
 
 const DEFAULT_BREAKER = { failures: 5, openMs: 5_000, healthCheck: null }
 const DEFAULT_RATE_LIMIT = 'PROXY_RATE_LIMIT'

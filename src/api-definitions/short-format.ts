@@ -18,6 +18,7 @@ import {
   toHeaderChanges,
   toPolicy,
   toProblems,
+  unicodeSchema,
 } from './route-options.ts'
 import { parsePublishTopic, splitPublishTarget } from './publish-target.ts'
 import { parseUpstream } from './upstream.ts'
@@ -67,7 +68,7 @@ export const shortFormSchema = z.strictObject({
   name: z.string().optional(),
   active: z.boolean().default(true),
   ...options,
-  routes: z.record(z.string(), routeSchema).describe('"METHOD /path/{name}" → options, or the path to ask for'),
+  routes: z.record(unicodeSchema, routeSchema).describe('"METHOD /path/{name}" → options, or the path to ask for'),
 })
 
 type ShortForm = z.infer<typeof shortFormSchema>

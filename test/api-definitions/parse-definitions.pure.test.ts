@@ -34,6 +34,19 @@ it('names a definition of proxy.json by its number, from one, and its id', () =>
   expect(parsed).toMatchObject({ ok: false, reason: [{ where: 'definition 2' }, { where: 'definition 3 (b)' }] })
 })
 
+it.each<[string, unknown, string]>([
+  ['its id', withRoute({}, { id: 'a\ud800' }), 'api: id'],
+  [
+    'a line of routes',
+    { id: 'a', target: 'http://a.test', routes: { 'GET /\ud800': {} } },
+    'a/GET /\ud800: GET /\ud800',
+  ],
+  ['the id of an endpoint', withEndpoint({ id: '\ud800' }), 'a/\ud800: id'],
+  ['a version', withEndpoint({}, { versioned: true, version_data: { '\ud800': { endpoints: [] } } }), 'api: \ud800'],
+])('a definition is refused if half of a surrogate pair is in %s', (_what, document, field) => {
+  expect(problemsOf(document)).toEqual([`${field} must be Unicode, without half a surrogate pair`])
+})
+
 describe('a definition in the short form', () => {
   it.each<[unknown, readonly string[]]>([
     [withRoute({}), []],
