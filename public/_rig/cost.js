@@ -13,7 +13,9 @@ const result = /** @type {HTMLElement} */ (document.querySelector('#result'))
 form.addEventListener('input', showCost)
 showCost()
 
+/** Of figures that cannot be, such as fewer than no events, the browser says what would be right. */
 function showCost() {
+  if (!form.reportValidity()) return result.replaceChildren()
   const { rows, requests, gbSeconds } = countMonth(new FormData(form))
   const lines = [
     line('rows written', rows, INCLUDED.rows, DOLLARS.rows),

@@ -153,6 +153,29 @@ void test('a reloaded page shows the same order book', { timeout: 60_000 }, asyn
   await showBook([page, second], ['buy 99.75 30', 'sell 100.25 5', 'sell 101.00 20'])
 })
 
+void test(
+  'the calculator computes the case of docs/cost.md, and nothing of figures that cannot be',
+  { timeout: 60_000 },
+  async () => {
+    const cost = await browsing.open(`${rigel.origin}/_rig/cost.html`)
+    await cost.fill('[name=addressed]', '277.78')
+  await cost.fill('[name=connections]', '0')
+    const together = () => cost.locator('#result tr').last().innerText()
+    assert.match(await together(), /1,658$/)
+    for (const [field, figure] of [
+      ['addressed', '-5'],
+      ['shards', ''],
+      ['sockets', '101'],
+    ] as const) {
+      await cost.fill(`[name=${field}]`, figure)
+      assert.equal(await cost.innerText('#result'), '', `${field} ${figure}`)
+      await cost.fill(`[name=${field}]`, '50')
+      assert.notEqual(await cost.innerText('#result'), '')
+    }
+    await cost.close()
+  },
+)
+
 interface Running {
   readonly printed: () => readonly string[]
   readonly end: () => Promise<void>
