@@ -159,7 +159,7 @@ void test(
   async () => {
     const cost = await browsing.open(`${rigel.origin}/_rig/cost.html`)
     await cost.fill('[name=addressed]', '277.78')
-  await cost.fill('[name=connections]', '0')
+    await cost.fill('[name=connections]', '0')
     const together = () => cost.locator('#result tr').last().innerText()
     assert.match(await together(), /1,658$/)
     for (const [field, figure] of [
