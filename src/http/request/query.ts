@@ -31,6 +31,11 @@ export function valueIn(parameters: readonly QueryParameter[], name: string): st
   return found === undefined ? null : decodeQueryText(found[1])
 }
 
+/** Returns all values of a parameter, decoded. */
+export function valuesIn(parameters: readonly QueryParameter[], name: string): readonly string[] {
+  return parameters.flatMap(([known, encoded]) => (known === name ? [decodeQueryText(encoded)] : []))
+}
+
 /** Returns the text of a name or value. Wrong escapes are read as URLSearchParams reads them. */
 export function decodeQueryText(encoded: string): string {
   if (!/[%+]/.test(encoded)) return encoded

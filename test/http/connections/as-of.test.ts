@@ -14,7 +14,7 @@ import {
   type Wanted,
 } from '../../support/gateway-client.ts'
 import { PhoenixClient, type Frame } from '../../support/phoenix-client.ts'
-import type { SseClient } from '../../support/shard-clients.ts'
+import { SseClient } from '../../support/shard-clients.ts'
 
 interface Place {
   readonly topic: string
@@ -139,6 +139,23 @@ describe('a client with a state', () => {
       await client.close()
     }
     await other.close()
+  })
+
+  it('may send its state in several parameters, as a service sends it in several lines', async () => {
+    const { add, other, type, wanted } = await newType()
+    const place = await add('1')
+    await add('2')
+    await other.until(1, type)
+    const state = (await asOf(place)).split(',')
+    const query = new URLSearchParams({ subscriptions: JSON.stringify(wanted.subscriptions) })
+    for (const one of state) query.append('as_of', one)
+    query.set('jwt', await tokenFor(wanted.user))
+    const client = new SseClient(await fetchRigel(`/_rig/v1/connection/sse?${query.toString()}`))
+    await client.until(1, type)
+    expect([createdOf(client).recovered, idsOf(client).at(-1)]).toEqual([true, '2'])
+    const twice = await fetchRigel(`/_rig/v1/connection/sse?as_of=rig/0@1&as_of=rig/0@1`)
+    expect([twice.status, await twice.text()]).toEqual([400, 'as_of names rig/0 twice'])
+    for (const one of [client, other]) await one.close()
   })
 
   it('must name its state again while the stream has not passed it, and not later', async () => {
