@@ -27,18 +27,21 @@ export function toClientResponse(
   const isChallenge = headers.has(CHALLENGE)
   const decoded = decodedFor(outgoing, response)
   const urls = policy.rewriteLocation ? rewrittenUrls(headers, upstream, outgoing) : []
-  const isExposed = headers.has(AS_OF_HEADER) && headers.has(ALLOWED_ORIGIN)
-  const isChanged = isExposed || responseHeaders.set.length + responseHeaders.remove.length + urls.length > 0
+  const isChanged = isToExpose(headers) || responseHeaders.set.length + responseHeaders.remove.length + urls.length > 0
   if (!isChanged && !isChallenge && named === null && decoded === null) return response
   const changed = new Headers(headers)
   if (named !== null) for (const name of [...namedBy(named), 'connection']) changed.delete(name)
   changed.delete(CHALLENGE)
   if (decoded !== null) for (const name of ['content-encoding', 'content-length']) changed.delete(name)
-  if (isExposed) changed.append(EXPOSED, AS_OF_HEADER)
   for (const [name, value] of urls) changed.set(name, value)
   changeHeaders(changed, responseHeaders)
+  if (isToExpose(changed)) changed.append(EXPOSED, AS_OF_HEADER)
   const { status, statusText } = response
   return new Response(decoded ?? response.body, { status, statusText, headers: changed })
+}
+
+function isToExpose(headers: Headers): boolean {
+  return headers.has(AS_OF_HEADER) && headers.has(ALLOWED_ORIGIN)
 }
 
 /** Returns null if `Connection` names only headers that workerd removes. */

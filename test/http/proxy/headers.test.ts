@@ -242,6 +242,23 @@ describe('headers on their way to a service', () => {
   })
 })
 
+describe('the offsets of a state', () => {
+  const STATE = { 'rigel-as-of': 'orders/0@1, orders/1@2' }
+  const ANY = { 'access-control-allow-origin': '*' }
+
+  it.each([
+    ['that the service answers', { ...STATE, ...ANY, 'access-control-expose-headers': 'X-A' }, {}, 'X-A, Rigel-As-Of'],
+    ['that the route answers', STATE, { set: ANY }, 'Rigel-As-Of'],
+    ['and its own, that the route answers', {}, { set: { ...STATE, ...ANY } }, 'Rigel-As-Of'],
+    ['that the route takes away', { ...STATE, ...ANY }, { remove: ['Access-Control-Allow-Origin'] }, null],
+    ['without offsets', ANY, {}, null],
+  ])('may be read by pages of other origins: %s', async (_title, headers, response_headers, exposed) => {
+    const route = makeGateway(passThrough({ response_headers }))
+    const response = await route.fetch(`/cacheable?headers=${encodeURIComponent(JSON.stringify(headers))}`)
+    expect(response.headers.get('access-control-expose-headers')).toBe(exposed)
+  })
+})
+
 describe('the trace', () => {
   const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
   const traced = async (headers: Record<string, string>) => (await gateway.echo('/', { headers })).headers
