@@ -1,8 +1,8 @@
 // The durable part of a shard's log, and its delivery. Nothing leaves the object before storage has it. The runtime holds back
 // WebSocket frames and answers by itself (output gate), also the answer that begins a stream, but not what is written to a stream
 // that is open already: while there is one, the shard waits for storage itself, and appends that come during a commit share the
-// next one. When a delivery went to many connections, what is appended in the next milliseconds is delivered together, as one write
-// a connection.
+// next one. What is appended while a delivery to many connections is written, and for as long again, is delivered together, as one
+// write a connection.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { AppendBatch } from '../../../core/delivery/batch-codec.ts'
 import { formatPosition, parsePosition, type LogPlace, type Position } from '../../../core/identity/position.ts'
@@ -12,14 +12,17 @@ import type { SystemEvent } from '../system-events.ts'
 import type { LogSegment } from './log-segment.ts'
 import type { LogStore } from './log-store.ts'
 
+/** From so many connections on a delivery takes a millisecond or more: a write costs 10 to 30 µs. */
+const MANY_CONNECTIONS = 50
+
 /**
- * After a delivery to n connections the next one comes n / CONNECTIONS_PER_MS milliseconds later at the soonest: by then it
- * takes all that came meanwhile. A write costs 10 to 30 µs, so that a busy shard spends its time on fewer, larger writes.
+ * The pause after a delivery to n connections is at least n / CONNECTIONS_PER_MS milliseconds, also where the runtime writes
+ * elsewhere, so that the shard does not notice how long it takes.
  */
 const CONNECTIONS_PER_MS = 200
 
-/** No event waits longer for others. */
-const MAX_DELIVERY_WAIT_MS = 10
+/** The longest pause between the writes of a delivery and the next delivery. */
+const MAX_PAUSE_MS = 10
 
 export interface CommittedLogDeps {
   /** Resolves when everything written before the call is durable. */
@@ -52,6 +55,8 @@ export class CommittedLog implements History {
   /** The soonest time of the next delivery, in milliseconds since the epoch. */
   #nextDeliveryMs = 0
   #isScheduled = false
+  /** The runtime writes the frames of a delivery: it does so after the turn that sends them. */
+  #isWriting = false
 
   constructor(log: LogStore, deps: CommittedLogDeps) {
     this.#log = log
@@ -103,7 +108,7 @@ export class CommittedLog implements History {
     return seq === undefined ? undefined : Math.min(seq, this.#committedSeq)
   }
 
-  /** Resolves when the events that were not stored yet are durable. They are delivered then, or some milliseconds later. */
+  /** Resolves when the events that were not stored yet are durable. They are delivered then, or soon after. */
   async append(batches: readonly AppendBatch[]): Promise<void> {
     await this.#appends.add(batches)
   }
@@ -133,13 +138,13 @@ export class CommittedLog implements History {
   }
 
   #deliverSoon(): void {
-    if (this.#isScheduled || this.#durableSeq <= this.#committedSeq) return
+    if (this.#isWriting || this.#isScheduled || this.#durableSeq <= this.#committedSeq) return
     const waitMs = Math.floor(this.#nextDeliveryMs - this.#deps.now())
     if (waitMs <= 0) return this.#deliver()
     this.#isScheduled = true
     this.#deps.schedule(waitMs, () => {
       this.#isScheduled = false
-      this.#deliver()
+      this.#deliverSoon()
     })
   }
 
@@ -149,7 +154,24 @@ export class CommittedLog implements History {
     const segments = this.#pending.splice(0, later === -1 ? this.#pending.length : later)
     this.#committedSeq = this.#durableSeq
     if (segments.length === 0) return
+    const startedMs = this.#deps.now()
     const connections = this.#deps.deliver(segments)
-    this.#nextDeliveryMs = this.#deps.now() + Math.min(MAX_DELIVERY_WAIT_MS, connections / CONNECTIONS_PER_MS)
+    if (connections >= MANY_CONNECTIONS) this.#pauseAfterWrites(startedMs, connections)
+  }
+
+  /**
+   * Pauses deliveries for as long as this one takes, from when it has been written: what others send comes only then, where one
+   * thread writes and reads. So a busy shard spends at most half of its time on writes, and these are fewer and larger the more comes.
+   */
+  #pauseAfterWrites(startedMs: number, connections: number): void {
+    if (this.#isWriting) return
+    this.#isWriting = true
+    this.#deps.schedule(0, () => {
+      this.#isWriting = false
+      const nowMs = this.#deps.now()
+      const pauseMs = Math.max(nowMs - startedMs, connections / CONNECTIONS_PER_MS)
+      this.#nextDeliveryMs = nowMs + Math.min(MAX_PAUSE_MS, pauseMs)
+      this.#deliverSoon()
+    })
   }
 }
