@@ -1,7 +1,8 @@
 // Changes of the number of shards in a schedule: asks for them, keeps the log busy meanwhile, and waits until the last one has
 // ended. Called by schedule.ts.
 import { valuesOf } from '../../src/core/delivery/scatter-gather.ts'
-import { allShardsOf, isSteady } from '../../src/core/shard-map/shard-map.ts'
+import { allShardsOf } from '../../src/core/shard-map/shard-map.ts'
+import { isSteady } from '../../src/core/shard-map/change.ts'
 import { groupNumber } from '../../src/core/shard-map/shard-number.ts'
 import { directoryStub } from '../../src/rpc/directory.ts'
 import { broadcastCommand } from '../../src/rpc/shard.ts'

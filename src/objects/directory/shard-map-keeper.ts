@@ -1,16 +1,8 @@
 // Stores the shard map and advances a change from phase to phase: SQL for `shard_map`. Each step sends the map to
 // every follower and shard; the next phase begins when all have confirmed. Calls and the clock are arguments. Used by
 // directory.ts.
-import {
-  advance,
-  allShardsOf,
-  initialMap,
-  isSteady,
-  wantGroups,
-  wantShards,
-  type ChangeProgress,
-  type ShardMap,
-} from '../../core/shard-map/shard-map.ts'
+import { allShardsOf, initialMap, type ShardMap } from '../../core/shard-map/shard-map.ts'
+import { advance, isSteady, wantGroups, wantShards, type ChangeProgress } from '../../core/shard-map/change.ts'
 import { logIncident } from '../../telemetry/incident-log.ts'
 import { ok, type Result } from '../../core/result.ts'
 import type { ShardChangeStatus } from '../../rpc/directory.ts'

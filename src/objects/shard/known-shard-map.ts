@@ -12,9 +12,9 @@ import {
   isAdded,
   isGaining,
   isHome,
-  isSameChange,
   type ShardMap,
 } from '../../core/shard-map/shard-map.ts'
+import { isSameChange } from '../../core/shard-map/change.ts'
 import { groupOf, isShardNumber } from '../../core/shard-map/shard-number.ts'
 
 /** Limits calls of the Directory for positions that the known map does not explain. */

@@ -6,7 +6,6 @@ import { shardOf } from '../../../src/core/delivery/shard-hash.ts'
 import { isCovered, predatesReturn } from '../../../src/core/shard-map/coverage.ts'
 import { ShardRouting } from '../../../src/core/shard-map/routing.ts'
 import {
-  advance,
   allShardsOf,
   initialMap,
   isGaining,
@@ -17,11 +16,9 @@ import {
   hasShard,
   homesOf,
   homeOf,
-  wantGroups,
-  wantShards,
-  type ChangeProgress,
   type ShardMap,
 } from '../../../src/core/shard-map/shard-map.ts'
+import { advance, wantGroups, wantShards, type ChangeProgress } from '../../../src/core/shard-map/change.ts'
 import { groupNumber, groupOf, placeOf, shardAt } from '../../../src/core/shard-map/shard-number.ts'
 import { createRandom } from '../../../scripts/random.ts'
 
