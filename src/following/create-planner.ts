@@ -1,6 +1,7 @@
 // Chooses the planner of a topic: responses for requests that wait, or events for users. Called by both objects that follow
 // partitions: the TopicFollower, and the embedded log's partition.
-import { isResponseTopic, type Config } from '../config/parse-config.ts'
+import type { Config } from '../config/parse-config.ts'
+import { isResponseTopic } from '../config/sources/topic-roles.ts'
 import type { CorrelatedResponse } from '../core/events/correlated-response.ts'
 import { FAN_OUT } from '../core/delivery/fan-out-tree.ts'
 import { topicRuleOf } from '../config/topics.ts'

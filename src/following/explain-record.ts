@@ -1,6 +1,7 @@
 // Decodes one record as a follower would, with the steps of plan-events.ts. Pure. Called by http/admin/explain.
 import { topicRuleOf } from '../config/topics.ts'
-import { isResponseTopic, type Config } from '../config/parse-config.ts'
+import type { Config } from '../config/parse-config.ts'
+import { isResponseTopic } from '../config/sources/topic-roles.ts'
 import { isResponse } from '../core/events/correlated-response.ts'
 import { extractFields, extractRecipients } from '../core/events/extractors.ts'
 import type { LogRecord } from '../core/events/kafka-record.ts'

@@ -1,6 +1,7 @@
 // The data by which a follower routes: the interest of the shards and the shard map. Both come from the Directory and
 // are stored. SQL for `registration`. Used by the objects that follow partitions.
-import { isResponseTopic, type Config } from '../config/parse-config.ts'
+import type { Config } from '../config/parse-config.ts'
+import { isResponseTopic } from '../config/sources/topic-roles.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import type { InterestUpdate } from '../core/interest/ledger.ts'
 import { directoryStub } from '../rpc/directory.ts'

@@ -2,7 +2,8 @@
 // request of an isolate, and by a nudge in the queue. A follower that runs already takes no notice.
 import { logFailure } from '../following/telemetry/log-following.ts'
 import { logIncident } from '../telemetry/incident-log.ts'
-import { configOf, followedTopics, isFollowedHere, sourceTopics } from '../config/parse-config.ts'
+import { configOf } from '../config/parse-config.ts'
+import { followedTopics, isFollowedHere, sourceTopics } from '../config/sources/topic-roles.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import { directoryStub } from '../rpc/directory.ts'
 import { createEventLog } from '../sources/create-event-log.ts'

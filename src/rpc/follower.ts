@@ -1,6 +1,7 @@
 // Contract of followers: their names, their status, their stubs, and calls to many of them by a tree of relays. One
 // object follows one topic-partition.
-import { configOf, isFollowedHere } from '../config/parse-config.ts'
+import { configOf } from '../config/parse-config.ts'
+import { isFollowedHere } from '../config/sources/topic-roles.ts'
 import { scatterGather, type Outcome } from '../core/delivery/scatter-gather.ts'
 import { partitionName, type TopicPartition } from '../core/events/kafka-record.ts'
 import type { InterestUpdate } from '../core/interest/ledger.ts'

@@ -1,7 +1,8 @@
 // The topics that are followed now: those that variables name, and those of Kafka that a pattern of KAFKA_SOURCE_TOPICS matches.
 // Without patterns nothing is asked.
 import { logIncident } from '../telemetry/incident-log.ts'
-import { followedTopics, isSourceTopic, sourceTopics, type Config } from '../config/parse-config.ts'
+import type { Config } from '../config/parse-config.ts'
+import { followedTopics, isSourceTopic, sourceTopics } from '../config/sources/topic-roles.ts'
 import type { TopicPartition } from '../core/events/kafka-record.ts'
 import type { EventLog } from './create-event-log.ts'
 

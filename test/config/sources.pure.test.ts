@@ -1,6 +1,7 @@
 // NATS_*: what it makes of them, and what contradicts what; and rules for topics of other sources than Kafka.
 import { describe, expect, it } from 'vitest'
-import { autoOffsetResetOf, followedTopics, isFollowedHere, parseConfig } from '../../src/config/parse-config.ts'
+import { parseConfig } from '../../src/config/parse-config.ts'
+import { autoOffsetResetOf, followedTopics, isFollowedHere } from '../../src/config/sources/topic-roles.ts'
 
 function configOf(env: object) {
   const config = parseConfig(env)

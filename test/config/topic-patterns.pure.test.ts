@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { isFollowed, isSourceTopic, parseConfig } from '../../src/config/parse-config.ts'
+import { parseConfig } from '../../src/config/parse-config.ts'
+import { isFollowed, isSourceTopic } from '../../src/config/sources/topic-roles.ts'
 import { listFollowedTopics, listSourceTopics } from '../../src/sources/followed-topics.ts'
 import type { EventLog } from '../../src/sources/create-event-log.ts'
 

@@ -1,5 +1,6 @@
 // Lists which data of a user Rigel could not erase: a part of the answer to DELETE /_rig/api/v1/users/{user}. Pure.
-import { followedTopics, type Config } from '../../config/parse-config.ts'
+import type { Config } from '../../config/parse-config.ts'
+import { followedTopics } from '../../config/sources/topic-roles.ts'
 import { sourceOf } from '../../core/events/topic-source.ts'
 
 /** Data of a user that remains, where it is, and until when. */

@@ -4,7 +4,7 @@
 // by admin-api.ts.
 import { withTimeout } from '../../core/timeout.ts'
 import type { Context } from 'hono'
-import { followedTopics, isFollowedHere } from '../../config/parse-config.ts'
+import { followedTopics, isFollowedHere } from '../../config/sources/topic-roles.ts'
 import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'
 import { directoryStub } from '../../rpc/directory.ts'
 import { embeddedBrokerStub } from '../../rpc/embedded-kafka.ts'

@@ -4,7 +4,8 @@
 // proxies.
 import { parseJson } from '../../core/json.ts'
 import { DurableObject } from 'cloudflare:workers'
-import { configOf, isFollowed } from '../../config/parse-config.ts'
+import { configOf } from '../../config/parse-config.ts'
+import { isFollowed } from '../../config/sources/topic-roles.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
 import type { Result } from '../../core/result.ts'
 import type { ShardMap } from '../../core/shard-map/shard-map.ts'

@@ -2,7 +2,8 @@
 // appends by group commit (gated-commit.ts), answers fetches, which may wait for records, and follows its own records if its topic is
 // followed (embedded-follower.ts).
 import { DurableObject } from 'cloudflare:workers'
-import { configOf, isFollowedHere } from '../../config/parse-config.ts'
+import { configOf } from '../../config/parse-config.ts'
+import { isFollowedHere } from '../../config/sources/topic-roles.ts'
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
 import { GatedCommit } from '../../segment-log/gated-commit.ts'
 import type { Fetched, FetchLimits, OffsetRange } from '../../kafka/kafka-log.ts'

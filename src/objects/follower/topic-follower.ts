@@ -2,7 +2,8 @@
 // object's life: it wakes (nudge, alarm), runs the consume loop (consume-loop.ts) and decides when to run again. Nudges
 // come from the embedded log, the cron, and queue messages; changes of interest come from the Directory.
 import { DurableObject } from 'cloudflare:workers'
-import { autoOffsetResetOf, configOf, isFollowedHere } from '../../config/parse-config.ts'
+import { configOf } from '../../config/parse-config.ts'
+import { autoOffsetResetOf, isFollowedHere } from '../../config/sources/topic-roles.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import { connectingShards } from '../../core/shard-map/shard-map.ts'
 import { createSourceLog } from '../../sources/create-event-log.ts'

@@ -2,7 +2,7 @@
 // records, and what Rigel makes of each. For the console.
 import type { Context } from 'hono'
 import * as z from 'zod'
-import { isFollowed } from '../../../config/parse-config.ts'
+import { isFollowed } from '../../../config/sources/topic-roles.ts'
 import { toBase64 } from '../../../core/bytes.ts'
 import type { LogRecord } from '../../../core/events/kafka-record.ts'
 import { withoutCredentialsOfRecord } from '../../../core/events/request-extension.ts'

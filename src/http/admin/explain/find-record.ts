@@ -1,6 +1,7 @@
 // Finds the record that an operator asks about: by its place in the log, as a publish returns it, or by the id of its
 // event among the newest records.
-import { isFollowed, type Config } from '../../../config/parse-config.ts'
+import type { Config } from '../../../config/parse-config.ts'
+import { isFollowed } from '../../../config/sources/topic-roles.ts'
 import type { LogPosition, LogRecord } from '../../../core/events/kafka-record.ts'
 import type { Cause } from '../../../core/explain/cause.ts'
 import { createEventLog, type EventLog } from '../../../sources/create-event-log.ts'
