@@ -1,92 +1,16 @@
-// Parses API definitions in RIG's format, with RIG's validation texts. Beyond RIG: versions work, `auth` may name a cookie,
-// `proxy.targets` lists several upstreams, and an endpoint takes the options of route-options.ts.
-import * as z from 'zod'
+// Parses API definitions in RIG's format (rig-schema.ts), with RIG's validation texts. Beyond RIG: versions work, `auth` may name a
+// cookie, `proxy.targets` lists several upstreams, and an endpoint takes the options of route-options.ts.
 import { checkRoute } from './validate-route.ts'
 import type { PathPattern } from './path-pattern.ts'
 import { fromRegex, withPrefix } from './regex-pattern.ts'
 import { openProblems, toRequirements } from './token-requirements.ts'
 import type { ApiDefinition, Authentication, Problem, Route, DefinitionEnv, Target, Upstream } from './api-route.ts'
-import {
-  HEADER_NAME,
-  headersSchema,
-  METHOD,
-  rigTexts,
-  routeOptions,
-  textSchema,
-  toHeaderChanges,
-  toPolicy,
-  toProblems,
-  unicodeSchema,
-  type RouteOptions,
-} from './route-options.ts'
-import { parsePublishTopic, PUBLISH_TARGETS } from './publish-target.ts'
+import { HEADER_NAME, rigTexts, toHeaderChanges, toPolicy, toProblems, type RouteOptions } from './route-options.ts'
+import { rigFormSchema, type Endpoint, type RigForm } from './rig-schema.ts'
+import { parsePublishTopic } from './publish-target.ts'
 import { parseUpstream } from './upstream.ts'
 import { topicOf } from '../core/events/topic-source.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-
-const TARGETS = ['http', ...PUBLISH_TARGETS] as const
-
-/** RIG compares targets without case. */
-const caseless = <T extends readonly string[]>(values: T) =>
-  z.preprocess((value) => (typeof value === 'string' ? value.toLowerCase() : value), z.enum(values))
-
-/** RIG's metadata, and fields of older versions of RIG, which RIG 3 ignores too. */
-const ignored = z.unknown().optional()
-
-const endpointSchema = z.strictObject({
-  id: textSchema,
-  method: textSchema.regex(METHOD, 'must be a method such as GET, or *'),
-  path_regex: textSchema,
-  path_replacement: z.string().optional(),
-  secured: z.boolean().default(false),
-  transform_request_headers: z.boolean().default(false),
-  target: caseless(TARGETS).optional(),
-  topic: textSchema.optional(),
-  schema: z.string().optional(),
-  response_from: caseless(['http', 'kafka', 'http_async', 'nats'] as const).default('http'),
-  ...routeOptions,
-  type: ignored,
-})
-
-const versionSchema = z.strictObject({
-  endpoints: z.array(endpointSchema),
-  transform_request_headers: z.strictObject({ add_headers: headersSchema.default({}) }).optional(),
-})
-
-export const rigFormSchema = z.strictObject({
-  node_name: ignored,
-  phx_ref: ignored,
-  ref_number: ignored,
-  timestamp: ignored,
-  id: textSchema,
-  name: z.string().optional(),
-  active: z.boolean().default(true),
-  auth_type: z.enum(['none', 'jwt']).default('none'),
-  auth: z
-    .strictObject({
-      use_header: z.boolean().default(false),
-      header_name: z.string().default(''),
-      use_query: z.boolean().default(false),
-      query_name: z.string().default(''),
-      use_cookie: z.boolean().default(false),
-      cookie_name: z.string().default(''),
-    })
-    .optional(),
-  versioned: z.boolean().default(false),
-  version_data: z.record(unicodeSchema, versionSchema),
-  proxy: z.strictObject({
-    target_url: z.string(),
-    port: z.int().min(1).max(65_535),
-    use_env: z.boolean().default(false),
-    targets: z
-      .array(z.strictObject({ url: textSchema, weight: z.int().min(1).max(1_000).default(1) }))
-      .min(1)
-      .optional(),
-  }),
-})
-
-type RigForm = z.infer<typeof rigFormSchema>
-type Endpoint = z.infer<typeof endpointSchema>
 
 export function parseRigForm(
   document: unknown,
