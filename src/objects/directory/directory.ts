@@ -35,7 +35,8 @@ import { InterestRecovery } from './interest-recovery.ts'
 import { InterestStore } from './interest-store.ts'
 import { confirmationOfFollowers, confirmationOfShards } from './map-confirmation.ts'
 import { OrphanedShards } from './orphaned-shards.ts'
-import { ShardMapKeeper, type MapConfirmation } from './shard-map-keeper.ts'
+import { ShardMapKeeper } from './shard-map-keeper.ts'
+import type { MapConfirmation } from './map-confirmation.ts'
 
 export class Directory extends DurableObject<Env> {
   readonly #config = configOf(this.env)

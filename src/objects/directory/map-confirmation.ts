@@ -1,13 +1,39 @@
-// Summarizes the answers of followers and shards to a shard map. Pure. Used by directory.ts.
+// Summarizes the answers of followers and shards to a shard map. Pure. Used by directory.ts and shard-map-keeper.ts.
 import type { ShardResult } from '../../core/delivery/scatter-gather.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
 import type { ShardMap } from '../../core/shard-map/shard-map.ts'
 import type { FollowerResult } from '../../rpc/follower.ts'
 import type { ShardMapAnswer } from '../../rpc/shard-commands.ts'
-import type { MapConfirmation } from './shard-map-keeper.ts'
 
 /** A version of Rigel that knows no shard maps: it is replaced by the deploy under way. */
 const OLD_VERSION = 'runs a version of Rigel before shard maps'
+
+/** The summary of the answers of all followers, or of all shards. */
+export interface MapConfirmation {
+  /** The lowest confirmed version; 0 if one did not answer. */
+  readonly lowest: number
+  /** How many have confirmed the map that they were sent. */
+  readonly confirmed: number
+  readonly of: number
+  /** The newest map that one of them has, from which a Directory that lost its storage recovers. */
+  readonly newest: ShardMap | null
+  /** Shards only: connections of users whose home is another shard. */
+  readonly leaving: number
+  /** Shards only: the last time, in milliseconds since the epoch, at which a client came with a position of an old log; 0: none. */
+  readonly resumedUntilMs: number
+  /** Why the first of those that have not confirmed has not. */
+  readonly problem: string | null
+}
+
+export const NO_ANSWERS: MapConfirmation = {
+  lowest: 0,
+  confirmed: 0,
+  of: 0,
+  newest: null,
+  leaving: 0,
+  resumedUntilMs: 0,
+  problem: null,
+}
 
 interface MapAnswer {
   readonly name: string
@@ -63,4 +89,9 @@ function confirmationOf(answers: readonly MapAnswer[], version: number): MapConf
     resumedUntilMs: Math.max(0, ...answers.map(({ resumedUntilMs = 0 }) => resumedUntilMs)),
     problem: first === undefined ? null : `${first.name}: ${first.problem}`,
   }
+}
+
+/** The log does not list its partitions: it is not known whether there are followers that were not told. */
+export function noConfirmation(error: unknown): MapConfirmation {
+  return { ...NO_ANSWERS, problem: String(error) }
 }

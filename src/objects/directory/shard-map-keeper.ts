@@ -6,29 +6,13 @@ import { advance, isSteady, wantGroups, wantShards, type ChangeProgress } from '
 import { logIncident } from '../../telemetry/incident-log.ts'
 import { ok, type Result } from '../../core/result.ts'
 import type { ShardChangeStatus } from '../../rpc/directory.ts'
+import { NO_ANSWERS, noConfirmation, type MapConfirmation } from './map-confirmation.ts'
 
 /** How often followers and shards are called while a confirmation is missing. */
 const ASK_EVERY_MS = 1_000
 
 /** How often shards are called for the number of connections that have not moved, during dual writes. */
 const LOOK_EVERY_MS = 5_000
-
-/** The summary of the answers of all followers, or of all shards. */
-export interface MapConfirmation {
-  /** The lowest confirmed version; 0 if one did not answer. */
-  readonly lowest: number
-  /** How many have confirmed the map that they were sent. */
-  readonly confirmed: number
-  readonly of: number
-  /** The newest map that one of them has, from which a Directory that lost its storage recovers. */
-  readonly newest: ShardMap | null
-  /** Shards only: connections of users whose home is another shard. */
-  readonly leaving: number
-  /** Shards only: the last time, in milliseconds since the epoch, at which a client came with a position of an old log; 0: none. */
-  readonly resumedUntilMs: number
-  /** Why the first of those that have not confirmed has not. */
-  readonly problem: string | null
-}
 
 export interface ShardMapKeeperDeps {
   /** The variable SHARDS. It only has an effect when it changes. */
@@ -50,16 +34,6 @@ interface MapRow extends Record<string, SqlStorageValue> {
   none_left_since_ms: number | null
 }
 
-const NOTHING: MapConfirmation = {
-  lowest: 0,
-  confirmed: 0,
-  of: 0,
-  newest: null,
-  leaving: 0,
-  resumedUntilMs: 0,
-  problem: null,
-}
-
 export class ShardMapKeeper {
   readonly #sql: SqlStorage
   readonly #deps: ShardMapKeeperDeps
@@ -70,8 +44,8 @@ export class ShardMapKeeper {
   #variable: number
   /** Why a variable is not taken yet. */
   #refusal: string | null = null
-  #followers = NOTHING
-  #shards = NOTHING
+  #followers = NO_ANSWERS
+  #shards = NO_ANSWERS
   #isStepping = false
 
   constructor(sql: SqlStorage, deps: ShardMapKeeperDeps) {
@@ -85,7 +59,7 @@ export class ShardMapKeeper {
     this.#noneLeftSinceMs = row?.none_left_since_ms ?? null
     this.#variable = row?.variable ?? deps.variable
     const map = this.#asDeployed(this.#map)
-    if (row !== undefined && isSameWish(map, this.#map) && row.variable === this.#variable) return
+    if (row !== undefined && wantsTheSame(map, this.#map) && row.variable === this.#variable) return
     this.#store(map)
     if (!isSteady(map)) this.#deps.wakeBy(this.#deps.nowMs())
   }
@@ -169,7 +143,7 @@ export class ShardMapKeeper {
     const all = allShardsOf(map)
     const isFollowed = this.#followers.lowest >= map.version
     const [followers, shards] = await Promise.all([
-      isFollowed ? this.#followers : deps.tellFollowers(map).catch(toFailure),
+      isFollowed ? this.#followers : deps.tellFollowers(map).catch(noConfirmation),
       deps.tellShards(map, all),
     ])
     this.#followers = followers
@@ -254,11 +228,6 @@ export class ShardMapKeeper {
   }
 }
 
-function isSameWish(one: ShardMap, other: ShardMap): boolean {
+function wantsTheSame(one: ShardMap, other: ShardMap): boolean {
   return one.wanted === other.wanted && String(one.wantedGroups ?? '') === String(other.wantedGroups ?? '')
-}
-
-/** The log does not list its partitions: it is not known whether there are followers that were not told. */
-function toFailure(error: unknown): MapConfirmation {
-  return { ...NOTHING, problem: String(error) }
 }

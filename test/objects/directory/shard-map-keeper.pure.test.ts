@@ -3,7 +3,8 @@
 import { describe, expect, it } from 'vitest'
 import { type ShardMap } from '../../../src/core/shard-map/shard-map.ts'
 import { groupNumber } from '../../../src/core/shard-map/shard-number.ts'
-import { ShardMapKeeper, type MapConfirmation } from '../../../src/objects/directory/shard-map-keeper.ts'
+import { ShardMapKeeper } from '../../../src/objects/directory/shard-map-keeper.ts'
+import type { MapConfirmation } from '../../../src/objects/directory/map-confirmation.ts'
 import { expectLogs } from '../../support/expect-logs.ts'
 import { createTestStorage } from '../../support/sql-storage.ts'
 
