@@ -1,6 +1,7 @@
 // What a shard does at its alarm: ends connections that are due, warns clients whose token expires, and withdraws interests
 // that no client has. It is only scheduled after activity: an idle shard is not woken.
 import { logIncident } from '../../telemetry/incident-log.ts'
+import { dueAt, nextDueMs } from './connections/connection-deadlines.ts'
 import type { ConnectionLifecycle } from './connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from './connections/connection-registry.ts'
 import type { LeavingConnections } from './connections/leaving-connections.ts'
@@ -60,12 +61,12 @@ export class Maintenance {
     this.#sendPositions()
     if (this.#parts.tables.sweep(nowMs)) lifecycle.sweepLater()
     if (await this.#withdrawInterests(nowMs)) lifecycle.sweepLater()
-    if (connections.size > 0) this.#context.wakeBy(connections.nextDueMs(this.#context.config.jwt.warningMs))
+    if (connections.size > 0) this.#context.wakeBy(nextDueMs(connections.all(), this.#context.config.jwt.warningMs))
   }
 
   #endDue(nowMs: number): void {
     const { connections, lifecycle } = this.#parts
-    for (const connection of connections.dueAt(nowMs)) {
+    for (const connection of dueAt(connections.all(), nowMs)) {
       lifecycle.end(connection, { kind: connection.state.endsByToken ? 'token_expired' : 'lifetime_reached' })
     }
   }

@@ -6,7 +6,8 @@ import type { Filter } from '../../../core/subscriptions/filter.ts'
 import { stateTypesOf } from '../../../core/tables/table-rule.ts'
 import type { ConnectionHistory } from '../explain/connection-history.ts'
 import type { Connection } from './connection.ts'
-import { dueMs, type ConnectionRegistry } from './connection-registry.ts'
+import { dueMs, toWarnAt } from './connection-deadlines.ts'
+import type { ConnectionRegistry } from './connection-registry.ts'
 import type { ConnectionState, Opening } from './connection-state.ts'
 import { tablesAfter } from './table-view.ts'
 import type { ClientPositions } from '../positions/client-positions.ts'
@@ -139,7 +140,7 @@ export class ConnectionLifecycle {
   /** Tells clients whose token is about to expire where to send a new one. Returns whether there were any. */
   warnExpiring(nowMs: number): boolean {
     const { warningMs } = this.#context.config.jwt
-    const due = this.#connections.toWarnAt(nowMs, warningMs)
+    const due = toWarnAt(this.#connections.all(), nowMs, warningMs)
     for (const connection of due) {
       connection.isWarned = true
       const { endsAtMs, id, transport } = connection.state

@@ -1,5 +1,5 @@
-// The connections of one shard: which exist, which get an event, how many are allowed, and when each must end. Keeps the
-// subscription index; the transports write to connections.
+// The connections of one shard: which exist, which get an event, and how many are allowed. Keeps the subscription index; the
+// transports write to connections. connection-deadlines.ts tells when each must end.
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import { DeliveryGroup, groupByConnection } from '../../../core/delivery/delivery-groups.ts'
 import type { MatchedEvent } from '../../../core/explain/explain-match.ts'
@@ -234,39 +234,10 @@ export class ConnectionRegistry {
     return found
   }
 
-  /** Returns the earliest time at which a connection must end, or its client be warned that its token expires. */
-  nextDueMs(warningMs: number): number {
-    let next = Infinity
-    for (const connection of this.all()) next = Math.min(next, dueMs(connection, warningMs))
-    return next
-  }
-
-  /** Returns connections whose token is about to expire and whose client has not been warned. */
-  toWarnAt(nowMs: number, warningMs: number): readonly Connection[] {
-    return [...this.all()].filter(
-      ({ isWarned, state }) => !isWarned && state.endsByToken && state.endsAtMs - warningMs <= nowMs,
-    )
-  }
-
-  /** Returns connections whose subscriptions came with a token that has expired. */
-  withEndedGrant(nowMs: number): readonly Connection[] {
-    return [...this.all()].filter(({ state }) => state.grantEndsAtMs !== null && state.grantEndsAtMs <= nowMs)
-  }
-
   /** Returns the connections that count against the user's or the session's limit, oldest first. */
   countedWith({ session, user }: Principal): readonly Connection[] {
     return [...this.#index.ofUser(user), ...this.#index.ofSession(session)]
   }
-
-  dueAt(nowMs: number): readonly Connection[] {
-    return [...this.all()].filter(({ state }) => state.endsAtMs <= nowMs)
-  }
-}
-
-/** Returns when a connection next needs work: a warning, the withdrawal of a token's subscriptions, or its end. */
-export function dueMs({ isWarned, state }: Connection, warningMs: number): number {
-  const endsAtMs = state.endsByToken && !isWarned ? state.endsAtMs - warningMs : state.endsAtMs
-  return Math.min(endsAtMs, state.grantEndsAtMs ?? Infinity)
 }
 
 function tooMany(scope: 'shard' | 'minute' | 'user' | 'session'): Result<never, RigelError> {

@@ -2,6 +2,7 @@
 import { fieldsOf } from '../../../core/events/extractors.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
 import type { Connection } from '../connections/connection.ts'
+import { withEndedGrant } from '../connections/connection-deadlines.ts'
 import type { ConnectionLifecycle } from '../connections/connection-lifecycle.ts'
 import type { ConnectionRegistry } from '../connections/connection-registry.ts'
 import type { ShardContext } from '../shard-context.ts'
@@ -18,7 +19,7 @@ export function withdrawEnded(
   { connections, lifecycle }: WithdrawParts,
   nowMs: number,
 ): boolean {
-  const ended = connections.withEndedGrant(nowMs)
+  const ended = withEndedGrant(connections.all(), nowMs)
   for (const connection of ended) {
     const subscriptions = withoutToken(context.config, connection)
     lifecycle.update(connection, { subscriptions, inferred: [], grantEndsAtMs: null, lateGrant: null })

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Principal } from '../../../../src/core/identity/principal.ts'
+import { dueAt, nextDueMs, toWarnAt } from '../../../../src/objects/shard/connections/connection-deadlines.ts'
 import { ConnectionRegistry } from '../../../../src/objects/shard/connections/connection-registry.ts'
 import { FakeConnection } from '../../../support/fake-connection.ts'
 
@@ -132,11 +133,11 @@ describe('the end of a connection', () => {
     const byToken = new FakeConnection({ endsAtMs: 10_000, endsByToken: true })
     const byLifetime = new FakeConnection({ endsAtMs: 20_000 })
     const registry = registryWith({}, [byToken, byLifetime])
-    expect(registry.nextDueMs(3_000)).toBe(7_000)
-    expect([registry.toWarnAt(6_999, 3_000), registry.toWarnAt(7_000, 3_000)]).toEqual([[], [byToken]])
+    expect(nextDueMs(registry.all(), 3_000)).toBe(7_000)
+    expect([toWarnAt(registry.all(), 6_999, 3_000), toWarnAt(registry.all(), 7_000, 3_000)]).toEqual([[], [byToken]])
     byToken.isWarned = true
-    expect([registry.nextDueMs(3_000), registry.toWarnAt(7_000, 3_000)]).toEqual([10_000, []])
-    expect([registry.dueAt(9_999), registry.dueAt(10_000), registry.dueAt(20_000)]).toEqual([
+    expect([nextDueMs(registry.all(), 3_000), toWarnAt(registry.all(), 7_000, 3_000)]).toEqual([10_000, []])
+    expect([dueAt(registry.all(), 9_999), dueAt(registry.all(), 10_000), dueAt(registry.all(), 20_000)]).toEqual([
       [],
       [byToken],
       [byToken, byLifetime],
