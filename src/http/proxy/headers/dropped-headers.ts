@@ -10,20 +10,20 @@ const STANDARD = ['accept-*', 'access-control-*', 'cf-*', 'content-*', 'if-*', '
 const isStandard = createMatcher(STANDARD)
 
 /** `compare`: kept unless the request or the route has the name in another spelling. */
-type NameVerdict = 'remove' | 'keep' | 'compare'
+type NameRule = 'remove' | 'keep' | 'compare'
 
-/** So that each name is judged once. Bounded, because clients make up names. */
-const verdicts = new Map<string, NameVerdict>()
-const MAX_VERDICTS = 2_000
-/** Longer names are judged each time: one may have as many kilobytes as the runtime takes headers. */
+/** So that the rule of a name is found once. Bounded, because clients make up names. */
+const ruleByName = new Map<string, NameRule>()
+const MAX_NAMES = 2_000
+/** The rules of longer names are not kept: one may have as many kilobytes as the runtime takes headers. */
 const MAX_NAME_CHARS = 100
 
 /** `name` is in lower case. */
 export function isDropped(name: string, incoming: ReadonlyMap<string, string>, route: HeaderRoute): boolean {
-  const verdict = verdicts.get(name) ?? judge(name)
-  if (verdict === 'keep') return false
+  const rule = ruleByName.get(name) ?? ruleOf(name)
+  if (rule === 'keep') return false
   const { clientHeaders } = route.policy
-  if (verdict === 'remove') return !clientHeaders.includes(name)
+  if (rule === 'remove') return !clientHeaders.includes(name)
   const canonical = canonicalName(name)
   const isSame = (other: string): boolean => canonicalName(other) === canonical
   const { remove, set } = route.requestHeaders
@@ -36,12 +36,12 @@ export function isDropped(name: string, incoming: ReadonlyMap<string, string>, r
   )
 }
 
-function judge(name: string): NameVerdict {
+function ruleOf(name: string): NameRule {
   const canonical = canonicalName(name)
   const isOwn = canonical === name
-  const verdict = isRemoved(canonical) || (!isOwn && isStandard(canonical)) ? 'remove' : isOwn ? 'keep' : 'compare'
-  if (name.length > MAX_NAME_CHARS) return verdict
-  if (verdicts.size >= MAX_VERDICTS) verdicts.clear()
-  verdicts.set(name, verdict)
-  return verdict
+  const rule = isRemoved(canonical) || (!isOwn && isStandard(canonical)) ? 'remove' : isOwn ? 'keep' : 'compare'
+  if (name.length > MAX_NAME_CHARS) return rule
+  if (ruleByName.size >= MAX_NAMES) ruleByName.clear()
+  ruleByName.set(name, rule)
+  return rule
 }

@@ -3,7 +3,7 @@
 import { logIncident } from '../../../telemetry/incident-log.ts'
 import { parsePosition } from '../../../core/identity/position.ts'
 import type { LiveTables } from '../tables/live-tables.ts'
-import type { AsOfJoins, JoinWish } from '../subscriptions/as-of-joins.ts'
+import type { AsOfJoins, JoinRequest } from '../subscriptions/as-of-joins.ts'
 import type { ConnectRequest, Principal } from '../../../core/identity/principal.ts'
 import type { RigelError } from '../../../core/errors.ts'
 import { fail, ok, type Result } from '../../../core/result.ts'
@@ -88,7 +88,7 @@ export class ConnectionAdmission {
     const registered = await this.register(subscriptions)
     if (!registered.ok) return registered
     const hasTables = this.#hasTables(connect, resumption.value)
-    const joined = await asOfJoins.placeOf(wishOf(connect), resumption.value.kind === 'own')
+    const joined = await asOfJoins.placeOf(joinRequestOf(connect), resumption.value.kind === 'own')
     if (!joined.ok) return joined
     // The session may have been revoked meanwhile; its connections have been closed without this one.
     if (session !== null && revocations.has(session, nowMs)) return fail({ kind: 'session_revoked', session })
@@ -199,7 +199,7 @@ function ownPlaceOf({ completeSinceMs, seq }: HistoryPlace, { sinceMs = 0 }: Con
   return { kind: 'own', seq, openSeq: seq, openBefore: null, isCovered, sinceSeq: undefined, oldSinceSeq: undefined }
 }
 
-function wishOf({ asOf, lastEventId, principal, subscriptions }: ConnectRequest): JoinWish {
+function joinRequestOf({ asOf, lastEventId, principal, subscriptions }: ConnectRequest): JoinRequest {
   const eventTypes = subscriptions.map(({ eventType }) => eventType)
   return { lastEventId, asOf, eventTypes, hasUser: principal.user !== null }
 }

@@ -20,7 +20,7 @@ export interface AsOfJoinsDeps extends JoinFactsDeps, TypesSinceDeps {
 }
 
 /** What a client that joins says of its state, and what it wants. */
-export interface JoinWish {
+export interface JoinRequest {
   readonly lastEventId: string | null
   /** The offsets of the state, in the format of `parseAsOf`. Undefined: the client has no state. */
   readonly asOf: string | undefined
@@ -68,11 +68,11 @@ export class AsOfJoins {
    * Returns where a connecting client, or a channel, continues. `isResumed`: its position is of this log and can be read
    * from. Call after the interest in its types is registered.
    */
-  async placeOf(wish: JoinWish, isResumed: boolean): Promise<Result<JoinPlace, RigelError>> {
-    const { eventTypes, hasUser, lastEventId } = wish
+  async placeOf(request: JoinRequest, isResumed: boolean): Promise<Result<JoinPlace, RigelError>> {
+    const { eventTypes, hasUser, lastEventId } = request
     const isJoining = lastEventId !== null && parsePosition(lastEventId)?.isJoining === true
     // The Worker has validated the text. It is empty only if the client sent no `as_of`.
-    const asOf = wish.asOf === undefined ? undefined : parseAsOf(wish.asOf)
+    const asOf = request.asOf === undefined ? undefined : parseAsOf(request.asOf)
     if (asOf?.ok === false) return fail({ kind: 'bad_request', message: asOf.reason })
     if (lastEventId !== null && !isJoining) return ok(NO_STATE)
     if (asOf === undefined) return ok(isJoining ? GAP : NO_STATE)

@@ -8,7 +8,7 @@ import { tablesFor, tablesWithout } from '../../connections/table-view.ts'
 import { boundOf } from '../../positions/history-bound.ts'
 import type { Resumption } from '../../positions/resumption.ts'
 import type { HistoryPlace } from '../../log/history.ts'
-import type { JoinWish } from '../../subscriptions/as-of-joins.ts'
+import type { JoinRequest } from '../../subscriptions/as-of-joins.ts'
 import { toTime } from '../../system-events.ts'
 import type { TransportParts } from '../transport.ts'
 import {
@@ -98,7 +98,7 @@ export class ChannelJoiner {
     const found = resumption.value
     const registered = await admission.register(interests)
     if (!registered.ok) return connection.reply(message, failed(registered.reason))
-    const placed = await asOfJoins.placeOf(wishOf(opened, position, asOf), found.kind === 'own')
+    const placed = await asOfJoins.placeOf(joinRequestOf(opened, position, asOf), found.kind === 'own')
     if (!placed.ok) return connection.reply(message, failed(placed.reason))
     if (connections.get(connection.state.id) !== connection) return
     const coming = {
@@ -210,7 +210,11 @@ function completenessOf({ completeSinceMs }: HistoryPlace, sinceMs = 0): object 
   return { complete_since: toTime(completeSinceMs), ...(sinceMs === 0 ? {} : { recovered }) }
 }
 
-function wishOf({ filter, interests }: Channel, lastEventId: string | null, asOf: string | null | undefined): JoinWish {
+function joinRequestOf(
+  { filter, interests }: Channel,
+  lastEventId: string | null,
+  asOf: string | null | undefined,
+): JoinRequest {
   const eventTypes = interests.map(({ eventType }) => eventType)
   return { lastEventId, asOf: asOf ?? undefined, eventTypes, hasUser: filter.user !== null }
 }
