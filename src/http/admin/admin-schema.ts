@@ -23,9 +23,8 @@ export const revocation = z.object({
 
 function sessionProblem(value: unknown): string {
   if (value === undefined) return 'Missing value for "sessionId"'
-  const wanted =
-    typeof value === 'string' && value !== '' ? 'Unicode without half a surrogate pair' : 'non-empty string'
-  return `Expected ${wanted}, got ${showJson(value, 100)}`
+  const which = typeof value === 'string' && value !== '' ? ', without half a surrogate pair' : ''
+  return `Expected non-empty string${which}, got ${showJson(value, 100)}`
 }
 
 /**

@@ -16,7 +16,7 @@ type BodyResult = Result<Uint8Array, RigelError>
 /** The stream of a request's body fails if the client ends the connection, or its chunks are invalid, but not by a bug of Rigel. */
 const BROKEN_OFF: BodyResult = fail({
   kind: 'bad_request',
-  message: 'The request body ended too early, or its chunks are not valid HTTP.',
+  message: 'The request body ended too early, or its chunks are invalid.',
 })
 
 export class RequestBodies {

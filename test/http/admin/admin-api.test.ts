@@ -183,7 +183,10 @@ describe('POST session-blacklist', () => {
     [{ validityInSeconds: 1 }, 'Missing value for "sessionId"'],
     [{ sessionId: '', validityInSeconds: 1 }, 'Expected non-empty string, got ""'],
     [{ sessionId: 7, validityInSeconds: 1 }, 'Expected non-empty string, got 7'],
-    [{ sessionId: 'a\ud800', validityInSeconds: 1 }, 'Expected Unicode without half a surrogate pair, got "a\\ud800"'],
+    [
+      { sessionId: 'a\ud800', validityInSeconds: 1 },
+      'Expected non-empty string, without half a surrogate pair, got "a\\ud800"',
+    ],
     [{ sessionId: 'a' }, 'Missing value for "validityInSeconds"'],
     [{ sessionId: 'a', validityInSeconds: 'soon' }, 'Expected a number, got "soon"'],
     [{ sessionId: 'a', validityInSeconds: -1 }, 'Expected a positive number, got -1'],
