@@ -64,7 +64,7 @@ class Table<T> implements LiveTable<T> {
 
   #changed(event: ReceivedEvent<T>): void {
     const key = this.#keyAttribute === null ? (event['partitionkey'] ?? event.subject) : event[this.#keyAttribute]
-    if (typeof key !== 'string') return
+    if (!isRowKey(key)) return
     const isGone = (event.data ?? event['data_base64'] ?? null) === null
     this.#write(key, isGone ? undefined : event)
   }
@@ -97,6 +97,13 @@ class Table<T> implements LiveTable<T> {
   #notify(): void {
     for (const listener of this.#listeners) listener()
   }
+}
+
+/** Longer than this, or with half of a surrogate pair in it, a key has no row at the server: nobody would be told that it is gone. */
+const MAX_KEY_CHARS = 1_024
+
+function isRowKey(key: unknown): key is string {
+  return typeof key === 'string' && key !== '' && key.length <= MAX_KEY_CHARS && !/\p{Surrogate}/u.test(key)
 }
 
 const STATES: Readonly<Record<string, TableState>> = {

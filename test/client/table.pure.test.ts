@@ -35,6 +35,17 @@ describe('a table of the client', () => {
     expect([orders.state, values(), orders.rows === before]).toEqual(['current', { a: 4 }, false])
   })
 
+  it('has no row where the server has none: nobody would be told that it is gone', async () => {
+    const { row, told, values } = open()
+    await told('reset', { key_attribute: 'subject' })
+    await row('x'.repeat(1_025), 1)
+    await told('complete', { rows: 0 })
+    for (const key of ['x'.repeat(1_025), '', 'a\ud800', '\udc00\ud800']) await row(key, 2)
+    expect(values()).toEqual({})
+    for (const key of ['x'.repeat(1_024), '😀', '__proto__', 'é', 'e\u0301']) await row(key, 3)
+    expect(Object.keys(values())).toHaveLength(5)
+  })
+
   it('finds the key where the server says that it is', async () => {
     const { get, row, told, values } = open()
     await told('reset', { key_attribute: 'subject' })
