@@ -10,7 +10,7 @@ import { extractFields } from '../core/events/extractors.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
 import { readBody } from '../core/http-body.ts'
 import { fail, ok, type Result } from '../core/result.ts'
-import { NO_GRANT, type TypeGrant } from '../core/rules/type-grant.ts'
+import { NO_GRANT, withoutNarrowing, type TypeGrant } from '../core/rules/type-grant.ts'
 import { describeRights, isAllowed, type TypeRule } from '../core/rules/type-rules.ts'
 import { decodeUtf8 } from '../core/text.ts'
 import { logIncident } from '../telemetry/incident-log.ts'
@@ -85,7 +85,7 @@ export class PublishRules {
     const { parsed, type } = event
     const fields = extractFields(this.#config.extractors, type, parsed)
     if (!isAllowed(grant, 'publish', publish, { type, fields })) {
-      const who = publish === undefined ? 'the token narrows to other types' : `allowed: ${describeRights(publish)}`
+      const who = describeRights(publish, isAllowed(withoutNarrowing(grant), 'publish', publish, { type, fields }))
       return { kind: 'type_forbidden', message: `publish ${type.slice(0, 100)}: ${who}` }
     }
     return maxBytes !== undefined && isLargerThan(event, maxBytes) ? tooLarge(event, maxBytes) : undefined

@@ -45,7 +45,11 @@ describe('an event that a client publishes', () => {
     const events = [toEvent({})]
     expect(await admit(events)).toEqual(events)
     expect(await admit(events, { ...NO_GRANT, only: { publish: ['order', 'a.*'] } })).toEqual(events)
-    expect(await admit(events, { ...NO_GRANT, only: { publish: [] } })).toMatchObject({ kind: 'type_forbidden' })
+    const narrowed = { ...NO_GRANT, only: { publish: [] } }
+    const message = 'publish order: the token narrows to other types'
+    expect(await admit(events, narrowed)).toEqual({ kind: 'type_forbidden', message })
+    const open = makeRules({ '*': { publish: 'anybody' } })
+    expect(await open.admit(events, narrowed)).toEqual({ kind: 'type_forbidden', message })
   })
 
   it('must be of those whom the type names, by role, or by a claim that equals its field', async () => {

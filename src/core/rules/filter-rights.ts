@@ -3,7 +3,7 @@ import type { StoredEvent } from '../events/stored-event.ts'
 import { fail, ok, type Result } from '../result.ts'
 import type { RigelError } from '../errors.ts'
 import type { Subscription } from '../subscriptions/subscription.ts'
-import { NO_GRANT, type TypeAction, type TypeGrant } from './type-grant.ts'
+import { NO_GRANT, withoutNarrowing, type TypeAction, type TypeGrant } from './type-grant.ts'
 import { describeRights, isAllowed, mayAllow, mayWithhold, type TypeRule, type TypeRules } from './type-rules.ts'
 
 /** What rules let one connection get. */
@@ -80,8 +80,10 @@ export function checkRights(
   if (rights === undefined) return ok(null)
   for (const { eventType } of subscriptions) {
     if (rights.grants.some((grant) => mayAllow(grant, action, rights.rules, eventType))) continue
-    const allowed = rights.rules?.ruleOf(eventType)[action]
-    const who = allowed === undefined ? 'the token narrows to other types' : `allowed: ${describeRights(allowed)}`
+    const isNarrowed = rights.grants.some((grant) =>
+      mayAllow(withoutNarrowing(grant), action, rights.rules, eventType),
+    )
+    const who = describeRights(rights.rules?.ruleOf(eventType)[action], isNarrowed)
     return fail({ kind: 'type_forbidden', message: `${action} ${eventType.slice(0, 100)}: ${who}` })
   }
   return ok(null)

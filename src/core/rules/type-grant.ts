@@ -25,6 +25,11 @@ export interface TypeGrant {
 /** What is permitted without a token. */
 export const NO_GRANT: TypeGrant = { hasToken: false, roles: [], scopes: [], claims: {} }
 
+/** Returns what the token would permit without its claim `rig`. */
+export function withoutNarrowing({ only: _only, ...grant }: TypeGrant): TypeGrant {
+  return grant
+}
+
 const MAX_PATTERNS = 100
 const CLAIM_FORM =
   'the claim rig must be {"subscribe": ["order.*"], "history": [], "publish": []}: lists of types or patterns, all optional'

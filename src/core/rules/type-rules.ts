@@ -149,8 +149,13 @@ function holds(grant: TypeGrant, right: Right, fields: Fields | undefined, isEve
     : matchesCondition(condition, value)
 }
 
-/** Says who may, for a refusal. */
-export function describeRights(rights: Rights): string {
+/** Says who may, for a refusal. `isNarrowed`: the client might, if its token did not narrow. */
+export function describeRights(rights: Rights | undefined, isNarrowed: boolean): string {
+  if (rights === undefined || isNarrowed) return 'the token narrows to other types'
+  return `allowed: ${describeAny(rights)}`
+}
+
+function describeAny(rights: Rights): string {
   if (rights.length === 0) return 'nobody'
   const texts = rights.map((right) => {
     if (right.kind === 'anybody') return 'anybody'

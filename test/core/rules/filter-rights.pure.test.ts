@@ -31,6 +31,20 @@ describe('a subscription to a pattern', () => {
   })
 })
 
+describe('a refusal', () => {
+  it.each([
+    ['anybody', {}, 'subscribe a: the token narrows to other types'],
+    ['token', { hasToken: true }, 'subscribe a: the token narrows to other types'],
+    [{ role: 'admin' }, {}, 'subscribe a: allowed: the role "admin"'],
+    ['nobody', {}, 'subscribe a: allowed: nobody'],
+  ])('says what is missing where the rule is %j and the token narrows', (subscribe, grant, message) => {
+    const { typeRules } = makeConfig({ TYPES: JSON.stringify({ '*': { subscribe } }) })
+    const rights = rightsOf(typeRules, [{ ...NO_GRANT, ...grant, only: { subscribe: ['b'] } }])
+    const refused = checkRights(rights, [{ eventType: 'a', oneOf: [] }])
+    expect(refused).toEqual({ ok: false, reason: { kind: 'type_forbidden', message } })
+  })
+})
+
 describe('presence', () => {
   it('is on the channels that a token names, not on that of a wider pattern', () => {
     const config = makeConfig({ TYPES: JSON.stringify({ 'room.*': { presence: 'token' } }) })
