@@ -144,7 +144,8 @@ export class PublishRules {
 
   #changed(url: string, text: string): Result<CloudEvent, RigelError> {
     const event = parseStructured(text)
-    return event.ok ? event : hookFailed(url, event.reason)
+    const checked = event.ok ? toCheckedEvent(event.value) : event
+    return checked.ok ? checked : hookFailed(url, checked.reason)
   }
 }
 

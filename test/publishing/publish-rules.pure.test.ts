@@ -137,6 +137,15 @@ describe('a hook', () => {
     expect(await changing.admit([other, event])).toEqual([other, toEvent({ data: { total: 2 } })])
   })
 
+  it('changes it to one that every reader reads alike, or to none', async () => {
+    const answer = (type: string) =>
+      new Response(`{"specversion":"1.0","id":"1","source":"/page","type":"order",${type},"data":{}}`)
+    const twice = makeRules({ order: { hook: HOOK } }, () => answer('"type":"other"'))
+    expect(await twice.admit([toEvent({})])).toEqual([toEvent({ type: 'other', data: {} })])
+    const both = makeRules({ order: { hook: HOOK } }, () => answer('"eventType":"other"'))
+    expect(await both.admit([toEvent({})])).toMatchObject({ kind: 'unavailable' })
+  })
+
   it('is not asked about the rest of a batch once it has refused an event, or does not answer', async () => {
     for (const status of [409, 500]) {
       const { admit, asked } = makeRules({ order: { hook: HOOK } }, () => new Response(null, { status }))
