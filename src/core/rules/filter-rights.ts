@@ -80,9 +80,7 @@ export function checkRights(
   if (rights === undefined) return ok(null)
   for (const { eventType } of subscriptions) {
     if (rights.grants.some((grant) => mayAllow(grant, action, rights.rules, eventType))) continue
-    const isNarrowed = rights.grants.some((grant) =>
-      mayAllow(withoutNarrowing(grant), action, rights.rules, eventType),
-    )
+    const isNarrowed = rights.grants.some((grant) => mayAllow(withoutNarrowing(grant), action, rights.rules, eventType))
     const who = describeRights(rights.rules?.ruleOf(eventType)[action], isNarrowed)
     return fail({ kind: 'type_forbidden', message: `${action} ${eventType.slice(0, 100)}: ${who}` })
   }
