@@ -20,6 +20,7 @@ before(async () => {
   rigel = await Rigel.start({
     KAFKA_PARTITIONS: '1',
     SUBMISSION_CHECK: 'no_check',
+    TOKEN_WARNING_SECONDS: '4',
     TABLES: '{"order":{"topic":"rig"}}',
     TYPES: '{"order":{"subscribe":[{"claim":"/tenant","field":"tenant"},{"role":"admin"}]}}',
     EXTRACTORS:
@@ -211,7 +212,8 @@ void test('a table in React with another filter, and another token', { timeout: 
     row('closed', 2, { tenant: 'c', open: false }),
     row('of d', 3, { tenant: 'd' }),
   ])
-  const { page, problems } = await openApp(await rigel.mintToken('carol', { tenant: 'c' }))
+  const exp = Math.floor(Date.now() / 1_000) + 12
+  const { page, problems } = await openApp(await rigel.mintToken('carol', { tenant: 'c', exp }))
   await show(page, 'List', 'State', 'Events')
   const isShown = async (...rows: string[]) =>
     until(`${String(rows)} are shown`, async () => String((await texts(page, 'li')).toSorted()) === String(rows))
@@ -227,6 +229,13 @@ void test('a table in React with another filter, and another token', { timeout: 
   await page.evaluate(`rigel.subscribe([{ eventType: 'order', state: true }, { eventType: 'other' }])`)
   await isShown('closed=4', 'open=5')
   await until('the table is there again', async () => String(await texts(page, 'i')) === 'current')
+
+  // A new token of the same user, for which the page is asked before the first one ends.
+  const other = await rigel.mintToken('carol', { tenant: 'd' })
+  await page.evaluate(`window.tokens.push(${JSON.stringify(other)})`)
+  await isShown('of d=3')
+  await publish([row('closed', 5, { tenant: 'c' }), row('of d', 6, { tenant: 'd' })])
+  await isShown('of d=6')
 
   // Events of the type before are not shown for those of another.
   await page.evaluate(`window.setType('other')`)
