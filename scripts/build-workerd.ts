@@ -18,8 +18,8 @@ import {
 } from 'node:fs'
 import { builtinModules, createRequire } from 'node:module'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { unstable_readConfig as readConfig } from 'wrangler'
+import { readCommandLine } from './command-line.ts'
 import { variableNames } from '../src/config/parse-config.ts'
 import { workerdConfig } from './workerd/config.ts'
 import { buildBundle, BUNDLE_FOLDER } from './start/bundle.ts'
@@ -37,7 +37,7 @@ const FILES = [
 /** RIG's, which are refused with a reason. */
 const REFUSED = ['KAFKA_SSL_CA_CERTFILE', 'KAFKA_SSL_CERTFILE', 'KAFKA_SSL_KEYFILE', 'KAFKA_SSL_KEYFILE_PASS']
 
-const { values: flags } = parseArgs({
+const { values: flags } = readCommandLine('npm run build:workerd -- [--out FOLDER] [--variables BOOKS_URL,OTHER]', {
   options: { out: { type: 'string', default: 'dist/workerd' }, variables: { type: 'string', default: '' } },
 })
 const { out } = flags

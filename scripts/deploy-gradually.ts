@@ -2,17 +2,21 @@
 // traffic, and asks /_rig/health of that version meanwhile; if that fails, the version before gets all traffic again, and it
 // exits 1. --steps 10,50,100, --pause 300 (seconds). A version with a new [[migrations]] cannot be deployed gradually: npm run deploy.
 import { execFile } from 'node:child_process'
-import { parseArgs, promisify } from 'node:util'
+import { promisify } from 'node:util'
+import { exit, readCommandLine } from './command-line.ts'
 import { parseSteps, rollOut } from './deploy/rollout.ts'
 
-const { values: flags } = parseArgs({
-  options: {
-    env: { type: 'string', default: '' },
-    url: { type: 'string' },
-    steps: { type: 'string', default: '5,25,50,100' },
-    pause: { type: 'string', default: '300' },
+const { values: flags } = readCommandLine(
+  'npm run deploy:gradual -- --url https://rigel.example.com [--env production] [--steps 5,25,50,100] [--pause SECONDS]',
+  {
+    options: {
+      env: { type: 'string', default: '' },
+      url: { type: 'string' },
+      steps: { type: 'string', default: '5,25,50,100' },
+      pause: { type: 'string', default: '300' },
+    },
   },
-})
+)
 const steps = parseSteps(flags.steps)
 const pauseMs = Number(flags.pause) * 1_000
 if (flags.url === undefined || !URL.canParse(flags.url))
@@ -42,8 +46,3 @@ const problem = await rollOut(
   },
 )
 if (problem !== undefined) exit(problem)
-
-function exit(message: string): never {
-  console.error(message)
-  process.exit(1)
-}

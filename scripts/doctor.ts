@@ -6,8 +6,9 @@
 // --env). --url: also checks the health of a running Rigel. Servers are called from this machine; a Worker may reach
 // fewer.
 import { existsSync, readFileSync } from 'node:fs'
-import { parseArgs, parseEnv } from 'node:util'
+import { parseEnv } from 'node:util'
 import { unstable_readConfig as readConfig } from 'wrangler'
+import { exit, readCommandLine } from './command-line.ts'
 import type { Config } from '../src/config/parse-config.ts'
 import { checkBrokers } from './doctor/check-brokers.ts'
 import { checkServices } from './doctor/check-http.ts'
@@ -17,19 +18,25 @@ import { checkVariables, checkWrangler, toEnv } from './doctor/check-variables.t
 import { messageOf, ok, problem, render, summarise, type Finding } from './doctor/finding.ts'
 import { routesOf, topicsInUse, type TopicUse } from './doctor/topics-in-use.ts'
 
-const { values: flags } = parseArgs({
-  options: {
-    env: { type: 'string' },
-    vars: { type: 'string' },
-    config: { type: 'string', default: 'wrangler.toml' },
-    url: { type: 'string' },
+const { values: flags } = readCommandLine(
+  'npm run doctor -- [--env staging] [--vars FILE] [--config wrangler.toml] [--url https://rigel.example.com]',
+  {
+    options: {
+      env: { type: 'string' },
+      vars: { type: 'string' },
+      config: { type: 'string', default: 'wrangler.toml' },
+      url: { type: 'string' },
+    },
   },
-})
+)
 
+if (!existsSync(flags.config)) exit(`--config: there is no file ${flags.config}`)
 process.env['CLOUDFLARE_API_TOKEN'] = ''
 process.env['WRANGLER_LOG'] = 'error'
-const wrangler = readConfig({ config: flags.config, ...(flags.env === undefined ? {} : { env: flags.env }) })
+const wrangler = readWranglerConfig()
 const varsFile = flags.vars ?? (flags.env === undefined && existsSync('.dev.vars') ? '.dev.vars' : undefined)
+if (varsFile !== undefined && !existsSync(varsFile))
+  exit(`--vars: there is no file ${varsFile}: it has the secrets, one a line, NAME=value`)
 const variables = varsFile === undefined ? {} : (parseEnv(readFileSync(varsFile, 'utf8')) as Record<string, string>)
 const env = toEnv(wrangler, variables)
 console.log(
@@ -49,6 +56,14 @@ if (config !== undefined) {
 if (flags.url !== undefined) print([await checkRunning(flags.url)])
 console.log(`\n${summarise(all)}`)
 process.exit(all.some(({ level }) => level === 'problem') ? 1 : 0)
+
+function readWranglerConfig(): ReturnType<typeof readConfig> {
+  try {
+    return readConfig({ config: flags.config, ...(flags.env === undefined ? {} : { env: flags.env }) })
+  } catch (error) {
+    return exit(messageOf(error))
+  }
+}
 
 function print(more: readonly Finding[]): void {
   all.push(...more)

@@ -5,21 +5,24 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { readCommandLine } from './command-line.ts'
 import { startCluster } from './kafka/cluster.ts'
 import { KAFKA_VERSION } from './kafka/distribution.ts'
 import { user } from './kafka/properties.ts'
 
-const { values } = parseArgs({
-  options: {
-    nodes: { type: 'string', default: '1' },
-    port: { type: 'string', default: '9092' },
-    partitions: { type: 'string', default: '4' },
-    sasl: { type: 'boolean', default: false },
-    dir: { type: 'string' },
-    bridge: { type: 'string' },
+const { values } = readCommandLine(
+  'npm run kafka -- [--nodes 3] [--port 9092] [--partitions 4] [--sasl] [--dir FOLDER] [--bridge FOLDER]',
+  {
+    options: {
+      nodes: { type: 'string', default: '1' },
+      port: { type: 'string', default: '9092' },
+      partitions: { type: 'string', default: '4' },
+      sasl: { type: 'boolean', default: false },
+      dir: { type: 'string' },
+      bridge: { type: 'string' },
+    },
   },
-})
+)
 const port = Number(values.port)
 const bridgePort = port + 5
 

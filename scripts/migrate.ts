@@ -4,13 +4,18 @@
 // has the procedure.
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { parseArgs, parseEnv } from 'node:util'
+import { parseEnv } from 'node:util'
 import { parseAllDocuments } from 'yaml'
+import { exit, readCommandLine } from './command-line.ts'
 import { readYaml, type RigSettings } from './migrate/read-settings.ts'
 import { translate } from './migrate/translate.ts'
 
-const { positionals } = parseArgs({ allowPositionals: true })
-if (positionals.length === 0) exit('usage: npm run migrate -- values.yaml [rig.env …] > rigel.env')
+const USAGE = 'npm run migrate -- values.yaml [rig.env …] > rigel.env'
+
+const { positionals } = readCommandLine(USAGE, {
+  allowPositionals: true,
+})
+if (positionals.length === 0) exit(`usage: ${USAGE}`)
 const missing = positionals.filter((path) => !existsSync(path))
 if (missing.length > 0) exit(`there is no file ${missing.join(', ')}`)
 
@@ -60,9 +65,4 @@ function section(title: string, variables: Readonly<Record<string, string>>): st
 
 function tell(title: string, lines: readonly string[]): void {
   if (lines.length > 0) console.error(`${title}:\n${lines.map((line) => `  ${line}\n`).join('')}`)
-}
-
-function exit(message: string): never {
-  console.error(message)
-  process.exit(1)
 }

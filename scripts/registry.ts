@@ -2,10 +2,12 @@
 // tests; Java 17 is all it needs. Keeps schemas in memory.
 //   npm run registry -- [--port 8081]
 // Ends on Ctrl-C.
-import { parseArgs } from 'node:util'
+import { readCommandLine } from './command-line.ts'
 import { startRegistry } from './registry/apicurio.ts'
 
-const { values } = parseArgs({ options: { port: { type: 'string', default: '8081' } } })
+const { values } = readCommandLine('npm run registry -- [--port 8081]', {
+  options: { port: { type: 'string', default: '8081' } },
+})
 const registry = await startRegistry(Number(values.port))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(0))
 process.once('exit', () => registry.stop())

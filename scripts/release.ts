@@ -6,14 +6,14 @@ import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
+import { exit, readCommandLine } from './command-line.ts'
 import { makeTemplate } from './release/template.ts'
 import { isNewer, releaseChangelog } from './release/changelog.ts'
 
 const OUT = 'dist/release'
 const CHART = 'deploy/helm/rigel/Chart.yaml'
 
-const { positionals, values: flags } = parseArgs({
+const { positionals, values: flags } = readCommandLine('npm run release -- VERSION [--no-commit]', {
   allowPositionals: true,
   options: { 'no-commit': { type: 'boolean', default: false } },
 })
@@ -75,9 +75,4 @@ function build(): void {
 
 function run(command: string, args: readonly string[]): string {
   return execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
-}
-
-function exit(message: string): never {
-  console.error(message)
-  process.exit(1)
 }
