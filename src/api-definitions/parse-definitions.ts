@@ -24,7 +24,7 @@ export function parseDefinition(
 /**
  * Skips inactive definitions. Routes are tried in the order of the list. A problem of a whole definition says `api`, as in
  * RIG; with `isNumbered` it says which one, by number, from 1, and id. `changed`: the id of the only one that is new, or undefined if
- * all are; useless routes of others do not keep it out.
+ * all are: useless routes of others do not keep it out, nor do those that are invalid, which are not served.
  */
 export function parseDefinitions(
   documents: readonly unknown[],
@@ -38,6 +38,7 @@ export function parseDefinitions(
   for (const [index, document] of documents.entries()) {
     if (isInactive(document)) continue
     const parsed = parseDefinition(document, definitionEnv)
+    if (!parsed.ok && changed !== undefined && idOf(document) !== changed) continue
     if (!parsed.ok) {
       problems.push(
         ...(isNumbered ? parsed.reason.map((problem) => withNumber(problem, index, document)) : parsed.reason),
