@@ -52,9 +52,10 @@ async function restart(): Promise<void> {
   await runtime?.load(readVariables(varsFile))
   const health = await fetch(`${origin}/_rig/health`)
   const text = await health.text()
-  if (!health.ok) console.error(text)
-  else if (!isAnnounced) announce()
-  isAnnounced ||= health.ok
+  if (!health.ok) return console.error(text)
+  if (isAnnounced) return
+  isAnnounced = true
+  await announce()
 }
 
 async function reload(what: string, isSource: boolean): Promise<void> {
@@ -75,9 +76,12 @@ function watchSource(path: string, options: { readonly recursive?: boolean }): v
   })
 }
 
-function announce(): void {
+async function announce(): Promise<void> {
+  // It asks for a password unless another Kafka is configured, or KAFKA_USERNAME is not set.
+  const { status } = await fetch(`${origin}/_rig/kafka/fetch`)
   console.log(`\n  Rigel is up. Open ${origin}/_rig/\n`)
-  console.log(`  Kafka over HTTP  ${origin}/_rig/kafka   (@upstash/kafka; user and password are in ${varsFile})`)
+  if (status === 401)
+    console.log(`  Kafka over HTTP  ${origin}/_rig/kafka   (@upstash/kafka; user and password are in ${varsFile})`)
   console.log(`  Health           ${origin}/_rig/health`)
   console.log(`  Stop             Ctrl-C; what was stored stays\n`)
 }

@@ -60,6 +60,15 @@ void describe('npm start', () => {
     )
   })
 
+  void it('names the embedded log over HTTP only where it can be used', async () => {
+    await until('it is announced', () => rigel.output.includes('Health '))
+    assert.match(rigel.output, /Kafka over HTTP/)
+    const withKafka = await Rigel.start({ KAFKA_BROKERS: '127.0.0.1:1' })
+    await until('it is announced', () => withKafka.output.includes('Health '))
+    assert.doesNotMatch(withKafka.output, /Kafka over HTTP/)
+    await withKafka.end()
+  })
+
   void it('takes a $ in a variable as it is', async () => {
     // The token is signed and verified with the same key: another user of that key can sign it too.
     const { SignJWT } = await import('jose')
