@@ -5,7 +5,7 @@ import type { CloudEvent, EventTypes, FilterTypes, ReceivedEvent, Rigel } from '
 
 /**
  * `loading`: the table has not come yet, or comes again; `rows` is as it was. `current`: `rows` has every change so far. `failed`:
- * the server has no table of the type, or the subscription has ended, and `rows` is empty then.
+ * the server has no table of the type, and `rows` stays as it was; or the subscription has ended, and `rows` is empty.
  */
 type TableState = 'loading' | 'current' | 'failed'
 
@@ -84,9 +84,10 @@ class Table<T> implements LiveTable<T> {
     this.#notify()
   }
 
-  /** While a table comes, what is shown stays as it was. */
+  /** While a table comes, what is shown stays as it was; without a table, too: nobody tells which rows are gone, so they would only grow. */
   #write(key: string, event: ReceivedEvent<T> | undefined): void {
     if (this.#coming === null) {
+      if (this.state === 'failed') return
       const { rows } = this
       this.rows = rows.with(key, event)
       if (this.rows !== rows) this.#notify()

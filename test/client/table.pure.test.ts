@@ -72,9 +72,11 @@ describe('a table of the client', () => {
     await told('complete', {})
     expect([values(), orders.state, changes]).toEqual([{ c: 3 }, 'current', 5])
     await told('failed', { reason: 'too large' })
+    await row('d', 4)
     expect([values(), orders.state]).toEqual([{ c: 3 }, 'failed'])
     await told('reset', {})
     await told('failed', { reason: 'its subscription has ended' })
+    await row('d', 4)
     expect([values(), orders.state]).toEqual([{}, 'failed'])
     const shown = orders.rows
     orders.close()
