@@ -3,7 +3,7 @@
 // if the service says so (`cache-control: max-age`), and only for an identical request. Called by the handlers of http.
 import { logIncident } from '../telemetry/incident-log.ts'
 import { toHex } from '../core/bytes.ts'
-import { TtlCache } from '../core/ttl-cache.ts'
+import { TtlCache } from '../core/time/ttl-cache.ts'
 
 export interface AuthorizationRequest {
   readonly contentType: string

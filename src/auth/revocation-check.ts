@@ -2,7 +2,7 @@
 // answer is remembered for a moment, so that a busy session does not cost a call for every request. If the registry is out
 // of reach, the token is refused.
 import { logIncident } from '../telemetry/incident-log.ts'
-import { TtlCache } from '../core/ttl-cache.ts'
+import { TtlCache } from '../core/time/ttl-cache.ts'
 import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { REMEMBER_NOT_REVOKED_MS, sessionRegistryStub } from '../rpc/session-registry.ts'

@@ -1,6 +1,6 @@
 // Caches codecs by schema id, to read records. A schema of an id never changes, so it is fetched once. One cache per follower.
 // Stores values, never promises; temporary failures (registry-client.ts) are not cached.
-import { TtlCache } from '../core/ttl-cache.ts'
+import { TtlCache } from '../core/time/ttl-cache.ts'
 import { isObject, parseJson } from '../core/json.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { decodeAvro } from './avro/avro-decode.ts'

@@ -1,6 +1,6 @@
 // Caches the newest schema of a subject, to write records, as RIG does. Expires, because there may be a newer version. One cache
 // per isolate; stores values, never promises. Used by http/proxy.
-import { TtlCache } from '../core/ttl-cache.ts'
+import { TtlCache } from '../core/time/ttl-cache.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { encodeAvro } from './avro/avro-encode.ts'
 import { parseAvroSchema, type AvroType } from './avro/avro-schema.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { TtlCache } from '../../src/core/ttl-cache.ts'
+import { TtlCache } from '../../../src/core/time/ttl-cache.ts'
 
 describe('TtlCache', () => {
   it('returns a value until its time is over', () => {
