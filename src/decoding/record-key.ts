@@ -4,6 +4,7 @@ import type { Extractors } from '../core/events/extractors.ts'
 import type { LogRecord } from '../core/events/kafka-record.ts'
 import type { RecordSource, RuleValue, TopicRule } from '../core/events/topic-rule.ts'
 import { parseExactly } from '../core/json.ts'
+import { keepShape } from '../core/kept-shapes.ts'
 import { evaluatePointer, type JsonPointer } from '../core/json-pointer.ts'
 import { fail, ok, type Result } from '../core/result.ts'
 import { decodeUtf8 } from '../core/text.ts'
@@ -63,6 +64,8 @@ export class RecordKey {
     return undefined
   }
 }
+
+keepShape(new RecordKey({ key: null, headers: [] }, null))
 
 /**
  * Returns the schema that the record's key names and the encoded key, or undefined if it names none. No registry gives the id

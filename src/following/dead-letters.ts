@@ -1,6 +1,7 @@
 // The dead letters of one batch, and how they are counted, stored and logged. The planners collect them; the consume loop
 // counts them with the checkpoint and logs them. Pure, except for the SQL of DeadLetterStore.
 import type { LogRecord, NewRecord } from '../core/events/kafka-record.ts'
+import { keepShape } from '../core/kept-shapes.ts'
 import { describeDecodeError, type DecodeError } from '../decoding/decode-error.ts'
 import { deadLetter } from '../publishing/dead-letter.ts'
 import type { DeadLetterInfo, DeadLetterStatus } from '../rpc/follower.ts'
@@ -51,6 +52,8 @@ export class DeadLetterBatch {
     this.#last = last
   }
 }
+
+keepShape(new DeadLetterBatch(''))
 
 const MAX_REASON_CHARS = 500
 

@@ -10,6 +10,7 @@ import { isResponse, parseResponse, type CorrelatedResponse } from '../core/even
 import { MAX_IDS_CHARS } from '../core/identity/user-id.ts'
 import type { DecodeError } from '../decoding/decode-error.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
+import { keepShape } from '../core/kept-shapes.ts'
 import { MAX_KEY_CHARS } from '../core/tables/table-rule.ts'
 import { decodeByRule } from '../decoding/apply-rule.ts'
 import type { DecodedEvent } from '../decoding/decode-record.ts'
@@ -46,6 +47,10 @@ const REMOVAL_BYTES = 64
 /** Each response is a call, and a fetch may return thousands of records. */
 const RESPONSES_PER_BATCH = 500
 
+/** Of the last batches one event each is kept for its shape, if it is small: see core/kept-shapes.ts. */
+const KEPT_EVENTS = 16
+const MAX_KEPT_BYTES = 4_096
+
 const encoder = new TextEncoder()
 
 export interface EventPlannerOptions extends TopicPartition {
@@ -71,6 +76,9 @@ export interface EventPlannerOptions extends TopicPartition {
 export class EventPlanner implements BatchPlanner {
   readonly #options: EventPlannerOptions
   readonly #readsKey: boolean
+  /** Written only: see KEPT_EVENTS. */
+  readonly #recent: object[] = []
+  #plans = 0
 
   constructor(options: EventPlannerOptions) {
     this.#options = options
@@ -85,7 +93,8 @@ export class EventPlanner implements BatchPlanner {
   async plan(fetched: FetchedRecords, generation: number): Promise<BatchPlan> {
     const { next, records, schemas } = await prefetchSchemas(this.#options.schemas, fetched, this.#readsKey)
     const { routing } = this.#options.shardMap
-    const rules = { ...this.#options.rules, routing }
+    const { extractors, interests, recipients, tables } = this.#options.rules
+    const rules = { extractors, recipients, interests, tables: tables ?? null, routing }
     const batches = new StagedBatches()
     const deadLetters = new DeadLetterBatch(this.#options.deadLetterTopic)
     const responses: (() => Promise<unknown>)[] = []
@@ -148,6 +157,7 @@ export class EventPlanner implements BatchPlanner {
       const assigned = assignShards(batch, rules, event, record, key, recipients, MAX_CHAR_BYTES * removalBytes)
       if (!assigned.ok) return assigned.reason
       batches.chars += assigned.value
+      batches.latest = event
       return undefined
     } catch (error) {
       return { kind: 'not_processable', message: String(error) }
@@ -163,6 +173,9 @@ export class EventPlanner implements BatchPlanner {
   ): BatchPlan {
     const { fanOut, log, partition, shardMap, shards, topic } = this.#options
     shardMap.planned(next)
+    const { latest } = batches
+    if (latest !== null && latest.utf8.length <= MAX_KEPT_BYTES)
+      this.#recent[this.#plans++ % KEPT_EVENTS] = latest.parsed
     const source = { topic, partition, generation }
     const ordered = batches.all.flatMap((batch) => routing.inOrder(batch))
     const planned = ordered.map((batch): Stage => planDeliveries(shards, source, fanOut, batch))
@@ -200,6 +213,8 @@ class StagedBatches {
   readonly all: RoutedBatch[] = []
   /** Of what is stored of the events besides their texts. */
   chars = 0
+  /** The event that was routed last. */
+  latest: DecodedEvent | null = null
   #bytes = 0
 
   /** Returns the batch for the next event. `begun`: the one that has the rest of its offset already. */
@@ -214,3 +229,5 @@ class StagedBatches {
     return next
   }
 }
+
+keepShape(new StagedBatches())

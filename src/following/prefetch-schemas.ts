@@ -24,8 +24,8 @@ export async function prefetchSchemas(
   fetched: FetchedRecords,
   readsKey: boolean,
 ): Promise<RecordsWithSchemas> {
-  if (cache === null) return { ...fetched, schemas: null }
   const { next, records } = fetched
+  if (cache === null) return { next, records, schemas: null }
   const ids = new Set<SchemaKey>()
   const isNew = (id: SchemaKey | undefined) => id !== undefined && !ids.has(id) && !cache.has(id)
   let unknown = 0
@@ -43,5 +43,5 @@ export async function prefetchSchemas(
     end += 1
   }
   const schemas = await cache.codecsOf(ids)
-  return { ...fetched, records: records.slice(0, end), next: records[end]?.offset ?? next, schemas }
+  return { records: records.slice(0, end), next: records[end]?.offset ?? next, schemas }
 }

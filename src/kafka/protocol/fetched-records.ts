@@ -1,6 +1,7 @@
 // Decodes the record batches of a fetch response, of any format, up to a memory limit. Control batches and batches of aborted
 // transactions are skipped. Pure. Called by partition-fetcher.ts; single batches: record-batch.ts, message-set.ts.
 import type { LogRecord, TopicPartition } from '../../core/events/kafka-record.ts'
+import { keepShape } from '../../core/kept-shapes.ts'
 import { readMessage, readMessageRecords } from './message-set.ts'
 import {
   IS_CONTROL,
@@ -148,6 +149,8 @@ class TransactionFilter {
     return !(batch.attributes & IS_TRANSACTIONAL && this.#producers.has(batch.producerId))
   }
 }
+
+keepShape(new TransactionFilter([]))
 
 interface ReadableBatch {
   readonly lastOffset: number

@@ -1,6 +1,7 @@
 // Reads the primitive types of the Kafka protocol and checks every length against the bytes that are there. Pure. The
 // messages read with it are in api/ and in record-batch.ts. https://kafka.apache.org/protocol#protocol_types
 import { toHex } from '../../core/bytes.ts'
+import { keepShape } from '../../core/kept-shapes.ts'
 import type { WireEncoding } from './writer.ts'
 
 const decoder = new TextDecoder()
@@ -152,3 +153,5 @@ export class Reader implements WireEncoding {
     return at
   }
 }
+
+keepShape(new Reader({ flexible: false }, new Uint8Array()))

@@ -1,6 +1,8 @@
 // Writes the primitive types of the Kafka protocol into a growing buffer. Pure. The messages built from them are in api/ and
 // in record-batch.ts. https://kafka.apache.org/protocol#protocol_types
 
+import { keepShape } from '../../core/kept-shapes.ts'
+
 /** The two generations of message encoding. They differ in length prefixes and tagged fields. */
 export interface WireEncoding {
   /** Compact lengths and tagged fields (KIP-482), which newer versions of each API use. */
@@ -163,3 +165,5 @@ export class Writer implements WireEncoding {
     this.#view = new DataView(larger.buffer)
   }
 }
+
+keepShape(new Writer({ flexible: false }))
