@@ -4,7 +4,10 @@ import { describe, expect, it, vi } from 'vitest'
 import type { UserShard } from '../../../src/objects/shard/user-shard.ts'
 import { toClose } from '../../../src/core/errors.ts'
 import { inComposedShard } from '../../support/composed-shard.ts'
+import { expectLogs } from '../../support/expect-logs.ts'
 import { asUser, batch, event, newShard, SseClient, WsClient } from '../../support/shard-clients.ts'
+
+expectLogs(/a stream cannot read the log/)
 
 const greeting = { eventType: 'greeting', oneOf: [] }
 const subscriptions = [greeting]

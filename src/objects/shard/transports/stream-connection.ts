@@ -1,7 +1,8 @@
 // A connection over a streamed HTTP response, whatever its encoding. History is read as fast as the stream takes it, one step
-// a turn. Live events are written at once; a reader with too many waiting bytes is cut and comes back with its position. The
+// a turn; the stream has no `pull`, which the runtime would call for each, and keep a promise of, though most never read history. Live events are written at once; a reader with too many waiting bytes is cut and comes back with its position. The
 // stream is one of values, not of bytes, so every connection of a group writes the same bytes: a write costs half of what a
 // byte stream's costs, and what waits for many readers is held once.
+import { logBug } from '../../../telemetry/incident-log.ts'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { DeliveryGroup } from '../../../core/delivery/delivery-groups.ts'
 import type { Filter } from '../../../core/subscriptions/filter.ts'
@@ -25,6 +26,9 @@ const HIGH_WATER_MARK_BYTES = 65_536
 
 /** The pause after a step of history. A step that has nothing for this client fills no stream: only the pause slows it down. */
 const NEXT_STEP_MS = 2
+/** While the stream has no room, it is looked at again after pauses that double. A reader waits for no longer than it took. */
+const FIRST_LOOK_MS = 4
+const LAST_LOOK_MS = 1_024
 
 /** One for all streams: of a ByteLengthQueuingStrategy the runtime makes a new function for each. */
 const QUEUING_STRATEGY: QueuingStrategy<Uint8Array> = {
@@ -47,8 +51,8 @@ export class StreamConnection extends BaseConnection implements MovedReader {
   #greeting: string
   /** Set while the next step waits for its turn. */
   #cancelStep: (() => void) | undefined
-  /** Lets the stream ask for more again. */
-  #askAgain: () => void = () => undefined
+  /** The pause after which the stream is looked at again if it has no room. */
+  #lookMs = FIRST_LOOK_MS
   /** Upper bound of the bytes that wait in the stream: the last measured size plus everything written since. */
   #waitsAtMostBytes = 0
   /** Set synchronously by the stream's start(); undefined once the stream has ended. */
@@ -82,7 +86,7 @@ export class StreamConnection extends BaseConnection implements MovedReader {
     this.#isStarted = true
     this.#write(encoder.encode(this.#greeting))
     this.#greeting = ''
-    this.#sendNext()
+    this.readOn()
   }
 
   deliver(group: DeliveryGroup): void {
@@ -110,8 +114,15 @@ export class StreamConnection extends BaseConnection implements MovedReader {
   }
 
   readOn(): void {
-    this.#sendNext()
-    this.#askAgain()
+    try {
+      this.#sendNext()
+    } catch (error) {
+      // Its client comes back with its position: it must not wait for what it has missed.
+      logBug('a stream cannot read the log', {}, error)
+      const controller = this.#controller
+      this.#gone()
+      controller?.error(error)
+    }
   }
 
   send(event: SystemEvent): void {
@@ -158,42 +169,34 @@ export class StreamConnection extends BaseConnection implements MovedReader {
         start: (controller) => {
           this.#controller = controller
         },
-        pull: () => this.#pull(),
         cancel: () => this.#gone(),
       },
       QUEUING_STRATEGY,
     )
   }
 
-  /**
-   * The stream asks whenever it has room. A live connection has nothing to answer: a promise that stays open keeps the
-   * stream from asking after every write, which would nearly double what a write costs.
-   */
-  #pull(): Promise<void> | undefined {
-    try {
-      this.#sendNext()
-    } catch (error) {
-      // The stream fails. A write to it would throw, and with it the heartbeat of every other.
-      this.#gone()
-      throw error
-    }
-    return this.#cursor.hasNext ? undefined : new Promise((resolve) => (this.#askAgain = resolve))
-  }
-
   /** Writes the next step. Further ones have turns of their own, so that live events and other readers come in between. */
   #sendNext(): void {
-    const hasRoom = (this.#controller?.desiredSize ?? 0) > 0
-    if (!this.#isStarted || !hasRoom || this.#cancelStep !== undefined) return
+    if (!this.#isStarted || this.#controller === undefined || this.#cancelStep !== undefined || !this.#cursor.hasNext)
+      return
+    if ((this.#controller.desiredSize ?? 0) <= 0) return this.#lookAgain()
+    this.#lookMs = FIRST_LOOK_MS
     const next = this.#cursor.next()
     if (next.kind === 'trimmed') return this.#parts.lifecycle.endSlow(this)
-    // Before it is written: the stream asks for more while it is written to.
-    if (this.#cursor.hasNext) {
-      this.#cancelStep = this.#parts.timers.after(NEXT_STEP_MS, () => {
-        this.#cancelStep = undefined
-        this.#sendNext()
-      })
-    }
+    if (this.#cursor.hasNext) this.#stepAfter(NEXT_STEP_MS)
     if (next.kind === 'events' && next.events.length > 0) this.#write(this.#encoding.events(next.events, next.position))
+  }
+
+  #lookAgain(): void {
+    this.#stepAfter(this.#lookMs)
+    this.#lookMs = Math.min(LAST_LOOK_MS, this.#lookMs * 2)
+  }
+
+  #stepAfter(ms: number): void {
+    this.#cancelStep = this.#parts.timers.after(ms, () => {
+      this.#cancelStep = undefined
+      this.readOn()
+    })
   }
 
   #write(bytes: Uint8Array): void {
