@@ -15,7 +15,7 @@ export async function fanOutToSockets(rig: Rig, figure: string, protocol?: strin
   await ours.addSockets(
     `${rig.wsOrigin}/_rig/v1/connection/ws?subscriptions=${ANY('bench')}&last_event_id=${await positionAt(rig, 0)}`,
     CONNECTIONS,
-    2,
+    protocol === undefined ? 2 : 1,
     protocol,
   )
   await bare.addSockets(`${rig.wsOrigin}/bench/bare`, CONNECTIONS, 0)

@@ -39,8 +39,8 @@ export function encodeEventsFrame(events: readonly StoredEvent[], position: Posi
   return eventsFrame(events.map((event) => `{"id":"${position(event.seq)}","event":${event.json}}`))
 }
 
-export function encodeSystemEventFrame(event: SystemEvent, id: string): string {
-  return eventsFrame([`{"id":"${id}","event":${event.json}}`])
+export function encodeSystemEventsFrame(events: readonly SystemEvent[], id: string): string {
+  return eventsFrame(events.map(({ json }) => `{"id":"${id}","event":${json}}`))
 }
 
 /** Keeps the position of a quiet connection fresh: everything up to here that concerns it has been sent. */

@@ -11,7 +11,7 @@ import type { OldShardReplay } from '../old-shard/old-shard-replay.ts'
 import { envelope, heartbeat, type SystemEvent } from '../system-events.ts'
 import type { TableReader } from '../tables/table-reader.ts'
 import { LogCursor, type MovedReader } from './log-cursor.ts'
-import { encodeEventsFrame, encodePositionFrame, encodeSystemEventFrame } from './rigel-v1.ts'
+import { encodeEventsFrame, encodePositionFrame, encodeSystemEventsFrame } from './rigel-v1.ts'
 import { ReplayPump } from './replay-pump.ts'
 import type { PositionOf } from './stream-encoding.ts'
 import { SocketWriter, type SocketOwner } from './socket.ts'
@@ -126,7 +126,13 @@ export class WebSocketConnection extends BaseConnection implements SocketOwner, 
   }
 
   send(event: SystemEvent): void {
-    this.#writer.send(this.isRigelV1 ? encodeSystemEventFrame(event, this.position) : event.json)
+    this.#writer.send(this.isRigelV1 ? encodeSystemEventsFrame([event], this.position) : event.json)
+  }
+
+  /** Each frame is written to the network by itself. Plain ones have one event each. */
+  override greet(events: readonly SystemEvent[]): void {
+    if (this.isRigelV1) this.#writer.send(encodeSystemEventsFrame(events, this.position))
+    else super.greet(events)
   }
 
   /** Sends a frame of the subprotocol that is no event. */
