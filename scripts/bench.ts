@@ -42,7 +42,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   'rigel-v1': onRig((rig) => fanOutToSockets(rig, 'fan-out to WebSockets, rigel.v1', 'rigel.v1')),
   streams: onRig(fanOutToStreams),
   phoenix: onRig(fanOutToPhoenix),
-  connections: onRig(connections),
+  connections,
   publishing: onRig(publishing),
   latency: onRig(latency),
   backlog: onRig(backlog),

@@ -2,78 +2,154 @@
 // Durable Object that accepts the same. Also the memory of an idle one (`memory`, fan-out.ts).
 import { Crowd } from './clients.ts'
 import { cpuMicrosecondsOf } from './cpu.ts'
-import { inTurns, quantileOf, quick, type Figure } from './figure.ts'
-import { ANY, positionAt, type Rig } from './rig.ts'
+import { inTurns, pause, quantileOf, quick, type Figure } from './figure.ts'
+import { ANY, call, positionAt, startRig, type Rig } from './rig.ts'
 
 const CONNECTIONS = quick ? 200 : 500
 const POLLS = quick ? 200 : 1_000
 const AT_ONCE = 10
+const ROUNDS = quick ? 3 : 9
 
-export async function connections(rig: Rig): Promise<readonly Figure[]> {
-  const query = `subscriptions=${ANY('bench')}&last_event_id=${await positionAt(rig, 0)}`
-  const ours = `/_rig/v1/connection`
-  const taken = await inTurns({
-    socket: () => ofSockets(rig, `${rig.wsOrigin}${ours}/ws?${query}`, 2),
-    bareSocket: () => ofSockets(rig, `${rig.wsOrigin}/bench/bare`, 0),
-    stream: () => ofStreams(rig, `${rig.origin}${ours}/sse?${query}`, ': '),
-    bareStream: () => ofStreams(rig, `${rig.origin}/bench/bare?name=opened`, ': '),
-    poll: () => ofPolls(rig),
-    barePoll: () => ofFetches(rig, `${rig.origin}/bench/bare/poll`),
-  })
-  const row = (figure: string, rigelName: keyof typeof taken, bareName: keyof typeof taken, goal?: number): Figure => {
-    const [rigel, bare] = [quantileOf(taken[rigelName], 0.5), quantileOf(taken[bareName], 0.5)]
-    return {
-      figure,
-      rigel,
-      bare,
-      unit: 'µs CPU',
-      ...(goal === undefined ? {} : { goal }),
-    }
+/** As many as poll: the polls of one session are paced, and their waits would be measured. */
+const SESSIONS = quick ? 50 : 250
+
+const HEARTBEAT_MS = 1_000
+/** A write to a stream that its client has left fails once the network has said so: the second one does. */
+const UNTIL_NOTICED_MS = 2.5 * HEARTBEAT_MS
+
+const CONNECTION = '/_rig/v1/connection'
+
+/** Each part has a workerd of its own: what one leaves behind is nothing that another one measures. */
+export async function connections(): Promise<readonly Figure[]> {
+  const variables = { HEARTBEAT_SECONDS: String(HEARTBEAT_MS / 1_000) }
+  return [...(await onRig({}, sockets)), ...(await onRig(variables, streams)), ...(await onRig({}, polls))]
+}
+
+async function onRig(
+  variables: Readonly<Record<string, string>>,
+  measure: (rig: Rig) => Promise<readonly Figure[]>,
+): Promise<readonly Figure[]> {
+  const rig = await startRig(variables)
+  try {
+    return await measure(rig)
+  } finally {
+    rig.stop()
   }
+}
+
+async function sockets(rig: Rig): Promise<readonly Figure[]> {
+  const url = `${rig.wsOrigin}${CONNECTION}/ws?${await queryOf(rig)}`
+  const taken = await inTurns(
+    {
+      plain: () => ofSockets(rig, url, 2),
+      rigelV1: () => ofSockets(rig, url, 1, 'rigel.v1'),
+      bare: () => ofSockets(rig, `${rig.wsOrigin}/bench/bare`, 0),
+    },
+    ROUNDS,
+  )
   return [
-    row('a WebSocket opened and closed', 'socket', 'bareSocket', 1.5),
-    row('an SSE stream opened and closed', 'stream', 'bareStream', 1.5),
-    row('a long-poll answered, beside a call of a Durable Object', 'poll', 'barePoll'),
+    row('a WebSocket opened and closed', taken.plain, taken.bare),
+    row('the same with `rigel.v1`', taken.rigelV1, taken.bare),
   ]
 }
 
-function ofSockets(rig: Rig, url: string, greetings: number): Promise<number> {
-  return ofCrowd(rig, (crowd) => crowd.addSockets(url, CONNECTIONS, greetings))
+async function streams(rig: Rig): Promise<readonly Figure[]> {
+  const query = await queryOf(rig)
+  const taken = await inTurns(
+    {
+      rigel: () => ofStreams(rig, `${CONNECTION}/sse?${query}`, () => pause(UNTIL_NOTICED_MS)),
+      bare: () => ofStreams(rig, '/bench/bare?name=opened', () => untilBareHasNoticed(rig)),
+    },
+    ROUNDS,
+  )
+  const part = (name: keyof StreamCost) =>
+    [taken.rigel.map((cost) => cost[name]), taken.bare.map((cost) => cost[name])] as const
+  return [
+    row('an SSE stream opened', ...part('opened')),
+    row('the same, closed, and noticed by writing to it', ...part('whole')),
+  ]
 }
 
-function ofStreams(rig: Rig, url: string, marker: string): Promise<number> {
-  return ofCrowd(rig, (crowd) => crowd.addStreams(url, CONNECTIONS, marker))
+async function polls(rig: Rig): Promise<readonly Figure[]> {
+  const urls = await Promise.all(Array.from({ length: SESSIONS }, () => pollOf(rig)))
+  const taken = await inTurns(
+    { rigel: () => ofFetches(rig, urls), bare: () => ofFetches(rig, [`${rig.origin}/bench/bare/poll`]) },
+    ROUNDS,
+  )
+  const figure = 'a long-poll answered, beside a call of a Durable Object'
+  const [rigel, bare] = [quantileOf(taken.rigel, 0.5), quantileOf(taken.bare, 0.5)]
+  return [{ figure, rigel, bare, unit: 'µs CPU', absoluteGoal: 250 }]
 }
 
-function ofCrowd(rig: Rig, open: (crowd: Crowd) => Promise<void>): Promise<number> {
+async function queryOf(rig: Rig): Promise<string> {
+  return `subscriptions=${ANY('bench')}&last_event_id=${await positionAt(rig, 0)}`
+}
+
+function row(figure: string, rigel: readonly number[], bare: readonly number[]): Figure {
+  return { figure, rigel: quantileOf(rigel, 0.5), bare: quantileOf(bare, 0.5), unit: 'µs CPU', goal: 1.5 }
+}
+
+function ofSockets(rig: Rig, url: string, greetings: number, protocol?: string): Promise<number> {
   return cpuMicrosecondsOf(
     rig,
     async () => {
       const crowd = new Crowd()
-      await open(crowd)
+      await crowd.addSockets(url, CONNECTIONS, greetings, protocol)
       crowd.close()
     },
     CONNECTIONS,
   )
 }
 
-/** Each poll of a session is answered with the event that was published before it. */
-async function ofPolls(rig: Rig): Promise<number> {
-  // Without the parameter the answer has the token in a cookie, and each poll would open a session.
-  const query = `connection_token=&subscriptions=${ANY('bench')}`
-  const opened = await fetch(`${rig.origin}/_rig/v1/connection/longpolling?${query}`)
-  const { connection_token: token, last_event_id: position } = (await opened.json()) as Record<string, string>
-  if (token === undefined) throw new Error('the session that is polled could not be opened')
-  // From the position of its opening a poll is answered at once, with the session's first events.
-  return ofFetches(
-    rig,
-    `${rig.origin}/_rig/v1/connection/longpolling?connection_token=${token}&last_event_id=${position}`,
-  )
+/** Microseconds of CPU. */
+interface StreamCost {
+  readonly opened: number
+  readonly whole: number
 }
 
-function ofFetches(rig: Rig, url: string): Promise<number> {
+/** `noticed`: until the server knows that the clients have left. */
+async function ofStreams(rig: Rig, path: string, noticed: () => Promise<void>): Promise<StreamCost> {
+  const crowd = new Crowd()
+  const opened = await cpuMicrosecondsOf(
+    rig,
+    () => crowd.addStreams(`${rig.origin}${path}`, CONNECTIONS, ': '),
+    CONNECTIONS,
+  )
+  const ended = await cpuMicrosecondsOf(
+    rig,
+    () => {
+      crowd.close()
+      return noticed()
+    },
+    CONNECTIONS,
+  )
+  return { opened, whole: opened + ended }
+}
+
+/** As often as Rigel's heartbeats. */
+async function untilBareHasNoticed(rig: Rig): Promise<void> {
+  for (let write = 0; write < 2; write += 1) {
+    await pause(HEARTBEAT_MS)
+    await call(rig, `bare/streams?name=opened&count=1&text=${encodeURIComponent(': heartbeat\n\n')}`)
+  }
+}
+
+/** Returns the URL of a poll that is answered at once, however often: from where its session was opened, it gets the first events. */
+async function pollOf(rig: Rig): Promise<string> {
+  const path = `${rig.origin}${CONNECTION}/longpolling`
+  // Without the parameter the answer has the token in a cookie, and each poll would open a session.
+  const opened = await fetch(`${path}?connection_token=&subscriptions=${ANY('bench')}`)
+  const { connection_token: token, last_event_id: position } = (await opened.json()) as Record<string, string>
+  if (token === undefined) throw new Error('a session that is polled could not be opened')
+  return `${path}?connection_token=${token}&last_event_id=${position}`
+}
+
+async function ofFetches(rig: Rig, urls: readonly string[]): Promise<number> {
+  let begun = 0
   const poll = async () => {
-    for (let n = 0; n < POLLS / AT_ONCE; n += 1) {
+    while (begun < POLLS) {
+      const url = urls[begun % urls.length] ?? ''
+      begun += 1
       const response = await fetch(url)
       if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`)
       await response.text()
