@@ -92,6 +92,6 @@ function isOfUnknownGroup(lastEventId: string | null, map: ShardMap): boolean {
 }
 
 function shardOfText(lastEventId: string | null): number | undefined {
-  const position = lastEventId === null ? undefined : parsePosition(lastEventId)
+  const position = parsePosition(lastEventId ?? '')
   return position === undefined ? undefined : shardOfPosition(position)
 }

@@ -153,10 +153,10 @@ it('a Phoenix channel counts for the bytes of subscriptions of a shard with what
 it('what a session is told of itself counts for the bytes of subscriptions of its shard, beyond what each may keep, until it ends', async () => {
   await inComposedShard({ MAX_SUBSCRIPTION_CHANGES_PER_MINUTE: '100' }, async (shard) => {
     const { connections } = shard
-    const nothing = connections.heldBytesWith([])
+    const nothing = connections.heldBytes
     await shard.connect({ ...NOBODY, transport: 'longpolling' })
     const [session] = [...connections.all()]
-    const empty = connections.heldBytesWith([])
+    const empty = connections.heldBytes
     const set = async (...types: readonly string[]) => {
       const subscriptions = types.map((eventType) => ({ eventType, oneOf: [] }))
       const change = { subscriptions, inferred: [], principal: ANONYMOUS }
@@ -164,12 +164,12 @@ it('what a session is told of itself counts for the bytes of subscriptions of it
     }
     await set('a'.repeat(900))
     await set()
-    expect(connections.heldBytesWith([])).toBeLessThan(empty + 2_000)
+    expect(connections.heldBytes).toBeLessThan(empty + 2_000)
     await set(...Array.from({ length: 50 }, (_, n) => `${n}.`.padEnd(900, 'x')))
     await set()
-    expect(connections.heldBytesWith([])).toBeGreaterThan(empty + 45_000)
+    expect(connections.heldBytes).toBeGreaterThan(empty + 45_000)
     if (session !== undefined) shard.lifecycle.remove(session)
-    expect(connections.heldBytesWith([])).toBe(nothing)
+    expect(connections.heldBytes).toBe(nothing)
   })
 })
 

@@ -152,9 +152,9 @@ export class ConnectionAdmission {
     if (bytes > subscriptionBytes)
       return fail({ kind: 'subscriptions_too_large', limitBytes: subscriptionBytes, gotBytes: bytes })
     const { connections } = this.#parts
-    const isSmall = connections.costOf(subscriptions) <= SMALL_SET_BYTES
-    const limitBytes = isSmall ? subscriptionBytesPerShard : subscriptionBytesPerShard / 2
-    if (connections.heldBytesWith(subscriptions) + heapBytes > limitBytes)
+    const costBytes = connections.costOf(subscriptions)
+    const limitBytes = costBytes <= SMALL_SET_BYTES ? subscriptionBytesPerShard : subscriptionBytesPerShard / 2
+    if (connections.heldBytes + costBytes + heapBytes > limitBytes)
       return fail({ kind: 'unavailable', message: 'No more subscriptions fit into this shard: try again later.' })
     return ok(null)
   }

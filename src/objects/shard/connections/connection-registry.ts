@@ -63,12 +63,12 @@ export class ConnectionRegistry {
     return this.#ungated === 0
   }
 
-  /** Returns what all metadata and all subscriptions take of the heap, about, with this set. */
-  heldBytesWith(subscriptions: readonly Subscription[]): number {
-    return this.#index.metadataBytes + this.#besidesBytes + this.#pool.bytes + this.#pool.costOf(subscriptions)
+  /** What all metadata and all subscriptions take of the heap, about. */
+  get heldBytes(): number {
+    return this.#index.metadataBytes + this.#besidesBytes + this.#pool.bytes
   }
 
-  /** Returns what this set would take of it. */
+  /** Returns by how much `heldBytes` grows with this set. */
   costOf(subscriptions: readonly Subscription[]): number {
     return this.#pool.costOf(subscriptions)
   }

@@ -26,8 +26,10 @@ export class SubscriptionPool {
   /** Returns by how much `bytes` grows if the set is acquired. */
   costOf(subscriptions: readonly Subscription[]): number {
     const key = JSON.stringify(subscriptions)
-    const { each, shared } = this.#byKey.get(key)?.cost ?? costOf(subscriptions, key)
-    return this.#byKey.has(key) ? each : each + shared
+    const known = this.#byKey.get(key)
+    if (known !== undefined) return known.cost.each
+    const { each, shared } = costOf(subscriptions, key)
+    return each + shared
   }
 
   /** Returns the pooled set that equals `subscriptions`. The caller releases it once for each call. */

@@ -179,17 +179,16 @@ export class StreamConnection extends BaseConnection implements MovedReader {
   #sendNext(): void {
     if (!this.#isStarted || this.#controller === undefined || this.#cancelStep !== undefined || !this.#cursor.hasNext)
       return
-    if ((this.#controller.desiredSize ?? 0) <= 0) return this.#lookAgain()
+    if ((this.#controller.desiredSize ?? 0) <= 0) {
+      this.#stepAfter(this.#lookMs)
+      this.#lookMs = Math.min(LAST_LOOK_MS, this.#lookMs * 2)
+      return
+    }
     this.#lookMs = FIRST_LOOK_MS
     const next = this.#cursor.next()
     if (next.kind === 'trimmed') return this.#parts.lifecycle.endSlow(this)
     if (this.#cursor.hasNext) this.#stepAfter(NEXT_STEP_MS)
     if (next.kind === 'events' && next.events.length > 0) this.#write(this.#encoding.events(next.events, next.position))
-  }
-
-  #lookAgain(): void {
-    this.#stepAfter(this.#lookMs)
-    this.#lookMs = Math.min(LAST_LOOK_MS, this.#lookMs * 2)
   }
 
   #stepAfter(ms: number): void {
