@@ -73,8 +73,7 @@ export class AdminCommands {
     if (ownedBy !== null && user !== null && ownedBy !== user) return fail({ kind: 'foreign_connection' })
     // Each change writes a row.
     if (!this.#parts.changeRate.mayChange(connection, 0)) return fail({ kind: 'rate_limited' })
-    const heldBytes =
-      this.#parts.connections.heldBytes - sizeOfMetadata(owner.metadata) + sizeOfMetadata(metadata)
+    const heldBytes = this.#parts.connections.heldBytes - sizeOfMetadata(owner.metadata) + sizeOfMetadata(metadata)
     if (heldBytes > this.#context.config.connections.subscriptionBytesPerShard)
       return fail({ kind: 'unavailable', message: 'No more metadata fits into this shard: try again later.' })
     this.#parts.lifecycle.update(connection, { owner: { ...owner, metadata } })
