@@ -109,7 +109,8 @@ export class StoredHistory {
   #completeSinceMs(user: string | null, subscriptions: readonly Subscription[]): number | null {
     const { interests, shardMap, store } = this.#deps
     const at = (seq: number) => store.times.appendedAfterMs(seq) ?? this.#deps.now()
-    const times = store.floor > 0 ? [at(store.floor)] : []
+    // What was dropped may have been stored in the millisecond of the first event that is left.
+    const times = store.floor > 0 ? [at(store.floor) + 1] : []
     // Before it came to this shard, events that were addressed to the user went elsewhere.
     const came = user === null ? undefined : shardMap.cameBy(user)
     if (came !== undefined) times.push(came.completeMs ?? at(came.seq))

@@ -66,6 +66,13 @@ it('ends before events that were dropped while it read, so that the next request
   expect(await page('stored')).toMatchObject({ events: [{ id: '1' }], lastEventId: '1', hasMore: true })
 })
 
+it('is not complete in the millisecond of its first event once events were dropped: some of them may be as old', async () => {
+  const { page, state } = makeHistory(10)
+  expect((await page('stored'))?.completeSinceMs).toBe(0)
+  state.floor = 5
+  expect((await page('stored'))?.completeSinceMs).toBe(1)
+})
+
 it('is not read on from before its user left the shard and came back: what is missing went elsewhere', async () => {
   const { page } = makeHistory(10)
   expect(await page('stored', 1_000, '4', 'who came back')).toBeUndefined()
