@@ -11,7 +11,7 @@ import type { HttpEnv } from './worker-context.ts'
 type HeaderRecord = Record<string, string>
 
 /** How long browsers may remember a preflight. Chromium's maximum is 7,200. */
-const MAX_AGE_SECONDS = 600
+export const MAX_AGE_SECONDS = 600
 
 /** The value of `access-control-allow-origin`. An unlisted origin gets the first listed one, so its browser blocks the response. */
 export function allowOrigin(config: Config, request: Request): string {

@@ -37,7 +37,7 @@ export function parseSubscriptions(
   rules: SubscriptionRules,
 ): Result<readonly Subscription[], RigelError> {
   if (!Array.isArray(input)) {
-    return invalid(
+    return invalidSubscriptions(
       `could not decode subscriptions: subscriptions is expected to be a JSON encoded list when parsing JSON: ${showJson(input, MAX_SHOWN_CHARS)}`,
     )
   }
@@ -47,7 +47,7 @@ export function parseSubscriptions(
   for (const item of input as readonly unknown[]) {
     const parsed = parseSubscription(item, rules, room)
     if (typeof parsed === 'string') {
-      return invalid(
+      return invalidSubscriptions(
         `could not parse subscription from JSON: invalid subscription: ${parsed} when parsing ${showJson(item, MAX_SHOWN_CHARS)}`,
       )
     }
@@ -139,6 +139,7 @@ function parseConstraint(
   return constraint
 }
 
-function invalid(message: string): Result<never, RigelError> {
+/** Fails with RIG's text for subscriptions that cannot be. */
+export function invalidSubscriptions(message: string): Result<never, RigelError> {
   return fail({ kind: 'invalid_subscriptions', message: `could not parse subscriptions: ${message}` })
 }

@@ -1,7 +1,8 @@
 // Which event types are tables (variable TABLES), and where the key of an event is. Pure. The follower adds keys by it, the
 // shard checks subscriptions by it.
-import { fail, ok, type Result } from '../result.ts'
+import { ok, type Result } from '../result.ts'
 import type { RigelError } from '../errors.ts'
+import { invalidSubscriptions } from '../subscriptions/parse-subscriptions.ts'
 import type { Subscription } from '../subscriptions/subscription.ts'
 
 /** One entry of TABLES. */
@@ -63,11 +64,9 @@ export function checkTables(
   const unknown = types.find((type) => tables?.has(type) !== true)
   if (unknown !== undefined) {
     const known = tables === null ? 'none' : [...tables.keys()].join(', ').slice(0, 500)
-    return invalid(`no state of ${unknown.slice(0, 100)}: the event types with state (TABLES) are: ${known}`)
+    return invalidSubscriptions(
+      `no state of ${unknown.slice(0, 100)}: the event types with state (TABLES) are: ${known}`,
+    )
   }
-  return types.length > 0 && asOf !== undefined ? invalid('state and as_of exclude each other') : ok(null)
-}
-
-function invalid(message: string): Result<never, RigelError> {
-  return fail({ kind: 'invalid_subscriptions', message: `could not parse subscriptions: ${message}` })
+  return types.length > 0 && asOf !== undefined ? invalidSubscriptions('state and as_of exclude each other') : ok(null)
 }

@@ -2,9 +2,7 @@
 // elsewhere the service does, by a route for OPTIONS. Called by proxy.ts.
 import type { Config } from '../../config/parse-config.ts'
 import type { Route } from '../../api-definitions/api-route.ts'
-import { corsHeaders } from '../cors.ts'
-
-const MAX_AGE_SECONDS = 600
+import { MAX_AGE_SECONDS, corsHeaders } from '../cors.ts'
 
 /** Returns a copy, because the response of a `fetch` cannot be changed. */
 export function withCors(response: Response, config: Config, request: Request): Response {

@@ -1,5 +1,6 @@
 // Erases a user from the events of a segment of the shard's log. An erased event keeps its type and offset, without
 // recipients, so that positions stay valid. Pure. Called by log-store.ts.
+import { concat } from '../../../core/bytes.ts'
 import { isObject, parseJson } from '../../../core/json.ts'
 import type { RowChange } from '../../../core/events/stored-event.ts'
 import {
@@ -68,14 +69,4 @@ function isOwnEventOf(json: string, user: string): boolean {
   const event = parseJson(json)
   const data = isObject(event) ? event['data'] : undefined
   return isObject(data) && data['user'] === user
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0))
-  let at = 0
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
-  return whole
 }
