@@ -129,7 +129,10 @@ export function configOf(env: object): Config {
 
 type Variables = z.infer<typeof schema>
 
-/** By event type of a table. Of TABLES and TOPICS, its own rule and that of its topic count. */
+/**
+ * Returns a hash of what decides which rows a table has, and who sees them, by event type. Of TABLES and TOPICS only the rule of the
+ * table and that of its topic are in it.
+ */
 function toTablesBasis(v: Variables): ReadonlyMap<string, string> {
   const topicRules = toTopicRules(v)
   const common = [v.TYPES, v.EXTRACTORS, v.RECIPIENTS]

@@ -38,7 +38,7 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   }
 }
 
-/** Returns two lower-case hexadecimal digits for each byte. A text to which digits are added is 32 bytes of garbage for each byte. */
+/** Returns two lower-case hexadecimal digits for each byte. Adding digits to a text would leave 32 bytes of garbage for each byte. */
 export function toHex(bytes: Uint8Array): string {
   const digits = new Uint8Array(bytes.length * 2)
   for (let at = 0; at < bytes.length; at += 1) {

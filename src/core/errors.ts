@@ -131,7 +131,7 @@ const ERRORS = {
     ({ limitBytes }: Limit) => `Body too large: at most ${limitBytes} bytes are allowed.`,
   ),
   body_too_slow: row(408, CLOSE.badRequest, 'The body came too slowly.'),
-  /** Bodies that are being read take all of their memory, or all that is for one address. */
+  /** The memory for bodies that are being read is used up, or one address's share of it. */
   too_many_bodies: row(503, CLOSE.unavailable, 'Too many large bodies are being read, come back.'),
   unsupported_content_type: row(415, CLOSE.badRequest, ownMessage),
   unsupported_content_encoding: row(

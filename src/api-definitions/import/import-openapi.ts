@@ -66,7 +66,7 @@ function operationsOf(
     if (pattern.ok) unmapped.push(`${path}: its $ref is not in the document`)
     return [{ where: path, method: '*', template, options: { secured: true }, isRoute: false }]
   }
-  // What concerns a route that there is not is not listed.
+  // A path that cannot be a route is listed once, not again with what is wrong with its operations.
   const listed = pattern.ok ? unmapped : []
   if ('trace' in item) listed.push(`TRACE ${path}: a Worker cannot send it`)
   return METHODS.filter((method) => method in item).map((method) => {

@@ -1,5 +1,5 @@
-// Secures what an OpenAPI document secures and no route can say: a route that may get requests of such an operation needs its
-// security, too. Pure. Used by import-openapi.ts.
+// An operation of an OpenAPI document that cannot be a route, such as `GET /books/{id}.json`, leaves its requests to another route,
+// here `/books/{id}`: that route needs the operation's security, too. Pure. Used by import-openapi.ts.
 import type { JsonObject } from '../../core/json.ts'
 import { toLiteral } from '../path-pattern.ts'
 
@@ -18,8 +18,8 @@ export interface ImportedOperation {
 }
 
 /**
- * A route that gets requests of a secured operation which is no route needs the security of that too: `/books/{id}` gets the
- * requests for `/books/{id}.json`. Not a later one, such as `/{kind}/{id}`, which gets none of them.
+ * Returns the routes, each with the security of the operations in `others` whose requests it may get, and lists them in `unmapped`. A
+ * route that comes after one that gets all of these requests, such as `/{kind}/{id}` after `/books/{id}`, gets none.
  */
 export function securedFor(
   others: readonly ImportedOperation[],
@@ -48,8 +48,8 @@ function scopesOf({ scopes }: JsonObject): readonly unknown[] {
 }
 
 /**
- * Returns how many requests for a path of the document, which no route may be able to have, a route's template matches. Those that
- * the document gives to a more concrete template, here the route's, are not requests for that path.
+ * Returns a function that says how many of the requests for `path`, a path of the document, a route's template matches. Requests that
+ * fit a more concrete template of the document as well, here the route's, are not counted: they are not for `path`.
  */
 function matcherOf(path: string): (template: string) => 'all' | 'some' | 'none' {
   const segments = segmentsOf(path.replace(/[?#].*/, '')).map((segment) => {

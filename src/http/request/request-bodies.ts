@@ -13,7 +13,7 @@ const FORMATS: Readonly<Record<string, 'gzip' | 'deflate'>> = { gzip: 'gzip', 'x
 
 type BodyResult = Result<Uint8Array, RigelError>
 
-/** The stream of a request's body fails if the client ends the connection, or its chunks are invalid, but not by a bug of Rigel. */
+/** A body's stream fails if the client ends the connection or its chunks are invalid, never by a bug of Rigel. */
 const BROKEN_OFF: BodyResult = fail({
   kind: 'bad_request',
   message: 'The request body ended too early, or its chunks are invalid.',

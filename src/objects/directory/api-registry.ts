@@ -1,5 +1,6 @@
 // The rules of changing API definitions: a definition made at run time replaces the one of the same id that is deployed with
-// the Worker, and a change that makes any definition invalid is refused. api-store.ts stores them.
+// the Worker. A change is refused if the definition would be invalid, or a route of any definition could never match. Others that are
+// invalid already, and not served, do not matter. api-store.ts stores them.
 import { idOf, mergeApis, type ApiRecord } from '../../api-definitions/api-record.ts'
 import { isInactive, parseDefinitions } from '../../api-definitions/parse-definitions.ts'
 import type { Problem, DefinitionEnv } from '../../api-definitions/api-route.ts'

@@ -83,7 +83,7 @@ function outcomeOf(record: LogRecord, { var: { config } }: Context<HttpEnv>, sch
   return { outcome: 'event', type: event.type, recipients, rule, event: event.json.slice(0, MAX_SHOWN_CHARS) }
 }
 
-/** The topic has the credentials of requests that became events; who may look at it here, must not get them. */
+/** Without the credentials of requests that became events: operators who may read a topic here must not get them. */
 function show(record: LogRecord) {
   const { headers, key, offset, timestampMs, value } = withoutCredentialsOfRecord(record)
   return {
