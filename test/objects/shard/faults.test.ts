@@ -168,6 +168,7 @@ describe('a connection ends', () => {
     await plain.until(({ closed }) => closed !== undefined)
     await v1.until(({ closed }) => closed !== undefined)
     expect([plain.closed?.code, v1.closed?.code]).toEqual([4504, 4504])
+    expect(v1.closed?.reason).toBe('Not a frame of rigel.v1: type must be ack, subscribe, passed or token.')
   })
 })
 

@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { parseJson } from '../../../core/json.ts'
 import type { StoredEvent } from '../../../core/events/stored-event.ts'
 import type { Subscription } from '../../../core/subscriptions/subscription.ts'
+import { fail, ok, type Result } from '../../../core/result.ts'
 import type { SystemEvent } from '../system-events.ts'
 import type { PositionOf } from './stream-encoding.ts'
 
@@ -29,9 +30,13 @@ const clientFrame = z.discriminatedUnion('type', [
 
 export type ClientFrame = z.infer<typeof clientFrame>
 
-/** Returns undefined if the text is not a frame of this protocol. */
-export function parseClientFrame(text: string): ClientFrame | undefined {
-  return clientFrame.safeParse(parseJson(text)).data
+/** Returns the frame, or what is wrong with it. */
+export function parseClientFrame(text: string): Result<ClientFrame, string> {
+  const parsed = clientFrame.safeParse(parseJson(text))
+  if (parsed.success) return ok(parsed.data)
+  const [issue] = parsed.error.issues
+  const [field = 'type'] = issue?.path ?? []
+  return fail(field === 'type' ? 'type must be ack, subscribe, passed or token' : `${String(field)}: ${issue?.message}`)
 }
 
 /** Puts the text of events into a frame as it came, without parsing it. */

@@ -87,8 +87,9 @@ export class WebSocketTransport implements Transport {
     // Before the frame is parsed: refusing costs as much as subscribing.
     if (this.#parts.changeRate.isFlooding(connection)) return this.#parts.changeRate.endFlooding(connection)
     const isSmall = typeof message === 'string' && message.length <= MAX_CLIENT_FRAME_CHARS
-    const frame = isSmall ? parseClientFrame(message) : undefined
-    if (frame === undefined) return this.#endForViolation(connection, 'Not a frame of rigel.v1.')
+    const parsed = isSmall ? parseClientFrame(message) : fail(`text of at most ${MAX_CLIENT_FRAME_CHARS} characters`)
+    if (!parsed.ok) return this.#endForViolation(connection, `Not a frame of rigel.v1: ${parsed.reason}.`)
+    const frame = parsed.value
     if (frame.type === 'ack') return connection.acknowledge(frame.id)
     connection.sendFrame(await this.#answer(connection, frame))
   }

@@ -37,6 +37,13 @@ export function nameOfType(type: string): string {
   return OWN_EVENTS.test(type) ? 'message' : type
 }
 
+/** Why a client is closed that sent what `decodeMessage` does not decode. At most 123 bytes: see Close. */
+export const NOT_A_MESSAGE: RigelError = {
+  kind: 'protocol_violation',
+  message:
+    'Not a message of Phoenix Channels: [join_ref, ref, topic, event, payload], with vsn=1.0.0 an object of these.',
+}
+
 const BINARY_PUSH = 0
 const BINARY_HEAD_BYTES = 5
 

@@ -4,7 +4,7 @@ import type { ConnectRequest } from '../../../../core/identity/principal.ts'
 import type { ConnectionState, Opening } from '../../connections/connection-state.ts'
 import type { TransportParts } from '../transport.ts'
 import type { ChannelHub } from './channel-hub.ts'
-import { decodeMessage, spokenVsn } from './message.ts'
+import { NOT_A_MESSAGE, decodeMessage, spokenVsn } from './message.ts'
 import { Outbox, type PollResult } from './outbox.ts'
 import { PhoenixConnection } from './phoenix-connection.ts'
 import type { PhoenixSink } from './phoenix-sink.ts'
@@ -58,8 +58,7 @@ export class PhoenixSessions {
       connection.vsn = spokenVsn(frame)
       const message = decodeMessage(connection.vsn, frame)
       if (message === undefined) {
-        const reason = { kind: 'protocol_violation', message: 'Not a message of Phoenix Channels.' } as const
-        this.#parts.lifecycle.end(connection, reason)
+        this.#parts.lifecycle.end(connection, NOT_A_MESSAGE)
         return false
       }
       const size = typeof frame === 'string' ? frame.length : frame.byteLength

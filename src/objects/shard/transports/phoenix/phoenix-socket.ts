@@ -6,7 +6,7 @@ import { closeSocket, SocketWriter, upgradeResponse } from '../socket.ts'
 import type { TransportParts } from '../transport.ts'
 import type { ChannelHub } from './channel-hub.ts'
 import { ChannelStore } from './channel-store.ts'
-import { decodeMessage } from './message.ts'
+import { NOT_A_MESSAGE, decodeMessage } from './message.ts'
 import { PhoenixConnection } from './phoenix-connection.ts'
 import type { PhoenixSink } from './phoenix-sink.ts'
 
@@ -83,8 +83,7 @@ export class PhoenixSockets {
     const size = typeof data === 'string' ? data.length : data.byteLength
     const message = size <= MAX_MESSAGE_SIZE ? decodeMessage(connection.vsn, data) : undefined
     if (message !== undefined) return this.#hub.handle(connection, message, size)
-    const reason = { kind: 'protocol_violation', message: 'Not a message of Phoenix Channels.' } as const
-    this.#parts.lifecycle.end(connection, reason)
+    this.#parts.lifecycle.end(connection, NOT_A_MESSAGE)
   }
 
   onClose(socket: WebSocket): void {

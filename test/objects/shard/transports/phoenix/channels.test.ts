@@ -177,7 +177,8 @@ describe('a socket', () => {
   it('that sends what is no message is closed', async () => {
     const client = await PhoenixClient.open()
     client.send('garbage')
-    expect((await client.untilClosed()).code).toBe(4504)
+    const { code, reason } = await client.untilClosed()
+    expect([code, reason]).toEqual([4504, expect.stringMatching(/^Not a message of Phoenix Channels: \[join_ref, /)])
   })
 
   it.each(['a.b.c', ''])('with a bad token is refused: %j', async (token) => {
