@@ -49,7 +49,7 @@ export async function kafkaBacklog(cluster: Cluster): Promise<readonly Figure[]>
   const source = { KAFKA_BROKERS: cluster.brokers.plain }
   const inOne = await followAll(RECORDS, source)
   const inTwo = await followInTwo(cluster, source)
-  const byProtocol = { 'the protocol': inOne, 'the protocol, shards in another workerd': inTwo.perSecond }
+  const byProtocol = { 'the protocol, in one workerd': inOne, 'the protocol, in two': inTwo.perSecond }
   const byHttp = { ...(await byRest(cluster)), ...(await byEmbeddedLog()) }
   return [
     ...inTwo.figures,
