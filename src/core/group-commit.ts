@@ -30,6 +30,11 @@ export class GroupCommit<Request, Result> {
     this.#deps = deps
   }
 
+  /** Whether a commit is under way: what is committed past the others now would overtake those that wait. */
+  get isCommitting(): boolean {
+    return this.#isCommitting
+  }
+
   /** Resolves when the request is durable. Rejects if the commit that it was part of failed. */
   add(request: Request): Promise<Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>()

@@ -210,7 +210,7 @@ export class SegmentLog<Meta, State> {
   #apply(slice: Slice, row: Omit<SegmentRow, 'meta'>, meta: Meta): void {
     this.#head = row.position
     this.#rows += 1
-    this.#slices = [...this.#slices.slice(0, -1), foldSlice(slice, row)]
+    this.#slices = this.#slices.with(this.#slices.length - 1, foldSlice(slice, row))
     this.#state = this.#options.fold(this.#state, meta)
   }
 

@@ -2,7 +2,7 @@
 // event is appended to the log first and then delivered. This file is the RPC surface; create-shard.ts composes the parts.
 import { DurableObject } from 'cloudflare:workers'
 import { configOf } from '../../config/parse-config.ts'
-import { filterBatch, type AppendBatch, type EventBatch } from '../../core/delivery/batch-codec.ts'
+import { filterBatch, type AppendBatch } from '../../core/delivery/batch-codec.ts'
 import { planDeliveries } from '../../core/delivery/fan-out-tree.ts'
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../../core/concurrency.ts'
 import type { ConnectRequest, MergedPrincipal, Metadata, Principal } from '../../core/identity/principal.ts'
@@ -69,10 +69,12 @@ export class UserShard extends DurableObject<Env> {
 
   /** Stores what has not been stored yet, then delivers it. Resolves when it is durable. Idempotent. */
   async append(batches: readonly AppendBatch[]): Promise<void> {
-    const wanted = batches.map((batch) => ({ ...batch, packs: batch.packs.flatMap((pack) => this.#wantedOf(pack)) }))
+    const wanted = batches.map((batch) => this.#wantedOf(batch))
     if (wanted.every(({ packs }) => packs.length === 0)) return
     const startedMs = Date.now()
-    await this.#shard.log.append(wanted)
+    const appending = this.#shard.log.append(wanted)
+    // An await takes a microtask also for what has ended.
+    if (appending !== undefined) await appending
     this.#shard.metrics.appended(wanted, Date.now() - startedMs)
     this.#shard.maintenance.appended()
   }
@@ -248,7 +250,10 @@ export class UserShard extends DurableObject<Env> {
   }
 
   /** Followers know the types that this shard wants by a bitmap: they send some that it does not want. */
-  #wantedOf(pack: EventBatch): readonly EventBatch[] {
-    return this.#shard.shardMap.isGaining ? [pack] : filterBatch(pack, (type) => this.#shard.interests.wants(type))
+  #wantedOf(batch: AppendBatch): AppendBatch {
+    const { interests, shardMap } = this.#shard
+    const wantsType = (type: string) => interests.wants(type)
+    const isWanted = shardMap.isGaining || batch.packs.every(({ broadcastTypes }) => broadcastTypes.every(wantsType))
+    return isWanted ? batch : { ...batch, packs: batch.packs.flatMap((pack) => filterBatch(pack, wantsType)) }
   }
 }

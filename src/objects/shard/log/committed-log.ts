@@ -108,9 +108,15 @@ export class CommittedLog implements History {
     return seq === undefined ? undefined : Math.min(seq, this.#committedSeq)
   }
 
-  /** Resolves when the events that were not stored yet are durable. They are delivered then, or soon after. */
-  async append(batches: readonly AppendBatch[]): Promise<void> {
-    await this.#appends.add(batches)
+  /**
+   * Resolves when the events that were not stored yet are durable. They are delivered then, or soon after. Returns undefined if
+   * nothing has to be waited for: the runtime then holds back the caller's answer.
+   */
+  append(batches: readonly AppendBatch[]): Promise<unknown> | undefined {
+    if (this.#appends.isCommitting || !this.#deps.isGated()) return this.#appends.add(batches)
+    this.#pending.push(...this.#log.append(batches, this.#deps.now()))
+    this.#stored(this.#log.head)
+    return undefined
   }
 
   /** Appends one of Rigel's own events. The caller settles afterwards, once for several. */
@@ -132,9 +138,14 @@ export class CommittedLog implements History {
     const upTo = this.#log.head
     // A stream that opens from now on begins with an answer, which is held back until this is durable.
     if (!this.#deps.isGated()) await this.#deps.sync()
+    this.#stored(upTo)
+    return Array.from({ length: count }, () => null)
+  }
+
+  /** Events up to `upTo` are durable, or held back until they are. */
+  #stored(upTo: number): void {
     this.#durableSeq = Math.max(this.#durableSeq, upTo)
     this.#deliverSoon()
-    return Array.from({ length: count }, () => null)
   }
 
   #deliverSoon(): void {

@@ -99,7 +99,7 @@ describe('delivery', () => {
   it('is never of what is not durable, and appends that come during a commit share the next one', async () => {
     const { log, storage, deliveries } = openLog(1)
     const release = storage.holdSync()
-    const appended = [0, 1, 2].map((offset) => log.append([batch(offset)]))
+    const appended = [0, 1, 2].map(async (offset) => log.append([batch(offset)]))
     expect([deliveries, log.committedSeq]).toEqual([[], 0])
     release()
     await Promise.all(appended)
@@ -118,5 +118,19 @@ describe('delivery', () => {
     release()
     await appended
     expect(deliveries).toEqual([[1], [2]])
+  })
+
+  it('keeps the order when the last open stream ends during a commit: what comes then passes none that wait', async () => {
+    const gate = { isShut: false }
+    const { log, storage, deliveries } = openLog(1, gate)
+    const release = storage.holdSync()
+    const append = async (offset: number) => log.append([batch(offset)])
+    const appended = [append(0), append(1)]
+    gate.isShut = true
+    appended.push(append(2))
+    release()
+    await Promise.all(appended)
+    expect(deliveries).toEqual([[1], [2, 3]])
+    expect(log.read(0, 1_000).map(({ offset }) => offset)).toEqual([0, 1, 2])
   })
 })
