@@ -24,10 +24,11 @@ export class AppendLinger {
     return this.#lingerMs > 0
   }
 
-  /** Resolves when the next batch may be fetched. */
-  async next(): Promise<void> {
+  /** Resolves when the next batch may be fetched; undefined: it may be now. */
+  next(): Promise<void> | undefined {
+    if (!this.isOn) return undefined
     const waitMs = this.#lastAppendMs + this.#lingerMs - this.#deps.nowMs()
-    if (waitMs > 0) await this.#deps.sleep(waitMs)
+    return waitMs > 0 ? this.#deps.sleep(waitMs) : undefined
   }
 
   /** A batch was appended. */

@@ -49,7 +49,7 @@ export interface RunBudget {
 
 /** The parts that the loop uses: one object for the life of a follower. */
 export interface PartitionConsumer extends TopicPartition {
-  readonly log: Pick<KafkaLog, 'fetch'>
+  readonly log: { fetch(...of: Parameters<KafkaLog['fetch']>): Fetched | Promise<Fetched> }
   readonly fetchLimits: FetchLimits
   /** Decides when the next batch may begin; absent: at once. */
   readonly linger?: AppendLinger
@@ -100,17 +100,22 @@ export async function consume(
   const endMs = consumer.nowMs() + budget.ms
   let at = from
   let calls = 0
-  let ahead: Promise<Fetched> | undefined
+  let ahead: Fetched | Promise<Fetched> | undefined
   for (let batches = 1; ; batches += 1) {
-    if (ahead === undefined) await consumer.linger?.next()
-    const fetched = await (ahead ?? fetch(consumer, at))
+    const lingering = ahead === undefined ? consumer.linger?.next() : undefined
+    if (lingering !== undefined) await lingering
+    // What is there already is not awaited: for an event by itself promises take as long as the work.
+    const fetching = ahead ?? fetch(consumer, at)
+    const fetched = fetching instanceof Promise ? await fetching : fetching
     const fetchedMs = consumer.nowMs()
     ahead = undefined
     if (fetched.kind === 'unknown_topic_or_partition') return { kind: 'unknown', at, calls }
     if (fetched.kind === 'ended') return { ...fetched, at, calls }
     if (fetched.kind === 'records' && fetched.next === at.offset) return { kind: 'caught_up', at, calls }
-    const batch = fetched.kind === 'records' ? await plan(consumer, at, fetched) : reset(consumer, at, fetched)
-    calls += 1 + batch.stages.flat().length
+    const planning = fetched.kind === 'records' ? plan(consumer, at, fetched) : reset(consumer, at, fetched)
+    const batch = planning instanceof Promise ? await planning : planning
+    calls += 1
+    for (const stage of batch.stages) calls += stage.length
     const isLast = batches >= budget.batches || calls >= maxCalls || consumer.nowMs() >= endMs
     if (!isLast && fetchesAhead(consumer)) ahead = fetchAhead(consumer, batch.next)
     for (const stage of batch.stages) await runWithLimit(stage, MAX_CONCURRENT_CALLS)
@@ -127,13 +132,13 @@ function fetchesAhead({ fetchesAhead: isWanted = true, linger }: PartitionConsum
 }
 
 /** A rejection is handled when its turn comes. It is ignored if the batch before it fails. */
-function fetchAhead(consumer: PartitionConsumer, at: Checkpoint): Promise<Fetched> {
+function fetchAhead(consumer: PartitionConsumer, at: Checkpoint): Fetched | Promise<Fetched> {
   const fetching = fetch(consumer, at)
-  fetching.catch(() => undefined)
+  if (fetching instanceof Promise) fetching.catch(() => undefined)
   return fetching
 }
 
-function fetch({ fetchLimits, log, partition, topic }: PartitionConsumer, at: Checkpoint): Promise<Fetched> {
+function fetch({ fetchLimits, log, partition, topic }: PartitionConsumer, at: Checkpoint): Fetched | Promise<Fetched> {
   const { cursor = null, offset, topicId } = at
   return log.fetch({ topic, partition, offset, topicId, cursor }, fetchLimits)
 }
@@ -144,11 +149,24 @@ interface PlannedBatch {
   readonly counted: BatchCounters
 }
 
-async function plan(consumer: PartitionConsumer, at: Checkpoint, fetched: FetchedRecords): Promise<PlannedBatch> {
-  const { generation } = at
-  consumer.planning?.(fetched.next, generation)
+function plan(
+  consumer: PartitionConsumer,
+  at: Checkpoint,
+  fetched: FetchedRecords,
+): PlannedBatch | Promise<PlannedBatch> {
+  consumer.planning?.(fetched.next, at.generation)
   consumer.traces?.begin()
-  const { deadLetters, dropped = 0, next: offset, records, stages } = await consumer.planner.plan(fetched, generation)
+  const planned = consumer.planner.plan(fetched, at.generation)
+  if (planned instanceof Promise) return planned.then((batch) => toPlanned(at, fetched, batch))
+  return toPlanned(at, fetched, planned)
+}
+
+function toPlanned(
+  at: Checkpoint,
+  fetched: FetchedRecords,
+  { deadLetters, dropped = 0, next: offset, records, stages }: BatchPlan,
+): PlannedBatch {
+  const { generation } = at
   return {
     stages,
     next: { offset, generation, topicId: fetched.topicId ?? at.topicId, ...cursorOf(fetched, at, offset) },

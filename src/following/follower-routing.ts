@@ -40,10 +40,16 @@ export class FollowerRouting {
     this.#hasRegistered = sql.exec('SELECT 1 FROM registration').toArray().length > 0
   }
 
+  /** Whether it has registered, and knows a shard map; of a topic of responses always. */
+  get mayRoute(): boolean {
+    const { at, config } = this.#deps
+    return (this.#hasRegistered && this.shardMap.isKnown) || isResponseTopic(config, at.topic)
+  }
+
   /** Registers at the Directory unless it has, and knows a shard map. Responses are routed by neither. */
   async registerOnce(): Promise<void> {
-    const { at, config, env } = this.#deps
-    if (isResponseTopic(config, at.topic) || (this.#hasRegistered && this.shardMap.isKnown)) return
+    const { at, env } = this.#deps
+    if (this.mayRoute) return
     const { version } = this.applyUpdate(await directoryStub(env).registerFollower(at.topic, at.partition))
     if (version === null) throw new Error('the Directory that answered has been replaced meanwhile')
     this.#noteRegistration()

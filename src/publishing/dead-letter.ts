@@ -44,8 +44,8 @@ function withoutContent(letter: NewRecord): NewRecord {
   return { topic: letter.topic, key: null, value: null, headers: [...origin, omitted] }
 }
 
-/** Yields the records in order, in parts that one produce can carry. */
-export function splitForProduce(records: readonly NewRecord[]): Generator<readonly NewRecord[]> {
+/** Returns the records in order, in parts that one produce can carry. */
+export function splitForProduce(records: readonly NewRecord[]): readonly (readonly NewRecord[])[] {
   return splitBySize(records, sizeOfRecord, MAX_BATCH_BYTES)
 }
 

@@ -60,7 +60,7 @@ export interface HistoryPage {
 /** Returns the sender that calls shards through their stubs. Its calls throw what the shard throws. */
 export function createShardSender(env: Env): ShardSender {
   return {
-    append: async (shard, batch) => shardStub(env, shard).append([batch]),
+    append: (shard, batch) => shardStub(env, shard).append([batch]),
     relay: async (shard, batch) => shardStub(env, shard).relay(batch),
   }
 }

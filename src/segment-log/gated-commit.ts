@@ -28,8 +28,11 @@ export class GatedCommit<Request, Result> {
     this.#deps = deps
   }
 
-  /** Resolves when the request is stored, which need not be durable. Rejects if the commit that it was part of failed. */
-  async add(request: Request): Promise<Result> {
+  /**
+   * Resolves when the request is stored, which need not be durable. Rejects if the commit that it was part of failed. Returns the
+   * result, or throws, if it need not wait: a promise of each caller would cost more than the rest.
+   */
+  add(request: Request): Result | Promise<Result> {
     if (!this.#isSyncing && this.#deps.isDurable()) return this.#deps.commit([request])[0] as Result
     const { promise, resolve, reject } = Promise.withResolvers<Result>()
     this.#waiting.push({ request, resolve, reject })

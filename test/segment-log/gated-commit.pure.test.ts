@@ -27,7 +27,7 @@ function createCommits() {
 describe('gated commit', () => {
   it('stores a request at once, and those that came before it was durable together', async () => {
     const { commits, gated, syncs } = createCommits()
-    const results = ['a', 'b', 'c'].map((request) => gated.add(request))
+    const results = ['a', 'b', 'c'].map(async (request) => gated.add(request))
     expect(await results[0]).toBe('a!')
     expect(commits).toEqual([['a']])
     syncs[0]?.resolve()
@@ -57,7 +57,7 @@ describe('gated commit', () => {
   it('rejects those that storage did not take, and takes later ones', async () => {
     const { gated, state, syncs } = createCommits()
     await gated.add('a')
-    const refused = gated.add('b').catch((error: Error) => error.message)
+    const refused = Promise.resolve(gated.add('b')).catch((error: Error) => error.message)
     state.isFull = true
     syncs[0]?.resolve()
     expect(await refused).toBe('full')
@@ -68,7 +68,9 @@ describe('gated commit', () => {
   it('rejects all that wait when what was stored does not become durable', async () => {
     const { gated, syncs } = createCommits()
     await gated.add('a')
-    const waiting = ['b', 'c'].map((request) => gated.add(request).catch((error: Error) => error.message))
+    const waiting = ['b', 'c'].map((request) =>
+      Promise.resolve(gated.add(request)).catch((error: Error) => error.message),
+    )
     syncs[0]?.reject(new Error('the disk is gone'))
     expect(await Promise.all(waiting)).toEqual(['the disk is gone', 'the disk is gone'])
   })

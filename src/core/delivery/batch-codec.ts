@@ -69,7 +69,7 @@ export interface AppendBatch {
 
 /** Encodes events in order, in packs that a row can hold. */
 export function encodeBatches(events: readonly RoutedEvent[]): readonly EventBatch[] {
-  return [...splitBySize(events, ({ utf8 }) => utf8.length, MAX_PACK_BYTES, isNextOffset)].flatMap(encodeRows)
+  return splitBySize(events, ({ utf8 }) => utf8.length, MAX_PACK_BYTES, isNextOffset).flatMap(encodeRows)
 }
 
 function isNextOffset(before: RoutedEvent, after: RoutedEvent): boolean {
@@ -108,20 +108,28 @@ function middleOf(events: readonly RoutedEvent[]): number | undefined {
 
 function encodePack(events: readonly RoutedEvent[]): EventBatch {
   const heads: EventHeader[] = []
-  const broadcastTypes = new Set<string>()
+  /** Made for the first: most packs are for users. */
+  let broadcastTypes: Set<string> | undefined
   for (const { fields, offset, recipients, row, type, utf8 } of events) {
     if (row === undefined) heads.push([type, fields, recipients, null, utf8.length, offset])
     else heads.push([type, fields, recipients, null, utf8.length, offset, row])
-    if (recipients === null) broadcastTypes.add(type)
+    if (recipients === null) (broadcastTypes ??= new Set()).add(type)
   }
   return {
     count: events.length,
-    broadcastTypes: [...broadcastTypes],
+    broadcastTypes: broadcastTypes === undefined ? [] : [...broadcastTypes],
     firstOffset: events[0]?.offset ?? 0,
     lastOffset: events.at(-1)?.offset ?? 0,
     heads: JSON.stringify(heads),
-    body: concat(events.map(({ utf8 }) => utf8)),
+    body: bodyOf(events),
   }
+}
+
+/** The text of an event by itself is nearly always the whole of its buffer, and need not be copied. */
+function bodyOf(events: readonly RoutedEvent[]): Uint8Array {
+  const [only] = events
+  const isWhole = only !== undefined && events.length === 1 && only.utf8.length === only.utf8.buffer.byteLength
+  return isWhole ? only.utf8 : concat(events.map(({ utf8 }) => utf8))
 }
 
 /** Decodes a pack into its events. Texts are views of its body. */

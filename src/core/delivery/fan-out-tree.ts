@@ -41,6 +41,12 @@ export function planDeliveries(
   self?: number,
 ): readonly (() => Promise<void>)[] {
   const payloads = groupByPayload(batch)
+  const [only] = payloads
+  // An event by itself is nearly always for one shard.
+  if (only !== undefined && payloads.length === 1 && only.shards.length === 1) {
+    const [shard = 0] = only.shards
+    return [() => sender.append(shard, { topic, partition, generation, packs: only.take() })]
+  }
   const takeOf = new Map(payloads.flatMap(({ shards, take }) => shards.map((shard) => [shard, take] as const)))
   const source = { topic, partition, generation }
   const append = (shard: number) => async () => sender.append(shard, { ...source, packs: takeOf.get(shard)?.() ?? [] })

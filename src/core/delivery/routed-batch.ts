@@ -70,6 +70,7 @@ interface ShardStreams {
 
 /** Groups the shards of a batch by what they get, so that each payload is encoded once. */
 export function groupByPayload({ addressed, broadcasts }: RoutedBatch): readonly SharedPayload[] {
+  if (broadcasts.size === 0) return Array.from(addressed, ([shard, events]) => toPayload([shard], [], events))
   const byShard = streamsByShard(broadcasts)
   const groups = new Map<string, { shards: number[]; streams: readonly BroadcastStream[] }>()
   for (const [shard, { key, streams }] of byShard) {
@@ -107,8 +108,10 @@ function toPayload(
   if (only !== undefined && others.length === 0 && addressed.length === 0) return { shards, take: () => only.packs }
   let left = shards.length
   let packs: readonly EventBatch[] | undefined
+  const merged = () =>
+    streams.length === 0 ? addressed : mergeByOffset([...streams.map(({ events }) => events), addressed])
   const take = () => {
-    const taken = (packs ??= encodeBatches(mergeByOffset([...streams.map(({ events }) => events), addressed])))
+    const taken = (packs ??= encodeBatches(merged()))
     left -= 1
     if (left <= 0) packs = undefined
     return taken

@@ -105,16 +105,16 @@ export class EmbeddedFollower {
   }
 
   /** These records, and all before them, are stored. Follows them. */
-  async appended(records: readonly LogRecord[]): Promise<void> {
+  appended(records: readonly LogRecord[]): Promise<void> {
     this.#records.appended(records)
-    await this.follow()
+    return this.follow()
   }
 
   /** Follows the log to its end. Resolves when that has been done, or has failed and an alarm is set. */
-  async follow(): Promise<void> {
+  follow(): Promise<void> {
     this.#hasMore = true
     if (this.#run === null && this.#deps.nowMs() >= this.#health.retryAtMs) this.#run = this.#runOnce()
-    await this.#run
+    return this.#run ?? Promise.resolve()
   }
 
   /** The alarm of a run that failed, or that had used up its calls. */
@@ -173,7 +173,7 @@ export class EmbeddedFollower {
 
   async #consumeToEnd(): Promise<RunResult> {
     if (this.#isNew) await this.#takeOver()
-    await this.#routing.registerOnce()
+    if (!this.#routing.mayRoute) await this.#routing.registerOnce()
     this.#routing.shardMap.endFound(this.#deps.log.offsets().latest)
     for (let calls = 0; ;) {
       this.#hasMore = false
@@ -228,7 +228,7 @@ export class EmbeddedFollower {
     return {
       ...at,
       traces,
-      log: { fetch: async ({ offset }) => this.#records.fetch(offset, BATCH_BYTES) },
+      log: { fetch: ({ offset }) => this.#records.fetch(offset, BATCH_BYTES) },
       fetchLimits: { maxWaitMs: 0, maxBytes: BATCH_BYTES },
       fetchesAhead: false,
       planner: createPlanner({

@@ -66,14 +66,18 @@ export class EmbeddedLog extends DurableObject<Env> {
   /** Fetches that wait at the end of the log, each with its own timer. Without such a fetch there is no timer. */
   readonly #waiting = new Set<() => void>()
 
-  /** Returns the offset of the first record; the others follow it. Durable when it resolves. */
-  async append(records: readonly KeyedRecord[]): Promise<number> {
-    const [first] = await this.appendOnce(records)
+  /** Returns the offset of the first record; the others follow it. Durable when the caller has it. */
+  append(records: readonly KeyedRecord[]): number | Promise<number> {
+    const places = this.#appends.add(records)
+    return places instanceof Promise ? places.then((stored) => this.#firstOf(stored)) : this.#firstOf(places)
+  }
+
+  #firstOf([first]: readonly Appended[]): number {
     return first?.offset ?? this.#log.offsets().latest
   }
 
-  /** Returns the place of each record. A record whose idempotency key is known is not stored again. Durable when it resolves. */
-  async appendOnce(records: readonly KeyedRecord[]): Promise<readonly Appended[]> {
+  /** Returns the place of each record. A record whose idempotency key is known is not stored again. Durable when the caller has it. */
+  appendOnce(records: readonly KeyedRecord[]): readonly Appended[] | Promise<readonly Appended[]> {
     return this.#appends.add(records)
   }
 
@@ -188,10 +192,13 @@ function toRecords(
   requests: readonly (readonly KeyedRecord[])[],
   places: readonly (readonly Appended[])[],
 ): readonly LogRecord[] {
-  return requests.flatMap((records, request) =>
-    records.flatMap(({ timestampMs, key, headers, value }, index): readonly LogRecord[] => {
-      const { offset = -1, duplicate = true } = places[request]?.[index] ?? {}
-      return duplicate || offset < next ? [] : [{ ...at, offset, timestampMs, key, headers, value }]
-    }),
-  )
+  const stored: LogRecord[] = []
+  for (const [request, records] of requests.entries()) {
+    for (const [index, { timestampMs, key, headers, value }] of records.entries()) {
+      const place = places[request]?.[index]
+      if (place === undefined || place.duplicate || place.offset < next) continue
+      stored.push({ ...at, offset: place.offset, timestampMs, key, headers, value })
+    }
+  }
+  return stored
 }

@@ -70,12 +70,14 @@ export class PartitionLog {
    * idempotency key is known is not stored again. Durable once `storage.sync()` resolves.
    */
   append(requests: readonly (readonly KeyedRecord[])[], nowMs: number): readonly (readonly Appended[])[] {
-    const records = requests.flat()
+    const [only = []] = requests
+    const records = requests.length === 1 ? only : requests.flat()
     const { head } = this.#log
     const places = records.some(({ idempotencyKey }) => idempotencyKey !== undefined)
       ? this.#log.transact(() => this.#appendOnce(records, nowMs))
       : this.#appendAll(records, nowMs)
     if (this.#log.head > head) this.#isCheckpointStored = true
+    if (requests.length === 1) return [places]
     let from = 0
     return requests.map(({ length }) => places.slice(from, (from += length)))
   }
@@ -151,13 +153,11 @@ export class PartitionLog {
   #appendAll(records: readonly AppendRecord[], nowMs: number): readonly Appended[] {
     const first = this.#log.head
     const checkpoint = this.#isCheckpointStored || this.#checkpoint === null ? null : toMeta(this.#checkpoint)
-    const segments = [...splitBySize(records, sizeOf, MAX_SEGMENT_BYTES)].map(
-      (some): NewSegment<SegmentCheckpoint> => ({
-        count: some.length,
-        meta: checkpoint,
-        ...encodeSegment(some),
-      }),
-    )
+    const segments = splitBySize(records, sizeOf, MAX_SEGMENT_BYTES).map((some): NewSegment<SegmentCheckpoint> => ({
+      count: some.length,
+      meta: checkpoint,
+      ...encodeSegment(some),
+    }))
     this.#log.append(segments, nowMs)
     return records.map((_, index) => ({ offset: first + index, duplicate: false }))
   }
