@@ -13,6 +13,13 @@ type HeaderRecord = Record<string, string>
 /** How long browsers may remember a preflight. Chromium's maximum is 7,200. */
 export const MAX_AGE_SECONDS = 600
 
+const EXPOSED = `Retry-After, WWW-Authenticate, ${PRODUCED_HEADER}`
+const ANY_ORIGIN: HeaderRecord = Object.freeze({
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': EXPOSED,
+  vary: 'Origin',
+})
+
 /** The value of `access-control-allow-origin`. An unlisted origin gets the first listed one, so its browser blocks the response. */
 export function allowOrigin(config: Config, request: Request): string {
   if (config.cors === '*') return '*'
@@ -24,10 +31,11 @@ export function allowOrigin(config: Config, request: Request): string {
 
 /** Pages of origins that CORS lists may send credentials: cookies count for them, and some send them with every request. */
 export function corsHeaders(config: Config, request: Request): HeaderRecord {
+  if (config.cors === '*') return ANY_ORIGIN
   return {
     'access-control-allow-origin': allowOrigin(config, request),
     ...(namesOrigins(config) ? { 'access-control-allow-credentials': 'true' } : {}),
-    'access-control-expose-headers': `Retry-After, WWW-Authenticate, ${PRODUCED_HEADER}`,
+    'access-control-expose-headers': EXPOSED,
     vary: 'Origin',
   }
 }

@@ -22,8 +22,9 @@ export function proxyTrace(tracer: Tracer | null, incoming: IncomingHeaders): Tr
 export function publishTrace(c: Pick<HandlerContext, 'get' | 'req'>): Trace | null {
   const tracer = c.get('tracer')
   const given = c.req.header('traceparent')
+  if (tracer === null && given === undefined) return null
   const state = c.req.header('tracestate') ?? null
-  if (tracer === null) return given === undefined ? null : (continuedTrace(given, state) ?? null)
+  if (tracer === null) return (given && continuedTrace(given, state)) || null
   const trace = tracer.trace(given, state)
   return trace.isSampled || trace.parentSpanId !== null ? trace : null
 }

@@ -19,6 +19,8 @@ import { createUpstashKafkaLog } from './upstash-adapter.ts'
 
 const clockAndRandom = { nowMs: () => Date.now(), random: () => Math.random() }
 
+const embeddedDeps = { ...clockAndRandom, keepAlive: waitUntil }
+
 const restDeps: RestDeps = {
   ...clockAndRandom,
   fetch: (input, init) => fetch(input, init),
@@ -55,9 +57,7 @@ function createSourceLog(env: Env, config: Config, sql: SqlStorage | undefined):
   const { brokers, rest, upstash } = config.kafka
   if (rest !== null) return createKafkaRestLog(rest, restDepsOf(env, rest), sql && createInstanceJournal(sql))
   if (brokers !== null) return createBrokersKafkaLog(env, brokers, clockAndRandom)
-  return upstash === null
-    ? createEmbeddedKafkaLog(env, { ...clockAndRandom, keepAlive: waitUntil })
-    : createUpstashKafkaLog(upstash)
+  return upstash === null ? createEmbeddedKafkaLog(env, embeddedDeps) : createUpstashKafkaLog(upstash)
 }
 
 /** With a binding, requests use its fetch, which sends a client certificate or reaches a private network. */

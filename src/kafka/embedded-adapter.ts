@@ -83,6 +83,8 @@ async function produce(
   deps: EmbeddedAdapterDeps,
 ): Promise<readonly ProducedRecord[]> {
   const nowMs = deps.nowMs()
+  const [only] = records
+  if (only !== undefined && records.length === 1) return [await produceOne(env, only, deps, nowMs)]
   const places: ProducedRecord[] = []
   const batches = new Map<string, PartitionBatch>()
   /** Records without a key stay together within a call, as Kafka's sticky partitioner keeps them. */
@@ -111,6 +113,23 @@ async function produce(
   return places
 }
 
+/** Past the lists of what goes where: an event by itself is the usual request. */
+async function produceOne(
+  env: Env,
+  record: NewRecord,
+  deps: EmbeddedAdapterDeps,
+  nowMs: number,
+): Promise<ProducedRecord> {
+  const keyed = toAppend(record, nowMs)
+  const { topic } = record
+  const count = partitionCounts.get(topic) ?? (await countPartitions(env, topic))
+  const partition = choosePartition(record, count, deps.random())
+  const [appended] = await batcherOf(env, deps).add(partitionName({ topic, partition }), [keyed])
+  const { offset = -1, duplicate = false } = appended ?? {}
+  const place = { topic, partition, offset, timestampMs: keyed.timestampMs }
+  return duplicate ? { ...place, duplicate } : place
+}
+
 function batcherOf(env: Env, deps: EmbeddedAdapterDeps): CallBatcher<readonly KeyedRecord[], readonly Appended[]> {
   const known = batchers.get(env)
   if (known !== undefined) return known
@@ -136,6 +155,8 @@ async function appendGroup(
   at: TopicPartition,
   requests: readonly (readonly KeyedRecord[])[],
 ): Promise<readonly (readonly Appended[])[]> {
+  const [only] = requests
+  if (only !== undefined && requests.length === 1) return [await appendAll(env, at, only)]
   const places = await appendAll(env, at, requests.flat())
   let from = 0
   return requests.map(({ length }) => places.slice(from, (from += length)))

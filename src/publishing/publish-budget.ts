@@ -20,6 +20,8 @@ export class PublishBudget {
   readonly #limits: PublishLimits
   /** The publisher that has published last is the last. */
   readonly #buckets = new Map<string, EventBucket>()
+  /** Of these, the last one: it need not be moved. */
+  #last: EventBucket | undefined
 
   constructor(limits: PublishLimits) {
     this.#limits = limits
@@ -44,22 +46,24 @@ export class PublishBudget {
 
   #refill(publisher: string, nowMs: number): EventBucket {
     const { eventsPerSecond, bytesPerSecond } = this.#limits
-    const bucket = this.#take(publisher) ?? { events: eventsPerSecond, bytes: bytesPerSecond, atMs: nowMs }
+    const known = this.#buckets.get(publisher)
+    const bucket = known ?? { events: eventsPerSecond, bytes: bytesPerSecond, atMs: nowMs }
     const seconds = Math.max(0, nowMs - bucket.atMs) / 1_000
     bucket.events = Math.min(eventsPerSecond, bucket.events + seconds * eventsPerSecond)
     bucket.bytes = Math.min(bytesPerSecond, bucket.bytes + seconds * bytesPerSecond)
     bucket.atMs = nowMs
-    this.#buckets.set(publisher, bucket)
+    if (this.#last !== bucket) this.#moveToEnd(publisher, bucket)
     return bucket
   }
 
-  /** Takes the publisher's bucket out of its place, or makes room for one. */
-  #take(publisher: string): EventBucket | undefined {
-    const known = this.#buckets.get(publisher)
-    const [oldest] = this.#buckets.keys()
-    if (known !== undefined) this.#buckets.delete(publisher)
-    else if (oldest !== undefined && this.#buckets.size >= MAX_PUBLISHERS) this.#buckets.delete(oldest)
-    return known
+  /** Moves the publisher's bucket behind all others, or makes room for it. */
+  #moveToEnd(publisher: string, bucket: EventBucket): void {
+    if (!this.#buckets.delete(publisher) && this.#buckets.size >= MAX_PUBLISHERS) {
+      const [oldest = ''] = this.#buckets.keys()
+      this.#buckets.delete(oldest)
+    }
+    this.#buckets.set(publisher, bucket)
+    this.#last = bucket
   }
 }
 

@@ -40,14 +40,23 @@ export class PublishRules {
    * Returns the events as they are to be published: all, or the first refusal. `publisher`: whose budget it is. `isRightGiven`: who
    * may publish was decided otherwise.
    */
-  async admit(
+  admit(
     events: readonly CloudEvent[],
     grant: TypeGrant | undefined,
     publisher: string,
     { isRightGiven = false } = {},
+  ): Result<readonly CloudEvent[], RigelError> | Promise<Result<readonly CloudEvent[], RigelError>> {
+    if (this.#config.typeRules?.hasPublishing !== true && grant?.only?.publish === undefined) return ok(events)
+    return this.#admitByRules(events, grant, publisher, isRightGiven)
+  }
+
+  async #admitByRules(
+    events: readonly CloudEvent[],
+    grant: TypeGrant | undefined,
+    publisher: string,
+    isRightGiven: boolean,
   ): Promise<Result<readonly CloudEvent[], RigelError>> {
     const { typeRules } = this.#config
-    if (typeRules?.hasPublishing !== true && grant?.only?.publish === undefined) return ok(events)
     let refusal: RigelError | undefined
     // What rules decide about has to be what is published: of two equal members, parsers read different ones.
     const admitted: CloudEvent[] = []

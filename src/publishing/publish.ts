@@ -21,7 +21,7 @@ const CONTENT_TYPE = { key: 'content-type', value: encoder.encode('application/c
  * Resolves when all are durable, with their positions in the order given. Throws what the log throws. With `keys`, one an
  * event, a log that remembers keys stores each event once, however often it is published.
  */
-export async function publishEvents(
+export function publishEvents(
   log: Pick<KafkaLog, 'produce'>,
   config: Config,
   events: readonly CloudEvent[],
@@ -65,7 +65,9 @@ export async function submit(
   config: Config,
   openLog: () => Pick<KafkaLog, 'produce'>,
   spend: (events: number, bytes: number) => boolean,
-  admit: (events: readonly CloudEvent[]) => Promise<Result<readonly CloudEvent[], RigelError>>,
+  admit: (
+    events: readonly CloudEvent[],
+  ) => Result<readonly CloudEvent[], RigelError> | Promise<Result<readonly CloudEvent[], RigelError>>,
 ): Promise<Result<ProducedRecord, RigelError>> {
   if (typeof config.submissionCheck === 'object') {
     // A connection does not keep its token.

@@ -80,10 +80,10 @@ async function isEnded(env: Env, topic: string, partition: number): Promise<bool
 
 /** Returns the places in the order of the records. Produces to all sources in parallel. */
 async function produce(logOf: LogOf, records: readonly NewRecord[]): Promise<readonly ProducedRecord[]> {
-  const kinds = new Set(records.map(({ topic }) => sourceOf(topic).kind))
   const [first] = records
   if (first === undefined) return []
-  if (kinds.size === 1) return logOf(first.topic).produce(records)
+  if (records.every(({ topic }) => topic === first.topic)) return logOf(first.topic).produce(records)
+  const kinds = new Set(records.map(({ topic }) => sourceOf(topic).kind))
   const places = new Map<NewRecord, ProducedRecord>()
   await Promise.all(
     [...kinds].map(async (kind) => {

@@ -44,6 +44,8 @@ export function parseAsOf(text: string, name: 'as_of' | 'offsets' = 'as_of'): Re
 
 /** Returns the value of PRODUCED_HEADER: the highest offset of each partition. */
 export function formatProduced(places: readonly LogPosition[]): string {
+  const [only] = places
+  if (only !== undefined && places.length === 1) return `${partitionName(only)}@${only.offset}`
   const newest = new Map<string, number>()
   for (const place of places) {
     const name = partitionName(place)

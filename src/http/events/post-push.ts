@@ -11,6 +11,7 @@ import { createCountedLog } from '../counted-log.ts'
 import { errorResponse } from '../error-response.ts'
 import { publishTrace } from '../request-trace.ts'
 import type { HandlerContext } from '../worker-context.ts'
+import type { Admitted } from './publisher.ts'
 import { readPush, type PushRequest } from './read-push.ts'
 
 export interface PushOptions {
@@ -18,10 +19,7 @@ export interface PushOptions {
   /** A service decides about the events (SUBMISSION_CHECK). */
   readonly isChecked?: boolean
   /** Returns the events as they are to be published, or why they may not be. */
-  readonly admit?: (
-    events: readonly CloudEvent[],
-    isBatch: boolean,
-  ) => Promise<Result<readonly CloudEvent[], RigelError>>
+  readonly admit?: (events: readonly CloudEvent[], isBatch: boolean) => Admitted | Promise<Admitted>
 }
 
 export async function answerPush(

@@ -22,11 +22,21 @@ export interface Publisher {
  * Returns the publisher. Only a bearer header is accepted: with a cookie, any page that the user visits could publish in the
  * user's name.
  */
-export async function verifyPublisher(c: HandlerContext): Promise<Result<Publisher, RigelError>> {
+export function verifyPublisher(
+  c: HandlerContext,
+): Result<Publisher, RigelError> | Promise<Result<Publisher, RigelError>> {
   const config = c.get('config')
   const needsToken = config.submissionCheck === 'jwt_validation'
   // Rules may let clients publish by their token although SUBMISSION_CHECK demands none.
   if (!needsToken && config.typeRules?.hasPublishing !== true) return ok({ name: '', grant: undefined })
+  return verifyTokens(c, config, needsToken)
+}
+
+async function verifyTokens(
+  c: HandlerContext,
+  config: Config,
+  needsToken: boolean,
+): Promise<Result<Publisher, RigelError>> {
   for (const token of bearerTokens(c.req.raw)) {
     const verified = await c.get('verifyToken')(token)
     if (verified.ok) {
@@ -47,18 +57,25 @@ function nameOf({ user, session }: Principal): string {
  * Checks SUBMISSION_CHECK, the budget of the publisher, and the rules of the types. Returns the events as they are to be
  * published.
  */
-export async function admit(
+export function admit(
   c: HandlerContext,
   { grant, name }: Publisher,
   events: readonly CloudEvent[],
   isBatch: boolean,
-): Promise<Result<readonly CloudEvent[], RigelError>> {
-  const bytes = events.reduce((sum, { json }) => sum + json.length, 0)
+): Admitted | Promise<Admitted> {
+  let bytes = 0
+  for (const { json } of events) bytes += json.length
   const payer = name || addressPayer(c.req.raw)
   if (!c.get('publishBudget').spend(payer, events.length, bytes, Date.now())) return fail({ kind: 'rate_limited' })
-  if (!(await isSubmissionAllowed(c, events, isBatch))) return fail({ kind: 'submission_denied' })
-  return c.get('publishRules').admit(events, grant, payer)
+  const byRules = () => c.get('publishRules').admit(events, grant, payer)
+  const { submissionCheck } = c.get('config')
+  if (typeof submissionCheck === 'string') return byRules()
+  return isSubmissionAllowed(c, submissionCheck.url, events, isBatch).then((isAllowed) =>
+    isAllowed ? byRules() : fail({ kind: 'submission_denied' }),
+  )
 }
+
+export type Admitted = Result<readonly CloudEvent[], RigelError>
 
 /** Whether a service (SUBMISSION_CHECK) or rules decide about events: then these are read by `toCheckedEvent`. */
 export function isChecked({ submissionCheck, typeRules }: Config): boolean {
@@ -66,15 +83,14 @@ export function isChecked({ submissionCheck, typeRules }: Config): boolean {
 }
 
 /** The service gets the event as structured JSON, a batch as an array. */
-async function isSubmissionAllowed(
+function isSubmissionAllowed(
   c: HandlerContext,
+  url: string,
   events: readonly CloudEvent[],
   isBatch: boolean,
 ): Promise<boolean> {
-  const { submissionCheck } = c.get('config')
-  if (typeof submissionCheck === 'string') return true
   const texts = events.map(({ json }) => json)
-  return c.get('askService')(submissionCheck.url, {
+  return c.get('askService')(url, {
     contentType: 'application/json',
     authorization: c.req.header('authorization') ?? null,
     body: isBatch ? `[${texts.join(',')}]` : (texts[0] ?? ''),

@@ -22,11 +22,12 @@ const BROKEN_OFF: BodyResult = fail({
 export class RequestBodies {
   readonly #budget = new BodyBudget()
 
-  async read(request: Request, limitBytes: number): Promise<BodyResult> {
-    const coding = (request.headers.get('content-encoding') ?? '').trim().toLowerCase()
+  read(request: Request, limitBytes: number): Promise<BodyResult> {
+    const given = request.headers.get('content-encoding')
+    const coding = given === null ? '' : given.trim().toLowerCase()
     if (coding === '' || coding === 'identity') return this.#readPlain(request, limitBytes)
     const format = FORMATS[coding]
-    if (format === undefined) return fail({ kind: 'unsupported_content_encoding', coding })
+    if (format === undefined) return Promise.resolve(fail({ kind: 'unsupported_content_encoding', coding }))
     return this.#readEncoded(request, format, limitBytes)
   }
 
