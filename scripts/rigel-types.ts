@@ -21,6 +21,8 @@ import {
 import { generateTypes, type TypeSources } from '../src/event-types/generate-types.ts'
 import { createRegistryClient, RegistryUnavailable } from '../src/schema-registry/registry-client.ts'
 
+// The parsers of the schemas need it (core/json.ts).
+if (!('rawJSON' in JSON)) exit([`needs Node 22 or later, this is ${process.version}`])
 const { positionals, values: flags } = readCommandLine()
 const variables = parseVariables({ ...process.env, ...(flags.vars === undefined ? {} : parseEnv(read(flags.vars))) })
 const { registry } = toSchemas(variables)

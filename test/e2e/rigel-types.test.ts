@@ -136,6 +136,16 @@ void test('what is wrong is said, and nothing is written', async () => {
   assert.equal(readFileSync(inFolder('src/events.ts'), 'utf8'), written)
 })
 
+void test('a Node that is too old is told, without a stack', async () => {
+  const old = await run('bash', [
+    '-c',
+    "NODE_OPTIONS='--import=data:text/javascript,delete%20JSON.rawJSON' npx rigel-types a.json",
+  ])
+  assert.equal(old.code, 1)
+  assert.match(old.output, /rigel-types: needs Node 22 or later, this is v/)
+  assert.doesNotMatch(old.output, /^ +at /m)
+})
+
 function extractors(pointer: string): unknown {
   return { 'order.shipped': { tenant: { event: { json_pointer: pointer } } } }
 }
