@@ -1,7 +1,7 @@
 // Verifies a JSON Web Token and returns its principal. Signature, algorithm, expiry, issuer and audience are checked here
 // and nowhere else; revocation-check.ts checks whether the session is revoked. Uses jose.
 import { logIncident } from '../telemetry/incident-log.ts'
-import { sleep } from '../core/timeout.ts'
+import { sleep } from '../core/time/timeout.ts'
 import { base64url, errors, importSPKI, importX509, jwtVerify } from 'jose'
 import type { JSONWebKeySet, JWTPayload, JWTVerifyOptions } from 'jose'
 import type { Config } from '../config/parse-config.ts'

@@ -1,7 +1,7 @@
 // An isolate's copy of the shard map. It begins with a guess, SHARDS and SHARD_GROUPS, so that no request waits for the Directory: a
 // shard that a user has left answers with the newer map, and the Worker then calls the right shard.
 import { logIncident } from '../telemetry/incident-log.ts'
-import { sleep, withTimeout } from '../core/timeout.ts'
+import { sleep, withTimeout } from '../core/time/timeout.ts'
 import { hasShard, initialMap, type ShardMap } from '../core/shard-map/shard-map.ts'
 import { directoryStub } from '../rpc/directory.ts'
 

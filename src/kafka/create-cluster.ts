@@ -1,6 +1,6 @@
 // Creates a Cluster from the configuration: sockets, credentials, clock and randomness. Called by the two kinds of objects
 // that keep broker connections: followers (brokers-adapter.ts) and KafkaProducer.
-import { sleep } from '../core/timeout.ts'
+import { sleep } from '../core/time/timeout.ts'
 import type { BrokersConfig } from '../config/kafka-brokers.ts'
 import { Cluster } from './protocol/cluster.ts'
 import { createSaslMechanism } from './create-sasl.ts'

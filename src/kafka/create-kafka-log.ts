@@ -1,7 +1,7 @@
 // Chooses the KafkaLog by the configuration: REST proxy, brokers or Upstash, and the embedded log if none is
 // configured. Called by followers, and by everything that publishes.
 import { logIncident } from '../telemetry/incident-log.ts'
-import { sleep } from '../core/timeout.ts'
+import { sleep } from '../core/time/timeout.ts'
 import { waitUntil } from 'cloudflare:workers'
 import type { KafkaRestSettings } from '../config/kafka-rest.ts'
 import type { Config } from '../config/parse-config.ts'

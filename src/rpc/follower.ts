@@ -7,7 +7,7 @@ import { partitionName, type TopicPartition } from '../core/events/kafka-record.
 import type { InterestUpdate } from '../core/interest/ledger.ts'
 import type { InterestVersion } from '../core/interest/table.ts'
 import type { ShardMap } from '../core/shard-map/shard-map.ts'
-import { withTimeout } from '../core/timeout.ts'
+import { withTimeout } from '../core/time/timeout.ts'
 import { embeddedLogStub } from './embedded-kafka.ts'
 import { objectStub } from './object-stub.ts'
 

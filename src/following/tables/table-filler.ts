@@ -4,7 +4,7 @@
 import { MAX_CONCURRENT_CALLS, runWithLimit } from '../../core/concurrency.ts'
 import type { AppendBatch } from '../../core/delivery/batch-codec.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
-import { withTimeout } from '../../core/timeout.ts'
+import { withTimeout } from '../../core/time/timeout.ts'
 import type { KafkaLog } from '../../kafka/kafka-log.ts'
 import type { FillAnswer, FillRequest, FollowerProgress } from '../../rpc/follower.ts'
 import type { FillBatch } from '../../rpc/shard.ts'

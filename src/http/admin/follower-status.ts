@@ -2,7 +2,7 @@
 // /_rig/api/v3/followers. Calls every object. This must work while the log is out of reach (then only the followers
 // that the Directory knows are called), and while objects fail because their disk is full or a file is broken. Called
 // by admin-api.ts.
-import { withTimeout } from '../../core/timeout.ts'
+import { withTimeout } from '../../core/time/timeout.ts'
 import type { Context } from 'hono'
 import { followedTopics, isFollowedHere } from '../../config/sources/topic-roles.ts'
 import { partitionName, type TopicPartition } from '../../core/events/kafka-record.ts'

@@ -2,7 +2,7 @@
 // older than FRESH_MS are refreshed in the background; if they are older than STALE_MS, a request waits for the refresh. So a
 // change is effective everywhere within STALE_MS. Called by proxy.ts for each request.
 import { logIncident } from '../../telemetry/incident-log.ts'
-import { withTimeout } from '../../core/timeout.ts'
+import { withTimeout } from '../../core/time/timeout.ts'
 import type { Config } from '../../config/parse-config.ts'
 import { definitionEnvOf } from '../../config/proxy.ts'
 import { directoryStub, toRecords } from '../../rpc/directory.ts'

@@ -1,6 +1,6 @@
 // Opens TCP and TLS sockets with `connect` of cloudflare:sockets. This is the one place that opens a socket to a broker.
 // The platform checks certificates against public authorities only, and has no client certificates.
-import { withTimeout } from '../../core/timeout.ts'
+import { withTimeout } from '../../core/time/timeout.ts'
 import { connect } from 'cloudflare:sockets'
 import { ConnectionError } from './errors.ts'
 import { hostnameOf, type OpenSocket } from './socket-port.ts'

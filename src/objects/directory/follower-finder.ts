@@ -2,7 +2,7 @@
 // clock and what to do with what is found are arguments. Used by directory.ts.
 import { logIncident } from '../../telemetry/incident-log.ts'
 import type { TopicPartition } from '../../core/events/kafka-record.ts'
-import { withTimeout } from '../../core/timeout.ts'
+import { withTimeout } from '../../core/time/timeout.ts'
 
 /** A log that is out of reach may take longer to fail. */
 const LIST_TIMEOUT_MS = 3_000

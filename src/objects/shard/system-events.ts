@@ -1,7 +1,7 @@
 // The events that Rigel itself sends on a connection: RIG's, as CloudEvents of a configured version.
 import { stringifyScalars } from '../../core/scalar.ts'
 import type { StoredEvent } from '../../core/events/stored-event.ts'
-import type { Close } from '../../core/errors.ts'
+import type { Close } from '../../core/close-codes.ts'
 import type { Subscription } from '../../core/subscriptions/subscription.ts'
 import type { TableRule } from '../../core/tables/table-rule.ts'
 import type { ShardContext } from './shard-context.ts'

@@ -3,7 +3,7 @@
 // have a limit: beyond it those that were not used for the longest time are dropped, with members or without, and a later member has
 // the topic read again. Pure.
 import { SerialQueue } from '../../../../../core/serial-queue.ts'
-import { withTimeout } from '../../../../../core/timeout.ts'
+import { withTimeout } from '../../../../../core/time/timeout.ts'
 import type { PresenceDiff, Presences } from '../../../../../rpc/presence.ts'
 import { PresenceCopy } from './presence-copy.ts'
 

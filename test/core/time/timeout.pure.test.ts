@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { withTimeout } from '../../src/core/timeout.ts'
+import { withTimeout } from '../../../src/core/time/timeout.ts'
 
 describe('withTimeout', () => {
   it('returns what settles in time', async () => {
