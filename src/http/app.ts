@@ -15,7 +15,7 @@ import { answerHandshake, isHandshake } from './events/webhook-handshake.ts'
 import { jsonErrorResponse } from './error-response.ts'
 import { health, misconfigured, requireConfig } from './require-config.ts'
 import {
-  RequestContext,
+  createRequestContext,
   workerContext,
   type HandlerContext,
   type HttpEnv,
@@ -152,7 +152,7 @@ async function answerDirectly(
 ): Promise<Response> {
   if (variables === undefined) return misconfigured()
   try {
-    return await handler(new RequestContext(request, env, variables))
+    return await handler(createRequestContext(request, env, variables))
   } catch (error) {
     return internalError(request.method, route, error, variables.metrics)
   }

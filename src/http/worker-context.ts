@@ -54,27 +54,19 @@ export interface HttpEnv {
   }
 }
 
-/** The part of Hono's context that handlers need which also run past the router, in a RequestContext. */
+/** The part of Hono's context that handlers need which also run past the router: see createRequestContext. */
 export interface HandlerContext {
   readonly env: Env
   readonly req: { readonly raw: Request; readonly url: string; header(name: string): string | undefined }
   get<Key extends keyof HttpVariables>(key: Key): HttpVariables[Key]
 }
 
-/** The context of a request that no router has seen. */
-export class RequestContext implements HandlerContext {
-  readonly env: Env
-  readonly req: HandlerContext['req']
-  readonly #variables: HttpVariables
-
-  constructor(request: Request, env: Env, variables: HttpVariables) {
-    this.env = env
-    this.req = { raw: request, url: request.url, header: (name) => request.headers.get(name) ?? undefined }
-    this.#variables = variables
-  }
-
-  get<Key extends keyof HttpVariables>(key: Key): HttpVariables[Key] {
-    return this.#variables[key]
+/** Returns the context of a request that no router has seen. A literal: instances of a class lose their shape (core/kept-shapes.ts). */
+export function createRequestContext(raw: Request, env: Env, variables: HttpVariables): HandlerContext {
+  return {
+    env,
+    req: { raw, url: raw.url, header: (name) => raw.headers.get(name) ?? undefined },
+    get: (key) => variables[key],
   }
 }
 

@@ -170,15 +170,9 @@ async function appendAll(env: Env, at: TopicPartition, records: readonly KeyedRe
 }
 
 function toAppend({ timestampMs, key, headers, value, idempotencyKey }: NewRecord, nowMs: number): KeyedRecord {
-  const append = {
-    timestampMs: timestampMs ?? nowMs,
-    key: key ?? null,
-    headers: headers ?? [],
-    value,
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-  }
+  const append = { timestampMs: timestampMs ?? nowMs, key: key ?? null, headers: headers ?? [], value }
   const bytes = sizeOf(append)
   if (bytes > MAX_RECORD_BYTES)
     throw new RangeError(`a record has ${bytes} bytes, the embedded log takes ${MAX_RECORD_BYTES} at most`)
-  return append
+  return idempotencyKey === undefined ? append : { ...append, idempotencyKey }
 }

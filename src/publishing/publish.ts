@@ -30,7 +30,9 @@ export function publishEvents(
   const topic = config.kafka.topics[0] ?? 'rig'
   return log.produce(
     events.map((event, index): NewRecord => {
-      const record = { topic, ...toRecord(config, event) }
+      const { key, headers, value } = toRecord(config, event)
+      // Member by member: see core/kept-shapes.ts.
+      const record = { topic, key, headers, value }
       const idempotencyKey = keys?.[index]
       if (idempotencyKey === undefined) return record
       // A record without a key might come to another partition when it is published again, where its key is not known.
@@ -97,12 +99,15 @@ export async function submit(
   })
 }
 
-function toRecord(config: Config, event: CloudEvent): Pick<NewRecord, 'key' | 'headers' | 'value'> {
+function toRecord(config: Config, event: CloudEvent): ValueOf & { readonly key: Uint8Array | null } {
   const key = orderKeyOf(config, event)
-  return { key: key === undefined ? null : encoder.encode(key), ...toValue(event) }
+  const { headers, value } = toValue(event)
+  return { key: key === undefined ? null : encoder.encode(key), headers, value }
 }
 
-export function toValue(event: CloudEvent): Pick<NewRecord, 'headers' | 'value'> {
+type ValueOf = Required<Pick<NewRecord, 'headers' | 'value'>>
+
+export function toValue(event: CloudEvent): ValueOf {
   return { headers: [CONTENT_TYPE], value: encoder.encode(event.json) }
 }
 

@@ -1,5 +1,6 @@
 // Stubs of the embedded Kafka: one EmbeddedLog object per topic-partition, and one EmbeddedBroker.
 import { partitionName, type RecordHeader, type TopicPartition } from '../core/events/kafka-record.ts'
+import { keepShape } from '../core/kept-shapes.ts'
 import { objectStub } from './object-stub.ts'
 
 /** Returns the stub of the EmbeddedLog object that stores one topic-partition. */
@@ -36,8 +37,19 @@ export interface Appended {
   readonly duplicate: boolean
 }
 
+// A record as it comes by a call: times are no small integers, and a copy has another shape than the object that it is of.
+keepShape(
+  structuredClone({
+    timestampMs: 1_764_000_000_000,
+    key: new Uint8Array(),
+    headers: [{ key: '', value: new Uint8Array() }],
+    value: new Uint8Array(),
+  } satisfies AppendRecord),
+)
+
 /** Returns the bytes of key, value and headers. */
 export function sizeOf({ key, value, headers }: AppendRecord): number {
-  const ofHeaders = headers.reduce((sum, header) => sum + header.key.length + header.value.length, 0)
-  return (key?.length ?? 0) + (value?.length ?? 0) + ofHeaders
+  let bytes = (key?.length ?? 0) + (value?.length ?? 0)
+  for (const header of headers) bytes += header.key.length + header.value.length
+  return bytes
 }

@@ -2,6 +2,7 @@
 // the events' JSON texts as bytes, concatenated. Nothing is done per event on the way, nothing is escaped or encoded twice,
 // and a shard without connections stores a batch without decoding it. Used by followers and the shard's log. Pure.
 import { concat } from '../bytes.ts'
+import { keepShape } from '../kept-shapes.ts'
 import { splitBySize } from '../split-by-size.ts'
 import type { RoutedEvent, RowChange } from '../events/stored-event.ts'
 
@@ -66,6 +67,16 @@ export interface AppendBatch {
   readonly generation: number
   readonly packs: readonly EventBatch[]
 }
+
+// A batch as it comes by a call: a copy has another shape than the object that it is of.
+keepShape(
+  structuredClone({
+    topic: '',
+    partition: 0,
+    generation: 0,
+    packs: [{ count: 0, broadcastTypes: [], firstOffset: 0, lastOffset: 0, heads: '', body: new Uint8Array() }],
+  } satisfies AppendBatch),
+)
 
 /** Encodes events in order, in packs that a row can hold. */
 export function encodeBatches(events: readonly RoutedEvent[]): readonly EventBatch[] {

@@ -187,7 +187,7 @@ export class EmbeddedLog extends DurableObject<Env> {
 
 /** The records that were stored, from `next` on: those that were not there already. */
 function toRecords(
-  at: TopicPartition,
+  { topic, partition }: TopicPartition,
   next: number,
   requests: readonly (readonly KeyedRecord[])[],
   places: readonly (readonly Appended[])[],
@@ -197,7 +197,8 @@ function toRecords(
     for (const [index, { timestampMs, key, headers, value }] of records.entries()) {
       const place = places[request]?.[index]
       if (place === undefined || place.duplicate || place.offset < next) continue
-      stored.push({ ...at, offset: place.offset, timestampMs, key, headers, value })
+      // Member by member: see core/kept-shapes.ts.
+      stored.push({ topic, partition, offset: place.offset, timestampMs, key, headers, value })
     }
   }
   return stored

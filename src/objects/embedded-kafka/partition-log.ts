@@ -153,11 +153,10 @@ export class PartitionLog {
   #appendAll(records: readonly AppendRecord[], nowMs: number): readonly Appended[] {
     const first = this.#log.head
     const checkpoint = this.#isCheckpointStored || this.#checkpoint === null ? null : toMeta(this.#checkpoint)
-    const segments = splitBySize(records, sizeOf, MAX_SEGMENT_BYTES).map((some): NewSegment<SegmentCheckpoint> => ({
-      count: some.length,
-      meta: checkpoint,
-      ...encodeSegment(some),
-    }))
+    const segments = splitBySize(records, sizeOf, MAX_SEGMENT_BYTES).map((some): NewSegment<SegmentCheckpoint> => {
+      const { heads, body } = encodeSegment(some)
+      return { count: some.length, meta: checkpoint, heads, body }
+    })
     this.#log.append(segments, nowMs)
     return records.map((_, index) => ({ offset: first + index, duplicate: false }))
   }
