@@ -24,7 +24,7 @@ import { assignShards, MAX_CHAR_BYTES, type RouteRules } from './assign-shards.t
 import type { FollowedShardMap } from './followed-shard-map.ts'
 import type { BatchPlan, BatchPlanner, FetchedRecords, RunBudget, Stage } from './consume-loop.ts'
 import { DeadLetterBatch } from './dead-letters.ts'
-import { prefetchSchemas } from './prefetch-schemas.ts'
+import { prefetchSchemas, type RecordsWithSchemas } from './prefetch-schemas.ts'
 
 /**
  * Limits of a run over a source topic. Calls: 1,000 to Cloudflare's own services is the limit of the free plan, and some
@@ -93,12 +93,12 @@ export class EventPlanner implements BatchPlanner {
   plan(fetched: FetchedRecords, generation: number): BatchPlan | Promise<BatchPlan> {
     const cache = this.#options.schemas
     if (cache === null) return this.#planWith(fetched, null, generation)
-    return prefetchSchemas(cache, fetched, this.#readsKey).then((some) =>
-      this.#planWith(some, some.schemas, generation),
+    return prefetchSchemas(cache, fetched, this.#readsKey).then((prefetched) =>
+      this.#planWith(prefetched, prefetched.schemas, generation),
     )
   }
 
-  #planWith({ next, records }: FetchedRecords, schemas: Schemas | null, generation: number): BatchPlan {
+  #planWith({ next, records }: FetchedRecords, schemas: RecordsWithSchemas['schemas'], generation: number): BatchPlan {
     const { routing } = this.#options.shardMap
     const { extractors, interests, recipients, tables } = this.#options.rules
     const rules = { extractors, recipients, interests, tables: tables ?? null, routing }
