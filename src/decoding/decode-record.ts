@@ -96,7 +96,8 @@ export function isEventRecord(record: LogRecord): boolean {
 
 /** Many producers write `application/json` with structured events; without `ce_specversion` it is structured mode. */
 function decodePlain(record: LogRecord): Result<DecodedEvent, DecodeError> {
-  const contentType = record.headers.length === 0 ? undefined : headerText(record, 'content-type')
+  if (record.headers.length === 0) return decodeStructured(record)
+  const contentType = headerText(record, 'content-type')
   if (isBinaryMode(record)) return decodeBinary(record, contentType)
   const isOtherFormat =
     contentType !== undefined && CLOUD_EVENTS.test(contentType) && !STRUCTURED_JSON.test(contentType)

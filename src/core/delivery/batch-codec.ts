@@ -1,7 +1,6 @@
 // The columnar format in which events travel from a follower to a shard and are stored there: a JSON array of headers, and
 // the events' JSON texts as bytes, concatenated. Nothing is done per event on the way, nothing is escaped or encoded twice,
 // and a shard without connections stores a batch without decoding it. Used by followers and the shard's log. Pure.
-import { concat } from '../bytes.ts'
 import { keepShape } from '../kept-shapes.ts'
 import { splitBySize } from '../split-by-size.ts'
 import type { RoutedEvent, RowChange } from '../events/stored-event.ts'
@@ -80,6 +79,10 @@ keepShape(
 
 /** Encodes events in order, in packs that a row can hold. */
 export function encodeBatches(events: readonly RoutedEvent[]): readonly EventBatch[] {
+  let bytes = 0
+  for (const { utf8 } of events) bytes += utf8.length
+  // Nearly always it is one pack.
+  if (bytes <= MAX_PACK_BYTES && events.length > 0) return encodeRows(events)
   return splitBySize(events, ({ utf8 }) => utf8.length, MAX_PACK_BYTES, isNextOffset).flatMap(encodeRows)
 }
 
@@ -121,7 +124,9 @@ function encodePack(events: readonly RoutedEvent[]): EventBatch {
   const heads: EventHeader[] = []
   /** Made for the first: most packs are for users. */
   let broadcastTypes: Set<string> | undefined
+  let bytes = 0
   for (const { fields, offset, recipients, row, type, utf8 } of events) {
+    bytes += utf8.length
     if (row === undefined) heads.push([type, fields, recipients, null, utf8.length, offset])
     else heads.push([type, fields, recipients, null, utf8.length, offset, row])
     if (recipients === null) (broadcastTypes ??= new Set()).add(type)
@@ -132,15 +137,22 @@ function encodePack(events: readonly RoutedEvent[]): EventBatch {
     firstOffset: events[0]?.offset ?? 0,
     lastOffset: events.at(-1)?.offset ?? 0,
     heads: JSON.stringify(heads),
-    body: bodyOf(events),
+    body: bodyOf(events, bytes),
   }
 }
 
 /** The text of an event by itself is nearly always the whole of its buffer, and need not be copied. */
-function bodyOf(events: readonly RoutedEvent[]): Uint8Array {
+function bodyOf(events: readonly RoutedEvent[], bytes: number): Uint8Array {
   const [only] = events
   const isWhole = only !== undefined && events.length === 1 && only.utf8.length === only.utf8.buffer.byteLength
-  return isWhole ? only.utf8 : concat(events.map(({ utf8 }) => utf8))
+  if (isWhole) return only.utf8
+  const body = new Uint8Array(bytes)
+  let at = 0
+  for (const { utf8 } of events) {
+    body.set(utf8, at)
+    at += utf8.length
+  }
+  return body
 }
 
 /** Decodes a pack into its events. Texts are views of its body. */
