@@ -46,7 +46,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   publishing: onRig(publishing),
   latency: onRig(latency),
   backlog: onRig(backlog),
-  memory: onRig(memory),
+  memory,
   growth: onRig(growth),
   waking: onRig(waking),
   returning,

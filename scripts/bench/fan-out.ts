@@ -2,7 +2,7 @@
 // how it grows, and the memory of a connection.
 import { Crowd } from './clients.ts'
 import { alternate, quick, type Figure } from './figure.ts'
-import { ANY, call, positionAt, SHARDS, type Rig } from './rig.ts'
+import { ANY, call, positionAt, SHARDS, startRig, type Rig } from './rig.ts'
 
 const CONNECTIONS = quick ? 200 : 1_000
 const EVENTS = quick ? 20 : 50
@@ -76,20 +76,34 @@ export async function fanOutToStreams(rig: Rig): Promise<readonly Figure[]> {
   return [{ figure: 'fan-out to SSE', ...rates, unit: 'deliveries/s', goal: 0.9 }]
 }
 
-export async function memory(rig: Rig): Promise<readonly Figure[]> {
-  const perConnection = async (url: string, ready: number): Promise<number> => {
-    const crowd = new Crowd()
-    await crowd.addSockets(url, 50, ready)
-    const before = rig.memoryBytes()
+/**
+ * Resident memory, beside a bare WebSocket that nothing was ever written to, and one that was greeted: the runtime keeps some kilobytes
+ * of what it has written by. The first ones pay for the heap's young generation.
+ */
+export async function memory(): Promise<readonly Figure[]> {
+  const [silent, greeted] = [await memoryOf('/bench/bare', 0), await memoryOf('/bench/bare?greeting', 2)]
+  const rigel = await memoryOf(`/_rig/v1/connection/ws?subscriptions=${ANY('bench')}`, 2)
+  const unit = 'KiB'
+  return [
+    { figure: 'memory of a WebSocket', rigel, bare: silent, unit },
+    { figure: 'the same, beside a bare one that was sent two frames', rigel, bare: greeted, unit },
+  ]
+}
+
+async function memoryOf(path: string, ready: number): Promise<number> {
+  const rig = await startRig()
+  const crowd = new Crowd()
+  try {
+    const position = encodeURIComponent(await positionAt(rig, 0))
+    const url = `${rig.wsOrigin}${path}${path.includes('?') ? '&' : '?'}last_event_id=${position}`
     await crowd.addSockets(url, CONNECTIONS, ready)
-    return (rig.memoryBytes() - before) / CONNECTIONS / 1_024
+    const before = rig.memoryBytes()
+    await crowd.addSockets(url, 3 * CONNECTIONS, ready)
+    return (rig.memoryBytes() - before) / (3 * CONNECTIONS) / 1_024
+  } finally {
+    crowd.close()
+    rig.stop()
   }
-  const bare = await perConnection(`${rig.wsOrigin}/bench/bare`, 0)
-  const rigel = await perConnection(
-    `${rig.wsOrigin}/_rig/v1/connection/ws?subscriptions=${ANY('bench')}&last_event_id=${await positionAt(rig, 0)}`,
-    2,
-  )
-  return [{ figure: 'memory of a WebSocket', rigel, bare, unit: 'KiB' }]
 }
 
 /** Rigel beside itself: "bare" is the smaller case. */

@@ -4,6 +4,9 @@ import type { BenchEnv } from './bench-env.ts'
 
 const encoder = new TextEncoder()
 
+/** About what Rigel's are. */
+const GREETING_BYTES = [400, 250]
+
 /** A Durable Object that only sends, and only stores. */
 export class Bare extends DurableObject<BenchEnv> {
   readonly #streams = new Set<ReadableByteStreamController>()
@@ -12,6 +15,7 @@ export class Bare extends DurableObject<BenchEnv> {
     if (request.headers.get('upgrade') === 'websocket') {
       const { 0: client, 1: server } = new WebSocketPair()
       this.ctx.acceptWebSocket(server)
+      if (request.url.includes('greeting')) for (const bytes of GREETING_BYTES) server.send('x'.repeat(bytes))
       return new Response(null, { status: 101, webSocket: client })
     }
     if (request.url.endsWith('/poll')) return Response.json([])
