@@ -22,7 +22,7 @@ export const kafkaVariables = {
     .default(['rig']),
   KAFKA_DEAD_LETTER_TOPIC: topicName.default('rig-dead-letter'),
   KAFKA_AUTO_OFFSET_RESET: z.enum(['earliest', 'latest'], 'must be earliest or latest').optional(),
-  KAFKA_PARTITIONS: integer(4, 1, 1_000),
+  KAFKA_PARTITIONS: integer(1, 1, 1_000),
   KAFKA_LOG_RETENTION_SECONDS: integer(86_400, 1, 31_536_000),
   KAFKA_LOG_RETENTION_BYTES: integer(268_435_456, 1_024, 8_589_934_592),
   KAFKA_LOG_DEDUPE_SECONDS: integer(86_400, 1, 31_536_000),

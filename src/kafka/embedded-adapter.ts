@@ -1,6 +1,7 @@
 // The KafkaLog of the embedded log: chooses the partition of each record and calls its Durable Object, one call a partition,
 // which concurrent produces of the isolate share. A produce that fails may have stored the records of some partitions: with
 // idempotency keys it can be tried again.
+import { configOf } from '../config/parse-config.ts'
 import {
   partitionName,
   type LogPosition,
@@ -21,7 +22,10 @@ import { parseFollowerName } from '../rpc/follower.ts'
 import { CallBatcher } from './call-batcher.ts'
 import type { FetchLimits, KafkaLog } from './kafka-log.ts'
 
-/** Partition counts never change, so an isolate asks once. Numbers, not promises: those belong to one request each. */
+/**
+ * Partitions of each topic. An isolate asks once: the number grows only with KAFKA_PARTITIONS, and then isolates are new. Numbers, not
+ * promises: those belong to one request each.
+ */
 const partitionCounts = new Map<string, number>()
 
 /** Bytes of records that travel in one call, unless one produce alone has more. A call takes 32 MiB. */
@@ -67,7 +71,8 @@ async function countPartitions(env: Env, topic: string): Promise<number> {
   const known = partitionCounts.get(topic)
   if (known !== undefined) return known
   const count = await embeddedBrokerStub(env).ensureTopic(topic)
-  partitionCounts.set(topic, count)
+  // During a deploy an older broker answers with the number that it was configured with: it is asked again.
+  if (count >= configOf(env).kafka.embedded.partitions) partitionCounts.set(topic, count)
   return count
 }
 

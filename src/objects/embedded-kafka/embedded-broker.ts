@@ -19,10 +19,15 @@ export class EmbeddedBroker extends DurableObject<Env> {
     )
   }
 
-  /** Returns the number of partitions of the topic. The first call creates it, with the configured number. */
+  /**
+   * Returns the number of partitions of the topic. The first call creates it, with the configured number. A topic with fewer gets
+   * more; one with more keeps them, for they have records.
+   */
   ensureTopic(name: string): number {
-    this.#sql.exec('INSERT OR IGNORE INTO topics VALUES (?, ?)', name, this.#partitions)
-    return this.#sql.exec<{ partitions: number }>('SELECT partitions FROM topics WHERE name = ?', name).one().partitions
+    const known = this.#sql.exec<{ partitions: number }>('SELECT partitions FROM topics WHERE name = ?', name).toArray()
+    const count = Math.max(known[0]?.partitions ?? 0, this.#partitions)
+    if (count !== known[0]?.partitions) this.#sql.exec('INSERT OR REPLACE INTO topics VALUES (?, ?)', name, count)
+    return count
   }
 
   /** Rejects if storage takes no writes. */

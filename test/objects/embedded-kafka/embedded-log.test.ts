@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { evictDurableObject, runInDurableObject } from 'cloudflare:test'
 import { describe, expect, it } from 'vitest'
 import { createEmbeddedKafkaLog } from '../../../src/kafka/embedded-adapter.ts'
+import { EmbeddedBroker } from '../../../src/objects/embedded-kafka/embedded-broker.ts'
 import { PartitionLog } from '../../../src/objects/embedded-kafka/partition-log.ts'
 import { kafkaLogContract } from '../../kafka/contract.ts'
 
@@ -11,6 +12,30 @@ kafkaLogContract('the embedded log', () => createEmbeddedKafkaLog(env, chance))
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const record = (value: Uint8Array | null) => ({ timestampMs: 1, key: null, headers: [], value })
+
+describe('the partitions of a topic', () => {
+  /** The counts of topics that a broker is asked for after it has started with each KAFKA_PARTITIONS in turn. */
+  const countsOf = (topic: string, configured: readonly string[]) =>
+    runInDurableObject(env.EMBEDDED_BROKER.getByName(topic), (_broker, state) =>
+      configured.map((KAFKA_PARTITIONS) =>
+        new EmbeddedBroker(state, { ...env, KAFKA_PARTITIONS } as Env).ensureTopic(topic),
+      ),
+    )
+
+  it('are as many as configured, more when that grows, and never fewer', async () => {
+    expect(await countsOf('growing', ['2', '5', '1'])).toEqual([2, 5, 5])
+  })
+
+  it('are asked for again while an older broker answers with fewer than configured', async () => {
+    const answers = [1, 3]
+    const broker = { getByName: () => ({ ensureTopic: async () => answers.shift() ?? 0 }) }
+    const later = { ...env, KAFKA_PARTITIONS: '3', EMBEDDED_BROKER: broker } as unknown as Env
+    const log = createEmbeddedKafkaLog(later, chance)
+    const counts = []
+    for (let asked = 0; asked < 3; asked += 1) counts.push((await log.partitions('deployed')).length)
+    expect(counts).toEqual([1, 3, 3])
+  })
+})
 
 describe('the embedded log', () => {
   it('keeps everything when its object is evicted', async () => {
