@@ -80,6 +80,7 @@ const ERRORS = {
       `Subscriptions too large: ${gotBytes} bytes of JSON, at most ${limitBytes} are allowed.`,
   ),
   not_a_cloud_event: row(400, CLOSE.badRequest, ownMessage),
+  invalid_recipients: row(400, CLOSE.badRequest, ownMessage),
   event_too_large: row(
     413,
     CLOSE.tooLarge,

@@ -20,6 +20,7 @@ const RIG_STATUS: Partial<Record<RigelError['kind'], string>> = {
   bad_request: 'bad_request',
   body_too_large: 'bad_request',
   not_a_cloud_event: 'bad_request',
+  invalid_recipients: 'bad_request',
   no_route: 'not_found',
   upstream_unreachable: 'unreachable',
   upstream_unavailable: 'unreachable',

@@ -7,7 +7,7 @@ import { readRecipients } from '../decoding/apply-rule.ts'
 import { RecordKey } from '../decoding/record-key.ts'
 import { isLargerThan, parseStructured } from '../core/events/cloud-event.ts'
 import type { CloudEvent } from '../core/events/stored-event.ts'
-import { extractRecipients } from '../core/events/extractors.ts'
+import { extractRecipients, type RecipientError, type Recipients } from '../core/events/extractors.ts'
 import type { NewRecord, ProducedRecord } from '../core/events/kafka-record.ts'
 import type { RigelError } from '../core/errors.ts'
 import { fail, ok, type Result } from '../core/result.ts'
@@ -18,27 +18,39 @@ const encoder = new TextEncoder()
 const CONTENT_TYPE = { key: 'content-type', value: encoder.encode('application/cloudevents+json; charset=utf-8') }
 
 /**
- * Resolves when all are durable, with their positions in the order given. Throws what the log throws. With `keys`, one an
- * event, a log that remembers keys stores each event once, however often it is published.
+ * Resolves when all are durable, with their positions in the order given. Throws what the log throws. Refuses all if the recipients
+ * of one cannot be read: it would be a dead letter. With `keys`, one an event, a log that remembers keys stores each event once,
+ * however often it is published.
  */
-export function publishEvents(
+export async function publishEvents(
   log: Pick<KafkaLog, 'produce'>,
   config: Config,
   events: readonly CloudEvent[],
   keys: readonly string[] | null = null,
-): Promise<readonly ProducedRecord[]> {
+): Promise<Result<readonly ProducedRecord[], RigelError>> {
   const topic = config.kafka.topics[0] ?? 'rig'
-  return log.produce(
-    events.map((event, index): NewRecord => {
-      const { key, headers, value } = toRecord(config, event)
-      // Member by member: see core/kept-shapes.ts.
-      const record = { topic, key, headers, value }
-      const idempotencyKey = keys?.[index]
-      if (idempotencyKey === undefined) return record
-      // A record without a key might come to another partition when it is published again, where its key is not known.
-      return { ...record, key: record.key ?? encoder.encode(event.source ?? event.type), idempotencyKey }
-    }),
-  )
+  const records: NewRecord[] = []
+  for (const [index, event] of events.entries()) {
+    const recipients = recipientsOf(config, event)
+    if (recipients.kind === 'invalid') return fail(toRefusal(recipients.error, events.length > 1 ? index : undefined))
+    const { key, headers, value } = toRecord(config, event, recipients)
+    // Member by member: see core/kept-shapes.ts.
+    const record = { topic, key, headers, value }
+    const idempotencyKey = keys?.[index]
+    // A record without a key might come to another partition when it is published again, where its key is not known.
+    if (idempotencyKey === undefined) records.push(record)
+    else records.push({ ...record, key: key ?? encoder.encode(event.source ?? event.type), idempotencyKey })
+  }
+  return ok(await log.produce(records))
+}
+
+/** `index`: of the event in a batch. */
+function toRefusal(error: RecipientError, index: number | undefined): RigelError {
+  const message =
+    error.kind === 'invalid_recipients'
+      ? error.message
+      : `the recipients, with all digits of numbers written out, are longer than ${error.limitBytes} characters`
+  return { kind: 'invalid_recipients', message: index === undefined ? message : `event ${index}: ${message}` }
 }
 
 /** Like `publishEvents`, for a message that may be delivered again: a log that remembers keys stores each event once. */
@@ -88,7 +100,9 @@ export async function submit(
   const admitted = await admit([event.value])
   if (!admitted.ok) return admitted
   try {
-    const [produced] = await publishEvents(openLog(), config, admitted.value)
+    const published = await publishEvents(openLog(), config, admitted.value)
+    if (!published.ok) return published
+    const [produced] = published.value
     if (produced !== undefined) return ok(produced)
   } catch (error) {
     logIncident('an event could not be produced', {}, { error: String(error) })
@@ -99,8 +113,12 @@ export async function submit(
   })
 }
 
-function toRecord(config: Config, event: CloudEvent): ValueOf & { readonly key: Uint8Array | null } {
-  const key = orderKeyOf(config, event)
+function toRecord(
+  config: Config,
+  event: CloudEvent,
+  recipients?: Recipients,
+): ValueOf & { readonly key: Uint8Array | null } {
+  const key = orderKeyOf(config, event, recipients)
   const { headers, value } = toValue(event)
   return { key: key === undefined ? null : encoder.encode(key), headers, value }
 }
@@ -115,29 +133,33 @@ export function toValue(event: CloudEvent): ValueOf {
  * Returns the record key that keeps events in order: CloudEvents' extension `partitionkey`, else the first recipient, else
  * the subject, else undefined.
  */
-export function orderKeyOf(config: Config, event: CloudEvent): string | undefined {
+export function orderKeyOf(
+  config: Config,
+  event: CloudEvent,
+  recipients = recipientsOf(config, event),
+): string | undefined {
   const { partitionkey, subject } = event.parsed
   if (typeof partitionkey === 'string') return partitionkey
-  const user = firstRecipient(config, event)
+  const user = recipients.kind === 'users' ? recipients.users[0] : undefined
   if (user !== undefined) return user
   return typeof subject === 'string' ? subject : undefined
 }
 
-/** Finds recipients by the rule of TOPICS for the topic that events are published to, else by RECIPIENTS. */
-function firstRecipient(config: Config, { parsed, type }: CloudEvent): string | undefined {
+/**
+ * Finds recipients by the rule of TOPICS for the topic that events are published to, else by RECIPIENTS. A rule may read the
+ * record's key, which is not known yet: by a rule recipients are never invalid.
+ */
+function recipientsOf(config: Config, { parsed, type }: CloudEvent): Recipients {
   const topic = config.kafka.topics[0] ?? 'rig'
   const rule = topicRuleOf(config.topicRules, topic)
-  if (rule !== null && rule.recipients !== null) {
-    const record = { topic, partition: 0, offset: 0, timestampMs: -1, key: null, headers: [] }
-    const users = readRecipients(rule.recipients, {
-      record,
-      key: new RecordKey(record, null),
-      value: parsed,
-      envelope: parsed,
-      schema: null,
-    })
-    return users.ok ? users.value[0] : undefined
-  }
-  const recipients = extractRecipients(config.recipients, type, parsed)
-  return recipients.kind === 'users' ? recipients.users[0] : undefined
+  if (rule === null || rule.recipients === null) return extractRecipients(config.recipients, type, parsed)
+  const record = { topic, partition: 0, offset: 0, timestampMs: -1, key: null, headers: [] }
+  const users = readRecipients(rule.recipients, {
+    record,
+    key: new RecordKey(record, null),
+    value: parsed,
+    envelope: parsed,
+    schema: null,
+  })
+  return users.ok ? { kind: 'users', users: users.value } : { kind: 'nobody_in_particular' }
 }

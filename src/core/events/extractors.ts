@@ -36,7 +36,7 @@ export interface RecipientPointers {
 
 /**
  * The users that an event is addressed to. `nobody_in_particular`: all subscribers of its type get it. `invalid`:
- * `error` says why; a published event is refused, a record becomes a dead letter.
+ * `error` says why; an event that is published by request is refused, a record becomes a dead letter.
  */
 export type Recipients =
   | { readonly kind: 'nobody_in_particular' }
@@ -44,7 +44,7 @@ export type Recipients =
   | { readonly kind: 'invalid'; readonly error: RecipientError }
 
 /** `too_large_for_shard`: they are longer than MAX_IDS_CHARS. */
-type RecipientError =
+export type RecipientError =
   | { readonly kind: 'invalid_recipients'; readonly message: string }
   | { readonly kind: 'too_large_for_shard'; readonly limitBytes: number }
 

@@ -56,7 +56,7 @@ export async function publish(
 ): Promise<Result<readonly ProducedRecord[], RigelError>> {
   if (events.length === 0) return ok([])
   try {
-    return ok(await publishEvents(createCountedLog(env, config, trace), config, events, idempotencyKeys))
+    return await publishEvents(createCountedLog(env, config, trace), config, events, idempotencyKeys)
   } catch (error) {
     logIncident('events could not be produced', {}, { error: String(error) })
     const message = 'The log does not take events at the moment: nothing is known to be stored.'
