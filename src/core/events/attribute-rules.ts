@@ -1,4 +1,5 @@
 // What CloudEvents asks of context attributes, by version, and what Rigel asks on top of it. Pure; used by cloud-event.ts.
+import { isTimestamp } from '../time/timestamp.ts'
 import { toId } from '../identity/user-id.ts'
 import { numberText, type JsonObject } from '../json.ts'
 
@@ -18,14 +19,7 @@ const RESERVED_TYPE = 'rig.'
 /** RFC 2045, 5.1: type and subtype are tokens, and parameters follow. */
 const MEDIA_TYPE = /^[!#$%&'*+.^_`|~\w-]+\/[!#$%&'*+.^_`|~\w-]+\s*(;.*)?$/
 
-/** RFC 3339, 5.6, with the ranges of its fields; which days a month has is checked below. */
-const TIMESTAMP =
-  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)$/
-
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
-
-/** The shortest month has so many days. */
-const SHORTEST_MONTH = 28
 
 /** Returns what is wrong with an event's attributes, or undefined. */
 export function attributesProblem(version: Specversion, event: JsonObject): string | undefined {
@@ -101,11 +95,4 @@ function dataProblem({ data, data_base64: base64 }: JsonObject): string | undefi
   if (data !== undefined && data !== null) return '"data" and "data_base64" are both there: an event has one of them'
   const isBase64 = typeof base64 === 'string' && base64.length % 4 === 0 && BASE64.test(base64)
   return isBase64 ? undefined : '"data_base64" must be a string of Base64 (RFC 4648)'
-}
-
-function isTimestamp(text: string): boolean {
-  const [, year = '', month = '', day = ''] = TIMESTAMP.exec(text) ?? []
-  if (year === '') return false
-  if (Number(day) <= SHORTEST_MONTH) return true
-  return Number(day) <= new Date(Date.UTC(2_000 + (Number(year) % 400), Number(month), 0)).getUTCDate()
 }
