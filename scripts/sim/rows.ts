@@ -70,6 +70,10 @@ export class Rows {
     if (id !== null) this.#byId.set(id, version)
   }
 
+  keys(): readonly string[] {
+    return [...this.#byKey.keys()]
+  }
+
   versionsOf(key: string): readonly RowVersion[] {
     return this.#byKey.get(key) ?? []
   }

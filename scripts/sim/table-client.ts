@@ -45,6 +45,11 @@ export class TableClient {
   #coming: number | null = null
   /** An event that is no row came meanwhile: then the table must come once more before it is whole. */
   #removedWhileComing: string | null = null
+  /**
+   * Keys of rows that it could see once and that the newest whole table had not. One may have been removed while the table was read: the
+   * removal follows, once.
+   */
+  #goneWhileRead = new Set<string>()
   /** Key → number of the newest version, since a whole table came on this connection; null: none has. */
   #newest: Map<string, number> | null = null
 
@@ -203,6 +208,13 @@ export class TableClient {
     if (event.type === this.#type) this.#tookEvent(event)
     if (event.type.startsWith('rig.table.') && event.data?.type === this.#type) this.#told(event)
     this.#live.dispatch(event)
+    // Only now: until it is whole, the page shows the table before.
+    if (event.type === 'rig.table.complete' && event.data?.type === this.#type) this.#noteAbsent()
+  }
+
+  #noteAbsent(): void {
+    const { rows } = this.#live.table
+    this.#goneWhileRead = new Set(this.#simulation.rows.keys().filter((key) => this.#couldSee(key) && !rows.has(key)))
   }
 
   #tookEvent({ id }: ReceivedEvent): void {
@@ -239,12 +251,15 @@ export class TableClient {
   }
 
   #toldOfRemoval(key: string): void {
-    const versions = this.#simulation.rows.versionsOf(key)
-    if (!versions.some((version) => this.#views.some((view) => sees(view, version))))
-      return this.#violated(`was told that ${key} is gone, which it could never see`)
+    if (!this.#couldSee(key)) return this.#violated(`was told that ${key} is gone, which it could never see`)
     const isWhole = this.#newest !== null && this.#coming === null && this.#views.length === 1
-    if (isWhole && !this.#live.table.rows.has(key))
+    if (isWhole && !this.#live.table.rows.has(key) && !this.#goneWhileRead.delete(key))
       this.#violated(`was told that ${key} is gone, which it does not have`)
+  }
+
+  #couldSee(key: string): boolean {
+    const versions = this.#simulation.rows.versionsOf(key)
+    return versions.some((version) => this.#views.some((view) => sees(view, version)))
   }
 
   #violated(what: string): void {
