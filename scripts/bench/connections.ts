@@ -13,9 +13,11 @@ const ROUNDS = quick ? 3 : 9
 /** As many as poll: the polls of one session are paced, and their waits would be measured. */
 const SESSIONS = quick ? 50 : 250
 
-const HEARTBEAT_MS = 1_000
+/** So long that few rounds of openings, which take half a second, have a heartbeat in them: the median has none. */
+const HEARTBEAT_MS = quick ? 1_000 : 4_000
 /** A write to a stream that its client has left fails once the network has said so: the second one does. */
 const UNTIL_NOTICED_MS = 2.5 * HEARTBEAT_MS
+const BARE_WRITE_MS = 1_000
 
 const CONNECTION = '/_rig/v1/connection'
 
@@ -126,10 +128,10 @@ async function ofStreams(rig: Rig, path: string, noticed: () => Promise<void>): 
   return { opened, whole: opened + ended }
 }
 
-/** As often as Rigel's heartbeats. */
+/** As many writes as Rigel's heartbeats. */
 async function untilBareHasNoticed(rig: Rig): Promise<void> {
   for (let write = 0; write < 2; write += 1) {
-    await pause(HEARTBEAT_MS)
+    await pause(BARE_WRITE_MS)
     await call(rig, `bare/streams?name=opened&count=1&text=${encodeURIComponent(': heartbeat\n\n')}`)
   }
 }

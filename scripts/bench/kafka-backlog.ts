@@ -159,7 +159,7 @@ async function byRest(cluster: Cluster): Promise<Readonly<Record<string, number>
 /** Another Rigel's embedded log, by HTTP and directly. */
 async function byEmbeddedLog(): Promise<Readonly<Record<string, number>>> {
   const login = { KAFKA_USERNAME: 'bench', KAFKA_PASSWORD: 'bench' }
-  const source = await startRig({ ...login, KAFKA_SOURCE_TOPICS: 'none' })
+  const source = await startRig({ ...login, KAFKA_SOURCE_TOPICS: 'none', KAFKA_PARTITIONS: String(PARTITIONS) })
   for (let partition = 0; partition < PARTITIONS; partition += 1) {
     await call(source, `produce?partition=${partition}&count=${REST_RECORDS / PARTITIONS}&bytes=${RECORD_BYTES}`)
   }
