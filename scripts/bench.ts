@@ -43,7 +43,7 @@ const figures: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   streams: onRig(fanOutToStreams),
   phoenix: onRig(fanOutToPhoenix),
   connections,
-  publishing: onRig(publishing),
+  publishing,
   latency: onRig(latency),
   backlog: onRig(backlog),
   memory,
