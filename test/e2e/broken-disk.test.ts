@@ -9,6 +9,7 @@ import { test } from 'node:test'
 import { Rigel, until } from './rigel.ts'
 
 const DISK_MIB = 32
+const PARTITIONS = [0, 1, 2, 3]
 const folder = mkdtempSync(join(tmpdir(), 'rigel-disk-'))
 const fill = join(folder, 'fill')
 const confirmed: string[] = []
@@ -19,7 +20,7 @@ const skip = process.getuid?.() === 0 ? false : 'needs root, to mount a small fi
 void test('a disk that fails', { skip }, async (t) => {
   t.before(async () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_MIB}m`, 'tmpfs', folder])
-    rigel = await Rigel.start({}, undefined, 'npm', undefined, folder)
+    rigel = await Rigel.start({ KAFKA_PARTITIONS: String(PARTITIONS.length) }, undefined, 'npm', undefined, folder)
   })
 
   t.after(async () => {
@@ -106,7 +107,7 @@ async function publish(id: string): Promise<number> {
 async function holdsConfirmed(): Promise<void> {
   const consumer = rigel.kafka.consumer()
   const ids = new Set<string>()
-  for (let partition = 0; partition < 4; partition += 1) {
+  for (const partition of PARTITIONS) {
     const messages = await consumer.fetch({ topic: 'rig', partition, offset: 0, timeout: 100 })
     for (const { value } of messages) ids.add((JSON.parse(value) as { id: string }).id)
   }
