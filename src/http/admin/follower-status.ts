@@ -122,7 +122,7 @@ export async function getFollowers(c: Context<HttpEnv>): Promise<Response> {
 /** The runtime does not tell callers why an object does not start. Nearly always its file cannot be read. */
 function explain(line: string): string {
   return line.includes('internal error; reference =')
-    ? `${line} (the object does not start: its stored file may be broken; the runtime's log has the cause)`
+    ? `${line} (the object does not start: its stored file may be broken, or its disk read-only; the runtime's log has the cause)`
     : line
 }
 
