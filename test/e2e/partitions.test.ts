@@ -12,7 +12,7 @@ let port: number
 
 before(async () => {
   port = await freePort()
-  rigel = await Rigel.start({ SUBMISSION_CHECK: 'no_check' }, port)
+  rigel = await Rigel.start({ KAFKA_PARTITIONS: '1', SUBMISSION_CHECK: 'no_check' }, port)
 })
 
 after(() => rigel?.end())
