@@ -10,7 +10,7 @@ const POLLS = quick ? 200 : 1_000
 const AT_ONCE = 10
 const ROUNDS = quick ? 3 : 9
 
-/** As many as poll: the polls of one session are paced, and their waits would be measured. */
+/** Sessions that are polled in turn. The polls of one session are paced: with few sessions the bench would measure the pauses. */
 const SESSIONS = quick ? 50 : 250
 
 /** So long that few rounds of openings, which take half a second, have a heartbeat in them: the median has none. */
@@ -128,7 +128,7 @@ async function ofStreams(rig: Rig, path: string, noticed: () => Promise<void>): 
   return { opened, whole: opened + ended }
 }
 
-/** As many writes as Rigel's heartbeats. */
+/** Writes to the bare streams twice, as two heartbeats of Rigel do, so that workerd notices that their clients have left. */
 async function untilBareHasNoticed(rig: Rig): Promise<void> {
   for (let write = 0; write < 2; write += 1) {
     await pause(BARE_WRITE_MS)

@@ -43,7 +43,7 @@ type Peer struct {
 	// The position of an event as it came over SSE (or, with resumeOver "ws", over the socket).
 	position   func(frame []byte) string
 	resumeOver string
-	pollPauses bool // nothing is kept for who is between two polls
+	pollPauses bool // the peer stores nothing for a client that does not poll at the moment
 	pollOpens  bool // the first poll is answered at once, by a session
 	pubCloses  bool // each publish is a connection
 }
@@ -583,7 +583,7 @@ func centrifugo(withHistory bool) Peer {
 	}
 	if withHistory {
 		peer.resumeOver = "ws"
-		// Of the answer to a subscription: …"epoch":"abcd","offset":11… (an offset of none is 0).
+		// The answer to a subscription has …"epoch":"abcd","offset":11…; an offset that is absent is 0.
 		peer.position = func(frame []byte) string {
 			at := bytes.Index(frame, []byte(`"epoch":"`))
 			if at < 0 {

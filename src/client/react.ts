@@ -14,7 +14,7 @@ export function useEvents<Events extends EventTypes, Filters extends FilterTypes
   type: P,
   { limit = 100 }: { readonly limit?: number } = {},
 ): readonly EventMatching<Events, P>[] {
-  // Of another type, connection or limit nothing is shown that came for the one before.
+  // A new type, connection or limit begins with an empty list: what came for the one before is not shown.
   const { get, subscribe } = useMemo(() => {
     let events: readonly EventMatching<Events, P>[] = NONE
     return {

@@ -47,7 +47,7 @@ const REMOVAL_BYTES = 64
 /** Each response is a call, and a fetch may return thousands of records. */
 const RESPONSES_PER_BATCH = 500
 
-/** Of the last batches one event each is kept for its shape, if it is small: see core/kept-shapes.ts. */
+/** A planner keeps one small event of each of its last batches, for the event's shape: see core/kept-shapes.ts. */
 const KEPT_EVENTS = 16
 const MAX_KEPT_BYTES = 4_096
 
@@ -218,7 +218,7 @@ function toPublicEvent(event: DecodedEvent): DecodedEvent {
 /** Splits events into batches of at most STAGE_BYTES, in order. Nearly always there is one. */
 class StagedBatches {
   readonly all: RoutedBatch[] = []
-  /** Of what is stored of the events besides their texts. */
+  /** Characters that are stored with the events besides their own texts: types, fields and recipients. */
   chars = 0
   /** The event that was routed last. */
   latest: DecodedEvent | null = null

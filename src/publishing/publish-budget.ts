@@ -20,7 +20,7 @@ export class PublishBudget {
   readonly #limits: PublishLimits
   /** The publisher that has published last is the last. */
   readonly #buckets = new Map<string, EventBucket>()
-  /** Of these, the last one: it need not be moved. */
+  /** The bucket that was moved last: it is at the end of #buckets already. */
   #last: EventBucket | undefined
 
   constructor(limits: PublishLimits) {

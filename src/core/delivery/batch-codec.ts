@@ -141,7 +141,10 @@ function encodePack(events: readonly RoutedEvent[]): EventBatch {
   }
 }
 
-/** The text of an event by itself is nearly always the whole of its buffer, and need not be copied. */
+/**
+ * The text of an event by itself is nearly always the whole of its buffer, and need not be copied. `bytes`: of all texts, so that
+ * joining them takes one pass.
+ */
 function bodyOf(events: readonly RoutedEvent[], bytes: number): Uint8Array {
   const [only] = events
   const isWhole = only !== undefined && events.length === 1 && only.utf8.length === only.utf8.buffer.byteLength

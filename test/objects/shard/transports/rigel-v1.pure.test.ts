@@ -1,4 +1,4 @@
-// Frames of clients of `rigel.v1`: what is none is refused by what it should be.
+// Frames of clients of `rigel.v1`: a frame that is wrong is refused with what would be right.
 import { expect, it } from 'vitest'
 import { parseClientFrame } from '../../../../src/objects/shard/transports/rigel-v1.ts'
 
